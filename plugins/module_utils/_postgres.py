@@ -1,0 +1,276 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the only place that knows psycopg2. Connecting, composing SQL, changes under a bounded lock, errors."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+
+from ansible.module_utils.basic import missing_required_lib
+
+PSYCOPG2_IMPORT_ERROR: Optional[str] = None
+try:
+    import psycopg2
+    from psycopg2 import sql
+except ImportError:
+    PSYCOPG2_IMPORT_ERROR = traceback.format_exc()
+
+if TYPE_CHECKING:
+    from psycopg2 import extensions
+
+UNDEFINED_TABLE = "42P01"
+DEFAULT_LOCK_TIMEOUT = 250
+# CREATE and DROP INDEX CONCURRENTLY wait for old transactions while they hold a lock that stops no reader and no
+# writer; so they may wait long, but not for ever behind a forgotten session.
+CONCURRENTLY_LOCK_TIMEOUT = 60_000
+# The lock was not to be had, or a deadlock was resolved against us: rolled back whole, so it can be tried again.
+LOCK_LOST = ("55P03", "40P01")
+SECRET_PARAMETERS = {"password", "sslpassword"}
+
+# libpq gives no SQLSTATE before there is a session; these phrases of the server tell it.
+CONNECT_SQLSTATES = (
+    ("password authentication failed", "28P01"),
+    ("no password supplied", "28P01"),
+    ("authentication failed", "28000"),
+    ("no pg_hba.conf entry", "28000"),
+    ('FATAL:  role "', "28000"),
+    ('FATAL:  database "', "3D000"),
+)
+NO_KEA_SCHEMA = "Initialise Kea's schema first (kea_schema, or kea-admin db-init), or correct the option schema."
+# By SQLSTATE, or by its class of two characters.
+NEXT_STEPS = {
+    "08": "Check login_host, login_port and that the server runs; the TLS options when it is a certificate.",
+    "25006": "This is a standby or a read-only session: connect to the primary.",
+    "28000": "Check login_user and pg_hba.conf; with peer authentication run the task as the system user of that name.",
+    "28P01": "Check login_user and login_password.",
+    "2BP01": "Something that this collection did not make depends on the object: remove that first.",
+    "3D000": "Create the database first, or correct login_db.",
+    "3F000": NO_KEA_SCHEMA,
+    "42501": "Log in as a superuser or the owner of Kea's tables (login_user, session_role), or grant what is named.",
+    "42704": "Create the role first (community.postgresql.postgresql_user).",
+    UNDEFINED_TABLE: NO_KEA_SCHEMA,
+    "53": "The server is out of disk, memory or connections: make room first.",
+    "55P03": "Run the task again when that session has ended, or raise lock_retries.",
+}
+
+
+class PostgresError(Exception):
+    """Ends a module: what happened, the SQLSTATE when the server gave one, the statement, and what to do next."""
+
+    def __init__(self, message: str, sqlstate: str = "", statement: str = "", **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.sqlstate = sqlstate
+        self.statement = statement
+        self.details = details
+
+    def as_result(self) -> Dict[str, Any]:
+        """The arguments of fail_json."""
+        code = f" (SQLSTATE {self.sqlstate})" if self.sqlstate else ""
+        step = NEXT_STEPS.get(self.sqlstate) or NEXT_STEPS.get(self.sqlstate[:2], "")
+        result = dict(self.details, msg=f"{self.message.rstrip('.')}{code}. {step}".strip())
+        if self.sqlstate:
+            result["sqlstate"] = self.sqlstate
+        if self.statement:
+            result["statement"] = self.statement
+        return result
+
+
+class Locks(NamedTuple):
+    """How long to wait for a lock, in milliseconds per attempt, and how many attempts follow the first one."""
+
+    timeout: int = DEFAULT_LOCK_TIMEOUT
+    retries: int = 20
+
+
+class Literal(NamedTuple):
+    """A part of a statement that is a value."""
+
+    value: str
+
+
+class Words(NamedTuple):
+    """A part of a statement that is SQL already; only ever a constant of this collection or composed by it."""
+
+    text: str
+
+
+Part = Union[str, Tuple[str, ...], Literal, Words]
+
+
+def argument_spec() -> Dict[str, Any]:
+    """The options of the fragment baremetal.kea.postgres."""
+    return {
+        "login_user": {"type": "str", "default": "postgres"},
+        "login_password": {"type": "str", "default": "", "no_log": True},
+        "login_host": {"type": "str", "default": ""},
+        "login_unix_socket": {"type": "str", "default": ""},
+        "login_port": {"type": "int", "default": 5432},
+        "login_db": {"type": "str", "default": "kea"},
+        "ssl_mode": {
+            "type": "str",
+            "default": "prefer",
+            "choices": ["allow", "disable", "prefer", "require", "verify-ca", "verify-full"],
+        },
+        "ca_cert": {"type": "path"},
+        "ssl_cert": {"type": "path"},
+        "ssl_key": {"type": "path", "no_log": False},
+        "connect_params": {"type": "dict", "default": {}},
+        "session_role": {"type": "str"},
+    }
+
+
+def lock_argument_spec() -> Dict[str, Any]:
+    """The options of the fragment baremetal.kea.postgres.locks."""
+    return {
+        "lock_timeout": {"type": "int", "default": Locks().timeout},
+        "lock_retries": {"type": "int", "default": Locks().retries},
+    }
+
+
+@contextmanager
+def connect(params: Mapping[str, Any], readonly: bool = False) -> Iterator[extensions.cursor]:
+    """A cursor in autocommit on a session of its own.
+
+    The session resolves no name outside pg_catalog, so that the catalogue prints every name with its schema, and never
+    waits longer than ``lock_timeout`` for a lock. ``readonly`` makes the server refuse any change (check mode).
+    Raises PostgresError.
+    """
+    if PSYCOPG2_IMPORT_ERROR:
+        raise PostgresError(missing_required_lib("psycopg2"), exception=PSYCOPG2_IMPORT_ERROR)
+    connection = _open(_dsn(params))
+    try:
+        connection.set_session(autocommit=True, readonly=readonly)
+        cursor = connection.cursor()
+        if params.get("session_role"):
+            run(cursor, compose(cursor, "SET ROLE {role}", role=params["session_role"]))
+        run(cursor, "SET search_path = pg_catalog, pg_temp")
+        set_lock_timeout(cursor, params.get("lock_timeout", DEFAULT_LOCK_TIMEOUT))
+        yield cursor
+    finally:
+        connection.close()
+
+
+def compose(cursor: extensions.cursor, template: str, **parts: Part) -> str:
+    """Fill ``{name}`` in the template: text is an identifier, a tuple a qualified one; all quoted by the driver."""
+    return sql.SQL(template).format(**{name: _composable(part) for name, part in parts.items()}).as_string(cursor)
+
+
+def fetch(cursor: extensions.cursor, query: str, arguments: Sequence[Any] = ()) -> List[Tuple[Any, ...]]:
+    """All rows of a query. Raises PostgresError."""
+    with _translated(query):
+        cursor.execute(query, arguments)
+        return cursor.fetchall()
+
+
+def run(cursor: extensions.cursor, statement: str) -> None:
+    """One statement without arguments. Raises PostgresError."""
+    with _translated(statement):
+        cursor.execute(statement)
+
+
+def set_lock_timeout(cursor: extensions.cursor, milliseconds: int) -> None:
+    """How long the statements that follow may wait for one lock."""
+    run(cursor, f"SET lock_timeout = {milliseconds:d}")
+
+
+def run_concurrently(cursor: extensions.cursor, statement: str, locks: Locks) -> None:
+    """CREATE or DROP INDEX CONCURRENTLY: no transaction, and a patience of its own. Raises PostgresError."""
+    set_lock_timeout(cursor, CONCURRENTLY_LOCK_TIMEOUT)
+    run(cursor, statement)
+    set_lock_timeout(cursor, locks.timeout)
+
+
+def run_together(cursor: extensions.cursor, statements: Sequence[str], locks: Locks) -> None:
+    """All statements in one transaction, tried again whole while a lock is not to be had. Raises PostgresError."""
+    for remaining in range(locks.retries, -1, -1):
+        try:
+            run(cursor, "BEGIN")
+            for statement in statements:
+                run(cursor, statement)
+            run(cursor, "COMMIT")
+            return
+        except PostgresError as error:
+            if not cursor.connection.closed:
+                run(cursor, "ROLLBACK")
+            if error.sqlstate not in LOCK_LOST:
+                raise
+            if not remaining:
+                raise _lock_not_to_be_had(cursor, error, locks) from error
+        # Twice as long as we may have held Kea up, so that it works most of the time while we try.
+        time.sleep(2 * locks.timeout / 1000)
+
+
+def _dsn(params: Mapping[str, Any]) -> Dict[str, Any]:
+    secrets = SECRET_PARAMETERS.intersection(params["connect_params"])
+    if secrets:
+        raise PostgresError(f"connect_params must not hold {', '.join(sorted(secrets))}, because Ansible shows it")
+    host = params["login_host"]
+    if host in ("", "localhost"):
+        host = params["login_unix_socket"] or host
+    dsn = {
+        "host": host,
+        "port": params["login_port"],
+        "user": params["login_user"],
+        "password": params["login_password"],
+        "dbname": params["login_db"],
+        "sslmode": params["ssl_mode"],
+        "sslrootcert": params["ca_cert"],
+        "sslcert": params["ssl_cert"],
+        "sslkey": params["ssl_key"],
+        "connect_timeout": 10,
+        "client_encoding": "UTF8",
+        "application_name": "ansible baremetal.kea",
+    }
+    dsn.update(params["connect_params"])
+    return {key: value for key, value in dsn.items() if value not in (None, "")}
+
+
+def _open(dsn: Mapping[str, Any]) -> extensions.connection:
+    try:
+        connection: extensions.connection = psycopg2.connect(**dsn)
+        return connection
+    except psycopg2.Error as error:
+        text = str(error).strip()
+        states = [state for phrase, state in CONNECT_SQLSTATES if phrase in text]
+        raise PostgresError("Cannot connect to PostgreSQL: " + text, states[0] if states else "08001") from error
+
+
+def _composable(part: Part) -> sql.Composable:
+    if isinstance(part, Literal):
+        return sql.Literal(part.value)
+    if isinstance(part, Words):
+        return sql.SQL(part.text)
+    return sql.Identifier(part) if isinstance(part, str) else sql.Identifier(*part)
+
+
+@contextmanager
+def _translated(statement: str) -> Iterator[None]:
+    try:
+        yield
+    except psycopg2.Error as error:
+        message = error.diag.message_primary or str(error).strip() or type(error).__name__
+        raise PostgresError("PostgreSQL: " + message, error.pgcode or "08006", statement) from error
+
+
+def _lock_not_to_be_had(cursor: extensions.cursor, error: PostgresError, locks: Locks) -> PostgresError:
+    """Who is in the way: most likely the session with the oldest transaction that holds a lock in this database."""
+    holders = fetch(
+        cursor,
+        """
+        SELECT a.pid, a.usename, coalesce(a.state, 'unknown state'), a.xact_start
+        FROM pg_stat_activity a
+        WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND EXISTS (
+            SELECT FROM pg_locks l
+            WHERE l.pid = a.pid AND l.locktype = 'relation' AND l.relation >= 16384 AND l.granted)
+        ORDER BY a.xact_start NULLS LAST LIMIT 1
+        """,
+    )
+    message = f"No lock within {locks.timeout} ms in {locks.retries + 1} attempts, so nothing was changed"
+    for pid, role, state, since in holders:
+        message += f"; the oldest transaction is that of process {pid} (role {role}, {state}, since {since})"
+    return PostgresError(message, error.sqlstate, error.statement)
