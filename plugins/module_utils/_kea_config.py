@@ -1,0 +1,227 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Kea configuration file on this host: read, edited, tested by Kea itself and swapped in one step.
+
+The candidate is written beside the live file, because the rename must stay on one file system and because AppArmor lets
+Kea read nowhere but below /etc/kea. It is tested as the Kea user: what root can read proves nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import time
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
+
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MISSING, Document
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_path import Path, parse_path
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import (
+    KeaJsonError,
+    from_plain,
+    same,
+    secrets_in,
+    value_of,
+)
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+PROGRAMS = {"Dhcp4": "kea-dhcp4", "Dhcp6": "kea-dhcp6"}
+"""The server that reads the configuration with this map at its top."""
+
+
+class KeaConfigError(Exception):
+    """The configuration stays as it was; says why."""
+
+
+def config_options() -> Dict[str, Dict[str, Any]]:
+    """Options of every module that writes a configuration file."""
+    return {
+        "path": {"type": "path", "default": "/etc/kea/kea-dhcp4.conf"},
+        "kea_user": {"type": "str", "default": "_kea"},
+        "backup": {"type": "bool", "default": True},
+    }
+
+
+class Settings:
+    """What C(kea_config) was asked for: values at paths, and paths that lead nowhere."""
+
+    def __init__(self, settings: Dict[str, Any], absent: List[str]) -> None:
+        """Raises KeaJsonError for a path that cannot be read, or that is wanted and unwanted at once."""
+        self.wanted = [(parse_path(path), from_plain(value)) for path, value in settings.items()]
+        self.unwanted = [parse_path(path) for path in absent]
+        for path, text in zip(self.unwanted, absent):
+            if any(wanted[: len(path)] == path for wanted, _value in self.wanted):
+                raise KeaJsonError(f"{text} is both in settings and in absent")
+
+    @property
+    def top(self) -> str:
+        """The map at the top of a file that does not exist yet."""
+        return next((str(path[0]) for path, _value in self.wanted), "Dhcp4")
+
+    def edit(self, document: Document) -> Document:
+        """The document with all of it. Raises KeaJsonError."""
+        for path, value in self.wanted:
+            document = document.put(path, value)
+        for path in self.unwanted:
+            document = document.drop(path)
+        return document
+
+    def differing(self, before: Document, after: Document) -> List[Path]:
+        """The paths whose values are not the same in both."""
+        paths = [path for path, _value in self.wanted] + self.unwanted
+        return [path for path in paths if not _same_at(path, before, after)]
+
+
+def update(
+    module: AnsibleModule, edit: Callable[[Document], Document], top: str
+) -> Tuple[Document, Document, Dict[str, Any]]:
+    """Brings the file that the module's options name to what C(edit) makes of it, in check mode only in thought.
+
+    Returns the document before and after, and the module's result. Raises KeaConfigError, with nothing changed.
+    """
+    path = os.path.realpath(module.params["path"])
+    exists, text = _read(path, top)
+    try:
+        before = Document(text)
+        after = edit(before)
+    except KeaJsonError as error:
+        raise KeaConfigError(f"{path}: {error}") from error
+    for document in (before, after):
+        module.no_log_values.update(filter(None, secrets_in(value_of(document.root))))
+    result: Dict[str, Any] = {"path": path, "changed": not exists or after.text != before.text}
+    if result["changed"] and module._diff:
+        result["diff"] = {
+            "before_header": path,
+            "after_header": path,
+            "before": _printable(before.masked()) if exists else "",
+            "after": _printable(after.masked()),
+        }
+    if result["changed"] and not module.check_mode:
+        backup = _swap(module, path, after)
+        if backup:
+            result["backup_file"] = backup
+    return before, after, result
+
+
+def _same_at(path: Path, before: Document, after: Document) -> bool:
+    old, new = before.get(path), after.get(path)
+    return old is new if MISSING in (old, new) else same(old, new)
+
+
+def _read(path: str, top: str) -> Tuple[bool, str]:
+    """Whether the file exists, and its text or else that of an empty one."""
+    try:
+        with open(path, "rb") as file:
+            return True, file.read().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return False, f'{{\n  "{top}": {{}}\n}}\n'
+    except OSError as error:
+        raise KeaConfigError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _printable(text: str) -> str:
+    """The text with every byte that is no UTF-8 replaced, fit for a result."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _swap(module: AnsibleModule, path: str, document: Document) -> Optional[str]:
+    """Puts the document in the place of the file once Kea has accepted it; returns the path of the backup, if any.
+
+    The name of the candidate is fixed: one that a killed run left behind is replaced by the next.
+    """
+    program = _program(module, document)
+    directory, name = os.path.split(path)
+    candidate = os.path.join(directory, f".{name}.candidate")
+    try:
+        user = pwd.getpwnam(module.params["kea_user"])
+        _write(candidate, document.text.encode("utf-8", "surrogateescape"), _access(path, user))
+        _ask_kea(module, program, candidate, path, user)
+        backup = _keep(path) if module.params["backup"] else None
+        os.rename(candidate, path)
+        _sync(directory)
+    except KeyError as error:
+        raise KeaConfigError(f"the user {module.params['kea_user']} (kea_user) does not exist") from error
+    except OSError as error:
+        raise KeaConfigError(
+            f"{error.filename or path} cannot be written: {error.strerror}; nothing was changed"
+        ) from error
+    finally:
+        _remove(candidate)
+    return backup
+
+
+def _program(module: AnsibleModule, document: Document) -> str:
+    for top, program in PROGRAMS.items():
+        if document.get((top,)) is not MISSING:
+            path: Optional[str] = module.get_bin_path(program)
+            if path is None:
+                raise KeaConfigError(f"{program} is not installed, so the configuration cannot be tested")
+            return path
+    raise KeaConfigError(f"the configuration holds none of {', '.join(PROGRAMS)}, so it is that of no server")
+
+
+def _access(path: str, user: pwd.struct_passwd) -> Tuple[int, int, int]:
+    """Owner, group and mode of the file; those of a new one are the Kea user's, closed to others."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return user.pw_uid, user.pw_gid, 0o640
+    return found.st_uid, found.st_gid, found.st_mode & 0o7777
+
+
+def _write(path: str, content: bytes, access: Tuple[int, int, int]) -> None:
+    """A new file that is on the disk before anybody can take it for the old one."""
+    _remove(path)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        owner, group, mode = access
+        os.fchown(descriptor, owner, group)
+        os.fchmod(descriptor, mode)
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _ask_kea(module: AnsibleModule, program: str, candidate: str, path: str, user: pwd.struct_passwd) -> None:
+    """Raises KeaConfigError with Kea's own words if it does not accept the candidate."""
+    command = [program, "-t", candidate]
+    if os.geteuid() == 0:
+        switch = [
+            module.get_bin_path("setpriv", required=True),
+            "--reuid",
+            str(user.pw_uid),
+            "--regid",
+            str(user.pw_gid),
+        ]
+        command = [*switch, "--init-groups", "--", *command]
+    # The directory of Kea's lock file exists only while the service runs.
+    code, out, err = module.run_command(command, environ_update={"KEA_LOCKFILE_DIR": "none"})
+    if code != 0:
+        words = (err.strip() or out.strip()).replace(candidate, path)
+        raise KeaConfigError(f"Kea refuses the configuration: {words}")
+
+
+def _keep(path: str) -> Optional[str]:
+    """A second name for the live file, which the swap then leaves to it: costs no space and keeps owner and mode."""
+    backup = f"{path}.{os.getpid()}.{time.strftime('%Y-%m-%d@%H:%M:%S')}~"
+    try:
+        os.link(path, backup)
+    except FileNotFoundError:
+        return None
+    return backup
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _sync(directory: str) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

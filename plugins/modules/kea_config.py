@@ -1,0 +1,139 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kea_config
+short_description: Set values in a Kea DHCP configuration file
+description:
+  - Sets and removes single values in a configuration file of Kea that may be written by hand. Comments, order,
+    indentation, C(<?include?>) directives and everything else outside the given keys stay byte for byte.
+  - The new configuration is written beside the live file, tested by the installed Kea as its own user, and swapped in
+    one step. If Kea refuses it, the module fails with Kea's message and nothing has changed.
+  - Kea is not told to reload; notify a handler for that.
+author:
+  - The baremetal.kea authors (@baremetal)
+extends_documentation_fragment:
+  - baremetal.kea.attributes
+attributes:
+  check_mode:
+    support: partial
+    details:
+      - The configuration is read and edited, but Kea is not asked to test it, because nothing is written.
+      - Predicts also where Kea is not installed yet.
+  diff_mode:
+    support: full
+    details: Values of keys named C(password) or C(secret) are masked.
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: Debian, Ubuntu
+options:
+  path:
+    description:
+      - The configuration file. A link is followed. If it does not exist, it is made, owned by O(kea_user) with mode
+        C(0640); otherwise it keeps owner, group and mode.
+    type: path
+    default: /etc/kea/kea-dhcp4.conf
+  settings:
+    description:
+      - Values by path. A path names the keys from the top of the file, separated by slashes, such as
+        C(Dhcp4/interfaces-config/interfaces).
+      - An element of a list is picked by its members, such as C(Dhcp4/subnet4[id=1]/valid-lifetime); it is added if
+        there is none.
+      - What a path lacks on the way is made. A value that is already the same is not touched, whatever its spelling.
+      - A map or a list is set as a whole, but only the parts of it that differ are rewritten.
+      - 'The value C({"<?include?>": "/path"}) stands for the directive C(<?include "/path"?>), as a value or as an
+        element of a list.'
+    type: dict
+    default: {}
+  absent:
+    description: Paths, written as in O(settings), that the configuration must not have.
+    type: list
+    elements: str
+    default: []
+  kea_user:
+    description: User that Kea runs as. The new configuration is tested with the rights of this user.
+    type: str
+    default: _kea
+  backup:
+    description: Whether to keep the replaced file under another name in the same directory.
+    type: bool
+    default: true
+"""
+
+EXAMPLES = r"""
+- name: Listen on the management network
+  baremetal.kea.kea_config:
+    settings:
+      Dhcp4/interfaces-config:
+        interfaces: [eth1]
+      Dhcp4/valid-lifetime: 3600
+      Dhcp4/subnet4[id=1]:
+        subnet: 192.0.2.0/24
+        pools:
+          - pool: 192.0.2.100 - 192.0.2.200
+        reservations:
+          - <?include?>: /etc/kea/reservations.d/subnet-1.json
+    absent:
+      - Dhcp4/renew-timer
+  notify: Reload Kea
+"""
+
+RETURN = r"""
+path:
+  description: The file that was looked at, links resolved.
+  returned: always
+  type: str
+  sample: /etc/kea/kea-dhcp4.conf
+changed_paths:
+  description: Those of the given paths whose values changed.
+  returned: always
+  type: list
+  elements: str
+  sample: [Dhcp4/valid-lifetime]
+backup_file:
+  description: Where the replaced file is kept.
+  returned: when a file was replaced and O(backup=true)
+  type: str
+  sample: /etc/kea/kea-dhcp4.conf.4711.2026-11-21@12:00:00~
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import (
+    KeaConfigError,
+    Settings,
+    config_options,
+    update,
+)
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_path import format_path
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import KeaJsonError, secrets_in
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **config_options(),
+            "settings": {"type": "dict", "default": {}},
+            "absent": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+        no_log=True,  # the settings may hold passwords, and would go to the system log before they can be masked
+    )
+    module.no_log_values.update(filter(None, secrets_in(module.params["settings"])))
+    try:
+        settings = Settings(module.params["settings"], module.params["absent"])
+        before, after, result = update(module, settings.edit, settings.top)
+    except (KeaJsonError, KeaConfigError) as error:
+        module.fail_json(msg=str(error))
+    changed = [format_path(path) for path in settings.differing(before, after)]
+    module.exit_json(changed_paths=changed, **result)
+
+
+if __name__ == "__main__":
+    main()
