@@ -1,0 +1,57 @@
+# Everything here runs as root on a Debian machine with nothing prepared; `make demo` and `make test` are all one needs.
+MODE ?= events
+SUITE ?= backports
+LAB := tests/lab/lab
+# The Python environment is made on first use and kept under a key of its requirements.
+VENV = $(eval VENV := $$(shell $(LAB) setup))$(VENV)
+BIN = $(VENV)/bin
+RUN = PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.cache/ansible" ANSIBLE_FORCE_COLOR=1
+SCENARIOS := file database events
+
+.PHONY: help demo demo-clean test check lint types unit sanity build integration molecule $(addprefix molecule-,$(SCENARIOS)) clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
+
+demo: ## a real Kea gives addresses to some hundred BMCs; MODE=file|database|events, SUITE=bookworm|trixie|backports
+	@$(RUN) $(BIN)/python demo/demo.py --mode $(MODE) --suite $(SUITE)
+
+demo-clean: ## remove the hosts of the demo
+	@$(LAB) down kea-demo kea-demo-bmcs
+
+test: check sanity build molecule ## everything
+	@echo "All tests passed."
+
+check: lint types unit ## the quick part: lint, types, unit tests
+
+lint:
+	@echo "== lint"
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check --quiet . || { echo "run: ruff format ."; exit 1; }
+	@$(RUN) PYTHONPATH=roles/kea_lease_monitor/files lint-imports --config .importlinter >.cache/imports.log || { cat .cache/imports.log; exit 1; }
+	@$(RUN) ansible-lint --offline --quiet
+	@$(RUN) antsibull-changelog lint
+
+types:
+	@echo "== types"
+	@cd roles/kea_lease_monitor/files && $(BIN)/mypy --config-file ../../../pyproject.toml --cache-dir ../../../.mypy_cache .
+	@$(BIN)/mypy plugins/module_utils
+
+unit:
+	@echo "== unit tests"
+	@$(RUN) pytest -n 2 tests/unit
+
+sanity:
+	@tests/sanity.sh $(BIN)
+
+build:
+	@tests/build.sh $(BIN)
+
+molecule: $(addprefix molecule-,$(SCENARIOS))
+
+$(addprefix molecule-,$(SCENARIOS)): molecule-%:
+	@echo "== molecule $*"
+	@$(RUN) molecule test --scenario-name $*
+
+clean: demo-clean ## remove the hosts of the demo and the caches of this checkout
+	rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,285 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole thing once, for real: a Debian host, kea_deploy.yml, some hundred BMCs, and what became of their leases."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+WORK = ROOT / ".cache" / "demo"
+LAB = ROOT / "tests" / "lab"
+HOST, BMCS = "kea-demo", "kea-demo-bmcs"
+COUNT, RATE, RENAMED = 300, 100, 40
+DISCOVERY = "/var/lib/kea/discovery"
+MODES = {
+    "file": {"kea_reservations_interval": 2},
+    "database": {"kea_enable_database": True},
+    "events": {"kea_enable_database": True, "kea_db_enable_notify": True},
+}
+
+
+class DemoError(Exception):
+    """What the demo is there to show did not happen."""
+
+
+def say(text: str) -> None:
+    print(f"\n\033[1m{text}\033[0m", flush=True)
+
+
+def run(*command: str | Path, stdin: str | None = None, check: bool = True) -> str:
+    """A command's standard output; its standard error goes to the terminal."""
+    done = subprocess.run([str(word) for word in command], input=stdin, stdout=subprocess.PIPE, text=True, check=False)
+    if check and done.returncode:
+        raise DemoError(f"{' '.join(map(str, command[:6]))} ended with {done.returncode}: {done.stdout.strip()[-500:]}")
+    return done.stdout
+
+
+def on_host(*command: str, stdin: str | None = None, check: bool = True) -> str:
+    return run("podman", "exec", "--interactive", HOST, *command, stdin=stdin, check=check)
+
+
+def bmcs(server: str, *options: str) -> list[dict[str, Any]]:
+    """Have BMCs ask for addresses; they run in a host of their own."""
+    script = (LAB / "bmc.py").read_text()
+    lines = run("podman", "exec", "--interactive", BMCS, "python3", "-", server, *options, stdin=script, check=False)
+    return [json.loads(line) for line in lines.splitlines()]
+
+
+def wait(what: str, done: Any, seconds: float = 30) -> Any:
+    """Ask until there is an answer that is not empty. Raises DemoError after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not (answer := done()):
+        if time.monotonic() > deadline:
+            raise DemoError(f"waited {seconds:.0f} s in vain for {what}")
+        time.sleep(0.2)
+    return answer
+
+
+def inventory(mode: str, suite: str) -> Path:
+    """The inventory that the demo deploys with; exactly what an operator would write."""
+    variables = {
+        "ansible_connection": "containers.podman.podman",
+        "kea_package_release": "trixie-backports" if suite == "backports" else "",
+        "kea_dhcp4_interfaces": ["eth0"],
+        "kea_dhcp4_subnets": [{"id": 1, "subnet": "10.77.0.0/16", "pools": [{"pool": "10.77.16.0 - 10.77.31.255"}]}],
+        # Only to measure: PostgreSQL remembers when each row was committed.
+        "kea_db_settings": {"track_commit_timestamp": "on"},
+        **MODES[mode],
+    }
+    path = WORK / "inventory.json"
+    path.write_text(json.dumps({"kea_servers": {"hosts": {HOST: variables}}}, indent=2))
+    return path
+
+
+def deploy(inventory_path: Path) -> float:
+    start = time.monotonic()
+    command = ["ansible-playbook", "playbooks/kea_deploy.yml", "-i", str(inventory_path)]
+    log = WORK / "deploy.log"
+    print("$", " ".join(command[:2]), f"-i {inventory_path.relative_to(ROOT)}   (output: {log.relative_to(ROOT)})")
+    with log.open("wb") as output, subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as play:
+        for line in play.stdout or ():
+            output.write(line)
+            if b"TASK [" in line:
+                print(".", end="", flush=True)
+    print()
+    if play.returncode:
+        raise DemoError(f"the play failed:\n{log.read_text()[-3000:]}")
+    return time.monotonic() - start
+
+
+def sql(query: str) -> list[list[str]]:
+    """Rows of the database on the host, asked as its administrator."""
+    lines = on_host("runuser", "-u", "postgres", "--", "psql", "-XAt", "-F", "\t", "kea", stdin=query).splitlines()
+    return [line.split("\t") for line in lines]
+
+
+def kea(command: str, **arguments: Any) -> dict[str, Any]:
+    """Ask Kea over its control socket."""
+    client = (
+        "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect('/run/kea/kea4-ctrl-socket');"
+        "s.sendall(sys.stdin.buffer.read()); s.shutdown(socket.SHUT_WR);"
+        "print(b''.join(iter(lambda: s.recv(65536), b'')).decode())"
+    )
+    request = json.dumps({"command": command, "arguments": arguments})
+    return json.loads(on_host("python3", "-c", client, stdin=request))
+
+
+class Site:
+    """The host as its operator sees it; each mode keeps leases and reservations somewhere else."""
+
+    LEASES = "/var/lib/kea/kea-leases4.csv"
+    RESERVATIONS = "/etc/kea/reservations.d/subnet-1.json"
+    LEASE_COUNT = "SELECT count(*) FROM lease4 WHERE state = 0 AND valid_lifetime > 0"
+    # Both rows as PostgreSQL committed them: neither Kea nor the monitor has a say in it.
+    DELAYS = """SELECT extract(epoch FROM pg_xact_commit_timestamp(hosts.xmin) - pg_xact_commit_timestamp(lease4.xmin))
+        FROM lease4 JOIN hosts ON (ipv4_address, dhcp4_subnet_id) = (address, subnet_id)"""
+    COMMITS = "SELECT '0.0.0.0'::inet + ipv4_address, extract(epoch FROM pg_xact_commit_timestamp(xmin)) FROM hosts"
+
+    def __init__(self, mode: str) -> None:
+        self.leases_in_database = mode == "events"
+        self.hosts_in_database = mode != "file"
+
+    def leases(self) -> set[str]:
+        """Addresses in use."""
+        if self.leases_in_database:
+            query = "SELECT '0.0.0.0'::inet + address FROM lease4 WHERE state = 0 AND valid_lifetime > 0"
+            return {row[0] for row in sql(query)}
+        latest = {}
+        for row in on_host("cat", self.LEASES).splitlines()[1:]:
+            columns = row.split(",")
+            latest[columns[0]] = columns[3] != "0" and columns[9] == "0"
+        return {address for address, active in latest.items() if active}
+
+    def reservations(self) -> int:
+        if self.hosts_in_database:
+            return int(sql("SELECT count(*) FROM hosts")[0][0])
+        return len(on_host("cat", self.RESERVATIONS).splitlines())
+
+    def journal(self, phrase: str) -> int:
+        """How often the monitor said something."""
+        return on_host("journalctl", "--unit", "kea-lease-monitor", "--output", "cat").count(phrase)
+
+    def discovered(self) -> int:
+        return len(on_host("find", DISCOVERY, "-name", "[!.]*", "-type", "f").splitlines())
+
+    def probe(self) -> subprocess.Popen[str]:
+        """Watch the files of the host while leases are granted."""
+        command = ["podman", "exec", "--interactive", HOST, "python3", "-", "10.77.", self.LEASES, self.RESERVATIONS]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if process.stdin:
+            process.stdin.write((LAB / "probe.py").read_text())
+            process.stdin.close()
+        return process
+
+    def delays(self, probe: subprocess.Popen[str]) -> list[float]:
+        """Seconds from each lease to its reservation."""
+        on_host("pkill", "--full", "^python3 - 10.77.")
+        seen = json.loads(probe.stdout.read() if probe.stdout else "{}")
+        if self.leases_in_database:
+            return sorted(float(row[0]) for row in sql(self.DELAYS))
+        if self.hosts_in_database:
+            reserved = {address: float(moment) for address, moment in sql(self.COMMITS)}
+        else:
+            reserved = seen[self.RESERVATIONS]
+        leased = seen[self.LEASES]
+        return sorted(moment - leased[address] for address, moment in reserved.items() if address in leased)
+
+
+def percentile(values: list[float], share: float) -> str:
+    return f"{values[min(len(values) - 1, int(share * len(values)))] * 1000:.1f} ms" if values else "none"
+
+
+def show(rows: list[tuple[str, object]]) -> None:
+    width = max(len(name) for name, _ in rows)
+    print()
+    for name, value in rows:
+        print(f"  {name:<{width}}  {value}")
+
+
+def show_inventory() -> None:
+    """What Ansible makes of the discovery directory, fetched as an operator would."""
+    fetched = WORK / "discovery"
+    run("rm", "-rf", fetched)
+    run("podman", "cp", f"{HOST}:{DISCOVERY}", fetched)
+    listed = json.loads(run("ansible-inventory", "-i", fetched, "--list"))
+    hosts = listed["bmc_targets"]["hosts"]
+    print(f"$ ansible-inventory -i {fetched.relative_to(ROOT)} --list")
+    print(f"  group bmc_targets has {len(hosts)} hosts; the first one:")
+    print(json.dumps({hosts[0]: listed["_meta"]["hostvars"][hosts[0]]}, indent=2))
+
+
+def prove(site: Site, server: str) -> None:
+    """A BMC whose lease is gone asks again, after others did, and gets its reserved address."""
+    (before,) = bmcs(server, "--first", "7", "--hostname", "bmc-{number:05d}", "--release")
+    wait("Kea to read the reservations", lambda: site.hosts_in_database or not pending(), 60)
+    kea("leases-reclaim", remove=True)
+    wait("the lease to be gone", lambda: before["address"] not in site.leases())
+    print(f"  {before['hwaddr']} had {before['address']} and gave it back: no lease is left of it.")
+    others = bmcs(server, "--first", "9001", "--count", "20", "--hostname", "newcomer-{number}")
+    if before["address"] in {other["address"] for other in others}:
+        raise DemoError(f"{before['address']} was given to a newcomer")
+    print("  20 newcomers asked for addresses, and none got it.")
+    (after,) = bmcs(server, "--first", "7", "--hostname", "bmc-{number:05d}")
+    print(f"  {after['hwaddr']} asked again and got {after['address']}.")
+    if after["address"] != before["address"]:
+        raise DemoError("that is another address than the reserved one")
+
+
+def pending() -> bool:
+    return bool(on_host("find", "/etc/kea/reservations.d", "-name", ".apply-*"))
+
+
+def demonstrate(mode: str, suite: str) -> None:
+    WORK.mkdir(parents=True, exist_ok=True)
+    run(LAB / "lab", "down", HOST, BMCS)
+    say(f"A fresh Debian ({suite}) with systemd, and another host to play the BMCs")
+    server = run(LAB / "lab", "up", HOST, suite).strip()
+    run(LAB / "lab", "up", BMCS, suite)
+    inventory_path = inventory(mode, suite)
+
+    say(f"Deploy: mode {mode}")
+    print(f"  deployed in {deploy(inventory_path):.0f} s")
+    print(f"  again, with nothing to change, in {deploy(inventory_path):.0f} s")
+    print(f"  {on_host('kea-dhcp4', '-v').strip()}: Kea's version")
+
+    say(f"{COUNT} BMCs ask for an address, {RATE} each second")
+    site = Site(mode)
+    probe = site.probe()
+    answers = bmcs(server, "--count", str(COUNT), "--rate", str(RATE))
+    acknowledged = sum(answer["address"] is not None for answer in answers)
+    wait("every lease to be reserved", lambda: site.reservations() == acknowledged)
+    wait("every lease to be discovered", lambda: site.discovered() == acknowledged)
+    delays = site.delays(probe)
+    renamed = bmcs(server, "--count", str(RENAMED), "--hostname", "renamed-{number:05d}")
+    updated = "Static reservation updated"
+    wait("the renamed ones to be updated", lambda: site.journal(updated) >= len(renamed))
+    show(
+        [
+            ("leases granted", f"{acknowledged} of {COUNT} asked; {len(site.leases())} in Kea's lease database"),
+            ("reservations created", site.journal("Static reservation created")),
+            ("reservations updated", f"{site.journal(updated)} ({RENAMED} BMCs came back with another hostname)"),
+            ("reservations there", site.reservations()),
+            ("discovery files", site.discovered()),
+            ("lease to reservation, p50", percentile(delays, 0.50)),
+            ("lease to reservation, p99", f"{percentile(delays, 0.99)} (of {len(delays)})"),
+        ]
+    )
+    if acknowledged != COUNT or len(delays) != COUNT:
+        raise DemoError(f"{acknowledged} of {COUNT} BMCs got an address, {len(delays)} a reservation that was timed")
+
+    say("The inventory that appeared")
+    show_inventory()
+    say("Why it matters: a BMC whose lease is gone asks again")
+    prove(site, server)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mode", choices=sorted(MODES), default="events")
+    parser.add_argument("--suite", choices=["bookworm", "trixie", "backports"], default="backports")
+    options = parser.parse_args()
+    start = time.monotonic()
+    try:
+        demonstrate(options.mode, options.suite)
+    except DemoError as error:
+        print(f"\nThe demo failed: {error}", file=sys.stderr)
+        return 1
+    finally:
+        say("The host is still there")
+        print(f"  enter it    podman exec -it {HOST} bash     (try: kea-lease-monitor status; systemctl status)")
+        print("  remove it   make demo-clean")
+    print(f"  the demo took {time.monotonic() - start:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: puts a release of the lease monitor in force, and takes it back if it is not healthy in time."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any, Dict, List
+
+from ansible_collections.baremetal.kea.plugins.module_utils._release import LAUNCHER, Files, Releases
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+UNIT = "kea-lease-monitor.service"
+USER = "kea-lease-monitor"
+COMMANDS = ("/usr/local/bin/kea-lease-monitor",)
+JOURNAL_LINES = 20
+
+
+class Monitor:
+    """The daemon on this host: its releases, its links and its unit."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self._module = module
+        self._check = module.check_mode
+        self._config: str = module.params["config"]
+        self._timeout: int = module.params["timeout"]
+        self._releases = Releases(module.params["root"])
+        self._links = {
+            os.path.join(module.params["root"], LAUNCHER): f"current/{LAUNCHER}",
+            **dict.fromkeys(COMMANDS, os.path.join(module.params["root"], LAUNCHER)),
+        }
+
+    def state(self) -> Dict[str, Any]:
+        """What is there now, as the module returns and compares it."""
+        return {
+            "current": self._releases.current(),
+            "releases": self._releases.names(),
+            "links": sorted(path for path, target in self._links.items() if _points_to(path, target)),
+            "active": self._systemctl("is-active", "--quiet") == 0,
+        }
+
+    def stage(self, name: str, files: Files) -> bool:
+        """Have the release on the disk, not in force. Returns whether it was missing or had been altered."""
+        if self._releases.is_whole(name, files):
+            return False
+        if not self._check:
+            self._releases.install(name, files)
+        return True
+
+    def present(self, name: str, files: Files, restart: bool) -> bool:
+        """Have the release in force and healthy. Returns whether anything changed; ends the module on failure."""
+        former = self._releases.current()
+        altered = self.stage(name, files)
+        needed = altered or restart or former != name or not self.state()["active"]
+        unlinked = [path for path, target in self._links.items() if not _points_to(path, target)]
+        if not self._check:
+            if former != name:
+                self._releases.activate(name)
+            for path in unlinked:
+                self._releases.link(path, self._links[path])
+            if needed:
+                self._restart_or_go_back(name, former)
+            self._releases.prune()
+        return bool(needed or unlinked)
+
+    def absent(self) -> bool:
+        """Have no release and no link. The configuration, the state and what the daemon wrote stay."""
+        links = [path for path, target in self._links.items() if _points_to(path, target)]
+        found = bool(links or self._releases.names() or self._releases.current())
+        if found and not self._check:
+            self._systemctl("disable", "--now", "--quiet")
+            for path in links:
+                os.remove(path)
+            self._releases.remove_all()
+        return found
+
+    def _restart_or_go_back(self, name: str, former: str | None) -> None:
+        problem = self._restart()
+        if not problem:
+            return
+        journal = self._journal()
+        if former and former != name:
+            self._releases.activate(former)
+            again = self._restart()
+            outcome = f"Release {former} is in force again" + (f", but: {again}" if again else " and healthy")
+        else:
+            outcome = "There is no other release to go back to"
+        self._module.fail_json(
+            msg=f"Release {name} of the lease monitor is not healthy: {problem}. {outcome}.",
+            journal=journal,
+            state=self.state(),
+        )
+
+    def _restart(self) -> str:
+        """Restart the unit and wait for its health. Returns what is wrong, or nothing."""
+        deadline = time.monotonic() + self._timeout
+        self._systemctl("reset-failed", "--quiet")
+        # The unit is Type=notify: this returns when the daemon says that it is ready, or has failed.
+        if self._systemctl("restart"):
+            return f"{UNIT} did not start"
+        while True:
+            code, out, err = self._module.run_command(
+                ["runuser", "-u", USER, "--", COMMANDS[0], "check", "--config", self._config]
+            )
+            if code == 0:
+                return ""
+            if time.monotonic() > deadline:
+                return (out.strip() or err.strip() or f"check ended with {code}").splitlines()[-1]
+            time.sleep(0.5)
+
+    def _systemctl(self, *words: str) -> int:
+        code: int = self._module.run_command(["systemctl", *words, UNIT])[0]
+        return code
+
+    def _journal(self) -> List[str]:
+        command = ["journalctl", "--unit", UNIT, "--lines", str(JOURNAL_LINES), "--no-pager", "--output", "cat"]
+        lines: List[str] = self._module.run_command(command)[1].splitlines()
+        return lines
+
+
+def _points_to(path: str, target: str) -> bool:
+    return os.path.islink(path) and os.readlink(path) == target

@@ -1,0 +1,169 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kea_lease_monitor
+short_description: A release of the lease monitor on a host
+description:
+  - Installs the lease monitor as a release that is named by its content, swaps the link to the release in force,
+    restarts the unit and asks the daemon whether it is healthy.
+  - If it is not healthy in time, the former release is put in force again and started, and the task fails with the
+    last lines of the journal.
+  - Nothing is restarted when the release in force is the one asked for and runs.
+  - The unit C(kea-lease-monitor.service), its user and its configuration are made by the role
+    C(baremetal.kea.kea_lease_monitor).
+extends_documentation_fragment:
+  - baremetal.kea.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+  platform:
+    platforms: posix
+options:
+  state:
+    description:
+      - With V(present), the release is in force and healthy.
+      - With V(staged), it is on the disk and not in force, so that a configuration can be tested with it.
+      - With V(absent), the unit is stopped and disabled and all releases are removed; its configuration and state stay.
+    type: str
+    choices: [present, staged, absent]
+    default: present
+  src:
+    description:
+      - Directory on the controller with the launcher C(kea_lease_monitor.py) and the package C(kea_lease_monitor).
+      - Required unless O(state=absent).
+    type: path
+  content:
+    description:
+      - The content of O(src). It is filled in on the controller; leave it alone.
+    type: str
+  root:
+    description: Directory of the releases.
+    type: path
+    default: /opt/baremetal
+  config:
+    description: The configuration that the daemon is asked about its health with.
+    type: path
+    default: /etc/kea-lease-monitor/config.yml
+  restart:
+    description: Restart the unit even if the release is in force already, because its configuration or unit changed.
+    type: bool
+    default: false
+  timeout:
+    description: Seconds that the daemon has to become healthy.
+    type: int
+    default: 30
+author:
+  - The baremetal.kea authors (@baremetal)
+seealso:
+  - module: baremetal.kea.kea_info
+"""
+
+EXAMPLES = r"""
+- name: Put the monitor on the disk
+  baremetal.kea.kea_lease_monitor:
+    src: "{{ role_path }}/files"
+    state: staged
+  register: staged
+
+- name: Test a configuration with it
+  ansible.builtin.command:
+    cmd: "{{ staged.path }}/kea_lease_monitor.py check-config --config /etc/kea-lease-monitor/config.yml"
+  changed_when: false
+
+- name: Put it in force
+  baremetal.kea.kea_lease_monitor:
+    src: "{{ role_path }}/files"
+"""
+
+RETURN = r"""
+release:
+  description: Name of the release, its version and a hash of its content.
+  returned: unless O(state=absent)
+  type: str
+  sample: 1.0.0-3f2a9c1d77aa
+path:
+  description: Where the release is.
+  returned: unless O(state=absent)
+  type: str
+  sample: /opt/baremetal/releases/1.0.0-3f2a9c1d77aa
+state:
+  description: What is on the host afterwards.
+  returned: always
+  type: dict
+  contains:
+    current:
+      description: The release in force.
+      type: str
+    releases:
+      description: All releases.
+      type: list
+      elements: str
+    links:
+      description: The links to the program that are as they should be.
+      type: list
+      elements: str
+    active:
+      description: Whether the unit runs.
+      type: bool
+journal:
+  description: The last lines of the journal.
+  returned: when the release was not healthy
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.baremetal.kea.plugins.module_utils._monitor_service import Monitor
+from ansible_collections.baremetal.kea.plugins.module_utils._release import release_name, unpack
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "staged", "absent"], "default": "present"},
+            "src": {"type": "path"},
+            # Not secret, but tens of kilobytes that nobody wants in a log.
+            "content": {"type": "str", "no_log": True},
+            "root": {"type": "path", "default": "/opt/baremetal"},
+            "config": {"type": "path", "default": "/etc/kea-lease-monitor/config.yml"},
+            "restart": {"type": "bool", "default": False},
+            "timeout": {"type": "int", "default": 30},
+        },
+        required_if=[("state", "present", ("src", "content")), ("state", "staged", ("src", "content"))],
+        supports_check_mode=True,
+    )
+    monitor = Monitor(module)
+    before = monitor.state()
+    result = {}
+    if module.params["state"] == "absent":
+        changed = monitor.absent()
+        after = {"current": None, "releases": [], "links": [], "active": False}
+    else:
+        files = unpack(module.params["content"])
+        try:
+            name = release_name(files)
+        except ValueError as error:
+            module.fail_json(msg=f"src: {error}")
+        result = {"release": name, "path": f"{module.params['root']}/releases/{name}"}
+        if module.params["state"] == "staged":
+            changed = monitor.stage(name, files)
+            after = dict(before, releases=sorted({*before["releases"], name}))
+        else:
+            changed = monitor.present(name, files, module.params["restart"])
+            after = dict(before, current=name, releases=sorted({*before["releases"], name}), active=True)
+    state = after if module.check_mode else monitor.state()
+    module.exit_json(changed=changed, state=state, diff={"before": before, "after": state}, **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real DHCP from many BMCs: each asks a Kea server for an address through a relay, which is this host (RFC 2131).
+
+Prints one JSON object for each BMC: its hwaddr, hostname, the address that it got or null, and when the server
+acknowledged it. Needs nothing but Python, so that it runs in any test host.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import json
+import select
+import socket
+import struct
+import sys
+import time
+from dataclasses import dataclass
+from typing import Iterator
+
+DISCOVER, OFFER, REQUEST, ACK, NAK, RELEASE = 1, 2, 3, 5, 6, 7
+MAGIC = b"\x63\x82\x53\x63"
+MESSAGE_TYPE, HOSTNAME, REQUESTED_ADDRESS, SERVER_ID, END = 53, 12, 50, 54, 255
+RETRY_AFTER = 1.0  # seconds
+TRIES = 5
+
+
+@dataclass
+class Bmc:
+    """One client and how far it got."""
+
+    number: int
+    hostname: str
+    state: int = DISCOVER
+    tries: int = 0
+    address: bytes = b""
+    server: bytes = b""
+    acknowledged: float | None = None
+
+    @property
+    def hwaddr(self) -> bytes:
+        return b"\x02\xbc" + struct.pack("!I", self.number)
+
+    def result(self) -> dict[str, object]:
+        return {
+            "hwaddr": self.hwaddr.hex(":"),
+            "hostname": self.hostname,
+            "address": socket.inet_ntoa(self.address) if self.acknowledged else None,
+            "acknowledged": self.acknowledged,
+        }
+
+
+def packet(bmc: Bmc, kind: int, relay: bytes) -> bytes:
+    """A DHCP message as the relay forwards it."""
+    client = bmc.address if kind == RELEASE else bytes(4)
+    header = struct.pack("!BBBBIHH4s4s4s4s", 1, 1, 6, 1, bmc.number, 0, 0, client, bytes(4), bytes(4), relay)
+    options = [(MESSAGE_TYPE, bytes([kind])), (HOSTNAME, bmc.hostname.encode())]
+    if kind == REQUEST:
+        options.append((REQUESTED_ADDRESS, bmc.address))
+    if kind in (REQUEST, RELEASE):
+        options.append((SERVER_ID, bmc.server))
+    encoded = b"".join(bytes([code, len(value)]) + value for code, value in options if value)
+    return header + bmc.hwaddr.ljust(16, b"\0") + bytes(192) + MAGIC + encoded + bytes([END])
+
+
+def parse(data: bytes) -> tuple[int, int, bytes, bytes]:
+    """The transaction, the type, the offered address and the server of a reply."""
+    options = {}
+    rest = data[240:]
+    while rest and rest[0] != END:
+        if rest[0] == 0:
+            rest = rest[1:]
+            continue
+        options[rest[0]] = rest[2 : 2 + rest[1]]
+        rest = rest[2 + rest[1] :]
+    number = struct.unpack("!I", data[4:8])[0]
+    return number, options.get(MESSAGE_TYPE, b"\0")[0], data[16:20], options.get(SERVER_ID, b"")
+
+
+class Relay:
+    """Sends for all BMCs on one socket, and hands the answers to them."""
+
+    def __init__(self, server: str) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self.socket.connect((server, 67))
+        address = self.socket.getsockname()[0]
+        self.socket.close()
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self.socket.bind((address, 67))
+        self.server = (server, 67)
+        self.address = socket.inet_aton(address)
+
+    def send(self, bmc: Bmc, kind: int) -> None:
+        self.socket.sendto(packet(bmc, kind, self.address), self.server)
+
+    def replies(self, timeout: float) -> Iterator[tuple[int, int, bytes, bytes]]:
+        while select.select([self.socket], [], [], max(0.0, timeout))[0]:
+            yield parse(self.socket.recv(2048))
+            timeout = 0
+
+    def lease(self, bmcs: list[Bmc], rate: float) -> None:
+        """Have every BMC ask, so many of them a second, and again while it gets no answer."""
+        start = time.monotonic()
+        due = [(start + index / rate, bmc.number) for index, bmc in enumerate(bmcs)]
+        heapq.heapify(due)
+        known = {bmc.number: bmc for bmc in bmcs}
+        waiting = len(bmcs)
+        while waiting and due:
+            for number, kind, address, server in self.replies(due[0][0] - time.monotonic()):
+                bmc = known.get(number)
+                if bmc is None or bmc.acknowledged:
+                    continue
+                if kind == OFFER and bmc.state == DISCOVER:
+                    bmc.state, bmc.address, bmc.server = REQUEST, address, server
+                    self.send(bmc, REQUEST)
+                elif kind == ACK and bmc.state == REQUEST:
+                    bmc.address, bmc.acknowledged = address, time.time()
+                    waiting -= 1
+                elif kind == NAK:
+                    bmc.state = DISCOVER
+            while due and due[0][0] <= time.monotonic():
+                _, number = heapq.heappop(due)
+                bmc = known[number]
+                if bmc.acknowledged:
+                    continue
+                if bmc.tries == TRIES:
+                    waiting -= 1
+                    continue
+                bmc.tries += 1
+                self.send(bmc, bmc.state)
+                heapq.heappush(due, (time.monotonic() + RETRY_AFTER, number))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("server", help="address of the Kea server")
+    parser.add_argument("--count", type=int, default=1, help="how many BMCs")
+    parser.add_argument("--first", type=int, default=1, help="number of the first one; its hwaddr comes from it")
+    parser.add_argument("--rate", type=float, default=100, help="how many begin each second")
+    parser.add_argument("--hostname", default="bmc-{number:05d}", help="how they call themselves")
+    parser.add_argument("--release", action="store_true", help="give the address back at once (DHCPRELEASE)")
+    options = parser.parse_args()
+    numbers = range(options.first, options.first + options.count)
+    bmcs = [Bmc(number, options.hostname.format(number=number)) for number in numbers]
+    relay = Relay(options.server)
+    relay.lease(bmcs, options.rate)
+    for bmc in bmcs:
+        if options.release and bmc.acknowledged:
+            relay.send(bmc, RELEASE)
+        print(json.dumps(bmc.result()))
+    return 0 if all(bmc.acknowledged for bmc in bmcs) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

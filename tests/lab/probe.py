@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Notes when an address first appears in each of some text files, by looking at them each millisecond.
+
+It knows nothing of the monitor, so that it can judge it. Ends on SIGTERM, and prints, for each file, the time (seconds
+since the epoch) at which each address of the given prefix was first seen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+import time
+
+
+def main() -> None:
+    prefix, paths = sys.argv[1], sys.argv[2:]
+    pattern = re.compile(rb"\b" + re.escape(prefix).encode() + rb"[0-9.]+")
+    seen: dict[str, dict[str, float]] = {path: {} for path in paths}
+    known: dict[str, tuple[int, int]] = {}
+    running = True
+
+    def stop(*_: object) -> None:
+        nonlocal running
+        running = False
+
+    signal.signal(signal.SIGTERM, stop)
+    while running:
+        time.sleep(0.001)
+        for path in paths:
+            try:
+                status = os.stat(path)
+            except FileNotFoundError:
+                continue
+            if known.get(path) == (status.st_ino, status.st_size):
+                continue
+            now = time.time()
+            # Only what was appended since; a file that was replaced is read whole.
+            inode, size = known.get(path, (0, 0))
+            with open(path, "rb") as file:
+                file.seek(size if inode == status.st_ino and status.st_size > size else 0)
+                for address in pattern.findall(file.read(status.st_size)):
+                    seen[path].setdefault(address.decode(), now)
+            known[path] = (status.st_ino, status.st_size)
+    json.dump(seen, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

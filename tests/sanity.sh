@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# ansible-test sanity on what git has of this checkout, in the place where a collection has to be for it.
+set -euo pipefail
+bin=$1
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+tree=$root/.cache/sanity/ansible_collections/baremetal/kea
+echo "== ansible-test sanity"
+rm -rf "$tree/plugins" "$tree/roles" "$tree/tests"
+mkdir -p "$tree"
+git -C "$root" ls-files --cached --others --exclude-standard -z | grep -zv '^\.collections/' |
+    rsync -a --ignore-missing-args --from0 --files-from=- "$root/" "$tree/"
+cd "$tree"
+git init -q . # ansible-test takes the files of a repository
+# ansible-test would fetch a pip to install pip with, from where not every machine can reach; Python carries one.
+pip=$(sed -n "s/^ *pip='\([0-9.]*\)',$/\1/p" "$bin"/../lib/python3*/site-packages/ansible_test/_internal/python_requirements.py)
+mkdir -p ~/.ansible/test/cache
+printf 'import ensurepip\nensurepip.bootstrap(upgrade=True)\n' >~/.ansible/test/cache/"get_pip_${pip//./_}.py"
+version=$("$bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+PATH="$bin:$PATH" ansible-test sanity --local --requirements --python "$version" --color yes
