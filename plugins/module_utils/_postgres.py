@@ -132,6 +132,13 @@ def lock_argument_spec() -> Dict[str, Any]:
     }
 
 
+def locks(params: Mapping[str, Any]) -> Locks:
+    """From a module's parameters. Raises PostgresError: a timeout of 0 would mean to wait for ever."""
+    if params["lock_timeout"] < 1 or params["lock_retries"] < 0:
+        raise PostgresError("lock_timeout must be at least 1 ms, and lock_retries at least 0")
+    return Locks(params["lock_timeout"], params["lock_retries"])
+
+
 @contextmanager
 def connect(params: Mapping[str, Any], readonly: bool = False) -> Iterator[extensions.cursor]:
     """A cursor in autocommit on a session of its own.
@@ -163,7 +170,8 @@ def compose(cursor: extensions.cursor, template: str, **parts: Part) -> str:
 def fetch(cursor: extensions.cursor, query: str, arguments: Sequence[Any] = ()) -> List[Tuple[Any, ...]]:
     """All rows of a query. Raises PostgresError."""
     with _translated(query):
-        cursor.execute(query, arguments)
+        # None, because with an empty list psycopg2 would still look for placeholders, and a name may hold a percent.
+        cursor.execute(query, arguments or None)
         return cursor.fetchall()
 
 
@@ -187,6 +195,8 @@ def run_concurrently(cursor: extensions.cursor, statement: str, locks: Locks) ->
 
 def run_together(cursor: extensions.cursor, statements: Sequence[str], locks: Locks) -> None:
     """All statements in one transaction, tried again whole while a lock is not to be had. Raises PostgresError."""
+    if not statements:
+        return
     for remaining in range(locks.retries, -1, -1):
         try:
             run(cursor, "BEGIN")

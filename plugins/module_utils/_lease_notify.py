@@ -1,0 +1,175 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: lease events in PostgreSQL: from the options of a task to the wanted state, and to the result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple
+
+from ansible_collections.baremetal.kea.plugins.module_utils import (
+    _notify_catalogue,
+    _notify_changes,
+    _notify_sql,
+    _postgres,
+    _state_text,
+)
+
+if TYPE_CHECKING:
+    from psycopg2 import extensions
+
+# The first with xid8 and pg_snapshot, which the order of the events rests on.
+OLDEST_SERVER = 130000
+READER_RIGHTS = {"event_schema": ["USAGE"], "event_table": ["DELETE", "SELECT"], "lost_counter": ["SELECT"]}
+
+State = Dict[str, Any]
+read_state = _notify_catalogue.read_state
+
+
+class Wanted(NamedTuple):
+    """What a task asks for; ``owner`` is empty for the owner of lease4."""
+
+    present: bool
+    schema: str
+    event_schema: str
+    owner: str
+    readers: List[str]
+    delivery: str
+    wake_up: str
+    renewals: bool
+    force: bool
+
+
+def count_waiting(cursor: extensions.cursor, event_schema: str) -> int:
+    """Events that nobody has pruned yet. Raises PostgresError, also when there is no event table."""
+    query = _postgres.compose(cursor, "SELECT count(*) FROM {events}", events=(event_schema, _notify_sql.EVENTS))
+    return int(_postgres.fetch(cursor, query)[0][0])
+
+
+def count_lost(cursor: extensions.cursor, event_schema: str) -> int:
+    """Events that could not be written since the counter was made. PostgreSQL logs a sequence ahead of its use, so a
+    crash of the server may add up to 32. Raises PostgresError, also when there is no counter."""
+    query = _postgres.compose(
+        cursor,
+        "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {lost}",
+        lost=(event_schema, _notify_sql.LOST),
+    )
+    return int(_postgres.fetch(cursor, query)[0][0])
+
+
+def ensure(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks, check_mode: bool) -> Dict[str, Any]:
+    """Bring all objects to the wanted state in one transaction; the result of the module. Raises PostgresError."""
+    if cursor.connection.server_version < OLDEST_SERVER:
+        raise _postgres.PostgresError("Lease events need PostgreSQL 13 or later")
+    before = _read(cursor, wanted)
+    after = _present(cursor, wanted, before) if wanted.present else _absent(cursor, wanted, before)
+    if before["event_table"] and not after["event_table"] and not wanted.force:
+        _refuse_waiting(cursor, wanted)
+    queries = _notify_changes.Changes(cursor, wanted.schema, wanted.event_schema, before, after).statements()
+    if queries and not check_mode:
+        _postgres.run_together(cursor, queries, locks)
+        _verify(_read(cursor, wanted), after)
+    counted = wanted.present and before["lost_counter"]
+    return {
+        "changed": bool(queries),
+        "queries": queries,
+        "diff": _state_text.diff(before, after),
+        "state": after,
+        "lost_events": count_lost(cursor, wanted.event_schema) if counted else 0,
+    }
+
+
+def _read(cursor: extensions.cursor, wanted: Wanted) -> State:
+    """As read_state; but lease4 is Kea's, so who else may read it is none of our business."""
+    state: State = read_state(cursor, wanted.schema, wanted.event_schema)
+    if state["leases"]:
+        state["leases"]["readers"] = [one for one in state["leases"]["readers"] if one in wanted.readers]
+    return state
+
+
+def _present(cursor: extensions.cursor, wanted: Wanted, before: State) -> State:
+    leases = before["leases"]
+    if not leases:
+        message = f"There is no table {wanted.schema}.{_notify_sql.LEASES} in this database"
+        raise _postgres.PostgresError(message, _postgres.UNDEFINED_TABLE)
+    owner = wanted.owner or leases["owner"]
+    table = {
+        "persistence": "logged",
+        "columns": _notify_sql.EVENT_COLUMNS,
+        "constraints": _notify_sql.EVENT_CONSTRAINTS,
+    }
+    function = {
+        "language": "plpgsql",
+        "security_definer": True,
+        "settings": _notify_sql.SETTINGS,
+        "body": _body(cursor, wanted),
+    }
+    return {
+        "leases": dict(leases, readers=sorted(set(wanted.readers) - {leases["owner"]})),
+        "event_schema": _owned(owner, wanted, "event_schema"),
+        "event_table": dict(_owned(owner, wanted, "event_table"), **table) if wanted.delivery == "events" else None,
+        "lost_counter": dict(_owned(owner, wanted, "lost_counter"), definition=_notify_sql.COUNTER),
+        "function": dict(_owned(owner, wanted, "function"), **function),
+        **{key: {"definition": _trigger(cursor, wanted, key), "enabled": "origin"} for key in _notify_sql.TRIGGERS},
+    }
+
+
+def _absent(cursor: extensions.cursor, wanted: Wanted, before: State) -> State:
+    """Nothing; but an event schema in which something else lives stays as it is."""
+    shared = _notify_catalogue.strangers(cursor, wanted.event_schema)
+    return {
+        **dict.fromkeys(before),
+        "leases": before["leases"] and dict(before["leases"], readers=[]),
+        "event_schema": before["event_schema"] if shared else None,
+    }
+
+
+def _owned(owner: str, wanted: Wanted, key: str) -> Dict[str, Any]:
+    readers = sorted(set(wanted.readers)) if key in READER_RIGHTS else []
+    return {"owner": owner, "rights": {**dict.fromkeys(readers, READER_RIGHTS.get(key)), owner: ["ALL"]}}
+
+
+def _body(cursor: extensions.cursor, wanted: Wanted) -> str:
+    declarations = _notify_sql.declarations(wanted.delivery)
+    action = _notify_sql.action(wanted.delivery, wanted.wake_up)
+    parts = {
+        "leases": (wanted.schema, _notify_sql.LEASES),
+        "events": (wanted.event_schema, _notify_sql.EVENTS),
+        "user_context_limit": _postgres.Words(str(_notify_sql.USER_CONTEXT_LIMIT)),
+    }
+    counter = _postgres.compose(cursor, "{lost}", lost=(wanted.event_schema, _notify_sql.LOST))
+    body: str = _postgres.compose(
+        cursor,
+        _notify_sql.BODY,
+        declarations=_postgres.Words(_postgres.compose(cursor, declarations, **parts)),
+        action=_postgres.Words(_postgres.compose(cursor, action, **parts)),
+        counter=_postgres.Literal(counter),
+    )
+    return body
+
+
+def _trigger(cursor: extensions.cursor, wanted: Wanted, key: str) -> str:
+    """With names quoted by the server, because pg_get_triggerdef quotes only those that need it."""
+    schema = _postgres.fetch(cursor, "SELECT quote_ident(%s)", (wanted.schema,))[0][0]
+    names = {"leases": f"{schema}.{_notify_sql.LEASES}", "function": f"{schema}.{_notify_sql.FUNCTION}"}
+    template: str = _notify_sql.trigger(key, wanted.renewals)
+    return template.format(**names)
+
+
+def _refuse_waiting(cursor: extensions.cursor, wanted: Wanted) -> None:
+    waiting = count_waiting(cursor, wanted.event_schema)
+    if waiting:
+        raise _postgres.PostgresError(
+            f"{waiting} events in {wanted.event_schema}.{_notify_sql.EVENTS} are not delivered yet, so nothing was "
+            "changed. Let the monitor read them, or set force to drop them",
+            waiting_events=waiting,
+        )
+
+
+def _verify(found: State, after: State) -> None:
+    different = sorted(key for key in after if found[key] != after[key])
+    if different:
+        raise _postgres.PostgresError(
+            f"The change was made, but the catalogue still says something else about: {', '.join(different)}",
+            diff=_state_text.diff(found, after),
+        )

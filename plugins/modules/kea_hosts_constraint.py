@@ -1,0 +1,146 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: kea_hosts_constraint
+short_description: The unique constraint on Kea's reservations in PostgreSQL
+description:
+  - Makes sure that C(hosts) in Kea's database has a unique constraint on
+    C((dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id)), so that one identifier has at most one reservation in a
+    subnet and a plain UPSERT can rely on it.
+  - The definition is compared, not just the name. A constraint of that name with another definition is replaced,
+    without a moment in which the old one is gone and the new one is not there.
+  - The index is built with C(CREATE UNIQUE INDEX CONCURRENTLY) and attached afterwards, so Kea goes on reading and
+    writing reservations. An invalid index that an interrupted run left behind is built anew.
+  - Kea's own partial unique indexes are never touched.
+author:
+  - The baremetal.kea authors (@baremetal)
+extends_documentation_fragment:
+  - baremetal.kea.postgres
+  - baremetal.kea.postgres.locks
+  - baremetal.kea.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Only reads, in a session that the server holds to reading. Duplicates are found and refused here, too.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+  platform:
+    platforms: posix
+options:
+  state:
+    description:
+      - V(present) makes sure that the constraint is there. Nothing is added when another constraint or index, whatever
+        its name, guarantees the same already; that one is reported in RV(equivalents).
+      - V(absent) removes the constraint if this module made it, and any index that an interrupted run left behind.
+    type: str
+    choices: [present, absent]
+    default: present
+  name:
+    description: Name of the constraint, at most 59 bytes.
+    type: str
+    default: hosts_dhcp_identifier_subnet_unique
+  schema:
+    description: Schema of Kea's tables.
+    type: str
+    default: public
+seealso:
+  - module: baremetal.kea.kea_lease_notify
+"""
+
+EXAMPLES = r"""
+- name: One reservation per identifier and subnet
+  baremetal.kea.kea_hosts_constraint:
+    login_db: kea
+  become: true
+  become_user: postgres
+
+- name: The same on a remote server, as the owner of Kea's tables
+  baremetal.kea.kea_hosts_constraint:
+    login_host: db.example.com
+    login_user: kea
+    login_password: "{{ kea_db_password }}"
+    login_db: kea
+    ssl_mode: verify-full
+    ca_cert: /etc/kea/db-ca.pem
+"""
+
+RETURN = r"""
+queries:
+  description: The statements that were run or, in check mode, would have been.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - CREATE UNIQUE INDEX CONCURRENTLY "hosts_dhcp_identifier_subnet_unique" ON "public"."hosts" (dhcp_identifier, ...)
+definition:
+  description: What the constraint of that name guarantees afterwards; null when there is none.
+  returned: success
+  type: str
+  sample: UNIQUE (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id)
+equivalents:
+  description: Other constraints and indexes that guarantee the same.
+  returned: success
+  type: list
+  elements: str
+partial_indexes:
+  description: Unique indexes for a part of the rows, as Kea makes them; never touched.
+  returned: success
+  type: list
+  elements: str
+  sample: [key_dhcp4_identifier_subnet_id, key_dhcp6_identifier_subnet_id]
+duplicates:
+  description: How many identifiers have more than one reservation in a subnet.
+  returned: failure because of duplicates
+  type: int
+samples:
+  description: The first ten, each with C(identifier) in hexadecimal, C(identifier_type), C(subnet_id) and C(host_ids).
+  returned: failure because of duplicates
+  type: list
+  elements: dict
+sqlstate:
+  description: PostgreSQL's code of the error.
+  returned: failure reported by PostgreSQL
+  type: str
+statement:
+  description: The statement that failed.
+  returned: failure of a statement
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.kea.plugins.module_utils import _hosts_constraint, _postgres
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            _postgres.argument_spec(),
+            **_postgres.lock_argument_spec(),
+            state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+            name={"type": "str", "default": _hosts_constraint.NAME},
+            schema={"type": "str", "default": "public"},
+        ),
+        supports_check_mode=True,
+    )
+    params = module.params
+    wanted = _hosts_constraint.Wanted(params["schema"], params["name"], params["state"] == "present")
+    try:
+        with _postgres.connect(params, readonly=module.check_mode) as cursor:
+            result = _hosts_constraint.ensure(cursor, wanted, _postgres.locks(params), module.check_mode)
+    except _postgres.PostgresError as error:
+        module.fail_json(**error.as_result())
+    for warning in result.pop("warnings"):
+        module.warn(warning)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: kea_lease_notify
+short_description: Lease events from Kea's table in PostgreSQL
+description:
+  - Makes every change of a DHCPv4 lease in Kea's database an event that the lease monitor reads. A trigger on C(lease4)
+    writes one row to C(lease_event) in a schema of its own and wakes listeners on the channel C(kea_lease_events).
+  - The trigger cannot hurt Kea. Every error in it is caught, counted in the sequence C(lease_event_lost) and
+    written to the server's log as a warning; it waits for a lock for 100 ms at most; it does not notify while the
+    notification queue of the server is filling up.
+  - All objects are compared with the catalogue, each with its definition, owner and rights, and any difference is
+    mended. All statements run in one transaction under O(lock_timeout), so nothing is ever half done.
+  - Works with the schemas 13.0 (Kea 2.2) to 34.0 (Kea 3.2), and stays in place when C(kea-admin db-upgrade) runs.
+author:
+  - The baremetal.kea authors (@baremetal)
+extends_documentation_fragment:
+  - baremetal.kea.postgres
+  - baremetal.kea.postgres.locks
+  - baremetal.kea.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Only reads, in a session that the server holds to reading.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+  platform:
+    platforms: posix
+requirements:
+  - PostgreSQL 13 or later
+options:
+  state:
+    description:
+      - V(present) makes sure that all objects are there and right. An event table of another shape is made anew with
+        the events that it holds.
+      - V(absent) removes them and leaves C(lease4) as Kea made it. The event schema stays when something else is in it.
+    type: str
+    choices: [present, absent]
+    default: present
+  schema:
+    description: Schema of Kea's tables. The trigger function is made there.
+    type: str
+    default: public
+  event_schema:
+    description:
+      - Schema of the event table and the counter, made by this module. It must not be the one of Kea's tables, because
+        C(kea-admin db-init) refuses a schema that is not empty.
+    type: str
+    default: kea_events
+  owner:
+    description:
+      - Role that owns everything that is made. The function runs with its rights.
+      - If not set, the owner of C(lease4).
+    type: str
+  readers:
+    description:
+      - Roles that read events and prune them. They are granted what they need for that, including C(SELECT) on
+        C(lease4); nobody else keeps rights on the event objects.
+      - With O(state=absent), the roles from which C(SELECT) on C(lease4) is taken again.
+    type: list
+    elements: str
+    default: []
+  delivery:
+    description:
+      - V(events) writes a row for each change. Nothing is lost while nobody listens.
+      - V(payload) keeps no table, but sends the keys of the lease as JSON with each notification. Changes while nobody
+        listens are lost, and commits that notify wait for each other in the whole server. Every role that may connect
+        to the database can listen.
+    type: str
+    choices: [events, payload]
+    default: events
+  wake_up:
+    description:
+      - How listeners learn of new rows. Does not apply to O(delivery=payload).
+      - V(debounced) has one transaction at a time notify; nothing is missed by a reader that looks again while there
+        are transactions in progress.
+      - V(each) notifies with each change, which limits the rate of leases of a busy server.
+      - V(never) leaves it to the readers to look.
+    type: str
+    choices: [debounced, each, never]
+    default: debounced
+  renewals:
+    description:
+      - Whether a renewal that changes nothing but the time is an event. If not, it costs no more than the comparison.
+    type: bool
+    default: false
+  force:
+    description: Whether O(state=absent) or O(delivery=payload) may drop events that are not delivered yet.
+    type: bool
+    default: false
+seealso:
+  - module: baremetal.kea.kea_hosts_constraint
+"""
+
+EXAMPLES = r"""
+- name: Deliver lease events to the monitor
+  baremetal.kea.kea_lease_notify:
+    login_db: kea
+    readers: [kea-lease-monitor]
+  become: true
+  become_user: postgres
+
+- name: Plain notifications, for listeners that need no history
+  baremetal.kea.kea_lease_notify:
+    login_db: kea
+    delivery: payload
+  become: true
+  become_user: postgres
+
+- name: Leave the database as Kea made it
+  baremetal.kea.kea_lease_notify:
+    login_db: kea
+    readers: [kea-lease-monitor]
+    state: absent
+    force: true
+  become: true
+  become_user: postgres
+"""
+
+RETURN = r"""
+queries:
+  description: The statements that were run in one transaction or, in check mode, would have been.
+  returned: success
+  type: list
+  elements: str
+  sample: ['CREATE SCHEMA "kea_events"']
+state:
+  description:
+    - The objects as they are afterwards, null for one that is not there. C(leases), C(event_schema), C(event_table),
+      C(lost_counter), C(function), C(trigger) and C(trigger_update), each with its definition, owner and rights.
+  returned: success
+  type: dict
+lost_events:
+  description: How many events could not be written since the counter was made.
+  returned: success
+  type: int
+  sample: 0
+waiting_events:
+  description: How many events would have been dropped.
+  returned: failure because of events that are not delivered
+  type: int
+sqlstate:
+  description: PostgreSQL's code of the error.
+  returned: failure reported by PostgreSQL
+  type: str
+statement:
+  description: The statement that failed.
+  returned: failure of a statement
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.kea.plugins.module_utils import _lease_notify, _postgres
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            _postgres.argument_spec(),
+            **_postgres.lock_argument_spec(),
+            state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+            schema={"type": "str", "default": "public"},
+            event_schema={"type": "str", "default": "kea_events"},
+            owner={"type": "str"},
+            readers={"type": "list", "elements": "str", "default": []},
+            delivery={"type": "str", "choices": ["events", "payload"], "default": "events"},
+            wake_up={"type": "str", "choices": ["debounced", "each", "never"], "default": "debounced"},
+            renewals={"type": "bool", "default": False},
+            force={"type": "bool", "default": False},
+        ),
+        supports_check_mode=True,
+    )
+    params = module.params
+    wanted = _lease_notify.Wanted(
+        present=params["state"] == "present", **{key: params[key] for key in _lease_notify.Wanted._fields[1:]}
+    )
+    try:
+        with _postgres.connect(params, readonly=module.check_mode) as cursor:
+            result = _lease_notify.ensure(cursor, wanted, _postgres.locks(params), module.check_mode)
+    except _postgres.PostgresError as error:
+        module.fail_json(**error.as_result())
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
