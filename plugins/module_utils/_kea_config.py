@@ -106,6 +106,23 @@ def update(
     return before, after, result
 
 
+def top_of(document: Document) -> str:
+    """The map at the top that names the server. Raises KeaConfigError when there is none."""
+    for top in PROGRAMS:
+        if document.get((top,)) is not MISSING:
+            return top
+    raise KeaConfigError(f"the configuration holds none of {', '.join(PROGRAMS)}, so it is that of no server")
+
+
+def installed_version(module: AnsibleModule, top: str) -> Optional[str]:
+    """What the server of that configuration says its version is; None when it is not installed."""
+    program = module.get_bin_path(PROGRAMS[top])
+    if program is None:
+        return None
+    _code, out, _err = module.run_command([program, "-v"], check_rc=True)
+    return str(out).strip()
+
+
 def _same_at(path: Path, before: Document, after: Document) -> bool:
     old, new = before.get(path), after.get(path)
     return old is new if MISSING in (old, new) else same(old, new)
@@ -154,13 +171,11 @@ def _swap(module: AnsibleModule, path: str, document: Document) -> Optional[str]
 
 
 def _program(module: AnsibleModule, document: Document) -> str:
-    for top, program in PROGRAMS.items():
-        if document.get((top,)) is not MISSING:
-            path: Optional[str] = module.get_bin_path(program)
-            if path is None:
-                raise KeaConfigError(f"{program} is not installed, so the configuration cannot be tested")
-            return path
-    raise KeaConfigError(f"the configuration holds none of {', '.join(PROGRAMS)}, so it is that of no server")
+    program = PROGRAMS[top_of(document)]
+    path: Optional[str] = module.get_bin_path(program)
+    if path is None:
+        raise KeaConfigError(f"{program} is not installed, so the configuration cannot be tested")
+    return path
 
 
 def _access(path: str, user: pwd.struct_passwd) -> Tuple[int, int, int]:

@@ -224,7 +224,7 @@ def _splice(text: str, splices: Sequence[Splice]) -> str:
 
 
 def _is_at(step: Union[str, Where], item: Item) -> bool:
-    return bool(step.matches(item.node)) if isinstance(step, Where) else item.key == step
+    return bool(step.matches(value_of(item.node))) if isinstance(step, Where) else item.key == step
 
 
 def _last(node: Node) -> int:

@@ -10,10 +10,8 @@ from typing import Any, Dict, List, NamedTuple, Tuple, Union
 
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import (
     KeaJsonError,
-    Node,
     literal,
     same,
-    value_of,
 )
 
 _STEP = re.compile(r"([^/\[\]]+)((?:\[[^\[\]=]+=[^\[\]]*\])*)(?:/|$)")
@@ -25,8 +23,8 @@ class Where(NamedTuple):
 
     members: Tuple[Tuple[str, Any], ...]
 
-    def matches(self, node: Node) -> bool:
-        value = value_of(node)
+    def matches(self, value: Any) -> bool:
+        """Whether a plain value is such an element."""
         return isinstance(value, dict) and all(k in value and same(value[k], v) for k, v in self.members)
 
     def __str__(self) -> str:

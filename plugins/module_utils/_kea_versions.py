@@ -114,6 +114,11 @@ def capabilities(text: str) -> Capabilities:
     return Capabilities(version="{0}.{1}.{2}".format(*version), schema=schema, **has)
 
 
+def newest() -> Capabilities:
+    """What the newest Kea of this table can do."""
+    return capabilities("{0}.{1}.{2}".format(*NEWEST))
+
+
 def is_older_schema(found: str, expected: str) -> bool:
     """Whether schema C(found) (major.minor) comes before C(expected), so that an upgrade leads there."""
     return _schema_key(found) < _schema_key(expected)

@@ -17,7 +17,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 
 
-def run_module(name: str, check: bool = False, **options: Any) -> dict[str, Any]:
+def run_module(name: str, /, check: bool = False, **options: Any) -> dict[str, Any]:
     """The result of a module; C(failed) is always there."""
     module = importlib.import_module(f"ansible_collections.baremetal.kea.plugins.modules.{name}")
     arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}

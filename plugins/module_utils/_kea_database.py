@@ -1,0 +1,194 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One database entry of a Kea configuration, in the words of the Kea that will read it."""
+
+from __future__ import annotations
+
+import glob
+import os
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MISSING, Document
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_path import Path, Where
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import Capabilities
+
+HOOKS = {"postgresql": "libdhcp_pgsql.so", "mysql": "libdhcp_mysql.so"}
+HOOK_DIRECTORIES = ("/usr/lib/*/kea/hooks", "/usr/lib64/kea/hooks", "/usr/lib/kea/hooks", "/usr/local/lib/kea/hooks")
+
+SERVERS = ("mysql", "postgresql")
+# Kea gives up on a lost database after so many tries; at the default wait this is more than eleven days.
+RECONNECT_TRIES = 1_000_000
+RECONNECT_WAIT = 1000  # ms
+# Clients are served while the database is away, and afterwards again without anybody's help. Kea's own defaults: the
+# server stops at the first lost connection.
+KEEP_SERVING = {
+    "on_fail": "serve-retry-continue",
+    "retry_on_startup": True,
+    "max_reconnect_tries": RECONNECT_TRIES,
+    "reconnect_wait_time": RECONNECT_WAIT,
+}
+# Passwords of Kea's documentation (default_credentials.cc).
+DEFAULT_PASSWORDS = ("1234", "keatest", "*****")
+
+
+class Option(NamedTuple):
+    """One key of the entry: for which types of database, and since which Kea."""
+
+    types: Tuple[str, ...]
+    capability: Optional[str] = None
+    """Field of Capabilities that must be true; None for what every supported Kea knows."""
+    purposes: Tuple[str, ...] = ("lease", "hosts", "config")
+
+
+# The grammar's database_map_param; in Kea's file the underscores are hyphens.
+OPTIONS: Dict[str, Option] = {
+    "type": Option(("memfile", *SERVERS)),
+    "name": Option(("memfile", *SERVERS)),
+    "host": Option(SERVERS),
+    "port": Option(SERVERS),
+    "user": Option(SERVERS),
+    "password": Option(SERVERS),
+    "persist": Option(("memfile",)),
+    "lfc_interval": Option(("memfile",)),
+    "max_row_errors": Option(("memfile",)),
+    "on_fail": Option(("memfile", *SERVERS)),
+    "retry_on_startup": Option(SERVERS, "retry_on_startup"),
+    "max_reconnect_tries": Option(SERVERS),
+    "reconnect_wait_time": Option(SERVERS),
+    "connect_timeout": Option(SERVERS),
+    "read_timeout": Option(("mysql",), "socket_timeouts"),
+    "write_timeout": Option(("mysql",), "socket_timeouts"),
+    "tcp_user_timeout": Option(("postgresql",), "socket_timeouts"),
+    "readonly": Option(SERVERS, None, ("hosts",)),
+}
+
+
+class KeaDatabaseError(Exception):
+    """The entry cannot be what was asked for; says why."""
+
+
+def entry_of(params: Mapping[str, Any], kea: Capabilities) -> Dict[str, Any]:
+    """The entry as this Kea should have it, from the module's options by name; None and empty text mean "not given".
+
+    Raises KeaDatabaseError for an option that this Kea, type or purpose does not know, and for a value that breaks it.
+    """
+    if params["type"] == "memfile" and params["purpose"] != "lease":
+        raise KeaDatabaseError("memfile is for purpose lease only")
+    given = {name: params[name] for name in OPTIONS if params[name] not in (None, "")}
+    for name in given:
+        _refuse_unknown(name, params["type"], params["purpose"], kea)
+    if params["type"] in SERVERS:
+        known = {name for name in KEEP_SERVING if _knows(name, kea)}
+        given = {**{name: value for name, value in KEEP_SERVING.items() if name in known}, **given}
+        _check_values(given, kea)
+    return {name.replace("_", "-"): given[name] for name in OPTIONS if name in given}
+
+
+def put_entry(document: Document, top: str, purpose: str, entry: Dict[str, Any]) -> Document:
+    """With the entry in it. Keys of an existing one that no option stands for stay. Raises KeaJsonError."""
+    path = _path(document, top, purpose, entry)
+    if path[-2:-1] == ("hosts-databases",):
+        document = _as_list(document, top)
+    if document.get(path) is MISSING:
+        return document.put(path, entry)
+    for name in OPTIONS:
+        key = name.replace("_", "-")
+        document = document.put((*path, key), entry[key]) if key in entry else document.drop((*path, key))
+    return document
+
+
+def drop_entry(document: Document, top: str, purpose: str, entry: Dict[str, Any]) -> Document:
+    """Without the entry of that type, name and host (as far as given), and without what it leaves empty.
+
+    The hook stays: others may use it, and it does nothing by itself.
+    """
+    path = _path(document, top, purpose, entry)
+    found = document.get(path)
+    if found is MISSING or not _where(entry).matches(found):
+        return document
+    document = document.drop(path)
+    for end in range(len(path) - 1, 1, -1):
+        if document.get(path[:end]) in ([], {}):
+            document = document.drop(path[:end])
+    return document
+
+
+def put_hook(document: Document, top: str, database: str, library: str) -> Document:
+    """With the hook of that database, unless it is there already from whatever directory."""
+    found = document.get((top, "hooks-libraries"))
+    libraries: List[Any] = [] if found is MISSING or not isinstance(found, list) else found
+    names = [os.path.basename(str(entry.get("library"))) for entry in libraries if isinstance(entry, dict)]
+    if HOOKS[database] in names:
+        return document
+    return document.put((top, "hooks-libraries", Where((("library", library),))), {})
+
+
+def find_hook(database: str) -> Optional[str]:
+    """Path of the hook of that database where distributions and ISC install it."""
+    for pattern in HOOK_DIRECTORIES:
+        for path in sorted(glob.glob(os.path.join(pattern, HOOKS[database]))):
+            return path
+    return None
+
+
+def _path(document: Document, top: str, purpose: str, entry: Mapping[str, Any]) -> Path:
+    if purpose == "lease":
+        return (top, "lease-database")
+    where = _where(entry)
+    if purpose == "config":
+        return (top, "config-control", "config-databases", where)
+    single = document.get((top, "hosts-database"))
+    if single is not MISSING and where.matches(single):
+        return (top, "hosts-database")
+    return (top, "hosts-databases", where)
+
+
+def _where(entry: Mapping[str, Any]) -> Where:
+    return Where(tuple((key, entry[key]) for key in ("type", "name", "host") if key in entry))
+
+
+def _as_list(document: Document, top: str) -> Document:
+    """With the one hosts-database as first of the list hosts-databases, because Kea takes only one of the two keys."""
+    single = document.get((top, "hosts-database"))
+    if single is MISSING:
+        return document
+    return document.drop((top, "hosts-database")).put((top, "hosts-databases"), [single])
+
+
+def _knows(name: str, kea: Capabilities) -> bool:
+    capability = OPTIONS[name].capability
+    return capability is None or bool(getattr(kea, capability))
+
+
+def _refuse_unknown(name: str, database: str, purpose: str, kea: Capabilities) -> None:
+    option = OPTIONS[name]
+    if database not in option.types:
+        raise KeaDatabaseError(f"{name} is for {' and '.join(option.types)}, not for {database}")
+    if purpose not in option.purposes:
+        raise KeaDatabaseError(f"{name} is for purpose {' and '.join(option.purposes)}, not for {purpose}")
+    memfile_on_fail = name == "on_fail" and database == "memfile"
+    if not _knows(name, kea) or (memfile_on_fail and not kea.memfile_on_fail):
+        raise KeaDatabaseError(f"Kea {kea.version} does not know {name} for {database} and would refuse to start")
+
+
+def _check_values(given: Mapping[str, Any], kea: Capabilities) -> None:
+    """Kea makes one text of all values, quotes nothing in it and splits it at blanks (dbaccess_parser.cc)."""
+    for name in ("name", "host", "user", "password"):
+        value = str(given.get(name, ""))
+        if "'" in value or "\\" in value:
+            raise KeaDatabaseError(
+                f"{name} holds a quote (') or a backslash, which break Kea's connection to the database"
+            )
+        if name != "password" and any(letter.isspace() for letter in value):
+            raise KeaDatabaseError(f"{name} holds a blank, which breaks Kea's connection to the database")
+    if "name" not in given:
+        raise KeaDatabaseError("name is missing: the name of the database")
+    if not 1 <= given.get("port", 1) <= 65535:
+        raise KeaDatabaseError(f"port {given['port']} is not between 1 and 65535; some versions of Kea would ignore it")
+    if (given["max_reconnect_tries"] == 0) != (given["reconnect_wait_time"] == 0):
+        raise KeaDatabaseError(
+            "max_reconnect_tries and reconnect_wait_time work only together: both or neither must be 0"
+        )
+    if kea.refuses_default_passwords and given.get("password") in DEFAULT_PASSWORDS:
+        raise KeaDatabaseError(f"Kea {kea.version} refuses this password, because it stands in Kea's documentation")

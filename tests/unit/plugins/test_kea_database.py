@@ -1,0 +1,215 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module kea_database: what each Kea is told, with the real kea-dhcp4 as judge where it is the one installed."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils import _kea_config, _kea_database
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MISSING, Document
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_path import parse_path
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import capabilities
+from kea_helpers import need, run_module, snapshot
+
+pytestmark = pytest.mark.kea
+
+KEEP_SERVING = {"on-fail": "serve-retry-continue", "max-reconnect-tries": 1000000, "reconnect-wait-time": 1000}
+SERVER = {"type": "postgresql", "name": "kea", "host": "/var/run/postgresql", "user": "_kea"}
+
+
+@pytest.fixture
+def config() -> Iterator[Path]:
+    need("kea-dhcp4")
+    user = pwd.getpwnam("_kea")
+    with tempfile.TemporaryDirectory() as directory:
+        os.chown(directory, user.pw_uid, user.pw_gid)
+        path = Path(directory, "kea-dhcp4.conf")
+        path.write_text('{ "Dhcp4": { // mine\n  "valid-lifetime": 4000\n} }\n')
+        os.chown(path, 0, user.pw_gid)
+        path.chmod(0o640)
+        yield path
+
+
+def at(config: Path, path: str) -> Any:
+    return Document(config.read_text()).get(parse_path(path))
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "entry"),
+    [
+        (
+            {
+                "purpose": "lease",
+                "type": "memfile",
+                "persist": True,
+                "lfc_interval": 1800,
+                "name": "/var/lib/kea/l.csv",
+            },
+            "Dhcp4/lease-database",
+            {"type": "memfile", "name": "/var/lib/kea/l.csv", "persist": True, "lfc-interval": 1800},
+        ),
+        ({"purpose": "lease", **SERVER}, "Dhcp4/lease-database", {**SERVER, **KEEP_SERVING}),
+        (
+            {"purpose": "hosts", "password": "pass word", "port": 5433, "readonly": True, **SERVER},
+            "Dhcp4/hosts-databases[type=postgresql]",
+            {**SERVER, "port": 5433, "password": "pass word", **KEEP_SERVING, "readonly": True},
+        ),
+        (
+            {"purpose": "config", **SERVER, "max_reconnect_tries": 0, "reconnect_wait_time": 0},
+            "Dhcp4/config-control/config-databases[name=kea]",
+            {**SERVER, "on-fail": "serve-retry-continue", "max-reconnect-tries": 0, "reconnect-wait-time": 0},
+        ),
+    ],
+)
+def test_check_apply_again_drift_absent_again(
+    config: Path, options: dict[str, Any], path: str, entry: dict[str, Any]
+) -> None:
+    wanted = {"path": str(config), "backup": False, **options}
+    before = snapshot(config.parent)
+    check = run_module("kea_database", check=True, **wanted)
+    assert check["changed"]
+    assert snapshot(config.parent) == before
+
+    applied = run_module("kea_database", **wanted)
+    assert applied["diff"] == check["diff"]
+    assert applied["kea_version"] == "2.2.0"
+    assert at(config, path) == entry
+    assert "pass word" not in repr(applied)
+    assert '{ "Dhcp4": { // mine\n  "valid-lifetime": 4000,\n' in config.read_text()
+    assert not run_module("kea_database", **wanted)["changed"]
+
+    settled = config.read_text()
+    drifted = Document(settled).put((*parse_path(path), "connect-timeout"), 99).text
+    config.write_text(drifted.replace('"type"', '/* ours */ "type"'))
+    assert run_module("kea_database", **wanted)["changed"]
+    assert config.read_text() == settled.replace('"type"', '/* ours */ "type"')
+
+    absent = {**wanted, "state": "absent"}
+    assert run_module("kea_database", **absent)["changed"]
+    assert at(config, path) is MISSING
+    assert not run_module("kea_database", **absent)["changed"]
+
+
+def test_from_the_lease_file_to_a_server_and_back(config: Path) -> None:
+    memfile = {"path": str(config), "backup": False, "purpose": "lease", "type": "memfile", "persist": True}
+    server = {"path": str(config), "backup": False, "purpose": "lease", **SERVER}
+    run_module("kea_database", **memfile)
+    run_module("kea_database", **server)
+    assert at(config, "Dhcp4/lease-database") == {**SERVER, **KEEP_SERVING}
+    assert not run_module("kea_database", **{**memfile, "state": "absent"})["changed"], "that is another database"
+    run_module("kea_database", **memfile)
+    assert at(config, "Dhcp4/lease-database") == {"type": "memfile", "persist": True}
+
+
+def test_several_hosts_databases_keep_their_order(config: Path) -> None:
+    config.write_text('{ "Dhcp4": { "valid-lifetime": 1, "hosts-database": { "type": "mysql", "name": "old" } } }')
+    hosts = {"path": str(config), "backup": False, "purpose": "hosts"}
+    run_module("kea_database", **hosts, type="mysql", name="old", user="u")
+    assert at(config, "Dhcp4/hosts-database/user") == "u", "the one key stays the one key"
+    run_module("kea_database", **hosts, **SERVER)
+    assert at(config, "Dhcp4/hosts-database") is MISSING
+    assert [entry["name"] for entry in at(config, "Dhcp4/hosts-databases")] == ["old", "kea"]
+    run_module("kea_database", **hosts, type="mysql", name="old", user="v")
+    assert [entry["user"] for entry in at(config, "Dhcp4/hosts-databases")] == ["v", "_kea"]
+    run_module("kea_database", **hosts, type="mysql", name="old", state="absent")
+    assert [entry["name"] for entry in at(config, "Dhcp4/hosts-databases")] == ["kea"]
+    run_module("kea_database", **hosts, type="postgresql", name="kea", state="absent")
+    assert at(config, "Dhcp4/hosts-databases") is MISSING
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tcp_user_timeout": 5}, "Kea 2.2.0 does not know tcp_user_timeout for postgresql"),
+        ({"retry_on_startup": True}, "Kea 2.2.0 does not know retry_on_startup for postgresql"),
+        ({"read_timeout": 5}, "read_timeout is for mysql, not for postgresql"),
+        ({"lfc_interval": 5}, "lfc_interval is for memfile, not for postgresql"),
+        ({"readonly": True}, "readonly is for purpose hosts, not for lease"),
+        (
+            {"type": "memfile", "host": None, "user": None, "on_fail": "serve-retry-exit"},
+            "does not know on_fail for mem",
+        ),
+        ({"type": "memfile", "host": None, "user": None, "purpose": "hosts"}, "memfile is for purpose lease only"),
+        ({"password": "it's"}, "password holds a quote"),
+        ({"password": "a\\b"}, "password holds a quote"),
+        ({"name": "a b"}, "name holds a blank"),
+        ({"host": "a\tb"}, "host holds a blank"),
+        ({"name": None}, "name is missing"),
+        ({"port": 70000}, "port 70000 is not between"),
+        ({"max_reconnect_tries": 0}, "work only together"),
+        ({"kea_version": "3.0.0", "password": "keatest"}, "Kea 3.0.0 refuses this password"),
+        ({"kea_version": "1.9.0"}, "older than 2.2.0"),
+        ({"kea_version": "3.0.0"}, "needs the hook libdhcp_pgsql.so, which is not installed"),
+        ({"path": "/nowhere/kea-dhcp4.conf"}, "No such file or directory"),
+    ],
+)
+def test_what_is_refused_changes_nothing(config: Path, options: dict[str, Any], message: str) -> None:
+    before = snapshot(config.parent)
+    result = run_module("kea_database", **{"path": str(config), "purpose": "lease", **SERVER, **options})
+    assert result["failed"]
+    assert message in result["msg"]
+    assert snapshot(config.parent) == before
+
+
+def test_newer_keas_get_more_words_and_the_hook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """These versions are not installed here, so check mode shows what they would be told."""
+    hook = tmp_path / "libdhcp_pgsql.so"
+    hook.touch()
+    monkeypatch.setattr(_kea_database, "HOOK_DIRECTORIES", (str(tmp_path),))
+    config = tmp_path / "kea-dhcp4.conf"
+    options = {"path": str(config), "purpose": "lease", **SERVER, "tcp_user_timeout": 5}
+    for version in ("2.6.3", "3.0.3"):
+        result = run_module("kea_database", check=True, kea_version=version, **options)
+        told = Document(result["diff"]["after"])
+        entry = {**SERVER, **KEEP_SERVING, "retry-on-startup": True, "tcp-user-timeout": 5}
+        assert told.get(("Dhcp4", "lease-database")) == entry
+        hooks = told.get(("Dhcp4", "hooks-libraries"))
+        assert hooks == ([{"library": str(hook)}] if version == "3.0.3" else MISSING)
+
+
+def test_a_hook_that_is_there_from_elsewhere_is_enough() -> None:
+    document = Document('{ "Dhcp4": { "hooks-libraries": [ { "library": "libdhcp_pgsql.so" }, <?include "x"?> ] } }')
+    assert _kea_database.put_hook(document, "Dhcp4", "postgresql", "/usr/lib/x/libdhcp_pgsql.so") is document
+    assert "libdhcp_mysql.so" in _kea_database.put_hook(document, "Dhcp4", "mysql", "/y/libdhcp_mysql.so").text
+
+
+def test_the_hook_is_found_where_the_distribution_puts_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(_kea_database.HOOKS, "postgresql", "libdhcp_pgsql_cb.so")
+    found = _kea_database.find_hook("postgresql")
+    assert found is not None
+    assert Path(found).is_file()
+
+
+def test_check_mode_predicts_before_kea_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(_kea_config.PROGRAMS, "Dhcp4", "kea-that-is-not-there")
+    options = {"path": "/nowhere/kea-dhcp4.conf", "purpose": "lease", **SERVER}
+    assert run_module("kea_database", check=True, **options)["changed"]
+    assert "Kea is not installed" in run_module("kea_database", **options)["msg"]
+
+
+def test_a_password_that_everybody_can_read_is_warned_about(config: Path) -> None:
+    options = {"path": str(config), "purpose": "lease", **SERVER, "password": "geheim"}
+    assert "warnings" not in run_module("kea_database", **options)
+    config.chmod(0o644)
+    (warning,) = run_module("kea_database", **options)["warnings"]
+    assert "can be read by every user" in repr(warning)
+
+
+def test_keys_that_no_option_stands_for_stay() -> None:
+    text = '{ "Dhcp4": { "lease-database": { "type": "postgresql", "ssl-mode": "verify-full", "port": 1 } } }'
+    after = _kea_database.put_entry(Document(text), "Dhcp4", "lease", {"type": "postgresql", "name": "kea"})
+    assert after.text == text.replace('"port": 1', '"name": "kea"')
+
+
+def test_every_option_is_written_in_keas_spelling() -> None:
+    given = dict.fromkeys(_kea_database.OPTIONS) | {"type": "postgresql", "name": "k", "purpose": "hosts"}
+    entry = _kea_database.entry_of({**given, "connect_timeout": 3, "user": ""}, capabilities("2.6.0"))
+    assert entry == {"type": "postgresql", "name": "k", **KEEP_SERVING, "retry-on-startup": True, "connect-timeout": 3}
