@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The composition root: settings become objects here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from typing import Callable, Dict, List
+
+from kea_lease_monitor import __version__, loop, service, telemetry
+from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.database import Link
+from kea_lease_monitor.errors import ConfigurationError, MonitorError
+from kea_lease_monitor.heart import Heart
+from kea_lease_monitor.pipeline import Pipeline
+from kea_lease_monitor.settings import Flow, Settings
+from kea_lease_monitor.sinks import SINKS
+from kea_lease_monitor.sources import SOURCES, Surroundings
+from kea_lease_monitor.state import schema
+from kea_lease_monitor.state.store import Store, open_engine
+
+
+def create_state(path: str) -> None:
+    """Raises SchemaError when there is a newer one."""
+    engine = open_engine(path)
+    schema.upgrade(engine)
+    engine.dispose()
+
+
+def open_state(path: str) -> Store:
+    """Make it when there is none: an embedded database file needs no ceremony. Raises SchemaError, TemporaryError."""
+    if not os.path.exists(path) and os.path.isdir(os.path.dirname(path)):
+        create_state(path)
+        telemetry.state_created(path)
+    return Store(path)
+
+
+class Monitor:
+    """The running daemon."""
+
+    def __init__(self, load: Callable[[], Settings], clock: Clock) -> None:
+        """``load`` reads the configuration, again at each reload. Raises MonitorError."""
+        self._load = load
+        self._clock = clock
+        self._tasks: List[loop.Task] = []
+        settings = load()
+        telemetry.set_up(settings.log_level)
+        self._build(settings)
+        self._serve(settings)
+
+    def run(self) -> None:
+        signals = loop.Signals()
+        loop.run(self._tasks, signals, self._reload, self._clock)
+        telemetry.stopping(signals.stop)
+        self._heart.stop()
+        self._close()
+
+    def _build(self, settings: Settings) -> None:
+        store = open_state(settings.state)
+        passed = {flow.subscription.name: 0 for flow in settings.flows}
+        pipelines = [self._pipeline(settings, flow, store, passed) for flow in settings.flows]
+        self._close()
+        self._store, self._pipelines = store, pipelines
+        self._heart = Heart(pipelines, store, self._clock)
+        self._tasks[:] = [*pipelines, self._heart]
+        telemetry.started(__version__, tuple(passed))
+
+    def _pipeline(self, settings: Settings, flow: Flow, store: Store, passed: Dict[str, int]) -> Pipeline:
+        def link() -> Link:
+            return Link(settings.database)
+
+        around = Surroundings(flow.subscription.name, link, passed, self._clock)
+        sinks = [SINKS[choice.type].build(choice.options, link) for choice in flow.sinks]
+        source = SOURCES[settings.source.type].build(settings.source.options, around)
+        return Pipeline(flow.subscription, source, sinks, store, self._clock)
+
+    def _serve(self, settings: Settings) -> None:
+        if settings.metrics:
+            try:
+                telemetry.serve(*settings.metrics)
+            except OSError as error:
+                raise ConfigurationError(f"metrics.listen: {error}") from error
+
+    def _reload(self) -> None:
+        """A configuration that cannot be used changes nothing."""
+        service.notify(f"RELOADING=1\nMONOTONIC_USEC={int(self._clock.monotonic() * 1e6)}")
+        try:
+            settings = self._load()
+            self._build(settings)
+            telemetry.set_up(settings.log_level)
+            telemetry.reloaded()
+        except MonitorError as error:
+            telemetry.reload_refused(str(error))
+        service.notify("READY=1")
+
+    def _close(self) -> None:
+        if self._tasks:
+            for pipeline in self._pipelines:
+                pipeline.stop()
+            self._store.close()

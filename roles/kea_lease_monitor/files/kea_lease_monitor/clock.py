@@ -1,0 +1,16 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Time and chance, given to whoever needs them, so that tests decide both."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Callable, NamedTuple
+
+
+class Clock(NamedTuple):
+    monotonic: Callable[[], float] = time.monotonic
+    time: Callable[[], float] = time.time
+    random: Callable[[], float] = random.SystemRandom().random

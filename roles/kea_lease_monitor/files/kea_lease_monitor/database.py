@@ -1,0 +1,192 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sessions with PostgreSQL. The only module that knows psycopg2; its errors end here."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+
+import psycopg2
+import psycopg2.extensions
+
+from kea_lease_monitor.errors import MonitorError, RefusedError, TemporaryError
+from kea_lease_monitor.section import Section
+
+DEADLINE = 8.0
+"""Seconds within which every statement must be answered. A half-open connection raises nothing by itself."""
+
+_ALLOWED: ContextVar[float] = ContextVar("allowed", default=DEADLINE)
+
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the database is. ``host`` may be a socket directory or, as libpq has it, several hosts with commas."""
+
+    host: str
+    port: int
+    name: str
+    user: str
+    connect_timeout: int
+    """Seconds."""
+    password: Optional[str] = field(default=None, repr=False)
+    password_file: Optional[str] = None
+    ssl_mode: Optional[str] = None
+    ca_file: Optional[str] = None
+    cert_file: Optional[str] = None
+    key_file: Optional[str] = None
+
+    @classmethod
+    def parse(cls, section: Section) -> Settings:
+        settings = cls(
+            host=section.text("host", "/var/run/postgresql"),
+            port=section.number("port", 5432, 1, 65535),
+            name=section.text("name", "kea"),
+            user=section.text("user", "kea-lease-monitor"),
+            connect_timeout=section.number("connect_timeout", 5, 1, 60),
+            password=section.optional_text("password"),
+            password_file=section.optional_text("password_file"),
+            ssl_mode=section.choice("ssl_mode", SSL_MODES, "prefer"),
+            ca_file=section.optional_text("ca_file"),
+            cert_file=section.optional_text("cert_file"),
+            key_file=section.optional_text("key_file"),
+        )
+        section.done()
+        return settings
+
+    def secret(self) -> Optional[str]:
+        """Read anew for each connection, so that a changed password needs no restart."""
+        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+        path = self.password_file or (os.path.join(credentials, "db-password") if credentials else None)
+        if self.password is not None or path is None or (not self.password_file and not os.path.exists(path)):
+            return self.password
+        try:
+            with open(path, encoding="utf-8") as handle:
+                return handle.read().rstrip("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise TemporaryError(f"the password file {path} cannot be read: {error}") from error
+
+    def parameters(self) -> Dict[str, Any]:
+        """libpq's names. A standby is never accepted: it neither notifies nor takes reservations."""
+        given = {
+            "host": self.host,
+            "port": self.port,
+            "dbname": self.name,
+            "user": self.user,
+            "password": self.secret(),
+            "sslmode": self.ssl_mode,
+            "sslrootcert": self.ca_file,
+            "sslcert": self.cert_file,
+            "sslkey": self.key_file,
+            "target_session_attrs": "read-write",
+            "application_name": "kea-lease-monitor",
+            "keepalives_idle": 5,
+            "keepalives_interval": 3,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class Session:
+    """One connection in autocommit: a listener inside a transaction would fill the server's queue and stop Kea."""
+
+    def __init__(self, settings: Settings) -> None:
+        with _translated(f"the database {settings.name} at {settings.host}"):
+            with _deadline(settings.connect_timeout):
+                self._connection = psycopg2.connect(**settings.parameters())
+            self._connection.autocommit = True
+
+    def rows(self, statement: str, parameters: Optional[Mapping[str, Any]] = None) -> List[Tuple[Any, ...]]:
+        """Raises TemporaryError, or RefusedError when it is the data that the database will not have."""
+        with _translated("the database"), self._connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def woken(self) -> bool:
+        """Take all notifications that arrived, without waiting."""
+        with _translated("the database"):
+            self._connection.poll()
+            woken = bool(self._connection.notifies)
+            self._connection.notifies.clear()
+            return woken
+
+    def fileno(self) -> int:
+        return int(self._connection.fileno())
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Link:
+    """A session that is made when needed and dropped at the first error; host names are then resolved anew."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._session: Optional[Session] = None
+        self.listening = False
+        """Set by whoever said LISTEN; false again with each new session."""
+
+    def fileno(self) -> Optional[int]:
+        return self._session.fileno() if self._session else None
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        try:
+            if self._session is None:
+                self._session = Session(self._settings)
+            yield self._session
+        except TemporaryError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._session:
+            self._session.close()
+            self._session = None
+            self.listening = False
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    token = _ALLOWED.set(seconds)
+    try:
+        yield
+    finally:
+        _ALLOWED.reset(token)
+
+
+@contextmanager
+def _translated(subject: str) -> Iterator[None]:
+    try:
+        yield
+    except psycopg2.Error as error:
+        raise _translation(subject, error) from error
+
+
+def _translation(subject: str, error: psycopg2.Error) -> MonitorError:
+    """Data errors are classes 22 and 23; all else, a missing grant or table too, may be mended while we wait."""
+    text = str(error).strip().splitlines()
+    message = f"{subject}: {text[0] if text else type(error).__name__}"
+    return RefusedError(message) if (error.pgcode or "")[:2] in {"22", "23"} else TemporaryError(message)
+
+
+def _wait(connection: psycopg2.extensions.connection) -> None:
+    """Called by psycopg2 whenever it would block: the one place where any statement can time out."""
+    due = time.monotonic() + _ALLOWED.get()
+    while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
+        number = [connection.fileno()]
+        readers, writers = (number, []) if state == psycopg2.extensions.POLL_READ else ([], number)
+        if not any(select.select(readers, writers, [], max(0.0, due - time.monotonic()))):
+            raise psycopg2.OperationalError(f"no answer within {_ALLOWED.get():.0f} seconds")
+
+
+psycopg2.extensions.set_wait_callback(_wait)

@@ -1,0 +1,65 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that a reader finds either old or new, never in between, also after a power failure."""
+
+from __future__ import annotations
+
+import os
+from typing import Optional
+
+from kea_lease_monitor.errors import TemporaryError
+
+
+def read(path: str) -> Optional[bytes]:
+    """None when there is no such file. Raises TemporaryError."""
+    try:
+        with open(path, "rb") as handle:
+            return handle.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise TemporaryError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def replace(path: str, content: bytes, mode: int) -> None:
+    """Raises TemporaryError. The temporary name begins with a dot: Ansible and Kea's includes pass over such files."""
+    directory, name = os.path.split(path)
+    temporary = os.path.join(directory, f".{name}.tmp")
+    try:
+        with open(temporary, "wb") as handle:
+            os.fchmod(handle.fileno(), mode)
+            handle.write(content)
+            handle.flush()
+            os.fdatasync(handle.fileno())
+        os.rename(temporary, path)
+    except OSError as error:
+        raise TemporaryError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def touch(path: str) -> None:
+    """Make an empty file unless there is one. Raises TemporaryError."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o660))
+    except OSError as error:
+        raise TemporaryError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def sync_directory(directory: str) -> None:
+    """Make renames in it durable. Raises TemporaryError."""
+    try:
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise TemporaryError(f"{directory} cannot be written: {error.strerror}") from error
+
+
+def check_directory(directory: str) -> None:
+    """Raises TemporaryError when files cannot be made there."""
+    if not os.path.isdir(directory):
+        raise TemporaryError(f"{directory} is not a directory")
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise TemporaryError(f"{directory} may not be written by this user")

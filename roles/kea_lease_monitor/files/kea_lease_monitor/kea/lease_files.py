@@ -1,0 +1,54 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files beside a lease file (Memfile_LeaseMgr::appendSuffix) and the order in which Kea loads them."""
+
+from __future__ import annotations
+
+import os
+
+
+def previous(path: str) -> str:
+    """What the last clean-up made."""
+    return f"{path}.2"
+
+
+def rotated(path: str) -> str:
+    """What Kea wrote until it started the clean-up that is under way."""
+    return f"{path}.1"
+
+
+def completed(path: str) -> str:
+    """Stands for ``.2`` and ``.1`` together while kea-lfc puts it in their place."""
+    return f"{path}.completed"
+
+
+def is_ours(path: str, name: str) -> bool:
+    """Whether a change of the file ``name`` in the directory may concern the leases."""
+    return os.path.basename(name).startswith(os.path.basename(path))
+
+
+def cleanup_in_progress(path: str) -> str:
+    """Why a reload would meet a clean-up, or nothing. A reload during one takes DHCP down (kea-facts 3.4)."""
+    for suffix in (".1", ".output", ".completed"):
+        if os.path.exists(path + suffix):
+            return f"{path}{suffix} exists"
+    try:
+        with open(f"{path}.pid", encoding="ascii", errors="replace") as handle:
+            text = handle.read().strip()
+    except FileNotFoundError:
+        return ""
+    return f"kea-lfc runs as process {text}" if _alive(text) else ""
+
+
+def _alive(text: str) -> bool:
+    """An unreadable number counts as alive: Kea refuses to load in that case too."""
+    if not text.isdecimal():
+        return True
+    try:
+        os.kill(int(text), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

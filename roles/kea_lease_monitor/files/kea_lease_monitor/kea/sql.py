@@ -1,0 +1,155 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every statement on Kea's tables and on the event table that our trigger fills. Facts: kea-facts 1.2-1.4, DESIGN 4."""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Tuple
+
+from kea_lease_monitor.kea import changes, identifiers, lifetime
+from kea_lease_monitor.lease import Lease, LeaseEvent, LeaseState
+
+IDENTITY = """
+SELECT system_identifier::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
+  FROM pg_control_system()
+"""
+"""The timeline too: after a failover that lost commits, transaction numbers are given out a second time."""
+
+SNAPSHOT = "SELECT pg_current_snapshot()::text, extract(epoch FROM clock_timestamp())::float8"
+
+RUNNING = """
+SELECT transactionid::text::bigint FROM pg_locks WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted
+"""
+"""Every transaction with a number holds this lock until it can be seen by all (ProcArrayEndTransaction comes first)."""
+
+NOTHING_PRUNED = "SELECT EXISTS (SELECT FROM {schema}.lease_event WHERE xid < %(xmin)s::xid8)"
+"""Rows are pruned from the oldest on, so while one from before the position stands, none behind it is gone."""
+
+EVENTS = """
+SELECT xid::text::bigint, id, extract(epoch FROM recorded_at)::float8, op,
+       address - '0.0.0.0'::inet, hwaddr, client_id, valid_lifetime,
+       floor(extract(epoch FROM expire))::bigint, subnet_id, hostname, state, user_context,
+       old_hwaddr, old_client_id, old_hostname, old_valid_lifetime,
+       floor(extract(epoch FROM old_expire))::bigint, old_state
+  FROM {schema}.lease_event
+ WHERE (xid >= %(xmax)s::xid8 OR xid = ANY (%(xip)s::xid8[]))
+   AND family(address) = 4
+   AND pg_visible_in_snapshot(xid, %(target)s::pg_snapshot)
+   AND (xid, id) > (%(xid)s::xid8, %(id)s)
+ ORDER BY xid, id
+ LIMIT %(limit)s
+"""
+"""First line of the condition: not visible in the snapshot already taken, written so that the primary key serves it."""
+
+SCAN = """
+SELECT address, hwaddr, client_id, valid_lifetime, floor(extract(epoch FROM expire))::bigint, subnet_id, hostname,
+       state, user_context
+  FROM lease4
+ WHERE address > %(address)s
+ ORDER BY address
+ LIMIT %(limit)s
+"""
+
+PRUNE = """
+WITH gone AS (
+    DELETE FROM {schema}.lease_event
+     WHERE ctid = ANY (ARRAY(SELECT ctid FROM {schema}.lease_event
+                              WHERE xid < %(xmin)s::xid8
+                                AND recorded_at < clock_timestamp() - make_interval(secs => %(age)s)
+                              ORDER BY xid, id LIMIT %(limit)s))
+    RETURNING 1)
+SELECT count(*) FROM gone
+"""
+
+HEALTH = """
+SELECT pg_notification_queue_usage(),
+       CASE WHEN lost.is_called THEN lost.last_value ELSE 0 END,
+       (pg_snapshot_xmax(now)::text::bigint - pg_snapshot_xmin(now)::text::bigint)
+  FROM {schema}.lease_event_lost AS lost, pg_current_snapshot() AS now
+"""
+"""Asking for the usage also is what empties a queue that once was full; nothing else does (measurements, finding 2)."""
+
+RESERVE = """
+WITH given AS MATERIALIZED (
+    SELECT ordinal, decode(identifier, 'hex') AS identifier, subnet_id, address, nullif(hostname, '') AS hostname
+      FROM unnest(%(identifiers)s::text[], %(subnets)s::bigint[], %(addresses)s::bigint[], %(hostnames)s::text[])
+           WITH ORDINALITY AS g (identifier, subnet_id, address, hostname, ordinal)
+), judged AS MATERIALIZED (
+    SELECT given.*, own.host_id,
+           own.ipv4_address IS NOT DISTINCT FROM given.address
+             AND (given.hostname IS NULL OR own.hostname IS NOT DISTINCT FROM given.hostname) AS is_right,
+           (SELECT encode(other.dhcp_identifier, 'hex')
+              FROM hosts AS other
+             WHERE other.ipv4_address = given.address AND other.dhcp4_subnet_id = given.subnet_id
+               AND (other.dhcp_identifier, other.dhcp_identifier_type) <> (given.identifier, %(type)s)
+             LIMIT 1) AS holder
+      FROM given
+      LEFT JOIN hosts AS own
+        ON own.dhcp_identifier = given.identifier AND own.dhcp_identifier_type = %(type)s
+       AND own.dhcp4_subnet_id = given.subnet_id
+), moved AS (
+    UPDATE hosts SET ipv4_address = judged.address, hostname = coalesce(judged.hostname, hosts.hostname)
+      FROM judged
+     WHERE hosts.host_id = judged.host_id AND NOT judged.is_right AND judged.holder IS NULL
+    RETURNING judged.ordinal
+), made AS (
+    INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, hostname)
+    SELECT identifier, %(type)s, subnet_id, address, hostname
+      FROM judged
+     WHERE host_id IS NULL AND holder IS NULL
+        ON CONFLICT (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id)
+           WHERE dhcp4_subnet_id IS NOT NULL AND dhcp4_subnet_id <> 0
+        DO UPDATE SET ipv4_address = EXCLUDED.ipv4_address,
+                      hostname = coalesce(EXCLUDED.hostname, hosts.hostname)
+    RETURNING dhcp_identifier, dhcp4_subnet_id, (xmax = 0) AS is_new
+)
+SELECT CASE WHEN judged.holder IS NOT NULL THEN 'conflict'
+            WHEN made.is_new THEN 'created'
+            WHEN moved.ordinal IS NOT NULL OR NOT made.is_new THEN 'updated'
+            ELSE 'unchanged' END,
+       judged.holder
+  FROM judged
+  LEFT JOIN moved USING (ordinal)
+  LEFT JOIN made ON made.dhcp_identifier = judged.identifier AND made.dhcp4_subnet_id = judged.subnet_id
+ ORDER BY judged.ordinal
+"""
+"""One statement for a batch, and the clean half of a row never waits for the other: what is right already is not
+touched, what exists is updated (an UPSERT would burn a value of the 32-bit hosts_host_id_seq), what is missing is
+inserted, and ON CONFLICT is left for the case that somebody else inserts the same row at the same moment. Its
+predicate is implied by Kea's partial index of every schema since 3.2 and by a full UNIQUE constraint alike. The
+database does not stop two reservations of one address (plain index since schema 6.2), so ``holder`` looks."""
+
+
+def event_of(row: Tuple[Any, ...]) -> LeaseEvent:
+    """A row of EVENTS. Raises ValueError for values that no lease has."""
+    xid, number, recorded_at, operation = row[:4]
+    lease = lease_of(row[4:13])
+    hwaddr, client_id, hostname, valid_lifetime, expire, state = row[13:]
+    previous: Optional[changes.Trace] = None
+    if operation == "U":
+        old = (identifiers.number(lease.address), hwaddr, client_id, valid_lifetime, expire, lease.subnet_id, hostname)
+        previous = changes.trace(lease_of((*old, state, None)))
+    kind = changes.of_record(operation, previous, lease)
+    return LeaseEvent(kind, lease, f"{xid}.{number}", recorded_at)
+
+
+def lease_of(row: Tuple[Any, ...]) -> Lease:
+    """A row of SCAN. Absent values are empty as well as NULL in Kea's tables (kea-facts 1.2). Raises ValueError."""
+    address, hwaddr, client_id, valid_lifetime, expire, subnet_id, hostname, state, user_context = row
+    cltt, expires = lifetime.of_record(expire or 0, valid_lifetime or 0)
+    if not 0 <= address < 2**32:
+        raise ValueError(f"{address} is no IPv4 address")
+    return Lease(
+        family=4,
+        address=identifiers.dotted(address),
+        subnet_id=subnet_id or 0,
+        hwaddr=identifiers.colons(hwaddr or b""),
+        client_id=identifiers.colons(client_id or b""),
+        hostname=hostname or "",
+        cltt=cltt,
+        valid_lifetime=valid_lifetime or 0,
+        expires=expires,
+        state=LeaseState(state or 0),
+        user_context=user_context or "",
+    )

@@ -1,0 +1,183 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One subscription: read, match, deliver, settle. It knows no descriptor of its own and asks others for the time."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import List, Optional, Sequence
+
+from kea_lease_monitor import position as positions
+from kea_lease_monitor import telemetry
+from kea_lease_monitor.backoff import Backoff, Retry
+from kea_lease_monitor.batch import Batch, Delivery, Reason, Rejection
+from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.errors import MonitorError, PositionLostError, RefusedError
+from kea_lease_monitor.lease import LeaseEvent
+from kea_lease_monitor.position import Position
+from kea_lease_monitor.sinks.base import Sink
+from kea_lease_monitor.sources.base import Source
+from kea_lease_monitor.state.store import Bookmark, Store
+from kea_lease_monitor.subscriptions import Match
+
+BATCH = 1000
+"""Events read at once, and so the bound of what is kept in memory while a sink is stuck."""
+
+_SETTLE = 0.05
+"""Seconds a bookmark may wait, so that its transaction does not stand before the next batch."""
+
+_SETTLE_IDLE = 60.0
+"""Seconds between two bookmarks while nothing happens but time."""
+
+
+@dataclass(frozen=True)
+class Subscription:
+    name: str
+    match: Match
+    everything: bool
+    """At the very first start: all present leases, or only what happens from now on."""
+
+
+class Pipeline:
+    """Everything that fails is tried again for ever; what was not settled is simply read again."""
+
+    def __init__(
+        self, subscription: Subscription, source: Source, sinks: Sequence[Sink], store: Store, clock: Clock
+    ) -> None:
+        self.name = subscription.name
+        self._subscription = subscription
+        self._source = source
+        self._sinks = sinks
+        self._store = store
+        self._clock = clock
+        self._backoff = Backoff(clock.random)
+        self._position: Optional[Position] = None
+        self._lost = ""
+        self._more = True
+        self._unsettled: List[Rejection] = []
+        self._settle_due: Optional[float] = None
+        self.retry: Optional[Retry] = None
+        self.ready = False
+        self.events = 0
+        self.status_since = clock.time()
+
+    @property
+    def status(self) -> str:
+        if not self.ready:
+            return "starting"
+        return "retrying" if self.retry else "running"
+
+    def fileno(self) -> Optional[int]:
+        return None if self.retry else self._source.fileno()
+
+    def due(self) -> float:
+        """When ``pump`` is wanted at the latest, by the monotonic clock."""
+        if self.retry:
+            return self.retry.due
+        due = self._clock.monotonic() if self._more else self._source.due()
+        return due if self._settle_due is None else min(due, self._settle_due)
+
+    def pump(self) -> None:
+        """One step: at most one batch. Never raises, because no subscription may end the others."""
+        try:
+            self._step()
+        except PositionLostError as lost:
+            self._position, self._lost, self._more = None, str(lost), True
+            return
+        except MonitorError as error:
+            self._fail(str(error))
+            return
+        except Exception:  # A defect in one source or sink must not stop the others, and may pass with the next lease.
+            self._fail(traceback.format_exc())
+            return
+        self._succeed()
+
+    def stop(self) -> None:
+        """Settle what was delivered. Raises nothing: whatever cannot be stored is read again."""
+        try:
+            self.settle()
+        except MonitorError as error:
+            telemetry.retrying(self.name, 1, 0, str(error))
+        self._source.close()
+        for sink in self._sinks:
+            sink.close()
+
+    def _step(self) -> None:
+        if self._settle_due is not None and self._settle_due <= self._clock.monotonic():
+            self.settle()
+        if self._position is None:
+            self._position = self._begin()
+        batch = self._source.read(self._position, BATCH)
+        wanted = [event for event in batch.events if self._subscription.match(event)]
+        rejected: List[Rejection] = []
+        for sink in self._sinks if wanted else ():
+            rejected += self._deliver(sink, wanted).rejected
+        self._unsettled += rejected
+        self._advance(batch, wanted)
+
+    def _begin(self) -> Position:
+        for sink in self._sinks:
+            sink.check()
+        text = None if self._lost else self._store.position(self.name)
+        if text is not None:
+            return positions.load(text)
+        everything = self._subscription.everything or bool(self._lost)
+        if everything:
+            telemetry.reading_anew(self.name, self._lost or "first start")
+        position = self._source.start(everything)
+        self._lost = ""
+        return position
+
+    def _deliver(self, sink: Sink, events: Sequence[LeaseEvent]) -> Delivery:
+        """What the sink refuses is halved until the one event that it refuses stands alone."""
+        try:
+            delivery = sink.deliver(events)
+        except RefusedError as error:
+            if len(events) > 1:
+                half = len(events) // 2
+                parts = (self._deliver(sink, events[:half]), self._deliver(sink, events[half:]))
+                return Delivery(rejected=parts[0].rejected + parts[1].rejected)
+            delivery = Delivery(rejected=(Rejection(events[0], Reason.REFUSED, str(error)),))
+        for rejection in delivery.rejected:
+            telemetry.dead_letter(self.name, sink.name, rejection)
+        return delivery
+
+    def _advance(self, batch: Batch, wanted: Sequence[LeaseEvent]) -> None:
+        if batch.position != self._position and self._settle_due is None:
+            moment = self._clock.monotonic()
+            busy = bool(batch.events) or not batch.caught_up or not self.ready
+            self._settle_due = moment + (_SETTLE if busy else _SETTLE_IDLE)
+        elif batch.events and self._settle_due is not None:
+            self._settle_due = min(self._settle_due, self._clock.monotonic() + _SETTLE)
+        self._position = batch.position
+        self._more = not batch.caught_up
+        self.events += len(wanted)
+        now = self._clock.time()
+        oldest = min((event.recorded_at for event in wanted if event.recorded_at), default=0.0)
+        telemetry.delivered(self.name, len(wanted), batch.caught_up, now, oldest)
+        if batch.caught_up and not self.ready:
+            self.ready, self.status_since = True, now
+            telemetry.ready(self.name)
+
+    def settle(self) -> None:
+        """The one place where a bookmark moves: after every sink said yes."""
+        if self._settle_due is not None and self._position is not None:
+            bookmark = Bookmark(self.name, positions.dump(self._position), self._clock.time())
+            self._store.settle(bookmark, self._unsettled)
+        self._unsettled = []
+        self._settle_due = None
+
+    def _fail(self, error: str) -> None:
+        if not self.retry:
+            self.status_since = self._clock.time()
+        attempt = self.retry.attempt + 1 if self.retry else 1
+        now = self._clock.monotonic()
+        self.retry = self._backoff.retry(now, attempt, error)
+        telemetry.retrying(self.name, attempt, self.retry.due - now, error)
+
+    def _succeed(self) -> None:
+        if self.retry:
+            telemetry.recovered(self.name, self.retry.attempt)
+            self.retry, self.status_since = None, self._clock.time()

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Places in a source. The text form carries kind and version and means nothing to whoever stores it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, List, NamedTuple, Optional, Union
+
+from kea_lease_monitor.errors import PositionLostError
+
+
+class FilePosition(NamedTuple):
+    """Behind the last row taken from a lease file, or amid the reading of all leases while ``inode`` is 0.
+
+    All of Kea's lease files begin with the same line, so the bytes before ``offset`` are what tells a file from
+    another that got the same inode number.
+    """
+
+    device: int
+    inode: int
+    offset: int
+    """Bytes; while all leases are read, how many of them were handed over."""
+    checksum: int
+    """CRC-32 of the last bytes before ``offset``."""
+
+
+class Snapshot(NamedTuple):
+    """PostgreSQL's ``pg_snapshot``: what had been committed at a moment, however long other transactions take."""
+
+    xmin: int
+    xmax: int
+    xip: tuple[int, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Snapshot:
+        xmin, xmax, xip = text.split(":")
+        return cls(int(xmin), int(xmax), tuple(int(xid) for xid in xip.split(",") if xid))
+
+    def __str__(self) -> str:
+        return f"{self.xmin}:{self.xmax}:{','.join(map(str, self.xip))}"
+
+
+class EventPosition(NamedTuple):
+    """All event rows visible in ``seen`` were taken, and those visible in ``target`` up to (xid, id).
+
+    ``seen`` is the bookmark of the design in closed form: its xmin is the horizon that the bookmark moves to, and
+    the rows it shows above that horizon are the ones "delivered ahead". A long transaction anywhere in the cluster
+    therefore costs one number in a list, not a memory of every row since.
+    """
+
+    system: str
+    """System identifier and timeline: transaction numbers mean nothing in another cluster or after a failover."""
+    taken_at: float
+    """When ``seen`` was taken, epoch seconds by the database's clock."""
+    seen: Snapshot
+    target: Optional[Snapshot]
+    """None between passes."""
+    xid: int
+    id: int
+    scanned: Optional[int]
+    """Last lease address handed over while all leases are read; None when that is done."""
+
+
+Position = Union[FilePosition, EventPosition]
+
+
+def dump(position: Position) -> str:
+    if isinstance(position, FilePosition):
+        return json.dumps(["file", 1, *position])
+    fields: List[Any] = [str(field) if isinstance(field, Snapshot) else field for field in position]
+    return json.dumps(["events", 1, *fields])
+
+
+def load(text: str) -> Position:
+    """Raises PositionLostError for a text of another version or kind: reading anew is always right."""
+    try:
+        kind, version, *fields = json.loads(text)
+        if (kind, version) == ("file", 1):
+            device, inode, offset, checksum = (int(field) for field in fields)
+            return FilePosition(device, inode, offset, checksum)
+        if (kind, version) == ("events", 1):
+            system, taken_at, seen, target, xid, row, scanned = fields
+            parsed = None if target is None else Snapshot.parse(target)
+            return EventPosition(system, taken_at, Snapshot.parse(seen), parsed, xid, row, scanned)
+    except (ValueError, TypeError) as error:
+        raise PositionLostError(f"the stored position {text[:80]!r} cannot be read") from error
+    raise PositionLostError(f"the stored position is of kind {kind!r}, version {version!r}")

@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Typed reading of a configuration mapping: every error names the dotted path and what is allowed."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, List, Optional, Tuple
+
+from kea_lease_monitor.errors import ConfigurationError
+
+
+class Section:
+    """One mapping of the document. Whoever reads it calls ``done`` last, which refuses what nobody asked for."""
+
+    def __init__(self, value: object, path: str) -> None:
+        if not isinstance(value, dict):
+            raise ConfigurationError(f"{path or 'the configuration'}: a mapping is needed, not {_kind(value)}")
+        self._value = value
+        self._path = path
+        self._asked: List[str] = []
+
+    def path(self, key: str) -> str:
+        return f"{self._path}.{key}" if self._path else key
+
+    def error(self, key: str, problem: str) -> ConfigurationError:
+        return ConfigurationError(f"{self.path(key)}: {problem}")
+
+    def _take(self, key: str) -> Any:
+        self._asked.append(key)
+        return self._value.get(key)
+
+    def text(self, key: str, default: Optional[str] = None) -> str:
+        value = self._take(key)
+        value = default if value is None else value
+        if not isinstance(value, str) or not value:
+            raise self.error(key, f"a text is needed, not {_kind(value)}")
+        return value
+
+    def optional_text(self, key: str) -> Optional[str]:
+        return None if self._value.get(key) is None else self.text(key)
+
+    def number(self, key: str, default: int, low: int, high: int) -> int:
+        value = self._take(key)
+        value = default if value is None else value
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise self.error(key, f"a whole number from {low} to {high} is needed, not {value!r}")
+        return value
+
+    def choice(self, key: str, allowed: Tuple[str, ...], default: Optional[str] = None) -> str:
+        value = self._take(key)
+        value = default if value is None else value
+        if value not in allowed:
+            raise self.error(key, f"one of {', '.join(allowed)} is needed, not {value!r}")
+        return str(value)
+
+    def section(self, key: str) -> Section:
+        value = self._take(key)
+        return Section({} if value is None else value, self.path(key))
+
+    def items(self, key: str) -> List[Any]:
+        value = self._take(key)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise self.error(key, f"a list is needed, not {_kind(value)}")
+        return value
+
+    def sections(self, key: str) -> Iterator[Section]:
+        for index, value in enumerate(self.items(key)):
+            yield Section(value, f"{self.path(key)}[{index}]")
+
+    def texts(self, key: str) -> Tuple[str, ...]:
+        for index, value in enumerate(values := self.items(key)):
+            if not isinstance(value, str):
+                raise self.error(f"{key}[{index}]", f"a text is needed, not {_kind(value)}")
+        return tuple(values)
+
+    def numbers(self, key: str) -> Tuple[int, ...]:
+        for index, value in enumerate(values := self.items(key)):
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise self.error(f"{key}[{index}]", f"a whole number is needed, not {_kind(value)}")
+        return tuple(values)
+
+    def done(self) -> None:
+        for key in self._value:
+            if key not in self._asked:
+                raise self.error(str(key), f"unknown; allowed here: {', '.join(sorted(set(self._asked)))}")
+
+
+def _kind(value: object) -> str:
+    return "nothing" if value is None else f"{type(value).__name__} {value!r}"[:60]

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The configuration as frozen values. YAML is known here only; each source and sink reads its own options."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Any, List, Optional, Tuple
+
+import yaml
+
+from kea_lease_monitor import database
+from kea_lease_monitor.errors import ConfigurationError
+from kea_lease_monitor.pipeline import Subscription
+from kea_lease_monitor.section import Section
+from kea_lease_monitor.sinks import SINKS
+from kea_lease_monitor.sources import SOURCES
+from kea_lease_monitor.subscriptions import Match
+
+DEFAULT_STATE = "/var/lib/kea-lease-monitor/state.sqlite"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_LISTEN = re.compile(r"(?P<host>[^:\s]+|\[[0-9a-fA-F:]+\]):(?P<port>[0-9]{1,5})")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A registered type and the options that it read for itself."""
+
+    type: str
+    options: Any
+
+
+@dataclass(frozen=True)
+class Flow:
+    subscription: Subscription
+    sinks: Tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    database: database.Settings
+    source: Choice
+    state: str
+    log_level: str
+    metrics: Optional[Tuple[str, int]]
+    flows: Tuple[Flow, ...]
+
+
+def read(path: str) -> Any:
+    """The document in a file. Raises ConfigurationError."""
+    try:
+        with open(path, encoding="utf-8") as handle:
+            return yaml.safe_load(handle)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def parse(document: Any) -> Settings:
+    """Raises ConfigurationError, which names the dotted path."""
+    section = Section(document, "")
+    settings = Settings(
+        database=database.Settings.parse(section.section("database")),
+        source=_choice(section.section("source"), SOURCES),
+        state=_state(section.section("state")),
+        log_level=section.choice("log_level", LOG_LEVELS, "INFO"),
+        metrics=_metrics(section.section("metrics")),
+        flows=tuple(_flow(item) for item in section.sections("subscriptions")),
+    )
+    section.done()
+    names = [flow.subscription.name for flow in settings.flows]
+    if not names:
+        raise section.error("subscriptions", "at least one is needed")
+    if len(set(names)) < len(names):
+        raise section.error("subscriptions", f"names must differ, not {names}")
+    return settings
+
+
+def _choice(section: Section, registry: Any) -> Choice:
+    name = section.choice("type", tuple(registry))
+    return Choice(name, registry[name].parse(section))
+
+
+def _state(section: Section) -> str:
+    section.choice("type", ("sqlite",), "sqlite")
+    path = section.text("path", DEFAULT_STATE)
+    section.done()
+    if not os.path.isabs(path):
+        raise section.error("path", "an absolute path is needed")
+    return path
+
+
+def _metrics(section: Section) -> Optional[Tuple[str, int]]:
+    listen = section.optional_text("listen")
+    section.done()
+    if listen is None:
+        return None
+    found = _LISTEN.fullmatch(listen)
+    if not found or not 0 < int(found["port"]) < 65536:
+        raise section.error("listen", f"an address and a port, like 127.0.0.1:9547, are needed, not {listen!r}")
+    return found["host"].strip("[]"), int(found["port"])
+
+
+def _flow(section: Section) -> Flow:
+    name = section.text("name")
+    if not _NAME.fullmatch(name):
+        raise section.error("name", f"letters, digits, _, . and - are needed, not {name!r}")
+    everything = section.choice("start", ("all", "now"), "all") == "all"
+    match = Match.parse(section.section("match"))
+    sinks: List[Choice] = [_choice(item, SINKS) for item in section.sections("sinks")]
+    if not sinks:
+        raise section.error("sinks", "at least one is needed")
+    section.done()
+    return Flow(Subscription(name, match, everything), tuple(sinks))

@@ -1,0 +1,28 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sinks of lease events. A new one is a file here, a line in SINKS and a test of its contract."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, NamedTuple
+
+from kea_lease_monitor.database import Link
+from kea_lease_monitor.section import Section
+from kea_lease_monitor.sinks import discovery, reservation, reservation_file
+from kea_lease_monitor.sinks.base import Sink
+
+
+class SinkType(NamedTuple):
+    parse: Callable[[Section], Any]
+    build: Callable[[Any, Callable[[], Link]], Sink]
+    """From the options, and from a way to a database session of its own."""
+
+
+SINKS: Dict[str, SinkType] = {
+    "reservation": SinkType(reservation.parse, lambda _options, link: reservation.ReservationSink(link())),
+    "reservation_file": SinkType(
+        reservation_file.parse, lambda options, _link: reservation_file.ReservationFileSink(options)
+    ),
+    "discovery": SinkType(discovery.Options.parse, lambda options, _link: discovery.DiscoverySink(options)),
+}

@@ -1,0 +1,33 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every sink of lease events promises."""
+
+from __future__ import annotations
+
+import abc
+from typing import Sequence
+
+from kea_lease_monitor.batch import Delivery
+from kea_lease_monitor.lease import LeaseEvent
+
+
+class Sink(abc.ABC):
+    """Effects are idempotent: the same events may come again, in the same order, after any interruption."""
+
+    name: str
+
+    @abc.abstractmethod
+    def check(self) -> None:
+        """Raises TemporaryError when nothing could be delivered now."""
+
+    @abc.abstractmethod
+    def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
+        """Act on all events and return when the effect is durable.
+
+        Raises TemporaryError (all will come again) or RefusedError (one of them can never be accepted; the caller
+        finds out which one by handing them over singly).
+        """
+
+    @abc.abstractmethod
+    def close(self) -> None: ...

@@ -1,0 +1,138 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One file per client for whoever discovers machines; by default an Ansible inventory. Jinja2 is known here only."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Dict, Optional, Sequence
+
+import jinja2
+import jinja2.sandbox
+
+from kea_lease_monitor import files, telemetry
+from kea_lease_monitor.batch import Delivery
+from kea_lease_monitor.errors import ConfigurationError, RefusedError
+from kea_lease_monitor.kea.reservations import KINDS
+from kea_lease_monitor.lease import Lease, LeaseEvent
+from kea_lease_monitor.section import Section
+from kea_lease_monitor.sinks.base import Sink
+
+DEFAULT_DIRECTORY = "/var/lib/kea/discovery"
+
+TEMPLATE = """\
+# Written by kea-lease-monitor from the client's lease; overwritten when that changes.
+{{ group }}:
+  hosts:
+    {{ host }}:
+      ansible_host: {{ lease.address | unsafe }}
+      bmc_mac: {{ lease.hwaddr | unsafe }}
+      bmc_client_id: {{ lease.client_id | unsafe }}
+      bmc_hostname: {{ lease.hostname | unsafe }}
+      kea_subnet_id: {{ lease.subnet_id }}
+"""
+
+_MODE = 0o644
+_GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]')
+
+
+@dataclass(frozen=True)
+class Options:
+    directory: str
+    group: str
+    template: Optional[str]
+    """Path of a template that replaces the default one; None for that."""
+
+    @classmethod
+    def parse(cls, section: Section) -> Options:
+        options = cls(
+            section.text("directory", DEFAULT_DIRECTORY),
+            section.text("group", "bmc_targets"),
+            section.optional_text("template"),
+        )
+        section.done()
+        if not os.path.isabs(options.directory):
+            raise section.error("directory", "an absolute path is needed")
+        if not _GROUP.fullmatch(options.group):
+            raise section.error("group", f"letters, digits and _ are needed, not {options.group!r}")
+        return options
+
+
+def unsafe(value: object) -> str:
+    """A YAML string that Ansible takes literally. Whatever a client sends stays inside: neither structure nor template.
+
+    Python's escapes for characters beyond ASCII happen to be YAML's.
+    """
+    quoted = _SPECIAL.sub(lambda found: f"\\x{ord(found.group()):02x}", str(value))
+    return f'!unsafe "{quoted.encode("ascii", "backslashreplace").decode("ascii")}"'
+
+
+class DiscoverySink(Sink):
+    name = "discovery"
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        environment = jinja2.sandbox.SandboxedEnvironment(
+            undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
+        )
+        environment.filters["unsafe"] = unsafe
+        self._template = _compiled(environment, options.template)
+
+    def check(self) -> None:
+        files.check_directory(self._options.directory)
+
+    def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
+        last: Dict[str, Lease] = {}
+        for event in events:
+            if event.kind in KINDS and identity(event.lease):
+                last[identity(event.lease)] = event.lease
+        results = [self._write(name, lease) for name, lease in last.items()]
+        if any(result != "unchanged" for result in results):
+            files.sync_directory(self._options.directory)
+        delivery = Delivery(
+            created=results.count("created"),
+            updated=results.count("updated"),
+            unchanged=results.count("unchanged"),
+            skipped=len(events) - len(last),
+        )
+        telemetry.sink_result(self.name, delivery)
+        return delivery
+
+    def _write(self, name: str, lease: Lease) -> str:
+        path = os.path.join(self._options.directory, f"{name}.yml")
+        content = self._render(name, lease)
+        present = files.read(path)
+        if present == content:
+            return "unchanged"
+        files.replace(path, content, _MODE)
+        telemetry.discovery_written(path)
+        return "created" if present is None else "updated"
+
+    def _render(self, name: str, lease: Lease) -> bytes:
+        host = f"bmc-{name.replace('-', '')}"
+        try:
+            return self._template.render(lease=lease, host=host, group=self._options.group).encode()
+        except jinja2.TemplateError as error:
+            raise RefusedError(f"the discovery template fails: {error}") from error
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def identity(lease: Lease) -> str:
+    """The file's name: hex digits and dashes only, so that nothing a client sends can name another file."""
+    return (lease.hwaddr or lease.client_id).replace(":", "-")
+
+
+def _compiled(environment: jinja2.Environment, path: Optional[str]) -> jinja2.Template:
+    try:
+        if path is None:
+            return environment.from_string(TEMPLATE)
+        with open(path, encoding="utf-8") as handle:
+            return environment.from_string(handle.read())
+    except (OSError, UnicodeDecodeError, jinja2.TemplateError) as error:
+        raise ConfigurationError(f"the discovery template {path} cannot be used: {error}") from error

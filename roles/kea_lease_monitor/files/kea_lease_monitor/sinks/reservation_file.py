@@ -1,0 +1,95 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Static reservations in files that Kea's configuration includes, one per subnet, for hosts without a database."""
+
+from __future__ import annotations
+
+import os
+from typing import Dict, List, Sequence
+
+from kea_lease_monitor import files
+from kea_lease_monitor.batch import Delivery
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea import reservations
+from kea_lease_monitor.kea.host_list import HostList
+from kea_lease_monitor.lease import LeaseEvent
+from kea_lease_monitor.section import Section
+from kea_lease_monitor.sinks.base import Sink
+from kea_lease_monitor.sinks.outcome import Outcome, report
+
+REQUEST = ".apply-requested"
+"""Its presence starts the service that has Kea read the files again."""
+
+_MODE = 0o640
+"""Kea reads through the directory's group."""
+
+
+def parse(section: Section) -> str:
+    directory = section.text("directory", "/etc/kea/reservations.d")
+    section.done()
+    if not os.path.isabs(directory):
+        raise section.error("directory", "an absolute path is needed")
+    return directory
+
+
+class ReservationFileSink(Sink):
+    name = "reservation_file"
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._lists: Dict[int, HostList] = {}
+        self._stamps: Dict[int, object] = {}
+
+    def check(self) -> None:
+        files.check_directory(self._directory)
+
+    def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
+        chosen = reservations.chosen(events)
+        outcomes: List[Outcome] = []
+        for subnet in sorted({event.lease.subnet_id for event in chosen}):
+            outcomes += self._reserve(subnet, [event for event in chosen if event.lease.subnet_id == subnet])
+        if any(result in {"created", "updated"} for _event, result, _holder in outcomes):
+            self._request()
+        return report(self.name, len(events), outcomes)
+
+    def _reserve(self, subnet: int, events: Sequence[LeaseEvent]) -> List[Outcome]:
+        hosts = self._current(subnet)
+        outcomes = [(event, *hosts.reserve(event.lease)) for event in events]
+        if any(result in {"created", "updated"} for _event, result, _holder in outcomes):
+            # Forgotten until the file is written: after a failure the next attempt begins with what is on the disk.
+            self._stamps.pop(subnet)
+            files.replace(self._path(subnet), hosts.render(), _MODE)
+            self._stamps[subnet] = _stamp(self._path(subnet))
+        return outcomes
+
+    def _current(self, subnet: int) -> HostList:
+        """Parsed again only when somebody else wrote the file."""
+        path = self._path(subnet)
+        stamp = _stamp(path)
+        if subnet not in self._stamps or self._stamps[subnet] != stamp:
+            try:
+                self._lists[subnet] = HostList(files.read(path) or b"")
+            except ValueError as error:
+                raise TemporaryError(f"{path}: {error}") from error
+            self._stamps[subnet] = stamp
+        return self._lists[subnet]
+
+    def _path(self, subnet: int) -> str:
+        return os.path.join(self._directory, f"subnet-{subnet}.json")
+
+    def _request(self) -> None:
+        files.touch(os.path.join(self._directory, REQUEST))
+        files.sync_directory(self._directory)
+
+    def close(self) -> None:
+        self._lists.clear()
+        self._stamps.clear()
+
+
+def _stamp(path: str) -> object:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns

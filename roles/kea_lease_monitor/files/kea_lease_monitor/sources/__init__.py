@@ -1,0 +1,44 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sources of lease events. A new one is a file here, a line in SOURCES and a test of its contract."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, NamedTuple
+
+from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.database import Link
+from kea_lease_monitor.section import Section
+from kea_lease_monitor.sources import events, memfile
+from kea_lease_monitor.sources.base import Source
+
+
+class Surroundings(NamedTuple):
+    """What a source may need besides its options."""
+
+    subscription: str
+    link: Callable[[], Link]
+    """A database session of its own."""
+    passed: Dict[str, int]
+    """Shared by all subscriptions of this process; see EventsSource."""
+    clock: Clock
+
+
+class SourceType(NamedTuple):
+    parse: Callable[[Section], Any]
+    build: Callable[[Any, Surroundings], Source]
+
+
+def _memfile(path: str, around: Surroundings) -> Source:
+    return memfile.MemfileSource(path, around.clock)
+
+
+def _events(options: events.Options, around: Surroundings) -> Source:
+    return events.EventsSource(around.subscription, around.link(), options, around.passed, around.clock)
+
+
+SOURCES: Dict[str, SourceType] = {
+    "memfile": SourceType(memfile.parse, _memfile),
+    "events": SourceType(events.Options.parse, _events),
+}

@@ -1,0 +1,205 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The source for leases in PostgreSQL: the trigger's rows are the truth, notifications only wake us (DESIGN 4)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+
+from kea_lease_monitor import telemetry
+from kea_lease_monitor.batch import Batch
+from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.database import Link, Session
+from kea_lease_monitor.errors import PositionLostError
+from kea_lease_monitor.kea import changes, sql
+from kea_lease_monitor.lease import LeaseEvent
+from kea_lease_monitor.position import EventPosition, Position, Snapshot
+from kea_lease_monitor.section import Section
+from kea_lease_monitor.sources.base import Source
+
+_POLL = 5.0
+"""Seconds between two reads when nothing woke us. With the deadline of a statement, also how a dead link is noticed."""
+
+_PAUSE, _PAUSE_LIMIT = 0.002, 0.05
+"""Seconds between reads while transactions that were in progress at the last wake-up still are."""
+
+_UPKEEP = 60.0
+RETENTION = 3600.0
+"""Seconds that passed rows are kept all the same, for a second monitor that is away for a moment."""
+
+_PRUNED_AT_ONCE = 20_000
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+
+
+class Options(NamedTuple):
+    schema: str = "kea_events"
+    channel: str = "kea_lease_events"
+
+    @classmethod
+    def parse(cls, section: Section) -> Options:
+        options = cls(section.text("schema", cls().schema), section.text("channel", cls().channel))
+        for key, value in options._asdict().items():
+            if not _NAME.fullmatch(value):
+                raise section.error(key, f"lower-case letters, digits and _ are needed, not {value!r}")
+        section.done()
+        return options
+
+
+class EventsSource(Source):
+    """``passed`` is shared by all subscriptions: transactions below the number each one noted may be pruned."""
+
+    def __init__(self, name: str, link: Link, options: Options, passed: Dict[str, int], clock: Clock) -> None:
+        self._name = name
+        self._link = link
+        self._options = options
+        self._passed = passed
+        self._clock = clock
+        self._due = clock.monotonic()
+        self._upkeep_due = self._due
+        self._system = ""
+        self._fresh = False
+        self._woken = False
+        self._settling = False
+        self._unfinished: Optional[FrozenSet[int]] = None
+        self._pause = _PAUSE
+
+    def fileno(self) -> Optional[int]:
+        return self._link.fileno()
+
+    def due(self) -> float:
+        return self._due
+
+    def close(self) -> None:
+        self._link.close()
+
+    def start(self, everything: bool) -> Position:
+        with self._link.session() as session:
+            self._prepare(session)
+            seen, taken_at = self._snapshot(session)
+            return EventPosition(self._system, taken_at, seen, None, 0, 0, -1 if everything else None)
+
+    def read(self, after: Position, limit: int) -> Batch:
+        if not isinstance(after, EventPosition):
+            raise PositionLostError("the stored position is of another source")
+        self._due = self._clock.monotonic() + _POLL
+        with self._link.session() as session:
+            self._prepare(session)
+            self._woken = session.woken() or self._woken
+            if after.system != self._system:
+                raise PositionLostError("the database is another one, or was failed over")
+            if self._fresh:
+                self._check_age(session, after)
+                self._fresh = False
+            if after.scanned is not None:
+                return self._scan(session, after, limit)
+            batch = self._read_rows(session, after, limit)
+            self._upkeep(session, after)
+            return batch
+
+    def _prepare(self, session: Session) -> None:
+        """LISTEN comes before any read of a new session: what is committed in between is then read or announced."""
+        if self._link.listening:
+            return
+        session.rows(f'LISTEN "{self._options.channel}"')
+        self._link.listening = True
+        self._system = str(session.rows(sql.IDENTITY)[0][0])
+        self._fresh = True
+        self._settling = False
+        telemetry.listening(self._options.channel, self._options.schema)
+
+    def _ask(self, session: Session, statement: str, **parameters: Any) -> List[Tuple[Any, ...]]:
+        return session.rows(statement.replace("{schema}", self._options.schema), parameters)
+
+    def _snapshot(self, session: Session) -> Tuple[Snapshot, float]:
+        text, taken_at = session.rows(sql.SNAPSHOT)[0]
+        return Snapshot.parse(text), taken_at
+
+    def _check_age(self, session: Session, after: EventPosition) -> None:
+        """Whether some monitor may have pruned rows behind this position while we were away."""
+        now, taken_at = self._snapshot(session)
+        if now.xmax < after.seen.xmax:
+            raise PositionLostError("the database was restored to an earlier state")
+        if taken_at - after.taken_at > RETENTION / 2:
+            standing = self._ask(session, sql.NOTHING_PRUNED, xmin=str(after.seen.xmin))
+            if not standing[0][0]:
+                raise PositionLostError("event rows may have been pruned meanwhile")
+
+    def _scan(self, session: Session, after: EventPosition, limit: int) -> Batch:
+        rows = self._ask(session, sql.SCAN, address=after.scanned, limit=limit)
+        now = self._clock.time()
+        events = []
+        for row in rows:
+            try:
+                lease = sql.lease_of(row)
+            except ValueError as error:
+                telemetry.row_rejected(f"scan:{row[0]}", str(error))
+                continue
+            events.append(LeaseEvent(changes.of_reading(None, lease, now), lease, f"scan:{row[0]}", None))
+        scanned = rows[-1][0] if len(rows) == limit else None
+        return Batch(tuple(events), after._replace(scanned=scanned), False)
+
+    def _read_rows(self, session: Session, after: EventPosition, limit: int) -> Batch:
+        target, taken_at = after.target, after.taken_at
+        if target is None:
+            self._schedule(session)
+            target, taken_at = self._snapshot(session)
+        rows = self._ask(
+            session,
+            sql.EVENTS,
+            xmax=str(after.seen.xmax),
+            xip=[str(xid) for xid in after.seen.xip],
+            target=str(target),
+            xid=str(after.xid),
+            id=after.id,
+            limit=limit,
+        )
+        events = tuple(event for event in map(_event, rows) if event)
+        if len(rows) == limit:
+            xid, number = rows[-1][:2]
+            return Batch(events, after._replace(target=target, taken_at=taken_at, xid=xid, id=number), False)
+        return Batch(events, EventPosition(self._system, taken_at, target, None, 0, 0, None), True)
+
+    def _schedule(self, session: Session) -> None:
+        """After a wake-up, read again until the transactions that may have relied on it have ended.
+
+        Whoever found the debouncing lock taken sends no notification; but it had its transaction number before the
+        lock's holder, whose notification woke us, released that lock. pg_current_snapshot() does not show such a
+        transaction when it is the newest of all, pg_locks does. The set is taken one pause after the wake-up,
+        because a notification can be seen an instant before its sender lets go of the lock.
+        """
+        if self._woken:
+            self._woken, self._settling, self._unfinished, self._pause = False, True, None, _PAUSE
+        elif self._settling:
+            running = frozenset(row[0] for row in session.rows(sql.RUNNING))
+            self._unfinished = running if self._unfinished is None else self._unfinished & running
+            self._settling = bool(self._unfinished)
+        if self._settling:
+            self._due = self._clock.monotonic() + self._pause
+            self._pause = min(2 * self._pause, _PAUSE_LIMIT)
+
+    def _upkeep(self, session: Session, after: EventPosition) -> None:
+        self._passed[self._name] = after.seen.xmin
+        now = self._clock.monotonic()
+        if now < self._upkeep_due:
+            return
+        self._upkeep_due = now + _UPKEEP
+        usage, lost, age = self._ask(session, sql.HEALTH)[0]
+        telemetry.queue_usage(usage)
+        telemetry.events_lost(lost)
+        telemetry.horizon(age)
+        xmin = str(min(self._passed.values()))
+        gone = self._ask(session, sql.PRUNE, xmin=xmin, age=RETENTION, limit=_PRUNED_AT_ONCE)[0][0]
+        telemetry.pruned(gone)
+        if gone == _PRUNED_AT_ONCE:
+            self._upkeep_due = now
+
+
+def _event(row: Tuple[Any, ...]) -> Optional[LeaseEvent]:
+    try:
+        return sql.event_of(row)
+    except ValueError as error:
+        telemetry.row_rejected(f"{row[0]}.{row[1]}", str(error))
+        return None

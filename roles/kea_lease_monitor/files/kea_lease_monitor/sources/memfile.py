@@ -1,0 +1,200 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The source for Kea's memfile backend: the tail of the lease file, through every rotation.
+
+One rule keeps this simple: whenever it is not certain that the next byte follows the last one, all leases are read
+anew (PositionLostError). That repeats effects, which are idempotent, and never misses one.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Dict, List, Optional
+
+from kea_lease_monitor import telemetry
+from kea_lease_monitor.batch import Batch
+from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.errors import PositionLostError
+from kea_lease_monitor.kea import changes, csv, lease_files
+from kea_lease_monitor.lease import Lease, LeaseEvent
+from kea_lease_monitor.position import FilePosition, Position
+from kea_lease_monitor.section import Section
+from kea_lease_monitor.sources import leases
+from kea_lease_monitor.sources.base import Source
+from kea_lease_monitor.sources.tail import Row, Tail
+from kea_lease_monitor.sources.watch import Watch
+
+DEFAULT_PATH = "/var/lib/kea/kea-leases4.csv"
+
+_INTERVAL = 1.0
+"""Seconds between two looks at the file when nothing woke us: inotify may be full, absent or blind (NFS)."""
+
+_EVERYTHING = FilePosition(0, 0, 0, 0)
+
+
+def parse(section: Section) -> str:
+    path = section.text("path", DEFAULT_PATH)
+    section.done()
+    if not os.path.isabs(path):
+        raise section.error("path", "an absolute path is needed")
+    return path
+
+
+class MemfileSource(Source):
+    def __init__(self, path: str, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._watch = Watch(os.path.dirname(path), lambda name: lease_files.is_ours(path, name))
+        self._due = clock.monotonic()
+        self._tail: Optional[Tail] = None
+        self._header: Optional[csv.Header] = None
+        self._missing = False
+        self._present: List[Lease] = []
+        self._behind = _EVERYTHING
+        self._seen: Dict[str, changes.Trace] = {}
+        self._pending: Dict[str, Optional[changes.Trace]] = {}
+        self._given: Optional[FilePosition] = None
+
+    def fileno(self) -> Optional[int]:
+        return self._watch.fileno()
+
+    def due(self) -> float:
+        return self._due
+
+    def start(self, everything: bool) -> Position:
+        reading = None if everything else leases.read(self._path)
+        return self._remember(reading) if reading else _EVERYTHING
+
+    def read(self, after: Position, limit: int) -> Batch:
+        if not isinstance(after, FilePosition):
+            raise PositionLostError("the stored position is of another source")
+        self._watch.drain()
+        self._due = self._clock.monotonic() + _INTERVAL
+        if after == self._given:
+            self._settle()
+        self._pending.clear()
+        batch = self._read_present(after, limit) if after.inode == 0 else self._read_tail(after, limit)
+        self._given = batch.position if isinstance(batch.position, FilePosition) else None
+        return batch
+
+    def close(self) -> None:
+        self._drop()
+        self._watch.close()
+
+    def _settle(self) -> None:
+        for address, trace in self._pending.items():
+            if trace is None:
+                self._seen.pop(address, None)
+            else:
+                self._seen[address] = trace
+
+    def _remember(self, reading: leases.Reading) -> FilePosition:
+        self._seen = {address: changes.trace(lease) for address, lease in reading.leases.items()}
+        return reading.end
+
+    def _read_present(self, after: FilePosition, limit: int) -> Batch:
+        if not self._present or after.offset == 0:
+            after = _EVERYTHING
+            reading = leases.read(self._path)
+            if reading is None:
+                self._report_missing()
+                return Batch((), after, True)
+            self._present, self._behind = list(reading.leases.values()), reading.end
+        now = self._clock.time()
+        portion = self._present[after.offset : after.offset + limit]
+        end = after.offset + len(portion)
+        finished = end >= len(self._present)
+        events = tuple(self._met(lease, now) for lease in portion)
+        if finished:
+            self._present = []
+        return Batch(events, self._behind if finished else after._replace(offset=end), False)
+
+    def _met(self, lease: Lease, now: float) -> LeaseEvent:
+        kind = changes.of_reading(self._seen.get(lease.address), lease, now)
+        self._pending[lease.address] = changes.trace(lease)
+        return LeaseEvent(kind, lease, f"{self._path}:{lease.address}", None)
+
+    def _report_missing(self) -> None:
+        if not self._missing:
+            telemetry.file_missing(self._path)
+        self._missing = True
+
+    def _read_tail(self, after: FilePosition, limit: int) -> Batch:
+        tail = self._at(after)
+        rows = self._rows(tail, after, limit)
+        if not rows and not tail.is_at(self._path) and os.path.exists(self._path):
+            # Looked at before the rename was seen; what was written in between is still to be read.
+            rows = self._rows(tail, after, limit)
+            if not rows:
+                return Batch((), self._successor(tail, after), False)
+        if not rows:
+            return Batch((), after, True)
+        events = tuple(event for event in (self._event(tail, row) for row in rows) if event)
+        end = rows[-1].end
+        position = FilePosition(tail.device, tail.inode, end, tail.checksum(end))
+        return Batch(events, position, len(rows) < limit)
+
+    def _rows(self, tail: Tail, after: FilePosition, limit: int) -> List[Row]:
+        if self._header is None:
+            found = leases.header_of(tail)
+            if found is None:
+                return []
+            self._header = found[0]
+        rows = tail.rows(after.offset, limit)
+        return rows[1:] if after.offset == 0 and len(rows) > 1 else rows if after.offset else []
+
+    def _event(self, tail: Tail, row: Row) -> Optional[LeaseEvent]:
+        lease = leases.parsed(tail, self._header, row) if self._header else None
+        if lease is None:
+            return None
+        seen = self._pending if lease.address in self._pending else self._seen
+        kind = changes.of_row(seen.get(lease.address), lease)
+        self._pending[lease.address] = changes.trace(lease) if lease.valid_lifetime else None
+        return LeaseEvent(kind, lease, f"{tail.path}:{row.end}", None)
+
+    def _at(self, after: FilePosition) -> Tail:
+        """The open file that the position is in, unless its bytes say that it is another one by now."""
+        if self._tail is None or (self._tail.device, self._tail.inode) != (after.device, after.inode):
+            self._drop()
+            self._tail = self._found(after)
+            if after != self._given:
+                self._prime(after)
+            telemetry.following(self._path)
+        if self._tail.checksum(after.offset) != after.checksum:
+            raise PositionLostError(f"{self._path} was truncated or written anew")
+        return self._tail
+
+    def _found(self, after: FilePosition) -> Tail:
+        for path in (self._path, lease_files.rotated(self._path)):
+            tail = Tail.open(path)
+            if tail and (tail.device, tail.inode) == (after.device, after.inode):
+                return tail
+            if tail:
+                tail.close()
+        raise PositionLostError(f"{self._path} was rotated meanwhile")
+
+    def _prime(self, after: FilePosition) -> None:
+        """Know the leases before the position, so that the next renewal is not taken for an assignment."""
+        reading = leases.read(self._path, after)
+        if reading:
+            self._remember(reading)
+
+    def _successor(self, tail: Tail, after: FilePosition) -> FilePosition:
+        """The start of the next file, provided that no other one was between: ours must be the one just renamed."""
+        following = Tail.open(self._path)
+        if following is None:
+            return after
+        following.close()
+        if not tail.is_at(lease_files.rotated(self._path)):
+            raise PositionLostError(f"{self._path} was replaced, or rotated faster than it was read")
+        if tail.remainder(after.offset):
+            telemetry.row_rejected(f"{tail.path}:{after.offset}", "half a row at the end of a file that is finished")
+        telemetry.rotated(self._path)
+        return FilePosition(following.device, following.inode, 0, 0)
+
+    def _drop(self) -> None:
+        if self._tail:
+            self._tail.close()
+        self._tail = None
+        self._header = None

@@ -1,0 +1,85 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole rows of one growing file. What a row means, and which file comes next, is known elsewhere."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from typing import List, NamedTuple, Optional
+
+from kea_lease_monitor.errors import TemporaryError
+
+CHUNK = 256 * 1024
+"""Bytes read at once; a longer row is handed over in pieces, none of which is a row to anybody."""
+
+_REMEMBERED = 256
+"""Bytes before the offset that the checksum covers: at least Kea's last row."""
+
+
+class Row(NamedTuple):
+    end: int
+    """Offset behind the line feed, bytes."""
+    text: bytes
+
+
+class Tail:
+    """An open file, known by device and inode however often it is renamed. Raises TemporaryError throughout."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        self.path = path
+        self.device = status.st_dev
+        self.inode = status.st_ino
+        self._descriptor = descriptor
+
+    @classmethod
+    def open(cls, path: str) -> Optional[Tail]:
+        """None when there is no such file."""
+        try:
+            return cls(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise TemporaryError(f"{path} cannot be read: {error.strerror}") from error
+
+    def is_at(self, path: str) -> bool:
+        try:
+            status = os.stat(path)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise TemporaryError(f"{path} cannot be read: {error.strerror}") from error
+        return (status.st_dev, status.st_ino) == (self.device, self.inode)
+
+    def rows(self, offset: int, limit: int) -> List[Row]:
+        """Up to ``limit`` whole rows from ``offset`` on. Half a row at the end waits for its other half."""
+        rows: List[Row] = []
+        while len(rows) < limit:
+            chunk = self._bytes(offset, CHUNK)
+            end = chunk.rfind(b"\n") + 1
+            if not end and len(chunk) < CHUNK:
+                break
+            lines = chunk[: end - 1].split(b"\n") if end else [chunk]
+            for text in lines[: limit - len(rows)]:
+                offset += len(text) + (1 if end else 0)
+                rows.append(Row(offset, text))
+        return rows
+
+    def checksum(self, offset: int) -> int:
+        begin = max(0, offset - _REMEMBERED)
+        return zlib.crc32(self._bytes(begin, offset - begin))
+
+    def remainder(self, offset: int) -> int:
+        """Bytes behind ``offset``: what is left when no whole row is."""
+        return os.fstat(self._descriptor).st_size - offset
+
+    def _bytes(self, offset: int, count: int) -> bytes:
+        try:
+            return os.pread(self._descriptor, count, offset)
+        except OSError as error:
+            raise TemporaryError(f"{self.path} cannot be read: {error.strerror}") from error
+
+    def close(self) -> None:
+        os.close(self._descriptor)

@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which lease events a subscription is about: a pure predicate."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+from typing import FrozenSet, Tuple
+
+from kea_lease_monitor.lease import EventKind, LeaseEvent
+from kea_lease_monitor.section import Section
+
+_KINDS = tuple(kind.value for kind in EventKind)
+
+
+@dataclass(frozen=True)
+class Match:
+    """Every condition must hold; an empty one always does."""
+
+    families: FrozenSet[int] = frozenset()
+    subnets: FrozenSet[int] = frozenset()
+    hwaddr_prefixes: Tuple[str, ...] = ()
+    hostname: str = ""
+    """Shell pattern, case ignored as in names."""
+    kinds: FrozenSet[EventKind] = frozenset()
+
+    @classmethod
+    def parse(cls, section: Section) -> Match:
+        families = section.numbers("families")
+        subnets = section.numbers("subnets")
+        prefixes = tuple(prefix.lower() for prefix in section.texts("hwaddr_prefixes"))
+        kinds = section.texts("kinds")
+        hostname = section.optional_text("hostname") or ""
+        section.done()
+        if any(family != 4 for family in families):
+            raise section.error("families", f"4 is allowed, not {list(families)}")
+        if any(not 0 < subnet < 2**32 for subnet in subnets):
+            raise section.error("subnets", f"numbers from 1 to 4294967294 are needed, not {list(subnets)}")
+        if any(not prefix or prefix.strip("0123456789abcdef:") for prefix in prefixes):
+            raise section.error("hwaddr_prefixes", f"hex with colons, like aa:bb:cc, is needed, not {list(prefixes)}")
+        if unknown := [kind for kind in kinds if kind not in _KINDS]:
+            raise section.error("kinds", f"{', '.join(_KINDS)} are allowed, not {unknown}")
+        return cls(
+            frozenset(families), frozenset(subnets), prefixes, hostname.lower(), frozenset(map(EventKind, kinds))
+        )
+
+    def __call__(self, event: LeaseEvent) -> bool:
+        lease = event.lease
+        return (
+            (not self.families or lease.family in self.families)
+            and (not self.subnets or lease.subnet_id in self.subnets)
+            and (not self.hwaddr_prefixes or lease.hwaddr.startswith(self.hwaddr_prefixes))
+            and (not self.hostname or fnmatch.fnmatchcase(lease.hostname.lower(), self.hostname))
+            and (not self.kinds or event.kind in self.kinds)
+        )
