@@ -104,13 +104,8 @@ def sql(query: str) -> list[list[str]]:
 
 def kea(command: str, **arguments: Any) -> dict[str, Any]:
     """Ask Kea over its control socket."""
-    client = (
-        "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect('/run/kea/kea4-ctrl-socket');"
-        "s.sendall(sys.stdin.buffer.read()); s.shutdown(socket.SHUT_WR);"
-        "print(b''.join(iter(lambda: s.recv(65536), b'')).decode())"
-    )
-    request = json.dumps({"command": command, "arguments": arguments})
-    return json.loads(on_host("python3", "-c", client, stdin=request))
+    script = (LAB / "kea_command.py").read_text()
+    return json.loads(on_host("python3", "-", command, json.dumps(arguments), stdin=script))
 
 
 class Site:

@@ -41,11 +41,13 @@ def pack(source: str) -> str:
 
 def unpack(packed: str) -> Files:
     """The files of :func:`pack`, laid out as a release: the launcher, and the package below ``lib``."""
+    files: Files = {}
     with tarfile.open(fileobj=io.BytesIO(base64.b64decode(packed)), mode="r:xz") as tar:
-        contents = {member.name: tar.extractfile(member) for member in tar.getmembers()}
-    return {
-        name if name == LAUNCHER else f"lib/{name}": content.read() for name, content in contents.items() if content
-    }
+        for member in tar.getmembers():
+            content = tar.extractfile(member)
+            if content:
+                files[member.name if member.name == LAUNCHER else f"lib/{member.name}"] = content.read()
+    return files
 
 
 def release_name(files: Files) -> str:
