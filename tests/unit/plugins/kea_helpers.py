@@ -9,9 +9,13 @@ import contextlib
 import importlib
 import io
 import json
+import os
 import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
@@ -40,3 +44,46 @@ def snapshot(directory: Path) -> dict[str, tuple[bytes, int, int, int]]:
         path.name: (path.read_bytes(), path.stat().st_uid, path.stat().st_gid, path.stat().st_mode)
         for path in directory.iterdir()
     }
+
+
+class Cluster(NamedTuple):
+    """A PostgreSQL of our own that listens on a socket only, under a port number that is not the default."""
+
+    directory: Path
+    port: int = 54329
+
+    @property
+    def login(self) -> dict[str, Any]:
+        """Options of a module that reach it as superuser."""
+        return {"login_unix_socket": str(self.directory), "login_port": self.port, "login_user": "postgres"}
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        """What psql prints."""
+        command = [need("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", self.directory, "-p", str(self.port)]
+        command += ["-U", "postgres", "-d", database]
+        return subprocess.run(command, input=statement, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@contextlib.contextmanager
+def postgres_cluster() -> Iterator[Cluster]:
+    """Everybody may log in as postgres, all others need a password."""
+    initdb, pg_ctl = need("initdb"), need("pg_ctl")
+    with tempfile.TemporaryDirectory(prefix="kea-pg-") as directory:
+        cluster = Cluster(Path(directory))
+        data = cluster.directory / "data"
+        os.chmod(directory, 0o755)
+        shutil.chown(directory, "postgres", "postgres")
+        run_as_postgres(initdb, "--no-sync", "-A", "trust", "-U", "postgres", "-D", data)
+        (data / "pg_hba.conf").write_text("local all postgres trust\nlocal all all scram-sha-256\n")
+        settings = f"-c listen_addresses='' -k {directory} -p {cluster.port} -c fsync=off -c max_wal_senders=0"
+        run_as_postgres(pg_ctl, "-w", "-s", "-D", data, "-l", data / "log", "-o", settings, "start")
+        try:
+            yield cluster
+        finally:
+            run_as_postgres(pg_ctl, "-s", "-m", "immediate", "-D", data, "stop")
+
+
+def run_as_postgres(*command: object) -> None:
+    subprocess.run(
+        ["runuser", "-u", "postgres", "--", *map(str, command)], check=True, stdout=subprocess.DEVNULL, cwd="/"
+    )

@@ -1,0 +1,226 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kea's schema in PostgreSQL, made and upgraded by kea-admin and believed only when it was read back.
+
+kea-admin cannot be trusted alone: before Kea 2.7.2 a failed upgrade ends with exit code 0 and goes to port 5432
+whatever it was told, and an old kea-admin does nothing to a newer schema and exits 0 as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
+
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import (
+    Capabilities,
+    KeaVersionError,
+    capabilities,
+    is_older_schema,
+)
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+SOCKET_DIRECTORY = "/var/run/postgresql"
+"""Where Debian's PostgreSQL listens; kea-admin cannot be told "the default"."""
+CONNECT_TIMEOUT = 10  # seconds
+
+# The relations that kea-admin db-init counts (psql's \d), and whether they are Kea's.
+_PROBE = r"""
+SELECT to_regclass('schema_version') IS NOT NULL, coalesce(string_agg(relname, ', ' ORDER BY relname), '')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND pg_table_is_visible(c.oid)
+AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_toast'
+"""
+
+
+class KeaSchemaError(Exception):
+    """The schema is not what was asked for; says why and what to do next."""
+
+
+class UnreachableError(KeaSchemaError):
+    """There is no session to be had, for another reason than a wrong password."""
+
+
+class Connection(NamedTuple):
+    """Where Kea's database is, as the module's C(login_) options say."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+    tls: Tuple[Tuple[str, str], ...] = ()
+    """Further libpq variables."""
+
+    @classmethod
+    def of(cls, params: Dict[str, Any]) -> "Connection":
+        host = params["login_host"]
+        if host in ("", "localhost"):
+            host = params["login_unix_socket"] or host or SOCKET_DIRECTORY
+        variables = {
+            "PGSSLMODE": params["ssl_mode"],
+            "PGSSLROOTCERT": params["ca_cert"],
+            "PGSSLCERT": params["ssl_cert"],
+            "PGSSLKEY": params["ssl_key"],
+        }
+        tls = tuple((name, value) for name, value in variables.items() if value)
+        return cls(host, params["login_port"], params["login_user"], params["login_password"], params["login_db"], tls)
+
+    @property
+    def environment(self) -> Dict[str, str]:
+        """For one short process each; nothing secret ever stands in a command line."""
+        variables = {
+            "PGPORT": str(self.port),
+            "PGCONNECT_TIMEOUT": str(CONNECT_TIMEOUT),
+            "LC_ALL": "C",
+            **dict(self.tls),
+        }
+        if self.password:
+            # kea-admin reads its own variable, and its upgrade scripts put it in the place of PGPASSWORD.
+            variables.update(PGPASSWORD=self.password, KEA_ADMIN_DB_PASSWORD=self.password)
+        return variables
+
+    def arguments(self, user: str, database: str) -> List[str]:
+        """For a program that calls these two options so."""
+        return ["-h", self.host, user, self.user, database, self.database]
+
+
+class Schema:
+    """The schema of one database, seen through the programs that Kea and PostgreSQL bring along."""
+
+    def __init__(self, module: AnsibleModule, connection: Connection) -> None:
+        self.module = module
+        self.connection = connection
+
+    def version(self) -> Optional[str]:
+        """Major and minor, None in an empty database. Raises KeaSchemaError for a database that is not Kea's."""
+        arguments = self.connection.arguments("-U", "-d")
+        code, out, err = self._run("psql", "-XAtqw", "-v", "ON_ERROR_STOP=1", *arguments, "-c", _PROBE)
+        if code != 0:
+            error = KeaSchemaError if "authentication failed" in err else UnreachableError
+            raise error(f"cannot connect to the database {self._name}: {_one_line(err)}")
+        is_kea, relations = out.strip().split("|", 1)
+        if is_kea == "t":
+            return self._kea_version()
+        if relations:
+            raise KeaSchemaError(
+                f"the database {self._name} holds no schema of Kea, but {relations}; Kea needs one of its own"
+            )
+        return None
+
+    def initialise(self) -> None:
+        """Raises KeaSchemaError with kea-admin's words."""
+        self._kea_admin("db-init")
+
+    def upgrade(self) -> str:
+        """What kea-admin said: the first error if there is one, because all others follow from it.
+
+        Raises KeaSchemaError when it admits to a failure.
+        """
+        out, err = self._kea_admin("db-upgrade")
+        return next((line for line in err.splitlines() if "ERROR" in line), out)
+
+    def dump(self, path: str) -> None:
+        """Writes the whole database, readable by nobody else, as a file that is there only when it is complete."""
+        part = path + ".part"
+        try:
+            arguments = self.connection.arguments("-U", "-d")
+            code, _out, err = self._run("pg_dump", "-w", "--format=custom", "--file", part, *arguments, umask=0o077)
+            if code != 0:
+                raise KeaSchemaError(f"the database could not be dumped, so it is not upgraded: {_one_line(err)}")
+            os.rename(part, path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(part)
+
+    @property
+    def _name(self) -> str:
+        return f"{self.connection.database} on {self.connection.host}"
+
+    def _kea_version(self) -> str:
+        out, _err = self._kea_admin("db-version")
+        found = re.search(r"^(\d+\.\d+)$", out, re.MULTILINE)
+        if not found:
+            raise KeaSchemaError(f"kea-admin db-version says no version: {out.strip()}")
+        return found.group(1)
+
+    def _kea_admin(self, command: str) -> Tuple[str, str]:
+        arguments = self.connection.arguments("-u", "-n")
+        code, out, err = self._run("kea-admin", command, "pgsql", "-P", str(self.connection.port), *arguments)
+        if code != 0:
+            raise KeaSchemaError(f"kea-admin {command} failed: {(err.strip() or out.strip())}")
+        return out, err
+
+    def _run(self, program: str, *arguments: str, umask: Optional[int] = None) -> Tuple[int, str, str]:
+        command = [self.module.get_bin_path(program, required=True), *arguments]
+        code, out, err = self.module.run_command(command, environ_update=self.connection.environment, umask=umask)
+        return code, out, err
+
+
+def ensure(module: AnsibleModule, schema: Schema, may_upgrade: bool, dump_dir: Optional[str]) -> Dict[str, Any]:
+    """Brings the schema to the one that the installed Kea insists on; the module's result. Raises KeaSchemaError."""
+    kea = _installed_kea(module)
+    if kea is None:
+        return {"changed": True, "schema_version": None, "previous_version": None}
+    wanted = str(kea.schema)
+    found = schema.version()
+    result: Dict[str, Any] = {"changed": found != wanted, "schema_version": wanted, "previous_version": found}
+    if found is not None and found != wanted:
+        _refuse(found, wanted, kea, may_upgrade)
+    if found == wanted or module.check_mode:
+        return result
+    said = ""
+    if found is None:
+        schema.initialise()
+    else:
+        result["dump"] = f"{dump_dir}/kea-{schema.connection.database}-{found}-{time.strftime('%Y%m%dT%H%M%S')}.dump"
+        schema.dump(result["dump"])
+        said = schema.upgrade()
+    _believe(schema.version(), wanted, result, said)
+    return result
+
+
+def _installed_kea(module: AnsibleModule) -> Optional[Capabilities]:
+    """The Kea that kea-admin belongs to; None in check mode when it, or what it runs, is not installed yet."""
+    program = module.get_bin_path("kea-admin", required=not module.check_mode)
+    if module.get_bin_path("psql", required=not module.check_mode) is None or program is None:
+        return None
+    _code, out, _err = module.run_command([program, "-v"], check_rc=True)
+    try:
+        kea = capabilities(out)
+    except KeaVersionError as error:
+        raise KeaSchemaError(str(error)) from error
+    if kea.schema is None:
+        raise KeaSchemaError(
+            f"Kea {kea.version} is newer than this collection; which schema it needs is not known here"
+        )
+    return kea
+
+
+def _refuse(found: str, wanted: str, kea: Capabilities, may_upgrade: bool) -> None:
+    if not is_older_schema(found, wanted):
+        raise KeaSchemaError(
+            f"the schema is {found}, newer than the {wanted} of the installed Kea {kea.version}; Kea cannot go back: "
+            "install the Kea that made it, or restore a dump"
+        )
+    if not may_upgrade:
+        raise KeaSchemaError(
+            f"the schema is {found}, but Kea {kea.version} needs {wanted}; "
+            "stop Kea and run this again with state: upgraded"
+        )
+
+
+def _believe(version: Optional[str], wanted: str, result: Dict[str, Any], said: str) -> None:
+    if version == wanted:
+        return
+    dump = f"; the database as it was is in {result['dump']}" if "dump" in result else ""
+    raise KeaSchemaError(f"kea-admin left the schema at {version} instead of {wanted}{dump}. It said: {said.strip()}")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.replace("psql: error: ", "").split())

@@ -1,0 +1,174 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kea_schema
+short_description: Create or upgrade Kea's schema in PostgreSQL
+description:
+  - Runs C(kea-admin) and afterwards reads the version back, because C(kea-admin) reports success after some failures.
+  - A schema that does not fit the installed Kea is never upgraded unless that is asked for, and a newer one never
+    touched.
+author:
+  - The baremetal.kea authors (@baremetal)
+extends_documentation_fragment:
+  - baremetal.kea.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Predicts a change where C(kea-admin) or C(psql) is not installed yet, and, with a warning, where there is no
+        session to be had because an earlier task did not really make the database.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: Debian, Ubuntu
+options:
+  state:
+    description:
+      - With V(initialized), an empty database gets the schema of the installed Kea; an older schema is an error.
+      - With V(upgraded), an older schema is upgraded as well, once the database has been dumped. Stop Kea before.
+    type: str
+    choices: [initialized, upgraded]
+    default: initialized
+  dump_dir:
+    description:
+      - Directory on the target that the database is dumped to before an upgrade, in the custom format of C(pg_dump).
+      - Without a complete dump there is no upgrade. Required if O(state=upgraded).
+    type: path
+  login_user:
+    description: The role to log in as. It becomes the owner of the tables, so it is best the one that Kea uses.
+    type: str
+    default: postgres
+  login_password:
+    description: The password of O(login_user). Not needed with peer authentication.
+    type: str
+    default: ''
+  login_host:
+    description: Host name or address of the server. Empty for the local Unix socket.
+    type: str
+    default: ''
+  login_unix_socket:
+    description:
+      - Directory of the Unix socket, used while O(login_host) is empty or V(localhost).
+      - If both are empty, C(/var/run/postgresql).
+    type: str
+    default: ''
+  login_port:
+    description: Port of the server.
+    type: int
+    default: 5432
+  login_db:
+    description: Kea's database.
+    type: str
+    default: kea
+  ssl_mode:
+    description: How much TLS to insist on, as libpq's C(sslmode).
+    type: str
+    choices: [allow, disable, prefer, require, verify-ca, verify-full]
+    default: prefer
+  ca_cert:
+    description: File on the target with the certificate authority that must have signed the server's certificate.
+    type: path
+  ssl_cert:
+    description: File on the target with the client certificate.
+    type: path
+  ssl_key:
+    description: File on the target with the key of O(ssl_cert).
+    type: path
+requirements:
+  - C(kea-admin), C(psql) and C(pg_dump) on the target
+notes:
+  - With peer authentication, run the task as the system user of the role, for example with C(become_user=_kea).
+"""
+
+EXAMPLES = r"""
+- name: Create Kea's schema in the local database
+  baremetal.kea.kea_schema:
+    login_user: _kea
+  become: true
+  become_user: _kea
+
+- name: Bring it to a newly installed Kea, while Kea is stopped
+  baremetal.kea.kea_schema:
+    state: upgraded
+    dump_dir: /var/lib/kea/dumps
+    login_host: db.example.org
+    login_user: kea
+    login_password: "{{ vault_kea_password }}"
+"""
+
+RETURN = r"""
+schema_version:
+  description: Version of the schema afterwards; in check mode the one that it would have, none if that is not known.
+  returned: success
+  type: str
+  sample: "13.0"
+previous_version:
+  description: Version of the schema before, none if there was no schema.
+  returned: success
+  type: str
+  sample: "12.0"
+dump:
+  description: The dump that was made before the upgrade.
+  returned: when the schema was upgraded
+  type: str
+  sample: /var/lib/kea/dumps/kea-kea-12.0-20261121T120000.dump
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_schema import (
+    Connection,
+    UnreachableError,
+    KeaSchemaError,
+    Schema,
+    ensure,
+)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["initialized", "upgraded"], "default": "initialized"},
+            "dump_dir": {"type": "path"},
+            "login_user": {"type": "str", "default": "postgres"},
+            "login_password": {"type": "str", "default": "", "no_log": True},
+            "login_host": {"type": "str", "default": ""},
+            "login_unix_socket": {"type": "str", "default": ""},
+            "login_port": {"type": "int", "default": 5432},
+            "login_db": {"type": "str", "default": "kea"},
+            "ssl_mode": {
+                "type": "str",
+                "default": "prefer",
+                "choices": ["allow", "disable", "prefer", "require", "verify-ca", "verify-full"],
+            },
+            "ca_cert": {"type": "path"},
+            "ssl_cert": {"type": "path"},
+            "ssl_key": {"type": "path", "no_log": False},
+        },
+        required_if=[("state", "upgraded", ["dump_dir"])],
+        supports_check_mode=True,
+    )
+    params = module.params
+    schema = Schema(module, Connection.of(params))
+    try:
+        result = ensure(module, schema, params["state"] == "upgraded", params["dump_dir"])
+    except UnreachableError as error:
+        if not module.check_mode:
+            module.fail_json(msg=str(error))
+        module.warn(f"Predicted without asking the database: {error}")
+        result = {"changed": True, "schema_version": None, "previous_version": None}
+    except KeaSchemaError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

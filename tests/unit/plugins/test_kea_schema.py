@@ -1,0 +1,202 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module kea_schema with the real kea-admin and a PostgreSQL of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.kea.plugins.module_utils import _kea_schema
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import capabilities
+from kea_helpers import Cluster, need, postgres_cluster, run_module
+
+pytestmark = [pytest.mark.kea, pytest.mark.postgres]
+
+PASSWORD = "db-pass-word"
+CREATE_SCRIPT = Path("/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    need("kea-admin")
+    with postgres_cluster() as running:
+        running.sql(f"CREATE ROLE kea LOGIN PASSWORD '{PASSWORD}'")
+        yield running
+
+
+@pytest.fixture
+def login(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    """Options for an empty database of its own, as a role that needs its password."""
+    cluster.sql("CREATE DATABASE dhcp OWNER kea")
+    yield {**cluster.login, "login_user": "kea", "login_password": PASSWORD, "login_db": "dhcp"}
+    cluster.sql("DROP DATABASE dhcp WITH (FORCE)")
+
+
+def make_schema_12(cluster: Cluster) -> None:
+    """Kea's create script holds its whole history, so what it made for 12.0 is its beginning."""
+    script = CREATE_SCRIPT.read_text()
+    assert "upgrade to version 13." in script, f"{CREATE_SCRIPT} is not that of Kea 2.2"
+    before, _after = script.split("-- This line starts the schema upgrade to version 13.")
+    cluster.sql(f"SET ROLE kea; {before} COMMIT;", "dhcp")
+
+
+def test_check_apply_again(cluster: Cluster, login: dict[str, Any]) -> None:
+    predicted = {"changed": True, "schema_version": "13.0", "previous_version": None}
+    check = run_module("kea_schema", check=True, **login)
+    assert check.items() >= predicted.items()
+    assert cluster.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", "dhcp") == "0"
+
+    applied = run_module("kea_schema", **login)
+    assert applied.items() >= predicted.items()
+    assert PASSWORD not in repr(applied)
+    assert cluster.sql("SELECT version, minor FROM schema_version", "dhcp") == "13|0"
+    assert cluster.sql("SELECT tableowner FROM pg_tables WHERE tablename = 'lease4'", "dhcp") == "kea"
+
+    for state in ({}, {"state": "upgraded", "dump_dir": "/nowhere"}):
+        again = run_module("kea_schema", **login, **state)
+        assert again.items() >= {"changed": False, "previous_version": "13.0"}.items()
+
+
+def test_an_older_schema_is_upgraded_only_when_asked_and_after_a_dump(
+    cluster: Cluster, login: dict[str, Any], tmp_path: Path
+) -> None:
+    make_schema_12(cluster)
+    refused = run_module("kea_schema", **login)
+    assert "the schema is 12.0, but Kea 2.2.0 needs 13.0" in refused["msg"]
+    assert "state: upgraded" in refused["msg"]
+
+    upgraded = {"state": "upgraded", "dump_dir": str(tmp_path), **login}
+    check = run_module("kea_schema", check=True, **upgraded)
+    assert check.items() >= {"changed": True, "schema_version": "13.0", "previous_version": "12.0"}.items()
+    assert not list(tmp_path.iterdir())
+
+    applied = run_module("kea_schema", **upgraded)
+    assert applied["previous_version"] == "12.0"
+    assert cluster.sql("SELECT version FROM schema_version", "dhcp") == "13"
+    dump = Path(applied["dump"])
+    assert list(tmp_path.iterdir()) == [dump]
+    assert dump.stat().st_mode & 0o777 == 0o600
+    listed = subprocess.run([need("pg_restore"), "--list", dump], capture_output=True, text=True, check=True)
+    assert "TABLE DATA public lease4 kea" in listed.stdout
+    assert not run_module("kea_schema", **upgraded)["changed"]
+
+
+def test_without_a_dump_there_is_no_upgrade(cluster: Cluster, login: dict[str, Any]) -> None:
+    make_schema_12(cluster)
+    refused = run_module("kea_schema", state="upgraded", dump_dir="/nowhere", **login)
+    assert refused["msg"].startswith("the database could not be dumped, so it is not upgraded:")
+    assert "/nowhere" in refused["msg"]
+    assert cluster.sql("SELECT version FROM schema_version", "dhcp") == "12"
+
+
+def test_an_upgrade_that_only_says_it_worked_is_not_believed(
+    cluster: Cluster, login: dict[str, Any], tmp_path: Path
+) -> None:
+    """kea-admin 2.2 ends with 0 when the statements of the upgrade fail."""
+    run_module("kea_schema", **login)
+    cluster.sql("UPDATE schema_version SET version = 12", "dhcp")
+    result = run_module("kea_schema", state="upgraded", dump_dir=str(tmp_path), **login)
+    assert result["failed"]
+    assert "left the schema at 12.0 instead of 13.0" in result["msg"]
+    assert str(next(tmp_path.iterdir())) in result["msg"]
+    assert "ERROR" in result["msg"]
+
+
+def test_a_newer_schema_is_refused(cluster: Cluster, login: dict[str, Any], tmp_path: Path) -> None:
+    run_module("kea_schema", **login)
+    cluster.sql("UPDATE schema_version SET version = 14", "dhcp")
+    for state in ({}, {"state": "upgraded", "dump_dir": str(tmp_path)}):
+        result = run_module("kea_schema", **login, **state)
+        assert "the schema is 14.0, newer than the 13.0 of the installed Kea 2.2.0" in result["msg"]
+
+
+def test_a_foreign_database_is_refused_in_check_mode_too(cluster: Cluster, login: dict[str, Any]) -> None:
+    cluster.sql("CREATE TABLE bills (id int); CREATE VIEW debts AS TABLE bills", "dhcp")
+    for check in (True, False):
+        result = run_module("kea_schema", check=check, **login)
+        assert "holds no schema of Kea, but bills, debts" in result["msg"]
+
+
+def test_a_wrong_password_is_refused_in_check_mode_too(login: dict[str, Any]) -> None:
+    for check in (True, False):
+        result = run_module("kea_schema", check=check, **{**login, "login_password": "wrong"})
+        assert 'password authentication failed for user "kea"' in result["msg"]
+        assert "wrong" not in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"login_port": 1}, "No such file or directory"),
+        ({"login_host": "127.0.0.1", "login_port": 1}, "Connection refused"),
+        ({"login_db": "nothing"}, 'database "nothing" does not exist'),
+    ],
+)
+def test_an_unreachable_database(login: dict[str, Any], options: dict[str, Any], message: str) -> None:
+    result = run_module("kea_schema", **{**login, **options})
+    assert result["failed"]
+    assert message in result["msg"]
+    predicted = run_module("kea_schema", check=True, **{**login, **options})
+    assert predicted["changed"]
+    assert "Predicted without asking the database" in repr(predicted["warnings"])
+
+
+def test_the_connection_as_libpq_variables() -> None:
+    options = {
+        "login_host": "localhost",
+        "login_unix_socket": "",
+        "login_port": 5433,
+        "login_user": "u",
+        "login_db": "d",
+    }
+    tls = {"ssl_mode": "verify-full", "ca_cert": "/ca", "ssl_cert": "/cert", "ssl_key": "/key"}
+    connection = _kea_schema.Connection.of({**options, **tls, "login_password": ""})
+    assert connection.environment.items() >= {
+        ("PGPORT", "5433"),
+        ("PGSSLMODE", "verify-full"),
+        ("PGSSLROOTCERT", "/ca"),
+        ("PGSSLCERT", "/cert"),
+        ("PGSSLKEY", "/key"),
+    }
+    assert "PGPASSWORD" not in connection.environment
+    hosts = [
+        ("", "", "/var/run/postgresql"),
+        ("localhost", "/s", "/s"),
+        ("localhost", "", "localhost"),
+        ("h", "/s", "h"),
+    ]
+    for host, socket, used in hosts:
+        changed = {**options, **tls, "login_password": "", "login_host": host, "login_unix_socket": socket}
+        assert _kea_schema.Connection.of(changed).host == used
+
+
+def test_check_mode_predicts_before_anything_is_installed(
+    monkeypatch: pytest.MonkeyPatch, login: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda *_arguments, **_options: None)
+    assert run_module("kea_schema", check=True, **login)["changed"]
+
+
+def test_a_kea_that_the_table_does_not_know_is_refused(monkeypatch: pytest.MonkeyPatch, login: dict[str, Any]) -> None:
+    monkeypatch.setattr(_kea_schema, "capabilities", lambda _version: capabilities("9.9.9"))
+    assert "Kea 9.9.9 is newer than this collection" in run_module("kea_schema", **login)["msg"]
+
+
+def test_no_command_line_ever_holds_the_password(monkeypatch: pytest.MonkeyPatch, login: dict[str, Any]) -> None:
+    commands: list[list[str]] = []
+    run_command = AnsibleModule.run_command
+
+    def spy(module: AnsibleModule, command: list[str], **options: Any) -> Any:
+        commands.append(command)
+        return run_command(module, command, **options)
+
+    monkeypatch.setattr(AnsibleModule, "run_command", spy)
+    assert run_module("kea_schema", **login)["changed"]
+    assert [command[1] for command in commands if command[0].endswith("kea-admin")] == ["-v", "db-init", "db-version"]
+    assert not [word for command in commands for word in command if PASSWORD in word]
