@@ -95,7 +95,7 @@ def _present(cursor: extensions.cursor, wanted: Wanted, before: State) -> State:
     owner = wanted.owner or leases["owner"]
     table = {
         "persistence": "logged",
-        "columns": _notify_sql.EVENT_COLUMNS,
+        "columns": [column.definition for column in _notify_sql.EVENT_COLUMNS],
         "constraints": _notify_sql.EVENT_CONSTRAINTS,
     }
     function = {

@@ -29,13 +29,14 @@ CREATE = {
     "function": [_notify_sql.CREATE_FUNCTION],
 }
 MEND = {
-    # A table of another shape is made anew with what it holds; every row keeps its place in the order.
+    # A table of another shape is made anew with what it holds; every row keeps its place in the order. Its values go
+    # by way of text, the only type that every other one is cast to and from.
     "event_table": [
         "LOCK TABLE {event_table} IN ACCESS EXCLUSIVE MODE",
         "CREATE TEMPORARY TABLE lease_event_kept ON COMMIT DROP AS SELECT * FROM {event_table}",
         "DROP TABLE {event_table}",
         _CREATE_TABLE,
-        "INSERT INTO {event_table} ({kept}) OVERRIDING SYSTEM VALUE SELECT {kept} FROM pg_temp.lease_event_kept",
+        "INSERT INTO {event_table} ({kept}) OVERRIDING SYSTEM VALUE SELECT {values} FROM pg_temp.lease_event_kept",
         "SELECT setval(pg_get_serial_sequence({table_name}, 'id'), coalesce(max(id), 0) + 1, false) FROM {event_table}",
     ],
     "lost_counter": ["ALTER SEQUENCE {lost_counter} AS bigint INCREMENT BY 1 START WITH 1 NO CYCLE"],
@@ -54,6 +55,8 @@ class Changes:
         self.before = before
         self.after = after
         events = (event_schema, _notify_sql.EVENTS)
+        kept = _kept_columns(before["event_table"])
+        shape = [column.definition for column in _notify_sql.EVENT_COLUMNS] + _notify_sql.EVENT_CONSTRAINTS
         self.parts: Dict[str, _postgres.Part] = {
             "leases": (schema, _notify_sql.LEASES),
             "function": (schema, _notify_sql.FUNCTION),
@@ -61,8 +64,9 @@ class Changes:
             "event_schema": event_schema,
             "event_table": events,
             "table_name": _postgres.Literal(_postgres.compose(cursor, "{events}", events=events)),
-            "columns": _postgres.Words(",\n    ".join(_notify_sql.EVENT_COLUMNS + _notify_sql.EVENT_CONSTRAINTS)),
-            "kept": _postgres.Words(", ".join(_kept_columns(before["event_table"]))),
+            "columns": _postgres.Words(",\n    ".join(shape)),
+            "kept": _postgres.Words(", ".join(column.name for column in kept)),
+            "values": _postgres.Words(", ".join(f"{column.name}::text::{column.type}" for column in kept)),
             "lost_counter": (event_schema, _notify_sql.LOST),
         }
 
@@ -138,7 +142,6 @@ def _initial_rights(key: str, owner: str) -> Rights:
     return {owner: ["ALL"], **({"public": ["EXECUTE"]} if key == "function" else {})}
 
 
-def _kept_columns(table: Optional[Dict[str, Any]]) -> List[str]:
-    there = {column.split(" ", 1)[0] for column in table["columns"]} if table else set()
-    wanted = [column.split(" ", 1)[0] for column in _notify_sql.EVENT_COLUMNS]
-    return [name for name in wanted if name in there]
+def _kept_columns(table: Optional[Dict[str, Any]]) -> List[_notify_sql.Column]:
+    there = {definition.split(" ", 1)[0] for definition in table["columns"]} if table else set()
+    return [column for column in _notify_sql.EVENT_COLUMNS if column.name in there]

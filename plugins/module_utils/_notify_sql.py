@@ -10,6 +10,8 @@ with the rights of its owner.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 LEASES = "lease4"
 EVENTS = "lease_event"
 LOST = "lease_event_lost"
@@ -30,27 +32,39 @@ USER_CONTEXT_LIMIT = 8192
 # hexadecimal stay far below the 7999 octets of a notification.
 IDENTIFIER_LIMIT = 255
 
-# As the catalogue query of _notify_catalogue prints them.
+
+class Column(NamedTuple):
+    """A column of the event table; ``definition`` as the query of _notify_catalogue prints it."""
+
+    name: str
+    type: str
+    extra: str = ""
+
+    @property
+    def definition(self) -> str:
+        return f"{self.name} {self.type}{self.extra}"
+
+
 EVENT_COLUMNS = [
-    "xid xid8 NOT NULL DEFAULT pg_current_xact_id()",
-    "id bigint NOT NULL GENERATED ALWAYS AS IDENTITY",
-    "recorded_at timestamp with time zone NOT NULL DEFAULT clock_timestamp()",
-    'op "char" NOT NULL',
-    "address inet",
-    "hwaddr bytea",
-    "client_id bytea",
-    "valid_lifetime bigint",
-    "expire timestamp with time zone",
-    "subnet_id bigint",
-    "hostname text",
-    "state bigint",
-    "user_context text",
-    "old_hwaddr bytea",
-    "old_client_id bytea",
-    "old_hostname text",
-    "old_valid_lifetime bigint",
-    "old_expire timestamp with time zone",
-    "old_state bigint",
+    Column("xid", "xid8", " NOT NULL DEFAULT pg_current_xact_id()"),
+    Column("id", "bigint", " NOT NULL GENERATED ALWAYS AS IDENTITY"),
+    Column("recorded_at", "timestamp with time zone", " NOT NULL DEFAULT clock_timestamp()"),
+    Column("op", '"char"', " NOT NULL"),
+    Column("address", "inet"),
+    Column("hwaddr", "bytea"),
+    Column("client_id", "bytea"),
+    Column("valid_lifetime", "bigint"),
+    Column("expire", "timestamp with time zone"),
+    Column("subnet_id", "bigint"),
+    Column("hostname", "text"),
+    Column("state", "bigint"),
+    Column("user_context", "text"),
+    Column("old_hwaddr", "bytea"),
+    Column("old_client_id", "bytea"),
+    Column("old_hostname", "text"),
+    Column("old_valid_lifetime", "bigint"),
+    Column("old_expire", "timestamp with time zone"),
+    Column("old_state", "bigint"),
 ]
 EVENT_CONSTRAINTS = ["PRIMARY KEY (xid, id)"]
 COUNTER = "bigint INCREMENT 1 START 1"

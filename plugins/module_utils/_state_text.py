@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping
 
 
 def render(state: Any) -> str:
-    """One line per value, so that a diff shows just what differs; texts of several lines as a block."""
+    """One line per value and keys in order, so that a diff shows just what differs; long texts as a block."""
     return "".join(line + "\n" for line in _lines(state))
 
 
@@ -21,7 +21,7 @@ def diff(before: Any, after: Any) -> Dict[str, str]:
 
 def _lines(value: Any) -> List[str]:
     if isinstance(value, Mapping) and value:
-        return [line for key, item in value.items() for line in _entry(key + ":", item)]
+        return [line for key, item in sorted(value.items()) for line in _entry(key + ":", item)]
     if isinstance(value, list) and value:
         return [line for item in value for line in _entry("-", item)]
     return [_scalar(value)]

@@ -7,7 +7,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Iterator
+
+import pytest
+from postgres_helpers import Cluster, Database
 
 # In the checkout, .collections/ansible_collections/baremetal/kea is a link to the checkout itself.
 COLLECTIONS = Path(__file__).resolve().parents[3] / ".collections"
 sys.path.insert(0, str(COLLECTIONS))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    cluster = Cluster()
+    cluster.start()
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def database(cluster: Cluster) -> Database:
+    return cluster.new_database()

@@ -1,0 +1,174 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A throw-away PostgreSQL with Kea's real schema, a database of its own for each test, and the modules run for real."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any, Iterator
+
+import psycopg2
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+KEA_SCHEMA = Path("/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql")
+TEMPLATE = "kea_template"
+# Roles as on a real host: Kea's owns the tables, the monitor's only reads; the name with hyphens has to be quoted.
+KEA, MONITOR = "_kea", "kea-lease-monitor"
+PASSWORD_ROLE, PASSWORD = "with password", "correct horse"
+
+
+def programs() -> Path:
+    """The directory of the newest PostgreSQL server's programs; a test that needs it fails without it."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if not found:
+        pytest.fail("These tests need a PostgreSQL server: install the package postgresql")
+    if not KEA_SCHEMA.exists():
+        pytest.fail(f"These tests need Kea's schema {KEA_SCHEMA}: install the package kea-admin")
+    return found[-1].parent
+
+
+class Cluster:
+    """A server on a socket in a directory of its own; it never listens on the network."""
+
+    def __init__(self) -> None:
+        self.bin = programs()
+        self.directory = tempfile.mkdtemp(prefix="kea-pg-")
+        self.count = 0
+        if os.getuid() == 0:
+            shutil.chown(self.directory, "postgres", "postgres")
+
+    def run(self, *command: str, stdin: str | None = None) -> str:
+        """As the user postgres when we are root, because PostgreSQL refuses to run as root."""
+        prefix = ("runuser", "-u", "postgres", "--") if os.getuid() == 0 else ()
+        done = subprocess.run(
+            [*prefix, *command], input=stdin, capture_output=True, text=True, check=False, cwd=self.directory
+        )
+        if done.returncode:
+            pytest.fail(f"{command} failed: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def start(self) -> None:
+        data = f"{self.directory}/data"
+        self.run(str(self.bin / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+        hba = Path(data, "pg_hba.conf")
+        hba.write_text(f'local all "{PASSWORD_ROLE}" scram-sha-256\nlocal all all trust\n')
+        options = f"-c listen_addresses='' -k {self.directory} -c fsync=off -c timezone=UTC -c max_connections=40"
+        self.run(str(self.bin / "pg_ctl"), "-D", data, "-w", "-o", options, "-l", f"{self.directory}/log", "start")
+        self.execute(
+            "postgres",
+            f'CREATE ROLE "{KEA}" LOGIN',
+            f'CREATE ROLE "{MONITOR}" LOGIN',
+            f"CREATE ROLE \"{PASSWORD_ROLE}\" LOGIN PASSWORD '{PASSWORD}'",
+            f'CREATE DATABASE {TEMPLATE} OWNER "{KEA}"',
+        )
+        self.run(
+            str(self.bin / "psql"), "-h", self.directory, "-U", KEA, "-d", TEMPLATE,
+            "-q", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", stdin=KEA_SCHEMA.read_text(),
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        self.run(str(self.bin / "pg_ctl"), "-D", f"{self.directory}/data", "-m", "immediate", "stop")
+        shutil.rmtree(self.directory)
+
+    def execute(self, database: str, *statements: str) -> None:
+        with self.session(database, "postgres") as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    @contextmanager
+    def session(self, database: str, user: str, autocommit: bool = True) -> Iterator[psycopg2.extensions.cursor]:
+        connection = psycopg2.connect(host=self.directory, user=user, dbname=database)
+        connection.autocommit = autocommit
+        try:
+            yield connection.cursor()
+        finally:
+            connection.close()
+
+    def new_database(self, template: str = TEMPLATE) -> Database:
+        self.count += 1
+        name = f"kea{self.count}"
+        self.execute("postgres", f'CREATE DATABASE {name} TEMPLATE {template} OWNER "{KEA}"')
+        return Database(self, name)
+
+
+class Database:
+    """One database with Kea's schema, and the two modules applied to it."""
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self.cluster = cluster
+        self.name = name
+
+    def session(self, user: str = "postgres", autocommit: bool = True) -> Any:
+        return self.cluster.session(self.name, user, autocommit)
+
+    def execute(self, *statements: str) -> None:
+        self.cluster.execute(self.name, *statements)
+
+    def fetch(self, query: str, user: str = "postgres") -> list[tuple[Any, ...]]:
+        with self.session(user) as cursor:
+            cursor.execute(query)
+            return cursor.fetchall()
+
+    def value(self, query: str) -> Any:
+        return self.fetch(query)[0][0]
+
+    def module(self, module: str, check: bool = False, **params: Any) -> dict[str, Any]:
+        """The result of a module; ``failed`` in it when it failed."""
+        login = {"login_unix_socket": self.cluster.directory, "login_db": self.name}
+        return run_module(module, check, {**login, **params})
+
+    def constraint(self, check: bool = False, **params: Any) -> dict[str, Any]:
+        return self.module("kea_hosts_constraint", check, **params)
+
+    def notify(self, check: bool = False, **params: Any) -> dict[str, Any]:
+        return self.module("kea_lease_notify", check, **{"readers": [MONITOR], **params})
+
+    # As Kea does it: each statement a transaction of its own, as the role that owns the tables.
+
+    def lease(self, address: int = 3232235777, **values: Any) -> None:
+        row = {
+            "address": address, "hwaddr": b"\x02\x00\x00\x00\x00\x01", "client_id": b"", "valid_lifetime": 3600,
+            "expire": "2030-01-01 00:00:00+00", "subnet_id": 1, "fqdn_fwd": False, "fqdn_rev": False,
+            "hostname": "bmc-1", "state": 0, "user_context": "", **values,
+        }  # fmt: skip
+        with self.session(KEA) as cursor:
+            cursor.execute(
+                f"INSERT INTO public.lease4 ({', '.join(row)}) VALUES ({', '.join(['%s'] * len(row))})",
+                list(row.values()),
+            )
+
+    def update(self, assignment: str, address: int = 3232235777) -> None:
+        with self.session(KEA) as cursor:
+            cursor.execute(f"UPDATE public.lease4 SET {assignment} WHERE address = {address}")
+            assert cursor.rowcount == 1
+
+    def host(self, identifier: str = "020000000001", subnet: int = 1, address: int = 1) -> None:
+        self.execute(
+            "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address) "
+            f"VALUES (decode('{identifier}', 'hex'), 0, {subnet}, {address})"
+        )
+
+    def ops(self) -> str:
+        return "".join(op for (op,) in self.fetch("SELECT op FROM kea_events.lease_event ORDER BY xid, id"))
+
+    def lost(self) -> int:
+        return self.value("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM kea_events.lease_event_lost")
+
+
+def run_module(name: str, check: bool, params: dict[str, Any]) -> dict[str, Any]:
+    module = importlib.import_module(f"ansible_collections.baremetal.kea.plugins.modules.{name}")
+    output = StringIO()
+    arguments = {"_ansible_check_mode": check, "_ansible_diff": True, **params}
+    with patch_module_args(arguments), redirect_stdout(output), pytest.raises(SystemExit):
+        module.main()
+    return json.loads(output.getvalue())

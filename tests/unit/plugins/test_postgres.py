@@ -1,0 +1,86 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Connecting: every failure is one clear message with an SQLSTATE and the next step, and no password is ever shown."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils import _postgres, _state_text
+from postgres_helpers import KEA, PASSWORD, PASSWORD_ROLE
+
+if TYPE_CHECKING:
+    from postgres_helpers import Database
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.mark.parametrize(
+    ("params", "sqlstate", "advice"),
+    [
+        ({"login_user": PASSWORD_ROLE, "login_password": "a wrong one"}, "28P01", "login_password"),
+        ({"login_user": PASSWORD_ROLE}, "28P01", "login_password"),
+        ({"login_user": "nobody at all"}, "28000", "login_user"),
+        ({"login_db": "nowhere"}, "3D000", "Create the database"),
+        ({"login_unix_socket": "/nonexistent"}, "08001", "login_host"),
+        ({"session_role": "nobody at all"}, "22023", ""),
+    ],
+)
+def test_failures_to_connect(database: Database, params: dict, sqlstate: str, advice: str) -> None:
+    result = database.constraint(**params)
+    assert result["failed"]
+    assert result["sqlstate"] == sqlstate
+    assert f"(SQLSTATE {sqlstate})" in result["msg"]
+    assert advice in result["msg"]
+    assert "a wrong one" not in json.dumps(result)
+
+
+def test_a_password_is_never_in_the_result(database: Database) -> None:
+    database.execute(f'GRANT SELECT ON hosts TO "{PASSWORD_ROLE}"')
+    result = database.constraint(check=True, login_user=PASSWORD_ROLE, login_password=PASSWORD)
+    assert result["changed"]
+    assert PASSWORD not in json.dumps(result)
+
+
+@pytest.mark.parametrize("secret", ["password", "sslpassword"])
+def test_secrets_are_refused_where_ansible_shows_them(database: Database, secret: str) -> None:
+    assert f"must not hold {secret}" in database.constraint(connect_params={secret: "x"})["msg"]
+
+
+def test_connect_params_win(database: Database) -> None:
+    assert database.constraint(login_db="nowhere", connect_params={"dbname": database.name})["changed"]
+
+
+def test_the_session_role_is_who_acts(database: Database) -> None:
+    assert database.notify(session_role=KEA)["state"]["event_schema"]["owner"] == KEA
+    assert not database.notify(session_role=KEA)["changed"]
+
+
+def test_check_mode_cannot_write(database: Database) -> None:
+    params = {"login_unix_socket": database.cluster.directory, "login_db": database.name, "login_user": "postgres"}
+    defaults = {name: option.get("default") for name, option in _postgres.argument_spec().items()}
+    with _postgres.connect({**defaults, **params}, readonly=True) as cursor:
+        with pytest.raises(_postgres.PostgresError) as raised:
+            _postgres.run(cursor, "CREATE TABLE public.x ()")
+        assert raised.value.sqlstate == "25006"
+
+
+@pytest.mark.parametrize("params", [{"lock_timeout": 0}, {"lock_retries": -1}])
+def test_a_lock_is_never_waited_for_without_bound(database: Database, params: dict) -> None:
+    assert "at least" in database.constraint(**params)["msg"]
+
+
+def test_a_missing_library_is_named(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_postgres, "PSYCOPG2_IMPORT_ERROR", "ImportError: no psycopg2")
+    assert "Failed to import the required Python library (psycopg2)" in database.constraint()["msg"]
+
+
+def test_a_state_reads_like_yaml() -> None:
+    state = {"b": None, "a": {"list": ["x", {"k": 1}], "text": "one\ntwo\n", "none": {}, "empty": ""}, "c": True}
+    assert _state_text.render(state) == (
+        'a:\n  empty: ""\n  list:\n    - x\n    -\n      k: 1\n  none: {}\n  text: |\n    one\n    two\n'
+        "b: null\nc: true\n"
+    )
