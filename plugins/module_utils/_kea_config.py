@@ -114,6 +114,11 @@ def top_of(document: Document) -> str:
     raise KeaConfigError(f"the configuration holds none of {', '.join(PROGRAMS)}, so it is that of no server")
 
 
+def top_of_path(path: str) -> str:
+    """The map that the file should have at its top, by its name."""
+    return "Dhcp6" if "dhcp6" in os.path.basename(path) else "Dhcp4"
+
+
 def installed_version(module: AnsibleModule, top: str) -> Optional[str]:
     """What the server of that configuration says its version is; None when it is not installed."""
     program = module.get_bin_path(PROGRAMS[top])

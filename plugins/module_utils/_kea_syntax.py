@@ -106,6 +106,17 @@ def from_plain(value: Any) -> Any:
     return value
 
 
+def without_secrets(value: Any) -> Any:
+    """A value fit to be shown: passwords and secrets are left out, an Include is written as C(from_plain) reads it."""
+    if isinstance(value, Include):
+        return {INCLUDE_KEY: value.path}
+    if isinstance(value, dict):
+        return {key: without_secrets(member) for key, member in value.items() if key not in SECRET_KEYS}
+    if isinstance(value, list):
+        return [without_secrets(element) for element in value]
+    return value
+
+
 def same(one: Any, other: Any) -> bool:
     """Equality as Kea sees it: true is not 1, and 1.0 (a floating point number to its parser) is not 1."""
     if type(one) is not type(other):

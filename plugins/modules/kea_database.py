@@ -188,6 +188,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import (
     config_options,
     installed_version,
     top_of,
+    top_of_path,
     update,
 )
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_database import (
@@ -265,7 +266,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    top = "Dhcp6" if "dhcp6" in os.path.basename(module.params["path"]) else "Dhcp4"
+    top = top_of_path(module.params["path"])
     try:
         kea = installed_kea(module, top)
         _before, _after, result = update(module, lambda document: edit(module, document, kea), top)

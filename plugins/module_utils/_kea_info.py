@@ -1,0 +1,161 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is on a host, read and never changed; what is missing is None, so that this works before anything is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
+
+from ansible_collections.baremetal.kea.plugins.module_utils import _hosts_constraint, _lease_notify, _postgres
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import installed_version, top_of_path
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MISSING, Document
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import KeaJsonError, without_secrets
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import KeaVersionError, capabilities
+from ansible_collections.baremetal.kea.plugins.module_utils._monitor_service import UNIT
+from ansible_collections.baremetal.kea.plugins.module_utils._release import Releases
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+SERVICES = {
+    "Dhcp4": ("kea-dhcp4-server.service", "isc-kea-dhcp4-server.service"),
+    "Dhcp6": ("kea-dhcp6-server.service", "isc-kea-dhcp6-server.service"),
+}
+"""Units of the servers, as Debian and as ISC call them."""
+RUN_DIRECTORY = "/run/kea"
+MONITOR_ROOT = "/opt/baremetal"
+ANSWER_TIMEOUT = 5.0  # seconds
+
+
+def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
+    """The server that reads that file: its version and what that can do, its unit, and whether it serves."""
+    top = top_of_path(path)
+    unit = _unit(module, *SERVICES[top])
+    answers = [_answers(name) for name in _unix_sockets(config(path)["control_sockets"])]
+    found: Dict[str, Any] = {"version": installed_version(module, top), "capabilities": None, "unit": unit}
+    if found["version"]:
+        try:
+            found["capabilities"] = capabilities(found["version"])._asdict()
+        except KeaVersionError as error:
+            module.warn(str(error))
+    # A server without a control socket can only be asked whether it lives.
+    found["serving"] = bool(unit and unit["active"]) and all(answers)
+    return found
+
+
+def config(path: str) -> Dict[str, Any]:
+    """The parts of a configuration file that the roles of this collection care about, without passwords."""
+    found: Dict[str, Any] = dict.fromkeys(
+        ("interfaces", "lease_database", "hosts_databases", "config_databases", "hooks_libraries", "control_sockets")
+    )
+    found.update(path=path, error=None)
+    try:
+        with open(path, "rb") as file:
+            document = Document(file.read().decode("utf-8", "surrogateescape"))
+        found.update(_parts(document, top_of_path(path)))
+    except OSError as error:
+        found["error"] = error.strerror
+    except KeaJsonError as error:
+        found["error"] = str(error)
+    return found
+
+
+def monitor(module: AnsibleModule) -> Dict[str, Any]:
+    """The lease monitor's release in force and its unit."""
+    return {"release": Releases(MONITOR_ROOT).current(), "unit": _unit(module, UNIT)}
+
+
+def database(params: Dict[str, Any]) -> Dict[str, Any]:
+    """What is in Kea's database; C(error) tells why the rest is missing."""
+    schema, event_schema = params["schema"], params["event_schema"]
+    found: Dict[str, Any] = dict.fromkeys(
+        ("schema_version", "hosts_constraint", "lease_notify", "lost_events", "waiting_events")
+    )
+    found["error"] = None
+    try:
+        with _postgres.connect(params, readonly=True) as cursor:
+            found["schema_version"] = _schema_version(cursor, schema)
+            hosts = _hosts_constraint.read_state(cursor, schema)
+            constraint = hosts.constraints.get(_hosts_constraint.NAME) if hosts else None
+            found["hosts_constraint"] = constraint.definition if constraint else None
+            found["lease_notify"] = _lease_notify.read_state(cursor, schema, event_schema)
+            if found["lease_notify"]["event_table"]:
+                found["lost_events"] = _lease_notify.count_lost(cursor, event_schema)
+                found["waiting_events"] = _lease_notify.count_waiting(cursor, event_schema)
+    except _postgres.PostgresError as error:
+        found["error"] = error.as_result()["msg"]
+    return found
+
+
+def _parts(document: Document, top: str) -> Dict[str, Any]:
+    def part(*path: str) -> Any:
+        try:
+            value = document.get((top, *path))
+        except KeaJsonError:  # it comes from an included file
+            return None
+        return None if value is MISSING else without_secrets(value)
+
+    def listed(one: str, several: str) -> Any:
+        return part(several) if part(one) is None else [part(one)]
+
+    return {
+        "interfaces": part("interfaces-config", "interfaces"),
+        "lease_database": part("lease-database"),
+        "hosts_databases": listed("hosts-database", "hosts-databases"),
+        "config_databases": part("config-control", "config-databases"),
+        "hooks_libraries": part("hooks-libraries"),
+        "control_sockets": listed("control-socket", "control-sockets"),
+    }
+
+
+def _unix_sockets(found: Any) -> List[str]:
+    """Paths of the control sockets of a configuration; a bare name stands for one in Kea's run directory."""
+    sockets = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    names = [one["socket-name"] for one in sockets if one.get("socket-type") == "unix" and "socket-name" in one]
+    return [os.path.join(RUN_DIRECTORY, str(name)) for name in names]
+
+
+def _schema_version(cursor: Any, schema: str) -> Optional[str]:
+    table = _postgres.fetch(cursor, "SELECT to_regclass(format('%%I.schema_version', %s::text))", (schema,))
+    if table[0][0] is None:
+        return None
+    query = _postgres.compose(cursor, "SELECT version || '.' || minor FROM {table}", table=(schema, "schema_version"))
+    rows = _postgres.fetch(cursor, query)
+    return str(rows[0][0]) if rows else None
+
+
+def _unit(module: AnsibleModule, *names: str) -> Optional[Dict[str, Any]]:
+    """The first of these units that systemd knows."""
+    systemctl = module.get_bin_path("systemctl")
+    if systemctl is None:
+        return None
+    command = [systemctl, "show", "--property=Id,LoadState,ActiveState,UnitFileState", *names]
+    code, out, _err = module.run_command(command)
+    for block in out.strip().split("\n\n") if code == 0 else []:
+        properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        if properties.get("LoadState") == "loaded":
+            active, enabled = properties.get("ActiveState") == "active", properties.get("UnitFileState") == "enabled"
+            return {"name": properties.get("Id"), "active": active, "enabled": enabled}
+    return None
+
+
+def _answers(path: str) -> bool:
+    """Whether the server behind a control socket says that all is well."""
+    try:
+        with socket.socket(socket.AF_UNIX) as channel:
+            channel.settimeout(ANSWER_TIMEOUT)
+            channel.connect(path)
+            channel.sendall(b'{ "command": "status-get" }')
+            parts: List[bytes] = []
+            while True:
+                part = channel.recv(65536)
+                if not part:
+                    break
+                parts.append(part)
+        return bool(json.loads(b"".join(parts))["result"] == 0)
+    except (OSError, ValueError, KeyError):
+        return False

@@ -1,0 +1,189 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kea_info
+short_description: Gather facts about Kea, its database and the lease monitor
+description:
+  - Reads what is on a host and changes nothing. It works before anything is installed; what is missing is null.
+author:
+  - The baremetal.kea authors (@baremetal)
+extends_documentation_fragment:
+  - baremetal.kea.attributes
+  - baremetal.kea.postgres
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: Debian, Ubuntu
+options:
+  gather:
+    description:
+      - What to look at. For V(database), a session is opened with the C(login_) options; the others need none of them.
+    type: list
+    elements: str
+    choices: [server, config, database, monitor]
+    default: [server, config, monitor]
+  path:
+    description: The configuration file of the server.
+    type: path
+    default: /etc/kea/kea-dhcp4.conf
+  schema:
+    description: Schema of Kea's tables.
+    type: str
+    default: public
+  event_schema:
+    description: Schema of the lease events.
+    type: str
+    default: kea_events
+"""
+
+EXAMPLES = r"""
+- name: Look at the server
+  baremetal.kea.kea_info:
+  register: kea
+
+- name: Wait until it serves
+  baremetal.kea.kea_info:
+    gather: [server]
+  register: kea
+  until: kea.server.serving
+  retries: 20
+  delay: 1
+
+- name: Look at its database
+  baremetal.kea.kea_info:
+    gather: [database]
+    login_user: _kea
+  become: true
+  become_user: _kea
+  register: kea
+"""
+
+RETURN = r"""
+server:
+  description: The DHCP server.
+  returned: when gathered
+  type: dict
+  contains:
+    version:
+      description: Version of Kea.
+      type: str
+      sample: 2.6.3
+    capabilities:
+      description: What this version can do, and C(schema), the version of the database schema that it insists on.
+      type: dict
+    unit:
+      description: C(name), C(active) and C(enabled) of the unit.
+      type: dict
+    serving:
+      description: Whether the unit is active and, if there is a control socket, says there that all is well.
+      type: bool
+config:
+  description: The configuration file, without passwords.
+  returned: when gathered
+  type: dict
+  contains:
+    path:
+      description: The file.
+      type: str
+    error:
+      description: Why the rest is missing.
+      type: str
+    interfaces:
+      description: Interfaces that the server listens on.
+      type: list
+    lease_database:
+      description: The lease database, null for Kea's default, the lease file.
+      type: dict
+    hosts_databases:
+      description: The databases of reservations.
+      type: list
+    config_databases:
+      description: The databases of configuration.
+      type: list
+    hooks_libraries:
+      description: The hook libraries.
+      type: list
+    control_sockets:
+      description: The control sockets.
+      type: list
+database:
+  description: Kea's database.
+  returned: when gathered
+  type: dict
+  contains:
+    error:
+      description: Why the rest, or a part of it, is missing.
+      type: str
+    schema_version:
+      description: Version of Kea's schema.
+      type: str
+      sample: "22.2"
+    hosts_constraint:
+      description: Definition of the constraint of M(baremetal.kea.kea_hosts_constraint).
+      type: str
+    lease_notify:
+      description: The objects of M(baremetal.kea.kea_lease_notify).
+      type: dict
+    lost_events:
+      description: Events that could not be written.
+      type: int
+    waiting_events:
+      description: Events that are not delivered to every subscription yet.
+      type: int
+monitor:
+  description: The lease monitor.
+  returned: when gathered
+  type: dict
+  contains:
+    release:
+      description: The release in force.
+      type: str
+    unit:
+      description: C(name), C(active) and C(enabled) of the unit.
+      type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.baremetal.kea.plugins.module_utils import _kea_info, _postgres
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **_postgres.argument_spec(),
+            "gather": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["server", "config", "database", "monitor"],
+                "default": ["server", "config", "monitor"],
+            },
+            "path": {"type": "path", "default": "/etc/kea/kea-dhcp4.conf"},
+            "schema": {"type": "str", "default": "public"},
+            "event_schema": {"type": "str", "default": "kea_events"},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    look = {
+        "server": lambda: _kea_info.server(module, params["path"]),
+        "config": lambda: _kea_info.config(params["path"]),
+        "database": lambda: _kea_info.database(params),
+        "monitor": lambda: _kea_info.monitor(module),
+    }
+    module.exit_json(changed=False, **{name: look[name]() for name in params["gather"]})
+
+
+if __name__ == "__main__":
+    main()

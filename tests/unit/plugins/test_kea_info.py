@@ -1,0 +1,158 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module kea_info: with nothing there, with a running Kea, with a database."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.kea.plugins.module_utils import _hosts_constraint, _kea_info
+from kea_helpers import Cluster, need, postgres_cluster, run_module
+
+pytestmark = [pytest.mark.kea, pytest.mark.postgres]
+
+# What `systemctl show` of systemd 252 prints.
+UNITS = """\
+Id=isc-kea-dhcp4-server.service
+LoadState=not-found
+ActiveState=inactive
+UnitFileState=
+
+Id=kea-dhcp4-server.service
+LoadState=loaded
+ActiveState=active
+UnitFileState=enabled
+"""
+
+
+@pytest.fixture
+def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in, because no systemd runs where unit tests do."""
+    program = tmp_path / "bin" / "systemctl"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{UNITS}END\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    return program
+
+
+@pytest.fixture
+def kea(tmp_path: Path) -> Iterator[Path]:
+    """The configuration of a running kea-dhcp4 that serves no interface."""
+    path = tmp_path / "kea-dhcp4.conf"
+    control = {"socket-type": "unix", "socket-name": str(tmp_path / "control")}
+    lease_database = {"type": "memfile", "persist": False, "password": "pass-word"}
+    settings = {"control-socket": control, "lease-database": lease_database, "interfaces-config": {"interfaces": []}}
+    path.write_text("// by hand\n" + json.dumps({"Dhcp4": settings}))
+    environment = {"KEA_PIDFILE_DIR": str(tmp_path), "KEA_LOCKFILE_DIR": "none"}
+    command = [need("kea-dhcp4"), "-p", "10067", "-c", path]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        said = b""
+        while b"DHCP4_STARTED" not in said:
+            assert select.select([process.stdout], [], [], 20)[0], said.decode()
+            said += os.read(process.stdout.fileno(), 65536)
+            assert process.poll() is None, said.decode()
+        yield path
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda *_arguments, **_options: None)
+    monkeypatch.setattr(_kea_info, "MONITOR_ROOT", "/nowhere")
+    info = run_module("kea_info", path="/nowhere/kea-dhcp4.conf")
+    assert not info["changed"]
+    assert info["server"] == {"version": None, "capabilities": None, "unit": None, "serving": False}
+    assert info["monitor"] == {"release": None, "unit": None}
+    assert info["config"]["error"] == "No such file or directory"
+    assert info["config"]["lease_database"] is None
+    assert "database" not in info
+
+
+def test_a_running_server(kea: Path, systemctl: Path) -> None:
+    info = run_module("kea_info", check=True, path=str(kea))
+    assert info["server"]["version"] == "2.2.0"
+    assert info["server"]["capabilities"]["schema"] == "13.0"
+    assert info["server"]["unit"] == {"name": "kea-dhcp4-server.service", "active": True, "enabled": True}
+    assert info["server"]["serving"] is True
+    assert info["config"]["lease_database"] == {"type": "memfile", "persist": False}
+    assert info["config"]["control_sockets"][0]["socket-type"] == "unix"
+    assert info["config"]["interfaces"] == []
+    assert "pass-word" not in repr(info)
+
+
+def test_a_server_that_does_not_answer_does_not_serve(kea: Path, systemctl: Path) -> None:
+    kea.write_text(kea.read_text().replace("/control", "/silent"))
+    assert run_module("kea_info", gather=["server"], path=str(kea))["server"]["serving"] is False
+    (kea.parent / "silent").touch()
+    assert run_module("kea_info", gather=["server"], path=str(kea))["server"]["serving"] is False
+
+
+def test_a_dead_unit_does_not_serve(kea: Path, systemctl: Path) -> None:
+    systemctl.write_text(systemctl.read_text().replace("ActiveState=active", "ActiveState=failed"))
+    assert run_module("kea_info", gather=["server"], path=str(kea))["server"]["serving"] is False
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "value"),
+    [
+        ('{ "Dhcp4": { "hosts-database": { "type": "mysql" } } }', "hosts_databases", [{"type": "mysql"}]),
+        ('{ "Dhcp4": { "hosts-databases": [ <?include "/x"?> ] } }', "hosts_databases", [{"<?include?>": "/x"}]),
+        ('{ "Dhcp4": <?include "/x"?> }', "hosts_databases", None),
+        ('{ "Dhcp4": { "control-sockets": <?include "/x"?> } }', "control_sockets", {"<?include?>": "/x"}),
+        ('{ "Dhcp4": {', "error", "line 1, column 13: a name in double quotes or a closing } is expected"),
+    ],
+)
+def test_configurations_of_all_sorts(tmp_path: Path, text: str, part: str, value: object) -> None:
+    path = tmp_path / "kea-dhcp4.conf"
+    path.write_text(text)
+    info = run_module("kea_info", gather=["config", "server"], path=str(path))
+    assert info["config"][part] == value
+
+
+def test_bare_names_of_sockets_are_those_in_the_run_directory() -> None:
+    sockets = [{"socket-type": "unix", "socket-name": "s"}, {"socket-type": "unix", "socket-name": "/t"}, {"port": 1}]
+    assert _kea_info._unix_sockets(sockets) == ["/run/kea/s", "/t"]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with postgres_cluster() as running:
+        running.sql("CREATE DATABASE kea")
+        yield running
+
+
+def look(cluster: Cluster, **options: Any) -> dict[str, Any]:
+    found: dict[str, Any] = run_module("kea_info", gather=["database"], **{**cluster.login, **options})["database"]
+    return found
+
+
+def test_a_database_before_and_after_the_other_modules(cluster: Cluster) -> None:
+    empty = look(cluster)
+    assert empty["error"] is None
+    assert (empty["schema_version"], empty["hosts_constraint"], empty["lost_events"]) == (None, None, None)
+
+    assert run_module("kea_schema", **cluster.login)["changed"]
+    assert run_module("kea_hosts_constraint", **cluster.login)["changed"]
+    assert run_module("kea_lease_notify", **cluster.login)["changed"]
+    full = look(cluster)
+    assert full["error"] is None
+    assert full["schema_version"] == "13.0"
+    assert full["hosts_constraint"] == _hosts_constraint.DEFINITION
+    assert full["lease_notify"]["trigger"] is not None
+    assert (full["lost_events"], full["waiting_events"]) == (0, 0)
+
+
+def test_an_unreachable_database_is_told_and_no_failure(cluster: Cluster) -> None:
+    assert "No such file" in look(cluster, login_port=1)["error"]
+    assert 'database "nothing" does not exist' in look(cluster, login_db="nothing")["error"]
