@@ -42,7 +42,7 @@ class Heart:
 
     def due(self) -> float:
         if self._told != self._status():
-            return self._clock.monotonic()
+            return 0.0
         return self._due if self._ready else min(self._due, self._began + _PATIENCE)
 
     def pump(self) -> None:

@@ -73,10 +73,10 @@ class Pipeline:
         return None if self.retry else self._source.fileno()
 
     def due(self) -> float:
-        """When ``pump`` is wanted at the latest, by the monotonic clock."""
+        """When ``pump`` is wanted at the latest, by the monotonic clock; 0 is at once."""
         if self.retry:
             return self.retry.due
-        due = self._clock.monotonic() if self._more else self._source.due()
+        due = 0.0 if self._more else self._source.due()
         return due if self._settle_due is None else min(due, self._settle_due)
 
     def pump(self) -> None:

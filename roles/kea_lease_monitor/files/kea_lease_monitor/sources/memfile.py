@@ -133,7 +133,7 @@ class MemfileSource(Source):
         events = tuple(event for event in (self._event(tail, row) for row in rows) if event)
         end = rows[-1].end
         position = FilePosition(tail.device, tail.inode, end, tail.checksum(end))
-        return Batch(events, position, len(rows) < limit)
+        return Batch(events, position, len(rows) < limit and tail.is_at(self._path))
 
     def _rows(self, tail: Tail, after: FilePosition, limit: int) -> List[Row]:
         if self._header is None:

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Leases, events, rows and time as the tests need them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
+
+NOW = 1_700_000_000
+HEADER = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context\n"
+
+
+def lease(number: int = 1, client: int = 0, **more: Any) -> Lease:
+    """A lease of 10.0.0.NUMBER, held by the client of the same number unless another is named."""
+    values = {
+        "family": 4,
+        "address": f"10.0.0.{number}",
+        "subnet_id": 1,
+        "hwaddr": f"02:00:00:00:00:{client or number:02x}",
+        "client_id": "",
+        "hostname": f"host-{client or number}",
+        "cltt": NOW,
+        "valid_lifetime": 3600,
+        "expires": NOW + 3600,
+        "state": LeaseState.DEFAULT,
+        "user_context": "",
+    }
+    return Lease(**{**values, **more})
+
+
+def event(number: int = 1, client: int = 0, kind: EventKind = EventKind.ASSIGNED, **more: Any) -> LeaseEvent:
+    return LeaseEvent(kind, lease(number, client, **more), f"ref-{number}", None)
+
+
+def row(number: int, client: int = 0, cltt: int = NOW, valid: int = 3600, hostname: str = "", state: int = 0) -> str:
+    hwaddr = f"02:00:00:00:00:{client or number:02x}"
+    return f"10.0.0.{number},{hwaddr},,{valid},{cltt + valid},1,0,0,{hostname},{state},\n"
+
+
+class Time:
+    """A clock that stands still until it is told otherwise, and chance that always says the most."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def clock(self) -> Clock:
+        return Clock(lambda: self.now, lambda: NOW + self.now, lambda: 0.999)

@@ -1,0 +1,187 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every source, sink and state must do. A test inherits the contract and brings one fixture."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, List
+
+import pytest
+from builders import event
+
+from kea_lease_monitor import position as positions
+from kea_lease_monitor.batch import Reason, Rejection
+from kea_lease_monitor.errors import PositionLostError
+from kea_lease_monitor.lease import EventKind
+from kea_lease_monitor.position import Position
+from kea_lease_monitor.sinks.base import Sink
+from kea_lease_monitor.sources.base import Source
+from kea_lease_monitor.state.store import Bookmark, Heartbeat, Store
+
+
+class FromAnotherWorld(tuple[int, ...]):
+    """A position that no source knows."""
+
+
+def drained(source: Source, position: Position, limit: int = 2) -> Any:
+    """All events behind a position, settled batch by batch, and the position reached."""
+    events: List[Any] = []
+    while True:
+        batch = source.read(position, limit)
+        assert len(batch.events) <= limit
+        events += batch.events
+        position = positions.load(positions.dump(batch.position))
+        if batch.caught_up:
+            return events, position
+
+
+class SourceContract:
+    """The fixture ``source`` yields (source, grant): ``grant(number, hostname)`` makes Kea's back end write a lease."""
+
+    def test_from_the_beginning_all_present_leases_come(self, source: Any) -> None:
+        reader, grant = source
+        for number in range(1, 6):
+            grant(number, "")
+        events, _position = drained(reader, reader.start(True))
+        assert [event.lease.address for event in events] == [f"10.0.0.{number}" for number in range(1, 6)]
+        assert {event.kind for event in events} == {EventKind.ASSIGNED}
+
+    def test_from_now_on_only_what_follows_comes(self, source: Any) -> None:
+        reader, grant = source
+        grant(1, "")
+        position = reader.start(False)
+        grant(2, "")
+        events, _position = drained(reader, position)
+        assert [event.lease.address for event in events] == ["10.0.0.2"]
+
+    def test_an_unsettled_batch_comes_again_the_same(self, source: Any) -> None:
+        reader, grant = source
+        _events, position = drained(reader, reader.start(True))
+        grant(1, "one")
+        grant(2, "two")
+        first = reader.read(position, 10)
+        assert reader.read(position, 10).events == first.events
+        assert [event.lease.hostname for event in first.events] == ["one", "two"]
+        assert reader.read(first.position, 10).events == ()
+
+    def test_a_stored_position_goes_on_where_it_was(self, source: Any) -> None:
+        reader, grant = source
+        grant(1, "")
+        _events, position = drained(reader, reader.start(True))
+        reader.close()
+        grant(2, "")
+        again = self.another()
+        events, _position = drained(again, position)
+        assert [event.lease.address for event in events] == ["10.0.0.2"]
+        again.close()
+
+    def test_a_foreign_position_is_lost(self, source: Any) -> None:
+        reader, _grant = source
+        with pytest.raises(PositionLostError):
+            reader.read(FromAnotherWorld(), 1)
+
+    def another(self) -> Source:
+        """A second source on the same leases."""
+        raise NotImplementedError
+
+
+class SinkContract:
+    """The fixture ``sink`` yields (sink, addresses): ``addresses()`` tells the addresses that took effect, sorted."""
+
+    def test_created_then_unchanged_then_updated(self, sink: Any) -> None:
+        writer, addresses = sink
+        assert writer.deliver([event(1), event(2)]).created == 2
+        assert writer.deliver([event(1), event(2)]).unchanged == 2
+        assert writer.deliver([event(3, client=1)]).updated == 1
+        assert addresses() == ["10.0.0.2", "10.0.0.3"]
+
+    def test_the_last_event_of_a_client_wins(self, sink: Any) -> None:
+        writer, addresses = sink
+        writer.deliver([event(1, client=1), event(2, client=1)])
+        assert addresses() == ["10.0.0.2"]
+
+    @pytest.mark.parametrize("kind", [kind for kind in EventKind if kind not in (EventKind.ASSIGNED, EventKind.CHANGED)])
+    def test_what_ends_or_renews_a_lease_asks_nothing(self, sink: Any, kind: EventKind) -> None:
+        writer, addresses = sink
+        assert writer.deliver([event(1, kind=kind)]).skipped == 1
+        assert addresses() == []
+
+    def test_without_any_identifier_nothing_is_done(self, sink: Any) -> None:
+        writer, addresses = sink
+        assert writer.deliver([event(1, hwaddr="")]).skipped == 1
+        assert addresses() == []
+
+    def test_the_counts_add_up(self, sink: Any) -> None:
+        writer, _addresses = sink
+        given = [event(1), event(2), event(3, client=1), event(4, kind=EventKind.RENEWED), event(5, hwaddr=""), event(2, 9)]
+        assert writer.deliver(given).total == len(given)
+        assert writer.deliver([]).total == 0
+
+    def test_it_says_whether_it_could_work(self, sink: Any) -> None:
+        sink[0].check()
+
+
+class ReservationContract(SinkContract):
+    """Also ``sink[2](hwaddr, address)`` makes a reservation by hand."""
+
+    def test_an_address_reserved_for_another_is_a_conflict(self, sink: Any) -> None:
+        writer, addresses, by_hand = sink
+        by_hand("02:ff:ff:ff:ff:ff", "10.0.0.1")
+        delivery = writer.deliver([event(1), event(2)])
+        assert (delivery.created, len(delivery.rejected)) == (1, 1)
+        assert delivery.rejected[0].reason is Reason.ADDRESS_TAKEN
+        assert addresses() == ["10.0.0.1", "10.0.0.2"]
+
+    def test_who_moves_away_makes_room_in_the_same_batch(self, sink: Any) -> None:
+        writer, addresses, _by_hand = sink
+        writer.deliver([event(1, client=1)])
+        delivery = writer.deliver([event(1, client=2), event(3, client=1)])
+        assert (delivery.created, delivery.updated, delivery.rejected) == (1, 1, ())
+        assert addresses() == ["10.0.0.1", "10.0.0.3"]
+
+    def test_an_address_handed_on_within_a_batch_belongs_to_the_last(self, sink: Any) -> None:
+        writer, addresses, _by_hand = sink
+        delivery = writer.deliver([event(1, client=1), event(1, client=2)])
+        assert (delivery.created, delivery.skipped) == (1, 1)
+        assert addresses() == ["10.0.0.1"]
+
+    def test_a_lease_without_a_name_takes_none_away(self, sink: Any, hostname_of: Callable[[str], str]) -> None:
+        writer, _addresses, _by_hand = sink
+        writer.deliver([event(1)])
+        assert writer.deliver([event(1, hostname="")]).unchanged == 1
+        assert hostname_of("10.0.0.1") == "host-1"
+
+    def test_the_log_lines_that_people_look_for(self, sink: Any, said: Callable[[], str]) -> None:
+        writer, _addresses, _by_hand = sink
+        writer.deliver([event(1)])
+        writer.deliver([event(2, client=1)])
+        assert "Static reservation created: address=10.0.0.1 hwaddr=02:00:00:00:00:01 subnet=1" in said()
+        assert "Static reservation updated: address=10.0.0.2 hwaddr=02:00:00:00:00:01 subnet=1" in said()
+
+
+class StateContract:
+    """The fixture ``state`` is an open store, ``reopened`` opens the same again."""
+
+    def test_a_bookmark_is_found_again(self, state: Store, reopened: Callable[[], Store]) -> None:
+        assert state.position("one") is None
+        state.settle(Bookmark("one", "first", 1.0), [])
+        state.settle(Bookmark("one", "second", 2.0), [])
+        state.settle(Bookmark("two", "other", 3.0), [])
+        state.close()
+        assert reopened().position("one") == "second"
+        assert reopened().bookmarks() == [Bookmark("one", "second", 2.0), Bookmark("two", "other", 3.0)]
+
+    def test_dead_letters_are_kept_but_not_for_ever(self, state: Store) -> None:
+        letters = [Rejection(event(1), Reason.REFUSED, str(number)) for number in range(1500)]
+        state.settle(Bookmark("one", "first", 1.0), letters)
+        state.settle(Bookmark("two", "first", 1.0), letters[:3])
+        assert (state.dead_letters("one"), state.dead_letters("two")) == (1000, 3)
+
+    def test_a_heartbeat_replaces_the_one_before(self, state: Store) -> None:
+        beat = Heartbeat("host", "one", "1.0", 42, 1.0, 2.0, "running", 1.5, "", 7)
+        state.beat([beat])
+        state.beat([beat._replace(beat_at=3.0, status="retrying", detail="no route")])
+        assert state.heartbeats() == [beat._replace(beat_at=3.0, status="retrying", detail="no route")]
+
+

@@ -1,0 +1,136 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""kea/: rows, times, kinds."""
+
+from __future__ import annotations
+
+import pytest
+from builders import HEADER, NOW, lease
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kea_lease_monitor.kea import changes, csv, identifiers, lifetime
+from kea_lease_monitor.kea.host_list import HostList
+from kea_lease_monitor.lease import EventKind, LeaseState
+
+FIELDS = b"10.0.0.1,02:00:00:00:00:AB,01:02,3600,1700003600,1,0,0,a&#x2cb,0,{&#x22x&#x22}"
+
+
+def test_a_row_of_kea_2_2_and_its_escapes() -> None:
+    found = csv.Header(HEADER.encode()).parse(FIELDS)
+    assert (found.address, found.hwaddr, found.client_id) == ("10.0.0.1", "02:00:00:00:00:ab", "01:02")
+    assert (found.hostname, found.user_context, found.cltt, found.expires) == ("a,b", '{"x"}', NOW, NOW + 3600)
+
+
+def test_a_row_of_kea_3_0_has_a_column_more() -> None:
+    assert csv.Header(HEADER.rstrip().encode() + b",pool_id").parse(FIELDS + b",7").address == "10.0.0.1"
+
+
+def test_columns_are_found_by_name() -> None:
+    names = HEADER.strip().split(",")
+    turned = csv.Header(",".join(reversed(names)).encode())
+    assert turned.parse(b",".join(reversed(FIELDS.split(b",")))).hostname == "a,b"
+
+
+def test_a_file_without_the_columns_is_refused() -> None:
+    with pytest.raises(ValueError, match="no column hwaddr"):
+        csv.Header(b"address,duid")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (b"10.0.0.1", b"10.0.0", "no IPv4 address"),
+        (b"3600,17", b"-1,17", "no number"),
+        (b"3600,17", b"4294967296,17", "no number"),
+        (b"02:00:00:00:00:AB,01:02", b",", "neither"),
+        (b"00:AB", b"00:XY", "no identifier"),
+        (b",0,{", b",9,{", "LeaseState"),
+        (b",0,{", b",{", "fields"),
+    ],
+)
+def test_garbage_is_a_value_error(old: bytes, new: bytes, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        csv.Header(HEADER.encode()).parse(FIELDS.replace(old, new))
+
+
+@given(st.binary(max_size=200))
+def test_no_row_does_worse_than_a_value_error(line: bytes) -> None:
+    try:
+        csv.Header(HEADER.encode()).parse(line)
+    except ValueError:
+        return
+
+
+def test_infinite_leases_never_end_in_either_backend() -> None:
+    assert lifetime.of_row(NOW + lifetime.INFINITE, lifetime.INFINITE) == (NOW, None)
+    assert lifetime.of_record(NOW, lifetime.INFINITE) == (NOW, None)
+    assert lifetime.of_row(NOW + 60, 60) == lifetime.of_record(NOW + 60, 60) == (NOW, NOW + 60)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_addresses_there_and_back(number: int) -> None:
+    assert identifiers.number(identifiers.dotted(number)) == number
+
+
+HELD = lease(1)
+
+
+@pytest.mark.parametrize(
+    ("previous", "now", "kind"),
+    [
+        (None, HELD, EventKind.ASSIGNED),
+        (HELD, HELD._replace(cltt=NOW + 60), EventKind.RENEWED),
+        (HELD, HELD._replace(hostname="other"), EventKind.CHANGED),
+        (HELD, lease(1, client=2), EventKind.ASSIGNED),
+        (HELD, HELD._replace(cltt=NOW + 3601), EventKind.ASSIGNED),
+        (HELD._replace(state=LeaseState.RECLAIMED), HELD, EventKind.ASSIGNED),
+        (HELD, HELD._replace(state=LeaseState.RECLAIMED), EventKind.RECLAIMED),
+        (HELD, HELD._replace(state=LeaseState.DECLINED, hwaddr=""), EventKind.DECLINED),
+        (HELD, HELD._replace(state=LeaseState.RELEASED, valid_lifetime=0), EventKind.RELEASED),
+    ],
+)
+def test_kinds_are_the_same_in_both_backends(previous: object, now: object, kind: EventKind) -> None:
+    before = changes.trace(previous) if previous else None
+    assert changes.of_row(before, now) is kind
+    assert changes.of_record("U", before, now) is kind
+
+
+def test_lifetime_0_deletes_in_a_file_and_releases_in_the_database_of_kea_2_4() -> None:
+    gone = HELD._replace(valid_lifetime=0)
+    assert changes.of_row(changes.trace(HELD), gone) is EventKind.DELETED
+    assert changes.of_record("U", changes.trace(HELD), gone) is EventKind.RELEASED
+    assert changes.of_record("D", None, HELD) is EventKind.DELETED
+
+
+def test_what_ran_out_before_it_was_read_is_expired() -> None:
+    assert changes.of_reading(None, HELD, NOW + 3600) is EventKind.EXPIRED
+    assert changes.of_reading(None, HELD._replace(expires=None), NOW + 10**9) is EventKind.ASSIGNED
+
+
+def test_hosts_written_by_hand_stay_as_they_were_written() -> None:
+    text = '# mine\n{"hw-address": "02:FF:FF:FF:FF:FF",\n  "ip-address": "10.0.0.9", "boot-file-name": "x"},\n# end\n'
+    hosts = HostList(text.encode())
+    assert hosts.reserve(lease(9)) == ("conflict", "02:ff:ff:ff:ff:ff")
+    assert hosts.reserve(lease(1)) == ("created", "")
+    assert hosts.reserve(lease(8, hwaddr="02:ff:ff:ff:ff:ff")) == ("updated", "")
+    rendered = hosts.render().decode()
+    assert rendered.startswith("# mine\n")
+    assert '"boot-file-name": "x"' in rendered
+    assert "# end" in rendered
+    assert HostList(rendered.encode()).render().decode() == rendered
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=30))
+def test_a_host_list_says_the_same_after_being_read_again(steps: list[tuple[int, int]]) -> None:
+    hosts = HostList(b"")
+    for number, client in steps:
+        before = HostList(hosts.render()).reserve(lease(number, client))
+        assert hosts.reserve(lease(number, client)) == before
+    assert HostList(hosts.render()).render() == hosts.render()
+
+
+def test_a_broken_file_names_the_line() -> None:
+    with pytest.raises(ValueError, match="line 2"):
+        HostList(b'{"hw-address": "02:00:00:00:00:01"},\n{"hw-address": }\n')

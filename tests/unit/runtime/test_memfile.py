@@ -1,0 +1,315 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tail of a lease file: contract, situations by name, a model, and kea-lfc as the judge."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, Iterator, List
+
+import pytest
+from builders import HEADER, NOW, Time, row
+from conftest import program
+from contracts import SourceContract, drained
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from kea_lease_monitor.errors import PositionLostError
+from kea_lease_monitor.kea import lease_files
+from kea_lease_monitor.lease import EventKind
+from kea_lease_monitor.sources import leases
+from kea_lease_monitor.sources.memfile import MemfileSource
+
+
+class TestMemfile(SourceContract):
+    @pytest.fixture
+    def source(self, tmp_path: Path) -> Iterator[Any]:
+        self.path = tmp_path / "kea-leases4.csv"
+        self.path.write_text(HEADER)
+
+        def grant(number: int, hostname: str) -> None:
+            with self.path.open("a") as file:
+                file.write(row(number, hostname=hostname))
+
+        source = self.another()
+        yield source, grant
+
+    def another(self) -> MemfileSource:
+        return MemfileSource(str(self.path), Time().clock())
+
+
+class Files:
+    """What Kea and kea-lfc do to the files, and a source that follows, losing its place as the pipeline would."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "kea-leases4.csv"
+        self.source = MemfileSource(str(self.path), Time().clock())
+        self.position = self.source.start(True)
+        self.kinds: List[Any] = []
+        self.view: Dict[str, str] = {}
+
+    def create(self) -> None:
+        self.path.write_text(HEADER)
+
+    def write(self, text: str) -> None:
+        with self.path.open("a") as file:
+            file.write(text)
+
+    def rotate(self) -> None:
+        self.path.rename(lease_files.rotated(str(self.path)))
+        self.create()
+
+    def clean_up(self) -> None:
+        """What the clean-up leaves behind, by the real program."""
+        run_lfc(self.path)
+
+    def follow(self) -> List[Any]:
+        """Batch by batch, each one taken in before the next is asked for."""
+        events: List[Any] = []
+        caught_up = False
+        while not caught_up:
+            try:
+                found, self.position, caught_up = self.source.read(self.position, 3)
+            except PositionLostError:
+                self.position = self.source.start(True)
+                continue
+            events += found
+            for event in found:
+                self.kinds.append(event.kind.value)
+                self.view[event.lease.address] = event.lease.hwaddr
+                if event.kind in {EventKind.DELETED, EventKind.RELEASED}:
+                    del self.view[event.lease.address]
+        return events
+
+    def addresses(self) -> List[str]:
+        return [event.lease.address for event in self.follow()]
+
+
+def run_lfc(path: Path) -> None:
+    names = {"p": "pid", "x": "2", "i": "1", "o": "output", "f": "completed"}
+    arguments = [text for flag, suffix in names.items() for text in (f"-{flag}", f"{path}.{suffix}")]
+    done = subprocess.run(
+        [program("kea-lfc"), "-4", *arguments, "-c", "ignored"],
+        env={"KEA_LOCKFILE_DIR": "none"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not os.path.exists(f"{path}.1"), "kea-lfc did not do its work"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[Files]:
+    found = Files(tmp_path)
+    yield found
+    found.source.close()
+
+
+def test_a_file_that_does_not_exist_yet(files: Files) -> None:
+    assert files.addresses() == []
+    files.create()
+    files.write(row(1))
+    assert files.addresses() == ["10.0.0.1"]
+
+
+def test_half_a_row_waits_for_its_other_half(files: Files) -> None:
+    files.create()
+    files.write(row(1) + row(2)[:20])
+    assert files.addresses() == ["10.0.0.1"]
+    files.write(row(2)[20:])
+    assert files.addresses() == ["10.0.0.2"]
+
+
+def test_half_a_header_waits_too(files: Files) -> None:
+    files.path.write_text(HEADER[:9])
+    assert files.addresses() == []
+    files.write(HEADER[9:] + row(1))
+    assert files.addresses() == ["10.0.0.1"]
+
+
+def test_rotation_and_clean_up_lose_and_repeat_nothing(files: Files) -> None:
+    files.create()
+    files.write(row(1))
+    files.follow()
+    files.write(row(2))
+    files.rotate()
+    files.write(row(3))
+    assert files.addresses() == ["10.0.0.2", "10.0.0.3"]
+    files.clean_up()
+    files.write(row(4))
+    assert files.addresses() == ["10.0.0.4"]
+
+
+def test_two_rotations_unseen_read_all_again(files: Files) -> None:
+    files.create()
+    files.write(row(1))
+    files.follow()
+    files.kinds.clear()
+    for number in (2, 3):
+        files.write(row(number))
+        files.rotate()
+        files.clean_up()
+    assert files.addresses() == ["10.0.0.2", "10.0.0.1", "10.0.0.2", "10.0.0.3"]
+    assert files.kinds == ["assigned", "renewed", "renewed", "assigned"]
+
+
+def test_a_file_truncated_and_grown_again_is_read_again(files: Files) -> None:
+    files.create()
+    files.write(row(1) + row(2))
+    files.follow()
+    files.path.write_text(HEADER + row(3) + row(4) + row(5))
+    assert files.addresses() == ["10.0.0.3", "10.0.0.4", "10.0.0.5"]
+
+
+def test_a_file_put_in_its_place_is_read_again(files: Files) -> None:
+    """lease4-write: the whole dump in a new file, the old one renamed to .bak and a number."""
+    files.create()
+    files.write(row(1))
+    files.follow()
+    new = files.path.with_suffix(".tmp")
+    new.write_text(HEADER + row(1) + row(2))
+    files.path.rename(f"{files.path}.bak77")
+    new.rename(files.path)
+    assert files.addresses() == ["10.0.0.1", "10.0.0.2"]
+
+
+def test_kea_s_load_order_at_the_start(files: Files) -> None:
+    Path(lease_files.previous(str(files.path))).write_text(HEADER + row(1, 1) + row(2, 2))
+    Path(lease_files.rotated(str(files.path))).write_text(HEADER + row(2, 22) + row(3, 3))
+    files.path.write_text(HEADER + row(3, 33) + row(1, valid=0))
+    files.follow()
+    assert files.view == {"10.0.0.2": "02:00:00:00:00:16", "10.0.0.3": "02:00:00:00:00:21"}
+
+
+def test_completed_stands_for_both(files: Files) -> None:
+    Path(lease_files.previous(str(files.path))).write_text(HEADER + row(1))
+    Path(lease_files.completed(str(files.path))).write_text(HEADER + row(2))
+    files.path.write_text(HEADER)
+    assert files.addresses() == ["10.0.0.2"]
+
+
+def test_garbage_is_counted_and_passed(files: Files) -> None:
+    files.create()
+    files.write("rubbish\n" + row(1) + ",,,,,,,,,,\n\n" + "x" * 600_000 + "\n" + row(2))
+    assert files.addresses() == ["10.0.0.1", "10.0.0.2"]
+
+
+def test_a_renewal_after_a_restart_is_still_a_renewal(files: Files) -> None:
+    files.create()
+    files.write(row(1))
+    files.follow()
+    again = MemfileSource(str(files.path), Time().clock())
+    files.write(row(1, cltt=NOW + 60))
+    events, _position = drained(again, files.position)
+    assert [event.kind for event in events] == [EventKind.RENEWED]
+    again.close()
+
+
+def test_a_restart_amid_a_rotation_goes_on(files: Files) -> None:
+    files.create()
+    files.write(row(1))
+    files.follow()
+    files.write(row(2))
+    files.rotate()
+    files.write(row(3))
+    again = MemfileSource(str(files.path), Time().clock())
+    events, _position = drained(again, files.position)
+    assert [event.lease.address for event in events] == ["10.0.0.2", "10.0.0.3"]
+    again.close()
+
+
+class TailMachine(RuleBasedStateMachine):
+    """Any order of writes, halves, rotations, clean-ups, replacements and restarts; the model is what was written."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.directory = tempfile.TemporaryDirectory()
+        self.files = Files(Path(self.directory.name))
+        self.files.create()
+        self.model: Dict[str, str] = {}
+        self.half = ""
+
+    @rule(number=st.integers(1, 5), client=st.integers(1, 5), half=st.booleans(), gone=st.booleans())
+    def write(self, number: int, client: int, half: bool, gone: bool) -> None:
+        text = self.half + row(number, client, valid=0 if gone else 3600)
+        self.model.pop(f"10.0.0.{number}", None)
+        if not gone:
+            self.model[f"10.0.0.{number}"] = f"02:00:00:00:00:{client:02x}"
+        self.half = ""
+        if half:
+            self.files.write(text[:-5])
+            self.files.follow()
+            text = text[-5:]
+        self.files.write(text)
+
+    @rule()
+    def follow(self) -> None:
+        self.files.follow()
+
+    @rule()
+    def rotate(self) -> None:
+        if not Path(f"{self.files.path}.1").exists():
+            self.files.rotate()
+
+    @rule()
+    def clean_up(self) -> None:
+        """As kea-lfc does, step by step the same renames; the real program would make this test ten times slower."""
+        rotated = Path(f"{self.files.path}.1")
+        if rotated.exists():
+            known = leases.read(str(self.files.path))
+            previous = Path(f"{self.files.path}.2")
+            text = (previous.read_text() if previous.exists() else HEADER) + rotated.read_text()[len(HEADER) :]
+            assert known is not None
+            Path(f"{self.files.path}.completed").write_text(text)
+            rotated.unlink()
+            Path(f"{self.files.path}.completed").rename(previous)
+
+    @rule()
+    def replace(self) -> None:
+        new = Path(f"{self.files.path}.tmp")
+        new.write_text(self.files.path.read_text())
+        new.rename(self.files.path)
+
+    @rule()
+    def restart(self) -> None:
+        self.files.source.close()
+        self.files.source = MemfileSource(str(self.files.path), Time().clock())
+
+    @invariant()
+    def what_was_written_is_what_is_seen(self) -> None:
+        if hasattr(self, "files"):
+            self.files.follow()
+            present = {address: hwaddr for address, hwaddr in self.files.view.items() if address in self.model}
+            assert present == self.model
+
+    def teardown(self) -> None:
+        if hasattr(self, "files"):
+            self.files.source.close()
+            self.directory.cleanup()
+
+
+TestTailMachine = TailMachine.TestCase
+TestTailMachine.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+
+
+def test_our_view_of_the_files_is_kea_lfc_s(files: Files) -> None:
+    """The oracle: after random rows and clean-ups, kea-lfc makes of the same files what we read in them."""
+    chance = random.Random(20261121)
+    files.create()
+    for step in range(6):
+        rows = [row(chance.randint(1, 40), chance.randint(1, 40), NOW + step, chance.choice([0, 60, 3600])) for _ in "x" * 80]
+        files.write("".join(rows) + "garbage\n")
+        before = leases.read(str(files.path))
+        files.rotate()
+        files.clean_up()
+        judged = leases.read(str(files.path))
+        assert before is not None
+        assert judged is not None
+        assert judged.leases == before.leases
