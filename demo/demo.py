@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -174,7 +173,7 @@ def percentile(values: list[float], share: float) -> str:
 
 
 def show(rows: list[tuple[str, object]]) -> None:
-    width = max(len(name) for name, _ in rows)
+    width = max(len(row[0]) for row in rows)
     print()
     for name, value in rows:
         print(f"  {name:<{width}}  {value}")

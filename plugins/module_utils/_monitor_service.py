@@ -9,14 +9,14 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Dict, List
 
-from ansible_collections.baremetal.kea.plugins.module_utils._release import LAUNCHER, Files, Releases
+from ansible_collections.baremetal.kea.plugins.module_utils._release import COMMAND, LAUNCHER, Files, Releases
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 UNIT = "kea-lease-monitor.service"
 USER = "kea-lease-monitor"
-COMMANDS = ("/usr/local/bin/kea-lease-monitor",)
+COMMAND_PATH = f"/usr/local/bin/{COMMAND}"
 JOURNAL_LINES = 20
 
 
@@ -31,7 +31,7 @@ class Monitor:
         self._releases = Releases(module.params["root"])
         self._links = {
             os.path.join(module.params["root"], LAUNCHER): f"current/{LAUNCHER}",
-            **dict.fromkeys(COMMANDS, os.path.join(module.params["root"], LAUNCHER)),
+            COMMAND_PATH: os.path.join(module.params["root"], "current", COMMAND),
         }
 
     def state(self) -> Dict[str, Any]:
@@ -104,7 +104,7 @@ class Monitor:
             return f"{UNIT} did not start"
         while True:
             code, out, err = self._module.run_command(
-                ["runuser", "-u", USER, "--", COMMANDS[0], "check", "--config", self._config]
+                ["runuser", "-u", USER, "--", COMMAND_PATH, "check", "--config", self._config]
             )
             if code == 0:
                 return ""

@@ -22,6 +22,7 @@ from typing import Dict, List, Optional
 
 VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 LAUNCHER = "kea_lease_monitor.py"
+COMMAND = "kea-lease-monitor"
 # A release that was in force is kept for the way back; more than one, since the last deployment may have failed too.
 KEPT = 3
 
@@ -40,13 +41,14 @@ def pack(source: str) -> str:
 
 
 def unpack(packed: str) -> Files:
-    """The files of :func:`pack`, laid out as a release: the launcher, and the package below ``lib``."""
+    """The files of :func:`pack`, laid out as a release: launcher and command, and the package below ``lib``."""
     files: Files = {}
     with tarfile.open(fileobj=io.BytesIO(base64.b64decode(packed)), mode="r:xz") as tar:
         for member in tar.getmembers():
             content = tar.extractfile(member)
             if content:
-                files[member.name if member.name == LAUNCHER else f"lib/{member.name}"] = content.read()
+                above = member.name in (LAUNCHER, COMMAND)
+                files[member.name if above else f"lib/{member.name}"] = content.read()
     return files
 
 
@@ -54,8 +56,8 @@ def release_name(files: Files) -> str:
     """``<version>-<hash>``. Raises ValueError if the files are not the monitor's."""
     initial = files.get("lib/kea_lease_monitor/__init__.py", b"").decode("utf-8")
     version = VERSION.search(initial)
-    if LAUNCHER not in files or not version:
-        raise ValueError(f"there is no {LAUNCHER} or no kea_lease_monitor/__init__.py with a __version__ in it")
+    if LAUNCHER not in files or COMMAND not in files or not version:
+        raise ValueError(f"{LAUNCHER}, {COMMAND} and kea_lease_monitor/__init__.py with a __version__ must be there")
     return f"{version.group(1)}-{_digest(files)[:12]}"
 
 
@@ -88,7 +90,7 @@ class Releases:
         unfinished = self.path(f".new-{name}")
         for relative, content in files.items():
             _write(os.path.join(unfinished, relative), content)
-        os.chmod(os.path.join(unfinished, LAUNCHER), 0o755)
+        os.chmod(os.path.join(unfinished, COMMAND), 0o755)
         if os.path.isdir(self.path(name)):
             os.rename(self.path(name), self.path(f".old-{name}"))
         os.rename(unfinished, self.path(name))

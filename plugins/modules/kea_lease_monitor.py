@@ -26,6 +26,7 @@ attributes:
   idempotent:
     support: full
   platform:
+    support: full
     platforms: posix
 options:
   state:
@@ -38,7 +39,8 @@ options:
     default: present
   src:
     description:
-      - Directory on the controller with the launcher C(kea_lease_monitor.py) and the package C(kea_lease_monitor).
+      - Directory on the controller with the launcher C(kea_lease_monitor.py), the command C(kea-lease-monitor) and
+        the package C(kea_lease_monitor).
       - Required unless O(state=absent).
     type: path
   content:
@@ -76,7 +78,7 @@ EXAMPLES = r"""
 
 - name: Test a configuration with it
   ansible.builtin.command:
-    cmd: "{{ staged.path }}/kea_lease_monitor.py check-config --config /etc/kea-lease-monitor/config.yml"
+    cmd: "{{ staged.path }}/kea-lease-monitor check-config --config /etc/kea-lease-monitor/config.yml"
   changed_when: false
 
 - name: Put it in force

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -124,8 +123,7 @@ class Relay:
                 elif kind == NAK:
                     bmc.state = DISCOVER
             while due and due[0][0] <= time.monotonic():
-                _, number = heapq.heappop(due)
-                bmc = known[number]
+                bmc = known[heapq.heappop(due)[1]]
                 if bmc.acknowledged:
                     continue
                 if bmc.tries == TRIES:
@@ -133,7 +131,7 @@ class Relay:
                     continue
                 bmc.tries += 1
                 self.send(bmc, bmc.state)
-                heapq.heappush(due, (time.monotonic() + RETRY_AFTER, number))
+                heapq.heappush(due, (time.monotonic() + RETRY_AFTER, bmc.number))
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ INITIAL = "lib/kea_lease_monitor/__init__.py"
 
 @pytest.fixture
 def files() -> dict[str, bytes]:
-    return {"kea_lease_monitor.py": b"print('first')\n", INITIAL: b'__version__ = "1.2.3"\n'}
+    return {"kea_lease_monitor.py": b"", "kea-lease-monitor": b"#!/bin/sh", INITIAL: b'__version__ = "1.2.3"\n'}
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_the_runtime_of_the_role_is_a_release() -> None:
 
 def test_a_directory_without_the_monitor_is_refused(files: dict[str, bytes]) -> None:
     del files[INITIAL]
-    with pytest.raises(ValueError, match=r"no kea_lease_monitor\.py or no kea_lease_monitor/__init__\.py"):
+    with pytest.raises(ValueError, match="must be there"):
         release_name(files)
 
 
@@ -73,8 +73,8 @@ def test_a_release_is_installed_whole_and_readable_by_others(releases: Releases,
         os.umask(previous)
     assert releases.is_whole(name, files)
     assert releases.current() == name
-    launcher = Path(releases.path(name)) / "kea_lease_monitor.py"
-    assert launcher.stat().st_mode & 0o777 == 0o755
+    command = Path(releases.path(name)) / "kea-lease-monitor"
+    assert command.stat().st_mode & 0o777 == 0o755
     assert (Path(releases.path(name)) / INITIAL).parent.stat().st_mode & 0o777 == 0o755
 
 
