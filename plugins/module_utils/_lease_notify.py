@@ -61,6 +61,9 @@ def ensure(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks, ch
     """Bring all objects to the wanted state in one transaction; the result of the module. Raises PostgresError."""
     if cursor.connection.server_version < OLDEST_SERVER:
         raise _postgres.PostgresError("Lease events need PostgreSQL 13 or later")
+    if wanted.event_schema == wanted.schema:
+        # Its owner and rights are about to be set, and those of Kea's schema are not ours.
+        raise _postgres.PostgresError("event_schema must be another schema than that of Kea's tables")
     before = _read(cursor, wanted)
     after = _present(cursor, wanted, before) if wanted.present else _absent(cursor, wanted, before)
     if before["event_table"] and not after["event_table"] and not wanted.force:

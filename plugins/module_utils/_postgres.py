@@ -189,7 +189,13 @@ def set_lock_timeout(cursor: extensions.cursor, milliseconds: int) -> None:
 def run_concurrently(cursor: extensions.cursor, statement: str, locks: Locks) -> None:
     """CREATE or DROP INDEX CONCURRENTLY: no transaction, and a patience of its own. Raises PostgresError."""
     set_lock_timeout(cursor, CONCURRENTLY_LOCK_TIMEOUT)
-    run(cursor, statement)
+    try:
+        run(cursor, statement)
+    except PostgresError as error:
+        if error.sqlstate not in LOCK_LOST:
+            raise
+        waited = Locks(CONCURRENTLY_LOCK_TIMEOUT, 0)
+        raise _lock_not_to_be_had(cursor, error, waited, "the next run builds the index anew") from error
     set_lock_timeout(cursor, locks.timeout)
 
 
@@ -210,7 +216,7 @@ def run_together(cursor: extensions.cursor, statements: Sequence[str], locks: Lo
             if error.sqlstate not in LOCK_LOST:
                 raise
             if not remaining:
-                raise _lock_not_to_be_had(cursor, error, locks) from error
+                raise _lock_not_to_be_had(cursor, error, locks, "nothing was changed") from error
         # Twice as long as we may have held Kea up, so that it works most of the time while we try.
         time.sleep(2 * locks.timeout / 1000)
 
@@ -267,7 +273,7 @@ def _translated(statement: str) -> Iterator[None]:
         raise PostgresError("PostgreSQL: " + message, error.pgcode or "08006", statement) from error
 
 
-def _lock_not_to_be_had(cursor: extensions.cursor, error: PostgresError, locks: Locks) -> PostgresError:
+def _lock_not_to_be_had(cursor: extensions.cursor, error: PostgresError, locks: Locks, outcome: str) -> PostgresError:
     """Who is in the way: most likely the session with the oldest transaction that holds a lock in this database."""
     holders = fetch(
         cursor,
@@ -280,7 +286,7 @@ def _lock_not_to_be_had(cursor: extensions.cursor, error: PostgresError, locks: 
         ORDER BY a.xact_start NULLS LAST LIMIT 1
         """,
     )
-    message = f"No lock within {locks.timeout} ms in {locks.retries + 1} attempts, so nothing was changed"
+    message = f"No lock within {locks.timeout} ms in {locks.retries + 1} attempts; {outcome}"
     for pid, role, state, since in holders:
         message += f"; the oldest transaction is that of process {pid} (role {role}, {state}, since {since})"
     return PostgresError(message, error.sqlstate, error.statement)

@@ -16,7 +16,8 @@ description:
   - The definition is compared, not just the name. A constraint of that name with another definition is replaced,
     without a moment in which the old one is gone and the new one is not there.
   - The index is built with C(CREATE UNIQUE INDEX CONCURRENTLY) and attached afterwards, so Kea goes on reading and
-    writing reservations. An invalid index that an interrupted run left behind is built anew.
+    writing reservations. Building waits up to a minute for older transactions; that holds up nobody. An invalid index
+    that an interrupted run left behind is built anew.
   - Kea's own partial unique indexes are never touched.
 author:
   - The baremetal.kea authors (@baremetal)
@@ -33,6 +34,7 @@ attributes:
   idempotent:
     support: full
   platform:
+    support: full
     platforms: posix
 options:
   state:

@@ -33,6 +33,7 @@ attributes:
   idempotent:
     support: full
   platform:
+    support: full
     platforms: posix
 requirements:
   - PostgreSQL 13 or later

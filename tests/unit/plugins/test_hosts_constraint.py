@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils import _postgres
 
 if TYPE_CHECKING:
     from postgres_helpers import Database
@@ -162,9 +163,11 @@ def test_an_equivalent_under_another_name_is_reported(database: Database, made: 
     [
         f"ALTER TABLE hosts ADD CONSTRAINT {NAME} CHECK (host_id > 0)",
         f"CREATE INDEX {NAME} ON hosts (hostname)",
+        f"ALTER INDEX key_dhcp4_identifier_subnet_id RENAME TO {NAME}",
     ],
 )
 def test_a_name_taken_by_something_else_is_refused(database: Database, taken: str) -> None:
+    """Kea's own index is one of them, whatever name it is asked under."""
     database.execute(taken)
     result = database.constraint()
     assert result["failed"]
@@ -194,6 +197,19 @@ def test_without_keas_schema(database: Database) -> None:
     assert result["sqlstate"] == "42P01"
     assert "kea-admin db-init" in result["msg"]
     assert not database.constraint(schema="nowhere", state="absent")["changed"]
+
+
+def test_an_old_transaction_holds_up_the_index_and_nobody_else(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_postgres, "CONCURRENTLY_LOCK_TIMEOUT", 50)
+    with database.session(autocommit=False) as other:
+        other.execute("INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type) VALUES ('\\x01', 0)")
+        result = database.constraint()
+        assert result["sqlstate"] == "55P03"
+        assert "the next run builds the index anew" in result["msg"]
+        database.host()
+    assert [query.split()[0] for query in database.constraint()["queries"]] == ["DROP", "CREATE", "ALTER", "COMMENT"]
 
 
 def test_a_lock_that_is_not_to_be_had(database: Database) -> None:
