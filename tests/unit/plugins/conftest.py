@@ -26,5 +26,6 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def database(cluster: Cluster) -> Database:
-    return cluster.new_database()
+def database(cluster: Cluster) -> Iterator[Database]:
+    with cluster.database() as database:
+        yield database

@@ -42,7 +42,9 @@ class Cluster:
 
     def __init__(self) -> None:
         self.bin = programs()
-        self.directory = tempfile.mkdtemp(prefix="kea-pg-")
+        # In memory where possible: a database for each test is much to write.
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        self.directory = tempfile.mkdtemp(prefix="kea-pg-", dir=memory)
         self.count = 0
         if os.getuid() == 0:
             shutil.chown(self.directory, "postgres", "postgres")
@@ -62,7 +64,8 @@ class Cluster:
         self.run(str(self.bin / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
         hba = Path(data, "pg_hba.conf")
         hba.write_text(f'local all "{PASSWORD_ROLE}" scram-sha-256\nlocal all all trust\n')
-        options = f"-c listen_addresses='' -k {self.directory} -c fsync=off -c timezone=UTC -c max_connections=40"
+        settings = ("listen_addresses=''", "fsync=off", "full_page_writes=off", "timezone=UTC", "max_connections=40")
+        options = f"-k {self.directory} " + " ".join(f"-c {setting}" for setting in settings)
         self.run(str(self.bin / "pg_ctl"), "-D", data, "-w", "-o", options, "-l", f"{self.directory}/log", "start")
         self.execute(
             "postgres",
@@ -94,11 +97,13 @@ class Cluster:
         finally:
             connection.close()
 
-    def new_database(self, template: str = TEMPLATE) -> Database:
+    @contextmanager
+    def database(self) -> Iterator[Database]:
         self.count += 1
         name = f"kea{self.count}"
-        self.execute("postgres", f'CREATE DATABASE {name} TEMPLATE {template} OWNER "{KEA}"')
-        return Database(self, name)
+        self.execute("postgres", f'CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER "{KEA}"')
+        yield Database(self, name)
+        self.execute("postgres", f"DROP DATABASE {name} WITH (FORCE)")
 
 
 class Database:
