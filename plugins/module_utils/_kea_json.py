@@ -130,21 +130,29 @@ class Document:
             return splices + self._insertion(node, _last(node), [(k, v) for k, v in value.items() if k not in have])
         if node.kind == "list" and isinstance(value, list):
             return self._change_list(node, value)
-        text = self.layout.write(value, self.layout.indent(node.start), in_one_line=False)
-        return [Splice(node.start, node.end, text)]
+        return self._replacement(node, value)
 
     def _change_list(self, node: Node, value: List[Any]) -> List[Splice]:
-        """Equal elements at both ends stay with their comments; the others are changed in place as far as they go."""
+        """Equal elements at both ends stay with their comments, those between that resemble their successor are changed
+        in place. When nothing is left of the old list, neither are its comments: they would tell lies."""
         old = [value_of(item.node) for item in node.items]
         head = _common(old, value)
         tail = _common(old[head:][::-1], value[head:][::-1])
         items = node.items[head : len(old) - tail]
         wanted = value[head : len(value) - tail]
-        splices = [splice for item, element in zip(items, wanted) for splice in self._change(item.node, element)]
+        alike = [_resemble(one, other) for one, other in zip(old[head:], wanted)]
+        if old and not (head or tail or any(alike)):
+            return self._replacement(node, value)
+        splices = []
+        for item, element, is_alike in zip(items, wanted, alike):
+            splices += self._change(item.node, element) if is_alike else self._replacement(item.node, element)
         if len(items) > len(wanted):
             return splices + self._removal(node, items[len(wanted) :])
         added = [(None, element) for element in wanted[len(items) :]]
         return splices + self._insertion(node, head + len(items) - 1, added)
+
+    def _replacement(self, node: Node, value: Any) -> List[Splice]:
+        return [Splice(node.start, node.end, self.layout.write(value, self.layout.indent(node.start)))]
 
     def _add(self, node: Node, path: Path, value: Any) -> List[Splice]:
         step, made = path[0], nested(path[1:], value)
@@ -194,7 +202,7 @@ class Document:
         at, end = container.start + 1, container.end - 1
         if not self.text[at:end].strip():
             value = dict(entries) if container.kind == "map" else [element for _key, element in entries]
-            return [Splice(container.start, container.end, self.layout.write(value, outer, in_one_line=False))]
+            return [Splice(container.start, container.end, self.layout.write(value, outer))]
         at = self.layout.after_remark(at)
         inner = self.layout.newline + outer + self.layout.unit
         texts = [inner + self.layout.member(key, value, outer + self.layout.unit, False) for key, value in entries]
@@ -231,6 +239,12 @@ def _last(node: Node) -> int:
     """Number of the last item that is no include, -1 when there is none. Nothing is ever added behind an include:
     whether a comma may follow it depends on the included file being empty."""
     return max((at for at, item in enumerate(node.items) if item.node.kind != "include" or item.key), default=-1)
+
+
+def _resemble(one: Any, other: Any) -> bool:
+    """Whether two elements can be the same thing with other members."""
+    both = isinstance(one, dict) and isinstance(other, dict)
+    return both and any(key in other and same(one[key], other[key]) for key in one)
 
 
 def _common(one: Sequence[Any], other: Sequence[Any]) -> int:

@@ -56,7 +56,7 @@ class Layout:
             return self._line(start), rest + 1
         return start, rest
 
-    def write(self, value: Any, indent: str, in_one_line: bool) -> str:
+    def write(self, value: Any, indent: str, in_one_line: bool = False) -> str:
         """The value as text; every line after the first starts with C(indent)."""
         if isinstance(value, Include):
             return f'<?include "{value.path}"?>'

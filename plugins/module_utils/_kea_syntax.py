@@ -149,7 +149,7 @@ class _Parser:
         self.space()
         node = self.node()
         if node.kind != "map":
-            raise self.error("the configuration is not a map { ... }", node.start)
+            raise self.error("the configuration is not a map", node.start)
         self.space()
         if self.at != len(self.text):
             raise self.error("something follows the end of the configuration")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kea_helpers import need
 
 EXAMPLES = Path("/usr/share/doc/kea/examples")
 
@@ -134,6 +136,20 @@ def test_list_elements_keep_their_comments_when_another_goes() -> None:
     after = put(HAND_WRITTEN, "Dhcp4/subnet4", [second])
     assert '// hall B\n      { "id": 2, "subnet": "10.0.2.0/24" }, // thin' in after
     assert get(after, "Dhcp4/subnet4") == [second]
+
+
+def test_list_elements_that_resemble_are_changed_in_place() -> None:
+    first = {"id": 1, "subnet": "10.7.1.0/24"}
+    after = put(HAND_WRITTEN, "Dhcp4/subnet4", [first, {"id": 2, "subnet": "10.7.2.0/24"}])
+    assert '// hall A\n      { "id": 1, "subnet": "10.7.1.0/24"\n        },' in after
+    assert '// hall B\n      { "id": 2, "subnet": "10.7.2.0/24" }, // thin' in after
+
+
+def test_a_list_of_other_things_does_not_inherit_the_comments() -> None:
+    after = put(HAND_WRITTEN, "Dhcp4/subnet4", [{"id": 9, "subnet": "10.0.9.0/24"}])
+    assert "hall" not in after
+    assert "// Site Frankfurt" in after
+    assert '"subnet4": [\n      {\n        "id": 9,\n        "subnet": "10.0.9.0/24"\n      }\n    ],\n' in after
 
 
 def test_drop_takes_the_line_and_leaves_the_comments() -> None:
@@ -288,6 +304,28 @@ def is_subsequence(short: str, long: str) -> bool:
     return all(character in characters for character in short)
 
 
+@pytest.mark.kea
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("kea4/*.json")), ids=lambda path: path.stem)
+def test_kea_still_reads_its_examples_after_a_change(example: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "changed.conf"
+    document = Document(example.read_text())
+    for path, value in (
+        (("Dhcp4", "valid-lifetime"), 4321),
+        (("Dhcp4", "interfaces-config", "re-detect"), True),
+        (parse_path("Dhcp4/subnet4[subnet=198.51.100.0/25]"), {"id": 4321, "pools": [{"pool": "198.51.100.0/26"}]}),
+    ):
+        document = document.put(path, value)
+    changed.write_text(document.drop(("Dhcp4", "option-data")).text)
+    assert keas_opinion(changed) == keas_opinion(example)
+
+
+def keas_opinion(path: Path) -> str:
+    """Empty when Kea accepts the file. Some examples need hooks that are not here, and it says so both times."""
+    command = [need("kea-dhcp4"), "-t", path]
+    result = subprocess.run(command, capture_output=True, text=True, env={"KEA_LOCKFILE_DIR": "none"}, check=False)
+    return re.sub(r"\S*:\d+[.:]\S*", "", result.stderr)
+
+
 # Properties
 
 scalars = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False)
@@ -333,7 +371,7 @@ def documents(draw: st.DrawFn) -> tuple[str, dict]:
     return draw(spaces) + draw(written(value)) + draw(spaces), value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(documents())
 def test_reading_gives_what_was_written(document: tuple[str, dict]) -> None:
     text, value = document
@@ -342,23 +380,22 @@ def test_reading_gives_what_was_written(document: tuple[str, dict]) -> None:
     assert read.text == text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(documents(), names, values)
 def test_put_reaches_the_value_and_touches_no_sibling(document: tuple[str, dict], key: str, new: object) -> None:
     text, value = document
     after = Document(text).put((key,), new)
     assert same({name: after.get((name,)) for name in {**value, key: new}}, {**value, key: new})
     assert after.put((key,), new) is after
-    # Outside the value that was set, nothing is lost.
-    without = Document(text).drop((key,)) if key in value else Document(text)
+    # Outside the value that was set, nothing is lost but the blanks of an empty map.
     if key not in value:
-        assert is_subsequence(without.text, after.text)
+        assert is_subsequence(text if value else "".join(text.split()), after.text)
     for item in Document(text).root.items:
         if item.key != key:
             assert text[item.start : item.end] in after.text
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(documents(), st.data())
 def test_drop_leaves_the_others(document: tuple[str, dict], data: st.DataObject) -> None:
     text, value = document
@@ -372,7 +409,7 @@ def test_drop_leaves_the_others(document: tuple[str, dict], data: st.DataObject)
     assert after.drop((key,)) is after
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(documents(), values, values, names)
 def test_every_comment_outside_survives_nested_changes(
     document: tuple[str, dict], old: object, new: object, key: str
