@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import pwd
 import shutil
@@ -12,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Any, Callable, Iterator, List
 
 import psycopg2
 import pytest
@@ -20,6 +22,9 @@ import pytest
 RUNTIME = Path(__file__).resolve().parents[3] / "roles" / "kea_lease_monitor" / "files"
 sys.path.insert(0, str(RUNTIME))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from kea_lease_monitor.database import Link, Settings
+from kea_lease_monitor.section import Section
 
 EVENTS_SQL = Path(__file__).resolve().parent / "events.sql"
 KEA_SCHEMA = "/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql"
@@ -110,7 +115,18 @@ def cluster() -> Iterator[Cluster]:
     with template.cursor() as cursor:
         cursor.execute("CREATE DATABASE template_kea")
     done = subprocess.run(
-        [postgres_program("psql"), "-q", "-v", "ON_ERROR_STOP=1", "-h", directory, "-U", "postgres", "-d", "template_kea"]
+        [
+            postgres_program("psql"),
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            directory,
+            "-U",
+            "postgres",
+            "-d",
+            "template_kea",
+        ]
         + ["-f", KEA_SCHEMA, "-f", str(EVENTS_SQL)],
         capture_output=True,
         text=True,
@@ -135,3 +151,29 @@ def kea(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Kea]:
     with admin.cursor() as cursor:
         cursor.execute("DROP DATABASE kea WITH (FORCE)")
     admin.close()
+
+
+@pytest.fixture
+def link(kea: Kea) -> Any:
+    """Makes sessions as the monitor's own role."""
+
+    def make() -> Any:
+        return Link(settings(kea))
+
+    return make
+
+
+def settings(kea: Kea) -> Settings:
+    return Settings.parse(Section({"host": kea.cluster.socket, "name": kea.name}, "database"))
+
+
+@pytest.fixture
+def said() -> Iterator[Callable[[], str]]:
+    """What was logged so far."""
+    log = io.StringIO()
+    handler = logging.StreamHandler(log)
+    logger = logging.getLogger("kea_lease_monitor")
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    yield log.getvalue
+    logger.removeHandler(handler)

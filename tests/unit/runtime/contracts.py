@@ -9,13 +9,11 @@ from typing import Any, Callable, List
 
 import pytest
 from builders import event
-
 from kea_lease_monitor import position as positions
 from kea_lease_monitor.batch import Reason, Rejection
 from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.position import Position
-from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sources.base import Source
 from kea_lease_monitor.state.store import Bookmark, Heartbeat, Store
 
@@ -90,31 +88,40 @@ class SinkContract:
     """The fixture ``sink`` yields (sink, addresses): ``addresses()`` tells the addresses that took effect, sorted."""
 
     def test_created_then_unchanged_then_updated(self, sink: Any) -> None:
-        writer, addresses = sink
+        writer, addresses, *_more = sink
         assert writer.deliver([event(1), event(2)]).created == 2
         assert writer.deliver([event(1), event(2)]).unchanged == 2
         assert writer.deliver([event(3, client=1)]).updated == 1
         assert addresses() == ["10.0.0.2", "10.0.0.3"]
 
     def test_the_last_event_of_a_client_wins(self, sink: Any) -> None:
-        writer, addresses = sink
+        writer, addresses, *_more = sink
         writer.deliver([event(1, client=1), event(2, client=1)])
         assert addresses() == ["10.0.0.2"]
 
-    @pytest.mark.parametrize("kind", [kind for kind in EventKind if kind not in (EventKind.ASSIGNED, EventKind.CHANGED)])
+    @pytest.mark.parametrize(
+        "kind", [kind for kind in EventKind if kind not in (EventKind.ASSIGNED, EventKind.CHANGED)]
+    )
     def test_what_ends_or_renews_a_lease_asks_nothing(self, sink: Any, kind: EventKind) -> None:
-        writer, addresses = sink
+        writer, addresses, *_more = sink
         assert writer.deliver([event(1, kind=kind)]).skipped == 1
         assert addresses() == []
 
     def test_without_any_identifier_nothing_is_done(self, sink: Any) -> None:
-        writer, addresses = sink
+        writer, addresses, *_more = sink
         assert writer.deliver([event(1, hwaddr="")]).skipped == 1
         assert addresses() == []
 
     def test_the_counts_add_up(self, sink: Any) -> None:
-        writer, _addresses = sink
-        given = [event(1), event(2), event(3, client=1), event(4, kind=EventKind.RENEWED), event(5, hwaddr=""), event(2, 9)]
+        writer, *_more = sink
+        given = [
+            event(1),
+            event(2),
+            event(3, client=1),
+            event(4, kind=EventKind.RENEWED),
+            event(5, hwaddr=""),
+            event(2, 9),
+        ]
         assert writer.deliver(given).total == len(given)
         assert writer.deliver([]).total == 0
 
@@ -183,5 +190,3 @@ class StateContract:
         state.beat([beat])
         state.beat([beat._replace(beat_at=3.0, status="retrying", detail="no route")])
         assert state.heartbeats() == [beat._replace(beat_at=3.0, status="retrying", detail="no route")]
-
-

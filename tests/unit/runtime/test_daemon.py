@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,7 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 import yaml
-from conftest import RUNTIME, Kea, program
+from conftest import RUNTIME, Kea
 
 HEADER = (
     "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context,pool_id\n"
@@ -44,7 +42,11 @@ class Daemon:
         self.start()
 
     def start(self, *arguments: str) -> None:
-        command = [sys.executable, str(RUNTIME / "kea_lease_monitor.py"), *(arguments or ("--config", str(self.config)))]
+        command = [
+            sys.executable,
+            str(RUNTIME / "kea_lease_monitor.py"),
+            *(arguments or ("--config", str(self.config))),
+        ]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(command, stderr=log)
 
@@ -58,7 +60,7 @@ class Daemon:
         self.process.terminate()
         assert self.process.wait(timeout=5) == 0, self.log()
 
-    def ask(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(RUNTIME / "kea_lease_monitor.py"), *arguments, "--config", str(self.config)]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 

@@ -9,7 +9,6 @@ import pytest
 from builders import HEADER, NOW, lease
 from hypothesis import given
 from hypothesis import strategies as st
-
 from kea_lease_monitor.kea import changes, csv, identifiers, lifetime
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.lease import EventKind, LeaseState

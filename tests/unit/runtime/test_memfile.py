@@ -19,7 +19,6 @@ from contracts import SourceContract, drained
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-
 from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.kea import lease_files
 from kea_lease_monitor.lease import EventKind
@@ -304,7 +303,10 @@ def test_our_view_of_the_files_is_kea_lfc_s(files: Files) -> None:
     chance = random.Random(20261121)
     files.create()
     for step in range(6):
-        rows = [row(chance.randint(1, 40), chance.randint(1, 40), NOW + step, chance.choice([0, 60, 3600])) for _ in "x" * 80]
+        rows = [
+            row(chance.randint(1, 40), chance.randint(1, 40), NOW + step, chance.choice([0, 60, 3600]))
+            for _ in "x" * 80
+        ]
         files.write("".join(rows) + "garbage\n")
         before = leases.read(str(files.path))
         files.rotate()

@@ -170,6 +170,8 @@ def _translated(subject: str) -> Iterator[None]:
         yield
     except psycopg2.Error as error:
         raise _translation(subject, error) from error
+    except ValueError as error:  # psycopg2 itself refuses a text with a NUL in it
+        raise RefusedError(f"{subject}: {error}") from error
 
 
 def _translation(subject: str, error: psycopg2.Error) -> MonitorError:

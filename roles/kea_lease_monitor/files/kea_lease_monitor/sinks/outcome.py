@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence, Tuple
+from typing import Callable, List, Sequence, Tuple
 
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
@@ -13,6 +13,16 @@ from kea_lease_monitor.lease import LeaseEvent
 
 Outcome = Tuple[LeaseEvent, str, str]
 """The event; created, updated, unchanged or conflict; and who holds the address in case of a conflict."""
+
+
+def resolved(events: Sequence[LeaseEvent], reserve: Callable[[Sequence[LeaseEvent]], List[Outcome]]) -> List[Outcome]:
+    """Reserve, and once more what met a conflict if anybody moved: perhaps away from just that address."""
+    outcomes = reserve(events)
+    taken = [event for event, result, _holder in outcomes if result == "conflict"]
+    if taken and any(result == "updated" for _event, result, _holder in outcomes):
+        done = [outcome for outcome in outcomes if outcome[1] != "conflict"]
+        return done + resolved(taken, reserve)
+    return outcomes
 
 
 def report(sink: str, given: int, outcomes: Sequence[Outcome]) -> Delivery:

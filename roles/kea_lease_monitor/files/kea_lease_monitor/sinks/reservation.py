@@ -13,7 +13,7 @@ from kea_lease_monitor.kea import reservations, sql
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
-from kea_lease_monitor.sinks.outcome import Outcome, report
+from kea_lease_monitor.sinks.outcome import Outcome, report, resolved
 
 
 def parse(section: Section) -> None:
@@ -33,19 +33,13 @@ class ReservationSink(Sink):
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         chosen = reservations.chosen(events)
-        outcomes = self._reserve(chosen) if chosen else []
+        outcomes = resolved(chosen, self._reserve) if chosen else []
         return report(self.name, len(events), outcomes)
 
     def _reserve(self, events: Sequence[LeaseEvent]) -> List[Outcome]:
         with self._link.session() as session:
             rows = session.rows(sql.RESERVE, reservations.parameters(events))
-        outcomes = [(event, result, holder or "") for event, (result, holder) in zip(events, rows)]
-        done = [outcome for outcome in outcomes if outcome[1] != "conflict"]
-        taken = [event for event, result, _holder in outcomes if result == "conflict"]
-        if taken and any(result == "updated" for _event, result, _holder in done):
-            # Someone in this batch moved, perhaps away from just that address; the statement saw the table as before.
-            return done + self._reserve(taken)
-        return outcomes
+        return [(event, result, holder or "") for event, (result, holder) in zip(events, rows)]
 
     def close(self) -> None:
         self._link.close()

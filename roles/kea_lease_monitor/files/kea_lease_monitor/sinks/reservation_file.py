@@ -16,7 +16,7 @@ from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
-from kea_lease_monitor.sinks.outcome import Outcome, report
+from kea_lease_monitor.sinks.outcome import Outcome, report, resolved
 
 REQUEST = ".apply-requested"
 """Its presence starts the service that has Kea read the files again."""
@@ -55,7 +55,7 @@ class ReservationFileSink(Sink):
 
     def _reserve(self, subnet: int, events: Sequence[LeaseEvent]) -> List[Outcome]:
         hosts = self._current(subnet)
-        outcomes = [(event, *hosts.reserve(event.lease)) for event in events]
+        outcomes = resolved(events, lambda some: [(event, *hosts.reserve(event.lease)) for event in some])
         if any(result in {"created", "updated"} for _event, result, _holder in outcomes):
             # Forgotten until the file is written: after a failure the next attempt begins with what is on the disk.
             self._stamps.pop(subnet)

@@ -1,0 +1,249 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lease events from PostgreSQL: contract, concurrency, a lost link, pruning."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import Any, Callable, Iterator, List, Optional
+
+import pytest
+from builders import Time
+from conftest import Kea
+from contracts import SourceContract, drained
+from kea_lease_monitor import database
+from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.errors import PositionLostError, TemporaryError
+from kea_lease_monitor.kea import sql
+from kea_lease_monitor.lease import EventKind
+from kea_lease_monitor.position import EventPosition, Snapshot
+from kea_lease_monitor.sources.events import RETENTION, EventsSource, Options
+
+
+class TestEvents(SourceContract):
+    @pytest.fixture
+    def source(self, kea: Kea, link: Callable[[], Any]) -> Iterator[Any]:
+        self.link = link
+        source = self.another()
+        yield source, lambda number, hostname: kea.lease(f"10.0.0.{number}", f"02:00:00:00:00:{number:02x}", hostname)
+        source.close()
+
+    def another(self) -> EventsSource:
+        return make(self.link)
+
+
+def make(link: Callable[[], Any], clock: Optional[Clock] = None) -> EventsSource:
+    return EventsSource("default", link(), Options(), {"default": 0}, clock or Clock())
+
+
+@pytest.fixture
+def source(link: Callable[[], Any]) -> Iterator[EventsSource]:
+    source = make(link)
+    yield source
+    source.close()
+
+
+def kinds(source: EventsSource, position: Any) -> List[str]:
+    return [event.kind.value for event in drained(source, position)[0]]
+
+
+def test_the_life_of_a_lease(kea: Kea, source: EventsSource) -> None:
+    position = source.start(False)
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    kea.rows("UPDATE lease4 SET expire = expire + interval '1 minute'")
+    kea.rows("UPDATE lease4 SET hostname = 'x'")
+    kea.rows("UPDATE lease4 SET state = 1, hwaddr = ''")
+    kea.rows("UPDATE lease4 SET state = 0, hwaddr = '\\x020000000002'")
+    kea.rows("UPDATE lease4 SET state = 2")
+    kea.rows("DELETE FROM lease4")
+    assert kinds(source, position) == ["assigned", "changed", "declined", "assigned", "reclaimed", "deleted"]
+
+
+def test_a_scan_tells_what_ran_out_and_what_never_will(kea: Kea, source: EventsSource) -> None:
+    kea.lease("10.0.0.1", "02:00:00:00:00:01", left=-60)
+    kea.lease("10.0.0.2", "02:00:00:00:00:02", left=-60, lifetime=4294967295)
+    kea.lease("10.0.0.3", "02:00:00:00:00:03", state=2)
+    assert kinds(source, source.start(True)) == ["expired", "assigned", "reclaimed"]
+
+
+def test_a_transaction_that_commits_late_is_read_late_and_nothing_waits_for_it(kea: Kea, source: EventsSource) -> None:
+    _events, position = drained(source, source.start(False))
+    slow = kea.connect()
+    slow.autocommit = False
+    with slow.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO lease4 (address, hwaddr, valid_lifetime, expire, subnet_id, state)"
+            " VALUES (167772169, '\\x020000000009', 3600, now(), 2, 0)"
+        )
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    events, position = drained(source, position)
+    assert [event.lease.address for event in events] == ["10.0.0.1"]
+    kea.lease("10.0.0.2", "02:00:00:00:00:02")
+    slow.commit()
+    slow.close()
+    events, position = drained(source, position)
+    assert [event.lease.address for event in events] == ["10.0.0.9", "10.0.0.2"]
+    assert drained(source, position)[0] == []
+
+
+def test_eight_writers_lose_nothing_and_nothing_comes_twice(kea: Kea, source: EventsSource) -> None:
+    position: Any = source.start(False)
+    connections = [kea.connect() for _ in range(8)]
+
+    def write(writer: int) -> None:
+        own = Kea.__new__(Kea)
+        own.connection = connections[writer]
+        for number in range(60):
+            own.lease(f"10.{writer}.0.{number}", f"02:00:00:00:{writer:02x}:{number:02x}", subnet=writer + 1)
+
+    threads = [threading.Thread(target=write, args=(writer,)) for writer in range(8)]
+    for thread in threads:
+        thread.start()
+    seen: List[str] = []
+    due = time.monotonic() + 20
+    while len(seen) < 480:
+        assert time.monotonic() < due, f"{len(seen)} of 480"
+        batch = source.read(position, 7)
+        position = batch.position
+        seen += [event.lease.address for event in batch.events]
+    for thread in threads:
+        thread.join()
+    for connection in connections:
+        connection.close()
+    assert len(set(seen)) == 480
+    assert drained(source, position)[0] == []
+
+
+def test_it_reads_on_while_a_transaction_that_sent_no_wake_up_is_open(kea: Kea, link: Callable[[], Any]) -> None:
+    """Also when that transaction is the newest of all, which pg_current_snapshot() does not show."""
+    now = Time()
+    source = make(link, now.clock())
+    _events, position = drained(source, source.start(False))
+    holder, late = kea.connect(), kea.connect()
+    holder.autocommit = late.autocommit = False
+    columns = "address, hwaddr, valid_lifetime, expire, subnet_id, state"
+    insert = f"INSERT INTO lease4 ({columns}) VALUES (%s, '\\x01', 9, now(), %s, 0)"
+    with holder.cursor() as first, late.cursor() as second:
+        first.execute(insert, (1, 1))
+        second.execute(insert, (2, 2))
+        holder.commit()
+        due = time.monotonic() + 5
+        while source.due() - now.now > 0.051:
+            assert time.monotonic() < due, "no wake-up"
+            batch = source.read(position, 10)
+            position = batch.position
+        for _ in range(8):
+            now.now = source.due()
+            position = source.read(position, 10).position
+            assert source.due() - now.now < 0.051
+        late.commit()
+    now.now = source.due()
+    assert [event.lease.address for event in source.read(position, 10).events] == ["0.0.0.2"]
+    assert source.due() - now.now > 1
+    for connection in (holder, late):
+        connection.close()
+    source.close()
+
+
+def test_another_cluster_is_told_apart(kea: Kea, source: EventsSource) -> None:
+    position = source.start(False)
+    assert isinstance(position, EventPosition)
+    with pytest.raises(PositionLostError, match="another one"):
+        source.read(position._replace(system="1/00000001"), 1)
+
+
+def test_an_earlier_state_of_the_database_is_told_apart(source: EventsSource) -> None:
+    position = source.start(False)
+    assert isinstance(position, EventPosition)
+    with pytest.raises(PositionLostError, match="restored"):
+        source.read(position._replace(seen=Snapshot(2**40, 2**40, ())), 1)
+
+
+def test_after_a_long_absence_all_is_read_again_unless_nothing_can_be_missing(
+    kea: Kea, link: Callable[[], Any]
+) -> None:
+    first = make(link)
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    position = first.start(False)
+    first.close()
+    assert isinstance(position, EventPosition)
+    old = position._replace(taken_at=position.taken_at - RETENTION)
+    again = make(link)
+    assert drained(again, old)[0] == []
+    again.close()
+    kea.rows("DELETE FROM kea_events.lease_event")
+    again = make(link)
+    with pytest.raises(PositionLostError, match="pruned"):
+        again.read(old, 1)
+    again.close()
+
+
+def test_rows_that_all_passed_are_pruned_after_a_while(kea: Kea, link: Callable[[], Any]) -> None:
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    kea.rows("UPDATE kea_events.lease_event SET recorded_at = now() - interval '2 hours'")
+    kea.lease("10.0.0.2", "02:00:00:00:00:02")
+    now = Time()
+    passed = {"default": 0, "other": 0}
+    source = EventsSource("default", link(), Options(), passed, now.clock())
+
+    def left() -> int:
+        nonlocal position
+        now.now += 61
+        position = source.read(position, 10).position
+        return int(kea.rows("SELECT count(*) FROM kea_events.lease_event")[0][0])
+
+    position = source.start(False)
+    assert left() == 2, "the other subscription has not passed them"
+    passed["other"] = 2**60
+    assert left() == 1, "the young row stays for a second monitor"
+    source.close()
+
+
+def test_a_server_that_hangs_is_noticed(kea: Kea, source: EventsSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    position = source.start(False)
+    [(backend,)] = kea.rows("SELECT pid FROM pg_stat_activity WHERE application_name = 'kea-lease-monitor'")
+    os.kill(backend, signal.SIGSTOP)
+    token = database._ALLOWED.set(0.2)
+    try:
+        with pytest.raises(TemporaryError, match=r"no answer within"):
+            source.read(position, 1)
+    finally:
+        database._ALLOWED.reset(token)
+        os.kill(backend, signal.SIGCONT)
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    assert len(drained(source, position)[0]) == 1, "it works again, over a new session that listens"
+
+
+def test_a_session_that_was_ended_is_made_anew(kea: Kea, source: EventsSource) -> None:
+    position = source.start(False)
+    kea.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kea-lease-monitor'")
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    with pytest.raises(TemporaryError):
+        source.read(position, 1)
+    assert len(drained(source, position)[0]) == 1
+
+
+def test_the_read_uses_the_primary_key(kea: Kea) -> None:
+    kea.rows(
+        "INSERT INTO kea_events.lease_event (xid, op, address) SELECT (1000 + n)::text::xid8, 'I', '10.0.0.1'"
+        " FROM generate_series(1, 20000) AS n"
+    )
+    kea.rows("ANALYZE kea_events.lease_event")
+    values = {"xmax": "20990", "xip": ["20980"], "target": "21000:21000:", "xid": "0", "id": 0, "limit": 10}
+    with kea.connection.cursor() as cursor:
+        cursor.execute("EXPLAIN " + sql.EVENTS.replace("{schema}", "kea_events"), values)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "lease_event_pkey" in plan, plan
+    assert "Seq Scan" not in plan, plan
+
+
+def test_an_event_of_ipv6_is_left_to_who_understands_it(kea: Kea, source: EventsSource) -> None:
+    position = source.start(False)
+    kea.rows("INSERT INTO kea_events.lease_event (op, address) VALUES ('I', '2001:db8::1')")
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    events, _position = drained(source, position)
+    assert [(event.kind, event.lease.address) for event in events] == [(EventKind.ASSIGNED, "10.0.0.1")]

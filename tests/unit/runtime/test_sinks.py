@@ -1,0 +1,239 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every sink: the contract, and what is its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List
+
+import pytest
+import yaml
+from builders import event
+from conftest import Kea, settings
+from contracts import ReservationContract, SinkContract
+from hypothesis import given
+from hypothesis import strategies as st
+from kea_lease_monitor.database import Link
+from kea_lease_monitor.errors import ConfigurationError, RefusedError, TemporaryError
+from kea_lease_monitor.kea import reservations, sql
+from kea_lease_monitor.section import Section
+from kea_lease_monitor.sinks.discovery import DiscoverySink, Options, identity, unsafe
+from kea_lease_monitor.sinks.reservation import ReservationSink
+from kea_lease_monitor.sinks.reservation_file import ReservationFileSink
+
+
+class TestReservation(ReservationContract):
+    @pytest.fixture
+    def sink(self, kea: Kea, link: Callable[[], Link]) -> Iterator[Any]:
+        def by_hand(hwaddr: str, address: str) -> None:
+            kea.rows(
+                "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address)"
+                " VALUES (decode(%s, 'hex'), 0, 1, %s::inet - '0.0.0.0')",
+                *(hwaddr.replace(":", ""), address),
+            )
+
+        sink = ReservationSink(link())
+        yield sink, lambda: [row[1] for row in kea.reservations()], by_hand
+        sink.close()
+
+    @pytest.fixture
+    def hostname_of(self, kea: Kea) -> Callable[[str], str]:
+        return lambda address: {row[1]: row[2] for row in kea.reservations()}[address]
+
+    def test_what_is_right_costs_no_write_and_no_sequence_value(self, kea: Kea, sink: Any) -> None:
+        sink[0].deliver([event(1), event(2)])
+        before = kea.rows("SELECT last_value, (SELECT sum(xmin::text::bigint) FROM hosts) FROM hosts_host_id_seq")
+        sink[0].deliver([event(1), event(2)])
+        assert (
+            kea.rows("SELECT last_value, (SELECT sum(xmin::text::bigint) FROM hosts) FROM hosts_host_id_seq") == before
+        )
+        sink[0].deliver([event(3, client=1)])
+        assert kea.rows("SELECT last_value FROM hosts_host_id_seq")[0][0] == before[0][0], "an update costs none either"
+
+    def test_it_works_with_our_constraint_too(self, kea: Kea, sink: Any) -> None:
+        kea.rows(
+            "ALTER TABLE hosts ADD CONSTRAINT hosts_dhcp_identifier_subnet_unique"
+            " UNIQUE (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id)"
+        )
+        assert sink[0].deliver([event(1)]).created == 1
+        assert sink[0].deliver([event(2, client=1)]).updated == 1
+
+    def test_one_client_may_have_a_reservation_in_each_subnet(self, kea: Kea, sink: Any) -> None:
+        assert sink[0].deliver([event(1, subnet_id=1), event(1, subnet_id=2)]).created == 2
+
+    def test_data_that_the_database_refuses_is_no_reason_to_try_again(self, sink: Any) -> None:
+        with pytest.raises(RefusedError):
+            sink[0].deliver([event(1, hostname="a\x00b")])
+
+    def test_a_missing_grant_is_said_before_any_lease_is_read(self, kea: Kea, sink: Any) -> None:
+        kea.rows('REVOKE INSERT ON hosts FROM "kea-lease-monitor"')
+        with pytest.raises(TemporaryError, match="permission denied for table hosts"):
+            sink[0].check()
+
+    def test_the_judgement_of_a_batch_uses_indexes(self, kea: Kea) -> None:
+        kea.rows(
+            "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address)"
+            " SELECT decode(lpad(to_hex(n), 12, '0'), 'hex'), 0, 1, n FROM generate_series(1, 20000) AS n"
+        )
+        kea.rows("ANALYZE hosts")
+        with kea.connection.cursor() as cursor:
+            cursor.execute("EXPLAIN " + sql.RESERVE, reservations.parameters([event(1), event(2)]))
+            plan = "\n".join(line for (line,) in cursor.fetchall())
+        assert "Seq Scan on hosts" not in plan, plan
+
+    def test_an_unreachable_server_and_a_wrong_password_file_are_temporary(self, kea: Kea, tmp_path: Path) -> None:
+        for broken in ({"host": "/nowhere"}, {"password_file": str(tmp_path / "none")}):
+            document = {"host": kea.cluster.socket, "name": kea.name, **broken}
+            with pytest.raises(TemporaryError):
+                ReservationSink(Link(settings(kea).parse(Section(document, "database")))).check()
+
+
+class TestReservationFile(ReservationContract):
+    @pytest.fixture
+    def sink(self, tmp_path: Path) -> Any:
+        self.path = tmp_path / "subnet-1.json"
+
+        def by_hand(hwaddr: str, address: str) -> None:
+            self.path.write_text(json.dumps({"hw-address": hwaddr.upper(), "ip-address": address}) + ",\n")
+
+        return ReservationFileSink(str(tmp_path)), lambda: sorted(host["ip-address"] for host in self.hosts()), by_hand
+
+    @pytest.fixture
+    def hostname_of(self) -> Callable[[str], str]:
+        return lambda address: {host["ip-address"]: host["hostname"] for host in self.hosts()}[address]
+
+    def hosts(self) -> List[Dict[str, str]]:
+        return json.loads("[" + self.path.read_text().rstrip().rstrip(",") + "]") if self.path.exists() else []
+
+    def test_one_line_each_and_no_comma_behind_the_last(self, sink: Any) -> None:
+        sink[0].deliver([event(1), event(2)])
+        lines = self.path.read_text().splitlines()
+        assert [line[-1] for line in lines] == [",", "}"]
+
+    def test_a_reload_is_asked_for_only_when_something_changed(self, sink: Any, tmp_path: Path) -> None:
+        sink[0].deliver([event(1)])
+        (tmp_path / ".apply-requested").unlink()
+        sink[0].deliver([event(1)])
+        assert not (tmp_path / ".apply-requested").exists()
+
+    def test_what_a_person_changes_meanwhile_is_seen(self, sink: Any) -> None:
+        sink[0].deliver([event(1)])
+        self.path.write_text(
+            '{"hw-address": "02:00:00:00:00:01", "ip-address": "10.0.0.1", "next-server": "10.0.0.9"}\n'
+        )
+        sink[0].deliver([event(2, client=1)])
+        assert [(host["ip-address"], host["next-server"]) for host in self.hosts()] == [("10.0.0.2", "10.0.0.9")]
+
+    def test_a_file_that_is_broken_is_left_alone_and_named(self, sink: Any) -> None:
+        self.path.write_text("{ oops\n")
+        with pytest.raises(TemporaryError, match=r"subnet-1.json: the reservation that begins in line 1"):
+            sink[0].deliver([event(1)])
+        assert self.path.read_text() == "{ oops\n"
+
+    def test_after_a_failed_write_the_next_one_begins_with_what_is_on_the_disk(self, sink: Any, tmp_path: Path) -> None:
+        (tmp_path / ".subnet-1.json.tmp").mkdir()
+        with pytest.raises(TemporaryError):
+            sink[0].deliver([event(1)])
+        (tmp_path / ".subnet-1.json.tmp").rmdir()
+        assert sink[0].deliver([event(1)]).created == 1
+
+
+HOSTILE = [
+    "{{ lookup('pipe', 'touch /tmp/owned') }}",
+    '"\n  evil: true\n#',
+    "ünï-✓-\U0001f600",
+    "!unsafe x",
+    "a\\b'\"\t\x00\x1f\x7f\x85\u2028",
+]
+
+
+class TestDiscovery(SinkContract):
+    @pytest.fixture
+    def sink(self, tmp_path: Path) -> Any:
+        self.directory = tmp_path
+        return DiscoverySink(Options(str(tmp_path), "bmc_targets", None)), lambda: sorted(
+            host["ansible_host"] for host in self.inventory().values()
+        )
+
+    def inventory(self) -> Dict[str, Any]:
+        found: Dict[str, Any] = {}
+        for path in self.directory.glob("[!.]*.yml"):
+            found.update(yaml.load(path.read_text(), Loader=Unsafe)["bmc_targets"]["hosts"])
+        return found
+
+    def test_unchanged_content_is_not_written(self, sink: Any) -> None:
+        sink[0].deliver([event(1)])
+        path = self.directory / "02-00-00-00-00-01.yml"
+        before = path.stat()
+        sink[0].deliver([event(1)])
+        assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+    def test_without_a_hardware_address_the_client_id_names_the_file(self, sink: Any) -> None:
+        sink[0].deliver([event(1, hwaddr="", client_id="01:02:03")])
+        assert list(self.inventory()) == ["bmc-010203"]
+
+    def test_ansible_reads_it_and_evaluates_nothing(self, sink: Any) -> None:
+        sink[0].deliver([event(number, hostname=name) for number, name in enumerate(HOSTILE, 1)])
+        (self.directory / ".half.yml.tmp").write_text("{ half a fi")
+        done = subprocess.run(
+            [Path(sys.executable).parent / "ansible-inventory", "-i", str(self.directory), "--list"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"},
+        )
+        assert done.returncode == 0, done.stderr
+        inventory = json.loads(done.stdout)
+        assert inventory["bmc_targets"]["hosts"] == [f"bmc-02000000000{number}" for number in range(1, 6)]
+        for number, name in enumerate(HOSTILE, 1):
+            variables = inventory["_meta"]["hostvars"][f"bmc-02000000000{number}"]
+            told = variables["bmc_hostname"]
+            assert (told["__ansible_unsafe"] if isinstance(told, dict) else told) == name
+            assert variables["kea_subnet_id"] == 1
+
+    def test_a_template_of_one_s_own(self, tmp_path: Path) -> None:
+        template = tmp_path / "template"
+        template.write_text("{{ lease.address }} {{ group }}\n")
+        sink = DiscoverySink(Options(str(tmp_path), "g", str(template)))
+        sink.deliver([event(1)])
+        assert (tmp_path / "02-00-00-00-00-01.yml").read_text() == "10.0.0.1 g\n"
+
+    def test_a_template_reaches_nothing_but_the_lease(self, tmp_path: Path) -> None:
+        template = tmp_path / "template"
+        template.write_text("{{ lease.__class__.__mro__ }}")
+        with pytest.raises(RefusedError, match="template"):
+            DiscoverySink(Options(str(tmp_path), "g", str(template))).deliver([event(1)])
+
+    def test_a_template_that_is_none_is_said_at_the_start(self, tmp_path: Path) -> None:
+        (tmp_path / "template").write_text("{% if %}")
+        with pytest.raises(ConfigurationError):
+            DiscoverySink(Options(str(tmp_path), "g", str(tmp_path / "template")))
+
+    def test_a_directory_that_is_not_there_is_temporary(self, tmp_path: Path) -> None:
+        sink = DiscoverySink(Options(str(tmp_path / "none"), "g", None))
+        with pytest.raises(TemporaryError, match="is not a directory"):
+            sink.check()
+        with pytest.raises(TemporaryError):
+            sink.deliver([event(1)])
+
+
+class Unsafe(yaml.SafeLoader):
+    """Reads the tag as Ansible does."""
+
+
+Unsafe.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+
+
+@given(st.text())
+def test_any_text_stays_one_string(text: str) -> None:
+    assert yaml.load(f"key: {unsafe(text)}\nafter: 1\n", Loader=Unsafe) == {"key": text, "after": 1}
+
+
+def test_no_client_can_name_another_file() -> None:
+    assert identity(event(1).lease) == "02-00-00-00-00-01"
