@@ -48,7 +48,8 @@ Rights = Dict[str, List[str]]
 
 
 class Changes:
-    """Whatever locks lease4 comes last and waits for nothing further: a moment of catalogue work holds Kea up."""
+    """Whatever locks lease4 comes last, the strongest lock first, so that it is waited for once and then held for a
+    moment of catalogue work only."""
 
     def __init__(self, cursor: extensions.cursor, schema: str, event_schema: str, before: State, after: State) -> None:
         self.cursor = cursor
@@ -76,6 +77,7 @@ class Changes:
             *self._dropped("event_table"),
             *self._dropped("lost_counter"),
             *self._readers(),
+            *(self._sql("DROP TRIGGER {trigger} ON {leases}", trigger=name) for name in self._wrong_triggers()),
             *(statement for key in _notify_sql.TRIGGERS for statement in self._trigger(key)),
             *self._dropped("function"),
             *self._dropped("event_schema"),
@@ -92,7 +94,9 @@ class Changes:
             return []
         mended = before and _definition(before) != _definition(after)
         anew = not before or (mended and key in MADE_ANEW_TO_MEND)
-        statements = [self._sql(text) for text in (MEND[key] if mended else [] if before else CREATE[key])]
+        statements = (
+            [self._sql(text) for text in (MEND[key] if mended else CREATE[key])] if mended or not before else []
+        )
         if anew or before["owner"] != after["owner"]:
             statements.append(self._sql(f"ALTER {TARGETS[key]} OWNER TO {{owner}}", owner=after["owner"]))
         rights = _initial_rights(key, after["owner"]) if anew else before["rights"]
@@ -117,16 +121,22 @@ class Changes:
             *(self._sql("GRANT SELECT ON {leases} TO {who}", who=role) for role in sorted(after - before)),
         ]
 
+    def _wrong_triggers(self) -> List[str]:
+        return [
+            name
+            for key, name in _notify_sql.TRIGGERS.items()
+            if self.before[key] and not _same_definition(self.before[key], self.after[key])
+        ]
+
     def _trigger(self, key: str) -> List[str]:
         before, after = self.before[key], self.after[key]
-        name = _notify_sql.TRIGGERS[key]
-        if before == after:
+        if not after or before == after:
             return []
-        if before and after and before["definition"] == after["definition"]:
+        if _same_definition(before, after):
+            name = _notify_sql.TRIGGERS[key]
             return [self._sql("ALTER TABLE {leases} ENABLE TRIGGER {trigger}", trigger=name)]
-        drop = [self._sql("DROP TRIGGER {trigger} ON {leases}", trigger=name)] if before else []
         # As the catalogue would print it: names are quoted already.
-        return drop + ([after["definition"]] if after else [])
+        return [after["definition"]]
 
     def _dropped(self, key: str) -> List[str]:
         return [self._sql(f"DROP {TARGETS[key]}")] if self.before[key] and not self.after[key] else []
@@ -134,6 +144,10 @@ class Changes:
 
 def _definition(thing: Dict[str, Any]) -> Dict[str, Any]:
     return {key: value for key, value in thing.items() if key not in ("owner", "rights")}
+
+
+def _same_definition(before: Optional[Dict[str, Any]], after: Optional[Dict[str, Any]]) -> bool:
+    return bool(before and after and before["definition"] == after["definition"])
 
 
 def _initial_rights(key: str, owner: str) -> Rights:

@@ -115,6 +115,15 @@ def test_every_difference_is_drift(database: Database) -> None:
         assert again["state"] == wanted, name
 
 
+def test_the_strongest_lock_on_leases_is_taken_first(database: Database) -> None:
+    """Raising a lock that is held would have Kea wait twice."""
+    database.notify()
+    database.execute("DROP TRIGGER kea_lease_notify_trigger ON lease4")
+    queries = database.notify(renewals=True)["queries"]
+    on_leases = [" ".join(query.split()[:2]) for query in queries if "TRIGGER" in query.split()[:3]]
+    assert on_leases == ["DROP TRIGGER", "CREATE TRIGGER", "CREATE TRIGGER"]
+
+
 def test_a_new_shape_of_the_event_table_keeps_what_it_holds(database: Database) -> None:
     database.notify()
     database.lease(1)
