@@ -36,9 +36,9 @@ def event(number: int = 1, client: int = 0, kind: EventKind = EventKind.ASSIGNED
     return LeaseEvent(kind, lease(number, client, **more), f"ref-{number}", None)
 
 
-def row(number: int, client: int = 0, cltt: int = NOW, valid: int = 3600, hostname: str = "", state: int = 0) -> str:
+def row(number: int, client: int = 0, cltt: int = NOW, valid: int = 3600, hostname: str = "") -> str:
     hwaddr = f"02:00:00:00:00:{client or number:02x}"
-    return f"10.0.0.{number},{hwaddr},,{valid},{cltt + valid},1,0,0,{hostname},{state},\n"
+    return f"10.0.0.{number},{hwaddr},,{valid},{cltt + valid},1,0,0,{hostname},0,\n"
 
 
 class Time:

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List
+from typing import Any, Callable
 
 import pytest
-from builders import event
 from kea_lease_monitor import position as positions
 from kea_lease_monitor.batch import Reason, Rejection
 from kea_lease_monitor.errors import PositionLostError
@@ -17,6 +16,8 @@ from kea_lease_monitor.position import Position
 from kea_lease_monitor.sources.base import Source
 from kea_lease_monitor.state.store import Bookmark, Heartbeat, Store
 
+from runtime.builders import event
+
 
 class FromAnotherWorld(tuple[int, ...]):
     """A position that no source knows."""
@@ -24,7 +25,7 @@ class FromAnotherWorld(tuple[int, ...]):
 
 def drained(source: Source, position: Position, limit: int = 2) -> Any:
     """All events behind a position, settled batch by batch, and the position reached."""
-    events: List[Any] = []
+    events: list[Any] = []
     while True:
         batch = source.read(position, limit)
         assert len(batch.events) <= limit

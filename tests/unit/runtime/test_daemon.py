@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Iterator
 
 import pytest
 import yaml
-from conftest import RUNTIME, Kea
+
+from runtime import RUNTIME
+from runtime.world import Kea
 
 HEADER = (
     "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context,pool_id\n"
@@ -35,7 +37,7 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> Any
 
 
 class Daemon:
-    def __init__(self, directory: Path, document: Dict[str, Any]) -> None:
+    def __init__(self, directory: Path, document: dict[str, Any]) -> None:
         self.config = directory / "config.yml"
         self.config.write_text(yaml.safe_dump(document))
         self._log = directory / "log"
@@ -65,7 +67,7 @@ class Daemon:
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def document(tmp_path: Path, source: Dict[str, Any], sinks: List[Dict[str, Any]], **more: Any) -> Dict[str, Any]:
+def document(tmp_path: Path, source: dict[str, Any], sinks: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
     (tmp_path / "discovery").mkdir()
     sinks = [*sinks, {"type": "discovery", "directory": str(tmp_path / "discovery")}]
     return {

@@ -9,12 +9,9 @@ import os
 import signal
 import threading
 import time
-from typing import Any, Callable, Iterator, List, Optional
+from typing import Any, Callable, Iterator
 
 import pytest
-from builders import Time
-from conftest import Kea
-from contracts import SourceContract, drained
 from kea_lease_monitor import database
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import PositionLostError, TemporaryError
@@ -22,6 +19,10 @@ from kea_lease_monitor.kea import sql
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.position import EventPosition, Snapshot
 from kea_lease_monitor.sources.events import RETENTION, EventsSource, Options
+
+from runtime.builders import Time
+from runtime.contracts import SourceContract, drained
+from runtime.world import Kea
 
 
 class TestEvents(SourceContract):
@@ -36,7 +37,7 @@ class TestEvents(SourceContract):
         return make(self.link)
 
 
-def make(link: Callable[[], Any], clock: Optional[Clock] = None) -> EventsSource:
+def make(link: Callable[[], Any], clock: Clock | None = None) -> EventsSource:
     return EventsSource("default", link(), Options(), {"default": 0}, clock or Clock())
 
 
@@ -47,7 +48,7 @@ def source(link: Callable[[], Any]) -> Iterator[EventsSource]:
     source.close()
 
 
-def kinds(source: EventsSource, position: Any) -> List[str]:
+def kinds(source: EventsSource, position: Any) -> list[str]:
     return [event.kind.value for event in drained(source, position)[0]]
 
 
@@ -103,7 +104,7 @@ def test_eight_writers_lose_nothing_and_nothing_comes_twice(kea: Kea, source: Ev
     threads = [threading.Thread(target=write, args=(writer,)) for writer in range(8)]
     for thread in threads:
         thread.start()
-    seen: List[str] = []
+    seen: list[str] = []
     due = time.monotonic() + 20
     while len(seen) < 480:
         assert time.monotonic() < due, f"{len(seen)} of 480"

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import pytest
-from builders import HEADER, NOW, lease
 from hypothesis import given
 from hypothesis import strategies as st
 from kea_lease_monitor.kea import changes, csv, identifiers, lifetime
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.lease import EventKind, LeaseState
+
+from runtime.builders import HEADER, NOW, lease
 
 FIELDS = b"10.0.0.1,02:00:00:00:00:AB,01:02,3600,1700003600,1,0,0,a&#x2cb,0,{&#x22x&#x22}"
 

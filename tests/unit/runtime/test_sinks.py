@@ -10,13 +10,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List
+from typing import Any, Callable, Iterator
 
 import pytest
 import yaml
-from builders import event
-from conftest import Kea, settings
-from contracts import ReservationContract, SinkContract
 from hypothesis import given
 from hypothesis import strategies as st
 from kea_lease_monitor.database import Link
@@ -26,6 +23,10 @@ from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.discovery import DiscoverySink, Options, identity, unsafe
 from kea_lease_monitor.sinks.reservation import ReservationSink
 from kea_lease_monitor.sinks.reservation_file import ReservationFileSink
+
+from runtime.builders import event
+from runtime.contracts import ReservationContract, SinkContract
+from runtime.world import Kea, settings
 
 
 class TestReservation(ReservationContract):
@@ -108,7 +109,7 @@ class TestReservationFile(ReservationContract):
     def hostname_of(self) -> Callable[[str], str]:
         return lambda address: {host["ip-address"]: host["hostname"] for host in self.hosts()}[address]
 
-    def hosts(self) -> List[Dict[str, str]]:
+    def hosts(self) -> list[dict[str, str]]:
         return json.loads("[" + self.path.read_text().rstrip().rstrip(",") + "]") if self.path.exists() else []
 
     def test_one_line_each_and_no_comma_behind_the_last(self, sink: Any) -> None:
@@ -161,10 +162,10 @@ class TestDiscovery(SinkContract):
             host["ansible_host"] for host in self.inventory().values()
         )
 
-    def inventory(self) -> Dict[str, Any]:
-        found: Dict[str, Any] = {}
+    def inventory(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
         for path in self.directory.glob("[!.]*.yml"):
-            found.update(yaml.load(path.read_text(), Loader=Unsafe)["bmc_targets"]["hosts"])
+            found.update(literally(path.read_text())["bmc_targets"]["hosts"])
         return found
 
     def test_unchanged_content_is_not_written(self, sink: Any) -> None:
@@ -227,12 +228,16 @@ class Unsafe(yaml.SafeLoader):
     """Reads the tag as Ansible does."""
 
 
+def literally(text: str) -> Any:
+    return Unsafe(text).get_single_data()
+
+
 Unsafe.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
 
 
 @given(st.text())
 def test_any_text_stays_one_string(text: str) -> None:
-    assert yaml.load(f"key: {unsafe(text)}\nafter: 1\n", Loader=Unsafe) == {"key": text, "after": 1}
+    assert literally(f"key: {unsafe(text)}\nafter: 1\n") == {"key": text, "after": 1}
 
 
 def test_no_client_can_name_another_file() -> None:

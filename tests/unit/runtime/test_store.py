@@ -12,12 +12,13 @@ from typing import Callable
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from contracts import StateContract
 from kea_lease_monitor.app import create_state, open_state
 from kea_lease_monitor.errors import SchemaError, TemporaryError
 from kea_lease_monitor.state import schema
 from kea_lease_monitor.state.store import Bookmark, Store, open_engine
 from kea_lease_monitor.state.tables import METADATA
+
+from runtime.contracts import StateContract
 
 
 @pytest.fixture

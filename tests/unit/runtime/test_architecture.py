@@ -1,0 +1,65 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rules that no tool of the project checks by itself."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Iterator
+
+from kea_lease_monitor.sinks import SINKS
+from kea_lease_monitor.sources import SOURCES
+
+from runtime import RUNTIME, test_events, test_memfile, test_sinks
+from runtime.contracts import SinkContract, SourceContract
+
+PACKAGE = RUNTIME / "kea_lease_monitor"
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef):
+            yield node
+
+
+def test_every_source_and_sink_has_its_contract() -> None:
+    modules = (test_events, test_memfile, test_sinks)
+    classes = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
+    assert len({each for each in classes if issubclass(each, SourceContract) and each.__name__[:4] == "Test"}) == len(
+        SOURCES
+    )
+    assert len({each for each in classes if issubclass(each, SinkContract) and each.__name__[:4] == "Test"}) == len(
+        SINKS
+    )
+
+
+def test_the_size_law() -> None:
+    for path in FILES:
+        assert len(path.read_text().splitlines()) <= 300, path
+        for function in functions(path):
+            first = function.body[1:] if ast.get_docstring(function) else function.body
+            lines = function.end_lineno - first[0].lineno + 1 if first and function.end_lineno else 0
+            assert lines <= 40, f"{path}:{function.name} has {lines} lines"
+            names = [argument.arg for argument in [*function.args.args, *function.args.kwonlyargs]]
+            assert len([name for name in names if name != "self"]) <= 5, f"{path}:{function.name}"
+
+
+def _where(text: str) -> list[str]:
+    return [str(path.relative_to(PACKAGE)) for path in FILES if text in path.read_text()]
+
+
+def test_only_kea_knows_kea() -> None:
+    assert _where("4294967295") == ["kea/lifetime.py"]
+    assert _where("FROM lease4") == _where("INTO hosts") == ["kea/sql.py"]
+    assert _where("FROM hosts") == _where("pg_locks") == ["kea/sql.py"]
+
+
+def test_nobody_sleeps_but_the_program_that_waits_for_kea() -> None:
+    assert _where("time.sleep") == ["cli.py"]
+
+
+def test_everything_is_caught_at_one_place_only() -> None:
+    assert _where("except Exception") == ["pipeline.py"]

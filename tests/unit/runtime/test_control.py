@@ -1,0 +1,163 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reservation files taken over by a real Kea, and by nobody while a lease file clean-up runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea.control import Apply, command
+from kea_lease_monitor.sinks.reservation_file import ReservationFileSink
+
+from runtime.builders import HEADER, event
+from runtime.test_daemon import until
+from runtime.world import program
+
+
+class Host:
+    """A directory with all that Kea needs, and no interface to listen on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.slept: list[float] = []
+        self.asleep: Callable[[], None] = lambda: None
+        self.leases = path / "kea-leases4.csv"
+        self.leases.write_text(HEADER)
+        (path / "subnet-1.json").write_text("")
+        self.write("")
+
+    def write(self, more: str) -> None:
+        include = f'<?include "{self.path}/subnet-1.json"?>'
+        (self.path / "kea.conf").write_text(
+            f"""{{"Dhcp4": {{ {more}
+            "interfaces-config": {{"interfaces": []}},
+            "control-socket": {{"socket-type": "unix", "socket-name": "{self.path}/socket"}},
+            "lease-database": {{"type": "memfile", "name": "{self.leases}", "lfc-interval": 0}},
+            "loggers": [{{"name": "kea-dhcp4", "severity": "WARN", "output_options": [{{"output": "stderr"}}]}}],
+            "subnet4": [{{"id": 1, "subnet": "10.0.0.0/24", "pools": [{{"pool": "10.0.0.1 - 10.0.0.99"}}],
+                         "reservations": [ {{"hw-address": "02:ff:ff:ff:ff:ff", "ip-address": "10.0.0.200"}},
+                                           {include} ]}}] }} }}"""
+        )
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.asleep()
+
+    def apply(self, now: float = 1e10) -> None:
+        Apply(
+            program=program("kea-dhcp4"),
+            config=str(self.path / "kea.conf"),
+            control_socket=str(self.path / "socket"),
+            lease_file=str(self.leases),
+            directory=str(self.path),
+            min_interval=60,
+            sleep=self.sleep,
+            now=lambda: now,
+        ).run()
+
+    def known(self) -> list[str]:
+        answer = command(str(self.path / "socket"), "config-get")
+        return sorted(host["ip-address"] for host in answer["arguments"]["Dhcp4"]["subnet4"][0]["reservations"])
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("KEA_PIDFILE_DIR", "KEA_LOCKFILE_DIR", "KEA_DHCP_DATA_DIR", "KEA_CONTROL_SOCKET_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    tmp_path.chmod(0o750)
+    host = Host(tmp_path)
+    server = subprocess.Popen([program("kea-dhcp4"), "-c", str(tmp_path / "kea.conf"), "-p", "10067"])
+    until((tmp_path / "socket").exists, "Kea's control socket")
+    yield host
+    server.terminate()
+    server.wait()
+
+
+def reserve(host: Host, number: int) -> None:
+    ReservationFileSink(str(host.path)).deliver([event(number)])
+
+
+def marks(host: Host) -> list[str]:
+    return sorted(path.name for path in host.path.glob(".*ppl*"))
+
+
+def test_kea_knows_the_reservation_afterwards(host: Host) -> None:
+    reserve(host, 1)
+    assert marks(host) == [".apply-requested"]
+    host.apply()
+    assert host.known() == ["10.0.0.1", "10.0.0.200"]
+    assert marks(host) == [".last-apply"]
+
+
+def test_nothing_asked_nothing_done(host: Host) -> None:
+    host.apply()
+    assert marks(host) == []
+
+
+def test_a_configuration_that_kea_refuses_is_not_loaded(host: Host) -> None:
+    reserve(host, 1)
+    host.write('"oops": 1,')
+    with pytest.raises(TemporaryError, match=r"Kea does not accept .*kea.conf: .*oops"):
+        host.apply()
+    assert host.known() == ["10.0.0.200"]
+    assert marks(host) == [".apply-running"], "asked for still"
+    host.write("")
+    host.apply()
+    assert host.known() == ["10.0.0.1", "10.0.0.200"]
+
+
+def test_it_waits_for_a_clean_up(host: Host) -> None:
+    reserve(host, 1)
+    rotated = Path(f"{host.leases}.1")
+    rotated.write_text(HEADER)
+
+    def finish() -> None:
+        assert host.known() == ["10.0.0.200"]
+        if len(host.slept) == 3:
+            rotated.unlink()
+
+    host.asleep = finish
+    host.apply()
+    assert host.known() == ["10.0.0.1", "10.0.0.200"]
+    assert host.slept == [0.5] * 3
+
+
+def test_a_reload_that_met_a_clean_up_is_repeated_at_once(host: Host) -> None:
+    """Kea refuses its own lease file while NAME.pid names a living process, and has no leases until it may."""
+    reserve(host, 1)
+    host.apply()
+    pid = Path(f"{host.leases}.pid")
+    pid.write_text(str(os.getpid()))
+    host.asleep = pid.unlink
+    Apply("true", "", str(host.path / "socket"), str(host.leases), str(host.path), 0, host.sleep, lambda: 0.0)._reload()
+    assert host.slept == [1.0]
+    assert command(str(host.path / "socket"), "status-get")["result"] == 0
+
+
+def test_reloads_keep_their_distance(host: Host) -> None:
+    reserve(host, 1)
+    host.apply()
+    reserve(host, 2)
+    host.apply(now=(host.path / ".last-apply").stat().st_mtime + 20)
+    assert [round(seconds) for seconds in host.slept] == [40]
+    assert host.known() == ["10.0.0.1", "10.0.0.2", "10.0.0.200"]
+
+
+def test_a_kea_that_is_not_there_is_temporary(tmp_path: Path) -> None:
+    with pytest.raises(TemporaryError, match="control socket"):
+        command(str(tmp_path / "socket"), "config-reload")
+
+
+def test_a_broken_file_of_ours_never_reaches_a_running_kea(host: Host) -> None:
+    (host.path / "subnet-1.json").write_text(json.dumps({"hw-address": "no"}))
+    (host.path / ".apply-requested").touch()
+    with pytest.raises(TemporaryError, match="does not accept"):
+        host.apply()
+    assert host.known() == ["10.0.0.200"]

@@ -1,0 +1,246 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One subscription, with a source and a sink that are lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Sequence
+
+import pytest
+from kea_lease_monitor import position as positions
+from kea_lease_monitor.app import open_state
+from kea_lease_monitor.backoff import Backoff
+from kea_lease_monitor.batch import Batch, Delivery
+from kea_lease_monitor.errors import PositionLostError, RefusedError, TemporaryError
+from kea_lease_monitor.lease import EventKind, LeaseEvent
+from kea_lease_monitor.pipeline import BATCH, Pipeline, Subscription
+from kea_lease_monitor.position import FilePosition, Position
+from kea_lease_monitor.sinks.base import Sink
+from kea_lease_monitor.sources.base import Source
+from kea_lease_monitor.state.store import Store
+from kea_lease_monitor.subscriptions import Match
+
+from runtime.builders import Time, event
+
+
+class ListSource(Source):
+    """Positions are indexes into a list; ``problem`` is raised by the next read."""
+
+    def __init__(self) -> None:
+        self.events: list[LeaseEvent] = []
+        self.problem: Exception | None = None
+        self.limits: list[int] = []
+        self.checksum = 0
+
+    def fileno(self) -> int | None:
+        return None
+
+    def due(self) -> float:
+        return 1e9
+
+    def start(self, everything: bool) -> Position:
+        return FilePosition(1, 1, 0 if everything else len(self.events), 0)
+
+    def read(self, after: Position, limit: int) -> Batch:
+        problem, self.problem = self.problem, None
+        if problem:
+            raise problem
+        self.limits.append(limit)
+        assert isinstance(after, FilePosition)
+        found = tuple(self.events[after.offset : after.offset + limit])
+        end = after.offset + len(found)
+        return Batch(found, after._replace(offset=end, checksum=self.checksum), end == len(self.events))
+
+    def close(self) -> None: ...
+
+
+class ListSink(Sink):
+    name = "list"
+
+    def __init__(self) -> None:
+        self.got: list[LeaseEvent] = []
+        self.problem: Exception | None = None
+        self.poison: LeaseEvent | None = None
+
+    def check(self) -> None: ...
+
+    def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
+        if self.problem:
+            raise self.problem
+        if self.poison in events:
+            raise RefusedError("poison")
+        self.got += events
+        return Delivery(created=len(events))
+
+    def close(self) -> None: ...
+
+
+class World:
+    def __init__(self, directory: Path) -> None:
+        self.time = Time()
+        self.store = open_state(str(directory / "state.sqlite"))
+        self.source, self.sink = ListSource(), ListSink()
+        self.make(True)
+
+    def make(self, everything: bool, match: Match | None = None) -> None:
+        subscription = Subscription("default", match or Match(), everything)
+        self.pipeline = Pipeline(subscription, self.source, [self.sink], self.store, self.time.clock())
+
+    def run(self) -> None:
+        """Until nothing is due at this moment."""
+        while self.pipeline.due() <= self.time.now:
+            self.pipeline.pump()
+
+    def stored(self) -> Any:
+        text = self.store.position("default")
+        return positions.load(text) if text else None
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_all_is_delivered_in_batches_and_the_bookmark_follows(world: World) -> None:
+    world.source.events = [event(1)] * (2 * BATCH + 5)
+    world.run()
+    assert len(world.sink.got) == 2 * BATCH + 5
+    assert world.pipeline.ready
+    assert world.stored() is None, "it does not stand before the next batch"
+    world.time.now += 0.05
+    world.run()
+    assert world.stored() == FilePosition(1, 1, 2 * BATCH + 5, 0)
+
+
+def test_a_restart_goes_on_behind_the_bookmark(world: World) -> None:
+    world.source.events = [event(1)]
+    world.run()
+    world.pipeline.stop()
+    world.make(True)
+    world.source.events.append(event(2))
+    world.run()
+    assert [each.lease.address for each in world.sink.got] == ["10.0.0.1", "10.0.0.2"]
+
+
+def test_from_now_on_passes_over_what_was(world: World) -> None:
+    world.source.events = [event(1)]
+    world.make(False)
+    world.run()
+    assert world.sink.got == []
+
+
+def test_what_does_not_match_moves_the_bookmark_only(world: World) -> None:
+    world.make(True, Match(kinds=frozenset({EventKind.DELETED})))
+    world.source.events = [event(1)]
+    world.run()
+    world.pipeline.stop()
+    assert world.sink.got == []
+    assert world.stored().offset == 1
+
+
+def test_a_failing_sink_is_tried_again_for_ever_and_nothing_is_lost(world: World) -> None:
+    world.source.events = [event(1)]
+    world.sink.problem = TemporaryError("no")
+    waits = []
+    for _ in range(12):
+        world.run()
+        assert world.pipeline.retry is not None
+        waits.append(world.pipeline.retry.due - world.time.now)
+        world.time.now = world.pipeline.retry.due
+    assert waits[0] < 0.11
+    assert waits == sorted(waits)
+    assert 29 < waits[-1] < 30
+    assert world.pipeline.status == "starting"
+    world.sink.problem = None
+    world.run()
+    assert (len(world.sink.got), world.pipeline.retry, world.pipeline.status) == (1, None, "running")
+
+
+def test_while_a_sink_fails_nothing_more_is_read(world: World) -> None:
+    world.source.events = [event(1)] * 5000
+    world.sink.problem = TemporaryError("no")
+    for _ in range(5):
+        world.run()
+        world.time.now += 60
+    assert world.source.limits == [BATCH] * len(world.source.limits)
+    assert world.stored() is None
+
+
+def test_a_poisoned_event_becomes_a_dead_letter_and_blocks_nobody(world: World) -> None:
+    world.source.events = [event(number) for number in range(1, 8)]
+    world.sink.poison = world.source.events[4]
+    world.run()
+    world.pipeline.stop()
+    assert [each.lease.address[-1] for each in world.sink.got] == list("123467")
+    assert world.store.dead_letters("default") == 1
+    assert world.stored().offset == 7
+
+
+def test_a_lost_position_reads_all_again_even_for_a_subscription_from_now(world: World) -> None:
+    world.make(False)
+    world.source.events = [event(1)]
+    world.run()
+    world.source.problem = PositionLostError("gone")
+    world.pipeline.pump()
+    world.run()
+    assert len(world.sink.got) == 1
+
+
+def test_a_stored_position_that_makes_no_sense_reads_all(world: World) -> None:
+    world.source.events = [event(1)]
+    world.run()
+    world.pipeline.stop()
+    world.store._engine.connect().exec_driver_sql("UPDATE bookmarks SET position = 'x'").connection.commit()
+    world.make(True)
+    world.run()
+    assert len(world.sink.got) == 2
+
+
+def test_a_defect_stops_nobody(world: World) -> None:
+    world.source.events = [event(1)]
+    world.source.problem = KeyError("defect")
+    world.run()
+    assert world.pipeline.retry is not None
+    assert "KeyError" in world.pipeline.retry.error
+    world.time.now += 60
+    world.run()
+    assert len(world.sink.got) == 1
+
+
+def test_a_state_that_refuses_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.source.events = [event(1)]
+    world.run()
+    world.time.now += 1
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "settle", _refuse)
+        world.run()
+        assert world.pipeline.status == "retrying"
+    world.time.now += 60
+    world.run()
+    assert world.stored().offset == 1
+    assert len(world.sink.got) == 1
+
+
+def _refuse(*_arguments: object) -> None:
+    raise TemporaryError("disk full")
+
+
+def test_an_idle_subscription_stores_its_place_now_and_then(world: World) -> None:
+    """An old bookmark would be taken for one that rows behind were pruned of."""
+    world.run()
+    world.time.now += 1
+    world.run()
+    first = world.stored()
+    world.source.checksum = 7
+    world.pipeline.pump()
+    assert world.stored() == first
+    world.time.now += 61
+    world.pipeline.pump()
+    assert world.stored().checksum == 7
+
+
+def test_waits_are_spread_over_the_whole_range() -> None:
+    assert Backoff(lambda: 0.0).retry(5.0, 3, "").due == 5.0
+    assert Backoff(lambda: 0.5).retry(5.0, 3, "").due == 5.2

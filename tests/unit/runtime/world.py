@@ -1,0 +1,100 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real programs only: a throw-away PostgreSQL, and what a test does to it as Kea would. Without them tests fail."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from kea_lease_monitor.database import Settings
+from kea_lease_monitor.section import Section
+
+EVENTS_SQL = Path(__file__).resolve().parent / "events.sql"
+KEA_SCHEMA = "/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql"
+
+
+def program(name: str, *directories: str) -> str:
+    """The path of a program that these tests cannot do without."""
+    found = shutil.which(name, path=os.pathsep.join([*directories, os.environ.get("PATH", ""), "/usr/sbin"]))
+    if found is None:
+        pytest.fail(f"{name} is not installed; these tests run the real one")
+    return found
+
+
+def postgres_program(name: str) -> str:
+    return program(name, *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True))
+
+
+class Cluster:
+    """A PostgreSQL server of our own, on a unix socket only."""
+
+    def __init__(self, directory: str) -> None:
+        self.socket = directory
+        self._data = os.path.join(directory, "data")
+        self._owner = pwd.getpwnam("postgres").pw_name if os.geteuid() == 0 else None
+        if self._owner:
+            shutil.chown(directory, self._owner)
+        self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-N", "--locale=C", "-E", "UTF8")
+        self.start()
+
+    def _run(self, name: str, *arguments: str) -> None:
+        prefix: list[str] = ["runuser", "-u", self._owner, "--"] if self._owner else []
+        done = subprocess.run(
+            [*prefix, postgres_program(name), *arguments], capture_output=True, text=True, check=False, cwd="/"
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start(self) -> None:
+        options = f"-k {self.socket} -c listen_addresses= -c shared_buffers=32MB -c timezone=UTC"
+        self._run("pg_ctl", "-D", self._data, "-w", "-l", f"{self._data}/log", "-o", options, "start")
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", self._data, "-w", "-m", "immediate", "stop")
+
+
+class Kea:
+    """A database with Kea's schema, and what a test does to it as Kea would."""
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self.cluster = cluster
+        self.name = name
+        self.connection = self.connect()
+
+    def connect(self) -> Any:
+        connection = psycopg2.connect(host=self.cluster.socket, dbname=self.name, user="postgres")
+        connection.autocommit = True
+        return connection
+
+    def rows(self, statement: str, *parameters: Any) -> list[Any]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def lease(self, address: str, hwaddr: str, hostname: str = "", subnet: int = 1, **more: Any) -> None:
+        """INSERT a lease of an hour, one statement in autocommit as Kea does."""
+        self.rows(
+            "INSERT INTO lease4 (address, hwaddr, client_id, valid_lifetime, expire, subnet_id, fqdn_fwd, fqdn_rev,"
+            " hostname, state, user_context) VALUES (%s::inet - '0.0.0.0', decode(%s, 'hex'), '', %s,"
+            " now() + make_interval(secs => %s), %s, false, false, %s, %s, '')",
+            *(address, hwaddr.replace(":", ""), more.get("lifetime", 3600), more.get("left", 3600)),
+            *(subnet, hostname, more.get("state", 0)),
+        )
+
+    def reservations(self) -> list[Any]:
+        """(hwaddr, address, hostname, subnet) in order of the address."""
+        return self.rows(
+            "SELECT encode(dhcp_identifier, 'hex'), host('0.0.0.0'::inet + ipv4_address), hostname, dhcp4_subnet_id"
+            " FROM hosts ORDER BY ipv4_address, host_id"
+        )
+
+
+def settings(kea: Kea) -> Settings:
+    return Settings.parse(Section({"host": kea.cluster.socket, "name": kea.name}, "database"))
