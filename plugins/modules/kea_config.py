@@ -46,7 +46,8 @@ options:
       - An element of a list is picked by its members, such as C(Dhcp4/subnet4[id=1]/valid-lifetime); it is added if
         there is none.
       - What a path lacks on the way is made. A value that is already the same is not touched, whatever its spelling.
-      - A map or a list is set as a whole, but only the parts of it that differ are rewritten.
+      - A map or a list is set as a whole, but only the parts of it that differ are rewritten, so that comments inside
+        stay too. Only a list that keeps no element, not even in part, loses its comments with them.
       - 'The value C({"<?include?>": "/path"}) stands for the directive C(<?include "/path"?>), as a value or as an
         element of a list.'
     type: dict

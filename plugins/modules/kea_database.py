@@ -234,7 +234,9 @@ def edit(module: AnsibleModule, document: Document, kea: Capabilities) -> Docume
 
 def warn_of_readers(module: AnsibleModule, path: str) -> None:
     """The mode of the file is its owner's decision, but a password makes it a risky one."""
-    if module.params["password"] and os.path.exists(path) and os.stat(path).st_mode & stat.S_IROTH:
+    if not module.params["password"] or not os.path.exists(path):
+        return
+    if os.stat(path).st_mode & stat.S_IROTH and os.stat(os.path.dirname(path)).st_mode & stat.S_IXOTH:
         module.warn(f"{path} holds a password and can be read by every user of this host")
 
 

@@ -199,6 +199,8 @@ def test_a_password_that_everybody_can_read_is_warned_about(config: Path) -> Non
     options = {"path": str(config), "purpose": "lease", **SERVER, "password": "geheim"}
     assert "warnings" not in run_module("kea_database", **options)
     config.chmod(0o644)
+    assert "warnings" not in run_module("kea_database", **options), "its directory is closed"
+    config.parent.chmod(0o755)
     (warning,) = run_module("kea_database", **options)["warnings"]
     assert "can be read by every user" in repr(warning)
 
