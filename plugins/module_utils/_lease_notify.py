@@ -99,6 +99,7 @@ def _present(cursor: extensions.cursor, wanted: Wanted, before: State) -> State:
     table = {
         "persistence": "logged",
         "columns": [column.definition for column in _notify_sql.EVENT_COLUMNS],
+        "vacuum_truncate": False,
         "constraints": _notify_sql.EVENT_CONSTRAINTS,
     }
     function = {

@@ -48,6 +48,7 @@ SELECT pg_get_userbyid(c.relowner), c.relowner, c.relacl::text, jsonb_build_obje
             || coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), '')
         FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
+    'vacuum_truncate', NOT 'vacuum_truncate=off' = ANY (coalesce(c.reloptions, '{}')),
     'constraints', ARRAY(
         SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype <> 'n'
         ORDER BY 1))

@@ -21,7 +21,7 @@ TARGETS = {
     "lost_counter": "SEQUENCE {lost_counter}",
     "function": "FUNCTION {function}()",
 }
-_CREATE_TABLE = "CREATE TABLE {event_table} (\n    {columns}\n)"
+_CREATE_TABLE = "CREATE TABLE {event_table} (\n    {columns}\n) WITH ({storage})"
 CREATE = {
     "event_schema": ["CREATE SCHEMA {event_schema}"],
     "event_table": [_CREATE_TABLE],
@@ -66,6 +66,7 @@ class Changes:
             "event_table": events,
             "table_name": _postgres.Literal(_postgres.compose(cursor, "{events}", events=events)),
             "columns": _postgres.Words(",\n    ".join(shape)),
+            "storage": _postgres.Words(_notify_sql.EVENT_STORAGE),
             "kept": _postgres.Words(", ".join(column.name for column in kept)),
             "values": _postgres.Words(", ".join(f"{column.name}::text::{column.type}" for column in kept)),
             "lost_counter": (event_schema, _notify_sql.LOST),

@@ -20,8 +20,10 @@ TRIGGERS = {"trigger": "kea_lease_notify_trigger", "trigger_update": "kea_lease_
 CHANNEL = "kea_lease_events"
 # 'kea_leas' in ASCII. Per database, as advisory locks are; the channel that it guards is, too.
 WAKE_UP_LOCK = 0x6B65615F6C656173
-# Kea waits for a lock on the event table no longer than this; then the event is lost and counted, never the lease.
-LOCK_TIMEOUT = "100ms"
+# Kea waits for a lock on the event table no longer than this; then the event is lost and counted, never the lease. A
+# single-threaded Kea still grants 50 leases a second while somebody keeps the table locked. It is no shorter, because
+# the moment in which another connection makes the table's file longer is such a wait, too.
+LOCK_TIMEOUT = "20ms"
 SETTINGS = ["search_path=pg_catalog, pg_temp", f"lock_timeout={LOCK_TIMEOUT}"]
 # A committing NOTIFY fails once the queue of the whole cluster is full, and takes the lease with it (SQLSTATE 54000,
 # which no trigger can catch). PostgreSQL itself warns from the same level on.
@@ -67,6 +69,8 @@ EVENT_COLUMNS = [
     Column("old_state", "bigint"),
 ]
 EVENT_CONSTRAINTS = ["PRIMARY KEY (xid, id)"]
+# Otherwise autovacuum would lock Kea out whenever it returns the pages of pruned events to the file system.
+EVENT_STORAGE = "vacuum_truncate = off, toast.vacuum_truncate = off"
 COUNTER = "bigint INCREMENT 1 START 1"
 
 # What makes an update an event: anything but the time, or the time when the lease had run out, because Kea gives an

@@ -13,7 +13,7 @@ description:
   - Makes every change of a DHCPv4 lease in Kea's database an event that the lease monitor reads. A trigger on C(lease4)
     writes one row to C(lease_event) in a schema of its own and wakes listeners on the channel C(kea_lease_events).
   - The trigger cannot hurt Kea. Every error in it is caught, counted in the sequence C(lease_event_lost) and
-    written to the server's log as a warning; it waits for a lock for 100 ms at most; it does not notify while the
+    written to the server's log as a warning; it waits for a lock for 20 ms at most; it does not notify while the
     notification queue of the server is filling up.
   - All objects are compared with the catalogue, each with its definition, owner and rights, and any difference is
     mended. All statements run in one transaction under O(lock_timeout), so nothing is ever half done.

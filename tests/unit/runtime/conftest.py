@@ -13,7 +13,6 @@ import subprocess
 import tempfile
 from typing import Any, Callable, Iterator
 
-import psycopg2
 import pytest
 from kea_lease_monitor.database import Link
 
@@ -25,10 +24,7 @@ def cluster() -> Iterator[Cluster]:
     directory = tempfile.mkdtemp(prefix="klm")
     os.chmod(directory, 0o755)
     server = Cluster(directory)
-    template = psycopg2.connect(host=directory, dbname="postgres", user="postgres")
-    template.autocommit = True
-    with template.cursor() as cursor:
-        cursor.execute("CREATE DATABASE template_kea")
+    server.administer("CREATE DATABASE template_kea")
     done = subprocess.run(
         [
             postgres_program("psql"),
@@ -51,24 +47,18 @@ def cluster() -> Iterator[Cluster]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    template.close()
     yield server
     server.stop()
     shutil.rmtree(directory)
 
 
 @pytest.fixture
-def kea(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Kea]:
-    admin = psycopg2.connect(host=cluster.socket, dbname="postgres", user="postgres")
-    admin.autocommit = True
-    with admin.cursor() as cursor:
-        cursor.execute("CREATE DATABASE kea TEMPLATE template_kea")
+def kea(cluster: Cluster) -> Iterator[Kea]:
+    cluster.administer("CREATE DATABASE kea TEMPLATE template_kea")
     database = Kea(cluster, "kea")
     yield database
     database.connection.close()
-    with admin.cursor() as cursor:
-        cursor.execute("DROP DATABASE kea WITH (FORCE)")
-    admin.close()
+    cluster.administer("DROP DATABASE kea WITH (FORCE)")
 
 
 @pytest.fixture

@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -16,7 +19,7 @@ import pytest
 import yaml
 
 from runtime import RUNTIME
-from runtime.world import Kea
+from runtime.world import Cluster, Kea, postgres_program, program
 
 HEADER = (
     "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context,pool_id\n"
@@ -124,3 +127,160 @@ def test_events_mode_from_the_commit_to_the_reservation(events_daemon: Daemon, k
         ("020000000001", "10.0.0.1", "first", 1),
         ("020000000002", "10.0.0.2", "renamed", 1),
     ]
+
+
+def test_a_restart_loses_nothing_and_repeats_nothing(events_daemon: Daemon, kea: Kea) -> None:
+    events_daemon.said("Static reservation created: address=10.0.0.1")
+    events_daemon.process.kill()
+    events_daemon.process.wait()
+    kea.lease("10.0.0.2", "02:00:00:00:00:02")
+    kea.lease("10.0.9.9", "02:00:00:00:00:09", subnet=9)
+    events_daemon.start()
+    events_daemon.said("Static reservation created: address=10.0.0.2")
+    events_daemon.stop()
+    assert [row[1] for row in kea.reservations()] == ["10.0.0.1", "10.0.0.2"]
+    assert events_daemon.log().count("Static reservation created: address=10.0.0.1 ") == 1
+
+
+def test_a_server_that_restarts_is_waited_for(events_daemon: Daemon, kea: Kea, cluster: Cluster) -> None:
+    events_daemon.said("Caught up with the leases")
+    cluster.stop()
+    events_daemon.said("Will try again")
+    cluster.start()
+    kea.connection = kea.connect()
+    kea.lease("10.0.0.2", "02:00:00:00:00:02")
+    events_daemon.said("Works again")
+    events_daemon.said("Static reservation created: address=10.0.0.2")
+    assert events_daemon.process.poll() is None
+
+
+def test_check_and_status_tell_how_it_is(file_daemon: Daemon) -> None:
+    file_daemon.said("Caught up with the leases")
+    healthy = until(lambda: (done := file_daemon.ask("check")).returncode == 0 and done, "health")
+    assert healthy.stdout == "healthy: default\n"
+    [line] = json.loads(file_daemon.ask("status", "--json").stdout)
+    assert (line["subscription"], line["status"], line["events"]) == ("default", "running", 1)
+    assert "default       running" in file_daemon.ask("status").stdout
+    file_daemon.stop()
+    stopped = file_daemon.ask("check")
+    assert (stopped.returncode, stopped.stdout) == (1, "unhealthy: subscription default was stopped\n")
+
+
+def test_check_names_what_is_wrong_before_anything_worked(tmp_path: Path) -> None:
+    database = {"host": str(tmp_path)}
+    daemon = Daemon(tmp_path, document(tmp_path, {"type": "events"}, [{"type": "reservation"}], database=database))
+    daemon.said("Will try again")
+    until(lambda: "No such file" in daemon.ask("check").stdout, "the reason")
+    assert daemon.ask("check").returncode == 1
+    assert daemon.process.poll() is None
+    daemon.stop()
+
+
+def test_a_reload_takes_a_good_configuration_and_refuses_a_bad_one(file_daemon: Daemon, tmp_path: Path) -> None:
+    file_daemon.said("Caught up with the leases")
+    good = yaml.safe_load(file_daemon.config.read_text())
+    file_daemon.config.write_text("source: 5\n")
+    file_daemon.process.send_signal(signal.SIGHUP)
+    file_daemon.said("New configuration refused, the old one stays in force: error=source: a mapping is needed")
+    good["subscriptions"][0]["match"]["subnets"] = [1, 2]
+    file_daemon.config.write_text(yaml.safe_dump(good))
+    file_daemon.process.send_signal(signal.SIGHUP)
+    file_daemon.said("Configuration reloaded")
+    with (tmp_path / "leases" / "kea-leases4.csv").open("a") as leases:
+        leases.write(row(2).replace(",1,0,0,", ",2,0,0,"))
+    file_daemon.said("Static reservation created: address=10.0.0.2 hwaddr=02:00:00:00:00:02 subnet=2")
+    file_daemon.stop()
+
+
+def test_the_command_line_of_the_user_s_document(kea: Kea, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    command = "--use-database-events --db-port 5432 --db-name kea --db-user postgres --db-password x --subnet-id 1"
+    paths = ["--db-host", kea.cluster.socket, "--output-dir", str(tmp_path / "out"), "--state", str(tmp_path / "state")]
+    daemon = Daemon.__new__(Daemon)
+    daemon._log = tmp_path / "log"
+    daemon.start(*command.split(), *paths, "--subnet-id", "2", "--log-level", "DEBUG")
+    daemon.said("Listening for database lease events")
+    kea.lease("172.30.19.99", "aa:bb:cc:dd:ee:ff", "test-bmc")
+    kea.lease("172.30.19.98", "aa:bb:cc:dd:ee:fe", subnet=2)
+    kea.lease("172.30.19.97", "aa:bb:cc:dd:ee:fd", subnet=3)
+    daemon.said("Static reservation created: address=172.30.19.99")
+    daemon.said("Static reservation created: address=172.30.19.98")
+    until((tmp_path / "out" / "aa-bb-cc-dd-ee-ff.yml").exists, "the discovery file")
+    daemon.stop()
+    assert len(kea.reservations()) == 2
+
+
+def test_systemd_is_told(file_daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file_daemon.said("Caught up with the leases")
+    file_daemon.stop()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "300000")
+        file_daemon.start()
+        told = [manager.recv(1000).decode() for _ in range(6)]
+        assert "READY=1" in told
+        assert "WATCHDOG=1\nSTATUS=default: running" in told
+        assert told.count("WATCHDOG=1\nSTATUS=default: running") >= 3, "the loop has a pulse"
+        file_daemon.stop()
+        while told[-1] != "STOPPING=1":
+            told.append(manager.recv(1000).decode())
+
+
+def test_metrics_are_served_when_asked_for(file_daemon: Daemon) -> None:
+    file_daemon.said("Caught up with the leases")
+    file_daemon.stop()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = yaml.safe_load(file_daemon.config.read_text())
+    file_daemon.config.write_text(yaml.safe_dump({**settings, "metrics": {"listen": f"127.0.0.1:{port}"}}))
+    file_daemon.start()
+    until(lambda: file_daemon.log().count("Caught up with the leases") == 2, "the second start")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        text = answer.read().decode()
+    assert 'kea_lease_monitor_caught_up{subscription="default"} 1.0' in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--config", "/none"], "/none cannot be read: No such file or directory"),
+        (["check-config", "--config", "/none"], "/none cannot be read"),
+        (["--subnet-id", "0"], "match.subnets: numbers from 1 to 4294967294 are needed, not [0]"),
+        (["--lease-file", "x.csv"], "source.path: an absolute path is needed"),
+        (["--config", "/none", "--subnet-id", "1"], "--config says all; not allowed beside it: subnet_id"),
+        (["--db-port", "0", "--db-host", "x"], "database.port: a whole number from 1 to 65535 is needed, not 0"),
+    ],
+)
+def test_bad_input_is_one_clear_line(arguments: list[str], problem: str) -> None:
+    command = [sys.executable, str(RUNTIME / "kea_lease_monitor.py"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("kea-lease-monitor: error: ")
+    assert problem in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_db_makes_tells_and_refuses(tmp_path: Path) -> None:
+    state = str(tmp_path / "state.sqlite")
+
+    def db(*arguments: str) -> Any:
+        command = [sys.executable, str(RUNTIME / "kea_lease_monitor.py"), "db", *arguments, "--state", state]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert db("init").stdout == "schema 0001, this program needs 0001\n"
+    assert db("downgrade").stdout == "schema none, this program needs 0001\n"
+    refused = db("downgrade")
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        "kea-lease-monitor: error: the state database is empty already\n",
+    )
+    assert db("upgrade").returncode == 0
+    assert db("version").stdout == "schema 0001, this program needs 0001\n"
+
+
+@pytest.mark.parametrize("name", ["kea-dhcp4", "kea-lfc", "initdb"])
+def test_the_programs_that_these_tests_need_are_there(name: str) -> None:
+    assert program(name) if name != "initdb" else postgres_program(name)

@@ -56,6 +56,13 @@ class Cluster:
         options = f"-k {self.socket} -c listen_addresses= -c shared_buffers=32MB -c timezone=UTC"
         self._run("pg_ctl", "-D", self._data, "-w", "-l", f"{self._data}/log", "-o", options, "start")
 
+    def administer(self, statement: str) -> None:
+        connection = psycopg2.connect(host=self.socket, dbname="postgres", user="postgres")
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+        connection.close()
+
     def stop(self) -> None:
         self._run("pg_ctl", "-D", self._data, "-w", "-m", "immediate", "stop")
 
