@@ -54,7 +54,7 @@ def _where(text: str) -> list[str]:
 def test_only_kea_knows_kea() -> None:
     assert _where("4294967295") == ["kea/lifetime.py"]
     assert _where("FROM lease4") == _where("INTO hosts") == ["kea/sql.py"]
-    assert _where("FROM hosts") == _where("pg_locks") == ["kea/sql.py"]
+    assert _where("FROM hosts") == _where("FROM pg_locks") == ["kea/sql.py"]
 
 
 def test_nobody_sleeps_but_the_program_that_waits_for_kea() -> None:
