@@ -99,10 +99,12 @@ def update(
             "before": _printable(before.masked()) if exists else "",
             "after": _printable(after.masked()),
         }
-    if result["changed"] and not module.check_mode:
-        backup = _swap(module, path, after)
-        if backup:
-            result["backup_file"] = backup
+    if module.check_mode:
+        return before, after, result
+    _remove(_candidate(path))
+    backup = _swap(module, path, after) if result["changed"] else None
+    if backup:
+        result["backup_file"] = backup
     return before, after, result
 
 
@@ -150,22 +152,15 @@ def _printable(text: str) -> str:
 
 
 def _swap(module: AnsibleModule, path: str, document: Document) -> Optional[str]:
-    """Puts the document in the place of the file once Kea has accepted it; returns the path of the backup, if any.
-
-    The name of the candidate is fixed: one that a killed run left behind is replaced by the next.
-    """
-    program = _program(module, document)
-    directory, name = os.path.split(path)
-    candidate = os.path.join(directory, f".{name}.candidate")
+    """Puts the document in the place of the file once Kea has accepted it; returns the path of the backup, if any."""
+    program, user = _program(module, document), _user(module.params["kea_user"])
+    candidate = _candidate(path)
     try:
-        user = pwd.getpwnam(module.params["kea_user"])
         _write(candidate, document.text.encode("utf-8", "surrogateescape"), _access(path, user))
         _ask_kea(module, program, candidate, path, user)
         backup = _keep(path) if module.params["backup"] else None
         os.rename(candidate, path)
-        _sync(directory)
-    except KeyError as error:
-        raise KeaConfigError(f"the user {module.params['kea_user']} (kea_user) does not exist") from error
+        _sync(os.path.dirname(path))
     except OSError as error:
         raise KeaConfigError(
             f"{error.filename or path} cannot be written: {error.strerror}; nothing was changed"
@@ -173,6 +168,19 @@ def _swap(module: AnsibleModule, path: str, document: Document) -> Optional[str]
     finally:
         _remove(candidate)
     return backup
+
+
+def _candidate(path: str) -> str:
+    """Always the same name, so that what a killed run left behind is found by the next."""
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{name}.candidate")
+
+
+def _user(name: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError as error:
+        raise KeaConfigError(f"the user {name} (kea_user) does not exist") from error
 
 
 def _program(module: AnsibleModule, document: Document) -> str:
@@ -194,7 +202,6 @@ def _access(path: str, user: pwd.struct_passwd) -> Tuple[int, int, int]:
 
 def _write(path: str, content: bytes, access: Tuple[int, int, int]) -> None:
     """A new file that is on the disk before anybody can take it for the old one."""
-    _remove(path)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         owner, group, mode = access

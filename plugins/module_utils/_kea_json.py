@@ -140,7 +140,7 @@ class Document:
         tail = _common(old[head:][::-1], value[head:][::-1])
         items = node.items[head : len(old) - tail]
         wanted = value[head : len(value) - tail]
-        alike = [_resemble(one, other) for one, other in zip(old[head:], wanted)]
+        alike = [_resemble(one, other) for one, other in zip(old[head : len(old) - tail], wanted)]
         if old and not (head or tail or any(alike)):
             return self._replacement(node, value)
         splices = []

@@ -162,6 +162,13 @@ def test_passwords_are_shown_nowhere(config: Path) -> None:
     assert "pass-word" not in repr(result)
 
 
+def test_an_unknown_user_is_refused(config: Path) -> None:
+    before = snapshot(config.parent)
+    result = run_module("kea_config", path=str(config), kea_user="nobody-9", settings={"Dhcp4/valid-lifetime": 1})
+    assert result["msg"] == "the user nobody-9 (kea_user) does not exist"
+    assert snapshot(config.parent) == before
+
+
 def test_a_link_stays_a_link(config: Path) -> None:
     link = config.parent / "link.conf"
     link.symlink_to(config.name)
@@ -197,6 +204,13 @@ def test_a_run_killed_before_the_swap_is_healed_by_the_next(config: Path, monkey
     assert config.read_text() == HAND_WRITTEN
     assert (config.parent / ".kea-dhcp4.conf.candidate").exists()
 
+    unchanged = {"path": str(config), "settings": {"Dhcp4/valid-lifetime": 4000}}
+    assert not run_module("kea_config", check=True, **unchanged)["changed"]
+    assert list(config.parent.glob(".*"))
+    assert not run_module("kea_config", **unchanged)["changed"]
+    assert not list(config.parent.glob(".*")), "it may hold a password, so it goes even when there is nothing to change"
+
+    (config.parent / ".kea-dhcp4.conf.candidate").touch()
     assert run_module("kea_config", **wanted)["changed"]
     assert '"valid-lifetime": 5000' in config.read_text()
     assert not list(config.parent.glob(".*"))
