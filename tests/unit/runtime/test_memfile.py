@@ -20,6 +20,7 @@ from kea_lease_monitor.kea import lease_files
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.sources import leases
 from kea_lease_monitor.sources.memfile import MemfileSource
+from kea_lease_monitor.sources.tail import Tail
 
 from runtime.builders import HEADER, NOW, Time, row
 from runtime.contracts import SourceContract, drained
@@ -143,6 +144,25 @@ def test_rotation_and_clean_up_lose_and_repeat_nothing(files: Files) -> None:
     files.clean_up()
     files.write(row(4))
     assert files.addresses() == ["10.0.0.4"]
+
+
+def test_what_is_written_between_our_read_and_the_rename_is_read_first(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.create()
+    files.write(row(1))
+    files.follow()
+    look = Tail.is_at
+
+    def just_before(tail: Tail, path: str) -> bool:
+        monkeypatch.setattr(Tail, "is_at", look)
+        files.write(row(2))
+        files.rotate()
+        files.write(row(3))
+        return look(tail, path)
+
+    monkeypatch.setattr(Tail, "is_at", just_before)
+    assert files.addresses() == ["10.0.0.2", "10.0.0.3"]
 
 
 def test_two_rotations_unseen_read_all_again(files: Files) -> None:

@@ -44,7 +44,3 @@ class Delivery(NamedTuple):
     skipped: int = 0
     """Events that ask nothing of this sink."""
     rejected: Tuple[Rejection, ...] = ()
-
-    @property
-    def total(self) -> int:
-        return self.created + self.updated + self.unchanged + self.skipped + len(self.rejected)
