@@ -26,6 +26,14 @@ SELECT transactionid::text::bigint FROM pg_locks WHERE locktype = 'transactionid
 NOTHING_PRUNED = "SELECT EXISTS (SELECT FROM {schema}.lease_event WHERE xid < %(xmin)s::xid8)"
 """Rows are pruned from the oldest on, so while one from before the position stands, none behind it is gone."""
 
+SINCE_RESTART = """
+SELECT xid::text::bigint FROM {schema}.lease_event
+ WHERE recorded_at > to_timestamp(%(since)s) AND pg_postmaster_start_time() > to_timestamp(%(taken_at)s)
+ ORDER BY xid, id
+ LIMIT 1
+"""
+"""The first of the youngest rows, if the server was started after the position was taken; otherwise nothing."""
+
 EVENTS = """
 SELECT xid::text::bigint, id, extract(epoch FROM recorded_at)::float8, op,
        address - '0.0.0.0'::inet, hwaddr, client_id, valid_lifetime,

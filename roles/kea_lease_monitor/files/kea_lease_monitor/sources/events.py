@@ -31,6 +31,9 @@ RETENTION = 3600.0
 
 _PRUNED_AT_ONCE = 20_000
 
+_REWIND = 60.0
+"""Seconds; far longer than PostgreSQL may keep a rolled back transaction to itself (wal_writer_delay, three times)."""
+
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
@@ -92,6 +95,7 @@ class EventsSource(Source):
                 raise PositionLostError("the database is another one, or was failed over")
             if self._fresh:
                 self._check_age(session, after)
+                after = self._rewound(session, after)
                 self._fresh = False
             if after.scanned is not None:
                 return self._scan(session, after, limit)
@@ -126,6 +130,20 @@ class EventsSource(Source):
             standing = self._ask(session, sql.NOTHING_PRUNED, xmin=str(after.seen.xmin))
             if not standing[0][0]:
                 raise PositionLostError("event rows may have been pruned meanwhile")
+
+    def _rewound(self, session: Session, after: EventPosition) -> EventPosition:
+        """After a restart of the server the last rows once more.
+
+        A crash forgets the numbers of transactions that were rolled back just before it and gives them out again;
+        the snapshot of the position would take their rows for rows already read.
+        """
+        since = after.taken_at - _REWIND
+        found = self._ask(session, sql.SINCE_RESTART, since=since, taken_at=after.taken_at)
+        if not found or found[0][0] >= after.seen.xmax:
+            return after
+        xid, before = found[0][0], after.seen
+        seen = Snapshot(min(before.xmin, xid), xid, tuple(number for number in before.xip if number < xid))
+        return after._replace(seen=seen, target=None, xid=0, id=0)
 
     def _scan(self, session: Session, after: EventPosition, limit: int) -> Batch:
         rows = self._ask(session, sql.SCAN, address=after.scanned, limit=limit)
