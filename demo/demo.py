@@ -152,12 +152,13 @@ class Site:
         if process.stdin:
             process.stdin.write((LAB / "probe.py").read_text())
             process.stdin.close()
+            process.stdin = None
         return process
 
     def delays(self, probe: subprocess.Popen[str]) -> list[float]:
         """Seconds from each lease to its reservation."""
-        on_host("pkill", "--full", "^python3 - 10.77.")
-        seen = json.loads(probe.stdout.read() if probe.stdout else "{}")
+        on_host("sh", "-c", "kill $(cat /run/probe.pid)")
+        seen = json.loads(probe.communicate(timeout=10)[0])
         if self.leases_in_database:
             return sorted(float(row[0]) for row in sql(self.DELAYS))
         if self.hosts_in_database:

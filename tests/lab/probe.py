@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Notes when an address first appears in each of some text files, by looking at them each millisecond.
 
-It knows nothing of the monitor, so that it can judge it. Ends on SIGTERM, and prints, for each file, the time (seconds
-since the epoch) at which each address of the given prefix was first seen.
+It knows nothing of the monitor, so that it can judge it. Ends on SIGTERM (its process is in /run/probe.pid), and then
+prints, for each file, the time (seconds since the epoch) at which each address of the given prefix was first seen.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ def main() -> None:
         running = False
 
     signal.signal(signal.SIGTERM, stop)
+    with open("/run/probe.pid", "w", encoding="ascii") as file:
+        file.write(str(os.getpid()))
     while running:
         time.sleep(0.001)
         for path in paths:
