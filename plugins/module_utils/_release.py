@@ -144,10 +144,10 @@ class Releases:
 
 
 def _read(directory: str) -> Files:
+    # What tools leave behind, such as __pycache__ and hidden caches, is no part of a release.
     files: Files = {}
-    for folder, _folders, names in os.walk(directory):
-        if os.path.basename(folder) == "__pycache__":
-            continue
+    for folder, folders, names in os.walk(directory):
+        folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith(".")]
         for name in names:
             path = os.path.join(folder, name)
             with open(path, "rb") as file:

@@ -40,10 +40,10 @@ def test_the_same_content_is_packed_the_same_whatever_its_times(tmp_path: Path) 
     assert pack(str(tmp_path)) == first
 
 
-def test_compiled_files_are_not_packed(tmp_path: Path) -> None:
-    cached = tmp_path / "kea_lease_monitor" / "__pycache__"
-    cached.mkdir(parents=True)
-    (cached / "x.pyc").write_bytes(b"x")
+@pytest.mark.parametrize("cache", ["kea_lease_monitor/__pycache__", ".mypy_cache/3.10"])
+def test_what_tools_leave_behind_is_not_packed(tmp_path: Path, cache: str) -> None:
+    (tmp_path / cache).mkdir(parents=True)
+    (tmp_path / cache / "x").write_bytes(b"x")
     assert unpack(pack(str(tmp_path))) == {}
 
 

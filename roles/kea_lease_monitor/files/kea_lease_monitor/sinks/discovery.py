@@ -28,10 +28,10 @@ TEMPLATE = """\
 {{ group }}:
   hosts:
     {{ host }}:
-      ansible_host: {{ lease.address | unsafe }}
-      bmc_mac: {{ lease.hwaddr | unsafe }}
-      bmc_client_id: {{ lease.client_id | unsafe }}
-      bmc_hostname: {{ lease.hostname | unsafe }}
+      ansible_host: {{ lease.address | text }}
+      bmc_mac: {{ lease.hwaddr | text }}
+      bmc_client_id: {{ lease.client_id | text }}
+      bmc_hostname: {{ lease.hostname | text }}
       kea_subnet_id: {{ lease.subnet_id }}
 """
 
@@ -62,13 +62,15 @@ class Options:
         return options
 
 
-def unsafe(value: object) -> str:
+def text(value: object) -> str:
     """A YAML string that Ansible takes literally. Whatever a client sends stays inside: neither structure nor template.
 
+    Only where a template could begin it is marked ``!unsafe``, because other readers of YAML do not know that tag.
     Python's escapes for characters beyond ASCII happen to be YAML's.
     """
-    quoted = _SPECIAL.sub(lambda found: f"\\x{ord(found.group()):02x}", str(value))
-    return f'!unsafe "{quoted.encode("ascii", "backslashreplace").decode("ascii")}"'
+    escaped = _SPECIAL.sub(lambda found: f"\\x{ord(found.group()):02x}", str(value))
+    quoted = f'"{escaped.encode("ascii", "backslashreplace").decode("ascii")}"'
+    return f"!unsafe {quoted}" if "{" in quoted else quoted
 
 
 class DiscoverySink(Sink):
@@ -79,7 +81,7 @@ class DiscoverySink(Sink):
         environment = jinja2.sandbox.SandboxedEnvironment(
             undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
         )
-        environment.filters["unsafe"] = unsafe
+        environment.filters["text"] = text
         self._template = _compiled(environment, options.template)
 
     def check(self) -> None:
