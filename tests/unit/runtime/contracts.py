@@ -173,18 +173,18 @@ class StateContract:
     """The fixture ``state`` is an open store, ``reopened`` opens the same again."""
 
     def test_a_bookmark_is_found_again(self, state: Store, reopened: Callable[[], Store]) -> None:
-        assert state.position("one") is None
-        state.settle(Bookmark("one", "first", 1.0), [])
-        state.settle(Bookmark("one", "second", 2.0), [])
-        state.settle(Bookmark("two", "other", 3.0), [])
+        assert state.bookmark("one") is None
+        state.settle(Bookmark("one", "first", "some", 1.0), [])
+        state.settle(Bookmark("one", "second", "some", 2.0), [])
+        state.settle(Bookmark("two", "other", "some", 3.0), [])
         state.close()
-        assert reopened().position("one") == "second"
-        assert reopened().bookmarks() == [Bookmark("one", "second", 2.0), Bookmark("two", "other", 3.0)]
+        assert reopened().bookmark("one") == Bookmark("one", "second", "some", 2.0)
+        assert reopened().bookmarks() == [Bookmark("one", "second", "some", 2.0), Bookmark("two", "other", "some", 3.0)]
 
     def test_dead_letters_are_kept_but_not_for_ever(self, state: Store) -> None:
         letters = [Rejection(event(1), Reason.REFUSED, str(number)) for number in range(1500)]
-        state.settle(Bookmark("one", "first", 1.0), letters)
-        state.settle(Bookmark("two", "first", 1.0), letters[:3])
+        state.settle(Bookmark("one", "first", "some", 1.0), letters)
+        state.settle(Bookmark("two", "first", "some", 1.0), letters[:3])
         assert (state.dead_letters("one"), state.dead_letters("two")) == (1000, 3)
 
     def test_a_heartbeat_replaces_the_one_before(self, state: Store) -> None:

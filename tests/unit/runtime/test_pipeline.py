@@ -84,8 +84,8 @@ class World:
         self.source, self.sink = ListSource(), ListSink()
         self.make(True)
 
-    def make(self, everything: bool, match: Match | None = None) -> None:
-        subscription = Subscription("default", match or Match(), everything)
+    def make(self, everything: bool, match: Match | None = None, effects: str = "some") -> None:
+        subscription = Subscription("default", match or Match(), everything, effects)
         self.pipeline = Pipeline(subscription, self.source, [self.sink], self.store, self.time.clock())
 
     def run(self) -> None:
@@ -94,8 +94,8 @@ class World:
             self.pipeline.pump()
 
     def stored(self) -> Any:
-        text = self.store.position("default")
-        return positions.load(text) if text else None
+        bookmark = self.store.bookmark("default")
+        return positions.load(bookmark.position) if bookmark else None
 
 
 @pytest.fixture
@@ -122,6 +122,19 @@ def test_a_restart_goes_on_behind_the_bookmark(world: World) -> None:
     world.source.events.append(event(2))
     world.run()
     assert [each.lease.address for each in world.sink.got] == ["10.0.0.1", "10.0.0.2"]
+
+
+def test_other_sinks_get_what_the_former_ones_got(world: World) -> None:
+    world.source.events = [event(1)]
+    world.run()
+    world.pipeline.stop()
+    world.make(True, effects="others")
+    world.run()
+    assert [each.lease.address for each in world.sink.got] == ["10.0.0.1", "10.0.0.1"]
+    world.pipeline.stop()
+    world.make(False, effects="yet others")
+    world.run()
+    assert len(world.sink.got) == 2, "who wants only what happens from now on does not want it again"
 
 
 def test_from_now_on_passes_over_what_was(world: World) -> None:

@@ -58,7 +58,7 @@ def test_an_empty_database_is_refused_with_the_command(path: str) -> None:
 
 
 def test_a_newer_schema_is_refused_with_the_command_and_left_alone(path: str) -> None:
-    open_state(path).settle(Bookmark("one", "there", 1.0), [])
+    open_state(path).settle(Bookmark("one", "there", "some", 1.0), [])
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(SchemaError, match="db downgrade 0001"):
@@ -85,6 +85,6 @@ def test_a_state_that_is_locked_is_temporary(path: str) -> None:
     blocker = sqlite3.connect(path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
     with pytest.raises(TemporaryError, match="locked"):
-        store.settle(Bookmark("one", "first", 1.0), [])
+        store.settle(Bookmark("one", "first", "some", 1.0), [])
     blocker.execute("ROLLBACK")
-    store.settle(Bookmark("one", "first", 1.0), [])
+    store.settle(Bookmark("one", "first", "some", 1.0), [])

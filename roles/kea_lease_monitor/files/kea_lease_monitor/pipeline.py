@@ -38,6 +38,8 @@ class Subscription:
     match: Match
     everything: bool
     """At the very first start: all present leases, or only what happens from now on."""
+    effects: str
+    """Changes with the match and the sinks: what leases became under other ones must be made good."""
 
 
 class Pipeline:
@@ -120,9 +122,11 @@ class Pipeline:
     def _begin(self) -> Position:
         for sink in self._sinks:
             sink.check()
-        text = None if self._lost else self._store.position(self.name)
-        if text is not None:
-            return positions.load(text)
+        bookmark = None if self._lost else self._store.bookmark(self.name)
+        if bookmark and (bookmark.effects == self._subscription.effects or not self._subscription.everything):
+            return positions.load(bookmark.position)
+        if bookmark:
+            self._lost = "its match or its sinks changed"
         everything = self._subscription.everything or bool(self._lost)
         if everything:
             telemetry.reading_anew(self.name, self._lost or "first start")
@@ -164,7 +168,8 @@ class Pipeline:
     def settle(self) -> None:
         """The one place where a bookmark moves: after every sink said yes."""
         if self._settle_due is not None and self._position is not None:
-            bookmark = Bookmark(self.name, positions.dump(self._position), self._clock.time())
+            position = positions.dump(self._position)
+            bookmark = Bookmark(self.name, position, self._subscription.effects, self._clock.time())
             self._store.settle(bookmark, self._unsettled)
         self._unsettled = []
         self._settle_due = None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -117,4 +118,9 @@ def _flow(section: Section) -> Flow:
     if not sinks:
         raise section.error("sinks", "at least one is needed")
     section.done()
-    return Flow(Subscription(name, match, everything), tuple(sinks))
+    return Flow(Subscription(name, match, everything, _digest(match, sinks)), tuple(sinks))
+
+
+def _digest(match: Match, sinks: List[Choice]) -> str:
+    """Differs when they differ. That it may differ between releases too costs one idempotent reading of all leases."""
+    return hashlib.sha256(repr((match, sinks)).encode()).hexdigest()[:16]

@@ -44,6 +44,8 @@ class Heartbeat(NamedTuple):
 class Bookmark(NamedTuple):
     subscription: str
     position: str
+    effects: str
+    """What the subscription did with the leases up to there; see pipeline.Subscription."""
     updated_at: float
 
 
@@ -83,11 +85,12 @@ class Store:
         with self._translated(), self._engine.begin() as connection:
             yield connection
 
-    def position(self, subscription: str) -> Optional[str]:
-        """In its text form, which means nothing here; None when there is none yet."""
+    def bookmark(self, subscription: str) -> Optional[Bookmark]:
+        """Its texts mean nothing here; None when there is none yet."""
         with self._transaction() as connection:
             where = BOOKMARKS.c.subscription == subscription
-            return connection.execute(select(BOOKMARKS.c.position).where(where)).scalar()
+            row = connection.execute(select(BOOKMARKS).where(where)).first()
+            return Bookmark(*row) if row else None
 
     def settle(self, bookmark: Bookmark, rejections: Sequence[Rejection]) -> None:
         """The bookmark and the dead letters before it, together or not at all."""

@@ -14,6 +14,7 @@ BOOKMARKS = Table(
     METADATA,
     Column("subscription", Text, primary_key=True),
     Column("position", Text, nullable=False),
+    Column("effects", Text, nullable=False),
     Column("updated_at", Float, nullable=False),
 )
 

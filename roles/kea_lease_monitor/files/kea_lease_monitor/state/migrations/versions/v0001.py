@@ -17,6 +17,7 @@ def upgrade() -> None:
         "bookmarks",
         sa.Column("subscription", sa.Text, primary_key=True),
         sa.Column("position", sa.Text, nullable=False),
+        sa.Column("effects", sa.Text, nullable=False),
         sa.Column("updated_at", sa.Float, nullable=False),
     )
     op.create_table(
