@@ -29,7 +29,7 @@ lint:
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check --quiet . || { echo "run: ruff format ."; exit 1; }
 	@$(RUN) PYTHONPATH=roles/kea_lease_monitor/files lint-imports --config .importlinter >.cache/imports.log || { cat .cache/imports.log; exit 1; }
-	@$(RUN) ansible-lint --offline --quiet
+	@$(RUN) ansible-lint --offline -q
 	@$(RUN) antsibull-changelog lint
 
 types:
