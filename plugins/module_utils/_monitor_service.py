@@ -92,7 +92,7 @@ class Monitor:
         self._module.fail_json(
             msg=f"Release {name} of the lease monitor is not healthy: {problem}. {outcome}.",
             journal=journal,
-            state=self.state(),
+            monitor=self.state(),
         )
 
     def _restart(self) -> str:

@@ -78,7 +78,7 @@ EXAMPLES = r"""
 
 - name: Test a configuration with it
   ansible.builtin.command:
-    cmd: "{{ staged.path }}/kea-lease-monitor check-config --config /etc/kea-lease-monitor/config.yml"
+    cmd: "{{ staged.directory }}/kea-lease-monitor check-config --config /etc/kea-lease-monitor/config.yml"
   changed_when: false
 
 - name: Put it in force
@@ -92,12 +92,12 @@ release:
   returned: unless O(state=absent)
   type: str
   sample: 1.0.0-3f2a9c1d77aa
-path:
+directory:
   description: Where the release is.
   returned: unless O(state=absent)
   type: str
   sample: /opt/baremetal/releases/1.0.0-3f2a9c1d77aa
-state:
+monitor:
   description: What is on the host afterwards.
   returned: always
   type: dict
@@ -156,15 +156,15 @@ def main() -> None:
             name = release_name(files)
         except ValueError as error:
             module.fail_json(msg=f"src: {error}")
-        result = {"release": name, "path": f"{module.params['root']}/releases/{name}"}
+        result = {"release": name, "directory": f"{module.params['root']}/releases/{name}"}
         if module.params["state"] == "staged":
             changed = monitor.stage(name, files)
             after = dict(before, releases=sorted({*before["releases"], name}))
         else:
             changed = monitor.present(name, files, module.params["restart"])
             after = dict(before, current=name, releases=sorted({*before["releases"], name}), active=True)
-    state = after if module.check_mode else monitor.state()
-    module.exit_json(changed=changed, state=state, diff={"before": before, "after": state}, **result)
+    after = after if module.check_mode else monitor.state()
+    module.exit_json(changed=changed, monitor=after, diff={"before": before, "after": after}, **result)
 
 
 if __name__ == "__main__":

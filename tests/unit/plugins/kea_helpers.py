@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 
 
@@ -26,6 +27,8 @@ def run_module(name: str, /, check: bool = False, **options: Any) -> dict[str, A
     module = importlib.import_module(f"ansible_collections.baremetal.kea.plugins.modules.{name}")
     arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
     output = io.StringIO()
+    # A module has a process of its own; here the warnings of the one before it must be forgotten.
+    warnings._global_warnings.clear()
     with patch_module_args(arguments), contextlib.redirect_stdout(output), pytest.raises(SystemExit):
         module.main()
     return {"failed": False, **json.loads(output.getvalue())}
