@@ -22,9 +22,9 @@ from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 
 
-def run_module(name: str, /, check: bool = False, **options: Any) -> dict[str, Any]:
+def run_module(module_name: str, /, check: bool = False, **options: Any) -> dict[str, Any]:
     """The result of a module; C(failed) is always there."""
-    module = importlib.import_module(f"ansible_collections.baremetal.kea.plugins.modules.{name}")
+    module = importlib.import_module(f"ansible_collections.baremetal.kea.plugins.modules.{module_name}")
     arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
     output = io.StringIO()
     # A module has a process of its own; here the warnings of the one before it must be forgotten.

@@ -65,7 +65,7 @@ def test_the_whole_life(database: Database) -> None:
 
 def test_the_upsert_without_a_predicate_works(database: Database) -> None:
     database.constraint()
-    for _ in range(2):
+    for _round in range(2):
         database.execute(
             f"INSERT INTO hosts ({COLUMNS}) VALUES ('\\x01', 0, 1) ON CONFLICT ({COLUMNS}) DO UPDATE SET hostname = 'x'"
         )

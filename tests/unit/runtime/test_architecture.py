@@ -12,8 +12,9 @@ from typing import Iterator
 from kea_lease_monitor.sinks import SINKS
 from kea_lease_monitor.sources import SOURCES
 
-from runtime import RUNTIME, test_events, test_memfile, test_sinks
+from runtime import test_events, test_memfile, test_sinks
 from runtime.contracts import SinkContract, SourceContract
+from runtime.world import RUNTIME
 
 PACKAGE = RUNTIME / "kea_lease_monitor"
 FILES = sorted(PACKAGE.rglob("*.py"))

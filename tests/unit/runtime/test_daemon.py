@@ -18,8 +18,7 @@ from typing import Any, Callable, Iterator
 import pytest
 import yaml
 
-from runtime import RUNTIME
-from runtime.world import Cluster, Kea, postgres_program, program
+from runtime.world import RUNTIME, Cluster, Kea, postgres_program, program
 
 HEADER = (
     "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context,pool_id\n"
@@ -219,7 +218,7 @@ def test_systemd_is_told(file_daemon: Daemon, tmp_path: Path, monkeypatch: pytes
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setenv("WATCHDOG_USEC", "300000")
         file_daemon.start()
-        told = [manager.recv(1000).decode() for _ in range(6)]
+        told = [manager.recv(1000).decode() for _round in range(6)]
         assert "READY=1" in told
         assert "WATCHDOG=1\nSTATUS=default: running" in told
         assert told.count("WATCHDOG=1\nSTATUS=default: running") >= 3, "the loop has a pulse"

@@ -93,7 +93,7 @@ def test_a_transaction_that_commits_late_is_read_late_and_nothing_waits_for_it(k
 
 def test_eight_writers_lose_nothing_and_nothing_comes_twice(kea: Kea, source: EventsSource) -> None:
     position: Any = source.start(False)
-    connections = [kea.connect() for _ in range(8)]
+    connections = [kea.connect() for _round in range(8)]
 
     def write(writer: int) -> None:
         own = Kea.__new__(Kea)
@@ -137,7 +137,7 @@ def test_it_reads_on_while_a_transaction_that_sent_no_wake_up_is_open(kea: Kea, 
             assert time.monotonic() < due, "no wake-up"
             batch = source.read(position, 10)
             position = batch.position
-        for _ in range(8):
+        for _round in range(8):
             now.now = source.due()
             position = source.read(position, 10).position
             assert source.due() - now.now < 0.051

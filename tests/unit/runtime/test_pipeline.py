@@ -45,7 +45,7 @@ class ListSource(Source):
 
     def read(self, after: Position, limit: int) -> Batch:
         problem, self.problem = self.problem, None
-        if problem:
+        if isinstance(problem, Exception):
             raise problem
         self.limits.append(limit)
         assert isinstance(after, FilePosition)
@@ -67,7 +67,7 @@ class ListSink(Sink):
     def check(self) -> None: ...
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
-        if self.problem:
+        if isinstance(self.problem, Exception):
             raise self.problem
         if self.poison in events:
             raise RefusedError("poison")
@@ -157,7 +157,7 @@ def test_a_failing_sink_is_tried_again_for_ever_and_nothing_is_lost(world: World
     world.source.events = [event(1)]
     world.sink.problem = TemporaryError("no")
     waits = []
-    for _ in range(12):
+    for _round in range(12):
         world.run()
         assert world.pipeline.retry is not None
         waits.append(world.pipeline.retry.due - world.time.now)
@@ -174,7 +174,7 @@ def test_a_failing_sink_is_tried_again_for_ever_and_nothing_is_lost(world: World
 def test_while_a_sink_fails_nothing_more_is_read(world: World) -> None:
     world.source.events = [event(1)] * 5000
     world.sink.problem = TemporaryError("no")
-    for _ in range(5):
+    for _round in range(5):
         world.run()
         world.time.now += 60
     assert world.source.limits == [BATCH] * len(world.source.limits)

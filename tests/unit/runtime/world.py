@@ -17,6 +17,7 @@ import pytest
 from kea_lease_monitor.database import Settings
 from kea_lease_monitor.section import Section
 
+RUNTIME = Path(__file__).resolve().parents[3] / "roles" / "kea_lease_monitor" / "files"
 EVENTS_SQL = Path(__file__).resolve().parent / "events.sql"
 KEA_SCHEMA = "/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql"
 

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import random
-import time
+from time import monotonic, time
 from typing import Callable, NamedTuple
 
 
 class Clock(NamedTuple):
-    monotonic: Callable[[], float] = time.monotonic
-    time: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = monotonic
+    time: Callable[[], float] = time
     random: Callable[[], float] = random.SystemRandom().random
