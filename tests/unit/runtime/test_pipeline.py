@@ -25,6 +25,11 @@ from kea_lease_monitor.subscriptions import Match
 from runtime.builders import Time, event
 
 
+def occur(problem: Exception | None) -> None:
+    if problem:
+        raise problem
+
+
 class ListSource(Source):
     """Positions are indexes into a list; ``problem`` is raised by the next read."""
 
@@ -45,8 +50,7 @@ class ListSource(Source):
 
     def read(self, after: Position, limit: int) -> Batch:
         problem, self.problem = self.problem, None
-        if isinstance(problem, Exception):
-            raise problem
+        occur(problem)
         self.limits.append(limit)
         assert isinstance(after, FilePosition)
         found = tuple(self.events[after.offset : after.offset + limit])
@@ -67,8 +71,7 @@ class ListSink(Sink):
     def check(self) -> None: ...
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
-        if isinstance(self.problem, Exception):
-            raise self.problem
+        occur(self.problem)
         if self.poison in events:
             raise RefusedError("poison")
         self.got += events
