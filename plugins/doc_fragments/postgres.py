@@ -48,6 +48,11 @@ options:
   ssl_key:
     description: File on the target with the key of O(ssl_cert).
     type: path
+"""
+
+    # What the modules need that open a session of their own.
+    SESSION = r"""
+options:
   connect_params:
     description:
       - Further libpq parameters, for example C(target_session_attrs). They win over the options above.

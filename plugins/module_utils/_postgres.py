@@ -102,7 +102,7 @@ class Words(NamedTuple):
 Part = Union[str, Tuple[str, ...], Literal, Words]
 
 
-def argument_spec() -> Dict[str, Any]:
+def login_argument_spec() -> Dict[str, Any]:
     """The options of the fragment baremetal.kea.postgres."""
     return {
         "login_user": {"type": "str", "default": "postgres"},
@@ -119,9 +119,16 @@ def argument_spec() -> Dict[str, Any]:
         "ca_cert": {"type": "path"},
         "ssl_cert": {"type": "path"},
         "ssl_key": {"type": "path", "no_log": False},
-        "connect_params": {"type": "dict", "default": {}},
-        "session_role": {"type": "str"},
     }
+
+
+def argument_spec() -> Dict[str, Any]:
+    """The same, and those of baremetal.kea.postgres.session."""
+    return dict(
+        login_argument_spec(),
+        connect_params={"type": "dict", "default": {}},
+        session_role={"type": "str"},
+    )
 
 
 def lock_argument_spec() -> Dict[str, Any]:

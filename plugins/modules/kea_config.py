@@ -18,6 +18,7 @@ author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
   - baremetal.kea.attributes
+  - baremetal.kea.config_file
 attributes:
   check_mode:
     support: partial
@@ -33,12 +34,6 @@ attributes:
     support: full
     platforms: Debian, Ubuntu
 options:
-  path:
-    description:
-      - The configuration file. A link is followed. If it does not exist, it is made, owned by O(kea_user) with mode
-        C(0640); otherwise it keeps owner, group and mode.
-    type: path
-    default: /etc/kea/kea-dhcp4.conf
   settings:
     description:
       - Values by path. A path names the keys from the top of the file, separated by slashes, such as
@@ -57,14 +52,6 @@ options:
     type: list
     elements: str
     default: []
-  kea_user:
-    description: User that Kea runs as. The new configuration is tested with the rights of this user.
-    type: str
-    default: _kea
-  backup:
-    description: Whether to keep the replaced file under another name in the same directory.
-    type: bool
-    default: true
 """
 
 EXAMPLES = r"""

@@ -19,6 +19,7 @@ author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
   - baremetal.kea.attributes
+  - baremetal.kea.config_file
 attributes:
   check_mode:
     support: partial
@@ -34,12 +35,6 @@ attributes:
     support: full
     platforms: Debian, Ubuntu
 options:
-  path:
-    description:
-      - The configuration file. A link is followed. If it does not exist, it is made, owned by O(kea_user) with mode
-        C(0640); otherwise it keeps owner, group and mode.
-    type: path
-    default: /etc/kea/kea-dhcp4.conf
   purpose:
     description:
       - What is kept in the database.
@@ -117,14 +112,6 @@ options:
   kea_version:
     description: Version of Kea that will read the file. By default, the installed server is asked.
     type: str
-  kea_user:
-    description: User that Kea runs as. The new configuration is tested with the rights of this user.
-    type: str
-    default: _kea
-  backup:
-    description: Whether to keep the replaced file under another name in the same directory.
-    type: bool
-    default: true
 seealso:
   - module: baremetal.kea.kea_config
   - module: baremetal.kea.kea_schema

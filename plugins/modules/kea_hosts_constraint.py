@@ -23,6 +23,7 @@ author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
   - baremetal.kea.postgres
+  - baremetal.kea.postgres.session
   - baremetal.kea.postgres.locks
   - baremetal.kea.attributes
 attributes:

@@ -15,6 +15,7 @@ author:
 extends_documentation_fragment:
   - baremetal.kea.attributes
   - baremetal.kea.postgres
+  - baremetal.kea.postgres.session
 attributes:
   check_mode:
     support: full

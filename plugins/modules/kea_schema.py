@@ -16,6 +16,7 @@ author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
   - baremetal.kea.attributes
+  - baremetal.kea.postgres
 attributes:
   check_mode:
     support: full
@@ -42,49 +43,10 @@ options:
       - Directory on the target that the database is dumped to before an upgrade, in the custom format of C(pg_dump).
       - Without a complete dump there is no upgrade. Required if O(state=upgraded).
     type: path
-  login_user:
-    description: The role to log in as. It becomes the owner of the tables, so it is best the one that Kea uses.
-    type: str
-    default: postgres
-  login_password:
-    description: The password of O(login_user). Not needed with peer authentication.
-    type: str
-    default: ''
-  login_host:
-    description: Host name or address of the server. Empty for the local Unix socket.
-    type: str
-    default: ''
-  login_unix_socket:
-    description:
-      - Directory of the Unix socket, used while O(login_host) is empty or V(localhost).
-      - If both are empty, C(/var/run/postgresql).
-    type: str
-    default: ''
-  login_port:
-    description: Port of the server.
-    type: int
-    default: 5432
-  login_db:
-    description: Kea's database.
-    type: str
-    default: kea
-  ssl_mode:
-    description: How much TLS to insist on, as libpq's C(sslmode).
-    type: str
-    choices: [allow, disable, prefer, require, verify-ca, verify-full]
-    default: prefer
-  ca_cert:
-    description: File on the target with the certificate authority that must have signed the server's certificate.
-    type: path
-  ssl_cert:
-    description: File on the target with the client certificate.
-    type: path
-  ssl_key:
-    description: File on the target with the key of O(ssl_cert).
-    type: path
 requirements:
   - C(kea-admin), C(psql) and C(pg_dump) on the target
 notes:
+  - The role that logs in becomes the owner of the tables, so it is best the one that Kea uses.
   - With peer authentication, run the task as the system user of the role, for example with C(become_user=_kea).
 """
 
@@ -126,32 +88,20 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_schema import (
     Connection,
-    UnreachableError,
     KeaSchemaError,
     Schema,
+    UnreachableError,
     ensure,
 )
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login_argument_spec
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **login_argument_spec(),
             "state": {"type": "str", "choices": ["initialized", "upgraded"], "default": "initialized"},
             "dump_dir": {"type": "path"},
-            "login_user": {"type": "str", "default": "postgres"},
-            "login_password": {"type": "str", "default": "", "no_log": True},
-            "login_host": {"type": "str", "default": ""},
-            "login_unix_socket": {"type": "str", "default": ""},
-            "login_port": {"type": "int", "default": 5432},
-            "login_db": {"type": "str", "default": "kea"},
-            "ssl_mode": {
-                "type": "str",
-                "default": "prefer",
-                "choices": ["allow", "disable", "prefer", "require", "verify-ca", "verify-full"],
-            },
-            "ca_cert": {"type": "path"},
-            "ssl_cert": {"type": "path"},
-            "ssl_key": {"type": "path", "no_log": False},
         },
         required_if=[("state", "upgraded", ["dump_dir"])],
         supports_check_mode=True,
