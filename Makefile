@@ -19,7 +19,7 @@ demo: ## a real Kea gives addresses to some hundred BMCs; MODE=file|database|eve
 demo-clean: ## remove the hosts of the demo
 	@$(LAB) down kea-demo kea-demo-bmcs
 
-test: check sanity build molecule ## everything
+test: check sanity molecule ## everything
 	@echo "All tests passed."
 
 check: lint types unit ## the quick part: lint, types, unit tests
@@ -49,7 +49,7 @@ build:
 
 molecule: $(addprefix molecule-,$(SCENARIOS))
 
-$(addprefix molecule-,$(SCENARIOS)): molecule-%:
+$(addprefix molecule-,$(SCENARIOS)): molecule-%: build
 	@echo "== molecule $*"
 	@$(RUN) molecule test --scenario-name $*
 
