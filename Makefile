@@ -24,7 +24,10 @@ test: check sanity molecule ## everything
 
 check: lint types unit ## the quick part: lint, types, unit tests
 
-lint:
+.cache:
+	@mkdir -p .cache
+
+lint: | .cache
 	@echo "== lint"
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check --quiet . || { echo "run: ruff format ."; exit 1; }

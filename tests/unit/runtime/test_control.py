@@ -14,7 +14,7 @@ from typing import Any, Callable, Iterator
 import pytest
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.control import Apply, command
-from kea_lease_monitor.sinks.reservation_file import ReservationFileSink
+from kea_lease_monitor.sinks.reservation_file import Options, ReservationFileSink
 
 from runtime.builders import HEADER, event
 from runtime.test_daemon import until
@@ -30,11 +30,12 @@ class Host:
         self.asleep: Callable[[], None] = lambda: None
         self.leases = path / "kea-leases4.csv"
         self.leases.write_text(HEADER)
-        (path / "subnet-1.json").write_text("")
+        (path / "applied").mkdir()
+        (path / "applied" / "subnet-1.json").write_text("")
         self.write("")
 
     def write(self, more: str) -> None:
-        include = f'<?include "{self.path}/subnet-1.json"?>'
+        include = f'<?include "{self.path}/applied/subnet-1.json"?>'
         (self.path / "kea.conf").write_text(
             f"""{{"Dhcp4": {{ {more}
             "interfaces-config": {{"interfaces": []}},
@@ -81,7 +82,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def reserve(host: Host, number: int) -> None:
-    ReservationFileSink(str(host.path)).deliver([event(number)])
+    ReservationFileSink(Options(str(host.path))).deliver([event(number)])
 
 
 def marks(host: Host) -> list[str]:
@@ -104,13 +105,26 @@ def test_nothing_asked_nothing_done(host: Host) -> None:
 def test_a_configuration_that_kea_refuses_is_not_loaded(host: Host) -> None:
     reserve(host, 1)
     host.write('"oops": 1,')
-    with pytest.raises(TemporaryError, match=r"Kea does not accept .*kea.conf: .*oops"):
+    with pytest.raises(TemporaryError, match=r"Kea does not accept .*oops"):
         host.apply()
     assert host.known() == ["10.0.0.200"]
     assert marks(host) == [".apply-running"], "asked for still"
     host.write("")
     host.apply()
     assert host.known() == ["10.0.0.1", "10.0.0.200"]
+
+
+def test_reservations_that_kea_refuses_never_stand_where_a_starting_kea_reads_them(host: Host) -> None:
+    reserve(host, 1)
+    host.apply()
+    twice = '{"hw-address": "02:ff:ff:ff:ff:ff", "ip-address": "10.0.0.201"}'
+    (host.path / "subnet-1.json").write_text(twice)
+    reserve(host, 2)
+    with pytest.raises(TemporaryError, match="Kea does not accept"):
+        host.apply()
+    subprocess.run([program("kea-dhcp4"), "-t", str(host.path / "kea.conf")], check=True, capture_output=True)
+    assert host.known() == ["10.0.0.1", "10.0.0.200"]
+    assert [path.name for path in (host.path / "applied").glob(".test*")] == []
 
 
 def test_it_waits_for_a_clean_up(host: Host) -> None:

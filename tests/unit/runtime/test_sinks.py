@@ -22,7 +22,8 @@ from kea_lease_monitor.kea import reservations, sql
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.discovery import DiscoverySink, Options, identity, text
 from kea_lease_monitor.sinks.reservation import ReservationSink
-from kea_lease_monitor.sinks.reservation_file import ReservationFileSink
+from kea_lease_monitor.sinks.reservation_file import Options as FileOptions
+from kea_lease_monitor.sinks.reservation_file import ReservationFileSink, Site
 
 from runtime.builders import event
 from runtime.contracts import ReservationContract, SinkContract
@@ -103,7 +104,8 @@ class TestReservationFile(ReservationContract):
         def by_hand(hwaddr: str, address: str) -> None:
             self.path.write_text(json.dumps({"hw-address": hwaddr.upper(), "ip-address": address}) + ",\n")
 
-        return ReservationFileSink(str(tmp_path)), lambda: sorted(host["ip-address"] for host in self.hosts()), by_hand
+        sink = ReservationFileSink(FileOptions(str(tmp_path)))
+        return sink, lambda: sorted(host["ip-address"] for host in self.hosts()), by_hand
 
     @pytest.fixture
     def hostname_of(self) -> Callable[[str], str]:
@@ -136,6 +138,15 @@ class TestReservationFile(ReservationContract):
         with pytest.raises(TemporaryError, match=r"subnet-1.json: the reservation that begins in line 1"):
             sink[0].deliver([event(1)])
         assert self.path.read_text() == "{ oops\n"
+
+    def test_what_the_site_reserved_itself_is_left_to_it(self, tmp_path: Path) -> None:
+        site = (Site(1, "02:00:00:00:00:01", "10.0.0.9"), Site(1, "", "10.0.0.2"), Site(2, "", "10.0.0.3"))
+        sink = ReservationFileSink(FileOptions(str(tmp_path), site))
+        assert sink.deliver([event(1)]).unchanged == 1
+        (rejection,) = sink.deliver([event(2)]).rejected
+        assert rejection.reason.value == "address_taken"
+        assert sink.deliver([event(3)]).created == 1, "another subnet's reservations do not count"
+        assert "02:00:00:00:00:01" not in (tmp_path / "subnet-1.json").read_text()
 
     def test_after_a_failed_write_the_next_one_begins_with_what_is_on_the_disk(self, sink: Any, tmp_path: Path) -> None:
         (tmp_path / ".subnet-1.json.tmp").mkdir()

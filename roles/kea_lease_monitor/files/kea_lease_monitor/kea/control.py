@@ -1,16 +1,22 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Have a running Kea read its configuration again, without ever meeting a lease file clean-up (kea-facts 3.4)."""
+"""Have a running Kea read new reservations: tested first, and never during a lease file clean-up (kea-facts 3.4).
+
+Kea's configuration includes the copies in ``applied/``, which only this program writes, and only when Kea has accepted
+them. So a Kea that starts at any moment, after a crash or a power cut, starts with reservations that it can read.
+"""
 
 from __future__ import annotations
 
+import glob
 import json
 import os
+import shutil
 import socket
 import subprocess
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any, Callable, Dict
 
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.errors import TemporaryError
@@ -23,6 +29,11 @@ _CLEANUP = 600.0
 """Seconds that a clean-up may take before we give up, for the service manager to try again."""
 
 _ATTEMPTS = 60
+
+APPLIED = "applied"
+"""Directory of the copies that Kea includes."""
+
+_TEST_CONFIG = ".test.conf"
 
 
 @dataclass(frozen=True)
@@ -48,8 +59,13 @@ class Apply:
         self._keep_interval()
         if os.path.exists(requested):
             os.replace(requested, running)
+        candidates = self._candidates()
+        self._test(candidates)
+        for candidate, applied in candidates.items():
+            os.replace(candidate, applied)
+        files.sync_directory(self._path(APPLIED))
+        # Last, because the test may have taken seconds in which a clean-up began.
         self._await_cleanup()
-        self._test()
         self._reload()
         files.touch(self._path(".last-apply"))
         os.utime(self._path(".last-apply"))
@@ -78,16 +94,40 @@ class Apply:
             self.sleep(0.5)
             waited += 0.5
 
-    def _test(self) -> None:
+    def _candidates(self) -> Dict[str, str]:
+        """Copies of the reservation files, and the names that they get when Kea accepts them."""
+        found: Dict[str, str] = {}
+        for path in sorted(glob.glob(self._path("subnet-*.json"))):
+            name = os.path.basename(path)
+            candidate = self._path(os.path.join(APPLIED, f".{name}"))
+            shutil.copyfile(path, candidate)
+            with open(candidate, "rb") as copy:
+                os.fsync(copy.fileno())
+            found[candidate] = self._path(os.path.join(APPLIED, name))
+        return found
+
+    def _test(self, candidates: Dict[str, str]) -> None:
+        """Kea's configuration with the candidates in it, and beside them: a confined Kea reads below /etc/kea only."""
         telemetry.applying("test")
+        text = (files.read(self.config) or b"").decode("utf-8")
+        for candidate, applied in candidates.items():
+            text = text.replace(f'"{applied}"', f'"{candidate}"')
+        config = self._path(os.path.join(APPLIED, _TEST_CONFIG))
+        files.replace(config, text.encode(), 0o600)
+        try:
+            self._accept(config)
+        finally:
+            os.unlink(config)
+
+    def _accept(self, config: str) -> None:
         # A test logs to nobody, so it needs no lock file, for which a confined service has no directory.
         environment = {**os.environ, "KEA_LOCKFILE_DIR": "none"}
         tested = subprocess.run(
-            [self.program, "-t", self.config], capture_output=True, text=True, check=False, env=environment
+            [self.program, "-t", config], capture_output=True, text=True, check=False, env=environment
         )
         if tested.returncode:
             lines = (tested.stdout + tested.stderr).strip().splitlines() or ["no message"]
-            raise TemporaryError(f"Kea does not accept {self.config}: {lines[-1]}")
+            raise TemporaryError(f"Kea does not accept the new reservations: {lines[-1]}")
 
     def _reload(self) -> None:
         """If the reload met a clean-up after all, Kea has no leases until another one succeeds: go on at once."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Dict, List, Tuple
+from types import MappingProxyType
+from typing import Any, Dict, List, Mapping, Tuple
 
 from kea_lease_monitor.kea.reservations import host_object
 from kea_lease_monitor.lease import Lease
@@ -21,10 +22,13 @@ _COMMAS = re.compile(r"^[\s,]+|[\s,]+$")
 class HostList:
     """Every host as the text that stands in the file, so that what a person wrote stays as it was written.
 
+    ``elsewhere`` has the addresses of hosts that Kea knows from its configuration, by hwaddr (or by anything unique).
     Raises ValueError for a text that Kea would not take either.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, elsewhere: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._elsewhere = elsewhere
+        self._taken = {address: host for host, address in elsewhere.items() if address}
         self._texts: List[str] = []
         self._comments: Dict[int, str] = {}
         self._index: Dict[str, int] = {}
@@ -59,7 +63,9 @@ class HostList:
 
     def reserve(self, lease: Lease) -> Tuple[str, str]:
         """(created, updated, unchanged or conflict; who holds the address in case of a conflict)."""
-        holder = self._holders.get(lease.address, lease.hwaddr)
+        if lease.hwaddr in self._elsewhere:
+            return "unchanged", ""
+        holder = self._taken.get(lease.address) or self._holders.get(lease.address, lease.hwaddr)
         if holder != lease.hwaddr:
             return "conflict", holder
         number = self._index.get(lease.hwaddr)

@@ -22,7 +22,7 @@ class SinkType(NamedTuple):
 SINKS: Dict[str, SinkType] = {
     "reservation": SinkType(reservation.parse, lambda _options, link: reservation.ReservationSink(link())),
     "reservation_file": SinkType(
-        reservation_file.parse, lambda options, _link: reservation_file.ReservationFileSink(options)
+        reservation_file.Options.parse, lambda options, _link: reservation_file.ReservationFileSink(options)
     ),
     "discovery": SinkType(discovery.Options.parse, lambda options, _link: discovery.DiscoverySink(options)),
 }

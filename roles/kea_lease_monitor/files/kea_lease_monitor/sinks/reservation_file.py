@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, List, Sequence
+from dataclasses import dataclass
+from typing import Dict, List, Sequence, Tuple
 
 from kea_lease_monitor import files
 from kea_lease_monitor.batch import Delivery
@@ -25,19 +26,48 @@ _MODE = 0o640
 """Kea reads through the directory's group."""
 
 
-def parse(section: Section) -> str:
-    directory = section.text("directory", "/etc/kea/reservations.d")
+@dataclass(frozen=True)
+class Site:
+    """A reservation that the site wrote into Kea's configuration itself; Kea takes no second one beside it."""
+
+    subnet: int
+    hwaddr: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Options:
+    directory: str
+    site: Tuple[Site, ...] = ()
+
+    @classmethod
+    def parse(cls, section: Section) -> Options:
+        options = cls(
+            section.text("directory", "/etc/kea/reservations.d"),
+            tuple(_site(item) for item in section.sections("site")),
+        )
+        section.done()
+        if not os.path.isabs(options.directory):
+            raise section.error("directory", "an absolute path is needed")
+        return options
+
+
+def _site(section: Section) -> Site:
+    site = Site(
+        section.number("subnet", 0, 0, 2**32 - 1),
+        (section.optional_text("hwaddr") or "").lower().replace("-", ":"),
+        section.optional_text("address") or "",
+    )
     section.done()
-    if not os.path.isabs(directory):
-        raise section.error("directory", "an absolute path is needed")
-    return directory
+    return site
 
 
 class ReservationFileSink(Sink):
     name = "reservation_file"
 
-    def __init__(self, directory: str) -> None:
-        self._directory = directory
+    def __init__(self, options: Options) -> None:
+        self._directory = options.directory
+        self._site = options.site
         self._lists: Dict[int, HostList] = {}
         self._stamps: Dict[int, object] = {}
 
@@ -69,11 +99,14 @@ class ReservationFileSink(Sink):
         stamp = _stamp(path)
         if subnet not in self._stamps or self._stamps[subnet] != stamp:
             try:
-                self._lists[subnet] = HostList(files.read(path) or b"")
+                self._lists[subnet] = HostList(files.read(path) or b"", self._elsewhere(subnet))
             except ValueError as error:
                 raise TemporaryError(f"{path}: {error}") from error
             self._stamps[subnet] = stamp
         return self._lists[subnet]
+
+    def _elsewhere(self, subnet: int) -> Dict[str, str]:
+        return {site.hwaddr or site.address: site.address for site in self._site if site.subnet == subnet}
 
     def _path(self, subnet: int) -> str:
         return os.path.join(self._directory, f"subnet-{subnet}.json")
