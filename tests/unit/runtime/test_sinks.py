@@ -125,6 +125,36 @@ class TestReservationFile(ReservationContract):
         sink[0].deliver([event(1)])
         assert not (tmp_path / ".apply-requested").exists()
 
+    def test_a_reload_that_could_not_be_asked_for_is_owed(self, sink: Any, tmp_path: Path) -> None:
+        request = tmp_path / ".apply-requested"
+        request.symlink_to(tmp_path / "none" / "none")
+        with pytest.raises(TemporaryError):
+            sink[0].deliver([event(1)])
+        request.unlink()
+        assert sink[0].deliver([event(1)]).unchanged == 1
+        assert request.exists()
+
+    def test_a_reload_is_asked_for_though_a_later_subnet_fails(self, sink: Any, tmp_path: Path) -> None:
+        (tmp_path / "subnet-2.json").write_text("{ oops\n")
+        with pytest.raises(TemporaryError):
+            sink[0].deliver([event(1), event(2, subnet_id=2)])
+        assert (tmp_path / ".apply-requested").exists()
+
+    def test_a_start_asks_for_what_kea_does_not_include_yet(self, sink: Any, tmp_path: Path) -> None:
+        request, applied = tmp_path / ".apply-requested", tmp_path / "applied"
+        applied.mkdir()
+        self.path.write_text("")
+        sink[0].check()
+        assert not request.exists(), "an empty file has nothing to include"
+        sink[0].deliver([event(1)])
+        request.unlink()
+        sink[0].check()
+        assert request.exists()
+        request.unlink()
+        (applied / "subnet-1.json").write_bytes(self.path.read_bytes())
+        sink[0].check()
+        assert not request.exists()
+
     def test_what_a_person_changes_meanwhile_is_seen(self, sink: Any) -> None:
         sink[0].deliver([event(1)])
         self.path.write_text(

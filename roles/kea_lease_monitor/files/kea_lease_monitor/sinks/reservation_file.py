@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from dataclasses import dataclass
 from typing import Dict, List, Sequence, Tuple
@@ -13,6 +14,7 @@ from kea_lease_monitor import files
 from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import reservations
+from kea_lease_monitor.kea.control import APPLIED
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.section import Section
@@ -70,17 +72,24 @@ class ReservationFileSink(Sink):
         self._site = options.site
         self._lists: Dict[int, HostList] = {}
         self._stamps: Dict[int, object] = {}
+        self._owed = False
 
     def check(self) -> None:
+        """Also ask for the reload that a run before this one was killed before it could ask for."""
         files.check_directory(self._directory)
+        if any(map(self._is_news, glob.glob(os.path.join(glob.escape(self._directory), "subnet-*.json")))):
+            self._request()
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         chosen = reservations.chosen(events)
         outcomes: List[Outcome] = []
-        for subnet in sorted({event.lease.subnet_id for event in chosen}):
-            outcomes += self._reserve(subnet, [event for event in chosen if event.lease.subnet_id == subnet])
-        if any(result in {"created", "updated"} for _event, result, _holder in outcomes):
-            self._request()
+        try:
+            for subnet in sorted({event.lease.subnet_id for event in chosen}):
+                outcomes += self._reserve(subnet, [event for event in chosen if event.lease.subnet_id == subnet])
+        finally:
+            # Also after a failure: next time what was written by then is found unchanged and asks for nothing.
+            if self._owed:
+                self._request()
         return report(self.name, len(events), outcomes)
 
     def _reserve(self, subnet: int, events: Sequence[LeaseEvent]) -> List[Outcome]:
@@ -90,6 +99,7 @@ class ReservationFileSink(Sink):
             # Forgotten until the file is written: after a failure the next attempt begins with what is on the disk.
             self._stamps.pop(subnet)
             files.replace(self._path(subnet), hosts.render(), _MODE)
+            self._owed = True
             self._stamps[subnet] = _stamp(self._path(subnet))
         return outcomes
 
@@ -114,6 +124,11 @@ class ReservationFileSink(Sink):
     def _request(self) -> None:
         files.touch(os.path.join(self._directory, REQUEST))
         files.sync_directory(self._directory)
+        self._owed = False
+
+    def _is_news(self, path: str) -> bool:
+        """Whether Kea includes something else than what stands in this file."""
+        return files.read(path) != (files.read(os.path.join(self._directory, APPLIED, os.path.basename(path))) or b"")
 
     def close(self) -> None:
         self._lists.clear()
