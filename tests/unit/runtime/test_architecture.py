@@ -62,5 +62,5 @@ def test_nobody_sleeps_but_the_program_that_waits_for_kea() -> None:
     assert _where("time.sleep") == ["cli.py"]
 
 
-def test_everything_is_caught_at_one_place_only() -> None:
-    assert _where("except Exception") == ["pipeline.py"]
+def test_everything_is_caught_only_around_what_others_wrote() -> None:
+    assert _where("except Exception") == ["pipeline.py", "sinks/discovery.py"]

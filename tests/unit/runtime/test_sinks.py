@@ -16,6 +16,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from kea_lease_monitor import files
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, RefusedError, TemporaryError
 from kea_lease_monitor.kea import reservations, sql
@@ -220,6 +221,11 @@ class TestDiscovery(SinkContract):
         sink[0].deliver([event(1, hwaddr="", client_id="01:02:03")])
         assert list(self.inventory()) == ["bmc-010203"]
 
+    def test_the_longest_client_id_has_a_file_too(self, sink: Any) -> None:
+        ids = [":".join(["ff"] * 254 + [last]) for last in ("01", "02")]
+        assert sink[0].deliver([event(1, hwaddr="", client_id=each) for each in ids]).created == 2
+        assert sorted(host["bmc_client_id"] for host in self.inventory().values()) == ids
+
     def test_ansible_reads_it_and_evaluates_nothing(self, sink: Any) -> None:
         sink[0].deliver([event(number, hostname=name) for number, name in enumerate(HOSTILE, 1)])
         (self.directory / ".half.yml.tmp").write_text("{ half a fi")
@@ -249,6 +255,12 @@ class TestDiscovery(SinkContract):
         template = tmp_path / "template"
         template.write_text("{{ lease.__class__.__mro__ }}")
         with pytest.raises(RefusedError, match="template"):
+            DiscoverySink(Options(str(tmp_path), "g", str(template))).deliver([event(1)])
+
+    def test_a_template_that_fails_in_its_own_way_is_refused_too(self, tmp_path: Path) -> None:
+        template = tmp_path / "template"
+        template.write_text("{{ 1 / (lease.subnet_id - 1) }}")
+        with pytest.raises(RefusedError, match="ZeroDivisionError"):
             DiscoverySink(Options(str(tmp_path), "g", str(template))).deliver([event(1)])
 
     def test_a_template_that_is_none_is_said_at_the_start(self, tmp_path: Path) -> None:
@@ -283,6 +295,13 @@ def test_any_text_stays_one_string(sent: str) -> None:
 def test_only_what_could_be_a_template_is_marked() -> None:
     assert text("bmc-7.example.org") == '"bmc-7.example.org"'
     assert text("{{ 1 }}") == '!unsafe "{{ 1 }}"'
+
+
+def test_a_name_that_no_file_system_takes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="too long"):
+        files.replace(str(tmp_path / ("x" * 300)), b"", 0o644)
+    with pytest.raises(RefusedError, match="too long"):
+        files.read(str(tmp_path / ("x" * 300)))
 
 
 def test_no_client_can_name_another_file() -> None:

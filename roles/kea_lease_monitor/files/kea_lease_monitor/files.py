@@ -5,25 +5,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Optional
 
-from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.errors import MonitorError, RefusedError, TemporaryError
 
 
 def read(path: str) -> Optional[bytes]:
-    """None when there is no such file. Raises TemporaryError."""
+    """None when there is no such file. Raises TemporaryError, or RefusedError for a name that cannot be."""
     try:
         with open(path, "rb") as handle:
             return handle.read()
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise TemporaryError(f"{path} cannot be read: {error.strerror}") from error
+        raise _failure(f"{path} cannot be read", error) from error
 
 
 def replace(path: str, content: bytes, mode: int) -> None:
-    """Raises TemporaryError. The temporary name begins with a dot: Ansible and Kea's includes pass over such files."""
+    """Raises as ``read``. The temporary name begins with a dot: Ansible and Kea's includes pass over such files."""
     directory, name = os.path.split(path)
     temporary = os.path.join(directory, f".{name}.tmp")
     try:
@@ -34,7 +35,7 @@ def replace(path: str, content: bytes, mode: int) -> None:
             os.fdatasync(handle.fileno())
         os.rename(temporary, path)
     except OSError as error:
-        raise TemporaryError(f"{path} cannot be written: {error.strerror}") from error
+        raise _failure(f"{path} cannot be written", error) from error
 
 
 def touch(path: str) -> None:
@@ -55,6 +56,12 @@ def sync_directory(directory: str) -> None:
             os.close(handle)
     except OSError as error:
         raise TemporaryError(f"{directory} cannot be written: {error.strerror}") from error
+
+
+def _failure(message: str, error: OSError) -> MonitorError:
+    """No later attempt makes a name shorter that was made of a client's data; all else may be mended while we wait."""
+    kind = RefusedError if error.errno == errno.ENAMETOOLONG else TemporaryError
+    return kind(f"{message}: {error.strerror}")
 
 
 def check_directory(directory: str) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ TEMPLATE = """\
 """
 
 _MODE = 0o644
+_LONGEST = 200
+"""Characters of a file's name; file systems take 255 bytes, and a client identifier has up to 255 octets."""
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]')
 
@@ -118,8 +121,8 @@ class DiscoverySink(Sink):
         host = f"bmc-{name.replace('-', '')}"
         try:
             return self._template.render(lease=lease, host=host, group=self._options.group).encode()
-        except jinja2.TemplateError as error:
-            raise RefusedError(f"the discovery template fails: {error}") from error
+        except Exception as error:  # The template is the site's program: 1 / 0 there is the lease's bad luck, not ours.
+            raise RefusedError(f"the discovery template fails: {type(error).__name__}: {error}") from error
 
     def close(self) -> None:
         """Nothing is kept open."""
@@ -127,7 +130,8 @@ class DiscoverySink(Sink):
 
 def identity(lease: Lease) -> str:
     """The file's name: hex digits and dashes only, so that nothing a client sends can name another file."""
-    return (lease.hwaddr or lease.client_id).replace(":", "-")
+    name = (lease.hwaddr or lease.client_id).replace(":", "-")
+    return name if len(name) <= _LONGEST else hashlib.sha256(name.encode()).hexdigest()
 
 
 def _compiled(environment: jinja2.Environment, path: Optional[str]) -> jinja2.Template:
