@@ -10,7 +10,12 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _hosts_constraint, _lease_notify, _postgres
+from ansible_collections.baremetal.kea.plugins.module_utils import (
+    _hosts_constraint,
+    _lease_notify,
+    _postgres,
+    _systemd,
+)
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import installed_version, top_of_path
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MISSING, Document
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import KeaJsonError, without_secrets
@@ -32,18 +37,19 @@ ANSWER_TIMEOUT = 5.0  # seconds
 
 
 def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
-    """The server that reads that file: its version and what that can do, its unit, and whether it serves."""
+    """The server that reads that file: version, what that can do, unit, whether it serves, and with this very file."""
     top = top_of_path(path)
-    unit = _unit(module, *SERVICES[top])
+    unit = _systemd.find(module, *SERVICES[top])
     answers = [_answers(name) for name in _unix_sockets(config(path)["control_sockets"])]
-    found: Dict[str, Any] = {"version": installed_version(module, top), "capabilities": None, "unit": unit}
+    found: Dict[str, Any] = {"version": installed_version(module, top), "capabilities": None, "unit": _shown(unit)}
     if found["version"]:
         try:
             found["capabilities"] = capabilities(found["version"])._asdict()
         except KeaVersionError as error:
             module.warn(str(error))
     # A server without a control socket can only be asked whether it lives.
-    found["serving"] = bool(unit and unit["active"]) and all(answers)
+    found["serving"] = bool(unit and unit.active) and all(answers)
+    found["outdated"] = bool(unit and unit.outdated([path]))
     return found
 
 
@@ -66,7 +72,7 @@ def config(path: str) -> Dict[str, Any]:
 
 def monitor(module: AnsibleModule) -> Dict[str, Any]:
     """The lease monitor's release in force and its unit."""
-    return {"release": Releases(MONITOR_ROOT).current(), "unit": _unit(module, UNIT)}
+    return {"release": Releases(MONITOR_ROOT).current(), "unit": _shown(_systemd.find(module, UNIT))}
 
 
 def database(params: Dict[str, Any]) -> Dict[str, Any]:
@@ -128,19 +134,8 @@ def _schema_version(cursor: Any, schema: str) -> Optional[str]:
     return str(rows[0][0]) if rows else None
 
 
-def _unit(module: AnsibleModule, *names: str) -> Optional[Dict[str, Any]]:
-    """The first of these units that systemd knows."""
-    systemctl = module.get_bin_path("systemctl")
-    if systemctl is None:
-        return None
-    command = [systemctl, "show", "--property=Id,LoadState,ActiveState,UnitFileState", *names]
-    code, out, _err = module.run_command(command)
-    for block in out.strip().split("\n\n") if code == 0 else []:
-        properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        if properties.get("LoadState") == "loaded":
-            active, enabled = properties.get("ActiveState") == "active", properties.get("UnitFileState") == "enabled"
-            return {"name": properties.get("Id"), "active": active, "enabled": enabled}
-    return None
+def _shown(unit: Optional[_systemd.Unit]) -> Optional[Dict[str, Any]]:
+    return {"name": unit.name, "active": unit.active, "enabled": unit.enabled} if unit else None
 
 
 def _answers(path: str) -> bool:

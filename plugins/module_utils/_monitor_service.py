@@ -9,6 +9,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Dict, List
 
+from ansible_collections.baremetal.kea.plugins.module_utils import _systemd
 from ansible_collections.baremetal.kea.plugins.module_utils._release import COMMAND, LAUNCHER, Files, Releases
 
 if TYPE_CHECKING:
@@ -36,11 +37,12 @@ class Monitor:
 
     def state(self) -> Dict[str, Any]:
         """What is there now, as the module returns and compares it."""
+        unit = _systemd.find(self._module, UNIT)
         return {
             "current": self._releases.current(),
             "releases": self._releases.names(),
             "links": sorted(path for path, target in self._links.items() if _points_to(path, target)),
-            "active": self._systemctl("is-active", "--quiet") == 0,
+            "active": bool(unit and unit.active),
         }
 
     def stage(self, name: str, files: Files) -> bool:
@@ -55,7 +57,9 @@ class Monitor:
         """Have the release in force and healthy. Returns whether anything changed; ends the module on failure."""
         former = self._releases.current()
         altered = self.stage(name, files)
-        needed = altered or restart or former != name or not self.state()["active"]
+        unit = _systemd.find(self._module, UNIT)
+        reads = [self._config, os.path.join(self._releases.root, "current")]
+        needed = altered or restart or former != name or not (unit and unit.active) or unit.outdated(reads)
         unlinked = [path for path, target in self._links.items() if not _points_to(path, target)]
         if not self._check:
             if former != name:
@@ -98,6 +102,7 @@ class Monitor:
     def _restart(self) -> str:
         """Restart the unit and wait for its health. Returns what is wrong, or nothing."""
         deadline = time.monotonic() + self._timeout
+        self._module.run_command(["systemctl", "daemon-reload"])
         self._systemctl("reset-failed", "--quiet")
         # The unit is Type=notify: this returns when the daemon says that it is ready, or has failed.
         if self._systemctl("restart"):

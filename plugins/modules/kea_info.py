@@ -86,6 +86,9 @@ server:
     unit:
       description: C(name), C(active) and C(enabled) of the unit.
       type: dict
+    outdated:
+      description: Whether the file, or the unit, changed after the server started.
+      type: bool
     serving:
       description: Whether the unit is active and, if there is a control socket, says there that all is well.
       type: bool

@@ -31,6 +31,8 @@ Id=kea-dhcp4-server.service
 LoadState=loaded
 ActiveState=active
 UnitFileState=enabled
+NeedDaemonReload=no
+ActiveEnterTimestampMonotonic=1000000
 """
 
 
@@ -72,7 +74,8 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_kea_info, "MONITOR_ROOT", "/nowhere")
     info = run_module("kea_info", path="/nowhere/kea-dhcp4.conf")
     assert not info["changed"]
-    assert info["server"] == {"version": None, "capabilities": None, "unit": None, "serving": False}
+    nothing = {"version": None, "capabilities": None, "unit": None, "serving": False, "outdated": False}
+    assert info["server"] == nothing
     assert info["monitor"] == {"release": None, "unit": None}
     assert info["config"]["error"] == "No such file or directory"
     assert info["config"]["lease_database"] is None
@@ -89,6 +92,14 @@ def test_a_running_server(kea: Path, systemctl: Path) -> None:
     assert info["config"]["control_sockets"][0]["socket-type"] == "unix"
     assert info["config"]["interfaces"] == []
     assert "pass-word" not in repr(info)
+
+
+def test_a_file_that_is_newer_than_the_server_is_seen(kea: Path, systemctl: Path) -> None:
+    assert run_module("kea_info", gather=["server"], path=str(kea))["server"]["outdated"]
+    os.utime(kea, (1, 1))
+    assert not run_module("kea_info", gather=["server"], path=str(kea))["server"]["outdated"]
+    systemctl.write_text(systemctl.read_text().replace("NeedDaemonReload=no", "NeedDaemonReload=yes"))
+    assert run_module("kea_info", gather=["server"], path=str(kea))["server"]["outdated"]
 
 
 def test_a_server_that_does_not_answer_does_not_serve(kea: Path, systemctl: Path) -> None:
