@@ -199,6 +199,33 @@ def test_after_a_restart_of_the_server_the_last_rows_are_read_once_more(kea: Kea
     again.close()
 
 
+def test_a_position_that_was_set_back_lasts_though_a_sink_fails(kea: Kea, link: Callable[[], Any]) -> None:
+    first = make(link)
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    _events, position = drained(first, first.start(False))
+    first.close()
+    [(started,)] = kea.rows("SELECT extract(epoch FROM pg_postmaster_start_time())::float8 - 1")
+    again = make(link)
+    batch = again.read(position._replace(taken_at=started), 10)
+    assert (batch.events, batch.caught_up) == ((), False)
+    for _attempt in range(2):
+        assert [event.lease.address for event in again.read(batch.position, 10).events] == ["10.0.0.1"]
+    again.close()
+
+
+def test_half_a_pass_is_begun_anew_after_a_restart(kea: Kea, link: Callable[[], Any]) -> None:
+    """Its target may show numbers for ended that a crash gave out again, also where no row is young."""
+    first = make(link)
+    position = first.start(False)
+    first.close()
+    assert isinstance(position, EventPosition)
+    [(started,)] = kea.rows("SELECT extract(epoch FROM pg_postmaster_start_time())::float8 - 1")
+    again = make(link)
+    half = position._replace(taken_at=started, target=position.seen, xid=2**40, id=7)
+    assert again.read(half, 10).position == half._replace(target=None, xid=0, id=0)
+    again.close()
+
+
 def test_rows_that_all_passed_are_pruned_after_a_while(kea: Kea, link: Callable[[], Any]) -> None:
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
     kea.rows("UPDATE kea_events.lease_event SET recorded_at = now() - interval '2 hours'")

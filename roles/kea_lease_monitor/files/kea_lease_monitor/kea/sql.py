@@ -27,12 +27,13 @@ NOTHING_PRUNED = "SELECT EXISTS (SELECT FROM {schema}.lease_event WHERE xid < %(
 """Rows are pruned from the oldest on, so while one from before the position stands, none behind it is gone."""
 
 SINCE_RESTART = """
-SELECT xid::text::bigint FROM {schema}.lease_event
- WHERE recorded_at > to_timestamp(%(since)s) AND pg_postmaster_start_time() > to_timestamp(%(taken_at)s)
- ORDER BY xid, id
- LIMIT 1
+SELECT (SELECT xid::text::bigint FROM {schema}.lease_event
+         WHERE recorded_at > to_timestamp(%(since)s)
+         ORDER BY xid, id
+         LIMIT 1)
+ WHERE pg_postmaster_start_time() > to_timestamp(%(taken_at)s)
 """
-"""The first of the youngest rows, if the server was started after the position was taken; otherwise nothing."""
+"""One line if the server was started after the position was taken: the first of the youngest rows, or NULL."""
 
 EVENTS = """
 SELECT xid::text::bigint, id, extract(epoch FROM recorded_at)::float8, op,

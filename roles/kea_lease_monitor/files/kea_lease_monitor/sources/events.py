@@ -95,8 +95,11 @@ class EventsSource(Source):
                 raise PositionLostError("the database is another one, or was failed over")
             if self._fresh:
                 self._check_age(session, after)
-                after = self._rewound(session, after)
+                rewound = self._rewound(session, after)
                 self._fresh = False
+                if rewound != after:
+                    # Handed over by itself, because the caller keeps it even if a sink fails in the next batch.
+                    return Batch((), rewound, False)
             if after.scanned is not None:
                 return self._scan(session, after, limit)
             batch = self._read_rows(session, after, limit)
@@ -139,10 +142,11 @@ class EventsSource(Source):
         """
         since = after.taken_at - _REWIND
         found = self._ask(session, sql.SINCE_RESTART, since=since, taken_at=after.taken_at)
-        if not found or found[0][0] >= after.seen.xmax:
+        if not found:
             return after
-        xid, before = found[0][0], after.seen
-        seen = Snapshot(min(before.xmin, xid), xid, tuple(number for number in before.xip if number < xid))
+        xid, seen = found[0][0], after.seen
+        if xid is not None and xid < seen.xmax:
+            seen = Snapshot(min(seen.xmin, xid), xid, tuple(number for number in seen.xip if number < xid))
         return after._replace(seen=seen, target=None, xid=0, id=0)
 
     def _scan(self, session: Session, after: EventPosition, limit: int) -> Batch:
