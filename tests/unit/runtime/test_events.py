@@ -150,6 +150,42 @@ def test_it_reads_on_while_a_transaction_that_sent_no_wake_up_is_open(kea: Kea, 
     source.close()
 
 
+def test_a_wake_up_is_never_left_for_the_poll(
+    kea: Kea, link: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither one that begins a pass of several parts nor one that comes with the answer to a statement."""
+    now, told = Time(), [False] * 2
+    monkeypatch.setattr(database.Session, "woken", lambda _session: told.pop(0))
+    source = make(link, now.clock())
+    position = source.read(source.start(False), 10).position
+    for number in (1, 2, 3):
+        kea.lease(f"10.0.0.{number}", f"02:00:00:00:00:{number:02x}")
+    told[:] = [True, False, False, False, False, True]
+    position = source.read(position, 2).position
+    position = source.read(position, 2).position
+    assert source.due() - now.now < 0.051, "between the parts"
+    source.read(position, 2)
+    assert source.due() == now.now, "with an answer"
+    source.close()
+
+
+def test_a_transaction_of_hours_costs_no_reads_for_hours(kea: Kea, link: Callable[[], Any]) -> None:
+    now = Time()
+    source = make(link, now.clock())
+    other = kea.connect()
+    other.autocommit = False
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()")
+    _events, position = drained(source, source.start(False))
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    reads = 0
+    while now.now < 60:
+        position, reads, now.now = source.read(position, 10).position, reads + 1, max(source.due(), now.now + 0.001)
+    assert 40 < reads < 100, "20 times a second for two seconds, then hardly more often than the poll"
+    other.close()
+    source.close()
+
+
 def test_another_cluster_is_told_apart(kea: Kea, source: EventsSource) -> None:
     position = source.start(False)
     assert isinstance(position, EventPosition)

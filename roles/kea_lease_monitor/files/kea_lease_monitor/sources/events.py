@@ -25,6 +25,9 @@ _POLL = 5.0
 _PAUSE, _PAUSE_LIMIT = 0.002, 0.05
 """Seconds between reads while transactions that were in progress at the last wake-up still are."""
 
+_HURRY = 2.0
+"""Seconds after a wake-up beyond which such a transaction is not one of Kea's, and the pause grows up to the poll."""
+
 _UPKEEP = 60.0
 RETENTION = 3600.0
 """Seconds that passed rows are kept all the same, for a second monitor that is away for a moment."""
@@ -68,6 +71,7 @@ class EventsSource(Source):
         self._settling = False
         self._unfinished: Optional[FrozenSet[int]] = None
         self._pause = _PAUSE
+        self._woken_at = self._due
 
     def fileno(self) -> Optional[int]:
         return self._link.fileno()
@@ -91,20 +95,25 @@ class EventsSource(Source):
         with self._link.session() as session:
             self._prepare(session)
             self._woken = session.woken() or self._woken
-            if after.system != self._system:
-                raise PositionLostError("the database is another one, or was failed over")
-            if self._fresh:
-                self._check_age(session, after)
-                rewound = self._rewound(session, after)
-                self._fresh = False
-                if rewound != after:
-                    # Handed over by itself, because the caller keeps it even if a sink fails in the next batch.
-                    return Batch((), rewound, False)
-            if after.scanned is not None:
-                return self._scan(session, after, limit)
-            batch = self._read_rows(session, after, limit)
-            self._upkeep(session, after)
+            batch = self._batch(session, after, limit)
+            self._plan(session)
             return batch
+
+    def _batch(self, session: Session, after: EventPosition, limit: int) -> Batch:
+        if after.system != self._system:
+            raise PositionLostError("the database is another one, or was failed over")
+        if self._fresh:
+            self._check_age(session, after)
+            rewound = self._rewound(session, after)
+            self._fresh = False
+            if rewound != after:
+                # Handed over by itself, because the caller keeps it even if a sink fails in the next batch.
+                return Batch((), rewound, False)
+        if after.scanned is not None:
+            return self._scan(session, after, limit)
+        batch = self._read_rows(session, after, limit)
+        self._upkeep(session, after)
+        return batch
 
     def _prepare(self, session: Session) -> None:
         """LISTEN comes before any read of a new session: what is committed in between is then read or announced."""
@@ -192,15 +201,24 @@ class EventsSource(Source):
         transaction when it is the newest of all, pg_locks does. The set is taken one pause after the wake-up,
         because a notification can be seen an instant before its sender lets go of the lock.
         """
+        now = self._clock.monotonic()
         if self._woken:
-            self._woken, self._settling, self._unfinished, self._pause = False, True, None, _PAUSE
+            self._woken, self._settling, self._unfinished = False, True, None
+            self._pause, self._woken_at = _PAUSE, now
         elif self._settling:
             running = frozenset(row[0] for row in session.rows(sql.RUNNING))
             self._unfinished = running if self._unfinished is None else self._unfinished & running
             self._settling = bool(self._unfinished)
-        if self._settling:
-            self._due = self._clock.monotonic() + self._pause
-            self._pause = min(2 * self._pause, _PAUSE_LIMIT)
+            self._pause = min(2 * self._pause, _PAUSE_LIMIT if now - self._woken_at < _HURRY else _POLL)
+
+    def _plan(self, session: Session) -> None:
+        """A wake-up that came along with the answer to a statement makes no descriptor readable."""
+        self._woken = session.woken() or self._woken
+        now = self._clock.monotonic()
+        if self._woken:
+            self._due = now
+        elif self._settling:
+            self._due = min(self._due, now + self._pause)
 
     def _upkeep(self, session: Session, after: EventPosition) -> None:
         self._passed[self._name] = after.seen.xmin
