@@ -6,7 +6,7 @@ LAB := tests/lab/lab
 VENV = $(eval VENV := $$(shell $(LAB) setup))$(VENV)
 BIN = $(VENV)/bin
 RUN = PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.cache/ansible" ANSIBLE_FORCE_COLOR=1
-SCENARIOS := file database events
+SCENARIOS := file database events remote
 
 .PHONY: help demo demo-clean test check lint types unit sanity build integration molecule $(addprefix molecule-,$(SCENARIOS)) clean
 
