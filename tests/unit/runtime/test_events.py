@@ -13,6 +13,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 from kea_lease_monitor import database
+from kea_lease_monitor import position as positions
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import PositionLostError, TemporaryError
 from kea_lease_monitor.kea import sql
@@ -260,6 +261,45 @@ def test_half_a_pass_is_begun_anew_after_a_restart(kea: Kea, link: Callable[[], 
     half = position._replace(taken_at=started, target=position.seen, xid=2**40, id=7)
     assert again.read(half, 10).position == half._replace(target=None, xid=0, id=0)
     again.close()
+
+
+def test_events_that_the_trigger_lost_are_made_good_by_reading_all(
+    kea: Kea, link: Callable[[], Any], said: Callable[[], str]
+) -> None:
+    now = Time()
+    source = make(link, now.clock())
+    kea.rows("SELECT nextval('kea_events.lease_event_lost')")
+    _events, position = drained(source, source.start(False))
+    kea.rows("ALTER TABLE lease4 DISABLE TRIGGER USER")
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    kea.rows("SELECT nextval('kea_events.lease_event_lost')")
+    now.now += 61
+    with pytest.raises(PositionLostError, match="could not write"):
+        source.read(position, 10)
+    assert "[events_missing]" in said()
+    events, position = drained(source, source.start(True))
+    assert [event.lease.address for event in events] == ["10.0.0.1"]
+    now.now += 61
+    assert drained(source, position)[0] == [], "made good once"
+    source.close()
+
+
+def test_a_position_of_the_release_before_is_still_read() -> None:
+    before = '["events", 1, "s", 1.5, "1:2:", "3:4:", 5, 6, null]'
+    assert positions.load(before) == EventPosition("s", 1.5, Snapshot(1, 2, ()), Snapshot(3, 4, ()), 5, 6, None, 0)
+
+
+def test_rows_may_be_pruned_also_while_the_session_lasts(kea: Kea, link: Callable[[], Any]) -> None:
+    """A sink that fails for long keeps the position, and another monitor's upkeep knows nothing of it."""
+    source = make(link)
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    _events, position = drained(source, source.start(False))
+    old = position._replace(taken_at=position.taken_at - RETENTION)
+    assert source.read(old, 1).events == ()
+    kea.rows("DELETE FROM kea_events.lease_event")
+    with pytest.raises(PositionLostError, match="pruned"):
+        source.read(old, 1)
+    source.close()
 
 
 def test_rows_that_all_passed_are_pruned_after_a_while(kea: Kea, link: Callable[[], Any]) -> None:

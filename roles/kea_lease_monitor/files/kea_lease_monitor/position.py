@@ -61,6 +61,8 @@ class EventPosition(NamedTuple):
     id: int
     scanned: Optional[int]
     """Last lease address handed over while all leases are read; None when that is done."""
+    lost: int = 0
+    """Events that the trigger had lost when reading all leases made good for them."""
 
 
 Position = Union[FilePosition, EventPosition]
@@ -70,7 +72,7 @@ def dump(position: Position) -> str:
     if isinstance(position, FilePosition):
         return json.dumps(["file", 1, *position])
     fields: List[Any] = [str(field) if isinstance(field, Snapshot) else field for field in position]
-    return json.dumps(["events", 1, *fields])
+    return json.dumps(["events", 2, *fields])
 
 
 def load(text: str) -> Position:
@@ -80,10 +82,10 @@ def load(text: str) -> Position:
         if (kind, version) == ("file", 1):
             device, inode, offset, checksum = (int(field) for field in fields)
             return FilePosition(device, inode, offset, checksum)
-        if (kind, version) == ("events", 1):
-            system, taken_at, seen, target, xid, row, scanned = fields
+        if kind == "events" and version in (1, 2):
+            system, taken_at, seen, target, xid, row, scanned, lost = fields if version == 2 else [*fields, 0]
             parsed = None if target is None else Snapshot.parse(target)
-            return EventPosition(system, taken_at, Snapshot.parse(seen), parsed, xid, row, scanned)
+            return EventPosition(system, taken_at, Snapshot.parse(seen), parsed, xid, row, scanned, lost)
     except (ValueError, TypeError) as error:
         raise PositionLostError(f"the stored position {text[:80]!r} cannot be read") from error
     raise PositionLostError(f"the stored position is of kind {kind!r}, version {version!r}")

@@ -201,6 +201,12 @@ def events_lost(count: int) -> None:
     _LOST.set(count)
 
 
+def events_missing(subscription: str, count: int) -> None:
+    """A negative count: the trigger's counter was made anew."""
+    text = "The trigger could not write all events, or counts anew"
+    _say(logging.WARNING, "events_missing", text, subscription=subscription, count=count)
+
+
 def horizon(age: int) -> None:
     _HORIZON.set(age)
 

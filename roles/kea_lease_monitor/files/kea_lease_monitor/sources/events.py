@@ -85,8 +85,10 @@ class EventsSource(Source):
     def start(self, everything: bool) -> Position:
         with self._link.session() as session:
             self._prepare(session)
+            # Before the snapshot and before any lease is read: what is lost from here on is found by the upkeep.
+            _usage, lost, _age = self._ask(session, sql.HEALTH)[0]
             seen, taken_at = self._snapshot(session)
-            return EventPosition(self._system, taken_at, seen, None, 0, 0, -1 if everything else None)
+            return EventPosition(self._system, taken_at, seen, None, 0, 0, -1 if everything else None, lost)
 
     def read(self, after: Position, limit: int) -> Batch:
         if not isinstance(after, EventPosition):
@@ -102,8 +104,10 @@ class EventsSource(Source):
     def _batch(self, session: Session, after: EventPosition, limit: int) -> Batch:
         if after.system != self._system:
             raise PositionLostError("the database is another one, or was failed over")
-        if self._fresh:
+        away = self._clock.time() - after.taken_at > RETENTION / 2
+        if self._fresh or (away and after.scanned is None):
             self._check_age(session, after)
+        if self._fresh:
             rewound = self._rewound(session, after)
             self._fresh = False
             if rewound != after:
@@ -191,7 +195,7 @@ class EventsSource(Source):
         if len(rows) == limit:
             xid, number = rows[-1][:2]
             return Batch(events, after._replace(target=target, taken_at=taken_at, xid=xid, id=number), False)
-        return Batch(events, EventPosition(self._system, taken_at, target, None, 0, 0, None), True)
+        return Batch(events, EventPosition(self._system, taken_at, target, None, 0, 0, None, after.lost), True)
 
     def _schedule(self, session: Session) -> None:
         """After a wake-up, read again until the transactions that may have relied on it have ended.
@@ -230,6 +234,9 @@ class EventsSource(Source):
         telemetry.queue_usage(usage)
         telemetry.events_lost(lost)
         telemetry.horizon(age)
+        if lost != after.lost:
+            telemetry.events_missing(self._name, lost - after.lost)
+            raise PositionLostError("the trigger could not write some events")
         xmin = str(min(self._passed.values()))
         gone = self._ask(session, sql.PRUNE, xmin=xmin, age=RETENTION, limit=_PRUNED_AT_ONCE)[0][0]
         telemetry.pruned(gone)
