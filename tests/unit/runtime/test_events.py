@@ -205,6 +205,8 @@ def test_after_a_long_absence_all_is_read_again_unless_nothing_can_be_missing(
     kea: Kea, link: Callable[[], Any]
 ) -> None:
     first = make(link)
+    kea.lease("10.0.0.9", "02:00:00:00:00:09")
+    kea.rows("UPDATE kea_events.lease_event SET recorded_at = now() - interval '2 hours'")
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
     position = first.start(False)
     first.close()
