@@ -9,7 +9,6 @@ import os
 import select
 import time
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
@@ -22,7 +21,12 @@ from kea_lease_monitor.section import Section
 DEADLINE = 8.0
 """Seconds within which every statement must be answered. A half-open connection raises nothing by itself."""
 
-_ALLOWED: ContextVar[float] = ContextVar("allowed", default=DEADLINE)
+_STATEMENT_TIMEOUT = 7000
+"""Milliseconds; less than the deadline, so that a server that waits for a lock lets go before we give up on it: else
+each of our attempts would leave a session behind, until Kea gets none."""
+
+_CONNECTING = 40
+"""Seconds for all hosts together, below systemd's watchdog of 60 s; nothing else happens meanwhile."""
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
@@ -36,7 +40,7 @@ class Settings:
     name: str
     user: str
     connect_timeout: int
-    """Seconds."""
+    """Seconds for each host, or less when there are many."""
     password: Optional[str] = field(default=None, repr=False)
     password_file: Optional[str] = None
     ssl_mode: Optional[str] = None
@@ -87,6 +91,8 @@ class Settings:
             "sslcert": self.cert_file,
             "sslkey": self.key_file,
             "target_session_attrs": "read-write",
+            "connect_timeout": max(2, min(self.connect_timeout, _CONNECTING // len(self.host.split(",")))),
+            "options": f"-c statement_timeout={_STATEMENT_TIMEOUT}",
             "application_name": "kea-lease-monitor",
             "keepalives_idle": 5,
             "keepalives_interval": 3,
@@ -101,7 +107,7 @@ class Session:
 
     def __init__(self, settings: Settings) -> None:
         with _translated(f"the database {settings.name} at {settings.host}"):
-            with _deadline(settings.connect_timeout):
+            with _blocking():
                 self._connection = psycopg2.connect(**settings.parameters())
             self._connection.autocommit = True
 
@@ -156,12 +162,13 @@ class Link:
 
 
 @contextmanager
-def _deadline(seconds: float) -> Iterator[None]:
-    token = _ALLOWED.set(seconds)
+def _blocking() -> Iterator[None]:
+    """Without the callback libpq connects, and only then goes on to the next host when one does not answer in time."""
+    psycopg2.extensions.set_wait_callback(None)
     try:
         yield
     finally:
-        _ALLOWED.reset(token)
+        psycopg2.extensions.set_wait_callback(_wait)
 
 
 @contextmanager
@@ -183,12 +190,13 @@ def _translation(subject: str, error: psycopg2.Error) -> MonitorError:
 
 def _wait(connection: psycopg2.extensions.connection) -> None:
     """Called by psycopg2 whenever it would block: the one place where any statement can time out."""
-    due = time.monotonic() + _ALLOWED.get()
+    due = time.monotonic() + DEADLINE
     while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
-        number = [connection.fileno()]
-        readers, writers = (number, []) if state == psycopg2.extensions.POLL_READ else ([], number)
-        if not any(select.select(readers, writers, [], max(0.0, due - time.monotonic()))):
-            raise psycopg2.OperationalError(f"no answer within {_ALLOWED.get():.0f} seconds")
+        # Not select.select, which fails for descriptors from 1024 on.
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN if state == psycopg2.extensions.POLL_READ else select.POLLOUT)
+        if not poll.poll(max(0.0, due - time.monotonic()) * 1000):
+            raise psycopg2.OperationalError(f"no answer within {DEADLINE:.0f} seconds")
 
 
 psycopg2.extensions.set_wait_callback(_wait)

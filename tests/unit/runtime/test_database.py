@@ -1,0 +1,59 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sessions with PostgreSQL: several hosts, statements that wait, high descriptors."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import Any, Callable
+
+import pytest
+from kea_lease_monitor.database import Link, Settings
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.section import Section
+
+from runtime.world import Kea
+
+
+def made(**document: Any) -> Settings:
+    return Settings.parse(Section(document, "database"))
+
+
+def test_a_host_that_does_not_answer_is_passed_over(kea: Kea) -> None:
+    with socket.create_server(("127.0.0.77", 5432)):
+        began = time.monotonic()
+        hosts = f"127.0.0.77,{kea.cluster.socket}"
+        with Link(made(host=hosts, name=kea.name, connect_timeout=2)).session() as session:
+            assert session.rows("SELECT 1") == [(1,)]
+    assert time.monotonic() - began < 5
+
+
+def test_many_hosts_are_tried_before_the_watchdog_bites() -> None:
+    assert made(host=",".join("abcdefgh"), connect_timeout=60).parameters()["connect_timeout"] == 5
+    assert made(host="a", connect_timeout=3).parameters()["connect_timeout"] == 3
+
+
+def test_the_server_ends_a_statement_before_we_give_up_on_it(link: Callable[[], Any]) -> None:
+    one = link()
+    with one.session() as session:
+        assert session.rows("SHOW statement_timeout") == [("7s",)]
+        session.rows("SET statement_timeout = 50")
+        with pytest.raises(TemporaryError, match="statement timeout"):
+            session.rows("SELECT pg_sleep(5)")
+    one.close()
+
+
+def test_a_session_with_a_high_descriptor_works(link: Callable[[], Any]) -> None:
+    taken = [os.open("/dev/null", os.O_RDONLY) for _number in range(1030)]
+    one = link()
+    try:
+        with one.session() as session:
+            assert session.fileno() > 1023
+            assert session.rows("SELECT pg_sleep(0.05), 1")[0][1] == 1
+    finally:
+        one.close()
+        for number in taken:
+            os.close(number)
