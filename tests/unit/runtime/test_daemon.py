@@ -277,6 +277,14 @@ def test_db_makes_tells_and_refuses(tmp_path: Path) -> None:
         "kea-lease-monitor: error: the state database is empty already\n",
     )
     assert db("upgrade").returncode == 0
+    for path, problem in ((state, "file is not a database"), (f"{state}/none/x", "")):
+        (tmp_path / "state.sqlite").write_text("no database " * 100)
+        command = [sys.executable, str(RUNTIME / "kea_lease_monitor.py"), "db", "init", "--state", path]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+        assert problem in done.stderr
+    (tmp_path / "state.sqlite").unlink()
+    assert db("init").returncode == 0
     assert db("version").stdout == "schema 0001, this program needs 0001\n"
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import time
 from typing import Any, Callable
@@ -47,6 +48,8 @@ def test_the_server_ends_a_statement_before_we_give_up_on_it(link: Callable[[], 
 
 
 def test_a_session_with_a_high_descriptor_works(link: Callable[[], Any]) -> None:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, limit[1]), limit[1]))
     taken = [os.open("/dev/null", os.O_RDONLY) for _number in range(1030)]
     one = link()
     try:
@@ -57,3 +60,4 @@ def test_a_session_with_a_high_descriptor_works(link: Callable[[], Any]) -> None
         one.close()
         for number in taken:
             os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)

@@ -75,6 +75,20 @@ def test_a_version_that_never_was_is_refused(path: str) -> None:
         schema.downgrade(open_engine(path), "7")
 
 
+@pytest.mark.parametrize("content", ["", "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"])
+def test_a_start_mends_a_file_without_tables(path: str, content: str) -> None:
+    Path(path).touch()
+    sqlite3.connect(path).execute(content)
+    assert open_state(path).bookmarks() == []
+
+
+def test_a_file_that_is_no_database_is_said(path: str) -> None:
+    Path(path).write_text("no database " * 100)
+    for use in (open_state, create_state, Store):
+        with pytest.raises(TemporaryError, match=r"state.sqlite: file is not a database"):
+            use(path)
+
+
 def test_a_directory_that_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(TemporaryError, match="does not exist"):
         open_state(str(tmp_path / "none" / "state.sqlite"))

@@ -22,18 +22,31 @@ from kea_lease_monitor.state.store import Store, open_engine
 
 
 def create_state(path: str) -> None:
-    """Raises SchemaError when there is a newer one."""
+    """Raises SchemaError when there is a newer one, TemporaryError."""
     engine = open_engine(path)
-    schema.upgrade(engine)
-    engine.dispose()
+    try:
+        schema.upgrade(engine)
+    finally:
+        engine.dispose()
 
 
 def open_state(path: str) -> Store:
-    """Make it when there is none: an embedded database file needs no ceremony. Raises SchemaError, TemporaryError."""
-    if not os.path.exists(path) and os.path.isdir(os.path.dirname(path)):
+    """Make what is not there: an embedded database file needs no ceremony. Raises SchemaError, TemporaryError."""
+    if os.path.isdir(os.path.dirname(path)) and not _has_schema(path):
         create_state(path)
         telemetry.state_created(path)
     return Store(path)
+
+
+def _has_schema(path: str) -> bool:
+    """Not so either when a power cut, or a full disk, left an empty file behind."""
+    if not os.path.exists(path):
+        return False
+    engine = open_engine(path)
+    try:
+        return schema.current(engine) is not None
+    finally:
+        engine.dispose()
 
 
 class Monitor:

@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Optional
 from kea_lease_monitor import __version__, report, settings, telemetry
 from kea_lease_monitor.app import Monitor, create_state
 from kea_lease_monitor.clock import Clock
-from kea_lease_monitor.errors import ConfigurationError, MonitorError, SchemaError, TemporaryError
+from kea_lease_monitor.errors import ConfigurationError, MonitorError, SchemaError
 from kea_lease_monitor.kea.control import Apply
 from kea_lease_monitor.sinks.discovery import DEFAULT_DIRECTORY
 from kea_lease_monitor.sources.memfile import DEFAULT_PATH
@@ -154,17 +154,14 @@ def _status(options: argparse.Namespace) -> int:
 def _db(options: argparse.Namespace) -> int:
     path = options.state or _settings(options).state
     report.become_owner(path)
-    try:
-        if options.step == "init":
-            create_state(path)
-        engine = open_engine(path)
-        if options.step == "upgrade":
-            schema.upgrade(engine)
-        elif options.step == "downgrade":
-            schema.downgrade(engine, options.version)
-        print(f"schema {schema.current(engine) or 'none'}, this program needs {schema.versions()[-1]}")
-    except OSError as error:
-        raise TemporaryError(f"the state {path}: {error}") from error
+    if options.step == "init":
+        create_state(path)
+    engine = open_engine(path)
+    if options.step == "upgrade":
+        schema.upgrade(engine)
+    elif options.step == "downgrade":
+        schema.downgrade(engine, options.version)
+    print(f"schema {schema.current(engine) or 'none'}, this program needs {schema.versions()[-1]}")
     return 0
 
 

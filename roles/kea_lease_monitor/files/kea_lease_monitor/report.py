@@ -9,6 +9,7 @@ import json
 import os
 from typing import Any, Dict, List, Optional, Sequence
 
+from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.state.store import Heartbeat, Store
 
 STALE = 15.0
@@ -21,11 +22,17 @@ _COLUMNS = ("subscription", "status", "monitor", "version", "events", "beat", "b
 
 
 def become_owner(path: str) -> None:
-    """As root, act as whoever owns the state: a file that root made beside it would shut the monitor out."""
+    """As root, act as whoever owns the state: a file that root made beside it would shut the monitor out.
+
+    Raises TemporaryError.
+    """
     if os.geteuid() == 0:
-        status = os.stat(path if os.path.exists(path) else os.path.dirname(path) or ".")
-        os.setegid(status.st_gid)
-        os.seteuid(status.st_uid)
+        try:
+            status = os.stat(path if os.path.exists(path) else os.path.dirname(path) or ".")
+            os.setegid(status.st_gid)
+            os.seteuid(status.st_uid)
+        except OSError as error:
+            raise TemporaryError(f"the state {path}: {error.strerror}") from error
 
 
 def problem(heartbeats: Sequence[Heartbeat], names: Sequence[str], now: float) -> Optional[str]:

@@ -6,17 +6,29 @@
 from __future__ import annotations
 
 import os
-from typing import List, Optional
+from contextlib import contextmanager
+from typing import Iterator, List, Optional
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
-from kea_lease_monitor.errors import SchemaError
+from kea_lease_monitor.errors import SchemaError, TemporaryError
 
 _MIGRATIONS = os.path.join(os.path.dirname(__file__), "migrations")
+
+
+@contextmanager
+def translated(engine: Engine) -> Iterator[None]:
+    """The library's errors become TemporaryError."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        text = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise TemporaryError(f"the state {engine.url.database}: {text}") from error
 
 
 def _config(connection: Optional[Connection]) -> Config:
@@ -33,8 +45,8 @@ def versions() -> List[str]:
 
 
 def current(engine: Engine) -> Optional[str]:
-    """None for an empty database."""
-    with engine.connect() as connection:
+    """None for an empty database. Raises TemporaryError."""
+    with translated(engine), engine.connect() as connection:
         revision = MigrationContext.configure(connection).get_current_revision()
         return None if revision is None else str(revision)
 
@@ -55,13 +67,14 @@ def require(engine: Engine) -> None:
 
 
 def upgrade(engine: Engine) -> None:
+    """Raises SchemaError for a newer one, TemporaryError."""
     _known(engine)
-    with engine.begin() as connection:
+    with translated(engine), engine.begin() as connection:
         command.upgrade(_config(connection), "head")
 
 
 def downgrade(engine: Engine, version: Optional[str]) -> None:
-    """To ``version``, or by one step. Raises SchemaError."""
+    """To ``version``, or by one step. Raises SchemaError, TemporaryError."""
     _known(engine)
     known = versions()
     found = current(engine)
@@ -71,7 +84,7 @@ def downgrade(engine: Engine, version: Optional[str]) -> None:
     target = version or (known[before - 1] if before else "base")
     if target != "base" and target not in known[: before + 1]:
         raise SchemaError(f"schema {target} is not one before {found}; known are: base, {', '.join(known)}")
-    with engine.begin() as connection:
+    with translated(engine), engine.begin() as connection:
         command.downgrade(_config(connection), target)
 
 

@@ -13,7 +13,6 @@ from typing import Any, Iterator, List, NamedTuple, Optional, Sequence
 import sqlalchemy
 from sqlalchemy import event, func, select
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from kea_lease_monitor.batch import Rejection
 from kea_lease_monitor.errors import TemporaryError
@@ -65,24 +64,14 @@ class Store:
     """Raises SchemaError on opening a foreign schema, TemporaryError when the database refuses for now."""
 
     def __init__(self, path: str) -> None:
-        self._path = path
         if not os.path.isdir(os.path.dirname(path)):
             raise TemporaryError(f"the state's directory {os.path.dirname(path)} does not exist")
         self._engine = open_engine(path)
-        with self._translated():
-            schema.require(self._engine)
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except SQLAlchemyError as error:
-            text = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise TemporaryError(f"the state {self._path}: {text}") from error
+        schema.require(self._engine)
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        with self._translated(), self._engine.begin() as connection:
+        with schema.translated(self._engine), self._engine.begin() as connection:
             yield connection
 
     def bookmark(self, subscription: str) -> Optional[Bookmark]:
