@@ -193,7 +193,7 @@ def test_a_reload_takes_a_good_configuration_and_refuses_a_bad_one(file_daemon: 
 
 def test_the_command_line_of_the_user_s_document(kea: Kea, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    command = "--use-database-events --db-port 5432 --db-name kea --db-user postgres --db-password x --subnet-id 1"
+    command = "--use-database-events --db-port 5432 --db-name kea --db-user postgres --db-password -x --subnet-id 1"
     paths = ["--db-host", kea.cluster.socket, "--output-dir", str(tmp_path / "out"), "--state", str(tmp_path / "state")]
     daemon = Daemon.__new__(Daemon)
     daemon._log = tmp_path / "log"

@@ -111,6 +111,13 @@ def test_a_password_is_in_no_representation() -> None:
     assert found.database.secret() == "s3cret"
 
 
+@pytest.mark.parametrize("password", [12345678, "", 1.5, ["s3cret"]])
+def test_a_password_that_is_no_text_is_not_shown(password: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^database.password: a text is needed, in quotes") as refused:
+        settings.parse({**GOOD, "database": {"password": password}})
+    assert not password or str(password) not in str(refused.value)
+
+
 def test_a_credential_of_systemd_is_the_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "db-password").write_text("from systemd\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))

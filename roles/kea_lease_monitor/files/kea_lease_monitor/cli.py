@@ -28,12 +28,20 @@ def main(arguments: Optional[List[str]] = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or (given[0] not in COMMANDS and given[0] not in ("-h", "--help", "--version")):
         given.insert(0, "run")
-    options = _parser().parse_args(given)
+    options = _parser().parse_args(_joined(given, "--db-password"))
     try:
         return int(options.action(options))
     except MonitorError as error:
         print(f"kea-lease-monitor: error: {error}", file=sys.stderr)
         return 2 if isinstance(error, (ConfigurationError, SchemaError)) else 1
+
+
+def _joined(given: List[str], flag: str) -> List[str]:
+    """``--flag VALUE`` as ``--flag=VALUE``: a VALUE that begins with a dash else is refused, and then shown."""
+    if flag not in given[:-1]:
+        return given
+    at = given.index(flag)
+    return [*given[:at], f"{flag}={given[at + 1]}", *given[at + 2 :]]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,7 +76,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     for name in ("host", "name", "user"):
         parser.add_argument(f"--db-{name}", help="of the database")
     parser.add_argument("--db-port", type=int, help="of the database")
-    parser.add_argument("--db-password", help="better in a file or a credential: others can see a command line")
+    parser.add_argument("--db-password", help="better password_file in --config: others can see a command line")
     parser.add_argument("--subnet-id", type=int, action="append", help="only this subnet; may be repeated")
     parser.add_argument("--output-dir", help=f"for discovery files (default: {DEFAULT_DIRECTORY})")
     parser.add_argument("--state", help=f"state database (default: {settings.DEFAULT_STATE})")

@@ -56,7 +56,7 @@ class Settings:
             name=section.text("name", "kea"),
             user=section.text("user", "kea-lease-monitor"),
             connect_timeout=section.number("connect_timeout", 5, 1, 60),
-            password=section.optional_text("password"),
+            password=section.secret("password"),
             password_file=section.optional_text("password_file"),
             ssl_mode=section.choice("ssl_mode", SSL_MODES, "prefer"),
             ca_file=section.optional_text("ca_file"),

@@ -40,6 +40,13 @@ class Section:
     def optional_text(self, key: str) -> Optional[str]:
         return None if self._value.get(key) is None else self.text(key)
 
+    def secret(self, key: str) -> Optional[str]:
+        """An optional text that no error shows."""
+        value = self._take(key)
+        if value is not None and (not isinstance(value, str) or not value):
+            raise self.error(key, f"a text is needed, in quotes if it looks like a {type(value).__name__}")
+        return value
+
     def number(self, key: str, default: int, low: int, high: int) -> int:
         value = self._take(key)
         value = default if value is None else value

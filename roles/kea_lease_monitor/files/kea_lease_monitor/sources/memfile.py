@@ -45,7 +45,7 @@ class MemfileSource(Source):
     def __init__(self, path: str, clock: Clock) -> None:
         self._path = path
         self._clock = clock
-        self._watch = Watch(os.path.dirname(path), lambda name: lease_files.is_ours(path, name))
+        self._watch = Watch(os.path.dirname(path), lambda name: lease_files.is_ours(path, name), clock)
         self._due = clock.monotonic()
         self._tail: Optional[Tail] = None
         self._header: Optional[csv.Header] = None

@@ -13,17 +13,23 @@ from watchdog.events import FileSystemEvent
 from watchdog.observers import Observer
 
 from kea_lease_monitor import telemetry
+from kea_lease_monitor.clock import Clock
 
 _CHANGES = frozenset({"created", "modified", "moved", "deleted"})
 """Not "opened" and "closed", which our own reading would cause."""
+
+_RETRY = 60.0
+"""Seconds between two attempts, because watchdog keeps the descriptors of one that fails."""
 
 
 class Watch:
     """A readable descriptor for each change of a wanted file. Where inotify refuses, the caller's own timer must do."""
 
-    def __init__(self, directory: str, wanted: Callable[[str], bool]) -> None:
+    def __init__(self, directory: str, wanted: Callable[[str], bool], clock: Clock) -> None:
         self._directory = directory
         self._wanted = wanted
+        self._clock = clock
+        self._due = clock.monotonic()
         self._refused = ""
         self._observer: Optional[Any] = None
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -36,12 +42,14 @@ class Watch:
         with contextlib.suppress(BlockingIOError):
             while os.read(self._reader, 4096):
                 pass
-        if self._observer is None:
+        if self._observer is None and self._clock.monotonic() >= self._due:
             self._begin()
 
     def _begin(self) -> None:
         observer = Observer()
         try:
+            os.listdir(self._directory)  # Refuses what inotify would, and keeps nothing; so it may be asked each time.
+            self._due = self._clock.monotonic() + _RETRY
             observer.schedule(self, self._directory, recursive=False)
             observer.start()
         except OSError as error:
