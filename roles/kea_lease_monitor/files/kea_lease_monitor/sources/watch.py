@@ -46,10 +46,10 @@ class Watch:
             self._begin()
 
     def _begin(self) -> None:
-        observer = Observer()
         try:
             os.listdir(self._directory)  # Refuses what inotify would, and keeps nothing; so it may be asked each time.
             self._due = self._clock.monotonic() + _RETRY
+            observer = Observer()
             observer.schedule(self, self._directory, recursive=False)
             observer.start()
         except OSError as error:
