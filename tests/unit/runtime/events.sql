@@ -9,7 +9,7 @@ CREATE TABLE kea_events.lease_event (
     address inet, hwaddr bytea, client_id bytea, valid_lifetime bigint, expire timestamptz, subnet_id bigint,
     hostname text, state bigint, user_context text,
     old_hwaddr bytea, old_client_id bytea, old_hostname text, old_valid_lifetime bigint, old_expire timestamptz,
-    old_state bigint, PRIMARY KEY (xid, id));
+    old_state bigint, old_subnet_id bigint, PRIMARY KEY (xid, id));
 CREATE SEQUENCE kea_events.lease_event_lost;
 
 CREATE FUNCTION kea_lease_notify() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -26,10 +26,11 @@ BEGIN
             NEW.subnet_id, NEW.hostname, NEW.state, NEW.user_context);
     ELSE
         INSERT INTO kea_events.lease_event (op, address, hwaddr, client_id, valid_lifetime, expire, subnet_id, hostname,
-            state, user_context, old_hwaddr, old_client_id, old_hostname, old_valid_lifetime, old_expire, old_state)
+            state, user_context, old_hwaddr, old_client_id, old_hostname, old_valid_lifetime, old_expire, old_state,
+            old_subnet_id)
         VALUES ('U', '0.0.0.0'::inet + NEW.address, NEW.hwaddr, NEW.client_id, NEW.valid_lifetime, NEW.expire,
             NEW.subnet_id, NEW.hostname, NEW.state, NEW.user_context, OLD.hwaddr, OLD.client_id, OLD.hostname,
-            OLD.valid_lifetime, OLD.expire, OLD.state);
+            OLD.valid_lifetime, OLD.expire, OLD.state, OLD.subnet_id);
     END IF;
     IF pg_try_advisory_xact_lock(7349581) THEN
         NOTIFY kea_lease_events;

@@ -65,6 +65,13 @@ def test_the_life_of_a_lease(kea: Kea, source: EventsSource) -> None:
     assert kinds(source, position) == ["assigned", "changed", "declined", "assigned", "reclaimed", "deleted"]
 
 
+def test_a_lease_that_moves_to_another_subnet_is_no_renewal(kea: Kea, source: EventsSource) -> None:
+    position = source.start(False)
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    kea.rows("UPDATE lease4 SET subnet_id = 2")
+    assert kinds(source, position) == ["assigned", "changed"]
+
+
 def test_a_scan_tells_what_ran_out_and_what_never_will(kea: Kea, source: EventsSource) -> None:
     kea.lease("10.0.0.1", "02:00:00:00:00:01", left=-60)
     kea.lease("10.0.0.2", "02:00:00:00:00:02", left=-60, lifetime=4294967295)

@@ -40,7 +40,7 @@ SELECT xid::text::bigint, id, extract(epoch FROM recorded_at)::float8, op,
        address - '0.0.0.0'::inet, hwaddr, client_id, valid_lifetime,
        floor(extract(epoch FROM expire))::bigint, subnet_id, hostname, state, user_context,
        old_hwaddr, old_client_id, old_hostname, old_valid_lifetime,
-       floor(extract(epoch FROM old_expire))::bigint, old_state
+       floor(extract(epoch FROM old_expire))::bigint, old_state, old_subnet_id
   FROM {schema}.lease_event
  WHERE (xid >= %(xmax)s::xid8 OR xid = ANY (%(xip)s::xid8[]))
    AND family(address) = 4
@@ -134,10 +134,12 @@ def event_of(row: Tuple[Any, ...]) -> LeaseEvent:
     """A row of EVENTS. Raises ValueError for values that no lease has."""
     xid, number, recorded_at, operation = row[:4]
     lease = lease_of(row[4:13])
-    hwaddr, client_id, hostname, valid_lifetime, expire, state = row[13:]
+    hwaddr, client_id, hostname, valid_lifetime, expire, state, subnet_id = row[13:]
     previous: Optional[changes.Trace] = None
     if operation == "U":
-        old = (identifiers.number(lease.address), hwaddr, client_id, valid_lifetime, expire, lease.subnet_id, hostname)
+        # A row from before the table had this column says nothing of a change.
+        subnet_id = lease.subnet_id if subnet_id is None else subnet_id
+        old = (identifiers.number(lease.address), hwaddr, client_id, valid_lifetime, expire, subnet_id, hostname)
         previous = changes.trace(lease_of((*old, state, None)))
     kind = changes.of_record(operation, previous, lease)
     return LeaseEvent(kind, lease, f"{xid}.{number}", recorded_at)
