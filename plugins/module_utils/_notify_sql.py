@@ -67,6 +67,7 @@ EVENT_COLUMNS = [
     Column("old_valid_lifetime", "bigint"),
     Column("old_expire", "timestamp with time zone"),
     Column("old_state", "bigint"),
+    Column("old_subnet_id", "bigint"),
 ]
 EVENT_CONSTRAINTS = ["PRIMARY KEY (xid, id)"]
 # Otherwise autovacuum would lock Kea out whenever it returns the pages of pruned events to the file system.
@@ -99,11 +100,12 @@ WRITE_EVENT = """\
     ELSE
         -- OLD is all NULL when a lease is inserted.
         INSERT INTO {events} (op, address, hwaddr, client_id, valid_lifetime, expire, subnet_id, hostname, state,
-            user_context, old_hwaddr, old_client_id, old_hostname, old_valid_lifetime, old_expire, old_state)
+            user_context, old_hwaddr, old_client_id, old_hostname, old_valid_lifetime, old_expire, old_state,
+            old_subnet_id)
         VALUES (pg_catalog.left(TG_OP, 1)::pg_catalog."char", '0.0.0.0'::pg_catalog.inet + NEW.address, NEW.hwaddr,
             NEW.client_id, NEW.valid_lifetime, NEW.expire, NEW.subnet_id, NEW.hostname, NEW.state,
             CASE WHEN pg_catalog.octet_length(NEW.user_context) <= {user_context_limit} THEN NEW.user_context END,
-            OLD.hwaddr, OLD.client_id, OLD.hostname, OLD.valid_lifetime, OLD.expire, OLD.state);
+            OLD.hwaddr, OLD.client_id, OLD.hostname, OLD.valid_lifetime, OLD.expire, OLD.state, OLD.subnet_id);
     END IF;
 """
 WAKE_UP_EACH = f"""\

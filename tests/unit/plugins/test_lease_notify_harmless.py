@@ -29,21 +29,24 @@ def events(database: Database) -> Database:
 
 def test_an_event_holds_the_lease_and_what_it_was(events: Database) -> None:
     events.lease()
-    events.update("hostname = 'bmc-2', client_id = '\\x01ff', hwaddr = '\\x02', valid_lifetime = 60, state = 1")
+    events.update(
+        "hostname = 'bmc-2', client_id = '\\x01ff', hwaddr = '\\x02', valid_lifetime = 60, state = 1, subnet_id = 2"
+    )
     with events.session(KEA) as cursor:
         cursor.execute("DELETE FROM public.lease4")
     columns = (
         "op, host(address), encode(hwaddr, 'hex'), encode(client_id, 'hex'), valid_lifetime, expire, subnet_id, "
-        "hostname, state, user_context, encode(old_hwaddr, 'hex'), old_hostname, old_valid_lifetime, old_state"
+        "hostname, state, user_context, encode(old_hwaddr, 'hex'), old_hostname, old_valid_lifetime, old_state, "
+        "old_subnet_id"
     )
     rows = events.fetch(f"SELECT {columns} FROM kea_events.lease_event ORDER BY xid, id", user=MONITOR)
     expire = events.value("SELECT '2030-01-01 00:00:00+00'::timestamptz")
     first = ("020000000001", "", 3600, expire, 1, "bmc-1", 0, "")
-    second = ("02", "01ff", 60, expire, 1, "bmc-2", 1, "")
+    second = ("02", "01ff", 60, expire, 2, "bmc-2", 1, "")
     assert rows == [
-        ("I", "192.168.1.1", *first, None, None, None, None),
-        ("U", "192.168.1.1", *second, "020000000001", "bmc-1", 3600, 0),
-        ("D", "192.168.1.1", *second, None, None, None, None),
+        ("I", "192.168.1.1", *first, None, None, None, None, None),
+        ("U", "192.168.1.1", *second, "020000000001", "bmc-1", 3600, 0, 1),
+        ("D", "192.168.1.1", *second, None, None, None, None, None),
     ]
 
 
