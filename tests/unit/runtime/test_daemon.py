@@ -192,7 +192,6 @@ def test_a_reload_takes_a_good_configuration_and_refuses_a_bad_one(file_daemon: 
 
 
 def test_the_command_line_of_the_user_s_document(kea: Kea, tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
     command = "--use-database-events --db-port 5432 --db-name kea --db-user postgres --db-password -x --subnet-id 1"
     paths = ["--db-host", kea.cluster.socket, "--output-dir", str(tmp_path / "out"), "--state", str(tmp_path / "state")]
     daemon = Daemon.__new__(Daemon)
@@ -248,6 +247,7 @@ def test_metrics_are_served_when_asked_for(file_daemon: Daemon) -> None:
         (["--config", "/none"], "/none cannot be read: No such file or directory"),
         (["check-config", "--config", "/none"], "/none cannot be read"),
         (["--subnet-id", "0"], "match.subnets: numbers from 1 to 4294967294 are needed, not [0]"),
+        (["--output-dir", "/dev/null/out"], "--output-dir /dev/null/out cannot be made: Not a directory"),
         (["--lease-file", "x.csv"], "source.path: an absolute path is needed"),
         (["--config", "/none", "--subnet-id", "1"], "--config says all; not allowed beside it: subnet_id"),
         (["--db-port", "0", "--db-host", "x"], "database.port: a whole number from 1 to 65535 is needed, not 0"),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Callable
@@ -87,6 +88,18 @@ def test_a_file_that_is_no_database_is_said(path: str) -> None:
     for use in (open_state, create_state, Store):
         with pytest.raises(TemporaryError, match=r"state.sqlite: file is not a database"):
             use(path)
+
+
+def test_a_state_that_root_makes_belongs_to_the_owner_of_its_directory(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 12345, 12345)
+    path = tmp_path / "state.sqlite"
+    store = open_state(str(path))
+    store.settle(Bookmark("one", "first", "some", 1.0), [])
+    owner = tmp_path.stat().st_uid
+    assert {each.name: each.stat().st_uid for each in tmp_path.iterdir()} == {
+        each.name: owner for each in tmp_path.iterdir()
+    }
 
 
 def test_a_directory_that_is_missing_is_said(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Callable, Dict, List
 
-from kea_lease_monitor import __version__, loop, service, telemetry
+from kea_lease_monitor import __version__, files, loop, service, telemetry
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, MonitorError
@@ -23,6 +23,7 @@ from kea_lease_monitor.state.store import Store, open_engine
 
 def create_state(path: str) -> None:
     """Raises SchemaError when there is a newer one, TemporaryError."""
+    files.make_own(path)
     engine = open_engine(path)
     try:
         schema.upgrade(engine)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from typing import Any, Dict, List, Optional
@@ -117,6 +118,8 @@ def _document(options: argparse.Namespace) -> Any:
             raise ConfigurationError(f"--config says all; not allowed beside it: {', '.join(sorted(flags))}")
         document = settings.read(options.config or DEFAULT_CONFIG)
         return {**document, **flags} if isinstance(document, dict) else document
+    if options.output_dir and os.path.isabs(options.output_dir):
+        _make_directory(options.output_dir)
     sinks: List[Dict[str, Any]] = [{"type": "discovery", "directory": options.output_dir or DEFAULT_DIRECTORY}]
     if options.use_database_events or options.db_host:
         sinks.insert(0, {"type": "reservation"})
@@ -129,6 +132,13 @@ def _document(options: argparse.Namespace) -> Any:
         "log_level": options.log_level or "INFO",
         "subscriptions": [{"name": "default", "match": {"subnets": options.subnet_id or []}, "sinks": sinks}],
     }
+
+
+def _make_directory(path: str) -> None:
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"--output-dir {path} cannot be made: {error.strerror}") from error
 
 
 def _settings(options: argparse.Namespace) -> settings.Settings:

@@ -46,6 +46,22 @@ def touch(path: str) -> None:
         raise TemporaryError(f"{path} cannot be written: {error.strerror}") from error
 
 
+def make_own(path: str) -> None:
+    """Make an empty file unless there is one; made by root it belongs to whom its directory does.
+
+    Else one attempt as root would shut the service out of its own directory. Raises TemporaryError.
+    """
+    try:
+        if os.path.exists(path):
+            return
+        touch(path)
+        if os.geteuid() == 0:
+            status = os.stat(os.path.dirname(path) or ".")
+            os.chown(path, status.st_uid, status.st_gid)
+    except OSError as error:
+        raise TemporaryError(f"{path} cannot be written: {error.strerror}") from error
+
+
 def sync_directory(directory: str) -> None:
     """Make renames in it durable. Raises TemporaryError."""
     try:
