@@ -79,6 +79,34 @@ def test_a_scan_tells_what_ran_out_and_what_never_will(kea: Kea, source: EventsS
     assert kinds(source, source.start(True)) == ["expired", "assigned", "reclaimed"]
 
 
+def test_of_two_leases_of_a_client_a_scan_tells_the_younger(kea: Kea, source: EventsSource) -> None:
+    for subnet, times in enumerate(
+        [((3600, 3600), (3600, 1800)), ((4294967295, 0), (60, 50)), ((60, 50), (60, 50))], 1
+    ):
+        for number, (lifetime, left) in enumerate(times):
+            kea.lease(f"10.0.{subnet}.{number}", "02:00:00:00:00:01", "", subnet, lifetime=lifetime, left=left)
+    kea.lease("10.0.4.0", "02:00:00:00:00:01", subnet=4)
+    kea.lease("10.0.4.1", "02:00:00:00:00:01", subnet=4, state=2, left=7200)
+    kea.lease("10.0.5.0", "", subnet=5)
+    kea.lease("10.0.5.1", "", subnet=5, left=7200)
+    held = [event for event in drained(source, source.start(True))[0] if event.kind is EventKind.ASSIGNED]
+    assert [event.lease.address for event in held] == [
+        *("10.0.1.0", "10.0.2.0", "10.0.3.1", "10.0.4.0", "10.0.5.0", "10.0.5.1")
+    ]
+
+
+def test_a_scan_uses_indexes(kea: Kea) -> None:
+    kea.rows(
+        "INSERT INTO lease4 (address, hwaddr, valid_lifetime, expire, subnet_id, state)"
+        " SELECT n, decode(lpad(to_hex(n), 12, '0'), 'hex'), 60, now(), 1, 0 FROM generate_series(1, 20000) AS n"
+    )
+    kea.rows("ANALYZE lease4")
+    with kea.connection.cursor() as cursor:
+        cursor.execute("EXPLAIN " + sql.SCAN, {"address": 5, "limit": 1000})
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Seq Scan" not in plan, plan
+
+
 def test_a_transaction_that_commits_late_is_read_late_and_nothing_waits_for_it(kea: Kea, source: EventsSource) -> None:
     _events, position = drained(source, source.start(False))
     slow = kea.connect()

@@ -51,25 +51,39 @@ SELECT xid::text::bigint, id, extract(epoch FROM recorded_at)::float8, op,
 """
 """First line of the condition: not visible in the snapshot already taken, written so that the primary key serves it."""
 
-SCAN = """
+_HELD = "younger.state = 0 AND younger.valid_lifetime > 0"
+
+_CLTT = f"""
+coalesce({{lease}}.expire - make_interval(secs => nullif({{lease}}.valid_lifetime, {lifetime.INFINITE})), {{lease}}.expire)
+"""
+"""When Kea last heard of the client: for an infinite lease Kea stores just that (kea-facts 2)."""
+
+SCAN = f"""
 SELECT address, hwaddr, client_id, valid_lifetime, floor(extract(epoch FROM expire))::bigint, subnet_id, hostname,
        state, user_context
   FROM lease4
  WHERE address > %(address)s
+   AND (coalesce(hwaddr, '') = '' OR NOT EXISTS (
+           SELECT FROM lease4 AS younger
+            WHERE younger.hwaddr = lease4.hwaddr AND younger.subnet_id = lease4.subnet_id AND {_HELD}
+              AND ({_CLTT.format(lease="younger")}, younger.address) > ({_CLTT.format(lease="lease4")}, lease4.address)))
  ORDER BY address
  LIMIT %(limit)s
 """
+"""Of several leases of one client in a subnet the youngest one only: the order of the addresses says nothing."""
 
 PRUNE = """
 WITH gone AS (
     DELETE FROM {schema}.lease_event
-     WHERE ctid = ANY (ARRAY(SELECT ctid FROM {schema}.lease_event
-                              WHERE xid < %(xmin)s::xid8
-                                AND recorded_at < clock_timestamp() - make_interval(secs => %(age)s)
-                              ORDER BY xid, id LIMIT %(limit)s))
+     WHERE ctid = ANY (ARRAY(SELECT ctid
+                               FROM (SELECT ctid, recorded_at FROM {schema}.lease_event
+                                      WHERE xid < %(xmin)s::xid8
+                                      ORDER BY xid, id LIMIT %(limit)s) AS oldest
+                              WHERE recorded_at < clock_timestamp() - make_interval(secs => %(age)s)))
     RETURNING 1)
 SELECT count(*) FROM gone
 """
+"""Only the oldest are looked at, so that an hour of rows that are still kept is not read through each minute."""
 
 HEALTH = """
 SELECT pg_notification_queue_usage(),

@@ -100,7 +100,8 @@ class MemfileSource(Source):
             if reading is None:
                 self._report_missing()
                 return Batch((), after, True)
-            self._present, self._behind = list(reading.leases.values()), reading.end
+            # Of two leases of one client the younger one comes later, and so wins.
+            self._present, self._behind = sorted(reading.leases.values(), key=lambda lease: lease.cltt), reading.end
         now = self._clock.time()
         portion = self._present[after.offset : after.offset + limit]
         end = after.offset + len(portion)
