@@ -206,6 +206,12 @@ def test_kea_s_load_order_at_the_start(files: Files) -> None:
     assert files.view == {"10.0.0.2": "02:00:00:00:00:16", "10.0.0.3": "02:00:00:00:00:21"}
 
 
+def test_of_two_leases_of_a_client_the_younger_comes_last(files: Files) -> None:
+    files.create()
+    files.write(row(1, client=7, cltt=NOW + 9) + row(2, client=7))
+    assert files.addresses() == ["10.0.0.2", "10.0.0.1"]
+
+
 def test_completed_stands_for_both(files: Files) -> None:
     Path(lease_files.previous(str(files.path))).write_text(HEADER + row(1))
     Path(lease_files.completed(str(files.path))).write_text(HEADER + row(2))

@@ -51,26 +51,25 @@ SELECT xid::text::bigint, id, extract(epoch FROM recorded_at)::float8, op,
 """
 """First line of the condition: not visible in the snapshot already taken, written so that the primary key serves it."""
 
-_HELD = "younger.state = 0 AND younger.valid_lifetime > 0"
-
-_CLTT = f"""
-coalesce({{lease}}.expire - make_interval(secs => nullif({{lease}}.valid_lifetime, {lifetime.INFINITE})), {{lease}}.expire)
-"""
-"""When Kea last heard of the client: for an infinite lease Kea stores just that (kea-facts 2)."""
-
-SCAN = f"""
+SCAN = """
 SELECT address, hwaddr, client_id, valid_lifetime, floor(extract(epoch FROM expire))::bigint, subnet_id, hostname,
        state, user_context
   FROM lease4
  WHERE address > %(address)s
    AND (coalesce(hwaddr, '') = '' OR NOT EXISTS (
-           SELECT FROM lease4 AS younger
-            WHERE younger.hwaddr = lease4.hwaddr AND younger.subnet_id = lease4.subnet_id AND {_HELD}
-              AND ({_CLTT.format(lease="younger")}, younger.address) > ({_CLTT.format(lease="lease4")}, lease4.address)))
+           SELECT FROM lease4 AS other
+            WHERE other.hwaddr = lease4.hwaddr AND other.subnet_id = lease4.subnet_id
+              AND other.state = 0 AND other.valid_lifetime > 0
+              AND (coalesce(other.expire - make_interval(secs => nullif(other.valid_lifetime, %(infinite)s)),
+                            other.expire), other.address)
+                > (coalesce(lease4.expire - make_interval(secs => nullif(lease4.valid_lifetime, %(infinite)s)),
+                            lease4.expire), lease4.address)))
  ORDER BY address
  LIMIT %(limit)s
 """
-"""Of several leases of one client in a subnet the youngest one only: the order of the addresses says nothing."""
+"""Of several leases of one client in a subnet the youngest one only, by the time when Kea last heard of it; for an
+infinite lease Kea stores just that (kea-facts 2).
+"""
 
 PRUNE = """
 WITH gone AS (

@@ -13,7 +13,7 @@ from kea_lease_monitor.batch import Batch
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import PositionLostError
-from kea_lease_monitor.kea import changes, sql
+from kea_lease_monitor.kea import changes, lifetime, sql
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.position import EventPosition, Position, Snapshot
 from kea_lease_monitor.section import Section
@@ -163,7 +163,7 @@ class EventsSource(Source):
         return after._replace(seen=seen, target=None, xid=0, id=0)
 
     def _scan(self, session: Session, after: EventPosition, limit: int) -> Batch:
-        rows = self._ask(session, sql.SCAN, address=after.scanned, limit=limit)
+        rows = self._ask(session, sql.SCAN, address=after.scanned, limit=limit, infinite=lifetime.INFINITE)
         now = self._clock.time()
         events = []
         for row in rows:
