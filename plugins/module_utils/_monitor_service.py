@@ -43,6 +43,7 @@ class Monitor:
             "releases": self._releases.names(),
             "links": sorted(path for path, target in self._links.items() if _points_to(path, target)),
             "active": bool(unit and unit.active),
+            "enabled": bool(unit and unit.enabled),
         }
 
     def stage(self, name: str, files: Files) -> bool:
@@ -54,22 +55,25 @@ class Monitor:
         return True
 
     def present(self, name: str, files: Files, restart: bool) -> bool:
-        """Have the release in force and healthy. Returns whether anything changed; ends the module on failure."""
+        """Have the release in force, healthy, and started with the host. Returns whether anything changed; ends the module on failure."""
         former = self._releases.current()
         altered = self.stage(name, files)
         unit = _systemd.find(self._module, UNIT)
         reads = [self._config, os.path.join(self._releases.root, "current")]
         needed = altered or restart or former != name or not (unit and unit.active) or unit.outdated(reads)
+        disabled = not (unit and unit.enabled)
         unlinked = [path for path, target in self._links.items() if not _points_to(path, target)]
         if not self._check:
             if former != name:
                 self._releases.activate(name)
             for path in unlinked:
                 self._releases.link(path, self._links[path])
+            if disabled:
+                self._systemctl("enable", "--quiet")
             if needed:
                 self._restart_or_go_back(name, former)
             self._releases.prune()
-        return bool(needed or unlinked)
+        return bool(needed or disabled or unlinked)
 
     def absent(self) -> bool:
         """Have no release and no link. The configuration, the state and what the daemon wrote stay."""

@@ -31,7 +31,7 @@ attributes:
 options:
   state:
     description:
-      - With V(present), the release is in force and healthy.
+      - With V(present), the release is in force and healthy, and the unit starts with the host.
       - With V(staged), it is on the disk and not in force, so that a configuration can be tested with it.
       - With V(absent), the unit is stopped and disabled and all releases are removed; its configuration and state stay.
     type: str
@@ -116,6 +116,9 @@ monitor:
     active:
       description: Whether the unit runs.
       type: bool
+    enabled:
+      description: Whether the unit starts with the host.
+      type: bool
 journal:
   description: The last lines of the journal.
   returned: when the release was not healthy
@@ -149,7 +152,7 @@ def main() -> None:
     result = {}
     if module.params["state"] == "absent":
         changed = monitor.absent()
-        after = {"current": None, "releases": [], "links": [], "active": False}
+        after = {"current": None, "releases": [], "links": [], "active": False, "enabled": False}
     else:
         files = unpack(module.params["content"])
         try:
@@ -162,7 +165,7 @@ def main() -> None:
             after = dict(before, releases=sorted({*before["releases"], name}))
         else:
             changed = monitor.present(name, files, module.params["restart"])
-            after = dict(before, current=name, releases=sorted({*before["releases"], name}), active=True)
+            after = dict(before, current=name, releases=sorted({*before["releases"], name}), active=True, enabled=True)
     after = after if module.check_mode else monitor.state()
     module.exit_json(changed=changed, monitor=after, diff={"before": before, "after": after}, **result)
 
