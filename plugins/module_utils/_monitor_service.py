@@ -55,7 +55,10 @@ class Monitor:
         return True
 
     def present(self, name: str, files: Files, restart: bool) -> bool:
-        """Have the release in force, healthy, and started with the host. Returns whether anything changed; ends the module on failure."""
+        """Have the release in force, healthy, and started with the host. Returns whether anything changed.
+
+        Ends the module on failure.
+        """
         former = self._releases.current()
         altered = self.stage(name, files)
         unit = _systemd.find(self._module, UNIT)
