@@ -12,7 +12,7 @@ import pytest
 from kea_lease_monitor import position as positions
 from kea_lease_monitor.app import open_state
 from kea_lease_monitor.backoff import Backoff
-from kea_lease_monitor.batch import Batch, Delivery
+from kea_lease_monitor.batch import Batch, Delivery, Pending
 from kea_lease_monitor.errors import PositionLostError, RefusedError, TemporaryError
 from kea_lease_monitor.lease import EventKind, LeaseEvent
 from kea_lease_monitor.pipeline import BATCH, Pipeline, Subscription
@@ -67,11 +67,14 @@ class ListSink(Sink):
         self.got: list[LeaseEvent] = []
         self.problem: Exception | None = None
         self.poison: LeaseEvent | None = None
+        self.pending: Pending | None = None
 
     def check(self) -> None: ...
 
-    def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
+    def deliver(self, events: Sequence[LeaseEvent]) -> Delivery | Pending:
         occur(self.problem)
+        if self.pending:
+            return self.pending
         if self.poison in events:
             raise RefusedError("poison")
         self.got += events
@@ -260,3 +263,35 @@ def test_an_idle_subscription_stores_its_place_now_and_then(world: World) -> Non
 def test_waits_are_spread_over_the_whole_range() -> None:
     assert Backoff(lambda: 0.0).retry(5.0, 3, "").due == 5.0
     assert Backoff(lambda: 0.5).retry(5.0, 3, "").due == 5.2
+
+
+def test_a_sink_that_is_at_work_is_waited_for_and_nothing_else_is_read(world: World) -> None:
+    world.source.events = [event(1)]
+    world.sink.pending = Pending(42, 30.0)
+    world.pipeline.pump()
+    world.source.events.append(event(2))
+    assert (world.pipeline.fileno(), world.pipeline.due()) == (42, 30.0)
+    world.run()
+    assert (world.source.limits, world.stored()) == ([BATCH], None)
+    world.sink.pending = None
+    world.pipeline.pump()
+    assert world.sink.got == [event(1)]
+    world.pipeline.pump()
+    assert world.sink.got == [event(1), event(2)]
+    assert world.pipeline.fileno() is None
+
+
+def test_work_that_fails_later_and_later_is_tried_less_and_less(world: World) -> None:
+    """A command that is started anew has not recovered anything yet."""
+    world.source.events = [event(1)]
+    waits = []
+    for _attempt in range(4):
+        world.sink.pending, world.sink.problem = Pending(42, world.time.now + 30), None
+        world.pipeline.pump()
+        world.sink.problem = TemporaryError("the command failed")
+        world.pipeline.pump()
+        waits.append(world.pipeline.due() - world.time.now)
+        world.time.now = world.pipeline.due()
+    assert waits == sorted(waits)
+    assert waits[-1] > 4 * waits[0]
+    assert len(world.source.limits) == 4, "each time the batch was read again, not kept"

@@ -27,7 +27,7 @@ from kea_lease_monitor.sinks.reservation_file import Options as FileOptions
 from kea_lease_monitor.sinks.reservation_file import ReservationFileSink, Site
 
 from runtime.builders import event
-from runtime.contracts import ReservationContract, SinkContract
+from runtime.contracts import KeepingContract, ReservationContract
 from runtime.world import Kea, settings
 
 
@@ -196,7 +196,7 @@ HOSTILE = [
 ]
 
 
-class TestDiscovery(SinkContract):
+class TestDiscovery(KeepingContract):
     @pytest.fixture
     def sink(self, tmp_path: Path) -> Any:
         self.directory = tmp_path

@@ -44,3 +44,14 @@ class Delivery(NamedTuple):
     skipped: int = 0
     """Events that ask nothing of this sink."""
     rejected: Tuple[Rejection, ...] = ()
+    executed: int = 0
+    """Events that a command accepted; what it made of them is its own matter."""
+
+
+class Pending(NamedTuple):
+    """A sink is still at work: the same events are handed to it again when one of the two is so."""
+
+    fileno: int
+    """This descriptor became readable."""
+    due: float
+    """This time has come, by the monotonic clock."""

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
-from typing import List, Optional, Sequence
+from dataclasses import dataclass, field
+from typing import List, Optional, Sequence, Tuple, Union
 
 from kea_lease_monitor import position as positions
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.backoff import Backoff, Retry
-from kea_lease_monitor.batch import Batch, Delivery, Reason, Rejection
+from kea_lease_monitor.batch import Batch, Delivery, Pending, Reason, Rejection
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import MonitorError, PositionLostError, RefusedError
 from kea_lease_monitor.lease import LeaseEvent
@@ -42,6 +42,17 @@ class Subscription:
     """Changes with the match and the sinks: what leases became under other ones must be made good."""
 
 
+@dataclass
+class _Work:
+    """A batch on its way through the sinks. It is kept only while one of them says that it is still acting."""
+
+    batch: Batch
+    wanted: Sequence[LeaseEvent]
+    sinks: List[Sink]
+    """Those that have not acted yet."""
+    rejected: List[Rejection] = field(default_factory=list)
+
+
 class Pipeline:
     """Everything that fails is tried again for ever; what was not settled is simply read again."""
 
@@ -58,6 +69,8 @@ class Pipeline:
         self._position: Optional[Position] = None
         self._lost = ""
         self._more = True
+        self._work: Optional[_Work] = None
+        self._pending: Optional[Pending] = None
         self._unsettled: List[Rejection] = []
         self._settle_due: Optional[float] = None
         self.retry: Optional[Retry] = None
@@ -72,13 +85,18 @@ class Pipeline:
         return "retrying" if self.retry else "running"
 
     def fileno(self) -> Optional[int]:
+        if self._pending:
+            return self._pending.fileno
         return None if self.retry else self._source.fileno()
 
     def due(self) -> float:
         """When ``pump`` is wanted at the latest, by the monotonic clock; 0 is at once."""
-        if self.retry:
+        if self._pending:
+            due = self._pending.due
+        elif self.retry:
             return self.retry.due
-        due = 0.0 if self._more else self._source.due()
+        else:
+            due = 0.0 if self._more else self._source.due()
         return due if self._settle_due is None else min(due, self._settle_due)
 
     def pump(self) -> None:
@@ -94,7 +112,8 @@ class Pipeline:
         except Exception:  # A defect in one source or sink must not stop the others, and may pass with the next lease.
             self._fail(traceback.format_exc())
             return
-        self._succeed()
+        if not self._pending:
+            self._succeed()
 
     def stop(self) -> None:
         """Settle what was delivered. Raises nothing: whatever cannot be stored is read again."""
@@ -109,15 +128,25 @@ class Pipeline:
     def _step(self) -> None:
         if self._settle_due is not None and self._settle_due <= self._clock.monotonic():
             self.settle()
+        work = self._work or self._read()
+        # Forgotten before anything can fail: what no sink holds is read again.
+        self._work = self._pending = None
+        while work.sinks:
+            answer = self._deliver(work.sinks[0], work.wanted)
+            if isinstance(answer, Pending):
+                self._work, self._pending = work, answer
+                return
+            work.rejected += answer.rejected
+            del work.sinks[0]
+        self._unsettled += work.rejected
+        self._advance(work.batch, work.wanted)
+
+    def _read(self) -> _Work:
         if self._position is None:
             self._position = self._begin()
         batch = self._source.read(self._position, BATCH)
         wanted = [event for event in batch.events if self._subscription.match(event)]
-        rejected: List[Rejection] = []
-        for sink in self._sinks if wanted else ():
-            rejected += self._deliver(sink, wanted).rejected
-        self._unsettled += rejected
-        self._advance(batch, wanted)
+        return _Work(batch, wanted, list(self._sinks) if wanted else [])
 
     def _begin(self) -> Position:
         for sink in self._sinks:
@@ -134,19 +163,14 @@ class Pipeline:
         self._lost = ""
         return position
 
-    def _deliver(self, sink: Sink, events: Sequence[LeaseEvent]) -> Delivery:
-        """What the sink refuses is halved until the one event that it refuses stands alone."""
+    def _deliver(self, sink: Sink, events: Sequence[LeaseEvent]) -> Union[Delivery, Pending]:
         try:
-            delivery = sink.deliver(events)
+            answer = sink.deliver(events)
         except RefusedError as error:
-            if len(events) > 1:
-                half = len(events) // 2
-                parts = (self._deliver(sink, events[:half]), self._deliver(sink, events[half:]))
-                return Delivery(rejected=parts[0].rejected + parts[1].rejected)
-            delivery = Delivery(rejected=(Rejection(events[0], Reason.REFUSED, str(error)),))
-        for rejection in delivery.rejected:
+            answer = Delivery(rejected=_refused(sink, events, str(error)))
+        for rejection in answer.rejected if isinstance(answer, Delivery) else ():
             telemetry.dead_letter(self.name, sink.name, rejection)
-        return delivery
+        return answer
 
     def _advance(self, batch: Batch, wanted: Sequence[LeaseEvent]) -> None:
         if batch.position != self._position and self._settle_due is None:
@@ -186,3 +210,19 @@ class Pipeline:
         if self.retry:
             telemetry.recovered(self.name, self.retry.attempt)
             self.retry, self.status_since = None, self._clock.time()
+
+
+def _refused(sink: Sink, events: Sequence[LeaseEvent], error: str) -> Tuple[Rejection, ...]:
+    """What the sink refuses is halved until the one event that it refuses stands alone."""
+    if len(events) == 1:
+        return (Rejection(events[0], Reason.REFUSED, error),)
+    half = len(events) // 2
+    return _probed(sink, events[:half]) + _probed(sink, events[half:])
+
+
+def _probed(sink: Sink, events: Sequence[LeaseEvent]) -> Tuple[Rejection, ...]:
+    try:
+        answer = sink.deliver(events)
+    except RefusedError as error:
+        return _refused(sink, events, str(error))
+    return answer.rejected if isinstance(answer, Delivery) else ()

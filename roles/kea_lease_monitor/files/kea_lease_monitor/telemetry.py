@@ -166,7 +166,7 @@ def delivered(subscription: str, count: int, caught_up: bool, now: float, oldest
 
 
 def sink_result(sink: str, delivery: Delivery) -> None:
-    for result in ("created", "updated", "unchanged", "skipped"):
+    for result in ("created", "updated", "unchanged", "skipped", "executed"):
         if count := getattr(delivery, result):
             _RESULTS.labels(sink, result).inc(count)
 

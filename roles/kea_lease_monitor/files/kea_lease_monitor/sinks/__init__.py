@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, NamedTuple
 
+from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sinks import discovery, reservation, reservation_file
+from kea_lease_monitor.sinks import discovery, exec, reservation, reservation_file
 from kea_lease_monitor.sinks.base import Sink
 
 
@@ -24,5 +25,6 @@ SINKS: Dict[str, SinkType] = {
     "reservation_file": SinkType(
         reservation_file.Options.parse, lambda options, _link: reservation_file.ReservationFileSink(options)
     ),
+    "exec": SinkType(exec.Options.parse, lambda options, _link: exec.ExecSink(options, Clock())),
     "discovery": SinkType(discovery.Options.parse, lambda options, _link: discovery.DiscoverySink(options)),
 }

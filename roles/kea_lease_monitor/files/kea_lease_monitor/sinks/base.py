@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import abc
-from typing import Sequence
+from typing import Sequence, Union
 
-from kea_lease_monitor.batch import Delivery
+from kea_lease_monitor.batch import Delivery, Pending
 from kea_lease_monitor.lease import LeaseEvent
 
 
@@ -22,11 +22,12 @@ class Sink(abc.ABC):
         """Raises TemporaryError when nothing could be delivered now."""
 
     @abc.abstractmethod
-    def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
-        """Act on all events and return when the effect is durable.
+    def deliver(self, events: Sequence[LeaseEvent]) -> Union[Delivery, Pending]:
+        """Act on all events and return when the effect is durable; or say what to wait for while others get their turn.
 
-        Raises TemporaryError (all will come again) or RefusedError (one of them can never be accepted; the caller
-        finds out which one by handing them over singly).
+        After Pending the caller comes back with the same events, unless it is stopped. Raises TemporaryError (all will
+        come again) or RefusedError (one of them can never be accepted; the caller finds out which one by handing them
+        over singly; a sink that answers Pending finds out itself).
         """
 
     @abc.abstractmethod

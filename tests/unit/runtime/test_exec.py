@@ -1,0 +1,194 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sink that runs a command: contract, exit codes, deadline, and a pipeline that goes on meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+from kea_lease_monitor.batch import Delivery, Pending, Reason
+from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.errors import ConfigurationError, TemporaryError
+from kea_lease_monitor.section import Section
+from kea_lease_monitor.sinks.exec import ExecSink, Options
+
+from runtime.builders import event
+from runtime.contracts import SinkContract, delivered
+
+KEEP = """
+import json, sys
+events = json.load(sys.stdin)["events"]
+with open(sys.argv[1], "a") as out:
+    for event in events:
+        print(event["lease"]["address"], file=out)
+"""
+
+
+def make(script: str, *arguments: str, timeout: int = 30) -> ExecSink:
+    return ExecSink(Options((sys.executable, "-c", script, *arguments), timeout), Clock())
+
+
+class TestExec(SinkContract):
+    @pytest.fixture
+    def sink(self, tmp_path: Path) -> Iterator[Any]:
+        seen = tmp_path / "seen"
+        sink = make(KEEP, str(seen))
+        yield sink, lambda: sorted(seen.read_text().split())
+        sink.close()
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[..., ExecSink]]:
+    made: list[ExecSink] = []
+
+    def start(*arguments: Any, **more: Any) -> ExecSink:
+        made.append(make(*arguments, **more))
+        return made[-1]
+
+    yield start
+    for sink in made:
+        sink.close()
+
+
+def test_the_document(run: Callable[..., ExecSink], tmp_path: Path) -> None:
+    sink = run("import sys; open(sys.argv[1], 'w').write(sys.stdin.read())", str(tmp_path / "out"))
+    assert delivered(sink, [event(1)]) == Delivery(executed=1)
+    written = json.loads((tmp_path / "out").read_text())
+    (found,) = written["events"]
+    assert (written["version"], found["kind"], found["ref"]) == (1, "assigned", "ref-1")
+    assert found["lease"]["hwaddr"] == "02:00:00:00:00:01"
+    assert found["lease"]["state"] == 0
+
+
+def test_a_batch_of_any_size_and_any_noise_blocks_nobody(run: Callable[..., ExecSink]) -> None:
+    """Pipes would: neither reads what the other writes before it wrote all of its own."""
+    sink = run("import sys; sys.stderr.write('x' * 10**6); sys.stdout.write('x' * 10**6); sys.stdin.read()")
+    assert delivered(sink, [event(1, hostname="h" * 1000)] * 1000).executed == 1000
+
+
+def test_while_the_command_runs_the_sink_only_says_so(run: Callable[..., ExecSink], tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    sink = run("import sys; open(sys.argv[1]).read()", str(gate))
+    events = [event(1)]
+    first = sink.deliver(events)
+    assert isinstance(first, Pending)
+    assert sink.deliver(events) == first, "the same command, not a second one"
+    gate.write_text("")
+    assert delivered(sink, events).executed == 1
+
+
+@pytest.mark.parametrize("code", [1, 75, 127])
+def test_any_other_code_is_tried_again_and_told_with_its_last_words(run: Callable[..., ExecSink], code: int) -> None:
+    sink = run(f"import sys; print('first'); print('no route', file=sys.stderr); sys.exit({code})")
+    for _time in range(2):
+        with pytest.raises(TemporaryError, match=f"ended with code {code}: no route"):
+            delivered(sink, [event(1)])
+
+
+def test_a_signal_is_tried_again(run: Callable[..., ExecSink]) -> None:
+    with pytest.raises(TemporaryError, match="ended by signal 9"):
+        delivered(run("import os; os.kill(os.getpid(), 9)"), [event(1)])
+
+
+def test_code_65_refuses_for_ever_and_costs_the_others_nothing(run: Callable[..., ExecSink], tmp_path: Path) -> None:
+    script = """
+import json, sys
+found = [event["lease"]["address"] for event in json.load(sys.stdin)["events"]]
+if "10.0.0.3" in found:
+    sys.exit("3 is bad") if False else (print("3 is bad", file=sys.stderr), sys.exit(65))
+print(*found, sep="\\n", file=open(sys.argv[1], "a"))
+"""
+    seen = tmp_path / "seen"
+    delivery = delivered(run(script, str(seen)), [event(number) for number in range(1, 6)])
+    assert [(each.event.ref, each.reason, each.detail) for each in delivery.rejected] == [
+        ("ref-3", Reason.REFUSED, "3 is bad")
+    ]
+    assert delivery.executed == 4
+    assert sorted(seen.read_text().split()) == ["10.0.0.1", "10.0.0.2", "10.0.0.4", "10.0.0.5"]
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z"
+
+
+def awaited(condition: Callable[[], bool]) -> None:
+    due = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < due
+        signal.sigtimedwait([], 0.01)
+
+
+def test_a_command_that_hangs_ends_with_all_that_it_started(run: Callable[..., ExecSink], tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = """
+import os, signal, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = os.fork()
+if child:
+    open(sys.argv[1] + ".part", "w").write(f"{os.getpid()} {child}")
+    os.rename(sys.argv[1] + ".part", sys.argv[1])
+signal.pause()
+"""
+    sink = run(script, str(pids), timeout=1)
+    with pytest.raises(TemporaryError, match="did not end within 1 seconds"):
+        delivered(sink, [event(1)])
+    for pid in map(int, pids.read_text().split()):
+        awaited(lambda pid=pid: gone(pid))
+
+
+def test_closing_ends_the_command_within_the_time_of_a_clean_stop(run: Callable[..., ExecSink]) -> None:
+    sink = run("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()")
+    answer = sink.deliver([event(1)])
+    assert isinstance(answer, Pending)
+    begin = time.monotonic()
+    sink.close()
+    assert time.monotonic() - begin < 2
+
+
+def test_it_inherits_no_secret(run: Callable[..., ExecSink], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PGPASSWORD", "secret")
+    sink = run("import os, sys; open(sys.argv[1], 'w').write(' '.join(sorted(os.environ)))", str(tmp_path / "out"))
+    delivered(sink, [event(1)])
+    assert set((tmp_path / "out").read_text().split()) <= {"LANG", "PATH", "LC_CTYPE"}
+
+
+def test_no_shell_reads_the_arguments(run: Callable[..., ExecSink], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    delivered(run("import sys; open(sys.argv[1], 'w').write(sys.argv[2])", str(out), "$(id); *"), [event(1)])
+    assert out.read_text() == "$(id); *"
+
+
+def test_a_program_that_is_missing_is_said_before_any_lease_is_read() -> None:
+    sink = ExecSink(Options(("/nonexistent/program",), 1), Clock())
+    with pytest.raises(TemporaryError, match="no program that this user may run"):
+        sink.check()
+    with pytest.raises(TemporaryError, match="cannot be run"):
+        sink.deliver([event(1)])
+
+
+@pytest.mark.parametrize("command", [[], ["relative"], ["/bin/true", "a\0b"]])
+def test_a_command_that_can_be_none_is_refused(command: list[str]) -> None:
+    with pytest.raises(ConfigurationError, match=r"sinks\[0\].command"):
+        Options.parse(Section({"command": command}, "sinks[0]"))
+
+
+def test_descriptors_are_given_back(run: Callable[..., ExecSink]) -> None:
+    sink = run("pass")
+    delivered(sink, [event(1)])
+    before = len(os.listdir("/proc/self/fd"))
+    for _time in range(5):
+        delivered(sink, [event(1)])
+    assert len(os.listdir("/proc/self/fd")) == before
