@@ -153,6 +153,25 @@ def test_a_server_that_restarts_is_waited_for(events_daemon: Daemon, kea: Kea, c
     assert events_daemon.process.poll() is None
 
 
+def test_a_stop_waits_for_no_statement_and_loses_nothing(events_daemon: Daemon, kea: Kea) -> None:
+    events_daemon.said("Caught up with the leases")
+    blocker = kea.connect()
+    blocker.autocommit = False
+    blocker.cursor().execute("LOCK hosts")
+    kea.lease("10.0.0.2", "02:00:00:00:00:02")
+    waits = "SELECT pid FROM pg_stat_activity WHERE application_name = 'kea-lease-monitor' AND wait_event_type = 'Lock'"
+    until(lambda: kea.rows(waits), "the reservation waits for the lock")
+    began = time.monotonic()
+    events_daemon.stop()
+    assert time.monotonic() - began < 2
+    until(lambda: not kea.rows(waits), "the server gives up a statement that nobody waits for")
+    blocker.commit()
+    blocker.close()
+    assert len(kea.reservations()) == 1
+    events_daemon.start()
+    events_daemon.said("Static reservation created: address=10.0.0.2")
+
+
 def test_check_and_status_tell_how_it_is(file_daemon: Daemon) -> None:
     file_daemon.said("Caught up with the leases")
     healthy = until(lambda: (done := file_daemon.ask("check")).returncode == 0 and done, "health")

@@ -12,6 +12,7 @@ import time
 from typing import Any, Callable
 
 import pytest
+from kea_lease_monitor import database
 from kea_lease_monitor.database import Link, Settings
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.section import Section
@@ -61,3 +62,42 @@ def test_a_session_with_a_high_descriptor_works(link: Callable[[], Any]) -> None
         for number in taken:
             os.close(number)
         resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+
+
+def test_what_waits_for_a_database_ends_when_the_program_does(
+    kea: Kea, link: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = link()
+    with one.session():
+        pass
+    monkeypatch.setattr(database, "_PATIENCE", database._Patience())
+    began = time.monotonic()
+    database.end_within(0.3)
+    with pytest.raises(TemporaryError, match="before the end"), one.session() as session:
+        session.rows("SELECT pg_sleep(5)")
+    silent = socket.create_server(("127.0.0.77", 5432))
+    with pytest.raises(TemporaryError, match="not made in time"), Link(made(host="127.0.0.77")).session():
+        pass
+    silent.close()
+    assert time.monotonic() - began < 1
+
+
+def test_a_statement_that_nobody_waits_for_any_more_has_no_effect(
+    kea: Kea, link: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take effect after what its successor does."""
+    kea.rows("CREATE TABLE effects (x int)")
+    blocker = kea.connect()
+    blocker.autocommit = False
+    blocker.cursor().execute("LOCK effects")
+    monkeypatch.setattr(database, "DEADLINE", 0.1)
+    with pytest.raises(TemporaryError), link().session() as session:
+        session.rows("INSERT INTO effects VALUES (1)")
+    due = time.monotonic() + 5
+    while kea.rows(
+        "SELECT FROM pg_stat_activity WHERE query ~ '^INSERT' AND datname = 'kea' AND pid <> pg_backend_pid()"
+    ):
+        assert time.monotonic() < due
+    blocker.commit()
+    blocker.close()
+    assert kea.rows("SELECT * FROM effects") == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import Callable, Dict, List
 
-from kea_lease_monitor import __version__, files, loop, service, telemetry
+from kea_lease_monitor import __version__, database, files, loop, service, telemetry
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, MonitorError
@@ -19,6 +19,9 @@ from kea_lease_monitor.sinks import SINKS
 from kea_lease_monitor.sources import SOURCES, Surroundings
 from kea_lease_monitor.state import schema
 from kea_lease_monitor.state.store import Store, open_engine
+
+_STOP_WITHIN = 1.0
+"""Seconds that databases get to answer once we are to stop; the batch in hand is settled with the state in between."""
 
 
 def create_state(path: str) -> None:
@@ -64,7 +67,7 @@ class Monitor:
         self._serve(settings)
 
     def run(self) -> None:
-        signals = loop.Signals()
+        signals = loop.Signals(lambda: database.end_within(_STOP_WITHIN))
         loop.run(self._tasks, signals, self._reload, self._clock)
         telemetry.stopping(signals.stop)
         self._heart.stop()

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import select
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import psycopg2
 import psycopg2.extensions
@@ -27,6 +28,13 @@ each of our attempts would leave a session behind, until Kea gets none."""
 
 _CONNECTING = 40
 """Seconds for all hosts together, below systemd's watchdog of 60 s; nothing else happens meanwhile."""
+
+_GONE_WITHIN = 500
+"""Milliseconds in which a server (14 and later) notices that who asked is gone, and ends a statement that waits: else
+it would take effect seconds after our successor has begun."""
+
+_SLICE = 0.2
+"""Seconds of waiting between two looks at whether we are to stop."""
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
@@ -107,8 +115,7 @@ class Session:
 
     def __init__(self, settings: Settings) -> None:
         with _translated(f"the database {settings.name} at {settings.host}"):
-            with _blocking():
-                self._connection = psycopg2.connect(**settings.parameters())
+            self._connection = connect(settings)
             self._connection.autocommit = True
 
     def rows(self, statement: str, parameters: Optional[Mapping[str, Any]] = None) -> List[Tuple[Any, ...]]:
@@ -161,14 +168,66 @@ class Link:
             self.listening = False
 
 
-@contextmanager
-def _blocking() -> Iterator[None]:
-    """Without the callback libpq connects, and only then goes on to the next host when one does not answer in time."""
+class _Patience:
+    """How long all that waits may go on; the end comes nearer when the program is to stop."""
+
+    def __init__(self) -> None:
+        self._end = float("inf")
+
+    def end_within(self, seconds: float) -> None:
+        self._end = min(self._end, time.monotonic() + seconds)
+
+    def wait(self, seconds: float, step: Callable[[float], bool]) -> bool:
+        """Call ``step`` with portions of the time until it says that it is done. Returns whether it did."""
+        due = time.monotonic() + seconds
+        while not (done := step(max(0.0, min(_SLICE, due - time.monotonic(), self._end - time.monotonic())))):
+            if time.monotonic() >= min(due, self._end):
+                break
+        return done
+
+
+_PATIENCE = _Patience()
+
+
+def end_within(seconds: float) -> None:
+    """Whatever waits for a database, now or later, gives up when these seconds are over. Safe in a signal's handler."""
+    _PATIENCE.end_within(seconds)
+
+
+def connect(settings: Settings) -> psycopg2.extensions.connection:
+    """A new connection to the first host that may be written to. Raises psycopg2.Error.
+
+    In a thread, because neither the resolver nor libpq can be told to stop; and without the callback, because libpq
+    then itself goes on to the next host when one does not answer in time.
+    """
+    made: List[psycopg2.extensions.connection] = []
+    failed: List[psycopg2.Error] = []
+    parameters = settings.parameters()
+
+    def attempt() -> None:
+        try:
+            made.append(psycopg2.connect(**parameters))
+        except psycopg2.Error as error:
+            failed.append(error)
+
+    def joined(seconds: float) -> bool:
+        thread.join(seconds)
+        return not thread.is_alive()
+
+    thread = threading.Thread(target=attempt, name="connect", daemon=True)
     psycopg2.extensions.set_wait_callback(None)
     try:
-        yield
+        thread.start()
+        _PATIENCE.wait(2 * _CONNECTING, joined)
     finally:
         psycopg2.extensions.set_wait_callback(_wait)
+    if not made:
+        raise failed[0] if failed else psycopg2.OperationalError("the connection was not made in time")
+    if made[0].server_version >= 140000:
+        with made[0].cursor() as cursor:
+            cursor.execute(f"SET client_connection_check_interval = {_GONE_WITHIN}")
+        made[0].commit()
+    return made[0]
 
 
 @contextmanager
@@ -191,12 +250,16 @@ def _translation(subject: str, error: psycopg2.Error) -> MonitorError:
 def _wait(connection: psycopg2.extensions.connection) -> None:
     """Called by psycopg2 whenever it would block: the one place where any statement can time out."""
     due = time.monotonic() + DEADLINE
+    # Not select.select, which fails for descriptors from 1024 on.
+    poll = select.poll()
+
+    def answered(seconds: float) -> bool:
+        return bool(poll.poll(seconds * 1000))
+
     while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
-        # Not select.select, which fails for descriptors from 1024 on.
-        poll = select.poll()
         poll.register(connection.fileno(), select.POLLIN if state == psycopg2.extensions.POLL_READ else select.POLLOUT)
-        if not poll.poll(max(0.0, due - time.monotonic()) * 1000):
-            raise psycopg2.OperationalError(f"no answer within {DEADLINE:.0f} seconds")
+        if not _PATIENCE.wait(due - time.monotonic(), answered):
+            raise psycopg2.OperationalError(f"no answer within {DEADLINE:.0f} seconds, or before the end")
 
 
 psycopg2.extensions.set_wait_callback(_wait)

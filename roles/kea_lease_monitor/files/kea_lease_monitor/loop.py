@@ -28,9 +28,11 @@ class Task(Protocol):
 class Signals:
     """Signals become flags and a readable descriptor, so that they are handled between two steps and never within."""
 
-    def __init__(self) -> None:
+    def __init__(self, hurry: Callable[[], None]) -> None:
+        """``hurry`` is called at once when we are to stop, amid whatever is done, for what waits there to end soon."""
         self.stop = ""
         self.reload = False
+        self._hurry = hurry
         self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -41,6 +43,7 @@ class Signals:
             self.reload = True
         else:
             self.stop = signal.Signals(number).name
+            self._hurry()
 
     def fileno(self) -> int:
         return self._reader
@@ -61,7 +64,7 @@ def run(tasks: List[Task], signals: Signals, reload: Callable[[], None], clock: 
             continue
         now = clock.monotonic()
         for task in tasks:
-            if task.fileno() in readable or task.due() <= now:
+            if not signals.stop and (task.fileno() in readable or task.due() <= now):
                 task.pump()
 
 
