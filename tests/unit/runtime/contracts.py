@@ -154,10 +154,10 @@ class KeepingContract(SinkContract):
 
 
 class ReservationContract(KeepingContract):
-    """Also ``sink[2](hwaddr, address)`` makes a reservation by hand."""
+    """Also ``sink[2](hwaddr, address)`` makes a reservation by hand, ``sink[3](address, another)`` changes one."""
 
     def test_an_address_reserved_for_another_is_a_conflict(self, sink: Any) -> None:
-        writer, addresses, by_hand = sink
+        writer, addresses, by_hand, _edit = sink
         by_hand("02:ff:ff:ff:ff:ff", "10.0.0.1")
         delivery = writer.deliver([event(1), event(2)])
         assert (delivery.created, len(delivery.rejected)) == (1, 1)
@@ -165,26 +165,80 @@ class ReservationContract(KeepingContract):
         assert addresses() == ["10.0.0.1", "10.0.0.2"]
 
     def test_who_moves_away_makes_room_in_the_same_batch(self, sink: Any) -> None:
-        writer, addresses, _by_hand = sink
+        writer, addresses, *_more = sink
         writer.deliver([event(1, client=1)])
         delivery = writer.deliver([event(1, client=2), event(3, client=1)])
         assert (delivery.created, delivery.updated, delivery.rejected) == (1, 1, ())
         assert addresses() == ["10.0.0.1", "10.0.0.3"]
 
     def test_an_address_handed_on_within_a_batch_belongs_to_the_last(self, sink: Any) -> None:
-        writer, addresses, _by_hand = sink
+        writer, addresses, *_more = sink
         delivery = writer.deliver([event(1, client=1), event(1, client=2)])
         assert (delivery.created, delivery.skipped) == (1, 1)
         assert addresses() == ["10.0.0.1"]
 
+    def test_who_moves_away_later_makes_room_then(self, sink: Any, said: Callable[[], str]) -> None:
+        """All leases are read in any order: the backlog that says 'A is now 2's' before 'and 1 went to C'."""
+        writer, addresses, *_more = sink
+        writer.deliver([event(1, client=1)])
+        assert writer.deliver([event(1, client=2)]).rejected[0].reason is Reason.ADDRESS_TAKEN
+        assert writer.deliver([event(3, client=1)]).updated == 1
+        assert addresses() == ["10.0.0.1", "10.0.0.3"]
+        assert "[conflict_over]" in said()
+        assert writer.deliver([event(1, client=2), event(3, client=1)]).unchanged == 2
+
+    def test_a_conflict_is_forgotten_once_the_lease_is_another_one(self, sink: Any) -> None:
+        writer, addresses, *_more = sink
+        writer.deliver([event(1, client=1)])
+        writer.deliver([event(1, client=2)])
+        writer.deliver([event(1, client=2, kind=EventKind.RELEASED)])
+        writer.deliver([event(3, client=1)])
+        assert addresses() == ["10.0.0.3"]
+
+    def test_what_a_person_reserved_is_never_changed(self, sink: Any) -> None:
+        writer, addresses, by_hand, _edit = sink
+        by_hand("02:00:00:00:00:01", "10.0.0.9")
+        (rejection,) = writer.deliver([event(1)]).rejected
+        assert (rejection.reason, addresses()) == (Reason.EDITED, ["10.0.0.9"])
+        assert "a person reserved 10.0.0.9" in rejection.detail
+        assert writer.deliver([event(9, client=1)]).unchanged == 1
+
+    def test_what_a_person_changed_stays_also_when_all_leases_are_read_again(self, sink: Any) -> None:
+        writer, addresses, _by_hand, edit = sink
+        writer.deliver([event(1)])
+        edit("10.0.0.1", "10.0.0.7")
+        assert writer.deliver([event(1)]) == Delivery(unchanged=1), "the lease that we had acted upon"
+        assert writer.deliver([event(2, client=1)]).rejected[0].reason is Reason.EDITED
+        assert addresses() == ["10.0.0.7"]
+        assert writer.deliver([event(7, client=1)]).unchanged == 1, "Kea gave the client what the person wanted"
+
+    def test_a_name_that_a_person_changed_stays_and_moves_along(
+        self, sink: Any, hostname_of: Callable[[str], str], rename: Callable[[str, str], None]
+    ) -> None:
+        writer, *_more = sink
+        writer.deliver([event(1)])
+        assert writer.deliver([event(1, hostname="other")]).updated == 1, "ours follows the lease"
+        rename("10.0.0.1", "by-hand")
+        assert writer.deliver([event(1, hostname="third")]).unchanged == 1
+        assert writer.deliver([event(2, client=1, hostname="third")]).updated == 1
+        assert hostname_of("10.0.0.2") == "by-hand"
+
+    def test_replaying_everything_changes_nothing(self, sink: Any) -> None:
+        writer, addresses, *_more = sink
+        history = [event(1, client=1), event(2, client=2), event(3, client=1), event(1, client=2), event(4, client=4)]
+        for _time in range(3):
+            for each in history:
+                writer.deliver([each])
+            assert addresses() == ["10.0.0.1", "10.0.0.3", "10.0.0.4"]
+
     def test_a_lease_without_a_name_takes_none_away(self, sink: Any, hostname_of: Callable[[str], str]) -> None:
-        writer, _addresses, _by_hand = sink
+        writer, *_more = sink
         writer.deliver([event(1)])
         assert writer.deliver([event(1, hostname="")]).unchanged == 1
         assert hostname_of("10.0.0.1") == "host-1"
 
     def test_the_log_lines_that_people_look_for(self, sink: Any, said: Callable[[], str]) -> None:
-        writer, _addresses, _by_hand = sink
+        writer, *_more = sink
         writer.deliver([event(1)])
         writer.deliver([event(2, client=1)])
         assert "Static reservation created: address=10.0.0.1 hwaddr=02:00:00:00:00:01 subnet=1" in said()

@@ -114,7 +114,8 @@ def test_hosts_written_by_hand_stay_as_they_were_written() -> None:
     hosts = HostList(text.encode())
     assert hosts.reserve(lease(9)) == ("conflict", "02:ff:ff:ff:ff:ff")
     assert hosts.reserve(lease(1)) == ("created", "")
-    assert hosts.reserve(lease(8, hwaddr="02:ff:ff:ff:ff:ff")) == ("updated", "")
+    assert hosts.reserve(lease(8, hwaddr="02:ff:ff:ff:ff:ff")) == ("edited", "10.0.0.9")
+    assert hosts.reserve(lease(2, client=1)) == ("updated", "")
     rendered = hosts.render().decode()
     assert rendered.startswith("# mine\n")
     assert '"boot-file-name": "x"' in rendered

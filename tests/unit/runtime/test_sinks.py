@@ -9,6 +9,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -16,7 +18,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from kea_lease_monitor import files
+from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, RefusedError, TemporaryError
 from kea_lease_monitor.kea import reservations, sql
@@ -41,9 +43,19 @@ class TestReservation(ReservationContract):
                 *(hwaddr.replace(":", ""), address),
             )
 
+        def edit(address: str, another: str) -> None:
+            kea.rows(
+                "UPDATE hosts SET ipv4_address = %s::inet - '0.0.0.0' WHERE ipv4_address = %s::inet - '0.0.0.0'",
+                *(another, address),
+            )
+
         sink = ReservationSink(link())
-        yield sink, lambda: [row[1] for row in kea.reservations()], by_hand
+        yield sink, lambda: [row[1] for row in kea.reservations()], by_hand, edit
         sink.close()
+
+    @pytest.fixture
+    def rename(self, kea: Kea) -> Callable[[str, str], None]:
+        return lambda address, name: kea.rows("UPDATE hosts SET hostname = %s", name) and None
 
     @pytest.fixture
     def hostname_of(self, kea: Kea) -> Callable[[str], str]:
@@ -59,13 +71,70 @@ class TestReservation(ReservationContract):
         sink[0].deliver([event(3, client=1)])
         assert kea.rows("SELECT last_value FROM hosts_host_id_seq")[0][0] == before[0][0], "an update costs none either"
 
-    def test_it_works_with_our_constraint_too(self, kea: Kea, sink: Any) -> None:
-        kea.rows(
+    @pytest.mark.parametrize(
+        "statement",
+        [
             "ALTER TABLE hosts ADD CONSTRAINT hosts_dhcp_identifier_subnet_unique"
-            " UNIQUE (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id)"
-        )
+            " UNIQUE (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id)",
+            # As in schema 6.2, and as in a database that was born before 3.2 (kea-facts 1.3).
+            "DROP INDEX key_dhcp4_identifier_subnet_id; CREATE UNIQUE INDEX key_dhcp4_identifier_subnet_id ON hosts"
+            " (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id)"
+            " WHERE dhcp4_subnet_id IS NOT NULL AND dhcp4_subnet_id <> 0",
+            "CREATE UNIQUE INDEX hosts_dhcp4_identifier_subnet_id ON hosts"
+            " (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id) WHERE dhcp4_subnet_id IS NOT NULL",
+        ],
+        ids=["our constraint", "schema 6.2", "two indexes"],
+    )
+    def test_it_works_with_any_index_that_keas_schemas_had(self, kea: Kea, sink: Any, statement: str) -> None:
+        kea.rows(statement)
         assert sink[0].deliver([event(1)]).created == 1
         assert sink[0].deliver([event(2, client=1)]).updated == 1
+
+    @pytest.mark.parametrize("address", ["10.0.0.1", "10.0.0.5"])
+    def test_whoever_writes_at_the_same_moment_is_not_overwritten(self, kea: Kea, sink: Any, address: str) -> None:
+        writer, addresses, *_more = sink
+        other = Kea.__new__(Kea)
+        other.connection = kea.connect()
+        other.connection.autocommit = False
+        other.rows(
+            "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address)"
+            " VALUES ('\\x020000000001', 0, 1, %s::inet - '0.0.0.0')",
+            address,
+        )
+        answers: list[Any] = []
+        thread = threading.Thread(target=lambda: answers.append(writer.deliver([event(1), event(2)])))
+        thread.start()
+        due = time.monotonic() + 5
+        while not kea.rows("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+            assert time.monotonic() < due, "it does not wait for the other"
+        other.connection.commit()
+        thread.join()
+        other.connection.close()
+        (delivery,) = answers
+        assert delivery.created == 1
+        assert addresses() == sorted([address, "10.0.0.2"])
+        assert delivery.unchanged + len(delivery.rejected) == 1
+
+    def test_an_address_is_filled_in_where_a_person_reserved_only_options(self, kea: Kea, sink: Any) -> None:
+        kea.rows(
+            "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, hostname, user_context)"
+            " VALUES ('\\x020000000001', 0, 1, 'mine', '{\"rack\": 7}')"
+        )
+        assert sink[0].deliver([event(1)]).updated == 1
+        assert [row[1:3] for row in kea.reservations()] == [("10.0.0.1", "mine")]
+        [(context,)] = kea.rows("SELECT user_context::jsonb FROM hosts")
+        assert context == {"rack": 7, "kea-lease-monitor": {"ip-address": "10.0.0.1"}}
+        kea.rows("UPDATE hosts SET ipv4_address = NULL")
+        (rejection,) = sink[0].deliver([event(2, client=1)]).rejected
+        assert "a person reserved no address" in rejection.detail
+
+    def test_how_much_of_the_sequence_is_used_is_a_metric(self, kea: Kea, sink: Any) -> None:
+        kea.rows("SELECT setval('hosts_host_id_seq', 2147483647 / 2)")
+        sink[0].check()
+        assert used() == pytest.approx(0.5)
+        kea.rows("SELECT setval('hosts_host_id_seq', 2147483647 / 4)")
+        sink[0].deliver([event(1)])
+        assert used() == pytest.approx(0.25)
 
     def test_one_client_may_have_a_reservation_in_each_subnet(self, kea: Kea, sink: Any) -> None:
         assert sink[0].deliver([event(1, subnet_id=1), event(1, subnet_id=2)]).created == 2
@@ -105,8 +174,21 @@ class TestReservationFile(ReservationContract):
         def by_hand(hwaddr: str, address: str) -> None:
             self.path.write_text(json.dumps({"hw-address": hwaddr.upper(), "ip-address": address}) + ",\n")
 
+        def edit(address: str, another: str) -> None:
+            self.path.write_text(
+                self.path.read_text().replace(f'"ip-address": "{address}"', f'"ip-address": "{another}"', 1)
+            )
+
         sink = ReservationFileSink(FileOptions(str(tmp_path)))
-        return sink, lambda: sorted(host["ip-address"] for host in self.hosts()), by_hand
+        return sink, lambda: sorted(host["ip-address"] for host in self.hosts()), by_hand, edit
+
+    @pytest.fixture
+    def rename(self) -> Callable[[str, str], None]:
+        def act(address: str, name: str) -> None:
+            (host,) = self.hosts()
+            self.path.write_text(json.dumps({**host, "hostname": name}))
+
+        return act
 
     @pytest.fixture
     def hostname_of(self) -> Callable[[str], str]:
@@ -158,9 +240,7 @@ class TestReservationFile(ReservationContract):
 
     def test_what_a_person_changes_meanwhile_is_seen(self, sink: Any) -> None:
         sink[0].deliver([event(1)])
-        self.path.write_text(
-            '{"hw-address": "02:00:00:00:00:01", "ip-address": "10.0.0.1", "next-server": "10.0.0.9"}\n'
-        )
+        self.path.write_text(self.path.read_text().replace("{", '{"next-server": "10.0.0.9", ', 1))
         sink[0].deliver([event(2, client=1)])
         assert [(host["ip-address"], host["next-server"]) for host in self.hosts()] == [("10.0.0.2", "10.0.0.9")]
 
@@ -185,6 +265,10 @@ class TestReservationFile(ReservationContract):
             sink[0].deliver([event(1)])
         (tmp_path / ".subnet-1.json.tmp").rmdir()
         assert sink[0].deliver([event(1)]).created == 1
+
+
+def used() -> float | None:
+    return telemetry.REGISTRY.get_sample_value("kea_lease_monitor_host_id_sequence_used_ratio")
 
 
 HOSTILE = [

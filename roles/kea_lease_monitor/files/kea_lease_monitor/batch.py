@@ -16,6 +16,7 @@ class Reason(enum.Enum):
     """Why a sink will never act on an event. A bounded set, because it labels a metric."""
 
     ADDRESS_TAKEN = "address_taken"
+    EDITED = "edited_by_hand"
     REFUSED = "refused"
 
 

@@ -50,6 +50,7 @@ _QUEUE = _gauge("notify_queue_usage_ratio", "Share of PostgreSQL's notification 
 _LOST = _gauge("events_lost", "Events that the trigger could not write, by its own count.")
 _HORIZON = _gauge("horizon_age_transactions", "Transactions between the oldest one in progress and the newest.")
 _PRUNED = _counter("pruned_rows", "Event rows removed because every subscription had passed them.")
+_HOST_IDS = _gauge("host_id_sequence_used_ratio", "Share of the numbers for reservations that is used up.")
 _BEAT = _gauge("heartbeat_timestamp_seconds", "When the loop last wrote its heartbeat.")
 
 
@@ -177,6 +178,14 @@ def reservation_created(lease: Lease) -> None:
 
 def reservation_updated(lease: Lease) -> None:
     _say(logging.INFO, "reservation_updated", "Static reservation updated", **_lease(lease))
+
+
+def conflict_over(lease: Lease) -> None:
+    _say(logging.INFO, "conflict_over", "Address given up by who had it reserved", **_lease(lease))
+
+
+def host_ids(ratio: float) -> None:
+    _HOST_IDS.set(ratio)
 
 
 def discovery_written(path: str) -> None:

@@ -10,7 +10,7 @@ import re
 from types import MappingProxyType
 from typing import Any, Dict, List, Mapping, Tuple
 
-from kea_lease_monitor.kea.reservations import host_object
+from kea_lease_monitor.kea.reservations import host_object, verdict
 from kea_lease_monitor.lease import Lease
 
 _GAP = re.compile(r"(?:[\s,]+|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
@@ -62,22 +62,22 @@ class HostList:
         self._texts.append(text)
 
     def reserve(self, lease: Lease) -> Tuple[str, str]:
-        """(created, updated, unchanged or conflict; who holds the address in case of a conflict)."""
+        """(created, updated, unchanged, conflict or edited; who holds the address, or what a person reserved)."""
         if lease.hwaddr in self._elsewhere:
             return "unchanged", ""
         holder = self._taken.get(lease.address) or self._holders.get(lease.address, lease.hwaddr)
+        number = self._index.get(lease.hwaddr)
+        present = {} if number is None else json.loads(self._texts[number])
+        result = "created" if number is None else verdict(present, lease)
+        if result == "edited":
+            return result, str(present.get("ip-address", "no address"))
+        if result == "unchanged":
+            return result, ""
         if holder != lease.hwaddr:
             return "conflict", holder
-        number = self._index.get(lease.hwaddr)
-        if number is None:
-            self._put(len(self._texts), lease, {})
-            return "created", ""
-        present = json.loads(self._texts[number])
-        if host_object(lease, present) == {**present, "hw-address": lease.hwaddr}:
-            return "unchanged", ""
         self._holders.pop(str(present.get("ip-address", "")), None)
-        self._put(number, lease, present)
-        return "updated", ""
+        self._put(len(self._texts) if number is None else number, lease, present)
+        return result, ""
 
     def _put(self, number: int, lease: Lease, present: Dict[str, Any]) -> None:
         text = json.dumps(host_object(lease, present))

@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from kea_lease_monitor.kea import identifiers
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 
 KINDS = frozenset({EventKind.ASSIGNED, EventKind.CHANGED})
 """A renewal says nothing new. To act upon it would undo, within hours, what a person changed by hand."""
+
+MARK = "kea-lease-monitor"
+"""In the user context of each reservation that we made: the address and the name that we gave it. Where it says
+something else than the reservation does, a person changed that, and where it is missing a person made it."""
 
 Key = Tuple[str, int]
 """Hardware address and subnet."""
@@ -44,7 +48,36 @@ def parameters(events: Sequence[LeaseEvent]) -> Dict[str, Any]:
     }
 
 
-def host_object(lease: Lease, present: Dict[str, Any]) -> Dict[str, Any]:
+def verdict(present: Mapping[str, Any], lease: Lease) -> str:
+    """What to do with a reservation in Kea's configuration: leave it ``unchanged``, have it ``updated``, or say that it
+    was ``edited``. Filling in an address where a person gave none overwrites nothing.
+    """
+    mark, address = _mark(present), present.get("ip-address")
+    if address == lease.address:
+        renamed = _name_is_ours(present) and lease.hostname not in ("", present.get("hostname", ""))
+        return "updated" if renamed else "unchanged"
+    if address == mark.get("ip-address"):
+        return "updated"
+    return "unchanged" if lease.address == mark.get("ip-address") else "edited"
+
+
+def host_object(lease: Lease, present: Mapping[str, Any]) -> Dict[str, Any]:
     """Kea's reservation map; whatever else a person put into ``present`` stays. A lost name takes none away."""
-    wanted = {**present, "hw-address": lease.hwaddr, "ip-address": lease.address}
-    return {**wanted, "hostname": lease.hostname} if lease.hostname else wanted
+    mark, name = _mark(present), present.get("hostname", "")
+    if _name_is_ours(present) or not (mark or name):
+        name = mark["hostname"] = lease.hostname or name
+    mark["ip-address"] = lease.address
+    context = {**present.get("user-context", {}), MARK: {key: value for key, value in mark.items() if value}}
+    wanted = {**present, "hw-address": lease.hwaddr, "ip-address": lease.address, "user-context": context}
+    return {**wanted, "hostname": name} if name else wanted
+
+
+def _mark(present: Mapping[str, Any]) -> Dict[str, Any]:
+    context = present.get("user-context")
+    mark = context.get(MARK) if isinstance(context, dict) else None
+    return dict(mark) if isinstance(mark, dict) else {}
+
+
+def _name_is_ours(present: Mapping[str, Any]) -> bool:
+    mark = _mark(present)
+    return bool(mark) and mark.get("hostname", "") == present.get("hostname", "")

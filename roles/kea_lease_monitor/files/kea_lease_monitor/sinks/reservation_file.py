@@ -13,13 +13,12 @@ from typing import Dict, List, Sequence, Tuple
 from kea_lease_monitor import files
 from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea import reservations
 from kea_lease_monitor.kea.control import APPLIED
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
-from kea_lease_monitor.sinks.outcome import Outcome, report, resolved
+from kea_lease_monitor.sinks.outcome import Outcome, Reserving, resolved
 
 REQUEST = ".apply-requested"
 """Its presence starts the service that has Kea read the files again."""
@@ -73,6 +72,7 @@ class ReservationFileSink(Sink):
         self._lists: Dict[int, HostList] = {}
         self._stamps: Dict[int, object] = {}
         self._owed = False
+        self._reserving = Reserving(self.name, self._reserve)
 
     def check(self) -> None:
         """Also ask for the reload that a run before this one was killed before it could ask for."""
@@ -81,18 +81,20 @@ class ReservationFileSink(Sink):
             self._request()
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
-        chosen = reservations.chosen(events)
-        outcomes: List[Outcome] = []
         try:
-            for subnet in sorted({event.lease.subnet_id for event in chosen}):
-                outcomes += self._reserve(subnet, [event for event in chosen if event.lease.subnet_id == subnet])
+            return self._reserving.deliver(events)
         finally:
             # Also after a failure: next time what was written by then is found unchanged and asks for nothing.
             if self._owed:
                 self._request()
-        return report(self.name, len(events), outcomes)
 
-    def _reserve(self, subnet: int, events: Sequence[LeaseEvent]) -> List[Outcome]:
+    def _reserve(self, events: Sequence[LeaseEvent]) -> List[Outcome]:
+        outcomes: List[Outcome] = []
+        for subnet in sorted({event.lease.subnet_id for event in events}):
+            outcomes += self._reserve_in(subnet, [event for event in events if event.lease.subnet_id == subnet])
+        return outcomes
+
+    def _reserve_in(self, subnet: int, events: Sequence[LeaseEvent]) -> List[Outcome]:
         hosts = self._current(subnet)
         outcomes = resolved(events, lambda some: [(event, *hosts.reserve(event.lease)) for event in some])
         if any(result in {"created", "updated"} for _event, result, _holder in outcomes):
