@@ -352,6 +352,20 @@ class TestDiscovery(KeepingContract):
         with pytest.raises(ConfigurationError):
             DiscoverySink(Options(str(tmp_path), "g", str(tmp_path / "template")))
 
+    def test_a_full_disk_leaves_no_half_and_no_temporary_file(self, tmp_path: Path) -> None:
+        full = tmp_path / "full"
+        full.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(full)], check=True)
+        try:
+            sink = DiscoverySink(Options(str(full), "g", None))
+            assert sink.deliver([event(1)]).created == 1
+            with pytest.raises(TemporaryError, match="No space left"):
+                sink.deliver([event(number) for number in range(2, 100)])
+            assert [path.name for path in full.iterdir()] == ["02-00-00-00-00-01.yml"]
+            assert sink.deliver([event(2)]).created == 1
+        finally:
+            subprocess.run(["umount", str(full)], check=True)
+
     def test_a_directory_that_is_not_there_is_temporary(self, tmp_path: Path) -> None:
         sink = DiscoverySink(Options(str(tmp_path / "none"), "g", None))
         with pytest.raises(TemporaryError, match="is not a directory"):

@@ -14,8 +14,8 @@ from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, MonitorError
 from kea_lease_monitor.heart import Heart
 from kea_lease_monitor.pipeline import Pipeline
-from kea_lease_monitor.settings import Flow, Settings
-from kea_lease_monitor.sinks import SINKS
+from kea_lease_monitor.settings import Choice, Flow, Settings
+from kea_lease_monitor.sinks import ORDER, SINKS
 from kea_lease_monitor.sources import SOURCES, Surroundings
 from kea_lease_monitor.state import schema
 from kea_lease_monitor.state.store import Store, open_engine
@@ -88,7 +88,7 @@ class Monitor:
             return Link(settings.database)
 
         around = Surroundings(flow.subscription.name, link, passed, self._clock)
-        sinks = [SINKS[choice.type].build(choice.options, link) for choice in flow.sinks]
+        sinks = [SINKS[choice.type].build(choice.options, link) for choice in sorted(flow.sinks, key=_turn)]
         source = SOURCES[settings.source.type].build(settings.source.options, around)
         return Pipeline(flow.subscription, source, sinks, store, self._clock)
 
@@ -116,3 +116,7 @@ class Monitor:
             for pipeline in self._pipelines:
                 pipeline.stop()
             self._store.close()
+
+
+def _turn(choice: Choice) -> int:
+    return ORDER.index(choice.type)

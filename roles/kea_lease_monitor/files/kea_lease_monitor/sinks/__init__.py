@@ -25,6 +25,9 @@ SINKS: Dict[str, SinkType] = {
     "reservation_file": SinkType(
         reservation_file.Options.parse, lambda options, _link: reservation_file.ReservationFileSink(options)
     ),
-    "exec": SinkType(exec.Options.parse, lambda options, _link: exec.ExecSink(options, Clock())),
     "discovery": SinkType(discovery.Options.parse, lambda options, _link: discovery.DiscoverySink(options)),
+    "exec": SinkType(exec.Options.parse, lambda options, _link: exec.ExecSink(options, Clock())),
 }
+"""In the order in which the sinks of a subscription act: no reservation waits for files, nothing for a command."""
+
+ORDER = tuple(SINKS)

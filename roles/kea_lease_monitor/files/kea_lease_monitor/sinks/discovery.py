@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
-from typing import Dict, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import jinja2
 import jinja2.sandbox
@@ -89,15 +89,15 @@ class DiscoverySink(Sink):
 
     def check(self) -> None:
         files.check_directory(self._options.directory)
+        # For the names that a run before this one was killed before it could make durable.
+        files.sync_directory(self._options.directory)
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         last: Dict[str, Lease] = {}
         for event in events:
             if event.kind in KINDS and identity(event.lease):
                 last[identity(event.lease)] = event.lease
-        results = [self._write(name, lease) for name, lease in last.items()]
-        if any(result != "unchanged" for result in results):
-            files.sync_directory(self._options.directory)
+        results = self._write({self._path(name): self._render(name, lease) for name, lease in last.items()})
         delivery = Delivery(
             created=results.count("created"),
             updated=results.count("updated"),
@@ -107,15 +107,22 @@ class DiscoverySink(Sink):
         telemetry.sink_result(self.name, delivery)
         return delivery
 
-    def _write(self, name: str, lease: Lease) -> str:
-        path = os.path.join(self._options.directory, f"{name}.yml")
-        content = self._render(name, lease)
-        present = files.read(path)
-        if present == content:
-            return "unchanged"
-        files.replace(path, content, _MODE)
-        telemetry.discovery_written(path)
-        return "created" if present is None else "updated"
+    def _path(self, name: str) -> str:
+        return os.path.join(self._options.directory, f"{name}.yml")
+
+    def _write(self, contents: Dict[str, bytes]) -> List[str]:
+        """created, updated or unchanged for each."""
+        present = {path: files.read(path) for path in contents}
+        changed = {path: content for path, content in contents.items() if content != present[path]}
+        if changed:
+            files.replace_all(changed, _MODE)
+            files.sync_directory(self._options.directory)
+        for path in changed:
+            telemetry.discovery_written(path)
+        return [
+            "unchanged" if path not in changed else "created" if present[path] is None else "updated"
+            for path in contents
+        ]
 
     def _render(self, name: str, lease: Lease) -> bytes:
         host = f"bmc-{name.replace('-', '')}"
