@@ -8,7 +8,9 @@ BIN = $(VENV)/bin
 RUN = PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.cache/ansible" ANSIBLE_FORCE_COLOR=1
 SCENARIOS := file database events remote
 
-.PHONY: help demo demo-clean test check lint types unit sanity build integration molecule $(addprefix molecule-,$(SCENARIOS)) clean
+BENCHMARKS := bench bench-constraint bench-trigger bench-kea
+
+.PHONY: $(BENCHMARKS) help demo demo-clean test check lint types unit sanity build integration molecule $(addprefix molecule-,$(SCENARIOS)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -55,6 +57,11 @@ molecule: $(addprefix molecule-,$(SCENARIOS))
 $(addprefix molecule-,$(SCENARIOS)): molecule-%: build
 	@echo "== molecule $*"
 	@$(RUN) molecule test --scenario-name $*
+
+bench: bench-constraint bench-trigger bench-kea ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
+
+bench-constraint bench-trigger bench-kea: bench-%: ## one of them
+	@$(RUN) PYTHONPATH=benchmarks $(BIN)/python benchmarks/$*.py
 
 clean: demo-clean ## remove the hosts of the demo and the caches of this checkout
 	rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -89,8 +89,10 @@ def database(params: Dict[str, Any]) -> Dict[str, Any]:
             constraint = hosts.constraints.get(_hosts_constraint.NAME) if hosts else None
             found["hosts_constraint"] = constraint.definition if constraint else None
             found["lease_notify"] = _lease_notify.read_state(cursor, schema, event_schema)
-            if found["lease_notify"]["event_table"]:
+            # Each by itself: the counter tells most when the table is gone or locked.
+            if found["lease_notify"]["lost_counter"]:
                 found["lost_events"] = _lease_notify.count_lost(cursor, event_schema)
+            if found["lease_notify"]["event_table"]:
                 found["waiting_events"] = _lease_notify.count_waiting(cursor, event_schema)
     except _postgres.PostgresError as error:
         found["error"] = error.as_result()["msg"]

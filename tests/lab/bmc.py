@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Real DHCP from many BMCs: each asks a Kea server for an address through a relay, which is this host (RFC 2131).
 
-Prints one JSON object for each BMC: its hwaddr, hostname, the address that it got or null, and when the server
-acknowledged it. Needs nothing but Python, so that it runs in any test host.
+Prints one JSON object for each BMC: its hwaddr, hostname, the address that it got or null, when the server
+acknowledged it, how often it had to ask, and how often it was refused. Needs nothing but Python, so that it runs in
+any test host.
 """
 
 from __future__ import annotations
@@ -20,10 +21,9 @@ import time
 from dataclasses import dataclass
 from typing import Iterator
 
-DISCOVER, OFFER, REQUEST, ACK, NAK, RELEASE = 1, 2, 3, 5, 6, 7
+DISCOVER, OFFER, REQUEST, DECLINE, ACK, NAK, RELEASE = 1, 2, 3, 4, 5, 6, 7
 MAGIC = b"\x63\x82\x53\x63"
 MESSAGE_TYPE, HOSTNAME, REQUESTED_ADDRESS, SERVER_ID, END = 53, 12, 50, 54, 255
-RETRY_AFTER = 1.0  # seconds
 TRIES = 5
 
 
@@ -35,6 +35,7 @@ class Bmc:
     hostname: str
     state: int = DISCOVER
     tries: int = 0
+    refused: int = 0
     address: bytes = b""
     server: bytes = b""
     acknowledged: float | None = None
@@ -49,6 +50,8 @@ class Bmc:
             "hostname": self.hostname,
             "address": socket.inet_ntoa(self.address) if self.acknowledged else None,
             "acknowledged": self.acknowledged,
+            "tries": self.tries,
+            "refused": self.refused,
         }
 
 
@@ -57,9 +60,9 @@ def packet(bmc: Bmc, kind: int, relay: bytes) -> bytes:
     client = bmc.address if kind == RELEASE else bytes(4)
     header = struct.pack("!BBBBIHH4s4s4s4s", 1, 1, 6, 1, bmc.number, 0, 0, client, bytes(4), bytes(4), relay)
     options = [(MESSAGE_TYPE, bytes([kind])), (HOSTNAME, bmc.hostname.encode())]
-    if kind == REQUEST:
+    if kind in (REQUEST, DECLINE):
         options.append((REQUESTED_ADDRESS, bmc.address))
-    if kind in (REQUEST, RELEASE):
+    if kind in (REQUEST, DECLINE, RELEASE):
         options.append((SERVER_ID, bmc.server))
     encoded = b"".join(bytes([code, len(value)]) + value for code, value in options if value)
     return header + bmc.hwaddr.ljust(16, b"\0") + bytes(192) + MAGIC + encoded + bytes([END])
@@ -102,8 +105,8 @@ class Relay:
             yield parse(self.socket.recv(2048))
             timeout = 0
 
-    def lease(self, bmcs: list[Bmc], rate: float) -> None:
-        """Have every BMC ask, so many of them a second, and again while it gets no answer."""
+    def lease(self, bmcs: list[Bmc], rate: float, retry_after: float) -> None:
+        """Have every BMC ask, so many of them a second, and again after so many seconds without an answer."""
         start = time.monotonic()
         due = [(start + index / rate, bmc.number) for index, bmc in enumerate(bmcs)]
         heapq.heapify(due)
@@ -122,6 +125,7 @@ class Relay:
                     waiting -= 1
                 elif kind == NAK:
                     bmc.state = DISCOVER
+                    bmc.refused += 1
             while due and due[0][0] <= time.monotonic():
                 bmc = known[heapq.heappop(due)[1]]
                 if bmc.acknowledged:
@@ -131,7 +135,7 @@ class Relay:
                     continue
                 bmc.tries += 1
                 self.send(bmc, bmc.state)
-                heapq.heappush(due, (time.monotonic() + RETRY_AFTER, bmc.number))
+                heapq.heappush(due, (time.monotonic() + retry_after, bmc.number))
 
 
 def main() -> int:
@@ -142,14 +146,16 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=100, help="how many begin each second")
     parser.add_argument("--hostname", default="bmc-{number:05d}", help="how they call themselves")
     parser.add_argument("--release", action="store_true", help="give the address back at once (DHCPRELEASE)")
+    parser.add_argument("--decline", action="store_true", help="say that somebody else has it (DHCPDECLINE)")
+    parser.add_argument("--retry-after", type=float, default=1, help="seconds without an answer; it asks 5 times")
     options = parser.parse_args()
     numbers = range(options.first, options.first + options.count)
     bmcs = [Bmc(number, options.hostname.format(number=number)) for number in numbers]
     relay = Relay(options.server)
-    relay.lease(bmcs, options.rate)
+    relay.lease(bmcs, options.rate, options.retry_after)
     for bmc in bmcs:
-        if options.release and bmc.acknowledged:
-            relay.send(bmc, RELEASE)
+        if (options.release or options.decline) and bmc.acknowledged:
+            relay.send(bmc, RELEASE if options.release else DECLINE)
         print(json.dumps(bmc.result()))
     return 0 if all(bmc.acknowledged for bmc in bmcs) else 1
 

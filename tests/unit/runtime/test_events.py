@@ -322,6 +322,24 @@ def test_events_that_the_trigger_lost_are_made_good_by_reading_all(
     source.close()
 
 
+def test_lost_events_are_made_good_while_their_table_is_away(kea: Kea, link: Callable[[], Any]) -> None:
+    now = Time()
+    source = make(link, now.clock())
+    _events, position = drained(source, source.start(False))
+    kea.rows("ALTER TABLE lease4 DISABLE TRIGGER USER")
+    kea.rows("ALTER TABLE kea_events.lease_event RENAME TO elsewhere")
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    kea.rows("SELECT nextval('kea_events.lease_event_lost')")
+    now.now += 6
+    with pytest.raises(PositionLostError, match="could not write"):
+        source.read(position, 10)
+    batch = source.read(source.start(True), 10)
+    assert [event.lease.address for event in batch.events] == ["10.0.0.1"]
+    kea.rows("ALTER TABLE kea_events.elsewhere RENAME TO lease_event")
+    assert drained(source, batch.position)[0] == [], "made good once"
+    source.close()
+
+
 def test_a_position_of_the_release_before_is_still_read() -> None:
     before = '["events", 1, "s", 1.5, "1:2:", "3:4:", 5, 6, null]'
     assert positions.load(before) == EventPosition("s", 1.5, Snapshot(1, 2, ()), Snapshot(3, 4, ()), 5, 6, None, 0)

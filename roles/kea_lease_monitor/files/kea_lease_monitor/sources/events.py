@@ -64,6 +64,7 @@ class EventsSource(Source):
         self._passed = passed
         self._clock = clock
         self._due = clock.monotonic()
+        self._health_due = self._due
         self._upkeep_due = self._due
         self._system = ""
         self._fresh = False
@@ -85,7 +86,7 @@ class EventsSource(Source):
     def start(self, everything: bool) -> Position:
         with self._link.session() as session:
             self._prepare(session)
-            # Before the snapshot and before any lease is read: what is lost from here on is found by the upkeep.
+            # Before the snapshot and before any lease is read: what is lost from here on is found by the next look.
             _usage, lost, _age = self._ask(session, sql.HEALTH)[0]
             seen, taken_at = self._snapshot(session)
             return EventPosition(self._system, taken_at, seen, None, 0, 0, -1 if everything else None, lost)
@@ -104,8 +105,11 @@ class EventsSource(Source):
     def _batch(self, session: Session, after: EventPosition, limit: int) -> Batch:
         if after.system != self._system:
             raise PositionLostError("the database is another one, or was failed over")
-        away = self._clock.time() - after.taken_at > RETENTION / 2
-        if self._fresh or (away and after.scanned is None):
+        # These two ask nothing of the event table, so that they make good for it while it cannot be read.
+        if after.scanned is not None:
+            return self._scan(session, after, limit)
+        self._check_health(session, after)
+        if self._fresh or self._clock.time() - after.taken_at > RETENTION / 2:
             self._check_age(session, after)
         if self._fresh:
             rewound = self._rewound(session, after)
@@ -113,8 +117,6 @@ class EventsSource(Source):
             if rewound != after:
                 # Handed over by itself, because the caller keeps it even if a sink fails in the next batch.
                 return Batch((), rewound, False)
-        if after.scanned is not None:
-            return self._scan(session, after, limit)
         batch = self._read_rows(session, after, limit)
         self._upkeep(session, after)
         return batch
@@ -224,12 +226,11 @@ class EventsSource(Source):
         elif self._settling:
             self._due = min(self._due, now + self._pause)
 
-    def _upkeep(self, session: Session, after: EventPosition) -> None:
-        self._passed[self._name] = after.seen.xmin
+    def _check_health(self, session: Session, after: EventPosition) -> None:
         now = self._clock.monotonic()
-        if now < self._upkeep_due:
+        if now < self._health_due:
             return
-        self._upkeep_due = now + _UPKEEP
+        self._health_due = now + _POLL
         usage, lost, age = self._ask(session, sql.HEALTH)[0]
         telemetry.queue_usage(usage)
         telemetry.events_lost(lost)
@@ -237,6 +238,13 @@ class EventsSource(Source):
         if lost != after.lost:
             telemetry.events_missing(self._name, lost - after.lost)
             raise PositionLostError("the trigger could not write some events")
+
+    def _upkeep(self, session: Session, after: EventPosition) -> None:
+        self._passed[self._name] = after.seen.xmin
+        now = self._clock.monotonic()
+        if now < self._upkeep_due:
+            return
+        self._upkeep_due = now + _UPKEEP
         xmin = str(min(self._passed.values()))
         gone = self._ask(session, sql.PRUNE, xmin=xmin, age=RETENTION, limit=_PRUNED_AT_ONCE)[0][0]
         telemetry.pruned(gone)

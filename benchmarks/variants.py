@@ -1,0 +1,67 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is compared: lease4 without a trigger, with the trigger of the document, and with the collection's."""
+
+from __future__ import annotations
+
+import select
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Iterator
+
+import psycopg2
+
+if TYPE_CHECKING:
+    from postgres import Server
+
+NONE, DOCUMENT, OURS = "none", "document", "ours"
+VARIANTS = (NONE, DOCUMENT, OURS)
+CHANNEL = "kea_lease_events"
+# The trigger of the document that the project came from. There it reads NEW.lease_id, which Kea's table never had, and
+# takes NEW.address for an inet; nothing else is altered.
+DOCUMENT_TRIGGER = f"""
+CREATE OR REPLACE FUNCTION kea_lease_notify() RETURNS trigger AS $$
+BEGIN
+    PERFORM pg_notify('{CHANNEL}',
+        NEW.address || ':' || host('0.0.0.0'::inet + NEW.address) || ':' ||
+        encode(NEW.hwaddr, 'hex') || ':' || COALESCE(NEW.hostname, ''));
+    RETURN NULL;
+END;
+$$ LANGUAGE plpgsql;
+CREATE TRIGGER kea_lease_notify_trigger AFTER INSERT OR UPDATE ON lease4
+    FOR EACH ROW EXECUTE FUNCTION kea_lease_notify();
+"""
+
+
+def prepare(server: Server, variant: str) -> None:
+    """A database of that name with Kea's schema, and the trigger in it."""
+    server.create(variant)
+    if variant == DOCUMENT:
+        server.psql(variant, DOCUMENT_TRIGGER, user="_kea")
+    if variant == OURS:
+        server.module("kea_lease_notify", variant, readers=["monitor"])
+
+
+@contextmanager
+def listener(server: Server, variant: str) -> Iterator[None]:
+    """A live session that takes the notifications, as a monitor has one."""
+    ended = threading.Event()
+    connection = psycopg2.connect(host=str(server.directory), user="monitor", dbname=variant)
+    connection.autocommit = True
+    connection.cursor().execute(f"LISTEN {CHANNEL}")
+
+    def drain() -> None:
+        while not ended.is_set():
+            if select.select([connection], [], [], 0.1)[0]:
+                connection.poll()
+                connection.notifies.clear()
+
+    thread = threading.Thread(target=drain)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        connection.close()
