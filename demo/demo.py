@@ -66,8 +66,7 @@ def wait(what: str, done: Any, seconds: float = 30) -> Any:
 def inventory(mode: str, suite: str) -> Path:
     """The inventory that the demo deploys with; exactly what an operator would write."""
     variables = {
-        "ansible_connection": "containers.podman.podman",
-        "ansible_user": "root",
+        "ansible_ssh_common_args": f"-F {ROOT}/.cache/ssh_config",
         "kea_package_release": "trixie-backports" if suite == "backports" else "",
         "kea_dhcp4_interfaces": ["eth0"],
         "kea_dhcp4_subnets": [{"id": 1, "subnet": "10.77.0.0/16", "pools": [{"pool": "10.77.16.0 - 10.77.31.255"}]}],
