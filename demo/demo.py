@@ -66,6 +66,7 @@ def wait(what: str, done: Any, seconds: float = 30) -> Any:
 def inventory(mode: str, suite: str) -> Path:
     """The inventory that the demo deploys with; exactly what an operator would write."""
     variables = {
+        "ansible_user": "root",
         "ansible_ssh_common_args": f"-F {ROOT}/.cache/ssh_config",
         "kea_package_release": "trixie-backports" if suite == "backports" else "",
         "kea_dhcp4_interfaces": ["eth0"],
