@@ -1,0 +1,110 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kea as this program meets it: its control socket, its test of a configuration, and kea-lfc."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+from dataclasses import dataclass
+from typing import Any, List, Mapping, NamedTuple
+
+from kea_lfc_cleanup.errors import CleanupError
+from kea_lfc_cleanup.files import LeaseFiles
+
+_ANSWER = 600.0
+"""Seconds that Kea may take to load all leases."""
+
+_ERROR = re.compile(r" (?:ERROR|FATAL) +\[[^\]]*\] \S+ :? ?(.*)")
+_DISCARDED = re.compile(r"LFC_READ_STATS .*errors: (\d+)")
+# A clean-up or a test needs no lock file for its log, and a confined service has no directory for one.
+_ENVIRONMENT = {"KEA_LOCKFILE_DIR": "none"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Of Kea to a command: 0 success, 1 error, 2 unsupported, 3 nothing (kea-facts 6)."""
+
+    result: int
+    text: str
+    arguments: Mapping[str, Any]
+
+
+class Lfc(NamedTuple):
+    """What a kea-lfc said; its exit code says nothing (kea-facts 3.2)."""
+
+    killed_by: int
+    """Number of the signal, or 0."""
+    errors: List[str]
+    discarded: int
+    """Rows that it could not read and left out; Kea leaves out the same ones when it loads the file."""
+
+
+@dataclass(frozen=True)
+class Kea:
+    """One server."""
+
+    family: int
+    program: str
+    """Path of kea-dhcp4 or kea-dhcp6."""
+    config: str
+    control_socket: str
+    lfc: str
+    """Path of kea-lfc."""
+
+    def ask(self, command: str) -> Answer:
+        """Raises CleanupError when there is no answer."""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+                channel.settimeout(_ANSWER)
+                channel.connect(self.control_socket)
+                channel.sendall(json.dumps({"command": command}).encode())
+                parts = list(iter(lambda: channel.recv(65536), b""))
+            answer = json.loads(b"".join(parts))
+            answer = answer[0] if isinstance(answer, list) else answer
+            return Answer(int(answer["result"]), str(answer.get("text", "")), answer.get("arguments") or {})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CleanupError(
+                f"Kea does not answer {command} on {self.control_socket} ({error}): look whether it runs, and start it"
+            ) from error
+
+    def test(self) -> None:
+        """A reload reads the configuration on the disk. Raises CleanupError unless Kea, as this user, accepts it."""
+        done = subprocess.run(
+            [self.program, "-t", self.config],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            env={**os.environ, **_ENVIRONMENT},
+        )
+        if done.returncode:
+            raise CleanupError(
+                f"Kea would refuse to reload ({_last_line(done.stdout)}): mend {self.config}, nothing was done"
+            )
+
+    def clean(self, files: LeaseFiles, lock: int) -> Lfc:
+        """Run kea-lfc on what is there.
+
+        It inherits the lock, so that nobody reloads Kea while it runs, even if this program is killed.
+        """
+        command = [self.lfc, f"-{self.family}", "-d", "-p", files.pid, "-x", files.previous, "-i", files.rotated]
+        command += ["-o", files.output, "-f", files.completed, "-c", "ignored"]
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            env={**os.environ, **_ENVIRONMENT},
+            pass_fds=(lock,),
+        )
+        said = done.stdout.decode("utf-8", "replace")
+        discarded = sum(int(number) for number in _DISCARDED.findall(said))
+        return Lfc(max(0, -done.returncode), _ERROR.findall(said), discarded)
+
+
+def _last_line(output: bytes) -> str:
+    return (output.decode("utf-8", "replace").strip().splitlines() or ["no message"])[-1]

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run did, as a line of the journal, a state file that kea_info reads, and metrics for Prometheus."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any, Dict, Optional
+
+from kea_lfc_cleanup.files import LeaseFiles, measure
+
+FIELDS = (
+    "strategy", "why", "outcome", "message", "finished", "seconds", "reload_seconds", "rows_before", "rows_after",
+    "rows_discarded", "bytes_before", "bytes_after", "last_success",
+)  # fmt: skip
+
+_METRICS = (
+    ("last_run_timestamp_seconds", "finished", "When the last run ended."),
+    ("last_success_timestamp_seconds", "last_success", "When the last run ended that did not fail."),
+    ("duration_seconds", "seconds", "How long the last run took."),
+    ("reload_seconds", "reload_seconds", "How long Kea took to reload in the last run, and served nobody."),
+    ("rows_before", "rows_before", "Rows that the last clean-up read."),
+    ("rows_after", "rows_after", "Rows that the last clean-up left."),
+    ("rows_discarded", "rows_discarded", "Rows that kea-lfc could not read, and left out as Kea does."),
+    ("bytes_before", "bytes_before", "Bytes that the last clean-up read."),
+    ("bytes_after", "bytes_after", "Bytes that the last clean-up left."),
+)
+
+
+class Report:
+    """Filled by the strategy as it goes."""
+
+    def __init__(self, strategy: str, why: str, interval: int = 0) -> None:
+        self.interval = interval
+        """Kea's own lfc-interval, in seconds."""
+        self.values: Dict[str, Any] = dict.fromkeys(FIELDS)
+        self.values.update(strategy=strategy, why=why, rows_discarded=0)
+        self._started = time.monotonic()
+
+    def before(self, files: LeaseFiles) -> None:
+        """Measure what kea-lfc is about to read."""
+        parts = [files.previous, files.rotated]
+        if os.path.exists(files.completed):
+            parts = [files.completed]
+        if self.values["strategy"] == "command":
+            parts.append(files.current)
+        self.values["rows_before"], self.values["bytes_before"] = measure(parts)
+
+    def after(self, files: LeaseFiles, outcome: str) -> None:
+        """Measure what it made of it."""
+        self.values["rows_after"], self.values["bytes_after"] = measure([files.previous])
+        self.values.update(outcome=outcome, message="")
+
+    def reloaded(self, seconds: float) -> None:
+        """Kea served nobody for so long."""
+        self.values["reload_seconds"] = (self.values["reload_seconds"] or 0.0) + seconds
+
+    def discarded(self, rows: int) -> None:
+        self.values["rows_discarded"] = rows
+
+    def nothing(self, message: str) -> None:
+        """There was nothing to do."""
+        self.values.update(outcome="nothing", message=message)
+
+    def failed(self, outcome: str, message: str) -> None:
+        """It did not succeed; the message is one sentence."""
+        self.values.update(outcome=outcome, message=message)
+
+    def sentence(self) -> str:
+        """For the journal."""
+        found = self.values
+        text = f"{found['outcome']} by strategy {found['strategy']} ({found['why']})"
+        if found["message"]:
+            return f"{text}: {found['message']}"
+        reload = f", Kea's reload {found['reload_seconds']:.3f} s" if found["reload_seconds"] is not None else ""
+        left_out = f", {found['rows_discarded']} unreadable ones left out" if found["rows_discarded"] else ""
+        return (
+            f"{text}: {found['rows_before']} rows became {found['rows_after']}{left_out}, "
+            f"{found['bytes_before']} bytes {found['bytes_after']}, in {found['seconds']:.3f} s{reload}"
+        )
+
+    def close(self) -> None:
+        """The run is over."""
+        self.values["seconds"] = time.monotonic() - self._started
+        self.values["finished"] = time.time()
+
+    def write(self, directory: str, family: int) -> None:
+        """Write state and metrics; a success stays known over failures that follow."""
+        found = self.values
+        path = os.path.join(directory, f"state{family}.json")
+        found["last_success"] = _last_success(path)
+        if found["outcome"] in ("cleaned", "finished", "nothing"):
+            found["last_success"] = found["finished"]
+        _replace(path, json.dumps(found, indent=2) + "\n")
+        _replace(os.path.join(directory, f"kea_lfc{family}.prom"), self._metrics(family))
+
+    def _metrics(self, family: int) -> str:
+        lines = []
+        for name, field, text in _METRICS:
+            if self.values[field] is not None:
+                metric = f"kea_lfc_{name}"
+                lines += [f"# HELP {metric} {text}", f"# TYPE {metric} gauge"]
+                lines += [f'{metric}{{family="{family}"}} {self.values[field]}']
+        lines += ["# HELP kea_lfc_last_run Outcome of the last run.", "# TYPE kea_lfc_last_run gauge"]
+        labels = f'family="{family}",strategy="{self.values["strategy"]}",outcome="{self.values["outcome"]}"'
+        return "\n".join([*lines, f"kea_lfc_last_run{{{labels}}} 1", ""])
+
+
+def _last_success(path: str) -> Optional[float]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)["last_success"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return float(found) if found is not None else None
+
+
+def _replace(path: str, text: str) -> None:
+    with open(f"{path}.new", "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(f"{path}.new", path)

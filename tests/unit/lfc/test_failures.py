@@ -1,0 +1,251 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can be wrong is recognised, told in one sentence, mended where that is safe, and no lease is lost by it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kea_lfc_cleanup.cli import BUSY, DONE, FAILED
+
+from lfc.world import COLUMNS, Server, need, row
+
+
+def bad_rows(number: int) -> str:
+    return "".join(row(one).replace("10.", "xx.", 1) for one in range(number))
+
+
+def serves(kea: Server) -> bool:
+    """Kea grants leases, and they are where it will find them again."""
+    kea.add([9999])
+    expected = kea.leases()
+    kea.restart()
+    found: bool = kea.leases() == expected
+    return found
+
+
+def message(kea: Server) -> str:
+    text: str = kea.state()["message"]
+    assert "\n" not in text
+    return text
+
+
+def test_more_than_100_bad_rows(kea: Server) -> None:
+    kea.add([1])
+    with open(kea.files.current, "a") as file:
+        file.write(bad_rows(101))
+    assert kea.clean("rotate") == FAILED
+    assert "more than 100 bad rows (discarding row" in message(kea)
+    assert f"take them out of {kea.files.rotated}, then run this again" in message(kea)
+    assert kea.leftovers() == [".1"]
+    assert serves(kea)
+    assert kea.clean("rotate") == FAILED, "as long as they are there"
+    text = Path(kea.files.rotated).read_text()
+    Path(kea.files.rotated).write_text("".join(line for line in text.splitlines(True) if not line.startswith("xx")))
+    assert kea.clean("rotate") == DONE
+    assert serves_still(kea)
+
+
+def serves_still(kea: Server) -> bool:
+    before = kea.leases()
+    kea.restart()
+    return bool(before) and kea.leases() == before
+
+
+def test_a_few_bad_rows_are_left_out_and_told(kea: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    kea.add([1])
+    with open(kea.files.current, "a") as file:
+        file.write(bad_rows(3))
+    assert kea.clean("rotate") == DONE
+    assert kea.state()["rows_discarded"] == 3
+    assert "3 unreadable ones left out" in capsys.readouterr().out
+
+
+def test_a_header_of_something_else(kea: Server) -> None:
+    kea.add([1])
+    Path(kea.files.previous).write_text("oops\n")
+    assert kea.clean("rotate") == FAILED
+    assert f"{kea.files.previous} is no lease file, and Kea could not load it" in message(kea)
+    assert kea.leases(), "Kea was not asked to load it"
+    os.unlink(kea.files.previous)
+    assert kea.clean("rotate") == DONE
+    assert serves(kea)
+
+
+def test_a_full_disk(full: Server) -> None:
+    kea = full
+    assert kea.clean("rotate") == FAILED
+    assert f"the disk of {kea.files.current} is full: make room, then run this again" in message(kea)
+    assert kea.leftovers() == [".1"], "the half-written copy is gone: Kea needs the room"
+    kea.ask("config-reload")
+    assert len(kea.leases()) == 8000
+    subprocess.run(["mount", "-o", "remount,size=8m", str(kea.path)], check=True)
+    assert kea.clean("rotate") == DONE
+    assert serves(kea)
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Server]:
+    """A Kea whose disk has room for its leases once, not twice."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=800k", "tmpfs", str(tmp_path)], check=True)
+    server = Server(tmp_path)
+    try:
+        Path(server.files.current).write_text(f"{COLUMNS}\n" + "".join(map(row, range(1, 8001))))
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+def test_a_pid_that_another_process_has_by_now(kea: Server) -> None:
+    """Kea itself would refuse to load its leases, and kea-lfc would end with success and do nothing."""
+    kea.add([1])
+    Path(kea.files.pid).write_text(str(os.getpid()))
+    assert kea.clean("rotate") == BUSY, "written a moment ago: it may be about to be true"
+    os.utime(kea.files.pid, (1, 1))
+    assert kea.clean("rotate") == DONE
+    assert serves(kea)
+
+
+@pytest.mark.parametrize("text", ["", "no number", "4194999"])
+def test_a_pid_file_that_names_nobody(kea: Server, text: str) -> None:
+    kea.add([1])
+    Path(kea.files.pid).write_text(text)
+    os.utime(kea.files.pid, (1, 1))
+    assert kea.clean("rotate") == DONE
+    assert kea.leftovers() == []
+    assert serves(kea)
+
+
+def test_the_exit_code_of_kea_lfc_is_not_believed(kea: Server) -> None:
+    kea.add([1])
+    assert kea.clean("rotate", **{"kea-lfc": need("true")}) == FAILED
+    assert f"kea-lfc left {kea.files.rotated}" in message(kea)
+    assert serves(kea)
+    assert kea.clean("rotate") == DONE
+
+
+@pytest.mark.parametrize("name", ["kea-leases4.csv", "kea-leases4.csv.2"])
+def test_a_file_of_another_user(kea: Server, name: str) -> None:
+    kea.add([1])
+    assert kea.clean("rotate") == DONE
+    shutil.chown(kea.path / name, "nobody")
+    assert kea.clean("rotate") == FAILED
+    assert message(kea) == f"{kea.path / name} belongs to another user: run chown root {kea.path / name}"
+    assert serves(kea)
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """As Kea's own user, because root can read everything."""
+    kea = Server(tmp_path)
+    for name in (kea.files.current, kea.files.previous):
+        Path(name).write_text(COLUMNS)
+        os.chmod(name, 0o600)
+    os.chmod(kea.files.previous, 0o000)
+    subprocess.run(["chown", "-R", "_kea", tmp_path], check=True)
+    for folder in [*tmp_path.parents][:3]:
+        folder.chmod(0o755)
+    command = ["setpriv", "--reuid", "_kea", "--clear-groups", sys.executable, "-m", "kea_lfc_cleanup"]
+    done = subprocess.run([*command, *kea.words("rotate")], env=kea.environment(), capture_output=True, check=False)
+    assert done.returncode == FAILED, done.stderr
+    assert message(kea).endswith(f".2 cannot be read and written by its owner: run chmod u+rw {kea.files.previous}")
+
+
+def test_half_a_row_in_a_copy_that_a_killed_kea_lfc_left(kea: Server) -> None:
+    """kea-lfc would write on behind it, and so spoil a lease."""
+    kea.add([1, 2])
+    Path(kea.files.output).write_text(f"{COLUMNS}\n{row(7)[:20]}")
+    assert kea.clean("rotate") == DONE
+    assert Path(kea.files.previous).read_text().count("\n") == 3
+    assert serves(kea)
+
+
+def test_new_rows_beside_a_completed_file_are_not_thrown_away(kea: Server) -> None:
+    """kea-lfc would remove .1 without reading it (kea-facts 3.4)."""
+    kea.add([1, 2])
+    kea.restart()
+    shutil.copy(kea.files.current, kea.files.completed)
+    kea.add([3])
+    os.rename(kea.files.current, kea.files.rotated)
+    kea.ask("config-reload")
+    Path(kea.files.current).write_text(f"{COLUMNS}\n")
+    assert kea.clean("rotate") == DONE
+    kea.restart()
+    assert len(kea.leases()) == 3
+
+
+def test_a_configuration_that_kea_would_refuse_is_found_before_anything_is_renamed(kea: Server) -> None:
+    kea.add([1])
+    kea.config.write_text("{")
+    assert kea.clean("rotate") == FAILED
+    assert f"mend {kea.config}, nothing was done" in message(kea)
+    assert os.path.exists(kea.files.current)
+    assert kea.leases()
+
+
+def test_a_refused_reload_puts_the_file_back(kea: Server) -> None:
+    kea.add([1])
+    good = kea.config.read_text()
+
+    def spoil(step: str) -> None:
+        if step == "reload Kea":
+            kea.config.write_text("{")
+
+    assert kea.clean("rotate", spoil) == FAILED
+    assert "Kea refused to reload" in message(kea)
+    assert kea.leftovers() == []
+    kea.config.write_text(good)
+    assert serves(kea)
+    assert kea.clean("rotate") == DONE
+
+
+def test_a_kea_that_dies_in_the_reload(kea: Server) -> None:
+    kea.add([1, 2])
+    expected = kea.leases()
+
+    def kill(step: str) -> None:
+        if step == "reload Kea":
+            kea.process.kill()
+            kea.process.wait()
+
+    assert kea.clean("rotate", kill) == FAILED
+    assert "Kea does not answer config-reload" in message(kea)
+    kea.start()
+    assert kea.leases() == expected
+    assert kea.clean("rotate") == DONE
+    assert serves(kea)
+
+
+def test_a_kea_that_does_not_run(kea: Server) -> None:
+    kea.add([1])
+    kea.stop()
+    assert kea.clean("rotate") == FAILED
+    assert "look whether it runs, and start it" in message(kea)
+    assert os.path.exists(kea.files.current)
+
+
+def test_a_kea_that_writes_elsewhere(kea: Server, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text(COLUMNS)
+    assert kea.clean("rotate", **{"lease-file": str(other)}) == FAILED
+    assert f"Kea does not write to {other}" in message(kea)
+    assert other.exists()
+
+
+def test_a_success_stays_known_over_a_failure(kea: Server) -> None:
+    kea.add([1])
+    assert kea.clean("rotate") == DONE
+    success = kea.state()["finished"]
+    kea.stop()
+    assert kea.clean("rotate") == FAILED
+    found = json.loads((kea.path / "state4.json").read_text())
+    assert found["last_success"] == success < found["finished"]

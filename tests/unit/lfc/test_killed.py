@@ -1,0 +1,94 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Killed anywhere, the next run finishes the work and no lease is lost, whether Kea is restarted in between or not."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+
+import pytest
+from kea_lfc_cleanup.cli import DONE, FAILED
+
+from lfc.world import Server, need
+
+
+def prepare(kea: Server) -> None:
+    kea.add(range(1, 6))
+    assert kea.clean("rotate") == DONE
+    kea.add([6])
+    kea.add([1], "update", 2000000100)
+    kea.delete(2)
+
+
+def check(kea: Server, restart: bool, number: int) -> None:
+    """One lease more in what the killed run left; perhaps a restart; the next run; a restart."""
+    kea.add([100 + number])
+    expected = kea.leases()
+    if restart:
+        kea.restart()
+        assert kea.leases() == expected, "after the kill and a restart"
+    old_pid_file(kea)
+    assert kea.clean("rotate") == DONE, kea.state()
+    assert kea.leftovers() == []
+    assert kea.leases() == expected
+    kea.restart()
+    assert kea.leases() == expected, "after the next run and a restart"
+
+
+def old_pid_file(kea: Server) -> None:
+    """What a killed kea-lfc left, as it would be found in the next run a minute later."""
+    path = Path(kea.files.pid)
+    if path.exists():
+        os.utime(path, (1, 1))
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_killed_before_every_step(kea: Server, restart: bool) -> None:
+    prepare(kea)
+    killed = []
+    for number in count(1):
+        step = kea.killed_before(number, "rotate")
+        if not step:
+            break
+        killed.append(step)
+        check(kea, restart, number)
+    assert len(killed) == 7, killed
+
+
+def traced(call: str, number: int, command: list[str]) -> list[str]:
+    """That command, killed as it is about to make the system call of that name for the time of that number."""
+    inject = f"inject={call}:signal=SIGKILL:when={number}"
+    return [need("strace"), "-qq", "-f", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject, *command]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize(("call", "times"), [("link", 1), ("unlink", 2), ("rename", 2)])
+def test_the_program_killed_before_every_change_of_a_name(kea: Server, call: str, times: int, restart: bool) -> None:
+    """It renames by link and unlink, removes a stale copy, and then writes down what it did."""
+    prepare(kea)
+    for number in range(1, times + 1):
+        program = [sys.executable, "-m", "kea_lfc_cleanup", *kea.words("rotate")]
+        command = traced(call, number, program)
+        done = subprocess.run(command, env=kea.environment(), capture_output=True, text=True, check=False)
+        assert done.returncode == -9, done.stdout + done.stderr
+        check(kea, restart, number)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize(("call", "times"), [("unlink", 3), ("rename", 2)])
+def test_kea_lfc_killed_before_every_change_of_a_name(kea: Server, call: str, times: int, restart: bool) -> None:
+    """It renames twice and removes .2, .1 and its PID file. The program survives that and tells it."""
+    prepare(kea)
+    for number in range(1, times + 1):
+        wrapper = kea.path / "kea-lfc"
+        wrapper.write_text(f'#!/bin/sh\nexec {" ".join(traced(call, number, [need("kea-lfc")]))} "$@"\n')
+        wrapper.chmod(0o755)
+        assert kea.clean("rotate", **{"kea-lfc": str(wrapper)}) == FAILED
+        assert re.search("kea-lfc was killed by signal 9: .* raise kea_lfc_timer_leases", kea.state()["message"])
+        check(kea, restart, number)

@@ -1,0 +1,174 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each strategy against a real Kea 2.2 that goes on granting, renewing and forgetting leases at every step."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kea_lfc_cleanup import strategies
+from kea_lfc_cleanup.cli import BUSY, DONE, FAILED
+from kea_lfc_cleanup.processes import cleaning
+
+from lfc.world import COLUMNS, Server, need, row, until
+
+ROTATE = [
+    "look for traces of a killed run",
+    "test the configuration",
+    "rename the lease file",
+    "reload Kea",
+    "see that nobody writes to the renamed file",
+    "run kea-lfc",
+    "write it down",
+]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_rotate_keeps_every_lease_that_changes_meanwhile(tmp_path: Path, family: int) -> None:
+    kea = Server(tmp_path, family)
+    kea.start()
+    try:
+        kea.add(range(1, 21))
+        steps: list[str] = []
+
+        def busy(step: str) -> None:
+            number = 100 + len(steps)
+            steps.append(step)
+            kea.add([number])
+            kea.add([1], "update", 2000001000 + number)
+            kea.delete(1 + len(steps))
+
+        assert kea.clean("rotate", busy) == DONE
+        assert steps == ROTATE
+        before = kea.leases()
+        assert len(before) == 20
+        kea.restart()
+        assert kea.leases() == before
+        assert kea.leftovers() == []
+    finally:
+        kea.stop()
+
+
+def test_what_was_done_is_told(kea: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    for _again in range(5):
+        kea.add([1], "add" if not _again else "update", 2000000000 + _again)
+    size = os.path.getsize(kea.files.current)
+    assert kea.clean("rotate", why="asked for by a test") == DONE
+    found = kea.state()
+    assert (found["rows_before"], found["rows_after"], found["rows_discarded"]) == (5, 1, 0)
+    assert found["bytes_before"] == size
+    assert found["bytes_after"] == os.path.getsize(kea.files.previous)
+    assert (found["outcome"], found["strategy"]) == ("cleaned", "rotate")
+    assert found["last_success"] == found["finished"]
+    assert 0 < found["reload_seconds"] < found["seconds"]
+    assert "cleaned by strategy rotate (asked for by a test): 5 rows became 1" in capsys.readouterr().out
+    metrics = (kea.path / "kea_lfc4.prom").read_text()
+    assert 'kea_lfc_rows_before{family="4"} 5\n' in metrics
+    assert 'kea_lfc_last_run{family="4",strategy="rotate",outcome="cleaned"} 1\n' in metrics
+
+
+def test_again_and_again(kea: Server) -> None:
+    for number in range(1, 4):
+        kea.add([number])
+        assert kea.clean("rotate") == DONE
+    assert len(kea.leases()) == 3
+    assert kea.state()["rows_before"] == 3
+
+
+def test_two_at_once_one_runs(kea: Server) -> None:
+    kea.add([1])
+    codes: list[int] = []
+
+    def second(step: str) -> None:
+        if step == "run kea-lfc":
+            done = subprocess.run(
+                [sys.executable, "-m", "kea_lfc_cleanup", *kea.words("rotate")],
+                env=kea.environment(), capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert "nothing was done" in done.stdout
+            codes.append(done.returncode)
+
+    assert kea.clean("rotate", second) == DONE
+    assert codes == [BUSY]
+
+
+def test_none_begins_while_a_play_holds_the_lock(kea: Server) -> None:
+    with open(kea.files.lock, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert kea.clean("rotate") == BUSY
+        assert kea.state()["last_success"] is None
+    assert kea.clean("rotate") == DONE
+
+
+def test_a_killed_program_leaves_the_lock_to_its_kea_lfc(kea: Server) -> None:
+    """It is stopped as soon as it is seen, long before it could have read its rows."""
+    Path(kea.files.rotated).write_text(f"{COLUMNS}\n" + "".join(map(row, range(50000))))
+    source = (
+        "import sys; from kea_lfc_cleanup.kea import Kea; from kea_lfc_cleanup.files import LeaseFiles, locked\n"
+        "files = LeaseFiles(sys.argv[1])\n"
+        "with locked(files.lock) as lock: Kea(4, '', '', '', sys.argv[2]).clean(files, lock)"
+    )
+    command = [sys.executable, "-c", source, kea.files.current, need("kea-lfc")]
+    with subprocess.Popen(command, env=kea.environment(), start_new_session=True) as program:
+        until(lambda: Path(kea.files.pid).exists() and Path(kea.files.pid).read_text().strip(), "kea-lfc")
+        number = int(Path(kea.files.pid).read_text())
+        os.kill(number, signal.SIGSTOP)
+        program.kill()
+        program.wait()
+        assert kea.clean("rotate") == BUSY
+        assert "holds" in kea.state()["message"]
+    os.kill(number, signal.SIGKILL)
+    until(lambda: cleaning(kea.files) is None, "its end")
+    os.utime(kea.files.pid, (1, 1))
+    assert kea.clean("rotate") == DONE
+    assert kea.state()["outcome"] == "finished"
+
+
+def test_finish_has_nothing_to_do(kea: Server) -> None:
+    kea.add([1])
+    assert kea.clean("finish", **{"lfc-interval": "3600"}) == DONE
+    assert kea.state()["outcome"] == "nothing"
+    assert os.path.exists(kea.files.current)
+
+
+@pytest.mark.parametrize("stopped_at", ["input", "completed"])
+def test_finish_finishes_what_was_interrupted(kea: Server, stopped_at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kea.add([1])
+    left = kea.files.rotated if stopped_at == "input" else kea.files.completed
+    Path(left).write_text(f"{COLUMNS}\n{row(2)}{row(2, 2000000100)}")
+    Path(kea.files.output).write_text("half a ro")
+    assert kea.clean("finish", **{"lfc-interval": "3600"}) == DONE, "nothing happens in the moment after a rotation"
+    if stopped_at == "input":
+        assert os.path.exists(left)
+        monkeypatch.setattr(strategies, "_JUST_ROTATED", 0.0)
+        assert kea.clean("finish", **{"lfc-interval": "3600"}) == DONE
+    assert kea.state()["outcome"] == "finished"
+    assert kea.leftovers() == []
+    assert row(2, 2000000100) in Path(kea.files.previous).read_text()
+    kea.restart()
+    assert len(kea.leases()) == 2
+
+
+def test_finish_tells_of_a_kea_that_never_cleans_up(kea: Server) -> None:
+    until(lambda: kea.ask("status-get")["arguments"]["uptime"] > 2, "an uptime of two intervals")
+    assert kea.clean("finish", **{"lfc-interval": "1"}) == FAILED
+    assert "has not cleaned up for two of its intervals of 1 s" in kea.state()["message"]
+
+
+def test_a_rotation_by_kea_itself_is_waited_for(kea: Server) -> None:
+    kea.add([1])
+
+    def rotate(step: str) -> None:
+        if step == "rename the lease file":
+            Path(kea.files.rotated).write_text(f"{COLUMNS}\n")
+
+    assert kea.clean("rotate", rotate) == BUSY
+    assert kea.leases()
+    assert kea.clean("rotate") == DONE
