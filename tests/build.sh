@@ -18,7 +18,7 @@ for needless in tests molecule demo Makefile .collections .git .config; do
     ! grep -qx -- "$needless" <<<"$found" || { echo "the built collection has $needless in it" >&2; exit 1; }
 done
 rm -r "$ANSIBLE_COLLECTIONS_PATH"/ansible_collections/baremetal/kea/docs
-for role in kea_database kea_lease_monitor kea_server; do
+for role in kea_database kea_lease_monitor kea_lfc_timer kea_server; do
     ansible-doc --type role "baremetal.kea.$role" >/dev/null
 done
-[ "$(ansible-doc --list --type module baremetal.kea | wc -l)" -eq 7 ] || { echo "there are not seven modules" >&2; exit 1; }
+[ "$(ansible-doc --list --type module baremetal.kea | wc -l)" -eq 9 ] || { echo "there are not nine modules" >&2; exit 1; }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 from ansible_collections.baremetal.kea.plugins.module_utils import (
     _hosts_constraint,
     _lease_notify,
+    _lfc_units,
     _postgres,
     _systemd,
 )
@@ -40,7 +41,7 @@ def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
     """The server that reads that file: version, what that can do, unit, whether it serves, and with this very file."""
     top = top_of_path(path)
     unit = _systemd.find(module, *SERVICES[top])
-    answers = [_answers(name) for name in _unix_sockets(config(path)["control_sockets"])]
+    answers = [_answers(name) for name in unix_sockets(config(path)["control_sockets"])]
     found: Dict[str, Any] = {"version": installed_version(module, top), "capabilities": None, "unit": _shown(unit)}
     if found["version"]:
         try:
@@ -73,6 +74,19 @@ def config(path: str) -> Dict[str, Any]:
 def monitor(module: AnsibleModule) -> Dict[str, Any]:
     """The lease monitor's release in force and its unit."""
     return {"release": Releases(MONITOR_ROOT).current(), "unit": _shown(_systemd.find(module, UNIT))}
+
+
+def lfc(module: AnsibleModule, path: str) -> Dict[str, Any]:
+    """The clean-up timer of the server that reads that file, and what its last run wrote down."""
+    family = int(top_of_path(path)[-1])
+    names = _lfc_units.unit_names(family)
+    found: Dict[str, Any] = {kind: _shown(_systemd.find(module, name)) for kind, name in names.items()}
+    try:
+        with open(os.path.join(_lfc_units.STATE_DIRECTORY, f"state{family}.json"), encoding="utf-8") as file:
+            found["last_run"] = json.load(file)
+    except (OSError, ValueError):
+        found["last_run"] = None
+    return found
 
 
 def database(params: Dict[str, Any]) -> Dict[str, Any]:
@@ -120,7 +134,7 @@ def _parts(document: Document, top: str) -> Dict[str, Any]:
     }
 
 
-def _unix_sockets(found: Any) -> List[str]:
+def unix_sockets(found: Any) -> List[str]:
     """Paths of the control sockets of a configuration; a bare name stands for one in Kea's run directory."""
     sockets = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
     names = [one["socket-name"] for one in sockets if one.get("socket-type") == "unix" and "socket-name" in one]

@@ -18,9 +18,10 @@ import os
 import re
 import shutil
 import tarfile
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
+PACKAGE = "kea_lease_monitor"
 LAUNCHER = "kea_lease_monitor.py"
 COMMAND = "kea-lease-monitor"
 # A release that was in force is kept for the way back; more than one, since the last deployment may have failed too.
@@ -41,23 +42,22 @@ def pack(source: str) -> str:
 
 
 def unpack(packed: str) -> Files:
-    """The files of :func:`pack`, laid out as a release: launcher and command, and the package below ``lib``."""
+    """The files of :func:`pack`, laid out as a release: commands as they are, packages below ``lib``."""
     files: Files = {}
     with tarfile.open(fileobj=io.BytesIO(base64.b64decode(packed)), mode="r:xz") as tar:
         for member in tar.getmembers():
             content = tar.extractfile(member)
             if content:
-                above = member.name in (LAUNCHER, COMMAND)
-                files[member.name if above else f"lib/{member.name}"] = content.read()
+                files[f"lib/{member.name}" if "/" in member.name else member.name] = content.read()
     return files
 
 
-def release_name(files: Files) -> str:
-    """``<version>-<hash>``. Raises ValueError if the files are not the monitor's."""
-    initial = files.get("lib/kea_lease_monitor/__init__.py", b"").decode("utf-8")
+def release_name(files: Files, package: str = PACKAGE, commands: Tuple[str, ...] = (LAUNCHER, COMMAND)) -> str:
+    """``<version>-<hash>``. Raises ValueError if the files are not those of that program, at first the monitor."""
+    initial = files.get(f"lib/{package}/__init__.py", b"").decode("utf-8")
     version = VERSION.search(initial)
-    if LAUNCHER not in files or COMMAND not in files or not version:
-        raise ValueError(f"{LAUNCHER}, {COMMAND} and kea_lease_monitor/__init__.py with a __version__ must be there")
+    if not version or any(command not in files for command in commands):
+        raise ValueError(f"{', '.join(commands)} and {package}/__init__.py with a __version__ must be there")
     return f"{version.group(1)}-{_digest(files)[:12]}"
 
 
@@ -90,7 +90,8 @@ class Releases:
         unfinished = self.path(f".new-{name}")
         for relative, content in files.items():
             _write(os.path.join(unfinished, relative), content)
-        os.chmod(os.path.join(unfinished, COMMAND), 0o755)
+            if content.startswith(b"#!"):
+                os.chmod(os.path.join(unfinished, relative), 0o755)
         if os.path.isdir(self.path(name)):
             os.rename(self.path(name), self.path(f".old-{name}"))
         os.rename(unfinished, self.path(name))

@@ -32,8 +32,8 @@ options:
       - What to look at. For V(database), a session is opened with the C(login_) options; the others need none of them.
     type: list
     elements: str
-    choices: [server, config, database, monitor]
-    default: [server, config, monitor]
+    choices: [server, config, database, monitor, lfc]
+    default: [server, config, monitor, lfc]
   path:
     description: The configuration file of the server.
     type: path
@@ -156,6 +156,24 @@ monitor:
     unit:
       description: C(name), C(active) and C(enabled) of the unit.
       type: dict
+lfc:
+  description: The timer of M(baremetal.kea.kea_lfc_timer) for the server of O(path).
+  returned: when gathered
+  type: dict
+  contains:
+    service:
+      description: C(name), C(active) and C(enabled) of the service.
+      type: dict
+    timer:
+      description: C(name), C(active) and C(enabled) of the timer.
+      type: dict
+    last_run:
+      description:
+        - What the last run wrote down; times are seconds since the epoch. C(outcome) is V(cleaned), V(finished) (what
+          another one had begun), V(nothing) (there was nothing to do), V(busy) (others were at work) or V(failed).
+        - C(strategy), C(why), C(message), C(finished), C(seconds), C(reload_seconds), C(rows_before), C(rows_after),
+          C(rows_discarded), C(bytes_before), C(bytes_after) and C(last_success).
+      type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -170,8 +188,8 @@ def main() -> None:
             "gather": {
                 "type": "list",
                 "elements": "str",
-                "choices": ["server", "config", "database", "monitor"],
-                "default": ["server", "config", "monitor"],
+                "choices": ["server", "config", "database", "monitor", "lfc"],
+                "default": ["server", "config", "monitor", "lfc"],
             },
             "path": {"type": "path", "default": "/etc/kea/kea-dhcp4.conf"},
             "schema": {"type": "str", "default": "public"},
@@ -185,6 +203,7 @@ def main() -> None:
         "config": lambda: _kea_info.config(params["path"]),
         "database": lambda: _kea_info.database(params),
         "monitor": lambda: _kea_info.monitor(module),
+        "lfc": lambda: _kea_info.lfc(module, params["path"]),
     }
     module.exit_json(changed=False, **{name: look[name]() for name in params["gather"]})
 

@@ -77,6 +77,7 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = {"version": None, "capabilities": None, "unit": None, "serving": False, "outdated": False}
     assert info["server"] == nothing
     assert info["monitor"] == {"release": None, "unit": None}
+    assert info["lfc"] == {"service": None, "timer": None, "last_run": None}
     assert info["config"]["error"] == "No such file or directory"
     assert info["config"]["lease_database"] is None
     assert "database" not in info
@@ -133,7 +134,7 @@ def test_configurations_of_all_sorts(tmp_path: Path, text: str, part: str, value
 
 def test_bare_names_of_sockets_are_those_in_the_run_directory() -> None:
     sockets = [{"socket-type": "unix", "socket-name": "s"}, {"socket-type": "unix", "socket-name": "/t"}, {"port": 1}]
-    assert _kea_info._unix_sockets(sockets) == ["/run/kea/s", "/t"]
+    assert _kea_info.unix_sockets(sockets) == ["/run/kea/s", "/t"]
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -141,6 +142,23 @@ def test_it_waits_for_a_clean_up(host: Host) -> None:
     host.apply()
     assert host.known() == ["10.0.0.1", "10.0.0.200"]
     assert host.slept == [0.5] * 3
+
+
+def test_it_waits_for_a_clean_up_or_a_play_that_holds_the_lock(host: Host) -> None:
+    """The clean-up program and the play take the same lock beside the lease file."""
+    reserve(host, 1)
+    lock = (host.path / ".kea-leases4.csv.lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+
+    def finish() -> None:
+        assert host.known() == ["10.0.0.200"]
+        if len(host.slept) == 2:
+            lock.close()
+
+    host.asleep = finish
+    host.apply()
+    assert host.known() == ["10.0.0.1", "10.0.0.200"]
+    assert host.slept == [0.5] * 2
 
 
 def test_a_reload_that_met_a_clean_up_is_repeated_at_once(host: Host) -> None:

@@ -121,6 +121,7 @@ def _last_success(path: str) -> Optional[float]:
 def _replace(path: str, text: str) -> None:
     with open(f"{path}.new", "w", encoding="utf-8") as file:
         file.write(text)
+        os.fchmod(file.fileno(), 0o644)  # whatever the umask: others read it
         file.flush()
         os.fsync(file.fileno())
     os.replace(f"{path}.new", path)

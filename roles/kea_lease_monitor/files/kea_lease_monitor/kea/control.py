@@ -65,8 +65,7 @@ class Apply:
             os.replace(candidate, applied)
         files.sync_directory(self._path(APPLIED))
         # Last, because the test may have taken seconds in which a clean-up began.
-        self._await_cleanup()
-        self._reload()
+        self._reload_after_cleanup()
         files.touch(self._path(".last-apply"))
         os.utime(self._path(".last-apply"))
         os.unlink(running)
@@ -84,9 +83,14 @@ class Apply:
             telemetry.apply_waits("the last reload was a moment ago", self.min_interval - since)
             self.sleep(self.min_interval - since)
 
-    def _await_cleanup(self) -> None:
+    def _reload_after_cleanup(self) -> None:
+        """Under the lock, so that none begins before the reload is over."""
         waited = 0.0
-        while reason := lease_files.cleanup_in_progress(self.lease_file):
+        while True:
+            with lease_files.loading(self.lease_file) as ours:
+                reason = lease_files.cleanup_in_progress(self.lease_file) if ours else "others clean up, or restart Kea"
+                if not reason:
+                    return self._reload()
             if waited >= _CLEANUP:
                 raise TemporaryError(f"the lease file clean-up does not end: {reason}")
             if not waited:

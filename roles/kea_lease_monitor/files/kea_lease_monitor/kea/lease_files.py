@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+from typing import Iterator
 
 
 def previous(path: str) -> str:
@@ -26,6 +29,24 @@ def completed(path: str) -> str:
 def is_ours(path: str, name: str) -> bool:
     """Whether a change of the file ``name`` in the directory may concern the leases."""
     return os.path.basename(name).startswith(os.path.basename(path))
+
+
+@contextlib.contextmanager
+def loading(path: str) -> Iterator[bool]:
+    """Hold the one lock of all who clean the lease file up or have Kea load it; yields whether it was free.
+
+    The clean-up's timer and the play know the same name (kea_lfc_cleanup.files, plugins/module_utils/_lfc_lock.py).
+    """
+    directory, name = os.path.split(path)
+    flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(os.path.join(directory, f".{name}.lock"), flags, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(descriptor)
 
 
 def cleanup_in_progress(path: str) -> str:

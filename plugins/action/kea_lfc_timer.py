@@ -1,0 +1,12 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Packs the clean-up program's files on the controller, as the monitor's are."""
+
+from __future__ import annotations
+
+from ansible_collections.baremetal.kea.plugins.action import kea_lease_monitor
+
+
+class ActionModule(kea_lease_monitor.ActionModule):
+    """Replaces the option ``src``, a directory of the controller, by its packed content."""

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: starts and restarts a Kea server, never while its lease file is cleaned up, and waits until it serves."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Dict, Optional
+
+from ansible_collections.baremetal.kea.plugins.module_utils import _kea_info, _lfc_lock, _systemd
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import top_of_path
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+
+class KeaServiceError(Exception):
+    """The server does not serve; says why."""
+
+
+class KeaService:
+    """The server that reads one configuration file."""
+
+    def __init__(self, module: AnsibleModule, path: str) -> None:
+        self._module = module
+        self._path = path
+        self._top = top_of_path(path)
+
+    def unit(self) -> Optional[_systemd.Unit]:
+        """The unit as systemd knows it, by whichever name."""
+        return _systemd.find(self._module, *_kea_info.SERVICES[self._top])
+
+    def config(self) -> Dict[str, Any]:
+        """What C(kea_info) finds in the configuration."""
+        found: Dict[str, Any] = _kea_info.config(self._path)
+        return found
+
+    def lease_file(self) -> Optional[str]:
+        """None when the leases are in no file."""
+        path: Optional[str] = _lfc_lock.lease_file(self.config(), self._top)
+        return path
+
+    def run(self, verb: str, timeout: float) -> None:
+        """systemctl C(start) or C(restart), and wait until the server serves. Raises KeaServiceError.
+
+        The leases are loaded in that time, so nobody may clean them up before it is over.
+        """
+        unit = self.unit()
+        if unit is None:
+            raise KeaServiceError(f"systemd knows no unit {' or '.join(_kea_info.SERVICES[self._top])}")
+        try:
+            with _lfc_lock.no_cleanup(self.lease_file()):
+                self._systemctl("daemon-reload")
+                self._systemctl(verb, unit.name)
+                deadline = time.monotonic() + timeout
+                while not _kea_info.server(self._module, self._path)["serving"]:
+                    if time.monotonic() > deadline:
+                        raise KeaServiceError(f"{unit.name} does not serve {timeout:.0f} s after its {verb}")
+                    time.sleep(0.2)
+        except _lfc_lock.LockError as error:
+            raise KeaServiceError(str(error)) from error
+
+    def enable(self) -> None:
+        """Have it start with the host."""
+        unit = self.unit()
+        if unit:
+            self._systemctl("enable", unit.name)
+
+    def _systemctl(self, *words: str) -> None:
+        code, _out, err = self._module.run_command(["systemctl", *words])
+        if code:
+            raise KeaServiceError(f"systemctl {' '.join(words)} failed: {err.strip()}")

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: from the options of C(kea_lfc_timer) to the timer that they ask for."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Dict, List, Tuple
+
+from ansible_collections.baremetal.kea.plugins.module_utils import _kea_info, _lfc_lock, _lfc_units
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import (
+    PROGRAMS,
+    KeaConfigError,
+    installed_version,
+    top_of_path,
+)
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_service import KeaServiceError
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import KeaJsonError
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import KeaVersionError, capabilities
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc_strategy import Choice, StrategyError, choose
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc_timer import COMMAND, PACKAGE, ROOT, Timer, TimerError
+from ansible_collections.baremetal.kea.plugins.module_utils._release import release_name, unpack
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+ERRORS = (TimerError, StrategyError, KeaServiceError, KeaConfigError, KeaJsonError, KeaVersionError)
+
+
+def deploy(module: AnsibleModule) -> Dict[str, Any]:
+    """Does what the options ask for and returns the module's result. Raises ERRORS."""
+    top = top_of_path(module.params["path"])
+    timer = Timer(module, int(top[-1]))
+    before = timer.state()
+    result: Dict[str, Any] = {}
+    if module.params["state"] == "absent":
+        changed = timer.absent()
+        after: Dict[str, Any] = {"release": None, "units": {}, "active": False, "enabled": False}
+    else:
+        files = unpack(module.params["content"])
+        name = _name(files)
+        settings, choice = _settings(module, top, timer)
+        units = _lfc_units.render(settings)
+        changed = timer.present(name, files, units, choice.takes_over)
+        after = {"release": name, "units": units, "active": True, "enabled": True}
+        result = {"strategy": choice.strategy, "why": choice.why, "release": name}
+    after = after if module.check_mode else timer.state()
+    diff: List[Dict[str, Any]] = [{"before": before, "after": after}]
+    if "diff" in timer.config_result:
+        diff.append(timer.config_result["diff"])
+    if "backup_file" in timer.config_result:
+        result["backup_file"] = timer.config_result["backup_file"]
+    return {"changed": changed, "timer": after, "diff": diff, **result}
+
+
+def _name(files: Dict[str, bytes]) -> str:
+    try:
+        name: str = release_name(files, PACKAGE, (COMMAND,))
+    except ValueError as error:
+        raise TimerError(f"src: {error}") from error
+    return name
+
+
+def _settings(module: AnsibleModule, top: str, timer: Timer) -> Tuple[_lfc_units.Settings, Choice]:
+    params = module.params
+    config = _kea_info.config(params["path"])
+    if config["error"]:
+        raise TimerError(f"{params['path']}: {config['error']}")
+    leases = _lfc_lock.lease_file(config, top)
+    if leases is None:
+        raise TimerError("this Kea keeps its leases in no file, so there is nothing to clean up: use state absent")
+    version = installed_version(module, top)
+    if version is None:
+        raise TimerError(f"{PROGRAMS[top]} is not installed")
+    choice = choose(params["strategy"], capabilities(version), timer.found().seconds)
+    settings = _lfc_units.Settings(
+        family=int(top[-1]),
+        user=params["kea_user"],
+        command=[os.path.join(ROOT, "current", COMMAND), *_words(module, top, config, choice, timer)],
+        lease_directory=os.path.dirname(leases),
+        leases=params["leases"],
+        metrics_directory=params["metrics_directory"],
+        schedule=_lfc_units.Schedule(
+            params["on_calendar"], params["interval"], params["randomized_delay"], params["persistent"]
+        ),
+    )
+    return settings, choice
+
+
+def _words(module: AnsibleModule, top: str, config: Dict[str, Any], choice: Choice, timer: Timer) -> List[str]:
+    sockets = _kea_info.unix_sockets(config["control_sockets"])
+    if not sockets:
+        raise TimerError(
+            "Kea has no unix control socket, by which it is asked to reload or to clean up: set control-socket"
+        )
+    options = {
+        "family": top[-1],
+        "strategy": choice.strategy,
+        "why": choice.why,
+        "lease-file": str(_lfc_lock.lease_file(config, top)),
+        "control-socket": sockets[0],
+        "kea-config": module.params["path"],
+        "kea-program": module.get_bin_path(PROGRAMS[top], required=True),
+        "kea-lfc": module.get_bin_path("kea-lfc", required=True),
+        "state-directory": _lfc_units.STATE_DIRECTORY,
+    }
+    if not choice.takes_over:
+        options["lfc-interval"] = str(timer.found().seconds)
+    return [word for name, value in options.items() for word in (f"--{name}", value)]

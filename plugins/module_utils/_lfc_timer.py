@@ -1,0 +1,220 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the clean-up timer on a host: its release, its units, and Kea's own clean-up that it takes over."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
+
+from ansible_collections.baremetal.kea.plugins.module_utils import _lfc_units, _systemd
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import KeaConfigError, update
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import Document
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_service import KeaService, KeaServiceError
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import KeaJsonError
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc_interval import (
+    Found,
+    Kept,
+    give_back,
+    look,
+    take_over,
+)
+from ansible_collections.baremetal.kea.plugins.module_utils._release import Files, Releases
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+PACKAGE = "kea_lfc_cleanup"
+COMMAND = "kea-lfc-cleanup"
+ROOT = "/opt/baremetal/kea-lfc"
+BUSY = 75
+"""Exit code of the program when somebody else is at work, which is no failure."""
+JOURNAL_LINES = 20
+SERVES_WITHIN = 60.0
+
+
+class TimerError(Exception):
+    """The timer is as it was before; says why."""
+
+    def __init__(self, message: str, journal: Optional[List[str]] = None) -> None:
+        super().__init__(message)
+        self.journal = journal or []
+
+
+class Timer:
+    """The timer for one server."""
+
+    def __init__(self, module: AnsibleModule, family: int) -> None:
+        self._module = module
+        self._check = module.check_mode
+        self._family = family
+        self._top = f"Dhcp{family}"
+        self._kea = KeaService(module, module.params["path"])
+        self._names = _lfc_units.unit_names(family)
+        self._releases = Releases(ROOT)
+        self._kept = Kept(family)
+        self.config_result: Dict[str, Any] = {}
+
+    def state(self) -> Dict[str, Any]:
+        """What is there now, as the module returns and compares it."""
+        timer = _systemd.find(self._module, self._names["timer"])
+        units = {path: _read(path) for path in self._paths()}
+        return {
+            "release": self._releases.current(),
+            "units": {path: text for path, text in units.items() if text is not None},
+            "active": bool(timer and timer.active),
+            "enabled": bool(timer and timer.enabled),
+        }
+
+    def found(self) -> Found:
+        """Kea's own clean-up as it was before the timer."""
+        return self._kept.read() or self._look()
+
+    def present(self, name: str, files: Files, units: Dict[str, str], takes_over: bool) -> bool:
+        """Have it there, proved by one run if it is new. Raises TimerError, with everything as it was."""
+        before, taken_over = self.state(), self._kept.read() is not None
+        stale = not self._releases.is_whole(name, files) or before["release"] != name
+        renewed = stale or before["units"] != units
+        asleep = not (before["active"] and before["enabled"])
+        switched = self._set_interval(takes_over)
+        if not self._check:
+            if stale:
+                self._releases.install(name, files)
+                self._releases.activate(name)
+            if renewed:
+                self._write(units)
+                self._prove(before, taken_over)
+            if renewed or asleep:
+                self._systemctl("enable", "--quiet", self._names["timer"])
+                self._systemctl("restart", self._names["timer"])
+            self._releases.prune()
+        return renewed or switched or asleep
+
+    def absent(self) -> bool:
+        """Have nothing of it, and Kea's own clean-up as it was found. Raises TimerError."""
+        before = self.state()
+        if before["units"] and not self._check:
+            self._systemctl("disable", "--now", "--quiet", self._names["timer"])
+            self._systemctl("stop", self._names["service"])
+        changed = self._set_interval(False) or bool(before["units"])
+        if changed and not self._check:
+            self._write({})
+            self._remove_reports()
+        if not before["release"] or self._others():
+            return changed
+        if not self._check:
+            self._releases.remove_all()
+            shutil.rmtree(ROOT, ignore_errors=True)
+            shutil.rmtree(_lfc_units.STATE_DIRECTORY, ignore_errors=True)
+        return True
+
+    def _look(self) -> Found:
+        with open(self._module.params["path"], encoding="utf-8", errors="surrogateescape") as file:
+            return look(Document(file.read()), self._top)
+
+    def _set_interval(self, taken_over: bool) -> bool:
+        """Kea's own clean-up, off or as it was found; Kea is restarted if its configuration changed."""
+        found = self._kept.read()
+        if (found is None and not taken_over) or not os.path.exists(self._module.params["path"]):
+            return False
+        if found is None and not self._check:
+            self._kept.write(self._look())
+
+        def edit(document: Document) -> Document:
+            return (
+                take_over(document, self._top) if found is None or taken_over else give_back(document, self._top, found)
+            )
+
+        try:
+            before, _after, self.config_result = update(self._module, edit, self._top)
+            if self.config_result["changed"] and not self._check:
+                self._restart_or_go_back(before)
+        except (KeaConfigError, KeaJsonError, TimerError):
+            if found is None:
+                self._kept.forget()
+            raise
+        if not taken_over and not self._check:
+            self._kept.forget()
+        return bool(self.config_result["changed"]) or not taken_over
+
+    def _restart_or_go_back(self, before: Document) -> None:
+        try:
+            self._kea.run("restart", SERVES_WITHIN)
+        except KeaServiceError as error:
+            update(self._module, lambda _now: before, self._top)
+            self._kea.run("restart", SERVES_WITHIN)
+            raise TimerError(
+                f"Kea did not serve with another lfc-interval ({error}); it is as it was before"
+            ) from error
+
+    def _prove(self, before: Dict[str, Any], taken_over: bool) -> None:
+        """One run. Whatever it says but that others are at work takes the timer back."""
+        self._systemctl("reset-failed", "--quiet", self._names["service"])
+        self._systemctl("start", self._names["service"])
+        code, out, _err = self._module.run_command(
+            ["systemctl", "show", "--property=ExecMainStatus", "--value", self._names["service"]]
+        )
+        status = out.strip()
+        if code == 0 and status in ("0", str(BUSY)):
+            return
+        journal = self._journal()
+        self._go_back(before, taken_over)
+        said = next((line for line in reversed(journal) if line.startswith("failed by ")), f"it ended with {status}")
+        raise TimerError(f"The first clean-up did not succeed, and the timer is as it was before: {said}", journal)
+
+    def _go_back(self, before: Dict[str, Any], taken_over: bool) -> None:
+        self._write(before["units"])
+        self._systemctl("reset-failed", "--quiet", self._names["service"])
+        if before["release"]:
+            self._releases.activate(before["release"])
+        else:
+            self._releases.remove_all()
+        self._set_interval(taken_over)
+
+    def _write(self, units: Dict[str, str]) -> None:
+        for path in self._paths():
+            if path not in units:
+                if os.path.exists(path):
+                    os.unlink(path)
+                continue
+            with open(f"{path}.new", "w", encoding="utf-8") as file:
+                file.write(units[path])
+                os.fchmod(file.fileno(), 0o644)
+            os.replace(f"{path}.new", path)
+        self._systemctl("daemon-reload")
+
+    def _remove_reports(self) -> None:
+        """Whoever watches them must not take the last one for the truth."""
+        metrics = f"kea_lfc{self._family}.prom"
+        directory = self._module.params["metrics_directory"]
+        names = (metrics, f"state{self._family}.json")
+        paths = [os.path.join(_lfc_units.STATE_DIRECTORY, name) for name in names]
+        for path in [*paths, *([os.path.join(directory, metrics)] if directory else [])]:
+            if os.path.exists(path):
+                os.unlink(path)
+
+    def _paths(self) -> List[str]:
+        return [os.path.join(_lfc_units.DIRECTORY, name) for name in sorted(self._names.values())]
+
+    def _others(self) -> bool:
+        """Whether the timer of the other family uses the same release."""
+        names = _lfc_units.unit_names(10 - self._family)
+        return os.path.exists(os.path.join(_lfc_units.DIRECTORY, names["service"]))
+
+    def _systemctl(self, *words: str) -> None:
+        self._module.run_command(["systemctl", *words])
+
+    def _journal(self) -> List[str]:
+        command = ["journalctl", "--unit", self._names["service"], "--lines", str(JOURNAL_LINES)]
+        lines: List[str] = self._module.run_command([*command, "--no-pager", "--output", "cat"])[1].splitlines()
+        return lines
+
+
+def _read(path: str) -> Optional[str]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,154 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the texts of the clean-up's service and timer."""
+
+from __future__ import annotations
+
+import os
+from typing import Dict, List, NamedTuple, Optional
+
+DIRECTORY = "/etc/systemd/system"
+STATE_DIRECTORY = "/var/lib/kea-lfc"
+
+BASE_MEMORY = 64
+"""MiB that the program and kea-lfc need for themselves."""
+LEASE_MEMORY = 1024
+"""Bytes for each lease that kea-lfc holds; measured 500 for one with a hostname (docs/lfc.md)."""
+
+_SERVICE = """\
+# Managed by Ansible (baremetal.kea)
+[Unit]
+Description=Clean up the lease file of Kea's DHCPv{family} server
+Documentation=https://github.com/baremetal/baremetal.kea
+After=kea-dhcp{family}-server.service isc-kea-dhcp{family}-server.service
+StartLimitIntervalSec=0
+
+[Service]
+Type=oneshot
+# Kea's own user: a kea-lfc of another one is invisible to Kea.
+User={user}
+ExecStart={command}
+{copy}# 75 means that somebody else is at work: try again. Everything else is a failure that a person must see.
+Restart=on-failure
+RestartSec=60
+RestartPreventExitStatus=1 2 3 126 127 203
+TimeoutStartSec=2h
+SyslogIdentifier=kea-lfc-cleanup
+UMask=0027
+
+Nice=10
+CPUSchedulingPolicy=batch
+IOSchedulingClass=idle
+# Enough for {leases} leases.
+MemoryMax={memory}M
+OOMPolicy=continue
+
+StateDirectory=kea-lfc
+ReadWritePaths={lease_directory}
+# Kea's own address space of interfaces is looked at when its configuration is tested, so the network stays visible; and
+# so do other processes, because a kea-lfc is looked for among them.
+CapabilityBoundingSet=
+DevicePolicy=closed
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+NoNewPrivileges=yes
+PrivateDevices=yes
+PrivateTmp=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectSystem=strict
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
+"""
+
+# Only root may write where node_exporter reads; a rename, so that it never reads half a file.
+_COPY = """\
+ExecStopPost=+-/bin/cp --no-dereference {state}/{name} {directory}/.{name}.new
+ExecStopPost=+-/bin/mv --no-target-directory {directory}/.{name}.new {directory}/{name}
+"""
+
+_TIMER = """\
+# Managed by Ansible (baremetal.kea)
+[Unit]
+Description=Clean up the lease file of Kea's DHCPv{family} server from time to time
+
+[Timer]
+{when}
+# Two servers of a pair shall not clean up at once.
+RandomizedDelaySec={delay}
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+class Schedule(NamedTuple):
+    """When, as systemd.timer(5) writes it."""
+
+    calendar: Optional[str]
+    interval: Optional[str]
+    """In place of a calendar: so long after the last one."""
+    delay: str
+    persistent: bool
+
+    def lines(self) -> str:
+        if self.interval:
+            return f"OnActiveSec={self.interval}\nOnUnitInactiveSec={self.interval}"
+        return f"OnCalendar={self.calendar}\nPersistent={'yes' if self.persistent else 'no'}"
+
+
+class Settings(NamedTuple):
+    """What the units say."""
+
+    family: int
+    user: str
+    command: List[str]
+    """The program and its options."""
+    lease_directory: str
+    leases: int
+    metrics_directory: Optional[str]
+    schedule: Schedule
+
+
+def unit_names(family: int) -> Dict[str, str]:
+    """C(service) and C(timer); those of DHCPv4 have the plain names."""
+    stem = "kea-lfc" if family == 4 else "kea-lfc6"
+    return {kind: f"{stem}.{kind}" for kind in ("service", "timer")}
+
+
+def render(settings: Settings) -> Dict[str, str]:
+    """The unit files by their paths."""
+    names = unit_names(settings.family)
+    metrics = f"kea_lfc{settings.family}.prom"
+    service = _SERVICE.format(
+        family=settings.family,
+        user=settings.user,
+        command=" \\\n    ".join(quoted(word) for word in settings.command),
+        copy=_COPY.format(state=STATE_DIRECTORY, name=metrics, directory=settings.metrics_directory)
+        if settings.metrics_directory
+        else "",
+        leases=settings.leases,
+        memory=BASE_MEMORY + settings.leases * LEASE_MEMORY // 2**20,
+        lease_directory=settings.lease_directory,
+    )
+    timer = _TIMER.format(family=settings.family, when=settings.schedule.lines(), delay=settings.schedule.delay)
+    return {
+        os.path.join(DIRECTORY, names["service"]): service,
+        os.path.join(DIRECTORY, names["timer"]): timer,
+    }
+
+
+def quoted(word: str) -> str:
+    """As a word of ExecStart (systemd.service(5))."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{escaped}"' if not word or any(letter in " \t'\";" for letter in word) else escaped

@@ -1,0 +1,95 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kea_service
+short_description: Start or restart a Kea server, never during a clean-up of its lease file
+description:
+  - A Kea that is started or reloaded while C(kea-lfc) works on its lease file has no leases, and serves nobody. So this
+    module holds the lock that the timer of M(baremetal.kea.kea_lfc_timer) takes as well, and waits for a clean-up of
+    Kea's own to end.
+  - It returns when the server serves; where there is a control socket, the server itself is asked.
+author:
+  - The baremetal.kea authors (@baremetal)
+extends_documentation_fragment:
+  - baremetal.kea.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: partial
+    details: With O(state=restarted) it always restarts the server.
+  platform:
+    support: full
+    platforms: Debian, Ubuntu
+options:
+  path:
+    description: The configuration file of the server, which also says whether it is the one for DHCPv4 or DHCPv6.
+    type: path
+    default: /etc/kea/kea-dhcp4.conf
+  state:
+    description:
+      - With V(started), the server runs and starts with the host.
+      - With V(restarted), it is also restarted if it runs already.
+    type: str
+    choices: [started, restarted]
+    default: started
+  timeout:
+    description: Seconds that the server has until it serves, from its start on. A clean-up may take longer.
+    type: int
+    default: 60
+seealso:
+  - module: baremetal.kea.kea_lfc_timer
+"""
+
+EXAMPLES = r"""
+- name: Have Kea read its configuration
+  baremetal.kea.kea_service:
+    state: restarted
+"""
+
+RETURN = r"""
+unit:
+  description: Name of the unit.
+  returned: always
+  type: str
+  sample: kea-dhcp4-server.service
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_service import KeaService, KeaServiceError
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "default": "/etc/kea/kea-dhcp4.conf"},
+            "state": {"type": "str", "choices": ["started", "restarted"], "default": "started"},
+            "timeout": {"type": "int", "default": 60},
+        },
+        supports_check_mode=True,
+    )
+    service = KeaService(module, module.params["path"])
+    unit = service.unit()
+    active, enabled = bool(unit and unit.active), bool(unit and unit.enabled)
+    restart = module.params["state"] == "restarted"
+    try:
+        if not module.check_mode:
+            if restart or not active:
+                service.run("restart" if restart else "start", module.params["timeout"])
+            if not enabled:
+                service.enable()
+    except KeaServiceError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=restart or not active or not enabled, unit=unit.name if unit else None)
+
+
+if __name__ == "__main__":
+    main()
