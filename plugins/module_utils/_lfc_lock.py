@@ -47,10 +47,11 @@ def no_cleanup(path: Optional[str], timeout: float = TIMEOUT) -> Iterator[None]:
     deadline = time.monotonic() + timeout
     directory, name = os.path.split(path)
     lock = os.path.join(directory, f".{name}.lock")
-    descriptor = os.open(lock, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    descriptor = os.open(lock, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     try:
-        if os.fstat(descriptor).st_uid == os.geteuid():
-            os.fchmod(descriptor, 0o644)  # whatever the umask: Kea's user needs it too
+        if os.fstat(descriptor).st_uid == os.geteuid():  # whatever the umask: for Kea's user too, and for no other
+            os.fchown(descriptor, -1, os.stat(directory).st_gid)
+            os.fchmod(descriptor, 0o640)
         while not _taken(descriptor):
             _wait(deadline, f"the clean-up that holds {lock}")
         while cleaning(path):

@@ -66,7 +66,7 @@ class LeaseFiles:
 @contextlib.contextmanager
 def locked(path: str) -> Iterator[int]:
     """Hold the lock, yield its descriptor. Raises BusyError at once if another has it."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o640)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield descriptor

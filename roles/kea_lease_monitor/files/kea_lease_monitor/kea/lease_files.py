@@ -39,7 +39,7 @@ def loading(path: str) -> Iterator[bool]:
     """
     directory, name = os.path.split(path)
     flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-    descriptor = os.open(os.path.join(directory, f".{name}.lock"), flags, 0o644)
+    descriptor = os.open(os.path.join(directory, f".{name}.lock"), flags, 0o640)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield True
