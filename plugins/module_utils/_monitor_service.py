@@ -19,6 +19,8 @@ UNIT = "kea-lease-monitor.service"
 USER = "kea-lease-monitor"
 COMMAND_PATH = f"/usr/local/bin/{COMMAND}"
 JOURNAL_LINES = 20
+# Of release 1.0.0, which makes its state by itself and knows nothing of --yes.
+FIRST_SCHEMA = "0001"
 
 
 class Monitor:
@@ -67,6 +69,8 @@ class Monitor:
         disabled = not (unit and unit.enabled)
         unlinked = [path for path, target in self._links.items() if not _points_to(path, target)]
         if not self._check:
+            if needed:
+                self._move_state_or_stay(name, former)
             if former != name:
                 self._releases.activate(name)
             for path in unlinked:
@@ -89,14 +93,46 @@ class Monitor:
             self._releases.remove_all()
         return found
 
+    def _move_state_or_stay(self, name: str, former: str | None) -> None:
+        problem = self._move_state(former, name)
+        if not problem:
+            return
+        again = self._restart() if former else "There is no other release"
+        outcome = (
+            f"Release {former} stays in force" + (f", but: {again}" if again else " and healthy") if former else again
+        )
+        self._module.fail_json(
+            msg=f"Release {name} of the lease monitor cannot have its state: {problem}. {outcome}.",
+            monitor=self.state(),
+        )
+
+    def _move_state(self, source: str | None, target: str) -> str:
+        """Have the schema of the state that a release needs. Returns what is wrong, or nothing.
+
+        The newer one of two releases knows both schemas, so it does that in either direction.
+        """
+        has, needs = self._releases.schema(source) if source else "", self._releases.schema(target)
+        if source and has > needs:
+            knows, step = source, ["downgrade", "--yes", "--to", needs]
+        elif needs > FIRST_SCHEMA:
+            knows, step = target, ["upgrade", "--yes"]
+        else:
+            return ""
+        if source and has != needs:
+            self._systemctl("stop")
+        command = os.path.join(self._releases.path(knows), COMMAND)
+        code, out, err = self._module.run_command([command, "db", *step, "--config", self._config])
+        return "" if code == 0 else (err.strip() or out.strip() or f"it ended with {code}").splitlines()[-1]
+
     def _restart_or_go_back(self, name: str, former: str | None) -> None:
         problem = self._restart()
         if not problem:
             return
         journal = self._journal()
         if former and former != name:
+            stuck = self._move_state(name, former)
             self._releases.activate(former)
-            again = self._restart()
+            again = self._restart() or stuck
             outcome = f"Release {former} is in force again" + (f", but: {again}" if again else " and healthy")
         else:
             outcome = "There is no other release to go back to"

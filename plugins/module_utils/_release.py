@@ -22,6 +22,7 @@ from typing import Dict, List, Optional, Tuple
 
 VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 PACKAGE = "kea_lease_monitor"
+MIGRATION = re.compile(r"^v([0-9]{4})\.py$")
 LAUNCHER = "kea_lease_monitor.py"
 COMMAND = "kea-lease-monitor"
 # A release that was in force is kept for the way back; more than one, since the last deployment may have failed too.
@@ -70,6 +71,12 @@ class Releases:
 
     def path(self, name: str) -> str:
         return os.path.join(self._directory, name)
+
+    def schema(self, name: str) -> str:
+        """The schema of the state that a release needs: its last migration, read from its files."""
+        directory = os.path.join(self.path(name), "lib", "kea_lease_monitor", "state", "migrations", "versions")
+        names = os.listdir(directory) if os.path.isdir(directory) else []
+        return max((match.group(1) for match in map(MIGRATION.match, names) if match), default="")
 
     def current(self) -> Optional[str]:
         """The name of the release in force."""

@@ -6,13 +6,19 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils import _release
+from ansible_collections.baremetal.kea.plugins.module_utils._monitor_service import Monitor
 from ansible_collections.baremetal.kea.plugins.module_utils._release import Releases, pack, release_name, unpack
 
 RUNTIME = Path(__file__).resolve().parents[3] / "roles/kea_lease_monitor/files"
+ASSETS = Path(__file__).resolve().parents[1] / "runtime" / "assets"
 INITIAL = "lib/kea_lease_monitor/__init__.py"
 
 
@@ -138,3 +144,56 @@ def test_remove_all(releases: Releases, files: dict[str, bytes]) -> None:
     releases.remove_all()
     assert releases.names() == []
     assert releases.current() is None
+
+
+def test_the_schema_of_a_release_is_its_last_migration(releases: Releases, files: dict[str, bytes]) -> None:
+    folder = "lib/kea_lease_monitor/state/migrations/versions"
+    files.update({f"{folder}/{name}": b"" for name in ("v0001.py", "v0002.py", "__init__.py", "v0003.pyc")})
+    assert releases.schema(install(releases, files)) == "0002"
+    assert releases.schema("none") == ""
+
+
+class Host:
+    """Runs the releases' own commands; systemctl is only noted down."""
+
+    def __init__(self, root: Path, config: Path) -> None:
+        self.params = {"root": str(root), "config": str(config), "timeout": 1}
+        self.check_mode = False
+        self.told: list[list[str]] = []
+
+    def run_command(self, command: list[str]) -> tuple[int, str, str]:
+        self.told.append(command[:2])
+        if command[0] == "systemctl":
+            return 0, "", ""
+        done = subprocess.run(
+            [sys.executable, command[0] + ".py", *command[1:]], capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout, done.stderr
+
+
+def test_a_release_takes_the_state_along_in_both_directions(releases: Releases, tmp_path: Path) -> None:
+    new = unpack(pack(str(RUNTIME)))
+    new["kea-lease-monitor.py"] = new["kea_lease_monitor.py"]
+    old = {path: content for path, content in new.items() if not path.endswith("v0002.py")}
+    state, config = tmp_path / "state.sqlite", tmp_path / "config.yml"
+    shutil.copy(ASSETS / "state-0001.sqlite", state)
+    source = f"source: {{type: memfile, path: {tmp_path}/x}}"
+    config.write_text(
+        f"{source}\nstate: {{path: {state}}}\nsubscriptions: [{{name: a, sinks: [{{type: discovery}}]}}]\n"
+    )
+    first, second = install(releases, old), install(releases, new)
+    host = Host(tmp_path, config)
+    monitor = Monitor(host)
+
+    def version() -> str:
+        with sqlite3.connect(state) as connection:
+            return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+
+    assert monitor._move_state(first, second) == ""
+    assert (version(), host.told[0]) == (releases.schema(second), ["systemctl", "stop"])
+    assert monitor._move_state(second, second) == ""
+    assert monitor._move_state(second, first) == ""
+    assert version() == "0001"
+    with sqlite3.connect(state) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert "has schema 9999" in monitor._move_state(first, second)

@@ -11,13 +11,15 @@ from typing import Any, Callable, Sequence
 
 import pytest
 from kea_lease_monitor import position as positions
-from kea_lease_monitor.batch import Delivery, Pending, Reason, Rejection
+from kea_lease_monitor.batch import Delivery, Pending, Reason
 from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.lease import EventKind, LeaseEvent
 from kea_lease_monitor.position import Position
+from kea_lease_monitor.replay import letter_text
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sources.base import Source
-from kea_lease_monitor.state.store import Bookmark, Heartbeat, Store
+from kea_lease_monitor.state.records import Bookmark, Heartbeat, Letter, Registration, Settlement
+from kea_lease_monitor.state.store import Store
 
 from runtime.builders import event
 
@@ -245,26 +247,71 @@ class ReservationContract(KeepingContract):
         assert "Static reservation updated: address=10.0.0.2 hwaddr=02:00:00:00:00:01 subnet=1" in said()
 
 
+def settle(state: Store, bookmark: Bookmark, letters: tuple[Letter, ...] = (), **more: Any) -> None:
+    state.settle(Settlement(bookmark, letters, **more), state.claim(bookmark.subscription) or 0)
+
+
+def letter(number: int = 1, subscription: str = "one", **more: Any) -> Letter:
+    text = letter_text(event(number, **more), "reservation")
+    return Letter(0, subscription, f"ref-{number}", "address_taken", "held", text, 1.0)
+
+
 class StateContract:
     """The fixture ``state`` is an open store, ``reopened`` opens the same again."""
 
     def test_a_bookmark_is_found_again(self, state: Store, reopened: Callable[[], Store]) -> None:
         assert state.bookmark("one") is None
-        state.settle(Bookmark("one", "first", "some", 1.0), [])
-        state.settle(Bookmark("one", "second", "some", 2.0), [])
-        state.settle(Bookmark("two", "other", "some", 3.0), [])
+        settle(state, Bookmark("one", "first", "some", 1.0))
+        settle(state, Bookmark("one", "second", "some", 2.0))
+        settle(state, Bookmark("two", "other", "some", 3.0))
         state.close()
-        assert reopened().bookmark("one") == Bookmark("one", "second", "some", 2.0)
-        assert reopened().bookmarks() == [Bookmark("one", "second", "some", 2.0), Bookmark("two", "other", "some", 3.0)]
+        again = reopened()
+        assert again.bookmark("one") == Bookmark("one", "second", "some", 2.0)
+        assert again.bookmarks() == [Bookmark("one", "second", "some", 2.0), Bookmark("two", "other", "some", 3.0)]
+        again.close()
 
     def test_dead_letters_are_kept_but_not_for_ever(self, state: Store) -> None:
-        letters = [Rejection(event(1), Reason.REFUSED, str(number)) for number in range(1500)]
-        state.settle(Bookmark("one", "first", "some", 1.0), letters)
-        state.settle(Bookmark("two", "first", "some", 1.0), letters[:3])
-        assert (state.dead_letters("one"), state.dead_letters("two")) == (1000, 3)
+        settle(state, Bookmark("one", "first", "some", 1.0), tuple(letter(n % 250) for n in range(1500)))
+        settle(state, Bookmark("two", "first", "some", 1.0), tuple(letter(n, "two") for n in range(3)))
+        assert state.dead_letters() == {"one": 1000, "two": 3}
+        kept = state.letters("one")
+        assert [each.ref for each in kept] == [f"ref-{n % 250}" for n in range(500, 1500)], "the newest, in order"
+        assert len({each.id for each in kept}) == 1000
+        assert state.drop_letters([kept[0].id, kept[5].id, 10**6]) == 2
+        assert state.dead_letters()["one"] == 998
+
+    def test_what_belongs_to_a_bookmark_changes_with_it(self, state: Store) -> None:
+        settle(state, Bookmark("one", "first", "some", 1.0), (letter(1), letter(2)))
+        state.ask("one", "a", 1.0)
+        state.ask("one", "b", 2.0)
+        state.ask("two", "c", 3.0)
+        request, numbers = state.request("one"), tuple(each.id for each in state.letters())
+        assert request is not None
+        assert (request.argument, request.requested_at) == ("a", 1.0)
+        settle(state, Bookmark("one", "second", "some", 2.0), done=request.id, redelivered=numbers[:1])
+        assert [each.id for each in state.letters()] == [numbers[1]]
+        assert state.request("one") is not None
+        assert state.request("one").argument == "b"  # type: ignore[union-attr]
+        assert state.request("three") is None
 
     def test_a_heartbeat_replaces_the_one_before(self, state: Store) -> None:
         beat = Heartbeat("host", "one", "1.0", 42, 1.0, 2.0, "running", 1.5, "", 7)
-        state.beat([beat])
+        state.beat([beat, beat._replace(subscription="two")])
         state.beat([beat._replace(beat_at=3.0, status="retrying", detail="no route")])
-        assert state.heartbeats() == [beat._replace(beat_at=3.0, status="retrying", detail="no route")]
+        assert state.heartbeats() == [
+            beat._replace(beat_at=3.0, status="retrying", detail="no route"),
+            beat._replace(subscription="two"),
+        ]
+
+    def test_a_subscription_that_is_gone_stays_visible(self, state: Store) -> None:
+        state.register({"one": "all", "two": "some"}, [], 1.0)
+        state.register({"one": "fewer"}, ["two"], 2.0)
+        assert [each.removed_at for each in state.registrations()] == [None, None], "another monitor has it"
+        state.register({"one": "fewer"}, [], 3.0)
+        state.register({"one": "fewer"}, [], 4.0)
+        assert state.registrations() == [Registration("one", "fewer", 1.0, None), Registration("two", "some", 1.0, 3.0)]
+        state.register({"two": "again"}, ["one"], 5.0)
+        assert state.registrations()[1] == Registration("two", "again", 5.0, None)
+
+    def test_the_claim_is_ours_and_stays(self, state: Store) -> None:
+        assert state.claim("one") == state.claim("one") is not None

@@ -199,7 +199,7 @@ def test_a_reload_takes_a_good_configuration_and_refuses_a_bad_one(file_daemon: 
     good = yaml.safe_load(file_daemon.config.read_text())
     file_daemon.config.write_text("source: 5\n")
     file_daemon.process.send_signal(signal.SIGHUP)
-    file_daemon.said("New configuration refused, the old one stays in force: error=source: a mapping is needed")
+    file_daemon.said("New configuration refused, the old one stays in force: error=line 1: source: a mapping is needed")
     good["subscriptions"][0]["match"]["subnets"] = [1, 2]
     file_daemon.config.write_text(yaml.safe_dump(good))
     file_daemon.process.send_signal(signal.SIGHUP)
@@ -284,27 +284,41 @@ def test_bad_input_is_one_clear_line(arguments: list[str], problem: str) -> None
 def test_db_makes_tells_and_refuses(tmp_path: Path) -> None:
     state = str(tmp_path / "state.sqlite")
 
-    def db(*arguments: str) -> Any:
-        command = [sys.executable, str(RUNTIME / "kea_lease_monitor.py"), "db", *arguments, "--state", state]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+    def db(*arguments: str, path: str = state) -> Any:
+        command = [sys.executable, str(RUNTIME / "kea_lease_monitor.py"), "db", *arguments, "--state", path]
+        return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
-    assert db("init").stdout == "schema 0001, this program needs 0001\n"
-    assert db("downgrade").stdout == "schema none, this program needs 0001\n"
-    refused = db("downgrade")
+    assert db("version").stdout == "schema none, this program needs 0002\n"
+    assert not Path(state).exists()
+    assert db("init").stdout == "schema 0002, this program needs 0002\n"
+    planned = db("downgrade", "--dry-run", "0001")
+    assert planned.stdout.splitlines()[:2] == [
+        f"The state {state} has schema 0002.",
+        "  downgrade 0002: Which subscriptions there are and were, and what people ask of them.",
+    ]
+    alone = db("downgrade", "--to", "0001")
+    assert (alone.returncode, alone.stderr) == (
+        2,
+        "kea-lease-monitor: error: nobody is there to agree, so nothing was changed; say --yes\n",
+    )
+    told = json.loads(db("version", "--json").stdout)
+    assert (told["schema"], told["needed"], told["problem"]) == ("0002", "0002", None)
+    assert db("downgrade", "--yes", "0001").stdout.endswith("schema 0001, this program needs 0002\n")
+    told = json.loads(db("version", "--json").stdout)
+    assert told["problem"].endswith("run: kea-lease-monitor db upgrade --yes")
+    assert json.loads(db("downgrade", "--yes", "--json").stdout)["schema"] is None
+    refused = db("downgrade", "--yes")
     assert (refused.returncode, refused.stderr) == (
         2,
         "kea-lease-monitor: error: the state database is empty already\n",
     )
-    assert db("upgrade").returncode == 0
+    assert db("upgrade", "--yes").returncode == 0
+    assert "There is nothing to do." in db("upgrade").stdout
     for path, problem in ((state, "file is not a database"), (f"{state}/none/x", "")):
         (tmp_path / "state.sqlite").write_text("no database " * 100)
-        command = [sys.executable, str(RUNTIME / "kea_lease_monitor.py"), "db", "init", "--state", path]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = db("init", path=path)
         assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
         assert problem in done.stderr
-    (tmp_path / "state.sqlite").unlink()
-    assert db("init").returncode == 0
-    assert db("version").stdout == "schema 0001, this program needs 0001\n"
 
 
 @pytest.mark.parametrize("name", ["kea-dhcp4", "kea-lfc", "initdb"])

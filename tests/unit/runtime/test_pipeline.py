@@ -19,6 +19,7 @@ from kea_lease_monitor.pipeline import BATCH, Pipeline, Subscription
 from kea_lease_monitor.position import FilePosition, Position
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sources.base import Source
+from kea_lease_monitor.state.place import Place
 from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.subscriptions import Match
 
@@ -86,7 +87,7 @@ class ListSink(Sink):
 class World:
     def __init__(self, directory: Path) -> None:
         self.time = Time()
-        self.store = open_state(str(directory / "state.sqlite"))
+        self.store = open_state(Place(str(directory / "state.sqlite")))
         self.source, self.sink = ListSource(), ListSink()
         self.make(True)
 
@@ -193,7 +194,7 @@ def test_a_poisoned_event_becomes_a_dead_letter_and_blocks_nobody(world: World) 
     world.run()
     world.pipeline.stop()
     assert [each.lease.address[-1] for each in world.sink.got] == list("123467")
-    assert world.store.dead_letters("default") == 1
+    assert world.store.dead_letters() == {"default": 1}
     assert world.stored().offset == 7
 
 
@@ -211,7 +212,8 @@ def test_a_stored_position_that_makes_no_sense_reads_all(world: World) -> None:
     world.source.events = [event(1)]
     world.run()
     world.pipeline.stop()
-    world.store._engine.connect().exec_driver_sql("UPDATE bookmarks SET position = 'x'").connection.commit()
+    with world.store._session.transaction() as connection:
+        connection.exec_driver_sql("UPDATE bookmarks SET position = 'x'")
     world.make(True)
     world.run()
     assert len(world.sink.got) == 2

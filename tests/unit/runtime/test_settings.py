@@ -19,6 +19,7 @@ from kea_lease_monitor.errors import ConfigurationError
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sources import SOURCES
+from kea_lease_monitor.state.place import DEFAULT_PATH
 from kea_lease_monitor.subscriptions import Match
 
 from runtime.builders import event
@@ -41,7 +42,7 @@ def test_the_documented_examples_are_valid() -> None:
 def test_what_is_not_said_has_a_default() -> None:
     found = settings.parse(GOOD)
     assert (found.database.host, found.database.user) == ("/var/run/postgresql", "kea-lease-monitor")
-    assert (found.source.options, found.state) == ("/var/lib/kea/kea-leases4.csv", settings.DEFAULT_STATE)
+    assert (found.source.options, found.state.path) == ("/var/lib/kea/kea-leases4.csv", DEFAULT_PATH)
     assert (found.log_level, found.metrics) == ("INFO", None)
     assert found.flows[0].subscription.everything
 

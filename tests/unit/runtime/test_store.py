@@ -1,101 +1,278 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state: contract, versions, refusals."""
+"""The state on both databases: contract, versions there and back with data in place, refusals."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import threading
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable, Iterator
 
 import pytest
+from alembic import op
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from kea_lease_monitor import database
 from kea_lease_monitor.app import create_state, open_state
 from kea_lease_monitor.errors import SchemaError, TemporaryError
-from kea_lease_monitor.state import schema
-from kea_lease_monitor.state.store import Bookmark, Store, open_engine
+from kea_lease_monitor.state import migrate, schema
+from kea_lease_monitor.state.engine import open_engine
+from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.records import Bookmark, Settlement
+from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.state.tables import METADATA
+from sqlalchemy import inspect
 
-from runtime.contracts import StateContract
+from runtime.contracts import StateContract, letter, settle
+from runtime.test_daemon import until
+from runtime.world import Kea, settings
+
+RELEASE_1 = Path(__file__).resolve().parent / "assets" / "state-0001.sqlite"
+"""Made by the code of release 1.0.0 with its migration 0001: one bookmark, one dead letter, one heartbeat."""
+
+BOOKMARK = Bookmark("one", '["file", 1, 2049, 77, 4096, 99]', "0123456789abcdef", 1700000000.5)
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> str:
-    return str(tmp_path / "state.sqlite")
+def file(tmp_path: Path) -> Place:
+    return Place(str(tmp_path / "state.sqlite"))
+
+
+@pytest.fixture
+def shared(kea: Kea) -> Place:
+    """As the role kea_database prepares it: the monitor's own role may make nothing but what is in its schema."""
+    kea.rows('CREATE SCHEMA kea_lease_monitor AUTHORIZATION "kea-lease-monitor"')
+    return Place("", settings(kea), max_chunk_size=100)
+
+
+@pytest.fixture(params=["file", "shared"])
+def place(request: pytest.FixtureRequest) -> Any:
+    return request.getfixturevalue(request.param)
 
 
 class TestSqlite(StateContract):
     @pytest.fixture
-    def state(self, path: str) -> Store:
-        return open_state(path)
+    def state(self, file: Place) -> Iterator[Store]:
+        store = open_state(file)
+        yield store
+        store.close()
 
     @pytest.fixture
-    def reopened(self, path: str) -> Callable[[], Store]:
-        return lambda: Store(path)
+    def reopened(self, file: Place) -> Callable[[], Store]:
+        return lambda: Store(file)
 
 
-def test_migrations_make_exactly_the_tables_that_are_used(path: str) -> None:
-    create_state(path)
-    with open_engine(path).connect() as connection:
+class TestPostgres(StateContract):
+    @pytest.fixture
+    def state(self, shared: Place) -> Iterator[Store]:
+        create_state(shared)
+        store = Store(shared)
+        yield store
+        store.close()
+
+    @pytest.fixture
+    def reopened(self, shared: Place) -> Callable[[], Store]:
+        return lambda: Store(shared)
+
+
+def catalogue(place: Place) -> Any:
+    """Every table with its columns, keys and indexes, as the database itself tells them."""
+    engine = open_engine(place)
+    with engine.connect() as connection:
+        told = inspect(connection)
+        found = {
+            name: (
+                [{**column, "type": str(column["type"])} for column in told.get_columns(name)],
+                told.get_pk_constraint(name),
+                told.get_indexes(name),
+            )
+            for name in sorted(told.get_table_names())
+        }
+    engine.dispose()
+    return found
+
+
+def test_migrations_make_exactly_the_tables_that_are_used(place: Place) -> None:
+    create_state(place)
+    engine = open_engine(place)
+    with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    engine.dispose()
 
 
-def test_down_and_up_again(path: str) -> None:
-    create_state(path)
-    engine = open_engine(path)
-    schema.downgrade(engine, None)
-    assert schema.current(engine) is None
-    schema.upgrade(engine)
-    assert schema.current(engine) == schema.versions()[-1]
+def test_down_and_up_again_with_data_in_place(place: Place) -> None:
+    """Each version is left and reached again; what it knows about is never lost."""
+    create_state(place)
+    known = ["base", *schema.versions()]
+    before = catalogue(place)
+    store = Store(place)
+    settle(store, BOOKMARK, (letter(1),))
+    store.ask("one", "x", 1.0)
+    store.close()
+    assert [step.version for step in migrate.downgrade(place, "0001").steps] == known[:1:-1]
+    assert schema.found(place) == "0001"
+    assert "requests" not in catalogue(place)
+    migrate.upgrade(place)
+    assert catalogue(place) == before
+    again = Store(place)
+    assert (again.bookmark("one"), again.dead_letters(), again.request("one")) == (BOOKMARK, {"one": 1}, None)
+    again.close()
+    for version in reversed(known[:-1]):
+        migrate.downgrade(place)
+        assert (schema.found(place) or "base") == version
+    for version in known[1:]:
+        migrate.upgrade(place, version)
+        assert schema.found(place) == version
+    assert catalogue(place) == before
 
 
-def test_an_empty_database_is_refused_with_the_command(path: str) -> None:
-    sqlite3.connect(path).execute("CREATE TABLE other (x)")
+def test_the_database_of_release_1_is_refused_then_upgraded_and_taken_back(file: Place) -> None:
+    shutil.copy(RELEASE_1, file.path)
+    with pytest.raises(SchemaError, match=r"has schema 0001, 000\d is needed; run: kea-lease-monitor db upgrade --yes"):
+        open_state(file)
+    assert schema.found(file) == "0001", "nothing was touched"
+    before = catalogue(file)
+    migrate.upgrade(file)
+    store = Store(file)
+    assert store.bookmark("one") == BOOKMARK
+    [kept] = store.letters("one")
+    assert (kept.reason, kept.ref) == ("address_taken", "ref-1")
+    assert store.heartbeats()[0].events == 7
+    store.close()
+    migrate.downgrade(file, "0001")
+    assert catalogue(file) == before
+    with sqlite3.connect(file.path) as connection:
+        assert connection.execute("SELECT subscription, updated_at FROM bookmarks").fetchall() == [
+            ("one", 1700000000.5)
+        ]
+
+
+def test_a_plan_says_what_will_be_done_and_changes_nothing(place: Place) -> None:
+    assert [step.version for step in migrate.plan_upgrade(place).steps] == schema.versions()
+    assert schema.found(place) is None
+    assert place.shared or not os.path.exists(place.path)
+    create_state(place)
+    assert migrate.plan_upgrade(place).steps == []
+    plan = migrate.plan_downgrade(place, "0001")
+    assert plan.steps[-1] == ("0002", "Which subscriptions there are and were, and what people ask of them.")
+    assert schema.found(place) == schema.versions()[-1]
+
+
+def test_two_programs_that_upgrade_at_once_do_it_once(place: Place) -> None:
+    results: list[Any] = []
+
+    def attempt() -> None:
+        results.append(migrate.upgrade(place))
+
+    if not place.shared:
+        Path(place.path).touch()
+    threads = [threading.Thread(target=attempt) for _round in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(len(plan.steps) for plan in results) == [0, len(schema.versions())]
+
+
+def test_an_upgrade_waits_for_the_lock(shared: Place, kea: Kea, monkeypatch: pytest.MonkeyPatch) -> None:
+    kea.rows("SELECT pg_advisory_lock(%s)", migrate._LOCK)
+    monkeypatch.setattr("kea_lease_monitor.database.DEADLINE", 0.3)
+    with pytest.raises(TemporaryError, match="no answer"):
+        migrate.upgrade(shared)
+    assert schema.found(shared) is None
+
+
+def test_a_step_that_fails_leaves_nothing_behind(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in SQLite, whose driver else commits before each CREATE TABLE."""
+    with monkeypatch.context() as patch:
+        patch.setattr("alembic.op.create_table", _second_fails())
+        with pytest.raises(ZeroDivisionError):
+            migrate.upgrade(place)
+    assert schema.found(place) is None
+    migrate.upgrade(place)
+
+
+def _second_fails() -> Callable[..., Any]:
+    real, calls = op.create_table, []
+
+    def create(*arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        return real(*arguments, **options) if len(calls) < 5 else 1 // 0
+
+    return create
+
+
+def test_kea_s_own_tools_still_take_the_database_for_empty(shared: Place, kea: Kea) -> None:
+    """kea-admin db-init counts the relations that it sees without a schema (kea-facts 1.6)."""
+    seen = "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'v', 'S') AND pg_table_is_visible(oid)"
+    before = kea.rows(seen)
+    create_state(shared)
+    assert kea.rows(seen) == before
+    assert kea.rows("SELECT count(*) > 3 FROM pg_tables WHERE schemaname = 'kea_lease_monitor'") == [(True,)]
+
+
+def test_a_role_that_may_not_make_a_schema_is_told(kea: Kea) -> None:
+    with pytest.raises(TemporaryError, match="permission denied for database kea"):
+        create_state(Place("", settings(kea)))
+
+
+def test_an_empty_database_is_refused_with_the_command(place: Place) -> None:
+    if not place.shared:
+        sqlite3.connect(place.path).execute("CREATE TABLE other (x)")
     with pytest.raises(SchemaError, match="run: kea-lease-monitor db init"):
-        Store(path)
+        Store(place)
 
 
-def test_a_newer_schema_is_refused_with_the_command_and_left_alone(path: str) -> None:
-    open_state(path).settle(Bookmark("one", "there", "some", 1.0), [])
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(SchemaError, match="db downgrade 0001"):
-        Store(path)
-    for step in (schema.upgrade, lambda engine: schema.downgrade(engine, None)):
-        with pytest.raises(SchemaError):
-            step(open_engine(path))
-    assert sqlite3.connect(path).execute("SELECT position FROM bookmarks").fetchall() == [("there",)]
+def test_a_newer_schema_is_refused_with_the_command_and_left_alone(place: Place) -> None:
+    create_state(place)
+    store = Store(place)
+    settle(store, BOOKMARK)
+    store.close()
+    engine = open_engine(place)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    engine.dispose()
+    needed = schema.versions()[-1]
+    for step in (Store, migrate.upgrade, migrate.downgrade, migrate.plan_upgrade, migrate.plan_downgrade):
+        with pytest.raises(SchemaError, match=f"db downgrade --yes --to {needed}"):
+            step(place)
+    assert schema.found(place) == "9999"
+    assert catalogue(place)["bookmarks"]
 
 
-def test_a_version_that_never_was_is_refused(path: str) -> None:
-    create_state(path)
-    with pytest.raises(SchemaError, match="known are: base, 0001"):
-        schema.downgrade(open_engine(path), "7")
+@pytest.mark.parametrize("version", ["7", "9999", "base"])
+def test_a_version_that_never_was_is_refused(place: Place, version: str) -> None:
+    create_state(place)
+    with pytest.raises(SchemaError, match="known are: 0001"):
+        migrate.upgrade(place, version)
+    if version != "base":
+        with pytest.raises(SchemaError, match="known are: base, 0001"):
+            migrate.downgrade(place, version)
 
 
 @pytest.mark.parametrize("content", ["", "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"])
-def test_a_start_mends_a_file_without_tables(path: str, content: str) -> None:
-    Path(path).touch()
-    sqlite3.connect(path).execute(content)
-    assert open_state(path).bookmarks() == []
+def test_a_start_mends_a_file_without_tables(file: Place, content: str) -> None:
+    Path(file.path).touch()
+    sqlite3.connect(file.path).execute(content)
+    assert open_state(file).bookmarks() == []
 
 
-def test_a_file_that_is_no_database_is_said(path: str) -> None:
-    Path(path).write_text("no database " * 100)
+def test_a_file_that_is_no_database_is_said(file: Place) -> None:
+    Path(file.path).write_text("no database " * 100)
     for use in (open_state, create_state, Store):
         with pytest.raises(TemporaryError, match=r"state.sqlite: file is not a database"):
-            use(path)
+            use(file)
 
 
 def test_a_state_that_root_makes_belongs_to_the_owner_of_its_directory(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         os.chown(tmp_path, 12345, 12345)
-    path = tmp_path / "state.sqlite"
-    store = open_state(str(path))
-    store.settle(Bookmark("one", "first", "some", 1.0), [])
+    store = open_state(Place(str(tmp_path / "state.sqlite")))
+    settle(store, BOOKMARK)
     owner = tmp_path.stat().st_uid
     assert {each.name: each.stat().st_uid for each in tmp_path.iterdir()} == {
         each.name: owner for each in tmp_path.iterdir()
@@ -104,14 +281,33 @@ def test_a_state_that_root_makes_belongs_to_the_owner_of_its_directory(tmp_path:
 
 def test_a_directory_that_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(TemporaryError, match="does not exist"):
-        open_state(str(tmp_path / "none" / "state.sqlite"))
+        open_state(Place(str(tmp_path / "none" / "state.sqlite")))
 
 
-def test_a_state_that_is_locked_is_temporary(path: str) -> None:
-    store = open_state(path)
-    blocker = sqlite3.connect(path, isolation_level=None)
+def test_a_state_that_is_locked_is_temporary(file: Place) -> None:
+    store = open_state(file)
+    blocker = sqlite3.connect(file.path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
     with pytest.raises(TemporaryError, match="locked"):
-        store.settle(Bookmark("one", "first", "some", 1.0), [])
+        settle(store, BOOKMARK)
     blocker.execute("ROLLBACK")
-    store.settle(Bookmark("one", "first", "some", 1.0), [])
+    settle(store, BOOKMARK)
+
+
+def test_a_lost_session_is_temporary_and_the_next_one_is_a_new_term(shared: Place, kea: Kea) -> None:
+    create_state(shared)
+    store, other = Store(shared), Store(shared)
+    term = store.claim("one")
+    assert (term is None, other.claim("one"), other.claim("two") is None) == (False, None, False)
+    key = database.lock_key("kea_lease_monitor/one") & 0xFFFFFFFF
+    kea.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", key)
+    until(lambda: other.claim("one"), "it takes over at once")
+    with pytest.raises(TemporaryError):
+        settle(store, BOOKMARK)
+    assert store.claim("one") is None
+    with pytest.raises(TemporaryError, match="another monitor may have taken over"):
+        store.settle(Settlement(BOOKMARK), term or 0)
+    settle(other, BOOKMARK)
+    other.close()
+    assert store.claim("one") not in (None, term)
+    store.close()

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from typing import Callable, Dict, List
 
-from kea_lease_monitor import __version__, database, files, loop, service, telemetry
+from kea_lease_monitor import __version__, database, loop, service, telemetry
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, MonitorError
@@ -18,39 +19,25 @@ from kea_lease_monitor.settings import Choice, Flow, Settings
 from kea_lease_monitor.sinks import ORDER, SINKS
 from kea_lease_monitor.sources import SOURCES, Surroundings
 from kea_lease_monitor.state import schema
-from kea_lease_monitor.state.store import Store, open_engine
+from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.store import Store
 
 _STOP_WITHIN = 1.0
 """Seconds that databases get to answer once we are to stop; the batch in hand is settled with the state in between."""
 
 
-def create_state(path: str) -> None:
+def create_state(place: Place) -> None:
     """Raises SchemaError when there is a newer one, TemporaryError."""
-    files.make_own(path)
-    engine = open_engine(path)
-    try:
-        schema.upgrade(engine)
-    finally:
-        engine.dispose()
+    # Alembic is 10 MiB that only this needs, once in the life of a state.
+    importlib.import_module("kea_lease_monitor.state.migrate").upgrade(place)
 
 
-def open_state(path: str) -> Store:
+def open_state(place: Place) -> Store:
     """Make what is not there: an embedded database file needs no ceremony. Raises SchemaError, TemporaryError."""
-    if os.path.isdir(os.path.dirname(path)) and not _has_schema(path):
-        create_state(path)
-        telemetry.state_created(path)
-    return Store(path)
-
-
-def _has_schema(path: str) -> bool:
-    """Not so either when a power cut, or a full disk, left an empty file behind."""
-    if not os.path.exists(path):
-        return False
-    engine = open_engine(path)
-    try:
-        return schema.current(engine) is not None
-    finally:
-        engine.dispose()
+    if not place.shared and os.path.isdir(os.path.dirname(place.path)) and schema.found(place) is None:
+        create_state(place)
+        telemetry.state_created(place.path)
+    return Store(place)
 
 
 class Monitor:
@@ -80,6 +67,7 @@ class Monitor:
         self._close()
         self._store, self._pipelines = store, pipelines
         self._heart = Heart(pipelines, store, self._clock)
+        self._heart.register({flow.subscription.name: flow.subscription.description for flow in settings.flows})
         self._tasks[:] = [*pipelines, self._heart]
         telemetry.started(__version__, tuple(passed))
 

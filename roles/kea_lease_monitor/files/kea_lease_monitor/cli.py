@@ -6,22 +6,25 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
+import socket
 import sys
 import time
 from typing import Any, Dict, List, Optional
 
-from kea_lease_monitor import __version__, report, settings, telemetry
-from kea_lease_monitor.app import Monitor, create_state
+from kea_lease_monitor import __version__, document, report, requests, settings, telemetry
+from kea_lease_monitor.app import Monitor
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import ConfigurationError, MonitorError, SchemaError
 from kea_lease_monitor.kea.control import Apply
 from kea_lease_monitor.sinks.discovery import DEFAULT_DIRECTORY
 from kea_lease_monitor.sources.memfile import DEFAULT_PATH
-from kea_lease_monitor.state import schema
-from kea_lease_monitor.state.store import Store, open_engine
+from kea_lease_monitor.state.place import DEFAULT_PATH as DEFAULT_STATE
+from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.store import Store
 
-COMMANDS = ("run", "check", "status", "check-config", "db", "apply-reservations")
+COMMANDS = ("run", "check", "status", "check-config", "replay", "dead-letters", "db", "apply-reservations")
 DEFAULT_CONFIG = "/etc/kea-lease-monitor/config.yml"
 
 
@@ -60,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
         _add_config(command)
         if name == "status":
             command.add_argument("--json", action="store_true", help="for programs")
+    _add_replay(commands.add_parser("replay", help="have a subscription act upon leases once more"))
+    _add_letters(commands.add_parser("dead-letters", help="events that a sink will never act upon"))
     _add_db(commands.add_parser("db", help="the schema of the state database"))
     _add_apply(commands.add_parser("apply-reservations", help="have Kea read reservation files that changed"))
     return parser
@@ -80,8 +85,31 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--db-password", help="better password_file in --config: others can see a command line")
     parser.add_argument("--subnet-id", type=int, action="append", help="only this subnet; may be repeated")
     parser.add_argument("--output-dir", help=f"for discovery files (default: {DEFAULT_DIRECTORY})")
-    parser.add_argument("--state", help=f"state database (default: {settings.DEFAULT_STATE})")
+    parser.add_argument("--state", help=f"state database (default: {DEFAULT_STATE})")
     parser.add_argument("--log-level", choices=settings.LOG_LEVELS)
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(action=_replay)
+    _add_config(parser)
+    parser.add_argument("subscription")
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument("--since", help="only leases that Kea heard of since this time, like 2026-11-21T04:30")
+    begin.add_argument("--position", help="go on from a place that status --json named")
+
+
+def _add_letters(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, dest="step", metavar="{list,retry,drop}")
+    for name in ("list", "retry", "drop"):
+        command = commands.add_parser(name)
+        command.set_defaults(action=_letters)
+        _add_config(command)
+        command.add_argument("--subscription", help="only this one's")
+        if name == "list":
+            command.add_argument("--json", action="store_true", help="for programs")
+        else:
+            command.add_argument("id", nargs="*", type=int, help="the numbers that list shows")
+            command.add_argument("--all", action="store_true")
 
 
 def _add_db(parser: argparse.ArgumentParser) -> None:
@@ -91,8 +119,14 @@ def _add_db(parser: argparse.ArgumentParser) -> None:
         command.set_defaults(action=_db, version=None)
         _add_config(command)
         command.add_argument("--state", help="state database (default: as configured)")
+        command.add_argument("--json", action="store_true", help="for programs")
+        if name in ("upgrade", "downgrade"):
+            default = "the newest" if name == "upgrade" else "the one before"
+            command.add_argument("--to", metavar="VERSION", help=f"schema to reach (default: {default})")
+            command.add_argument("--yes", action="store_true", help="do not ask")
+            command.add_argument("--dry-run", action="store_true", help="only say what would be done")
         if name == "downgrade":
-            command.add_argument("version", nargs="?", help="schema to go back to (default: the one before)")
+            command.add_argument("version", nargs="?", help="the same as --to")
 
 
 def _add_apply(parser: argparse.ArgumentParser) -> None:
@@ -116,8 +150,10 @@ def _document(options: argparse.Namespace) -> Any:
     if options.config or not flags:
         if set(flags) - {"log_level"}:
             raise ConfigurationError(f"--config says all; not allowed beside it: {', '.join(sorted(flags))}")
-        document = settings.read(options.config or DEFAULT_CONFIG)
-        return {**document, **flags} if isinstance(document, dict) else document
+        found = document.read(options.config or DEFAULT_CONFIG)
+        if flags and isinstance(found, dict):
+            found.update(flags)
+        return found
     if options.output_dir and os.path.isabs(options.output_dir):
         _make_directory(options.output_dir)
     sinks: List[Dict[str, Any]] = [{"type": "discovery", "directory": options.output_dir or DEFAULT_DIRECTORY}]
@@ -128,7 +164,7 @@ def _document(options: argparse.Namespace) -> Any:
     return {
         "database": {name: value for name, value in database.items() if value is not None},
         "source": {"type": "events"} if options.use_database_events else tail,
-        "state": {"path": options.state or settings.DEFAULT_STATE},
+        "state": {"path": options.state or DEFAULT_STATE},
         "log_level": options.log_level or "INFO",
         "subscriptions": [{"name": "default", "match": {"subnets": options.subnet_id or []}, "sinks": sinks}],
     }
@@ -142,7 +178,7 @@ def _make_directory(path: str) -> None:
 
 
 def _settings(options: argparse.Namespace) -> settings.Settings:
-    return settings.parse(settings.read(options.config or DEFAULT_CONFIG))
+    return settings.parse(document.read(options.config or DEFAULT_CONFIG))
 
 
 def _check_config(options: argparse.Namespace) -> int:
@@ -153,34 +189,41 @@ def _check_config(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     found = _settings(options)
-    report.become_owner(found.state)
-    store = Store(found.state)
+    store = _store(found)
     names = [flow.subscription.name for flow in found.flows]
-    problem = report.problem(store.heartbeats(), names, time.time())
+    monitor = socket.gethostname() if found.state.shared else ""
+    problem = report.problem(store.heartbeats(), names, monitor, time.time())
     print(problem or f"healthy: {', '.join(names)}")
     return 1 if problem else 0
 
 
-def _status(options: argparse.Namespace) -> int:
-    found = _settings(options)
+def _store(found: settings.Settings) -> Store:
     report.become_owner(found.state)
-    lines = report.lines(Store(found.state), time.time())
+    return Store(found.state)
+
+
+def _status(options: argparse.Namespace) -> int:
+    lines = report.lines(_store(_settings(options)), time.time())
     print(report.as_json(lines) if options.json else report.as_table(lines))
     return 0
 
 
+def _replay(options: argparse.Namespace) -> int:
+    found = _settings(options)
+    names = [flow.subscription.name for flow in found.flows]
+    return requests.replay(_store(found), names, options, time.time())
+
+
+def _letters(options: argparse.Namespace) -> int:
+    return requests.letters(_store(_settings(options)), options, time.time())
+
+
 def _db(options: argparse.Namespace) -> int:
-    path = options.state or _settings(options).state
-    report.become_owner(path)
-    if options.step == "init":
-        create_state(path)
-    engine = open_engine(path)
-    if options.step == "upgrade":
-        schema.upgrade(engine)
-    elif options.step == "downgrade":
-        schema.downgrade(engine, options.version)
-    print(f"schema {schema.current(engine) or 'none'}, this program needs {schema.versions()[-1]}")
-    return 0
+    place = Place(options.state) if options.state else _settings(options).state
+    report.become_owner(place)
+    options.to = getattr(options, "to", None) or options.version
+    # With it comes Alembic, which nothing else needs.
+    return int(importlib.import_module("kea_lease_monitor.db").run(place, options))
 
 
 def _apply(options: argparse.Namespace) -> int:

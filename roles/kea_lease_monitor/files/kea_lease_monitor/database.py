@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import select
 import threading
@@ -140,10 +141,15 @@ class Session:
 
 
 class Link:
-    """A session that is made when needed and dropped at the first error; host names are then resolved anew."""
+    """A session that is made when needed and dropped at the first error; host names are then resolved anew.
 
-    def __init__(self, settings: Settings) -> None:
+    With a ``right``, at most one session in this database has it, and there is none without it: when several monitors
+    take turns, whatever the former one still has under way is over before the next one begins.
+    """
+
+    def __init__(self, settings: Settings, right: str = "") -> None:
         self._settings = settings
+        self._right = right
         self._session: Optional[Session] = None
         self.listening = False
         """Set by whoever said LISTEN; false again with each new session."""
@@ -156,16 +162,29 @@ class Link:
         try:
             if self._session is None:
                 self._session = Session(self._settings)
+                self._take_right(self._session)
             yield self._session
         except TemporaryError:
             self.close()
             raise
+
+    def _take_right(self, session: Session) -> None:
+        if (
+            self._right
+            and not session.rows("SELECT pg_try_advisory_lock(%(key)s)", {"key": lock_key(self._right)})[0][0]
+        ):
+            raise TemporaryError("another monitor has not yet ended its session for this")
 
     def close(self) -> None:
         if self._session:
             self._session.close()
             self._session = None
             self.listening = False
+
+
+def lock_key(name: str) -> int:
+    """One of PostgreSQL's advisory locks, which are numbers."""
+    return int.from_bytes(hashlib.sha256(f"kea-lease-monitor/{name}".encode()).digest()[:8], "big", signed=True)
 
 
 class _Patience:

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 from kea_lease_monitor import __version__, service, telemetry
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.pipeline import Pipeline
-from kea_lease_monitor.state.store import Heartbeat, Store
+from kea_lease_monitor.state.records import Heartbeat
+from kea_lease_monitor.state.store import Store
 
 INTERVAL = 5.0
 """Seconds between two heartbeats."""
+
+STALE = 15.0
+"""Seconds without a heartbeat after which nobody is taken for alive: three intervals."""
 
 _PATIENCE = 10.0
 """Seconds after which we are up, though a subscription still waits for its database: that is no reason to be killed."""
@@ -37,6 +41,13 @@ class Heart:
         self._told = ""
         self._ready = False
 
+    def register(self, described: Dict[str, str]) -> None:
+        """Tell the state which subscriptions there are; those that another living monitor has are not removed."""
+        now = self._clock.time()
+        alive = [beat for beat in self._store.heartbeats() if beat.beat_at > now - STALE and beat.status != "stopped"]
+        others = [beat.subscription for beat in alive if beat.monitor != self._monitor]
+        self._store.register(described, others, now)
+
     def fileno(self) -> Optional[int]:
         return None
 
@@ -48,7 +59,9 @@ class Heart:
     def pump(self) -> None:
         """The loop calls this whenever a status changed, so we are ready as soon as the last subscription is."""
         now = self._clock.monotonic()
-        if not self._ready and (all(each.ready for each in self._pipelines) or now - self._began >= _PATIENCE):
+        if not self._ready and (
+            all(each.ready or each.standing_by for each in self._pipelines) or now - self._began >= _PATIENCE
+        ):
             self._ready = True
             service.notify("READY=1")
         if self._told != self._status() or now >= self._due:

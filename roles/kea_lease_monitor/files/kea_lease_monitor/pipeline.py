@@ -17,9 +17,11 @@ from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import MonitorError, PositionLostError, RefusedError
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.position import Position
+from kea_lease_monitor.replay import Replays, letter_text
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sources.base import Source
-from kea_lease_monitor.state.store import Bookmark, Store
+from kea_lease_monitor.state.records import Bookmark, Letter, Settlement
+from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.subscriptions import Match
 
 BATCH = 1000
@@ -31,6 +33,9 @@ _SETTLE = 0.05
 _SETTLE_IDLE = 60.0
 """Seconds between two bookmarks while nothing happens but time."""
 
+_STANDBY = 1.0
+"""Seconds between two questions whether it is our turn, while another monitor acts."""
+
 
 @dataclass(frozen=True)
 class Subscription:
@@ -40,6 +45,8 @@ class Subscription:
     """At the very first start: all present leases, or only what happens from now on."""
     effects: str
     """Changes with the match and the sinks: what leases became under other ones must be made good."""
+    description: str = ""
+    """For people."""
 
 
 @dataclass
@@ -50,7 +57,7 @@ class _Work:
     wanted: Sequence[LeaseEvent]
     sinks: List[Sink]
     """Those that have not acted yet."""
-    rejected: List[Rejection] = field(default_factory=list)
+    letters: List[Letter] = field(default_factory=list)
 
 
 class Pipeline:
@@ -71,8 +78,12 @@ class Pipeline:
         self._more = True
         self._work: Optional[_Work] = None
         self._pending: Optional[Pending] = None
-        self._unsettled: List[Rejection] = []
+        self._unsettled: List[Letter] = []
         self._settle_due: Optional[float] = None
+        self._term: Optional[int] = None
+        self._claim_due = 0.0
+        self._replays = Replays(self.name, store, clock)
+        self.standing_by = False
         self.retry: Optional[Retry] = None
         self.ready = False
         self.events = 0
@@ -80,6 +91,8 @@ class Pipeline:
 
     @property
     def status(self) -> str:
+        if self.standing_by:
+            return "standby"
         if not self.ready:
             return "starting"
         return "retrying" if self.retry else "running"
@@ -95,6 +108,8 @@ class Pipeline:
             due = self._pending.due
         elif self.retry:
             return self.retry.due
+        elif self.standing_by:
+            return self._claim_due
         else:
             due = 0.0 if self._more else self._source.due()
         return due if self._settle_due is None else min(due, self._settle_due)
@@ -121,11 +136,48 @@ class Pipeline:
             self.settle()
         except MonitorError as error:
             telemetry.retrying(self.name, 1, 0, str(error))
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._source.close()
         for sink in self._sinks:
             sink.close()
 
+    def _elected(self) -> bool:
+        """Whether it is our turn, asked before each batch; what belongs to a former turn of ours is dropped."""
+        try:
+            term = self._store.claim(self.name)
+        except MonitorError:
+            self._step_down()
+            raise
+        if term != self._term:
+            self._step_down()
+            self._term = term
+        if term is None and not self.standing_by:
+            telemetry.standing_by(self.name)
+        if self.standing_by != (term is None):
+            self.standing_by, self.status_since = term is None, self._clock.time()
+        return term is not None
+
+    def _step_down(self) -> None:
+        """Nothing that is still to be done may be done by us: another monitor may have gone on from the bookmark."""
+        if self._term is None:
+            return
+        self._let_go()
+        self._term = self._position = self._work = self._pending = self._settle_due = None
+        self._replays.forget()
+        self._unsettled, self._more, self.ready = [], True, False
+
+    def _stand_by(self) -> None:
+        self._claim_due = self._clock.monotonic() + _STANDBY
+        bookmark = self._store.bookmark(self.name)
+        if bookmark:
+            self._source.stand_by(positions.load(bookmark.position))
+
     def _step(self) -> None:
+        if not self._elected():
+            self._stand_by()
+            return
         if self._settle_due is not None and self._settle_due <= self._clock.monotonic():
             self.settle()
         work = self._work or self._read()
@@ -136,21 +188,35 @@ class Pipeline:
             if isinstance(answer, Pending):
                 self._work, self._pending = work, answer
                 return
-            work.rejected += answer.rejected
-            del work.sinks[0]
-        self._unsettled += work.rejected
+            sink = work.sinks.pop(0)
+            work.letters += [self._letter(sink, rejection) for rejection in answer.rejected]
+        self._unsettled += work.letters
         self._advance(work.batch, work.wanted)
 
+    def _letter(self, sink: Sink, rejection: Rejection) -> Letter:
+        text = letter_text(rejection.event, sink.name)
+        reason, detail = rejection.reason.value, rejection.detail
+        return Letter(0, self.name, rejection.event.ref, reason, detail, text, self._clock.time())
+
     def _read(self) -> _Work:
+        if self._replays.begun():
+            self.settle()
+            self._position, self._lost = None, "somebody asked for it"
         if self._position is None:
             self._position = self._begin()
+        if events := self._replays.current.events:
+            return _Work(Batch(events, self._position, False), events, list(self._sinks))
         batch = self._source.read(self._position, BATCH)
         wanted = [event for event in batch.events if self._subscription.match(event)]
+        wanted = self._replays.chosen(wanted, self._position)
         return _Work(batch, wanted, list(self._sinks) if wanted else [])
 
     def _begin(self) -> Position:
         for sink in self._sinks:
             sink.check()
+        if self._replays.current.position:
+            self._lost = ""
+            return positions.load(self._replays.current.position)
         bookmark = None if self._lost else self._store.bookmark(self.name)
         if bookmark and (bookmark.effects == self._subscription.effects or not self._subscription.everything):
             return positions.load(bookmark.position)
@@ -179,6 +245,8 @@ class Pipeline:
             self._settle_due = moment + (_SETTLE if busy else _SETTLE_IDLE)
         elif batch.events and self._settle_due is not None:
             self._settle_due = min(self._settle_due, self._clock.monotonic() + _SETTLE)
+        if self._replays.follow(batch):
+            self._settle_due = self._clock.monotonic()
         self._position = batch.position
         self._more = not batch.caught_up
         self.events += len(wanted)
@@ -194,8 +262,10 @@ class Pipeline:
         if self._settle_due is not None and self._position is not None:
             position = positions.dump(self._position)
             bookmark = Bookmark(self.name, position, self._subscription.effects, self._clock.time())
-            self._store.settle(bookmark, self._unsettled)
-        self._unsettled = []
+            settlement = Settlement(bookmark, tuple(self._unsettled), *self._replays.fulfilled())
+            self._store.settle(settlement, self._term or 0)
+            self._replays.settled()
+            self._unsettled = []
         self._settle_due = None
 
     def _fail(self, error: str) -> None:

@@ -68,6 +68,13 @@ class EventPosition(NamedTuple):
 Position = Union[FilePosition, EventPosition]
 
 
+def reading_all(position: Position) -> bool:
+    """Whether what follows are all present leases, and not what happened to them."""
+    if isinstance(position, FilePosition):
+        return position.inode == 0
+    return isinstance(position, EventPosition) and position.scanned is not None
+
+
 def dump(position: Position) -> str:
     if isinstance(position, FilePosition):
         return json.dumps(["file", 1, *position])

@@ -13,9 +13,12 @@ from kea_lease_monitor.errors import ConfigurationError
 class Section:
     """One mapping of the document. Whoever reads it calls ``done`` last, which refuses what nobody asked for."""
 
-    def __init__(self, value: object, path: str) -> None:
+    def __init__(self, value: object, path: str, line: Optional[int] = None) -> None:
+        """``line`` is where the mapping begins, if it was written in a file."""
         if not isinstance(value, dict):
-            raise ConfigurationError(f"{path or 'the configuration'}: a mapping is needed, not {_kind(value)}")
+            problem = f"{path or 'the configuration'}: a mapping is needed, not {_kind(value)}"
+            raise ConfigurationError(_located(problem, line))
+        self._line = line
         self._value = value
         self._path = path
         self._asked: List[str] = []
@@ -23,8 +26,13 @@ class Section:
     def path(self, key: str) -> str:
         return f"{self._path}.{key}" if self._path else key
 
-    def error(self, key: str, problem: str) -> ConfigurationError:
-        return ConfigurationError(f"{self.path(key)}: {problem}")
+    def error(self, key: str, problem: str, index: Optional[int] = None) -> ConfigurationError:
+        """Names the line of the key, or of one element of its list; what is missing has that of its mapping."""
+        line = _line(self._value, key) or self._line
+        if index is not None:
+            line = _line(self._value.get(key), index) or line
+        place = self.path(key) if index is None else f"{self.path(key)}[{index}]"
+        return ConfigurationError(_located(f"{place}: {problem}", line))
 
     def _take(self, key: str) -> Any:
         self._asked.append(key)
@@ -63,7 +71,10 @@ class Section:
 
     def section(self, key: str) -> Section:
         value = self._take(key)
-        return Section({} if value is None else value, self.path(key))
+        return Section({} if value is None else value, self.path(key), _line(self._value, key) or self._line)
+
+    def optional_section(self, key: str) -> Optional[Section]:
+        return None if self._value.get(key) is None else self.section(key)
 
     def items(self, key: str) -> List[Any]:
         value = self._take(key)
@@ -74,26 +85,36 @@ class Section:
         return value
 
     def sections(self, key: str) -> Iterator[Section]:
-        for index, value in enumerate(self.items(key)):
-            yield Section(value, f"{self.path(key)}[{index}]")
+        for index, value in enumerate(values := self.items(key)):
+            yield Section(value, f"{self.path(key)}[{index}]", _line(values, index))
 
     def texts(self, key: str) -> Tuple[str, ...]:
         for index, value in enumerate(values := self.items(key)):
             if not isinstance(value, str):
-                raise self.error(f"{key}[{index}]", f"a text is needed, not {_kind(value)}")
+                raise self.error(key, f"a text is needed, not {_kind(value)}", index)
         return tuple(values)
 
     def numbers(self, key: str) -> Tuple[int, ...]:
         for index, value in enumerate(values := self.items(key)):
             if not isinstance(value, int) or isinstance(value, bool):
-                raise self.error(f"{key}[{index}]", f"a whole number is needed, not {_kind(value)}")
+                raise self.error(key, f"a whole number is needed, not {_kind(value)}", index)
         return tuple(values)
 
     def done(self) -> None:
         for key in self._value:
             if key not in self._asked:
-                raise self.error(str(key), f"unknown; allowed here: {', '.join(sorted(set(self._asked)))}")
+                raise self.error(key, f"unknown; allowed here: {', '.join(sorted(set(self._asked)))}")
 
 
 def _kind(value: object) -> str:
     return "nothing" if value is None else f"{type(value).__name__} {value!r}"[:60]
+
+
+def _line(container: object, key: object) -> Optional[int]:
+    """Of a value that document.read made; None for any other."""
+    lines = getattr(container, "lines", {})
+    return lines.get(key) if isinstance(lines, dict) else None
+
+
+def _located(problem: str, line: Optional[int]) -> str:
+    return f"line {line}: {problem}" if line else problem

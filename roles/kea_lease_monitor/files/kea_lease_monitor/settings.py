@@ -6,22 +6,18 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
-import yaml
-
 from kea_lease_monitor import database
-from kea_lease_monitor.errors import ConfigurationError
 from kea_lease_monitor.pipeline import Subscription
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks import SINKS
 from kea_lease_monitor.sources import SOURCES
+from kea_lease_monitor.state.place import Place
 from kea_lease_monitor.subscriptions import Match
 
-DEFAULT_STATE = "/var/lib/kea-lease-monitor/state.sqlite"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -46,35 +42,28 @@ class Flow:
 class Settings:
     database: database.Settings
     source: Choice
-    state: str
+    state: Place
     log_level: str
     metrics: Optional[Tuple[str, int]]
     flows: Tuple[Flow, ...]
 
 
-def read(path: str) -> Any:
-    """The document in a file. Raises ConfigurationError."""
-    try:
-        with open(path, encoding="utf-8") as handle:
-            return yaml.safe_load(handle)
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-
-
 def parse(document: Any) -> Settings:
-    """Raises ConfigurationError, which names the dotted path."""
+    """Raises ConfigurationError, which names the line, if there is one, and the dotted path."""
     section = Section(document, "")
+    leases = database.Settings.parse(section.section("database"))
     settings = Settings(
-        database=database.Settings.parse(section.section("database")),
+        database=leases,
         source=_choice(section.section("source"), SOURCES),
-        state=_state(section.section("state")),
+        state=Place.parse(section.section("state"), leases),
         log_level=section.choice("log_level", LOG_LEVELS, "INFO"),
         metrics=_metrics(section.section("metrics")),
         flows=tuple(_flow(item) for item in section.sections("subscriptions")),
     )
     section.done()
+    if settings.state.shared and not SOURCES[settings.source.type].shared:
+        problem = f"postgresql is for leases that every host finds in the same place, not for {settings.source.type}"
+        raise section.error("state", f"type: {problem}")
     names = [flow.subscription.name for flow in settings.flows]
     if not names:
         raise section.error("subscriptions", "at least one is needed")
@@ -86,15 +75,6 @@ def parse(document: Any) -> Settings:
 def _choice(section: Section, registry: Any) -> Choice:
     name = section.choice("type", tuple(registry))
     return Choice(name, registry[name].parse(section))
-
-
-def _state(section: Section) -> str:
-    section.choice("type", ("sqlite",), "sqlite")
-    path = section.text("path", DEFAULT_STATE)
-    section.done()
-    if not os.path.isabs(path):
-        raise section.error("path", "an absolute path is needed")
-    return path
 
 
 def _metrics(section: Section) -> Optional[Tuple[str, int]]:
@@ -118,9 +98,13 @@ def _flow(section: Section) -> Flow:
     if not sinks:
         raise section.error("sinks", "at least one is needed")
     section.done()
-    return Flow(Subscription(name, match, everything, _digest(match, sinks)), tuple(sinks))
+    description = f"{match} -> {', '.join(sink.type for sink in sinks)}"
+    return Flow(Subscription(name, match, everything, _digest(match, sinks), description), tuple(sinks))
 
 
 def _digest(match: Match, sinks: List[Choice]) -> str:
-    """Differs when they differ. That it may differ between releases too costs one idempotent reading of all leases."""
-    return hashlib.sha256(repr((match, sinks)).encode()).hexdigest()[:16]
+    """Differs when they differ. That it may differ between releases too costs one idempotent reading of all leases.
+
+    Not from the representation of the match: sets of words have another order in each process.
+    """
+    return hashlib.sha256(f"{match} {sinks!r}".encode()).hexdigest()[:16]

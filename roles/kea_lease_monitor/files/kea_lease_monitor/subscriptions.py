@@ -46,6 +46,18 @@ class Match:
             frozenset(families), frozenset(subnets), prefixes, hostname.lower(), frozenset(map(EventKind, kinds))
         )
 
+    def __str__(self) -> str:
+        """For people."""
+        parts = [
+            ("families", [str(family) for family in sorted(self.families)]),
+            ("subnets", [str(subnet) for subnet in sorted(self.subnets)]),
+            ("hwaddr", [f"{prefix}*" for prefix in self.hwaddr_prefixes]),
+            ("hostname", [self.hostname] if self.hostname else []),
+            ("kinds", sorted(kind.value for kind in self.kinds)),
+        ]
+        said = [f"{name} {', '.join(values)}" for name, values in parts if values]
+        return "; ".join(said) or "all leases"
+
     def __call__(self, event: LeaseEvent) -> bool:
         lease = event.lease
         return (

@@ -139,6 +139,11 @@ def reading_anew(subscription: str, reason: str) -> None:
     _say(logging.INFO, "reading_anew", "Reading all leases", subscription=subscription, reason=reason)
 
 
+def standing_by(subscription: str) -> None:
+    text = "Another monitor acts for the subscription, standing by"
+    _say(logging.INFO, "standing_by", text, subscription=subscription)
+
+
 def ready(subscription: str) -> None:
     _say(logging.INFO, "ready", "Caught up with the leases", subscription=subscription)
 

@@ -28,6 +28,8 @@ class Surroundings(NamedTuple):
 class SourceType(NamedTuple):
     parse: Callable[[Section], Any]
     build: Callable[[Any, Surroundings], Source]
+    shared: bool
+    """Whether every host finds the same leases there, so that monitors may take turns."""
 
 
 def _memfile(path: str, around: Surroundings) -> Source:
@@ -39,6 +41,6 @@ def _events(options: events.Options, around: Surroundings) -> Source:
 
 
 SOURCES: Dict[str, SourceType] = {
-    "memfile": SourceType(memfile.parse, _memfile),
-    "events": SourceType(events.Options.parse, _events),
+    "memfile": SourceType(memfile.parse, _memfile, shared=False),
+    "events": SourceType(events.Options.parse, _events, shared=True),
 }

@@ -38,5 +38,9 @@ class Source(abc.ABC):
         the same events again. Raises TemporaryError, and PositionLostError when only ``start(True)`` helps.
         """
 
+    def stand_by(self, position: Position) -> None:  # noqa: B027 (most sources keep nothing for others)
+        """Another monitor reads, and has come to this place: nothing before it need be kept for us."""
+
     @abc.abstractmethod
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Give back what is held. Where monitors take turns, a later ``start`` or ``read`` takes it again."""

@@ -83,6 +83,10 @@ class EventsSource(Source):
     def close(self) -> None:
         self._link.close()
 
+    def stand_by(self, position: Position) -> None:
+        if isinstance(position, EventPosition):
+            self._passed[self._name] = position.seen.xmin
+
     def start(self, everything: bool) -> Position:
         with self._link.session() as session:
             self._prepare(session)

@@ -1,94 +1,68 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The schema's version: what it is, what it must be, and how to get there. Every real run is one transaction."""
+"""Which schema the state has and which one is needed. Nothing is changed here, so Alembic is not needed to run."""
 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
-from typing import Iterator, List, Optional
+import re
+from typing import List, Optional
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+import sqlalchemy
+from sqlalchemy.engine import Connection
 
-from kea_lease_monitor.errors import SchemaError, TemporaryError
+from kea_lease_monitor.errors import SchemaError
+from kea_lease_monitor.state.engine import open_engine, translated
+from kea_lease_monitor.state.place import Place
 
-_MIGRATIONS = os.path.join(os.path.dirname(__file__), "migrations")
+MIGRATIONS = os.path.join(os.path.dirname(__file__), "migrations")
 
-
-@contextmanager
-def translated(engine: Engine) -> Iterator[None]:
-    """The library's errors become TemporaryError."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        text = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise TemporaryError(f"the state {engine.url.database}: {text}") from error
-
-
-def _config(connection: Optional[Connection]) -> Config:
-    config = Config()
-    config.set_main_option("script_location", _MIGRATIONS.replace("%", "%%"))
-    config.attributes["connection"] = connection
-    return config
+_VERSION = re.compile(r"v([0-9]{4})\.py")
 
 
 def versions() -> List[str]:
     """All that this program knows, oldest first."""
-    scripts = ScriptDirectory.from_config(_config(None)).walk_revisions()
-    return [str(script.revision) for script in reversed(list(scripts))]
+    found = map(_VERSION.fullmatch, os.listdir(os.path.join(MIGRATIONS, "versions")))
+    return sorted(match[1] for match in found if match)
 
 
-def current(engine: Engine) -> Optional[str]:
-    """None for an empty database. Raises TemporaryError."""
-    with translated(engine), engine.connect() as connection:
-        revision = MigrationContext.configure(connection).get_current_revision()
-        return None if revision is None else str(revision)
+def current(connection: Connection) -> Optional[str]:
+    """None for an empty database."""
+    if not sqlalchemy.inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return None if found is None else str(found)
 
 
-def require(engine: Engine) -> None:
+def found(place: Place) -> Optional[str]:
+    """The same of a database that nobody has open. Makes no file. Raises TemporaryError."""
+    if not place.shared and not os.path.exists(place.path):
+        return None
+    engine = open_engine(place)
+    try:
+        with translated(place), engine.begin() as connection:
+            return current(connection)
+    finally:
+        engine.dispose()
+
+
+def require(version: Optional[str]) -> None:
     """Raises SchemaError unless the schema is exactly ours."""
-    found, needed = current(engine), versions()[-1]
-    if found == needed:
+    needed = versions()[-1]
+    if version == needed:
         return
-    if found is None:
+    if version is None:
         raise SchemaError("the state database is empty; run: kea-lease-monitor db init")
-    if found in versions():
-        raise SchemaError(f"the state has schema {found}, {needed} is needed; run: kea-lease-monitor db upgrade")
-    raise SchemaError(
-        f"the state has schema {found}, which this version does not know (it needs {needed}); install the newer "
-        f"program again, or with it run: kea-lease-monitor db downgrade {needed}"
-    )
+    require_known(version)
+    raise SchemaError(f"the state has schema {version}, {needed} is needed; run: kea-lease-monitor db upgrade --yes")
 
 
-def upgrade(engine: Engine) -> None:
-    """Raises SchemaError for a newer one, TemporaryError."""
-    _known(engine)
-    with translated(engine), engine.begin() as connection:
-        command.upgrade(_config(connection), "head")
-
-
-def downgrade(engine: Engine, version: Optional[str]) -> None:
-    """To ``version``, or by one step. Raises SchemaError, TemporaryError."""
-    _known(engine)
-    known = versions()
-    found = current(engine)
-    if found is None:
-        raise SchemaError("the state database is empty already")
-    before = known.index(found)
-    target = version or (known[before - 1] if before else "base")
-    if target != "base" and target not in known[: before + 1]:
-        raise SchemaError(f"schema {target} is not one before {found}; known are: base, {', '.join(known)}")
-    with translated(engine), engine.begin() as connection:
-        command.downgrade(_config(connection), target)
-
-
-def _known(engine: Engine) -> None:
-    found = current(engine)
-    if found is not None and found not in versions():
-        require(engine)
+def require_known(version: Optional[str]) -> None:
+    """Raises SchemaError for the schema of a newer program."""
+    needed = versions()[-1]
+    if version is not None and version not in versions():
+        raise SchemaError(
+            f"the state has schema {version}, which this version does not know (it needs {needed}); install the newer "
+            f"program again, or with it run: kea-lease-monitor db downgrade --yes --to {needed}"
+        )

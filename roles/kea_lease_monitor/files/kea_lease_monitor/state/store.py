@@ -1,128 +1,121 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bookmarks, heartbeats and dead letters. Every call is one transaction; the library's errors end here."""
+"""Bookmarks, heartbeats, subscriptions, dead letters and requests. Every call is one transaction."""
 
 from __future__ import annotations
 
-import json
-import os
-from contextlib import contextmanager
-from typing import Any, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import sqlalchemy
-from sqlalchemy import event, func, select
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
 
-from kea_lease_monitor.batch import Rejection
-from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.state import schema
-from kea_lease_monitor.state.tables import BOOKMARKS, DEAD_LETTERS, HEARTBEATS
+from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.records import Bookmark, Heartbeat, Letter, Registration, Request, Settlement
+from kea_lease_monitor.state.session import StateSession
+from kea_lease_monitor.state.tables import BOOKMARKS, DEAD_LETTERS, HEARTBEATS, REQUESTS, SUBSCRIPTIONS
 
 _LETTERS_KEPT = 1000
 """Per subscription; a conflict that nobody mends would otherwise fill the disk."""
 
 
-class Heartbeat(NamedTuple):
-    """How a subscription of a running monitor fares. Times are epoch seconds."""
-
-    monitor: str
-    subscription: str
-    version: str
-    pid: int
-    started_at: float
-    beat_at: float
-    status: str
-    """starting, running, retrying or stopped."""
-    status_since: float
-    detail: str
-    events: int
-    """Delivered since the start."""
-
-
-class Bookmark(NamedTuple):
-    subscription: str
-    position: str
-    effects: str
-    """What the subscription did with the leases up to there; see pipeline.Subscription."""
-    updated_at: float
-
-
-def open_engine(path: str) -> Engine:
-    """Write-ahead logging, synced at checkpoints only: losing the last bookmark repeats effects that are idempotent."""
-    engine = sqlalchemy.create_engine(sqlalchemy.engine.URL.create("sqlite", database=path), future=True)
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: Any, _record: Any) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=2000"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    return engine
-
-
 class Store:
     """Raises SchemaError on opening a foreign schema, TemporaryError when the database refuses for now."""
 
-    def __init__(self, path: str) -> None:
-        if not os.path.isdir(os.path.dirname(path)):
-            raise TemporaryError(f"the state's directory {os.path.dirname(path)} does not exist")
-        self._engine = open_engine(path)
-        schema.require(self._engine)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        with schema.translated(self._engine), self._engine.begin() as connection:
-            yield connection
+    def __init__(self, place: Place) -> None:
+        self._session = StateSession(place)
+        self._chunk = place.max_chunk_size
+        self.claim = self._session.claim
+        self.close = self._session.close
 
     def bookmark(self, subscription: str) -> Optional[Bookmark]:
         """Its texts mean nothing here; None when there is none yet."""
-        with self._transaction() as connection:
-            where = BOOKMARKS.c.subscription == subscription
-            row = connection.execute(select(BOOKMARKS).where(where)).first()
-            return Bookmark(*row) if row else None
-
-    def settle(self, bookmark: Bookmark, rejections: Sequence[Rejection]) -> None:
-        """The bookmark and the dead letters before it, together or not at all."""
-        with self._transaction() as connection:
-            for rejection in rejections:
-                connection.execute(DEAD_LETTERS.insert().values(_letter(bookmark, rejection)))
-            if rejections:
-                _trim(connection, bookmark.subscription)
-            _upsert(connection, BOOKMARKS, bookmark._asdict())
-
-    def beat(self, heartbeats: Sequence[Heartbeat]) -> None:
-        with self._transaction() as connection:
-            for heartbeat in heartbeats:
-                _upsert(connection, HEARTBEATS, heartbeat._asdict())
-
-    def heartbeats(self) -> List[Heartbeat]:
-        with self._transaction() as connection:
-            rows = connection.execute(select(HEARTBEATS).order_by(HEARTBEATS.c.monitor, HEARTBEATS.c.subscription))
-            return [Heartbeat(*row) for row in rows]
+        found = self._select(BOOKMARKS, BOOKMARKS.c.subscription == subscription)
+        return Bookmark(*found[0]) if found else None
 
     def bookmarks(self) -> List[Bookmark]:
-        with self._transaction() as connection:
-            rows = connection.execute(select(BOOKMARKS).order_by(BOOKMARKS.c.subscription))
-            return [Bookmark(*row) for row in rows]
+        return [Bookmark(*row) for row in self._select(BOOKMARKS)]
 
-    def dead_letters(self, subscription: str) -> int:
-        with self._transaction() as connection:
-            where = DEAD_LETTERS.c.subscription == subscription
-            return int(connection.execute(select(func.count()).select_from(DEAD_LETTERS).where(where)).scalar() or 0)
+    def settle(self, settlement: Settlement, term: int) -> None:
+        """All of it or nothing, and only by the monitor that holds ``term``."""
+        name = settlement.bookmark.subscription
+        with self._session.transaction() as connection:
+            self._session.require_claim(name, term)
+            for values in self._chunks([_without_number(letter) for letter in settlement.letters]):
+                connection.execute(DEAD_LETTERS.insert().values(values))
+            if settlement.letters:
+                _trim(connection, name)
+            if settlement.redelivered:
+                connection.execute(DEAD_LETTERS.delete().where(DEAD_LETTERS.c.id.in_(settlement.redelivered)))
+            if settlement.done is not None:
+                connection.execute(REQUESTS.delete().where(REQUESTS.c.id == settlement.done))
+            _upsert(connection, BOOKMARKS, [settlement.bookmark._asdict()])
 
-    def close(self) -> None:
-        self._engine.dispose()
+    def beat(self, heartbeats: Sequence[Heartbeat]) -> None:
+        with self._session.transaction() as connection:
+            for values in self._chunks([heartbeat._asdict() for heartbeat in heartbeats]):
+                _upsert(connection, HEARTBEATS, values)
+
+    def heartbeats(self) -> List[Heartbeat]:
+        return [Heartbeat(*row) for row in self._select(HEARTBEATS)]
+
+    def register(self, described: Dict[str, str], kept: Sequence[str], now: float) -> None:
+        """The subscriptions that there are now; those neither among them nor ``kept`` count as removed from now on."""
+        table = SUBSCRIPTIONS
+        with self._session.transaction() as connection:
+            known = {row.name: row for row in connection.execute(select(table))}
+            for name, description in described.items():
+                old = known.get(name)
+                added_at = old.added_at if old and old.removed_at is None else now
+                record = Registration(name, description, added_at, None)
+                _upsert(connection, table, [record._asdict()])
+            gone = table.update().where(table.c.removed_at.is_(None), table.c.name.notin_([*described, *kept]))
+            connection.execute(gone.values(removed_at=now))
+
+    def registrations(self) -> List[Registration]:
+        return [Registration(*row) for row in self._select(SUBSCRIPTIONS)]
+
+    def letters(self, subscription: Optional[str] = None) -> List[Letter]:
+        where = [] if subscription is None else [DEAD_LETTERS.c.subscription == subscription]
+        return [Letter(*row) for row in self._select(DEAD_LETTERS, *where)]
+
+    def dead_letters(self) -> Dict[str, int]:
+        """How many each subscription has."""
+        table = DEAD_LETTERS
+        with self._session.transaction() as connection:
+            rows = connection.execute(select(table.c.subscription, func.count()).group_by(table.c.subscription))
+            return {str(name): int(count) for name, count in rows}
+
+    def drop_letters(self, numbers: Sequence[int]) -> int:
+        """Returns how many there were."""
+        with self._session.transaction() as connection:
+            where = DEAD_LETTERS.c.id.in_(list(numbers))
+            return int(connection.execute(DEAD_LETTERS.delete().where(where)).rowcount)
+
+    def ask(self, subscription: str, argument: str, now: float) -> None:
+        values = {"subscription": subscription, "argument": argument, "requested_at": now}
+        with self._session.transaction() as connection:
+            connection.execute(REQUESTS.insert().values(values))
+
+    def request(self, subscription: str) -> Optional[Request]:
+        """The oldest one that is not fulfilled."""
+        found = self._select(REQUESTS, REQUESTS.c.subscription == subscription)
+        return Request(*found[0]) if found else None
+
+    def _select(self, table: sqlalchemy.Table, *where: Any) -> List[Any]:
+        with self._session.transaction() as connection:
+            order = list(table.primary_key.columns)
+            return list(connection.execute(select(table).where(*where).order_by(*order)))
+
+    def _chunks(self, rows: List[Dict[str, Any]]) -> List[List[Dict[str, Any]]]:
+        return [rows[start : start + self._chunk] for start in range(0, len(rows), self._chunk)]
 
 
-def _letter(bookmark: Bookmark, rejection: Rejection) -> Any:
-    return {
-        "subscription": bookmark.subscription,
-        "ref": rejection.event.ref,
-        "reason": rejection.reason.value,
-        "detail": rejection.detail,
-        "event": json.dumps({"kind": rejection.event.kind.value, "lease": rejection.event.lease._asdict()}),
-        "recorded_at": bookmark.updated_at,
-    }
+def _without_number(letter: Letter) -> Dict[str, Any]:
+    """The database gives it."""
+    return {name: value for name, value in letter._asdict().items() if name != "id"}
 
 
 def _trim(connection: Connection, subscription: str) -> None:
@@ -133,9 +126,10 @@ def _trim(connection: Connection, subscription: str) -> None:
         connection.execute(table.delete().where(table.c.subscription == subscription, table.c.id <= oldest))
 
 
-def _upsert(connection: Connection, table: sqlalchemy.Table, values: Any) -> None:
-    """Update, else insert: one writer per key, so no dialect's own word for it is needed."""
-    keys = list(table.primary_key.columns)
-    where = [column == values[column.name] for column in keys]
-    if not connection.execute(table.update().where(*where).values(values)).rowcount:
-        connection.execute(table.insert().values(values))
+def _upsert(connection: Connection, table: sqlalchemy.Table, rows: List[Dict[str, Any]]) -> None:
+    """The one place where the two dialects differ; both know ON CONFLICT, and SQLAlchemy spells it for each."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(table).values(rows)
+    keys = [column.name for column in table.primary_key.columns]
+    rest = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
+    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=rest))

@@ -44,3 +44,21 @@ DEAD_LETTERS = Table(
     Column("event", Text, nullable=False),
     Column("recorded_at", Float, nullable=False),
 )
+
+SUBSCRIPTIONS = Table(
+    "subscriptions",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("description", Text, nullable=False),
+    Column("added_at", Float, nullable=False),
+    Column("removed_at", Float, nullable=True),
+)
+
+REQUESTS = Table(
+    "requests",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("subscription", Text, nullable=False),
+    Column("argument", Text, nullable=False),
+    Column("requested_at", Float, nullable=False),
+)

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The session with the state: every call is one transaction, and in PostgreSQL the session holds the elections' locks.
+
+A session advisory lock lives exactly as long as the server's end of this session. So a bookmark that this session
+stores is stored by the elected monitor, whatever else happened: there is no moment between losing the lock and losing
+the session in which an outvoted monitor could write.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import Iterator, Optional, Set
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
+from kea_lease_monitor.database import lock_key
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.state import schema
+from kea_lease_monitor.state.engine import open_engine, translated
+from kea_lease_monitor.state.place import Place
+
+
+class StateSession:
+    """Raises SchemaError on opening a foreign schema, TemporaryError when the database refuses for now."""
+
+    def __init__(self, place: Place) -> None:
+        if not place.shared and not os.path.isdir(os.path.dirname(place.path)):
+            raise TemporaryError(f"the state's directory {os.path.dirname(place.path)} does not exist")
+        self.place = place
+        self._engine = open_engine(place)
+        self._connection: Optional[Connection] = None
+        self._term = 0
+        self._held: Set[str] = set()
+        with self.transaction() as connection:
+            schema.require(schema.current(connection))
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        with translated(self.place):
+            if self._connection is None:
+                self._connection = self._engine.connect()
+                self._term += 1
+            try:
+                with self._connection.begin():
+                    yield self._connection
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    self.close()
+                raise
+
+    def claim(self, subscription: str) -> Optional[int]:
+        """The term in which this monitor acts for the subscription; None while another one does.
+
+        A new term means that another one may have acted in between. Asks the server, so that a session which is
+        gone is found out. A file has one monitor, and one term.
+        """
+        if not self.place.shared:
+            return 1
+        with self.transaction() as connection:
+            if subscription in self._held:
+                connection.execute(text("SELECT 1"))
+            else:
+                statement = text("SELECT pg_try_advisory_lock(:key)")
+                key = lock_key(f"{self.place.schema}/{subscription}")
+                if connection.execute(statement, {"key": key}).scalar():
+                    self._held.add(subscription)
+            return self._term if subscription in self._held else None
+
+    def require_claim(self, subscription: str, term: int) -> None:
+        """Raises TemporaryError when the term is over; within a transaction it then cannot end before that does."""
+        if self.place.shared and (subscription not in self._held or term != self._term):
+            raise TemporaryError(f"the state {self.place}: another monitor may have taken over")
+
+    def close(self) -> None:
+        """Gives the locks back too. The next transaction begins a new session, and a new term."""
+        self._held.clear()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
+        self._engine.dispose()
