@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 PROGRAMS = {"Dhcp4": "kea-dhcp4", "Dhcp6": "kea-dhcp6"}
 """The server that reads the configuration with this map at its top."""
+SERVICES = {
+    "Dhcp4": ("kea-dhcp4-server.service", "isc-kea-dhcp4-server.service"),
+    "Dhcp6": ("kea-dhcp6-server.service", "isc-kea-dhcp6-server.service"),
+}
+"""Its units, as Debian and as ISC call them."""
 
 
 class KeaConfigError(Exception):
@@ -130,6 +135,13 @@ def installed_version(module: AnsibleModule, top: str) -> Optional[str]:
     return str(out).strip()
 
 
+def readable(module: AnsibleModule, user: str, path: str) -> bool:
+    """Whether that user can read the file, directories on the way included. Raises KeaConfigError."""
+    test = module.get_bin_path("test", required=True)
+    code, _out, _err = module.run_command([*_switch(module, _user(user)), test, "-r", path])
+    return bool(code == 0)
+
+
 def _same_at(path: Path, before: Document, after: Document) -> bool:
     old, new = before.get(path), after.get(path)
     return old is new if MISSING in (old, new) else same(old, new)
@@ -214,21 +226,20 @@ def _write(path: str, content: bytes, access: Tuple[int, int, int]) -> None:
 
 def _ask_kea(module: AnsibleModule, program: str, candidate: str, path: str, user: pwd.struct_passwd) -> None:
     """Raises KeaConfigError with Kea's own words if it does not accept the candidate."""
-    command = [program, "-t", candidate]
-    if os.geteuid() == 0:
-        switch = [
-            module.get_bin_path("setpriv", required=True),
-            "--reuid",
-            str(user.pw_uid),
-            "--regid",
-            str(user.pw_gid),
-        ]
-        command = [*switch, "--init-groups", "--", *command]
+    command = [*_switch(module, user), program, "-t", candidate]
     # The directory of Kea's lock file exists only while the service runs.
     code, out, err = module.run_command(command, environ_update={"KEA_LOCKFILE_DIR": "none"})
     if code != 0:
         words = (err.strip() or out.strip()).replace(candidate, path)
         raise KeaConfigError(f"Kea refuses the configuration: {words}")
+
+
+def _switch(module: AnsibleModule, user: pwd.struct_passwd) -> List[str]:
+    """What makes a command run with the rights of the user; nothing where we cannot or need not change them."""
+    if os.geteuid() != 0:
+        return []
+    ids = ["--reuid", str(user.pw_uid), "--regid", str(user.pw_gid)]
+    return [module.get_bin_path("setpriv", required=True), *ids, "--init-groups", "--"]
 
 
 def _keep(path: str) -> Optional[str]:

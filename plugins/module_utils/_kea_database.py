@@ -61,7 +61,14 @@ OPTIONS: Dict[str, Option] = {
     "write_timeout": Option(("mysql",), "socket_timeouts"),
     "tcp_user_timeout": Option(("postgresql",), "socket_timeouts"),
     "readonly": Option(SERVERS, None, ("hosts",)),
+    "trust_anchor": Option(SERVERS),
+    "cert_file": Option(SERVERS),
+    "key_file": Option(SERVERS),
+    "cipher_list": Option(("mysql",)),
+    "ssl_mode": Option(("postgresql",)),
 }
+# Kea before 3.1 ignores these for PostgreSQL, or does not start with them; see _kea_tls for what becomes of them.
+TLS_KEYS = ("trust_anchor", "cert_file", "key_file", "ssl_mode")
 
 
 class KeaDatabaseError(Exception):
@@ -76,6 +83,8 @@ def entry_of(params: Mapping[str, Any], kea: Capabilities) -> Dict[str, Any]:
     if params["type"] == "memfile" and params["purpose"] != "lease":
         raise KeaDatabaseError("memfile is for purpose lease only")
     given = {name: params[name] for name in OPTIONS if params[name] not in (None, "")}
+    if params["type"] == "postgresql" and not kea.postgresql_tls_keys:
+        given = {name: value for name, value in given.items() if name not in TLS_KEYS}
     for name in given:
         _refuse_unknown(name, params["type"], params["purpose"], kea)
     if params["type"] in SERVERS:
@@ -95,6 +104,46 @@ def put_entry(document: Document, top: str, purpose: str, entry: Dict[str, Any])
     for name in OPTIONS:
         key = name.replace("_", "-")
         document = document.put((*path, key), entry[key]) if key in entry else document.drop((*path, key))
+    return document
+
+
+def put_alone(document: Document, top: str, purpose: str, entry: Dict[str, Any]) -> Document:
+    """With no other entry of that type beside it: the first of them is turned into it. Raises KeaJsonError."""
+    path = _path(document, top, purpose, entry)
+    if purpose == "lease" or path[-1] == "hosts-database":
+        return document
+    document = _as_list(document, top) if purpose == "hosts" else document
+    found = document.get(path[:-1])
+    same = [one for one in found if isinstance(one, dict) and one.get("type") == entry["type"]] if found else []
+    kept = next((one for one in same if _where(entry).matches(one)), same[0] if same else None)
+    if kept is None:
+        return document
+    others = [one for one in same if one is not kept]
+    turned = {**kept, **dict(_where(entry).members)}
+    return document.put(path[:-1], [turned if one is kept else one for one in found if one not in others])
+
+
+def over_network(document: Document, top: str, purpose: str, entry: Mapping[str, Any]) -> List[Dict[str, Any]]:
+    """The entries that reach PostgreSQL over the network, but for this one of that purpose."""
+    purposes = {
+        "lease": [document.get((top, "lease-database"))],
+        "hosts": [document.get((top, "hosts-database")), *_listed(document, (top, "hosts-databases"))],
+        "config": _listed(document, (top, "config-control", "config-databases")),
+    }
+    return [
+        one
+        for kind, entries in purposes.items()
+        for one in entries
+        if isinstance(one, dict) and one.get("type") == "postgresql" and not str(one.get("host")).startswith("/")
+        if kind != purpose or not _where(entry).matches(one)
+    ]
+
+
+def drop_all(document: Document, top: str, purpose: str, entry: Dict[str, Any]) -> Document:
+    """Without any entry of that type."""
+    before = None
+    while document is not before:
+        before, document = document, drop_entry(document, top, purpose, {"type": entry["type"]})
     return document
 
 
@@ -146,6 +195,11 @@ def _path(document: Document, top: str, purpose: str, entry: Mapping[str, Any]) 
 
 def _where(entry: Mapping[str, Any]) -> Where:
     return Where(tuple((key, entry[key]) for key in ("type", "name", "host") if key in entry))
+
+
+def _listed(document: Document, path: Path) -> List[Any]:
+    found = document.get(path)
+    return found if isinstance(found, list) else []
 
 
 def _as_list(document: Document, top: str) -> Document:

@@ -17,7 +17,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils import (
     _postgres,
     _systemd,
 )
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import installed_version, top_of_path
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import SERVICES, installed_version, top_of_path
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MISSING, Document
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import KeaJsonError, without_secrets
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import KeaVersionError, capabilities
@@ -27,11 +27,6 @@ from ansible_collections.baremetal.kea.plugins.module_utils._release import Rele
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-SERVICES = {
-    "Dhcp4": ("kea-dhcp4-server.service", "isc-kea-dhcp4-server.service"),
-    "Dhcp6": ("kea-dhcp6-server.service", "isc-kea-dhcp6-server.service"),
-}
-"""Units of the servers, as Debian and as ISC call them."""
 RUN_DIRECTORY = "/run/kea"
 MONITOR_ROOT = "/opt/baremetal"
 ANSWER_TIMEOUT = 5.0  # seconds

@@ -39,6 +39,8 @@ class Capabilities(NamedTuple):
     """The database backends are hooks (libdhcp_pgsql.so, libdhcp_mysql.so) that must be loaded."""
     refuses_default_passwords: bool
     """A password out of Kea's own documentation is a configuration error (default_credentials.cc)."""
+    postgresql_tls_keys: bool
+    """`trust-anchor`, `cert-file`, `key-file` and `ssl-mode` reach PostgreSQL's client library (#3927)."""
     control_sockets: bool
     """`control-sockets`, a list, in place of the one `control-socket`."""
     restricted_paths: bool
@@ -56,6 +58,7 @@ _SINCE: Dict[str, Tuple[Tuple[Version, Version], ...]] = {
     "memfile_on_fail": (((3, 0, 4), (3, 1, 0)), ((3, 1, 5), _ALWAYS_LATER)),
     "database_hooks": (((2, 7, 4), _ALWAYS_LATER),),
     "refuses_default_passwords": (((2, 7, 6), _ALWAYS_LATER),),
+    "postgresql_tls_keys": (((3, 1, 0), _ALWAYS_LATER),),
     "control_sockets": (((2, 7, 2), _ALWAYS_LATER),),
     "restricted_paths": (((2, 4, 2), (2, 5, 0)), ((2, 6, 3), (2, 7, 0)), ((2, 7, 9), _ALWAYS_LATER)),
     "lfc_start": (((3, 1, 2), _ALWAYS_LATER),),

@@ -109,10 +109,46 @@ options:
   readonly:
     description: Whether Kea only reads. For O(purpose=hosts).
     type: bool
+  exclusive:
+    description:
+      - Whether other databases of the same O(purpose) and O(type) go, so that a changed O(host) or O(name) leaves no old
+        entry behind. The first of them is turned into this one and keeps its place.
+      - With O(state=absent), all of that O(type) go.
+    type: bool
+    default: false
+  trust_anchor:
+    description:
+      - File with the certificates of the authorities that the server must have its certificate from; for V(mysql) also
+        a directory.
+      - Kea before 3.1 passes no TLS option on to PostgreSQL. There, this option and the next three except
+        O(cipher_list) become the environment of Kea's unit, in a drop-in of systemd, and hold for all its connections
+        to PostgreSQL over the network. An entry without TLS options leaves the drop-in as long as another such
+        database uses it.
+      - All files are checked before anything is changed, as M(baremetal.kea.kea_certificates) does it.
+    type: path
+  cert_file:
+    description: File with Kea's certificate. Needs O(key_file).
+    type: path
+  key_file:
+    description: File with its key. PostgreSQL's library wants mode C(0600), or C(0640) if it belongs to root.
+    type: path
+  cipher_list:
+    description: Ciphers that Kea may use, as OpenSSL writes them. For V(mysql).
+    type: str
+  ssl_mode:
+    description:
+      - How much to insist on, as libpq's C(sslmode). For V(postgresql).
+      - With O(trust_anchor) it is V(verify-full) by default, with only a certificate V(require). Kea's own default would
+        not look at the server's name.
+    type: str
+    choices: [disable, prefer, require, verify-ca, verify-full]
   kea_version:
     description: Version of Kea that will read the file. By default, the installed server is asked.
     type: str
+notes:
+  - A changed drop-in takes effect when systemd has been told (C(daemon_reload)) and Kea restarted.
 seealso:
+  - module: baremetal.kea.kea_certificates
   - module: baremetal.kea.kea_config
   - module: baremetal.kea.kea_schema
 """
@@ -158,6 +194,15 @@ kea_version:
   returned: always
   type: str
   sample: 2.6.3
+drop_in:
+  description:
+    - The drop-in with Kea's TLS environment for PostgreSQL; C(path), and its text C(before) and C(after), empty for none.
+  returned: always
+  type: dict
+  sample:
+    path: /etc/systemd/system/kea-dhcp4-server.service.d/baremetal-kea-tls.conf
+    before: ""
+    after: "[Service]\nEnvironment=PGSSLMODE=verify-full\nEnvironment=PGSSLROOTCERT=/etc/kea/tls/ca.pem\n"
 backup_file:
   description: Where the replaced file is kept.
   returned: when a file was replaced and O(backup=true)
@@ -165,66 +210,13 @@ backup_file:
   sample: /etc/kea/kea-dhcp4.conf.4711.2026-11-21@12:00:00~
 """
 
-import os
-import stat
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import (
-    KeaConfigError,
-    config_options,
-    installed_version,
-    top_of,
-    top_of_path,
-    update,
-)
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_database import (
-    HOOKS,
-    KeaDatabaseError,
-    drop_entry,
-    entry_of,
-    find_hook,
-    put_entry,
-    put_hook,
-)
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import Document
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import (
-    Capabilities,
-    KeaVersionError,
-    capabilities,
-    newest,
-)
-
-
-def installed_kea(module: AnsibleModule, top: str) -> Capabilities:
-    version = module.params["kea_version"] or installed_version(module, top)
-    if version:
-        return capabilities(version)
-    if module.check_mode:
-        return newest()
-    raise KeaDatabaseError("Kea is not installed, so its version is not known; install it first, or give kea_version")
-
-
-def edit(module: AnsibleModule, document: Document, kea: Capabilities) -> Document:
-    params, top = module.params, top_of(document)
-    entry = entry_of(params, kea)
-    if params["state"] == "absent":
-        return drop_entry(document, top, params["purpose"], entry)
-    document = put_entry(document, top, params["purpose"], entry)
-    if params["type"] not in HOOKS or not kea.database_hooks:
-        return document
-    hook = find_hook(params["type"])
-    if hook is None and not module.check_mode:
-        raise KeaDatabaseError(f"Kea {kea.version} needs the hook {HOOKS[params['type']]}, which is not installed")
-    return put_hook(document, top, params["type"], hook or HOOKS[params["type"]])
-
-
-def warn_of_readers(module: AnsibleModule, path: str) -> None:
-    """The mode of the file is its owner's decision, but a password makes it a risky one."""
-    if not module.params["password"] or not os.path.exists(path):
-        return
-    if os.stat(path).st_mode & stat.S_IROTH and os.stat(os.path.dirname(path)).st_mode & stat.S_IXOTH:
-        module.warn(f"{path} holds a password and can be read by every user of this host")
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import KeaConfigError, config_options
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_database import KeaDatabaseError
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_database_file import apply
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_tls import KeaTlsError
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import KeaVersionError
 
 
 def main() -> None:
@@ -251,18 +243,21 @@ def main() -> None:
             "write_timeout": {"type": "int"},
             "tcp_user_timeout": {"type": "int"},
             "readonly": {"type": "bool"},
+            "exclusive": {"type": "bool", "default": False},
+            "trust_anchor": {"type": "path"},
+            "cert_file": {"type": "path"},
+            "key_file": {"type": "path", "no_log": False},
+            "cipher_list": {"type": "str"},
+            "ssl_mode": {"type": "str", "choices": ["disable", "prefer", "require", "verify-ca", "verify-full"]},
             "kea_version": {"type": "str"},
         },
         supports_check_mode=True,
     )
-    top = top_of_path(module.params["path"])
     try:
-        kea = installed_kea(module, top)
-        _before, _after, result = update(module, lambda document: edit(module, document, kea), top)
-    except (KeaConfigError, KeaDatabaseError, KeaVersionError) as error:
+        result = apply(module)
+    except (KeaConfigError, KeaDatabaseError, KeaTlsError, KeaVersionError) as error:
         module.fail_json(msg=str(error))
-    warn_of_readers(module, result["path"])
-    module.exit_json(kea_version=kea.version, **result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

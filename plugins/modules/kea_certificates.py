@@ -1,0 +1,135 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kea_certificates
+short_description: Put a trust anchor, a certificate and its key where Kea and its database can use them
+description:
+  - Checks them before anything is changed. Refused are a certificate that has expired, that does not belong to its key
+    or whose chain is not complete, a key with a passphrase, and a file of a key that every user of the host can reach.
+  - Each set goes into a directory of its own below O(directory), named after its content. So a configuration that is
+    put back still finds the set that it names; one former set is kept.
+  - The files belong to root and are open to O(group) only, which is what libpq, Kea and PostgreSQL accept.
+author:
+  - The baremetal.kea authors (@baremetal)
+extends_documentation_fragment:
+  - baremetal.kea.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: Debian, Ubuntu
+options:
+  trust_anchor:
+    description:
+      - The certificates of the authorities that the other side must have its certificate from.
+      - Each of these three options is either the PEM text, or the path of a file on the target that holds it.
+    type: str
+  certificate:
+    description: The own certificate, and behind it those that lead to a root, unless O(trust_anchor) has them.
+    type: str
+  key:
+    description: The key of O(certificate), without a passphrase.
+    type: str
+  directory:
+    description: Where the sets are. AppArmor lets Kea read nowhere but below C(/etc/kea).
+    type: path
+    default: /etc/kea/tls
+  group:
+    description: Group that may read the files.
+    type: str
+    default: _kea
+requirements:
+  - C(openssl) on the target
+seealso:
+  - module: baremetal.kea.kea_database
+"""
+
+EXAMPLES = r"""
+- name: Put Kea's certificate on the host, from files of the controller
+  baremetal.kea.kea_certificates:
+    trust_anchor: "{{ lookup('ansible.builtin.file', 'ca.pem') }}"
+    certificate: "{{ lookup('ansible.builtin.file', 'kea.pem') }}"
+    key: "{{ lookup('ansible.builtin.file', 'kea.key') }}"
+  register: certificates
+
+- name: Use it
+  baremetal.kea.kea_database:
+    purpose: hosts
+    type: postgresql
+    name: kea
+    host: db.example.org
+    user: kea
+    password: "{{ vault_kea_password }}"
+    trust_anchor: "{{ certificates.trust_anchor_file }}"
+    cert_file: "{{ certificates.cert_file }}"
+    key_file: "{{ certificates.key_file }}"
+"""
+
+RETURN = r"""
+trust_anchor_file:
+  description: Where the trust anchor is; null if none was given. The same holds for the other two.
+  returned: always
+  type: str
+  sample: /etc/kea/tls/0f343b0931126a20/ca.pem
+cert_file:
+  description: Where the certificate is.
+  returned: always
+  type: str
+  sample: /etc/kea/tls/0f343b0931126a20/cert.pem
+key_file:
+  description: Where the key is.
+  returned: always
+  type: str
+  sample: /etc/kea/tls/0f343b0931126a20/key.pem
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.baremetal.kea.plugins.module_utils._certificate_store import Store, given
+from ansible_collections.baremetal.kea.plugins.module_utils._certificates import CertificateError, Judge, Material
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "trust_anchor": {"type": "str"},
+            "certificate": {"type": "str"},
+            "key": {"type": "str", "no_log": True},
+            "directory": {"type": "path", "default": "/etc/kea/tls"},
+            "group": {"type": "str", "default": "_kea"},
+        },
+        required_together=[("certificate", "key")],
+        required_one_of=[("trust_anchor", "certificate")],
+        supports_check_mode=True,
+    )
+    params = module.params
+    store = Store(params["directory"], params["group"])
+    try:
+        material = Material(*(given(what, params[what]) for what in Material._fields))
+        Judge(module).check(material)
+        changed = not store.holds(material)
+        if changed and not module.check_mode:
+            store.put(material)
+    except CertificateError as error:
+        module.fail_json(msg=f"{error}. Nothing was changed.")
+    paths = store.paths(material)
+    module.exit_json(
+        changed=changed,
+        trust_anchor_file=paths["trust_anchor"],
+        cert_file=paths["certificate"],
+        key_file=paths["key"],
+    )
+
+
+if __name__ == "__main__":
+    main()
