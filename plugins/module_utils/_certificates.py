@@ -116,19 +116,22 @@ class _Check:
             raise CertificateError("certificate does not belong to key: their public keys differ")
 
     def _complete(self, anchors: List[str], chain: List[str]) -> None:
-        """From the certificate to a root, which is an anchor or, of another authority, the last of the chain."""
+        """From the certificate to a root, which is an anchor or, of another authority, the last of the chain.
+
+        Without an anchor nobody knows where the chain should end; then its own certificates are looked at only.
+        """
         leaf = self._file("leaf", chain[0])
         roots = [text for text in chain[1:] if self._is_root(text)]
-        trusted = self._file("trusted", "".join(anchors + roots))
-        further = self._file("further", "".join(chain[1:]))
-        untrusted = ["-untrusted", further] if chain[1:] else []
-        answer = self.openssl("verify", "-no-CApath", "-no-CAstore", "-CAfile", trusted, *untrusted, leaf)
+        trusted = self._file("trusted", "".join(anchors + roots if anchors else chain))
+        further = ["-untrusted", self._file("further", "".join(chain[1:]))] if chain[1:] else []
+        partial = [] if anchors else ["-partial_chain"]
+        answer = self.openssl("verify", "-no-CApath", "-no-CAstore", *partial, "-CAfile", trusted, *further, leaf)
         if answer.code == 0:
             return
         found = _VERDICT.search(answer.err + answer.out)
-        if anchors + roots and not found:
+        if not found:
             raise CertificateError(f"certificate cannot be verified: {answer.err.strip()}")
-        if found is None or found.group(1) in _NO_ISSUER:
+        if found.group(1) in _NO_ISSUER:
             raise CertificateError(
                 f"the chain of certificate is not complete: that of {self._issuer(chain[-1])} is missing; "
                 "append it, or have it in trust_anchor"

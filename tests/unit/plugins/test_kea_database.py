@@ -125,6 +125,52 @@ def test_several_hosts_databases_keep_their_order(config: Path) -> None:
     assert at(config, "Dhcp4/hosts-databases") is MISSING
 
 
+def test_a_changed_host_or_name_leaves_no_old_entry_behind(config: Path) -> None:
+    text = """{ "Dhcp4": { "valid-lifetime": 1, "hosts-databases": [
+      { "type": "mysql", "name": "site" },
+      { /* ours */ "type": "postgresql", "name": "kea", "host": "old.example.org", "user": "_kea" },
+      { "type": "postgresql", "name": "older", "host": "older.example.org" } ] } }"""
+    config.write_text(text)
+    hosts = {"path": str(config), "backup": False, "purpose": "hosts"}
+    for change in ({"host": "new.example.org"}, {"name": "new"}):
+        entry = {**SERVER, "host": "new.example.org", **change}
+        before = config.read_text()
+        assert run_module("kea_database", check=True, **hosts, **entry, exclusive=True)["changed"]
+        assert config.read_text() == before
+        assert run_module("kea_database", **hosts, **entry, exclusive=True)["changed"]
+        mysql, ours = at(config, "Dhcp4/hosts-databases")
+        assert mysql == {"type": "mysql", "name": "site"}
+        assert ours == {**entry, **KEEP_SERVING}
+        assert "/* ours */" in config.read_text()
+        assert not run_module("kea_database", **hosts, **entry, exclusive=True)["changed"]
+    absent = {**hosts, "type": "postgresql", "name": "renamed", "state": "absent"}
+    assert not run_module("kea_database", **absent)["changed"]
+    assert run_module("kea_database", **absent, exclusive=True)["changed"]
+    assert at(config, "Dhcp4/hosts-databases") == [{"type": "mysql", "name": "site"}]
+    assert not run_module("kea_database", **absent, exclusive=True)["changed"]
+
+
+def test_the_one_hosts_database_of_another_host_is_turned_too(config: Path) -> None:
+    single = '{ "Dhcp4": { "valid-lifetime": 1, "hosts-database": { "type": "postgresql", "name": "k", "host": "o" } } }'
+    config.write_text(single)
+    hosts = {"path": str(config), "backup": False, "purpose": "hosts", **SERVER, "exclusive": True}
+    assert run_module("kea_database", **hosts)["changed"]
+    assert at(config, "Dhcp4/hosts-database") is MISSING
+    assert at(config, "Dhcp4/hosts-databases") == [{**SERVER, **KEEP_SERVING}]
+    config.write_text(single)
+    assert run_module("kea_database", **hosts, state="absent")["changed"]
+    assert at(config, "Dhcp4") == {"valid-lifetime": 1}
+
+
+def test_kea_dhcp6_has_databases_too(config: Path) -> None:
+    path = config.with_name("kea-dhcp6.conf")
+    options = {"path": str(path), "kea_version": "2.2.0", "purpose": "lease", **SERVER}
+    predicted = run_module("kea_database", check=True, **options)
+    told = Document(predicted["diff"]["after"])
+    assert told.get(("Dhcp6", "lease-database")) == {**SERVER, **KEEP_SERVING}
+    assert predicted["drop_in"]["path"].startswith("/etc/systemd/system/kea-dhcp6-server.service.d/")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -206,7 +252,7 @@ def test_a_password_that_everybody_can_read_is_warned_about(config: Path) -> Non
 
 
 def test_keys_that_no_option_stands_for_stay() -> None:
-    text = '{ "Dhcp4": { "lease-database": { "type": "postgresql", "ssl-mode": "verify-full", "port": 1 } } }'
+    text = '{ "Dhcp4": { "lease-database": { "type": "postgresql", "their-own": "word", "port": 1 } } }'
     after = _kea_database.put_entry(Document(text), "Dhcp4", "lease", {"type": "postgresql", "name": "kea"})
     assert after.text == text.replace('"port": 1', '"name": "kea"')
 
