@@ -43,14 +43,18 @@ class Store(NamedTuple):
         except KeyError:
             return False
         home = os.path.join(self.directory, _name(material))
-        return _is_as(self.directory, DIRECTORY_MODE, gid) and _is_as(home, DIRECTORY_MODE, gid) and all(
-            _is_as(os.path.join(home, NAMES[what]), FILE_MODE, gid, text)
-            for what, text in material._asdict().items()
-            if text
+        return (
+            _is_as(self.directory, DIRECTORY_MODE, gid)
+            and _is_as(home, DIRECTORY_MODE, gid)
+            and all(
+                _is_as(os.path.join(home, NAMES[what]), FILE_MODE, gid, text)
+                for what, text in material._asdict().items()
+                if text
+            )
         )
 
     def put(self, material: Material) -> None:
-        """Writes the set and removes those that nobody can want any more. Raises CertificateError."""
+        """Writes the set. Raises CertificateError."""
         try:
             gid = grp.getgrnam(self.group).gr_gid
         except KeyError as error:
@@ -59,17 +63,18 @@ class Store(NamedTuple):
             os.makedirs(self.directory, DIRECTORY_MODE, exist_ok=True)
             _own(self.directory, DIRECTORY_MODE, gid)
             home = os.path.join(self.directory, _name(material))
-            former = [path for path in self._sets() if path != home]
             _write(home, material, gid)
-            for path in former[FORMER_SETS:]:
-                shutil.rmtree(path)
         except OSError as error:
             raise CertificateError(f"{error.filename} cannot be written: {error.strerror}") from error
 
-    def _sets(self) -> List[str]:
-        """The newest first."""
-        found = [entry for entry in os.scandir(self.directory) if entry.is_dir(follow_symlinks=False)]
-        return [entry.path for entry in sorted(found, key=lambda entry: entry.stat().st_mtime, reverse=True)]
+    def others(self, material: Material) -> List[str]:
+        """The sets that are not this one, but for the newest of them."""
+        try:
+            found = [entry for entry in os.scandir(self.directory) if entry.is_dir(follow_symlinks=False)]
+        except FileNotFoundError:
+            return []
+        found.sort(key=lambda entry: entry.stat().st_mtime, reverse=True)
+        return [entry.path for entry in found if entry.name != _name(material)][FORMER_SETS:]
 
 
 def given(what: str, value: Optional[str]) -> Optional[str]:

@@ -113,8 +113,8 @@ def put_alone(document: Document, top: str, purpose: str, entry: Dict[str, Any])
     if purpose == "lease" or path[-1] == "hosts-database":
         return document
     document = _as_list(document, top) if purpose == "hosts" else document
-    found = document.get(path[:-1])
-    same = [one for one in found if isinstance(one, dict) and one.get("type") == entry["type"]] if found else []
+    found = _listed(document, path[:-1])
+    same = [one for one in found if isinstance(one, dict) and one.get("type") == entry["type"]]
     kept = next((one for one in same if _where(entry).matches(one)), same[0] if same else None)
     if kept is None:
         return document

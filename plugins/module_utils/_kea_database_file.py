@@ -30,6 +30,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._kea_database import
 )
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import Document
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_tls import (
+    DEFAULT,
     FILES,
     DropIn,
     KeaTlsError,
@@ -95,9 +96,12 @@ class _Edit:
     def _environment(self, document: Document, top: str, purpose: str) -> str:
         if self.kea.postgresql_tls_keys:
             return ""
+        host = str(self.entry.get("host", "localhost"))
         others = over_network(document, top, purpose, self.entry)
-        wanted = environment_of(self.tls, self.params["type"], self.kea)
-        return shared(self.before, wanted, str(self.entry.get("host", "localhost")), others)
+        if self.tls == DEFAULT:
+            others = [one for one in others if one.get("host", "localhost") != host]
+        environment = environment_of(self.tls, str(self.params["type"]), self.kea)
+        return str(shared(self.before, environment, host, others))
 
 
 def _settle(module: AnsibleModule, result: Dict[str, Any], edit: _Edit) -> None:

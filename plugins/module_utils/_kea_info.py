@@ -15,11 +15,13 @@ from ansible_collections.baremetal.kea.plugins.module_utils import (
     _lease_notify,
     _lfc_units,
     _postgres,
+    _postgres_sessions,
     _systemd,
 )
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import SERVICES, installed_version, top_of_path
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MISSING, Document
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import KeaJsonError, without_secrets
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_tls import VARIABLES
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import KeaVersionError, capabilities
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor_service import UNIT
 from ansible_collections.baremetal.kea.plugins.module_utils._release import Releases
@@ -46,6 +48,7 @@ def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
     # A server without a control socket can only be asked whether it lives.
     found["serving"] = bool(unit and unit.active) and all(answers)
     found["outdated"] = bool(unit and unit.outdated([path]))
+    found["tls_environment"] = _tls_environment(unit)
     return found
 
 
@@ -88,11 +91,12 @@ def database(params: Dict[str, Any]) -> Dict[str, Any]:
     """What is in Kea's database; C(error) tells why the rest is missing."""
     schema, event_schema = params["schema"], params["event_schema"]
     found: Dict[str, Any] = dict.fromkeys(
-        ("schema_version", "hosts_constraint", "lease_notify", "lost_events", "waiting_events")
+        ("schema_version", "hosts_constraint", "lease_notify", "lost_events", "waiting_events", "connections")
     )
     found["error"] = None
     try:
         with _postgres.connect(params, readonly=True) as cursor:
+            found["connections"] = _postgres_sessions.read_sessions(cursor)
             found["schema_version"] = _schema_version(cursor, schema)
             hosts = _hosts_constraint.read_state(cursor, schema)
             constraint = hosts.constraints.get(_hosts_constraint.NAME) if hosts else None
@@ -143,6 +147,12 @@ def _schema_version(cursor: Any, schema: str) -> Optional[str]:
     query = _postgres.compose(cursor, "SELECT version || '.' || minor FROM {table}", table=(schema, "schema_version"))
     rows = _postgres.fetch(cursor, query)
     return str(rows[0][0]) if rows else None
+
+
+def _tls_environment(unit: Optional[_systemd.Unit]) -> Dict[str, str]:
+    """libpq's TLS settings in the running server; file names and modes, nothing secret."""
+    environment = unit.environment() if unit and unit.active else {}
+    return {name: value for name, value in environment.items() if name in VARIABLES.values()}
 
 
 def _shown(unit: Optional[_systemd.Unit]) -> Optional[Dict[str, Any]]:

@@ -28,6 +28,8 @@ VARIABLES = {
     "cert_file": "PGSSLCERT",
     "key_file": "PGSSLKEY",
 }
+DEFAULT = {"ssl_mode": "prefer"}
+"""libpq's own, so it needs no environment; who asks for it wants none."""
 FILES = ("trust_anchor", "cert_file", "key_file")
 UNITS = "/etc/systemd/system"
 FILE_NAME = "baremetal-kea-tls.conf"
@@ -58,7 +60,7 @@ def settings_of(params: Mapping[str, Any]) -> Dict[str, str]:
 
 def environment_of(settings: Mapping[str, str], database: str, kea: Capabilities) -> Dict[str, str]:
     """libpq's variables for an entry of which Kea itself would pass nothing on."""
-    if database != "postgresql" or kea.postgresql_tls_keys:
+    if database != "postgresql" or kea.postgresql_tls_keys or settings == DEFAULT:
         return {}
     return {variable: settings[name] for name, variable in VARIABLES.items() if name in settings}
 

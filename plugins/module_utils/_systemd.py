@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Dict, NamedTuple, Optional, Sequence
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-_PROPERTIES = "Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ActiveEnterTimestampMonotonic"
+_PROPERTIES = "Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ActiveEnterTimestampMonotonic,MainPID"
 
 
 class Unit(NamedTuple):
@@ -24,6 +24,16 @@ class Unit(NamedTuple):
     since: float
     """When it became active, in seconds since the epoch."""
     needs_daemon_reload: bool
+    pid: int = 0
+    """Of its main process; 0 for none."""
+
+    def environment(self) -> Dict[str, str]:
+        """That the running process was started with, whatever its unit says now."""
+        try:
+            with open(f"/proc/{self.pid}/environ", encoding="utf-8", errors="replace") as file:
+                return dict(entry.split("=", 1) for entry in file.read().split("\0") if "=" in entry)
+        except OSError:
+            return {}
 
     def outdated(self, paths: Sequence[str]) -> bool:
         """Whether one of these files, or the unit itself, changed after it started.
@@ -50,5 +60,6 @@ def find(module: AnsibleModule, *names: str) -> Optional[Unit]:
                 properties.get("UnitFileState") == "enabled",
                 time.time() - (time.monotonic() - entered),
                 properties.get("NeedDaemonReload") == "yes",
+                int(properties.get("MainPID") or 0),
             )
     return None

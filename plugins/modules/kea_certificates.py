@@ -12,7 +12,7 @@ description:
   - Checks them before anything is changed. Refused are a certificate that has expired, that does not belong to its key
     or whose chain is not complete, a key with a passphrase, and a file of a key that every user of the host can reach.
   - Each set goes into a directory of its own below O(directory), named after its content. So a configuration that is
-    put back still finds the set that it names; one former set is kept.
+    put back still finds the set that it names.
   - The files belong to root and are open to O(group) only, which is what libpq, Kea and PostgreSQL accept.
 author:
   - The baremetal.kea authors (@baremetal)
@@ -48,6 +48,12 @@ options:
     description: Group that may read the files.
     type: str
     default: _kea
+  exclusive:
+    description:
+      - Whether other sets below O(directory) go, but for the newest of them.
+      - Only for a set that is in force already, because one of the others may still be.
+    type: bool
+    default: false
 requirements:
   - C(openssl) on the target
 seealso:
@@ -93,6 +99,8 @@ key_file:
   sample: /etc/kea/tls/0f343b0931126a20/key.pem
 """
 
+import shutil
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._certificate_store import Store, given
@@ -107,6 +115,7 @@ def main() -> None:
             "key": {"type": "str", "no_log": True},
             "directory": {"type": "path", "default": "/etc/kea/tls"},
             "group": {"type": "str", "default": "_kea"},
+            "exclusive": {"type": "bool", "default": False},
         },
         required_together=[("certificate", "key")],
         required_one_of=[("trust_anchor", "certificate")],
@@ -117,14 +126,16 @@ def main() -> None:
     try:
         material = Material(*(given(what, params[what]) for what in Material._fields))
         Judge(module).check(material)
-        changed = not store.holds(material)
-        if changed and not module.check_mode:
+        missing, needless = not store.holds(material), store.others(material) if params["exclusive"] else []
+        if missing and not module.check_mode:
             store.put(material)
+        for path in [] if module.check_mode else needless:
+            shutil.rmtree(path)
     except CertificateError as error:
         module.fail_json(msg=f"{error}. Nothing was changed.")
     paths = store.paths(material)
     module.exit_json(
-        changed=changed,
+        changed=missing or bool(needless),
         trust_anchor_file=paths["trust_anchor"],
         cert_file=paths["certificate"],
         key_file=paths["key"],

@@ -111,19 +111,19 @@ options:
     type: bool
   exclusive:
     description:
-      - Whether other databases of the same O(purpose) and O(type) go, so that a changed O(host) or O(name) leaves no old
-        entry behind. The first of them is turned into this one and keeps its place.
+      - Whether other databases of the same O(purpose) and O(type) go, so that a changed O(host) or O(name) leaves no
+        old entry behind. The first of them is turned into this one and keeps its place.
       - With O(state=absent), all of that O(type) go.
     type: bool
     default: false
   trust_anchor:
     description:
-      - File with the certificates of the authorities that the server must have its certificate from; for V(mysql) also
-        a directory.
+      - File with the certificates of the authorities that the server must have its certificate from; for V(mysql)
+        also a directory.
       - Kea before 3.1 passes no TLS option on to PostgreSQL. There, this option and the next three except
         O(cipher_list) become the environment of Kea's unit, in a drop-in of systemd, and hold for all its connections
         to PostgreSQL over the network. An entry without TLS options leaves the drop-in as long as another such
-        database uses it.
+        database uses it; O(ssl_mode=prefer) alone, which is the library's own default, takes it away.
       - All files are checked before anything is changed, as M(baremetal.kea.kea_certificates) does it.
     type: path
   cert_file:
@@ -138,8 +138,8 @@ options:
   ssl_mode:
     description:
       - How much to insist on, as libpq's C(sslmode). For V(postgresql).
-      - With O(trust_anchor) it is V(verify-full) by default, with only a certificate V(require). Kea's own default would
-        not look at the server's name.
+      - With O(trust_anchor) it is V(verify-full) by default, with only a certificate V(require). Kea's own default
+        would not look at the server's name.
     type: str
     choices: [disable, prefer, require, verify-ca, verify-full]
   kea_version:
@@ -196,7 +196,8 @@ kea_version:
   sample: 2.6.3
 drop_in:
   description:
-    - The drop-in with Kea's TLS environment for PostgreSQL; C(path), and its text C(before) and C(after), empty for none.
+    - The drop-in with Kea's TLS environment for PostgreSQL; C(path), and its text C(before) and C(after), empty for
+      none.
   returned: always
   type: dict
   sample:

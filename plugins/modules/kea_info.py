@@ -89,6 +89,12 @@ server:
     outdated:
       description: Whether the file, or the unit, changed after the server started.
       type: bool
+    tls_environment:
+      description:
+        - How the running server insists on TLS to PostgreSQL where its configuration cannot say so (before Kea 3.1), as
+          libpq's variables C(PGSSLMODE), C(PGSSLROOTCERT), C(PGSSLCERT) and C(PGSSLKEY); the others are left out.
+      type: dict
+      sample: {PGSSLMODE: verify-full, PGSSLROOTCERT: /etc/kea/tls/0f343b0931126a20/ca.pem}
     serving:
       description: Whether the unit is active and, if there is a control socket, says there that all is well.
       type: bool
@@ -133,6 +139,24 @@ database:
       description: Version of Kea's schema.
       type: str
       sample: "22.2"
+    connections:
+      description:
+        - Every other session with the database as the server sees it; C(role), C(application), C(address) (null for
+          the unix socket), C(encrypted), C(protocol), C(cipher), and the client's certificate, C(client_dn) and
+          C(client_issuer_dn).
+        - Of other roles' sessions, a role sees only that they are there, unless it is a superuser or a member of
+          C(pg_read_all_stats).
+      type: list
+      elements: dict
+      sample:
+        - role: kea
+          application: ""
+          address: 192.0.2.7
+          encrypted: true
+          protocol: TLSv1.3
+          cipher: TLS_AES_256_GCM_SHA384
+          client_dn: /CN=kea
+          client_issuer_dn: /CN=Example CA
     hosts_constraint:
       description: Definition of the constraint of M(baremetal.kea.kea_hosts_constraint).
       type: str

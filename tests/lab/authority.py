@@ -35,7 +35,9 @@ class Authority:
         extensions = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n"
         self.own = issuer.issue(name, extensions=extensions) if issuer else self._root(name, extensions)
 
-    def issue(self, name: str, common_name: str = "", host: str = "", days: int = 30, extensions: str = "") -> Certificate:
+    def issue(
+        self, name: str, common_name: str = "", host: str = "", days: int = 30, extensions: str = ""
+    ) -> Certificate:
         """A certificate with that common name, or else C(name); with no days left it has expired."""
         made = self._request(name, common_name or name)
         config = self.directory / f"{name}.ext"
@@ -81,6 +83,7 @@ def main() -> None:
     authority.issue("kea", common_name="_kea")
     authority.issue("kea-new", common_name="_kea")
     authority.issue("expired", common_name="_kea", days=-1)
+    authority.issue("expired-server", host="localhost", days=-1)
     authority.issue("monitor", common_name="kea-lease-monitor")
 
 

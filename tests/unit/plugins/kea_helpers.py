@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
+from authority import Certificate
 
 
 def run_module(module_name: str, /, check: bool = False, **options: Any) -> dict[str, Any]:
@@ -68,8 +69,8 @@ class Cluster(NamedTuple):
 
 
 @contextlib.contextmanager
-def postgres_cluster() -> Iterator[Cluster]:
-    """Everybody may log in as postgres, all others need a password."""
+def postgres_cluster(certificate: Certificate | None = None) -> Iterator[Cluster]:
+    """Everybody may log in as postgres, all others need a password; with a certificate, on localhost by TLS too."""
     initdb, pg_ctl = need("initdb"), need("pg_ctl")
     with tempfile.TemporaryDirectory(prefix="kea-pg-") as directory:
         cluster = Cluster(Path(directory))
@@ -78,12 +79,29 @@ def postgres_cluster() -> Iterator[Cluster]:
         shutil.chown(directory, "postgres", "postgres")
         run_as_postgres(initdb, "--no-sync", "-A", "trust", "-U", "postgres", "-D", data)
         (data / "pg_hba.conf").write_text("local all postgres trust\nlocal all all scram-sha-256\n")
-        settings = f"-c listen_addresses='' -k {directory} -p {cluster.port} -c fsync=off -c max_wal_senders=0"
+        addresses = _offer_tls(data, certificate) if certificate else ""
+        settings = (
+            f"-c listen_addresses='{addresses}' -k {directory} -p {cluster.port} -c fsync=off -c max_wal_senders=0"
+        )
         run_as_postgres(pg_ctl, "-w", "-s", "-D", data, "-l", data / "log", "-o", settings, "start")
         try:
             yield cluster
         finally:
             run_as_postgres(pg_ctl, "-s", "-m", "immediate", "-D", data, "stop")
+
+
+def _offer_tls(data: Path, certificate: Certificate) -> str:
+    """The certificate's own authority is that of the clients. Returns the addresses to listen on."""
+    for name, source in {"server.crt": certificate.path, "server.key": certificate.key}.items():
+        (data / name).write_bytes(source.read_bytes())
+        (data / name).chmod(0o600)
+        shutil.chown(data / name, "postgres", "postgres")
+    (data / "ca.crt").write_bytes((certificate.path.parent / "ca.pem").read_bytes())
+    with (data / "postgresql.conf").open("a") as file:
+        file.write("ssl = on\nssl_ca_file = 'ca.crt'\n")
+    with (data / "pg_hba.conf").open("a") as file:
+        file.write("host all postgres localhost trust\n")
+    return "localhost"
 
 
 def run_as_postgres(*command: object) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +28,8 @@ def kea(authority: Authority) -> Certificate:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "tls"
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "tls"
 
 
 def given(authority: Authority, certificate: Certificate) -> dict[str, str]:
@@ -51,7 +50,12 @@ def test_check_apply_again_drift(authority: Authority, kea: Certificate, store: 
     assert applied["changed"]
     assert {**applied, "invocation": None} == {**check, "invocation": None}, "the prediction names the same files"
     key = Path(applied["key_file"])
-    assert (key.read_text(), key.owner(), key.group(), key.stat().st_mode & 0o777) == (kea.key_pem, "root", GROUP, 0o640)
+    assert (key.read_text(), key.owner(), key.group(), key.stat().st_mode & 0o777) == (
+        kea.key_pem,
+        "root",
+        GROUP,
+        0o640,
+    )
     assert key.parent.stat().st_mode & 0o777 == 0o750
     assert Path(applied["cert_file"]).read_text() == kea.pem
     assert kea.key_pem.splitlines()[1] not in repr(applied)
@@ -66,13 +70,18 @@ def test_check_apply_again_drift(authority: Authority, kea: Certificate, store: 
     assert key.read_text() == kea.key_pem
 
 
-def test_a_new_set_leaves_the_former_one_and_no_older_one(authority: Authority, store: Path) -> None:
-    homes = []
-    for number in range(3):
-        applied = put(store, **given(authority, authority.issue(f"kea{number}")))
-        homes.append(Path(applied["key_file"]).parent)
-        os.utime(homes[-1], (number, number))
-    assert sorted(store.iterdir()) == sorted(homes[1:])
+def test_former_sets_stay_until_the_new_one_is_in_force(authority: Authority, store: Path) -> None:
+    sets = [given(authority, authority.issue(f"kea{number}")) for number in range(3)]
+    homes = [Path(put(store, **one)["key_file"]).parent for one in sets]
+    for number, home in enumerate(homes):
+        os.utime(home, (number, number))
+    assert sorted(store.iterdir()) == sorted(homes)
+    in_force = {**sets[0], "exclusive": "true"}
+    assert put(store, check=True, **in_force)["changed"]
+    assert sorted(store.iterdir()) == sorted(homes)
+    assert put(store, **in_force)["changed"]
+    assert sorted(store.iterdir()) == sorted([homes[0], homes[2]]), "the newest of the others stays"
+    assert not put(store, **in_force)["changed"]
 
 
 def test_files_of_the_host_and_a_trust_anchor_alone(authority: Authority, kea: Certificate, store: Path) -> None:

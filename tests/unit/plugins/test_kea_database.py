@@ -130,8 +130,10 @@ def test_a_changed_host_or_name_leaves_no_old_entry_behind(config: Path) -> None
       { "type": "mysql", "name": "site" },
       { /* ours */ "type": "postgresql", "name": "kea", "host": "old.example.org", "user": "_kea" },
       { "type": "postgresql", "name": "older", "host": "older.example.org" } ] } }"""
-    config.write_text(text)
     hosts = {"path": str(config), "backup": False, "purpose": "hosts"}
+    assert run_module("kea_database", **hosts, **SERVER, exclusive=True)["changed"]
+    assert at(config, "Dhcp4/hosts-databases") == [{**SERVER, **KEEP_SERVING}]
+    config.write_text(text)
     for change in ({"host": "new.example.org"}, {"name": "new"}):
         entry = {**SERVER, "host": "new.example.org", **change}
         before = config.read_text()
@@ -151,7 +153,9 @@ def test_a_changed_host_or_name_leaves_no_old_entry_behind(config: Path) -> None
 
 
 def test_the_one_hosts_database_of_another_host_is_turned_too(config: Path) -> None:
-    single = '{ "Dhcp4": { "valid-lifetime": 1, "hosts-database": { "type": "postgresql", "name": "k", "host": "o" } } }'
+    single = (
+        '{ "Dhcp4": { "valid-lifetime": 1, "hosts-database": { "type": "postgresql", "name": "k", "host": "o" } } }'
+    )
     config.write_text(single)
     hosts = {"path": str(config), "backup": False, "purpose": "hosts", **SERVER, "exclusive": True}
     assert run_module("kea_database", **hosts)["changed"]

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kea.plugins.module_utils import _hosts_constraint, _kea_info
+from authority import Authority
 from kea_helpers import Cluster, need, postgres_cluster, run_module
 
 pytestmark = [pytest.mark.kea, pytest.mark.postgres]
@@ -74,7 +76,14 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_kea_info, "MONITOR_ROOT", "/nowhere")
     info = run_module("kea_info", path="/nowhere/kea-dhcp4.conf")
     assert not info["changed"]
-    nothing = {"version": None, "capabilities": None, "unit": None, "serving": False, "outdated": False}
+    nothing = {
+        "version": None,
+        "capabilities": None,
+        "unit": None,
+        "serving": False,
+        "outdated": False,
+        "tls_environment": {},
+    }
     assert info["server"] == nothing
     assert info["monitor"] == {"release": None, "unit": None}
     assert info["lfc"] == {"service": None, "timer": None, "last_run": None}
@@ -147,6 +156,45 @@ def cluster() -> Iterator[Cluster]:
 def look(cluster: Cluster, **options: Any) -> dict[str, Any]:
     found: dict[str, Any] = run_module("kea_info", gather=["database"], **{**cluster.login, **options})["database"]
     return found
+
+
+def test_what_the_server_sees_of_each_connection(tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "ca")
+    server, client = authority.issue("server", host="localhost"), authority.issue("kea", common_name="postgres")
+    with postgres_cluster(server) as running:
+        running.sql("CREATE DATABASE kea")
+        tls = {"sslmode": "verify-full", "sslrootcert": str(authority.own.path)}
+        own = {"sslcert": str(client.path), "sslkey": str(client.key)}
+        over = {"host": "localhost", "port": running.port, "user": "postgres", "dbname": "kea"}
+        sessions = [
+            psycopg2.connect(**{**over, "host": str(running.directory)}, application_name="socket"),
+            psycopg2.connect(**over, sslmode="disable", application_name="clear"),
+            psycopg2.connect(**over, **tls, **own, application_name="tls"),
+        ]
+        found = {session["application"]: session for session in look(running)["connections"]}
+        for session in sessions:
+            session.close()
+    assert {name: session["encrypted"] for name, session in found.items()} == {
+        "socket": False,
+        "clear": False,
+        "tls": True,
+    }
+    assert found["socket"]["address"] is None
+    assert found["tls"]["protocol"] == "TLSv1.3"
+    assert found["tls"]["client_dn"] == "/CN=postgres"
+    assert found["tls"]["client_issuer_dn"] == "/CN=ca"
+    assert found["tls"]["role"] == "postgres"
+
+
+def test_the_tls_environment_of_the_running_server(systemctl: Path) -> None:
+    environment = {"PGSSLMODE": "verify-full", "PGPASSWORD": "secret"}
+    with subprocess.Popen([need("sleep"), "60"], env=environment) as process:
+        systemctl.write_text(
+            systemctl.read_text().replace("LoadState=loaded", f"LoadState=loaded\nMainPID={process.pid}")
+        )
+        server = run_module("kea_info", gather=["server"])["server"]
+        process.terminate()
+    assert server["tls_environment"] == {"PGSSLMODE": "verify-full"}
 
 
 def test_a_database_before_and_after_the_other_modules(cluster: Cluster) -> None:

@@ -98,8 +98,10 @@ def test_check_apply_again_drift_absent_again(site: Site) -> None:
 def test_the_mode_that_nobody_named(site: Site, options: list[str], mode: str) -> None:
     site.set(**{name: site.tls[name] for name in options})
     assert site.environment()[0] == f"Environment=PGSSLMODE={mode}"
-    site.set(ssl_mode="prefer")
-    assert site.environment() == ["Environment=PGSSLMODE=prefer"]
+    site.set(purpose="hosts")
+    assert site.set(ssl_mode="prefer")["changed"], "the library's own default needs no environment"
+    assert not site.drop_in.exists()
+    assert not site.set(ssl_mode="prefer")["changed"]
 
 
 def test_one_environment_for_all_connections(site: Site) -> None:

@@ -1,0 +1,153 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes the TLS of a deployed Kea to the test, on its own host: each case must be refused, with the reason for it.
+
+The judges are PostgreSQL (its sessions, its log) and what Kea says. Prints one JSON object: for each case what was
+seen, and all connections in the log that were not encrypted. The certificates are in the directory that is given.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+UNIT = "kea-dhcp4-server"
+DROP_IN = Path(f"/etc/systemd/system/{UNIT}.service.d/zz-lab.conf")
+KEPT = Path("/etc/kea/lab")
+PATIENCE = 40.0  # seconds
+
+
+class Case(NamedTuple):
+    """What is wrong on Kea's side (libpq's variables) or the server's (its settings), and the words for it."""
+
+    words: str
+    environment: dict[str, str]
+    server: dict[str, str]
+
+
+def cases(server: Path) -> dict[str, Case]:
+    return {
+        "wrong CA": Case("certificate verify failed", {"PGSSLROOTCERT": f"{KEPT}/wrong-ca.pem"}, {}),
+        "wrong host name": Case(
+            "does not match host name",
+            {},
+            {"ssl_cert_file": f"{server}/elsewhere.pem", "ssl_key_file": f"{server}/elsewhere.key"},
+        ),
+        "expired certificate": Case(
+            "certificate expired",
+            {"PGSSLCERT": f"{KEPT}/expired.pem", "PGSSLKEY": f"{KEPT}/expired.key"},
+            {},
+        ),
+        "expired server": Case(
+            "certificate verify failed",
+            {},
+            {"ssl_cert_file": f"{server}/expired-server.pem", "ssl_key_file": f"{server}/expired-server.key"},
+        ),
+        "no certificate": Case(
+            "connection requires a valid client certificate|certificate required", {"PGSSLCERT": "/nowhere.pem"}, {}
+        ),
+        "certificate of another": Case(
+            "certificate authentication failed",
+            {"PGSSLCERT": f"{KEPT}/monitor.pem", "PGSSLKEY": f"{KEPT}/monitor.key"},
+            {},
+        ),
+        "server without TLS": Case("server does not support SSL", {}, {"ssl": "off"}),
+    }
+
+
+def run(*command: object) -> str:
+    return subprocess.run([str(word) for word in command], check=True, capture_output=True, text=True).stdout
+
+
+def sql(*statements: str) -> str:
+    arguments = [word for statement in statements for word in ("-c", statement)]
+    return run("runuser", "-u", "postgres", "--", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "kea", *arguments).strip()
+
+
+def sessions() -> list[list[str]]:
+    """Of Kea's role: encrypted, protocol, client DN."""
+    rows = sql(
+        "SELECT ssl, version, client_dn FROM pg_stat_activity JOIN pg_stat_ssl USING (pid) "
+        "WHERE usename = '_kea' AND datname = 'kea'"
+    )
+    return [row.split("|") for row in rows.splitlines()]
+
+
+def restart(environment: dict[str, str]) -> str:
+    """With that in Kea's environment; returns where the journal stood before."""
+    lines = [f"Environment={name}={value}" for name, value in environment.items()]
+    DROP_IN.write_text("\n".join(["[Service]", *lines, ""]), encoding="ascii")
+    cursor = run("journalctl", "-n", "1", "--show-cursor", "-q").rpartition("-- cursor: ")[2].strip()
+    run("systemctl", "daemon-reload")
+    # A Kea that cannot reach its database ends at once or stays, as its version has it.
+    run("systemctl", "restart", "--no-block", UNIT)
+    return cursor
+
+
+def said(cursor: str) -> str:
+    log = run("journalctl", "-u", UNIT, "-o", "cat", "--after-cursor", cursor)
+    file = Path("/var/log/kea/kea-dhcp4.log")
+    return log + (file.read_text(errors="replace") if file.exists() else "")
+
+
+def refused(case: Case) -> dict[str, object]:
+    """Waits until Kea has said why it has no database, and looks whether it has one all the same."""
+    for name, value in case.server.items():
+        sql(f"ALTER SYSTEM SET {name} = '{value}'")
+    sql("SELECT pg_reload_conf()")
+    cursor, words, due = restart(case.environment), "", time.monotonic() + PATIENCE
+    while not (found := re.search(case.words, words)) and time.monotonic() < due:
+        time.sleep(0.1)
+        words = said(cursor)
+    seen = sessions()
+    for name in case.server:
+        sql(f"ALTER SYSTEM RESET {name}")
+    sql("SELECT pg_reload_conf()")
+    return {"refused": bool(found) and not seen, "sessions": seen, "said": found[0] if found else words[-2000:]}
+
+
+def accepted() -> dict[str, object]:
+    """As it was deployed, Kea has encrypted sessions."""
+    restart({})
+    due = time.monotonic() + PATIENCE
+    while not (seen := sessions()) and time.monotonic() < due:
+        time.sleep(0.1)
+    return {"sessions": seen}
+
+
+def unencrypted() -> list[str]:
+    """Connections over the network that the server let in without TLS, in all its log."""
+    log = "".join(path.read_text(errors="replace") for path in Path("/var/log/postgresql").glob("*.log"))
+    lines = [line for line in log.splitlines() if re.search("connection authorized: user=(_kea|kea-lease-monitor)", line)]
+    if not lines:
+        raise SystemExit("PostgreSQL's log has no connections at all (log_connections)")
+    return [line for line in lines if "SSL enabled" not in line]
+
+
+def main() -> None:
+    source = Path(sys.argv[1])
+    server = Path("/etc/postgresql/lab")
+    for directory, group in ((KEPT, "_kea"), (server, "postgres")):
+        shutil.rmtree(directory, ignore_errors=True)
+        shutil.copytree(source, directory)
+        for path in directory.iterdir():
+            shutil.chown(path, "root", group)
+            path.chmod(0o640)
+    outcome: dict[str, object] = {name: refused(case) for name, case in cases(server).items()}
+    outcome["as deployed"] = accepted()
+    DROP_IN.unlink()
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", UNIT)
+    outcome["unencrypted"] = unencrypted()
+    json.dump(outcome, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
