@@ -85,6 +85,7 @@ def main() -> None:
     authority.issue("expired", common_name="_kea", days=-1)
     authority.issue("expired-server", host="localhost", days=-1)
     authority.issue("monitor", common_name="kea-lease-monitor")
+    authority.issue("monitor-new", common_name="kea-lease-monitor")
 
 
 if __name__ == "__main__":

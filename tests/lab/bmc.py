@@ -11,6 +11,7 @@ any test host.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import heapq
 import json
 import select
@@ -93,17 +94,21 @@ class Relay:
         self.socket.close()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        # Several of these may run on one host, each with the answers of its own server.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind((address, 67))
-        self.server = (server, 67)
+        self.socket.connect((server, 67))
         self.address = socket.inet_aton(address)
 
     def send(self, bmc: Bmc, kind: int) -> None:
-        self.socket.sendto(packet(bmc, kind, self.address), self.server)
+        with contextlib.suppress(ConnectionRefusedError):  # nobody listens; the BMC will ask again
+            self.socket.send(packet(bmc, kind, self.address))
 
     def replies(self, timeout: float) -> Iterator[tuple[int, int, bytes, bytes]]:
         while select.select([self.socket], [], [], max(0.0, timeout))[0]:
-            yield parse(self.socket.recv(2048))
             timeout = 0
+            with contextlib.suppress(ConnectionRefusedError):
+                yield parse(self.socket.recv(2048))
 
     def lease(self, bmcs: list[Bmc], rate: float, retry_after: float) -> None:
         """Have every BMC ask, so many of them a second, and again after so many seconds without an answer."""
