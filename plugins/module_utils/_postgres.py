@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import traceback
 from contextlib import contextmanager
+from io import StringIO
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ansible.module_utils.basic import missing_required_lib
@@ -186,6 +187,12 @@ def run(cursor: extensions.cursor, statement: str) -> None:
     """One statement without arguments. Raises PostgresError."""
     with _translated(statement):
         cursor.execute(statement)
+
+
+def copy_in(cursor: extensions.cursor, statement: str, text: str) -> None:
+    """COPY ... FROM STDIN, in its text format. Raises PostgresError."""
+    with _translated(statement):
+        cursor.copy_expert(statement, StringIO(text))
 
 
 def set_lock_timeout(cursor: extensions.cursor, milliseconds: int) -> None:

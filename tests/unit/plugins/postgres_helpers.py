@@ -48,6 +48,8 @@ class Cluster:
         self.count = 0
         if os.getuid() == 0:
             shutil.chown(self.directory, "postgres", "postgres")
+        # For a module that connects as Kea's user.
+        os.chmod(self.directory, 0o755)
 
     def run(self, *command: str, stdin: str | None = None) -> str:
         """As the user postgres when we are root, because PostgreSQL refuses to run as root."""
