@@ -15,12 +15,15 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
 
+from ansible_collections.baremetal.kea.plugins.module_utils import _systemd
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import SERVICES
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import (
     Capabilities,
     KeaVersionError,
     capabilities,
     is_older_schema,
 )
+from ansible_collections.baremetal.kea.plugins.module_utils._time_zone import MOMENTS, difference
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -35,6 +38,15 @@ SELECT to_regclass('schema_version') IS NOT NULL, coalesce(string_agg(relname, '
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND pg_table_is_visible(c.oid)
 AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_toast'
+"""
+
+
+_MOMENTS = ", ".join(f"extract(epoch FROM '{moment}'::timestamptz)::bigint" for moment in MOMENTS)
+# Kea's sessions: those of the same role, from wherever. (The monitor has a role of its own and may stay.)
+_SESSIONS = """
+SELECT coalesce(string_agg(DISTINCT coalesce(host(client_addr), 'the unix socket'), ', '), '')
+FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
 """
 
 
@@ -99,12 +111,7 @@ class Schema:
 
     def version(self) -> Optional[str]:
         """Major and minor, None in an empty database. Raises KeaSchemaError for a database that is not Kea's."""
-        arguments = self.connection.arguments("-U", "-d")
-        code, out, err = self._run("psql", "-XAtqw", "-v", "ON_ERROR_STOP=1", *arguments, "-c", _PROBE)
-        if code != 0:
-            error = KeaSchemaError if "authentication failed" in err else UnreachableError
-            raise error(f"cannot connect to the database {self._name}: {_one_line(err)}")
-        is_kea, relations = out.strip().split("|", 1)
+        is_kea, relations = self._ask(_PROBE).split("|", 1)
         if is_kea == "t":
             return self._kea_version()
         if relations:
@@ -112,6 +119,15 @@ class Schema:
                 f"the database {self._name} holds no schema of Kea, but {relations}; Kea needs one of its own"
             )
         return None
+
+    def sessions(self) -> str:
+        """Where the sessions of the same role come from; empty without any."""
+        return self._ask(_SESSIONS)
+
+    def time_difference(self) -> Optional[str]:
+        """Why Kea's times would be taken for others; None if they are not."""
+        found: Optional[str] = difference([int(seconds) for seconds in self._ask(f"SELECT {_MOMENTS}").split("|")])
+        return found
 
     def initialise(self) -> None:
         """Raises KeaSchemaError with kea-admin's words."""
@@ -138,6 +154,14 @@ class Schema:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(part)
 
+    def _ask(self, query: str) -> str:
+        arguments = self.connection.arguments("-U", "-d")
+        code, out, err = self._run("psql", "-XAtqw", "-v", "ON_ERROR_STOP=1", *arguments, "-c", query)
+        if code != 0:
+            error = KeaSchemaError if "authentication failed" in err else UnreachableError
+            raise error(f"cannot connect to the database {self._name}: {_one_line(err)}")
+        return out.strip()
+
     @property
     def _name(self) -> str:
         return f"{self.connection.database} on {self.connection.host}"
@@ -162,7 +186,15 @@ class Schema:
         return code, out, err
 
 
-def ensure(module: AnsibleModule, schema: Schema, may_upgrade: bool, dump_dir: Optional[str]) -> Dict[str, Any]:
+class Upgrade(NamedTuple):
+    """What an upgrade is allowed to do."""
+
+    allowed: bool
+    dump_dir: Optional[str]
+    while_serving: bool
+
+
+def ensure(module: AnsibleModule, schema: Schema, upgrade: Upgrade) -> Dict[str, Any]:
     """Brings the schema to the one that the installed Kea insists on; the module's result. Raises KeaSchemaError."""
     kea = _installed_kea(module)
     if kea is None:
@@ -171,14 +203,19 @@ def ensure(module: AnsibleModule, schema: Schema, may_upgrade: bool, dump_dir: O
     found = schema.version()
     result: Dict[str, Any] = {"changed": found != wanted, "schema_version": wanted, "previous_version": found}
     if found is not None and found != wanted:
-        _refuse(found, wanted, kea, may_upgrade)
+        _refuse(found, wanted, kea, upgrade.allowed)
+        if not upgrade.while_serving:
+            _refuse_while_serving(module, schema)
+    _check_time(schema)
     if found == wanted or module.check_mode:
         return result
     said = ""
     if found is None:
         schema.initialise()
     else:
-        result["dump"] = f"{dump_dir}/kea-{schema.connection.database}-{found}-{time.strftime('%Y%m%dT%H%M%S')}.dump"
+        result["dump"] = (
+            f"{upgrade.dump_dir}/kea-{schema.connection.database}-{found}-{time.strftime('%Y%m%dT%H%M%S')}.dump"
+        )
         schema.dump(result["dump"])
         said = schema.upgrade()
     _believe(schema.version(), wanted, result, said)
@@ -212,6 +249,29 @@ def _refuse(found: str, wanted: str, kea: Capabilities, may_upgrade: bool) -> No
         raise KeaSchemaError(
             f"the schema is {found}, but Kea {kea.version} needs {wanted}; "
             "stop Kea and run this again with state: upgraded"
+        )
+
+
+def _refuse_while_serving(module: AnsibleModule, schema: Schema) -> None:
+    """A Kea that runs meanwhile finds tables that are not its own, and clients get no answers or wrong ones."""
+    for top in SERVICES:
+        unit = _systemd.find(module, *SERVICES[top])
+        if unit and unit.active:
+            raise KeaSchemaError(f"{unit.name} still serves clients; stop it before the upgrade. Nothing was changed")
+    sessions = schema.sessions()
+    if sessions:
+        raise KeaSchemaError(
+            f"the role {schema.connection.user} has other sessions with the database, from {sessions}, so a Kea "
+            "may still serve clients there; stop it before the upgrade. Nothing was changed"
+        )
+
+
+def _check_time(schema: Schema) -> None:
+    found = schema.time_difference()
+    if found:
+        raise KeaSchemaError(
+            f"{found}, so leases would end too early or too late; give the two the same time zone, for example with "
+            f'ALTER ROLE "{schema.connection.user}" SET timezone. Nothing was changed'
         )
 
 

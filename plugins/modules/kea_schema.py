@@ -10,6 +10,7 @@ module: kea_schema
 short_description: Create or upgrade Kea's schema in PostgreSQL
 description:
   - Runs C(kea-admin) and afterwards reads the version back, because C(kea-admin) reports success after some failures.
+  - The time zones of the database and of this host must agree, because Kea writes the ends of leases as local time.
   - A schema that does not fit the installed Kea is never upgraded unless that is asked for, and a newer one never
     touched.
 author:
@@ -43,6 +44,12 @@ options:
       - Directory on the target that the database is dumped to before an upgrade, in the custom format of C(pg_dump).
       - Without a complete dump there is no upgrade. Required if O(state=upgraded).
     type: path
+  while_serving:
+    description:
+      - Whether to upgrade although a Kea still runs on this host, or still has a session with the database from any
+        host, under the role that logs in.
+    type: bool
+    default: false
 requirements:
   - C(kea-admin), C(psql) and C(pg_dump) on the target
 notes:
@@ -91,6 +98,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._kea_schema import (
     KeaSchemaError,
     Schema,
     UnreachableError,
+    Upgrade,
     ensure,
 )
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login_argument_spec
@@ -102,6 +110,7 @@ def main() -> None:
             **login_argument_spec(),
             "state": {"type": "str", "choices": ["initialized", "upgraded"], "default": "initialized"},
             "dump_dir": {"type": "path"},
+            "while_serving": {"type": "bool", "default": False},
         },
         required_if=[("state", "upgraded", ["dump_dir"])],
         supports_check_mode=True,
@@ -109,7 +118,8 @@ def main() -> None:
     params = module.params
     schema = Schema(module, Connection.of(params))
     try:
-        result = ensure(module, schema, params["state"] == "upgraded", params["dump_dir"])
+        upgrade = Upgrade(params["state"] == "upgraded", params["dump_dir"], params["while_serving"])
+        result = ensure(module, schema, upgrade)
     except UnreachableError as error:
         if not module.check_mode:
             module.fail_json(msg=str(error))

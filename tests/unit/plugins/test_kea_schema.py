@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kea.plugins.module_utils import _kea_schema
+from ansible_collections.baremetal.kea.plugins.module_utils import _kea_schema, _time_zone
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import capabilities
 from kea_helpers import Cluster, need, postgres_cluster, run_module
 
@@ -85,6 +88,76 @@ def test_an_older_schema_is_upgraded_only_when_asked_and_after_a_dump(
     listed = subprocess.run([need("pg_restore"), "--list", dump], capture_output=True, text=True, check=True)
     assert "TABLE DATA public lease4 kea" in listed.stdout
     assert not run_module("kea_schema", **upgraded)["changed"]
+
+
+def test_the_dump_brings_the_former_schema_and_its_leases_back(
+    cluster: Cluster, login: dict[str, Any], tmp_path: Path
+) -> None:
+    make_schema_12(cluster)
+    cluster.sql(
+        "INSERT INTO lease4 (address, hwaddr, valid_lifetime, expire, subnet_id) VALUES (7, 'x', 60, now(), 1)", "dhcp"
+    )
+    contents = "SELECT * FROM lease4; SELECT * FROM schema_version; SELECT tablename FROM pg_tables ORDER BY 1"
+    before = cluster.sql(contents, "dhcp")
+    applied = run_module("kea_schema", state="upgraded", dump_dir=str(tmp_path), **login)
+    assert cluster.sql(contents, "dhcp") != before
+    cluster.sql("CREATE DATABASE restored OWNER kea")
+    try:
+        to = ["-h", cluster.directory, "-p", str(cluster.port), "-U", "postgres", "-d", "restored"]
+        subprocess.run([need("pg_restore"), "--exit-on-error", *to, applied["dump"]], check=True)
+        assert cluster.sql(contents, "restored") == before
+    finally:
+        cluster.sql("DROP DATABASE restored WITH (FORCE)")
+
+
+def test_nothing_is_upgraded_while_a_kea_may_serve(
+    cluster: Cluster, login: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_schema_12(cluster)
+    upgraded = {"state": "upgraded", "dump_dir": str(tmp_path), **login}
+    where = {"host": str(cluster.directory), "port": cluster.port, "dbname": "dhcp"}
+    session = psycopg2.connect(**where, user="kea", password=PASSWORD)
+    try:
+        for check in (True, False):
+            refused = run_module("kea_schema", check=check, **upgraded)
+            assert "the role kea has other sessions with the database, from the unix socket" in refused["msg"]
+        assert cluster.sql("SELECT version FROM schema_version", "dhcp") == "12"
+        assert not list(tmp_path.iterdir())
+    finally:
+        session.close()
+    systemctl = tmp_path / "bin" / "systemctl"
+    systemctl.parent.mkdir()
+    systemctl.write_text(
+        "#!/bin/sh\necho Id=kea-dhcp4-server.service\necho LoadState=loaded\necho ActiveState=active\n"
+    )
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{systemctl.parent}:{os.environ['PATH']}")
+    assert "kea-dhcp4-server.service still serves clients" in run_module("kea_schema", **upgraded)["msg"]
+    assert run_module("kea_schema", while_serving=True, **upgraded)["changed"]
+
+
+def test_time_zones_that_differ_are_refused(cluster: Cluster, login: dict[str, Any]) -> None:
+    cluster.sql("ALTER ROLE kea SET timezone TO 'Asia/Tokyo'")
+    try:
+        for check in (True, False):
+            refused = run_module("kea_schema", check=check, **login)
+            assert "is another time in the database" in refused["msg"]
+            assert 'ALTER ROLE "kea" SET timezone' in refused["msg"]
+        assert cluster.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", "dhcp") == "0"
+    finally:
+        cluster.sql("ALTER ROLE kea RESET timezone")
+
+
+def test_zones_may_differ_in_summer_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    berlin = [1768474800, 1784109600]
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    assert _time_zone.difference(berlin) is None
+    monkeypatch.setenv("TZ", "Africa/Lagos")
+    time.tzset()
+    assert "2026-07-15 12:00:00" in str(_time_zone.difference(berlin))
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_without_a_dump_there_is_no_upgrade(cluster: Cluster, login: dict[str, Any]) -> None:
