@@ -58,7 +58,10 @@ class Daemon:
         return self._log.read_text()
 
     def said(self, text: str, seconds: float = 10.0) -> None:
-        until(lambda: text in self.log(), f"{text!r} in:\n{self.log()}", seconds)
+        try:
+            until(lambda: text in self.log(), repr(text), seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}, but:\n{self.log()}") from None
 
     def stop(self) -> None:
         self.process.terminate()

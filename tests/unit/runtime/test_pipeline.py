@@ -17,13 +17,14 @@ from kea_lease_monitor.errors import PositionLostError, RefusedError, TemporaryE
 from kea_lease_monitor.lease import EventKind, LeaseEvent
 from kea_lease_monitor.pipeline import BATCH, Pipeline, Subscription
 from kea_lease_monitor.position import FilePosition, Position
+from kea_lease_monitor.replay import Replay
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sources.base import Source
 from kea_lease_monitor.state.place import Place
 from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.subscriptions import Match
 
-from runtime.builders import Time, event
+from runtime.builders import NOW, Time, event
 
 
 def occur(problem: Exception | None) -> None:
@@ -297,3 +298,134 @@ def test_work_that_fails_later_and_later_is_tried_less_and_less(world: World) ->
     assert waits == sorted(waits)
     assert waits[-1] > 4 * waits[0]
     assert len(world.source.limits) == 4, "each time the batch was read again, not kept"
+
+
+def ask(world: World, replay: Replay) -> None:
+    world.store.ask("default", replay.argument(), 1.0)
+    world.time.now += 3
+    world.pipeline.pump()
+    world.run()
+    world.time.now += 1
+    world.run()
+
+
+class ScanSource(ListSource):
+    """Amid all present leases until the end of the list; what is appended later happened since."""
+
+    def start(self, everything: bool) -> Position:
+        return FilePosition(1, 0 if everything else 1, 0 if everything else len(self.events), 0)
+
+    def read(self, after: Position, limit: int) -> Batch:
+        batch = super().read(after, limit)
+        assert isinstance(batch.position, FilePosition)
+        return Batch(batch.events, batch.position._replace(inode=1), batch.caught_up)
+
+
+@pytest.fixture
+def scanning(world: World) -> World:
+    world.source = ScanSource()
+    world.make(True)
+    world.source.events = [event(1), event(2, cltt=NOW + 100), event(3, cltt=NOW + 200)]
+    world.run()
+    return world
+
+
+def got(world: World) -> str:
+    """The last digits of the addresses that the sink got, since it was asked last."""
+    addresses = [each.lease.address[-1] for each in world.sink.got]
+    world.sink.got.clear()
+    return "".join(addresses)
+
+
+def test_a_replay_acts_upon_all_leases_once_more(scanning: World) -> None:
+    assert got(scanning) == "123"
+    ask(scanning, Replay())
+    assert got(scanning) == "123"
+    assert scanning.store.request("default") is None
+    scanning.time.now += 60
+    scanning.run()
+    assert got(scanning) == "", "once"
+
+
+def test_a_replay_since_a_time_takes_the_leases_heard_of_since(scanning: World) -> None:
+    got(scanning)
+    ask(scanning, Replay(since=NOW + 100))
+    assert got(scanning) == "23"
+    scanning.source.events.append(event(4))
+    scanning.pipeline.pump()
+    assert got(scanning) == "4", "what happens is not filtered"
+
+
+def test_a_replay_from_a_position_goes_on_there(scanning: World) -> None:
+    got(scanning)
+    ask(scanning, Replay(position=positions.dump(FilePosition(1, 1, 2, 0))))
+    assert got(scanning) == "3"
+    assert scanning.stored().offset == 3
+
+
+def test_a_replay_that_is_cut_short_begins_anew(scanning: World) -> None:
+    got(scanning)
+    scanning.sink.problem = TemporaryError("no")
+    ask(scanning, Replay())
+    scanning.pipeline.stop()
+    scanning.sink.problem = None
+    scanning.make(True)
+    scanning.run()
+    scanning.time.now += 1
+    scanning.run()
+    assert (got(scanning), scanning.store.request("default")) == ("123", None)
+
+
+def test_dead_letters_are_tried_again_with_their_leases_as_they_are_now(scanning: World) -> None:
+    """The old event may be outdated; a lease that ended since can only be told as it was."""
+    gone = event(9, kind=EventKind.DELETED)
+    scanning.source.events += [event(4), gone]
+    scanning.sink.poison = scanning.source.events[3]
+    scanning.run()
+    scanning.pipeline.pump()
+    scanning.sink.poison = gone
+    scanning.source.events.append(gone)
+    scanning.pipeline.pump()
+    scanning.time.now += 1
+    scanning.run()
+    letters = scanning.store.letters()
+    assert [each.subscription for each in letters] == ["default", "default"]
+    scanning.sink.poison = None
+    scanning.source.events[3] = event(4, hostname="renamed")
+    del scanning.source.events[4:]
+    scanning.sink.got.clear()
+    ask(scanning, Replay(letters=tuple(each.id for each in letters)))
+    assert [(each.kind.value, each.lease.hostname) for each in scanning.sink.got] == [
+        ("deleted", "host-9"),
+        ("assigned", "renamed"),
+    ]
+    assert scanning.store.letters() == []
+
+
+def test_what_another_version_asked_reads_everything(scanning: World) -> None:
+    got(scanning)
+    scanning.store.ask("default", '{"version": 7}', 1.0)
+    scanning.time.now += 3
+    scanning.run()
+    scanning.pipeline.pump()
+    scanning.run()
+    assert got(scanning) == "123"
+
+
+def test_while_another_monitor_acts_only_its_place_is_noted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.source.events = [event(1)]
+    world.run()
+    world.time.now += 1
+    world.run()
+    noted: list[Any] = []
+    monkeypatch.setattr(world.source, "stand_by", noted.append)
+    monkeypatch.setattr(world.store, "claim", lambda _name: None)
+    world.source.events.append(event(2))
+    world.pipeline.pump()
+    assert (world.pipeline.status, len(world.sink.got)) == ("standby", 1)
+    assert noted == [FilePosition(1, 1, 1, 0)]
+    assert world.pipeline.due() == world.time.now + 1
+    monkeypatch.setattr(world.store, "claim", lambda _name: 2)
+    world.time.now += 1
+    world.run()
+    assert (world.pipeline.status, len(world.sink.got)) == ("running", 2)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import copy
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from kea_lease_monitor import settings
+from kea_lease_monitor import document, settings
 from kea_lease_monitor.errors import ConfigurationError
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.section import Section
@@ -23,9 +25,11 @@ from kea_lease_monitor.state.place import DEFAULT_PATH
 from kea_lease_monitor.subscriptions import Match
 
 from runtime.builders import event
+from runtime.world import RUNTIME
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "monitor.md"
 
+KINDS = [kind.value for kind in EventKind]
 GOOD: dict[str, Any] = {
     "source": {"type": "memfile"},
     "subscriptions": [{"name": "default", "sinks": [{"type": "reservation"}]}],
@@ -75,14 +79,14 @@ def test_what_is_not_said_has_a_default() -> None:
     ],
 )
 def test_a_mistake_is_named_with_its_path_and_what_is_allowed(path: str, value: Any, problem: str) -> None:
-    document = copy.deepcopy(GOOD)
+    written = copy.deepcopy(GOOD)
     *parents, last = path.split(".")
-    place: Any = document
+    place: Any = written
     for key in parents:
         place = place[int(key)] if key.isdigit() else place.setdefault(key, {})
     place[int(last) if last.isdigit() else last] = value
     with pytest.raises(ConfigurationError, match=problem):
-        settings.parse(document)
+        settings.parse(written)
 
 
 def test_two_subscriptions_may_not_share_a_name() -> None:
@@ -100,9 +104,9 @@ VALUES = st.recursive(
 
 @given(VALUES)
 def test_whatever_is_written_it_is_refused_with_one_sentence(value: Any) -> None:
-    for document in (value, {**GOOD, "subscriptions": value}, {**GOOD, "source": {"type": value}}):
+    for whole in (value, {**GOOD, "subscriptions": value}, {**GOOD, "source": {"type": value}}):
         with pytest.raises(ConfigurationError) as refused:
-            settings.parse(document)
+            settings.parse(whole)
         assert "\n" not in str(refused.value)
 
 
@@ -138,3 +142,80 @@ def test_a_credential_of_systemd_is_the_password(tmp_path: Path, monkeypatch: py
 )
 def test_a_match_is_the_conjunction_of_its_conditions(match: dict[str, Any], holds: bool) -> None:
     assert Match.parse(Section(match, "match"))(event(1, kind=EventKind.ASSIGNED)) is holds
+
+
+WRITTEN = """\
+source:
+  type: memfile
+subscriptions:
+  - name: one
+    match:
+      kinds:
+        - assigned
+        - 7
+    sinks:
+      - type: reservation
+  - name: two
+    sinks:
+      - {type: discovery, mode: 7}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("", "", r"^line 8: subscriptions\[0\].match.kinds\[1\]: a text is needed, not int 7$"),
+        ("- 7", "- new", r"^line 6: subscriptions\[0\].match.kinds: assigned, "),
+        ("        - 7\n", "", r"^line 12: subscriptions\[1\].sinks\[0\].mode: unknown"),
+        ("type: memfile", "tpye: memfile", r"^line 1: source.type: one of memfile, .* is needed, not None$"),
+        ("name: two", "name: 2", r"^line 10: subscriptions\[1\].name: a text is needed"),
+        ("name: two", "name: [", r"is not YAML: line 1[0-9]: "),
+        ("name: two", "name: two\n    name: three", r"is not YAML: line 11: 'name' is written twice$"),
+        ("name: two", "[1]: two", r"is not YAML: line 10: a key must be a plain word$"),
+        ("source:", "state: {type: postgresql}\nsource:", r"^line 1: state: type: postgresql is for leases that every"),
+        ("source:", "state: {type: postgresql, schema: public}\nsource:", r"^line 1: state.schema: lower-case"),
+        ("source:", "state: {type: postgresql, max_chunk_size: 0}\nsource:", r"^line 1: state.max_chunk_size: a whole"),
+        (
+            "source:",
+            "state: {type: postgresql, database: {ssl_mode: on}}\nsource:",
+            r"^line 1: state.database.ssl_mode",
+        ),
+    ],
+)
+def test_a_mistake_in_a_file_is_named_with_its_line(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    path = tmp_path / "config.yml"
+    text = WRITTEN.replace(old, new, 1)
+    path.write_text(
+        text if old in ("", "        - 7\n", "- 7") else text.replace("        - 7\n", "").replace(", mode: 7", "")
+    )
+    with pytest.raises(ConfigurationError, match=problem):
+        settings.parse(document.read(str(path)))
+
+
+def test_a_state_in_postgresql_is_where_the_leases_are_unless_it_says_otherwise() -> None:
+    events = {**GOOD, "source": {"type": "events"}, "database": {"host": "a", "ca_file": "/ca"}}
+    found = settings.parse({**events, "state": {"type": "postgresql"}}).state
+    assert found.database == settings.parse(events).database
+    assert (found.schema, found.max_chunk_size) == ("kea_lease_monitor", 500)
+    elsewhere = {"type": "postgresql", "database": {"host": "b", "ssl_mode": "verify-full", "ca_file": "/x"}}
+    found = settings.parse({**events, "state": {**elsewhere, "max_chunk_size": 7}}).state
+    assert found.database is not None
+    assert (found.database.host, found.database.ssl_mode, found.database.ca_file) == ("b", "verify-full", "/x")
+    assert found.max_chunk_size == 7
+
+
+def test_the_same_configuration_always_has_the_same_effects() -> None:
+    """Sets of words have another order in each process; a change would read all leases anew at each restart."""
+    given = {**GOOD, "subscriptions": [{**GOOD["subscriptions"][0], "match": {"kinds": list(KINDS)}}]}
+    code = f"from kea_lease_monitor import settings; print(settings.parse({given!r}).flows[0].subscription.effects)"
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": str(seed), "PYTHONPATH": str(RUNTIME)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in range(3)
+    }
+    assert len(told) == 1

@@ -37,13 +37,18 @@ def postgres_program(name: str) -> str:
 class Cluster:
     """A PostgreSQL server of our own, on a unix socket only."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, primary: Cluster | None = None) -> None:
+        """Of its own, or a streaming standby of another."""
         self.socket = directory
         self._data = os.path.join(directory, "data")
         self._owner = pwd.getpwnam("postgres").pw_name if os.geteuid() == 0 else None
         if self._owner:
             shutil.chown(directory, self._owner)
-        self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-N", "--locale=C", "-E", "UTF8")
+        if primary:
+            source = ("-h", primary.socket, "-U", "postgres", "-D", self._data)
+            self._run("pg_basebackup", *source, "--checkpoint=fast", "--write-recovery-conf", "--no-sync")
+        else:
+            self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-N", "--locale=C", "-E", "UTF8")
         self.start()
 
     def _run(self, name: str, *arguments: str) -> None:
@@ -63,6 +68,9 @@ class Cluster:
         with connection.cursor() as cursor:
             cursor.execute(statement)
         connection.close()
+
+    def promote(self) -> None:
+        self._run("pg_ctl", "-D", self._data, "-w", "promote")
 
     def stop(self) -> None:
         self._run("pg_ctl", "-D", self._data, "-w", "-m", "immediate", "stop")

@@ -67,16 +67,19 @@ class Monitor:
         self._close()
         self._store, self._pipelines = store, pipelines
         self._heart = Heart(pipelines, store, self._clock)
-        self._heart.register({flow.subscription.name: flow.subscription.description for flow in settings.flows})
         self._tasks[:] = [*pipelines, self._heart]
         telemetry.started(__version__, tuple(passed))
 
     def _pipeline(self, settings: Settings, flow: Flow, store: Store, passed: Dict[str, int]) -> Pipeline:
-        def link() -> Link:
-            return Link(settings.database)
+        name, shared = flow.subscription.name, settings.state.shared
 
-        around = Surroundings(flow.subscription.name, link, passed, self._clock)
-        sinks = [SINKS[choice.type].build(choice.options, link) for choice in sorted(flow.sinks, key=_turn)]
+        def right(index: int) -> Callable[[], Link]:
+            """Monitors that take turns also hand over the right to act, sink by sink."""
+            return lambda: Link(settings.database, f"{settings.state.schema}/{name}/{index}" if shared else "")
+
+        around = Surroundings(name, lambda: Link(settings.database), passed, self._clock)
+        ordered = enumerate(sorted(flow.sinks, key=_turn))
+        sinks = [SINKS[choice.type].build(choice.options, right(index)) for index, choice in ordered]
         source = SOURCES[settings.source.type].build(settings.source.options, around)
         return Pipeline(flow.subscription, source, sinks, store, self._clock)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Dict, List, Optional, Sequence
+from typing import List, Optional, Sequence
 
 from kea_lease_monitor import __version__, service, telemetry
 from kea_lease_monitor.clock import Clock
@@ -40,13 +40,7 @@ class Heart:
         self._due = self._began
         self._told = ""
         self._ready = False
-
-    def register(self, described: Dict[str, str]) -> None:
-        """Tell the state which subscriptions there are; those that another living monitor has are not removed."""
-        now = self._clock.time()
-        alive = [beat for beat in self._store.heartbeats() if beat.beat_at > now - STALE and beat.status != "stopped"]
-        others = [beat.subscription for beat in alive if beat.monitor != self._monitor]
-        self._store.register(described, others, now)
+        self._unregistered = True
 
     def fileno(self) -> Optional[int]:
         return None
@@ -78,10 +72,20 @@ class Heart:
 
     def _beat(self, heartbeats: List[Heartbeat]) -> None:
         try:
+            if self._unregistered:
+                self._register()
             self._store.beat(heartbeats)
             telemetry.beat(self._clock.time())
         except TemporaryError as error:
             telemetry.retrying("heartbeat", 1, self._interval, str(error))
+
+    def _register(self) -> None:
+        """Tell the state which subscriptions there are; those that another living monitor has are not removed."""
+        now = self._clock.time()
+        alive = [beat for beat in self._store.heartbeats() if beat.beat_at > now - STALE and beat.status != "stopped"]
+        others = [beat.subscription for beat in alive if beat.monitor != self._monitor]
+        self._store.register({each.name: each.description for each in self._pipelines}, others, now)
+        self._unregistered = False
 
     def _heartbeat(self, pipeline: Pipeline, status: str) -> Heartbeat:
         return Heartbeat(

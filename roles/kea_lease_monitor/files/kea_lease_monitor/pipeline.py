@@ -67,6 +67,7 @@ class Pipeline:
         self, subscription: Subscription, source: Source, sinks: Sequence[Sink], store: Store, clock: Clock
     ) -> None:
         self.name = subscription.name
+        self.description = subscription.description
         self._subscription = subscription
         self._source = source
         self._sinks = sinks

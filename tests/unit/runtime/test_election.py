@@ -1,0 +1,190 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several monitors that share a state: PostgreSQL elects one, and every way to lose an election loses no lease."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+from kea_lease_monitor.database import Link, lock_key
+from kea_lease_monitor.errors import TemporaryError
+
+from runtime.test_daemon import Daemon, until
+from runtime.world import Cluster, Kea, settings
+
+KEY = lock_key("kea_lease_monitor/default") & 0xFFFFFFFF
+HOLDER = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND granted"
+RIGHT = lock_key("kea_lease_monitor/default/0") & 0xFFFFFFFF
+
+
+def made(directory: Path, host: str) -> Daemon:
+    """All share the directory of the discovery files, as if it were the same path on each host."""
+    (directory.parent / "discovery").mkdir(parents=True, exist_ok=True)
+    directory.mkdir(exist_ok=True)
+    sinks = [{"type": "reservation"}, {"type": "discovery", "directory": str(directory.parent / "discovery")}]
+    return Daemon(
+        directory,
+        {
+            "database": {"host": host, "name": "kea"},
+            "source": {"type": "events"},
+            "state": {"type": "postgresql"},
+            "log_level": "DEBUG",
+            "subscriptions": [{"name": "default", "sinks": sinks}],
+        },
+    )
+
+
+@pytest.fixture
+def pair(tmp_path: Path, kea: Kea) -> Iterator[Any]:
+    """One that acts and one that stands by."""
+    kea.rows('CREATE SCHEMA kea_lease_monitor AUTHORIZATION "kea-lease-monitor"')
+    daemons = []
+    try:
+        daemons.append(first := made(tmp_path / "first", kea.cluster.socket))
+        first.said("run: kea-lease-monitor db init")
+        assert first.ask("db", "init").returncode == 0
+        first.process.wait()
+        first.start()
+        first.said("Caught up with the leases")
+        daemons.append(second := made(tmp_path / "second", kea.cluster.socket))
+        second.said("Another monitor acts for the subscription")
+        yield first, second
+    finally:
+        for daemon in daemons:
+            daemon.process.kill()
+            daemon.process.wait()
+
+
+def reserved(kea: Kea) -> list[str]:
+    return [row[1] for row in kea.reservations()]
+
+
+def test_one_acts_and_the_other_takes_over_when_it_dies_or_stops(pair: Any, kea: Kea) -> None:
+    first, second = pair
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    first.said("Static reservation created: address=10.0.0.1")
+    first.process.kill()
+    kea.lease("10.0.0.2", "02:00:00:00:00:02")
+    second.said("Static reservation created: address=10.0.0.2")
+    assert "Reading all leases" not in second.log(), "it goes on from the bookmark that both share"
+    first.process.wait()
+    first.start()
+    until(lambda: first.log().count("Another monitor acts") == 1, "the first one stands by")
+    second.stop()
+    kea.lease("10.0.0.3", "02:00:00:00:00:03")
+    first.said("Static reservation created: address=10.0.0.3")
+    assert reserved(kea) == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+    told = first.log() + second.log()
+    assert all(told.count(f"Static reservation created: address=10.0.0.{number} ") == 1 for number in (1, 2, 3))
+
+
+def test_who_loses_the_session_of_the_election_acts_no_more(pair: Any, kea: Kea) -> None:
+    first, second = pair
+    kea.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", KEY)
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    until(lambda: reserved(kea) == ["10.0.0.1"], "whoever is elected now acts")
+    until(lambda: kea.rows(HOLDER, KEY), "one is elected")
+    until(
+        lambda: (first.log() + second.log()).count("Another monitor acts") >= 2 or "Will try again" in first.log(), ""
+    )
+    for number in range(2, 6):
+        kea.lease(f"10.0.0.{number}", f"02:00:00:00:00:0{number}")
+    until(lambda: len(reserved(kea)) == 5, "no lease is lost")
+    told = first.log() + second.log()
+    assert told.count("Static reservation created: address=10.0.0.5 ") == 1
+
+
+def test_nobody_begins_while_the_former_one_has_effects_under_way(pair: Any, kea: Kea) -> None:
+    """The holder stands still amid a statement; only its election is over. Its effect then comes first, or never."""
+    first, second = pair
+    blocker = kea.connect()
+    blocker.autocommit = False
+    blocker.cursor().execute("LOCK hosts")
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    waits = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'kea-lease-monitor' AND wait_event_type = 'Lock'"
+    until(lambda: kea.rows(waits), "the first one's reservation waits")
+    os.kill(first.process.pid, signal.SIGSTOP)
+    kea.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", KEY)
+    second.said("another monitor has not yet ended its session for this")
+    blocker.rollback()
+    blocker.close()
+    os.kill(first.process.pid, signal.SIGCONT)
+    until(lambda: reserved(kea) == ["10.0.0.1"], "the reservation")
+    kea.lease("10.0.0.2", "02:00:00:00:00:02")
+    until(lambda: reserved(kea) == ["10.0.0.1", "10.0.0.2"], "they go on")
+    assert len(kea.rows(HOLDER, RIGHT)) == 1
+
+
+def test_a_right_belongs_to_one_session(kea: Kea) -> None:
+    one, other = Link(settings(kea), "x"), Link(settings(kea), "x")
+    with one.session() as session:
+        session.rows("SELECT 1")
+    with pytest.raises(TemporaryError, match="another monitor"), other.session():
+        pass
+    one.close()
+
+    def taken() -> bool:
+        try:
+            with other.session():
+                return True
+        except TemporaryError:
+            return False
+
+    until(taken, "the server noticed that the first one is gone")
+    other.close()
+
+
+@pytest.fixture
+def standby(cluster: Cluster) -> Iterator[Callable[[], Cluster]]:
+    directory = tempfile.mkdtemp(prefix="klms")
+    os.chmod(directory, 0o755)
+    servers = []
+
+    def make() -> Cluster:
+        servers.append(Cluster(directory, cluster))
+        return servers[0]
+
+    yield make
+    for server in servers:
+        server.stop()
+    shutil.rmtree(directory)
+
+
+def test_a_promoted_standby_is_followed(
+    cluster: Cluster, kea: Kea, standby: Callable[[], Cluster], tmp_path: Path
+) -> None:
+    kea.rows('CREATE SCHEMA kea_lease_monitor AUTHORIZATION "kea-lease-monitor"')
+    replica = standby()
+    daemon = made(tmp_path, f"{cluster.socket},{replica.socket}")
+    daemon.said("db init")
+    daemon.ask("db", "init")
+    daemon.process.wait()
+    daemon.start()
+    daemon.said("Caught up with the leases")
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    daemon.said("Static reservation created: address=10.0.0.1")
+    copy = Kea(replica, "kea")
+    until(lambda: reserved(copy) == ["10.0.0.1"], "the standby has it")
+    cluster.stop()
+    try:
+        daemon.said("Will try again")
+        copy.connection.close()
+        replica.promote()
+        copy = Kea(replica, "kea")
+        copy.lease("10.0.0.2", "02:00:00:00:00:02")
+        daemon.said("Static reservation created: address=10.0.0.2", 40)
+        assert reserved(copy) == ["10.0.0.1", "10.0.0.2"]
+        daemon.stop()
+        copy.connection.close()
+    finally:
+        daemon.process.kill()
+        daemon.process.wait()
+        cluster.start()
+        kea.connection = kea.connect()
