@@ -13,7 +13,7 @@ import contextlib
 import os
 import re
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Tuple
 
 from ansible_collections.baremetal.kea.plugins.module_utils import _systemd
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import SERVICES
@@ -23,31 +23,10 @@ from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import
     capabilities,
     is_older_schema,
 )
-from ansible_collections.baremetal.kea.plugins.module_utils._time_zone import MOMENTS, difference
+from ansible_collections.baremetal.kea.plugins.module_utils._time_zone import difference
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
-
-SOCKET_DIRECTORY = "/var/run/postgresql"
-"""Where Debian's PostgreSQL listens; kea-admin cannot be told "the default"."""
-CONNECT_TIMEOUT = 10  # seconds
-
-# The relations that kea-admin db-init counts (psql's \d), and whether they are Kea's.
-_PROBE = r"""
-SELECT to_regclass('schema_version') IS NOT NULL, coalesce(string_agg(relname, ', ' ORDER BY relname), '')
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND pg_table_is_visible(c.oid)
-AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_toast'
-"""
-
-
-_MOMENTS = ", ".join(f"extract(epoch FROM '{moment}'::timestamptz)::bigint" for moment in MOMENTS)
-# Kea's sessions: those of the same role, from wherever. (The monitor has a role of its own and may stay.)
-_SESSIONS = """
-SELECT coalesce(string_agg(DISTINCT coalesce(host(client_addr), 'the unix socket'), ', '), '')
-FROM pg_stat_activity
-WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
-"""
 
 
 class KeaSchemaError(Exception):
@@ -58,61 +37,20 @@ class UnreachableError(KeaSchemaError):
     """There is no session to be had, for another reason than a wrong password."""
 
 
-class Connection(NamedTuple):
-    """Where Kea's database is, as the module's C(login_) options say."""
-
-    host: str
-    port: int
-    user: str
-    password: str
-    database: str
-    tls: Tuple[Tuple[str, str], ...] = ()
-    """Further libpq variables."""
-
-    @classmethod
-    def of(cls, params: Dict[str, Any]) -> "Connection":
-        host = params["login_host"]
-        if host in ("", "localhost"):
-            host = params["login_unix_socket"] or host or SOCKET_DIRECTORY
-        variables = {
-            "PGSSLMODE": params["ssl_mode"],
-            "PGSSLROOTCERT": params["ca_cert"],
-            "PGSSLCERT": params["ssl_cert"],
-            "PGSSLKEY": params["ssl_key"],
-        }
-        tls = tuple((name, value) for name, value in variables.items() if value)
-        return cls(host, params["login_port"], params["login_user"], params["login_password"], params["login_db"], tls)
-
-    @property
-    def environment(self) -> Dict[str, str]:
-        """For one short process each; nothing secret ever stands in a command line."""
-        variables = {
-            "PGPORT": str(self.port),
-            "PGCONNECT_TIMEOUT": str(CONNECT_TIMEOUT),
-            "LC_ALL": "C",
-            **dict(self.tls),
-        }
-        if self.password:
-            # kea-admin reads its own variable, and its upgrade scripts put it in the place of PGPASSWORD.
-            variables.update(PGPASSWORD=self.password, KEA_ADMIN_DB_PASSWORD=self.password)
-        return variables
-
-    def arguments(self, user: str, database: str) -> List[str]:
-        """For a program that calls these two options so."""
-        return ["-h", self.host, user, self.user, database, self.database]
-
-
 class Schema:
-    """The schema of one database, seen through the programs that Kea and PostgreSQL bring along."""
+    """The schema of one database, seen through the programs that Kea and the database bring along.
 
-    def __init__(self, module: AnsibleModule, connection: Connection) -> None:
-        self.module = module
-        self.connection = connection
+    C(backend) is a C(_kea_schema_pgsql.Pgsql), or what looks like one.
+    """
+
+    def __init__(self, backend: Any) -> None:
+        self.backend = backend
+        self.connection = backend.connection
 
     def version(self) -> Optional[str]:
         """Major and minor, None in an empty database. Raises KeaSchemaError for a database that is not Kea's."""
-        is_kea, relations = self._ask(_PROBE).split("|", 1)
-        if is_kea == "t":
+        is_kea, relations = self._ask(self.backend.probe).split("|", 1)
+        if is_kea in ("t", "1"):
             return self._kea_version()
         if relations:
             raise KeaSchemaError(
@@ -122,11 +60,11 @@ class Schema:
 
     def sessions(self) -> str:
         """Where the sessions of the same role come from; empty without any."""
-        return self._ask(_SESSIONS)
+        return self._ask(self.backend.other_sessions)
 
     def time_difference(self) -> Optional[str]:
         """Why Kea's times would be taken for others; None if they are not."""
-        found: Optional[str] = difference([int(seconds) for seconds in self._ask(f"SELECT {_MOMENTS}").split("|")])
+        found: Optional[str] = difference([int(seconds) for seconds in self._ask(self.backend.moments).split("|")])
         return found
 
     def initialise(self) -> None:
@@ -145,8 +83,7 @@ class Schema:
         """Writes the whole database, readable by nobody else, as a file that is there only when it is complete."""
         part = path + ".part"
         try:
-            arguments = self.connection.arguments("-U", "-d")
-            code, _out, err = self._run("pg_dump", "-w", "--format=custom", "--file", part, *arguments, umask=0o077)
+            code, _out, err = self.backend.run(*self.backend.dump(part), umask=0o077)
             if code != 0:
                 raise KeaSchemaError(f"the database could not be dumped, so it is not upgraded: {_one_line(err)}")
             os.rename(part, path)
@@ -155,12 +92,11 @@ class Schema:
                 os.unlink(part)
 
     def _ask(self, query: str) -> str:
-        arguments = self.connection.arguments("-U", "-d")
-        code, out, err = self._run("psql", "-XAtqw", "-v", "ON_ERROR_STOP=1", *arguments, "-c", query)
+        code, out, err = self.backend.run(*self.backend.ask(query))
         if code != 0:
-            error = KeaSchemaError if "authentication failed" in err else UnreachableError
+            error = KeaSchemaError if self.backend.refused in err else UnreachableError
             raise error(f"cannot connect to the database {self._name}: {_one_line(err)}")
-        return out.strip()
+        return str(out).strip()
 
     @property
     def _name(self) -> str:
@@ -174,16 +110,10 @@ class Schema:
         return found.group(1)
 
     def _kea_admin(self, command: str) -> Tuple[str, str]:
-        arguments = self.connection.arguments("-u", "-n")
-        code, out, err = self._run("kea-admin", command, "pgsql", "-P", str(self.connection.port), *arguments)
+        code, out, err = self.backend.run(*self.backend.admin(command))
         if code != 0:
             raise KeaSchemaError(f"kea-admin {command} failed: {(err.strip() or out.strip())}")
         return out, err
-
-    def _run(self, program: str, *arguments: str, umask: Optional[int] = None) -> Tuple[int, str, str]:
-        command = [self.module.get_bin_path(program, required=True), *arguments]
-        code, out, err = self.module.run_command(command, environ_update=self.connection.environment, umask=umask)
-        return code, out, err
 
 
 class Upgrade(NamedTuple):
@@ -196,10 +126,10 @@ class Upgrade(NamedTuple):
 
 def ensure(module: AnsibleModule, schema: Schema, upgrade: Upgrade) -> Dict[str, Any]:
     """Brings the schema to the one that the installed Kea insists on; the module's result. Raises KeaSchemaError."""
-    kea = _installed_kea(module)
+    kea = _installed_kea(module, schema.backend.client)
     if kea is None:
         return {"changed": True, "schema_version": None, "previous_version": None}
-    wanted = str(kea.schema)
+    wanted = str(schema.backend.wanted(kea))
     found = schema.version()
     result: Dict[str, Any] = {"changed": found != wanted, "schema_version": wanted, "previous_version": found}
     if found is not None and found != wanted:
@@ -222,20 +152,16 @@ def ensure(module: AnsibleModule, schema: Schema, upgrade: Upgrade) -> Dict[str,
     return result
 
 
-def _installed_kea(module: AnsibleModule) -> Optional[Capabilities]:
+def _installed_kea(module: AnsibleModule, client: str) -> Optional[Capabilities]:
     """The Kea that kea-admin belongs to; None in check mode when it, or what it runs, is not installed yet."""
     program = module.get_bin_path("kea-admin", required=not module.check_mode)
-    if module.get_bin_path("psql", required=not module.check_mode) is None or program is None:
+    if module.get_bin_path(client, required=not module.check_mode) is None or program is None:
         return None
     _code, out, _err = module.run_command([program, "-v"], check_rc=True)
     try:
-        kea = capabilities(out)
+        kea: Capabilities = capabilities(out)
     except KeaVersionError as error:
         raise KeaSchemaError(str(error)) from error
-    if kea.schema is None:
-        raise KeaSchemaError(
-            f"Kea {kea.version} is newer than this collection; which schema it needs is not known here"
-        )
     return kea
 
 

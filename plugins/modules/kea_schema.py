@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kea_schema
-short_description: Create or upgrade Kea's schema in PostgreSQL
+short_description: Create or upgrade Kea's schema in PostgreSQL or MySQL
 description:
   - Runs C(kea-admin) and afterwards reads the version back, because C(kea-admin) reports success after some failures.
   - The time zones of the database and of this host must agree, because Kea writes the ends of leases as local time.
@@ -32,6 +32,14 @@ attributes:
     support: full
     platforms: Debian, Ubuntu
 options:
+  type:
+    description:
+      - Kind of database. V(mysql) stands for MariaDB too.
+      - For V(mysql), O(login_user) must be given, O(login_unix_socket) is the socket itself, the default of
+        O(login_port) is C(3306), and O(ssl_mode) is one of V(disable), V(prefer), V(require) and V(verify-full).
+    type: str
+    choices: [postgresql, mysql]
+    default: postgresql
   state:
     description:
       - With V(initialized), an empty database gets the schema of the installed Kea; an older schema is an error.
@@ -41,7 +49,8 @@ options:
     default: initialized
   dump_dir:
     description:
-      - Directory on the target that the database is dumped to before an upgrade, in the custom format of C(pg_dump).
+      - Directory on the target that the database is dumped to before an upgrade, in the custom format of C(pg_dump),
+        or as the statements that C(mysqldump) writes.
       - Without a complete dump there is no upgrade. Required if O(state=upgraded).
     type: path
   while_serving:
@@ -51,9 +60,11 @@ options:
     type: bool
     default: false
 requirements:
-  - C(kea-admin), C(psql) and C(pg_dump) on the target
+  - C(kea-admin), and C(psql) and C(pg_dump), or C(mysql) and C(mysqldump), on the target
 notes:
   - The role that logs in becomes the owner of the tables, so it is best the one that Kea uses.
+  - For V(mysql), C(kea-admin) can give the password to the C(mysql) client in no other way than its
+    command line, where that client overwrites it at once.
   - With peer authentication, run the task as the system user of the role, for example with C(become_user=_kea).
 """
 
@@ -94,13 +105,14 @@ dump:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_schema import (
-    Connection,
     KeaSchemaError,
     Schema,
     UnreachableError,
     Upgrade,
     ensure,
 )
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_schema_mysql import Mysql, connection_of
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_schema_pgsql import Connection, Pgsql
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login_argument_spec
 
 
@@ -108,6 +120,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **login_argument_spec(),
+            "type": {"type": "str", "choices": ["postgresql", "mysql"], "default": "postgresql"},
             "state": {"type": "str", "choices": ["initialized", "upgraded"], "default": "initialized"},
             "dump_dir": {"type": "path"},
             "while_serving": {"type": "bool", "default": False},
@@ -116,8 +129,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    schema = Schema(module, Connection.of(params))
     try:
+        mysql = params["type"] == "mysql"
+        schema = Schema(Mysql(module, connection_of(params)) if mysql else Pgsql(module, Connection.of(params)))
         upgrade = Upgrade(params["state"] == "upgraded", params["dump_dir"], params["while_serving"])
         result = ensure(module, schema, upgrade)
     except UnreachableError as error:

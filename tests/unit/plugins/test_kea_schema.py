@@ -15,7 +15,7 @@ from typing import Any
 import psycopg2
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kea.plugins.module_utils import _kea_schema, _time_zone
+from ansible_collections.baremetal.kea.plugins.module_utils import _kea_schema, _kea_schema_pgsql, _time_zone
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import capabilities
 from kea_helpers import Cluster, need, postgres_cluster, run_module
 
@@ -229,7 +229,7 @@ def test_the_connection_as_libpq_variables() -> None:
         "login_db": "d",
     }
     tls = {"ssl_mode": "verify-full", "ca_cert": "/ca", "ssl_cert": "/cert", "ssl_key": "/key"}
-    connection = _kea_schema.Connection.of({**options, **tls, "login_password": ""})
+    connection = _kea_schema_pgsql.Connection.of({**options, **tls, "login_password": ""})
     assert connection.environment.items() >= {
         ("PGPORT", "5433"),
         ("PGSSLMODE", "verify-full"),
@@ -246,7 +246,7 @@ def test_the_connection_as_libpq_variables() -> None:
     ]
     for host, socket, used in hosts:
         changed = {**options, **tls, "login_password": "", "login_host": host, "login_unix_socket": socket}
-        assert _kea_schema.Connection.of(changed).host == used
+        assert _kea_schema_pgsql.Connection.of(changed).host == used
 
 
 def test_check_mode_predicts_before_anything_is_installed(
