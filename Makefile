@@ -6,9 +6,9 @@ LAB := tests/lab/lab
 VENV = $(eval VENV := $$(shell $(LAB) setup))$(VENV)
 BIN = $(VENV)/bin
 RUN = PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.cache/ansible" ANSIBLE_FORCE_COLOR=1
-SCENARIOS := file database events remote
+SCENARIOS := file database events remote lfc
 
-BENCHMARKS := bench bench-constraint bench-trigger bench-kea
+BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc
 
 .PHONY: $(BENCHMARKS) help demo demo-clean test check lint types unit sanity build integration molecule $(addprefix molecule-,$(SCENARIOS)) clean
 
@@ -59,9 +59,9 @@ $(addprefix molecule-,$(SCENARIOS)): molecule-%: build
 	@echo "== molecule $*"
 	@$(RUN) molecule test --scenario-name $*
 
-bench: bench-constraint bench-trigger bench-kea ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
+bench: bench-constraint bench-trigger bench-kea bench-lfc ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
 
-bench-constraint bench-trigger bench-kea: bench-%: ## one of them
+bench-constraint bench-trigger bench-kea bench-lfc: bench-%: ## one of them
 	@$(RUN) PYTHONPATH=benchmarks $(BIN)/python benchmarks/$*.py
 
 clean: demo-clean ## remove the hosts of the demo and the caches of this checkout

@@ -1,0 +1,54 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks Kea for its leases, cleans up, asks again, restarts Kea and asks again. Prints JSON."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+from typing import Any
+
+
+def ask(command: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    with socket.socket(socket.AF_UNIX) as channel:
+        channel.connect("/run/kea/kea4-ctrl-socket")
+        channel.sendall(json.dumps({"command": command, "arguments": arguments}).encode())
+        channel.shutdown(socket.SHUT_WR)
+        answer: dict[str, Any] = json.loads(b"".join(iter(lambda: channel.recv(65536), b"")))
+    return answer
+
+
+def leases() -> list[str]:
+    """Each lease as text, in order; waits for a Kea that is about to listen."""
+    due = time.monotonic() + 20
+    while not (found := answered()):
+        assert time.monotonic() < due, "Kea has no leases"
+        time.sleep(0.1)
+    return sorted(json.dumps(lease, sort_keys=True) for lease in found)
+
+
+def answered() -> list[Any]:
+    try:
+        found: list[Any] = ask("lease4-get-all", {"subnets": [1]})["arguments"]["leases"]
+    except (OSError, KeyError):
+        return []
+    return found
+
+
+before = leases()
+subprocess.run(["systemctl", "start", "kea-lfc.service"], check=True)
+after_cleanup = leases()
+subprocess.run(["systemctl", "restart", "kea-dhcp4-server.service"], check=True)
+after_restart = leases()
+print(
+    json.dumps(
+        {
+            "addresses": [json.loads(lease)["ip-address"] for lease in before],
+            "same_after_cleanup": after_cleanup == before,
+            "same_after_restart": after_restart == before,
+        }
+    )
+)

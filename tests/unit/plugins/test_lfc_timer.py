@@ -1,0 +1,213 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parts of kea_lfc_timer that need no systemd; the rest is tested on hosts (molecule/lfc)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils import _lfc_lock, _lfc_units
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import Document
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import capabilities
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc_interval import (
+    Found,
+    Kept,
+    give_back,
+    look,
+    take_over,
+)
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc_strategy import StrategyError, choose
+from ansible_collections.baremetal.kea.plugins.module_utils._release import pack, release_name, unpack
+from kea_helpers import need
+from kea_lfc_cleanup import files as runtime_files
+from kea_lfc_cleanup.cli import parser
+
+PROGRAM = Path(__file__).resolve().parents[3] / "roles/kea_lfc_timer/files"
+
+SETTINGS = _lfc_units.Settings(
+    family=4,
+    user="_kea",
+    command=["/opt/baremetal/kea-lfc/current/kea-lfc-cleanup", "--why", 'auto: 100 % of "Kea" costs $5'],
+    lease_directory="/var/lib/kea",
+    leases=250000,
+    metrics_directory="/srv",
+    schedule=_lfc_units.Schedule("hourly", None, "15min", persistent=True),
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "version", "interval", "strategy", "why"),
+    [
+        ("auto", "3.2.0", 3600, "command", "auto: Kea 3.2.0 has kea-lfc-start"),
+        ("auto", "3.1.2", 0, "command", "auto: Kea 3.1.2 has kea-lfc-start"),
+        ("auto", "3.1.1", 3600, "finish", "cleans up by itself each 3600 s without a pause"),
+        ("auto", "2.2.0", 0, "rotate", "is told not to clean up by itself"),
+        ("rotate", "3.2.0", 3600, "rotate", "asked for"),
+        ("finish", "2.6.3", 60, "finish", "asked for"),
+        ("command", "3.2.0", 60, "command", "asked for"),
+    ],
+)
+def test_the_strategy_and_why(asked: str, version: str, interval: int, strategy: str, why: str) -> None:
+    choice = choose(asked, capabilities(version), interval)
+    assert choice.strategy == strategy
+    assert why in choice.why
+    assert choice.takes_over == (strategy != "finish")
+
+
+@pytest.mark.parametrize(
+    ("asked", "version", "interval", "message"),
+    [
+        ("command", "3.0.3", 3600, "needs Kea 3.1.2 or later, which has kea-lfc-start; this is 3.0.3"),
+        ("finish", "3.0.3", 0, "its lfc-interval is 0: set it, or use rotate"),
+    ],
+)
+def test_a_strategy_that_cannot_work_is_refused(asked: str, version: str, interval: int, message: str) -> None:
+    with pytest.raises(StrategyError, match=re.escape(message)):
+        choose(asked, capabilities(version), interval)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{ "Dhcp4": {} }', Found(False, None)),
+        ('{ "Dhcp4": { "lease-database": { "type": "memfile" } } }', Found(True, None)),
+        (
+            '{ "Dhcp4": {\n  # ours\n  "lease-database": { "type": "memfile", "lfc-interval": 7200 } } }',
+            Found(True, 7200),
+        ),
+        ('{ "Dhcp4": { "lease-database": { "type": "memfile", "lfc-interval": 0 } } }', Found(True, 0)),
+    ],
+)
+def test_keas_own_clean_up_is_given_back_byte_for_byte(text: str, found: Found, tmp_path: Path) -> None:
+    before = Document(text)
+    assert look(before, "Dhcp4") == found
+    kept = Kept(4, str(tmp_path / "new"))
+    assert kept.read() is None
+    kept.write(found)
+    taken = take_over(before, "Dhcp4")
+    assert look(taken, "Dhcp4").seconds == 0
+    assert take_over(taken, "Dhcp4").text == taken.text
+    read = kept.read()
+    assert read is not None
+    given = give_back(taken, "Dhcp4", read)
+    assert look(given, "Dhcp4") == found
+    assert give_back(given, "Dhcp4", read).text == given.text
+    if found.database and found.interval is not None:
+        assert given.text == text
+    kept.forget()
+    assert kept.read() is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{ "Dhcp4": { "lease-database": { "type": "postgresql", "name": "kea" } } }',
+        '{ "Dhcp4": { "lease-database": { "type": "memfile", "lfc-interval": 60 } } }',
+    ],
+)
+def test_what_somebody_changed_since_stays(text: str) -> None:
+    document = Document(text)
+    assert give_back(document, "Dhcp4", Found(True, 3600)) is document
+
+
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
+    units = _lfc_units.render(SETTINGS)
+    for path, text in units.items():
+        (tmp_path / os.path.basename(path)).write_text(text.replace(SETTINGS.command[0], "/bin/true"))
+    checked = subprocess.run(
+        [need("systemd-analyze"), "verify", *tmp_path.glob("kea-lfc.*")], capture_output=True, text=True, check=False
+    )
+    assert str(tmp_path) not in checked.stderr, checked.stderr
+    assert "kea-lfc" not in checked.stderr, checked.stderr
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_the_units_say_what_was_asked_for() -> None:
+    service, timer = _lfc_units.render(SETTINGS).values()
+    assert "MemoryMax=308M" in service, "64 MiB, and 1 KiB for each of 250000 leases"
+    assert "# Enough for 250000 leases." in service
+    assert '"auto: 100 %% of \\"Kea\\" costs $$5"' in service
+    assert "cp --no-dereference /var/lib/kea-lfc/kea_lfc4.prom /srv/.kea_lfc4.prom.new" in service
+    assert "OnCalendar=hourly\nPersistent=yes\n" in timer
+    assert "RandomizedDelaySec=15min" in timer
+
+
+def test_an_interval_in_place_of_a_calendar_and_no_metrics_elsewhere() -> None:
+    schedule = SETTINGS.schedule._replace(interval="6h")
+    units = _lfc_units.render(SETTINGS._replace(family=6, schedule=schedule, metrics_directory=None))
+    assert [os.path.basename(path) for path in units] == ["kea-lfc6.service", "kea-lfc6.timer"]
+    service, timer = units.values()
+    assert "ExecStopPost" not in service
+    assert "OnActiveSec=6h\nOnUnitInactiveSec=6h" in timer
+    assert "OnCalendar" not in timer
+
+
+def test_the_program_of_the_role_is_a_release() -> None:
+    files = unpack(pack(str(PROGRAM)))
+    assert re.fullmatch(r"1\.\d+\.\d+-[0-9a-f]{12}", release_name(files, "kea_lfc_cleanup", ("kea-lfc-cleanup",)))
+    with pytest.raises(ValueError, match="kea_lease_monitor"):
+        release_name(files)
+
+
+def test_every_option_of_the_program_is_one_that_the_module_knows() -> None:
+    source = (PROGRAM.parents[2] / "plugins/module_utils/_lfc_deploy.py").read_text()
+    for action in parser()._actions[1:]:
+        assert f'"{action.option_strings[0].strip("-")}"' in source
+
+
+@pytest.mark.parametrize(
+    ("database", "path"),
+    [
+        (None, "/var/lib/kea/kea-leases4.csv"),
+        ({"type": "memfile"}, "/var/lib/kea/kea-leases4.csv"),
+        ({"type": "memfile", "name": "x.csv"}, "/var/lib/kea/x.csv"),
+        ({"type": "memfile", "name": "/x/y.csv"}, "/x/y.csv"),
+        ({"type": "memfile", "persist": False}, None),
+        ({"type": "postgresql"}, None),
+    ],
+)
+def test_where_the_leases_are(database: dict[str, object] | None, path: str | None) -> None:
+    assert _lfc_lock.lease_file({"lease_database": database}, "Dhcp4") == path
+
+
+def test_play_and_clean_up_take_the_same_lock(tmp_path: Path) -> None:
+    path = str(tmp_path / "kea-leases4.csv")
+    lock = runtime_files.LeaseFiles(path).lock
+    with _lfc_lock.no_cleanup(path), pytest.raises(runtime_files.BusyError), runtime_files.locked(lock):
+        pass
+    assert os.stat(lock).st_mode & 0o777 == 0o640
+
+
+def test_the_play_waits_for_a_clean_up_and_gives_up_in_time(tmp_path: Path) -> None:
+    path = str(tmp_path / "kea-leases4.csv")
+    with open(runtime_files.LeaseFiles(path).lock, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(_lfc_lock.LockError, match="does not end"), _lfc_lock.no_cleanup(path, 0.3):
+            pass
+        threading.Timer(0.3, lambda: fcntl.flock(lock, fcntl.LOCK_UN)).start()
+        with _lfc_lock.no_cleanup(path, 10.0):
+            pass
+
+
+def test_the_play_waits_for_a_clean_up_of_keas_own(tmp_path: Path) -> None:
+    path = str(tmp_path / "kea-leases4.csv")
+    command = ["kea-lfc", "-c", "import signal; signal.pause()", f"{path}.pid"]
+    with subprocess.Popen(command, executable=need("python3")) as running:
+        with pytest.raises(_lfc_lock.LockError, match="kea-lfc at work on"), _lfc_lock.no_cleanup(path, 0.3):
+            pass
+        running.kill()
+        running.wait()
+        with _lfc_lock.no_cleanup(path, 0.3):
+            pass
+
+
+def test_nothing_is_waited_for_where_no_lease_file_can_be() -> None:
+    with _lfc_lock.no_cleanup("/nowhere/kea-leases4.csv"), _lfc_lock.no_cleanup(None):
+        pass
