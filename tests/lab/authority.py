@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,6 +87,10 @@ def main() -> None:
     authority.issue("expired-server", host="localhost", days=-1)
     authority.issue("monitor", common_name="kea-lease-monitor")
     authority.issue("monitor-new", common_name="kea-lease-monitor")
+    # One file to bring to a host in place of all of them.
+    with tarfile.open(directory / "all.tar", "w") as archive:
+        for path in sorted([*directory.glob("*.pem"), *directory.glob("*.key")]):
+            archive.add(path, path.name)
 
 
 if __name__ == "__main__":
