@@ -6,7 +6,7 @@ LAB := tests/lab/lab
 VENV = $(eval VENV := $$(shell $(LAB) setup))$(VENV)
 BIN = $(VENV)/bin
 RUN = PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.cache/ansible" ANSIBLE_FORCE_COLOR=1
-SCENARIOS := file database events remote lfc
+SCENARIOS := file database events remote lfc tls
 
 BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc
 
