@@ -118,7 +118,8 @@ class Pipeline:
     def pump(self) -> None:
         """One step: at most one batch. Never raises, because no subscription may end the others."""
         try:
-            self._step()
+            with telemetry.acting_for(self.name):
+                self._step()
         except PositionLostError as lost:
             self._position, self._lost, self._more = None, str(lost), True
             return

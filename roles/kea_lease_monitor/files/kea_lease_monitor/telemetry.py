@@ -6,19 +6,32 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
-from typing import Dict, Tuple
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Dict, Iterator, Optional, Tuple
 
 import prometheus_client as prometheus
 
-from kea_lease_monitor.batch import Delivery, Rejection
+from kea_lease_monitor import journal
+from kea_lease_monitor.batch import Delivery, Reason, Rejection
 from kea_lease_monitor.lease import Lease
 
 _LOG = logging.getLogger("kea_lease_monitor")
 REGISTRY = prometheus.CollectorRegistry()
 
-_PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
+_FIELDS = {
+    "address": "KEA_LEASE_ADDRESS",
+    "hwaddr": "KEA_LEASE_HWADDR",
+    "client_id": "KEA_LEASE_CLIENT_ID",
+    "subnet": "KEA_SUBNET_ID",
+}
+"""The journal's names of what a line says, where they are not KEA_ and the name itself."""
+
+_HELD_LONG = 60.0
+"""Seconds after which an open transaction is worth a line."""
+
+_SUBSCRIPTION: ContextVar[Optional[str]] = ContextVar("subscription", default=None)
 
 
 def _counter(name: str, text: str, *labels: str) -> prometheus.Counter:
@@ -46,29 +59,45 @@ _LATENCY = prometheus.Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30, 300),
     registry=REGISTRY,
 )
+_BATCH = prometheus.Histogram(
+    "kea_lease_monitor_batch_events",
+    "Events that a subscription's sinks were handed at once.",
+    ("subscription",),
+    buckets=(1, 2, 5, 10, 30, 100, 300, 1000),
+    registry=REGISTRY,
+)
+_LAG = _gauge("lag_seconds", "Age of the oldest event of the last batch; 0 once caught up.", "subscription")
+_CONFLICTS = _counter("reservation_conflicts", "Addresses that somebody else has reserved.", "subscription")
+_SESSIONS = _counter("listening_sessions", "Sessions begun to listen for events; all but the first are reconnections.")
+_ACTING = _gauge("acting", "1 while this monitor acts for the subscription, 0 while it stands by.", "subscription")
 _QUEUE = _gauge("notify_queue_usage_ratio", "Share of PostgreSQL's notification queue in use.")
 _LOST = _gauge("events_lost", "Events that the trigger could not write, by its own count.")
 _HORIZON = _gauge("horizon_age_transactions", "Transactions between the oldest one in progress and the newest.")
+_HELD = _gauge("horizon_age_seconds", "For how long the oldest transaction has been seen in progress.")
 _PRUNED = _counter("pruned_rows", "Event rows removed because every subscription had passed them.")
 _HOST_IDS = _gauge("host_id_sequence_used_ratio", "Share of the numbers for reservations that is used up.")
 _BEAT = _gauge("heartbeat_timestamp_seconds", "When the loop last wrote its heartbeat.")
 
 
-class _JournalFormatter(logging.Formatter):
-    """systemd reads the priority from a prefix, and brings its own time."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return f"<{_PRIORITIES.get(record.levelno, 5)}>{record.getMessage()}"
-
-
 def set_up(level: str) -> None:
-    """Log to standard error, in journal form when systemd gave us the journal."""
-    handler = logging.StreamHandler(sys.stderr)
-    plain = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    handler.setFormatter(_JournalFormatter() if "JOURNAL_STREAM" in os.environ else plain)
+    """Log to the journal with its fields where systemd gave it to us, else to standard error."""
+    handler: logging.Handler = journal.JournalHandler() if journal.is_ours() else logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    for former in _LOG.handlers:
+        former.close()
     _LOG.handlers[:] = [handler]
     _LOG.propagate = False
     _LOG.setLevel(level)
+
+
+@contextmanager
+def acting_for(subscription: str) -> Iterator[None]:
+    """Every line that is said within belongs to the subscription."""
+    token = _SUBSCRIPTION.set(subscription)
+    try:
+        yield
+    finally:
+        _SUBSCRIPTION.reset(token)
 
 
 def serve(address: str, port: int) -> None:
@@ -77,9 +106,13 @@ def serve(address: str, port: int) -> None:
 
 
 def _say(level: int, event: str, sentence: str, **fields: object) -> None:
-    if _LOG.isEnabledFor(level):
-        tail = "".join(f" {name}={value}" for name, value in fields.items())
-        _LOG.log(level, "%s:%s [%s]", sentence, tail, event) if tail else _LOG.log(level, "%s [%s]", sentence, event)
+    if not _LOG.isEnabledFor(level):
+        return
+    tail = "".join(f" {name}={value}" for name, value in fields.items())
+    text = f"{sentence}:{tail} [{event}]" if tail else f"{sentence} [{event}]"
+    named = {"subscription": _SUBSCRIPTION.get(), **fields, "event": event}
+    kept = {_FIELDS.get(name, f"KEA_{name.upper()}"): str(value) for name, value in named.items() if value is not None}
+    _LOG.log(level, "%s", text, extra={"fields": kept})
 
 
 def _lease(lease: Lease) -> Dict[str, object]:
@@ -109,6 +142,7 @@ def state_created(path: str) -> None:
 
 
 def listening(channel: str, schema: str) -> None:
+    _SESSIONS.inc()
     _say(logging.INFO, "listening", "Listening for database lease events", channel=channel, schema=schema)
 
 
@@ -140,6 +174,7 @@ def reading_anew(subscription: str, reason: str) -> None:
 
 
 def standing_by(subscription: str) -> None:
+    _ACTING.labels(subscription).set(0)
     text = "Another monitor acts for the subscription, standing by"
     _say(logging.INFO, "standing_by", text, subscription=subscription)
 
@@ -163,8 +198,11 @@ def recovered(subscription: str, attempts: int) -> None:
 def delivered(subscription: str, count: int, caught_up: bool, now: float, oldest: float) -> None:
     """``oldest`` is the event's own time; 0 where the source keeps none."""
     _CAUGHT_UP.labels(subscription).set(int(caught_up))
+    _ACTING.labels(subscription).set(1)
+    _LAG.labels(subscription).set(max(0.0, now - oldest) if oldest and not caught_up else 0.0)
     if count:
         _EVENTS.labels(subscription).inc(count)
+        _BATCH.labels(subscription).observe(count)
         _LAST_EVENT.labels(subscription).set(now)
         if oldest:
             _LATENCY.labels(subscription).observe(max(0.0, now - oldest))
@@ -200,6 +238,8 @@ def discovery_written(path: str) -> None:
 def dead_letter(subscription: str, sink: str, rejection: Rejection) -> None:
     _DEAD.labels(subscription, rejection.reason.value).inc()
     _RESULTS.labels(sink, "rejected").inc()
+    if rejection.reason is Reason.ADDRESS_TAKEN:
+        _CONFLICTS.labels(subscription).inc()
     fields = {**_lease(rejection.event.lease), "reason": rejection.reason.value, "detail": rejection.detail}
     _say(logging.WARNING, "dead_letter", "Event not acted upon", subscription=subscription, sink=sink, **fields)
 
@@ -223,6 +263,14 @@ def events_missing(subscription: str, count: int) -> None:
 
 def horizon(age: int) -> None:
     _HORIZON.set(age)
+
+
+def horizon_held(pid: int, seconds: float) -> None:
+    """By the transaction of this server process."""
+    _HELD.set(seconds)
+    if seconds >= _HELD_LONG:
+        text = "A transaction stays open, so that event rows and dead rows of the whole cluster cannot be removed"
+        _say(logging.WARNING, "horizon_held", text, pid=pid, seconds=f"{seconds:.0f}")
 
 
 def pruned(count: int) -> None:

@@ -23,6 +23,15 @@ SELECT transactionid::text::bigint FROM pg_locks WHERE locktype = 'transactionid
 """
 """Every transaction with a number holds this lock until it can be seen by all (ProcArrayEndTransaction comes first)."""
 
+OLDEST = """
+SELECT transactionid::text::bigint, pid
+  FROM pg_locks
+ WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted AND pid <> pg_backend_pid()
+ ORDER BY age(transactionid) DESC
+ LIMIT 1
+"""
+"""The transaction that holds the horizon. Everybody may see these locks; how old it is only its owner may see."""
+
 NOTHING_PRUNED = "SELECT EXISTS (SELECT FROM {schema}.lease_event WHERE xid < %(xmin)s::xid8)"
 """Rows are pruned from the oldest on, so while one from before the position stands, none behind it is gone."""
 

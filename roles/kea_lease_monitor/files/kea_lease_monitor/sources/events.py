@@ -66,6 +66,7 @@ class EventsSource(Source):
         self._due = clock.monotonic()
         self._health_due = self._due
         self._upkeep_due = self._due
+        self._oldest: Tuple[Optional[int], float] = (None, self._due)
         self._system = ""
         self._fresh = False
         self._woken = False
@@ -249,11 +250,20 @@ class EventsSource(Source):
         if now < self._upkeep_due:
             return
         self._upkeep_due = now + _UPKEEP
+        self._watch_horizon(session)
         xmin = str(min(self._passed.values()))
         gone = self._ask(session, sql.PRUNE, xmin=xmin, age=RETENTION, limit=_PRUNED_AT_ONCE)[0][0]
         telemetry.pruned(gone)
         if gone == _PRUNED_AT_ONCE:
             self._upkeep_due = now
+
+    def _watch_horizon(self, session: Session) -> None:
+        now = self._clock.monotonic()
+        oldest = session.rows(sql.OLDEST)
+        xid, pid = oldest[0] if oldest else (None, 0)
+        if xid != self._oldest[0]:
+            self._oldest = (xid, now)
+        telemetry.horizon_held(pid, now - self._oldest[1] if oldest else 0.0)
 
 
 def _event(row: Tuple[Any, ...]) -> Optional[LeaseEvent]:
