@@ -44,7 +44,8 @@ def made(directory: Path, host: str) -> Daemon:
 @pytest.fixture
 def pair(tmp_path: Path, kea: Kea) -> Iterator[Any]:
     """One that acts and one that stands by."""
-    kea.rows('CREATE SCHEMA kea_lease_monitor AUTHORIZATION "kea-lease-monitor"')
+    kea.rows("CREATE SCHEMA kea_lease_monitor")
+    kea.rows('GRANT USAGE, CREATE ON SCHEMA kea_lease_monitor TO "kea-lease-monitor"')
     daemons = []
     try:
         daemons.append(first := made(tmp_path / "first", kea.cluster.socket))
@@ -160,7 +161,8 @@ def standby(cluster: Cluster) -> Iterator[Callable[[], Cluster]]:
 def test_a_promoted_standby_is_followed(
     cluster: Cluster, kea: Kea, standby: Callable[[], Cluster], tmp_path: Path
 ) -> None:
-    kea.rows('CREATE SCHEMA kea_lease_monitor AUTHORIZATION "kea-lease-monitor"')
+    kea.rows("CREATE SCHEMA kea_lease_monitor")
+    kea.rows('GRANT USAGE, CREATE ON SCHEMA kea_lease_monitor TO "kea-lease-monitor"')
     replica = standby()
     daemon = made(tmp_path, f"{cluster.socket},{replica.socket}")
     daemon.said("db init")

@@ -15,7 +15,7 @@ import prometheus_client
 import pytest
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Reason, Rejection
-from kea_lease_monitor.journal import JournalHandler
+from kea_lease_monitor.journal import JournalHandler, datagram
 from prometheus_client.openmetrics import exposition
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -70,10 +70,11 @@ def test_the_journal_can_be_asked_by_lease_subnet_and_subscription(journal: sock
 
 
 def test_no_client_can_forge_a_field_or_a_line(journal: socket.socket) -> None:
-    telemetry.reading_anew("one", "a\nPRIORITY=0\nKEA_SUBNET_ID=9\udcff")
+    telemetry.reading_anew("one", "a\nPRIORITY=0\nKEA_SUBNET_ID=9")
     fields = received(journal)
     assert (fields["PRIORITY"], fields["KEA_SUBSCRIPTION"], "KEA_SUBNET_ID" in fields) == ("6", "one", False)
-    assert fields["KEA_REASON"] == "a\nPRIORITY=0\nKEA_SUBNET_ID=9\\udcff"
+    assert fields["KEA_REASON"] == "a\nPRIORITY=0\nKEA_SUBNET_ID=9"
+    assert datagram({"A": "\udcff"}) == b"A=\\udcff\n", "nor end the program with what is no text"
 
 
 def test_a_line_is_not_lost_with_the_journal(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -42,22 +42,22 @@ def _sqlite(path: str) -> Engine:
 
 
 def _postgres(settings: database.Settings, schema: str) -> Engine:
-    engine = sqlalchemy.create_engine(
+    def connected() -> Any:
+        """With the path set before SQLAlchemy asks which schema is the default."""
+        connection = database.connect(settings)
+        with connection.cursor() as cursor:
+            cursor.execute(f'SET search_path = "{schema}"')
+        connection.commit()
+        return connection
+
+    return sqlalchemy.create_engine(
         "postgresql+psycopg2://",
-        creator=lambda: database.connect(settings),
+        creator=connected,
         future=True,
         pool_size=1,
         max_overflow=0,
         use_native_hstore=False,
     )
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: Any, _record: Any) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(f'SET search_path = "{schema}"')
-        connection.commit()
-
-    return engine
 
 
 @contextmanager

@@ -48,9 +48,9 @@ class StateSession:
             try:
                 with self._connection.begin():
                     yield self._connection
-            except DBAPIError as error:
-                if error.connection_invalidated:
-                    self.close()
+            except DBAPIError:
+                # Whatever it was, a new session is certain to be in order; and who cannot store should not be elected.
+                self.close()
                 raise
 
     def claim(self, subscription: str) -> Optional[int]:
