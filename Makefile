@@ -10,7 +10,7 @@ SCENARIOS := file database events remote lfc tls
 
 BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc
 
-.PHONY: $(BENCHMARKS) help demo demo-clean test check lint types unit sanity build integration molecule $(addprefix molecule-,$(SCENARIOS)) clean
+.PHONY: $(BENCHMARKS) help demo demo-clean test check lint types unit oracle fuzz fuzz-short sanity build integration molecule $(addprefix molecule-,$(SCENARIOS)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -21,7 +21,7 @@ demo: ## a real Kea gives addresses to some hundred BMCs; MODE=file|database|eve
 demo-clean: ## remove the hosts of the demo
 	@$(LAB) down kea-demo kea-demo-bmcs
 
-test: check sanity molecule ## everything
+test: check oracle fuzz-short sanity molecule ## everything
 	@echo "All tests passed."
 
 check: lint types unit ## the quick part: lint, types, unit tests
@@ -46,6 +46,17 @@ types:
 unit:
 	@echo "== unit tests"
 	@$(RUN) pytest -n 2 tests/unit
+
+oracle: ## lease files against kea-lfc itself, for some minutes
+	@echo "== oracle"
+	@$(RUN) ORACLE_EXAMPLES=$(or $(EXAMPLES),150) pytest -n 2 tests/unit/runtime/test_oracle.py
+
+fuzz: ## a million random rows, events and configurations
+	@$(BIN)/python tests/fuzz/fuzz.py --inputs 1000000
+
+fuzz-short:
+	@echo "== fuzz"
+	@$(BIN)/python tests/fuzz/fuzz.py --inputs 100000
 
 sanity:
 	@tests/sanity.sh $(BIN)

@@ -189,6 +189,11 @@ class ReservationContract(KeepingContract):
         assert "[conflict_over]" in said()
         assert writer.deliver([event(1, client=2), event(3, client=1)]).unchanged == 2
 
+    def test_a_lease_of_ipv6_asks_for_no_reservation(self, sink: Any) -> None:
+        writer, addresses, *_more = sink
+        assert writer.deliver([event(1, family=6, address="2001:db8::1", duid="00:01")]).skipped == 1
+        assert addresses() == []
+
     def test_a_conflict_is_forgotten_once_the_lease_is_another_one(self, sink: Any) -> None:
         writer, addresses, *_more = sink
         writer.deliver([event(1, client=1)])

@@ -12,7 +12,7 @@ from typing import Iterator
 from kea_lease_monitor.sinks import SINKS
 from kea_lease_monitor.sources import SOURCES
 
-from runtime import test_events, test_exec, test_memfile, test_sinks
+from runtime import test_events, test_exec, test_memfile, test_polling, test_sinks
 from runtime.contracts import SinkContract, SourceContract
 from runtime.world import RUNTIME
 
@@ -27,7 +27,7 @@ def functions(path: Path) -> Iterator[ast.FunctionDef]:
 
 
 def test_every_source_and_sink_has_its_contract() -> None:
-    modules = (test_events, test_exec, test_memfile, test_sinks)
+    modules = (test_events, test_exec, test_memfile, test_polling, test_sinks)
     classes = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
     assert len({each for each in classes if issubclass(each, SourceContract) and each.__name__[:4] == "Test"}) == len(
         SOURCES

@@ -12,7 +12,7 @@ import time
 from typing import Any, Callable, Iterator
 
 import pytest
-from kea_lease_monitor import database
+from kea_lease_monitor import database, telemetry
 from kea_lease_monitor import position as positions
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import PositionLostError, TemporaryError
@@ -20,7 +20,9 @@ from kea_lease_monitor.kea import sql
 from kea_lease_monitor.kea.lifetime import INFINITE
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.position import EventPosition, Snapshot
-from kea_lease_monitor.sources.events import RETENTION, EventsSource, Options
+from kea_lease_monitor.sources import upkeep
+from kea_lease_monitor.sources.events import EventsSource, Options
+from kea_lease_monitor.sources.upkeep import RETENTION
 
 from runtime.builders import Time
 from runtime.contracts import SourceContract, drained
@@ -98,6 +100,7 @@ def test_of_two_leases_of_a_client_a_scan_tells_the_younger(kea: Kea, source: Ev
 
 def test_a_scan_uses_indexes(kea: Kea, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "DEADLINE", 60)  # this test's own connection is subject to it too
+    kea.rows("ALTER TABLE lease4 DISABLE TRIGGER ALL")
     kea.rows(
         "INSERT INTO lease4 (address, hwaddr, valid_lifetime, expire, subnet_id, state)"
         " SELECT n, decode(lpad(to_hex(n), 12, '0'), 'hex'), 60, now(), 1, 0 FROM generate_series(1, 20000) AS n"
@@ -316,6 +319,7 @@ def test_events_that_the_trigger_lost_are_made_good_by_reading_all(
     with pytest.raises(PositionLostError, match="could not write"):
         source.read(position, 10)
     assert "[events_missing]" in said()
+    kea.rows("ALTER TABLE lease4 ENABLE TRIGGER USER")
     events, position = drained(source, source.start(True))
     assert [event.lease.address for event in events] == ["10.0.0.1"]
     now.now += 61
@@ -341,9 +345,92 @@ def test_lost_events_are_made_good_while_their_table_is_away(kea: Kea, link: Cal
     source.close()
 
 
+@pytest.mark.parametrize("statement", ["DISABLE TRIGGER USER", "DISABLE TRIGGER ALL", "ENABLE REPLICA TRIGGER {}"])
+def test_a_trigger_that_was_off_for_a_while_is_noticed_though_nobody_looked_meanwhile(
+    kea: Kea, link: Callable[[], Any], statement: str
+) -> None:
+    now = Time()
+    source = make(link, now.clock())
+    _events, position = drained(source, source.start(False))
+    kea.rows(f"ALTER TABLE lease4 {statement.format('kea_lease_notify_trigger')}")
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    kea.rows("ALTER TABLE lease4 ENABLE TRIGGER ALL")
+    now.now += 61
+    with pytest.raises(PositionLostError, match="disabled for a while"):
+        source.read(position, 10)
+    events, position = drained(source, source.start(True))
+    assert [event.lease.address for event in events] == ["10.0.0.1"]
+    now.now += 61
+    assert drained(source, position)[0] == [], "once"
+    source.close()
+
+
+def trigger_enabled() -> float | None:
+    return telemetry.REGISTRY.get_sample_value("kea_lease_monitor_trigger_enabled")
+
+
+def test_while_the_trigger_is_off_all_leases_are_read_each_minute(kea: Kea, link: Callable[[], Any]) -> None:
+    now = Time()
+    source = make(link, now.clock())
+    kea.rows("DROP TRIGGER kea_lease_notify_trigger ON lease4; DROP TRIGGER kea_lease_notify_trigger_update ON lease4")
+    for number in range(1, 4):
+        kea.lease(f"10.0.0.{number}", f"02:00:00:00:00:{number:02x}")
+        batch = source.read(source.start(True), 10)
+        assert len(batch.events) == number
+        assert source.read(batch.position, 10).events == ()
+        now.now += 61
+        with pytest.raises(PositionLostError, match="no trigger"):
+            source.read(batch.position, 10)
+    assert trigger_enabled() == 0.0
+    source.close()
+
+
+def test_a_lease_that_commits_after_its_loss_was_counted_is_read_with_all_others(
+    kea: Kea, link: Callable[[], Any]
+) -> None:
+    """Its loss is in the count that the reading begins with, so no later look would find it missing."""
+    now = Time()
+    source = make(link, now.clock())
+    kea.rows("ALTER TABLE lease4 DISABLE TRIGGER USER")
+    slow = Kea.__new__(Kea)
+    slow.connection = kea.connect()
+    slow.connection.autocommit = False
+    slow.lease("10.0.0.1", "02:00:00:00:00:01")
+    slow.rows("SELECT nextval('kea_events.lease_event_lost')")
+    kea.rows(
+        "INSERT INTO lease4 (address, hwaddr, valid_lifetime, expire, subnet_id, state)"
+        " VALUES (167772162, '\\x020000000002', 3600, now(), 2, 0)"
+    )
+    position = source.start(True)
+    for _look in range(3):
+        batch = source.read(position, 10)
+        assert (batch.events, batch.caught_up) == ((), False)
+    slow.connection.commit()
+    slow.connection.close()
+    assert [event.lease.address for event in source.read(batch.position, 10).events] == ["10.0.0.1", "10.0.0.2"]
+    source.close()
+
+
+def test_a_transaction_of_hours_does_not_keep_all_leases_from_being_read(kea: Kea, link: Callable[[], Any]) -> None:
+    now = Time()
+    source = make(link, now.clock())
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    other = kea.connect()
+    other.autocommit = False
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()")
+    position = source.start(True)
+    assert source.read(position, 10).events == ()
+    now.now += 3
+    assert len(source.read(position, 10).events) == 1
+    other.close()
+    source.close()
+
+
 def test_a_position_of_the_release_before_is_still_read() -> None:
     before = '["events", 1, "s", 1.5, "1:2:", "3:4:", 5, 6, null]'
     assert positions.load(before) == EventPosition("s", 1.5, Snapshot(1, 2, ()), Snapshot(3, 4, ()), 5, 6, None, 0)
+    assert positions.load(before.replace("1,", "2,", 1).replace("null]", "null, 7]")).lost == 7
 
 
 def test_rows_may_be_pruned_also_while_the_session_lasts(kea: Kea, link: Callable[[], Any]) -> None:
@@ -378,6 +465,67 @@ def test_rows_that_all_passed_are_pruned_after_a_while(kea: Kea, link: Callable[
     passed["other"] = 2**60
     assert left() == 1, "the young row stays for a second monitor"
     source.close()
+
+
+def old_events(kea: Kea, count: int, hours: int = 2) -> None:
+    kea.rows(
+        "INSERT INTO kea_events.lease_event (xid, op, address, recorded_at) SELECT n::text::xid8, 'I', '10.0.0.1',"
+        " now() - make_interval(hours => %s) FROM generate_series(1, %s) AS n",
+        *(hours, count),
+    )
+
+
+def left(kea: Kea) -> int:
+    return int(kea.rows("SELECT count(*) FROM kea_events.lease_event")[0][0])
+
+
+def test_what_is_pruned_at_once_is_bounded_and_the_rest_follows(
+    kea: Kea, link: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No statement holds up Kea's inserts, or outlives its deadline, because a million rows are to go."""
+    monkeypatch.setattr(upkeep, "_PRUNED_AT_ONCE", 100)
+    old_events(kea, 250)
+    now = Time()
+    source = make(link, now.clock())
+    position, counts = source.start(False), []
+    for _look in range(4):
+        position = source.read(position, 10).position
+        counts.append(left(kea))
+    assert counts == [150, 50, 0, 0]
+    source.close()
+
+
+def test_a_subscriber_that_is_gone_does_not_let_the_table_grow_for_ever(
+    kea: Kea, link: Callable[[], Any], said: Callable[[], str]
+) -> None:
+    old_events(kea, 150)
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    passed = {"default": 0, "gone": 0}
+    source = EventsSource("default", link(), Options(max_rows=100), passed, Time().clock())
+    source.read(source.start(False), 10)
+    assert left(kea) == 101, "the young row counts for nothing"
+    assert "[pruned_unread]" in said()
+    source.close()
+
+
+def test_one_whose_rows_were_pruned_unread_reads_all_leases(kea: Kea, link: Callable[[], Any]) -> None:
+    away = make(link)
+    position = away.start(False)
+    away.close()
+    assert isinstance(position, EventPosition)
+    position = position._replace(taken_at=position.taken_at - RETENTION)
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    kea.lease("10.0.0.2", "02:00:00:00:00:02")
+    kea.rows("UPDATE kea_events.lease_event SET recorded_at = recorded_at - interval '61 minutes'")
+    other = EventsSource("other", link(), Options(max_rows=1), {"other": 0, "away": 0}, Time().clock())
+    other.read(other.start(False), 10)
+    other.close()
+    assert left(kea) == 1
+    again = make(link)
+    with pytest.raises(PositionLostError, match="pruned"):
+        again.read(position, 10)
+    assert len(drained(again, again.start(True))[0]) == 2
+    again.close()
 
 
 def test_a_server_that_hangs_is_noticed(kea: Kea, source: EventsSource, monkeypatch: pytest.MonkeyPatch) -> None:

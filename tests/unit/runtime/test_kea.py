@@ -27,6 +27,39 @@ def test_a_row_of_kea_3_0_has_a_column_more() -> None:
     assert csv.Header(HEADER.rstrip().encode() + b",pool_id").parse(FIELDS + b",7").address == "10.0.0.1"
 
 
+HEADER6 = (
+    b"address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,prefix_len,fqdn_fwd,fqdn_rev,hostname,"
+    b"hwaddr,state,user_context,hwtype,hwaddr_source"
+)
+FIELDS6 = b"2001:DB8::0:1,00:01:00:01:AB,3600,1700003600,7,1800,0,4294967295,128,0,0,a&#x2cb,02:00:00:00:00:ab,0,,1,2"
+
+
+def test_rows_of_dhcpv6() -> None:
+    for header, fields in ((HEADER6, FIELDS6), (HEADER6 + b",pool_id", FIELDS6 + b",3")):
+        found = csv.Header(header).parse(fields)
+        assert (found.family, found.address, found.duid, found.iaid) == (6, "2001:db8::1", "00:01:00:01:ab", 2**32 - 1)
+        assert (found.hwaddr, found.hostname, found.subnet_id, found.prefix_len) == ("02:00:00:00:00:ab", "a,b", 7, 128)
+    declined = csv.Header(HEADER6).parse(
+        FIELDS6.replace(b"00:01:00:01:AB", b"00:00:00").replace(b",0,,1,2", b",1,,1,2")
+    )
+    assert (declined.state, declined.duid) == (LeaseState.DECLINED, "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (b"2001:DB8::0:1", b"10.0.0.1", "no IPv6 address"),
+        (b"00:01:00:01:AB", b"00:00:00", "no duid"),
+        (b"00:01:00:01:AB", b"", "no duid"),
+        (b",128,", b",129,", "no number up to 128"),
+        (b",0,4294967295", b",3,4294967295", "no number up to 2"),
+    ],
+)
+def test_garbage_of_dhcpv6_is_a_value_error(old: bytes, new: bytes, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        csv.Header(HEADER6).parse(FIELDS6.replace(old, new))
+
+
 def test_columns_are_found_by_name() -> None:
     names = HEADER.strip().split(",")
     turned = csv.Header(",".join(reversed(names)).encode())
@@ -35,7 +68,7 @@ def test_columns_are_found_by_name() -> None:
 
 def test_a_file_without_the_columns_is_refused() -> None:
     with pytest.raises(ValueError, match="no column hwaddr"):
-        csv.Header(b"address,duid")
+        csv.Header(b"address,client_id")
 
 
 @pytest.mark.parametrize(

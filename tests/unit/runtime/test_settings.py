@@ -58,7 +58,7 @@ def test_what_is_not_said_has_a_default() -> None:
         ("database.prot", 1, r"^database.prot: unknown"),
         ("database.port", "5432", r"^database.port: a whole number from 1 to 65535 is needed, not '5432'$"),
         ("database.ssl_mode", "on", r"^database.ssl_mode: one of disable, .*verify-full is needed, not 'on'$"),
-        ("source.type", "csv", r"^source.type: one of memfile, events is needed, not 'csv'$"),
+        ("source.type", "csv", r"^source.type: one of memfile, events, polling is needed, not 'csv'$"),
         ("source.path", "leases.csv", r"^source.path: an absolute path is needed$"),
         ("source", None, r"^source.type: "),
         ("source", [], r"^source: a mapping is needed"),
@@ -75,7 +75,12 @@ def test_what_is_not_said_has_a_default() -> None:
         ("subscriptions.0.match", {"subnets": [0]}, r"^subscriptions\[0\].match.subnets: numbers from 1"),
         ("subscriptions.0.match", {"kinds": ["new"]}, r"^subscriptions\[0\].match.kinds: assigned, .* not \['new'\]$"),
         ("subscriptions.0.match", {"hwaddr_prefixes": ["x"]}, r"^subscriptions\[0\].match.hwaddr_prefixes: hex"),
-        ("subscriptions.0.match", {"families": [6]}, r"^subscriptions\[0\].match.families: 4 is allowed"),
+        ("subscriptions.0.match", {"families": [5]}, r"^subscriptions\[0\].match.families: 4 and 6 are allowed"),
+        (
+            "subscriptions.0.match",
+            {"families": [4, 6]},
+            r"^subscriptions\[0\].sinks\[0\].type: reservation\w* takes no leases of IPv6, which match.families",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_path_and_what_is_allowed(path: str, value: Any, problem: str) -> None:

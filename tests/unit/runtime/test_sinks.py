@@ -305,6 +305,16 @@ class TestDiscovery(KeepingContract):
         sink[0].deliver([event(1, hwaddr="", client_id="01:02:03")])
         assert list(self.inventory()) == ["bmc-010203"]
 
+    def test_a_host_of_both_families_has_a_file_for_each(self, sink: Any) -> None:
+        more = {"family": 6, "duid": "00:01:02", "iaid": 1, "prefix_len": 128}
+        six = event(1, address="2001:db8::1", **more)
+        prefix = event(2, address="2001:db8:1::", **{**more, "lease_type": 2, "prefix_len": 56})
+        assert sink[0].deliver([event(1), six, prefix])[:4] == (2, 0, 0, 1)
+        assert sorted(self.inventory()) == ["bmc-020000000001", "bmc-020000000001v6"]
+        found = self.inventory()["bmc-020000000001v6"]
+        assert (found["ansible_host"], found["bmc_duid"]) == ("2001:db8::1", "00:01:02")
+        assert "bmc_duid" not in self.inventory()["bmc-020000000001"]
+
     def test_the_longest_client_id_has_a_file_too(self, sink: Any) -> None:
         ids = [":".join(["ff"] * 254 + [last]) for last in ("01", "02")]
         assert sink[0].deliver([event(1, hwaddr="", client_id=each) for each in ids]).created == 2

@@ -18,7 +18,7 @@ from kea_lease_monitor.errors import TemporaryError
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 """Not ours: there are the credentials' directory and systemd's sockets."""
 
-_GRACE = 1000
+_GRACE = 300
 """Milliseconds between asking a command to end and ending it, well below the two seconds of a clean stop."""
 
 _SAID = 400

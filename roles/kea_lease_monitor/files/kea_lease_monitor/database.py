@@ -151,6 +151,8 @@ class Link:
         self._settings = settings
         self._right = right
         self._session: Optional[Session] = None
+        self.sessions = 0
+        """How many were made so far: whoever knows something of a session only, sees when it is another one."""
         self.listening = False
         """Set by whoever said LISTEN; false again with each new session."""
 
@@ -162,6 +164,7 @@ class Link:
         try:
             if self._session is None:
                 self._session = Session(self._settings)
+                self.sessions += 1
                 self._take_right(self._session)
             yield self._session
         except TemporaryError:

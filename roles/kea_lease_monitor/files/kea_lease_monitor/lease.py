@@ -51,6 +51,17 @@ class Lease(NamedTuple):
     """Epoch seconds; None is never."""
     state: LeaseState
     user_context: str
+    duid: str = ""
+    """As the others; IPv6 only, like all that follows."""
+    iaid: int = 0
+    lease_type: int = 0
+    """0 is an address, 1 a temporary one, 2 a delegated prefix (Lease::Type)."""
+    prefix_len: int = 0
+
+    @property
+    def key(self) -> str:
+        """What Kea has at most one lease of."""
+        return self.address
 
 
 class LeaseEvent(NamedTuple):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, List, NamedTuple, Optional, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Union
 
 from kea_lease_monitor.errors import PositionLostError
 
@@ -63,9 +63,29 @@ class EventPosition(NamedTuple):
     """Last lease address handed over while all leases are read; None when that is done."""
     lost: int = 0
     """Events that the trigger had lost when reading all leases made good for them."""
+    triggers: str = ""
+    """State of the triggers at that time."""
 
 
-Position = Union[FilePosition, EventPosition]
+class PollPosition(NamedTuple):
+    """All leases that transactions visible in ``seen`` wrote were taken, and of a pass under way those up to
+    ``address``."""
+
+    system: str
+    """As in EventPosition."""
+    taken_at: float
+    seen: Snapshot
+    target: Optional[Snapshot]
+    """What will have been seen at the end of the pass; None between passes."""
+    address: int
+    whole: bool
+    """Whether the pass goes through all leases."""
+
+
+Position = Union[FilePosition, EventPosition, PollPosition]
+
+_ADDED: Dict[int, List[Any]] = {1: [0, ""], 2: [""], 3: []}
+"""What the older versions of an EventPosition did not have."""
 
 
 def reading_all(position: Position) -> bool:
@@ -79,7 +99,7 @@ def dump(position: Position) -> str:
     if isinstance(position, FilePosition):
         return json.dumps(["file", 1, *position])
     fields: List[Any] = [str(field) if isinstance(field, Snapshot) else field for field in position]
-    return json.dumps(["events", 2, *fields])
+    return json.dumps(["poll", 1, *fields] if isinstance(position, PollPosition) else ["events", 3, *fields])
 
 
 def load(text: str) -> Position:
@@ -89,10 +109,15 @@ def load(text: str) -> Position:
         if (kind, version) == ("file", 1):
             device, inode, offset, checksum = (int(field) for field in fields)
             return FilePosition(device, inode, offset, checksum)
-        if kind == "events" and version in (1, 2):
-            system, taken_at, seen, target, xid, row, scanned, lost = fields if version == 2 else [*fields, 0]
+        if kind == "events" and version in (1, 2, 3):
+            known: List[Any] = [*fields, *_ADDED[version]]
+            system, taken_at, seen, target, *more = known
             parsed = None if target is None else Snapshot.parse(target)
-            return EventPosition(system, taken_at, Snapshot.parse(seen), parsed, xid, row, scanned, lost)
-    except (ValueError, TypeError) as error:
+            return EventPosition(system, taken_at, Snapshot.parse(seen), parsed, *more)
+        if (kind, version) == ("poll", 1):
+            system, taken_at, seen, target, address, whole = fields
+            parsed = None if target is None else Snapshot.parse(target)
+            return PollPosition(system, taken_at, Snapshot.parse(seen), parsed, address, whole)
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise PositionLostError(f"the stored position {text[:80]!r} cannot be read") from error
     raise PositionLostError(f"the stored position is of kind {kind!r}, version {version!r}")

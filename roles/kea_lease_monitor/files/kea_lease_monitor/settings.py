@@ -97,6 +97,10 @@ def _flow(section: Section) -> Flow:
     sinks: List[Choice] = [_choice(item, SINKS) for item in section.sections("sinks")]
     if not sinks:
         raise section.error("sinks", "at least one is needed")
+    for index, sink in enumerate(sinks):
+        if unserved := match.families - SINKS[sink.type].families:
+            problem = f"{sink.type} takes no leases of IPv{min(unserved)}, which match.families asks for"
+            raise section.error(f"sinks[{index}].type", problem)
     section.done()
     description = f"{match} -> {', '.join(sink.type for sink in sinks)}"
     return Flow(Subscription(name, match, everything, _digest(match, sinks), description), tuple(sinks))

@@ -34,8 +34,8 @@ class Match:
         kinds = section.texts("kinds")
         hostname = section.optional_text("hostname") or ""
         section.done()
-        if any(family != 4 for family in families):
-            raise section.error("families", f"4 is allowed, not {list(families)}")
+        if any(family not in (4, 6) for family in families):
+            raise section.error("families", f"4 and 6 are allowed, not {list(families)}")
         if any(not 0 < subnet < 2**32 for subnet in subnets):
             raise section.error("subnets", f"numbers from 1 to 4294967294 are needed, not {list(subnets)}")
         if any(not prefix or prefix.strip("0123456789abcdef:") for prefix in prefixes):

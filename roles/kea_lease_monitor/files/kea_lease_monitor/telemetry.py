@@ -76,6 +76,8 @@ _HORIZON = _gauge("horizon_age_transactions", "Transactions between the oldest o
 _HELD = _gauge("horizon_age_seconds", "For how long the oldest transaction has been seen in progress.")
 _PRUNED = _counter("pruned_rows", "Event rows removed because every subscription had passed them.")
 _HOST_IDS = _gauge("host_id_sequence_used_ratio", "Share of the numbers for reservations that is used up.")
+_UNREAD = _counter("pruned_unread_rows", "Event rows removed because they were too many, read or not.")
+_TRIGGER = _gauge("trigger_enabled", "1 while the trigger on Kea's leases is in force.")
 _BEAT = _gauge("heartbeat_timestamp_seconds", "When the loop last wrote its heartbeat.")
 
 
@@ -251,8 +253,9 @@ def queue_usage(ratio: float) -> None:
         _say(logging.WARNING, "queue_filling", text, usage=f"{ratio:.2f}")
 
 
-def events_lost(count: int) -> None:
-    _LOST.set(count)
+def trigger(lost: int, working: bool) -> None:
+    _LOST.set(lost)
+    _TRIGGER.set(working)
 
 
 def events_missing(subscription: str, count: int) -> None:
@@ -275,6 +278,12 @@ def horizon_held(pid: int, seconds: float) -> None:
 
 def pruned(count: int) -> None:
     _PRUNED.inc(count)
+
+
+def pruned_unread(count: int) -> None:
+    if count:
+        _UNREAD.inc(count)
+        _say(logging.WARNING, "pruned_unread", "Old events removed, read or not, to bound their table", count=count)
 
 
 def beat(now: float) -> None:

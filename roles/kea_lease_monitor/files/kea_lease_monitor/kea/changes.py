@@ -28,7 +28,7 @@ class Trace(NamedTuple):
 
 def trace(lease: Lease) -> Trace:
     return Trace(
-        hash((lease.hwaddr, lease.client_id)),
+        hash((lease.hwaddr, lease.client_id, lease.duid, lease.iaid)),
         hash((lease.hostname, lease.subnet_id)),
         lease.state is LeaseState.DEFAULT and lease.valid_lifetime > 0,
         lease.expires,

@@ -6,22 +6,26 @@
 from __future__ import annotations
 
 import re
-from typing import Dict
+from typing import Dict, List
 
 from kea_lease_monitor.kea import identifiers, lifetime
 from kea_lease_monitor.lease import Lease, LeaseState
 
-_NEEDED = ("address", "hwaddr", "client_id", "valid_lifetime", "expire", "subnet_id", "hostname", "state")
+_COMMON = ("address", "hwaddr", "valid_lifetime", "expire", "subnet_id", "hostname", "state")
+_NEEDED = {4: (*_COMMON, "client_id"), 6: (*_COMMON, "duid", "iaid", "lease_type", "prefix_len")}
 _ESCAPE = re.compile(r"&#x([0-9a-fA-F]{2})")
+_NO_DUID = frozenset({"", "00", "00:00:00"})
+"""How Kea's versions write that there is none (DUID::EMPTY); only a declined lease has none."""
 
 
 class Header:
-    """The first line of a lease file. Raises ValueError for a line that is none."""
+    """The first line of a lease file of either family. Raises ValueError for a line that is none."""
 
     def __init__(self, line: bytes) -> None:
         names = line.decode("utf-8", "replace").strip().split(",")
         self._column: Dict[str, int] = {name: index for index, name in enumerate(names)}
-        if missing := [name for name in _NEEDED if name not in self._column]:
+        self.family = 6 if "duid" in self._column else 4
+        if missing := [name for name in _NEEDED[self.family] if name not in self._column]:
             raise ValueError(f"the header has no column {', '.join(missing)}")
         self._width = len(names)
 
@@ -30,18 +34,23 @@ class Header:
         fields = line.decode("utf-8", "replace").rstrip("\r").split(",")
         if len(fields) != self._width:
             raise ValueError(f"{len(fields)} fields instead of {self._width}")
+        lease = self._lease(fields)
+        known = lease.duid not in _NO_DUID if self.family == 6 else lease.hwaddr or lease.client_id
+        if not known and lease.state is not LeaseState.DECLINED:
+            raise ValueError("no duid" if self.family == 6 else "neither hwaddr nor client_id")
+        return lease if self.family == 4 or known else lease._replace(duid="")
+
+    def _lease(self, fields: List[str]) -> Lease:
         column = self._column
-        address = fields[column["address"]]
-        identifiers.number(address)
         valid = _number(fields[column["valid_lifetime"]], lifetime.INFINITE)
         cltt, expires = lifetime.of_row(_number(fields[column["expire"]], 2**63), valid)
         context = column.get("user_context")
         lease = Lease(
-            family=4,
-            address=address,
+            family=self.family,
+            address=fields[column["address"]],
             subnet_id=_number(fields[column["subnet_id"]], 2**32 - 1),
             hwaddr=identifiers.normal(fields[column["hwaddr"]]),
-            client_id=identifiers.normal(fields[column["client_id"]]),
+            client_id="" if self.family == 6 else identifiers.normal(fields[column["client_id"]]),
             hostname=_unescaped(fields[column["hostname"]]),
             cltt=cltt,
             valid_lifetime=valid,
@@ -49,9 +58,22 @@ class Header:
             state=LeaseState(_number(fields[column["state"]], 2**32 - 1)),
             user_context="" if context is None else _unescaped(fields[context]),
         )
-        if not lease.hwaddr and not lease.client_id and lease.state is not LeaseState.DECLINED:
-            raise ValueError("neither hwaddr nor client_id")
-        return lease
+        return self._with_duid(lease, fields) if self.family == 6 else _checked(lease)
+
+    def _with_duid(self, lease: Lease, fields: List[str]) -> Lease:
+        column = self._column
+        return lease._replace(
+            address=identifiers.address6(lease.address),
+            duid=identifiers.normal(fields[column["duid"]]),
+            iaid=_number(fields[column["iaid"]], 2**32 - 1),
+            lease_type=_number(fields[column["lease_type"]], 2),
+            prefix_len=_number(fields[column["prefix_len"]], 128),
+        )
+
+
+def _checked(lease: Lease) -> Lease:
+    identifiers.number(lease.address)
+    return lease
 
 
 def _number(text: str, limit: int) -> int:

@@ -27,6 +27,14 @@ def number(address: str) -> int:
         raise ValueError(f"{address!r} is no IPv4 address") from error
 
 
+def address6(text: str) -> str:
+    """The one spelling of an IPv6 address. Raises ValueError."""
+    try:
+        return socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, text))
+    except OSError as error:
+        raise ValueError(f"{text[:60]!r} is no IPv6 address") from error
+
+
 def colons(value: bytes) -> str:
     return bytes(value).hex(":")
 

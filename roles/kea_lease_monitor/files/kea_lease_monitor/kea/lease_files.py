@@ -26,11 +26,6 @@ def completed(path: str) -> str:
     return f"{path}.completed"
 
 
-def is_ours(path: str, name: str) -> bool:
-    """Whether a change of the file ``name`` in the directory may concern the leases."""
-    return os.path.basename(name).startswith(os.path.basename(path))
-
-
 @contextlib.contextmanager
 def loading(path: str) -> Iterator[bool]:
     """Hold the one lock of all who clean the lease file up or have Kea load it; yields whether it was free.

@@ -13,6 +13,9 @@ from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 KINDS = frozenset({EventKind.ASSIGNED, EventKind.CHANGED})
 """A renewal says nothing new. To act upon it would undo, within hours, what a person changed by hand."""
 
+FAMILY = 4
+"""A reservation of IPv6 addresses is made of rows in two tables, and of several addresses of a client; not done."""
+
 MARK = "kea-lease-monitor"
 """In the user context of each reservation that we made: the address and the name that we gave it. Where it says
 something else than the reservation does, a person changed that, and where it is missing a person made it."""
@@ -29,7 +32,7 @@ def chosen(events: Sequence[LeaseEvent]) -> List[LeaseEvent]:
     """The events to act upon: of several for one client or for one address the last one only, in order."""
     clients: Dict[Key, LeaseEvent] = {}
     for event in events:
-        if event.kind in KINDS and event.lease.hwaddr:
+        if event.kind in KINDS and event.lease.hwaddr and event.lease.family == FAMILY:
             clients.pop(key(event.lease), None)
             clients[key(event.lease)] = event
     addresses = {(event.lease.address, event.lease.subnet_id): event for event in clients.values()}

@@ -80,6 +80,24 @@ SELECT address, hwaddr, client_id, valid_lifetime, floor(extract(epoch FROM expi
 infinite lease Kea stores just that (kea-facts 2).
 """
 
+POLL = """
+WITH now AS MATERIALIZED (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xmax)
+SELECT address, hwaddr, client_id, valid_lifetime, floor(extract(epoch FROM expire))::bigint, subnet_id, hostname,
+       state, user_context
+  FROM lease4, now, LATERAL (SELECT now.xmax - ((now.xmax - lease4.xmin::text::bigint) & {mask}) AS xid) AS writer
+ WHERE address > %(address)s
+   AND (%(everything)s OR writer.xid >= %(xmax)s OR writer.xid = ANY (%(xip)s::bigint[]))
+ ORDER BY address
+ LIMIT %(limit)s
+""".replace("{mask}", str(2**32 - 1))
+"""Leases that some transaction wrote that the snapshot already taken does not show. Not by their time: cltt is
+``expire - valid_lifetime`` only of leases that end, has whole seconds, is Kea's clock and says nothing of a state that
+changed (kea-facts 2). ``xmin`` has 32 bits of the number, and whatever this statement sees is younger than its own
+snapshot; a row of more than four thousand million transactions ago may come once more."""
+
+RESTARTED = "SELECT pg_postmaster_start_time() > to_timestamp(%(taken_at)s)"
+"""Whether a crash may have given out numbers of transactions again since."""
+
 PRUNE = """
 WITH gone AS (
     DELETE FROM {schema}.lease_event
@@ -93,13 +111,31 @@ SELECT count(*) FROM gone
 """
 """Only the oldest are looked at, so that an hour of rows that are still kept is not read through each minute."""
 
+CUT = """
+SELECT (xid::text::bigint + 1)::text
+  FROM {schema}.lease_event
+ WHERE recorded_at < clock_timestamp() - make_interval(secs => %(age)s)
+ ORDER BY xid DESC, id DESC
+OFFSET %(rows)s
+ LIMIT 1
+"""
+"""The transaction behind the youngest row that is one too many, whoever may still want it."""
+
 HEALTH = """
 SELECT pg_notification_queue_usage(),
        CASE WHEN lost.is_called THEN lost.last_value ELSE 0 END,
-       (pg_snapshot_xmax(now)::text::bigint - pg_snapshot_xmin(now)::text::bigint)
-  FROM {schema}.lease_event_lost AS lost, pg_current_snapshot() AS now
+       (pg_snapshot_xmax(now)::text::bigint - pg_snapshot_xmin(now)::text::bigint),
+       triggers.state, triggers.work
+  FROM {schema}.lease_event_lost AS lost, pg_current_snapshot() AS now,
+       (SELECT coalesce(string_agg(concat_ws(':', oid, xmin, tgenabled), ',' ORDER BY oid), '-') AS state,
+               count(*) > 0 AND coalesce(bool_and(tgenabled IN ('O', 'A')), false) AS work
+          FROM pg_trigger
+         WHERE tgrelid = 'lease4'::regclass
+           AND tgfoid IN (SELECT oid FROM pg_proc WHERE proname = 'kea_lease_notify')) AS triggers
 """
-"""Asking for the usage also is what empties a queue that once was full; nothing else does (measurements, finding 2)."""
+"""Asking for the usage also is what empties a queue that once was full; nothing else does (measurements, finding 2).
+The row of a trigger is written anew (xmin) when it is disabled and when it is enabled, so its state tells both apart
+from never having been touched, though nobody looked in between."""
 
 RESERVE = """
 WITH given AS MATERIALIZED (

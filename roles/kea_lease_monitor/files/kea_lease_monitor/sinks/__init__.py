@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, NamedTuple
+from typing import Any, Callable, Dict, FrozenSet, NamedTuple
 
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link
+from kea_lease_monitor.kea.reservations import FAMILY
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks import discovery, exec, reservation, reservation_file
 from kea_lease_monitor.sinks.base import Sink
@@ -18,12 +19,17 @@ class SinkType(NamedTuple):
     parse: Callable[[Section], Any]
     build: Callable[[Any, Callable[[], Link]], Sink]
     """From the options, and from a way to a database session of its own."""
+    families: FrozenSet[int] = frozenset({4, 6})
 
 
 SINKS: Dict[str, SinkType] = {
-    "reservation": SinkType(reservation.parse, lambda _options, link: reservation.ReservationSink(link())),
+    "reservation": SinkType(
+        reservation.parse, lambda _options, link: reservation.ReservationSink(link()), frozenset({FAMILY})
+    ),
     "reservation_file": SinkType(
-        reservation_file.Options.parse, lambda options, _link: reservation_file.ReservationFileSink(options)
+        reservation_file.Options.parse,
+        lambda options, _link: reservation_file.ReservationFileSink(options),
+        frozenset({FAMILY}),
     ),
     "discovery": SinkType(discovery.Options.parse, lambda options, _link: discovery.DiscoverySink(options)),
     "exec": SinkType(exec.Options.parse, lambda options, _link: exec.ExecSink(options, Clock())),

@@ -31,12 +31,15 @@ TEMPLATE = """\
     {{ host }}:
       ansible_host: {{ lease.address | text }}
       bmc_mac: {{ lease.hwaddr | text }}
-      bmc_client_id: {{ lease.client_id | text }}
+      bmc_client_id: {{ lease.client_id | text }}{% if lease.duid %}
+      bmc_duid: {{ lease.duid | text }}{% endif %}
       bmc_hostname: {{ lease.hostname | text }}
       kea_subnet_id: {{ lease.subnet_id }}
 """
 
 _MODE = 0o644
+_PREFIX = 2
+"""A delegated prefix is no address of a host."""
 _LONGEST = 200
 """Characters of a file's name; file systems take 255 bytes, and a client identifier has up to 255 octets."""
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -95,7 +98,7 @@ class DiscoverySink(Sink):
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         last: Dict[str, Lease] = {}
         for event in events:
-            if event.kind in KINDS and identity(event.lease):
+            if event.kind in KINDS and identity(event.lease) and event.lease.lease_type != _PREFIX:
                 last[identity(event.lease)] = event.lease
         results = self._write({self._path(name): self._render(name, lease) for name, lease in last.items()})
         delivery = Delivery(
@@ -137,8 +140,9 @@ class DiscoverySink(Sink):
 
 def identity(lease: Lease) -> str:
     """The file's name: hex digits and dashes only, so that nothing a client sends can name another file."""
-    name = (lease.hwaddr or lease.client_id).replace(":", "-")
-    return name if len(name) <= _LONGEST else hashlib.sha256(name.encode()).hexdigest()
+    name = (lease.hwaddr or lease.client_id or lease.duid).replace(":", "-")
+    short = name if len(name) <= _LONGEST else hashlib.sha256(name.encode()).hexdigest()
+    return f"{short}-v6" if name and lease.family == 6 else short
 
 
 def _compiled(environment: jinja2.Environment, path: Optional[str]) -> jinja2.Template:

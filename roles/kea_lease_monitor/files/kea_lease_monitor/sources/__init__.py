@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, NamedTuple
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sources import events, memfile
+from kea_lease_monitor.sources import events, memfile, polling
 from kea_lease_monitor.sources.base import Source
 
 
@@ -40,7 +40,12 @@ def _events(options: events.Options, around: Surroundings) -> Source:
     return events.EventsSource(around.subscription, around.link(), options, around.passed, around.clock)
 
 
+def _polling(options: polling.Options, around: Surroundings) -> Source:
+    return polling.PollingSource(around.link(), options, around.clock)
+
+
 SOURCES: Dict[str, SourceType] = {
     "memfile": SourceType(memfile.parse, _memfile, shared=False),
     "events": SourceType(events.Options.parse, _events, shared=True),
+    "polling": SourceType(polling.Options.parse, _polling, shared=True),
 }

@@ -18,6 +18,7 @@ from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.position import EventPosition, Position, Snapshot
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sources.base import Source
+from kea_lease_monitor.sources.upkeep import RETENTION, Upkeep
 
 _POLL = 5.0
 """Seconds between two reads when nothing woke us. With the deadline of a statement, also how a dead link is noticed."""
@@ -28,12 +29,6 @@ _PAUSE, _PAUSE_LIMIT = 0.002, 0.05
 _HURRY = 2.0
 """Seconds after a wake-up beyond which such a transaction is not one of Kea's, and the pause grows up to the poll."""
 
-_UPKEEP = 60.0
-RETENTION = 3600.0
-"""Seconds that passed rows are kept all the same, for a second monitor that is away for a moment."""
-
-_PRUNED_AT_ONCE = 20_000
-
 _REWIND = 60.0
 """Seconds; far longer than PostgreSQL may keep a rolled back transaction to itself (wal_writer_delay, three times)."""
 
@@ -43,11 +38,17 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 class Options(NamedTuple):
     schema: str = "kea_events"
     channel: str = "kea_lease_events"
+    max_rows: int = 1_000_000
+    """Of events older than an hour; beyond, the oldest go although somebody did not read them."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
-        options = cls(section.text("schema", cls().schema), section.text("channel", cls().channel))
-        for key, value in options._asdict().items():
+        options = cls(
+            section.text("schema", cls().schema),
+            section.text("channel", cls().channel),
+            section.number("max_rows", cls().max_rows, 1000, 2**31 - 1),
+        )
+        for key, value in (("schema", options.schema), ("channel", options.channel)):
             if not _NAME.fullmatch(value):
                 raise section.error(key, f"lower-case letters, digits and _ are needed, not {value!r}")
         section.done()
@@ -55,23 +56,21 @@ class Options(NamedTuple):
 
 
 class EventsSource(Source):
-    """``passed`` is shared by all subscriptions: transactions below the number each one noted may be pruned."""
+    """For ``passed`` see Upkeep."""
 
     def __init__(self, name: str, link: Link, options: Options, passed: Dict[str, int], clock: Clock) -> None:
-        self._name = name
         self._link = link
         self._options = options
-        self._passed = passed
+        self._upkeep = Upkeep(name, options.schema, options.max_rows, passed, clock)
         self._clock = clock
         self._due = clock.monotonic()
-        self._health_due = self._due
-        self._upkeep_due = self._due
-        self._oldest: Tuple[Optional[int], float] = (None, self._due)
         self._system = ""
         self._fresh = False
         self._woken = False
         self._settling = False
         self._unfinished: Optional[FrozenSet[int]] = None
+        self._older: Optional[FrozenSet[int]] = None
+        self._scan_due = self._due
         self._pause = _PAUSE
         self._woken_at = self._due
 
@@ -86,15 +85,17 @@ class EventsSource(Source):
 
     def stand_by(self, position: Position) -> None:
         if isinstance(position, EventPosition):
-            self._passed[self._name] = position.seen.xmin
+            self._upkeep.passed(position)
 
     def start(self, everything: bool) -> Position:
         with self._link.session() as session:
             self._prepare(session)
             # Before the snapshot and before any lease is read: what is lost from here on is found by the next look.
-            _usage, lost, _age = self._ask(session, sql.HEALTH)[0]
+            health = self._upkeep.begin(session)
             seen, taken_at = self._snapshot(session)
-            return EventPosition(self._system, taken_at, seen, None, 0, 0, -1 if everything else None, lost)
+            self._older = None
+            scanned = -1 if everything else None
+            return EventPosition(self._system, taken_at, seen, None, 0, 0, scanned, health.lost, health.triggers)
 
     def read(self, after: Position, limit: int) -> Batch:
         if not isinstance(after, EventPosition):
@@ -113,7 +114,7 @@ class EventsSource(Source):
         # These two ask nothing of the event table, so that they make good for it while it cannot be read.
         if after.scanned is not None:
             return self._scan(session, after, limit)
-        self._check_health(session, after)
+        self._upkeep.look(session, after)
         if self._fresh or self._clock.time() - after.taken_at > RETENTION / 2:
             self._check_age(session, after)
         if self._fresh:
@@ -123,7 +124,7 @@ class EventsSource(Source):
                 # Handed over by itself, because the caller keeps it even if a sink fails in the next batch.
                 return Batch((), rewound, False)
         batch = self._read_rows(session, after, limit)
-        self._upkeep(session, after)
+        self._upkeep.prune(session, after)
         return batch
 
     def _prepare(self, session: Session) -> None:
@@ -169,7 +170,20 @@ class EventsSource(Source):
             seen = Snapshot(min(seen.xmin, xid), xid, tuple(number for number in seen.xip if number < xid))
         return after._replace(seen=seen, target=None, xid=0, id=0)
 
+    def _must_wait(self, session: Session) -> bool:
+        """Before all leases are read, let the transactions end that are older than the count of lost events.
+
+        The trigger may have counted for one of them that could not write its event, and whose lease nobody sees yet.
+        """
+        running = frozenset(row[0] for row in session.rows(sql.RUNNING))
+        if self._older is None:
+            self._older, self._scan_due = running, self._clock.monotonic() + _HURRY
+        self._older &= running
+        return bool(self._older) and self._clock.monotonic() < self._scan_due
+
     def _scan(self, session: Session, after: EventPosition, limit: int) -> Batch:
+        if after.scanned == -1 and self._must_wait(session):
+            return Batch((), after, False)
         rows = self._ask(session, sql.SCAN, address=after.scanned, limit=limit, infinite=lifetime.INFINITE)
         now = self._clock.time()
         events = []
@@ -202,7 +216,7 @@ class EventsSource(Source):
         if len(rows) == limit:
             xid, number = rows[-1][:2]
             return Batch(events, after._replace(target=target, taken_at=taken_at, xid=xid, id=number), False)
-        return Batch(events, EventPosition(self._system, taken_at, target, None, 0, 0, None, after.lost), True)
+        return Batch(events, after._replace(taken_at=taken_at, seen=target, target=None, xid=0, id=0), True)
 
     def _schedule(self, session: Session) -> None:
         """After a wake-up, read again until the transactions that may have relied on it have ended.
@@ -230,40 +244,6 @@ class EventsSource(Source):
             self._due = now
         elif self._settling:
             self._due = min(self._due, now + self._pause)
-
-    def _check_health(self, session: Session, after: EventPosition) -> None:
-        now = self._clock.monotonic()
-        if now < self._health_due:
-            return
-        self._health_due = now + _POLL
-        usage, lost, age = self._ask(session, sql.HEALTH)[0]
-        telemetry.queue_usage(usage)
-        telemetry.events_lost(lost)
-        telemetry.horizon(age)
-        if lost != after.lost:
-            telemetry.events_missing(self._name, lost - after.lost)
-            raise PositionLostError("the trigger could not write some events")
-
-    def _upkeep(self, session: Session, after: EventPosition) -> None:
-        self._passed[self._name] = after.seen.xmin
-        now = self._clock.monotonic()
-        if now < self._upkeep_due:
-            return
-        self._upkeep_due = now + _UPKEEP
-        self._watch_horizon(session)
-        xmin = str(min(self._passed.values()))
-        gone = self._ask(session, sql.PRUNE, xmin=xmin, age=RETENTION, limit=_PRUNED_AT_ONCE)[0][0]
-        telemetry.pruned(gone)
-        if gone == _PRUNED_AT_ONCE:
-            self._upkeep_due = now
-
-    def _watch_horizon(self, session: Session) -> None:
-        now = self._clock.monotonic()
-        oldest = session.rows(sql.OLDEST)
-        xid, pid = oldest[0] if oldest else (None, 0)
-        if xid != self._oldest[0]:
-            self._oldest = (xid, now)
-        telemetry.horizon_held(pid, now - self._oldest[1] if oldest else 0.0)
 
 
 def _event(row: Tuple[Any, ...]) -> Optional[LeaseEvent]:

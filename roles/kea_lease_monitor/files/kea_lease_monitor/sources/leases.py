@@ -6,21 +6,15 @@
 from __future__ import annotations
 
 import os
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import csv, lease_files
 from kea_lease_monitor.lease import Lease
 from kea_lease_monitor.position import FilePosition
+from kea_lease_monitor.sources.ledger import Known
 from kea_lease_monitor.sources.tail import Row, Tail
-
-_PORTION = 1000
-
-
-class Reading(NamedTuple):
-    leases: Dict[str, Lease]
-    end: FilePosition
 
 
 def header_of(tail: Tail) -> Optional[Tuple[csv.Header, int]]:
@@ -43,47 +37,58 @@ def parsed(tail: Tail, header: csv.Header, row: Row) -> Optional[Lease]:
         return None
 
 
-def read(path: str, until: Optional[FilePosition] = None) -> Optional[Reading]:
-    """All leases, or those known at ``until``; None when there is no lease file. Raises TemporaryError."""
-    tails = _opened(path)
-    try:
-        if not tails or not tails[-1].is_at(path):
-            return None
-        leases: Dict[str, Lease] = {}
-        end = FilePosition(tails[-1].device, tails[-1].inode, 0, 0)
-        for tail in tails:
-            reached = tail.inode == until.inode if until else False
-            end = _load(tail, leases, until.offset if until and reached else None)
-            if reached:
-                break
-        return Reading(leases, end)
-    finally:
-        for tail in tails:
+class Reading:
+    """Goes through the files row by row, oldest file first, as often as it is asked for more.
+
+    With ``until`` it ends there, so that what comes out was known at that place. Raises TemporaryError.
+    """
+
+    def __init__(self, path: str, until: Optional[FilePosition] = None) -> None:
+        self._until = until
+        self._tails = _opened(path)
+        self.missing = not self._tails or not self._tails[-1].is_at(path)
+        """Without the current file the place to go on from is not known."""
+        self._at = 0
+        self._header: Optional[csv.Header] = None
+        self._offset = 0
+        self.end = FilePosition(0, 0, 0, 0)
+        """Behind the last row, once all were read."""
+
+    def portion(self, limit: int) -> Optional[List[Known]]:
+        """What some rows say; None after the last one."""
+        while not self.missing and self._at < len(self._tails):
+            tail = self._tails[self._at]
+            rows = self._rows(tail, limit)
+            if rows:
+                return self._known(tail, rows)
+            self.end = FilePosition(tail.device, tail.inode, self._offset, tail.checksum(self._offset))
+            last = bool(self._until) and self._until is not None and tail.inode == self._until.inode
+            self._at = len(self._tails) if last else self._at + 1
+            self._header, self._offset = None, 0
+        self.close()
+        return None
+
+    def _rows(self, tail: Tail, limit: int) -> List[Row]:
+        if self._header is None:
+            found = header_of(tail)
+            if found is None:
+                return []
+            self._header, self._offset = found
+        rows = tail.rows(self._offset, limit)
+        if self._until and tail.inode == self._until.inode:
+            rows = [row for row in rows if row.end <= self._until.offset]
+        return rows
+
+    def _known(self, tail: Tail, rows: List[Row]) -> List[Known]:
+        self._offset = rows[-1].end
+        header = self._header
+        found = [parsed(tail, header, row) for row in rows] if header else []
+        return [(lease.key, lease if lease.valid_lifetime else None) for lease in found if lease]
+
+    def close(self) -> None:
+        for tail in self._tails:
             tail.close()
-
-
-def _load(tail: Tail, leases: Dict[str, Lease], stop: Optional[int]) -> FilePosition:
-    found = header_of(tail)
-    offset = 0
-    if found:
-        header, offset = found
-        for row in _rows(tail, offset, stop):
-            offset = row.end
-            lease = parsed(tail, header, row)
-            if lease and lease.valid_lifetime == 0:
-                leases.pop(lease.address, None)
-            elif lease:
-                leases[lease.address] = lease
-    return FilePosition(tail.device, tail.inode, offset, tail.checksum(offset))
-
-
-def _rows(tail: Tail, offset: int, stop: Optional[int]) -> Iterator[Row]:
-    while rows := tail.rows(offset, _PORTION):
-        for row in rows:
-            if stop is not None and row.end > stop:
-                return
-            yield row
-        offset = rows[-1].end
+        self._tails = []
 
 
 def _opened(path: str) -> List[Tail]:

@@ -15,13 +15,14 @@ from typing import Dict, List, Optional
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Batch
 from kea_lease_monitor.clock import Clock
-from kea_lease_monitor.errors import PositionLostError
+from kea_lease_monitor.errors import PositionLostError, TemporaryError
 from kea_lease_monitor.kea import changes, csv, lease_files
 from kea_lease_monitor.lease import Lease, LeaseEvent
 from kea_lease_monitor.position import FilePosition, Position
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sources import leases
 from kea_lease_monitor.sources.base import Source
+from kea_lease_monitor.sources.ledger import Ledger
 from kea_lease_monitor.sources.tail import Row, Tail
 from kea_lease_monitor.sources.watch import Watch
 
@@ -29,6 +30,9 @@ DEFAULT_PATH = "/var/lib/kea/kea-leases4.csv"
 
 _INTERVAL = 1.0
 """Seconds between two looks at the file when nothing woke us: inotify may be full, absent or blind (NFS)."""
+
+_PORTION = 10_000
+"""Rows taken in at once while all leases are read; a few tenths of a second."""
 
 _EVERYTHING = FilePosition(0, 0, 0, 0)
 
@@ -45,14 +49,15 @@ class MemfileSource(Source):
     def __init__(self, path: str, clock: Clock) -> None:
         self._path = path
         self._clock = clock
-        self._watch = Watch(os.path.dirname(path), lambda name: lease_files.is_ours(path, name), clock)
+        self._watch = Watch(os.path.dirname(path))
         self._due = clock.monotonic()
         self._tail: Optional[Tail] = None
         self._header: Optional[csv.Header] = None
         self._missing = False
-        self._present: List[Lease] = []
+        self._reading: Optional[leases.Reading] = None
+        self._ledger = Ledger()
+        self._places: Dict[int, str] = {}
         self._behind = _EVERYTHING
-        self._seen: Dict[str, changes.Trace] = {}
         self._pending: Dict[str, Optional[changes.Trace]] = {}
         self._given: Optional[FilePosition] = None
 
@@ -63,57 +68,83 @@ class MemfileSource(Source):
         return self._due
 
     def start(self, everything: bool) -> Position:
-        reading = None if everything else leases.read(self._path)
-        return self._remember(reading) if reading else _EVERYTHING
+        self._stop_reading()
+        tail = None if everything else Tail.open(self._path)
+        if tail is None:
+            return _EVERYTHING
+        end = tail.end()
+        position = FilePosition(tail.device, tail.inode, end, tail.checksum(end))
+        tail.close()
+        return position
 
     def read(self, after: Position, limit: int) -> Batch:
         if not isinstance(after, FilePosition):
             raise PositionLostError("the stored position is of another source")
         self._watch.drain()
         self._due = self._clock.monotonic() + _INTERVAL
-        if after == self._given:
-            self._settle()
-        self._pending.clear()
-        batch = self._read_present(after, limit) if after.inode == 0 else self._read_tail(after, limit)
+        try:
+            if after == self._given:
+                self._ledger.learn(self._pending)
+            self._pending.clear()
+            batch = self._read_present(after, limit) if after.inode == 0 else self._read_tail(after, limit)
+        except TemporaryError:
+            self._begin_anew()
+            raise
         self._given = batch.position if isinstance(batch.position, FilePosition) else None
         return batch
 
-    def close(self) -> None:
+    def _begin_anew(self) -> None:
+        """After an error what is half read, or half remembered, counts for nothing."""
+        self._stop_reading()
         self._drop()
+        self._given = None
+
+    def close(self) -> None:
+        self._stop_reading()
+        self._drop()
+        self._ledger.close()
         self._watch.close()
 
-    def _settle(self) -> None:
-        for address, trace in self._pending.items():
-            if trace is None:
-                self._seen.pop(address, None)
-            else:
-                self._seen[address] = trace
-
-    def _remember(self, reading: leases.Reading) -> FilePosition:
-        self._seen = {address: changes.trace(lease) for address, lease in reading.leases.items()}
-        return reading.end
+    def _stop_reading(self) -> None:
+        if self._reading:
+            self._reading.close()
+        self._reading = None
+        self._places.clear()
 
     def _read_present(self, after: FilePosition, limit: int) -> Batch:
-        if not self._present or after.offset == 0:
-            after = _EVERYTHING
-            reading = leases.read(self._path)
-            if reading is None:
-                self._report_missing()
-                return Batch((), after, True)
-            # Of two leases of one client the younger one comes later, and so wins.
-            self._present, self._behind = sorted(reading.leases.values(), key=lambda lease: lease.cltt), reading.end
+        if after.offset not in self._places and not self._load():
+            return Batch((), _EVERYTHING, self._missing)
+        after = after if after.offset in self._places else _EVERYTHING
         now = self._clock.time()
-        portion = self._present[after.offset : after.offset + limit]
-        end = after.offset + len(portion)
-        finished = end >= len(self._present)
-        events = tuple(self._met(lease, now) for lease in portion)
-        if finished:
-            self._present = []
-        return Batch(events, self._behind if finished else after._replace(offset=end), False)
+        found = self._ledger.portion(self._places[after.offset], limit)
+        end = after.offset + len(found)
+        events = tuple(self._met(key, lease, now) for key, lease in found)
+        if len(found) < limit:
+            return Batch(events, self._behind, False)
+        self._places = {after.offset: self._places[after.offset], end: found[-1][0]}
+        return Batch(events, after._replace(offset=end), False)
 
-    def _met(self, lease: Lease, now: float) -> LeaseEvent:
-        kind = changes.of_reading(self._seen.get(lease.address), lease, now)
-        self._pending[lease.address] = changes.trace(lease)
+    def _load(self) -> bool:
+        """A portion of all leases, so that nothing else waits for a million of them. Whether that was all."""
+        if self._reading is None:
+            self._ledger.begin()
+            self._reading = leases.Reading(self._path)
+            if self._reading.missing:
+                self._report_missing()
+                self._stop_reading()
+                return False
+            self._missing = False
+        known = self._reading.portion(_PORTION)
+        if known is not None:
+            self._ledger.put(known)
+            return False
+        self._ledger.finish()
+        self._behind, self._reading, self._places = self._reading.end, None, {0: ""}
+        return True
+
+    def _met(self, key: str, lease: Lease, now: float) -> LeaseEvent:
+        kind = changes.of_reading(self._ledger.trace(key), lease, now)
+        self._pending[key] = changes.trace(lease)
         return LeaseEvent(kind, lease, f"{self._path}:{lease.address}", None)
 
     def _report_missing(self) -> None:
@@ -123,6 +154,11 @@ class MemfileSource(Source):
 
     def _read_tail(self, after: FilePosition, limit: int) -> Batch:
         tail = self._at(after)
+        if self._reading and not self._primed(self._reading):
+            return Batch((), after, False)
+        if self._places:
+            self._places.clear()
+            self._ledger.begin()
         rows = self._rows(tail, after, limit)
         if not rows and not tail.is_at(self._path) and os.path.exists(self._path):
             # Looked at before the rename was seen; what was written in between is still to be read.
@@ -149,9 +185,10 @@ class MemfileSource(Source):
         lease = leases.parsed(tail, self._header, row) if self._header else None
         if lease is None:
             return None
-        seen = self._pending if lease.address in self._pending else self._seen
-        kind = changes.of_row(seen.get(lease.address), lease)
-        self._pending[lease.address] = changes.trace(lease) if lease.valid_lifetime else None
+        key = lease.key
+        seen = self._pending[key] if key in self._pending else self._ledger.trace(key)
+        kind = changes.of_row(seen, lease)
+        self._pending[key] = changes.trace(lease) if lease.valid_lifetime else None
         return LeaseEvent(kind, lease, f"{tail.path}:{row.end}", None)
 
     def _at(self, after: FilePosition) -> Tail:
@@ -177,9 +214,17 @@ class MemfileSource(Source):
 
     def _prime(self, after: FilePosition) -> None:
         """Know the leases before the position, so that the next renewal is not taken for an assignment."""
-        reading = leases.read(self._path, after)
-        if reading:
-            self._remember(reading)
+        self._stop_reading()
+        self._ledger.unlearn()
+        self._reading = leases.Reading(self._path, after)
+
+    def _primed(self, reading: leases.Reading) -> bool:
+        known = reading.portion(_PORTION)
+        if known is not None:
+            self._ledger.learn({key: changes.trace(lease) if lease else None for key, lease in known})
+            return False
+        self._reading = None
+        return True
 
     def _successor(self, tail: Tail, after: FilePosition) -> FilePosition:
         """The start of the next file, provided that no other one was between: ours must be the one just renamed."""

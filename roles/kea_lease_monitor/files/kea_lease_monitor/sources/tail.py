@@ -67,6 +67,17 @@ class Tail:
                 rows.append(Row(offset, text))
         return rows
 
+    def end(self) -> int:
+        """The offset behind the last whole row."""
+        offset = os.fstat(self._descriptor).st_size
+        while offset > 0:
+            begin = max(0, offset - CHUNK)
+            found = self._bytes(begin, offset - begin).rfind(b"\n")
+            if found >= 0:
+                return begin + found + 1
+            offset = begin
+        return 0
+
     def checksum(self, offset: int) -> int:
         begin = max(0, offset - _REMEMBERED)
         return zlib.crc32(self._bytes(begin, offset - begin))

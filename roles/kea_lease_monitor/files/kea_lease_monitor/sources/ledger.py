@@ -1,0 +1,141 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known of every lease, in a file of SQLite's that has no name: a million of them must not cost any memory."""
+
+from __future__ import annotations
+
+import marshal
+import sqlite3
+from typing import Any, Dict, Iterable, List, Optional, Tuple
+
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea import changes
+from kea_lease_monitor.lease import Lease, LeaseState
+
+_CACHE = 4096
+"""KiB of pages in memory; the rest is the page cache's."""
+
+_TABLES = f"""
+PRAGMA cache_size = -{_CACHE};
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA temp_store = FILE;
+CREATE TABLE seen (key TEXT PRIMARY KEY, holder INTEGER, details INTEGER, held INTEGER, expires INTEGER)
+    WITHOUT ROWID;
+CREATE TABLE present (key TEXT PRIMARY KEY, client INTEGER, held INTEGER, cltt INTEGER, lease BLOB) WITHOUT ROWID;
+"""
+
+_TRACE = "SELECT holder, details, held, expires FROM seen WHERE key = ?"
+
+_PORTION = """
+SELECT key, lease
+  FROM present
+ WHERE key > ? AND lease IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM present AS other
+                    WHERE other.client = present.client AND other.held
+                      AND (other.cltt, other.key) > (present.cltt, present.key))
+ ORDER BY key
+ LIMIT ?
+"""
+"""Of several leases of one client in a subnet the youngest one only, as in the database (kea/sql.py, SCAN)."""
+
+Known = Tuple[str, Optional[Lease]]
+"""A lease by its key, or that there is none any more."""
+
+
+class Ledger:
+    """``seen``: the trace of each lease that was acted upon. ``present``: all leases while they are read anew.
+
+    Raises TemporaryError throughout: the disk may be full.
+    """
+
+    def __init__(self) -> None:
+        self._database: Optional[sqlite3.Connection] = None
+
+    def _execute(self, statement: str, *parameters: object) -> List[Any]:
+        try:
+            return self._open().execute(statement, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    def _executemany(self, statement: str, rows: Iterable[Tuple[object, ...]]) -> None:
+        try:
+            database = self._open()
+            database.execute("BEGIN")
+            database.executemany(statement, rows)
+            database.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    def _open(self) -> sqlite3.Connection:
+        if self._database is None:
+            self._database = sqlite3.connect("", isolation_level=None)
+            self._database.executescript(_TABLES)
+        return self._database
+
+    def _failure(self, error: sqlite3.Error) -> TemporaryError:
+        """Without a journal nothing in it can be relied upon after an error."""
+        self.close()
+        return TemporaryError(f"the memory of the leases, a file below /var/tmp, fails: {error}")
+
+    def trace(self, key: str) -> Optional[changes.Trace]:
+        for holder, details, held, expires in self._execute(_TRACE, key):
+            return changes.Trace(holder, details, bool(held), expires)
+        return None
+
+    def learn(self, traces: Dict[str, Optional[changes.Trace]]) -> None:
+        gone = [(key,) for key, trace in traces.items() if trace is None]
+        known = [(key, *trace) for key, trace in traces.items() if trace is not None]
+        if gone:
+            self._executemany("DELETE FROM seen WHERE key = ?", gone)
+        if known:
+            self._executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)", known)
+
+    def unlearn(self) -> None:
+        self._execute("DELETE FROM seen")
+
+    def begin(self) -> None:
+        self._execute("DROP INDEX IF EXISTS present_by_client")
+        self._execute("DELETE FROM present")
+
+    def put(self, known: Iterable[Known]) -> None:
+        """In the order in which they were written: the last one of a key counts."""
+        self._executemany("INSERT OR REPLACE INTO present VALUES (?, ?, ?, ?, ?)", map(_record, known))
+
+    def finish(self) -> None:
+        self._execute("CREATE INDEX present_by_client ON present (client, cltt, key)")
+        self._execute("DELETE FROM seen WHERE key NOT IN (SELECT key FROM present WHERE lease IS NOT NULL)")
+
+    def between(self, after: str, last: str) -> Dict[str, Lease]:
+        """What is present behind one key and up to another."""
+        rows = self._execute("SELECT key, lease FROM present WHERE key > ? AND key <= ?", after, last)
+        return {str(key): _lease(blob) for key, blob in rows if blob is not None}
+
+    def lease(self, key: str) -> Optional[Lease]:
+        for (blob,) in self._execute("SELECT lease FROM present WHERE key = ?", key):
+            return _lease(blob) if blob is not None else None
+        return None
+
+    def portion(self, after: str, limit: int) -> List[Tuple[str, Lease]]:
+        return [(str(key), _lease(blob)) for key, blob in self._execute(_PORTION, after, limit)]
+
+    def close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+        self._database = None
+
+
+def _record(known: Known) -> Tuple[object, ...]:
+    key, lease = known
+    if lease is None:
+        return key, None, False, None, None
+    client = hash((lease.hwaddr, lease.subnet_id)) if lease.hwaddr else None
+    held = changes.trace(lease).held
+    fields = [int(field) if isinstance(field, LeaseState) else field for field in lease]
+    return key, client, held, lease.cltt, marshal.dumps(fields)
+
+
+def _lease(blob: bytes) -> Lease:
+    lease = Lease(*marshal.loads(blob))  # noqa: S302
+    return lease._replace(state=LeaseState(lease.state))

@@ -1,0 +1,171 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The source for leases in PostgreSQL where no trigger may be made: look every few seconds which rows are new.
+
+A row that is gone leaves no trace, so now and then all leases are looked through; what was known and is not there any
+more was deleted. Of several changes between two looks only the last is seen.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from kea_lease_monitor import telemetry
+from kea_lease_monitor.batch import Batch
+from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.database import Link, Session
+from kea_lease_monitor.errors import PositionLostError
+from kea_lease_monitor.kea import changes, identifiers, sql
+from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
+from kea_lease_monitor.position import PollPosition, Position, Snapshot
+from kea_lease_monitor.section import Section
+from kea_lease_monitor.sources.base import Source
+from kea_lease_monitor.sources.ledger import Known, Ledger
+
+
+class Options(NamedTuple):
+    interval: int = 5
+    """Seconds between two looks. Each reads through the whole table, because no index knows what is new."""
+    full_interval: int = 3600
+    """Seconds between two looks for what is gone."""
+
+    @classmethod
+    def parse(cls, section: Section) -> Options:
+        options = cls(
+            section.number("interval", cls().interval, 1, 3600),
+            section.number("full_interval", cls().full_interval, 60, 604_800),
+        )
+        section.done()
+        return options
+
+
+class PollingSource(Source):
+    """The ledger keeps each lease as it was handed over last; what is the same is no event."""
+
+    def __init__(self, link: Link, options: Options, clock: Clock) -> None:
+        self._link = link
+        self._options = options
+        self._clock = clock
+        self._due = clock.monotonic()
+        self._whole_due = self._due + options.full_interval
+        self._ledger = Ledger()
+        self._pending: List[Known] = []
+        self._given: Optional[Position] = None
+        self._system = ""
+        self._session = 0
+
+    def fileno(self) -> Optional[int]:
+        return None
+
+    def due(self) -> float:
+        return self._due
+
+    def close(self) -> None:
+        self._link.close()
+        self._ledger.close()
+
+    def start(self, everything: bool) -> Position:
+        with self._link.session() as session:
+            self._know(session)
+            seen, taken_at = self._snapshot(session)
+            return PollPosition(self._system, taken_at, seen, seen if everything else None, -1, everything)
+
+    def read(self, after: Position, limit: int) -> Batch:
+        if not isinstance(after, PollPosition):
+            raise PositionLostError("the stored position is of another source")
+        self._due = self._clock.monotonic() + self._options.interval
+        if after == self._given:
+            self._ledger.put(self._pending)
+        self._pending = []
+        with self._link.session() as session:
+            self._check(session, after)
+            batch = self._pass(session, after, limit)
+        self._given = batch.position
+        return batch
+
+    def _know(self, session: Session) -> bool:
+        """Whether this session is known already."""
+        known, self._session = self._session == self._link.sessions, self._link.sessions
+        if not known:
+            self._system = str(session.rows(sql.IDENTITY)[0][0])
+        return known
+
+    def _check(self, session: Session, after: PollPosition) -> None:
+        """With each new session, whether the numbers of transactions still mean the same."""
+        if self._know(session):
+            return
+        if after.system != self._system:
+            raise PositionLostError("the database is another one, or was failed over")
+        now, _taken_at = self._snapshot(session)
+        if now.xmax < after.seen.xmax:
+            raise PositionLostError("the database was restored to an earlier state")
+        if session.rows(sql.RESTARTED, {"taken_at": after.taken_at})[0][0]:
+            raise PositionLostError("the server was restarted since")
+
+    def _snapshot(self, session: Session) -> Tuple[Snapshot, float]:
+        text, taken_at = session.rows(sql.SNAPSHOT)[0]
+        return Snapshot.parse(text), taken_at
+
+    def _pass(self, session: Session, after: PollPosition, limit: int) -> Batch:
+        if after.target is None:
+            target, taken_at = self._snapshot(session)
+            whole = self._clock.monotonic() >= self._whole_due
+            after = after._replace(target=target, taken_at=taken_at, whole=whole)
+        rows = self._rows(session, after, limit)
+        found = self._found(after, rows, len(rows) < limit)
+        taken = sorted(found)[:limit]
+        events = tuple(event for event in (self._event(key, found[key]) for key in taken) if event)
+        if len(found) > limit or len(rows) == limit:
+            end = int(taken[-1]) if len(found) > limit else rows[-1][0]
+            return Batch(events, after._replace(address=end), False)
+        if after.whole:
+            self._whole_due = self._clock.monotonic() + self._options.full_interval
+        seen = after.target or after.seen
+        return Batch(events, PollPosition(self._system, after.taken_at, seen, None, -1, False), True)
+
+    def _rows(self, session: Session, after: PollPosition, limit: int) -> List[Tuple[Any, ...]]:
+        parameters = {
+            "address": after.address,
+            "everything": after.whole,
+            "xmax": after.seen.xmax,
+            "xip": list(after.seen.xip),
+            "limit": limit,
+        }
+        return session.rows(sql.POLL, parameters)
+
+    def _found(self, after: PollPosition, rows: List[Tuple[Any, ...]], last: bool) -> Dict[str, Optional[Lease]]:
+        """Leases by key; None for one that was there and is gone."""
+        found: Dict[str, Optional[Lease]] = {}
+        for row in rows:
+            if lease := _lease(row):
+                found[_key(row[0])] = lease
+        if after.whole:
+            end = _key(2**32) if last else _key(rows[-1][0])
+            known = self._ledger.between(_key(after.address), end)
+            found.update({key: None for key in known if key not in found})
+        return found
+
+    def _event(self, key: str, lease: Optional[Lease]) -> Optional[LeaseEvent]:
+        before = self._ledger.lease(key)
+        if lease == before:
+            return None
+        self._pending.append((key, lease))
+        ref = f"poll:{identifiers.dotted(int(key))}"
+        if lease is None:
+            return LeaseEvent(EventKind.DELETED, before, ref, None) if before else None
+        trace = changes.trace(before) if before else None
+        return LeaseEvent(changes.of_reading(trace, lease, self._clock.time()), lease, ref, None)
+
+
+def _lease(row: Tuple[Any, ...]) -> Optional[Lease]:
+    try:
+        return sql.lease_of(row)
+    except ValueError as error:
+        telemetry.row_rejected(f"poll:{row[0]}", str(error))
+        return None
+
+
+def _key(address: int) -> str:
+    """Sorts as the number does."""
+    return f"{address:010d}" if address >= 0 else ""
