@@ -248,6 +248,86 @@ def test_systemd_is_told(file_daemon: Daemon, tmp_path: Path, monkeypatch: pytes
             told.append(manager.recv(1000).decode())
 
 
+def test_a_reload_is_told_with_the_monotonic_time(
+    file_daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_daemon.said("Caught up with the leases")
+    file_daemon.stop()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        file_daemon.start()
+        while manager.recv(1000) != b"READY=1":
+            pass
+        before = time.monotonic() * 1e6
+        file_daemon.process.send_signal(signal.SIGHUP)
+        told = ""
+        while not told.startswith("RELOADING=1\nMONOTONIC_USEC="):
+            told = manager.recv(1000).decode()
+        assert before <= int(told.rsplit("=", 1)[1]) <= time.monotonic() * 1e6
+        while manager.recv(1000) != b"READY=1":
+            pass
+        file_daemon.stop()
+
+
+def test_a_person_asks_for_a_replay_and_for_dead_letters(events_daemon: Daemon, kea: Kea, tmp_path: Path) -> None:
+    events_daemon.said("Static reservation created: address=10.0.0.1")
+    kea.rows(
+        "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address)"
+        " VALUES ('\\x0a0000000009', 0, 1, '10.0.0.2'::inet - '0.0.0.0'::inet)"
+    )
+    kea.lease("10.0.0.2", "02:00:00:00:00:02")
+    events_daemon.said("Event not acted upon")
+    [letter] = until(lambda: json.loads(events_daemon.ask("dead-letters", "list", "--json").stdout), "the letter")
+    assert (letter["sink"], letter["reason"], letter["address"]) == ("reservation", "address_taken", "10.0.0.2")
+    assert "address_taken" in events_daemon.ask("dead-letters", "list").stdout
+    assert events_daemon.ask("dead-letters", "retry").returncode == 2
+    assert events_daemon.ask("dead-letters", "drop", "99").returncode == 2
+    kea.rows("DELETE FROM hosts WHERE dhcp_identifier = '\\x0a0000000009'")
+    assert events_daemon.ask("dead-letters", "retry", str(letter["id"])).returncode == 0
+    events_daemon.said("Static reservation created: address=10.0.0.2")
+    until(lambda: events_daemon.ask("dead-letters", "list", "--json").stdout == "[]\n", "it is none any more")
+    assert events_daemon.ask("replay", "none").returncode == 2
+    assert events_daemon.ask("replay", "default", "--since", "yesterday").returncode == 2
+    kea.rows("DELETE FROM hosts")
+    assert events_daemon.ask("replay", "default").returncode == 0
+    until(lambda: len(kea.reservations()) == 2, "all leases have their reservations again")
+
+
+def test_a_subscription_that_is_taken_out_stays_visible(file_daemon: Daemon, tmp_path: Path) -> None:
+    file_daemon.said("Caught up with the leases")
+    written = yaml.safe_load(file_daemon.config.read_text())
+    [default] = written["subscriptions"]
+    for names in (["default", "second"], ["second"]):
+        subscriptions = [{**default, "name": name} for name in names]
+        file_daemon.config.write_text(yaml.safe_dump({**written, "subscriptions": subscriptions}))
+        done = file_daemon.log().count("Configuration reloaded")
+        file_daemon.process.send_signal(signal.SIGHUP)
+        until(lambda done=done: file_daemon.log().count("Configuration reloaded") > done, "the reload")
+        until(lambda: file_daemon.ask("check").returncode == 0, "health")
+    lines = {line["subscription"]: line for line in json.loads(file_daemon.ask("status", "--json").stdout)}
+    assert (lines["default"]["status"], lines["second"]["status"]) == ("removed", "running")
+    assert lines["second"]["what"] == "subnets 1 -> reservation_file, discovery"
+    assert lines["default"]["position"].startswith('["file"')
+    file_daemon.stop()
+
+
+def test_the_memory_of_a_monitor_that_makes_no_schema(events_daemon: Daemon) -> None:
+    """The first start makes the tables and imports Alembic for it; every later one does not."""
+    events_daemon.said("Caught up with the leases")
+    events_daemon.stop()
+    events_daemon.start()
+    until(lambda: events_daemon.log().count("Caught up with the leases") == 2, "the second start")
+    status = Path(f"/proc/{events_daemon.process.pid}/status").read_text()
+    assert int(status.split("VmRSS:")[1].split()[0]) < 60 * 1024
+    code = "import sys, kea_lease_monitor.cli; print([name for name in sys.modules if name.startswith('alembic')])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(RUNTIME)}, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "[]\n", done.stderr
+
+
 def test_metrics_are_served_when_asked_for(file_daemon: Daemon) -> None:
     file_daemon.said("Caught up with the leases")
     file_daemon.stop()

@@ -123,6 +123,19 @@ def test_nobody_begins_while_the_former_one_has_effects_under_way(pair: Any, kea
     assert len(kea.rows(HOLDER, RIGHT)) == 1
 
 
+def test_a_session_with_the_state_that_hangs_is_noticed(pair: Any, kea: Kea) -> None:
+    """Nobody else can be elected meanwhile, since the server's end of the session still holds the lock."""
+    first, _second = pair
+    [(backend,)] = kea.rows(HOLDER, KEY)
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        first.said("no answer within 8 seconds", 15)
+    finally:
+        os.kill(backend, signal.SIGCONT)
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    until(lambda: reserved(kea) == ["10.0.0.1"], "one of them goes on")
+
+
 def test_a_right_belongs_to_one_session(kea: Kea) -> None:
     one, other = Link(settings(kea), "x"), Link(settings(kea), "x")
     with one.session() as session:

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any, Dict, List, Optional, Sequence
 
 import sqlalchemy
 from sqlalchemy import func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from kea_lease_monitor.state.place import Place
@@ -127,8 +127,11 @@ def _trim(connection: Connection, subscription: str) -> None:
 
 
 def _upsert(connection: Connection, table: sqlalchemy.Table, rows: List[Dict[str, Any]]) -> None:
-    """The one place where the two dialects differ; both know ON CONFLICT, and SQLAlchemy spells it for each."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    """The one place where the two dialects differ; both know ON CONFLICT, and SQLAlchemy spells it for each.
+
+    The module of the dialect in use is there already; importing both would cost megabytes.
+    """
+    dialect = importlib.import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
     insert = dialect.insert(table).values(rows)
     keys = [column.name for column in table.primary_key.columns]
     rest = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
