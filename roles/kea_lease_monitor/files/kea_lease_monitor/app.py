@@ -22,7 +22,7 @@ from kea_lease_monitor.state import schema
 from kea_lease_monitor.state.place import Place
 from kea_lease_monitor.state.store import Store
 
-_STOP_WITHIN = 1.0
+_STOP_WITHIN = 0.5
 """Seconds that databases get to answer once we are to stop; the batch in hand is settled with the state in between."""
 
 
