@@ -92,7 +92,7 @@ def reading_all(position: Position) -> bool:
     """Whether what follows are all present leases, and not what happened to them."""
     if isinstance(position, FilePosition):
         return position.inode == 0
-    return isinstance(position, EventPosition) and position.scanned is not None
+    return position.whole if isinstance(position, PollPosition) else position.scanned is not None
 
 
 def dump(position: Position) -> str:
