@@ -14,6 +14,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils import (
     _hosts_constraint,
     _lease_notify,
     _lfc_units,
+    _notify_sql,
     _postgres,
     _postgres_sessions,
     _systemd,
@@ -98,13 +99,13 @@ def database(params: Dict[str, Any]) -> Dict[str, Any]:
         with _postgres.connect(params, readonly=True) as cursor:
             found["connections"] = _postgres_sessions.read_sessions(cursor)
             found["schema_version"] = _schema_version(cursor, schema)
+            # First of all, because it tells most while the event table is gone, or locked so that the rest must fail.
+            if _exists(cursor, event_schema, _notify_sql.LOST):
+                found["lost_events"] = _lease_notify.count_lost(cursor, event_schema)
             hosts = _hosts_constraint.read_state(cursor, schema)
             constraint = hosts.constraints.get(_hosts_constraint.NAME) if hosts else None
             found["hosts_constraint"] = constraint.definition if constraint else None
             found["lease_notify"] = _lease_notify.read_state(cursor, schema, event_schema)
-            # Each by itself: the counter tells most when the table is gone or locked.
-            if found["lease_notify"]["lost_counter"]:
-                found["lost_events"] = _lease_notify.count_lost(cursor, event_schema)
             if found["lease_notify"]["event_table"]:
                 found["waiting_events"] = _lease_notify.count_waiting(cursor, event_schema)
     except _postgres.PostgresError as error:
@@ -141,8 +142,7 @@ def unix_sockets(found: Any) -> List[str]:
 
 
 def _schema_version(cursor: Any, schema: str) -> Optional[str]:
-    table = _postgres.fetch(cursor, "SELECT to_regclass(format('%%I.schema_version', %s::text))", (schema,))
-    if table[0][0] is None:
+    if not _exists(cursor, schema, "schema_version"):
         return None
     query = _postgres.compose(cursor, "SELECT version || '.' || minor FROM {table}", table=(schema, "schema_version"))
     rows = _postgres.fetch(cursor, query)
@@ -153,6 +153,11 @@ def _tls_environment(unit: Optional[_systemd.Unit]) -> Dict[str, str]:
     """libpq's TLS settings in the running server; file names and modes, nothing secret."""
     environment = unit.environment() if unit and unit.active else {}
     return {name: value for name, value in environment.items() if name in VARIABLES.values()}
+
+
+def _exists(cursor: Any, schema: str, name: str) -> bool:
+    query = "SELECT to_regclass(format('%%I.%%I', %s::text, %s::text)) IS NOT NULL"
+    return bool(_postgres.fetch(cursor, query, (schema, name))[0][0])
 
 
 def _shown(unit: Optional[_systemd.Unit]) -> Optional[Dict[str, Any]]:

@@ -129,6 +129,10 @@ class EventsSource(Source):
 
     def _prepare(self, session: Session) -> None:
         """LISTEN comes before any read of a new session: what is committed in between is then read or announced."""
+        if self._upkeep.queue_full:
+            self._upkeep.queue_full = False
+            session.rows("UNLISTEN *")
+            self._link.listening = False
         if self._link.listening:
             return
         session.rows(f'LISTEN "{self._options.channel}"')

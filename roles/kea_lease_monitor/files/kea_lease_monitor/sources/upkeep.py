@@ -26,6 +26,9 @@ passed, because one who is away for less is not looking for what is missing."""
 
 _PRUNED_AT_ONCE = 20_000
 
+_QUEUE_LIMIT = 0.5
+"""Share of the notification queue from which on the trigger sends no wake-up."""
+
 
 class Health(NamedTuple):
     usage: float
@@ -45,6 +48,9 @@ class Upkeep:
         self._passed = passed
         self._clock = clock
         self._look_due = self._prune_due = self._whole_due = clock.monotonic()
+        self.queue_full = False
+        """A session that listens reads on only when a sender tells it to. When nobody sends any more, ours itself holds
+        the queue, also after the culprit has gone: so it has to listen anew."""
         self._oldest: Tuple[Optional[int], float] = (None, self._look_due)
 
     def begin(self, session: Session) -> Health:
@@ -60,6 +66,7 @@ class Upkeep:
         self._look_due = now + _LOOK
         health = self._health(session)
         telemetry.queue_usage(health.usage)
+        self.queue_full = health.usage >= _QUEUE_LIMIT
         telemetry.horizon(health.age)
         telemetry.trigger(health.lost, health.working)
         if health.lost != after.lost:

@@ -1,0 +1,34 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The deployed host that a scenario names on the command line."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+import pytest
+from host import Host, Kea
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--host", required=True, help="container of the deployed host")
+    parser.addoption("--address", required=True, help="address that its Kea serves")
+    parser.addoption("--bmcs", required=True, help="container that plays its BMCs")
+
+
+@pytest.fixture(scope="session")
+def host(request: pytest.FixtureRequest) -> Host:
+    options = request.config.option
+    host = Host(options.host, options.address, options.bmcs)
+    host.expose_metrics()
+    return host
+
+
+@pytest.fixture
+def kea(host: Host) -> Iterator[Kea]:
+    """Real clients' view of the server; afterwards the server must be the same process, with nothing to complain of."""
+    kea = Kea(host)
+    yield kea
+    assert kea.complaints() == []
+    assert kea.process() == kea.began

@@ -1,0 +1,185 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A deployed host as its operator and its clients see it: SQL, files, metrics, the collection's modules, real DHCP."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import subprocess
+import time
+from contextlib import contextmanager
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+LAB = ROOT / "tests" / "lab"
+SCENARIO = ROOT / "molecule" / "harmless"
+DISCOVERY = "/var/lib/kea/discovery"
+PATIENCE = 60.0
+"""Seconds to wait for the monitor; it looks each 5 s for what nobody told it, and three hosts share a machine."""
+
+_clients = itertools.count(int(time.time() * 100) % 2**31, 200)
+"""First numbers of BMCs that no other test plays, nor an earlier run on the same host."""
+
+
+def run(*command: str, stdin: str | None = None, check: bool = True) -> str:
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0 or not check, f"{' '.join(command[:8])}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def wait(what: str, done: Callable[[], Any]) -> Any:
+    """Ask until there is an answer that is not empty."""
+    deadline = time.monotonic() + PATIENCE
+    while not (answer := done()):
+        assert time.monotonic() < deadline, f"waited {PATIENCE:.0f} s in vain for {what}"
+        time.sleep(0.2)
+    return answer
+
+
+class Host:
+    """One of kea_servers; ``bmcs`` is the container that its clients are in."""
+
+    def __init__(self, name: str, address: str, bmcs: str) -> None:
+        self.name = name
+        self.address = address
+        self.bmcs = bmcs
+
+    def run(self, *command: str, stdin: str | None = None, check: bool = True) -> str:
+        return run("podman", "exec", "--interactive", self.name, *command, stdin=stdin, check=check)
+
+    def sql(self, statements: str, user: str = "postgres") -> list[str]:
+        """The lines that psql prints."""
+        psql = ("runuser", "-u", user, "--", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "kea")
+        return self.run(*psql, stdin=statements).splitlines()
+
+    @contextmanager
+    def session(self, statements: str) -> Iterator[None]:
+        """Of somebody else, which stays as the statements left it; the last of them must print something."""
+        command = ["podman", "exec", "-i", self.name, "runuser", "-u", "postgres", "--", "psql", "-XAtq", "kea"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(statements)
+            process.stdin.flush()
+            process.stdout.readline()
+            yield
+            process.stdin.close()
+            process.wait(10)
+
+    def module(self, name: str, **options: Any) -> dict[str, Any]:
+        """The result of a module of the collection, run by Ansible as the owner of Kea's database."""
+        login = {"login_unix_socket": "/var/run/postgresql", "login_user": "_kea"}
+        environment = {
+            **os.environ, "ANSIBLE_CONFIG": f"{ROOT}/ansible.cfg", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.oneline",
+            "ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/.collections", "ANSIBLE_FORCE_COLOR": "0",
+            "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "MOLECULE_PROJECT_DIRECTORY": str(ROOT),
+        }  # fmt: skip
+        command = [
+            "ansible", self.name, "-i", f"{ROOT}/molecule/shared/inventory", "-i", f"{SCENARIO}/inventory", "--become",
+            "--become-user", "_kea", "-m", f"baremetal.kea.{name}", "-a", json.dumps({**login, **options}),
+        ]  # fmt: skip
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        head, arrow, result = done.stdout.partition("=> ")
+        assert arrow, done.stdout + done.stderr
+        assert "FAILED" not in head, result
+        return json.loads(result)
+
+    def expose_metrics(self) -> None:
+        """As a site does: an address to listen on, and the network for a unit that had only unix sockets."""
+        config = "/etc/kea-lease-monitor/config.yml"
+        if "metrics:" in self.run("cat", config):
+            return
+        drop_in = "[Service]\\nPrivateNetwork=no\\nRestrictAddressFamilies=AF_INET\\nIPAddressAllow=localhost\\n"
+        self.run("sh", "-ec", f"""
+            printf 'metrics:\\n  listen: 127.0.0.1:9547\\n' >>{config}
+            mkdir -p /etc/systemd/system/kea-lease-monitor.service.d
+            printf '{drop_in}' >/etc/systemd/system/kea-lease-monitor.service.d/metrics.conf
+            systemctl daemon-reload
+            systemctl restart kea-lease-monitor
+        """)  # fmt: skip
+
+    def metric(self, name: str) -> float | None:
+        """As Prometheus reads it. None while the monitor does not answer."""
+        fetch = (
+            "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9547/metrics', timeout=5).read().decode())"
+        )
+        text = self.run("python3", "-c", fetch, check=False)
+        found = re.search(rf"^kea_lease_monitor_{name}(?:{{[^}}]*}})? ([-+.\de]+)$", text, re.MULTILINE)
+        return float(found[1]) if found else None
+
+    def lost(self) -> int:
+        """Events that the trigger lost, by its counter."""
+        return int(
+            self.sql("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM kea_events.lease_event_lost")[0]
+        )
+
+    def await_followers(self, answers: list[dict[str, Any]]) -> None:
+        """Until each lease has its reservation and its discovery file."""
+        addresses = {answer["address"] for answer in answers}
+        wait("every reservation", lambda: addresses <= self._reserved(answers))
+        wait("every discovery file", lambda: not [one for one in addresses if one not in self._discovered()])
+
+    def _reserved(self, answers: list[dict[str, Any]]) -> set[str]:
+        hwaddrs = ", ".join(f"'\\x{answer['hwaddr'].replace(':', '')}'" for answer in answers)
+        return set(self.sql(f"SELECT '0.0.0.0'::inet + ipv4_address FROM hosts WHERE dhcp_identifier IN ({hwaddrs})"))
+
+    def _discovered(self) -> set[str]:
+        found = self.run("grep", "-rhoE", r"ansible_host: \S+", DISCOVERY, check=False)
+        return {line.split()[1].strip("\"'") for line in found.splitlines()}
+
+
+class Kea:
+    """Kea on that host, asked by real clients and by its operator."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.began = self.process()
+        self._log_began = len(self._log())
+
+    def process(self) -> str:
+        return self.host.run("systemctl", "show", "-P", "MainPID", "kea-dhcp4-server").strip()
+
+    def complaints(self) -> list[str]:
+        """What Kea logged as an error since this test began: a refused lease is one of these."""
+        return [line for line in self._log()[self._log_began :] if re.search(r"\b(ERROR|FATAL)\b", line)]
+
+    def ask(self, count: int, *options: str) -> list[dict[str, Any]]:
+        """So many new BMCs ask for an address; what became of it."""
+        first = str(next(_clients))
+        command = ["podman", "exec", "-i", self.host.bmcs, "python3", "-", self.host.address]
+        script = (LAB / "bmc.py").read_text()
+        lines = run(*command, "--first", first, "--count", str(count), *options, stdin=script, check=False)
+        return [json.loads(line) for line in lines.splitlines()]
+
+    def serve(self, count: int, *options: str) -> list[dict[str, Any]]:
+        """The same, and Kea answers every single packet: nobody asks twice; and stores each lease."""
+        answers = self.ask(count, "--retry-after", "20", *options)
+        assert len(answers) == count
+        assert [
+            answer for answer in answers if answer["tries"] != 1 or answer["refused"] or not answer["address"]
+        ] == []
+        assert self.stored(answers) == count
+        return answers
+
+    def stored(self, answers: list[dict[str, Any]]) -> int:
+        """How many of the leases are in Kea's table."""
+        leases = ", ".join(
+            f"({int(IPv4Address(answer['address']))}, '\\x{answer['hwaddr'].replace(':', '')}')" for answer in answers
+        )
+        return int(self.host.sql(f"SELECT count(*) FROM lease4 WHERE (address, hwaddr) IN ({leases})")[0])
+
+    def command(self, name: str, **arguments: Any) -> dict[str, Any]:
+        """Over the control socket; the answer of a success."""
+        script = (LAB / "kea_command.py").read_text()
+        answer = json.loads(self.host.run("python3", "-", name, json.dumps(arguments), stdin=script))
+        assert answer["result"] == 0, answer
+        return answer
+
+    def _log(self) -> list[str]:
+        return self.host.run("journalctl", "-u", "kea-dhcp4-server", "-o", "cat", "--no-pager").splitlines()
