@@ -54,7 +54,7 @@ def cases(server: Path) -> dict[str, Case]:
             "connection requires a valid client certificate|certificate required", {"PGSSLCERT": "/nowhere.pem"}, {}
         ),
         "certificate of another": Case(
-            "certificate authentication failed",
+            "authentication failed for user",
             {"PGSSLCERT": f"{KEPT}/monitor.pem", "PGSSLKEY": f"{KEPT}/monitor.key"},
             {},
         ),
