@@ -138,6 +138,8 @@ def main() -> None:
     for directory, group in ((KEPT, "_kea"), (server, "postgres")):
         shutil.rmtree(directory, ignore_errors=True)
         shutil.copytree(source, directory)
+        directory.chmod(0o750)
+        shutil.chown(directory, "root", group)
         for path in directory.iterdir():
             shutil.chown(path, "root", group)
             path.chmod(0o640)
