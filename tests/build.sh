@@ -21,4 +21,4 @@ rm -r "$ANSIBLE_COLLECTIONS_PATH"/ansible_collections/baremetal/kea/docs
 for role in kea_database kea_lease_monitor kea_lfc_timer kea_server; do
     ansible-doc --type role "baremetal.kea.$role" >/dev/null
 done
-[ "$(ansible-doc --list --type module baremetal.kea | wc -l)" -eq 11 ] || { echo "there are not eleven modules" >&2; exit 1; }
+[ "$(ansible-doc --list --type module baremetal.kea | wc -l)" -eq 12 ] || { echo "there are not twelve modules" >&2; exit 1; }

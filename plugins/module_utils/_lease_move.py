@@ -50,6 +50,8 @@ class Move:
         if unit is None:
             raise LeaseMoveError(f"systemd knows no unit for {self._path}")
         self._unit = unit.name
+        # What the unit says is for the new configuration; the server that runs has what is for the former one.
+        self._running = unit.environment() if unit.active else {}
 
     def run(self) -> Dict[str, Any]:
         """The module's result. Raises LeaseMoveError; the former configuration is in force and served then."""
@@ -155,12 +157,15 @@ class Move:
         if kind == "memfile":
             return LeaseFiles(entry, user)
         if kind == "postgresql":
-            return LeaseTable(entry, user, self._libpq(), self._module.params["schema"])
+            return LeaseTable(entry, user, self._libpq(path), self._module.params["schema"])
         raise LeaseMoveError(f"leases cannot be carried from or to a lease database of type {kind}")
 
-    def _libpq(self) -> Dict[str, str]:
-        """The variables that Kea will have."""
-        self._systemctl("daemon-reload")
+    def _libpq(self, path: str) -> Dict[str, str]:
+        """The variables that Kea has, or will have, with that configuration."""
+        if path == self._path and self._running:
+            return {name: value for name, value in self._running.items() if name.startswith("PG")}
+        if not self._module.check_mode:
+            self._systemctl("daemon-reload")
         command = ["systemctl", "show", "--property=Environment", "--value", self._unit]
         _code, out, _err = self._module.run_command(command, check_rc=True)
         words = [word.split("=", 1) for word in shlex.split(out) if word.startswith("PG") and "=" in word]

@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import json
-import re
 import time
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 from ansible_collections.baremetal.kea.plugins.module_utils._lease_rows import INFINITE, Lease
 
@@ -74,20 +73,11 @@ def lease_of(row: Tuple[Any, ...]) -> Lease:
     return Lease(address, bytes(hwaddr), bytes(client_id), valid_lifetime, cltt, *others)
 
 
-def copy_row(lease: Lease, columns: Sequence[str]) -> str:
+def row_of(lease: Lease, columns: Sequence[str]) -> List[Any]:
+    """For COPY."""
     end = time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(end_of(lease)))
     values = {**lease._asdict(), "expire": end, **_relay_of(lease)}
-    return "\t".join(_copy_field(values[name]) for name in columns) + "\n"
-
-
-def _copy_field(value: Any) -> str:
-    """PostgreSQL's text format of COPY; it has no place for a NUL."""
-    if value is None:
-        return r"\N"
-    if isinstance(value, bytes):
-        return rf"\\x{value.hex()}"
-    escapes = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\0": ""}
-    return re.sub(r"[\\\t\n\r\0]", lambda found: escapes[found.group()], str(value))
+    return [values[name] for name in columns]
 
 
 def _relay_of(lease: Lease) -> Dict[str, Any]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Sequence, 
 from ansible_collections.baremetal.kea.plugins.module_utils import _lease_rows, _lease_sql, _postgres
 from ansible_collections.baremetal.kea.plugins.module_utils._lease_files import LeaseMoveError, Reading
 from ansible_collections.baremetal.kea.plugins.module_utils._lease_rows import Lease
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres_copy import copy_in
 
 if TYPE_CHECKING:
     from psycopg2 import extensions
@@ -115,8 +116,8 @@ class LeaseTable:
         if residue:
             self._forget(cursor, residue)
         _postgres.run(cursor, _postgres.compose(cursor, _lease_sql.STAGE, table=self._table))
-        rows = "".join(_lease_sql.copy_row(lease, columns) for lease in carried)
-        _postgres.copy_in(cursor, f"COPY pg_temp.kea_lease_staged ({', '.join(columns)}) FROM STDIN", rows)
+        rows = (_lease_sql.row_of(lease, columns) for lease in carried)
+        copy_in(cursor, f"COPY pg_temp.kea_lease_staged ({', '.join(columns)}) FROM STDIN", rows)
         for statement in (_lease_sql.DROP_ELDER, _lease_sql.DROP_STAGED):
             _postgres.run(cursor, _postgres.compose(cursor, statement, table=self._table))
         merge = _lease_sql.MERGE.replace("{columns}", ", ".join(columns))
@@ -127,8 +128,7 @@ class LeaseTable:
 
     def _forget(self, cursor: "extensions.cursor", residue: Residue) -> None:
         _postgres.run(cursor, _lease_sql.KNOWN)
-        rows = "".join(f"{address}\t{expire}\n" for address, expire in residue)
-        _postgres.copy_in(cursor, "COPY pg_temp.kea_lease_known FROM STDIN", rows)
+        copy_in(cursor, "COPY pg_temp.kea_lease_known FROM STDIN", residue)
         _postgres.run(cursor, _postgres.compose(cursor, _lease_sql.FORGET, table=self._table))
 
     def _read(self, cursor: "extensions.cursor") -> Reading:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 import traceback
 from contextlib import contextmanager
-from io import StringIO
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ansible.module_utils.basic import missing_required_lib
@@ -177,7 +176,7 @@ def compose(cursor: extensions.cursor, template: str, **parts: Part) -> str:
 
 def fetch(cursor: extensions.cursor, query: str, arguments: Sequence[Any] = ()) -> List[Tuple[Any, ...]]:
     """All rows of a query. Raises PostgresError."""
-    with _translated(query):
+    with translated(query):
         # None, because with an empty list psycopg2 would still look for placeholders, and a name may hold a percent.
         cursor.execute(query, arguments or None)
         return cursor.fetchall()
@@ -185,14 +184,8 @@ def fetch(cursor: extensions.cursor, query: str, arguments: Sequence[Any] = ()) 
 
 def run(cursor: extensions.cursor, statement: str) -> None:
     """One statement without arguments. Raises PostgresError."""
-    with _translated(statement):
+    with translated(statement):
         cursor.execute(statement)
-
-
-def copy_in(cursor: extensions.cursor, statement: str, text: str) -> None:
-    """COPY ... FROM STDIN, in its text format. Raises PostgresError."""
-    with _translated(statement):
-        cursor.copy_expert(statement, StringIO(text))
 
 
 def set_lock_timeout(cursor: extensions.cursor, milliseconds: int) -> None:
@@ -279,7 +272,8 @@ def _composable(part: Part) -> sql.Composable:
 
 
 @contextmanager
-def _translated(statement: str) -> Iterator[None]:
+def translated(statement: str) -> Iterator[None]:
+    """Errors of the driver become PostgresError."""
     try:
         yield
     except psycopg2.Error as error:

@@ -1,0 +1,131 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: kea_reservation_move
+short_description: Carry Kea's reservations between files and PostgreSQL
+description:
+  - Carries the DHCPv4 reservations of the files that Kea's configuration includes (C(subnet-ID.json)) into the table
+    C(hosts), or back, with everything that a row of that table can say. Where they were is the truth; what is in the
+    other place and not in this one, and was not carried away from there before, stays.
+  - What has no place where it should go to is refused by name, and nothing is changed. From files to the database, that
+    is C(option-data). The other way, it is options and global reservations.
+author:
+  - The baremetal.kea authors (@baremetal)
+extends_documentation_fragment:
+  - baremetal.kea.postgres
+  - baremetal.kea.postgres.session
+  - baremetal.kea.attributes
+attributes:
+  check_mode:
+    support: full
+    details: With O(to=database), reservations in files count as a change, because the database is not compared.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: posix
+options:
+  to:
+    description: Where to.
+    type: str
+    choices: [database, files]
+    required: true
+  directory:
+    description: The directory of the files; C(applied) in it holds the copies that Kea includes.
+    type: path
+    default: /etc/kea/reservations.d
+  subnets:
+    description: The subnets that have files. Required if O(to=files).
+    type: list
+    elements: int
+  set_aside:
+    description:
+      - Whether the files are moved into C(.before-TIME) below O(directory) when they are in the database.
+      - Do that once Kea serves with the database.
+    type: bool
+    default: false
+  schema:
+    description: Schema of Kea's tables.
+    type: str
+    default: public
+seealso:
+  - module: baremetal.kea.kea_lease_move
+"""
+
+EXAMPLES = r"""
+- name: Carry reservations into the database
+  baremetal.kea.kea_reservation_move:
+    to: database
+    login_user: _kea
+  become: true
+  become_user: _kea
+
+- name: Carry them back
+  baremetal.kea.kea_reservation_move:
+    to: files
+    subnets: [1, 2]
+    login_user: _kea
+  become: true
+  become_user: _kea
+"""
+
+RETURN = r"""
+reservations:
+  description: How many there are.
+  returned: success
+  type: int
+  sample: 412
+set_aside:
+  description: Files that were moved away.
+  returned: if O(set_aside=true)
+  type: list
+  elements: str
+sqlstate:
+  description: PostgreSQL's code of the error.
+  returned: failure reported by PostgreSQL
+  type: str
+statement:
+  description: The statement that failed.
+  returned: failure of a statement
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.baremetal.kea.plugins.module_utils import _postgres, _reservation_move
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            _postgres.argument_spec(),
+            to={"type": "str", "choices": ["database", "files"], "required": True},
+            directory={"type": "path", "default": "/etc/kea/reservations.d"},
+            subnets={"type": "list", "elements": "int"},
+            set_aside={"type": "bool", "default": False},
+            schema={"type": "str", "default": "public"},
+        ),
+        required_if=[("to", "files", ["subnets"])],
+        supports_check_mode=True,
+    )
+    carry = _reservation_move.to_database if module.params["to"] == "database" else _reservation_move.to_files
+    try:
+        with _postgres.connect(module.params, readonly=module.check_mode) as cursor:
+            result = carry(cursor, module.params, module.check_mode)
+    except _postgres.PostgresError as error:
+        module.fail_json(**error.as_result())
+    except _reservation_move.ReservationMoveError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
