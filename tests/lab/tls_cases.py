@@ -54,7 +54,7 @@ def cases(server: Path) -> dict[str, Case]:
             "connection requires a valid client certificate|certificate required", {"PGSSLCERT": "/nowhere.pem"}, {}
         ),
         "certificate of another": Case(
-            "certificate authentication failed",
+            "authentication failed for user",
             {"PGSSLCERT": f"{KEPT}/monitor.pem", "PGSSLKEY": f"{KEPT}/monitor.key"},
             {},
         ),
@@ -138,6 +138,8 @@ def main() -> None:
     for directory, group in ((KEPT, "_kea"), (server, "postgres")):
         shutil.rmtree(directory, ignore_errors=True)
         shutil.copytree(source, directory)
+        directory.chmod(0o750)
+        shutil.chown(directory, "root", group)
         for path in directory.iterdir():
             shutil.chown(path, "root", group)
             path.chmod(0o640)
