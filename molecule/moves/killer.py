@@ -31,9 +31,10 @@ def holder() -> int:
 
 
 def main() -> None:
-    while not under_way():
-        pass
-    os.kill(holder(), signal.SIGKILL)
+    pid = 0
+    while not pid:
+        pid = holder() if under_way() else 0
+    os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":
