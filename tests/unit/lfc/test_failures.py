@@ -241,6 +241,31 @@ def test_a_kea_that_writes_elsewhere(kea: Server, tmp_path: Path) -> None:
     assert other.exists()
 
 
+def test_a_renamed_file_that_is_still_written_to_is_not_given_to_kea_lfc(kea: Server) -> None:
+    kea.add([1])
+    with open(kea.files.current, "a"):
+        assert kea.clean("rotate") == FAILED
+        assert "is still written to after Kea's reload: restart Kea" in message(kea)
+        assert kea.leftovers() == [".1"]
+        assert kea.clean("rotate") == FAILED, "nor in the next run, which has Kea reload once more"
+        assert f"{kea.files.rotated} is written to: restart Kea" in message(kea)
+    assert kea.clean("rotate") == DONE
+    assert kea.state()["outcome"] == "finished"
+    assert serves(kea)
+
+
+def test_a_reader_is_no_writer(kea: Server) -> None:
+    """Such as the lease monitor, which follows the file all the while."""
+    kea.add([1])
+    with open(kea.files.current):
+        assert kea.clean("rotate") == DONE
+
+
+def test_an_error_of_the_system_is_a_sentence_too(kea: Server) -> None:
+    assert kea.clean("rotate", **{"lease-file": "/nowhere/kea-leases4.csv"}) == FAILED
+    assert "No such file or directory: '/nowhere/.kea-leases4.csv.lock'" in message(kea)
+
+
 def test_a_success_stays_known_over_a_failure(kea: Server) -> None:
     kea.add([1])
     assert kea.clean("rotate") == DONE
