@@ -92,12 +92,16 @@ def database(params: Dict[str, Any]) -> Dict[str, Any]:
     """What is in Kea's database; C(error) tells why the rest is missing."""
     schema, event_schema = params["schema"], params["event_schema"]
     found: Dict[str, Any] = dict.fromkeys(
-        ("schema_version", "hosts_constraint", "lease_notify", "lost_events", "waiting_events", "connections")
+        (
+            *("schema_version", "hosts_constraint", "lease_notify"),
+            *("lost_events", "waiting_events", "notification_queue_usage", "connections"),
+        )
     )
     found["error"] = None
     try:
         with _postgres.connect(params, readonly=True) as cursor:
             found["connections"] = _postgres_sessions.read_sessions(cursor)
+            found["notification_queue_usage"] = _lease_notify.queue_usage(cursor)
             found["schema_version"] = _schema_version(cursor, schema)
             # First of all, because it tells most while the event table is gone, or locked so that the rest must fail.
             if _exists(cursor, event_schema, _notify_sql.LOST):

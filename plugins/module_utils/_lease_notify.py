@@ -11,6 +11,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils import (
     _notify_catalogue,
     _notify_changes,
     _notify_sql,
+    _notify_table,
     _postgres,
     _state_text,
 )
@@ -30,6 +31,7 @@ class Wanted(NamedTuple):
     """What a task asks for; ``owner`` is empty for the owner of lease4."""
 
     present: bool
+    lease6: bool
     schema: str
     event_schema: str
     owner: str
@@ -55,6 +57,11 @@ def count_lost(cursor: extensions.cursor, event_schema: str) -> int:
         lost=(event_schema, _notify_sql.LOST),
     )
     return int(_postgres.fetch(cursor, query)[0][0])
+
+
+def queue_usage(cursor: extensions.cursor) -> float:
+    """How full the notification queue of the server is, from 0 to 1. Raises PostgresError."""
+    return float(_postgres.fetch(cursor, "SELECT pg_catalog.pg_notification_queue_usage()")[0][0])
 
 
 def ensure(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks, check_mode: bool) -> Dict[str, Any]:
@@ -83,49 +90,75 @@ def ensure(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks, ch
 
 
 def _read(cursor: extensions.cursor, wanted: Wanted) -> State:
-    """As read_state; but lease4 is Kea's, so who else may read it is none of our business."""
+    """As read_state; but the lease tables are Kea's, so who else may read them is none of our business."""
     state: State = read_state(cursor, wanted.schema, wanted.event_schema)
-    if state["leases"]:
-        state["leases"]["readers"] = [one for one in state["leases"]["readers"] if one in wanted.readers]
+    for family in _notify_sql.FAMILIES:
+        leases = state[family.leases_key]
+        if leases:
+            leases["readers"] = [one for one in leases["readers"] if one in wanted.readers]
     return state
 
 
 def _present(cursor: extensions.cursor, wanted: Wanted, before: State) -> State:
-    leases = before["leases"]
-    if not leases:
-        message = f"There is no table {wanted.schema}.{_notify_sql.LEASES} in this database"
-        raise _postgres.PostgresError(message, _postgres.UNDEFINED_TABLE)
-    owner = wanted.owner or leases["owner"]
-    table = {
-        "persistence": "logged",
-        "columns": [column.definition for column in _notify_sql.EVENT_COLUMNS],
-        "vacuum_truncate": False,
-        "constraints": _notify_sql.EVENT_CONSTRAINTS,
-    }
-    function = {
-        "language": "plpgsql",
-        "security_definer": True,
-        "settings": _notify_sql.SETTINGS,
-        "body": _body(cursor, wanted),
-    }
-    return {
-        "leases": dict(leases, readers=sorted(set(wanted.readers) - {leases["owner"]})),
+    owner = wanted.owner or _leases(wanted, before, _notify_sql.FAMILY4)["owner"]
+    after = {
         "event_schema": _owned(owner, wanted, "event_schema"),
-        "event_table": dict(_owned(owner, wanted, "event_table"), **table) if wanted.delivery == "events" else None,
-        "lost_counter": dict(_owned(owner, wanted, "lost_counter"), definition=_notify_sql.COUNTER),
-        "function": dict(_owned(owner, wanted, "function"), **function),
-        **{key: {"definition": _trigger(cursor, wanted, key), "enabled": "origin"} for key in _notify_sql.TRIGGERS},
+        "event_table": None,
+        "lost_counter": dict(_owned(owner, wanted, "lost_counter"), definition=_notify_table.COUNTER),
     }
+    if wanted.delivery == "events":
+        after["event_table"] = dict(_owned(owner, wanted, "event_table"), **_notify_table.EVENT_TABLE)
+    for family in _notify_sql.FAMILIES:
+        if family is _notify_sql.FAMILY4 or wanted.lease6:
+            after.update(_delivered(cursor, wanted, before, family, owner))
+        else:
+            after.update(_undelivered(before, family))
+    return after
 
 
 def _absent(cursor: extensions.cursor, wanted: Wanted, before: State) -> State:
     """Nothing; but an event schema in which something else lives stays as it is."""
     shared = _notify_catalogue.strangers(cursor, wanted.event_schema)
-    return {
-        **dict.fromkeys(before),
-        "leases": before["leases"] and dict(before["leases"], readers=[]),
-        "event_schema": before["event_schema"] if shared else None,
+    after: State = {**dict.fromkeys(before), "event_schema": before["event_schema"] if shared else None}
+    for family in _notify_sql.FAMILIES:
+        after.update(_undelivered(before, family))
+    four = _notify_sql.FAMILY4.leases_key
+    after[four] = before[four] and dict(before[four], readers=[])
+    return after
+
+
+def _delivered(
+    cursor: extensions.cursor, wanted: Wanted, before: State, family: _notify_sql.Family, owner: str
+) -> State:
+    leases = _leases(wanted, before, family)
+    function = {
+        "language": "plpgsql",
+        "volatility": "volatile",
+        "security_definer": True,
+        "settings": _notify_sql.SETTINGS,
+        "body": _body(cursor, wanted, family),
     }
+    return {
+        family.leases_key: dict(leases, readers=sorted(set(wanted.readers) - {leases["owner"]})),
+        family.function_key: dict(_owned(owner, wanted, family.function_key), **function),
+        **{key: {"definition": _trigger(cursor, wanted, family, key), "enabled": "origin"} for key in family.triggers},
+    }
+
+
+def _undelivered(before: State, family: _notify_sql.Family) -> State:
+    """Who may read leases stays as it is where no events were delivered: it was not granted for that."""
+    leases = before[family.leases_key]
+    if leases and before[family.function_key]:
+        leases = dict(leases, readers=[])
+    return {family.leases_key: leases, family.function_key: None, **dict.fromkeys(family.triggers)}
+
+
+def _leases(wanted: Wanted, before: State, family: _notify_sql.Family) -> Dict[str, Any]:
+    found: Dict[str, Any] = before[family.leases_key]
+    if not found:
+        message = f"There is no table {wanted.schema}.{family.table} in this database"
+        raise _postgres.PostgresError(message, _postgres.UNDEFINED_TABLE)
+    return found
 
 
 def _owned(owner: str, wanted: Wanted, key: str) -> Dict[str, Any]:
@@ -133,30 +166,32 @@ def _owned(owner: str, wanted: Wanted, key: str) -> Dict[str, Any]:
     return {"owner": owner, "rights": {**dict.fromkeys(readers, READER_RIGHTS.get(key)), owner: ["ALL"]}}
 
 
-def _body(cursor: extensions.cursor, wanted: Wanted) -> str:
+def _body(cursor: extensions.cursor, wanted: Wanted, family: _notify_sql.Family) -> str:
     declarations = _notify_sql.declarations(wanted.delivery)
-    action = _notify_sql.action(wanted.delivery, wanted.wake_up)
+    action = _notify_sql.action(family, wanted.delivery, wanted.wake_up)
     parts = {
-        "leases": (wanted.schema, _notify_sql.LEASES),
+        "leases": (wanted.schema, family.table),
         "events": (wanted.event_schema, _notify_sql.EVENTS),
         "user_context_limit": _postgres.Words(str(_notify_sql.USER_CONTEXT_LIMIT)),
     }
-    counter = _postgres.compose(cursor, "{lost}", lost=(wanted.event_schema, _notify_sql.LOST))
     body: str = _postgres.compose(
         cursor,
         _notify_sql.BODY,
         declarations=_postgres.Words(_postgres.compose(cursor, declarations, **parts)),
         action=_postgres.Words(_postgres.compose(cursor, action, **parts)),
-        counter=_postgres.Literal(counter),
+        event_schema=_postgres.Literal(wanted.event_schema),
+        counter=_postgres.Literal(_notify_sql.LOST),
+        warned_at=_postgres.Literal(_notify_sql.WARNED),
+        interval=_postgres.Words(str(_notify_sql.WARNING_INTERVAL)),
     )
     return body
 
 
-def _trigger(cursor: extensions.cursor, wanted: Wanted, key: str) -> str:
+def _trigger(cursor: extensions.cursor, wanted: Wanted, family: _notify_sql.Family, key: str) -> str:
     """With names quoted by the server, because pg_get_triggerdef quotes only those that need it."""
     schema = _postgres.fetch(cursor, "SELECT quote_ident(%s)", (wanted.schema,))[0][0]
-    names = {"leases": f"{schema}.{_notify_sql.LEASES}", "function": f"{schema}.{_notify_sql.FUNCTION}"}
-    template: str = _notify_sql.trigger(key, wanted.renewals)
+    names = {"leases": f"{schema}.{family.table}", "function": f"{schema}.{family.function}"}
+    template: str = _notify_sql.trigger(family, key, wanted.renewals)
     return template.format(**names)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from ansible_collections.baremetal.kea.plugins.module_utils import _postgres
-from ansible_collections.baremetal.kea.plugins.module_utils._notify_sql import EVENTS, FUNCTION, LEASES, LOST, TRIGGERS
+from ansible_collections.baremetal.kea.plugins.module_utils._notify_sql import EVENTS, FAMILIES, LOST
 
 if TYPE_CHECKING:
     from psycopg2 import extensions
@@ -20,25 +20,39 @@ State = Dict[str, Any]
 
 
 # {grantee: [rights]}; ALL for an owner with what PostgreSQL gives an owner by default, which depends on its version.
+# Rights on single columns of a relation stand beside those on the whole.
 _RIGHTS = """
 SELECT coalesce(jsonb_object_agg(grantee, rights), '{}') FROM (
     SELECT CASE a.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(a.grantee)::text END AS grantee,
-        CASE WHEN a.grantee = o.owner AND count(*) = (
+        CASE WHEN a.grantee = o.owner AND bool_and(a.part = '') AND count(*) = (
             SELECT count(*) FROM aclexplode(acldefault(o.kind, o.owner)) d WHERE d.grantee = o.owner
         ) THEN '["ALL"]' ELSE jsonb_agg(
-            a.privilege_type || CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END ORDER BY a.privilege_type
-        ) END AS rights
-    FROM (SELECT %s::"char" AS kind, %s::oid AS owner, %s::aclitem[] AS acl) o,
-        aclexplode(coalesce(o.acl, acldefault(o.kind, o.owner))) a
+            a.privilege_type || a.part || CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
+            ORDER BY a.privilege_type || a.part) END AS rights
+    FROM (SELECT %s::"char" AS kind, %s::oid AS owner, %s::aclitem[] AS acl, %s::oid AS relation) o,
+        LATERAL (
+            SELECT whole.*, '' AS part FROM aclexplode(coalesce(o.acl, acldefault(o.kind, o.owner))) whole
+            UNION ALL
+            SELECT one.*, format(' (%%s)', c.attname)
+            FROM pg_attribute c, aclexplode(c.attacl) one WHERE c.attrelid = o.relation
+        ) a
     GROUP BY a.grantee, o.owner, o.kind
 ) granted
 """
-# The queries of objects that have rights: the owner, the oid of the owner, the rights as stored, and the definition.
+# Who gets rights by ALTER DEFAULT PRIVILEGES on an object of that kind that this session makes: everybody named there.
+_DEFAULT_GRANTEES = """
+SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(a.grantee)::text END
+FROM pg_default_acl d JOIN pg_roles r ON r.oid = d.defaclrole LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace,
+    LATERAL (SELECT grantee FROM aclexplode(d.defaclacl) UNION SELECT d.defaclrole) a
+WHERE r.rolname = current_user AND d.defaclobjtype = %s AND (n.nspname IS NULL OR n.nspname = %s)
+"""
+# The queries of objects that have rights: the owner, its oid, the rights as stored, the object's oid if it may have
+# rights on columns, and the definition.
 _SCHEMA = """
-SELECT pg_get_userbyid(nspowner), nspowner, nspacl::text, '{}'::jsonb FROM pg_namespace WHERE nspname = %s
+SELECT pg_get_userbyid(nspowner), nspowner, nspacl::text, NULL, '{}'::jsonb FROM pg_namespace WHERE nspname = %s
 """
 _TABLE = """
-SELECT pg_get_userbyid(c.relowner), c.relowner, c.relacl::text, jsonb_build_object(
+SELECT pg_get_userbyid(c.relowner), c.relowner, c.relacl::text, c.oid, jsonb_build_object(
     'persistence', CASE c.relpersistence WHEN 'p' THEN 'logged' ELSE 'unlogged' END,
     'columns', ARRAY(
         SELECT quote_ident(a.attname) || ' ' || format_type(a.atttypid, a.atttypmod)
@@ -51,20 +65,30 @@ SELECT pg_get_userbyid(c.relowner), c.relowner, c.relacl::text, jsonb_build_obje
     'vacuum_truncate', NOT 'vacuum_truncate=off' = ANY (coalesce(c.reloptions, '{}')),
     'constraints', ARRAY(
         SELECT pg_get_constraintdef(k.oid) FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype <> 'n'
+        ORDER BY 1),
+    'attached', ARRAY(
+        SELECT 'TRIGGER ' || t.tgname FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+        UNION ALL SELECT 'RULE ' || r.rulename FROM pg_rewrite r WHERE r.ev_class = c.oid
+        UNION ALL SELECT 'POLICY ' || p.polname FROM pg_policy p WHERE p.polrelid = c.oid
+        UNION ALL SELECT 'ROW LEVEL SECURITY' WHERE c.relrowsecurity
+        UNION ALL SELECT 'INDEX ' || pg_get_indexdef(i.indexrelid) FROM pg_index i
+            WHERE i.indrelid = c.oid AND i.indisunique AND NOT i.indisprimary
         ORDER BY 1))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = %s AND c.relname = %s AND c.relkind <> 'S'
+WHERE n.nspname = %s AND c.relname = %s AND c.relkind = 'r'
 """
 _SEQUENCE = """
-SELECT pg_get_userbyid(c.relowner), c.relowner, c.relacl::text, jsonb_build_object(
+SELECT pg_get_userbyid(c.relowner), c.relowner, c.relacl::text, c.oid, jsonb_build_object(
     'definition', format_type(s.seqtypid, NULL) || ' INCREMENT ' || s.seqincrement || ' START ' || s.seqstart
+        || ' MINVALUE ' || s.seqmin || ' MAXVALUE ' || s.seqmax || ' CACHE ' || s.seqcache
         || CASE WHEN s.seqcycle THEN ' CYCLE' ELSE '' END)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence s ON s.seqrelid = c.oid
 WHERE n.nspname = %s AND c.relname = %s
 """
 _FUNCTION = """
-SELECT pg_get_userbyid(p.proowner), p.proowner, p.proacl::text, jsonb_build_object(
+SELECT pg_get_userbyid(p.proowner), p.proowner, p.proacl::text, NULL, jsonb_build_object(
     'language', l.lanname,
+    'volatility', CASE p.provolatile WHEN 'v' THEN 'volatile' WHEN 's' THEN 'stable' ELSE 'immutable' END,
     'security_definer', p.prosecdef,
     'settings', coalesce(p.proconfig, '{}'),
     'body', p.prosrc)
@@ -84,6 +108,11 @@ SELECT jsonb_build_object(
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relname = %s AND t.tgname = %s
 """
+# A relation that bears the name of one of ours and is of another kind.
+_OF_ANOTHER_KIND = """
+SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND (c.relname = %s AND c.relkind <> 'r' OR c.relname = %s AND c.relkind <> 'S')
+"""
 # What would be in the way of DROP SCHEMA, besides our own two objects and what belongs to them.
 _OTHERS = """
 SELECT pg_describe_object(d.classid, d.objid, 0)
@@ -100,14 +129,30 @@ LIMIT 1
 
 def read_state(cursor: extensions.cursor, schema: str, event_schema: str) -> State:
     """Reads only the catalogue. ``leases``.``readers`` are the roles that were granted SELECT. Raises PostgresError."""
-    return {
-        "leases": _one(cursor, _LEASES, schema, LEASES),
+    found = {
         "event_schema": _owned(cursor, "n", _SCHEMA, event_schema),
         "event_table": _owned(cursor, "r", _TABLE, event_schema, EVENTS),
         "lost_counter": _owned(cursor, "s", _SEQUENCE, event_schema, LOST),
-        "function": _owned(cursor, "f", _FUNCTION, schema, FUNCTION),
-        **{key: _one(cursor, _TRIGGER, schema, LEASES, name) for key, name in TRIGGERS.items()},
     }
+    for family in FAMILIES:
+        found[family.leases_key] = _one(cursor, _LEASES, schema, family.table)
+        found[family.function_key] = _owned(cursor, "f", _FUNCTION, schema, family.function)
+        for key, name in family.triggers.items():
+            found[key] = _one(cursor, _TRIGGER, schema, family.table, name)
+    return found
+
+
+def default_grantees(cursor: extensions.cursor, kind: str, schema: str) -> List[str]:
+    """Roles that ALTER DEFAULT PRIVILEGES gives rights on, or takes them from, when this session makes an object.
+
+    ``kind`` as pg_default_acl.defaclobjtype has it. Raises PostgresError.
+    """
+    return [name for (name,) in _postgres.fetch(cursor, _DEFAULT_GRANTEES, (kind, schema))]
+
+
+def of_another_kind(cursor: extensions.cursor, event_schema: str) -> List[str]:
+    """Views and the like under the name of the event table or the counter. Raises PostgresError."""
+    return [name for (name,) in _postgres.fetch(cursor, _OF_ANOTHER_KIND, (event_schema, EVENTS, LOST))]
 
 
 def strangers(cursor: extensions.cursor, event_schema: str) -> List[str]:
@@ -118,8 +163,8 @@ def strangers(cursor: extensions.cursor, event_schema: str) -> List[str]:
 
 def _owned(cursor: extensions.cursor, kind: str, query: str, *arguments: str) -> Optional[Dict[str, Any]]:
     """``kind`` as acldefault wants it."""
-    for owner, oid, acl, definition in _postgres.fetch(cursor, query, arguments):
-        rights = _postgres.fetch(cursor, _RIGHTS, (kind, oid, acl))[0][0]
+    for owner, oid, acl, relation, definition in _postgres.fetch(cursor, query, arguments):
+        rights = _postgres.fetch(cursor, _RIGHTS, (kind, oid, acl, relation))[0][0]
         return {"owner": owner, "rights": rights, **definition}
     return None
 

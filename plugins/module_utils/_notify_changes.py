@@ -7,27 +7,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _notify_sql, _postgres
+from ansible_collections.baremetal.kea.plugins.module_utils import (
+    _notify_catalogue,
+    _notify_sql,
+    _notify_table,
+    _postgres,
+)
 
 if TYPE_CHECKING:
     from psycopg2 import extensions
 
     from ansible_collections.baremetal.kea.plugins.module_utils._notify_catalogue import State
 
+FUNCTIONS = tuple(family.function_key for family in _notify_sql.FAMILIES)
 # What GRANT, ALTER and DROP call the object.
 TARGETS = {
     "event_schema": "SCHEMA {event_schema}",
     "event_table": "TABLE {event_table}",
     "lost_counter": "SEQUENCE {lost_counter}",
-    "function": "FUNCTION {function}()",
+    **{key: f"FUNCTION {{{key}}}()" for key in FUNCTIONS},
 }
+# What pg_default_acl calls a thing of that kind, if not a function.
+DEFAULT_ACL_KINDS = {"event_schema": "n", "event_table": "r", "lost_counter": "S"}
 _CREATE_TABLE = "CREATE TABLE {event_table} (\n    {columns}\n) WITH ({storage})"
 CREATE = {
     "event_schema": ["CREATE SCHEMA {event_schema}"],
     "event_table": [_CREATE_TABLE],
     "lost_counter": ["CREATE SEQUENCE {lost_counter}"],
-    "function": [_notify_sql.CREATE_FUNCTION],
+    **{
+        key: [_notify_sql.CREATE_FUNCTION.replace("{function}", f"{{{key}}}").replace("{body}", f"{{{key}_body}}")]
+        for key in FUNCTIONS
+    },
 }
+ADD_COLUMNS = "ALTER TABLE {event_table} {added}"
 MEND = {
     # A table of another shape is made anew with what it holds; every row keeps its place in the order. Its values go
     # by way of text, the only type that every other one is cast to and from.
@@ -39,48 +51,53 @@ MEND = {
         "INSERT INTO {event_table} ({kept}) OVERRIDING SYSTEM VALUE SELECT {values} FROM pg_temp.lease_event_kept",
         "SELECT setval(pg_get_serial_sequence({table_name}, 'id'), coalesce(max(id), 0) + 1, false) FROM {event_table}",
     ],
-    "lost_counter": ["ALTER SEQUENCE {lost_counter} AS bigint INCREMENT BY 1 START WITH 1 NO CYCLE"],
-    "function": CREATE["function"],
+    "lost_counter": [
+        "ALTER SEQUENCE {lost_counter} AS bigint INCREMENT BY 1 START WITH 1 NO MINVALUE NO MAXVALUE CACHE 1 NO CYCLE"
+    ],
+    **{key: CREATE[key] for key in FUNCTIONS},
 }
-MADE_ANEW_TO_MEND = ("event_table",)
 
 Rights = Dict[str, List[str]]
 
 
 class Changes:
-    """Whatever locks lease4 comes last, the strongest lock first, so that it is waited for once and then held for a
-    moment of catalogue work only."""
+    """Whatever locks a lease table comes last, the strongest lock first, so that it is waited for once and then held
+    for a moment of catalogue work only."""
 
     def __init__(self, cursor: extensions.cursor, schema: str, event_schema: str, before: State, after: State) -> None:
         self.cursor = cursor
+        self.schema = schema
+        self.event_schema = event_schema
         self.before = before
         self.after = after
         events = (event_schema, _notify_sql.EVENTS)
         kept = _kept_columns(before["event_table"])
-        shape = [column.definition for column in _notify_sql.EVENT_COLUMNS] + _notify_sql.EVENT_CONSTRAINTS
+        shape = [column.definition for column in _notify_table.EVENT_COLUMNS] + _notify_table.EVENT_CONSTRAINTS
         self.parts: Dict[str, _postgres.Part] = {
-            "leases": (schema, _notify_sql.LEASES),
-            "function": (schema, _notify_sql.FUNCTION),
-            "body": _postgres.Literal(after["function"]["body"] if after["function"] else ""),
             "event_schema": event_schema,
             "event_table": events,
             "table_name": _postgres.Literal(_postgres.compose(cursor, "{events}", events=events)),
             "columns": _postgres.Words(",\n    ".join(shape)),
-            "storage": _postgres.Words(_notify_sql.EVENT_STORAGE),
+            "storage": _postgres.Words(_notify_table.EVENT_STORAGE),
             "kept": _postgres.Words(", ".join(column.name for column in kept)),
             "values": _postgres.Words(", ".join(f"{column.name}::text::{column.type}" for column in kept)),
+            "added": _postgres.Words(", ".join(f"ADD COLUMN {one}" for one in self._added_columns())),
             "lost_counter": (event_schema, _notify_sql.LOST),
         }
+        for family in _notify_sql.FAMILIES:
+            function = after[family.function_key]
+            self.parts[family.function_key] = (schema, family.function)
+            self.parts[family.function_key + "_body"] = _postgres.Literal(function["body"] if function else "")
 
     def statements(self) -> List[str]:
+        families = _notify_sql.FAMILIES
         return [
             *(statement for key in TARGETS for statement in self._owned(key)),
             *self._dropped("event_table"),
             *self._dropped("lost_counter"),
-            *self._readers(),
-            *(self._sql("DROP TRIGGER {trigger} ON {leases}", trigger=name) for name in self._wrong_triggers()),
-            *(statement for key in _notify_sql.TRIGGERS for statement in self._trigger(key)),
-            *self._dropped("function"),
+            *(statement for family in families for statement in self._readers(family)),
+            *(statement for family in families for statement in self._triggers(family)),
+            *(statement for key in FUNCTIONS for statement in self._dropped(key)),
             *self._dropped("event_schema"),
         ]
 
@@ -93,15 +110,39 @@ class Changes:
         before, after = self.before[key], self.after[key]
         if not after:
             return []
-        mended = before and _definition(before) != _definition(after)
-        anew = not before or (mended and key in MADE_ANEW_TO_MEND)
-        statements = (
-            [self._sql(text) for text in (MEND[key] if mended else CREATE[key])] if mended or not before else []
-        )
+        templates = self._templates(key)
+        anew = not before or (key == "event_table" and templates == MEND[key])
+        statements = [self._sql(text) for text in templates]
         if anew or before["owner"] != after["owner"]:
             statements.append(self._sql(f"ALTER {TARGETS[key]} OWNER TO {{owner}}", owner=after["owner"]))
-        rights = _initial_rights(key, after["owner"]) if anew else before["rights"]
+        rights = self._initial_rights(key) if anew else before["rights"]
         return statements + self._rights(TARGETS[key], rights, after["rights"])
+
+    def _templates(self, key: str) -> List[str]:
+        before, after = self.before[key], self.after[key]
+        if not before:
+            return CREATE[key]
+        if _definition(before) == _definition(after):
+            return []
+        return [ADD_COLUMNS] if key == "event_table" and self._added_columns() else MEND[key]
+
+    def _added_columns(self) -> List[str]:
+        """The last columns of the event table, if they are all that is missing."""
+        before, after = self.before["event_table"], self.after["event_table"]
+        if not before or not after:
+            return []
+        there, wanted = before["columns"], after["columns"]
+        short = wanted[: len(there)] == there and _definition(dict(before, columns=wanted)) == _definition(after)
+        return wanted[len(there) :] if short else []
+
+    def _initial_rights(self, key: str) -> Rights:
+        """What PostgreSQL gives by itself. A trigger function is everybody's at first: any role could hang it on a
+        table of its own and invent events. What ALTER DEFAULT PRIVILEGES adds or takes is not foreseen, but undone."""
+        owner = self.after[key]["owner"]
+        schema = self.schema if key in FUNCTIONS else self.event_schema
+        named = _notify_catalogue.default_grantees(self.cursor, DEFAULT_ACL_KINDS.get(key, "f"), schema)
+        rights = {owner: ["ALL"], **({"public": ["EXECUTE"]} if key in FUNCTIONS else {})}
+        return {**rights, **{role: ["by default"] for role in ([*named, owner] if named else [])}}
 
     def _rights(self, target: str, before: Rights, after: Rights) -> List[str]:
         statements = []
@@ -110,32 +151,37 @@ class Changes:
                 continue
             who: _postgres.Part = _postgres.Words("PUBLIC") if role == "public" else role
             if role in before:
-                statements.append(self._sql(f"REVOKE ALL ON {target} FROM {{who}}", who=who))
+                # With what that role granted to others in its turn.
+                statements.append(self._sql(f"REVOKE ALL ON {target} FROM {{who}} CASCADE", who=who))
             if role in after:
                 statements.append(self._sql(f"GRANT {', '.join(after[role])} ON {target} TO {{who}}", who=who))
         return statements
 
-    def _readers(self) -> List[str]:
-        before, after = (set((state["leases"] or {}).get("readers", [])) for state in (self.before, self.after))
+    def _readers(self, family: _notify_sql.Family) -> List[str]:
+        key, leases = family.leases_key, (self.schema, family.table)
+        before, after = (set((state[key] or {}).get("readers", [])) for state in (self.before, self.after))
+        revoke, grant = "REVOKE SELECT ON {leases} FROM {who}", "GRANT SELECT ON {leases} TO {who}"
         return [
-            *(self._sql("REVOKE SELECT ON {leases} FROM {who}", who=role) for role in sorted(before - after)),
-            *(self._sql("GRANT SELECT ON {leases} TO {who}", who=role) for role in sorted(after - before)),
+            *(self._sql(revoke, leases=leases, who=role) for role in sorted(before - after)),
+            *(self._sql(grant, leases=leases, who=role) for role in sorted(after - before)),
         ]
 
-    def _wrong_triggers(self) -> List[str]:
-        return [
-            name
-            for key, name in _notify_sql.TRIGGERS.items()
-            if self.before[key] and not _same_definition(self.before[key], self.after[key])
-        ]
+    def _triggers(self, family: _notify_sql.Family) -> List[str]:
+        """Dropping takes the stronger lock."""
+        statements = []
+        for key, name in family.triggers.items():
+            if self.before[key] and not _same_definition(self.before[key], self.after[key]):
+                drop = "DROP TRIGGER {trigger} ON {leases}"
+                statements.append(self._sql(drop, trigger=name, leases=(self.schema, family.table)))
+        return statements + [one for key in family.triggers for one in self._trigger(family, key)]
 
-    def _trigger(self, key: str) -> List[str]:
+    def _trigger(self, family: _notify_sql.Family, key: str) -> List[str]:
         before, after = self.before[key], self.after[key]
         if not after or before == after:
             return []
         if _same_definition(before, after):
-            name = _notify_sql.TRIGGERS[key]
-            return [self._sql("ALTER TABLE {leases} ENABLE TRIGGER {trigger}", trigger=name)]
+            enable = "ALTER TABLE {leases} ENABLE TRIGGER {trigger}"
+            return [self._sql(enable, trigger=family.triggers[key], leases=(self.schema, family.table))]
         # As the catalogue would print it: names are quoted already.
         return [after["definition"]]
 
@@ -151,12 +197,6 @@ def _same_definition(before: Optional[Dict[str, Any]], after: Optional[Dict[str,
     return bool(before and after and before["definition"] == after["definition"])
 
 
-def _initial_rights(key: str, owner: str) -> Rights:
-    """What PostgreSQL gives by itself. A trigger function is everybody's at first: any role could hang it on a table of
-    its own and invent events."""
-    return {owner: ["ALL"], **({"public": ["EXECUTE"]} if key == "function" else {})}
-
-
-def _kept_columns(table: Optional[Dict[str, Any]]) -> List[_notify_sql.Column]:
+def _kept_columns(table: Optional[Dict[str, Any]]) -> List[_notify_table.Column]:
     there = {definition.split(" ", 1)[0] for definition in table["columns"]} if table else set()
-    return [column for column in _notify_sql.EVENT_COLUMNS if column.name in there]
+    return [column for column in _notify_table.EVENT_COLUMNS if column.name in there]

@@ -3,20 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE: the text of the trigger function and of its trigger conditions.
 
-Only columns that lease4 has had since schema 5.0 are named, and lease6.address never (kea-facts 1.2, 1.6), so that the
-objects stay in place through every kea-admin db-upgrade. Every name outside pg_catalog is qualified: the function runs
-with the rights of its owner.
+Only columns that the lease tables have had since schema 5.0 are named, and no trigger names lease6.address, whose type
+an upgrade changes (kea-facts 1.2, 1.6), so that the objects stay in place through every kea-admin db-upgrade. Every
+name outside pg_catalog is qualified: the functions run with the rights of their owner.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from textwrap import fill
+from typing import Dict, NamedTuple, Tuple
 
-LEASES = "lease4"
 EVENTS = "lease_event"
 LOST = "lease_event_lost"
-FUNCTION = "kea_lease_notify"
-TRIGGERS = {"trigger": "kea_lease_notify_trigger", "trigger_update": "kea_lease_notify_trigger_update"}
+TRIGGER = "kea_lease_notify_trigger"
+TRIGGER_UPDATE = "kea_lease_notify_trigger_update"
 CHANNEL = "kea_lease_events"
 # 'kea_leas' in ASCII. Per database, as advisory locks are; the channel that it guards is, too.
 WAKE_UP_LOCK = 0x6B65615F6C656173
@@ -35,79 +35,99 @@ USER_CONTEXT_LIMIT = 8192
 IDENTIFIER_LIMIT = 255
 
 
-class Column(NamedTuple):
-    """A column of the event table; ``definition`` as the query of _notify_catalogue prints it."""
+# A setting of the session that keeps when it warned last, in seconds since 1970.
+WARNED = "kea_lease_notify.warned_at"
+# Seconds between two warnings of one session about lost events; Kea writes each to its standard error.
+WARNING_INTERVAL = 10
 
-    name: str
-    type: str
-    extra: str = ""
+
+class Family(NamedTuple):
+    """One of Kea's lease tables, and how its rows become events.
+
+    ``suffix`` is that of the keys of a state, ``address`` an expression for the address of ``{row}``, ``columns`` go
+    into the event as they are, ``old_columns`` as they were before, ``compared`` tell a change from a renewal.
+    """
+
+    suffix: str
+    table: str
+    function: str
+    address: str
+    columns: Tuple[str, ...]
+    old_columns: Tuple[str, ...]
+    compared: Tuple[str, ...]
+    payload: Tuple[str, ...]
 
     @property
-    def definition(self) -> str:
-        return f"{self.name} {self.type}{self.extra}"
+    def leases_key(self) -> str:
+        return "leases" + self.suffix
+
+    @property
+    def function_key(self) -> str:
+        return "function" + self.suffix
+
+    @property
+    def triggers(self) -> Dict[str, str]:
+        """Key of the state: name."""
+        return {f"trigger{self.suffix}": TRIGGER, f"trigger{self.suffix}_update": TRIGGER_UPDATE}
 
 
-EVENT_COLUMNS = [
-    Column("xid", "xid8", " NOT NULL DEFAULT pg_current_xact_id()"),
-    Column("id", "bigint", " NOT NULL GENERATED ALWAYS AS IDENTITY"),
-    Column("recorded_at", "timestamp with time zone", " NOT NULL DEFAULT clock_timestamp()"),
-    Column("op", '"char"', " NOT NULL"),
-    Column("address", "inet"),
-    Column("hwaddr", "bytea"),
-    Column("client_id", "bytea"),
-    Column("valid_lifetime", "bigint"),
-    Column("expire", "timestamp with time zone"),
-    Column("subnet_id", "bigint"),
-    Column("hostname", "text"),
-    Column("state", "bigint"),
-    Column("user_context", "text"),
-    Column("old_hwaddr", "bytea"),
-    Column("old_client_id", "bytea"),
-    Column("old_hostname", "text"),
-    Column("old_valid_lifetime", "bigint"),
-    Column("old_expire", "timestamp with time zone"),
-    Column("old_state", "bigint"),
-    Column("old_subnet_id", "bigint"),
-]
-EVENT_CONSTRAINTS = ["PRIMARY KEY (xid, id)"]
-# Otherwise autovacuum would lock Kea out whenever it returns the pages of pruned events to the file system.
-EVENT_STORAGE = "vacuum_truncate = off, toast.vacuum_truncate = off"
-COUNTER = "bigint INCREMENT 1 START 1"
-
-# What makes an update an event: anything but the time, or the time when the lease had run out, because Kea gives an
-# expired row away again with an UPDATE. Releasing sets valid_lifetime to 0 on Kea 2.4 and 2.6 and nothing else.
-# An infinite lease (4294967295) never runs out, though its expire is in the past (kea-facts 2).
-# Spelled as pg_get_triggerdef prints it, to be comparable with what is there.
-NOT_A_RENEWAL = (
-    "((old.address IS DISTINCT FROM new.address)"
-    " OR (old.hwaddr IS DISTINCT FROM new.hwaddr)"
-    " OR (old.client_id IS DISTINCT FROM new.client_id)"
-    " OR (old.valid_lifetime IS DISTINCT FROM new.valid_lifetime)"
-    " OR (old.subnet_id IS DISTINCT FROM new.subnet_id)"
-    " OR ((old.hostname)::text IS DISTINCT FROM (new.hostname)::text)"
-    " OR (old.state IS DISTINCT FROM new.state)"
-    " OR (old.user_context IS DISTINCT FROM new.user_context)"
-    " OR ((old.expire < now()) AND (old.valid_lifetime <> '4294967295'::bigint)))"
+_TIMES = ("valid_lifetime", "expire")
+FAMILIES = (
+    Family(
+        suffix="",
+        table="lease4",
+        function="kea_lease_notify",
+        address="'0.0.0.0'::pg_catalog.inet + {row}.address",
+        columns=("hwaddr", "client_id", *_TIMES, "subnet_id", "hostname", "state"),
+        old_columns=("hwaddr", "client_id", "hostname", *_TIMES, "state", "subnet_id"),
+        compared=("address", "hwaddr", "client_id", "valid_lifetime", "subnet_id", "hostname", "state", "user_context"),
+        payload=("hwaddr", "client_id"),
+    ),
+    Family(
+        suffix="6",
+        table="lease6",
+        function="kea_lease6_notify",
+        # By way of text: varchar(39) up to schema 17.0, inet from 18.0 on.
+        address="{row}.address::pg_catalog.text::pg_catalog.inet",
+        columns=(
+            *("duid", "iaid", "lease_type", "prefix_len", "hwaddr", "pref_lifetime"),
+            *(*_TIMES, "subnet_id", "hostname", "state"),
+        ),
+        old_columns=("duid", "iaid", "hwaddr", "hostname", *_TIMES, "state", "subnet_id"),
+        compared=(
+            *("duid", "iaid", "lease_type", "prefix_len", "hwaddr", "valid_lifetime"),
+            *("subnet_id", "hostname", "state", "user_context"),
+        ),
+        payload=("duid", "hwaddr"),
+    ),
 )
+FAMILY4, FAMILY6 = FAMILIES
 
-WRITE_EVENT = """\
+
+def not_a_renewal(family: Family) -> str:
+    """What makes an update an event, spelled as pg_get_triggerdef prints it, to be comparable with what is there.
+
+    Anything but the time, or the time when the lease had run out, because Kea gives an expired row away again with an
+    UPDATE. Releasing sets valid_lifetime to 0 on Kea 2.4 and 2.6 and nothing else. An infinite lease (4294967295)
+    never runs out, though its expire is in the past (kea-facts 2).
+    """
+    spelled = ("({row}.hostname)::text" if name == "hostname" else "{row}." + name for name in family.compared)
+    changed = [f"({name.format(row='old')} IS DISTINCT FROM {name.format(row='new')})" for name in spelled]
+    expired = "((old.expire < now()) AND (old.valid_lifetime <> '4294967295'::bigint))"
+    return f"({' OR '.join([*changed, expired])})"
+
+
+_WRITE_EVENT = """\
     IF TG_OP = 'DELETE' THEN
-        INSERT INTO {events} (op, address, hwaddr, client_id, valid_lifetime, expire, subnet_id, hostname, state,
-            user_context)
-        VALUES ('D', '0.0.0.0'::pg_catalog.inet + OLD.address, OLD.hwaddr, OLD.client_id, OLD.valid_lifetime,
-            OLD.expire, OLD.subnet_id, OLD.hostname, OLD.state,
-            CASE WHEN pg_catalog.octet_length(OLD.user_context) <= {user_context_limit} THEN OLD.user_context END);
+        {delete}
     ELSE
         -- OLD is all NULL when a lease is inserted.
-        INSERT INTO {events} (op, address, hwaddr, client_id, valid_lifetime, expire, subnet_id, hostname, state,
-            user_context, old_hwaddr, old_client_id, old_hostname, old_valid_lifetime, old_expire, old_state,
-            old_subnet_id)
-        VALUES (pg_catalog.left(TG_OP, 1)::pg_catalog."char", '0.0.0.0'::pg_catalog.inet + NEW.address, NEW.hwaddr,
-            NEW.client_id, NEW.valid_lifetime, NEW.expire, NEW.subnet_id, NEW.hostname, NEW.state,
-            CASE WHEN pg_catalog.octet_length(NEW.user_context) <= {user_context_limit} THEN NEW.user_context END,
-            OLD.hwaddr, OLD.client_id, OLD.hostname, OLD.valid_lifetime, OLD.expire, OLD.state, OLD.subnet_id);
+        {insert}
     END IF;
 """
+_USER_CONTEXT = (
+    "CASE WHEN pg_catalog.octet_length({row}.user_context) <= {user_context_limit} THEN {row}.user_context END"
+)
 WAKE_UP_EACH = f"""\
     -- The row is the truth and this only a hint; so it is left out while the queue is filling up.
     IF pg_catalog.pg_notification_queue_usage() < {QUEUE_LIMIT} THEN
@@ -124,7 +144,7 @@ WAKE_UP_DEBOUNCED = f"""\
     END IF;
 """
 WAKE_UPS = {"debounced": WAKE_UP_DEBOUNCED, "each": WAKE_UP_EACH, "never": ""}
-SEND_PAYLOAD = f"""\
+_SEND_PAYLOAD = f"""\
     IF pg_catalog.pg_notification_queue_usage() >= {QUEUE_LIMIT} THEN
         RAISE EXCEPTION 'the notification queue is filling up';
     END IF;
@@ -136,28 +156,49 @@ SEND_PAYLOAD = f"""\
     -- Keys only, each bounded: a payload of 8000 octets would be refused.
     PERFORM pg_catalog.pg_notify('{CHANNEL}', pg_catalog.json_build_object(
         'op', pg_catalog.left(TG_OP, 1),
-        'address', pg_catalog.host('0.0.0.0'::pg_catalog.inet + lease.address),
+        'address', pg_catalog.host({{address}}),
         'subnet_id', lease.subnet_id,
-        'hwaddr', CASE WHEN pg_catalog.octet_length(lease.hwaddr) <= {IDENTIFIER_LIMIT}
-            THEN pg_catalog.encode(lease.hwaddr, 'hex') END,
-        'client_id', CASE WHEN pg_catalog.octet_length(lease.client_id) <= {IDENTIFIER_LIMIT}
-            THEN pg_catalog.encode(lease.client_id, 'hex') END,
+{{identifiers}}
         'state', lease.state)::pg_catalog.text);
 """
+_PAYLOAD_IDENTIFIER = f"""\
+        '{{name}}', CASE WHEN pg_catalog.octet_length(lease.{{name}}) <= {IDENTIFIER_LIMIT}
+            THEN pg_catalog.encode(lease.{{name}}, 'hex') END,"""
+_PAYLOAD_PREFIX = """
+        'iaid', lease.iaid,
+        'lease_type', lease.lease_type,
+        'prefix_len', lease.prefix_len,"""
 # Whatever goes wrong is this collection's loss, never Kea's: an error in a trigger is a refused lease, and some end
 # the server (kea-facts 2.1). OTHERS leaves out a cancelled query, which would be a lost connection to Kea.
 BODY = """
+DECLARE
+    lost pg_catalog.int8;
+    now_at pg_catalog.float8;
 {declarations}BEGIN
 {action}    RETURN NULL;
 EXCEPTION WHEN OTHERS OR query_canceled THEN
     BEGIN
-        -- A sequence, because it keeps counting when the transaction is rolled back. NULL, and nothing counted, when
-        -- it is gone.
-        PERFORM pg_catalog.nextval(pg_catalog.to_regclass({counter}));
+        -- A sequence, because it keeps counting when the transaction is rolled back; found by its number, because the
+        -- right to look into the schema may be what is missing. Nothing is counted when it is gone.
+        SELECT pg_catalog.nextval(c.oid::pg_catalog.regclass) INTO lost
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = {event_schema} AND c.relname = {counter} AND c.relkind = 'S';
     EXCEPTION WHEN OTHERS OR query_canceled THEN
-        RAISE WARNING 'kea_lease_notify cannot count lost events: %', SQLERRM;
+        lost := NULL;
     END;
-    RAISE WARNING 'kea_lease_notify lost the event of a lease: % (%)', SQLERRM, SQLSTATE;
+    BEGIN
+        -- Kea writes every warning to its log, so a session gives one now and then.
+        now_at := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp());
+        IF coalesce(nullif(pg_catalog.current_setting({warned_at}, true), ''), '0')::pg_catalog.float8
+            NOT BETWEEN now_at - {interval} AND now_at
+        THEN
+            PERFORM pg_catalog.set_config({warned_at}, now_at::pg_catalog.text, false);
+            RAISE WARNING 'kea_lease_notify lost the event of a lease: % (%); lost so far: %', SQLERRM, SQLSTATE,
+                coalesce(lost::pg_catalog.text, 'cannot be counted');
+        END IF;
+    EXCEPTION WHEN OTHERS OR query_canceled THEN
+        RETURN NULL;
+    END;
     RETURN NULL;
 END
 """
@@ -167,21 +208,40 @@ CREATE OR REPLACE FUNCTION {{function}}() RETURNS trigger LANGUAGE plpgsql SECUR
 SET search_path = pg_catalog, pg_temp SET lock_timeout = '{LOCK_TIMEOUT}' AS {{body}}"""
 
 
-def trigger(key: str, renewals: bool) -> str:
+def trigger(family: Family, key: str, renewals: bool) -> str:
     """The definition of a trigger as pg_get_triggerdef prints it; a template with ``{leases}`` and ``{function}``."""
-    events = "INSERT OR DELETE" if key == "trigger" else "UPDATE"
-    condition = "" if key == "trigger" or renewals else f"WHEN ({NOT_A_RENEWAL}) "
-    return (
-        f"CREATE TRIGGER {TRIGGERS[key]} AFTER {events} ON {{leases}} "
-        f"FOR EACH ROW {condition}EXECUTE FUNCTION {{function}}()"
-    )
+    name = family.triggers[key]
+    events = "INSERT OR DELETE" if name == TRIGGER else "UPDATE"
+    condition = "" if name == TRIGGER or renewals else f"WHEN ({not_a_renewal(family)}) "
+    return f"CREATE TRIGGER {name} AFTER {events} ON {{leases}} FOR EACH ROW {condition}EXECUTE FUNCTION {{function}}()"
 
 
-def action(delivery: str, wake_up: str) -> str:
+def action(family: Family, delivery: str, wake_up: str) -> str:
     """What the function does with a change; a template with ``{events}`` and ``{user_context_limit}``."""
-    return SEND_PAYLOAD if delivery == "payload" else WRITE_EVENT + WAKE_UPS[wake_up]
+    if delivery == "payload":
+        identifiers = "\n".join(_PAYLOAD_IDENTIFIER.format(name=name) for name in family.payload)
+        return _SEND_PAYLOAD.format(
+            address=family.address.format(row="lease"),
+            identifiers=identifiers + (_PAYLOAD_PREFIX if family is FAMILY6 else ""),
+        )
+    return _WRITE_EVENT.format(delete=_insert(family, "OLD"), insert=_insert(family, "NEW")) + WAKE_UPS[wake_up]
 
 
 def declarations(delivery: str) -> str:
     """A template with ``{leases}``."""
-    return "DECLARE\n    lease {leases}%ROWTYPE;\n" if delivery == "payload" else ""
+    return "    lease {leases}%ROWTYPE;\n" if delivery == "payload" else ""
+
+
+def _insert(family: Family, row: str) -> str:
+    """The statement that writes the event; ``row`` is OLD for a deleted lease."""
+    values = {
+        "op": "'D'" if row == "OLD" else 'pg_catalog.left(TG_OP, 1)::pg_catalog."char"',
+        "address": family.address.format(row=row),
+        **{name: f"{row}.{name}" for name in family.columns},
+        "user_context": _USER_CONTEXT.replace("{row}", row),
+        **({f"old_{name}": f"OLD.{name}" for name in family.old_columns} if row == "NEW" else {}),
+    }
+    return "\n".join(
+        fill(text, 110, subsequent_indent=" " * 12, break_long_words=False, break_on_hyphens=False)
+        for text in (f"INSERT INTO {{events}} ({', '.join(values)})", f"        VALUES ({', '.join(values.values())});")
+    )

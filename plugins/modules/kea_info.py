@@ -161,14 +161,19 @@ database:
       description: Definition of the constraint of M(baremetal.kea.kea_hosts_constraint).
       type: str
     lease_notify:
-      description: The objects of M(baremetal.kea.kea_lease_notify).
+      description:
+        - The objects of M(baremetal.kea.kea_lease_notify), null for one that is not there. Events are delivered while
+          C(trigger) and C(trigger_update) are there and their C(enabled) is V(origin).
       type: dict
     lost_events:
-      description: Events that could not be written.
+      description: Events that could not be written since the counter was made. The monitor then reads all leases.
       type: int
     waiting_events:
-      description: Events that are not delivered to every subscription yet.
+      description: Rows in the event table, which the monitor prunes when every subscription has passed them.
       type: int
+    notification_queue_usage:
+      description: How full the notification queue of the server is, from 0 to 1. From 0.5 on, nobody is woken up.
+      type: float
 monitor:
   description: The lease monitor.
   returned: when gathered

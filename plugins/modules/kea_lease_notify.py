@@ -10,11 +10,12 @@ DOCUMENTATION = r"""
 module: kea_lease_notify
 short_description: Lease events from Kea's table in PostgreSQL
 description:
-  - Makes every change of a DHCPv4 lease in Kea's database an event that the lease monitor reads. A trigger on C(lease4)
-    writes one row to C(lease_event) in a schema of its own and wakes listeners on the channel C(kea_lease_events).
-  - The trigger cannot hurt Kea. Every error in it is caught, counted in the sequence C(lease_event_lost) and
-    written to the server's log as a warning; it waits for a lock for 20 ms at most; it does not notify while the
-    notification queue of the server is filling up.
+  - Makes every change of a DHCPv4 lease in Kea's database, and of a DHCPv6 lease on request, an event that the lease
+    monitor reads. A trigger on C(lease4) (C(lease6)) writes one row to C(lease_event) in a schema of its own and wakes
+    listeners on the channel C(kea_lease_events).
+  - The trigger cannot hurt Kea. Every error in it is caught and counted in the sequence C(lease_event_lost), and each
+    session of Kea warns of that in its log every ten seconds at most; it waits for a lock for 20 ms at most; it does
+    not notify while the notification queue of the server is filling up.
   - All objects are compared with the catalogue, each with its definition, owner and rights, and any difference is
     mended. All statements run in one transaction under O(lock_timeout), so nothing is ever half done.
   - Works with the schemas 13.0 (Kea 2.2) to 34.0 (Kea 3.2), and stays in place when C(kea-admin db-upgrade) runs.
@@ -41,12 +42,21 @@ requirements:
 options:
   state:
     description:
-      - V(present) makes sure that all objects are there and right. An event table of another shape is made anew with
-        the events that it holds.
-      - V(absent) removes them and leaves C(lease4) as Kea made it. The event schema stays when something else is in it.
+      - V(present) makes sure that all objects are there and right. Columns that are missing at the end of the event
+        table are added; a table of another shape is made anew with the events that it holds.
+      - V(absent) removes them and leaves C(lease4) and C(lease6) as Kea made them. The event schema stays when
+        something else is in it.
     type: str
     choices: [present, absent]
     default: present
+  lease6:
+    description:
+      - Whether changes of DHCPv6 leases are events, too. Their rows stand in the same table; those of DHCPv4 leave the
+        columns C(duid), C(iaid), C(lease_type), C(prefix_len) and C(pref_lifetime) NULL.
+      - If not, what this module made on C(lease6) is removed.
+    type: bool
+    default: false
+    version_added: 1.1.0
   schema:
     description: Schema of Kea's tables. The trigger function is made there.
     type: str
@@ -65,8 +75,8 @@ options:
   readers:
     description:
       - Roles that read events and prune them. They are granted what they need for that, including C(SELECT) on
-        C(lease4); nobody else keeps rights on the event objects.
-      - With O(state=absent), the roles from which C(SELECT) on C(lease4) is taken again.
+        the lease tables; nobody else keeps rights on the event objects.
+      - With O(state=absent), the roles from which C(SELECT) on the lease tables is taken again.
     type: list
     elements: str
     default: []
@@ -137,7 +147,8 @@ queries:
 state:
   description:
     - The objects as they are afterwards, null for one that is not there. C(leases), C(event_schema), C(event_table),
-      C(lost_counter), C(function), C(trigger) and C(trigger_update), each with its definition, owner and rights.
+      C(lost_counter), C(function), C(trigger) and C(trigger_update), each with its definition, owner and rights, and
+      C(leases6), C(function6), C(trigger6) and C(trigger6_update) for C(lease6).
   returned: success
   type: dict
 lost_events:
@@ -169,6 +180,7 @@ def main() -> None:
             _postgres.argument_spec(),
             **_postgres.lock_argument_spec(),
             state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+            lease6={"type": "bool", "default": False},
             schema={"type": "str", "default": "public"},
             event_schema={"type": "str", "default": "kea_events"},
             owner={"type": "str"},

@@ -210,7 +210,14 @@ def test_a_database_before_and_after_the_other_modules(cluster: Cluster) -> None
     assert full["schema_version"] == "13.0"
     assert full["hosts_constraint"] == _hosts_constraint.DEFINITION
     assert full["lease_notify"]["trigger"] is not None
-    assert (full["lost_events"], full["waiting_events"]) == (0, 0)
+    assert (full["lost_events"], full["waiting_events"], full["notification_queue_usage"]) == (0, 0, 0.0)
+
+
+def test_lost_events_are_seen_when_their_table_is_gone(cluster: Cluster) -> None:
+    cluster.sql("DROP TABLE kea_events.lease_event; INSERT INTO lease4 (address, subnet_id) VALUES (1, 1)", "kea")
+    found = look(cluster)
+    assert (found["lost_events"], found["waiting_events"], found["error"]) == (1, None, None)
+    assert found["lease_notify"]["trigger"]["enabled"] == "origin"
 
 
 def test_an_unreachable_database_is_told_and_no_failure(cluster: Cluster) -> None:

@@ -94,6 +94,17 @@ DRIFT = {
     "counter gone": "DROP SEQUENCE kea_events.lease_event_lost",
     "counter step": "ALTER SEQUENCE kea_events.lease_event_lost INCREMENT 2",
     "counter right": f'REVOKE SELECT ON kea_events.lease_event_lost FROM "{MONITOR}"',
+    "counter bounded": "ALTER SEQUENCE kea_events.lease_event_lost MAXVALUE 5",
+    "right on a column": f'GRANT SELECT (hwaddr), UPDATE (state) ON kea_events.lease_event TO "{MONITOR}", PUBLIC',
+    "right granted onwards": f'GRANT SELECT ON kea_events.lease_event TO "{MONITOR}" WITH GRANT OPTION; '
+    f'SET ROLE "{MONITOR}"; GRANT SELECT ON kea_events.lease_event TO PUBLIC; RESET ROLE',
+    "table with a trigger": "CREATE TRIGGER t BEFORE INSERT ON kea_events.lease_event "
+    "EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+    "table with a rule": "CREATE RULE r AS ON INSERT TO kea_events.lease_event DO INSTEAD NOTHING",
+    "table with policies": "ALTER TABLE kea_events.lease_event ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+    "table with an index": "CREATE UNIQUE INDEX ON kea_events.lease_event (address)",
+    "function stable": "ALTER FUNCTION kea_lease_notify() STABLE",
+    "trigger replica": "ALTER TABLE lease4 ENABLE REPLICA TRIGGER kea_lease_notify_trigger",
     "schema owner": "ALTER SCHEMA kea_events OWNER TO postgres",
     "schema right": "GRANT CREATE ON SCHEMA kea_events TO PUBLIC",
     "schema grant option": f'GRANT USAGE ON SCHEMA kea_events TO "{MONITOR}" WITH GRANT OPTION',
@@ -136,6 +147,20 @@ def test_a_new_shape_of_the_event_table_keeps_what_it_holds(database: Database) 
     database.lease(3)
     assert database.value("SELECT max(id) FROM kea_events.lease_event") == 3
     assert database.ops() == "III"
+
+
+def test_the_event_table_of_1_0_0_only_gets_more_columns(database: Database) -> None:
+    """Nothing is written anew and no row moves, whatever it holds."""
+    wanted = database.notify()["state"]
+    new = ("duid", "iaid", "lease_type", "prefix_len", "pref_lifetime", "old_duid", "old_iaid")
+    database.execute(f"ALTER TABLE kea_events.lease_event {', '.join(f'DROP COLUMN {name}' for name in new)}")
+    database.lease()
+    before = database.fetch("SELECT ctid, xid, id FROM kea_events.lease_event")
+    upgraded = database.notify()
+    assert [query.split("(")[0][:40] for query in upgraded["queries"]] == ['ALTER TABLE "kea_events"."lease_event" A']
+    assert upgraded["state"] == wanted
+    assert database.fetch("SELECT ctid, xid, id FROM kea_events.lease_event") == before
+    assert database.lost() == 0
 
 
 def test_options_change_what_is_there(database: Database) -> None:

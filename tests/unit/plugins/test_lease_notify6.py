@@ -1,0 +1,144 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Events of DHCPv6 leases: on request, in the same table, and away again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from postgres_helpers import KEA, MONITOR
+
+if TYPE_CHECKING:
+    from postgres_helpers import Database
+
+pytestmark = pytest.mark.postgres
+
+INSERT = """
+INSERT INTO public.lease6 (address, duid, valid_lifetime, expire, subnet_id, pref_lifetime, lease_type, iaid,
+    prefix_len, fqdn_fwd, fqdn_rev, hostname, state, hwaddr, user_context)
+VALUES ('2001:db8::1', '\\x0001', 3600, '2030-01-01 00:00:00+00', 7, 1800, 2, 99, 56, false, false, 'bmc', 0, '\\x02',
+    '')
+"""
+COLUMNS = """
+op, host(address), encode(duid, 'hex'), iaid, lease_type, prefix_len, valid_lifetime, pref_lifetime, subnet_id,
+hostname, encode(hwaddr, 'hex'), encode(client_id, 'hex'), encode(old_duid, 'hex'), old_iaid, old_state
+"""
+
+
+def change(database: Database, *statements: str) -> None:
+    """As Kea, with each statement in a transaction of its own."""
+    with database.session(KEA) as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def test_only_on_request_and_away_again(database: Database) -> None:
+    database.execute(f'GRANT SELECT ON lease6 TO "{MONITOR}"')
+    database.notify()
+    change(database, INSERT)
+    assert database.ops() == ""
+    # A right that was granted for something else is left alone.
+    assert database.value(f"SELECT has_table_privilege('{MONITOR}', 'lease6', 'SELECT')")
+
+    checked = database.notify(check=True, lease6=True)
+    applied = database.notify(lease6=True)
+    assert applied["queries"] == checked["queries"]
+    for check in (True, False):
+        assert not database.notify(check=check, lease6=True)["changed"]
+    change(database, "DELETE FROM public.lease6")
+    assert database.ops() == "D"
+
+    assert database.notify()["changed"]
+    assert not database.notify()["changed"]
+    assert database.value("SELECT count(*) FROM pg_proc WHERE proname LIKE 'kea\\_lease%notify'") == 1
+    change(database, INSERT)
+    assert database.ops() == "D"
+
+
+def test_an_event_holds_the_lease_and_what_it_was(database: Database) -> None:
+    database.notify(lease6=True)
+    change(
+        database,
+        INSERT,
+        "UPDATE public.lease6 SET expire = expire + interval '1 hour', pref_lifetime = 1900",
+        "UPDATE public.lease6 SET duid = '\\x0002', iaid = 100, state = 1",
+        "DELETE FROM public.lease6",
+    )
+    rows = database.fetch(f"SELECT {COLUMNS} FROM kea_events.lease_event ORDER BY xid, id", user=MONITOR)
+    tail = (2, 56, 3600)
+    assert rows == [
+        ("I", "2001:db8::1", "0001", 99, *tail, 1800, 7, "bmc", "02", None, None, None, None),
+        ("U", "2001:db8::1", "0002", 100, *tail, 1900, 7, "bmc", "02", None, "0001", 99, 0),
+        ("D", "2001:db8::1", "0002", 100, *tail, 1900, 7, "bmc", "02", None, None, None, None),
+    ]
+    assert database.lost() == 0
+
+
+def test_both_families_share_one_order(database: Database) -> None:
+    database.notify(lease6=True)
+    database.lease()
+    change(database, INSERT)
+    database.lease(2)
+    assert database.fetch("SELECT family(address) FROM kea_events.lease_event ORDER BY xid, id") == [(4,), (6,), (4,)]
+
+
+def test_a_payload_holds_the_keys(database: Database) -> None:
+    database.notify(lease6=True, delivery="payload")
+    assert not database.notify(lease6=True, delivery="payload")["changed"]
+    with database.session(MONITOR) as listener:
+        listener.execute("LISTEN kea_lease_events")
+        change(database, INSERT)
+        listener.execute("SELECT 1")
+        payload = json.loads(listener.connection.notifies[0].payload)
+    assert payload == {
+        "op": "I", "address": "2001:db8::1", "subnet_id": 7, "duid": "0001", "hwaddr": "02", "iaid": 99,
+        "lease_type": 2, "prefix_len": 56, "state": 0,
+    }  # fmt: skip
+
+
+DRIFT = {
+    "function body": "CREATE OR REPLACE FUNCTION kea_lease6_notify() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
+    "SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms' AS 'BEGIN RETURN NULL; END'",
+    "function rights": "GRANT EXECUTE ON FUNCTION kea_lease6_notify() TO PUBLIC",
+    "trigger gone": "DROP TRIGGER kea_lease_notify_trigger ON lease6",
+    "trigger disabled": "ALTER TABLE lease6 DISABLE TRIGGER kea_lease_notify_trigger_update",
+    "trigger replica": "ALTER TABLE lease6 ENABLE REPLICA TRIGGER kea_lease_notify_trigger_update",
+    "leases unreadable": f'REVOKE SELECT ON lease6 FROM "{MONITOR}"',
+}
+
+
+def test_every_difference_is_drift(database: Database) -> None:
+    wanted = database.notify(lease6=True)["state"]
+    for name, statement in DRIFT.items():
+        database.execute(statement)
+        assert database.notify(check=True, lease6=True)["changed"], name
+        assert database.notify(lease6=True)["changed"], name
+        again = database.notify(lease6=True)
+        assert not again["changed"], name
+        assert again["state"] == wanted, name
+
+
+def test_kea_goes_on_when_the_events_are_broken(database: Database) -> None:
+    database.notify(lease6=True)
+    database.execute("DROP TABLE kea_events.lease_event")
+    change(database, INSERT, "UPDATE public.lease6 SET state = 2", "DELETE FROM public.lease6")
+    assert database.lost() == 3
+
+
+def test_the_type_of_the_address_may_change(database: Database) -> None:
+    """What an upgrade to schema 18.0 does (kea-facts 1.6)."""
+    database.notify(lease6=True)
+    if (
+        database.value(
+            "SELECT format_type(atttypid, NULL) FROM pg_attribute "
+            "WHERE attrelid = 'lease6'::regclass AND attname = 'address'"
+        )
+        != "inet"
+    ):
+        database.execute("ALTER TABLE lease6 ALTER COLUMN address TYPE inet USING address::inet")
+    assert not database.notify(lease6=True)["changed"]
+    change(database, INSERT)
+    assert database.fetch("SELECT op, host(address) FROM kea_events.lease_event") == [("I", "2001:db8::1")]
