@@ -6,11 +6,12 @@ LAB := tests/lab/lab
 VENV = $(eval VENV := $$(shell $(LAB) setup))$(VENV)
 BIN = $(VENV)/bin
 RUN = PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.cache/ansible" ANSIBLE_FORCE_COLOR=1
+CRASH = $(RUN) PYTHONPATH=tests/crash:tests/unit:tests/unit/plugins:tests/lab:roles/kea_lease_monitor/files:.collections $(BIN)/python tests/crash/crash.py
 SCENARIOS := file database events remote lfc tls
 
-BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc
+BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-monitor
 
-.PHONY: $(BENCHMARKS) help demo demo-clean test check lint types unit oracle fuzz fuzz-short sanity build integration molecule $(addprefix molecule-,$(SCENARIOS)) clean
+.PHONY: $(BENCHMARKS) help demo demo-clean test check lint types unit oracle fuzz fuzz-short crash crash-short sanity build integration molecule $(addprefix molecule-,$(SCENARIOS)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -21,7 +22,7 @@ demo: ## a real Kea gives addresses to some hundred BMCs; MODE=file|database|eve
 demo-clean: ## remove the hosts of the demo
 	@$(LAB) down kea-demo kea-demo-bmcs
 
-test: check oracle fuzz-short sanity molecule ## everything
+test: check oracle fuzz-short crash-short sanity molecule ## everything
 	@echo "All tests passed."
 
 check: lint types unit ## the quick part: lint, types, unit tests
@@ -58,6 +59,14 @@ fuzz-short:
 	@echo "== fuzz"
 	@$(BIN)/python tests/fuzz/fuzz.py --inputs 100000
 
+crash: ## kill monitors 150 times, and what they need, under DHCP traffic; KILLS=n for each of three scenarios, SEED=n
+	@echo "== crash"
+	@$(CRASH) --kills $(or $(KILLS),50) $(if $(SEED),--seed $(SEED))
+
+crash-short:
+	@echo "== crash"
+	@$(CRASH) --kills 12
+
 sanity:
 	@tests/sanity.sh $(BIN)
 
@@ -70,10 +79,18 @@ $(addprefix molecule-,$(SCENARIOS)): molecule-%: build
 	@echo "== molecule $*"
 	@$(RUN) molecule test --scenario-name $*
 
-bench: bench-constraint bench-trigger bench-kea bench-lfc ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
+bench: bench-constraint bench-trigger bench-kea bench-lfc bench-monitor ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
 
 bench-constraint bench-trigger bench-kea bench-lfc: bench-%: ## one of them
 	@$(RUN) PYTHONPATH=benchmarks $(BIN)/python benchmarks/$*.py
+
+# The only one that draws a picture, with a library that nothing else needs.
+.cache/plot: benchmarks/requirements.txt | .cache
+	@$(BIN)/python -m pip install --quiet --target $@ --requirement $<
+	@touch $@
+
+bench-monitor: .cache/plot
+	@$(RUN) PYTHONPATH=benchmarks:.cache/plot $(BIN)/python benchmarks/monitor.py --plot docs/latency.svg
 
 clean: demo-clean ## remove the hosts of the demo and the caches of this checkout
 	rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -39,7 +39,9 @@ def run(*command: str | Path, stdin: str | None = None, check: bool = True) -> s
 class Server:
     """A cluster of our own on a unix socket; everything in it is gone afterwards."""
 
-    def __init__(self) -> None:
+    def __init__(self, more: dict[str, str]) -> None:
+        """``more``: settings beside those that every benchmark has."""
+        self._settings = {**SETTINGS, **more}
         found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
         self.bin = max(found, key=lambda path: int(path.parts[-3])).parent
         self.directory = Path(tempfile.mkdtemp(prefix="kea-bench-", dir="/var/tmp"))
@@ -49,7 +51,7 @@ class Server:
     def start(self) -> None:
         data = self.directory / "data"
         self._as_postgres("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8")
-        settings = "".join(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
+        settings = "".join(f"{name} = '{value}'\n" for name, value in self._settings.items())
         with (data / "postgresql.conf").open("a") as file:
             file.write(f"{settings}unix_socket_directories = '{self.directory}'\n")
         self._as_postgres("pg_ctl", "-D", data, "-w", "-s", "-l", self.directory / "log", "start")
@@ -110,8 +112,8 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
-    one = Server()
+def server(**settings: str) -> Iterator[Server]:
+    one = Server(settings)
     one.start()
     try:
         yield one

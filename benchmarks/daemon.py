@@ -1,0 +1,91 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The monitor as a process of its own, and what the kernel says about it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator, Sequence
+
+from postgres import ROOT, BenchmarkError, Server
+
+PROGRAM = ROOT / "roles/kea_lease_monitor/files/kea_lease_monitor.py"
+READY = "Caught up with the leases"
+SAMPLE = 0.1
+"""Seconds between two looks at the memory."""
+
+
+class Monitor:
+    """With its state and its log in a directory; a second one there goes on from the bookmark of the first."""
+
+    def __init__(self, directory: Path, document: dict[str, Any]) -> None:
+        directory.mkdir(exist_ok=True)
+        self._log = directory / "log"
+        config = directory / "config.json"
+        config.write_text(json.dumps({"state": {"path": str(directory / "state.sqlite")}, **document}))
+        self.memory: list[float] = []
+        """MiB of resident memory, ten times a second."""
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen([sys.executable, str(PROGRAM), "--config", str(config)], stderr=log)
+        self._sampler = threading.Thread(target=self._sample)
+        self._sampler.start()
+
+    def ready(self, seconds: float) -> None:
+        """Wait until it caught up. Raises BenchmarkError."""
+        due = time.monotonic() + seconds
+        while READY not in self.said():
+            if self._process.poll() is not None or time.monotonic() > due:
+                raise BenchmarkError(f"the monitor did not catch up in {seconds:.0f} s: {self.said()[-2000:]}")
+            time.sleep(0.05)
+
+    def said(self) -> str:
+        """The end of its log, which may be long."""
+        with self._log.open("rb") as log:
+            log.seek(max(0, self._log.stat().st_size - 4096))
+            return log.read().decode(errors="replace")
+
+    def processor(self) -> float:
+        """Seconds of processor time that all its threads have used."""
+        tasks = Path(f"/proc/{self._process.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+        self._sampler.join()
+
+    def _sample(self) -> None:
+        status = Path(f"/proc/{self._process.pid}/status")
+        while self._process.poll() is None:
+            found = re.search(r"VmRSS:\s+(\d+)", status.read_text())
+            if found:
+                self.memory.append(int(found[1]) / 1024)
+            time.sleep(SAMPLE)
+
+
+@contextmanager
+def monitor(directory: Path, document: dict[str, Any]) -> Iterator[Monitor]:
+    one = Monitor(directory, document)
+    try:
+        yield one
+    finally:
+        one.stop()
+
+
+def on_database(
+    server: Server, database: str, source: dict[str, Any], sinks: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """The configuration of one subscription to a database."""
+    return {
+        "database": {"host": str(server.directory), "name": database, "user": "monitor"},
+        "source": source,
+        "subscriptions": [{"name": "default", "sinks": list(sinks)}],
+    }

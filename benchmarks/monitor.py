@@ -1,0 +1,249 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The monitor beside a bare LISTEN loop, polling, and the document's loop: latency, catch-up, memory, idling."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import loops
+import plot
+import report
+from appended import appended
+from daemon import Monitor, monitor, on_database
+from postgres import BenchmarkError, Server, server
+from trigger import COLUMNS, EMPTY, FIRST_ADDRESS, INSERT, VALUES
+from variants import DOCUMENT, NONE, OURS, VARIANTS, prepare
+
+RATES = (100, 1000)
+CONNECTIONS = 8
+RESERVATION: dict[str, Any] = {"type": "reservation"}
+EVENTS: dict[str, Any] = {"type": "events"}
+POLLING: dict[str, Any] = {"type": "polling", "interval": 1}
+"""The shortest; the default is 5 s."""
+PREPARE = """ALTER TABLE hosts ADD CONSTRAINT hosts_dhcp_identifier_subnet_unique
+  UNIQUE (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id);
+GRANT SELECT ON lease4 TO monitor; GRANT SELECT, INSERT, UPDATE ON hosts TO monitor;
+GRANT USAGE ON SEQUENCE hosts_host_id_seq TO monitor;
+"""
+BETWEEN = """SELECT (extract(epoch FROM pg_xact_commit_timestamp(hosts.xmin))
+  - extract(epoch FROM pg_xact_commit_timestamp(lease4.xmin))) * 1000
+FROM lease4 JOIN hosts ON hosts.ipv4_address = lease4.address"""
+SPAN = """SELECT extract(epoch FROM max(at) - min(at)), count(*)
+FROM (SELECT pg_xact_commit_timestamp(xmin) AS at FROM hosts) AS commits"""
+BACKLOG = f"""INSERT INTO lease4 ({COLUMNS})
+SELECT {VALUES.replace(":address", "address").replace(":subnet", "1 + mod(address, 100)")}
+FROM generate_series({FIRST_ADDRESS + 1}::bigint, {FIRST_ADDRESS} + {{count}}) AS g (address)"""
+WAIT = 120.0
+"""Seconds for what takes few."""
+SLOWEST = 1000
+"""Leases a second that a catch-up is waited for."""
+
+
+class Catchup(NamedTuple):
+    """How fast, and MiB of memory at a quarter of the way, at its end, and the most."""
+
+    rate: float
+    quarter: float
+    end: float
+    most: float
+
+
+class Bench:
+    """A server with a database for each variant, and room for states and files."""
+
+    def __init__(self, one: Server, directory: Path) -> None:
+        self.server, self.directory = one, directory
+        for variant in VARIANTS:
+            prepare(one, variant)
+            one.psql(variant, PREPARE)
+
+    def empty(self, variant: str) -> None:
+        more = "TRUNCATE kea_events.lease_event;" if variant == OURS else ""
+        self.server.psql(variant, f"{EMPTY} TRUNCATE hosts CASCADE; {more}")
+        self.server.psql(variant, "CHECKPOINT")
+
+    def room(self) -> Path:
+        return Path(tempfile.mkdtemp(dir=self.directory))
+
+    def number(self, variant: str, statement: str) -> float:
+        return float(self.server.psql(variant, statement) or 0)
+
+    def grant(self, variant: str, rate: int, seconds: float) -> None:
+        """So many new leases a second, at pgbench's random moments, over several connections as Kea's threads have."""
+        options = ("-T", f"{seconds:.0f}", "-R", str(rate), "-D", "n=0")
+        self.server.pgbench(variant, INSERT, CONNECTIONS, *options)
+
+    def reserved(self, variant: str) -> list[float]:
+        """Waits for every reservation; milliseconds between the commits of lease and reservation."""
+        leases = self.number(variant, "SELECT count(*) FROM lease4")
+        self.until(variant, "SELECT count(*) FROM hosts", leases)
+        return [float(line) for line in self.server.psql(variant, BETWEEN).split()]
+
+    def until(self, variant: str, statement: str, wanted: float) -> None:
+        due = time.monotonic() + WAIT
+        while (found := self.number(variant, statement)) != wanted:
+            if time.monotonic() > due:
+                raise BenchmarkError(f"{variant}: {found:.0f} of {wanted:.0f} after {WAIT:.0f} s")
+            time.sleep(0.1)
+
+
+def latencies(bench: Bench, rate: int, seconds: float) -> dict[str, list[float]]:
+    """Milliseconds of each lease."""
+    found: dict[str, list[float]] = {}
+    heard: dict[int, float] = {}
+    bench.empty(DOCUMENT)
+    with loops.bare(bench.server, heard):
+        bench.grant(DOCUMENT, rate, seconds)
+        time.sleep(0.5)  # for the last ones
+    commits = bench.server.psql(
+        DOCUMENT, "SELECT address, extract(epoch FROM pg_xact_commit_timestamp(xmin)) FROM lease4"
+    )
+    known = dict(line.split("|") for line in commits.split())
+    found["bare LISTEN, no reservation"] = [(heard[int(key)] - float(at)) * 1000 for key, at in known.items()]
+    bench.empty(DOCUMENT)
+    with loops.one_by_one(bench.server):
+        bench.grant(DOCUMENT, rate, seconds)
+        found["the document's, one by one"] = bench.reserved(DOCUMENT)
+    for name, variant, source in (("polling each second", NONE, POLLING), ("events", OURS, EVENTS)):
+        bench.empty(variant)
+        document = on_database(bench.server, variant, source, [RESERVATION])
+        with monitor(bench.room(), document) as one:
+            one.ready(WAIT)
+            bench.grant(variant, rate, seconds)
+            found[name] = bench.reserved(variant)
+    return found
+
+
+def percentile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def latency_row(rate: int, name: str, values: list[float]) -> report.Row:
+    middle, most = percentile(values, 0.50), percentile(values, 0.99)
+    goal = report.Goal("p50 < 5 ms, p99 < 20 ms", middle < 5 and most < 20) if name == "events" else None
+    report.progress(f"{rate}/s, {name}: {middle:.1f} / {most:.1f} ms")
+    return report.Row(f"{rate}/s, {name}", [f"{len(values):,}", f"{middle:.1f} ms", f"{most:.1f} ms"], goal)
+
+
+def backlog(bench: Bench, leases: int, events: bool, sinks: list[dict[str, Any]]) -> Catchup:
+    """A monitor that was away while so many leases were granted; or that never was there, if not of ``events``."""
+    bench.empty(OURS)
+    room = bench.room()
+    document = on_database(bench.server, OURS, EVENTS, sinks)
+    if events:
+        with monitor(room, document) as one:
+            one.ready(WAIT)
+    bench.server.psql(OURS, BACKLOG.format(count=leases))
+    if not events:
+        bench.server.psql(OURS, "TRUNCATE kea_events.lease_event")
+    with monitor(room, document) as one:
+        one.ready(WAIT + leases / SLOWEST)
+        memory = list(one.memory)
+    seconds, count = bench.server.psql(OURS, SPAN).strip().split("|")
+    if int(count) != leases:
+        raise BenchmarkError(f"{count} reservations of {leases} leases")
+    rate = leases / float(seconds)
+    report.progress(f"catch-up: {rate:.0f}/s, {max(memory):.0f} MiB")
+    return Catchup(rate, memory[len(memory) // 4], memory[-1], max(memory))
+
+
+def document_backlog(bench: Bench, leases: int) -> float:
+    """Rate of the document's loop when it already listens: for what comes while it does not, it has no backlog."""
+    bench.empty(DOCUMENT)
+    with loops.one_by_one(bench.server):
+        bench.server.psql(DOCUMENT, BACKLOG.format(count=leases))
+        bench.until(DOCUMENT, "SELECT count(*) FROM hosts", leases)
+    seconds, _count = bench.server.psql(DOCUMENT, SPAN).strip().split("|")
+    return leases / float(seconds)
+
+
+def catchup_row(name: str, leases: int, found: Catchup, least: int) -> report.Row:
+    """Flat is what grows less than a tenth after the first quarter of the way."""
+    flat = found.most < found.quarter * 1.1
+    goal = report.Goal(f"≥ {least:,}/s, < 60 MiB and flat", found.rate >= least and found.most < 60 and flat)
+    memory = f"{found.quarter:.0f} / {found.end:.0f} / {found.most:.0f}"
+    return report.Row(name, [f"{leases:,}", f"{found.rate:,.0f}/s", memory], goal)
+
+
+def catch_up(bench: Bench, leases: int) -> list[report.Row]:
+    with_files = max(leases // 10, 1000)
+    files = {"type": "discovery", "directory": str(bench.room())}
+    few = 5000
+    slow = document_backlog(bench, few)
+    rows = [report.Row("the document's, one by one", [f"{few:,}", f"{slow:,.0f}/s", ""], None)]
+    found = backlog(bench, leases, True, [RESERVATION])
+    rows.append(catchup_row("event rows", leases, found, 10_000))
+    found = backlog(bench, leases, False, [RESERVATION])
+    rows.append(catchup_row("all leases read", leases, found, 10_000))
+    found = backlog(bench, with_files, True, [RESERVATION, files])
+    return [*rows, catchup_row("event rows, with discovery files", with_files, found, 2_000)]
+
+
+def idle(bench: Bench, seconds: float) -> list[report.Row]:
+    """Share of a processor while nothing happens; both at the same time, to save it."""
+    bench.empty(OURS)
+    leases = bench.room() / "kea-leases4.csv"
+    leases.touch()
+    tail = {"source": {"type": "memfile", "path": str(leases)}}
+    files = [{"type": "discovery", "directory": str(bench.room())}]
+    following = {**tail, "subscriptions": [{"name": "default", "sinks": files}]}
+    listening = on_database(bench.server, OURS, EVENTS, [RESERVATION])
+    with monitor(bench.room(), listening) as events, monitor(bench.room(), following) as tailing:
+        both = {"events": events, "lease file": tailing}
+        for one in both.values():
+            one.ready(WAIT)
+        time.sleep(3)  # the bookmarks of the start are settled, the first heartbeats written
+        before = {name: one.processor() for name, one in both.items()}
+        time.sleep(seconds)
+        return [idle_row(name, one, before[name], seconds) for name, one in both.items()]
+
+
+def idle_row(name: str, one: Monitor, before: float, seconds: float) -> report.Row:
+    share = (one.processor() - before) / seconds
+    return report.Row(name, [f"{share:.3%}", f"{one.memory[-1]:.0f} MiB"], report.Goal("< 0.1 %", share < 0.001))
+
+
+def noticed(bench: Bench, rows: int) -> report.Row:
+    found = appended(bench.room(), rows)
+    middle = statistics.median(found)
+    texts = [f"{len(found):,}", f"{middle:.1f} ms", f"{percentile(found, 0.99):.1f} ms"]
+    return report.Row("row appended to discovery file", texts, report.Goal("p50 < 5 ms", middle < 5))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=6, help="of each measurement of latency")
+    parser.add_argument("--backlog", type=int, default=100_000, help="leases to catch up with")
+    parser.add_argument("--rows", type=int, default=500, help="of the lease file")
+    parser.add_argument("--idle", type=float, default=30, help="seconds of doing nothing")
+    parser.add_argument("--plot", help="file for the picture, .svg or .png")
+    parser.add_argument("--values", help="file for the latencies, in JSON")
+    given = parser.parse_args()
+    with server(track_commit_timestamp="on") as one, tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+        bench = Bench(one, Path(directory))
+        measured = {rate: latencies(bench, rate, given.seconds) for rate in RATES}
+        rows = [latency_row(rate, name, values) for rate, found in measured.items() for name, values in found.items()]
+        caught = catch_up(bench, given.backlog)
+        row = noticed(bench, given.rows)
+        idling = idle(bench, given.idle)
+    if given.plot:
+        plot.latencies(given.plot, measured)
+    if given.values:
+        Path(given.values).write_text(json.dumps(measured))
+    report.show("The monitor: from the lease to its reservation", ("", "leases", "p50", "p99", "goal"), rows)
+    head = ("", "leases", "reservations", "MiB at a quarter / end / most", "goal")
+    report.show("The monitor: catching up", head, caught)
+    report.show("The monitor: a lease file", ("", "rows", "p50", "p99", "goal"), [row])
+    report.show("The monitor: doing nothing", ("", "of a processor", "memory", "goal"), idling)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is killed, cut, filled and promoted: a real Kea, its clients, PostgreSQL with a standby, a small disk."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from kea_helpers import run_module
+from runtime.test_daemon import until
+from runtime.world import KEA_SCHEMA, Cluster, postgres_program, program
+
+SERVER_PORT, CLIENT_PORT = 20067, 20068
+"""Not 67, so that no other DHCP server or test on this machine is in the way."""
+LFC_INTERVAL = 3
+DATABASE, ROLE = "kea", "kea-lease-monitor"
+
+
+class Database:
+    """A primary with Kea's schema, our trigger and constraint, and a standby without which nothing commits."""
+
+    def __init__(self, directory: Path) -> None:
+        self.servers = [Cluster(str(_directory(directory / "one")))]
+        first = self.servers[0]
+        first.administer(f"CREATE DATABASE {DATABASE}")
+        first.administer(f'CREATE ROLE "{ROLE}" LOGIN')
+        command = [postgres_program("psql"), "-q", "-v", "ON_ERROR_STOP=1", "-h", first.socket, "-U", "postgres"]
+        subprocess.run([*command, "-d", DATABASE, "-f", KEA_SCHEMA], check=True, capture_output=True)
+        login = {"login_unix_socket": first.socket, "login_user": "postgres", "login_db": DATABASE}
+        for name, more in (("kea_hosts_constraint", {}), ("kea_lease_notify", {"readers": [ROLE]})):
+            result = run_module(name, **login, **more)
+            assert not result["failed"], result
+        self.rows(
+            f'GRANT SELECT ON lease4 TO "{ROLE}"; GRANT SELECT, INSERT, UPDATE ON hosts TO "{ROLE}";'
+            f' GRANT USAGE ON SEQUENCE hosts_host_id_seq TO "{ROLE}"; CREATE SCHEMA kea_lease_monitor;'
+            f' GRANT USAGE, CREATE ON SCHEMA kea_lease_monitor TO "{ROLE}"'
+        )
+        self.servers.append(Cluster(str(_directory(directory / "two")), first))
+        # What a client was told must outlive a promotion. That is the site's part, and this is how it is done.
+        first.administer("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        first.administer("SELECT pg_reload_conf()")
+
+    @property
+    def hosts(self) -> str:
+        """For whoever connects: all servers, the one that can be written to is found."""
+        return ",".join(server.socket for server in self.servers)
+
+    @property
+    def primary(self) -> Cluster:
+        return self.servers[0]
+
+    def rows(self, statement: str) -> list[Any]:
+        with contextlib.closing(psycopg2.connect(host=self.primary.socket, dbname=DATABASE, user="postgres")) as one:
+            one.autocommit = True
+            with one.cursor() as cursor:
+                cursor.execute(statement)
+                return cursor.fetchall() if cursor.description else []
+
+    def restart(self) -> None:
+        """As after a power failure: nobody was asked."""
+        self.primary.stop()
+        self.primary.start()
+
+    def cut(self) -> int:
+        """Every session but our own: Kea's, the monitor's, the standby's."""
+        return len(self.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"))
+
+    def promote(self) -> None:
+        """The primary is gone for good; the standby becomes it, and waits for nobody."""
+        gone = self.primary
+        gone.stop()
+        self.servers.reverse()
+        self.primary.promote()
+        self.primary.administer("ALTER SYSTEM SET synchronous_standby_names = ''")
+        self.primary.administer("SELECT pg_reload_conf()")
+
+    @property
+    def promoted(self) -> bool:
+        return self.primary.socket.endswith("two")
+
+    def stop(self) -> None:
+        for server in self.servers[: 1 if self.promoted else 2]:
+            server.stop()
+
+    def leases(self) -> list[tuple[str, str]]:
+        return self.rows("SELECT encode(hwaddr, 'hex'), host('0.0.0.0'::inet + address) FROM lease4 WHERE state = 0")
+
+    def reservations(self) -> list[tuple[str, str]]:
+        return self.rows("SELECT encode(dhcp_identifier, 'hex'), host('0.0.0.0'::inet + ipv4_address) FROM hosts")
+
+
+class Kea:
+    """The DHCP server on the loopback interface. Ended by anything it is started again, as systemd would."""
+
+    def __init__(self, directory: Path, lease_database: dict[str, Any]) -> None:
+        self.directory = _directory(directory)
+        configuration = {
+            "interfaces-config": {"interfaces": ["lo"], "dhcp-socket-type": "udp"},
+            "lease-database": lease_database,
+            "valid-lifetime": 86400,
+            "subnet4": [
+                {
+                    "id": 1,
+                    "subnet": "10.0.0.0/8",
+                    "pools": [{"pool": "10.0.0.1 - 10.200.255.254"}],
+                    "relay": {"ip-addresses": ["127.0.0.1"]},
+                }
+            ],
+            "loggers": [
+                {"name": "kea-dhcp4", "severity": "WARN", "output_options": [{"output": str(self.directory / "log")}]}
+            ],
+        }
+        self._config = self.directory / "kea.conf"
+        self._config.write_text(json.dumps({"Dhcp4": configuration}))
+        self.starts = 0
+        self.keep()
+
+    def keep(self) -> None:
+        """Have it run."""
+        if self.starts and self.process.poll() is None:
+            return
+        self.starts += 1
+        environment = {
+            **os.environ,
+            "KEA_PIDFILE_DIR": str(self.directory),
+            "KEA_LOCKFILE_DIR": "none",
+            "PGTARGETSESSIONATTRS": "read-write",
+        }
+        command = [program("kea-dhcp4"), "-c", str(self._config), "-p", str(SERVER_PORT), "-P", str(CLIENT_PORT)]
+        with (self.directory / "stderr").open("ab") as log:
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+class Clients:
+    """perfdhcp: new clients all the while, and some that renew."""
+
+    def __init__(self, directory: Path, rate: int, seed: int) -> None:
+        self._output = directory / "perfdhcp"
+        command = [program("perfdhcp"), "-4", "-r", str(rate), "-f", str(rate // 5), "-R", "1000000", "-x", "l"]
+        command += ["-s", str(seed), "-L", str(CLIENT_PORT), "-N", str(SERVER_PORT), "-l", "127.0.0.1", "127.0.0.1"]
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+
+    def go_on(self) -> bool:
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> dict[str, str]:
+        """What they were told by a DHCPACK: address by hwaddr."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait()
+        _before, mark, told = self._output.read_text().partition("***Leases for REQUEST-ACK***")
+        assert mark, self._output.read_text()[-2000:]
+        found = re.findall(r"^01([0-9a-f]{12}),([0-9.]+),", told.partition("***")[0], re.MULTILINE)
+        return dict(found)
+
+
+class Disk:
+    """A small one that somebody else fills up."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = _directory(directory)
+        self._ballast = directory / ".ballast"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m,mode=755", "crash", str(directory)], check=True)
+
+    def fill(self) -> None:
+        with contextlib.suppress(OSError), self._ballast.open("wb", buffering=0) as ballast:
+            while ballast.write(bytes(65536)):
+                pass
+
+    def free(self) -> None:
+        self._ballast.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        subprocess.run(["umount", "--lazy", str(self.directory)], check=True)
+
+
+class LeaseFile:
+    """What Kea makes of its files, as the monitor is to see them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.cleaned = 0
+        self._seen = 0
+
+    def look(self) -> None:
+        """Count Kea's own clean-ups."""
+        with contextlib.suppress(FileNotFoundError):
+            inode = Path(f"{self.path}.2").stat().st_ino
+            self.cleaned += inode != self._seen
+            self._seen = inode
+
+    def leases(self) -> list[tuple[str, str]]:
+        """Of .2, .1 and the current one in this order; nobody cleans up by now."""
+        rows: dict[str, str] = {}
+        for suffix in (".2", ".1", ""):
+            with contextlib.suppress(FileNotFoundError):
+                for line in Path(f"{self.path}{suffix}").read_text().splitlines()[1:]:
+                    address, hwaddr = line.split(",")[:2]
+                    rows[address] = hwaddr.replace(":", "")
+        return [(hwaddr, address) for address, hwaddr in rows.items()]
+
+
+def _directory(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o755)
+    return path
+
+
+def rested(file: LeaseFile) -> None:
+    """Wait until no clean-up is under way."""
+    until(lambda: not any(Path(f"{file.path}{one}").exists() for one in (".1", ".pid", ".output")), "kea-lfc ended", 60)
