@@ -15,7 +15,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Tuple
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _systemd
+from ansible_collections.baremetal.kea.plugins.module_utils import _kea_info, _systemd
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import SERVICES
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import (
     Capabilities,
@@ -29,12 +29,19 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 
+CONFIG_DIRECTORY = "/etc/kea"
+
+
 class KeaSchemaError(Exception):
     """The schema is not what was asked for; says why and what to do next."""
 
 
 class UnreachableError(KeaSchemaError):
     """There is no session to be had, for another reason than a wrong password."""
+
+
+class OutdatedError(KeaSchemaError):
+    """The schema is older than the installed Kea needs, and nobody asked for an upgrade."""
 
 
 class Schema:
@@ -172,7 +179,7 @@ def _refuse(found: str, wanted: str, kea: Capabilities, may_upgrade: bool) -> No
             "install the Kea that made it, or restore a dump"
         )
     if not may_upgrade:
-        raise KeaSchemaError(
+        raise OutdatedError(
             f"the schema is {found}, but Kea {kea.version} needs {wanted}; "
             "stop Kea and run this again with state: upgraded"
         )
@@ -182,7 +189,7 @@ def _refuse_while_serving(module: AnsibleModule, schema: Schema) -> None:
     """A Kea that runs meanwhile finds tables that are not its own, and clients get no answers or wrong ones."""
     for top in SERVICES:
         unit = _systemd.find(module, *SERVICES[top])
-        if unit and unit.active:
+        if unit and unit.active and _may_use_database(top):
             raise KeaSchemaError(f"{unit.name} still serves clients; stop it before the upgrade. Nothing was changed")
     sessions = schema.sessions()
     if sessions:
@@ -190,6 +197,13 @@ def _refuse_while_serving(module: AnsibleModule, schema: Schema) -> None:
             f"the role {schema.connection.user} has other sessions with the database, from {sessions}, so a Kea "
             "may still serve clients there; stop it before the upgrade. Nothing was changed"
         )
+
+
+def _may_use_database(top: str) -> bool:
+    """A Kea that says that its leases are in a file, and names no other database, has nothing to do with any schema."""
+    config = _kea_info.config(os.path.join(CONFIG_DIRECTORY, f"kea-{top.lower()}.conf"))
+    leases = config["lease_database"] or {}
+    return leases.get("type") != "memfile" or bool(config["hosts_databases"] or config["config_databases"])
 
 
 def _check_time(schema: Schema) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SOCKET_DIRECTORY = "/var/run/postgresql"
 """Where Debian's PostgreSQL listens; kea-admin cannot be told "the default"."""
 CONNECT_TIMEOUT = 10  # seconds
+_MONITOR = "kea_lease_monitor"
+"""Schema of the monitor's state: its role's own, so that Kea's cannot dump it, and of no use with older leases."""
 
 # The relations that kea-admin db-init counts (psql's \d), and whether they are Kea's.
 _PROBE = r"""
@@ -109,7 +111,8 @@ class Pgsql:
 
     def dump(self, path: str) -> List[str]:
         """The command that writes the whole database there."""
-        return ["pg_dump", "-w", "--format=custom", "--file", path, *self.connection.arguments("-U", "-d")]
+        how = ["-w", "--format=custom", f"--exclude-schema={_MONITOR}", "--file", path]
+        return ["pg_dump", *how, *self.connection.arguments("-U", "-d")]
 
     def admin(self, command: str) -> List[str]:
         """kea-admin's command line."""

@@ -51,12 +51,14 @@ options:
     description:
       - Directory on the target that the database is dumped to before an upgrade, in the custom format of C(pg_dump),
         or as the statements that C(mysqldump) writes.
+      - The state of the lease monitor (the schema C(kea_lease_monitor)) is not in it. That belongs to another role, and
+        tells of the database as it is now; the monitor makes it anew from the leases.
       - Without a complete dump there is no upgrade. Required if O(state=upgraded).
     type: path
   while_serving:
     description:
       - Whether to upgrade although a Kea still runs on this host, or still has a session with the database from any
-        host, under the role that logs in.
+        host, under the role that logs in. One whose configuration names no database may run.
     type: bool
     default: false
 requirements:
@@ -100,12 +102,18 @@ dump:
   returned: when the schema was upgraded
   type: str
   sample: /var/lib/kea/dumps/kea-kea-12.0-20261121T120000.dump
+outdated:
+  description: Whether O(state=upgraded) is what is missing, because the schema is older than the installed Kea needs.
+  returned: failure
+  type: bool
+  sample: true
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_schema import (
     KeaSchemaError,
+    OutdatedError,
     Schema,
     UnreachableError,
     Upgrade,
@@ -140,7 +148,7 @@ def main() -> None:
         module.warn(f"Predicted without asking the database: {error}")
         result = {"changed": True, "schema_version": None, "previous_version": None}
     except KeaSchemaError as error:
-        module.fail_json(msg=str(error))
+        module.fail_json(msg=str(error), outdated=isinstance(error, OutdatedError))
     module.exit_json(**result)
 
 

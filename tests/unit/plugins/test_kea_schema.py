@@ -22,6 +22,8 @@ from kea_helpers import Cluster, need, postgres_cluster, run_module
 pytestmark = [pytest.mark.kea, pytest.mark.postgres]
 
 PASSWORD = "db-pass-word"
+IN_FILES = '"lease-database": {"type": "memfile"}'
+HOSTS_IN_DATABASE = '"hosts-databases": [{"type": "postgresql"}]'
 CREATE_SCRIPT = Path("/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql")
 
 
@@ -73,6 +75,7 @@ def test_an_older_schema_is_upgraded_only_when_asked_and_after_a_dump(
     refused = run_module("kea_schema", **login)
     assert "the schema is 12.0, but Kea 2.2.0 needs 13.0" in refused["msg"]
     assert "state: upgraded" in refused["msg"]
+    assert refused["outdated"]
 
     upgraded = {"state": "upgraded", "dump_dir": str(tmp_path), **login}
     check = run_module("kea_schema", check=True, **upgraded)
@@ -110,6 +113,16 @@ def test_the_dump_brings_the_former_schema_and_its_leases_back(
         cluster.sql("DROP DATABASE restored WITH (FORCE)")
 
 
+def test_what_the_monitor_keeps_in_the_database_does_not_hinder_the_dump(
+    cluster: Cluster, login: dict[str, Any], tmp_path: Path
+) -> None:
+    make_schema_12(cluster)
+    cluster.sql("SET ROLE kea; CREATE SCHEMA kea_lease_monitor", "dhcp")
+    cluster.sql("CREATE TABLE kea_lease_monitor.bookmark AS SELECT 7 AS xid", "dhcp")
+    assert run_module("kea_schema", state="upgraded", dump_dir=str(tmp_path), **login)["changed"]
+    assert cluster.sql("SELECT xid FROM kea_lease_monitor.bookmark", "dhcp") == "7"
+
+
 def test_nothing_is_upgraded_while_a_kea_may_serve(
     cluster: Cluster, login: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,8 +145,16 @@ def test_nothing_is_upgraded_while_a_kea_may_serve(
     )
     systemctl.chmod(0o755)
     monkeypatch.setenv("PATH", f"{systemctl.parent}:{os.environ['PATH']}")
-    assert "kea-dhcp4-server.service still serves clients" in run_module("kea_schema", **upgraded)["msg"]
-    assert run_module("kea_schema", while_serving=True, **upgraded)["changed"]
+    monkeypatch.setattr(_kea_schema, "CONFIG_DIRECTORY", str(tmp_path))
+    # The first is none at all: nobody knows what that Kea was started with.
+    for config in ("", '"lease-database": {"type": "postgresql"}', f"{IN_FILES}, {HOSTS_IN_DATABASE}"):
+        if config:
+            (tmp_path / "kea-dhcp4.conf").write_text(f'{{"Dhcp4": {{{config}}}}}')
+        assert "kea-dhcp4-server.service still serves clients" in run_module("kea_schema", **upgraded)["msg"]
+    assert run_module("kea_schema", check=True, while_serving=True, **upgraded)["changed"]
+    for family in (4, 6):
+        (tmp_path / f"kea-dhcp{family}.conf").write_text(f'{{"Dhcp{family}": {{{IN_FILES}}}}}')
+    assert run_module("kea_schema", **upgraded)["changed"]
 
 
 def test_time_zones_that_differ_are_refused(cluster: Cluster, login: dict[str, Any]) -> None:
@@ -187,6 +208,7 @@ def test_a_newer_schema_is_refused(cluster: Cluster, login: dict[str, Any], tmp_
     for state in ({}, {"state": "upgraded", "dump_dir": str(tmp_path)}):
         result = run_module("kea_schema", **login, **state)
         assert "the schema is 14.0, newer than the 13.0 of the installed Kea 2.2.0" in result["msg"]
+        assert not result["outdated"]
 
 
 def test_a_foreign_database_is_refused_in_check_mode_too(cluster: Cluster, login: dict[str, Any]) -> None:
