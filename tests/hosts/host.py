@@ -14,11 +14,10 @@ import time
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, ClassVar, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB = ROOT / "tests" / "lab"
-SCENARIO = ROOT / "molecule" / "harmless"
 DISCOVERY = "/var/lib/kea/discovery"
 PATIENCE = 60.0
 """Seconds to wait for the monitor; it looks each 5 s for what nobody told it, and three hosts share a machine."""
@@ -45,10 +44,20 @@ def wait(what: str, done: Callable[[], Any]) -> Any:
 class Host:
     """One of kea_servers; ``bmcs`` is the container that its clients are in."""
 
+    environment: ClassVar[dict[str, str]] = {
+        "ANSIBLE_CONFIG": f"{ROOT}/ansible.cfg",
+        "ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/.collections",
+        "ANSIBLE_FORCE_COLOR": "0",
+        "MOLECULE_PROJECT_DIRECTORY": str(ROOT),
+    }
+    """Of Ansible."""
+
     def __init__(self, name: str, address: str, bmcs: str) -> None:
         self.name = name
         self.address = address
         self.bmcs = bmcs
+        # It is called after its scenario: kea-SCENARIO-...
+        self.inventory = str(ROOT / "molecule" / name.split("-")[1] / "inventory")
 
     def run(self, *command: str, stdin: str | None = None, check: bool = True) -> str:
         return run("podman", "exec", "--interactive", self.name, *command, stdin=stdin, check=check)
@@ -75,13 +84,10 @@ class Host:
     def module(self, name: str, **options: Any) -> dict[str, Any]:
         """The result of a module of the collection, run by Ansible as the owner of Kea's database."""
         login = {"login_unix_socket": "/var/run/postgresql", "login_user": "_kea"}
-        environment = {
-            **os.environ, "ANSIBLE_CONFIG": f"{ROOT}/ansible.cfg", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.oneline",
-            "ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/.collections", "ANSIBLE_FORCE_COLOR": "0",
-            "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1", "MOLECULE_PROJECT_DIRECTORY": str(ROOT),
-        }  # fmt: skip
+        output = {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.oneline", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1"}
+        environment = {**os.environ, **self.environment, **output}
         command = [
-            "ansible", self.name, "-i", f"{ROOT}/molecule/shared/inventory", "-i", f"{SCENARIO}/inventory", "--become",
+            "ansible", self.name, "-i", f"{ROOT}/molecule/shared/inventory", "-i", self.inventory, "--become",
             "--become-user", "_kea", "-m", f"baremetal.kea.{name}", "-a", json.dumps({**login, **options}),
         ]  # fmt: skip
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -1,0 +1,159 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kea goes from 2.2 to 2.6 and 3.0 with one PostgreSQL 15: each test goes on where the one before it ended.
+
+The second step is a real upgrade of the packages of a deployed host. In each, a real kea-admin upgrades the schema over
+the network, with the constraint, the trigger, leases, reservations and unread events in place.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from typing import Any
+
+import pytest
+from host import LAB, ROOT, Host, Kea, run, wait
+
+CLIENTS = 10
+FIRST = "4000"  # number of the first client, who asks again after each upgrade
+PACKAGES = """
+export DEBIAN_FRONTEND=noninteractive
+cd /etc/apt
+awk '/ trixie main/ {print $1, $2, "trixie-backports main"}' sources.list >sources.list.d/backports.list
+apt-get update --quiet=2
+apt-get install --quiet=2 --yes --no-install-recommends --target-release trixie-backports \
+    --option Dpkg::Options::=--force-confold kea-dhcp4-server kea-dhcp6-server kea-admin
+"""
+DATA = """
+SELECT 'lease', address, hwaddr, client_id, valid_lifetime, subnet_id, hostname, state FROM lease4;
+SELECT 'host', host_id, dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, hostname FROM hosts;
+SELECT 'event', lease_event FROM kea_events.lease_event;
+"""
+OBJECTS = """
+SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'hosts'::regclass AND contype = 'u'
+ORDER BY 1;
+SELECT tgname, tgenabled, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname ^@ 'kea_lease_notify'
+ORDER BY 1;
+SELECT proowner::regrole, prosecdef, proconfig, proacl, prosrc FROM pg_proc WHERE proname = 'kea_lease_notify';
+"""
+
+
+class Server(Host):
+    """One of the two Kea servers; their database is on the first."""
+
+    def __init__(self, name: str, address: str, bmcs: str) -> None:
+        super().__init__(name, address, bmcs)
+        self.database = Host("kea-upgrade-bookworm", "", bmcs)
+
+    def sql(self, statements: str, user: str = "postgres") -> list[str]:
+        return self.database.sql(statements, user)
+
+    def deploy(self, **variables: Any) -> tuple[int, str]:
+        """The exit code of the play for this host alone, and what it printed, in one line."""
+        command = [
+            "ansible-playbook", "playbooks/kea_deploy.yml", "-i", "molecule/shared/inventory", "-i", self.inventory,
+            "--limit", self.name, "--extra-vars", json.dumps(variables),
+        ]  # fmt: skip
+        environment = {**os.environ, **self.environment}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+    def schema(self) -> str:
+        return self.sql("SELECT version || '.' || minor FROM schema_version")[0]
+
+    def dumps(self) -> list[str]:
+        """The schemas of the dumps on this host."""
+        names = self.run("sh", "-c", "ls /var/lib/kea/dumps 2>/dev/null", check=False).split()
+        return sorted(name.split("-")[2] for name in names)
+
+
+@pytest.fixture(scope="module")
+def old(request: pytest.FixtureRequest) -> Server:
+    name = "kea-upgrade-bookworm"
+    return Server(name, run(str(LAB / "lab"), "ip", name).strip(), request.config.option.bmcs)
+
+
+@pytest.fixture(scope="module")
+def new(request: pytest.FixtureRequest) -> Server:
+    options = request.config.option
+    return Server(options.host, options.address, options.bmcs)
+
+
+def clients(server: Server) -> dict[str, str]:
+    """The addresses that the same clients get now, each with its first packet."""
+    return {answer["hwaddr"]: answer["address"] for answer in Kea(server).serve(CLIENTS, "--first", FIRST)}
+
+
+def refuse(server: Server, message: str, **variables: Any) -> None:
+    """The play fails with these words, and nothing changed in the database."""
+    before = server.sql(DATA + OBJECTS), server.schema(), server.dumps()
+    code, said = server.deploy(**variables)
+    assert code != 0
+    assert re.search(message, said), said[-2000:]
+    assert (server.sql(DATA + OBJECTS), server.schema(), server.dumps()) == before
+
+
+def upgrade(server: Server, schema: str) -> None:
+    """By the play; everything that was there before still is."""
+    before, former, dumps = set(server.sql(DATA)), server.schema(), server.dumps()
+    code, said = server.deploy(kea_schema_upgrade=True)
+    assert code == 0, said[-2000:]
+    assert server.schema() == schema
+    assert before - set(server.sql(DATA)) == set()
+    assert server.dumps() == [*dumps, former]
+
+
+def test_a_database_is_refused_that_an_older_kea_made(old: Server, new: Server) -> None:
+    code, said = old.deploy()
+    assert code == 0, said[-2000:]
+    assert old.schema() == "13.0"
+    clients(old)
+    refuse(new, r"the schema is 13\.0, but Kea 2\.6\.\d needs 22\.2;.* With kea_schema_upgrade: true")
+
+
+def test_it_is_not_upgraded_under_a_kea_that_serves_elsewhere(old: Server, new: Server) -> None:
+    kea = Kea(old)
+    refuse(new, rf"has other sessions with the database, from {re.escape(old.address)}", kea_schema_upgrade=True)
+    clients(old)
+    assert kea.process() == kea.began
+    assert kea.complaints() == []
+
+
+def test_from_kea_2_2_to_2_6_everything_stays(old: Server, new: Server) -> None:
+    old.run("systemctl", "stop", "kea-lease-monitor")
+    unread = Kea(old).serve(CLIENTS)
+    before, objects = clients(old), old.sql(OBJECTS)
+    old.run("systemctl", "stop", "kea-dhcp4-server")
+    upgrade(new, "22.2")
+    assert new.sql(OBJECTS) == objects
+    assert clients(new) == before
+    new.await_followers(unread + Kea(new).serve(1))
+
+
+def test_from_kea_2_6_to_3_0_what_is_missing_is_made_again(new: Server) -> None:
+    before, objects = clients(new), new.sql(OBJECTS)
+    new.run("sh", "-ec", PACKAGES)
+    refusals = ("systemctl", "show", "-P", "NRestarts", "kea-dhcp4-server")
+    wait("Kea 3.0 to refuse the older schema time and again", lambda: int(new.run(*refusals)) > 1)
+    new.sql(
+        "ALTER TABLE hosts DROP CONSTRAINT hosts_dhcp_identifier_subnet_unique; "
+        "ALTER TABLE lease4 DISABLE TRIGGER kea_lease_notify_trigger"
+    )
+    upgrade(new, "29.0")
+    assert new.sql(OBJECTS) == objects
+    assert clients(new) == before
+    new.await_followers(Kea(new).serve(1))
+    code, said = new.deploy(kea_schema_upgrade=True)
+    assert (code, re.findall(r"changed=(\d+)", said)) == (0, ["0"]), said[-2000:]
+
+
+def test_all_of_it_can_be_taken_away_again(old: Server) -> None:
+    old.database.module("kea_hosts_constraint", state="absent")
+    old.database.module("kea_lease_notify", state="absent", force=True)
+    assert old.sql(OBJECTS) == []
+    kea_made = "SELECT tgname FROM pg_trigger WHERE tgrelid = 'lease4'::regclass AND NOT tgisinternal ORDER BY 1"
+    assert old.sql(kea_made) == ["lease4_adel", "lease4_ains", "lease4_aupd"]
