@@ -11,7 +11,7 @@ SCENARIOS := file database events remote lfc tls upgrade
 
 BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-monitor
 
-.PHONY: $(BENCHMARKS) help demo demo-clean test check lint types unit oracle fuzz fuzz-short crash crash-short sanity build integration molecule $(addprefix molecule-,$(SCENARIOS)) clean
+.PHONY: $(BENCHMARKS) help demo demo-clean test check lint types unit slow oracle fuzz fuzz-short crash crash-short sanity build integration molecule $(addprefix molecule-,$(SCENARIOS)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -22,7 +22,7 @@ demo: ## a real Kea gives addresses to some hundred BMCs; MODE=file|database|eve
 demo-clean: ## remove the hosts of the demo
 	@$(LAB) down kea-demo kea-demo-bmcs
 
-test: check oracle fuzz-short crash-short sanity molecule ## everything
+test: check slow oracle fuzz-short crash-short sanity molecule ## everything
 	@echo "All tests passed."
 
 check: lint types unit ## the quick part: lint, types, unit tests
@@ -46,7 +46,11 @@ types:
 
 unit:
 	@echo "== unit tests"
-	@$(RUN) pytest -n 2 tests/unit
+	@$(RUN) pytest -n 2 -m 'not slow' tests/unit
+
+slow:
+	@echo "== slow unit tests"
+	@$(RUN) pytest -n 2 -m slow tests/unit
 
 oracle: ## lease files against kea-lfc itself, for some minutes
 	@echo "== oracle"

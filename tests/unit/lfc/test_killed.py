@@ -17,6 +17,8 @@ from kea_lfc_cleanup.cli import DONE, FAILED
 
 from lfc.world import Server, need
 
+pytestmark = pytest.mark.slow
+
 
 def prepare(kea: Server) -> None:
     kea.add(range(1, 6))

@@ -19,7 +19,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils import _kea_schema, 
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import capabilities
 from kea_helpers import Cluster, need, postgres_cluster, run_module
 
-pytestmark = [pytest.mark.kea, pytest.mark.postgres]
+pytestmark = [pytest.mark.kea, pytest.mark.postgres, pytest.mark.slow]
 
 PASSWORD = "db-pass-word"
 IN_FILES = '"lease-database": {"type": "memfile"}'

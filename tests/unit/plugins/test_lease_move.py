@@ -21,7 +21,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils import _lease_files,
 from kea_helpers import need, run_module
 from postgres_helpers import KEA, Database
 
-pytestmark = [pytest.mark.kea, pytest.mark.postgres]
+pytestmark = [pytest.mark.kea, pytest.mark.postgres, pytest.mark.slow]
 
 HOOKS = Path("/usr/lib/x86_64-linux-gnu/kea/hooks")
 INFINITE = 4294967295

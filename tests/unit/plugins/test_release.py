@@ -171,6 +171,7 @@ class Host:
         return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_a_release_takes_the_state_along_in_both_directions(releases: Releases, tmp_path: Path) -> None:
     new = unpack(pack(str(RUNTIME)))
     new["kea-lease-monitor.py"] = new["kea_lease_monitor.py"]

@@ -144,6 +144,7 @@ def test_a_restart_loses_nothing_and_repeats_nothing(events_daemon: Daemon, kea:
     assert events_daemon.log().count("Static reservation created: address=10.0.0.1 ") == 1
 
 
+@pytest.mark.slow
 def test_a_server_that_restarts_is_waited_for(events_daemon: Daemon, kea: Kea, cluster: Cluster) -> None:
     events_daemon.said("Caught up with the leases")
     cluster.stop()
@@ -271,6 +272,7 @@ def test_a_reload_is_told_with_the_monotonic_time(
         file_daemon.stop()
 
 
+@pytest.mark.slow
 def test_a_person_asks_for_a_replay_and_for_dead_letters(events_daemon: Daemon, kea: Kea, tmp_path: Path) -> None:
     events_daemon.said("Static reservation created: address=10.0.0.1")
     kea.rows(
@@ -364,6 +366,7 @@ def test_bad_input_is_one_clear_line(arguments: list[str], problem: str) -> None
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_db_makes_tells_and_refuses(tmp_path: Path) -> None:
     state = str(tmp_path / "state.sqlite")
 

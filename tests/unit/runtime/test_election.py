@@ -19,6 +19,8 @@ from kea_lease_monitor.errors import TemporaryError
 from runtime.test_daemon import Daemon, until
 from runtime.world import Cluster, Kea, settings
 
+pytestmark = pytest.mark.slow
+
 KEY = lock_key("kea_lease_monitor/default") & 0xFFFFFFFF
 HOLDER = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND granted"
 RIGHT = lock_key("kea_lease_monitor/default/0") & 0xFFFFFFFF
