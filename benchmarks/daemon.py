@@ -31,8 +31,8 @@ class Monitor:
         self._log = directory / "log"
         config = directory / "config.json"
         config.write_text(json.dumps({"state": {"path": str(directory / "state.sqlite")}, **document}))
-        self.memory: list[float] = []
-        """MiB of resident memory, ten times a second."""
+        self.memory: list[tuple[float, float]] = []
+        """Time by the system's clock, and MiB of resident memory; ten times a second."""
         with self._log.open("wb") as log:
             self._process = subprocess.Popen([sys.executable, str(PROGRAM), "--config", str(config)], stderr=log)
         self._sampler = threading.Thread(target=self._sample)
@@ -67,7 +67,7 @@ class Monitor:
         while self._process.poll() is None:
             found = re.search(r"VmRSS:\s+(\d+)", status.read_text())
             if found:
-                self.memory.append(int(found[1]) / 1024)
+                self.memory.append((time.time(), int(found[1]) / 1024))
             time.sleep(SAMPLE)
 
 

@@ -36,7 +36,7 @@ GRANT USAGE ON SEQUENCE hosts_host_id_seq TO monitor;
 BETWEEN = """SELECT (extract(epoch FROM pg_xact_commit_timestamp(hosts.xmin))
   - extract(epoch FROM pg_xact_commit_timestamp(lease4.xmin))) * 1000
 FROM lease4 JOIN hosts ON hosts.ipv4_address = lease4.address"""
-SPAN = """SELECT extract(epoch FROM max(at) - min(at)), count(*)
+SPAN = """SELECT extract(epoch FROM min(at)), extract(epoch FROM max(at)), count(*)
 FROM (SELECT pg_xact_commit_timestamp(xmin) AS at FROM hosts) AS commits"""
 BACKLOG = f"""INSERT INTO lease4 ({COLUMNS})
 SELECT {VALUES.replace(":address", "address").replace(":subnet", "1 + mod(address, 100)")}
@@ -86,6 +86,13 @@ class Bench:
         leases = self.number(variant, "SELECT count(*) FROM lease4")
         self.until(variant, "SELECT count(*) FROM hosts", leases)
         return [float(line) for line in self.server.psql(variant, BETWEEN).split()]
+
+    def span(self, variant: str, leases: int) -> tuple[float, float]:
+        """When the first and when the last reservation was made, of so many. Raises BenchmarkError."""
+        begin, end, count = self.server.psql(variant, SPAN).strip().split("|")
+        if int(count) != leases:
+            raise BenchmarkError(f"{count} reservations of {leases} leases")
+        return float(begin), float(end)
 
     def until(self, variant: str, statement: str, wanted: float) -> None:
         due = time.monotonic() + WAIT
@@ -147,12 +154,11 @@ def backlog(bench: Bench, leases: int, events: bool, sinks: list[dict[str, Any]]
     with monitor(room, document) as one:
         one.ready(WAIT + leases / SLOWEST)
         memory = list(one.memory)
-    seconds, count = bench.server.psql(OURS, SPAN).strip().split("|")
-    if int(count) != leases:
-        raise BenchmarkError(f"{count} reservations of {leases} leases")
-    rate = leases / float(seconds)
-    report.progress(f"catch-up: {rate:.0f}/s, {max(memory):.0f} MiB")
-    return Catchup(rate, memory[len(memory) // 4], memory[-1], max(memory))
+    begin, end = bench.span(OURS, leases)
+    quarter = next(mebibytes for moment, mebibytes in memory if moment >= begin + (end - begin) / 4)
+    most = max(mebibytes for _moment, mebibytes in memory)
+    report.progress(f"catch-up: {leases / (end - begin):.0f}/s, {most:.0f} MiB")
+    return Catchup(leases / (end - begin), quarter, memory[-1][1], most)
 
 
 def document_backlog(bench: Bench, leases: int) -> float:
@@ -161,8 +167,8 @@ def document_backlog(bench: Bench, leases: int) -> float:
     with loops.one_by_one(bench.server):
         bench.server.psql(DOCUMENT, BACKLOG.format(count=leases))
         bench.until(DOCUMENT, "SELECT count(*) FROM hosts", leases)
-    seconds, _count = bench.server.psql(DOCUMENT, SPAN).strip().split("|")
-    return leases / float(seconds)
+    begin, end = bench.span(DOCUMENT, leases)
+    return leases / (end - begin)
 
 
 def catchup_row(name: str, leases: int, found: Catchup, least: int) -> report.Row:
@@ -174,7 +180,7 @@ def catchup_row(name: str, leases: int, found: Catchup, least: int) -> report.Ro
 
 
 def catch_up(bench: Bench, leases: int) -> list[report.Row]:
-    with_files = max(leases // 10, 1000)
+    with_files = max(leases // 5, 1000)
     files = {"type": "discovery", "directory": str(bench.room())}
     few = 5000
     slow = document_backlog(bench, few)
@@ -208,7 +214,7 @@ def idle(bench: Bench, seconds: float) -> list[report.Row]:
 
 def idle_row(name: str, one: Monitor, before: float, seconds: float) -> report.Row:
     share = (one.processor() - before) / seconds
-    return report.Row(name, [f"{share:.3%}", f"{one.memory[-1]:.0f} MiB"], report.Goal("< 0.1 %", share < 0.001))
+    return report.Row(name, [f"{share:.3%}", f"{one.memory[-1][1]:.0f} MiB"], report.Goal("< 0.1 %", share < 0.001))
 
 
 def noticed(bench: Bench, rows: int) -> report.Row:

@@ -127,14 +127,19 @@ class World:
 
 
 def plan(kills: int, chance: random.Random) -> dict[int, list[str]]:
-    """What happens before which kill; the promotion once, in the second half."""
+    """What happens before which kill.
+
+    After a restart of PostgreSQL the monitor reads the last minute again, after a promotion everything, which would
+    heal what a kill before it had lost. So these come in the first half, and in the second one nothing helps.
+    """
+    half = kills // 2
     moments: dict[int, list[str]] = collections.defaultdict(list)
-    for what, times in (("restarted", max(1, kills // 25)), ("cut", max(2, kills // 6))):
-        for _time in range(times):
-            moments[chance.randrange(kills)].append(what)
-    moments[chance.randrange(kills // 2, kills)].append("promoted")
-    for part in range(max(1, kills // 30)):
-        begin = chance.randrange(part * 30, max(part * 30 + 1, min((part + 1) * 30, kills) - 6))
+    for _time in range(max(1, kills // 25)):
+        moments[chance.randrange(half)].append("restarted")
+    moments[chance.randrange(half)].append("promoted")
+    for _time in range(max(2, kills // 6)):
+        moments[chance.randrange(kills)].append("cut")
+    for begin in (chance.randrange(max(1, half - 6)), chance.randrange(half, kills - 5)):
         moments[begin].append("full")
         moments[begin + chance.randrange(2, 6)].append("freed")
     return moments
@@ -211,8 +216,8 @@ def end(world: World) -> tuple[list[str], dict[str, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=50, help="of each scenario")
-    parser.add_argument("--rate", type=int, default=60, help="new clients each second")
+    parser.add_argument("--kills", type=int, default=50, help="of each scenario, at least 12")
+    parser.add_argument("--rate", type=int, default=120, help="new clients each second")
     parser.add_argument("--scenario", choices=SCENARIOS, action="append")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     given = parser.parse_args()

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -29,7 +31,7 @@ from sqlalchemy import inspect
 
 from runtime.contracts import StateContract, letter, settle
 from runtime.test_daemon import until
-from runtime.world import Kea, settings
+from runtime.world import RUNTIME, Kea, settings
 
 RELEASE_1 = Path(__file__).resolve().parent / "assets" / "state-0001.sqlite"
 """Made by the code of release 1.0.0 with its migration 0001: one bookmark, one dead letter, one heartbeat."""
@@ -313,3 +315,20 @@ def test_a_lost_session_is_temporary_and_the_next_one_is_a_new_term(shared: Plac
     until(lambda: store.claim("one"), "it is ours again")
     assert store.claim("one") != term
     store.close()
+
+
+def test_a_state_that_cannot_be_made_is_waited_for(tmp_path: Path) -> None:
+    """It is made by a process of its own, whose words are not to be lost."""
+    (tmp_path / "state.sqlite").mkdir()
+    with pytest.raises(TemporaryError, match="unable to open database file"):
+        open_state(Place(str(tmp_path / "state.sqlite")))
+
+
+def test_the_daemon_never_loads_what_makes_the_state(tmp_path: Path) -> None:
+    """10 MiB for its whole life."""
+    program = (
+        "import sys; from kea_lease_monitor.app import open_state; from kea_lease_monitor.state.place import Place;"
+        "open_state(Place(sys.argv[1])).bookmarks(); sys.exit('alembic' in sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(RUNTIME)}
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "state.sqlite")], env=environment, check=True)

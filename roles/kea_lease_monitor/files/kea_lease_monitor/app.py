@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
+import sys
 from typing import Callable, Dict, List
 
 from kea_lease_monitor import __version__, database, loop, service, telemetry
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link
-from kea_lease_monitor.errors import ConfigurationError, MonitorError
+from kea_lease_monitor.errors import ConfigurationError, MonitorError, TemporaryError
 from kea_lease_monitor.heart import Heart
 from kea_lease_monitor.pipeline import Pipeline
 from kea_lease_monitor.settings import Choice, Flow, Settings
@@ -25,6 +27,10 @@ from kea_lease_monitor.state.store import Store
 _STOP_WITHIN = 0.5
 """Seconds that databases get to answer once we are to stop; the batch in hand is settled with the state in between."""
 
+_CREATE = """import sys
+from kea_lease_monitor.state import migrate, place
+migrate.upgrade(place.Place(sys.argv[1]))"""
+
 
 def create_state(place: Place) -> None:
     """Raises SchemaError when there is a newer one, TemporaryError."""
@@ -35,9 +41,18 @@ def create_state(place: Place) -> None:
 def open_state(place: Place) -> Store:
     """Make what is not there: an embedded database file needs no ceremony. Raises SchemaError, TemporaryError."""
     if not place.shared and os.path.isdir(os.path.dirname(place.path)) and schema.found(place) is None:
-        create_state(place)
+        _create_apart(place)
         telemetry.state_created(place.path)
     return Store(place)
+
+
+def _create_apart(place: Place) -> None:
+    """In a process of its own, so that Alembic's memory ends with it. Raises TemporaryError."""
+    command = [sys.executable, "-c", _CREATE, place.path]
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - ourselves
+    if done.returncode:
+        raise TemporaryError(done.stderr.strip().rpartition("\n")[2].partition(": ")[2])
 
 
 class Monitor:
