@@ -12,9 +12,9 @@ from host import Host, Kea
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--host", required=True, help="container of the deployed host")
+    parser.addoption("--host", required=True, help="name of the deployed host")
     parser.addoption("--address", required=True, help="address that its Kea serves")
-    parser.addoption("--bmcs", required=True, help="container that plays its BMCs")
+    parser.addoption("--bmcs", required=True, help="host that plays its BMCs")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,9 @@ import itertools
 import json
 import os
 import re
+import shlex
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
 from ipaddress import IPv4Address
@@ -25,8 +27,11 @@ PATIENCE = 60.0
 _clients = itertools.count(int(time.time() * 100) % 2**31, 200)
 """First numbers of BMCs that no other test plays, nor an earlier run on the same host."""
 
+_sockets = tempfile.TemporaryDirectory(prefix="ssh")
+"""Of the connections that all commands on a host share."""
 
-def run(*command: str, stdin: str | None = None, check: bool = True) -> str:
+
+def run(*command: str, stdin: str = "", check: bool = True) -> str:
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0 or not check, f"{' '.join(command[:8])}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout
@@ -42,7 +47,7 @@ def wait(what: str, done: Callable[[], Any]) -> Any:
 
 
 class Host:
-    """One of kea_servers; ``bmcs`` is the container that its clients are in."""
+    """One of kea_servers; ``bmcs`` is the host that its clients are on."""
 
     environment: ClassVar[dict[str, str]] = {
         "ANSIBLE_CONFIG": f"{ROOT}/ansible.cfg",
@@ -58,9 +63,21 @@ class Host:
         self.bmcs = bmcs
         # It is called after its scenario: kea-SCENARIO-...
         self.inventory = str(ROOT / "molecule" / name.split("-")[1] / "inventory")
+        self._ssh = (
+            *("ssh", "-F", f"{ROOT}/.cache/ssh_config"),
+            *("-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", f"ControlPath={_sockets.name}/%n"),
+        )
 
-    def run(self, *command: str, stdin: str | None = None, check: bool = True) -> str:
-        return run("podman", "exec", "--interactive", self.name, *command, stdin=stdin, check=check)
+    def run(self, *command: str, stdin: str = "", check: bool = True) -> str:
+        return run(*self._on(self.name, command), stdin=stdin, check=check)
+
+    def play_bmcs(self, *arguments: str) -> str:
+        """What tests/lab/bmc.py prints, run where the BMCs are."""
+        command = self._on(self.bmcs, ("python3", "-", self.address, *arguments))
+        return run(*command, stdin=(LAB / "bmc.py").read_text(), check=False)
+
+    def _on(self, name: str, command: tuple[str, ...]) -> tuple[str, ...]:
+        return (*self._ssh, name, shlex.join(command))
 
     def sql(self, statements: str, user: str = "postgres") -> list[str]:
         """The lines that psql prints."""
@@ -70,7 +87,7 @@ class Host:
     @contextmanager
     def session(self, statements: str) -> Iterator[None]:
         """Of somebody else, which stays as the statements left it; the last of them must print something."""
-        command = ["podman", "exec", "-i", self.name, "runuser", "-u", "postgres", "--", "psql", "-XAtq", "kea"]
+        command = self._on(self.name, ("runuser", "-u", "postgres", "--", "psql", "-XAtq", "kea"))
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdin
             assert process.stdout
@@ -129,7 +146,7 @@ class Host:
         """Until each lease has its reservation and its discovery file."""
         addresses = {answer["address"] for answer in answers}
         wait("every reservation", lambda: addresses <= self._reserved(answers))
-        wait("every discovery file", lambda: not [one for one in addresses if one not in self._discovered()])
+        wait("every discovery file", lambda: addresses <= self._discovered())
 
     def _reserved(self, answers: list[dict[str, Any]]) -> set[str]:
         hwaddrs = ", ".join(f"'\\x{answer['hwaddr'].replace(':', '')}'" for answer in answers)
@@ -157,19 +174,24 @@ class Kea:
 
     def ask(self, count: int, *options: str) -> list[dict[str, Any]]:
         """So many new BMCs ask for an address; what became of it."""
-        first = str(next(_clients))
-        command = ["podman", "exec", "-i", self.host.bmcs, "python3", "-", self.host.address]
-        script = (LAB / "bmc.py").read_text()
-        lines = run(*command, "--first", first, "--count", str(count), *options, stdin=script, check=False)
+        return self._asked(next(_clients), count, options)
+
+    def _asked(self, first: int, count: int, options: tuple[str, ...]) -> list[dict[str, Any]]:
+        lines = self.host.play_bmcs("--first", str(first), "--count", str(count), *options)
         return [json.loads(line) for line in lines.splitlines()]
 
     def serve(self, count: int, *options: str) -> list[dict[str, Any]]:
-        """The same, and Kea answers every single packet: nobody asks twice; and stores each lease."""
-        answers = self.ask(count, "--retry-after", "20", *options)
+        """The same, and all of them once more: Kea answers every packet at once, stores each lease and keeps it."""
+        first = next(_clients)
+        answers = self._served(first, count, options)
+        again = self._served(first, count, options)
+        assert [answer["address"] for answer in again] == [answer["address"] for answer in answers]
+        return answers
+
+    def _served(self, first: int, count: int, options: tuple[str, ...]) -> list[dict[str, Any]]:
+        answers = self._asked(first, count, ("--retry-after", "20", *options))
         assert len(answers) == count
-        assert [
-            answer for answer in answers if answer["tries"] != 1 or answer["refused"] or not answer["address"]
-        ] == []
+        assert [answer for answer in answers if (answer["tries"], answer["refused"]) != (1, 0)] == []
         assert self.stored(answers) == count
         return answers
 

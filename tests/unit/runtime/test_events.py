@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 import time
@@ -324,6 +325,36 @@ def test_events_that_the_trigger_lost_are_made_good_by_reading_all(
     assert [event.lease.address for event in events] == ["10.0.0.1"]
     now.now += 61
     assert drained(source, position)[0] == [], "made good once"
+    source.close()
+
+
+@pytest.mark.parametrize("limit", [upkeep._QUEUE_LIMIT, 1e-6], ids=["below the limit", "from the limit on"])
+def test_a_queue_in_which_no_wake_up_is_sent_any_more_is_let_go(
+    kea: Kea, link: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, limit: float
+) -> None:
+    """All of it is 8 GB. So the limit is set to 1 of its 1,048,576 pages; less than 4 pages that another database
+    filled are told to no listener here either, and whoever is at their beginning holds them."""
+    monkeypatch.setattr(upkeep, "_QUEUE_LIMIT", limit)
+    now = Time()
+    source = make(link, now.clock())
+    culprit = kea.connect()
+    with culprit.cursor() as cursor:
+        cursor.execute("LISTEN flood")
+        _events, position = drained(source, source.start(False))
+        culprit.autocommit = False
+        cursor.execute("SELECT 'stuck'")
+        kea.cluster.administer("SELECT pg_notify('flood', repeat('x', 7900) || n) FROM generate_series(1, 3) AS g (n)")
+    now.now += 6
+    position = source.read(position, 10).position
+    culprit.close()
+    [(held,)] = kea.rows("SELECT pg_notification_queue_usage()")
+    assert held >= 1e-6, "nobody but the monitor holds it now"
+    position = source.read(position, 10).position
+    [(left,)] = kea.rows("SELECT pg_notification_queue_usage()")
+    assert (left == 0) == (limit <= held)
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    assert select.select([source.fileno()], [], [], 5)[0], "no wake-up"
+    assert kinds(source, position) == ["assigned"]
     source.close()
 
 
