@@ -156,10 +156,13 @@ def test_postgresql_is_restarted(host: Host) -> None:
     answers: list[dict[str, Any]] = []
     clients = threading.Thread(target=lambda: answers.extend(kea.ask(100, "--rate", "20", "--retry-after", "4")))
     clients.start()
-    host.run("systemctl", "restart", "postgresql")
+    host.run("systemctl", "stop", "postgresql")
+    wait("a client whom Kea cannot answer", kea.complaints)
+    host.run("systemctl", "start", "postgresql")
     clients.join()
     assert len(answers) == 100
     assert [answer for answer in answers if not answer["address"] or answer["refused"]] == []
+    assert max(answer["tries"] for answer in answers) > 1, "nobody asked meanwhile"
     assert kea.stored(answers) == 100
     assert kea.process() == kea.began
     host.await_followers(answers)

@@ -121,6 +121,8 @@ OFFSET %(rows)s
 """
 """The transaction behind the youngest row that is one too many, whoever may still want it."""
 
+QUEUE_USAGE = "SELECT pg_notification_queue_usage()"
+
 HEALTH = """
 SELECT pg_notification_queue_usage(),
        CASE WHEN lost.is_called THEN lost.last_value ELSE 0 END,

@@ -64,6 +64,7 @@ class EventsSource(Source):
         self._upkeep = Upkeep(name, options.schema, options.max_rows, passed, clock)
         self._clock = clock
         self._due = clock.monotonic()
+        self._sessions = 0
         self._system = ""
         self._fresh = False
         self._woken = False
@@ -128,18 +129,22 @@ class EventsSource(Source):
         return batch
 
     def _prepare(self, session: Session) -> None:
-        """LISTEN comes before any read of a new session: what is committed in between is then read or announced."""
-        if self._upkeep.queue_full:
-            self._upkeep.queue_full = False
+        """LISTEN comes before any read of a new session: what is committed in between is then read or announced.
+
+        In a queue that is filling nobody is woken, but who begins to listen reads all of its 8 GB first.
+        """
+        if self._sessions != self._link.sessions:
+            self._sessions = self._link.sessions
+            self._system = str(session.rows(sql.IDENTITY)[0][0])
+            self._fresh = True
+            self._settling = False
+        if self._link.listening and self._upkeep.queue_full:
             session.rows("UNLISTEN *")
             self._link.listening = False
-        if self._link.listening:
+        if self._link.listening or self._upkeep.queue_filling(session):
             return
         session.rows(f'LISTEN "{self._options.channel}"')
         self._link.listening = True
-        self._system = str(session.rows(sql.IDENTITY)[0][0])
-        self._fresh = True
-        self._settling = False
         telemetry.listening(self._options.channel, self._options.schema)
 
     def _ask(self, session: Session, statement: str, **parameters: Any) -> List[Tuple[Any, ...]]:

@@ -49,8 +49,8 @@ class Upkeep:
         self._clock = clock
         self._look_due = self._prune_due = self._whole_due = clock.monotonic()
         self.queue_full = False
-        """A session that listens reads on only when a sender tells it to. When nobody sends any more, ours itself holds
-        the queue, also after the culprit has gone: so it has to listen anew."""
+        """A session that listens reads on only when a sender tells it to. When nobody sends any more, ours itself would
+        hold the queue, also after the culprit has gone: so it must not listen meanwhile."""
         self._oldest: Tuple[Optional[int], float] = (None, self._look_due)
 
     def begin(self, session: Session) -> Health:
@@ -76,6 +76,11 @@ class Upkeep:
             raise PositionLostError("the trigger was changed, or disabled for a while")
         if not health.working and now >= self._whole_due:
             raise PositionLostError("no trigger tells of changes, so all leases are read each minute")
+
+    def queue_filling(self, session: Session) -> bool:
+        """Looked at anew, before we listen."""
+        self.queue_full = session.rows(sql.QUEUE_USAGE)[0][0] >= _QUEUE_LIMIT
+        return self.queue_full
 
     def passed(self, position: EventPosition) -> None:
         """Rows before this place are not wanted any more."""
