@@ -7,7 +7,7 @@ VENV = $(eval VENV := $$(shell $(LAB) setup))$(VENV)
 BIN = $(VENV)/bin
 RUN = PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.cache/ansible" ANSIBLE_FORCE_COLOR=1
 CRASH = $(RUN) PYTHONPATH=tests/crash:tests/unit:tests/unit/plugins:tests/lab:roles/kea_lease_monitor/files:.collections $(BIN)/python tests/crash/crash.py
-SCENARIOS := file database events remote lfc tls upgrade harmless
+SCENARIOS := file database events remote lfc tls upgrade
 
 BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-monitor
 

@@ -338,6 +338,7 @@ def test_a_queue_in_which_no_wake_up_is_sent_any_more_is_let_go(
     now = Time()
     source = make(link, now.clock())
     culprit = kea.connect()
+    process = culprit.info.backend_pid
     with culprit.cursor() as cursor:
         cursor.execute("LISTEN flood")
         _events, position = drained(source, source.start(False))
@@ -352,6 +353,9 @@ def test_a_queue_in_which_no_wake_up_is_sent_any_more_is_let_go(
     assert of_newcomer.listening == (limit == 0.5), "who begins to listen reads all that is in the queue"
     of_newcomer.close()
     culprit.close()
+    due = time.monotonic() + 5
+    while kea.rows("SELECT 1 FROM pg_stat_activity WHERE pid = %s", process):
+        assert time.monotonic() < due, "its process does not end"
     [(left,)] = kea.rows("SELECT pg_notification_queue_usage()")
     assert (left == 0) == (limit < 0.5), "nobody but the monitor may hold it now"
     source.read(position, 10)
