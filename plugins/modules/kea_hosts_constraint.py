@@ -17,7 +17,9 @@ description:
     without a moment in which the old one is gone and the new one is not there.
   - The index is built with C(CREATE UNIQUE INDEX CONCURRENTLY) and attached afterwards, so Kea goes on reading and
     writing reservations. Building waits up to a minute for older transactions; that holds up nobody. An invalid index
-    that an interrupted run left behind is built anew.
+    that an interrupted run left behind is built anew. When duplicates appear while it is built, it is dropped again.
+  - The index is marked by C(fillfactor=90), which is PostgreSQL's default for it and changes nothing.
+  - C(hosts) must be a plain table, as Kea makes it.
   - Kea's own partial unique indexes are never touched.
 author:
   - The baremetal.kea authors (@baremetal)
@@ -41,8 +43,11 @@ options:
   state:
     description:
       - V(present) makes sure that the constraint is there. Nothing is added when another constraint or index, whatever
-        its name, guarantees the same already; that one is reported in RV(equivalents).
-      - V(absent) removes the constraint if this module made it, and any index that an interrupted run left behind.
+        its name, guarantees the same already, be it with columns in descending order or with C(INCLUDE); that one is
+        reported in RV(equivalents).
+      - V(absent) removes the constraint if this module made it, and the index that an interrupted run left behind. An
+        index under its name, or under that and C(_new), is taken for such a one if it has the columns of the constraint
+        in plain order and either bears the mark or is invalid.
     type: str
     choices: [present, absent]
     default: present

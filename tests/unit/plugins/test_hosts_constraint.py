@@ -111,13 +111,13 @@ def test_duplicates_are_refused_with_samples(database: Database) -> None:
     assert NAME not in dict(indexes(database))
 
 
-def make_invalid_index(database: Database, name: str) -> None:
+def make_invalid_index(database: Database, name: str, columns: str = COLUMNS) -> None:
     """As an interrupted run leaves it: the build meets a duplicate and fails."""
     database.execute("DROP INDEX key_dhcp4_identifier_subnet_id")
     database.host()
     database.host()
     with pytest.raises(psycopg2.errors.UniqueViolation):
-        database.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON hosts ({COLUMNS})")
+        database.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON hosts ({columns})")
     database.execute("DELETE FROM hosts")
 
 

@@ -1,0 +1,183 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""kea_hosts_constraint: what it takes for its own work, and what it refuses to build on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import psycopg2
+import pytest
+from test_hosts_constraint import COLUMNS, KEA_INDEXES, NAME, UNIQUE, constraints, indexes, make_invalid_index
+
+if TYPE_CHECKING:
+    from postgres_helpers import Database
+
+pytestmark = pytest.mark.postgres
+
+
+def leave_unattached(database: Database) -> None:
+    """As a run leaves it that was interrupted after the build."""
+    with database.session(autocommit=False) as other:
+        other.execute("LOCK TABLE hosts IN ACCESS SHARE MODE")
+        assert database.constraint(lock_timeout=20, lock_retries=0)["sqlstate"] == "55P03"
+
+
+@pytest.mark.parametrize("name", [NAME, NAME + "_new"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "CREATE INDEX {name} ON hosts (hostname)",
+        "CREATE UNIQUE INDEX {name} ON hosts (host_id, dhcp_identifier)",
+        "CREATE UNIQUE INDEX {name} ON hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id)",
+    ],
+)
+def test_absent_leaves_an_index_of_somebody_else(database: Database, name: str, shape: str) -> None:
+    database.execute(shape.format(name=name))
+    before = indexes(database)
+    assert not database.constraint(state="absent")["changed"]
+    assert indexes(database) == before
+
+
+@pytest.mark.parametrize("name", [NAME, NAME + "_new"])
+def test_an_invalid_index_of_another_shape_is_not_ours(database: Database, name: str) -> None:
+    make_invalid_index(database, name, "dhcp_identifier, dhcp4_subnet_id")
+    before = indexes(database)
+    assert not database.constraint(state="absent")["changed"]
+    if name != NAME:
+        database.execute(f"ALTER TABLE hosts ADD CONSTRAINT {NAME} UNIQUE (dhcp_identifier, dhcp4_subnet_id)")
+        before = indexes(database)
+    for check in (True, False):
+        assert "is taken by something else" in database.constraint(check=check)["msg"]
+    assert indexes(database) == before
+
+
+def test_an_index_that_was_built_and_not_attached_goes_with_absent(database: Database) -> None:
+    before = indexes(database)
+    leave_unattached(database)
+    assert indexes(database) != before
+    checked = database.constraint(check=True, state="absent")
+    assert NAME in checked["diff"]["before"]
+    assert database.constraint(state="absent")["queries"] == checked["queries"]
+    assert indexes(database) == before
+    assert not database.constraint(state="absent")["changed"]
+
+
+def test_the_successor_of_a_wrong_constraint_goes_with_absent(database: Database) -> None:
+    database.execute(f"ALTER TABLE hosts ADD CONSTRAINT {NAME} UNIQUE (dhcp_identifier, dhcp4_subnet_id)")
+    before = indexes(database)
+    leave_unattached(database)
+    assert len(indexes(database)) == len(before) + 1
+    assert database.constraint(state="absent")["changed"]
+    assert indexes(database) == before
+
+
+def test_an_index_of_somebody_else_is_said_to_stay(database: Database) -> None:
+    database.execute(f"CREATE UNIQUE INDEX {NAME} ON hosts ({COLUMNS})")
+    assert f"{NAME} was not made by this module" in str(database.constraint(state="absent")["warnings"])
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [
+        f"CREATE TABLE {NAME} (x int)",
+        f"CREATE VIEW {NAME} AS SELECT 1",
+        f"CREATE SEQUENCE {NAME}",
+        f"CREATE INDEX {NAME} ON lease4 (hostname)",
+        f"ALTER TABLE hosts ADD CONSTRAINT {NAME} UNIQUE (host_id, dhcp4_subnet_id); CREATE TABLE {NAME}_new (x int)",
+        f"ALTER TABLE hosts ADD CONSTRAINT {NAME} UNIQUE (host_id); "
+        f"ALTER TABLE hosts ADD CONSTRAINT {NAME}_new UNIQUE (host_id, dhcp4_subnet_id)",
+    ],
+)
+def test_a_name_that_is_taken_shows_in_check_mode(database: Database, taken: str) -> None:
+    database.execute(taken)
+    before = indexes(database), constraints(database)
+    for check in (True, False):
+        result = database.constraint(check=check)
+        assert result["failed"], check
+        assert "is taken by something else" in result["msg"]
+        assert NAME in result["msg"]
+    assert (indexes(database), constraints(database)) == before
+
+
+ODD = {
+    "a partitioned table": f"CREATE TABLE odd.hosts (host_id int, {COLUMNS.replace(',', ' int,')} int) "
+    "PARTITION BY LIST (host_id)",
+    "a view": "CREATE VIEW odd.hosts AS SELECT * FROM public.hosts",
+    "a materialized view": "CREATE MATERIALIZED VIEW odd.hosts AS SELECT * FROM public.hosts",
+    "a foreign table": "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; "
+    "CREATE FOREIGN TABLE odd.hosts (host_id int) SERVER s",
+    "a table that others inherit from": "CREATE TABLE odd.hosts (LIKE public.hosts); "
+    "CREATE TABLE odd.child () INHERITS (odd.hosts)",
+    "no table": "CREATE SEQUENCE odd.hosts",
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_what_is_no_plain_table_is_refused(database: Database, what: str) -> None:
+    database.execute("CREATE SCHEMA odd", ODD[what])
+    for check in (True, False):
+        result = database.constraint(check=check, schema="odd")
+        assert result["failed"]
+        assert f"odd.hosts is {what}" in result["msg"]
+        assert "option schema" in result["msg"]
+    assert not database.constraint(schema="odd", state="absent")["changed"]
+
+
+def commit_when_waited_for(database: Database, other: psycopg2.extensions.cursor) -> None:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE UNIQUE%' AND wait_event_type = 'Lock'"
+    deadline = time.monotonic() + 30
+    while not database.value(waiting) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    other.connection.commit()
+
+
+def test_duplicates_that_appear_during_the_build(database: Database) -> None:
+    """They are not to be seen before the build, which waits for the transaction that makes them."""
+    database.execute(*(f"DROP INDEX {name}" for name in KEA_INDEXES))
+    before = indexes(database)
+    with database.session(autocommit=False) as other:
+        for address in (1, 2):
+            other.execute(
+                "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address) "
+                f"VALUES ('\\x0a', 0, 7, {address})"
+            )
+        committer = threading.Thread(target=commit_when_waited_for, args=(database, other))
+        committer.start()
+        result = database.constraint()
+        committer.join()
+    assert result["sqlstate"] == "23505"
+    assert result["duplicates"] == 1
+    assert result["samples"] == [{"identifier": "0a", "identifier_type": 0, "subnet_id": 7, "host_ids": [1, 2]}]
+    assert indexes(database) == before
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "(dhcp_identifier DESC, dhcp_identifier_type, dhcp4_subnet_id)",
+        "(dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id NULLS FIRST)",
+        f"({COLUMNS}) INCLUDE (hostname)",
+    ],
+)
+def test_an_equivalent_in_another_order_or_with_more_in_it(database: Database, columns: str) -> None:
+    database.execute(f"CREATE UNIQUE INDEX by_hand ON hosts {columns}")
+    result = database.constraint()
+    assert not result["changed"]
+    assert result["equivalents"] == ["by_hand"]
+    # What it is reported for: a plain UPSERT can rely on it.
+    for _round in range(2):
+        database.execute(
+            f"INSERT INTO hosts ({COLUMNS}) VALUES ('\\x01', 0, 1) ON CONFLICT ({COLUMNS}) DO UPDATE SET hostname = 'x'"
+        )
+    assert database.value("SELECT count(*) FROM hosts") == 1
+
+
+@pytest.mark.parametrize("weaker", [f"({COLUMNS}, hostname)", f"({COLUMNS}) WHERE dhcp4_subnet_id > 0"])
+def test_a_weaker_index_is_no_equivalent(database: Database, weaker: str) -> None:
+    database.execute(f"CREATE UNIQUE INDEX by_hand ON hosts {weaker}")
+    assert database.constraint()["equivalents"] == []
+    assert constraints(database) == {NAME: UNIQUE}
