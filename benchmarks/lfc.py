@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +57,24 @@ def timed(command: list[str]) -> Run:
     return Run(time.monotonic() - started, usage.ru_maxrss / 1024)
 
 
+@contextlib.contextmanager
+def answering(path: str) -> Iterator[None]:
+    """A stand-in for Kea, which is asked once whether it is loading its leases."""
+
+    def answer() -> None:
+        channel = listener.accept()[0]
+        with channel:
+            channel.recv(65536)
+            channel.sendall(b'{"result": 0}')
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        threading.Thread(target=answer, daemon=True).start()
+        yield
+    os.unlink(path)
+
+
 class Bench:
     """A directory with a lease file that a clean-up has yet to read."""
 
@@ -76,11 +98,13 @@ class Bench:
     def program(self) -> Run:
         """What it does beside kea-lfc and the reload: a rename is no work, and Kea's reload is Kea's."""
         self.prepare()
+        kea = f"{self.current}.socket"
         options = {"lease-file": self.current, "state-directory": os.path.dirname(self.current), "family": "4"}
-        options.update({"strategy": "rotate", "control-socket": "none", "kea-config": "none", "kea-program": "none"})
+        options.update({"strategy": "rotate", "control-socket": kea, "kea-config": "none", "kea-program": "none"})
         options["kea-lfc"] = shutil.which("kea-lfc") or "kea-lfc"
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        return timed([sys.executable, "-m", "kea_lfc_cleanup", *words])
+        with answering(kea):
+            return timed([sys.executable, "-m", "kea_lfc_cleanup", *words])
 
 
 def compare(directory: str, leases: int, times: int) -> list[report.Row]:

@@ -7,6 +7,7 @@ unix socket. Where it starts a clean-up, this stand-in does what the server does
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -19,7 +20,7 @@ import pytest
 from kea_lfc_cleanup import strategies
 from kea_lfc_cleanup.cli import BUSY, DONE, FAILED
 
-from lfc.world import COLUMNS, Server, need, row
+from lfc.world import COLUMNS, Server, hanging, need, row
 
 # src/share/api/kea-lfc-start.json at 3.1.2 and later.
 STARTED = {"result": 0, "text": "kea-lfc started"}
@@ -110,6 +111,22 @@ def test_started_is_not_believed_either(stand_in: StandIn, lfc: str) -> None:
     assert stand_in.kea.clean("command") == FAILED
     assert "kea-lfc left" in stand_in.kea.state()["message"]
     assert "journalctl -t kea-lfc" in stand_in.kea.state()["message"]
+
+
+def test_what_a_hanging_kea_lfc_writes_is_not_taken_from_it(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strategies, "_DEADLINE", 0.3)
+    stand_in.lfc = need("true")
+    output = Path(stand_in.kea.files.output)
+    with contextlib.ExitStack() as stack:
+
+        def hang(step: str) -> None:
+            if step == "wait for kea-lfc":
+                stack.enter_context(hanging(stand_in.kea))
+                output.write_text("half a ro")
+
+        assert stand_in.kea.clean("command", hang) == FAILED
+    assert output.exists()
+    assert "kea-lfc is still at work as process" in stand_in.kea.state()["message"]
 
 
 def test_a_recycled_pid_would_be_running_already_for_ever(stand_in: StandIn) -> None:

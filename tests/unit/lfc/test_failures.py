@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kea_lfc_cleanup import strategies
 from kea_lfc_cleanup.cli import BUSY, DONE, FAILED
 
-from lfc.world import COLUMNS, Server, need, row
+from lfc.world import COLUMNS, Server, hanging, need, row, until
 
 
 def bad_rows(number: int) -> str:
@@ -264,6 +265,52 @@ def test_a_reader_is_no_writer(kea: Server) -> None:
 def test_an_error_of_the_system_is_a_sentence_too(kea: Server) -> None:
     assert kea.clean("rotate", **{"lease-file": "/nowhere/kea-leases4.csv"}) == FAILED
     assert "No such file or directory: '/nowhere/.kea-leases4.csv.lock'" in message(kea)
+
+
+@pytest.mark.parametrize("strategy", ["rotate", "finish"])
+def test_an_interrupted_run_is_left_until_kea_has_loaded_it(
+    kea: Server, strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Kea that is just starting looks for kea-lfc's PID file first and loads .2 and .1 then, one after the other."""
+    monkeypatch.setattr(strategies, "_JUST_ROTATED", 0.0)
+    kea.add([1])
+    kea.stop()
+    os.rename(kea.files.current, kea.files.rotated)
+    assert kea.clean(strategy, **{"lfc-interval": "3600"}) == FAILED
+    assert "Kea does not answer status-get" in message(kea)
+    assert kea.leftovers() == [".1"]
+    kea.start()
+    assert kea.clean(strategy, **{"lfc-interval": "3600"}) == DONE
+    assert kea.state()["outcome"] == "finished"
+    assert serves_still(kea)
+
+
+def test_the_reload_that_finishes_an_interrupted_run_is_tested_first_too(kea: Server) -> None:
+    kea.add([1])
+    good = kea.config.read_text()
+    with open(kea.files.current, "a"):
+        assert kea.clean("rotate") == FAILED
+        kea.config.write_text("{")
+        assert kea.clean("rotate") == FAILED
+        assert f"mend {kea.config}, nothing was done" in message(kea)
+    kea.config.write_text(good)
+    assert kea.clean("rotate") == DONE
+    assert serves(kea)
+
+
+def test_a_clean_up_of_keas_own_that_hangs_is_no_success(kea: Server) -> None:
+    until(lambda: kea.ask("status-get")["arguments"]["uptime"] > 2, "an uptime of two intervals")
+    with hanging(kea):
+        assert kea.clean("finish", **{"lfc-interval": "3600"}) == DONE
+        assert kea.clean("finish", **{"lfc-interval": "1"}) == FAILED
+    assert "has not cleaned up for two of its intervals" in message(kea)
+
+
+def test_a_report_that_cannot_be_written_is_a_sentence_too(kea: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    assert kea.clean("rotate", **{"state-directory": "/nowhere"}) == FAILED
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("failed by strategy rotate (asked for): the report cannot be written (")
+    assert last.endswith("make room or mend /nowhere, then run this again")
 
 
 def test_a_success_stays_known_over_a_failure(kea: Server) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -12,12 +13,13 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from kea_lfc_cleanup import cli
 from kea_lfc_cleanup.files import LeaseFiles
+from kea_lfc_cleanup.processes import cleaning
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PACKAGE = REPOSITORY / "roles/kea_lfc_timer/files"
@@ -63,6 +65,18 @@ def row(number: int, expire: int = 2000000000) -> str:
     """A lease as Kea 2.2 writes it."""
     hwaddr = ":".join(f"{byte:02x}" for byte in (2, 0xBC, *number.to_bytes(4, "big")))
     return f"{address(number)},{hwaddr},,3600,{expire},1,0,0,bmc-{number},0,\n"
+
+
+@contextlib.contextmanager
+def hanging(kea: Server) -> Iterator[None]:
+    """A kea-lfc that works on that Kea's files and never ends."""
+    command = ["kea-lfc", "-c", "import signal; signal.pause()", kea.files.pid]
+    with subprocess.Popen(command, executable=need("python3")) as process:
+        try:
+            until(lambda: cleaning(kea.files) == process.pid, "it")
+            yield
+        finally:
+            process.kill()
 
 
 class Server:

@@ -53,7 +53,15 @@ def main(words: Sequence[str], on_step: Optional[Callable[[str], None]] = None) 
     report.close()
     # Before anything is written, because the disk may be full.
     print(report.sentence(), flush=True)
-    report.write(options.state_directory, options.family)
+    try:
+        report.write(options.state_directory, options.family)
+    except OSError as error:
+        where = options.state_directory
+        report.failed(
+            "failed", f"the report cannot be written ({error}): make room or mend {where}, then run this again"
+        )
+        print(report.sentence(), flush=True)
+        code = FAILED
     return code
 
 

@@ -13,6 +13,7 @@ from kea_lfc_cleanup import files as lease_files
 from kea_lfc_cleanup.errors import CleanupError
 from kea_lfc_cleanup.files import LeaseFiles, Stamp
 from kea_lfc_cleanup.kea import Lfc
+from kea_lfc_cleanup.processes import cleaning
 
 _TOO_MANY = "exceeded maximum number of failures"
 _AGAIN = "then run this again"
@@ -27,13 +28,17 @@ def check_result(files: LeaseFiles, former: Stamp, said: Optional[Lfc]) -> None:
         _sync(files.previous)
         return
     cause = _cause(files, said)
-    # Only ever a copy, and Kea needs the space.
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(files.output)
+    if cleaning(files) is None:
+        # Only ever a copy, and Kea needs the space.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(files.output)
     raise CleanupError(f"{cause} (no row of a lease is lost, Kea loads what is left as well)")
 
 
 def _cause(files: LeaseFiles, said: Optional[Lfc]) -> str:
+    number = cleaning(files)
+    if number is not None:
+        return f"kea-lfc is still at work as process {number}: look why it does not end, {_AGAIN}"
     last = said.errors[-1] if said and said.errors else ""
     if said and said.killed_by:
         return (

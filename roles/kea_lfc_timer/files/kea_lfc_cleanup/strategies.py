@@ -95,6 +95,7 @@ def finish(host: Host) -> Steps:
     files = host.files
     yield "look for traces of a killed run"
     if cleaning(files) is not None or _younger(files.rotated, _JUST_ROTATED):
+        _watch(host)  # It may hang.
         host.report.nothing("Kea's own clean-up is running")
         return
     mend_pid_file(files)
@@ -116,6 +117,9 @@ def _finish_interrupted(host: Host) -> Generator[str, None, bool]:
         os.unlink(files.rotated)
     if not os.path.exists(files.rotated) and not os.path.exists(files.completed):
         return False
+    # A Kea that is loading its leases does not answer. It looks for kea-lfc's PID file before it begins only, and would
+    # not know the rows of a .1 that is removed while it reads .2.
+    host.kea.ask("status-get")
     if os.path.exists(files.rotated) and lease_files.is_written_to(files.rotated):
         if not os.path.exists(files.current):
             yield "put the lease file back"
@@ -123,6 +127,8 @@ def _finish_interrupted(host: Host) -> Generator[str, None, bool]:
             if not os.path.exists(files.completed):
                 return False
         else:
+            yield "test the configuration"
+            host.kea.test()
             yield "reload Kea"
             _reload(host)
             if lease_files.is_written_to(files.rotated):
