@@ -77,7 +77,9 @@ def ensure(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks, ch
         _refuse_waiting(cursor, wanted)
     queries = _notify_changes.Changes(cursor, wanted.schema, wanted.event_schema, before, after).statements()
     if queries and not check_mode:
-        _postgres.run_together(cursor, queries, locks)
+        share = _share(locks, before, after)
+        _postgres.set_lock_timeout(cursor, share.timeout)
+        _postgres.run_together(cursor, queries, share)
         _verify(_read(cursor, wanted), after)
     counted = wanted.present and before["lost_counter"]
     return {
@@ -87,6 +89,12 @@ def ensure(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks, ch
         "state": after,
         "lost_events": count_lost(cursor, wanted.event_schema) if counted else 0,
     }
+
+
+def _share(locks: _postgres.Locks, before: State, after: State) -> _postgres.Locks:
+    """While the second lease table is waited for, Kea waits for the first: so they share the time."""
+    locked = [family for family in _notify_sql.FAMILIES if any(before[key] != after[key] for key in family.triggers)]
+    return locks._replace(timeout=max(1, locks.timeout // max(1, len(locked))))
 
 
 def _read(cursor: extensions.cursor, wanted: Wanted) -> State:

@@ -18,6 +18,7 @@ description:
     not notify while the notification queue of the server is filling up.
   - All objects are compared with the catalogue, each with its definition, owner and rights, and any difference is
     mended. All statements run in one transaction under O(lock_timeout), so nothing is ever half done.
+    When they lock both C(lease4) and C(lease6), each is waited for half of that time.
   - Works with the schemas 13.0 (Kea 2.2) to 34.0 (Kea 3.2), and stays in place when C(kea-admin db-upgrade) runs.
 author:
   - The baremetal.kea authors (@baremetal)

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from postgres_helpers import KEA, MONITOR
 
 if TYPE_CHECKING:
+    import psycopg2
     from postgres_helpers import Database
 
 pytestmark = pytest.mark.postgres
@@ -97,6 +100,62 @@ def test_a_payload_holds_the_keys(database: Database) -> None:
         "op": "I", "address": "2001:db8::1", "subnet_id": 7, "duid": "0001", "hwaddr": "02", "iaid": 99,
         "lease_type": 2, "prefix_len": 56, "state": 0,
     }  # fmt: skip
+
+
+def wait_for(database: Database, query: str) -> None:
+    """Until a statement that begins so waits for a lock."""
+    waiting = f"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '{query}%' AND wait_event_type = 'Lock'"
+    deadline = time.monotonic() + 30
+    while not database.value(waiting):
+        assert time.monotonic() < deadline, query
+        time.sleep(0.005)
+
+
+def test_a_writer_waits_no_longer_than_one_table_is_to_be_waited_for(database: Database) -> None:
+    """Both tables are locked in one transaction: lease4 is waited for, held, and then lease6 is not to be had."""
+    waited = []
+
+    def write() -> None:
+        wait_for(database, "CREATE TRIGGER")
+        start = time.monotonic()
+        database.lease()
+        waited.append(time.monotonic() - start)
+
+    def let_go(four: psycopg2.extensions.cursor) -> None:
+        """Of lease4, most of the way to the end of our patience."""
+        wait_for(database, "CREATE TRIGGER")
+        time.sleep(0.35)
+        four.connection.rollback()
+
+    with database.session(autocommit=False) as four, database.session(autocommit=False) as six:
+        four.execute("LOCK TABLE lease4 IN ROW EXCLUSIVE MODE")
+        six.execute("LOCK TABLE lease6 IN ROW EXCLUSIVE MODE")
+        threads = [threading.Thread(target=write), threading.Thread(target=let_go, args=(four,))]
+        for thread in threads:
+            thread.start()
+        result = database.notify(lease6=True, lock_timeout=1000, lock_retries=0)
+        for thread in threads:
+            thread.join()
+    assert result["sqlstate"] == "55P03"
+    assert "No lock within 500 ms" in result["msg"]
+    assert waited[0] < 1
+    assert not database.fetch("SELECT FROM pg_trigger WHERE tgname LIKE 'kea_lease_notify%'")
+
+
+def test_one_table_has_the_whole_bound(database: Database) -> None:
+    database.notify(lease6=True)
+    database.execute("DROP TRIGGER kea_lease_notify_trigger ON lease6")
+    with database.session(autocommit=False) as six:
+        six.execute("LOCK TABLE lease6 IN ROW EXCLUSIVE MODE")
+        result = database.notify(lease6=True, lock_timeout=30, lock_retries=0)
+    assert "No lock within 30 ms" in result["msg"]
+
+
+def test_half_of_the_shortest_bound_is_still_one(database: Database) -> None:
+    """A lock_timeout of 0 would be no bound at all."""
+    with database.session(autocommit=False) as six:
+        six.execute("LOCK TABLE lease6 IN ROW EXCLUSIVE MODE")
+        assert database.notify(lease6=True, lock_timeout=1, lock_retries=0)["sqlstate"] == "55P03"
 
 
 DRIFT = {

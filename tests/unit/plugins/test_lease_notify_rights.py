@@ -1,0 +1,62 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""kea_lease_notify where ALTER DEFAULT PRIVILEGES gives rights that nobody asked for, or takes those of the owner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from postgres_helpers import KEA, MONITOR
+
+if TYPE_CHECKING:
+    from postgres_helpers import Database
+
+pytestmark = pytest.mark.postgres
+
+DEFAULTS = {
+    "everybody, everything": "GRANT ALL ON {kind} TO PUBLIC",
+    "the reader, too much": 'GRANT ALL ON {kind} TO "' + MONITOR + '"',
+    "the reader, to grant onwards": 'GRANT {right} ON {kind} TO "' + MONITOR + '" WITH GRANT OPTION',
+    "not even the owner": 'REVOKE ALL ON {kind} FROM "' + KEA + '"',
+}
+KINDS = {"SCHEMAS": "USAGE", "TABLES": "SELECT", "SEQUENCES": "SELECT", "FUNCTIONS": "EXECUTE"}
+GONE = {
+    "SCHEMAS": "DROP SCHEMA kea_events CASCADE",
+    "TABLES": "DROP TABLE kea_events.lease_event",
+    "SEQUENCES": "DROP SEQUENCE kea_events.lease_event_lost",
+    "FUNCTIONS": "DROP FUNCTION public.kea_lease_notify() CASCADE",
+}
+
+
+@pytest.mark.parametrize("maker", ["postgres", KEA])
+@pytest.mark.parametrize("default", DEFAULTS)
+def test_default_privileges_do_not_reach_what_is_made(database: Database, maker: str, default: str) -> None:
+    """All objects made under them, then each of them alone, have the rights they should have, and no drift."""
+    wanted = database.notify()["state"]
+    for kind, right in KINDS.items():
+        statement = DEFAULTS[default].format(kind=kind, right=right)
+        database.execute(f'ALTER DEFAULT PRIVILEGES FOR ROLE "{maker}" {statement}')
+    for kind, gone in GONE.items():
+        database.execute(gone)
+        applied = database.notify(login_user=maker)
+        assert applied.get("state") == wanted, (kind, applied)
+        again = database.notify(login_user=maker)
+        assert not again["changed"], kind
+
+
+def test_rights_that_came_by_default_privileges_are_drift(database: Database) -> None:
+    """Somebody else makes the table under them; the module finds it with rights that it should not have."""
+    wanted = database.notify()["state"]
+    database.execute(
+        f'ALTER DEFAULT PRIVILEGES FOR ROLE "{KEA}" GRANT ALL ON TABLES TO PUBLIC',
+        f'SET ROLE "{KEA}"; CREATE TABLE kea_events.other (LIKE kea_events.lease_event INCLUDING ALL); '
+        "DROP TABLE kea_events.lease_event; ALTER TABLE kea_events.other RENAME TO lease_event; RESET ROLE",
+    )
+    checked = database.notify(check=True)
+    assert "public" in checked["diff"]["before"]
+    applied = database.notify()
+    assert applied["queries"] == checked["queries"]
+    assert applied["state"] == wanted
+    assert not database.notify()["changed"]
