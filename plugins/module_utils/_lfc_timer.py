@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from ansible_collections.baremetal.kea.plugins.module_utils import _lfc_units, _systemd
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import KeaConfigError, update
@@ -80,15 +80,19 @@ class Timer:
         asleep = not (before["active"] and before["enabled"])
         switched = self._set_interval(takes_over)
         if not self._check:
-            if stale:
-                self._releases.install(name, files)
-                self._releases.activate(name)
-            if renewed:
-                self._write(units)
-                self._prove(before, taken_over)
-            if renewed or asleep:
-                self._systemctl("enable", "--quiet", self._names["timer"])
-                self._systemctl("restart", self._names["timer"])
+            try:
+                if stale:
+                    self._releases.install(name, files)
+                    self._releases.activate(name)
+                if renewed:
+                    self._write(units)
+                    self._prove()
+                if renewed or asleep:
+                    self._start()
+            except (OSError, TimerError) as error:
+                self._go_back(before, taken_over)
+                message = f"The timer is as it was before: {error}"
+                raise TimerError(message, getattr(error, "journal", None)) from error
             self._releases.prune()
         return renewed or switched or asleep
 
@@ -98,7 +102,12 @@ class Timer:
         if before["units"] and not self._check:
             self._systemctl("disable", "--now", "--quiet", self._names["timer"])
             self._systemctl("stop", self._names["service"])
-        changed = self._set_interval(False) or bool(before["units"])
+        try:
+            changed = self._set_interval(False) or bool(before["units"])
+        except (KeaConfigError, KeaJsonError, TimerError):
+            if before["active"] and not self._check:
+                self._start()
+            raise
         if changed and not self._check:
             self._write({})
             self._remove_reports()
@@ -149,22 +158,30 @@ class Timer:
                 f"Kea did not serve with another lfc-interval ({error}); it is as it was before"
             ) from error
 
-    def _prove(self, before: Dict[str, Any], taken_over: bool) -> None:
-        """One run. Whatever it says but that others are at work takes the timer back."""
+    def _prove(self) -> None:
+        """One run, that may say nothing worse than that others are at work. Raises TimerError."""
         self._systemctl("reset-failed", "--quiet", self._names["service"])
-        self._systemctl("start", self._names["service"])
-        code, out, _err = self._module.run_command(
-            ["systemctl", "show", "--property=ExecMainStatus", "--value", self._names["service"]]
-        )
+        started, _out, refused = self._systemctl("start", self._names["service"])
+        code, out, _err = self._systemctl("show", "--property=ExecMainStatus", "--value", self._names["service"])
         status = out.strip()
-        if code == 0 and status in ("0", str(BUSY)):
+        # A unit that systemd refuses to load has never ended with anything but 0.
+        if code == 0 and (status == str(BUSY) or (started == 0 and status == "0")):
             return
         journal = self._journal()
-        self._go_back(before, taken_over)
-        said = next((line for line in reversed(journal) if line.startswith("failed by ")), f"it ended with {status}")
-        raise TimerError(f"The first clean-up did not succeed, and the timer is as it was before: {said}", journal)
+        reasons = [line for line in reversed(journal) if line.startswith("failed by ")]
+        said = reasons[0] if reasons else f"it ended with {status}. {refused.strip()}"
+        raise TimerError(f"the first clean-up did not succeed: {said}", journal)
+
+    def _start(self) -> None:
+        """Raises TimerError if systemd does not take the timer; a calendar that it cannot read shows only here."""
+        for verb in ("enable", "restart"):
+            code, _out, refused = self._systemctl(verb, "--quiet", self._names["timer"])
+            if code:
+                raise TimerError(f"systemctl {verb} {self._names['timer']} failed: {refused.strip()}")
 
     def _go_back(self, before: Dict[str, Any], taken_over: bool) -> None:
+        if not before["units"]:
+            self._systemctl("disable", "--now", "--quiet", self._names["timer"])
         self._write(before["units"])
         self._systemctl("reset-failed", "--quiet", self._names["service"])
         if before["release"]:
@@ -172,6 +189,8 @@ class Timer:
         else:
             self._releases.remove_all()
         self._set_interval(taken_over)
+        if before["active"]:
+            self._systemctl("restart", self._names["timer"])
 
     def _write(self, units: Dict[str, str]) -> None:
         for path in self._paths():
@@ -203,8 +222,9 @@ class Timer:
         names = _lfc_units.unit_names(10 - self._family)
         return os.path.exists(os.path.join(_lfc_units.DIRECTORY, names["service"]))
 
-    def _systemctl(self, *words: str) -> None:
-        self._module.run_command(["systemctl", *words])
+    def _systemctl(self, *words: str) -> Tuple[int, str, str]:
+        done: Tuple[int, str, str] = self._module.run_command(["systemctl", *words])
+        return done
 
     def _journal(self) -> List[str]:
         command = ["journalctl", "--unit", self._names["service"], "--lines", str(JOURNAL_LINES)]
