@@ -45,7 +45,7 @@ class Journal:
 
     def residue(self, key: str) -> List[Tuple[int, int]]:
         """Address and end of rows of no use in the database of that key."""
-        return [(address, end) for address, end in self._state["residue"].get(key, [])]
+        return [tuple(row) for row in self._state["residue"].get(key, [])]
 
     def open(self, source: str, target: str, backup: str, ends: Sequence[Tuple[int, int]]) -> None:
         """Before the first lease is carried: from now on these rows count nowhere but where Kea serves from."""

@@ -125,7 +125,7 @@ def test_leases_with_the_longest_and_with_empty_values(host: Host, kea: Kea) -> 
 def test_the_monitor_is_killed(host: Host, kea: Kea) -> None:
     before = host.lost()
     answers = []
-    for _ in range(2):
+    for _again in range(2):
         wait("the monitor", lambda: host.metric("events_lost") is not None)
         host.run("systemctl", "kill", "--signal=KILL", "kea-lease-monitor")
         answers += kea.serve(CLIENTS)

@@ -319,4 +319,6 @@ class StateContract:
         assert state.registrations()[1] == Registration("two", "again", 5.0, None)
 
     def test_the_claim_is_ours_and_stays(self, state: Store) -> None:
-        assert state.claim("one") == state.claim("one") is not None
+        claimed = state.claim("one")
+        assert claimed is not None
+        assert claimed == state.claim("one")
