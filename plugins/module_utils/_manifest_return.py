@@ -1,0 +1,104 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the ways back: after a change that failed, and from all that was deployed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Sequence
+
+from ansible_collections.baremetal.kea.plugins.module_utils import _manifest_things, _state_text
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest import Entry, Manifest, ManifestError
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest_record import Thing
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+
+class Step(NamedTuple):
+    """What going back does to one thing."""
+
+    entry: Entry
+    done: str
+    """Why there is nothing to do; empty when there is."""
+    stays: str
+    """Why it stays all the same, and in the manifest; empty when it does not."""
+
+    @property
+    def moves(self) -> bool:
+        return not self.done and not self.stays
+
+    def __str__(self) -> str:
+        verb = "is removed" if self.entry.found["state"] == "absent" else "is put back as it was found"
+        return f"{self.entry.kind} {self.entry.name}: {self.done or self.stays or verb}"
+
+
+def drift(module: AnsibleModule, manifest: Manifest) -> List[Dict[str, Any]]:
+    """What a person has changed since the last deployment, each with C(key), C(made) and C(now). Nothing is known of
+    what an unfinished one changed, so that counts as its own."""
+    differences = []
+    for entry in manifest.entries.values() if manifest.unfinished is None else []:
+        now = _manifest_things.look(module, entry.kind, entry.name)
+        if entry.made is not None and not _manifest_things.same(now, entry.made):
+            differences.append({"key": entry.key, "made": entry.made, "now": now})
+    return differences
+
+
+def revert(module: AnsibleModule, manifest: Manifest, things: Sequence[Thing]) -> List[str]:
+    """Put back what was in force before the change, or else what was found. Returns what was something else."""
+    changed = []
+    for thing in things:
+        entry = manifest.find(*thing)
+        former = (entry.in_force or entry.found) if entry else None
+        if former and _manifest_things.look(module, *thing) != former:
+            if not module.check_mode:
+                _manifest_things.put(module, manifest, *thing, former)
+            changed.append(":".join(thing))
+    return changed
+
+
+def plan(module: AnsibleModule, manifest: Manifest, purge: Sequence[str]) -> List[Step]:
+    """What there is to do, in the order in which it is to be done. Raises ManifestError for what would lose data that
+    nobody named."""
+    if "database" in purge and not {"leases", "reservations"} <= set(purge):
+        raise ManifestError("the database holds leases and reservations: to drop it, name those as well")
+    steps = []
+    for entry in reversed(list(manifest.entries.values())):
+        now = _manifest_things.look(module, entry.kind, entry.name)
+        done = "is as it was found" if now == entry.found else "" if entry.ours else "no deployment changed it"
+        steps.append(Step(entry, done, "" if done else _why_it_stays(manifest, entry, purge)))
+    return steps
+
+
+def restore(module: AnsibleModule, manifest: Manifest, steps: Sequence[Step]) -> List[str]:
+    """Does it. What was done is out of the manifest at once, so that this can be killed and run again. Returns what is
+    not as it was found, such as directories with things in them that nobody knows."""
+    remains = []
+    for step in steps:
+        entry = step.entry
+        if step.moves:
+            _manifest_things.put(module, manifest, entry.kind, entry.name, entry.found)
+            if not _manifest_things.same(_manifest_things.look(module, entry.kind, entry.name), entry.found):
+                remains.append(entry.key)
+        if not step.stays:
+            manifest.entries.pop(entry.key)
+            manifest.write()
+    module.run_command(["systemctl", "daemon-reload"])
+    return remains
+
+
+def differences(found: Sequence[Dict[str, Any]]) -> Dict[str, str]:
+    """For a module's C(diff)."""
+    made = {one["key"]: one["made"] for one in found}
+    diff: Dict[str, str] = _state_text.diff(made, {one["key"]: one["now"] for one in found})
+    return diff
+
+
+def _why_it_stays(manifest: Manifest, entry: Entry, purge: Sequence[str]) -> str:
+    word = _manifest_things.DATA.get(entry.kind)
+    if word and word not in purge:
+        return f"stays, because nobody asked for {word} to go"
+    server = entry.kind == "package" and entry.name.startswith("postgresql")
+    if server and "database" not in purge and any(one.kind == "database" for one in manifest.entries.values()):
+        return "stays, because the database does"
+    return ""

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: from the options of C(kea_manifest) to its result."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, List
+
+from ansible_collections.baremetal.kea.plugins.module_utils import _manifest_record, _manifest_return
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest import Manifest, ManifestError
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest_record import Thing
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+SHOWN = 5
+
+Result = Dict[str, Any]
+
+
+def run(module: AnsibleModule) -> Result:
+    """The module's result. Raises ManifestError, or OSError when nothing can be written."""
+    manifest = Manifest(module.params["directory"])
+    if module.check_mode or module.params["state"] == "checked":
+        result = _do(module, manifest)
+    else:
+        with manifest.locked():
+            result = _do(module, manifest)
+    return {
+        "changed": bool(result["things"]),
+        "deployed": manifest.deployed,
+        "unfinished": manifest.unfinished,
+        **result,
+    }
+
+
+def _do(module: AnsibleModule, manifest: Manifest) -> Result:
+    states = {
+        "intended": _intended,
+        "made": _made,
+        "reverted": _reverted,
+        "checked": _checked,
+        "restored": _restored,
+    }
+    return states[module.params["state"]](module, manifest)
+
+
+def _intended(module: AnsibleModule, manifest: Manifest) -> Result:
+    things, unit = _things(module), module.params["unit"]
+    keep = bool(unit) and _manifest_record.in_force(module, unit, things)
+    new = _manifest_record.intend(module, manifest, things, keep)
+    if not module.check_mode:
+        manifest.write()
+    return {"things": new}
+
+
+def _made(module: AnsibleModule, manifest: Manifest) -> Result:
+    changed = _manifest_record.settle(module, manifest)
+    if not module.check_mode:
+        manifest.write()
+    return {"things": changed}
+
+
+def _reverted(module: AnsibleModule, manifest: Manifest) -> Result:
+    return {"things": _manifest_return.revert(module, manifest, _things(module))}
+
+
+def _checked(module: AnsibleModule, manifest: Manifest) -> Result:
+    """Raises ManifestError."""
+    if not manifest.exists:
+        raise ManifestError(f"nothing was ever deployed here: there is no {manifest.path}. Nothing was changed")
+    found = _manifest_return.drift(module, manifest)
+    if found and not module.params["force"]:
+        shown = ", ".join(one["key"] for one in found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
+        module.fail_json(
+            msg=f"{len(found)} of the things that were deployed have been changed since, so nothing was done: {shown}. "
+            "Look at the differences; deploy again, or say force to go on all the same",
+            differences=found,
+            diff=_manifest_return.differences(found),
+        )
+    steps = _manifest_return.plan(module, manifest, module.params["purge"])
+    return {
+        "things": [],
+        "entries": [entry._asdict() for entry in manifest.entries.values()],
+        "differences": found,
+        "diff": _manifest_return.differences(found),
+        "plan": [str(step) for step in steps],
+    }
+
+
+def _restored(module: AnsibleModule, manifest: Manifest) -> Result:
+    """Raises ManifestError."""
+    checked = _checked(module, manifest)
+    steps = _manifest_return.plan(module, manifest, module.params["purge"])
+    remains: List[str] = []
+    if not module.check_mode:
+        manifest.unfinished = manifest.unfinished or manifest.deployed
+        remains = _manifest_return.restore(module, manifest, steps)
+        manifest.deployed = manifest.unfinished = None
+        manifest.write()
+    return {**checked, "things": [step.entry.key for step in steps if step.moves], "remains": remains}
+
+
+def _things(module: AnsibleModule) -> List[Thing]:
+    return [Thing(thing["kind"], thing["name"]) for thing in module.params["things"]]
