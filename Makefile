@@ -13,7 +13,7 @@ MORE := tls harmless moves
 
 BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-monitor
 
-.PHONY: $(BENCHMARKS) help demo demo-clean test check lint types unit slow oracle fuzz fuzz-short crash crash-short sanity build integration molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
+.PHONY: $(BENCHMARKS) help demo demo-clean test check lint types unit postgres slow oracle fuzz fuzz-short crash crash-short sanity build integration molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -24,7 +24,7 @@ demo: ## a real Kea gives addresses to some hundred BMCs; MODE=file|database|eve
 demo-clean: ## remove the hosts of the demo
 	@$(LAB) down kea-demo kea-demo-bmcs
 
-test: check slow oracle fuzz-short crash-short sanity molecule ## everything
+test: check postgres slow oracle fuzz-short crash-short sanity molecule ## everything
 	@echo "All tests passed."
 
 check: lint types unit ## the quick part: lint, types, unit tests
@@ -49,6 +49,12 @@ types:
 unit:
 	@echo "== unit tests"
 	@$(RUN) pytest -n 2 -m 'not slow' tests/unit
+
+postgres: ## the modules for PostgreSQL with PostgreSQL 17 and the schemas of Kea 2.6 and 3.0; make check has 15 and Kea 2.2's
+	@for suite in trixie backports; do \
+	    echo "== PostgreSQL and Kea's schema of $$suite"; \
+	    $(RUN) KEA_SUITE=$$suite pytest -n 2 -m 'postgres and not kea' tests/unit/plugins || exit 1; \
+	done
 
 slow:
 	@echo "== slow unit tests"

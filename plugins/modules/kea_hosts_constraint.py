@@ -21,6 +21,8 @@ description:
   - The index is marked by C(fillfactor=90), which is PostgreSQL's default for it and changes nothing.
   - C(hosts) must be a plain table, as Kea makes it.
   - Kea's own partial unique indexes are never touched.
+  - Tested with PostgreSQL 15 and schema 13.0 (Kea 2.2), and with PostgreSQL 17 and 22.2 (Kea 2.6) and 29.0 (Kea 3.0).
+    C(hosts) is the same in all schemas from 13.0 to 34.0 (Kea 3.2).
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:

@@ -1,7 +1,11 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A throw-away PostgreSQL with Kea's real schema, a database of its own for each test, and the modules run for real."""
+"""A throw-away PostgreSQL with Kea's real schema, a database of its own for each test, and the modules run for real.
+
+It is this machine's PostgreSQL with this machine's Kea; or, if KEA_SUITE names a suite of test hosts (bookworm, trixie,
+backports), those of such a host, whose server runs in its container and is reached over the same kind of socket.
+"""
 
 from __future__ import annotations
 
@@ -20,40 +24,33 @@ import psycopg2
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-KEA_SCHEMA = Path("/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql")
+LAB = Path(__file__).resolve().parents[2] / "lab"
+KEA_SCHEMA = "/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql"
 TEMPLATE = "kea_template"
 # Roles as on a real host: Kea's owns the tables, the monitor's only reads; the name with hyphens has to be quoted.
 KEA, MONITOR = "_kea", "kea-lease-monitor"
 PASSWORD_ROLE, PASSWORD = "with password", "correct horse"
 
 
-def programs() -> Path:
-    """The directory of the newest PostgreSQL server's programs; a test that needs it fails without it."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    if not found:
-        pytest.fail("These tests need a PostgreSQL server: install the package postgresql")
-    if not KEA_SCHEMA.exists():
-        pytest.fail(f"These tests need Kea's schema {KEA_SCHEMA}: install the package kea-admin")
-    return found[-1].parent
-
-
 class Cluster:
     """A server on a socket in a directory of its own; it never listens on the network."""
 
     def __init__(self) -> None:
-        self.bin = programs()
         # In memory where possible: a database for each test is much to write.
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.directory = tempfile.mkdtemp(prefix="kea-pg-", dir=memory)
+        # For a module that connects as Kea's user, and for the container's user postgres.
+        os.chmod(self.directory, 0o777)
         self.count = 0
-        if os.getuid() == 0:
-            shutil.chown(self.directory, "postgres", "postgres")
-        # For a module that connects as Kea's user.
-        os.chmod(self.directory, 0o755)
+        self.container = start_container(self.directory) if os.environ.get("KEA_SUITE") else ""
+        # The newest; a test that needs it fails without it.
+        self.bin = Path(self.run("sh", "-c", "ls -v /usr/lib/postgresql/*/bin/initdb").split()[-1]).parent
 
     def run(self, *command: str, stdin: str | None = None) -> str:
         """As the user postgres when we are root, because PostgreSQL refuses to run as root."""
         prefix = ("runuser", "-u", "postgres", "--") if os.getuid() == 0 else ()
+        if self.container:
+            prefix = ("podman", "exec", "--interactive", "--user", "postgres", self.container)
         done = subprocess.run(
             [*prefix, *command], input=stdin, capture_output=True, text=True, check=False, cwd=self.directory
         )
@@ -78,11 +75,13 @@ class Cluster:
         )
         self.run(
             str(self.bin / "psql"), "-h", self.directory, "-U", KEA, "-d", TEMPLATE,
-            "-q", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", stdin=KEA_SCHEMA.read_text(),
+            "-q", "-v", "ON_ERROR_STOP=1", "-o", "/dev/null", "-f", KEA_SCHEMA,
         )  # fmt: skip
 
     def stop(self) -> None:
         self.run(str(self.bin / "pg_ctl"), "-D", f"{self.directory}/data", "-m", "immediate", "stop")
+        if self.container:
+            subprocess.run(["podman", "rm", "--force", "--time", "0", self.container], check=True, capture_output=True)
         shutil.rmtree(self.directory)
 
     def execute(self, database: str, *statements: str) -> None:
@@ -106,6 +105,18 @@ class Cluster:
         self.execute("postgres", f'CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER "{KEA}"')
         yield Database(self, name)
         self.execute("postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def start_container(directory: str) -> str:
+    """Of that suite's host with Kea's packages, in which nothing runs; its name. The directory is shared with it."""
+    os.environ["CONTAINERS_CONF"] = str(LAB / "containers.conf")
+    suite = os.environ["KEA_SUITE"]
+    image = subprocess.run([LAB / "lab", "image", f"{suite}-kea"], check=True, stdout=subprocess.PIPE, text=True)
+    name = f"kea-unit-{suite}-{os.getpid()}"
+    command = ["podman", "run", "--detach", "--name", name, "--network", "none", "--volume"]
+    command += [f"{directory}:{directory}", image.stdout.strip(), "sleep", "infinity"]
+    subprocess.run(command, check=True, capture_output=True)
+    return name
 
 
 class Database:

@@ -185,19 +185,3 @@ def test_kea_goes_on_when_the_events_are_broken(database: Database) -> None:
     database.execute("DROP TABLE kea_events.lease_event")
     change(database, INSERT, "UPDATE public.lease6 SET state = 2", "DELETE FROM public.lease6")
     assert database.lost() == 3
-
-
-def test_the_type_of_the_address_may_change(database: Database) -> None:
-    """What an upgrade to schema 18.0 does (kea-facts 1.6)."""
-    database.notify(lease6=True)
-    if (
-        database.value(
-            "SELECT format_type(atttypid, NULL) FROM pg_attribute "
-            "WHERE attrelid = 'lease6'::regclass AND attname = 'address'"
-        )
-        != "inet"
-    ):
-        database.execute("ALTER TABLE lease6 ALTER COLUMN address TYPE inet USING address::inet")
-    assert not database.notify(lease6=True)["changed"]
-    change(database, INSERT)
-    assert database.fetch("SELECT op, host(address) FROM kea_events.lease_event") == [("I", "2001:db8::1")]

@@ -170,9 +170,11 @@ def test_a_locked_event_table_holds_kea_up_for_a_moment_only(events: Database) -
 
 def test_a_statement_timeout_of_keas_role_ends_in_the_trigger(events: Database) -> None:
     """A cancelled query would be a lost connection to Kea, which may end the server (kea-facts 2.1)."""
+    # Longer than a busy machine takes to come to the trigger, where the statement is to be when its time is up.
+    events.execute("ALTER FUNCTION public.kea_lease_notify() SET lock_timeout = '1min'")
     with events.session(autocommit=False) as other, events.session(KEA) as kea:
         other.execute("LOCK TABLE kea_events.lease_event IN ACCESS EXCLUSIVE MODE")
-        kea.execute("SET statement_timeout = 10")
+        kea.execute("SET statement_timeout = 500")
         kea.execute("INSERT INTO public.lease4 (address, subnet_id, state) VALUES (1, 1, 0)")
     assert events.value("SELECT count(*) FROM lease4") == 1
 
@@ -236,16 +238,3 @@ def test_a_reader_may_read_and_prune_and_nothing_else(events: Database) -> None:
     )
     assert sorted(right for (right,) in rights) == ["DELETE", "SELECT"]
     assert not events.value(f"SELECT has_function_privilege('{MONITOR}', 'public.kea_lease_notify()', 'EXECUTE')")
-
-
-def test_columns_that_kea_adds_later_do_no_harm(events: Database) -> None:
-    """What the upgrades from schema 13.0 do to lease4 (kea-facts 1.6), under a session with cached plans."""
-    with events.session(KEA) as kea:
-        kea.execute("INSERT INTO public.lease4 (address, subnet_id, state) VALUES (1, 1, 0)")
-        events.execute(
-            "ALTER TABLE lease4 ADD relay_id bytea, ADD remote_id bytea, ADD pool_id bigint NOT NULL DEFAULT 0"
-        )
-        kea.execute("INSERT INTO public.lease4 (address, subnet_id, state) VALUES (2, 1, 0)")
-        kea.execute("UPDATE public.lease4 SET state = 2 WHERE address = 1")
-    assert events.ops() == "IIU"
-    assert not events.notify()["changed"]
