@@ -20,8 +20,8 @@ description:
     mended. All statements run in one transaction under O(lock_timeout), so nothing is ever half done.
     When they lock both C(lease4) and C(lease6), each is waited for half of that time.
   - Works with the schemas 13.0 (Kea 2.2) to 34.0 (Kea 3.2), and stays in place when C(kea-admin db-upgrade) runs.
-    Tested with PostgreSQL 15 and 13.0, with PostgreSQL 17 and 22.2 and 29.0 as Debian's Kea makes them, and with what the
-    schemas up to 34.0 change in these tables, made by hand, because Debian has no Kea 3.2 yet.
+    Tested with PostgreSQL 15 and 13.0, with PostgreSQL 17 and 22.2 and 29.0 as Debian's Kea makes them, and with what
+    the schemas up to 34.0 change in these tables, made by hand, because Debian has no Kea 3.2 yet.
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
