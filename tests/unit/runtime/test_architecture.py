@@ -54,8 +54,9 @@ def _where(text: str) -> list[str]:
 
 def test_only_kea_knows_kea() -> None:
     assert _where("4294967295") == ["kea/lifetime.py"]
-    assert _where("FROM lease4") == _where("INTO hosts") == ["kea/sql.py"]
-    assert _where("FROM hosts") == _where("FROM pg_locks") == ["kea/sql.py"]
+    assert _where("INTO hosts") == ["kea/host6_sql.py", "kea/host_sql.py"]
+    for text in ("lease4", "lease6", "ipv6_reservations", "FROM hosts", "FROM pg_locks"):
+        assert [place for place in _where(f"{text} ") if not place.startswith("kea/")] == [], text
 
 
 def test_nobody_sleeps_but_the_program_that_waits_for_kea() -> None:

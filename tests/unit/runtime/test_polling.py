@@ -8,7 +8,7 @@ import pytest
 from kea_lease_monitor import position as positions
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import PositionLostError, TemporaryError
-from kea_lease_monitor.kea import sql
+from kea_lease_monitor.kea import lease_sql
 from kea_lease_monitor.position import PollPosition, Snapshot
 from kea_lease_monitor.sources.polling import Options, PollingSource
 
@@ -108,10 +108,12 @@ def test_a_transaction_that_commits_late_is_read_late(kea: Kea, source: PollingS
 def test_the_number_of_a_transaction_is_made_whole_from_its_32_bits(kea: Kea) -> None:
     """As PostgreSQL counts, in rounds of 2**32; here one round later than the row says."""
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
-    statement = sql.POLL.replace("pg_snapshot_xmax(pg_current_snapshot())::text::bigint", "(2^32)::bigint + 2000")
+    statement = lease_sql.POLL[4].replace(
+        "pg_snapshot_xmax(pg_current_snapshot())::text::bigint", "(2^32)::bigint + 2000"
+    )
     [(xmin,)] = kea.rows("SELECT xmin::text::bigint FROM lease4")
     for seen, count in ((2**32 + xmin, 1), (2**32 + xmin + 1, 0)):
-        values = {"address": -1, "everything": False, "xmax": seen, "xip": [], "limit": 9}
+        values = {"address": "9.255.255.255", "everything": False, "xmax": seen, "xip": [], "limit": 9}
         with kea.connection.cursor() as cursor:
             cursor.execute(statement, values)
             assert len(cursor.fetchall()) == count

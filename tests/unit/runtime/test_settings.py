@@ -77,8 +77,8 @@ def test_what_is_not_said_has_a_default() -> None:
         ("subscriptions.0.match", {"hwaddr_prefixes": ["x"]}, r"^subscriptions\[0\].match.hwaddr_prefixes: hex"),
         ("subscriptions.0.match", {"families": [5]}, r"^subscriptions\[0\].match.families: 4 and 6 are allowed"),
         (
-            "subscriptions.0.match",
-            {"families": [4, 6]},
+            "subscriptions.0",
+            {"name": "x", "match": {"families": [4, 6]}, "sinks": [{"type": "reservation_file"}]},
             r"^subscriptions\[0\].sinks\[0\].type: reservation\w* takes no leases of IPv6, which match.families",
         ),
     ],

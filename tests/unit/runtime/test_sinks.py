@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, RefusedError, TemporaryError
-from kea_lease_monitor.kea import reservations, sql
+from kea_lease_monitor.kea import host_sql, reservations
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.discovery import DiscoverySink, Options, identity, text
 from kea_lease_monitor.sinks.reservation import ReservationSink
@@ -155,7 +155,7 @@ class TestReservation(ReservationContract):
         )
         kea.rows("ANALYZE hosts")
         with kea.connection.cursor() as cursor:
-            cursor.execute("EXPLAIN " + sql.RESERVE, reservations.parameters([event(1), event(2)]))
+            cursor.execute("EXPLAIN " + host_sql.RESERVE, reservations.parameters([event(1), event(2)]))
             plan = "\n".join(line for (line,) in cursor.fetchall())
         assert "Seq Scan on hosts" not in plan, plan
 
@@ -310,8 +310,8 @@ class TestDiscovery(KeepingContract):
         six = event(1, address="2001:db8::1", **more)
         prefix = event(2, address="2001:db8:1::", **{**more, "lease_type": 2, "prefix_len": 56})
         assert sink[0].deliver([event(1), six, prefix])[:4] == (2, 0, 0, 1)
-        assert sorted(self.inventory()) == ["bmc-020000000001", "bmc-020000000001v6"]
-        found = self.inventory()["bmc-020000000001v6"]
+        assert sorted(self.inventory()) == ["bmc-020000000001", "bmc-020000000001v61"]
+        found = self.inventory()["bmc-020000000001v61"]
         assert (found["ansible_host"], found["bmc_duid"]) == ("2001:db8::1", "00:01:02")
         assert "bmc_duid" not in self.inventory()["bmc-020000000001"]
 

@@ -18,7 +18,7 @@ from kea_lease_monitor.errors import ConfigurationError, MonitorError, Temporary
 from kea_lease_monitor.heart import Heart
 from kea_lease_monitor.pipeline import Pipeline
 from kea_lease_monitor.settings import Choice, Flow, Settings
-from kea_lease_monitor.sinks import ORDER, SINKS
+from kea_lease_monitor.sinks import ORDER, SINKS, Needs
 from kea_lease_monitor.sources import SOURCES, Surroundings
 from kea_lease_monitor.state import schema
 from kea_lease_monitor.state.place import Place
@@ -92,9 +92,10 @@ class Monitor:
             """Monitors that take turns also hand over the right to act, sink by sink."""
             return lambda: Link(settings.database, f"{settings.state.schema}/{name}/{index}" if shared else "")
 
-        around = Surroundings(name, lambda: Link(settings.database), passed, self._clock)
+        families = flow.subscription.match.families
+        around = Surroundings(name, lambda: Link(settings.database), passed, self._clock, families)
         ordered = enumerate(sorted(flow.sinks, key=_turn))
-        sinks = [SINKS[choice.type].build(choice.options, right(index)) for index, choice in ordered]
+        sinks = [SINKS[choice.type].build(choice.options, Needs(right(index), families)) for index, choice in ordered]
         source = SOURCES[settings.source.type].build(settings.source.options, around)
         return Pipeline(flow.subscription, source, sinks, store, self._clock)
 

@@ -60,11 +60,11 @@ class EventPosition(NamedTuple):
     xid: int
     id: int
     scanned: Optional[int]
-    """Last lease address handed over while all leases are read; None when that is done."""
+    """Ordinal of the last address handed over while all leases are read; None when that is done."""
     lost: int = 0
     """Events that the trigger had lost when reading all leases made good for them."""
     triggers: str = ""
-    """State of the triggers at that time."""
+    """Which leases were followed at that time, and the state of their triggers."""
 
 
 class PollPosition(NamedTuple):
@@ -78,8 +78,11 @@ class PollPosition(NamedTuple):
     target: Optional[Snapshot]
     """What will have been seen at the end of the pass; None between passes."""
     address: int
+    """An ordinal."""
     whole: bool
     """Whether the pass goes through all leases."""
+    families: str = "4"
+    """Whose leases were looked at."""
 
 
 Position = Union[FilePosition, EventPosition, PollPosition]
@@ -115,9 +118,9 @@ def load(text: str) -> Position:
             parsed = None if target is None else Snapshot.parse(target)
             return EventPosition(system, taken_at, Snapshot.parse(seen), parsed, *more)
         if (kind, version) == ("poll", 1):
-            system, taken_at, seen, target, address, whole = fields
+            system, taken_at, seen, target, *more = fields
             parsed = None if target is None else Snapshot.parse(target)
-            return PollPosition(system, taken_at, Snapshot.parse(seen), parsed, address, whole)
+            return PollPosition(system, taken_at, Snapshot.parse(seen), parsed, *more)
     except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise PositionLostError(f"the stored position {text[:80]!r} cannot be read") from error
     raise PositionLostError(f"the stored position is of kind {kind!r}, version {version!r}")

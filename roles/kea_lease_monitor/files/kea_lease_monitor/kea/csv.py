@@ -14,8 +14,6 @@ from kea_lease_monitor.lease import Lease, LeaseState
 _COMMON = ("address", "hwaddr", "valid_lifetime", "expire", "subnet_id", "hostname", "state")
 _NEEDED = {4: (*_COMMON, "client_id"), 6: (*_COMMON, "duid", "iaid", "lease_type", "prefix_len")}
 _ESCAPE = re.compile(r"&#x([0-9a-fA-F]{2})")
-_NO_DUID = frozenset({"", "00", "00:00:00"})
-"""How Kea's versions write that there is none (DUID::EMPTY); only a declined lease has none."""
 
 
 class Header:
@@ -35,10 +33,10 @@ class Header:
         if len(fields) != self._width:
             raise ValueError(f"{len(fields)} fields instead of {self._width}")
         lease = self._lease(fields)
-        known = lease.duid not in _NO_DUID if self.family == 6 else lease.hwaddr or lease.client_id
+        known = lease.duid if self.family == 6 else lease.hwaddr or lease.client_id
         if not known and lease.state is not LeaseState.DECLINED:
             raise ValueError("no duid" if self.family == 6 else "neither hwaddr nor client_id")
-        return lease if self.family == 4 or known else lease._replace(duid="")
+        return lease
 
     def _lease(self, fields: List[str]) -> Lease:
         column = self._column
@@ -64,7 +62,7 @@ class Header:
         column = self._column
         return lease._replace(
             address=identifiers.address6(lease.address),
-            duid=identifiers.normal(fields[column["duid"]]),
+            duid=identifiers.duid(bytes.fromhex(identifiers.normal(fields[column["duid"]]).replace(":", ""))),
             iaid=_number(fields[column["iaid"]], 2**32 - 1),
             lease_type=_number(fields[column["lease_type"]], 2),
             prefix_len=_number(fields[column["prefix_len"]], 128),

@@ -8,11 +8,20 @@ from __future__ import annotations
 import re
 import socket
 import struct
+from typing import Tuple
+
+from kea_lease_monitor.lease import Lease
 
 _HEX = re.compile(r"(?:[0-9a-f]{2}(?::[0-9a-f]{2})*)?")
 
-HWADDR_TYPE = 0
-"""host_identifier_type of a hardware address in ``hosts`` (dhcpdb_create.pgsql)."""
+_NO_DUID = frozenset({b"", bytes(1), bytes(3)})
+"""DUID::EMPTY of Kea's versions."""
+
+HWADDR_TYPE, DUID_TYPE = 0, 1
+"""host_identifier_type in ``hosts`` (dhcpdb_create.pgsql)."""
+
+LAST4 = 2**32 - 1
+"""The ordinal of the last IPv4 address."""
 
 
 def dotted(number: int) -> str:
@@ -33,6 +42,38 @@ def address6(text: str) -> str:
         return socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, text))
     except OSError as error:
         raise ValueError(f"{text[:60]!r} is no IPv6 address") from error
+
+
+def ordinal(address: str) -> int:
+    """Addresses of both families in one order: those of IPv6 come behind those of IPv4. Raises ValueError."""
+    if ":" not in address:
+        return number(address)
+    try:
+        return LAST4 + 1 + int.from_bytes(socket.inet_pton(socket.AF_INET6, address), "big")
+    except OSError as error:
+        raise ValueError(f"{address[:60]!r} is no IPv6 address") from error
+
+
+def of_ordinal(place: int) -> str:
+    """The address; the family's first one for a place before all."""
+    if place <= LAST4:
+        return dotted(max(0, place))
+    return socket.inet_ntop(socket.AF_INET6, (place - LAST4 - 1).to_bytes(16, "big"))
+
+
+def client(lease: Lease) -> Tuple[object, ...]:
+    """To whom Kea gives one lease at a time, so that of several the youngest counts; empty when that is not known.
+
+    In DHCPv6 each identity association of a client has a lease of its own.
+    """
+    if lease.family == 6:
+        return (lease.duid, lease.iaid, lease.lease_type, lease.subnet_id) if lease.duid else ()
+    return (lease.hwaddr, lease.subnet_id) if lease.hwaddr else ()
+
+
+def duid(value: bytes) -> str:
+    """Empty for Kea's several ways to say that there is none; only a declined lease has none."""
+    return "" if value in _NO_DUID else colons(value)
 
 
 def colons(value: bytes) -> str:

@@ -5,42 +5,67 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Sequence, Tuple
 
 from kea_lease_monitor.kea import identifiers
-from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
+from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
 
 KINDS = frozenset({EventKind.ASSIGNED, EventKind.CHANGED})
 """A renewal says nothing new. To act upon it would undo, within hours, what a person changed by hand."""
-
-FAMILY = 4
-"""A reservation of IPv6 addresses is made of rows in two tables, and of several addresses of a client; not done."""
 
 MARK = "kea-lease-monitor"
 """In the user context of each reservation that we made: the address and the name that we gave it. Where it says
 something else than the reservation does, a person changed that, and where it is missing a person made it."""
 
-Key = Tuple[str, int]
-"""Hardware address and subnet."""
+_ADDRESS = 0
+"""Lease::TYPE_NA. A temporary address is not to last, a delegated prefix is no address."""
 
 
-def key(lease: Lease) -> Key:
-    return lease.hwaddr, lease.subnet_id
-
-
-def chosen(events: Sequence[LeaseEvent]) -> List[LeaseEvent]:
+def chosen(events: Sequence[LeaseEvent], families: Collection[int]) -> List[LeaseEvent]:
     """The events to act upon: of several for one client or for one address the last one only, in order."""
-    clients: Dict[Key, LeaseEvent] = {}
+    clients: Dict[Tuple[object, ...], LeaseEvent] = {}
     for event in events:
-        if event.kind in KINDS and event.lease.hwaddr and event.lease.family == FAMILY:
-            clients.pop(key(event.lease), None)
-            clients[key(event.lease)] = event
+        client = identifiers.client(event.lease)
+        if event.kind in KINDS and client and event.lease.family in families and _may_last(event.lease):
+            clients.pop(client, None)
+            clients[client] = event
     addresses = {(event.lease.address, event.lease.subnet_id): event for event in clients.values()}
     return [event for event in clients.values() if addresses[event.lease.address, event.lease.subnet_id] is event]
 
 
+def _may_last(lease: Lease) -> bool:
+    """An address that its client made itself and only registered (RFC 9686) is none that Kea could give away."""
+    return lease.lease_type == _ADDRESS and lease.state is LeaseState.DEFAULT
+
+
+def rounds(events: Sequence[LeaseEvent]) -> List[List[LeaseEvent]]:
+    """Such that each client of DHCPv6, which may hold several addresses, comes once in a round."""
+    found: Dict[int, List[LeaseEvent]] = {}
+    seen: Dict[Tuple[str, int], int] = {}
+    for event in events:
+        client = (event.lease.duid, event.lease.subnet_id)
+        seen[client] = seen.get(client, 0) + 1
+        found.setdefault(seen[client], []).append(event)
+    return list(found.values())
+
+
+def parameters6(events: Sequence[LeaseEvent]) -> Dict[str, Any]:
+    """For host6_sql.reserve."""
+    leases = [event.lease for event in events]
+    return {
+        "type": identifiers.DUID_TYPE,
+        "hwaddr_type": identifiers.HWADDR_TYPE,
+        "identifiers": [lease.duid.replace(":", "") for lease in leases],
+        "hwaddrs": [lease.hwaddr.replace(":", "") for lease in leases],
+        "iaids": [str(lease.iaid) for lease in leases],
+        "subnets": [lease.subnet_id for lease in leases],
+        "addresses": [lease.address for lease in leases],
+        "hostnames": [lease.hostname[:255] for lease in leases],
+    }
+
+
 def parameters(events: Sequence[LeaseEvent]) -> Dict[str, Any]:
-    """For sql.RESERVE, one array per column."""
+    """For host_sql.RESERVE, one array per column."""
     leases = [event.lease for event in events]
     return {
         "type": identifiers.HWADDR_TYPE,

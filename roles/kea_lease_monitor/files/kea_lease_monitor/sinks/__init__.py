@@ -9,30 +9,37 @@ from typing import Any, Callable, Dict, FrozenSet, NamedTuple
 
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link
-from kea_lease_monitor.kea.reservations import FAMILY
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks import discovery, exec, reservation, reservation_file
 from kea_lease_monitor.sinks.base import Sink
 
 
+class Needs(NamedTuple):
+    """What a sink may need besides its options."""
+
+    link: Callable[[], Link]
+    """A database session of its own."""
+    families: FrozenSet[int]
+    """That the subscription names, if any."""
+
+
 class SinkType(NamedTuple):
     parse: Callable[[Section], Any]
-    build: Callable[[Any, Callable[[], Link]], Sink]
-    """From the options, and from a way to a database session of its own."""
+    build: Callable[[Any, Needs], Sink]
     families: FrozenSet[int] = frozenset({4, 6})
 
 
 SINKS: Dict[str, SinkType] = {
     "reservation": SinkType(
-        reservation.parse, lambda _options, link: reservation.ReservationSink(link()), frozenset({FAMILY})
+        reservation.parse, lambda _options, around: reservation.ReservationSink(around.link(), around.families)
     ),
     "reservation_file": SinkType(
         reservation_file.Options.parse,
-        lambda options, _link: reservation_file.ReservationFileSink(options),
-        frozenset({FAMILY}),
+        lambda options, _around: reservation_file.ReservationFileSink(options),
+        reservation_file.FAMILIES,
     ),
-    "discovery": SinkType(discovery.Options.parse, lambda options, _link: discovery.DiscoverySink(options)),
-    "exec": SinkType(exec.Options.parse, lambda options, _link: exec.ExecSink(options, Clock())),
+    "discovery": SinkType(discovery.Options.parse, lambda options, _around: discovery.DiscoverySink(options)),
+    "exec": SinkType(exec.Options.parse, lambda options, _around: exec.ExecSink(options, Clock())),
 }
 """In the order in which the sinks of a subscription act: no reservation waits for files, nothing for a command."""
 

@@ -139,10 +139,13 @@ class DiscoverySink(Sink):
 
 
 def identity(lease: Lease) -> str:
-    """The file's name: hex digits and dashes only, so that nothing a client sends can name another file."""
+    """The file's name: hex digits and dashes only, so that nothing a client sends can name another file.
+
+    In DHCPv6 a client has an address for each of its identity associations.
+    """
     name = (lease.hwaddr or lease.client_id or lease.duid).replace(":", "-")
     short = name if len(name) <= _LONGEST else hashlib.sha256(name.encode()).hexdigest()
-    return f"{short}-v6" if name and lease.family == 6 else short
+    return f"{short}-v6-{lease.iaid:x}" if name and lease.family == 6 else short
 
 
 def _compiled(environment: jinja2.Environment, path: Optional[str]) -> jinja2.Template:

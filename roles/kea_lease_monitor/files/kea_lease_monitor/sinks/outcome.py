@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Callable, Collection, Dict, List, Sequence, Tuple
 
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
-from kea_lease_monitor.kea import reservations
+from kea_lease_monitor.kea import identifiers, reservations
 from kea_lease_monitor.lease import LeaseEvent
 
 Outcome = Tuple[LeaseEvent, str, str]
@@ -36,9 +36,10 @@ class Reserving:
         self._reserve = reserve
         self._waiting: Dict[Tuple[str, int], LeaseEvent] = {}
 
-    def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
+    def deliver(self, events: Sequence[LeaseEvent], families: Collection[int]) -> Delivery:
+        """Leases of other families are passed over."""
         self._forget(events)
-        chosen = reservations.chosen(events)
+        chosen = reservations.chosen(events, families)
         outcomes = resolved(chosen, self._reserve) if chosen else []
         delivery = report(self._sink, len(events), outcomes)
         if delivery.updated and self._waiting:
@@ -51,11 +52,11 @@ class Reserving:
         """Whatever became of the lease or of its client since, an older event says nothing any more."""
         if self._waiting:
             places = {_place(event) for event in events}
-            clients = {reservations.key(event.lease) for event in events}
+            clients = {identifiers.client(event.lease) for event in events}
             self._waiting = {
                 place: event
                 for place, event in self._waiting.items()
-                if place not in places and reservations.key(event.lease) not in clients
+                if place not in places and identifiers.client(event.lease) not in clients
             }
 
     def _again(self, events: Sequence[LeaseEvent]) -> None:

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from typing import List, Sequence
+from typing import Any, Callable, Collection, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Delivery
-from kea_lease_monitor.database import Link
+from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea import reservations, sql
+from kea_lease_monitor.kea import host6_sql, host_sql, reservations
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
@@ -33,31 +33,65 @@ _LAST = 2**31 - 1
 class ReservationSink(Sink):
     name = "reservation"
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, named: FrozenSet[int] = frozenset()) -> None:
+        """``named`` are the families that the subscription asks for by name; without, DHCPv6 is served if it may be."""
         self._link = link
+        self._named = named
+        self._six: Tuple[int, Optional[str], bool] = (0, None, False)
         self._reserving = Reserving(self.name, self._reserve)
 
     def check(self) -> None:
         with self._link.session() as session:
-            session.rows(sql.RESERVE, reservations.parameters(()))
-            telemetry.host_ids(session.rows(sql.HOST_IDS, {})[0][0])
+            session.rows(host_sql.RESERVE, reservations.parameters(()))
+            if 6 in self._named:
+                session.rows(self._statement6(session), reservations.parameters6(()))
+            telemetry.host_ids(session.rows(host_sql.HOST_IDS, {})[0][0])
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
-        return self._reserving.deliver(events)
+        return self._reserving.deliver(events, self._families(events))
+
+    def _families(self, events: Sequence[LeaseEvent]) -> Collection[int]:
+        if 6 in self._named or all(event.lease.family == 4 for event in events):
+            return (4, 6)
+        with self._link.session() as session:
+            return (4, 6) if self._capable6(session)[1] else (4,)
+
+    def _capable6(self, session: Session) -> Tuple[Optional[str], bool]:
+        """The type of an IPv6 address there, and whether we may reserve one; asked once for each session."""
+        if self._six[0] != self._link.sessions:
+            self._six = (self._link.sessions, *session.rows(host6_sql.CAPABLE)[0])
+        return self._six[1:]
+
+    def _statement6(self, session: Session) -> str:
+        return host6_sql.reserve(self._capable6(session)[0] or "inet")
 
     def _reserve(self, events: Sequence[LeaseEvent]) -> List[Outcome]:
-        outcomes: List[Outcome] = []
+        four = [event for event in events if event.lease.family == 4]
+        six = [event for event in events if event.lease.family == 6]
         with self._link.session() as session:
-            for _attempt in range(_ATTEMPTS):
-                rows = session.rows(sql.RESERVE, reservations.parameters(events))
-                if made := [host_id for _result, _detail, host_id in rows if host_id]:
-                    telemetry.host_ids(max(made) / _LAST)
-                pairs = list(zip(events, rows))
-                outcomes += [(event, row[0], row[1]) for event, row in pairs if row[0] != "again"]
-                events = [event for event, row in pairs if row[0] == "again"]
-                if not events:
-                    return outcomes
-        raise TemporaryError("somebody else keeps changing the same reservations")
+            outcomes = _agreed(session, host_sql.RESERVE, reservations.parameters, four)
+            for part in reservations.rounds(six):
+                outcomes += _agreed(session, self._statement6(session), reservations.parameters6, part)
+        return outcomes
 
     def close(self) -> None:
         self._link.close()
+
+
+def _agreed(
+    session: Session,
+    statement: str,
+    parameters: Callable[[Sequence[LeaseEvent]], Dict[str, Any]],
+    events: Sequence[LeaseEvent],
+) -> List[Outcome]:
+    outcomes: List[Outcome] = []
+    for _attempt in range(_ATTEMPTS):
+        if not events:
+            return outcomes
+        rows = session.rows(statement, parameters(events))
+        if made := [host_id for _result, _detail, host_id in rows if host_id]:
+            telemetry.host_ids(max(made) / _LAST)
+        pairs = list(zip(events, rows))
+        outcomes += [(event, row[0], row[1]) for event, row in pairs if row[0] != "again"]
+        events = [event for event, row in pairs if row[0] == "again"]
+    raise TemporaryError("somebody else keeps changing the same reservations")

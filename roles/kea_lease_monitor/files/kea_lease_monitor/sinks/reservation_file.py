@@ -23,6 +23,9 @@ from kea_lease_monitor.sinks.outcome import Outcome, Reserving, resolved
 REQUEST = ".apply-requested"
 """Its presence starts the service that has Kea read the files again."""
 
+FAMILIES = frozenset({4})
+"""The hosts of a DHCPv6 configuration look otherwise, and no role of the collection makes one."""
+
 _MODE = 0o640
 """Kea reads through the directory's group."""
 
@@ -82,7 +85,7 @@ class ReservationFileSink(Sink):
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         try:
-            return self._reserving.deliver(events)
+            return self._reserving.deliver(events, FAMILIES)
         finally:
             # Also after a failure: next time what was written by then is found unchanged and asks for nothing.
             if self._owed:

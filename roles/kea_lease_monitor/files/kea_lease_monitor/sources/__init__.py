@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, NamedTuple
+from typing import Any, Callable, Dict, FrozenSet, NamedTuple
 
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sources import events, memfile, polling
+from kea_lease_monitor.sources import events, memfile, polling, upkeep
 from kea_lease_monitor.sources.base import Source
 
 
@@ -23,6 +23,8 @@ class Surroundings(NamedTuple):
     passed: Dict[str, int]
     """Shared by all subscriptions of this process; see EventsSource."""
     clock: Clock
+    families: FrozenSet[int]
+    """That the subscription names, if any."""
 
 
 class SourceType(NamedTuple):
@@ -36,16 +38,17 @@ def _memfile(path: str, around: Surroundings) -> Source:
     return memfile.MemfileSource(path, around.clock)
 
 
-def _events(options: events.Options, around: Surroundings) -> Source:
-    return events.EventsSource(around.subscription, around.link(), options, around.passed, around.clock)
+def _events(options: upkeep.Options, around: Surroundings) -> Source:
+    own = options._replace(families=around.families)
+    return events.EventsSource(around.subscription, around.link(), own, around.passed, around.clock)
 
 
 def _polling(options: polling.Options, around: Surroundings) -> Source:
-    return polling.PollingSource(around.link(), options, around.clock)
+    return polling.PollingSource(around.link(), options._replace(families=around.families), around.clock)
 
 
 SOURCES: Dict[str, SourceType] = {
     "memfile": SourceType(memfile.parse, _memfile, shared=False),
-    "events": SourceType(events.Options.parse, _events, shared=True),
+    "events": SourceType(events.parse, _events, shared=True),
     "polling": SourceType(polling.Options.parse, _polling, shared=True),
 }

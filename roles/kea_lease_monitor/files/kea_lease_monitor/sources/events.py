@@ -6,19 +6,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Batch
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import PositionLostError
-from kea_lease_monitor.kea import changes, lifetime, sql
+from kea_lease_monitor.kea import changes, identifiers, lease_sql, lifetime, sql
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.position import EventPosition, Position, Snapshot
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sources.base import Source
-from kea_lease_monitor.sources.upkeep import RETENTION, Upkeep
+from kea_lease_monitor.sources.upkeep import RETENTION, Options, Upkeep
 
 _POLL = 5.0
 """Seconds between two reads when nothing woke us. With the deadline of a statement, also how a dead link is noticed."""
@@ -35,24 +35,17 @@ _REWIND = 60.0
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
-class Options(NamedTuple):
-    schema: str = "kea_events"
-    channel: str = "kea_lease_events"
-    max_rows: int = 1_000_000
-    """Of events older than an hour; beyond, the oldest go although somebody did not read them."""
-
-    @classmethod
-    def parse(cls, section: Section) -> Options:
-        options = cls(
-            section.text("schema", cls().schema),
-            section.text("channel", cls().channel),
-            section.number("max_rows", cls().max_rows, 1000, 2**31 - 1),
-        )
-        for key, value in (("schema", options.schema), ("channel", options.channel)):
-            if not _NAME.fullmatch(value):
-                raise section.error(key, f"lower-case letters, digits and _ are needed, not {value!r}")
-        section.done()
-        return options
+def parse(section: Section) -> Options:
+    options = Options(
+        section.text("schema", Options().schema),
+        section.text("channel", Options().channel),
+        section.number("max_rows", Options().max_rows, 1000, 2**31 - 1),
+    )
+    for key, value in (("schema", options.schema), ("channel", options.channel)):
+        if not _NAME.fullmatch(value):
+            raise section.error(key, f"lower-case letters, digits and _ are needed, not {value!r}")
+    section.done()
+    return options
 
 
 class EventsSource(Source):
@@ -61,11 +54,12 @@ class EventsSource(Source):
     def __init__(self, name: str, link: Link, options: Options, passed: Dict[str, int], clock: Clock) -> None:
         self._link = link
         self._options = options
-        self._upkeep = Upkeep(name, options.schema, options.max_rows, passed, clock)
+        self._upkeep = Upkeep(name, options, passed, clock)
         self._clock = clock
         self._due = clock.monotonic()
         self._sessions = 0
         self._system = ""
+        self._families: Sequence[int] = ()
         self._fresh = False
         self._woken = False
         self._settling = False
@@ -94,6 +88,7 @@ class EventsSource(Source):
             # Before the snapshot and before any lease is read: what is lost from here on is found by the next look.
             health = self._upkeep.begin(session)
             seen, taken_at = self._snapshot(session)
+            self._families = health.families
             self._older = None
             scanned = -1 if everything else None
             return EventPosition(self._system, taken_at, seen, None, 0, 0, scanned, health.lost, health.triggers)
@@ -136,6 +131,7 @@ class EventsSource(Source):
         if self._sessions != self._link.sessions:
             self._sessions = self._link.sessions
             self._system = str(session.rows(sql.IDENTITY)[0][0])
+            self._families = ()
             self._fresh = True
             self._settling = False
         if self._link.listening and self._upkeep.queue_full:
@@ -193,27 +189,39 @@ class EventsSource(Source):
     def _scan(self, session: Session, after: EventPosition, limit: int) -> Batch:
         if after.scanned == -1 and self._must_wait(session):
             return Batch((), after, False)
-        rows = self._ask(session, sql.SCAN, address=after.scanned, limit=limit, infinite=lifetime.INFINITE)
+        place = after.scanned or 0
+        families = self._followed(session)
+        statement = lease_sql.SCAN[lease_sql.table_behind(place, families)]
+        values = {"address": identifiers.of_ordinal(place), "limit": limit, "infinite": lifetime.INFINITE}
+        rows = session.rows(statement, values)
         now = self._clock.time()
         events = []
         for row in rows:
             try:
-                lease = sql.lease_of(row)
+                lease = lease_sql.lease_of(row)
             except ValueError as error:
                 telemetry.row_rejected(f"scan:{row[0]}", str(error))
                 continue
             events.append(LeaseEvent(changes.of_reading(None, lease, now), lease, f"scan:{row[0]}", None))
-        scanned = rows[-1][0] if len(rows) == limit else None
+        scanned = lease_sql.end_of(rows, limit, place, families)
         return Batch(tuple(events), after._replace(scanned=scanned), False)
+
+    def _followed(self, session: Session) -> Sequence[int]:
+        """Whose leases are read in this session. When that changes, the look at the triggers notices."""
+        if not self._families:
+            self._families = self._upkeep.health(session).families
+        return self._families
 
     def _read_rows(self, session: Session, after: EventPosition, limit: int) -> Batch:
         target, taken_at = after.target, after.taken_at
         if target is None:
             self._schedule(session)
             target, taken_at = self._snapshot(session)
+        families = self._followed(session)
         rows = self._ask(
             session,
-            sql.EVENTS,
+            lease_sql.events(families),
+            families=list(families),
             xmax=str(after.seen.xmax),
             xip=[str(xid) for xid in after.seen.xip],
             target=str(target),
@@ -257,7 +265,7 @@ class EventsSource(Source):
 
 def _event(row: Tuple[Any, ...]) -> Optional[LeaseEvent]:
     try:
-        return sql.event_of(row)
+        return lease_sql.event_of(row)
     except ValueError as error:
         telemetry.row_rejected(f"{row[0]}.{row[1]}", str(error))
         return None

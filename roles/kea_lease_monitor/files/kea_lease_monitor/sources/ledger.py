@@ -10,7 +10,7 @@ import sqlite3
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea import changes
+from kea_lease_monitor.kea import changes, identifiers
 from kea_lease_monitor.lease import Lease, LeaseState
 
 _CACHE = 4096
@@ -130,7 +130,8 @@ def _record(known: Known) -> Tuple[object, ...]:
     key, lease = known
     if lease is None:
         return key, None, False, None, None
-    client = hash((lease.hwaddr, lease.subnet_id)) if lease.hwaddr else None
+    identity = identifiers.client(lease)
+    client = hash(identity) if identity else None
     held = changes.trace(lease).held
     fields = [int(field) if isinstance(field, LeaseState) else field for field in lease]
     return key, client, held, lease.cltt, marshal.dumps(fields)

@@ -9,19 +9,22 @@ more was deleted. Of several changes between two looks only the last is seen.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Batch
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import PositionLostError
-from kea_lease_monitor.kea import changes, identifiers, sql
+from kea_lease_monitor.kea import changes, identifiers, lease_sql, sql
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.position import PollPosition, Position, Snapshot
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sources.base import Source
 from kea_lease_monitor.sources.ledger import Known, Ledger
+
+_BEYOND = 2**129
+"""No ordinal is as great."""
 
 
 class Options(NamedTuple):
@@ -29,6 +32,8 @@ class Options(NamedTuple):
     """Seconds between two looks. Each reads through the whole table, because no index knows what is new."""
     full_interval: int = 3600
     """Seconds between two looks for what is gone."""
+    families: FrozenSet[int] = frozenset()
+    """Those that the subscription names; with none it reads what it may."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
@@ -53,6 +58,7 @@ class PollingSource(Source):
         self._pending: List[Known] = []
         self._given: Optional[Position] = None
         self._system = ""
+        self._families = ""
         self._session = 0
 
     def fileno(self) -> Optional[int]:
@@ -69,7 +75,8 @@ class PollingSource(Source):
         with self._link.session() as session:
             self._know(session)
             seen, taken_at = self._snapshot(session)
-            return PollPosition(self._system, taken_at, seen, seen if everything else None, -1, everything)
+            target = seen if everything else None
+            return PollPosition(self._system, taken_at, seen, target, -1, everything, self._families)
 
     def read(self, after: Position, limit: int) -> Batch:
         if not isinstance(after, PollPosition):
@@ -89,6 +96,8 @@ class PollingSource(Source):
         known, self._session = self._session == self._link.sessions, self._link.sessions
         if not known:
             self._system = str(session.rows(sql.IDENTITY)[0][0])
+            readable = "46" if session.rows(lease_sql.READABLE6)[0][0] else "4"
+            self._families = "".join(map(str, sorted(self._options.families))) or readable
         return known
 
     def _check(self, session: Session, after: PollPosition) -> None:
@@ -97,6 +106,8 @@ class PollingSource(Source):
             return
         if after.system != self._system:
             raise PositionLostError("the database is another one, or was failed over")
+        if after.families != self._families:
+            raise PositionLostError("leases of another family are to be read")
         now, _taken_at = self._snapshot(session)
         if now.xmax < after.seen.xmax:
             raise PositionLostError("the database was restored to an earlier state")
@@ -112,37 +123,39 @@ class PollingSource(Source):
             target, taken_at = self._snapshot(session)
             whole = self._clock.monotonic() >= self._whole_due
             after = after._replace(target=target, taken_at=taken_at, whole=whole)
-        rows = self._rows(session, after, limit)
-        found = self._found(after, rows, len(rows) < limit)
+        families = [int(family) for family in after.families]
+        rows = self._rows(session, after, limit, lease_sql.table_behind(after.address, families))
+        end = lease_sql.end_of(rows, limit, after.address, families)
+        found = self._found(after, rows, end)
         taken = sorted(found)[:limit]
         events = tuple(event for event in (self._event(key, found[key]) for key in taken) if event)
-        if len(found) > limit or len(rows) == limit:
-            end = int(taken[-1]) if len(found) > limit else rows[-1][0]
+        if len(found) > limit:
+            end = int(taken[-1])
+        if end is not None:
             return Batch(events, after._replace(address=end), False)
         if after.whole:
             self._whole_due = self._clock.monotonic() + self._options.full_interval
         seen = after.target or after.seen
-        return Batch(events, PollPosition(self._system, after.taken_at, seen, None, -1, False), True)
+        return Batch(events, after._replace(seen=seen, target=None, address=-1, whole=False), True)
 
-    def _rows(self, session: Session, after: PollPosition, limit: int) -> List[Tuple[Any, ...]]:
+    def _rows(self, session: Session, after: PollPosition, limit: int, family: int) -> List[lease_sql.Row]:
         parameters = {
-            "address": after.address,
+            "address": identifiers.of_ordinal(after.address),
             "everything": after.whole,
             "xmax": after.seen.xmax,
             "xip": list(after.seen.xip),
             "limit": limit,
         }
-        return session.rows(sql.POLL, parameters)
+        return session.rows(lease_sql.POLL[family], parameters)
 
-    def _found(self, after: PollPosition, rows: List[Tuple[Any, ...]], last: bool) -> Dict[str, Optional[Lease]]:
-        """Leases by key; None for one that was there and is gone."""
+    def _found(self, after: PollPosition, rows: List[lease_sql.Row], end: Optional[int]) -> Dict[str, Optional[Lease]]:
+        """Leases by key; None for one that was there and is gone. ``end`` is where the rows end, None for all."""
         found: Dict[str, Optional[Lease]] = {}
         for row in rows:
             if lease := _lease(row):
-                found[_key(row[0])] = lease
+                found[_key(identifiers.ordinal(lease.address))] = lease
         if after.whole:
-            end = _key(2**32) if last else _key(rows[-1][0])
-            known = self._ledger.between(_key(after.address), end)
+            known = self._ledger.between(_key(after.address), _key(_BEYOND if end is None else end))
             found.update({key: None for key in known if key not in found})
         return found
 
@@ -151,21 +164,21 @@ class PollingSource(Source):
         if lease == before:
             return None
         self._pending.append((key, lease))
-        ref = f"poll:{identifiers.dotted(int(key))}"
+        ref = f"poll:{identifiers.of_ordinal(int(key))}"
         if lease is None:
             return LeaseEvent(EventKind.DELETED, before, ref, None) if before else None
         trace = changes.trace(before) if before else None
         return LeaseEvent(changes.of_reading(trace, lease, self._clock.time()), lease, ref, None)
 
 
-def _lease(row: Tuple[Any, ...]) -> Optional[Lease]:
+def _lease(row: lease_sql.Row) -> Optional[Lease]:
     try:
-        return sql.lease_of(row)
+        return lease_sql.lease_of(row)
     except ValueError as error:
         telemetry.row_rejected(f"poll:{row[0]}", str(error))
         return None
 
 
-def _key(address: int) -> str:
-    """Sorts as the number does."""
-    return f"{address:010d}" if address >= 0 else ""
+def _key(place: int) -> str:
+    """Of an ordinal; sorts as the number does."""
+    return f"{place:039d}" if place >= 0 else ""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.clock import Clock
@@ -36,15 +36,26 @@ class Health(NamedTuple):
     age: int
     triggers: str
     working: bool
+    families: List[int]
+    """Whose leases are followed."""
+
+
+class Options(NamedTuple):
+    """``families`` are those that the subscription names; with none it follows what there is."""
+
+    schema: str = "kea_events"
+    channel: str = "kea_lease_events"
+    max_rows: int = 1_000_000
+    """Of events older than an hour; beyond, the oldest go although somebody did not read them."""
+    families: FrozenSet[int] = frozenset()
 
 
 class Upkeep:
     """``passed`` is shared by all subscriptions: transactions below the number each one noted may be pruned."""
 
-    def __init__(self, name: str, schema: str, max_rows: int, passed: Dict[str, int], clock: Clock) -> None:
+    def __init__(self, name: str, options: Options, passed: Dict[str, int], clock: Clock) -> None:
         self._name = name
-        self._schema = schema
-        self._max_rows = max_rows
+        self._options = options
         self._passed = passed
         self._clock = clock
         self._look_due = self._prune_due = self._whole_due = clock.monotonic()
@@ -56,7 +67,7 @@ class Upkeep:
     def begin(self, session: Session) -> Health:
         """The state of things before all leases are read."""
         self._whole_due = self._clock.monotonic() + _INTERVAL
-        return self._health(session)
+        return self.health(session)
 
     def look(self, session: Session, after: EventPosition) -> None:
         """Asks nothing of the event table, and so helps also while that cannot be read. Raises PositionLostError."""
@@ -64,7 +75,7 @@ class Upkeep:
         if now < self._look_due:
             return
         self._look_due = now + _LOOK
-        health = self._health(session)
+        health = self.health(session)
         telemetry.queue_usage(health.usage)
         self.queue_full = health.usage >= _QUEUE_LIMIT
         telemetry.horizon(health.age)
@@ -73,7 +84,7 @@ class Upkeep:
             telemetry.events_missing(self._name, health.lost - after.lost)
             raise PositionLostError("the trigger could not write some events")
         if health.triggers != after.triggers:
-            raise PositionLostError("the trigger was changed, or disabled for a while")
+            raise PositionLostError("the triggers were changed, or disabled for a while")
         if not health.working and now >= self._whole_due:
             raise PositionLostError("no trigger tells of changes, so all leases are read each minute")
 
@@ -93,15 +104,16 @@ class Upkeep:
             return
         self._watch_horizon(session)
         gone = self._pruned(session, str(min(self._passed.values())))
-        cut = self._ask(session, sql.CUT, rows=self._max_rows, age=RETENTION)
+        cut = self._ask(session, sql.CUT, rows=self._options.max_rows, age=RETENTION)
         if cut:
             forced = self._pruned(session, cut[0][0])
             telemetry.pruned_unread(forced)
             gone = max(gone, forced)
         self._prune_due = now if gone == _PRUNED_AT_ONCE else now + _INTERVAL
 
-    def _health(self, session: Session) -> Health:
-        return Health(*self._ask(session, sql.HEALTH)[0])
+    def health(self, session: Session) -> Health:
+        families = sorted(self._options.families) or [4, 6]
+        return Health(*self._ask(session, sql.HEALTH, families=families, named=bool(self._options.families))[0])
 
     def _watch_horizon(self, session: Session) -> None:
         now = self._clock.monotonic()
@@ -117,4 +129,4 @@ class Upkeep:
         return int(rows[0][0])
 
     def _ask(self, session: Session, statement: str, **parameters: Any) -> Any:
-        return session.rows(statement.replace("{schema}", self._schema), parameters)
+        return session.rows(statement.replace("{schema}", self._options.schema), parameters)

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The statements that make reservations in Kea's table ``hosts`` and beside it. Facts: kea-facts 1.2-1.4."""
+
+from __future__ import annotations
+
+from kea_lease_monitor.kea import reservations
+
+RESERVE = """
+WITH given AS MATERIALIZED (
+    SELECT ordinal, decode(identifier, 'hex') AS identifier, subnet_id, address, nullif(hostname, '') AS hostname
+      FROM unnest(%(identifiers)s::text[], %(subnets)s::bigint[], %(addresses)s::bigint[], %(hostnames)s::text[])
+           WITH ORDINALITY AS g (identifier, subnet_id, address, hostname, ordinal)
+), met AS MATERIALIZED (
+    SELECT given.*, own.host_id, nullif(own.ipv4_address, 0) AS present, own.hostname AS present_name, own.user_context,
+           CASE WHEN own.user_context LIKE '%%"{mark}"%%' THEN own.user_context::jsonb -> '{mark}' END AS mark,
+           (SELECT encode(other.dhcp_identifier, 'hex')
+              FROM hosts AS other
+             WHERE other.ipv4_address = given.address AND other.dhcp4_subnet_id = given.subnet_id
+               AND (other.dhcp_identifier, other.dhcp_identifier_type) <> (given.identifier, %(type)s)
+             LIMIT 1) AS holder
+      FROM given
+      LEFT JOIN hosts AS own
+        ON own.dhcp_identifier = given.identifier AND own.dhcp_identifier_type = %(type)s
+       AND own.dhcp4_subnet_id = given.subnet_id
+), compared AS MATERIALIZED (
+    SELECT met.*, (met.mark ->> 'ip-address')::inet - '0.0.0.0' AS marked,
+           met.mark IS NOT NULL AND met.present_name IS NOT DISTINCT FROM met.mark ->> 'hostname' AS name_is_ours
+      FROM met
+), judged AS MATERIALIZED (
+    SELECT compared.*,
+           CASE WHEN present = address AND name_is_ours AND hostname <> coalesce(present_name, '') THEN 'updated'
+                WHEN present = address OR marked = address AND present IS DISTINCT FROM marked THEN 'unchanged'
+                WHEN host_id IS NOT NULL AND present IS DISTINCT FROM marked THEN 'edited'
+                WHEN holder IS NOT NULL THEN 'conflict'
+                WHEN host_id IS NULL THEN 'created'
+                ELSE 'updated' END AS verdict,
+           CASE WHEN host_id IS NULL OR name_is_ours OR mark IS NULL AND present_name IS NULL
+                THEN coalesce(hostname, present_name) ELSE present_name END AS new_name,
+           jsonb_build_object('ip-address', host('0.0.0.0'::inet + address)) AS new_mark
+      FROM compared
+), moved AS (
+    UPDATE hosts
+       SET ipv4_address = judged.address, hostname = judged.new_name,
+           user_context = (coalesce(nullif(judged.user_context, '')::jsonb, '{}') || jsonb_build_object('{mark}',
+               new_mark || jsonb_strip_nulls(jsonb_build_object('hostname',
+                   CASE WHEN name_is_ours OR mark IS NULL AND present_name IS NULL
+                        THEN new_name ELSE mark ->> 'hostname' END))))::text
+      FROM judged
+     WHERE hosts.host_id = judged.host_id AND judged.verdict = 'updated'
+       AND nullif(hosts.ipv4_address, 0) IS NOT DISTINCT FROM judged.present
+       AND (hosts.hostname, hosts.user_context) IS NOT DISTINCT FROM (judged.present_name, judged.user_context)
+    RETURNING judged.ordinal
+), made AS (
+    INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, hostname, user_context)
+    SELECT identifier, %(type)s, subnet_id, address, hostname,
+           jsonb_build_object('{mark}',
+               new_mark || jsonb_strip_nulls(jsonb_build_object('hostname', hostname)))::text
+      FROM judged
+     WHERE verdict = 'created'
+        ON CONFLICT DO NOTHING
+    RETURNING host_id, dhcp_identifier, dhcp4_subnet_id
+)
+SELECT CASE WHEN verdict = 'created' AND made.host_id IS NULL OR verdict = 'updated' AND moved.ordinal IS NULL
+            THEN 'again' ELSE verdict END,
+       CASE verdict WHEN 'conflict' THEN holder
+                    WHEN 'edited' THEN coalesce(host('0.0.0.0'::inet + present), 'no address')
+                    ELSE '' END,
+       made.host_id
+  FROM judged
+  LEFT JOIN moved USING (ordinal)
+  LEFT JOIN made ON made.dhcp_identifier = judged.identifier AND made.dhcp4_subnet_id = judged.subnet_id
+ ORDER BY judged.ordinal
+""".replace("{mark}", reservations.MARK)
+"""One statement for a batch, judged as reservations.verdict does: what is right already is not touched, what exists is
+updated (an UPSERT would burn a value of the 32-bit hosts_host_id_seq), what is missing is inserted. ON CONFLICT, which
+without a target minds Kea's partial indexes of every schema and a full UNIQUE constraint alike, and the comparison of
+the whole row before an update are left for the case that somebody else writes the same row at the same moment; that
+is 'again'. The database does not stop two reservations of one address (plain index since schema 6.2), so ``holder``
+looks."""
+
+HOST_IDS = """
+SELECT coalesce(last_value, 0)::float8 / max_value
+  FROM pg_sequences
+ WHERE format('%%I.%%I', schemaname, sequencename) = pg_get_serial_sequence('hosts', 'host_id')
+"""
+"""How much of the numbers for reservations is used up; a serial column ends at 2147483647."""
