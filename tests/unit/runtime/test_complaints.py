@@ -9,6 +9,7 @@ import os
 import select
 import socket
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -72,10 +73,11 @@ class Wire:
                 threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
 
     def _carry(self, one: socket.socket, other: socket.socket) -> None:
-        while data := one.recv(65536):
-            if not self.whole.is_set():
-                return
-            other.sendall(data)
+        with suppress(OSError):  # whoever is at the other end may have gone
+            while data := one.recv(65536):
+                if not self.whole.is_set():
+                    return
+                other.sendall(data)
         other.close()
 
     def close(self) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -247,6 +248,32 @@ def test_systemd_is_told(file_daemon: Daemon, tmp_path: Path, monkeypatch: pytes
         file_daemon.stop()
         while told[-1] != "STOPPING=1":
             told.append(manager.recv(1000).decode())
+
+
+@pytest.mark.slow
+def test_systemd_is_told_that_a_monitor_which_waits_for_its_database_is_alive(
+    events_daemon: Daemon, kea: Kea, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events_daemon.said("Caught up with the leases")
+    events_daemon.stop()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "3000000")
+        events_daemon.start()
+        events_daemon.said("Listening for database lease events")
+        manager.settimeout(2)
+        backends = "SELECT pid FROM pg_stat_activity WHERE application_name = 'kea-lease-monitor'"
+        stopped = [pid for (pid,) in until(lambda: kea.rows(backends), "its sessions")]
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            while "no answer within" not in events_daemon.log():
+                assert manager.recv(1000), "no sign of life for two seconds"
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        events_daemon.stop()
 
 
 def test_a_reload_is_told_with_the_monotonic_time(

@@ -12,12 +12,12 @@ import time
 from typing import Any, Callable
 
 import pytest
-from kea_lease_monitor import database
+from kea_lease_monitor import database, metrics, telemetry
 from kea_lease_monitor.database import Link, Settings
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.section import Section
 
-from runtime.world import Kea
+from runtime.world import Kea, settings
 
 
 def made(**document: Any) -> Settings:
@@ -101,3 +101,18 @@ def test_a_statement_that_nobody_waits_for_any_more_has_no_effect(
     blocker.commit()
     blocker.close()
     assert kea.rows("SELECT * FROM effects") == []
+
+
+def test_a_session_in_place_of_one_that_was_lost_is_counted(kea: Kea) -> None:
+    def reconnects() -> float:
+        return metrics.REGISTRY.get_sample_value("kea_lease_monitor_reconnects_total") or 0.0
+
+    one, before = Link(settings(kea), "", telemetry.reconnected), reconnects()
+    with one.session():
+        assert reconnects() == before
+    kea.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kea-lease-monitor'")
+    with pytest.raises(TemporaryError), one.session() as session:
+        session.rows("SELECT 1")
+    with one.session():
+        assert reconnects() == before + 1
+    one.close()

@@ -8,15 +8,24 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
+import yaml
+from kea_lease_monitor.app import create_state
 from kea_lease_monitor.database import Link, lock_key
 from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.pipeline import Pipeline, Subscription
+from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.store import Store
+from kea_lease_monitor.subscriptions import Match
 
+from runtime.builders import Time, event
 from runtime.test_daemon import Daemon, until
+from runtime.test_pipeline import ListSink, ListSource
 from runtime.world import Cluster, Kea, settings
 
 pytestmark = pytest.mark.slow
@@ -205,3 +214,57 @@ def test_a_promoted_standby_is_followed(
         daemon.process.wait()
         cluster.start()
         kea.connection = kea.connect()
+
+
+def test_no_sink_begins_once_the_election_is_over(kea: Kea) -> None:
+    """Files and commands hold no lock of their own, so it is asked for before each; the first sink here took long."""
+    kea.rows('CREATE SCHEMA kea_lease_monitor; GRANT ALL ON SCHEMA kea_lease_monitor TO "kea-lease-monitor"')
+    place = Place(path="", database=settings(kea))
+    create_state(place)
+    time, store, source = Time(), Store(place), ListSource()
+    source.events = [event(1)]
+
+    class Slow(ListSink):
+        def deliver(self, events: Any) -> Any:
+            if not self.got:
+                kea.rows(
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", KEY
+                )
+            return super().deliver(events)
+
+    slow, later = Slow(), ListSink()
+    pipeline = Pipeline(Subscription("default", Match(), True, "x"), source, [slow, later], store, time.clock())
+    pipeline.pump()
+    assert (len(slow.got), later.got) == (1, [])
+    assert pipeline.status == "starting", pipeline.retry
+    while not later.got:
+        time.now = pipeline.due()
+        pipeline.pump()
+    assert (len(slow.got), len(later.got)) == (2, 1), "the batch is read and acted upon again"
+    pipeline.stop()
+    store.close()
+
+
+def test_a_command_ends_soon_after_the_election(pair: Any, kea: Kea, tmp_path: Path) -> None:
+    """It may run for long; meanwhile the next monitor begins with its own."""
+    first, second = pair
+    script = tmp_path / "command"
+    script.write_text(f"#!/bin/sh\ncat >/dev/null\necho begun >>{tmp_path}/told\nsleep 60\n")
+    script.chmod(0o755)
+    document = yaml.safe_load(first.config.read_text())
+    document["subscriptions"][0]["sinks"] = [{"type": "exec", "command": [str(script)], "timeout": 300}]
+    for daemon in (first, second):
+        daemon.config.write_text(yaml.safe_dump(document))
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.said("Configuration reloaded")
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    until((tmp_path / "told").exists, "the command")
+    running = ["pgrep", "--full", "--count", f"^/bin/sh {script}"]
+
+    def count() -> int:
+        return int(subprocess.run(running, capture_output=True, text=True, check=False).stdout)
+
+    until(lambda: count() == 1, "one command runs")
+    kea.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", KEY)
+    until(lambda: (tmp_path / "told").read_text().count("begun") == 2, "the batch is handed over again")
+    until(lambda: count() == 1, "the first command was ended")

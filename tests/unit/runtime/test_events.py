@@ -13,7 +13,7 @@ import time
 from typing import Any, Callable, Iterator
 
 import pytest
-from kea_lease_monitor import database, telemetry
+from kea_lease_monitor import database, metrics
 from kea_lease_monitor import position as positions
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import PositionLostError, TemporaryError
@@ -404,7 +404,7 @@ def test_a_trigger_that_was_off_for_a_while_is_noticed_though_nobody_looked_mean
 
 
 def trigger_enabled() -> float | None:
-    return telemetry.REGISTRY.get_sample_value("kea_lease_monitor_trigger_enabled")
+    return metrics.REGISTRY.get_sample_value("kea_lease_monitor_trigger_enabled")
 
 
 def test_while_the_trigger_is_off_all_leases_are_read_each_minute(kea: Kea, link: Callable[[], Any]) -> None:

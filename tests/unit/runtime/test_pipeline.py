@@ -12,7 +12,7 @@ import pytest
 from kea_lease_monitor import position as positions
 from kea_lease_monitor.app import open_state
 from kea_lease_monitor.backoff import Backoff
-from kea_lease_monitor.batch import Batch, Delivery, Pending
+from kea_lease_monitor.batch import Batch, Delivery, Pending, Reason, Rejection
 from kea_lease_monitor.errors import PositionLostError, RefusedError, TemporaryError
 from kea_lease_monitor.lease import EventKind, LeaseEvent
 from kea_lease_monitor.pipeline import BATCH, Pipeline, Subscription
@@ -57,7 +57,7 @@ class ListSource(Source):
         assert isinstance(after, FilePosition)
         found = tuple(self.events[after.offset : after.offset + limit])
         end = after.offset + len(found)
-        return Batch(found, after._replace(offset=end, checksum=self.checksum), end == len(self.events))
+        return Batch(found, after._replace(offset=end, checksum=self.checksum), end >= len(self.events))
 
     def close(self) -> None: ...
 
@@ -70,6 +70,7 @@ class ListSink(Sink):
         self.problem: Exception | None = None
         self.poison: LeaseEvent | None = None
         self.pending: Pending | None = None
+        self.rejected: tuple[Rejection, ...] = ()
 
     def check(self) -> None: ...
 
@@ -80,7 +81,8 @@ class ListSink(Sink):
         if self.poison in events:
             raise RefusedError("poison")
         self.got += events
-        return Delivery(created=len(events))
+        rejected = tuple(each for each in self.rejected if each.event in events)
+        return Delivery(created=len(events) - len(rejected), rejected=rejected)
 
     def close(self) -> None: ...
 
@@ -273,7 +275,7 @@ def test_a_sink_that_is_at_work_is_waited_for_and_nothing_else_is_read(world: Wo
     world.sink.pending = Pending(42, 30.0)
     world.pipeline.pump()
     world.source.events.append(event(2))
-    assert (world.pipeline.fileno(), world.pipeline.due()) == (42, 30.0)
+    assert (world.pipeline.fileno(), world.pipeline.due()) == (42, 1.0), "to ask whether it is still our turn"
     world.run()
     assert (world.source.limits, world.stored()) == ([BATCH], None)
     world.sink.pending = None
@@ -400,6 +402,48 @@ def test_dead_letters_are_tried_again_with_their_leases_as_they_are_now(scanning
         ("assigned", "renamed"),
     ]
     assert scanning.store.letters() == []
+
+
+@pytest.mark.parametrize("asked", [{"since": NOW + 100}, {"letters": (1,)}], ids=["since", "letters"])
+def test_a_replay_of_some_leases_loses_no_event_that_was_not_read_yet(scanning: World, asked: Any) -> None:
+    """While all leases are read again, those that nobody asked for are passed over: also what they became since."""
+    got(scanning)
+    scanning.source.events.append(event(4))
+    scanning.store.ask("default", Replay(**asked).argument(), 1.0)
+    scanning.time.now += 3
+    scanning.sink.problem = TemporaryError("amid the replay")
+    scanning.pipeline.pump()
+    scanning.pipeline.stop()
+    scanning.sink.problem = None
+    scanning.make(True)
+    scanning.run()
+    scanning.time.now += 1
+    scanning.run()
+    assert "4" in got(scanning)
+    assert scanning.stored().offset == 4
+
+
+def test_what_met_a_conflict_is_tried_again_after_a_restart(scanning: World) -> None:
+    got(scanning)
+    lease = scanning.source.events[1]
+    scanning.sink.rejected = (Rejection(lease, Reason.ADDRESS_TAKEN, "held"),)
+    ask(scanning, Replay())
+    assert [letter.reason for letter in scanning.store.letters()] == ["address_taken"]
+    scanning.pipeline.stop()
+    for held in (True, False):
+        got(scanning)
+        scanning.sink.rejected = scanning.sink.rejected if held else ()
+        scanning.make(True)
+        scanning.pipeline.pump()
+        scanning.run()
+        scanning.time.now += 1
+        scanning.run()
+        assert got(scanning) == "2"
+        assert len(scanning.store.letters()) == held
+        scanning.pipeline.stop()
+    scanning.make(True)
+    scanning.run()
+    assert got(scanning) == "", "nothing waits any more"
 
 
 def test_what_another_version_asked_reads_everything(scanning: World) -> None:

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from kea_lease_monitor import files, telemetry
+from kea_lease_monitor import files, metrics
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, RefusedError, TemporaryError
 from kea_lease_monitor.kea import host_sql, reservations
@@ -268,7 +268,7 @@ class TestReservationFile(ReservationContract):
 
 
 def used() -> float | None:
-    return telemetry.REGISTRY.get_sample_value("kea_lease_monitor_host_id_sequence_used_ratio")
+    return metrics.REGISTRY.get_sample_value("kea_lease_monitor_host_id_sequence_used_ratio")
 
 
 HOSTILE = [

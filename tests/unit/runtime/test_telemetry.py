@@ -13,7 +13,7 @@ from typing import Any
 
 import prometheus_client
 import pytest
-from kea_lease_monitor import telemetry
+from kea_lease_monitor import metrics, telemetry
 from kea_lease_monitor.batch import Reason, Rejection
 from kea_lease_monitor.journal import JournalHandler, datagram
 from prometheus_client.openmetrics import exposition
@@ -85,7 +85,7 @@ def test_a_line_is_not_lost_with_the_journal(capfd: pytest.CaptureFixture[str], 
 
 
 def sample(name: str, **labels: str) -> float:
-    return telemetry.REGISTRY.get_sample_value(f"kea_lease_monitor_{name}", labels) or 0.0
+    return metrics.REGISTRY.get_sample_value(f"kea_lease_monitor_{name}", labels) or 0.0
 
 
 def test_what_a_batch_tells() -> None:
@@ -110,7 +110,7 @@ def test_a_transaction_that_stays_open_is_told_with_its_process(journal: socket.
 
 
 def test_the_metrics_keep_the_conventions_of_openmetrics() -> None:
-    text = exposition.generate_latest(telemetry.REGISTRY).decode()
+    text = exposition.generate_latest(metrics.REGISTRY).decode()
     for family in text_string_to_metric_families(text):
         assert family.name.startswith("kea_lease_monitor_")
         assert family.documentation.endswith(".")
@@ -121,7 +121,7 @@ def test_the_metrics_keep_the_conventions_of_openmetrics() -> None:
 
 def test_every_metric_is_documented() -> None:
     table = DOCUMENT.read_text()
-    for metric in telemetry.REGISTRY.collect():
+    for metric in metrics.REGISTRY.collect():
         name = metric.name.replace("kea_lease_monitor_", "") + ("_total" if metric.type == "counter" else "")
         assert f"`{name}" in table, name
-    assert prometheus_client.REGISTRY is not telemetry.REGISTRY
+    assert prometheus_client.REGISTRY is not metrics.REGISTRY

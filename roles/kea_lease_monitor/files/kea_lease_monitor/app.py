@@ -70,6 +70,7 @@ class Monitor:
 
     def run(self) -> None:
         signals = loop.Signals(lambda: database.end_within(_STOP_WITHIN))
+        database.while_waiting(lambda: service.notify("WATCHDOG=1"))
         loop.run(self._tasks, signals, self._reload, self._clock)
         telemetry.stopping(signals.stop)
         self._heart.stop()
@@ -88,12 +89,16 @@ class Monitor:
     def _pipeline(self, settings: Settings, flow: Flow, store: Store, passed: Dict[str, int]) -> Pipeline:
         name, shared = flow.subscription.name, settings.state.shared
 
+        def link() -> Link:
+            return Link(settings.database, "", telemetry.reconnected)
+
         def right(index: int) -> Callable[[], Link]:
             """Monitors that take turns also hand over the right to act, sink by sink."""
-            return lambda: Link(settings.database, f"{settings.state.schema}/{name}/{index}" if shared else "")
+            key = f"{settings.state.schema}/{name}/{index}" if shared else ""
+            return lambda: Link(settings.database, key, telemetry.reconnected)
 
         families = flow.subscription.match.families
-        around = Surroundings(name, lambda: Link(settings.database), passed, self._clock, families)
+        around = Surroundings(name, link, passed, self._clock, families)
         ordered = enumerate(sorted(flow.sinks, key=_turn))
         sinks = [SINKS[choice.type].build(choice.options, Needs(right(index), families)) for index, choice in ordered]
         source = SOURCES[settings.source.type].build(settings.source.options, around)

@@ -28,7 +28,7 @@ _STATEMENT_TIMEOUT = 7000
 each of our attempts would leave a session behind, until Kea gets none."""
 
 _CONNECTING = 40
-"""Seconds for all hosts together, below systemd's watchdog of 60 s; nothing else happens meanwhile."""
+"""Seconds for all hosts together; nothing else happens meanwhile."""
 
 _GONE_WITHIN = 500
 """Milliseconds in which a server (14 and later) notices that who asked is gone, and ends a statement that waits: else
@@ -147,9 +147,11 @@ class Link:
     take turns, whatever the former one still has under way is over before the next one begins.
     """
 
-    def __init__(self, settings: Settings, right: str = "") -> None:
+    def __init__(self, settings: Settings, right: str = "", renewed: Callable[[], None] = lambda: None) -> None:
+        """``renewed`` is told of each session that takes the place of one that was lost."""
         self._settings = settings
         self._right = right
+        self._renewed = renewed
         self._session: Optional[Session] = None
         self.sessions = 0
         """How many were made so far: whoever knows something of a session only, sees when it is another one."""
@@ -165,6 +167,8 @@ class Link:
             if self._session is None:
                 self._session = Session(self._settings)
                 self.sessions += 1
+                if self.sessions > 1:
+                    self._renewed()
                 self._take_right(self._session)
             yield self._session
         except TemporaryError:
@@ -195,6 +199,7 @@ class _Patience:
 
     def __init__(self) -> None:
         self._end = float("inf")
+        self.sign_of_life: Callable[[], None] = lambda: None
 
     def end_within(self, seconds: float) -> None:
         self._end = min(self._end, time.monotonic() + seconds)
@@ -203,12 +208,18 @@ class _Patience:
         """Call ``step`` with portions of the time until it says that it is done. Returns whether it did."""
         due = time.monotonic() + seconds
         while not (done := step(max(0.0, min(_SLICE, due - time.monotonic(), self._end - time.monotonic())))):
+            self.sign_of_life()
             if time.monotonic() >= min(due, self._end):
                 break
         return done
 
 
 _PATIENCE = _Patience()
+
+
+def while_waiting(sign_of_life: Callable[[], None]) -> None:
+    """Called some times a second while a database is waited for: every such wait has an end, so it is no hanging."""
+    _PATIENCE.sign_of_life = sign_of_life
 
 
 def end_within(seconds: float) -> None:

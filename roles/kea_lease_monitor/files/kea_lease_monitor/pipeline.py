@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass, field
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import List, Optional, Sequence, Union
 
 from kea_lease_monitor import position as positions
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.backoff import Backoff, Retry
-from kea_lease_monitor.batch import Batch, Delivery, Pending, Reason, Rejection
+from kea_lease_monitor.batch import Batch, Delivery, Pending, Rejection
 from kea_lease_monitor.clock import Clock
-from kea_lease_monitor.errors import MonitorError, PositionLostError, RefusedError
+from kea_lease_monitor.errors import MonitorError, PositionLostError, TemporaryError
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.replay import Replays, letter_text
+from kea_lease_monitor.sinks import refusals
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sources.base import Source
 from kea_lease_monitor.state.records import Bookmark, Letter, Settlement
@@ -33,8 +34,8 @@ _SETTLE = 0.05
 _SETTLE_IDLE = 60.0
 """Seconds between two bookmarks while nothing happens but time."""
 
-_STANDBY = 1.0
-"""Seconds between two questions whether it is our turn, while another monitor acts."""
+_ASK = 1.0
+"""Seconds between two questions whether it is our turn, while another monitor acts or a command of ours runs."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Pipeline:
     def due(self) -> float:
         """When ``pump`` is wanted at the latest, by the monotonic clock; 0 is at once."""
         if self._pending:
-            due = self._pending.due
+            due = min(self._pending.due, self._claim_due)
         elif self.retry:
             return self.retry.due
         elif self.standing_by:
@@ -146,7 +147,8 @@ class Pipeline:
             sink.close()
 
     def _elected(self) -> bool:
-        """Whether it is our turn, asked before each batch; what belongs to a former turn of ours is dropped."""
+        """Whether it is our turn; what belongs to a former turn of ours is dropped."""
+        self._claim_due = self._clock.monotonic() + _ASK
         try:
             term = self._store.claim(self.name)
         except MonitorError:
@@ -167,11 +169,10 @@ class Pipeline:
             return
         self._let_go()
         self._term = self._position = self._work = self._pending = self._settle_due = None
-        self._replays.forget()
+        self._replays.step_down()
         self._unsettled, self._more, self.ready = [], True, False
 
     def _stand_by(self) -> None:
-        self._claim_due = self._clock.monotonic() + _STANDBY
         bookmark = self._store.bookmark(self.name)
         if bookmark:
             self._source.stand_by(positions.load(bookmark.position))
@@ -201,11 +202,11 @@ class Pipeline:
         return Letter(0, self.name, rejection.event.ref, reason, detail, text, self._clock.time())
 
     def _read(self) -> _Work:
-        if self._replays.begun():
-            self.settle()
-            self._position, self._lost = None, "somebody asked for it"
         if self._position is None:
             self._position = self._begin()
+        if self._replays.begun(self._position):
+            self.settle()
+            self._position = self._replayed()
         if events := self._replays.current.events:
             return _Work(Batch(events, self._position, False), events, list(self._sinks))
         batch = self._source.read(self._position, BATCH)
@@ -216,9 +217,6 @@ class Pipeline:
     def _begin(self) -> Position:
         for sink in self._sinks:
             sink.check()
-        if self._replays.current.position:
-            self._lost = ""
-            return positions.load(self._replays.current.position)
         bookmark = None if self._lost else self._store.bookmark(self.name)
         if bookmark and (bookmark.effects == self._subscription.effects or not self._subscription.everything):
             return positions.load(bookmark.position)
@@ -231,11 +229,19 @@ class Pipeline:
         self._lost = ""
         return position
 
+    def _replayed(self) -> Position:
+        """Where a replay begins."""
+        if self._replays.current.position:
+            return positions.load(self._replays.current.position)
+        telemetry.reading_anew(self.name, "to act once more upon " + self._replays.current.what)
+        return self._source.start(True)
+
     def _deliver(self, sink: Sink, events: Sequence[LeaseEvent]) -> Union[Delivery, Pending]:
-        try:
-            answer = sink.deliver(events)
-        except RefusedError as error:
-            answer = Delivery(rejected=_refused(sink, events, str(error)))
+        # Not only before the batch: to read it, or the sink before this one, may have taken seconds.
+        if self._store.claim(self.name) != self._term:
+            self._step_down()
+            raise TemporaryError("another monitor may have taken over")
+        answer = refusals.deliver(sink, events)
         for rejection in answer.rejected if isinstance(answer, Delivery) else ():
             telemetry.dead_letter(self.name, sink.name, rejection)
         return answer
@@ -247,10 +253,10 @@ class Pipeline:
             self._settle_due = moment + (_SETTLE if busy else _SETTLE_IDLE)
         elif batch.events and self._settle_due is not None:
             self._settle_due = min(self._settle_due, self._clock.monotonic() + _SETTLE)
+        self._position, self._more = batch.position, not batch.caught_up
         if self._replays.follow(batch):
             self._settle_due = self._clock.monotonic()
-        self._position = batch.position
-        self._more = not batch.caught_up
+            self._position, self._more = self._replays.place(batch.position), True
         self.events += len(wanted)
         now = self._clock.time()
         oldest = min((event.recorded_at for event in wanted if event.recorded_at), default=0.0)
@@ -262,7 +268,7 @@ class Pipeline:
     def settle(self) -> None:
         """The one place where a bookmark moves: after every sink said yes."""
         if self._settle_due is not None and self._position is not None:
-            position = positions.dump(self._position)
+            position = positions.dump(self._replays.place(self._position))
             bookmark = Bookmark(self.name, position, self._subscription.effects, self._clock.time())
             settlement = Settlement(bookmark, tuple(self._unsettled), *self._replays.fulfilled())
             self._store.settle(settlement, self._term or 0)
@@ -282,19 +288,3 @@ class Pipeline:
         if self.retry:
             telemetry.recovered(self.name, self.retry.attempt)
             self.retry, self.status_since = None, self._clock.time()
-
-
-def _refused(sink: Sink, events: Sequence[LeaseEvent], error: str) -> Tuple[Rejection, ...]:
-    """What the sink refuses is halved until the one event that it refuses stands alone."""
-    if len(events) == 1:
-        return (Rejection(events[0], Reason.REFUSED, error),)
-    half = len(events) // 2
-    return _probed(sink, events[:half]) + _probed(sink, events[half:])
-
-
-def _probed(sink: Sink, events: Sequence[LeaseEvent]) -> Tuple[Rejection, ...]:
-    try:
-        answer = sink.deliver(events)
-    except RefusedError as error:
-        return _refused(sink, events, str(error))
-    return answer.rejected if isinstance(answer, Delivery) else ()

@@ -9,7 +9,7 @@ import json
 from typing import Any, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
 from kea_lease_monitor import position as positions
-from kea_lease_monitor.batch import Batch
+from kea_lease_monitor.batch import Batch, Reason
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
 from kea_lease_monitor.position import Position
@@ -17,6 +17,9 @@ from kea_lease_monitor.state.store import Store
 
 _INTERVAL = 2.0
 """Seconds between two looks for what a person asks."""
+
+_NOBODY = 0
+"""In place of the number of a request."""
 
 _PRESENT = (EventKind.ASSIGNED, EventKind.RENEWED, EventKind.CHANGED)
 
@@ -33,6 +36,16 @@ class Replay(NamedTuple):
     """Of those leases; empty means every address."""
     events: Tuple[LeaseEvent, ...] = ()
     """Letters that tell the end of a lease: they can only be handed over as they were."""
+
+    @property
+    def limited(self) -> bool:
+        """Whether leases are passed over that nobody may have acted upon yet."""
+        return bool(self.since or self.letters)
+
+    @property
+    def what(self) -> str:
+        """For people."""
+        return f"{len(self.letters)} dead letters" if self.letters else "some leases" if self.since else "all leases"
 
     def wants(self, event: LeaseEvent) -> bool:
         """Asked of leases that are read anew, never of what happens meanwhile."""
@@ -70,7 +83,10 @@ def _event(ref: str, given: Any) -> LeaseEvent:
 
 
 class Replays:
-    """The requests of one subscription, fulfilled one after the other; one that is cut short begins anew."""
+    """The requests of one subscription, fulfilled one after the other; one that is cut short begins anew.
+
+    First of all, the leases are tried again that could not be reserved because another client had their address.
+    """
 
     def __init__(self, name: str, store: Store, clock: Clock) -> None:
         self._name = name
@@ -79,23 +95,49 @@ class Replays:
         self._due = 0.0
         self._number: Optional[int] = None
         self._over = False
+        self._remembers = False
+        self._resume: Optional[Position] = None
         self.current = Replay()
 
-    def begun(self) -> bool:
-        """Whether there is a new request; ``current`` then says what it is. Raises TemporaryError."""
+    def begun(self, present: Position) -> bool:
+        """Whether there is something to replay; ``current`` then says what. Raises TemporaryError.
+
+        What is not read yet at ``present`` is read when the replay is over.
+        """
         now = self._clock.monotonic()
         if self._number is not None or now < self._due:
             return False
-        self._due = now + _INTERVAL
-        request = self._store.request(self._name)
-        if request is None:
+        found = self._conflicts()
+        if found is None:
+            self._due = now + _INTERVAL
+            found = self._requested()
+        if found is None:
             return False
-        replay = Replay.parse(request.argument)
-        if replay.letters:
-            letters = [each for each in self._store.letters(self._name) if each.id in replay.letters]
-            replay = replay.with_events([_event(letter.ref, json.loads(letter.event)) for letter in letters])
-        self._number, self.current = request.id, replay
+        self._number, self.current = found
+        self._resume = present if self.current.limited else None
         return True
+
+    def _conflicts(self) -> Optional[Tuple[int, Replay]]:
+        """Leases that waited for an address when we, or another monitor, ended: a sink remembers them until then."""
+        if self._remembers:
+            return None
+        taken = [each for each in self._store.letters(self._name) if each.reason == Reason.ADDRESS_TAKEN.value]
+        self._remembers = True
+        return (_NOBODY, self._with_events(Replay(letters=tuple(each.id for each in taken)))) if taken else None
+
+    def _requested(self) -> Optional[Tuple[int, Replay]]:
+        request = self._store.request(self._name)
+        return (request.id, self._with_events(Replay.parse(request.argument))) if request else None
+
+    def _with_events(self, replay: Replay) -> Replay:
+        if not replay.letters:
+            return replay
+        letters = [each for each in self._store.letters(self._name) if each.id in replay.letters]
+        return replay.with_events([_event(letter.ref, json.loads(letter.event)) for letter in letters])
+
+    def place(self, reached: Position) -> Position:
+        """Where the subscription is, for its bookmark, when it has come to ``reached`` in the replay."""
+        return self._resume or reached
 
     def chosen(self, events: Sequence[LeaseEvent], after: Position) -> List[LeaseEvent]:
         """Those of the events behind ``after`` that count."""
@@ -122,4 +164,9 @@ class Replays:
 
     def forget(self) -> None:
         """Look anew."""
-        self._number, self._over, self._due, self.current = None, False, 0.0, Replay()
+        self._number, self._over, self._due, self.current, self._resume = None, False, 0.0, Replay(), None
+
+    def step_down(self) -> None:
+        """As at a start."""
+        self.forget()
+        self._remembers = False

@@ -11,14 +11,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Dict, Iterator, Optional, Tuple
 
-import prometheus_client as prometheus
-
-from kea_lease_monitor import journal
+from kea_lease_monitor import journal, metrics
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
 from kea_lease_monitor.lease import Lease
 
 _LOG = logging.getLogger("kea_lease_monitor")
-REGISTRY = prometheus.CollectorRegistry()
 
 _FIELDS = {
     "address": "KEA_LEASE_ADDRESS",
@@ -32,53 +29,6 @@ _HELD_LONG = 60.0
 """Seconds after which an open transaction is worth a line."""
 
 _SUBSCRIPTION: ContextVar[Optional[str]] = ContextVar("subscription", default=None)
-
-
-def _counter(name: str, text: str, *labels: str) -> prometheus.Counter:
-    return prometheus.Counter(f"kea_lease_monitor_{name}", text, labels, registry=REGISTRY)
-
-
-def _gauge(name: str, text: str, *labels: str) -> prometheus.Gauge:
-    return prometheus.Gauge(f"kea_lease_monitor_{name}", text, labels, registry=REGISTRY)
-
-
-_INFO = _gauge("build_info", "Always 1; the label tells the version.", "version")
-_EVENTS = _counter("events", "Lease events handed to a subscription's sinks.", "subscription")
-_RESULTS = _counter("results", "What a sink made of the events.", "sink", "result")
-_DEAD = _counter("dead_letters", "Events that a sink will never accept.", "subscription", "reason")
-_GARBAGE = _counter("rejected_rows", "Rows of a lease file that are no lease.")
-_RETRIES = _counter("retries", "Attempts that failed and will be repeated.", "subscription")
-_READ_ANEW = _counter("full_reads", "How often all leases were read anew.", "subscription")
-_ROTATIONS = _counter("rotations", "Lease files followed to their successor.")
-_CAUGHT_UP = _gauge("caught_up", "1 while nothing known is left to do.", "subscription")
-_LAST_EVENT = _gauge("last_delivery_timestamp_seconds", "When events were last delivered.", "subscription")
-_LATENCY = prometheus.Histogram(
-    "kea_lease_monitor_latency_seconds",
-    "From the event's time in the database to the acknowledgement of every sink.",
-    ("subscription",),
-    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30, 300),
-    registry=REGISTRY,
-)
-_BATCH = prometheus.Histogram(
-    "kea_lease_monitor_batch_events",
-    "Events that a subscription's sinks were handed at once.",
-    ("subscription",),
-    buckets=(1, 2, 5, 10, 30, 100, 300, 1000),
-    registry=REGISTRY,
-)
-_LAG = _gauge("lag_seconds", "Age of the oldest event of the last batch; 0 once caught up.", "subscription")
-_CONFLICTS = _counter("reservation_conflicts", "Addresses that somebody else has reserved.", "subscription")
-_SESSIONS = _counter("listening_sessions", "Sessions begun to listen for events; all but the first are reconnections.")
-_ACTING = _gauge("acting", "1 while this monitor acts for the subscription, 0 while it stands by.", "subscription")
-_QUEUE = _gauge("notify_queue_usage_ratio", "Share of PostgreSQL's notification queue in use.")
-_LOST = _gauge("events_lost", "Events that the trigger could not write, by its own count.")
-_HORIZON = _gauge("horizon_age_transactions", "Transactions between the oldest one in progress and the newest.")
-_HELD = _gauge("horizon_age_seconds", "For how long the oldest transaction has been seen in progress.")
-_PRUNED = _counter("pruned_rows", "Event rows removed because every subscription had passed them.")
-_HOST_IDS = _gauge("host_id_sequence_used_ratio", "Share of the numbers for reservations that is used up.")
-_UNREAD = _counter("pruned_unread_rows", "Event rows removed because they were too many, read or not.")
-_TRIGGER = _gauge("trigger_enabled", "1 while the trigger on Kea's leases is in force.")
-_BEAT = _gauge("heartbeat_timestamp_seconds", "When the loop last wrote its heartbeat.")
 
 
 def set_up(level: str) -> None:
@@ -104,7 +54,7 @@ def acting_for(subscription: str) -> Iterator[None]:
 
 def serve(address: str, port: int) -> None:
     """Serve the metrics from a thread that only reads them. Raises OSError."""
-    prometheus.start_http_server(port, addr=address, registry=REGISTRY)
+    metrics.serve(address, port)
 
 
 def _say(level: int, event: str, sentence: str, **fields: object) -> None:
@@ -123,7 +73,7 @@ def _lease(lease: Lease) -> Dict[str, object]:
 
 
 def started(version: str, subscriptions: Tuple[str, ...]) -> None:
-    _INFO.labels(version).set(1)
+    metrics.INFO.labels(version).set(1)
     _say(logging.INFO, "started", "Lease monitor started", version=version, subscriptions=",".join(subscriptions))
 
 
@@ -144,8 +94,12 @@ def state_created(path: str) -> None:
 
 
 def listening(channel: str, schema: str) -> None:
-    _SESSIONS.inc()
+    metrics.SESSIONS.inc()
     _say(logging.INFO, "listening", "Listening for database lease events", channel=channel, schema=schema)
+
+
+def reconnected() -> None:
+    metrics.RECONNECTS.inc()
 
 
 def following(path: str) -> None:
@@ -161,22 +115,22 @@ def unwatched(directory: str, error: str) -> None:
 
 
 def rotated(path: str) -> None:
-    _ROTATIONS.inc()
+    metrics.ROTATIONS.inc()
     _say(logging.INFO, "rotated", "Lease file rotated, following its successor", path=path)
 
 
 def row_rejected(ref: str, problem: str) -> None:
-    _GARBAGE.inc()
+    metrics.GARBAGE.inc()
     _say(logging.WARNING, "row_rejected", "Row is no lease and was passed over", ref=ref, problem=problem)
 
 
 def reading_anew(subscription: str, reason: str) -> None:
-    _READ_ANEW.labels(subscription).inc()
+    metrics.READ_ANEW.labels(subscription).inc()
     _say(logging.INFO, "reading_anew", "Reading all leases", subscription=subscription, reason=reason)
 
 
 def standing_by(subscription: str) -> None:
-    _ACTING.labels(subscription).set(0)
+    metrics.ACTING.labels(subscription).set(0)
     text = "Another monitor acts for the subscription, standing by"
     _say(logging.INFO, "standing_by", text, subscription=subscription)
 
@@ -186,8 +140,8 @@ def ready(subscription: str) -> None:
 
 
 def retrying(subscription: str, attempt: int, wait: float, error: str) -> None:
-    _RETRIES.labels(subscription).inc()
-    _CAUGHT_UP.labels(subscription).set(0)
+    metrics.RETRIES.labels(subscription).inc()
+    metrics.CAUGHT_UP.labels(subscription).set(0)
     level = logging.ERROR if attempt > 1 else logging.WARNING
     fields = {"subscription": subscription, "attempt": attempt, "seconds": f"{wait:.2f}", "error": error}
     _say(level, "retrying", "Will try again", **fields)
@@ -199,22 +153,22 @@ def recovered(subscription: str, attempts: int) -> None:
 
 def delivered(subscription: str, count: int, caught_up: bool, now: float, oldest: float) -> None:
     """``oldest`` is the event's own time; 0 where the source keeps none."""
-    _CAUGHT_UP.labels(subscription).set(int(caught_up))
-    _ACTING.labels(subscription).set(1)
-    _LAG.labels(subscription).set(max(0.0, now - oldest) if oldest and not caught_up else 0.0)
+    metrics.CAUGHT_UP.labels(subscription).set(int(caught_up))
+    metrics.ACTING.labels(subscription).set(1)
+    metrics.LAG.labels(subscription).set(max(0.0, now - oldest) if oldest and not caught_up else 0.0)
     if count:
-        _EVENTS.labels(subscription).inc(count)
-        _BATCH.labels(subscription).observe(count)
-        _LAST_EVENT.labels(subscription).set(now)
+        metrics.EVENTS.labels(subscription).inc(count)
+        metrics.BATCH.labels(subscription).observe(count)
+        metrics.LAST_EVENT.labels(subscription).set(now)
         if oldest:
-            _LATENCY.labels(subscription).observe(max(0.0, now - oldest))
+            metrics.LATENCY.labels(subscription).observe(max(0.0, now - oldest))
         _say(logging.DEBUG, "delivered", "Events delivered", subscription=subscription, events=count)
 
 
 def sink_result(sink: str, delivery: Delivery) -> None:
     for result in ("created", "updated", "unchanged", "skipped", "executed"):
         if count := getattr(delivery, result):
-            _RESULTS.labels(sink, result).inc(count)
+            metrics.RESULTS.labels(sink, result).inc(count)
 
 
 def reservation_created(lease: Lease) -> None:
@@ -230,7 +184,7 @@ def conflict_over(lease: Lease) -> None:
 
 
 def host_ids(ratio: float) -> None:
-    _HOST_IDS.set(ratio)
+    metrics.HOST_IDS.set(ratio)
 
 
 def discovery_written(path: str) -> None:
@@ -238,24 +192,24 @@ def discovery_written(path: str) -> None:
 
 
 def dead_letter(subscription: str, sink: str, rejection: Rejection) -> None:
-    _DEAD.labels(subscription, rejection.reason.value).inc()
-    _RESULTS.labels(sink, "rejected").inc()
+    metrics.DEAD.labels(subscription, rejection.reason.value).inc()
+    metrics.RESULTS.labels(sink, "rejected").inc()
     if rejection.reason is Reason.ADDRESS_TAKEN:
-        _CONFLICTS.labels(subscription).inc()
+        metrics.CONFLICTS.labels(subscription).inc()
     fields = {**_lease(rejection.event.lease), "reason": rejection.reason.value, "detail": rejection.detail}
     _say(logging.WARNING, "dead_letter", "Event not acted upon", subscription=subscription, sink=sink, **fields)
 
 
 def queue_usage(ratio: float) -> None:
-    _QUEUE.set(ratio)
+    metrics.QUEUE.set(ratio)
     if ratio > 0.1:
         text = "PostgreSQL's notification queue is filling: some session listens inside an open transaction"
         _say(logging.WARNING, "queue_filling", text, usage=f"{ratio:.2f}")
 
 
 def trigger(lost: int, working: bool) -> None:
-    _LOST.set(lost)
-    _TRIGGER.set(working)
+    metrics.LOST.set(lost)
+    metrics.TRIGGER.set(working)
 
 
 def events_missing(subscription: str, count: int) -> None:
@@ -265,29 +219,29 @@ def events_missing(subscription: str, count: int) -> None:
 
 
 def horizon(age: int) -> None:
-    _HORIZON.set(age)
+    metrics.HORIZON.set(age)
 
 
 def horizon_held(pid: int, seconds: float) -> None:
     """By the transaction of this server process."""
-    _HELD.set(seconds)
+    metrics.HELD.set(seconds)
     if seconds >= _HELD_LONG:
         text = "A transaction stays open, so that event rows and dead rows of the whole cluster cannot be removed"
         _say(logging.WARNING, "horizon_held", text, pid=pid, seconds=f"{seconds:.0f}")
 
 
 def pruned(count: int) -> None:
-    _PRUNED.inc(count)
+    metrics.PRUNED.inc(count)
 
 
 def pruned_unread(count: int) -> None:
     if count:
-        _UNREAD.inc(count)
+        metrics.UNREAD.inc(count)
         _say(logging.WARNING, "pruned_unread", "Old events removed, read or not, to bound their table", count=count)
 
 
 def beat(now: float) -> None:
-    _BEAT.set(now)
+    metrics.BEAT.set(now)
 
 
 def applying(step: str) -> None:

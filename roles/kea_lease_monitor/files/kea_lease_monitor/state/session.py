@@ -18,6 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from kea_lease_monitor import telemetry
 from kea_lease_monitor.database import lock_key
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.state import schema
@@ -45,6 +46,8 @@ class StateSession:
             if self._connection is None:
                 self._connection = self._engine.connect()
                 self._term += 1
+                if self._term > 1:
+                    telemetry.reconnected()
             try:
                 with self._connection.begin():
                     yield self._connection

@@ -1,0 +1,63 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The metrics by name; telemetry moves them. prometheus_client is known here only."""
+
+from __future__ import annotations
+
+import prometheus_client as prometheus
+
+REGISTRY = prometheus.CollectorRegistry()
+
+
+def serve(address: str, port: int) -> None:
+    """From a thread that only reads them. Raises OSError."""
+    prometheus.start_http_server(port, addr=address, registry=REGISTRY)
+
+
+def _counter(name: str, text: str, *labels: str) -> prometheus.Counter:
+    return prometheus.Counter(f"kea_lease_monitor_{name}", text, labels, registry=REGISTRY)
+
+
+def _gauge(name: str, text: str, *labels: str) -> prometheus.Gauge:
+    return prometheus.Gauge(f"kea_lease_monitor_{name}", text, labels, registry=REGISTRY)
+
+
+INFO = _gauge("build_info", "Always 1; the label tells the version.", "version")
+EVENTS = _counter("events", "Lease events handed to a subscription's sinks.", "subscription")
+RESULTS = _counter("results", "What a sink made of the events.", "sink", "result")
+DEAD = _counter("dead_letters", "Events that a sink will never accept.", "subscription", "reason")
+GARBAGE = _counter("rejected_rows", "Rows of a lease file that are no lease.")
+RETRIES = _counter("retries", "Attempts that failed and will be repeated.", "subscription")
+READ_ANEW = _counter("full_reads", "How often all leases were read anew.", "subscription")
+ROTATIONS = _counter("rotations", "Lease files followed to their successor.")
+CAUGHT_UP = _gauge("caught_up", "1 while nothing known is left to do.", "subscription")
+LAST_EVENT = _gauge("last_delivery_timestamp_seconds", "When events were last delivered.", "subscription")
+LATENCY = prometheus.Histogram(
+    "kea_lease_monitor_latency_seconds",
+    "From the event's time in the database to the acknowledgement of every sink.",
+    ("subscription",),
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30, 300),
+    registry=REGISTRY,
+)
+BATCH = prometheus.Histogram(
+    "kea_lease_monitor_batch_events",
+    "Events that a subscription's sinks were handed at once.",
+    ("subscription",),
+    buckets=(1, 2, 5, 10, 30, 100, 300, 1000),
+    registry=REGISTRY,
+)
+LAG = _gauge("lag_seconds", "Age of the oldest event of the last batch; 0 once caught up.", "subscription")
+CONFLICTS = _counter("reservation_conflicts", "Addresses that somebody else has reserved.", "subscription")
+SESSIONS = _counter("listening_sessions", "Sessions begun to listen for events; all but the first are reconnections.")
+RECONNECTS = _counter("reconnects", "Database sessions made in place of one that was lost.")
+ACTING = _gauge("acting", "1 while this monitor acts for the subscription, 0 while it stands by.", "subscription")
+QUEUE = _gauge("notify_queue_usage_ratio", "Share of PostgreSQL's notification queue in use.")
+LOST = _gauge("events_lost", "Events that the trigger could not write, by its own count.")
+HORIZON = _gauge("horizon_age_transactions", "Transactions between the oldest one in progress and the newest.")
+HELD = _gauge("horizon_age_seconds", "For how long the oldest transaction has been seen in progress.")
+PRUNED = _counter("pruned_rows", "Event rows removed because every subscription had passed them.")
+HOST_IDS = _gauge("host_id_sequence_used_ratio", "Share of the numbers for reservations that is used up.")
+UNREAD = _counter("pruned_unread_rows", "Event rows removed because they were too many, read or not.")
+TRIGGER = _gauge("trigger_enabled", "1 while the trigger on Kea's leases is in force.")
+BEAT = _gauge("heartbeat_timestamp_seconds", "When the loop last wrote its heartbeat.")
