@@ -29,7 +29,8 @@ MARKING_OPTION = "fillfactor=90"
 SUFFIX = "_new"
 
 _TABLE = """
-SELECT c.oid, CASE c.relkind WHEN 'p' THEN 'a partitioned table' WHEN 'f' THEN 'a foreign table' WHEN 'v' THEN 'a view'
+SELECT c.oid, pg_get_userbyid(c.relowner), CASE c.relkind
+    WHEN 'p' THEN 'a partitioned table' WHEN 'f' THEN 'a foreign table' WHEN 'v' THEN 'a view'
     WHEN 'm' THEN 'a materialized view' WHEN 'r' THEN CASE
         WHEN EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid) THEN 'a table that others inherit from'
         ELSE '' END
@@ -112,6 +113,7 @@ class Index(NamedTuple):
 class State(NamedTuple):
     """What the catalogue says of hosts, by name; ``oddity`` says what it is if not a plain table."""
 
+    owner: str
     oddity: str
     constraints: Dict[str, Constraint]
     indexes: Dict[str, Index]
@@ -144,10 +146,10 @@ def read_state(cursor: extensions.cursor, schema: str) -> Optional[State]:
     table = _postgres.fetch(cursor, _TABLE, (schema, TABLE))
     if not table:
         return None
-    oid, oddity = table[0]
+    oid, owner, oddity = table[0]
     constraints = [Constraint(*row) for row in _postgres.fetch(cursor, _CONSTRAINTS, (MARKER, oid))]
     indexes = [Index(*row) for row in _postgres.fetch(cursor, _INDEXES, (MARKING_OPTION, oid))]
-    return State(oddity, {one.name: one for one in constraints}, {one.name: one for one in indexes})
+    return State(owner, oddity, {one.name: one for one in constraints}, {one.name: one for one in indexes})
 
 
 def elsewhere(cursor: extensions.cursor, schema: str, names: Sequence[str]) -> Dict[str, str]:

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _hosts_catalogue, _postgres, _state_text
+from ansible_collections.baremetal.kea.plugins.module_utils import (
+    _hosts_catalogue,
+    _postgres,
+    _postgres_preflight,
+    _state_text,
+)
 from ansible_collections.baremetal.kea.plugins.module_utils._hosts_catalogue import COLUMNS, MARKER, SUFFIX, TABLE
 
 if TYPE_CHECKING:
@@ -51,6 +56,8 @@ def ensure(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks, ch
     """Bring the constraint to the wanted state; the result of the module. Raises PostgresError."""
     if not 0 < len(wanted.name.encode()) <= LONGEST_NAME:
         raise _postgres.PostgresError(f"The name of the constraint must have 1 to {LONGEST_NAME} bytes")
+    if not check_mode:
+        _postgres_preflight.await_turn(cursor)
     state = read_state(cursor, wanted.schema)
     if state is None and wanted.present:
         message = f"There is no table {wanted.schema}.{TABLE} in this database"
@@ -61,8 +68,13 @@ def ensure(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks, ch
             "Correct the option schema, or make it a plain table as Kea has it"
         )
     if not state or state.oddity:
-        state = _hosts_catalogue.State("", {}, {})
+        state = _hosts_catalogue.State("", "", {}, {})
     plan = _plan_present(cursor, wanted, state) if wanted.present else _plan_absent(cursor, wanted, state)
+    if plan.concurrently or plan.together:
+        _postgres_preflight.refuse_standby(cursor)
+        _refuse_missing_rights(cursor, wanted, state, plan)
+    if wanted.present and plan.together:
+        _refuse_duplicates(cursor, wanted.schema)
     if not check_mode:
         _run_concurrently(cursor, wanted, plan, locks)
         _postgres.run_together(cursor, plan.together, locks)
@@ -71,31 +83,29 @@ def ensure(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks, ch
 
 def _plan_present(cursor: extensions.cursor, wanted: Wanted, state: State) -> Plan:
     wrong = state.constraints.get(wanted.name)
-    if wrong and wrong.definition == DEFINITION:
-        return Plan([], [])
+    if (wrong and wrong.definition == DEFINITION) or (not wrong and state.equivalents(wanted.name)):
+        # What an interrupted run left behind guards nothing that is not guarded already.
+        return Plan([_drop(cursor, wanted, index.name) for index in state.removable(wanted.name)], [])
     if wrong and wrong.kind != "u":
         raise _taken(wanted.name, wrong.definition)
-    if not wrong and state.equivalents(wanted.name):
-        return Plan([], [])
-    # A wrong constraint goes on guarding what it guards until the moment in which the right one takes over.
-    index_name = wanted.name + SUFFIX if wrong else wanted.name
-    built = state.indexes.get(index_name)
-    if built and not built.exact:
-        raise _taken(index_name, built.definition)
+    # A wrong constraint goes on guarding what it guards until the moment in which the right one takes over; when it is
+    # gone meanwhile, the index that was built to follow it still can.
+    names = [wanted.name + SUFFIX] if wrong else [wanted.name, wanted.name + SUFFIX]
+    ready = [index for index in state.leftovers(wanted.name) if index.valid and index.name in names]
+    index_name = ready[0].name if ready else names[0]
+    for one in names[: names.index(index_name) + 1]:
+        if one in state.indexes and not state.indexes[one].exact:
+            raise _taken(one, state.indexes[one].definition)
     for name, what in _hosts_catalogue.elsewhere(cursor, wanted.schema, [wanted.name, index_name]).items():
         raise _taken(name, what)
-    _refuse_duplicates(cursor, wanted.schema)
 
-    concurrently, together = [], []
-    if built and not built.valid:
-        concurrently.append("DROP INDEX CONCURRENTLY {index}")
-    if not (built and built.valid):
-        concurrently.append("CREATE UNIQUE INDEX CONCURRENTLY {index_name} ON {table} ({columns}) WITH ({mark})")
-    if wrong:
-        together.append("ALTER TABLE {table} DROP CONSTRAINT {constraint}")
+    drops = [_drop(cursor, wanted, one.name) for one in state.removable(wanted.name) if one not in ready[:1]]
+    create = "CREATE UNIQUE INDEX CONCURRENTLY {index_name} ON {table} ({columns}) WITH ({mark})"
+    together = ["ALTER TABLE {table} DROP CONSTRAINT {constraint}"] if wrong else []
     together.append("ALTER TABLE {table} ADD CONSTRAINT {constraint} UNIQUE USING INDEX {index_name}")
     together.append("COMMENT ON CONSTRAINT {constraint} ON {table} IS {marker}")
-    return _composed(cursor, wanted, index_name, Plan(concurrently, together))
+    plan = _composed(cursor, wanted, index_name, Plan([] if ready else [create], together))
+    return plan._replace(concurrently=drops + plan.concurrently)
 
 
 def _plan_absent(cursor: extensions.cursor, wanted: Wanted, state: State) -> Plan:
@@ -111,7 +121,6 @@ def _composed(cursor: extensions.cursor, wanted: Wanted, index_name: str, plan: 
     parts: Dict[str, _postgres.Part] = {
         "table": (wanted.schema, TABLE),
         "constraint": wanted.name,
-        "index": (wanted.schema, index_name),
         "index_name": index_name,
         "columns": _postgres.Words(", ".join(COLUMNS)),
         "mark": _postgres.Words(_hosts_catalogue.MARKING_OPTION),
@@ -123,6 +132,17 @@ def _composed(cursor: extensions.cursor, wanted: Wanted, index_name: str, plan: 
 def _drop(cursor: extensions.cursor, wanted: Wanted, index_name: str) -> str:
     statement: str = _postgres.compose(cursor, "DROP INDEX CONCURRENTLY {index}", index=(wanted.schema, index_name))
     return statement
+
+
+def _refuse_missing_rights(cursor: extensions.cursor, wanted: Wanted, state: State, plan: Plan) -> None:
+    rights = _postgres_preflight.Rights(cursor)
+    rights.on_schema("USAGE", wanted.schema)
+    rights.of_owner(state.owner, f"table {wanted.schema}.{TABLE}")
+    if any(statement.startswith("CREATE") for statement in plan.concurrently):
+        rights.on_schema("CREATE", wanted.schema)
+    if wanted.present:
+        rights.on_table("SELECT", wanted.schema, TABLE)
+    rights.refuse_missing()
 
 
 def _run_concurrently(cursor: extensions.cursor, wanted: Wanted, plan: Plan, locks: _postgres.Locks) -> None:
@@ -168,12 +188,14 @@ def _taken(name: str, definition: str) -> _postgres.PostgresError:
 def _result(wanted: Wanted, state: State, plan: Plan) -> Dict[str, Any]:
     found = state.constraints.get(wanted.name)
     queries = plan.concurrently + plan.together
+    removable = state.removable(wanted.name)
     # Present makes use of an index that somebody else made just so; absent leaves it.
-    unattached = state.leftovers(wanted.name) if wanted.present else state.removable(wanted.name)
-    unfinished = [index.definition for index in unattached]
-    before = after = _view(wanted, found.definition if found else None, unfinished)
-    if queries:
+    unattached = state.leftovers(wanted.name) if wanted.present else removable
+    before = after = _view(wanted, found.definition if found else None, unattached)
+    if plan.together:
         after = _view(wanted, DEFINITION if wanted.present else None, [])
+    elif queries:
+        after = _view(wanted, before[wanted.name], [one for one in unattached if one not in removable])
     equivalents = state.equivalents(wanted.name)
     return {
         "changed": bool(queries),
@@ -186,8 +208,8 @@ def _result(wanted: Wanted, state: State, plan: Plan) -> Dict[str, Any]:
     }
 
 
-def _view(wanted: Wanted, definition: Optional[str], unfinished: List[str]) -> Dict[str, Any]:
-    return {wanted.name: definition, "unfinished indexes": unfinished}
+def _view(wanted: Wanted, definition: Optional[str], unattached: List[_hosts_catalogue.Index]) -> Dict[str, Any]:
+    return {wanted.name: definition, "unfinished indexes": [index.definition for index in unattached]}
 
 
 def _warnings(wanted: Wanted, state: State, equivalents: List[str]) -> List[str]:

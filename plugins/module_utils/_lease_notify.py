@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple
 from ansible_collections.baremetal.kea.plugins.module_utils import (
     _notify_catalogue,
     _notify_changes,
+    _notify_rights,
     _notify_sql,
     _notify_table,
     _postgres,
+    _postgres_preflight,
     _state_text,
 )
 
@@ -71,11 +73,16 @@ def ensure(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks, ch
     if wanted.event_schema == wanted.schema:
         # Its owner and rights are about to be set, and those of Kea's schema are not ours.
         raise _postgres.PostgresError("event_schema must be another schema than that of Kea's tables")
+    if not check_mode:
+        _postgres_preflight.await_turn(cursor)
     before = _read(cursor, wanted)
     after = _present(cursor, wanted, before) if wanted.present else _absent(cursor, wanted, before)
     if before["event_table"] and not after["event_table"] and not wanted.force:
         _refuse_waiting(cursor, wanted)
     queries = _notify_changes.Changes(cursor, wanted.schema, wanted.event_schema, before, after).statements()
+    if queries:
+        _postgres_preflight.refuse_standby(cursor)
+        _notify_rights.Needs(cursor, wanted.schema, wanted.event_schema, before, after).refuse_missing(queries)
     if queries and not check_mode:
         share = _share(locks, before, after)
         _postgres.set_lock_timeout(cursor, share.timeout)
@@ -109,6 +116,7 @@ def _read(cursor: extensions.cursor, wanted: Wanted) -> State:
 
 def _present(cursor: extensions.cursor, wanted: Wanted, before: State) -> State:
     owner = wanted.owner or _leases(wanted, before, _notify_sql.FAMILY4)["owner"]
+    _postgres_preflight.refuse_unknown_roles(cursor, [owner, *wanted.readers])
     after = {
         "event_schema": _owned(owner, wanted, "event_schema"),
         "event_table": None,

@@ -122,7 +122,7 @@ class Changes:
         before, after = self.before[key], self.after[key]
         if not before:
             return CREATE[key]
-        if _definition(before) == _definition(after):
+        if same_definition(before, after):
             return []
         return [ADD_COLUMNS] if key == "event_table" and self._added_columns() else MEND[key]
 
@@ -132,7 +132,7 @@ class Changes:
         if not before or not after:
             return []
         there, wanted = before["columns"], after["columns"]
-        short = wanted[: len(there)] == there and _definition(dict(before, columns=wanted)) == _definition(after)
+        short = wanted[: len(there)] == there and same_definition(dict(before, columns=wanted), after)
         return wanted[len(there) :] if short else []
 
     def _initial_rights(self, key: str) -> Rights:
@@ -170,7 +170,7 @@ class Changes:
         """Dropping takes the stronger lock."""
         statements = []
         for key, name in family.triggers.items():
-            if self.before[key] and not _same_definition(self.before[key], self.after[key]):
+            if self.before[key] and not _same_trigger(self.before[key], self.after[key]):
                 drop = "DROP TRIGGER {trigger} ON {leases}"
                 statements.append(self._sql(drop, trigger=name, leases=(self.schema, family.table)))
         return statements + [one for key in family.triggers for one in self._trigger(family, key)]
@@ -179,7 +179,7 @@ class Changes:
         before, after = self.before[key], self.after[key]
         if not after or before == after:
             return []
-        if _same_definition(before, after):
+        if _same_trigger(before, after):
             enable = "ALTER TABLE {leases} ENABLE TRIGGER {trigger}"
             return [self._sql(enable, trigger=family.triggers[key], leases=(self.schema, family.table))]
         # As the catalogue would print it: names are quoted already.
@@ -189,11 +189,15 @@ class Changes:
         return [self._sql(f"DROP {TARGETS[key]}")] if self.before[key] and not self.after[key] else []
 
 
-def _definition(thing: Dict[str, Any]) -> Dict[str, Any]:
-    return {key: value for key, value in thing.items() if key not in ("owner", "rights")}
+def same_definition(before: Dict[str, Any], after: Dict[str, Any]) -> bool:
+    """Whether two states of an object differ in nothing but owner and rights."""
+    left, right = (
+        {key: value for key, value in one.items() if key not in ("owner", "rights")} for one in (before, after)
+    )
+    return left == right
 
 
-def _same_definition(before: Optional[Dict[str, Any]], after: Optional[Dict[str, Any]]) -> bool:
+def _same_trigger(before: Optional[Dict[str, Any]], after: Optional[Dict[str, Any]]) -> bool:
     return bool(before and after and before["definition"] == after["definition"])
 
 

@@ -56,6 +56,7 @@ NEXT_STEPS = {
     "53": "The server is out of disk, memory or connections: make room first.",
     "55P03": "Run the task again when that session has ended, or raise lock_retries.",
 }
+OTHER_STEP = "Look up the statement in the server's log, mend what it complains of, and run the task again."
 
 
 class PostgresError(Exception):
@@ -71,7 +72,8 @@ class PostgresError(Exception):
     def as_result(self) -> Dict[str, Any]:
         """The arguments of fail_json."""
         code = f" (SQLSTATE {self.sqlstate})" if self.sqlstate else ""
-        step = NEXT_STEPS.get(self.sqlstate) or NEXT_STEPS.get(self.sqlstate[:2], "")
+        other = OTHER_STEP if self.statement else ""
+        step = NEXT_STEPS.get(self.sqlstate) or NEXT_STEPS.get(self.sqlstate[:2], other)
         result = dict(self.details, msg=f"{self.message.rstrip('.')}{code}. {step}".strip())
         if self.sqlstate:
             result["sqlstate"] = self.sqlstate
@@ -124,11 +126,7 @@ def login_argument_spec() -> Dict[str, Any]:
 
 def argument_spec() -> Dict[str, Any]:
     """The same, and those of baremetal.kea.postgres.session."""
-    return dict(
-        login_argument_spec(),
-        connect_params={"type": "dict", "default": {}},
-        session_role={"type": "str"},
-    )
+    return dict(login_argument_spec(), connect_params={"type": "dict", "default": {}}, session_role={"type": "str"})
 
 
 def lock_argument_spec() -> Dict[str, Any]:

@@ -23,6 +23,8 @@ description:
   - Kea's own partial unique indexes are never touched.
   - Tested with PostgreSQL 15 and schema 13.0 (Kea 2.2), and with PostgreSQL 17 and 22.2 (Kea 2.6) and 29.0 (Kea 3.0).
     C(hosts) is the same in all schemas from 13.0 to 34.0 (Kea 3.2).
+  - A right that the role lacks and a standby are told before anything is changed, in check mode too. Of two runs in one
+    database the second waits a minute for the first to end.
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
@@ -33,7 +35,9 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Only reads, in a session that the server holds to reading. Duplicates are found and refused here, too.
+    details:
+      - Only reads, with no lock that a reader does not take, in a session that the server holds to reading.
+      - Duplicates are found and refused here, too.
   diff_mode:
     support: full
   idempotent:
@@ -44,7 +48,8 @@ attributes:
 options:
   state:
     description:
-      - V(present) makes sure that the constraint is there. Nothing is added when another constraint or index, whatever
+      - V(present) makes sure that the constraint is there; an index that an interrupted run left behind becomes it, or
+        is removed. Nothing is added when another constraint or index, whatever
         its name, guarantees the same already, be it with columns in descending order or with C(INCLUDE); that one is
         reported in RV(equivalents).
       - V(absent) removes the constraint if this module made it, and the index that an interrupted run left behind. An

@@ -22,6 +22,8 @@ description:
   - Works with the schemas 13.0 (Kea 2.2) to 34.0 (Kea 3.2), and stays in place when C(kea-admin db-upgrade) runs.
     Tested with PostgreSQL 15 and 13.0, with PostgreSQL 17 and 22.2 and 29.0 as Debian's Kea makes them, and with what
     the schemas up to 34.0 change in these tables, made by hand, because Debian has no Kea 3.2 yet.
+  - A right that the role lacks, a role that does not exist and a standby are told before anything is changed, in check
+    mode too. Of two runs in one database the second waits a minute for the first to end.
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
@@ -32,7 +34,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Only reads, in a session that the server holds to reading.
+    details: Only reads, with no lock that a reader does not take, in a session that the server holds to reading.
   diff_mode:
     support: full
   idempotent:

@@ -62,7 +62,7 @@ class Cluster:
         data = f"{self.directory}/data"
         self.run(str(self.bin / "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
         hba = Path(data, "pg_hba.conf")
-        hba.write_text(f'local all "{PASSWORD_ROLE}" scram-sha-256\nlocal all all trust\n')
+        hba.write_text(f'local all "{PASSWORD_ROLE}" scram-sha-256\nlocal all all trust\nlocal replication all trust\n')
         settings = ("listen_addresses=''", "fsync=off", "full_page_writes=off", "timezone=UTC", "max_connections=40")
         options = f"-k {self.directory} " + " ".join(f"-c {setting}" for setting in settings)
         self.run(str(self.bin / "pg_ctl"), "-D", data, "-w", "-o", options, "-l", f"{self.directory}/log", "start")
@@ -91,7 +91,9 @@ class Cluster:
 
     @contextmanager
     def session(self, database: str, user: str, autocommit: bool = True) -> Iterator[psycopg2.extensions.cursor]:
-        connection = psycopg2.connect(host=self.directory, user=user, dbname=database)
+        # A test that has locked itself out fails.
+        bound = "-c statement_timeout=60s"
+        connection = psycopg2.connect(host=self.directory, user=user, dbname=database, options=bound)
         connection.autocommit = autocommit
         try:
             yield connection.cursor()

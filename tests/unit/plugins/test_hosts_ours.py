@@ -75,6 +75,49 @@ def test_the_successor_of_a_wrong_constraint_goes_with_absent(database: Database
     assert indexes(database) == before
 
 
+def test_the_successor_takes_over_when_the_wrong_constraint_is_gone(database: Database) -> None:
+    """Somebody dropped it after the run that was interrupted: nothing is built a second time, and nothing stays."""
+    database.execute(f"ALTER TABLE hosts ADD CONSTRAINT {NAME} UNIQUE (dhcp_identifier, dhcp4_subnet_id)")
+    leave_unattached(database)
+    database.execute(f"ALTER TABLE hosts DROP CONSTRAINT {NAME}")
+    checked = database.constraint(check=True)
+    assert [query.split()[0] for query in checked["queries"]] == ["ALTER", "COMMENT"]
+    assert database.constraint()["queries"] == checked["queries"]
+    assert constraints(database) == {NAME: UNIQUE}
+    assert not [name for name in dict(indexes(database)) if name.endswith("_new")]
+    assert not database.constraint()["changed"]
+    assert database.constraint(state="absent")["changed"]
+
+
+def test_an_invalid_successor_is_built_anew_under_the_name(database: Database) -> None:
+    make_invalid_index(database, NAME + "_new")
+    assert [query.split()[0] for query in database.constraint()["queries"]] == ["DROP", "CREATE", "ALTER", "COMMENT"]
+    assert constraints(database) == {NAME: UNIQUE}
+    assert not [name for name in dict(indexes(database)) if name.endswith("_new")]
+
+
+@pytest.mark.parametrize(
+    ("guard", "definition"),
+    [
+        (f"ADD CONSTRAINT {NAME} {UNIQUE}", UNIQUE),
+        (f"ADD CONSTRAINT by_hand {UNIQUE}", None),
+    ],
+)
+def test_what_was_left_behind_goes_when_it_is_not_needed(
+    database: Database, guard: str, definition: str | None
+) -> None:
+    """A second index would cost each write, and an invalid one guards nothing."""
+    make_invalid_index(database, NAME + "_new")
+    database.execute(f"ALTER TABLE hosts {guard}")
+    checked = database.constraint(check=True)
+    assert "unfinished indexes: []" in checked["diff"]["after"]
+    assert checked["definition"] == definition
+    applied = database.constraint()
+    assert applied["queries"] == checked["queries"] == [f'DROP INDEX CONCURRENTLY "public"."{NAME}_new"']
+    assert not database.constraint()["changed"]
+    assert list(constraints(database).values()) == [UNIQUE]
+
+
 def test_an_index_of_somebody_else_is_said_to_stay(database: Database) -> None:
     database.execute(f"CREATE UNIQUE INDEX {NAME} ON hosts ({COLUMNS})")
     assert f"{NAME} was not made by this module" in str(database.constraint(state="absent")["warnings"])

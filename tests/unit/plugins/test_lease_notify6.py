@@ -102,6 +102,20 @@ def test_a_payload_holds_the_keys(database: Database) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("wake_up", "received"), [("debounced", 1), ("each", 2), ("never", 0)])
+def test_wake_ups(database: Database, wake_up: str, received: int) -> None:
+    """Two transactions at a time, in subnets of their own, since each locks the row of Kea's statistics."""
+    database.notify(lease6=True, wake_up=wake_up)
+    with database.session(MONITOR) as listener, database.session(KEA, autocommit=False) as slow:
+        listener.execute("LISTEN kea_lease_events")
+        slow.execute(INSERT)
+        change(database, INSERT.replace("::1", "::2").replace(" 7,", " 8,"))
+        slow.connection.commit()
+        listener.execute("SELECT 1")
+        assert [notify.payload for notify in listener.connection.notifies] == [""] * received
+    assert database.ops() == "II"
+
+
 def wait_for(database: Database, query: str) -> None:
     """Until a statement that begins so waits for a lock."""
     waiting = f"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '{query}%' AND wait_event_type = 'Lock'"
@@ -152,10 +166,11 @@ def test_one_table_has_the_whole_bound(database: Database) -> None:
 
 
 def test_half_of_the_shortest_bound_is_still_one(database: Database) -> None:
-    """A lock_timeout of 0 would be no bound at all."""
+    """A lock_timeout of 0 would be no bound at all; the statement then ends by its own, with another SQLSTATE."""
+    options = {"lock_timeout": 1, "lock_retries": 0, "connect_params": {"options": "-c statement_timeout=5s"}}
     with database.session(autocommit=False) as six:
         six.execute("LOCK TABLE lease6 IN ROW EXCLUSIVE MODE")
-        assert database.notify(lease6=True, lock_timeout=1, lock_retries=0)["sqlstate"] == "55P03"
+        assert database.notify(lease6=True, **options)["sqlstate"] == "55P03"
 
 
 DRIFT = {

@@ -39,15 +39,28 @@ def test_failures_to_connect(database: Database, params: dict, sqlstate: str, ad
 
 
 def test_a_password_is_never_in_the_result(database: Database) -> None:
-    database.execute(f'GRANT SELECT ON hosts TO "{PASSWORD_ROLE}"')
+    database.constraint()
     result = database.constraint(check=True, login_user=PASSWORD_ROLE, login_password=PASSWORD)
-    assert result["changed"]
+    assert not result["changed"]
     assert PASSWORD not in json.dumps(result)
 
 
 @pytest.mark.parametrize("secret", ["password", "sslpassword"])
 def test_secrets_are_refused_where_ansible_shows_them(database: Database, secret: str) -> None:
     assert f"must not hold {secret}" in database.constraint(connect_params={secret: "x"})["msg"]
+
+
+def test_an_error_without_advice_of_its_own_has_the_general_one(database: Database) -> None:
+    """Here an event trigger of the site refuses the statement, in a class that NEXT_STEPS does not know."""
+    database.execute(
+        "CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql AS "
+        "'BEGIN RAISE EXCEPTION ''not today'' USING ERRCODE = ''ZZ001''; END'",
+        "CREATE EVENT TRIGGER no ON ddl_command_start WHEN TAG IN ('CREATE SCHEMA') EXECUTE FUNCTION no()",
+    )
+    result = database.notify()
+    assert "PostgreSQL: not today (SQLSTATE ZZ001). Look up the statement in the server's log" in result["msg"]
+    assert result["statement"] == 'CREATE SCHEMA "kea_events"'
+    assert database.value("SELECT to_regnamespace('kea_events') IS NULL")
 
 
 def test_connect_params_win(database: Database) -> None:

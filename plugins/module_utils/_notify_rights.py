@@ -1,0 +1,71 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the rights that it takes to lead from one state of the lease events (see _notify_catalogue) to another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Sequence
+
+from ansible_collections.baremetal.kea.plugins.module_utils import _notify_changes, _notify_sql, _postgres_preflight
+
+if TYPE_CHECKING:
+    from psycopg2 import extensions
+
+    from ansible_collections.baremetal.kea.plugins.module_utils._notify_catalogue import State
+
+
+class Needs:
+    """What the change needs, from the same two states as its statements (_notify_changes)."""
+
+    def __init__(self, cursor: extensions.cursor, schema: str, event_schema: str, before: State, after: State) -> None:
+        self.rights = _postgres_preflight.Rights(cursor)
+        self.schema = schema
+        self.event_schema = event_schema
+        self.before = before
+        self.after = after
+
+    def refuse_missing(self, statements: Sequence[str]) -> None:
+        """Raises PostgresError."""
+        self.rights.on_schema("USAGE", self.schema)
+        for key in _notify_changes.TARGETS:
+            if self.before[key] != self.after[key]:
+                self._object(key)
+        for family in _notify_sql.FAMILIES:
+            self._leases(family)
+        if any(statement.startswith("CREATE TEMPORARY TABLE") for statement in statements):
+            self.rights.on_database("TEMPORARY")
+        self.rights.refuse_missing()
+
+    def _object(self, key: str) -> None:
+        before, after = self.before[key], self.after[key]
+        function = key in _notify_changes.FUNCTIONS
+        if before:
+            self.rights.of_owner(before["owner"], key.replace("_", " "))
+        elif key == "event_schema":
+            self.rights.on_database("CREATE")
+        elif not function and self.before["event_schema"] == self.after["event_schema"]:
+            self.rights.on_schema("CREATE", self.event_schema)
+        if not after:
+            return
+        if function and not (before and _notify_changes.same_definition(before, after)):
+            self.rights.on_schema("CREATE", self.schema)
+        if not before or before["owner"] != after["owner"]:
+            self.rights.to_become(after["owner"])
+            if function:
+                self.rights.on_schema("CREATE", self.schema, after["owner"])
+
+    def _leases(self, family: _notify_sql.Family) -> None:
+        leases = self.before[family.leases_key]
+        if not leases:
+            return
+        table = f"table {self.schema}.{family.table}"
+        if leases != self.after[family.leases_key]:
+            self.rights.of_owner(leases["owner"], table)
+        for key in family.triggers:
+            if self.before[key] == self.after[key]:
+                continue
+            if self.before[key]:
+                self.rights.of_owner(leases["owner"], table)
+            else:
+                self.rights.on_table("TRIGGER", self.schema, family.table)

@@ -1,0 +1,157 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is told before anything is done, in check mode too: rights that the role lacks, roles that there are not, and a
+server that takes no changes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Iterator
+
+import pytest
+from postgres_helpers import KEA, MONITOR, run_module
+from test_lease_notify import CATALOGUE
+
+if TYPE_CHECKING:
+    from postgres_helpers import Cluster, Database
+
+pytestmark = pytest.mark.postgres
+
+STRANGER = 'str"anger'
+
+
+@pytest.fixture
+def stranger(database: Database) -> Iterator[str]:
+    database.execute('CREATE ROLE "str""anger" LOGIN')
+    yield STRANGER
+    database.execute('DROP OWNED BY "str""anger"', f'REVOKE "{KEA}" FROM "str""anger"', 'DROP ROLE "str""anger"')
+
+
+LACKING = {
+    "constraint": [
+        "ownership of the table public.hosts, which is _kea's",
+        "CREATE on the schema public",
+        "SELECT on the table public.hosts",
+    ],
+    "notify": [
+        "CREATE on the database kea",
+        "membership in the role _kea, which is to own what is made",
+        "CREATE on the schema public",
+        "ownership of the table public.lease4, which is _kea's",
+        "TRIGGER on the table public.lease4",
+    ],
+}
+
+
+@pytest.mark.parametrize("module", LACKING)
+def test_every_right_that_is_lacking_is_told_with_what_gives_it(database: Database, stranger: str, module: str) -> None:
+    run = getattr(database, module)
+    before = database.fetch(CATALOGUE)
+    for check in (True, False):
+        refused = run(check=check, login_user=stranger)
+        assert refused["sqlstate"] == "42501"
+        assert f"The role {stranger} lacks rights, so nothing was changed" in refused["msg"]
+        for right in LACKING[module]:
+            assert right in refused["msg"]
+    assert database.fetch(CATALOGUE) == before
+    mending = re.findall(r"\((GRANT [^)]*)\)", refused["msg"])
+    assert len(mending) >= len(LACKING[module])
+    database.execute(*mending)
+    assert run(login_user=stranger)["changed"]
+    assert not run()["changed"]
+    # The rights that making them took are all that it takes to remove them.
+    assert run(login_user=stranger, state="absent")["changed"]
+
+
+@pytest.mark.parametrize(
+    ("change", "lacking"),
+    [
+        ("ALTER TABLE kea_events.lease_event OWNER TO postgres", "ownership of the event table, which is postgres's"),
+        ("ALTER SCHEMA kea_events OWNER TO postgres", "ownership of the event schema, which is postgres's"),
+        ("ALTER FUNCTION kea_lease_notify() OWNER TO postgres", "ownership of the function, which is postgres's"),
+        (
+            "ALTER TABLE lease4 OWNER TO postgres; DROP TRIGGER kea_lease_notify_trigger ON lease4; "
+            f'REVOKE TRIGGER ON lease4 FROM "{KEA}"',
+            "TRIGGER on the table public.lease4",
+        ),
+        (
+            "ALTER TABLE lease4 OWNER TO postgres, DISABLE TRIGGER kea_lease_notify_trigger",
+            "ownership of the table public.lease4, which is postgres's",
+        ),
+        (
+            "DROP FUNCTION kea_lease_notify() CASCADE; ALTER SCHEMA public OWNER TO postgres",
+            'CREATE on the schema public (GRANT CREATE ON SCHEMA "public" TO "_kea")',
+        ),
+        (
+            f'ALTER TABLE kea_events.lease_event ADD extra int; REVOKE ALL ON DATABASE {{name}} FROM PUBLIC, "{KEA}"; '
+            f'GRANT CONNECT ON DATABASE {{name}} TO "{KEA}"',
+            "TEMPORARY on the database {name}",
+        ),
+    ],
+)
+def test_mending_takes_rights_too(database: Database, change: str, lacking: str) -> None:
+    """Of the role that is to own everything, which has all it takes as long as nobody changed anything."""
+    database.notify()
+    database.execute(change.format(name=database.name))
+    before = database.fetch(CATALOGUE)
+    refused = database.notify(check=True, login_user=KEA, owner=KEA)
+    assert refused["sqlstate"] == "42501"
+    assert lacking.format(name=database.name) in refused["msg"]
+    assert database.notify(login_user=KEA, owner=KEA)["msg"] == refused["msg"]
+    assert database.fetch(CATALOGUE) == before
+
+
+def test_a_new_owner_must_be_able_to_own_a_function_there(database: Database, stranger: str) -> None:
+    """PostgreSQL asks that of the new owner, unless a superuser hands it over."""
+    database.execute('GRANT "str""anger" TO "_kea"')
+    refused = database.notify(check=True, login_user=KEA, owner=stranger)
+    assert f"CREATE on the schema public for the role {stranger}" in refused["msg"]
+    assert database.notify(login_user=KEA, owner=stranger)["msg"] == refused["msg"]
+    database.execute('GRANT CREATE ON SCHEMA public TO "str""anger"')
+    assert database.notify(login_user=KEA, owner=stranger)["changed"]
+    database.notify(state="absent")
+
+
+def test_a_reader_may_see_that_nothing_is_to_be_changed(database: Database) -> None:
+    """It takes no right to change anything when there is nothing to change."""
+    database.constraint()
+    database.notify()
+    assert not database.constraint(login_user=MONITOR)["changed"]
+    assert not database.notify(login_user=MONITOR)["changed"]
+
+
+@pytest.mark.parametrize("options", [{"readers": [MONITOR, "nobody"]}, {"owner": "nobody"}])
+def test_a_role_that_does_not_exist_is_told_in_check_mode(database: Database, options: dict) -> None:
+    for check in (True, False):
+        refused = database.notify(check=check, **options)
+        assert refused["sqlstate"] == "42704"
+        assert "There is no role nobody, so nothing was changed" in refused["msg"]
+        assert "Create the role first" in refused["msg"]
+
+
+@pytest.fixture
+def standby(cluster: Cluster, database: Database) -> Iterator[dict]:
+    """How to reach one that follows the cluster as it is."""
+    del database  # is there already
+    directory = f"{cluster.directory}/standby"
+    cluster.run("mkdir", directory)
+    copy = [str(cluster.bin / "pg_basebackup"), "-h", cluster.directory, "-U", "postgres", "-D", f"{directory}/data"]
+    cluster.run(*copy, "--checkpoint=fast", "--no-sync", "--write-recovery-conf")
+    control = [str(cluster.bin / "pg_ctl"), "-D", f"{directory}/data", "-l", f"{directory}/log", "-w"]
+    cluster.run(*control, "-o", f"-k {directory} -c listen_addresses='' -c fsync=off -c max_connections=40", "start")
+    yield {"login_unix_socket": directory}
+    cluster.run(*control, "-m", "immediate", "stop")
+    cluster.run("rm", "-r", directory)
+
+
+def test_a_standby_is_told(database: Database, standby: dict) -> None:
+    login = {**standby, "login_db": database.name}
+    for module, options in (("kea_hosts_constraint", {}), ("kea_lease_notify", {"readers": [MONITOR]})):
+        for check in (True, False):
+            refused = run_module(module, check, {**login, **options})
+            assert refused["sqlstate"] == "25006", refused
+            assert "The server is a standby, so nothing was changed" in refused["msg"]
+            assert "connect to the primary" in refused["msg"]
+        unchanged = run_module(module, False, {**login, **options, "state": "absent"})
+        assert not unchanged["changed"]

@@ -1,0 +1,128 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run of the modules does to others: no lock but a reader's in check mode, and one run after the other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Iterator
+
+import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils import _postgres, _postgres_preflight
+from test_hosts_constraint import NAME
+
+if TYPE_CHECKING:
+    from postgres_helpers import Database
+
+pytestmark = pytest.mark.postgres
+
+# Everything that there is to do, and to read for it.
+DRIFT = (
+    f"ALTER TABLE hosts DROP CONSTRAINT {NAME}, ADD CONSTRAINT {NAME} UNIQUE (dhcp_identifier, dhcp4_subnet_id)",
+    "DROP TRIGGER kea_lease_notify_trigger ON lease4",
+    "ALTER TABLE lease6 DISABLE TRIGGER kea_lease_notify_trigger",
+    "ALTER TABLE kea_events.lease_event DROP hostname",
+    "ALTER FUNCTION kea_lease_notify() RESET lock_timeout",
+)
+TABLES = "hosts, lease4, lease6, kea_events.lease_event"
+RUNS = {"constraint": {}, "notify": {"lease6": True}, "removal": {"state": "absent", "lease6": True}}
+
+
+@pytest.fixture
+def drifted(database: Database) -> Database:
+    database.constraint()
+    database.notify(lease6=True)
+    database.execute(*DRIFT)
+    return database
+
+
+def check(database: Database, run: str) -> dict[str, Any]:
+    module = database.constraint if run == "constraint" else database.notify
+    return module(check=True, lock_timeout=50, lock_retries=0, **RUNS[run])
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_check_mode_holds_nothing_but_readers_locks(
+    drifted: Database, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of its statements in one transaction, so that each lock is still there at the end."""
+    modes: list[tuple[str]] = []
+    connect = _postgres.connect
+
+    @contextmanager
+    def connect_and_look(params: dict, readonly: bool = False) -> Iterator[Any]:
+        with connect(params, readonly) as cursor:
+            cursor.connection.autocommit = False
+            yield cursor
+            modes.extend(
+                _postgres.fetch(
+                    cursor,
+                    "SELECT DISTINCT mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype <> 'virtualxid'",
+                )
+            )
+
+    monkeypatch.setattr(_postgres, "connect", connect_and_look)
+    assert check(drifted, run)["changed"]
+    assert modes == [("AccessShareLock",)]
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_check_mode_does_not_wait_for_anybody_but_an_exclusive_lock(drifted: Database, run: str) -> None:
+    """EXCLUSIVE goes with ACCESS SHARE, a reader's lock, and with no other."""
+    with drifted.session(autocommit=False) as other:
+        other.execute(f"LOCK TABLE {TABLES} IN EXCLUSIVE MODE")
+        assert check(drifted, run)["changed"]
+
+
+def start(database: Database, module: str, **options: Any) -> subprocess.Popen[str]:
+    """A run in a process of its own, as Ansible has it; it prints its result."""
+    login = {"login_unix_socket": database.cluster.directory, "login_db": database.name}
+    code = "import json, sys; from postgres_helpers import run_module; "
+    code += "print(json.dumps(run_module(sys.argv[1], False, json.loads(sys.argv[2]))))"
+    command = [sys.executable, "-c", code, module, json.dumps({**login, **options})]
+    environment = {"PYTHONPATH": ":".join(sys.path)}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=Path(__file__).parent)
+
+
+def await_session(database: Database, condition: str) -> None:
+    deadline = time.monotonic() + 30
+    ours = "application_name = 'ansible baremetal.kea' AND datname = current_database()"
+    while not database.value(f"SELECT count(*) FROM pg_stat_activity WHERE {ours} AND {condition}"):
+        assert time.monotonic() < deadline, condition
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("module", "table", "statement"),
+    [
+        ("kea_hosts_constraint", "hosts", "CREATE UNIQUE INDEX"),
+        ("kea_lease_notify", "lease4", "CREATE TRIGGER"),
+    ],
+)
+def test_two_runs_at_once_end_in_the_same_state(database: Database, module: str, table: str, statement: str) -> None:
+    """The first is held up while it builds; the second comes then, waits, and finds nothing left to do."""
+    with database.session(autocommit=False) as other:
+        other.execute(f"LOCK TABLE {table} IN ROW EXCLUSIVE MODE")
+        first = start(database, module, lock_timeout=20_000)
+        await_session(database, f"query LIKE '{statement}%' AND wait_event_type = 'Lock'")
+        second = start(database, module, lock_timeout=20_000)
+        await_session(database, "query LIKE '%pg_try_advisory_lock%' AND state = 'idle'")
+        other.connection.rollback()
+    results = [json.loads(process.communicate(timeout=60)[0]) for process in (first, second)]
+    assert [result.get("changed") for result in results] == [True, False], results
+
+
+def test_a_run_that_takes_too_long_is_named(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_postgres_preflight, "TURN_PATIENCE", 0.2)
+    with database.session() as other:
+        other.execute(f"SELECT pg_advisory_lock({_postgres_preflight.TURN})")
+        for run in (database.constraint, database.notify):
+            result = run()
+            assert f"Another run changes this database (process {other.connection.info.backend_pid}" in result["msg"]
+            assert run(check=True)["changed"]
