@@ -20,14 +20,15 @@ SERVERS = ("mysql", "postgresql")
 # Kea gives up on a lost database after so many tries; at the default wait this is more than eleven days.
 RECONNECT_TRIES = 1_000_000
 RECONNECT_WAIT = 1000  # ms
-# Clients are served while the database is away, and afterwards again without anybody's help. Kea's own defaults: the
-# server stops at the first lost connection.
-KEEP_SERVING = {
-    "on_fail": "serve-retry-continue",
+# Kea finds back to a lost database by itself; by its own defaults the server would stop.
+RECOVERY = {
     "retry_on_startup": True,
     "max_reconnect_tries": RECONNECT_TRIES,
     "reconnect_wait_time": RECONNECT_WAIT,
 }
+# What it does meanwhile. Without its leases a Kea that goes on serving has nothing to say but no: it refuses with a NAK
+# even the client that renews, which so loses its address (seen with 2.6 and 3.0). Silence has it keep that.
+ON_FAIL = {"lease": "stop-retry-exit", "hosts": "serve-retry-continue", "config": "serve-retry-continue"}
 # Passwords of Kea's documentation (default_credentials.cc).
 DEFAULT_PASSWORDS = ("1234", "keatest", "*****")
 
@@ -88,8 +89,8 @@ def entry_of(params: Mapping[str, Any], kea: Capabilities) -> Dict[str, Any]:
     for name in given:
         _refuse_unknown(name, params["type"], params["purpose"], kea)
     if params["type"] in SERVERS:
-        known = {name for name in KEEP_SERVING if _knows(name, kea)}
-        given = {**{name: value for name, value in KEEP_SERVING.items() if name in known}, **given}
+        recovery = {name: value for name, value in RECOVERY.items() if _knows(name, kea)}
+        given = {"on_fail": ON_FAIL[params["purpose"]], **recovery, **given}
         _check_values(given, kea)
     return {name.replace("_", "-"): given[name] for name in OPTIONS if name in given}
 

@@ -80,7 +80,12 @@ options:
   on_fail:
     description:
       - What Kea does while a lost database is away, and when the last try to reconnect has failed.
-      - The default for a database server is V(serve-retry-continue). For V(memfile), known from Kea 3.0.4 on.
+      - The default for a database server is V(stop-retry-exit) with O(purpose=lease). Kea answers nobody while it is
+        away, so that clients keep their addresses; a Kea that goes on serving without its leases refuses them to
+        clients that renew (DHCPNAK).
+      - With any other O(purpose) it is V(serve-retry-continue). When the leases are in the same server, ask for
+        V(stop-retry-exit) there, too.
+      - For V(memfile), known from Kea 3.0.4 on.
     type: str
     choices: [stop-retry-exit, serve-retry-exit, serve-retry-continue]
   retry_on_startup:

@@ -22,6 +22,7 @@ from kea_helpers import need, run_module, snapshot
 pytestmark = pytest.mark.kea
 
 KEEP_SERVING = {"on-fail": "serve-retry-continue", "max-reconnect-tries": 1000000, "reconnect-wait-time": 1000}
+KEEP_SILENT = {**KEEP_SERVING, "on-fail": "stop-retry-exit"}
 SERVER = {"type": "postgresql", "name": "kea", "host": "/var/run/postgresql", "user": "_kea"}
 
 
@@ -56,7 +57,7 @@ def at(config: Path, path: str) -> Any:
             "Dhcp4/lease-database",
             {"type": "memfile", "name": "/var/lib/kea/l.csv", "persist": True, "lfc-interval": 1800},
         ),
-        ({"purpose": "lease", **SERVER}, "Dhcp4/lease-database", {**SERVER, **KEEP_SERVING}),
+        ({"purpose": "lease", **SERVER}, "Dhcp4/lease-database", {**SERVER, **KEEP_SILENT}),
         (
             {"purpose": "hosts", "password": "pass word", "port": 5433, "readonly": True, **SERVER},
             "Dhcp4/hosts-databases[type=postgresql]",
@@ -103,7 +104,7 @@ def test_from_the_lease_file_to_a_server_and_back(config: Path) -> None:
     server = {"path": str(config), "backup": False, "purpose": "lease", **SERVER}
     run_module("kea_database", **memfile)
     run_module("kea_database", **server)
-    assert at(config, "Dhcp4/lease-database") == {**SERVER, **KEEP_SERVING}
+    assert at(config, "Dhcp4/lease-database") == {**SERVER, **KEEP_SILENT}
     assert not run_module("kea_database", **{**memfile, "state": "absent"})["changed"], "that is another database"
     run_module("kea_database", **memfile)
     assert at(config, "Dhcp4/lease-database") == {"type": "memfile", "persist": True}
@@ -171,7 +172,7 @@ def test_kea_dhcp6_has_databases_too(config: Path) -> None:
     options = {"path": str(path), "kea_version": "2.2.0", "purpose": "lease", **SERVER}
     predicted = run_module("kea_database", check=True, **options)
     told = Document(predicted["diff"]["after"])
-    assert told.get(("Dhcp6", "lease-database")) == {**SERVER, **KEEP_SERVING}
+    assert told.get(("Dhcp6", "lease-database")) == {**SERVER, **KEEP_SILENT}
     assert predicted["drop_in"]["path"].startswith("/etc/systemd/system/kea-dhcp6-server.service.d/")
 
 
@@ -219,7 +220,7 @@ def test_newer_keas_get_more_words_and_the_hook(monkeypatch: pytest.MonkeyPatch,
     for version in ("2.6.3", "3.0.3"):
         result = run_module("kea_database", check=True, kea_version=version, **options)
         told = Document(result["diff"]["after"])
-        entry = {**SERVER, **KEEP_SERVING, "retry-on-startup": True, "tcp-user-timeout": 5}
+        entry = {**SERVER, **KEEP_SILENT, "retry-on-startup": True, "tcp-user-timeout": 5}
         assert told.get(("Dhcp4", "lease-database")) == entry
         hooks = told.get(("Dhcp4", "hooks-libraries"))
         assert hooks == ([{"library": str(hook)}] if version == "3.0.3" else MISSING)
