@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _lfc_units, _systemd
+from ansible_collections.baremetal.kea.plugins.module_utils import _lfc_lock, _lfc_units, _systemd
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import KeaConfigError, update
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import Document
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_service import KeaService, KeaServiceError
@@ -31,6 +32,7 @@ COMMAND = "kea-lfc-cleanup"
 ROOT = "/opt/baremetal/kea-lfc"
 BUSY = 75
 """Exit code of the program when somebody else is at work, which is no failure."""
+_BETWEEN_RUNS = 5.0
 JOURNAL_LINES = 20
 SERVES_WITHIN = 60.0
 
@@ -159,18 +161,26 @@ class Timer:
             ) from error
 
     def _prove(self) -> None:
-        """One run, that may say nothing worse than that others are at work. Raises TimerError."""
-        self._systemctl("reset-failed", "--quiet", self._names["service"])
-        started, _out, refused = self._systemctl("start", self._names["service"])
-        code, out, _err = self._systemctl("show", "--property=ExecMainStatus", "--value", self._names["service"])
-        status = out.strip()
+        """One run; it waits while others are at work. Raises TimerError."""
+        deadline = time.monotonic() + _lfc_lock.TIMEOUT
+        started, status, refused = self._run_once()
+        while status == str(BUSY) and time.monotonic() < deadline:
+            time.sleep(_BETWEEN_RUNS)
+            started, status, refused = self._run_once()
         # A unit that systemd refuses to load has never ended with anything but 0.
-        if code == 0 and (status == str(BUSY) or (started == 0 and status == "0")):
+        if started == 0 and status == "0":
             return
         journal = self._journal()
         reasons = [line for line in reversed(journal) if line.startswith("failed by ")]
         said = reasons[0] if reasons else f"it ended with {status}. {refused.strip()}"
         raise TimerError(f"the first clean-up did not succeed: {said}", journal)
+
+    def _run_once(self) -> Tuple[int, str, str]:
+        """The exit code of systemctl, that of the program, and what systemctl said."""
+        self._systemctl("reset-failed", "--quiet", self._names["service"])
+        started, _out, refused = self._systemctl("start", self._names["service"])
+        _code, status, _err = self._systemctl("show", "--property=ExecMainStatus", "--value", self._names["service"])
+        return started, status.strip(), refused
 
     def _start(self) -> None:
         """Raises TimerError if systemd does not take the timer; a calendar that it cannot read shows only here."""

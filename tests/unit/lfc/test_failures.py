@@ -209,6 +209,34 @@ def test_a_refused_reload_puts_the_file_back(kea: Server) -> None:
     assert kea.clean("rotate") == DONE
 
 
+def test_what_somebody_prepared_is_not_brought_into_force(kea: Server) -> None:
+    kea.add([1])
+    until(lambda: kea.ask("status-get")["arguments"]["reload"] > 1, "two seconds")
+    kea.configure(**{"valid-lifetime": 77})
+    assert kea.clean("rotate") == FAILED
+    assert f"{kea.config} was changed after Kea read it" in message(kea)
+    assert kea.ask("config-get")["arguments"]["Dhcp4"]["valid-lifetime"] != 77
+    assert serves(kea)
+    assert kea.clean("rotate") == DONE
+
+
+def test_a_kea_that_opens_another_lease_file(kea: Server) -> None:
+    kea.add([1, 2])
+    expected = kea.leases()
+
+    def rename(step: str) -> None:
+        if step == "reload Kea":
+            kea.configure(**{"lease-database": {"type": "memfile", "name": str(kea.path / "other.csv")}})
+
+    assert kea.clean("rotate", rename) == FAILED
+    assert f"Kea reloaded and opened another lease file than {kea.files.current}" in message(kea)
+    assert kea.leftovers() == []
+    kea.configure()
+    kea.ask("config-reload")
+    assert kea.leases() == expected
+    assert serves(kea)
+
+
 def test_a_kea_that_dies_in_the_reload(kea: Server) -> None:
     kea.add([1, 2])
     expected = kea.leases()

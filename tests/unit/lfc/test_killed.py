@@ -92,5 +92,5 @@ def test_kea_lfc_killed_before_every_change_of_a_name(kea: Server, call: str, ti
         wrapper.write_text(f'#!/bin/sh\nexec {" ".join(traced(call, number, [need("kea-lfc")]))} "$@"\n')
         wrapper.chmod(0o755)
         assert kea.clean("rotate", **{"kea-lfc": str(wrapper)}) == FAILED
-        assert re.search("kea-lfc was killed by signal 9: .* raise kea_lfc_timer_leases", kea.state()["message"])
+        assert re.search("kea-lfc was killed by signal 9: .* raise kea_lfc_leases", kea.state()["message"])
         check(kea, restart, number)

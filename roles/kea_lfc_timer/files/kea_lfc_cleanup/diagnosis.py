@@ -43,7 +43,7 @@ def _cause(files: LeaseFiles, said: Optional[Lfc]) -> str:
     if said and said.killed_by:
         return (
             f"kea-lfc was killed by signal {said.killed_by}: if that was for want of memory, raise "
-            f"kea_lfc_timer_leases, {_AGAIN}"
+            f"kea_lfc_leases, {_AGAIN}"
         )
     if said and _TOO_MANY in last:
         return (

@@ -10,6 +10,7 @@ import os
 import re
 import socket
 import subprocess
+import time
 from dataclasses import dataclass
 from typing import Any, List, Mapping, NamedTuple
 
@@ -73,7 +74,11 @@ class Kea:
             ) from error
 
     def test(self) -> None:
-        """A reload reads the configuration on the disk. Raises CleanupError unless Kea, as this user, accepts it."""
+        """A reload reads the configuration on the disk.
+
+        Raises CleanupError unless Kea, as this user, accepts it; when Kea is not well; and when somebody has changed
+        the file since Kea read it, because nobody asked for that to be in force yet.
+        """
         done = subprocess.run(
             [self.program, "-t", self.config],
             stdout=subprocess.PIPE,
@@ -84,6 +89,15 @@ class Kea:
         if done.returncode:
             raise CleanupError(
                 f"Kea would refuse to reload ({_last_line(done.stdout)}): mend {self.config}, nothing was done"
+            )
+        status = self.ask("status-get")
+        if status.result:
+            raise CleanupError("Kea answers that it is not well: look into its journal, nothing was done")
+        # Between two times of whole seconds (seen in 2.2), so that the commit may have been up to a second later.
+        if os.stat(self.config).st_mtime > time.time() - float(status.arguments["reload"]) + 1:
+            raise CleanupError(
+                f"{self.config} was changed after Kea read it, and a reload would bring that into force: reload Kea "
+                "yourself or put the file back, nothing was done"
             )
 
     def clean(self, files: LeaseFiles, lock: int) -> Lfc:
