@@ -170,8 +170,8 @@ def _reload(host: Host) -> None:
         lease_files.put_in_place(files.rotated, files.current)
     if answer.result == 0:
         raise CleanupError(
-            f"Kea reloaded and opened another lease file than {files.current}, so it knows none of its leases: name that "
-            f"one in {host.kea.config} and reload Kea at once; no row of a lease is lost"
+            f"Kea reloaded and opened another lease file than {files.current}, so it knows none of its leases: name "
+            f"that one in {host.kea.config} and reload Kea at once; no row of a lease is lost"
         )
     again = host.kea.ask("config-reload")
     serving = "it serves" if again.result == 0 else "it may serve no client until a reload succeeds"
