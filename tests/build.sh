@@ -22,4 +22,4 @@ for role in kea_database kea_lease_monitor kea_lfc_timer kea_server; do
     ansible-doc --type role "baremetal.kea.$role" >/dev/null
 done
 listed=$(ansible-doc --list --type module baremetal.kea | wc -l)
-[ "$listed" -eq "$(find plugins/modules -name '*.py' | wc -l)" ] || { echo "$listed modules are found in the archive" >&2; exit 1; }
+[ "$listed" -eq "$(find "$root/plugins/modules" -name '*.py' | wc -l)" ] || { echo "$listed modules are found in the archive" >&2; exit 1; }
