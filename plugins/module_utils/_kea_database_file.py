@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, Any, Dict, List
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import (
     installed_version,
@@ -45,41 +47,115 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 
+def entry_options() -> Dict[str, Dict[str, Any]]:
+    """Options of an entry."""
+    types = ["memfile", "mysql", "postgresql"]
+    return {
+        "purpose": {"type": "str", "choices": ["lease", "hosts", "config"], "required": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "type": {"type": "str", "choices": types, "required": True},
+        "name": {"type": "str"},
+        "host": {"type": "str"},
+        "port": {"type": "int"},
+        "user": {"type": "str"},
+        "password": {"type": "str", "no_log": True},
+        "persist": {"type": "bool"},
+        "lfc_interval": {"type": "int"},
+        "max_row_errors": {"type": "int"},
+        "on_fail": {"type": "str", "choices": ["stop-retry-exit", "serve-retry-exit", "serve-retry-continue"]},
+        "retry_on_startup": {"type": "bool"},
+        "max_reconnect_tries": {"type": "int"},
+        "reconnect_wait_time": {"type": "int"},
+        "connect_timeout": {"type": "int"},
+        "read_timeout": {"type": "int"},
+        "write_timeout": {"type": "int"},
+        "tcp_user_timeout": {"type": "int"},
+        "readonly": {"type": "bool"},
+        "exclusive": {"type": "bool", "default": False},
+        "trust_anchor": {"type": "path"},
+        "cert_file": {"type": "path"},
+        "key_file": {"type": "path", "no_log": False},
+        "cipher_list": {"type": "str"},
+        "ssl_mode": {"type": "str", "choices": ["disable", "prefer", "require", "verify-ca", "verify-full"]},
+    }
+
+
+def validated(module: AnsibleModule, given: Sequence[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """The options of each entry of a list. Raises KeaDatabaseError."""
+    module.no_log_values.update(str(entry["password"]) for entry in given if entry.get("password"))
+    results = [ArgumentSpecValidator(entry_options()).validate(entry) for entry in given]
+    for number, result in enumerate(results):
+        if result.error_messages:
+            raise KeaDatabaseError(f"databases[{number}]: {'; '.join(result.error_messages)}")
+    return [result.validated_parameters for result in results]
+
+
 def apply(module: AnsibleModule) -> Dict[str, Any]:
     """Brings the configuration and the unit to what the options say; the module's result.
 
     Raises KeaConfigError, KeaDatabaseError, KeaTlsError or KeaVersionError, with nothing changed.
     """
-    top = top_of_path(module.params["path"])
-    kea = _installed_kea(module, top)
-    edit = _Edit(module, kea, DropIn.of(module, top))
-    _before, _after, result = update(module, edit, top)
-    _settle(module, result, edit)
-    _warn_of_readers(module, result["path"])
-    return {"kea_version": kea.version, **result}
+    entries = Entries(module, [module.params], module.params["kea_version"])
+    _before, _after, result = update(module, entries.edit, entries.top)
+    return entries.settle(result)
+
+
+class Entries:
+    """Entries of one configuration, which go there together, each as if those before it were there already."""
+
+    def __init__(self, module: AnsibleModule, entries: Sequence[Dict[str, Any]], version: Optional[str] = None) -> None:
+        """Raises KeaDatabaseError, KeaTlsError or KeaVersionError."""
+        self.top = top_of_path(module.params["path"])
+        self._module = module
+        self._kea = _installed_kea(module, self.top, version)
+        self._drop_in = DropIn.of(module, self.top)
+        self._before = self._after = self._drop_in.text()
+        self._edits = [_Edit(module, params, self._kea) for params in entries]
+        self._with_password = any(params["password"] for params in entries)
+
+    def edit(self, document: Document) -> Document:
+        """The document with all of them; may find that TLS is a reason to refuse. Raises KeaJsonError and as above."""
+        self._after = self._before
+        for one in self._edits:
+            document, self._after = one.apply(document, self._after)
+        return document
+
+    def settle(self, result: Dict[str, Any]) -> Dict[str, Any]:
+        """The module's result, when the environment of the unit is what goes with the configuration."""
+        before, after, path = self._before, self._after, self._drop_in.path
+        if before != after:
+            result["changed"] = True
+            if self._module._diff:
+                diffs: List[Dict[str, str]] = [result["diff"]] if "diff" in result else []
+                header = {"before_header": path, "after_header": path}
+                result["diff"] = [*diffs, {**header, "before": before, "after": after}]
+            if not self._module.check_mode:
+                self._drop_in.put(after)
+        if self._with_password:
+            _warn_of_readers(self._module, result["path"])
+        drop_in = {"path": path, "before": before, "after": after}
+        return {"kea_version": self._kea.version, **result, "drop_in": drop_in}
 
 
 class _Edit:
-    """The change of the document. It also finds the text of the drop-in, which may be a reason to refuse."""
+    """The change of one entry."""
 
-    def __init__(self, module: AnsibleModule, kea: Capabilities, drop_in: DropIn) -> None:
+    def __init__(self, module: AnsibleModule, params: Dict[str, Any], kea: Capabilities) -> None:
         self.kea = kea
-        self.drop_in = drop_in
-        self.before = self.environment = drop_in.text()
         self.check_mode = module.check_mode
-        self.tls = settings_of(module.params) if module.params["state"] == "present" else {}
-        self.params = {**module.params, **self.tls}
+        self.tls = settings_of(params) if params["state"] == "present" else {}
+        self.params = {**params, **self.tls}
         self.entry = entry_of(self.params, kea)
-        _check_access(module, self.tls)
+        _check_access(module, self.tls, params["type"])
 
-    def __call__(self, document: Document) -> Document:
+    def apply(self, document: Document, environment: str) -> Tuple[Document, str]:
+        """The document, and the text of the drop-in beside it."""
         top, purpose = top_of(document), self.params["purpose"]
         if self.params["state"] == "absent":
             document = (drop_all if self.params["exclusive"] else drop_entry)(document, top, purpose, self.entry)
         else:
             document = self._with_entry(document, top, purpose)
-        self.environment = self._environment(document, top, purpose)
-        return document
+        return document, self._environment(document, top, purpose, environment)
 
     def _with_entry(self, document: Document, top: str, purpose: str) -> Document:
         if self.params["exclusive"]:
@@ -93,7 +169,7 @@ class _Edit:
             raise KeaDatabaseError(f"Kea {self.kea.version} needs the hook {HOOKS[database]}, which is not installed")
         return put_hook(document, top, database, hook or HOOKS[database])
 
-    def _environment(self, document: Document, top: str, purpose: str) -> str:
+    def _environment(self, document: Document, top: str, purpose: str, present: str) -> str:
         if self.kea.postgresql_tls_keys:
             return ""
         host = str(self.entry.get("host", "localhost"))
@@ -101,26 +177,11 @@ class _Edit:
         if self.tls == DEFAULT:
             others = [one for one in others if one.get("host", "localhost") != host]
         environment = environment_of(self.tls, str(self.params["type"]), self.kea)
-        return str(shared(self.before, environment, host, others))
+        return str(shared(present, environment, host, others))
 
 
-def _settle(module: AnsibleModule, result: Dict[str, Any], edit: _Edit) -> None:
-    """Makes the drop-in what the edit found, and says so in the result."""
-    drop_in, before, after = edit.drop_in, edit.before, edit.environment
-    result["drop_in"] = {"path": drop_in.path, "before": before, "after": after}
-    if before == after:
-        return
-    result["changed"] = True
-    if module._diff:
-        diffs: List[Dict[str, str]] = [result["diff"]] if "diff" in result else []
-        header = {"before_header": drop_in.path, "after_header": drop_in.path}
-        result["diff"] = [*diffs, {**header, "before": before, "after": after}]
-    if not module.check_mode:
-        drop_in.put(after)
-
-
-def _installed_kea(module: AnsibleModule, top: str) -> Capabilities:
-    version = module.params["kea_version"] or installed_version(module, top)
+def _installed_kea(module: AnsibleModule, top: str, version: Optional[str]) -> Capabilities:
+    version = version or installed_version(module, top)
     if version:
         return capabilities(version)
     if module.check_mode:
@@ -128,9 +189,9 @@ def _installed_kea(module: AnsibleModule, top: str) -> Capabilities:
     raise KeaDatabaseError("Kea is not installed, so its version is not known; install it first, or give kea_version")
 
 
-def _check_access(module: AnsibleModule, tls: Dict[str, str]) -> None:
+def _check_access(module: AnsibleModule, tls: Dict[str, str], kind: str) -> None:
     """What root can read proves nothing."""
-    check_files(module, tls, module.params["type"])
+    check_files(module, tls, kind)
     for path in filter(os.path.exists, (tls.get(name, "") for name in FILES)):
         if not readable(module, module.params["kea_user"], path):
             raise KeaTlsError(f"the user {module.params['kea_user']} of Kea cannot read {path}")
@@ -138,7 +199,7 @@ def _check_access(module: AnsibleModule, tls: Dict[str, str]) -> None:
 
 def _warn_of_readers(module: AnsibleModule, path: str) -> None:
     """The mode of the file is its owner's decision, but a password makes it a risky one."""
-    if not module.params["password"] or not os.path.exists(path):
+    if not os.path.exists(path):
         return
     if os.stat(path).st_mode & stat.S_IROTH and os.stat(os.path.dirname(path)).st_mode & stat.S_IXOTH:
         module.warn(f"{path} holds a password and can be read by every user of this host")

@@ -11,6 +11,7 @@ import socket
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from ansible_collections.baremetal.kea.plugins.module_utils import (
+    _debian_packages,
     _hosts_constraint,
     _lease_notify,
     _lfc_units,
@@ -19,11 +20,17 @@ from ansible_collections.baremetal.kea.plugins.module_utils import (
     _postgres_sessions,
     _systemd,
 )
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import SERVICES, installed_version, top_of_path
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import (
+    PROGRAMS,
+    SERVICES,
+    installed_version,
+    top_of_path,
+)
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MISSING, Document
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import KeaJsonError, without_secrets
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_tls import VARIABLES
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import KeaVersionError, capabilities
+from ansible_collections.baremetal.kea.plugins.module_utils._lease_journal import DIRECTORY, Journal, LeaseMoveError
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor_service import UNIT
 from ansible_collections.baremetal.kea.plugins.module_utils._release import Releases
 
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 RUN_DIRECTORY = "/run/kea"
+RESERVATIONS_UNIT = "kea-reservations.path"
 MONITOR_ROOT = "/opt/baremetal"
 ANSWER_TIMEOUT = 5.0  # seconds
 
@@ -50,7 +58,14 @@ def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
     found["serving"] = bool(unit and unit.active) and all(answers)
     found["outdated"] = bool(unit and unit.outdated([path]))
     found["tls_environment"] = _tls_environment(unit)
+    found["admin"] = module.get_bin_path("kea-admin")
     return found
+
+
+def config_file(module: AnsibleModule, path: str) -> Dict[str, Any]:
+    """:func:`config`, and whether the file is still that of Debian's package."""
+    package = f"{PROGRAMS[top_of_path(path)]}-server"
+    return {**config(path), "untouched": _debian_packages.untouched(module, package, path)}
 
 
 def config(path: str) -> Dict[str, Any]:
@@ -71,8 +86,22 @@ def config(path: str) -> Dict[str, Any]:
 
 
 def monitor(module: AnsibleModule) -> Dict[str, Any]:
-    """The lease monitor's release in force and its unit."""
-    return {"release": Releases(MONITOR_ROOT).current(), "unit": _shown(_systemd.find(module, UNIT))}
+    """The lease monitor's release in force, its unit, and the one that makes Kea read new reservations in files."""
+    return {
+        "release": Releases(MONITOR_ROOT).current(),
+        "unit": _shown(_systemd.find(module, UNIT)),
+        "reservations": _shown(_systemd.find(module, RESERVATIONS_UNIT)),
+    }
+
+
+def move(directory: str = DIRECTORY) -> Dict[str, Any]:
+    """What C(kea_lease_move) remembers of a move that nobody saw the end of."""
+    found: Dict[str, Any] = {"unfinished": None, "error": None}
+    try:
+        found["unfinished"] = Journal(directory).unfinished
+    except LeaseMoveError as error:
+        found["error"] = str(error)
+    return found
 
 
 def lfc(module: AnsibleModule, path: str) -> Dict[str, Any]:
@@ -94,7 +123,8 @@ def database(params: Dict[str, Any]) -> Dict[str, Any]:
     found: Dict[str, Any] = dict.fromkeys(
         (
             *("schema_version", "hosts_constraint", "lease_notify"),
-            *("lost_events", "waiting_events", "notification_queue_usage", "connections"),
+            *("lost_events", "waiting_events", "oldest_event", "newest_event"),
+            *("notification_queue_usage", "connections"),
         )
     )
     found["error"] = None
@@ -112,6 +142,7 @@ def database(params: Dict[str, Any]) -> Dict[str, Any]:
             found["lease_notify"] = _lease_notify.read_state(cursor, schema, event_schema)
             if found["lease_notify"]["event_table"]:
                 found["waiting_events"] = _lease_notify.count_waiting(cursor, event_schema)
+                found["oldest_event"], found["newest_event"] = _lease_notify.ages(cursor, event_schema)
     except _postgres.PostgresError as error:
         found["error"] = error.as_result()["msg"]
     return found

@@ -53,13 +53,17 @@ class KeaService:
             with _lfc_lock.no_cleanup(self.lease_file()):
                 self._systemctl("daemon-reload")
                 self._systemctl(verb, unit.name)
-                deadline = time.monotonic() + timeout
-                while not _kea_info.server(self._module, self._path)["serving"]:
-                    if time.monotonic() > deadline:
-                        raise KeaServiceError(f"{unit.name} does not serve {timeout:.0f} s after its {verb}")
-                    time.sleep(0.2)
+                self.wait(timeout)
         except _lfc_lock.LockError as error:
             raise KeaServiceError(str(error)) from error
+
+    def wait(self, timeout: float) -> None:
+        """Until the server serves. Raises KeaServiceError after so many seconds."""
+        deadline = time.monotonic() + timeout
+        while not _kea_info.server(self._module, self._path)["serving"]:
+            if time.monotonic() > deadline:
+                raise KeaServiceError(f"the server of {self._path} did not serve within {timeout:.0f} s")
+            time.sleep(0.2)
 
     def enable(self) -> None:
         """Have it start with the host."""

@@ -12,6 +12,7 @@ import time
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
 from ansible_collections.baremetal.kea.plugins.module_utils import _lease_rows, _lfc_lock
+from ansible_collections.baremetal.kea.plugins.module_utils._lease_journal import LeaseMoveError
 from ansible_collections.baremetal.kea.plugins.module_utils._lease_rows import Lease
 
 CLEANUP_TIMEOUT = 120.0
@@ -19,10 +20,6 @@ CLEANUP_TIMEOUT = 120.0
 
 _SUFFIXES = (".completed", ".2", ".1", "", ".output", ".pid")
 """Everything of a lease file (Memfile_LeaseMgr::appendSuffix)."""
-
-
-class LeaseMoveError(Exception):
-    """The leases stay where they are; says why and what to do."""
 
 
 class Reading(NamedTuple):

@@ -13,9 +13,12 @@ import json
 import os
 from typing import IO, Any, Dict, List, Optional, Sequence, Tuple
 
-from ansible_collections.baremetal.kea.plugins.module_utils._lease_files import LeaseMoveError
-
 VERSION = 1
+DIRECTORY = "/var/lib/baremetal-kea"
+
+
+class LeaseMoveError(Exception):
+    """The leases stay where they are; says why and what to do."""
 
 
 class Journal:

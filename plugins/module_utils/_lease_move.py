@@ -22,8 +22,8 @@ from ansible_collections.baremetal.kea.plugins.module_utils import _kea_info, _s
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import top_of_path
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MISSING, Document
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import KeaJsonError, secrets_in
-from ansible_collections.baremetal.kea.plugins.module_utils._lease_files import LeaseFiles, LeaseMoveError, Reading
-from ansible_collections.baremetal.kea.plugins.module_utils._lease_journal import Journal
+from ansible_collections.baremetal.kea.plugins.module_utils._lease_files import LeaseFiles, Reading
+from ansible_collections.baremetal.kea.plugins.module_utils._lease_journal import Journal, LeaseMoveError
 from ansible_collections.baremetal.kea.plugins.module_utils._lease_sql import end_of
 from ansible_collections.baremetal.kea.plugins.module_utils._lease_table import LeaseTable
 

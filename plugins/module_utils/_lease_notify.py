@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.baremetal.kea.plugins.module_utils import (
     _notify_catalogue,
@@ -48,6 +48,19 @@ def count_waiting(cursor: extensions.cursor, event_schema: str) -> int:
     """Events that nobody has pruned yet. Raises PostgresError, also when there is no event table."""
     query = _postgres.compose(cursor, "SELECT count(*) FROM {events}", events=(event_schema, _notify_sql.EVENTS))
     return int(_postgres.fetch(cursor, query)[0][0])
+
+
+def ages(cursor: extensions.cursor, event_schema: str) -> Tuple[Optional[float], Optional[float]]:
+    """Seconds since the oldest and since the newest event that nobody has pruned; None without one. Raises
+    PostgresError."""
+    query = _postgres.compose(
+        cursor,
+        "SELECT extract(epoch FROM now() - min(recorded_at))::float8,"
+        " extract(epoch FROM now() - max(recorded_at))::float8 FROM {events}",
+        events=(event_schema, _notify_sql.EVENTS),
+    )
+    oldest, newest = _postgres.fetch(cursor, query)[0]
+    return oldest, newest
 
 
 def count_lost(cursor: extensions.cursor, event_schema: str) -> int:

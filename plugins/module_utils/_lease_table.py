@@ -17,7 +17,8 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from ansible_collections.baremetal.kea.plugins.module_utils import _lease_rows, _lease_sql, _postgres
-from ansible_collections.baremetal.kea.plugins.module_utils._lease_files import LeaseMoveError, Reading
+from ansible_collections.baremetal.kea.plugins.module_utils._lease_files import Reading
+from ansible_collections.baremetal.kea.plugins.module_utils._lease_journal import LeaseMoveError
 from ansible_collections.baremetal.kea.plugins.module_utils._lease_rows import Lease
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres_copy import copy_in
 

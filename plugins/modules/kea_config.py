@@ -52,6 +52,14 @@ options:
     type: list
     elements: str
     default: []
+  databases:
+    description:
+      - Database entries, each with the options of M(baremetal.kea.kea_database), such as C(purpose) and C(type). They
+        go there before the settings, and all of it is tested and swapped at once.
+    type: list
+    elements: dict
+    default: []
+    version_added: 1.1.0
 """
 
 EXAMPLES = r"""
@@ -89,6 +97,15 @@ backup_file:
   returned: when a file was replaced and O(backup=true)
   type: str
   sample: /etc/kea/kea-dhcp4.conf.4711.2026-11-21@12:00:00~
+kea_version:
+  description: The version of Kea that the entries were made for.
+  returned: with O(databases)
+  type: str
+  sample: 2.6.3
+drop_in:
+  description: As M(baremetal.kea.kea_database) returns it.
+  returned: with O(databases)
+  type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -99,8 +116,12 @@ from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import (
     config_options,
     update,
 )
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_database import KeaDatabaseError
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_database_file import Entries, validated
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_path import format_path
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import KeaJsonError, secrets_in
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_tls import KeaTlsError
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import KeaVersionError
 
 
 def main() -> None:
@@ -109,6 +130,7 @@ def main() -> None:
             **config_options(),
             "settings": {"type": "dict", "default": {}},
             "absent": {"type": "list", "elements": "str", "default": []},
+            "databases": {"type": "list", "elements": "dict", "default": []},
         },
         supports_check_mode=True,
         no_log=True,  # the settings may hold passwords, and would go to the system log before they can be masked
@@ -116,8 +138,13 @@ def main() -> None:
     module.no_log_values.update(filter(None, secrets_in(module.params["settings"])))
     try:
         settings = Settings(module.params["settings"], module.params["absent"])
-        before, after, result = update(module, settings.edit, settings.top)
-    except (KeaJsonError, KeaConfigError) as error:
+        if module.params["databases"]:
+            entries = Entries(module, validated(module, module.params["databases"]))
+            before, after, result = update(module, lambda found: settings.edit(entries.edit(found)), entries.top)
+            result = entries.settle(result)
+        else:
+            before, after, result = update(module, settings.edit, settings.top)
+    except (KeaJsonError, KeaConfigError, KeaDatabaseError, KeaTlsError, KeaVersionError) as error:
         module.fail_json(msg=str(error))
     changed = [format_path(path) for path in settings.differing(before, after)]
     module.exit_json(changed_paths=changed, **result)

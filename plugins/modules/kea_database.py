@@ -220,7 +220,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import KeaConfigError, config_options
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_database import KeaDatabaseError
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_database_file import apply
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_database_file import apply, entry_options
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_tls import KeaTlsError
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import KeaVersionError
 
@@ -229,32 +229,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **config_options(),
-            "purpose": {"type": "str", "choices": ["lease", "hosts", "config"], "required": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "type": {"type": "str", "choices": ["memfile", "mysql", "postgresql"], "required": True},
-            "name": {"type": "str"},
-            "host": {"type": "str"},
-            "port": {"type": "int"},
-            "user": {"type": "str"},
-            "password": {"type": "str", "no_log": True},
-            "persist": {"type": "bool"},
-            "lfc_interval": {"type": "int"},
-            "max_row_errors": {"type": "int"},
-            "on_fail": {"type": "str", "choices": ["stop-retry-exit", "serve-retry-exit", "serve-retry-continue"]},
-            "retry_on_startup": {"type": "bool"},
-            "max_reconnect_tries": {"type": "int"},
-            "reconnect_wait_time": {"type": "int"},
-            "connect_timeout": {"type": "int"},
-            "read_timeout": {"type": "int"},
-            "write_timeout": {"type": "int"},
-            "tcp_user_timeout": {"type": "int"},
-            "readonly": {"type": "bool"},
-            "exclusive": {"type": "bool", "default": False},
-            "trust_anchor": {"type": "path"},
-            "cert_file": {"type": "path"},
-            "key_file": {"type": "path", "no_log": False},
-            "cipher_list": {"type": "str"},
-            "ssl_mode": {"type": "str", "choices": ["disable", "prefer", "require", "verify-ca", "verify-full"]},
+            **entry_options(),
             "kea_version": {"type": "str"},
         },
         supports_check_mode=True,

@@ -32,12 +32,17 @@ options:
       - What to look at. For V(database), a session is opened with the C(login_) options; the others need none of them.
     type: list
     elements: str
-    choices: [server, config, database, monitor, lfc]
+    choices: [server, config, database, monitor, lfc, move, packages]
     default: [server, config, monitor, lfc]
   path:
     description: The configuration file of the server.
     type: path
     default: /etc/kea/kea-dhcp4.conf
+  packages:
+    description: For V(packages), their names.
+    type: list
+    elements: str
+    default: []
   schema:
     description: Schema of Kea's tables.
     type: str
@@ -95,6 +100,10 @@ server:
           libpq's variables C(PGSSLMODE), C(PGSSLROOTCERT), C(PGSSLCERT) and C(PGSSLKEY); the others are left out.
       type: dict
       sample: {PGSSLMODE: verify-full, PGSSLROOTCERT: /etc/kea/tls/0f343b0931126a20/ca.pem}
+    admin:
+      description: Path of C(kea-admin).
+      type: str
+      sample: /usr/sbin/kea-admin
     serving:
       description: Whether the unit is active and, if there is a control socket, says there that all is well.
       type: bool
@@ -109,6 +118,9 @@ config:
     error:
       description: Why the rest is missing.
       type: str
+    untouched:
+      description: Whether it is still the example of Debian's package.
+      type: bool
     interfaces:
       description: Interfaces that the server listens on.
       type: list
@@ -171,6 +183,12 @@ database:
     waiting_events:
       description: Rows in the event table, which the monitor prunes when every subscription has passed them.
       type: int
+    oldest_event:
+      description: Seconds since the oldest of them was written.
+      type: float
+    newest_event:
+      description: Seconds since the newest of them was written.
+      type: float
     notification_queue_usage:
       description: How full the notification queue of the server is, from 0 to 1. From 0.5 on, nobody is woken up.
       type: float
@@ -184,6 +202,9 @@ monitor:
       type: str
     unit:
       description: C(name), C(active) and C(enabled) of the unit.
+      type: dict
+    reservations:
+      description: C(name), C(active) and C(enabled) of the unit that makes Kea read new reservations in files.
       type: dict
 lfc:
   description: The timer of M(baremetal.kea.kea_lfc_timer) for the server of O(path).
@@ -203,11 +224,35 @@ lfc:
         - C(strategy), C(why), C(message), C(finished), C(seconds), C(reload_seconds), C(rows_before), C(rows_after),
           C(rows_discarded), C(bytes_before), C(bytes_after) and C(last_success).
       type: dict
+move:
+  description: What M(baremetal.kea.kea_lease_move) remembers.
+  returned: when gathered
+  type: dict
+  contains:
+    unfinished:
+      description: C(source), C(target) and C(backup) of a move that was interrupted.
+      type: dict
+    error:
+      description: Why it cannot be read.
+      type: str
+packages:
+  description: What to install of O(packages).
+  returned: when gathered
+  type: dict
+  contains:
+    missing:
+      description: Those that are not installed.
+      type: list
+      elements: str
+    automatic:
+      description: Those that are installed because another package wants them, and go with it.
+      type: list
+      elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _kea_info, _postgres
+from ansible_collections.baremetal.kea.plugins.module_utils import _debian_packages, _kea_info, _postgres
 
 
 def main() -> None:
@@ -217,10 +262,11 @@ def main() -> None:
             "gather": {
                 "type": "list",
                 "elements": "str",
-                "choices": ["server", "config", "database", "monitor", "lfc"],
+                "choices": ["server", "config", "database", "monitor", "lfc", "move", "packages"],
                 "default": ["server", "config", "monitor", "lfc"],
             },
             "path": {"type": "path", "default": "/etc/kea/kea-dhcp4.conf"},
+            "packages": {"type": "list", "elements": "str", "default": []},
             "schema": {"type": "str", "default": "public"},
             "event_schema": {"type": "str", "default": "kea_events"},
         },
@@ -229,10 +275,12 @@ def main() -> None:
     params = module.params
     look = {
         "server": lambda: _kea_info.server(module, params["path"]),
-        "config": lambda: _kea_info.config(params["path"]),
+        "config": lambda: _kea_info.config_file(module, params["path"]),
         "database": lambda: _kea_info.database(params),
         "monitor": lambda: _kea_info.monitor(module),
         "lfc": lambda: _kea_info.lfc(module, params["path"]),
+        "move": _kea_info.move,
+        "packages": lambda: _debian_packages.packages(module, params["packages"]),
     }
     module.exit_json(changed=False, **{name: look[name]() for name in params["gather"]})
 

@@ -144,7 +144,7 @@ backup_file:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._lease_files import LeaseMoveError
+from ansible_collections.baremetal.kea.plugins.module_utils._lease_journal import DIRECTORY, LeaseMoveError
 from ansible_collections.baremetal.kea.plugins.module_utils._lease_move import Move
 
 
@@ -155,7 +155,7 @@ def main() -> None:
             "candidate": {"type": "path", "required": True},
             "kea_user": {"type": "str", "default": "_kea"},
             "schema": {"type": "str", "default": "public"},
-            "state_dir": {"type": "path", "default": "/var/lib/baremetal-kea"},
+            "state_dir": {"type": "path", "default": DIRECTORY},
             "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,

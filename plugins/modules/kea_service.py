@@ -41,7 +41,7 @@ options:
     choices: [started, restarted]
     default: started
   timeout:
-    description: Seconds that the server has until it serves, from its start on. A clean-up may take longer.
+    description: Seconds until it must serve, counted from its start if it is started. A clean-up may take longer.
     type: int
     default: 60
 seealso:
@@ -84,6 +84,8 @@ def main() -> None:
         if not module.check_mode:
             if restart or not active:
                 service.run("restart" if restart else "start", module.params["timeout"])
+            else:
+                service.wait(module.params["timeout"])
             if not enabled:
                 service.enable()
     except KeaServiceError as error:

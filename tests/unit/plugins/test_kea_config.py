@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils import _kea_config
+from ansible_collections.baremetal.kea.plugins.module_utils import _kea_config, _kea_tls
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import Document
 from kea_helpers import need, run_module, snapshot
 
 pytestmark = pytest.mark.kea
@@ -83,6 +84,72 @@ def test_check_apply_again_drift_absent_again(config: Path) -> None:
     assert "backup_file" not in absent
     assert config.read_text() == HAND_WRITTEN.replace("4000", "5000")
     assert not run_module("kea_config", **unwanted)["changed"]
+
+
+DATABASE = {"type": "postgresql", "name": "kea", "host": "/run/postgresql", "user": "_kea", "password": "new-pass-word"}
+
+
+def test_databases_go_into_the_same_candidate(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_kea_tls, "UNITS", str(tmp_path))
+    databases = [{"purpose": "lease", **DATABASE}, {"purpose": "hosts", "exclusive": True, **DATABASE}]
+    wanted = {"path": str(config), "databases": databases, "settings": {"Dhcp4/valid-lifetime": 5000}}
+    before = snapshot(config.parent)
+    check = run_module("kea_config", check=True, **wanted)
+    assert check["changed"]
+    assert snapshot(config.parent) == before
+    applied = run_module("kea_config", **wanted)
+    assert applied["kea_version"] == "2.2.0"
+    assert applied["drop_in"]["before"] == applied["drop_in"]["after"] == ""
+    assert "new-pass-word" not in repr(applied)
+    found = Document(config.read_text())
+    assert found.get(("Dhcp4", "lease-database"))["password"] == "new-pass-word"
+    assert [entry["name"] for entry in found.get(("Dhcp4", "hosts-databases"))] == ["kea"]
+    assert found.get(("Dhcp4", "valid-lifetime")) == 5000
+    assert Path(applied["backup_file"]).read_text() == HAND_WRITTEN
+    assert not run_module("kea_config", **wanted)["changed"]
+    unwanted = {
+        "path": str(config),
+        "databases": [{"purpose": "hosts", "state": "absent", **DATABASE}],
+        "backup": False,
+    }
+    assert run_module("kea_config", **unwanted)["changed"]
+    assert not run_module("kea_config", **unwanted)["changed"]
+
+
+def test_the_environment_of_the_unit_is_that_of_all_databases(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_kea_tls, "UNITS", str(tmp_path))
+    far = {**DATABASE, "host": "db.example", "ssl_mode": "require"}
+
+    def set_both(entry: dict[str, str]) -> dict[str, str]:
+        databases = [{"purpose": purpose, **entry} for purpose in ("lease", "hosts")]
+        databases[1]["exclusive"] = True
+        return run_module("kea_config", path=str(config), databases=databases, backup=False)["drop_in"]
+
+    drop_in = set_both(far)
+    assert "PGSSLMODE=require" in drop_in["after"]
+    assert Path(drop_in["path"]).read_text() == drop_in["after"]
+    assert set_both(DATABASE) == {**drop_in, "before": drop_in["after"], "after": ""}
+    assert not Path(drop_in["path"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"purpose": "lease"}, "databases[0]: missing required arguments: type"),
+        ({**DATABASE, "purpose": "lease", "colour": 1}, "databases[0]: colour. Supported parameters include"),
+        ({"purpose": "hosts", "type": "memfile"}, "memfile is for purpose lease only"),
+        ({**DATABASE, "purpose": "lease", "host": "db.example", "ssl_mode": "verify-full"}, "needs trust_anchor"),
+    ],
+)
+def test_a_database_that_cannot_be_is_refused(config: Path, entry: dict[str, object], message: str) -> None:
+    before = snapshot(config.parent)
+    result = run_module("kea_config", path=str(config), databases=[entry], settings={"Dhcp4/valid-lifetime": 5000})
+    assert result["failed"]
+    assert message in result["msg"]
+    assert "new-pass-word" not in repr(result)
+    assert snapshot(config.parent) == before
 
 
 def test_a_new_file_belongs_to_kea_alone(directory: Path) -> None:

@@ -16,7 +16,12 @@ from typing import Any
 import psycopg2
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kea.plugins.module_utils import _hosts_constraint, _kea_info
+from ansible_collections.baremetal.kea.plugins.module_utils import (
+    _debian_packages,
+    _hosts_constraint,
+    _kea_info,
+    _lease_journal,
+)
 from authority import Authority
 from kea_helpers import Cluster, need, postgres_cluster, run_module
 
@@ -83,12 +88,14 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         "serving": False,
         "outdated": False,
         "tls_environment": {},
+        "admin": None,
     }
     assert info["server"] == nothing
-    assert info["monitor"] == {"release": None, "unit": None}
+    assert info["monitor"] == {"release": None, "unit": None, "reservations": None}
     assert info["lfc"] == {"service": None, "timer": None, "last_run": None}
     assert info["config"]["error"] == "No such file or directory"
     assert info["config"]["lease_database"] is None
+    assert info["config"]["untouched"] is False
     assert "database" not in info
 
 
@@ -144,6 +151,37 @@ def test_configurations_of_all_sorts(tmp_path: Path, text: str, part: str, value
 def test_bare_names_of_sockets_are_those_in_the_run_directory() -> None:
     sockets = [{"socket-type": "unix", "socket-name": "s"}, {"socket-type": "unix", "socket-name": "/t"}, {"port": 1}]
     assert _kea_info.unix_sockets(sockets) == ["/run/kea/s", "/t"]
+
+
+def test_what_is_to_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    states = tmp_path / "extended_states"
+    monkeypatch.setattr(_debian_packages, "EXTENDED_STATES", str(states))
+    names = ["kea-dhcp4-server", "kea-admin", "no-such-package"]
+    found = run_module("kea_info", gather=["packages"], packages=names)["packages"]
+    assert found == {"missing": ["no-such-package"], "automatic": []}
+    states.write_text(
+        "Package: kea-dhcp4-server\nArchitecture: amd64\nAuto-Installed: 0\n\n"
+        "Package: kea-admin\nArchitecture: amd64\nAuto-Installed: 1\n\n"
+    )
+    found = run_module("kea_info", gather=["packages"], packages=names)["packages"]
+    assert found == {"missing": ["no-such-package"], "automatic": ["kea-admin"]}
+    assert run_module("kea_info", gather=["packages"])["packages"] == {"missing": [], "automatic": []}
+
+
+def test_an_example_that_nobody_edited_is_known(tmp_path: Path) -> None:
+    assert run_module("kea_info", gather=["config"])["config"]["untouched"] is True
+    path = tmp_path / "kea-dhcp4.conf"
+    path.write_text("{}")
+    assert run_module("kea_info", gather=["config"], path=str(path))["config"]["untouched"] is False
+
+
+def test_a_move_that_was_interrupted(tmp_path: Path) -> None:
+    assert _kea_info.move(str(tmp_path)) == {"unfinished": None, "error": None}
+    _lease_journal.Journal(str(tmp_path)).open("memfile:/a", "postgresql:/b", "/etc/kea/backup", [])
+    unfinished = {"source": "memfile:/a", "target": "postgresql:/b", "backup": "/etc/kea/backup"}
+    assert _kea_info.move(str(tmp_path)) == {"unfinished": unfinished, "error": None}
+    (tmp_path / "lease-move.json").write_text("{")
+    assert "cannot be read" in _kea_info.move(str(tmp_path))["error"]
 
 
 @pytest.fixture(scope="module")
