@@ -19,7 +19,7 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        if arguments.get("state", "present") != "absent":
+        if arguments.get("state", "present") in ("present", "staged"):
             source = arguments.get("src") or ""
             if not os.path.isdir(source):
                 raise AnsibleActionFail(f"src: {source!r} is no directory of the controller")

@@ -199,19 +199,37 @@ def _shown(unit: Optional[_systemd.Unit]) -> Optional[Dict[str, Any]]:
     return {"name": unit.name, "active": unit.active, "enabled": unit.enabled} if unit else None
 
 
+def lease_problem(path: str) -> str:
+    """What keeps the server with that configuration from its leases; empty for nothing, and where nobody can be asked.
+
+    Without hook libraries one command alone needs them: to look for expired ones, as Kea does every few seconds itself.
+    """
+    for name in unix_sockets(config(path)["control_sockets"]):
+        answer = _ask(name, {"command": "leases-reclaim", "arguments": {"remove": False}})
+        if answer.get("result") != 0:
+            return f"Kea has no leases ({answer.get('text', 'no answer')})"
+    return ""
+
+
 def _answers(path: str) -> bool:
     """Whether the server behind a control socket says that all is well."""
+    return bool(_ask(path, {"command": "status-get"}).get("result") == 0)
+
+
+def _ask(path: str, command: Dict[str, Any]) -> Dict[str, Any]:
+    """The answer of the server behind a control socket; an empty one for none."""
     try:
         with socket.socket(socket.AF_UNIX) as channel:
             channel.settimeout(ANSWER_TIMEOUT)
             channel.connect(path)
-            channel.sendall(b'{ "command": "status-get" }')
+            channel.sendall(json.dumps(command).encode())
             parts: List[bytes] = []
             while True:
                 part = channel.recv(65536)
                 if not part:
                     break
                 parts.append(part)
-        return bool(json.loads(b"".join(parts))["result"] == 0)
-    except (OSError, ValueError, KeyError):
-        return False
+        answer = json.loads(b"".join(parts))
+    except (OSError, ValueError):
+        return {}
+    return answer if isinstance(answer, dict) else {}

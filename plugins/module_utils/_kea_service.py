@@ -41,8 +41,9 @@ class KeaService:
         path: Optional[str] = _lfc_lock.lease_file(self.config(), self._top)
         return path
 
-    def run(self, verb: str, timeout: float) -> None:
-        """systemctl C(start) or C(restart), and wait until the server serves. Raises KeaServiceError.
+    def run(self, verb: Optional[str], timeout: float) -> None:
+        """systemctl C(start) or C(restart), and wait until the server serves; without a verb, only that. Raises
+        KeaServiceError.
 
         The leases are loaded in that time, so nobody may clean them up before it is over.
         """
@@ -51,18 +52,25 @@ class KeaService:
             raise KeaServiceError(f"systemd knows no unit {' or '.join(_kea_info.SERVICES[self._top])}")
         try:
             with _lfc_lock.no_cleanup(self.lease_file()):
-                self._systemctl("daemon-reload")
-                self._systemctl(verb, unit.name)
-                self.wait(timeout)
+                if verb:
+                    self._systemctl("daemon-reload")
+                    # A server that refused its configuration time and again may not be started else.
+                    self._systemctl("reset-failed", unit.name)
+                    self._systemctl(verb, unit.name)
+                self._see_it_serve(unit.name, timeout)
         except _lfc_lock.LockError as error:
             raise KeaServiceError(str(error)) from error
 
-    def wait(self, timeout: float) -> None:
-        """Until the server serves. Raises KeaServiceError after so many seconds."""
+    def _see_it_serve(self, name: str, timeout: float) -> None:
+        """It answers, and it has its leases: after a reload that failed, a server answers without any."""
         deadline = time.monotonic() + timeout
-        while not _kea_info.server(self._module, self._path)["serving"]:
+        while True:
+            server = _kea_info.server(self._module, self._path)
+            problem = _kea_info.lease_problem(self._path) if server["serving"] else f"{name} does not answer"
+            if not problem:
+                return
             if time.monotonic() > deadline:
-                raise KeaServiceError(f"the server of {self._path} did not serve within {timeout:.0f} s")
+                raise KeaServiceError(f"{problem}, {timeout:.0f} s on")
             time.sleep(0.2)
 
     def enable(self) -> None:

@@ -26,6 +26,8 @@ from ansible_collections.baremetal.kea.plugins.module_utils._lease_files import 
 from ansible_collections.baremetal.kea.plugins.module_utils._lease_journal import Journal, LeaseMoveError
 from ansible_collections.baremetal.kea.plugins.module_utils._lease_sql import end_of
 from ansible_collections.baremetal.kea.plugins.module_utils._lease_table import LeaseTable
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest import Manifest
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest_record import Thing, adopt
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -76,6 +78,7 @@ class Move:
             with here.alone(), self._alone():
                 self._start()
                 self._serve()
+            self._adopt()
             former = self._place(unfinished["backup"])
             result["set_aside"] = former.set_aside() if former.key == unfinished["source"] else []
             self._journal.close(here.key)
@@ -99,6 +102,7 @@ class Move:
         except LeaseMoveError as error:
             raise self._go_back(str(error), backup, target) from error
         silence = time.monotonic() - self._stopped_at
+        self._adopt()
         set_aside = source.set_aside() if source.key != target.key else []
         self._journal.close(target.key)
         return {
@@ -210,6 +214,17 @@ class Move:
             if time.monotonic() > deadline:
                 raise LeaseMoveError(f"{self._unit} gave no answer for {self._module.params['timeout']} s")
             time.sleep(LOOK_EVERY)
+
+    def _adopt(self) -> None:
+        """From here on, nobody may go back to a configuration with leases of the past."""
+        manifest = Manifest(self._module.params["state_dir"])
+        directory = os.path.join("/etc/systemd/system", f"{self._unit}.d", "")
+        files = [entry for entry in manifest.entries.values() if entry.kind == "file"]
+        names = [entry.name for entry in files if entry.name == self._path or entry.name.startswith(directory)]
+        if names:
+            with manifest.locked():
+                adopt(self._module, manifest, [Thing("file", name) for name in names])
+                manifest.write()
 
     def _said(self) -> str:
         command = ["journalctl", "--unit", self._unit, "--lines=15", "--no-pager", "--output=cat"]

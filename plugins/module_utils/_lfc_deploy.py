@@ -20,12 +20,13 @@ from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import K
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import KeaVersionError, capabilities
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc_strategy import Choice, StrategyError, choose
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc_timer import COMMAND, PACKAGE, ROOT, Timer, TimerError
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest import ManifestError
 from ansible_collections.baremetal.kea.plugins.module_utils._release import release_name, unpack
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-ERRORS = (TimerError, StrategyError, KeaServiceError, KeaConfigError, KeaJsonError, KeaVersionError)
+ERRORS = (TimerError, ManifestError, StrategyError, KeaServiceError, KeaConfigError, KeaJsonError, KeaVersionError)
 
 
 def deploy(module: AnsibleModule) -> Dict[str, Any]:

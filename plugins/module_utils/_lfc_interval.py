@@ -61,26 +61,26 @@ class Kept:
     """What was found, in a file that outlives everything the timer has."""
 
     def __init__(self, family: int, directory: str = DIRECTORY) -> None:
-        self._path = os.path.join(directory, f"lfc{family}.json")
+        self.path = os.path.join(directory, f"lfc{family}.json")
 
     def read(self) -> Optional[Found]:
         """None when Kea's own clean-up was never taken over."""
         try:
-            with open(self._path, encoding="utf-8") as file:
+            with open(self.path, encoding="utf-8") as file:
                 return Found(**json.load(file))
         except FileNotFoundError:
             return None
 
     def write(self, found: Found) -> None:
         """Lasting before the configuration is touched."""
-        os.makedirs(os.path.dirname(self._path), mode=0o755, exist_ok=True)
-        with open(f"{self._path}.new", "w", encoding="utf-8") as file:
+        os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
+        with open(f"{self.path}.new", "w", encoding="utf-8") as file:
             json.dump(found._asdict(), file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(f"{self._path}.new", self._path)
+        os.replace(f"{self.path}.new", self.path)
 
     def forget(self) -> None:
         """It was given back."""
-        if os.path.exists(self._path):
-            os.unlink(self._path)
+        if os.path.exists(self.path):
+            os.unlink(self.path)

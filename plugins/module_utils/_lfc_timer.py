@@ -22,6 +22,8 @@ from ansible_collections.baremetal.kea.plugins.module_utils._lfc_interval import
     look,
     take_over,
 )
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest import Manifest
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest_record import Thing, intend
 from ansible_collections.baremetal.kea.plugins.module_utils._release import Files, Releases
 
 if TYPE_CHECKING:
@@ -77,6 +79,8 @@ class Timer:
     def present(self, name: str, files: Files, units: Dict[str, str], takes_over: bool) -> bool:
         """Have it there, proved by one run if it is new. Raises TimerError, with everything as it was."""
         before, taken_over = self.state(), self._kept.read() is not None
+        if not self._check:
+            self._remember()
         stale = not self._releases.is_whole(name, files) or before["release"] != name
         renewed = stale or before["units"] != units
         asleep = not (before["active"] and before["enabled"])
@@ -120,6 +124,16 @@ class Timer:
             shutil.rmtree(ROOT, ignore_errors=True)
             shutil.rmtree(_lfc_units.STATE_DIRECTORY, ignore_errors=True)
         return True
+
+    def _remember(self) -> None:
+        """In the manifest of the host, before anything of it is there."""
+        files = [*self._paths(), self._kept.path]
+        things = [Thing("file", path) for path in files] + [Thing("tree", ROOT)]
+        things += [Thing("tree", _lfc_units.STATE_DIRECTORY), Thing("unit", self._names["timer"])]
+        manifest = Manifest()
+        with manifest.locked():
+            intend(self._module, manifest, things, settled=False)
+            manifest.write()
 
     def _look(self) -> Found:
         with open(self._module.params["path"], encoding="utf-8", errors="surrogateescape") as file:

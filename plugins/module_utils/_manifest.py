@@ -40,7 +40,9 @@ class Entry(NamedTuple):
     """After the last deployment that came to its end; None before the first one did."""
     made_at: Optional[int] = None
     in_force: Optional[State] = None
-    """What the running service was started with when a deployment last began; the way back from a failure."""
+    """When the last deployment began, or a former one that was killed; the way back from a failure."""
+    pending: bool = False
+    """Whether the last deployment that may have changed it did not come to its end."""
 
     @property
     def key(self) -> str:

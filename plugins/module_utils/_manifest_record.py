@@ -23,36 +23,66 @@ class Thing(NamedTuple):
     name: str
 
 
-def in_force(module: AnsibleModule, unit: str, things: Sequence[Thing]) -> bool:
-    """Whether the unit runs, and with these files as they are now."""
-    found = _systemd.find(module, unit)
+class Running(NamedTuple):
+    """How the unit that uses the things stands to them."""
+
+    active: bool
+    newer: List[str]
+    """Files among them that changed after it started."""
+    reloads: bool
+    """Whether its own definition did."""
+
+    @property
+    def settled(self) -> bool:
+        """It runs with these files as they are now."""
+        return self.active and not self.newer and not self.reloads
+
+
+def running(module: AnsibleModule, unit: str, things: Sequence[Thing]) -> Running:
+    """Nothing is known, and nothing runs, without a unit."""
+    found = _systemd.find(module, unit) if unit else None
+    if found is None or not found.active:
+        return Running(False, [], False)
     files = [thing.name for thing in things if thing.kind == "file" and os.path.isfile(thing.name)]
-    return bool(found and found.active and not found.outdated(files))
+    return Running(True, found.newer(files), found.needs_daemon_reload)
 
 
-def intend(module: AnsibleModule, manifest: Manifest, things: Sequence[Thing], keep: bool) -> List[str]:
-    """Before the change. What is in the manifest already keeps what was found; with C(keep), what it is now is what to
-    go back to when the change fails. Returns what was not in the manifest."""
+def intend(module: AnsibleModule, manifest: Manifest, things: Sequence[Thing], settled: bool) -> List[str]:
+    """Before the change. What is in the manifest already keeps what was found.
+
+    What a thing is now is what to go back to when the change fails, unless that is the work of a deployment that was
+    killed; C(settled) says that it is in force, and so worth going back to all the same. Returns what is new.
+    """
     new, now = [], int(time.time())
     manifest.unfinished = manifest.unfinished or now
     for thing in things:
         entry = manifest.find(*thing)
         if entry is None:
             found = _manifest_things.look(module, *thing, keep=manifest)
-            manifest.put(Entry(*thing, found=found, found_at=now, in_force=found if keep else None))
+            manifest.put(Entry(*thing, found=found, found_at=now, in_force=found, pending=True))
             new.append(":".join(thing))
-        elif keep:
-            manifest.put(entry._replace(in_force=_manifest_things.look(module, *thing, keep=manifest)))
+            continue
+        if settled or not entry.pending:
+            entry = entry._replace(in_force=_manifest_things.look(module, *thing, keep=manifest))
+        manifest.put(entry._replace(pending=True))
     return new
+
+
+def adopt(module: AnsibleModule, manifest: Manifest, things: Sequence[Thing]) -> None:
+    """What they are now is what a failure goes back to, in the midst of a deployment."""
+    for thing in things:
+        entry = manifest.find(*thing)
+        if entry:
+            manifest.put(entry._replace(in_force=_manifest_things.look(module, *thing, keep=manifest)))
 
 
 def settle(module: AnsibleModule, manifest: Manifest) -> List[str]:
     """The deployment came to its end. Returns what it has made into something else than the one before it."""
     changed, now = [], int(time.time())
-    for entry in list(manifest.entries.values()):
+    for entry in [one._replace(pending=False) for one in manifest.entries.values()]:
         made = _manifest_things.look(module, entry.kind, entry.name)
-        if entry.made is None or not _manifest_things.same(entry.made, made):
-            manifest.put(entry._replace(made=made, made_at=now))
-            changed.append(entry.key)
+        alike = entry.made is not None and _manifest_things.same(entry.made, made)
+        manifest.put(entry if alike else entry._replace(made=made, made_at=now))
+        changed += [] if alike else [entry.key]
     manifest.unfinished, manifest.deployed = None, now
     return changed

@@ -45,11 +45,11 @@ def drift(module: AnsibleModule, manifest: Manifest) -> List[Dict[str, Any]]:
 
 
 def revert(module: AnsibleModule, manifest: Manifest, things: Sequence[Thing]) -> List[str]:
-    """Put back what was in force before the change, or else what was found. Returns what was something else."""
+    """Put back what was in force before the change. Returns what was something else."""
     changed = []
     for thing in things:
         entry = manifest.find(*thing)
-        former = (entry.in_force or entry.found) if entry else None
+        former = entry.in_force if entry else None
         if former and _manifest_things.look(module, *thing) != former:
             if not module.check_mode:
                 _manifest_things.put(module, manifest, *thing, former)
@@ -73,18 +73,20 @@ def plan(module: AnsibleModule, manifest: Manifest, purge: Sequence[str]) -> Lis
 def restore(module: AnsibleModule, manifest: Manifest, steps: Sequence[Step]) -> List[str]:
     """Does it. What was done is out of the manifest at once, so that this can be killed and run again. Returns what is
     not as it was found, such as directories with things in them that nobody knows."""
-    remains = []
     for step in steps:
         entry = step.entry
         if step.moves:
             _manifest_things.put(module, manifest, entry.kind, entry.name, entry.found)
-            if not _manifest_things.same(_manifest_things.look(module, entry.kind, entry.name), entry.found):
-                remains.append(entry.key)
         if not step.stays:
             manifest.entries.pop(entry.key)
             manifest.write()
     module.run_command(["systemctl", "daemon-reload"])
-    return remains
+    back = [step.entry for step in steps if step.moves]
+    return [
+        entry.key
+        for entry in back
+        if not _manifest_things.same(_manifest_things.look(module, entry.kind, entry.name), entry.found)
+    ]
 
 
 def differences(found: Sequence[Dict[str, Any]]) -> Dict[str, str]:

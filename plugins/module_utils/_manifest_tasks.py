@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, List
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _manifest_record, _manifest_return
+from ansible_collections.baremetal.kea.plugins.module_utils import _manifest_record, _manifest_return, _manifest_things
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest import Manifest, ManifestError
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest_record import Thing
 
@@ -47,12 +47,14 @@ def _do(module: AnsibleModule, manifest: Manifest) -> Result:
 
 
 def _intended(module: AnsibleModule, manifest: Manifest) -> Result:
-    things, unit = _things(module), module.params["unit"]
-    keep = bool(unit) and _manifest_record.in_force(module, unit, things)
-    new = _manifest_record.intend(module, manifest, things, keep)
+    things = _things(module)
+    running = _manifest_record.running(module, module.params["unit"], things)
+    entries = [manifest.find(*thing) for thing in things]
+    interrupted = any(entry.pending for entry in entries if entry)
+    new = _manifest_record.intend(module, manifest, things, running.settled)
     if not module.check_mode:
         manifest.write()
-    return {"things": new}
+    return {"things": new, "newer": running.newer, "interrupted": interrupted}
 
 
 def _made(module: AnsibleModule, manifest: Manifest) -> Result:
@@ -98,9 +100,11 @@ def _restored(module: AnsibleModule, manifest: Manifest) -> Result:
         manifest.unfinished = manifest.unfinished or manifest.deployed
         remains = _manifest_return.restore(module, manifest, steps)
         manifest.deployed = manifest.unfinished = None
+        manifest.releases = []
         manifest.write()
     return {**checked, "things": [step.entry.key for step in steps if step.moves], "remains": remains}
 
 
 def _things(module: AnsibleModule) -> List[Thing]:
-    return [Thing(thing["kind"], thing["name"]) for thing in module.params["things"]]
+    things = module.params["things"]
+    return [Thing(kind, name) for kind in _manifest_things.KINDS for name in things.get(kind) or []]

@@ -155,15 +155,16 @@ def _put_leases(_module: AnsibleModule, _manifest: Manifest, name: str, state: S
 KINDS: Dict[str, Kind] = {
     "package": Kind(_manifest_packages.look, _manifest_packages.put),
     "user": Kind(_look_user, _put_user),
+    "role": Kind(_manifest_postgres.look_role, _manifest_postgres.put_role),
+    "database": Kind(_manifest_postgres.look_database, _manifest_postgres.put_database),
+    "leases": Kind(_look_leases, _put_leases),
+    "reservations": Kind(_look_tree, _put_tree),
     "file": Kind(_look_file, _put_file),
     "tree": Kind(_look_tree, _put_tree),
     "unit": Kind(_look_unit, _put_unit),
-    "leases": Kind(_look_leases, _put_leases),
-    "reservations": Kind(_look_tree, _put_tree),
-    "database": Kind(_manifest_postgres.look_database, _manifest_postgres.put_database),
-    "role": Kind(_manifest_postgres.look_role, _manifest_postgres.put_role),
 }
-"""A file is a file, a directory or a link, with its owner, mode and digest; a link is not followed."""
+"""In the order in which they are written down; the way back is the other way round, so that units stop first. A file
+is a file, a directory or a link, with its owner, mode and digest; a link is not followed."""
 
 DATA = {"leases": "leases", "reservations": "reservations", "database": "database", "role": "database"}
 """What stays unless somebody says that it shall go, and by which word."""

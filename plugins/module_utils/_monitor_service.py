@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import os
+import re
 import time
-from typing import TYPE_CHECKING, Any, Dict, List
+from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 
 from ansible_collections.baremetal.kea.plugins.module_utils import _systemd
+from ansible_collections.baremetal.kea.plugins.module_utils._monitor_history import History
 from ansible_collections.baremetal.kea.plugins.module_utils._release import COMMAND, LAUNCHER, Files, Releases
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ UNIT = "kea-lease-monitor.service"
 USER = "kea-lease-monitor"
 COMMAND_PATH = f"/usr/local/bin/{COMMAND}"
 JOURNAL_LINES = 20
+SOURCE = re.compile(r"source \w+")
 # Of release 1.0.0, which makes its state by itself and knows nothing of --yes.
 FIRST_SCHEMA = "0001"
 
@@ -32,6 +35,7 @@ class Monitor:
         self._config: str = module.params["config"]
         self._timeout: int = module.params["timeout"]
         self._releases = Releases(module.params["root"])
+        self._history = History(module, [self._config, *module.params["files"]])
         self._links = {
             os.path.join(module.params["root"], LAUNCHER): f"current/{LAUNCHER}",
             COMMAND_PATH: os.path.join(module.params["root"], "current", COMMAND),
@@ -50,6 +54,9 @@ class Monitor:
 
     def stage(self, name: str, files: Files) -> bool:
         """Have the release on the disk, not in force. Returns whether it was missing or had been altered."""
+        former, unit = self._releases.current(), _systemd.find(self._module, UNIT)
+        if not self._check and former and unit and unit.active and not unit.outdated(self._reads()):
+            self._history.keep(former)
         if self._releases.is_whole(name, files):
             return False
         if not self._check:
@@ -64,8 +71,7 @@ class Monitor:
         former = self._releases.current()
         altered = self.stage(name, files)
         unit = _systemd.find(self._module, UNIT)
-        reads = [self._config, os.path.join(self._releases.root, "current")]
-        needed = altered or restart or former != name or not (unit and unit.active) or unit.outdated(reads)
+        needed = altered or restart or former != name or not (unit and unit.active) or unit.outdated(self._reads())
         disabled = not (unit and unit.enabled)
         unlinked = [path for path, target in self._links.items() if not _points_to(path, target)]
         if not self._check:
@@ -79,8 +85,28 @@ class Monitor:
                 self._systemctl("enable", "--quiet")
             if needed:
                 self._restart_or_go_back(name, former)
-            self._releases.prune()
+            self._history.keep(name, behind=former)
+            self._releases.prune(self._history.names())
         return bool(needed or disabled or unlinked)
+
+    def previous(self) -> Tuple[bool, str]:
+        """Have the release in force that was before the last one, with its configuration. Returns whether anything
+        changed, and its name. Ends the module on failure."""
+        former = self._releases.current()
+        names = [name for name in self._history.names() if name in self._releases.names()]
+        if not former or len(names) < 2:
+            self._module.fail_json(msg="There is no earlier release of the lease monitor to go back to")
+        name = names[-2]
+        if name == former:
+            return False, name
+        self._refuse_other_source(name, former)
+        if not self._check:
+            self._history.keep(former)
+            self._move_state_or_stay(name, former)
+            self._history.put_back(name)
+            self._releases.activate(name)
+            self._restart_or_go_back(name, former)
+        return True, name
 
     def absent(self) -> bool:
         """Have no release and no link. The configuration, the state and what the daemon wrote stay."""
@@ -124,23 +150,53 @@ class Monitor:
         code, out, err = self._module.run_command([command, "db", *step, "--config", self._config])
         return "" if code == 0 else (err.strip() or out.strip() or f"it ended with {code}").splitlines()[-1]
 
+    def _reads(self) -> List[str]:
+        return [self._config, *self._module.params["files"], os.path.join(self._releases.root, "current")]
+
+    def _refuse_other_source(self, name: str, former: str) -> None:
+        """It would follow leases that are there no more."""
+        with self._history.candidate(name) as config:
+            wanted, refusal = self._source(name, config)
+        found, _broken = self._source(former, self._config)
+        if not wanted:
+            self._module.fail_json(msg=f"Release {name} of the lease monitor refuses what it was run with: {refusal}")
+        if found and wanted != found:
+            self._module.fail_json(
+                msg=f"Release {name} of the lease monitor was in force with {wanted}, and now Kea's leases come from "
+                f"{found}. Nothing was changed. Deploy the mode of that time first, or go back to polling"
+            )
+
+    def _source(self, name: str, config: str) -> Tuple[str, str]:
+        """What a release says that it reads with a configuration, or why it refuses that."""
+        command = [os.path.join(self._releases.path(name), COMMAND), "check-config", "--config", config]
+        _code, out, err = self._module.run_command(command)
+        source = SOURCE.search(out)
+        return (source.group() if source else "", (err or out).strip())
+
     def _restart_or_go_back(self, name: str, former: str | None) -> None:
         problem = self._restart()
         if not problem:
             return
         journal = self._journal()
-        if former and former != name:
-            stuck = self._move_state(name, former)
-            self._releases.activate(former)
-            again = self._restart() or stuck
-            outcome = f"Release {former} is in force again" + (f", but: {again}" if again else " and healthy")
-        else:
-            outcome = "There is no other release to go back to"
         self._module.fail_json(
-            msg=f"Release {name} of the lease monitor is not healthy: {problem}. {outcome}.",
+            msg=f"Release {name} of the lease monitor is not healthy: {problem}. {self._go_back(name, former)}.",
             journal=journal,
             monitor=self.state(),
         )
+
+    def _go_back(self, name: str, former: str | None) -> str:
+        """To the former release and to what it was run with. Returns how that ended."""
+        if former is None:
+            self._systemctl("disable", "--now", "--quiet")
+            return "There is no other release to go back to; it was stopped"
+        stuck = self._move_state(name, former) if former != name else ""
+        altered = self._history.put_back(former)
+        if former == name and not altered:
+            return "There is no other release to go back to"
+        self._releases.activate(former)
+        again = self._restart() or stuck
+        what = f"Release {former}" if former != name else "Its former configuration"
+        return f"{what} is in force again" + (f", but: {again}" if again else " and healthy")
 
     def _restart(self) -> str:
         """Restart the unit and wait for its health. Returns what is wrong, or nothing."""

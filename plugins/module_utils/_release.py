@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 import tarfile
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 PACKAGE = "kea_lease_monitor"
@@ -122,11 +122,11 @@ class Releases:
         _sync_directory(os.path.dirname(path))
         return True
 
-    def prune(self) -> List[str]:
-        """Remove all but the newest releases and the one in force. Returns the removed names."""
+    def prune(self, keep: Sequence[str] = ()) -> List[str]:
+        """Remove all but the newest releases, the one in force and those to keep. Returns the removed names."""
         names = [name for name in os.listdir(self._directory) if not name.startswith(".")]
         by_age = sorted(names, key=lambda name: os.stat(self.path(name)).st_mtime, reverse=True)
-        removed = [name for name in by_age[KEPT:] if name != self.current()]
+        removed = [name for name in by_age[KEPT:] if name not in (self.current(), *keep)]
         for name in removed:
             shutil.rmtree(self.path(name))
         return removed

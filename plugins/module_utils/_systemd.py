@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Dict, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional, Sequence
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -40,8 +40,11 @@ class Unit(NamedTuple):
 
         So a change is put in force by the next run even if the one that made it was killed before the restart.
         """
-        changed = [os.lstat(path).st_mtime for path in paths if os.path.lexists(path)]
-        return self.active and (self.needs_daemon_reload or any(moment > self.since for moment in changed))
+        return self.active and (self.needs_daemon_reload or bool(self.newer(paths)))
+
+    def newer(self, paths: Sequence[str]) -> List[str]:
+        """Those of the files that changed after it started."""
+        return [path for path in paths if os.path.lexists(path) and os.lstat(path).st_mtime > self.since]
 
 
 def find(module: AnsibleModule, *names: str) -> Optional[Unit]:

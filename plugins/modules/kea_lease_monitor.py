@@ -33,15 +33,17 @@ options:
     description:
       - With V(present), the release is in force and healthy, and the unit starts with the host.
       - With V(staged), it is on the disk and not in force, so that a configuration can be tested with it.
+      - With V(previous), the release before the last deployed one is in force again, with its configuration and the
+        state that it knows. It is refused where its leases came from another source.
       - With V(absent), the unit is stopped and disabled and all releases are removed; its configuration and state stay.
     type: str
-    choices: [present, staged, absent]
+    choices: [present, staged, previous, absent]
     default: present
   src:
     description:
       - Directory on the controller with the launcher C(kea_lease_monitor.py), the command C(kea-lease-monitor) and
         the package C(kea_lease_monitor).
-      - Required unless O(state=absent).
+      - Required with O(state=present) and O(state=staged).
     type: path
   content:
     description:
@@ -55,6 +57,13 @@ options:
     description: The configuration that the daemon is asked about its health with.
     type: path
     default: /etc/kea-lease-monitor/config.yml
+  files:
+    description:
+      - What else the daemon is run with, such as its unit. They and O(config) are kept when a release is healthy, and
+        put back with it.
+    type: list
+    elements: path
+    default: []
   restart:
     description: Restart the unit even if the release is in force already, because its configuration or unit changed.
     type: bool
@@ -94,7 +103,7 @@ release:
   sample: 1.0.0-3f2a9c1d77aa
 directory:
   description: Where the release is.
-  returned: unless O(state=absent)
+  returned: with O(src)
   type: str
   sample: /opt/baremetal/releases/1.0.0-3f2a9c1d77aa
 monitor:
@@ -128,6 +137,7 @@ journal:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest import ManifestError
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor_service import Monitor
 from ansible_collections.baremetal.kea.plugins.module_utils._release import release_name, unpack
 
@@ -135,12 +145,13 @@ from ansible_collections.baremetal.kea.plugins.module_utils._release import rele
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "state": {"type": "str", "choices": ["present", "staged", "absent"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "staged", "previous", "absent"], "default": "present"},
             "src": {"type": "path"},
             # Not secret, but tens of kilobytes that nobody wants in a log.
             "content": {"type": "str", "no_log": True},
             "root": {"type": "path", "default": "/opt/baremetal"},
             "config": {"type": "path", "default": "/etc/kea-lease-monitor/config.yml"},
+            "files": {"type": "list", "elements": "path", "default": []},
             "restart": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 30},
         },
@@ -149,25 +160,33 @@ def main() -> None:
     )
     monitor = Monitor(module)
     before = monitor.state()
-    result = {}
-    if module.params["state"] == "absent":
-        changed = monitor.absent()
-        after = {"current": None, "releases": [], "links": [], "active": False, "enabled": False}
-    else:
-        files = unpack(module.params["content"])
-        try:
-            name = release_name(files)
-        except ValueError as error:
-            module.fail_json(msg=f"src: {error}")
-        result = {"release": name, "directory": f"{module.params['root']}/releases/{name}"}
-        if module.params["state"] == "staged":
-            changed = monitor.stage(name, files)
-            after = dict(before, releases=sorted({*before["releases"], name}))
-        else:
-            changed = monitor.present(name, files, module.params["restart"])
-            after = dict(before, current=name, releases=sorted({*before["releases"], name}), active=True, enabled=True)
+    try:
+        changed, after, result = _bring(module, monitor, before)
+    except (ManifestError, ValueError) as error:
+        module.fail_json(msg=str(error))
     after = after if module.check_mode else monitor.state()
     module.exit_json(changed=changed, monitor=after, diff={"before": before, "after": after}, **result)
+
+
+def _bring(module: AnsibleModule, monitor: Monitor, before):
+    """Whether it changed, what should be there then, and what else to say. Raises ManifestError, ValueError."""
+    state = module.params["state"]
+    if state == "absent":
+        return monitor.absent(), {"current": None, "releases": [], "links": [], "active": False, "enabled": False}, {}
+    if state == "previous":
+        changed, name = monitor.previous()
+        return changed, dict(before, current=name, active=True), {"release": name}
+    files = unpack(module.params["content"])
+    try:
+        name = release_name(files)
+    except ValueError as error:
+        raise ValueError(f"src: {error}") from error
+    result = {"release": name, "directory": f"{module.params['root']}/releases/{name}"}
+    after = dict(before, releases=sorted({*before["releases"], name}))
+    if state == "staged":
+        return monitor.stage(name, files), after, result
+    changed = monitor.present(name, files, module.params["restart"])
+    return changed, dict(after, current=name, active=True, enabled=True), result
 
 
 if __name__ == "__main__":

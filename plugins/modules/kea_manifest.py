@@ -35,7 +35,7 @@ options:
       - With V(intended), the O(things) are in the manifest, as they are now if they were not there yet; and a
         deployment is under way.
       - With V(made), it came to its end, and what all things of the manifest are now is what it made of them.
-      - With V(reverted), the O(things) are as they were in force before it, or else as they were found.
+      - With V(reverted), the O(things) are as they were before that.
       - With V(checked), nothing is done; it fails where nothing was ever deployed and, unless O(force), where somebody
         changed a thing since.
       - With V(restored), all things of the manifest are as they were found, the last one first, and the manifest is
@@ -44,27 +44,51 @@ options:
     choices: [intended, made, reverted, checked, restored]
     required: true
   things:
-    description: What a deployment is about to change.
-    type: list
-    elements: dict
-    default: []
+    description:
+      - What a deployment is about to change. The way back begins with the last one, units first.
+    type: dict
+    default: {}
     suboptions:
-      kind:
-        description:
-          - What it is. A V(tree) is a directory of which all belongs to the collection.
-          - V(leases) names a lease file, V(reservations) a directory of reservations, V(database) and V(role) what is
-            in a PostgreSQL of this host as C(PORT/NAME); they stay unless O(purge) has them.
-        type: str
-        choices: [package, user, file, tree, unit, leases, reservations, database, role]
-        required: true
-      name:
-        description: Its name, or its path.
-        type: str
-        required: true
+      package:
+        description: Debian packages. They are removed and not purged, with what came for their sake alone.
+        type: list
+        elements: str
+      user:
+        description: Users of the system.
+        type: list
+        elements: str
+      role:
+        description: Roles of a PostgreSQL of this host, as C(PORT/NAME). They stay unless O(purge) has V(database).
+        type: list
+        elements: str
+      database:
+        description: Its databases, in the same way.
+        type: list
+        elements: str
+      leases:
+        description: Lease files, with all whose names begin like theirs. They stay unless O(purge) has V(leases).
+        type: list
+        elements: str
+      reservations:
+        description: Directories of reservations. They stay unless O(purge) has V(reservations).
+        type: list
+        elements: str
+      file:
+        description: Files, links and directories, each directory before what is in it.
+        type: list
+        elements: str
+      tree:
+        description: Directories of which all belongs to the collection.
+        type: list
+        elements: str
+      unit:
+        description: Units of systemd.
+        type: list
+        elements: str
   unit:
     description:
-      - The unit of systemd that uses the O(things). What they are now is in force only if it runs, and runs with these
-        files.
+      - The unit of systemd that uses the O(things). What a killed deployment left behind is nothing to go back to,
+        unless this unit runs with it.
     type: str
   purge:
     description: With O(state=restored), what else shall go. V(database) needs the others as well, since it holds them.
@@ -88,15 +112,13 @@ EXAMPLES = r"""
     state: intended
     unit: kea-dhcp4-server.service
     things:
-      - kind: file
-        name: /etc/kea/kea-dhcp4.conf
+      file: [/etc/kea/kea-dhcp4.conf]
 
 - name: Go back to it
   baremetal.kea.kea_manifest:
     state: reverted
     things:
-      - kind: file
-        name: /etc/kea/kea-dhcp4.conf
+      file: [/etc/kea/kea-dhcp4.conf]
 """
 
 RETURN = r"""
@@ -114,6 +136,15 @@ unfinished:
   description: When a deployment began that did not come to its end; none if the last one did.
   returned: always
   type: int
+newer:
+  description: Those of the O(things) that changed after O(unit) was started.
+  returned: O(state=intended)
+  type: list
+  elements: str
+interrupted:
+  description: Whether the last deployment that may have changed one of the O(things) did not come to its end.
+  returned: O(state=intended)
+  type: bool
 entries:
   description: All that is in the manifest, as docs/rollback.md describes it.
   returned: O(state=checked)
@@ -153,13 +184,9 @@ def main() -> None:
                 "required": True,
             },
             "things": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "kind": {"type": "str", "choices": list(KINDS), "required": True},
-                    "name": {"type": "str", "required": True},
-                },
+                "type": "dict",
+                "default": {},
+                "options": {kind: {"type": "list", "elements": "str"} for kind in KINDS},
             },
             "unit": {"type": "str"},
             "purge": {

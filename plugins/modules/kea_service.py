@@ -12,7 +12,8 @@ description:
   - A Kea that is started or reloaded while C(kea-lfc) works on its lease file has no leases, and serves nobody. So this
     module holds the lock that the timer of M(baremetal.kea.kea_lfc_timer) takes as well, and waits for a clean-up of
     Kea's own to end.
-  - It returns when the server serves; where there is a control socket, the server itself is asked.
+  - It returns when the server serves; where there is a control socket, the server itself is asked, also for whether it
+    has its leases.
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
@@ -41,7 +42,7 @@ options:
     choices: [started, restarted]
     default: started
   timeout:
-    description: Seconds until it must serve, counted from its start if it is started. A clean-up may take longer.
+    description: Seconds that the server has until it serves, from its start on. A clean-up may take longer.
     type: int
     default: 60
 seealso:
@@ -82,10 +83,7 @@ def main() -> None:
     restart = module.params["state"] == "restarted"
     try:
         if not module.check_mode:
-            if restart or not active:
-                service.run("restart" if restart else "start", module.params["timeout"])
-            else:
-                service.wait(module.params["timeout"])
+            service.run("restart" if restart else None if active else "start", module.params["timeout"])
             if not enabled:
                 service.enable()
     except KeaServiceError as error:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any, Iterator
@@ -26,11 +25,10 @@ class Site:
         os.chown(self.config, 7, 8)
         self.added = root / "unit"
         self.home = root / "home"
-        self.things = [("file", self.config), ("file", self.home), ("file", self.added)]
+        self.things = {"file": [str(self.config), str(self.home), str(self.added)]}
 
-    def do(self, state: str, check: bool = False, things: list[Any] | None = None, **options: Any) -> dict[str, Any]:
-        named = [{"kind": kind, "name": str(name)} for kind, name in things or []]
-        return run_module("kea_manifest", check, state=state, directory=str(self.store), things=named, **options)
+    def do(self, state: str, check: bool = False, **options: Any) -> dict[str, Any]:
+        return run_module("kea_manifest", check, state=state, directory=str(self.store), **options)
 
     def deploy(self, text: str = "made") -> None:
         self.do("intended", things=self.things)
@@ -73,10 +71,11 @@ def test_nothing_is_written_in_check_mode(site: Site) -> None:
 
 def test_a_second_deployment_of_the_same_changes_nothing(site: Site) -> None:
     site.deploy()
-    before = json.loads((site.store / "manifest.json").read_text())["entries"]
+    before = site.do("checked")["entries"]
     assert not site.do("intended", things=site.things)["changed"]
     assert not site.do("made")["changed"]
-    assert json.loads((site.store / "manifest.json").read_text())["entries"] == before
+    after = site.do("checked")["entries"]
+    assert [{**entry, "in_force": None} for entry in after] == [{**entry, "in_force": None} for entry in before]
 
 
 def test_only_root_reads_it_and_it_holds_no_content(site: Site) -> None:
@@ -88,6 +87,28 @@ def test_only_root_reads_it_and_it_holds_no_content(site: Site) -> None:
     assert modes.pop("files") == 0o700
     assert set(modes.values()) == {0o600}
     assert len(modes) == 2, "the manifest, and the one file that was found"
+
+
+def test_a_failure_goes_back_to_what_was_there_before_this_deployment(site: Site) -> None:
+    site.deploy()
+    site.config.write_text("by hand")
+    site.do("intended", things=site.things)
+    site.config.write_text("refused by Kea")
+    site.do("reverted", things=site.things)
+    assert site.config.read_text() == "by hand"
+
+
+def test_a_failure_goes_back_behind_a_deployment_that_was_killed(site: Site) -> None:
+    site.deploy()
+    for half in ("killed", "killed again"):
+        site.do("intended", things=site.things)
+        site.config.write_text(half)
+    again = site.do("intended", things=site.things)
+    assert (again["interrupted"], again["changed"]) == (True, False)
+    site.do("reverted", things=site.things)
+    assert site.config.read_text() == "made"
+    site.do("made")
+    assert not site.do("intended", things=site.things)["interrupted"]
 
 
 def test_a_host_that_was_never_deployed_is_refused(site: Site) -> None:
@@ -141,7 +162,7 @@ def test_what_no_deployment_changed_stays_whoever_changes_it(site: Site) -> None
     assert site.config.read_text() == "by hand"
 
 
-def test_a_failed_change_goes_back_to_what_was_found_when_nothing_was_in_force(site: Site) -> None:
+def test_a_first_change_that_fails_goes_back_to_what_was_found(site: Site) -> None:
     site.do("intended", things=site.things)
     site.config.write_text("refused by Kea")
     site.added.write_text("refused by systemd")
@@ -160,7 +181,7 @@ def test_a_directory_with_something_unknown_in_it_stays_and_is_named(site: Site)
 
 def test_data_stays_until_somebody_names_it(site: Site) -> None:
     leases, directory = site.root / "leases.csv", site.root / "reservations"
-    site.do("intended", things=[("leases", leases), ("reservations", directory)])
+    site.do("intended", things={"leases": [str(leases)], "reservations": [str(directory)]})
     for name in ("leases.csv", "leases.csv.2"):
         (site.root / name).write_text("leases")
     directory.mkdir()
@@ -213,7 +234,7 @@ def test_a_database_and_its_role_are_ours_only_if_they_were_not_there(site: Site
     try:
         postgres.sql('CREATE ROLE "theirs"')
         ours, theirs, base = (f"{postgres.port}/{name}" for name in ("our's", "theirs", 'ba"se'))
-        things = [("role", ours), ("role", theirs), ("database", base)]
+        things = {"role": [ours, theirs], "database": [base]}
         site.do("intended", things=things)
         postgres.sql('CREATE ROLE "our\'s"; ')
         postgres.sql('CREATE DATABASE "ba""se" OWNER "our\'s"')

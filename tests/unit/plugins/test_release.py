@@ -157,7 +157,7 @@ class Host:
     """Runs the releases' own commands; systemctl is only noted down."""
 
     def __init__(self, root: Path, config: Path) -> None:
-        self.params = {"root": str(root), "config": str(config), "timeout": 1}
+        self.params = {"root": str(root), "config": str(config), "files": [], "timeout": 1}
         self.check_mode = False
         self.told: list[list[str]] = []
 
