@@ -35,14 +35,14 @@ PASSWORD_ROLE, PASSWORD = "with password", "correct horse"
 class Cluster:
     """A server on a socket in a directory of its own; it never listens on the network."""
 
-    def __init__(self) -> None:
+    def __init__(self, suite: str = os.environ.get("KEA_SUITE", "")) -> None:
         # In memory where possible: a database for each test is much to write.
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.directory = tempfile.mkdtemp(prefix="kea-pg-", dir=memory)
         # For a module that connects as Kea's user, and for the container's user postgres.
         os.chmod(self.directory, 0o777)
         self.count = 0
-        self.container = start_container(self.directory) if os.environ.get("KEA_SUITE") else ""
+        self.container = start_container(suite, self.directory) if suite else ""
         # The newest; a test that needs it fails without it.
         self.bin = Path(self.run("sh", "-c", "ls -v /usr/lib/postgresql/*/bin/initdb").split()[-1]).parent
 
@@ -109,14 +109,18 @@ class Cluster:
         self.execute("postgres", f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def start_container(directory: str) -> str:
-    """Of that suite's host with Kea's packages, in which nothing runs; its name. The directory is shared with it."""
+def image_of(suite: str) -> str:
+    """Of that suite's host with Kea's packages."""
     os.environ["CONTAINERS_CONF"] = str(LAB / "containers.conf")
-    suite = os.environ["KEA_SUITE"]
     image = subprocess.run([LAB / "lab", "image", f"{suite}-kea"], check=True, stdout=subprocess.PIPE, text=True)
+    return image.stdout.strip()
+
+
+def start_container(suite: str, directory: str) -> str:
+    """Such a host, in which nothing runs; its name. The directory is shared with it."""
     name = f"kea-unit-{suite}-{os.getpid()}"
     command = ["podman", "run", "--detach", "--name", name, "--network", "none", "--volume"]
-    command += [f"{directory}:{directory}", image.stdout.strip(), "sleep", "infinity"]
+    command += [f"{directory}:{directory}", image_of(suite), "sleep", "infinity"]
     subprocess.run(command, check=True, capture_output=True)
     return name
 

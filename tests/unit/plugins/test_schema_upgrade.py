@@ -1,0 +1,65 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A newer Kea's own kea-admin upgrades the schema of Kea 2.2 with everything of this collection's in place.
+
+The play's part in this is tested on real hosts (molecule/upgrade); here is what stands between the two: nothing mends.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Iterator
+
+import pytest
+from postgres_helpers import KEA, KEA_SCHEMA, Cluster, Database, image_of
+from test_lease_notify6 import INSERT
+
+pytestmark = [pytest.mark.kea, pytest.mark.postgres, pytest.mark.slow]
+
+
+@pytest.fixture(params=[("trixie", "22.2"), ("backports", "29.0")], ids=["2.6", "3.0"])
+def upgrade(request: pytest.FixtureRequest) -> Iterator[tuple[Database, str]]:
+    """A database with the schema of Kea 2.2 on the server of a newer Kea, and the schema of that one."""
+    suite, schema = request.param
+    cluster = Cluster(suite)
+    cluster.start()
+    show = ["podman", "run", "--rm", "--network", "none", image_of("bookworm"), "cat", KEA_SCHEMA]
+    old = subprocess.run(show, check=True, capture_output=True, text=True).stdout
+    cluster.execute("postgres", f'CREATE DATABASE old OWNER "{KEA}"')
+    psql = [str(cluster.bin / "psql"), "-h", cluster.directory, "-U", KEA, "-d", "old", "-q", "-o", "/dev/null"]
+    cluster.run(*psql, "-v", "ON_ERROR_STOP=1", stdin=old)
+    yield Database(cluster, "old"), schema
+    cluster.stop()
+
+
+def test_kea_admin_upgrades_with_all_of_it_in_place(upgrade: tuple[Database, str]) -> None:
+    database, schema = upgrade
+    version = "SELECT version || '.' || minor FROM schema_version"
+    events = "SELECT lease_event::text FROM kea_events.lease_event ORDER BY xid, id"
+    hosts = "SELECT hosts::text FROM hosts"
+    assert database.value(version) == "13.0"
+    database.constraint()
+    database.notify(lease6=True)
+    with database.session(KEA) as kea:
+        database.lease()
+        database.host()
+        kea.execute(INSERT)
+        before = database.fetch(events), database.fetch(hosts)
+        assert len(before[0]) == 2
+
+        cluster = database.cluster
+        printed = cluster.run(
+            "kea-admin", "db-upgrade", "pgsql", "-h", cluster.directory, "-u", KEA, "-n", "old", "-p", "unused"
+        )
+        assert database.value(version) == schema, printed
+        assert (database.fetch(events), database.fetch(hosts)) == before
+        for check in (True, False):
+            assert not database.constraint(check=check)["changed"]
+            assert not database.notify(check=check, lease6=True)["changed"]
+        # The session of before goes on, as does one that begins now.
+        database.lease(2)
+        kea.execute("UPDATE public.lease4 SET state = 2 WHERE address = 2")
+        kea.execute("UPDATE public.lease6 SET state = 2")
+    assert database.ops() == "IIIUU"
+    assert database.lost() == 0
