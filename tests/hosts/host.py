@@ -176,6 +176,18 @@ class Kea:
         """So many new BMCs ask for an address; what became of it."""
         return self._asked(next(_clients), count, options)
 
+    def renew(self, lease: dict[str, Any]) -> dict[str, Any]:
+        """A BMC that has this lease asks to keep it, five times within a second."""
+        first = int(lease["hwaddr"].replace(":", "")[4:], 16)
+        [answer] = self._asked(first, 1, ("--renew", lease["address"], "--retry-after", "0.2"))
+        return answer
+
+    def lost_for(self, answers: list[dict[str, Any]]) -> set[str]:
+        """Those of these clients for whom Kea found no address because it had lost its leases, by what it logged."""
+        lost = r"ALLOC_ENGINE_V4_ALLOC_ERROR .*(connectivity lost|no current lease manager)"
+        lines = [line for line in self.complaints() if re.search(lost, line)]
+        return {answer["hwaddr"] for answer in answers if any(answer["hwaddr"] in line for line in lines)}
+
     def _asked(self, first: int, count: int, options: tuple[str, ...]) -> list[dict[str, Any]]:
         lines = self.host.play_bmcs("--first", str(first), "--count", str(count), *options)
         return [json.loads(line) for line in lines.splitlines()]

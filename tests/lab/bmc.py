@@ -37,6 +37,7 @@ class Bmc:
     state: int = DISCOVER
     tries: int = 0
     refused: int = 0
+    renewing: bool = False
     address: bytes = b""
     server: bytes = b""
     acknowledged: float | None = None
@@ -58,12 +59,13 @@ class Bmc:
 
 def packet(bmc: Bmc, kind: int, relay: bytes) -> bytes:
     """A DHCP message as the relay forwards it."""
-    client = bmc.address if kind == RELEASE else bytes(4)
+    renewal = bmc.renewing and kind == REQUEST
+    client = bmc.address if renewal or kind == RELEASE else bytes(4)
     header = struct.pack("!BBBBIHH4s4s4s4s", 1, 1, 6, 1, bmc.number, 0, 0, client, bytes(4), bytes(4), relay)
     options = [(MESSAGE_TYPE, bytes([kind])), (HOSTNAME, bmc.hostname.encode())]
-    if kind in (REQUEST, DECLINE):
+    if kind in (REQUEST, DECLINE) and not renewal:
         options.append((REQUESTED_ADDRESS, bmc.address))
-    if kind in (REQUEST, DECLINE, RELEASE):
+    if kind in (REQUEST, DECLINE, RELEASE) and not renewal:
         options.append((SERVER_ID, bmc.server))
     encoded = b"".join(bytes([code, len(value)]) + value for code, value in options if value)
     return header + bmc.hwaddr.ljust(16, b"\0") + bytes(192) + MAGIC + encoded + bytes([END])
@@ -129,7 +131,7 @@ class Relay:
                     bmc.address, bmc.acknowledged = address, time.time()
                     waiting -= 1
                 elif kind == NAK:
-                    bmc.state = DISCOVER
+                    bmc.state, bmc.renewing = DISCOVER, False
                     bmc.refused += 1
             while due and due[0][0] <= time.monotonic():
                 bmc = known[heapq.heappop(due)[1]]
@@ -152,10 +154,13 @@ def main() -> int:
     parser.add_argument("--hostname", default="bmc-{number:05d}", help="how they call themselves")
     parser.add_argument("--release", action="store_true", help="give the address back at once (DHCPRELEASE)")
     parser.add_argument("--decline", action="store_true", help="say that somebody else has it (DHCPDECLINE)")
+    parser.add_argument("--renew", metavar="ADDRESS", help="the only one has this address and asks to keep it")
     parser.add_argument("--retry-after", type=float, default=1, help="seconds without an answer; it asks 5 times")
     options = parser.parse_args()
     numbers = range(options.first, options.first + options.count)
     bmcs = [Bmc(number, options.hostname.format(number=number)) for number in numbers]
+    if options.renew:
+        bmcs = [Bmc(options.first, bmcs[0].hostname, REQUEST, renewing=True, address=socket.inet_aton(options.renew))]
     relay = Relay(options.server)
     relay.lease(bmcs, options.rate, options.retry_after)
     for bmc in bmcs:
