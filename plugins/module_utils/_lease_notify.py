@@ -130,6 +130,11 @@ def _read(cursor: extensions.cursor, wanted: Wanted) -> State:
 def _present(cursor: extensions.cursor, wanted: Wanted, before: State) -> State:
     owner = wanted.owner or _leases(wanted, before, _notify_sql.FAMILY4)["owner"]
     _postgres_preflight.refuse_unknown_roles(cursor, [owner, *wanted.readers])
+    for name in _notify_catalogue.of_another_kind(cursor, wanted.event_schema):
+        raise _postgres.PostgresError(
+            f"The name {wanted.event_schema}.{name} is taken by something else, so nothing was changed. Remove or "
+            "rename that, or choose another event_schema"
+        )
     after = {
         "event_schema": _owned(owner, wanted, "event_schema"),
         "event_table": None,
@@ -147,7 +152,8 @@ def _present(cursor: extensions.cursor, wanted: Wanted, before: State) -> State:
 
 def _absent(cursor: extensions.cursor, wanted: Wanted, before: State) -> State:
     """Nothing; but an event schema in which something else lives stays as it is."""
-    shared = _notify_catalogue.strangers(cursor, wanted.event_schema)
+    stay = (_notify_catalogue.strangers, _notify_catalogue.of_another_kind)
+    shared = any(others(cursor, wanted.event_schema) for others in stay)
     after: State = {**dict.fromkeys(before), "event_schema": before["event_schema"] if shared else None}
     for family in _notify_sql.FAMILIES:
         after.update(_undelivered(before, family))

@@ -178,6 +178,16 @@ def test_the_event_schema_stays_while_somebody_else_lives_in_it(database: Databa
     assert database.value("SELECT count(*) FROM pg_class WHERE relname IN ('lease_event', 'of_somebody_else')") == 1
 
 
+@pytest.mark.parametrize("name", ["lease_event", "lease_event_lost"])
+def test_a_name_taken_by_something_else_is_refused_and_left(database: Database, name: str) -> None:
+    database.execute("CREATE SCHEMA kea_events", f"CREATE VIEW kea_events.{name} AS SELECT 1")
+    before = database.fetch(CATALOGUE)
+    for check in (True, False):
+        assert f"The name kea_events.{name} is taken by something else" in database.notify(check=check)["msg"]
+        assert not database.notify(check=check, state="absent")["changed"]
+    assert database.fetch(CATALOGUE) == before
+
+
 def test_the_rights_of_others_on_keas_table_are_left_alone(database: Database) -> None:
     database.execute("CREATE ROLE auditor", "GRANT SELECT ON lease4 TO auditor")
     assert not any("auditor" in query for query in database.notify()["queries"])
