@@ -304,7 +304,7 @@ def test_work_that_fails_later_and_later_is_tried_less_and_less(world: World) ->
 
 def ask(world: World, replay: Replay) -> None:
     world.store.ask("default", replay.argument(), 1.0)
-    world.time.now += 3
+    world.time.now += 6
     world.pipeline.pump()
     world.run()
     world.time.now += 1
@@ -410,7 +410,7 @@ def test_a_replay_of_some_leases_loses_no_event_that_was_not_read_yet(scanning: 
     got(scanning)
     scanning.source.events.append(event(4))
     scanning.store.ask("default", Replay(**asked).argument(), 1.0)
-    scanning.time.now += 3
+    scanning.time.now += 6
     scanning.sink.problem = TemporaryError("amid the replay")
     scanning.pipeline.pump()
     scanning.pipeline.stop()
@@ -449,7 +449,7 @@ def test_what_met_a_conflict_is_tried_again_after_a_restart(scanning: World) -> 
 def test_what_another_version_asked_reads_everything(scanning: World) -> None:
     got(scanning)
     scanning.store.ask("default", '{"version": 7}', 1.0)
-    scanning.time.now += 3
+    scanning.time.now += 6
     scanning.run()
     scanning.pipeline.pump()
     scanning.run()

@@ -108,10 +108,9 @@ def test_a_transaction_that_commits_late_is_read_late(kea: Kea, source: PollingS
 def test_the_number_of_a_transaction_is_made_whole_from_its_32_bits(kea: Kea) -> None:
     """As PostgreSQL counts, in rounds of 2**32; here one round later than the row says."""
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
-    statement = lease_sql.POLL[4].replace(
-        "pg_snapshot_xmax(pg_current_snapshot())::text::bigint", "(2^32)::bigint + 2000"
-    )
     [(xmin,)] = kea.rows("SELECT xmin::text::bigint FROM lease4")
+    later = f"(2^32)::bigint + {xmin + 2000}"
+    statement = lease_sql.POLL[4].replace("pg_snapshot_xmax(pg_current_snapshot())::text::bigint", later)
     for seen, count in ((2**32 + xmin, 1), (2**32 + xmin + 1, 0)):
         values = {"address": "9.255.255.255", "everything": False, "xmax": seen, "xip": [], "limit": 9}
         with kea.connection.cursor() as cursor:

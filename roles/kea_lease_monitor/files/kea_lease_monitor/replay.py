@@ -15,7 +15,7 @@ from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.state.store import Store
 
-_INTERVAL = 2.0
+_INTERVAL = 5.0
 """Seconds between two looks for what a person asks."""
 
 _NOBODY = 0

@@ -35,6 +35,9 @@ def set_up(level: str) -> None:
     """Log to the journal with its fields where systemd gave it to us, else to standard error."""
     handler: logging.Handler = journal.JournalHandler() if journal.is_ours() else logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    # A line for each reservation: nobody reads from where in the program and from which thread it was said.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    vars(logging)["_srcfile"] = None  # as the standard library's "Logging HOWTO" has it
     for former in _LOG.handlers:
         former.close()
     _LOG.handlers[:] = [handler]

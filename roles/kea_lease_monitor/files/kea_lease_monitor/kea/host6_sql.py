@@ -30,9 +30,12 @@ WITH given AS MATERIALIZED (
            CASE WHEN own.user_context LIKE '%%"{mark}"%%' THEN own.user_context::jsonb -> '{mark}' END AS mark,
            other.holder, other.is_client
       FROM given
-      LEFT JOIN hosts AS own
-        ON own.dhcp_identifier = given.identifier AND own.dhcp_identifier_type = %(type)s
-       AND own.dhcp6_subnet_id = given.subnet_id
+      LEFT JOIN LATERAL (
+           SELECT *
+             FROM hosts
+            WHERE dhcp_identifier = given.identifier AND dhcp_identifier_type + 0 = %(type)s
+              AND dhcp6_subnet_id = given.subnet_id
+            LIMIT 1) AS own ON true
       LEFT JOIN LATERAL (
            SELECT encode(dhcp_identifier, 'hex') AS holder,
                   (dhcp_identifier, dhcp_identifier_type) = (given.hwaddr, %(hwaddr_type)s) AS is_client

@@ -21,9 +21,12 @@ WITH given AS MATERIALIZED (
                AND (other.dhcp_identifier, other.dhcp_identifier_type) <> (given.identifier, %(type)s)
              LIMIT 1) AS holder
       FROM given
-      LEFT JOIN hosts AS own
-        ON own.dhcp_identifier = given.identifier AND own.dhcp_identifier_type = %(type)s
-       AND own.dhcp4_subnet_id = given.subnet_id
+      LEFT JOIN LATERAL (
+           SELECT *
+             FROM hosts
+            WHERE dhcp_identifier = given.identifier AND dhcp_identifier_type + 0 = %(type)s
+              AND dhcp4_subnet_id = given.subnet_id
+            LIMIT 1) AS own ON true
 ), compared AS MATERIALIZED (
     SELECT met.*, (met.mark ->> 'ip-address')::inet - '0.0.0.0' AS marked,
            met.mark IS NOT NULL AND met.present_name IS NOT DISTINCT FROM met.mark ->> 'hostname' AS name_is_ours
@@ -78,7 +81,8 @@ updated (an UPSERT would burn a value of the 32-bit hosts_host_id_seq), what is 
 without a target minds Kea's partial indexes of every schema and a full UNIQUE constraint alike, and the comparison of
 the whole row before an update are left for the case that somebody else writes the same row at the same moment; that
 is 'again'. The database does not stop two reservations of one address (plain index since schema 6.2), so ``holder``
-looks."""
+looks. LIMIT 1 has the planner look hosts up one by one, and + 0 has it do so by the identifier and not by its type:
+else it would read all of a table that nobody has analyzed yet, for each batch or even for each lease."""
 
 HOST_IDS = """
 SELECT coalesce(last_value, 0)::float8 / max_value

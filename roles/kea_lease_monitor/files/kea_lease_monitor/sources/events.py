@@ -130,6 +130,7 @@ class EventsSource(Source):
         """
         if self._sessions != self._link.sessions:
             self._sessions = self._link.sessions
+            session.rows(sql.IN_PORTIONS)
             self._system = str(session.rows(sql.IDENTITY)[0][0])
             self._families = ()
             self._fresh = True
