@@ -219,6 +219,21 @@ class ReservationContract(KeepingContract):
         assert addresses() == ["10.0.0.7"]
         assert writer.deliver([event(7, client=1)]).unchanged == 1, "Kea gave the client what the person wanted"
 
+    def test_what_release_1_0_0_reserved_is_taken_over_when_asked_for(self, sink: Any, said: Callable[[], str]) -> None:
+        """It made no mark, so only what says what the lease says can have been its work."""
+        writer, addresses, by_hand, edit = sink
+        by_hand("02:00:00:00:00:01", "10.0.0.1")
+        edit("10.0.0.1", "10.0.0.9")
+        writer.adopt([event(1)])
+        assert len(writer.deliver([event(1)]).rejected) == 1, "a person's, for all we know"
+        edit("10.0.0.9", "10.0.0.1")
+        for kind in (EventKind.EXPIRED, EventKind.RENEWED, EventKind.RENEWED):
+            writer.adopt([event(1, kind=kind), event(2)])
+            writer.deliver([])
+        assert said().count("Static reservation taken over: address=10.0.0.1") == 1
+        assert writer.deliver([event(7, client=1)]).updated == 1
+        assert addresses() == ["10.0.0.7"]
+
     def test_a_name_that_a_person_changed_stays_and_moves_along(
         self, sink: Any, hostname_of: Callable[[str], str], rename: Callable[[str, str], None]
     ) -> None:

@@ -423,6 +423,19 @@ def test_a_replay_of_some_leases_loses_no_event_that_was_not_read_yet(scanning: 
     assert scanning.stored().offset == 4
 
 
+def test_reservations_are_taken_over_while_all_leases_are_read_and_only_then(scanning: World) -> None:
+    adopted: list[str] = []
+    scanning.sink.adopt = lambda events: adopted.extend(each.lease.address for each in events)  # type: ignore[method-assign]
+    ask(scanning, Replay())
+    assert adopted == []
+    ask(scanning, Replay(adopt=True))
+    assert adopted == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+    scanning.source.events.append(event(4))
+    scanning.run()
+    ask(scanning, Replay())
+    assert len(adopted) == 3
+
+
 def test_what_met_a_conflict_is_tried_again_after_a_restart(scanning: World) -> None:
     got(scanning)
     lease = scanning.source.events[1]

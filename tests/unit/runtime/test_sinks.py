@@ -115,6 +115,18 @@ class TestReservation(ReservationContract):
         assert addresses() == sorted([address, "10.0.0.2"])
         assert delivery.unchanged + len(delivery.rejected) == 1
 
+    @pytest.mark.parametrize(
+        "detail",
+        ["user_context = '{}'", "hostname = 'x'", "dhcp4_next_server = 1", "auth_key = 'k'", "dhcp6_subnet_id = 1"],
+    )
+    def test_what_a_person_put_into_a_reservation_keeps_it_from_being_taken_over(
+        self, kea: Kea, sink: Any, detail: str
+    ) -> None:
+        sink[2]("02:00:00:00:00:01", "10.0.0.1")
+        kea.rows(f"UPDATE hosts SET {detail}")
+        sink[0].adopt([event(1)])
+        assert len(sink[0].deliver([event(7, client=1)]).rejected) == 1
+
     def test_an_address_is_filled_in_where_a_person_reserved_only_options(self, kea: Kea, sink: Any) -> None:
         kea.rows(
             "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, hostname, user_context)"

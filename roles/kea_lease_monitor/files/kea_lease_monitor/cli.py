@@ -96,6 +96,11 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument("--since", help="only leases that Kea heard of since this time, like 2026-11-21T04:30")
     begin.add_argument("--position", help="go on from a place that status --json named")
+    begin.add_argument(
+        "--adopt",
+        action="store_true",
+        help="take over reservations that say what the lease says and nothing else, as release 1.0.0 made them",
+    )
 
 
 def _add_letters(parser: argparse.ArgumentParser) -> None:

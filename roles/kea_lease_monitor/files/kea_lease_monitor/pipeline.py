@@ -212,6 +212,8 @@ class Pipeline:
         batch = self._source.read(self._position, BATCH)
         wanted = [event for event in batch.events if self._subscription.match(event)]
         wanted = self._replays.chosen(wanted, self._position)
+        for sink in self._sinks if wanted and self._replays.adopts(self._position) else ():
+            sink.adopt(wanted)
         return _Work(batch, wanted, list(self._sinks) if wanted else [])
 
     def _begin(self) -> Position:

@@ -36,6 +36,8 @@ class Replay(NamedTuple):
     """Of those leases; empty means every address."""
     events: Tuple[LeaseEvent, ...] = ()
     """Letters that tell the end of a lease: they can only be handed over as they were."""
+    adopt: bool = False
+    """Whether reservations that look as release 1.0.0 made them count as ours from then on; see sinks.base."""
 
     @property
     def limited(self) -> bool:
@@ -54,7 +56,8 @@ class Replay(NamedTuple):
         return event.lease.cltt >= self.since
 
     def argument(self) -> str:
-        return json.dumps({"version": 1, "since": self.since, "position": self.position, "letters": self.letters})
+        asked = {"since": self.since, "position": self.position, "letters": self.letters, "adopt": self.adopt}
+        return json.dumps({"version": 1, **asked})
 
     @classmethod
     def parse(cls, argument: str) -> Replay:
@@ -62,7 +65,8 @@ class Replay(NamedTuple):
         given = json.loads(argument)
         if given.get("version") != 1:
             return cls()
-        return cls(float(given["since"]), str(given["position"]), tuple(map(int, given["letters"])))
+        replay = cls(float(given["since"]), str(given["position"]), tuple(map(int, given["letters"])))
+        return replay._replace(adopt=bool(given.get("adopt")))
 
     def with_events(self, events: Sequence[LeaseEvent]) -> Replay:
         """``events`` are those of the letters."""
@@ -134,6 +138,10 @@ class Replays:
             return replay
         letters = [each for each in self._store.letters(self._name) if each.id in replay.letters]
         return replay.with_events([_event(letter.ref, json.loads(letter.event)) for letter in letters])
+
+    def adopts(self, after: Position) -> bool:
+        """Whether the leases behind ``after`` may be what reservations are taken over by."""
+        return self.current.adopt and not self._over and positions.reading_all(after)
 
     def place(self, reached: Position) -> Position:
         """Where the subscription is, for its bookmark, when it has come to ``reached`` in the replay."""

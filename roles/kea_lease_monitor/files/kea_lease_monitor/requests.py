@@ -29,7 +29,7 @@ def replay(store: Store, names: Sequence[str], options: argparse.Namespace, now:
         except PositionLostError as error:
             raise ConfigurationError(f"--position: {error}") from error
     since = _time(options.since) if options.since else 0.0
-    store.ask(options.subscription, Replay(since, options.position or "").argument(), now)
+    store.ask(options.subscription, Replay(since, options.position or "", adopt=options.adopt).argument(), now)
     print(f"subscription {options.subscription} will read {_what(options)} once its monitor has seen this")
     return 0
 
@@ -37,6 +37,8 @@ def replay(store: Store, names: Sequence[str], options: argparse.Namespace, now:
 def _what(options: argparse.Namespace) -> str:
     if options.position:
         return "from that position on"
+    if options.adopt:
+        return "all leases again, and take over what release 1.0.0 reserved for them,"
     return f"the leases that Kea heard of since {options.since}" if options.since else "all leases again"
 
 

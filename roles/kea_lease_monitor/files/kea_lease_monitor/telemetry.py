@@ -182,6 +182,10 @@ def reservation_updated(lease: Lease) -> None:
     _say(logging.INFO, "reservation_updated", "Static reservation updated", **_lease(lease))
 
 
+def reservation_adopted(lease: Lease) -> None:
+    _say(logging.INFO, "reservation_adopted", "Static reservation taken over", **_lease(lease))
+
+
 def conflict_over(lease: Lease) -> None:
     _say(logging.INFO, "conflict_over", "Address given up by who had it reserved", **_lease(lease))
 

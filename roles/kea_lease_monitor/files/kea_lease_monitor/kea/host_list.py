@@ -10,7 +10,7 @@ import re
 from types import MappingProxyType
 from typing import Any, Dict, List, Mapping, Tuple
 
-from kea_lease_monitor.kea.reservations import host_object, verdict
+from kea_lease_monitor.kea.reservations import adopted, host_object, verdict
 from kea_lease_monitor.lease import Lease
 
 _GAP = re.compile(r"(?:[\s,]+|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
@@ -78,6 +78,15 @@ class HostList:
         self._holders.pop(str(present.get("ip-address", "")), None)
         self._put(len(self._texts) if number is None else number, lease, present)
         return result, ""
+
+    def adopt(self, lease: Lease) -> bool:
+        """Whether the lease's reservation looked as release 1.0.0 made it, and has our mark now."""
+        number = self._index.get(lease.hwaddr)
+        host = {} if number is None else adopted(json.loads(self._texts[number]), lease)
+        if number is None or not host:
+            return False
+        self._texts[number] = json.dumps(host)
+        return True
 
     def _put(self, number: int, lease: Lease, present: Dict[str, Any]) -> None:
         text = json.dumps(host_object(lease, present))

@@ -84,6 +84,24 @@ is 'again'. The database does not stop two reservations of one address (plain in
 looks. LIMIT 1 has the planner look hosts up one by one, and + 0 has it do so by the identifier and not by its type:
 else it would read all of a table that nobody has analyzed yet, for each batch or even for each lease."""
 
+ADOPT = """
+UPDATE hosts
+   SET user_context = jsonb_build_object('{mark}', jsonb_strip_nulls(jsonb_build_object(
+           'ip-address', host('0.0.0.0'::inet + ipv4_address), 'hostname', nullif(hosts.hostname, ''))))::text
+  FROM unnest(%(identifiers)s::text[], %(subnets)s::bigint[], %(addresses)s::bigint[], %(hostnames)s::text[])
+       WITH ORDINALITY AS lease (identifier, subnet_id, address, hostname, ordinal)
+ WHERE dhcp_identifier = decode(lease.identifier, 'hex') AND dhcp_identifier_type + 0 = %(type)s
+   AND dhcp4_subnet_id = lease.subnet_id AND ipv4_address = lease.address
+   AND coalesce(hosts.hostname, '') IN ('', lease.hostname)
+   AND coalesce(user_context, '') = '' AND dhcp6_subnet_id IS NULL
+   AND coalesce(dhcp4_client_classes, '') = '' AND coalesce(dhcp6_client_classes, '') = ''
+   AND coalesce(dhcp4_next_server, 0) = 0 AND coalesce(dhcp4_server_hostname, '') = ''
+   AND coalesce(dhcp4_boot_file_name, '') = '' AND coalesce(auth_key, '') = ''
+RETURNING lease.ordinal
+""".replace("{mark}", reservations.MARK)
+"""Marks the rows that have nothing but what release 1.0.0 gave them, and say what the lease says. Options of a host are
+in tables that we may not read; to a host that has some, they stay."""
+
 HOST_IDS = """
 SELECT coalesce(last_value, 0)::float8 / max_value
   FROM pg_sequences

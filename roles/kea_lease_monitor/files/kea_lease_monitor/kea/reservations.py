@@ -13,6 +13,8 @@ from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
 KINDS = frozenset({EventKind.ASSIGNED, EventKind.CHANGED})
 """A renewal says nothing new. To act upon it would undo, within hours, what a person changed by hand."""
 
+_HELD = frozenset({*KINDS, EventKind.RENEWED})
+
 MARK = "kea-lease-monitor"
 """In the user context of each reservation that we made: the address and the name that we gave it. Where it says
 something else than the reservation does, a person changed that, and where it is missing a person made it."""
@@ -87,6 +89,21 @@ def verdict(present: Mapping[str, Any], lease: Lease) -> str:
     if address == mark.get("ip-address"):
         return "updated"
     return "unchanged" if lease.address == mark.get("ip-address") else "edited"
+
+
+def adopted(present: Mapping[str, Any], lease: Lease) -> Dict[str, Any]:
+    """The reservation with our mark, if it has nothing but what release 1.0.0 gave it for this lease; else empty."""
+    ours = present.keys() <= {"hw-address", "ip-address", "hostname"} and present.get("ip-address") == lease.address
+    name = present.get("hostname", "")
+    if not ours or name not in ("", lease.hostname):
+        return {}
+    mark = {"ip-address": lease.address, "hostname": name}
+    return {**present, "user-context": {MARK: {key: value for key, value in mark.items() if value}}}
+
+
+def held(events: Sequence[LeaseEvent]) -> List[LeaseEvent]:
+    """Of leases met while all are read, those that a reservation by hardware address may be of."""
+    return [event for event in events if event.kind in _HELD and event.lease.family == 4 and event.lease.hwaddr]
 
 
 def host_object(lease: Lease, present: Mapping[str, Any]) -> Dict[str, Any]:

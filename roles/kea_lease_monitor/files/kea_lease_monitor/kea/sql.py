@@ -27,6 +27,8 @@ SELECT transactionid::text::bigint, pid
 """
 """The transaction that holds the horizon. Everybody may see these locks; how old it is only its owner may see."""
 
+WAITING = "SELECT count(*) FROM {schema}.lease_event WHERE NOT pg_visible_in_snapshot(xid, %(seen)s::pg_snapshot)"
+
 NOTHING_PRUNED = "SELECT EXISTS (SELECT FROM {schema}.lease_event WHERE xid < %(xmin)s::xid8)"
 """Rows are pruned from the oldest on, so while one from before the position stands, none behind it is gone."""
 

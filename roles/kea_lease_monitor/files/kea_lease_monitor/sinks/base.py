@@ -30,5 +30,11 @@ class Sink(abc.ABC):
         over singly; a sink that answers Pending finds out itself).
         """
 
+    def adopt(self, events: Sequence[LeaseEvent]) -> None:  # noqa: B027 (most sinks mark nothing)
+        """Present leases: take over what an unmarked release of ours may have made of just them, and nobody changed.
+
+        Only when a person asks for it, because nothing tells it from what a person made. Raises TemporaryError.
+        """
+
     @abc.abstractmethod
     def close(self) -> None: ...

@@ -74,6 +74,12 @@ class ReservationSink(Sink):
                 outcomes += _agreed(session, self._statement6(session), reservations.parameters6, part)
         return outcomes
 
+    def adopt(self, events: Sequence[LeaseEvent]) -> None:
+        held = reservations.held(events)
+        with self._link.session() as session:
+            for (number,) in session.rows(host_sql.ADOPT, reservations.parameters(held)):
+                telemetry.reservation_adopted(held[number - 1].lease)
+
     def close(self) -> None:
         self._link.close()
 

@@ -10,9 +10,10 @@ import os
 from dataclasses import dataclass
 from typing import Dict, List, Sequence, Tuple
 
-from kea_lease_monitor import files
+from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea import reservations
 from kea_lease_monitor.kea.control import APPLIED
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.lease import LeaseEvent
@@ -101,12 +102,25 @@ class ReservationFileSink(Sink):
         hosts = self._current(subnet)
         outcomes = resolved(events, lambda some: [(event, *hosts.reserve(event.lease)) for event in some])
         if any(result in {"created", "updated"} for _event, result, _holder in outcomes):
-            # Forgotten until the file is written: after a failure the next attempt begins with what is on the disk.
-            self._stamps.pop(subnet)
-            files.replace(self._path(subnet), hosts.render(), _MODE)
-            self._owed = True
-            self._stamps[subnet] = _stamp(self._path(subnet))
+            self._write(subnet, hosts)
         return outcomes
+
+    def _write(self, subnet: int, hosts: HostList) -> None:
+        # Forgotten until the file is written: after a failure the next attempt begins with what is on the disk.
+        self._stamps.pop(subnet)
+        files.replace(self._path(subnet), hosts.render(), _MODE)
+        self._owed = True
+        self._stamps[subnet] = _stamp(self._path(subnet))
+
+    def adopt(self, events: Sequence[LeaseEvent]) -> None:
+        held = reservations.held(events)
+        for subnet in sorted({event.lease.subnet_id for event in held}):
+            hosts = self._current(subnet)
+            own = [event.lease for event in held if event.lease.subnet_id == subnet]
+            if adopted := [lease for lease in own if hosts.adopt(lease)]:
+                self._write(subnet, hosts)
+                for lease in adopted:
+                    telemetry.reservation_adopted(lease)
 
     def _current(self, subnet: int) -> HostList:
         """Parsed again only when somebody else wrote the file."""
