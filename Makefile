@@ -11,9 +11,11 @@ SCENARIOS := file database events remote lfc upgrade
 # By name only: make test has to end within 40 minutes.
 MORE := tls harmless moves
 
+OLDEST := sqlalchemy==1.4.46 alembic==1.8.1
+
 BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-monitor
 
-.PHONY: $(BENCHMARKS) help demo demo-clean test check lint types unit postgres slow oracle fuzz fuzz-short crash crash-short sanity build integration molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
+.PHONY: $(BENCHMARKS) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short sanity build integration molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -24,7 +26,7 @@ demo: ## a real Kea gives addresses to some hundred BMCs; MODE=file|database|eve
 demo-clean: ## remove the hosts of the demo
 	@$(LAB) down kea-demo kea-demo-bmcs
 
-test: check postgres slow oracle fuzz-short crash-short sanity molecule ## everything
+test: check postgres slow oldest oracle fuzz-short crash-short sanity molecule ## everything
 	@echo "All tests passed."
 
 check: lint types unit ## the quick part: lint, types, unit tests
@@ -59,6 +61,12 @@ postgres: ## the modules for PostgreSQL with PostgreSQL 17 and the schemas of Ke
 slow:
 	@echo "== slow unit tests"
 	@$(RUN) pytest -n 2 -m slow tests/unit
+
+oldest: | .cache ## the state of the monitor with the oldest libraries that it supports, those of Debian 12
+	@echo "== oldest libraries"
+	@[ -d .cache/oldest ] || $(BIN)/pip install --quiet --target .cache/oldest $(OLDEST)
+	@PYTHONPATH=.cache/oldest $(BIN)/python -c 'import sqlalchemy, alembic; assert (sqlalchemy.__version__, alembic.__version__) == ("1.4.46", "1.8.1")'
+	@$(RUN) PYTHONPATH="$$PWD/.cache/oldest" pytest -n 2 tests/unit/runtime/test_store.py tests/unit/runtime/test_election.py -k "store or one_acts"
 
 oracle: ## lease files against kea-lfc itself, for some minutes
 	@echo "== oracle"

@@ -19,36 +19,43 @@ LONGEST = 0.03
 """Seconds between two rows at most."""
 
 
-def appended(directory: Path, rows: int) -> list[float]:
-    """Milliseconds from each write to the log line that says that its discovery file is written, and durable."""
-    leases, discovery = directory / "kea-leases4.csv", directory / "discovery"
-    discovery.mkdir()
-    leases.write_text(HEADER)
+def row(number: int) -> str:
+    octets = f"{number >> 8:02x}:{number & 255:02x}"
+    return f"10.0.{number >> 8}.{number & 255},02:bc:00:00:{octets},,3600,2000000000,1,0,0,bmc-{number},0,\n"
+
+
+def appended(directory: Path, rows: int, sink: str, present: int) -> tuple[list[float], float]:
+    """Milliseconds from each write to the log line that says that it was acted upon durably, and the seconds that the
+    rows took that were ``present`` before."""
+    leases, output = directory / "kea-leases4.csv", directory / "output"
+    output.mkdir()
+    leases.write_text(HEADER + "".join(map(row, range(1, present + 1))))
     document = {
         "state": {"path": str(directory / "state.sqlite")},
         "source": {"type": "memfile", "path": str(leases)},
-        "subscriptions": [{"name": "default", "sinks": [{"type": "discovery", "directory": str(discovery)}]}],
+        "subscriptions": [{"name": "default", "sinks": [{"type": sink, "directory": str(output)}]}],
     }
     config = directory / "config.json"
     config.write_text(json.dumps(document))
     command = [sys.executable, str(PROGRAM), "--config", str(config)]
     found = []
+    begin = time.monotonic()
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process, leases.open("a") as file:
         assert process.stderr
         try:
             for line in process.stderr:
                 if READY in line:
                     break
-            for number in range(1, rows + 1):
-                hwaddr = f"02:bc:00:00:{number >> 8:02x}:{number & 255:02x}"
+            took = time.monotonic() - begin
+            for number in range(present + 1, present + rows + 1):
                 time.sleep(random.uniform(0, LONGEST))
-                file.write(f"10.0.{number >> 8}.{number & 255},{hwaddr},,3600,2000000000,1,0,0,bmc-{number},0,\n")
+                file.write(row(number))
                 begin = time.monotonic()
                 file.flush()
-                name = f"{hwaddr.replace(':', '-')}.yml"
-                while name not in process.stderr.readline():
+                named = row(number).split(",")[1]
+                while named not in process.stderr.readline().replace("-", ":"):
                     assert process.poll() is None, "the monitor ended"
                 found.append((time.monotonic() - begin) * 1000)
         finally:
             process.terminate()
-    return found
+    return found, took

@@ -28,7 +28,7 @@ sys.path[:0] = [str(ROOT / "roles" / "kea_lease_monitor" / "files")]
 
 from kea_lease_monitor import position, settings
 from kea_lease_monitor.errors import ConfigurationError, PositionLostError
-from kea_lease_monitor.kea import changes, csv, sql
+from kea_lease_monitor.kea import changes, csv, lease_sql
 from kea_lease_monitor.kea.host_list import HostList
 
 HANG = 10
@@ -137,21 +137,12 @@ def text(chance: random.Random) -> str | None:
 
 def event_row(chance: random.Random) -> bool:
     """Whatever the types of the columns allow."""
-    lease = (octets(chance), octets(chance), number(chance), number(chance), number(chance), text(chance))
-    old = (octets(chance), octets(chance), text(chance), number(chance), number(chance), number(chance), number(chance))
-    address = chance.choice((chance.randrange(2**32), number(chance) or 0))
-    row = (
-        chance.randrange(2**63),
-        1,
-        1.7e9,
-        chance.choice("IUDX"),
-        address,
-        *lease,
-        number(chance),
-        text(chance),
-        *old,
-    )
-    assert sql.event_of(row).lease.address
+    identifiers = [(octets(chance), octets(chance), octets(chance), number(chance), 0, 128) for _row in range(2)]
+    times = [(number(chance), number(chance), number(chance), text(chance), number(chance)) for _row in range(2)]
+    address = chance.choice((chance.randrange(2**32), number(chance) or 0, "10.0.0.1", "2001:db8::1"))
+    begin = (chance.randrange(2**63), 1, 1.7e9, chance.choice("IUDX"), address)
+    row = (*begin, *identifiers[0], *times[0], text(chance), *identifiers[1], *times[1])
+    assert lease_sql.event_of(row).lease.address
     return True
 
 

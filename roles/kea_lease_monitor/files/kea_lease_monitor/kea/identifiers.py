@@ -55,10 +55,10 @@ def ordinal(address: str) -> int:
 
 
 def of_ordinal(place: int) -> str:
-    """The address; the family's first one for a place before all."""
+    """The address; for a place before or behind all, the first or the last one."""
     if place <= LAST4:
         return dotted(max(0, place))
-    return socket.inet_ntop(socket.AF_INET6, (place - LAST4 - 1).to_bytes(16, "big"))
+    return socket.inet_ntop(socket.AF_INET6, min(place - LAST4 - 1, 2**128 - 1).to_bytes(16, "big"))
 
 
 def client(lease: Lease) -> Tuple[object, ...]:
