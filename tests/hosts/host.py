@@ -84,16 +84,21 @@ class Host:
         psql = ("runuser", "-u", user, "--", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "kea")
         return self.run(*psql, stdin=statements).splitlines()
 
+    def stop_postgresql(self) -> None:
+        """And wait for it, which is more than Debian's postgresql.service does; starting that is enough again."""
+        self.run("systemctl", "stop", "postgresql", "postgresql@*")
+
     @contextmanager
     def session(self, statements: str) -> Iterator[None]:
         """Of somebody else, which stays as the statements left it; the last of them must print something."""
-        command = self._on(self.name, ("runuser", "-u", "postgres", "--", "psql", "-XAtq", "kea"))
+        psql = ("runuser", "-u", "postgres", "--", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "kea")
+        command = self._on(self.name, psql)
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdin
             assert process.stdout
             process.stdin.write(statements)
             process.stdin.flush()
-            process.stdout.readline()
+            assert process.stdout.readline(), statements
             yield
             process.stdin.close()
             process.wait(10)

@@ -174,10 +174,13 @@ def test_postgresql_is_restarted(host: Host) -> None:
 
 
 def test_a_client_renews_while_postgresql_is_away(host: Host) -> None:
-    """It hears nothing and keeps its address; a Kea that goes on serving would take it away."""
+    """It hears nothing and keeps its address; a Kea that goes on serving would take it away.
+
+    Another client finds out that the database is away, because the one that does may be refused if it has an offer.
+    """
     kea = Kea(host)
     [lease] = kea.serve(1)
-    host.run("systemctl", "stop", "postgresql")
+    host.stop_postgresql()
     try:
         [unanswered] = kea.ask(1, "--retry-after", "0.2")
         renewed = kea.renew(lease)
