@@ -17,7 +17,7 @@ from kea_lease_monitor import database, metrics
 from kea_lease_monitor import position as positions
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import PositionLostError, TemporaryError
-from kea_lease_monitor.kea import lease_sql, sql
+from kea_lease_monitor.kea import lease_sql
 from kea_lease_monitor.kea.lifetime import INFINITE
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.position import EventPosition, Snapshot
@@ -110,13 +110,24 @@ def test_a_scan_uses_indexes_though_nobody_analyzed_the_table(kea: Kea, family: 
         f"INSERT INTO lease{family} ({columns}, valid_lifetime, expire, subnet_id, state)"
         f" SELECT {values}, 60, now(), 1, 0 FROM generate_series(1, 3000) AS n"
     )
-    kea.rows(sql.IN_PORTIONS)
     with kea.connection.cursor() as cursor:
         after = {4: "0.0.0.5", 6: "2001:db8::5"}[family]
-        cursor.execute("EXPLAIN " + lease_sql.SCAN[family], {"address": after, "limit": 1000, "infinite": INFINITE})
+        statement = f"{lease_sql.IN_PORTIONS} EXPLAIN {lease_sql.SCAN[family]}"
+        cursor.execute(statement, {"address": after, "limit": 1000, "infinite": INFINITE})
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Seq Scan" not in plan, plan
     assert "Sort" not in plan, plan
+
+
+def test_event_rows_are_planned_as_ever_after_a_scan(kea: Kea, link: Callable[[], Any]) -> None:
+    """Their index is read in two parts, by a bitmap: by its order alone it would be read from the beginning."""
+    of_source = link()
+    source = make(lambda: of_source)
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    assert len(drained(source, source.start(True))[0]) == 1
+    with of_source.session() as session:
+        assert session.rows("SHOW enable_bitmapscan") == session.rows("SHOW enable_sort") == [("on",)]
+    source.close()
 
 
 def test_a_transaction_that_commits_late_is_read_late_and_nothing_waits_for_it(kea: Kea, source: EventsSource) -> None:

@@ -12,7 +12,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 import psycopg2
 import psycopg2.extensions
@@ -118,6 +118,7 @@ class Session:
         with _translated(f"the database {settings.name} at {settings.host}"):
             self._connection = connect(settings)
             self._connection.autocommit = True
+        self.prepared: Set[str] = set()
 
     def rows(self, statement: str, parameters: Optional[Mapping[str, Any]] = None) -> List[Tuple[Any, ...]]:
         """Raises TemporaryError, or RefusedError when it is the data that the database will not have."""

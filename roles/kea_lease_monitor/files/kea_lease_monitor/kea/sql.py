@@ -67,10 +67,6 @@ OFFSET %(rows)s
 """
 """The transaction behind the youngest row that is one too many, whoever may still want it."""
 
-IN_PORTIONS = "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off; SET jit = off"
-"""For a session that reads tables in portions, by their keys: of one that was just filled and that nobody has analyzed
-yet, the planner would read and sort all the rest for each portion. Compiling any of it costs more than it saves."""
-
 QUEUE_USAGE = "SELECT pg_notification_queue_usage()"
 
 HEALTH = """

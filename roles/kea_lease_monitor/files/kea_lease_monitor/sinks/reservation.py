@@ -16,6 +16,7 @@ from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.outcome import Outcome, Reserving
+from kea_lease_monitor.sinks.prepared import Prepared
 
 
 def parse(section: Section) -> None:
@@ -25,6 +26,8 @@ def parse(section: Section) -> None:
 
 _ATTEMPTS = 5
 """At rows that somebody else writes at the same moment."""
+
+_RESERVE = Prepared("reserve", host_sql.RESERVE)
 
 _LAST = 2**31 - 1
 """The greatest host_id."""
@@ -69,9 +72,11 @@ class ReservationSink(Sink):
         four = [event for event in events if event.lease.family == 4]
         six = [event for event in events if event.lease.family == 6]
         with self._link.session() as session:
-            outcomes = _agreed(session, host_sql.RESERVE, reservations.parameters, four)
+            outcomes = _agreed(session, _RESERVE, reservations.parameters, four)
             for part in reservations.rounds(six):
-                outcomes += _agreed(session, self._statement6(session), reservations.parameters6, part)
+                outcomes += _agreed(
+                    session, Prepared("reserve6", self._statement6(session)), reservations.parameters6, part
+                )
         return outcomes
 
     def adopt(self, events: Sequence[LeaseEvent]) -> None:
@@ -86,7 +91,7 @@ class ReservationSink(Sink):
 
 def _agreed(
     session: Session,
-    statement: str,
+    statement: Prepared,
     parameters: Callable[[Sequence[LeaseEvent]], Dict[str, Any]],
     events: Sequence[LeaseEvent],
 ) -> List[Outcome]:
@@ -94,7 +99,7 @@ def _agreed(
     for _attempt in range(_ATTEMPTS):
         if not events:
             return outcomes
-        rows = session.rows(statement, parameters(events))
+        rows = statement.rows(session, parameters(events), len(events))
         if made := [host_id for _result, _detail, host_id in rows if host_id]:
             telemetry.host_ids(max(made) / _LAST)
         pairs = list(zip(events, rows))

@@ -130,7 +130,6 @@ class EventsSource(Source):
         """
         if self._sessions != self._link.sessions:
             self._sessions = self._link.sessions
-            session.rows(sql.IN_PORTIONS)
             self._system = str(session.rows(sql.IDENTITY)[0][0])
             self._families = ()
             self._fresh = True
@@ -192,7 +191,7 @@ class EventsSource(Source):
             return Batch((), after, False)
         place = after.scanned or 0
         families = self._followed(session)
-        statement = lease_sql.SCAN[lease_sql.table_behind(place, families)]
+        statement = lease_sql.IN_PORTIONS + lease_sql.SCAN[lease_sql.table_behind(place, families)]
         values = {"address": identifiers.of_ordinal(place), "limit": limit, "infinite": lifetime.INFINITE}
         rows = session.rows(statement, values)
         now = self._clock.time()
