@@ -1,0 +1,180 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each value of on-fail and retry-on-startup has Kea do while PostgreSQL, with its leases, is away."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from typing import TYPE_CHECKING, Any, Iterator, NamedTuple
+
+import pytest
+from host import LAB, wait
+
+if TYPE_CHECKING:
+    from host import Host
+
+TRIES, BETWEEN = 20, 500
+"""Kea looks for its database so often, with so many milliseconds between."""
+CONFIG = "/etc/kea/kea-dhcp4.conf"
+# As a site would: the keys are in the file, and Kea is restarted with it.
+CONFIGURE = """
+import json, sys
+path, changes = sys.argv[1], json.loads(sys.argv[2])
+kea = json.load(open("/run/recovery.json"))["arguments"]
+kea.pop("hash", None)
+for database in (kea["Dhcp4"]["lease-database"], *kea["Dhcp4"]["hosts-databases"]):
+    database.pop("retry-on-startup", None)
+    database.update(changes)
+with open(path, "r+") as file:
+    file.truncate()
+    json.dump(kea, file)
+"""
+_numbers = itertools.count(int(time.time() * 10) % 2**31)
+
+
+class Heard(NamedTuple):
+    """What clients hear from Kea."""
+
+    new: str
+    renewing: str
+
+
+NOTHING = Heard("nothing", "nothing")
+REFUSED = Heard("nothing", "refusal")
+"""The address is lost to the client that renews."""
+SERVED = Heard("address", "address")
+
+
+class Server:
+    """Kea with these settings of its databases, and one client that it serves."""
+
+    def __init__(self, host: Host, settings: dict[str, Any]) -> None:
+        self.host = host
+        bounded = {"max-reconnect-tries": TRIES, "reconnect-wait-time": BETWEEN, **settings}
+        host.run("python3", "-", CONFIG, json.dumps(bounded), stdin=CONFIGURE)
+        self.number = next(_numbers)
+        self.address = ""
+
+    def start(self) -> None:
+        """Until it serves its client."""
+        self.host.run("systemctl", "restart", "kea-dhcp4-server")
+        self.address = wait("an address", lambda: self._ask(self.number)["address"])
+        self.began = self.process()
+
+    def process(self) -> str:
+        return self.host.run("systemctl", "show", "-P", "MainPID", "kea-dhcp4-server").strip()
+
+    def finds_out(self) -> None:
+        """By a client's packet it learns that its database is away, and what it says to that very client differs: 2.6
+        and 3.0 refused one that renewed at this moment, whatever on-fail is."""
+        self.heard()
+
+    def gave_up(self) -> int:
+        """How often this Kea has said that it looks for its database no more."""
+        log = self.host.run("journalctl", f"_PID={self.began}", "-o", "cat", "--no-pager")
+        return log.count("LEASE_DB_RECONNECT_FAILED")
+
+    def heard(self) -> Heard:
+        """By a client that nobody knows, and by one that renews."""
+        renewed = self._ask(self.number, "--renew", self.address)
+        assert renewed["address"] in (None, self.address)
+        return Heard(*(_word(answer) for answer in (self._ask(next(_numbers)), renewed)))
+
+    def _ask(self, number: int, *options: str) -> dict[str, Any]:
+        arguments = ("--first", str(number), "--count", "1", "--retry-after", "0.4", *options)
+        answer: dict[str, Any] = json.loads(self.host.play_bmcs(*arguments))
+        return answer
+
+
+def _word(answer: dict[str, Any]) -> str:
+    return "address" if answer["address"] else "refusal" if answer["refused"] else "nothing"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def as_deployed(host: Host) -> Iterator[None]:
+    """Afterwards the host has its own configuration, and a Kea that serves."""
+    host.run("cp", "-p", CONFIG, f"{CONFIG}.deployed")
+    answer = host.run("python3", "-", "config-get", stdin=(LAB / "kea_command.py").read_text())
+    host.run("tee", "/run/recovery.json", stdin=answer)
+    yield
+    host.run("mv", f"{CONFIG}.deployed", CONFIG)
+    host.run("systemctl", "restart", "kea-dhcp4-server")
+
+
+@pytest.fixture
+def postgresql(host: Host) -> Iterator[PostgreSQL]:
+    made = PostgreSQL(host)
+    yield made
+    made.start()
+
+
+class PostgreSQL:
+    """The server with the leases; Kea's unit wants it, so that it would start again with Kea."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def stop(self) -> None:
+        self._host.run("systemctl", "mask", "--runtime", "--now", "postgresql", *self._clusters())
+
+    def start(self) -> None:
+        self._host.run("systemctl", "unmask", "--runtime", "postgresql", *self._clusters())
+        self._host.run("systemctl", "start", "postgresql")
+
+    def _clusters(self) -> list[str]:
+        found = self._host.run("pg_lsclusters", "--no-header").split()
+        return [f"postgresql@{found[0]}-{found[1]}"]
+
+
+@pytest.mark.parametrize(
+    ("on_fail", "away"),
+    [("stop-retry-exit", NOTHING), ("serve-retry-exit", REFUSED), ("serve-retry-continue", REFUSED)],
+)
+def test_on_fail(host: Host, postgresql: PostgreSQL, on_fail: str, away: Heard) -> None:
+    kea = Server(host, {"on-fail": on_fail})
+    kea.start()
+    assert kea.heard() == SERVED
+    postgresql.stop()
+    kea.finds_out()
+    assert kea.heard() == away
+    postgresql.start()
+    wait("Kea to serve again", lambda: kea.heard() == SERVED)
+    assert kea.process() == kea.began
+    postgresql.stop()
+    kea.finds_out()
+    if on_fail == "serve-retry-continue":
+        wait("Kea to give up", lambda: kea.gave_up() > 0)
+        assert kea.heard() == away
+        postgresql.start()
+        # It never looks for its database again: why the collection has it try for eleven days.
+        assert kea.heard() == away
+        assert kea.process() == kea.began
+    else:
+        wait("Kea to exit", lambda: kea.process() != kea.began)
+        assert kea.heard() == NOTHING
+        postgresql.start()
+        # Its unit has started it again and again.
+        wait("Kea to serve again", lambda: kea.heard() == SERVED)
+
+
+@pytest.mark.parametrize("retry", [True, False])
+def test_retry_on_startup(host: Host, postgresql: PostgreSQL, retry: bool) -> None:
+    knows = "2.2" not in host.run("kea-dhcp4", "-v")
+    kea = Server(host, {"on-fail": "stop-retry-exit", **({"retry-on-startup": retry} if knows else {})})
+    kea.start()
+    postgresql.stop()
+    host.run("systemctl", "restart", "kea-dhcp4-server", check=False)
+    first = kea.process()
+    kea.finds_out()
+    assert kea.heard() == NOTHING
+    if retry and knows:
+        assert kea.process() == first != "0"
+    else:
+        wait("Kea to exit", lambda: kea.process() != first or first == "0")
+    first = kea.process()
+    postgresql.start()
+    wait("Kea to serve", lambda: kea.heard() == SERVED)
+    assert not (retry and knows) or kea.process() == first
