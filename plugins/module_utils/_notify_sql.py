@@ -80,7 +80,7 @@ FAMILIES = (
         address="'0.0.0.0'::pg_catalog.inet + {row}.address",
         columns=("hwaddr", "client_id", *_TIMES, "subnet_id", "hostname", "state"),
         old_columns=("hwaddr", "client_id", "hostname", *_TIMES, "state", "subnet_id"),
-        compared=("address", "hwaddr", "client_id", "valid_lifetime", "subnet_id", "hostname", "state", "user_context"),
+        compared=("hwaddr", "client_id", "valid_lifetime", "subnet_id", "hostname", "state", "user_context"),
         payload=("hwaddr", "client_id"),
     ),
     Family(
@@ -109,7 +109,8 @@ def not_a_renewal(family: Family) -> str:
 
     Anything but the time, or the time when the lease had run out, because Kea gives an expired row away again with an
     UPDATE. Releasing sets valid_lifetime to 0 on Kea 2.4 and 2.6 and nothing else. An infinite lease (4294967295)
-    never runs out, though its expire is in the past (kea-facts 2).
+    never runs out, though its expire is in the past (kea-facts 2). The address is the key and never changes; nothing is
+    compared without need, because PostgreSQL parses the condition anew for each UPDATE.
     """
     spelled = ("({row}.hostname)::text" if name == "hostname" else "{row}." + name for name in family.compared)
     changed = [f"({name.format(row='old')} IS DISTINCT FROM {name.format(row='new')})" for name in spelled]
