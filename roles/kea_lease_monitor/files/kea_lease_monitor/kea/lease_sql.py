@@ -83,15 +83,22 @@ SELECT xid::text::bigint, id, extract(epoch FROM recorded_at)::float8, op,
        host(address), {identifiers}, {rest},
        old_hwaddr, old_client_id, {old}, old_valid_lifetime, floor(extract(epoch FROM old_expire))::bigint,
        old_subnet_id, old_hostname, old_state
-  FROM {schema}.lease_event
- WHERE (xid >= %(xmax)s::xid8 OR xid = ANY (%(xip)s::xid8[]))
-   AND family(address) = ANY (%(families)s)
-   AND pg_visible_in_snapshot(xid, %(target)s::pg_snapshot)
-   AND (xid, id) > (%(xid)s::xid8, %(id)s)
- ORDER BY xid, id
+  FROM ({behind} UNION ALL {late}) AS found
+ ORDER BY found.xid, found.id
  LIMIT %(limit)s
 """
-"""First line of the condition: not visible in the snapshot already taken, written so that the primary key serves it."""
+_EVENTS_OF = """(
+    SELECT *
+      FROM {schema}.lease_event AS event
+     WHERE {unseen}
+       AND family(address) = ANY (%(families)s)
+       AND pg_visible_in_snapshot(xid, %(target)s::pg_snapshot)
+       AND (xid, id) > (%(xid)s::xid8, %(id)s)
+     ORDER BY event.xid, event.id
+     LIMIT %(limit)s)
+"""
+"""``unseen``: not visible in the snapshot already taken. Its two halves apart, so that each is read in the order of the
+primary key and no further than to the limit, however long a transaction takes and however many rows wait."""
 
 _EVENT_IDENTIFIERS = {
     4: (_IDENTIFIERS[4], "NULL, 0, 0, 0"),
@@ -119,7 +126,10 @@ POLL: Dict[int, str] = {family: _of(_POLL, family) for family in (4, 6)}
 def events(families: Collection[int]) -> str:
     """A template with ``{schema}``. The event table of release 1.0.0 has no columns for DHCPv6."""
     now, old = _EVENT_IDENTIFIERS[max(families)]
-    return _EVENTS.replace("{identifiers}", now).replace("{old}", old).replace("{rest}", _REST)
+    behind = _EVENTS_OF.replace("{unseen}", "xid >= %(xmax)s::xid8")
+    late = _EVENTS_OF.replace("{unseen}", "xid = ANY (%(xip)s::xid8[])")
+    statement = _EVENTS.replace("{behind}", behind).replace("{late}", late)
+    return IN_PORTIONS + statement.replace("{identifiers}", now).replace("{old}", old).replace("{rest}", _REST)
 
 
 def table_behind(place: int, families: Collection[int]) -> int:
