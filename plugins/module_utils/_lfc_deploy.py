@@ -39,6 +39,9 @@ def deploy(module: AnsibleModule) -> Dict[str, Any]:
         changed = timer.absent()
         after: Dict[str, Any] = {"release": None, "units": {}, "active": False, "enabled": False}
     else:
+        # Where leases are about to come back to a file, check mode finds them in a database still.
+        if module.check_mode and _lfc_lock.lease_file(_kea_info.config(module.params["path"]), top) is None:
+            return {"changed": True, "timer": before, "diff": []}
         files = unpack(module.params["content"])
         name = _name(files)
         settings, choice = _settings(module, top, timer)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from ansible_collections.baremetal.kea.plugins.module_utils import _manifest_things, _state_text
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest import Entry, Manifest, ManifestError
@@ -44,17 +44,19 @@ def drift(module: AnsibleModule, manifest: Manifest) -> List[Dict[str, Any]]:
     return differences
 
 
-def revert(module: AnsibleModule, manifest: Manifest, things: Sequence[Thing]) -> List[str]:
-    """Put back what was in force before the change. Returns what was something else."""
-    changed = []
+def revert(module: AnsibleModule, manifest: Manifest, things: Sequence[Thing]) -> Tuple[List[str], bool]:
+    """Put back what was in force before the change. Returns what was something else, and whether more than its owner
+    and mode was."""
+    changed, contents = [], False
     for thing in things:
         entry = manifest.find(*thing)
-        former = entry.in_force if entry else None
-        if former and _manifest_things.look(module, *thing) != former:
+        former, now = entry.in_force if entry else None, _manifest_things.look(module, *thing)
+        if former and now != former:
             if not module.check_mode:
                 _manifest_things.put(module, manifest, *thing, former)
             changed.append(":".join(thing))
-    return changed
+            contents = contents or not _manifest_things.same_content(now, former)
+    return changed, contents
 
 
 def plan(module: AnsibleModule, manifest: Manifest, purge: Sequence[str]) -> List[Step]:

@@ -65,7 +65,8 @@ def _made(module: AnsibleModule, manifest: Manifest) -> Result:
 
 
 def _reverted(module: AnsibleModule, manifest: Manifest) -> Result:
-    return {"things": _manifest_return.revert(module, manifest, _things(module))}
+    things, contents = _manifest_return.revert(module, manifest, _things(module))
+    return {"things": things, "contents": contents}
 
 
 def _checked(module: AnsibleModule, manifest: Manifest) -> Result:
@@ -85,6 +86,7 @@ def _checked(module: AnsibleModule, manifest: Manifest) -> Result:
     return {
         "things": [],
         "entries": [entry._asdict() for entry in manifest.entries.values()],
+        "releases": [str(one["release"]) for one in manifest.releases],
         "differences": found,
         "diff": _manifest_return.differences(found),
         "plan": [str(step) for step in steps],

@@ -13,7 +13,7 @@ import os
 import pwd
 import shutil
 import stat
-from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, Optional, Sequence
 
 from ansible_collections.baremetal.kea.plugins.module_utils import (
     _manifest_packages,
@@ -74,6 +74,8 @@ def _put_file(module: AnsibleModule, manifest: Manifest, name: str, state: State
         os.symlink(state["target"], name)
     elif state["state"] == "directory":
         os.makedirs(name, exist_ok=True)
+        _own(name, state)
+    elif state["state"] == "file" and _look_file(module, name).get("sha256") == state["sha256"]:
         _own(name, state)
     elif state["state"] == "file":
         candidate = f"{name}.returning"
@@ -170,6 +172,7 @@ DATA = {"leases": "leases", "reservations": "reservations", "database": "databas
 """What stays unless somebody says that it shall go, and by which word."""
 
 _FLEETING = ("active", "version")
+_ACCESS = ("uid", "gid", "mode")
 
 
 def same(one: State, other: State) -> bool:
@@ -177,5 +180,10 @@ def same(one: State, other: State) -> bool:
     return bool(_lasting(one) == _lasting(other))
 
 
-def _lasting(state: State) -> State:
-    return {name: value for name, value in state.items() if name not in _FLEETING}
+def same_content(one: State, other: State) -> bool:
+    """Whether what a service reads there is the same, whoever may."""
+    return bool(_lasting(one, _ACCESS) == _lasting(other, _ACCESS))
+
+
+def _lasting(state: State, but: Sequence[str] = ()) -> State:
+    return {name: value for name, value in state.items() if name not in (*_FLEETING, *but)}

@@ -136,6 +136,10 @@ unfinished:
   description: When a deployment began that did not come to its end; none if the last one did.
   returned: always
   type: int
+contents:
+  description: Whether more was put back than owners and modes, so that a service has to read it.
+  returned: O(state=reverted)
+  type: bool
 newer:
   description: Those of the O(things) that changed after O(unit) was started.
   returned: O(state=intended)
@@ -150,6 +154,11 @@ entries:
   returned: O(state=checked)
   type: list
   elements: dict
+releases:
+  description: The lease monitor's releases that were healthy, the oldest first.
+  returned: O(state=checked) or O(state=restored)
+  type: list
+  elements: str
 differences:
   description: What somebody has changed since the last deployment.
   returned: O(state=checked) or O(state=restored)

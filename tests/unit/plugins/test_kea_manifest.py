@@ -94,8 +94,16 @@ def test_a_failure_goes_back_to_what_was_there_before_this_deployment(site: Site
     site.config.write_text("by hand")
     site.do("intended", things=site.things)
     site.config.write_text("refused by Kea")
-    site.do("reverted", things=site.things)
+    assert site.do("reverted", things=site.things)["contents"]
     assert site.config.read_text() == "by hand"
+
+
+def test_another_mode_is_nothing_that_a_service_reads(site: Site) -> None:
+    site.do("intended", things=site.things)
+    site.config.chmod(0o600)
+    reverted = site.do("reverted", things=site.things)
+    assert (reverted["changed"], reverted["contents"]) == (True, False)
+    assert site.is_as_found()
 
 
 def test_a_failure_goes_back_behind_a_deployment_that_was_killed(site: Site) -> None:

@@ -132,6 +132,18 @@ def test_events_mode_from_the_commit_to_the_reservation(events_daemon: Daemon, k
     ]
 
 
+def test_it_says_whether_events_wait_for_it(events_daemon: Daemon, kea: Kea) -> None:
+    events_daemon.said("Static reservation created: address=10.0.0.1")
+    until(lambda: events_daemon.ask("check", "--delivered").returncode == 0, "all events to be delivered")
+    events_daemon.stop()
+    assert events_daemon.ask("check", "--delivered").returncode == 0
+    kea.lease("10.0.0.2", "02:00:00:00:00:02")
+    waiting = events_daemon.ask("check", "--delivered")
+    assert (waiting.returncode, waiting.stdout) == (1, "subscription default has not acted upon 1 events\n")
+    events_daemon.start()
+    until(lambda: events_daemon.ask("check", "--delivered").returncode == 0, "the last one to be delivered")
+
+
 def test_a_restart_loses_nothing_and_repeats_nothing(events_daemon: Daemon, kea: Kea) -> None:
     events_daemon.said("Static reservation created: address=10.0.0.1")
     events_daemon.process.kill()

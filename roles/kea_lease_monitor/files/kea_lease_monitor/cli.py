@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any, Dict, List, Optional
 
-from kea_lease_monitor import __version__, document, report, requests, settings, telemetry
+from kea_lease_monitor import __version__, backlog, document, report, requests, settings, telemetry
 from kea_lease_monitor.app import Monitor
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import ConfigurationError, MonitorError, SchemaError
@@ -63,6 +63,10 @@ def _parser() -> argparse.ArgumentParser:
         _add_config(command)
         if name == "status":
             command.add_argument("--json", action="store_true", help="for programs")
+        if name == "check":
+            command.add_argument(
+                "--delivered", action="store_true", help="exit 0 when all events were acted upon, instead"
+            )
     _add_replay(commands.add_parser("replay", help="have a subscription act upon leases once more"))
     _add_letters(commands.add_parser("dead-letters", help="events that a sink will never act upon"))
     _add_db(commands.add_parser("db", help="the schema of the state database"))
@@ -197,7 +201,10 @@ def _check(options: argparse.Namespace) -> int:
     store = _store(found)
     names = [flow.subscription.name for flow in found.flows]
     monitor = socket.gethostname() if found.state.shared else ""
-    problem = report.problem(store.heartbeats(), names, monitor, time.time())
+    if options.delivered:
+        problem = backlog.undelivered(found, store)
+    else:
+        problem = report.problem(store.heartbeats(), names, monitor, time.time())
     print(problem or f"healthy: {', '.join(names)}")
     return 1 if problem else 0
 

@@ -1,0 +1,81 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A play that is killed behind each task that changes something, one after the other, is run again and converges.
+
+Each run goes as far as the first change that none before it made, so that every change is the last one of some run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from typing import Any
+
+import pytest
+from host import LAB, ROOT, Host, Kea
+
+MODES = {"file": {}, "events": {"kea_enable_database": True, "kea_db_enable_notify": True}}
+CLIENTS = ("--first", "9000", "--count", "10", "--retry-after", "20")
+MOST = 80
+
+
+class Killed(Host):
+    def play(self, name: str, kill: bool, **variables: Any) -> tuple[int, str]:
+        """The exit code, and what was printed; C(kill) ends it behind the first task that changes something."""
+        callbacks = {"ANSIBLE_CALLBACK_PLUGINS": str(LAB / "callback"), "ANSIBLE_CALLBACKS_ENABLED": "killer"}
+        command = [
+            "ansible-playbook", f"playbooks/{name}.yml", "-i", "molecule/shared/inventory", "-i", self.inventory,
+            "--extra-vars", json.dumps(variables),
+        ]  # fmt: skip
+        environment = {**os.environ, **self.environment, **(callbacks if kill else {})}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def kill_until_done(self, name: str, **variables: Any) -> list[str]:
+        """The tasks behind which it was killed."""
+        tasks: list[str] = []
+        for _ in range(MOST):
+            code, said = self.play(name, kill=True, **variables)
+            if code == 0:
+                return tasks
+            assert code == -9, said[-3000:]
+            tasks.append(re.findall(r"TASK \[(.*?)\]", said)[-1])
+        raise AssertionError(f"it does not come to its end: {tasks}")
+
+    def serves(self) -> list[str]:
+        answers = [json.loads(line) for line in self.play_bmcs(*CLIENTS).splitlines()]
+        assert len({answer["address"] for answer in answers} - {None}) == 10
+        return sorted(answer["address"] for answer in answers)
+
+
+@pytest.fixture(scope="module")
+def site(request: pytest.FixtureRequest) -> Killed:
+    options = request.config.option
+    return Killed(options.host, options.address, options.bmcs)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_deployment_that_is_killed_behind_each_change_converges(site: Killed, mode: str) -> None:
+    tasks = site.kill_until_done("kea_deploy", **MODES[mode])
+    print(mode, len(tasks), tasks)
+    assert len(tasks) > 5
+    code, said = site.play("kea_deploy", kill=False, **MODES[mode])
+    assert (code, re.findall(r"changed=(\d+)", said)) == (0, ["0"]), said[-3000:]
+    assert site.serves() == site.serves()
+    assert site.run("kea-lease-monitor", "check").startswith("healthy")
+
+
+@pytest.mark.parametrize("target", ["polling", "before_deploy"])
+def test_a_way_back_that_is_killed_behind_each_change_converges(site: Killed, target: str) -> None:
+    before, kea = site.serves(), Kea(site)
+    tasks = site.kill_until_done("kea_rollback", **MODES["events"], kea_rollback_to=target)
+    print(target, len(tasks), tasks)
+    assert len(tasks) > 2
+    code, said = site.play("kea_rollback", kill=False, **MODES["events"], kea_rollback_to=target)
+    assert (code, set(re.findall(r"changed=(\d+)", said))) == (0, {"0"}), said[-3000:]
+    assert kea.process() != "0"
+    if target == "polling":
+        assert site.serves() == before

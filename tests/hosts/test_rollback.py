@@ -1,0 +1,292 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From each state back, and from each failure: a site has a Kea that serves.
+
+Each test goes on where the one before it ended. Clients of before keep their addresses through all of it, and one
+renews 50 times a second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+from host import LAB, ROOT, Host, Kea, run, wait
+
+CLIENTS = 20
+FIRST = "5000"
+RELAY = "10.77.0.253"
+CONFIG = "/etc/kea/kea-dhcp4.conf"
+FOUND = """\
+// The site's own.
+{ "Dhcp4": {
+  "interfaces-config": { "interfaces": [ "eth0" ] }, # the management network
+  "control-socket": { "socket-type": "unix", "socket-name": "/run/kea/kea4-ctrl-socket" },
+  "lease-database": { "type": "memfile", "lfc-interval": 1800 },
+  "subnet4": [ { "id": 1, "subnet": "10.77.0.0/16", "pools": [ { "pool": "10.77.16.0 - 10.77.31.255" } ] } ]
+} }
+"""
+EVENTS = {"kea_enable_database": True, "kea_db_enable_notify": True}
+OURS = """
+ls -d /opt/baremetal /etc/kea-lease-monitor /var/lib/kea-lease-monitor /etc/systemd/system/kea-l* \
+    /etc/systemd/system/kea-r* /etc/systemd/system/kea-dhcp4-server.service.d /usr/local/bin/kea-lease-monitor \
+    /var/lib/kea-lfc /var/lib/kea/discovery 2>/dev/null
+getent passwd kea-lease-monitor
+systemctl list-units --all --plain --no-legend 'kea-l*' 'kea-r*'
+"""
+TRIGGERS = "SELECT tgname FROM pg_trigger WHERE tgname ^@ 'kea_lease_notify'"
+
+
+class Site(Host):
+    """The host, and the plays on it."""
+
+    def play(self, name: str, *options: str, **variables: Any) -> tuple[int, str]:
+        """The exit code, and what was printed in one line."""
+        command = [
+            "ansible-playbook", f"playbooks/{name}.yml", "-i", "molecule/shared/inventory", "-i", self.inventory,
+            "--extra-vars", json.dumps(variables), *options,
+        ]  # fmt: skip
+        environment = {**os.environ, **self.environment}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+    def succeed(self, name: str, *options: str, **variables: Any) -> int:
+        """How many tasks changed something."""
+        code, said = self.play(name, *options, **variables)
+        assert code == 0, said[-3000:]
+        silences = re.findall(r"DHCP was silent for [0-9.]+ s", said)
+        print(name, variables.get("kea_rollback_to", ""), *silences)
+        return sum(int(count) for count in re.findall(r"changed=(\d+)", said))
+
+    def fail(self, name: str, message: str, **variables: Any) -> str:
+        code, said = self.play(name, **variables)
+        assert code != 0
+        assert re.search(message, said), said[-3000:]
+        return said
+
+    def serves(self) -> None:
+        """The same clients get the same addresses."""
+        lines = self.play_bmcs("--first", FIRST, "--count", str(CLIENTS), "--retry-after", "20").splitlines()
+        answers = {answer["hwaddr"]: answer["address"] for answer in map(json.loads, lines)}
+        assert len(set(answers.values()) - {None}) == CLIENTS
+        self.known = getattr(self, "known", answers)
+        assert answers == self.known
+
+    def config(self) -> str:
+        return self.run("cat", CONFIG)
+
+    def ours(self) -> str:
+        return self.run("sh", "-c", OURS, check=False)
+
+    @contextmanager
+    def renewing(self) -> Iterator[None]:
+        """A client that does so meanwhile; prints how long nobody answered it, and how often it was refused."""
+        bmcs = ("ssh", "-F", f"{ROOT}/.cache/ssh_config", self.bmcs)
+        run(*bmcs, f"ip address add {RELAY}/16 dev eth0 2>/dev/null; rm -f /run/outage-{RELAY}.pid; true")
+        run(*bmcs, "cat >/run/outage.py", stdin=(LAB / "outage.py").read_text())
+        command = [*bmcs, shlex.join(["python3", "/run/outage.py", self.address, RELAY])]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+            wait("the client", lambda: run(*bmcs, f"cat /run/outage-{RELAY}.pid 2>/dev/null", check=False))
+            yield
+            run(*bmcs, f"kill -TERM $(cat /run/outage-{RELAY}.pid)")
+            told = json.loads(client.communicate(timeout=30)[0])
+        unanswered = told["refused"]
+        print(f"answered {told['answered']}; unanswered {len(unanswered)} in {_spans(unanswered)} s")
+        assert told["answered"] > 0
+
+
+def _spans(moments: list[float]) -> list[float]:
+    """How long each silence took."""
+    spans: list[list[float]] = []
+    for moment in moments:
+        if not spans or moment - spans[-1][-1] > 0.5:
+            spans.append([])
+        spans[-1].append(moment)
+    return [round(span[-1] - span[0] + 0.02, 2) for span in spans]
+
+
+@pytest.fixture(scope="module")
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    options = request.config.option
+    site = Site(options.host, options.address, options.bmcs)
+    site.run("sh", "-ec", f"cat >{CONFIG}; systemctl restart kea-dhcp4-server", stdin=FOUND)
+    wait("Kea", lambda: site.run("systemctl", "is-active", "kea-dhcp4-server", check=False).strip() == "active")
+    with site.renewing():
+        site.serves()
+        yield site
+        site.serves()
+
+
+def test_what_was_never_deployed_is_refused(site: Site) -> None:
+    before = site.ours()
+    for target in ("polling", "previous_release", "before_deploy"):
+        site.fail("kea_rollback", "nothing was ever deployed here", kea_rollback_to=target)
+    assert (site.ours(), site.config()) == (before, FOUND)
+    site.serves()
+
+
+def test_a_deployment_that_failed_half_way_is_undone(site: Site) -> None:
+    """Kea serves from PostgreSQL already when the monitor's configuration is refused."""
+    broken = [{"name": "all", "sinks": [{"type": "nothing"}]}]
+    site.fail("kea_deploy", "nothing", **EVENTS, kea_monitor_subscriptions=broken)
+    assert "postgresql" in site.config()
+    site.serves()
+    assert site.succeed("kea_rollback", **EVENTS, kea_rollback_to="before_deploy") > 0
+    assert (site.ours(), site.config()) == ("", FOUND)
+    site.serves()
+    assert site.succeed("kea_rollback", **EVENTS, kea_rollback_to="before_deploy") == 0
+
+
+def test_a_database_that_goes_away_in_the_middle_changes_nothing(site: Site) -> None:
+    """PostgreSQL is stopped when Kea's new configuration is written and not yet in force."""
+    away = "until [ -e /etc/kea/kea-dhcp4.candidate.conf ]; do sleep 0.02; done; systemctl stop postgresql@*"
+    site.run("systemd-run", "--unit=lab-away", "sh", "-c", away)
+    kea = Kea(site)
+    site.fail("kea_deploy", "and Kea serves with it", **EVENTS)
+    assert (site.config(), kea.process()) == (FOUND, kea.began)
+    site.serves()
+    site.run("systemctl", "restart", "postgresql")
+    assert site.succeed("kea_rollback", **EVENTS, kea_rollback_to="before_deploy") > 0
+    assert site.config() == FOUND
+
+
+def test_on_a_full_disk_nothing_is_begun(site: Site) -> None:
+    site.run("sh", "-ec", """
+        mount -t tmpfs -o size=64k tmpfs /var/lib/baremetal-kea
+        head -c 1M /dev/zero >/var/lib/baremetal-kea/rubbish || true
+    """)  # fmt: skip
+    try:
+        before, kea = site.ours(), Kea(site)
+        site.fail("kea_deploy", "No space left on device", **EVENTS)
+        assert (site.ours(), site.config(), kea.process()) == (before, FOUND, kea.began)
+    finally:
+        site.run("umount", "/var/lib/baremetal-kea")
+    site.serves()
+
+
+def test_from_events_to_polling_and_again(site: Site) -> None:
+    site.succeed("kea_deploy", **EVENTS)
+    site.serves()
+    assert len(site.sql(TRIGGERS)) > 0
+    plan = site.play("kea_rollback", "--check", "--diff", **EVENTS)
+    assert plan[0] == 0, plan[1][-2000:]
+    assert "postgresql" in site.config()
+    assert site.succeed("kea_rollback", **EVENTS) > 0
+    assert site.sql(TRIGGERS) == []
+    assert site.sql("SELECT conname FROM pg_constraint WHERE conname ^@ 'hosts_dhcp_identifier_subnet'") != []
+    site.serves()
+    new = [json.loads(line) for line in site.play_bmcs("--first", "7000", "--count", "3").splitlines()]
+    site.await_followers(new)
+    assert site.succeed("kea_rollback", **EVENTS) == 0
+
+
+def test_from_events_to_polling_the_database(site: Site) -> None:
+    site.succeed("kea_deploy", **EVENTS)
+    kea = Kea(site)
+    assert site.succeed("kea_rollback", **EVENTS, kea_monitor_source="polling") > 0
+    assert (site.sql(TRIGGERS), kea.process()) == ([], kea.began)
+    site.await_followers(kea.serve(3))
+    assert site.succeed("kea_rollback", **EVENTS, kea_monitor_source="polling") == 0
+    site.succeed("kea_deploy", **EVENTS)
+
+
+def test_undelivered_events_are_not_lost(site: Site) -> None:
+    site.run("systemctl", "stop", "kea-lease-monitor")
+    Kea(site).serve(1)
+    said = site.fail("kea_rollback", "has not acted upon all events", **EVENTS)
+    assert re.search(r"subscription all has not acted upon \d+ events", said)
+    assert len(site.sql(TRIGGERS)) > 0
+    site.run("systemctl", "start", "kea-lease-monitor")
+
+
+def test_a_configuration_that_does_not_run_is_taken_back(site: Site) -> None:
+    """Kea's test of a configuration does not look for the address that it is to send updates of DNS from."""
+    before, began = site.config(), Kea(site)
+    settings = {"dhcp-ddns": {"enable-updates": True, "sender-ip": "192.0.2.250"}}
+    message = "former configuration is back in force, and Kea serves with it"
+    said = site.fail("kea_deploy", message, **EVENTS, kea_dhcp4_settings=settings)
+    assert "Its last lines were:" in said
+    assert site.config() == before
+    assert began.process() != began.began
+    site.serves()
+
+
+def test_a_monitor_that_does_not_start_is_taken_back(site: Site) -> None:
+    drop_in = "/etc/systemd/system/kea-lease-monitor.service"
+    before = site.run("sh", "-c", f"cat {drop_in} /etc/kea-lease-monitor/config.yml")
+    site.fail("kea_deploy", "Its former configuration is in force again and healthy", **EVENTS,
+              kea_monitor_metrics_listen="192.0.2.1:9547")  # fmt: skip
+    assert site.run("sh", "-c", f"cat {drop_in} /etc/kea-lease-monitor/config.yml") == before
+    site.serves()
+
+
+def test_options_with_which_postgresql_does_not_start_are_taken_back(site: Site) -> None:
+    site.fail("kea_deploy", "PostgreSQL does not serve with its new options", **EVENTS,
+              kea_db_settings={"shared_buffers": "1000TB"})  # fmt: skip
+    wait("PostgreSQL", lambda: site.sql("SELECT 1"))
+    site.serves()
+
+
+def test_the_release_of_before_comes_back_with_its_configuration(site: Site, tmp_path: Path) -> None:
+    site.succeed("kea_deploy", **EVENTS)
+    site.fail("kea_rollback", "no earlier release", **EVENTS, kea_rollback_to="previous_release")
+    config = "/etc/kea-lease-monitor/config.yml"
+    release, before = (site.run(*words) for words in (("readlink", "/opt/baremetal/current"), ("cat", config)))
+    collections = tmp_path / "ansible_collections" / "baremetal" / "kea"
+    shutil.copytree(ROOT, collections, ignore=shutil.ignore_patterns(".*", "tests", "molecule"))
+    initial = collections / "roles/kea_lease_monitor/files/kea_lease_monitor/__init__.py"
+    initial.write_text(re.sub(r'__version__ = "[^"]+"', '__version__ = "9.9.9"', initial.read_text()))
+    site.environment = {**site.environment, "ANSIBLE_COLLECTIONS_PATH": str(tmp_path)}
+    try:
+        site.succeed("kea_deploy", **EVENTS, kea_monitor_log_level="INFO")
+    finally:
+        del site.environment
+    assert "9.9.9" in site.run("readlink", "/opt/baremetal/current")
+    assert site.succeed("kea_rollback", **EVENTS, kea_rollback_to="previous_release") > 0
+    assert (site.run("readlink", "/opt/baremetal/current"), site.run("cat", config)) == (release, before)
+    site.await_followers(Kea(site).serve(1))
+    assert site.succeed("kea_rollback", **EVENTS, kea_rollback_to="previous_release") == 0
+
+
+def test_what_somebody_changed_is_shown_and_refused_unless_forced(site: Site) -> None:
+    site.run("sed", "-i", "s/valid-lifetime/valid-lifetime/; 1i // by hand", CONFIG)
+    said = site.fail("kea_rollback", f"have been changed since, so nothing was done: file:{CONFIG}", **EVENTS)
+    assert '"differences"' in said or "differences:" in said
+    assert len(site.sql(TRIGGERS)) > 0
+    code, plan = site.play(
+        "kea_rollback", "--check", **EVENTS, kea_rollback_to="before_deploy", kea_rollback_force=True
+    )
+    assert code == 0, plan[-2000:]
+    assert f"file {CONFIG}: is put back as it was found" in plan
+    assert "by hand" in site.config()
+    wrong = {"kea_rollback_to": "before_deploy", "kea_rollback_force": True, "kea_rollback_purge": ["database"]}
+    site.fail("kea_rollback", "the database holds leases and reservations", **EVENTS, **wrong)
+
+
+def test_from_events_to_what_was_found(site: Site) -> None:
+    force = {"kea_rollback_to": "before_deploy", "kea_rollback_force": True}
+    assert site.succeed("kea_rollback", **EVENTS, **force, kea_rollback_constraint=True) > 0
+    assert (site.ours(), site.config()) == ("", FOUND)
+    assert site.sql(TRIGGERS + " UNION ALL SELECT conname FROM pg_constraint WHERE conname ^@ 'hosts_dhcp_id'") == []
+    assert int(site.sql("SELECT count(*) FROM hosts")[0]) > 0
+    site.serves()
+    assert site.succeed("kea_rollback", **EVENTS, kea_rollback_to="before_deploy") == 0
+
+
+def test_the_database_goes_when_it_is_named_with_all_that_it_holds(site: Site) -> None:
+    words = {"kea_rollback_to": "before_deploy", "kea_rollback_purge": ["database", "leases", "reservations"]}
+    assert site.succeed("kea_rollback", **EVENTS, **words) > 0
+    names = "SELECT datname FROM pg_database UNION ALL SELECT rolname FROM pg_roles"
+    psql = ("runuser", "-u", "postgres", "--", "psql", "-XAtqc", names)
+    assert {"kea", "_kea", "kea-lease-monitor"} & set(site.run(*psql).split()) == set()
+    assert site.config() == FOUND
+    site.serves()

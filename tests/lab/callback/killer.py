@@ -1,0 +1,30 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kills Ansible behind the first task that changed something, as a lost controller would."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = """
+name: killer
+type: aggregate
+short_description: Ends Ansible behind the first change
+description: For tests only.
+"""
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "killer"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        if result.is_changed():
+            os.kill(os.getpid(), signal.SIGKILL)
