@@ -273,8 +273,11 @@ def test_systemd_is_told_that_a_monitor_which_waits_for_its_database_is_alive(
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setenv("WATCHDOG_USEC", "3000000")
         events_daemon.start()
-        events_daemon.said("Listening for database lease events")
+        manager.settimeout(10)
+        while b"default: running" not in manager.recv(1000):
+            pass
         manager.settimeout(2)
+        due = time.monotonic() + 30
         backends = "SELECT pid FROM pg_stat_activity WHERE application_name = 'kea-lease-monitor'"
         stopped = [pid for (pid,) in until(lambda: kea.rows(backends), "its sessions")]
         for pid in stopped:
@@ -282,6 +285,7 @@ def test_systemd_is_told_that_a_monitor_which_waits_for_its_database_is_alive(
         try:
             while "no answer within" not in events_daemon.log():
                 assert manager.recv(1000), "no sign of life for two seconds"
+                assert time.monotonic() < due, "nothing is waited for"
         finally:
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
