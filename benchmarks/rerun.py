@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A second kea_deploy.yml on a deployed host: the questions that it asks there, and how long each takes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import report
+
+ROOT = Path(__file__).resolve().parents[1]
+HOST = "kea-second-run"
+MODES = {
+    "file": {},
+    "database": {"kea_enable_database": True},
+    "events": {"kea_enable_database": True, "kea_db_enable_notify": True},
+}
+GOAL = 15.0
+"""Seconds."""
+_TASK = re.compile(r"^(\S.*?) -+ ([0-9.]+)s$")
+_ASKED = 0.15
+"""Seconds from which on a task has asked the host something; others are done by Ansible alone."""
+
+
+def inventory(mode: str) -> dict[str, Any]:
+    """As in the scenarios of Molecule: one network, and all defaults."""
+    subnet = {"id": 1, "subnet": "10.77.0.0/16", "pools": [{"pool": "10.77.16.0 - 10.77.31.255"}]}
+    variables = {
+        "ansible_user": "root",
+        "ansible_ssh_common_args": f"-F {ROOT}/.cache/ssh_config",
+        "kea_dhcp4_interfaces": ["eth0"],
+        "kea_dhcp4_subnets": [subnet],
+        **MODES[mode],
+    }
+    return {"kea_servers": {"hosts": {HOST: {}}, "vars": variables}}
+
+
+def deploy(hosts: Path) -> tuple[float, dict[str, float]]:
+    """Seconds of the play and of each task in their order. Ends this program if the play fails."""
+    environment = {
+        **os.environ,
+        "ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.profile_tasks",
+        "PROFILE_TASKS_SORT_ORDER": "none",
+        "PROFILE_TASKS_TASK_OUTPUT_LIMIT": "all",
+        "ANSIBLE_FORCE_COLOR": "0",
+    }
+    command = ["ansible-playbook", "-i", str(hosts), "playbooks/kea_deploy.yml"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stdout[-5000:] + done.stderr)
+    recap = done.stdout.split("TASKS RECAP")[1]
+    tasks: dict[str, float] = {}
+    for name, seconds in (match.groups() for match in map(_TASK.match, recap.splitlines()) if match):
+        tasks[name] = tasks.get(name, 0.0) + float(seconds)
+    print(f"{re.search(r'ok=.*', done.stdout)[0]}, {sum(tasks.values()):.1f} s", file=sys.stderr)
+    return (sum(tasks.values()) if "changed=0" in done.stdout else -1.0), tasks
+
+
+def table(runs: list[tuple[float, dict[str, float]]]) -> None:
+    """The median of each task, and of the whole."""
+    medians = {name: statistics.median(tasks.get(name, 0.0) for _all, tasks in runs) for name in runs[0][1]}
+    asked = {name: seconds for name, seconds in medians.items() if seconds >= _ASKED}
+    whole = statistics.median(seconds for seconds, _tasks in runs)
+    rows = [report.Row(name.removeprefix("baremetal.kea."), [f"{asked[name]:.2f}"], None) for name in asked]
+    rest = sum(medians.values()) - sum(asked.values())
+    rows.append(report.Row(f"{len(medians) - len(asked)} others", [f"{rest:.2f}"], None))
+    rows.append(report.Row("all", [f"{whole:.1f}"], report.Goal(f"below {GOAL:.0f} s", 0 <= whole <= GOAL)))
+    report.show("A second run of kea_deploy.yml, nothing changed", ["task", "s", ""], rows)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mode", choices=list(MODES), default="events")
+    parser.add_argument("--suite", default="trixie-kea", help="suite of the host (tests/lab/lab)")
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    subprocess.run([ROOT / "tests/lab/lab", "up", HOST, options.suite], check=True, stdout=subprocess.DEVNULL)
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            hosts = Path(directory, "hosts.json")
+            hosts.write_text(json.dumps(inventory(options.mode)))
+            deploy(hosts)
+            runs = [deploy(hosts) for _run in range(options.runs)]
+    finally:
+        subprocess.run([ROOT / "tests/lab/lab", "down", HOST], check=True, stdout=subprocess.DEVNULL)
+    table(runs)
+    return 0 if all(0 <= seconds <= GOAL for seconds, _tasks in runs) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,139 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kea_files
+short_description: Have many files and directories on a host, in one round trip
+description:
+  - What the roles of this collection need of C(ansible.builtin.file), C(copy) and C(template), for a list. A role that
+    looks at ten files on a host where all are right asks once instead of fifteen times.
+author:
+  - The baremetal.kea authors (@baremetal)
+version_added: 1.1.0
+extends_documentation_fragment:
+  - baremetal.kea.attributes
+attributes:
+  check_mode:
+    support: full
+    details: A new content is not tried with C(validate).
+  diff_mode:
+    support: full
+    details: The content of those with C(secret) is not shown.
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: Debian, Ubuntu
+options:
+  files:
+    description: What is wanted, in this order. It ends at the first that cannot be had.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: Where it is. A link is followed. The directory that it is in must exist.
+        type: path
+        required: true
+      state:
+        description: Whether it is a file, a directory or nothing. Only an empty directory goes.
+        type: str
+        choices: [file, directory, absent]
+        default: file
+      content:
+        description: What is in the file. Without it, the file must exist, and what is in it stays.
+        type: str
+      owner:
+        description: Its user. Without it, the one of what is there, or V(root).
+        type: str
+      group:
+        description: Its group. Without it, the one of what is there, or V(root).
+        type: str
+      mode:
+        description: Its mode in octal digits, such as V("0640").
+        type: str
+      force:
+        description: Whether a file that exists gets O(files[].content), too.
+        type: bool
+        default: true
+      secret:
+        description: Whether nobody may see O(files[].content).
+        type: bool
+        default: false
+      validate:
+        description: A command that tells whether the new file, C(%s), can be used; it has its name only after that.
+        type: str
+"""
+
+EXAMPLES = r"""
+- name: Have a directory and a secret in it
+  baremetal.kea.kea_files:
+    files:
+      - path: /etc/kea-lease-monitor
+        state: directory
+        group: kea-lease-monitor
+        mode: "0750"
+      - path: /etc/kea-lease-monitor/db-password
+        content: "{{ vault_kea_monitor_password }}"
+        secret: true
+        group: kea-lease-monitor
+        mode: "0640"
+"""
+
+RETURN = r"""
+changed_paths:
+  description: Those that were not as wanted.
+  returned: always
+  type: list
+  elements: str
+  sample: [/etc/kea-lease-monitor/db-password]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.baremetal.kea.plugins.module_utils._host_files import HostFileError, Wanted, bring_about
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "no_log": False,
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "state": {"type": "str", "choices": ["file", "directory", "absent"], "default": "file"},
+                    "content": {"type": "str"},
+                    "owner": {"type": "str"},
+                    "group": {"type": "str"},
+                    "mode": {"type": "str"},
+                    "force": {"type": "bool", "default": True},
+                    "secret": {"type": "bool", "default": False, "no_log": False},
+                    "validate": {"type": "str"},
+                },
+            },
+        },
+        supports_check_mode=True,
+        no_log=True,  # a content may be secret, and would go to the system log before it can be masked
+    )
+    wanted = [Wanted(**one) for one in module.params["files"]]
+    module.no_log_values.update(one.content for one in wanted if one.secret and one.content)
+    diffs = {}
+    try:
+        for one in wanted:
+            diff = bring_about(module, one)
+            if diff:
+                diffs[one.path] = diff
+    except HostFileError as error:
+        module.fail_json(msg=str(error), changed=bool(diffs), changed_paths=list(diffs))
+    module.exit_json(changed=bool(diffs), changed_paths=list(diffs), diff=list(diffs.values()))
+
+
+if __name__ == "__main__":
+    main()
