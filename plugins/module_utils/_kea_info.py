@@ -71,7 +71,15 @@ def config_file(module: AnsibleModule, path: str) -> Dict[str, Any]:
 def config(path: str) -> Dict[str, Any]:
     """The parts of a configuration file that the roles of this collection care about, without passwords."""
     found: Dict[str, Any] = dict.fromkeys(
-        ("interfaces", "lease_database", "hosts_databases", "config_databases", "hooks_libraries", "control_sockets")
+        (
+            "interfaces",
+            "socket_type",
+            "lease_database",
+            "hosts_databases",
+            "config_databases",
+            "hooks_libraries",
+            "control_sockets",
+        )
     )
     found.update(path=path, error=None)
     try:
@@ -161,6 +169,7 @@ def _parts(document: Document, top: str) -> Dict[str, Any]:
 
     return {
         "interfaces": part("interfaces-config", "interfaces"),
+        "socket_type": part("interfaces-config", "dhcp-socket-type"),
         "lease_database": part("lease-database"),
         "hosts_databases": listed("hosts-database", "hosts-databases"),
         "config_databases": part("config-control", "config-databases"),

@@ -124,6 +124,9 @@ config:
     interfaces:
       description: Interfaces that the server listens on.
       type: list
+    socket_type:
+      description: How it listens there, V(raw) or V(udp); null for Kea's default, V(raw).
+      type: str
     lease_database:
       description: The lease database, null for Kea's default, the lease file.
       type: dict

@@ -1,0 +1,131 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kea_probe
+short_description: Send one lease through Kea, its database and the lease monitor, and remove its traces
+description:
+  - Asks the Kea of this host for an address by real DHCP, as a client behind a relay, and waits until the monitor has
+    made a reservation and a discovery file of the lease. Then the lease is released, and all of that is removed.
+  - The packets go out of Kea's interface with its own hardware address as their destination, so no other host takes
+    them, and a switch drops them.
+  - For reservations in PostgreSQL. In files, a reservation goes only with another reload of Kea, which is no price for
+    a test. With leases in a file, the released one stays in there until Kea cleans it up.
+author:
+  - The baremetal.kea authors (@baremetal)
+version_added: 1.1.0
+extends_documentation_fragment:
+  - baremetal.kea.attributes
+  - baremetal.kea.postgres
+  - baremetal.kea.postgres.session
+attributes:
+  check_mode:
+    support: none
+  diff_mode:
+    support: none
+  idempotent:
+    support: none
+    details: Each run sends a lease through.
+  platform:
+    support: full
+    platforms: Debian, Ubuntu
+options:
+  hwaddr:
+    description:
+      - Hardware address of the client. It is refused if it has a lease, a reservation or a discovery file already.
+    type: str
+    default: 02:4b:45:41:00:01
+  subnet:
+    description: The subnet to ask for an address in.
+    type: str
+    required: true
+  interface:
+    description: Where to ask. By default, the first interface that Kea listens on.
+    type: str
+  discovery:
+    description: Directory of the discovery files.
+    type: path
+    default: /var/lib/kea/discovery
+  timeout:
+    description: Seconds for each station.
+    type: int
+    default: 10
+  path:
+    description: The configuration file of the server.
+    type: path
+    default: /etc/kea/kea-dhcp4.conf
+  schema:
+    description: Schema of Kea's tables.
+    type: str
+    default: public
+  event_schema:
+    description: Schema of the lease events.
+    type: str
+    default: kea_events
+"""
+
+EXAMPLES = r"""
+- name: Send a lease through
+  baremetal.kea.kea_probe:
+    subnet: 192.0.2.0/24
+    login_unix_socket: /var/run/postgresql
+    login_user: _kea
+"""
+
+RETURN = r"""
+probe:
+  description: How far the lease came.
+  returned: always
+  type: dict
+  contains:
+    error:
+      description: Why it came no farther; empty when it came through.
+      type: str
+    address:
+      description: The address that Kea gave.
+      type: str
+    seconds:
+      description: Seconds until the C(lease), the C(reservation) and the C(discovery file) were there.
+      type: dict
+    removed:
+      description: The traces that were removed.
+      type: list
+      elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.baremetal.kea.plugins.module_utils import _postgres
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_probe import Probe
+from ansible_collections.baremetal.kea.plugins.module_utils._probe_dhcp import ProbeError
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **_postgres.argument_spec(),
+            "hwaddr": {"type": "str", "default": "02:4b:45:41:00:01"},
+            "subnet": {"type": "str", "required": True},
+            "interface": {"type": "str"},
+            "discovery": {"type": "path", "default": "/var/lib/kea/discovery"},
+            "timeout": {"type": "int", "default": 10},
+            "path": {"type": "path", "default": "/etc/kea/kea-dhcp4.conf"},
+            "schema": {"type": "str", "default": "public"},
+            "event_schema": {"type": "str", "default": "kea_events"},
+        },
+    )
+    try:
+        found = Probe(module).run()
+    except (ProbeError, ValueError) as error:
+        found = {"error": str(error), "address": None, "seconds": {}, "removed": []}
+    except _postgres.PostgresError as error:
+        found = {"error": error.as_result()["msg"], "address": None, "seconds": {}, "removed": []}
+    module.exit_json(changed=False, probe=found)
+
+
+if __name__ == "__main__":
+    main()

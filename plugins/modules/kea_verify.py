@@ -1,0 +1,164 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kea_verify
+short_description: Tell whether a host with Kea and the lease monitor is what it should be
+description:
+  - Looks at Kea, its database, the lease monitor, the clean-up timer, the secrets and the manifest, and says of each
+    what was seen, whether that is as it should be, and what to do about it. It changes nothing.
+  - The report is shown as a table while the task runs, and is in RV(report), too.
+  - It does not fail because of what it finds; RV(verdict) tells. C(playbooks/kea_verify.yml) runs it on all hosts and
+    fails when all have been reported.
+author:
+  - The baremetal.kea authors (@baremetal)
+version_added: 1.1.0
+extends_documentation_fragment:
+  - baremetal.kea.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: Debian, Ubuntu
+options:
+  path:
+    description: The configuration file of the server.
+    type: path
+    default: /etc/kea/kea-dhcp4.conf
+  leases:
+    description: Where Kea's leases should be.
+    type: str
+    choices: [memfile, postgresql]
+    default: memfile
+  reservations:
+    description: Where reservations should be.
+    type: str
+    choices: [files, postgresql]
+    default: files
+  timer:
+    description: Whether the lease file should be cleaned up by M(baremetal.kea.kea_lfc_timer).
+    type: bool
+    default: true
+  tls:
+    description: Whether the database must be reached by TLS only.
+    type: bool
+    default: false
+  database:
+    description:
+      - RV(baremetal.kea.kea_info#module:database) of Kea's database, gathered with Kea's own login. Needed if leases
+        or reservations should be there.
+    type: dict
+  monitor_database:
+    description: The same, gathered with the monitor's login, which alone sees how the monitor's sessions came.
+    type: dict
+  probe:
+    description: RV(baremetal.kea.kea_probe#module:probe), if a lease was sent through.
+    type: dict
+  kea_role:
+    description: Kea's role in the database.
+    type: str
+    default: _kea
+  monitor_role:
+    description: The monitor's role in the database.
+    type: str
+    default: kea-lease-monitor
+seealso:
+  - module: baremetal.kea.kea_info
+  - module: baremetal.kea.kea_manifest
+  - module: baremetal.kea.kea_probe
+"""
+
+EXAMPLES = r"""
+- name: Look at a host that keeps its leases in a file
+  baremetal.kea.kea_verify:
+  register: kea
+
+- name: Say so if something is wrong
+  ansible.builtin.assert:
+    that: kea.verdict != 'wrong'
+    fail_msg: "{{ kea.report }}"
+"""
+
+RETURN = r"""
+verdict:
+  description: The worst of all findings.
+  returned: always
+  type: str
+  sample: ok
+findings:
+  description: What was looked at, the worst first.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: What it is about.
+      type: str
+      sample: trigger
+    verdict:
+      description: V(ok), V(warn) for what can wait for the day, or V(wrong).
+      type: str
+      sample: wrong
+    seen:
+      description: What was seen.
+      type: str
+      sample: "disabled: trigger; the monitor reads all leases each minute instead"
+    todo:
+      description: What to do about it; empty when all is well.
+      type: str
+      sample: run kea_deploy.yml
+report:
+  description: The findings as a table, line by line.
+  returned: always
+  type: list
+  elements: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.baremetal.kea.plugins.module_utils import _kea_verify, _kea_verify_host
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_verify_finding import Expected
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "default": "/etc/kea/kea-dhcp4.conf"},
+            "leases": {"type": "str", "choices": ["memfile", "postgresql"], "default": "memfile"},
+            "reservations": {"type": "str", "choices": ["files", "postgresql"], "default": "files"},
+            "timer": {"type": "bool", "default": True},
+            "tls": {"type": "bool", "default": False},
+            "database": {"type": "dict"},
+            "monitor_database": {"type": "dict"},
+            "probe": {"type": "dict"},
+            "kea_role": {"type": "str", "default": "_kea"},
+            "monitor_role": {"type": "str", "default": "kea-lease-monitor"},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    expected = Expected(**{name: params[name] for name in Expected._fields})
+    if expected.database and params["database"] is None:
+        module.fail_json(msg="database is needed, because leases or reservations should be there")
+    facts = dict(_kea_verify_host.read(module, params["path"]))
+    facts.update({name: params[name] for name in ("database", "monitor_database", "probe")})
+    findings = _kea_verify.judge(facts, expected)
+    module.exit_json(
+        changed=False,
+        verdict=_kea_verify.worst(findings),
+        findings=[finding._asdict() for finding in findings],
+        report=_kea_verify.report(findings),
+    )
+
+
+if __name__ == "__main__":
+    main()
