@@ -15,6 +15,7 @@ import shutil
 import stat
 from typing import Dict, List, NamedTuple, Optional
 
+from ansible_collections.baremetal.kea.plugins.module_utils import _durable
 from ansible_collections.baremetal.kea.plugins.module_utils._certificates import CertificateError, Material
 
 NAMES = {"trust_anchor": "ca.pem", "certificate": "cert.pem", "key": "key.pem"}
@@ -105,11 +106,7 @@ def _write(home: str, material: Material, gid: int) -> None:
     for what, text in material._asdict().items():
         if text:
             path = os.path.join(part, NAMES[what])
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            _own(path, FILE_MODE, gid)
+            _durable.write(path, text.encode("ascii"), FILE_MODE, (0, gid))
     # What drifted is of no use to anybody, and a directory can only take the place of none.
     if os.path.isdir(home):
         shutil.rmtree(home)

@@ -15,6 +15,7 @@ import pwd
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
+from ansible_collections.baremetal.kea.plugins.module_utils import _durable
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MISSING, Document
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_path import Path, parse_path
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import (
@@ -168,11 +169,12 @@ def _swap(module: AnsibleModule, path: str, document: Document) -> Optional[str]
     program, user = _program(module, document), _user(module.params["kea_user"])
     candidate = _candidate(path)
     try:
-        _write(candidate, document.text.encode("utf-8", "surrogateescape"), _access(path, user))
+        mode, owner = _access(path, user)
+        _durable.write(candidate, document.text.encode("utf-8", "surrogateescape"), mode, owner)
         _ask_kea(module, program, candidate, path, user)
         backup = _keep(path) if module.params["backup"] else None
         os.rename(candidate, path)
-        _sync(os.path.dirname(path))
+        _durable.sync(os.path.dirname(path))
     except OSError as error:
         raise KeaConfigError(
             f"{error.filename or path} cannot be written: {error.strerror}; nothing was changed"
@@ -203,25 +205,13 @@ def _program(module: AnsibleModule, document: Document) -> str:
     return path
 
 
-def _access(path: str, user: pwd.struct_passwd) -> Tuple[int, int, int]:
-    """Owner, group and mode of the file; those of a new one are the Kea user's, closed to others."""
+def _access(path: str, user: pwd.struct_passwd) -> Tuple[int, _durable.Owner]:
+    """Mode and owner of the file; those of a new one are the Kea user's, closed to others."""
     try:
         found = os.stat(path)
     except FileNotFoundError:
-        return user.pw_uid, user.pw_gid, 0o640
-    return found.st_uid, found.st_gid, found.st_mode & 0o7777
-
-
-def _write(path: str, content: bytes, access: Tuple[int, int, int]) -> None:
-    """A new file that is on the disk before anybody can take it for the old one."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        owner, group, mode = access
-        os.fchown(descriptor, owner, group)
-        os.fchmod(descriptor, mode)
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
+        return 0o640, (user.pw_uid, user.pw_gid)
+    return found.st_mode & 0o7777, (found.st_uid, found.st_gid)
 
 
 def _ask_kea(module: AnsibleModule, program: str, candidate: str, path: str, user: pwd.struct_passwd) -> None:
@@ -255,11 +245,3 @@ def _keep(path: str) -> Optional[str]:
 def _remove(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
-
-
-def _sync(directory: str) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

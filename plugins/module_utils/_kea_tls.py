@@ -14,7 +14,7 @@ import re
 import stat
 from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Optional, Sequence
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _systemd
+from ansible_collections.baremetal.kea.plugins.module_utils import _durable, _systemd
 from ansible_collections.baremetal.kea.plugins.module_utils._certificates import CertificateError, Judge, Material
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import SERVICES
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import Capabilities
@@ -107,13 +107,7 @@ class DropIn(NamedTuple):
                 os.unlink(self.path)
                 return
             os.makedirs(os.path.dirname(self.path), exist_ok=True)
-            part = self.path + ".part"
-            with open(part, "w", encoding="utf-8") as file:
-                file.write(text)
-                os.fchmod(file.fileno(), 0o644)
-                file.flush()
-                os.fsync(file.fileno())
-            os.rename(part, self.path)
+            _durable.replace(self.path, text.encode(), 0o644)
         except OSError as error:
             raise KeaTlsError(f"{self.path} cannot be written: {error.strerror}") from error
 

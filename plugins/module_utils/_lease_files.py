@@ -11,7 +11,7 @@ import pwd
 import time
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _lease_rows, _lfc_lock
+from ansible_collections.baremetal.kea.plugins.module_utils import _durable, _lease_rows, _lfc_lock
 from ansible_collections.baremetal.kea.plugins.module_utils._lease_journal import LeaseMoveError
 from ansible_collections.baremetal.kea.plugins.module_utils._lease_rows import Lease
 
@@ -105,27 +105,10 @@ class LeaseFiles:
             if os.path.exists(path):
                 os.rename(path, f"{path}.before-{stamp}")
                 kept.append(f"{path}.before-{stamp}")
-        _sync_directory(os.path.dirname(self._path))
+        _durable.sync(os.path.dirname(self._path))
         return kept
 
     def _write(self, text: str) -> None:
         """Complete or not at all, also after a power failure; Kea's own, and readable for its group."""
-        directory, name = os.path.split(self._path)
-        candidate = os.path.join(directory, f".{name}.candidate")
         user = pwd.getpwnam(self._user)
-        with open(candidate, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            os.fchown(file.fileno(), user.pw_uid, user.pw_gid)
-            os.fchmod(file.fileno(), 0o640)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(candidate, self._path)
-        _sync_directory(directory)
-
-
-def _sync_directory(directory: str) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        _durable.replace(self._path, text.encode(), 0o640, (user.pw_uid, user.pw_gid))

@@ -13,6 +13,8 @@ import json
 import os
 from typing import IO, Any, Dict, List, Optional, Sequence, Tuple
 
+from ansible_collections.baremetal.kea.plugins.module_utils import _durable
+
 VERSION = 1
 DIRECTORY = "/var/lib/baremetal-kea"
 
@@ -73,15 +75,4 @@ class Journal:
 
     def _write(self) -> None:
         os.makedirs(self._directory, mode=0o755, exist_ok=True)
-        candidate = f"{self._path}.candidate"
-        with open(candidate, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o600)
-            json.dump(self._state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.rename(candidate, self._path)
-        handle = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        _durable.replace(self._path, json.dumps(self._state).encode(), 0o600)

@@ -18,7 +18,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Union
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _kea_info, _systemd
+from ansible_collections.baremetal.kea.plugins.module_utils import _durable, _kea_info, _systemd
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import top_of_path
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MISSING, Document
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import KeaJsonError, secrets_in
@@ -234,11 +234,7 @@ class Move:
     def _swap(self, candidate: str) -> None:
         try:
             os.rename(candidate, self._path)
-            handle = os.open(os.path.dirname(self._path), os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            _durable.sync(os.path.dirname(self._path))
         except OSError as error:
             raise LeaseMoveError(f"{self._path} cannot be written: {error.strerror}") from error
 

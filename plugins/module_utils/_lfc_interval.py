@@ -9,6 +9,7 @@ import json
 import os
 from typing import Any, NamedTuple, Optional
 
+from ansible_collections.baremetal.kea.plugins.module_utils import _durable
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MISSING, Document
 
 DIRECTORY = "/var/lib/baremetal-kea"
@@ -74,11 +75,7 @@ class Kept:
     def write(self, found: Found) -> None:
         """Lasting before the configuration is touched."""
         os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
-        with open(f"{self.path}.new", "w", encoding="utf-8") as file:
-            json.dump(found._asdict(), file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(f"{self.path}.new", self.path)
+        _durable.replace(self.path, json.dumps(found._asdict()).encode(), 0o644)
 
     def forget(self) -> None:
         """It was given back."""

@@ -10,7 +10,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _lfc_lock, _lfc_units, _systemd
+from ansible_collections.baremetal.kea.plugins.module_utils import _durable, _lfc_lock, _lfc_units, _systemd
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import KeaConfigError, update
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import Document
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_service import KeaService, KeaServiceError
@@ -222,10 +222,7 @@ class Timer:
                 if os.path.exists(path):
                     os.unlink(path)
                 continue
-            with open(f"{path}.new", "w", encoding="utf-8") as file:
-                file.write(units[path])
-                os.fchmod(file.fileno(), 0o644)
-            os.replace(f"{path}.new", path)
+            _durable.replace(path, units[path].encode(), 0o644)
         self._systemctl("daemon-reload")
 
     def _remove_reports(self) -> None:

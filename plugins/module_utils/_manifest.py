@@ -16,6 +16,8 @@ import json
 import os
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
+from ansible_collections.baremetal.kea.plugins.module_utils import _durable
+
 DIRECTORY = "/var/lib/baremetal-kea"
 VERSION = 1
 
@@ -95,7 +97,7 @@ class Manifest:
         path = os.path.join(self._copies, digest)
         if not os.path.exists(path):
             os.makedirs(self._copies, mode=0o700, exist_ok=True)
-            _replace(path, content)
+            _durable.replace(path, content, 0o600)
         return digest
 
     def copy(self, digest: str) -> bytes:
@@ -119,7 +121,7 @@ class Manifest:
             "releases": self.releases,
             "entries": [entry._asdict() for entry in self.entries.values()],
         }
-        _replace(self.path, (json.dumps(document, indent=1) + "\n").encode())
+        _durable.replace(self.path, (json.dumps(document, indent=1) + "\n").encode(), 0o600)
         self.exists = True
         wanted = {state["sha256"] for state in self._states() if state and "sha256" in state}
         for name in os.listdir(self._copies) if os.path.isdir(self._copies) else []:
@@ -145,19 +147,3 @@ class Manifest:
         self.entries = {entry.key: entry for entry in entries}
         self.unfinished, self.deployed = document["unfinished"], document["deployed"]
         self.releases = document["releases"]
-
-
-def _replace(path: str, content: bytes) -> None:
-    """One rename, and on the disk before and after it."""
-    candidate = f"{path}.new"
-    with open(candidate, "wb") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(candidate, path)
-    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -15,6 +15,7 @@ import shutil
 import stat
 from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, Optional, Sequence
 
+from ansible_collections.baremetal.kea.plugins.module_utils import _durable
 from ansible_collections.baremetal.kea.plugins.module_utils import (
     _manifest_packages,
     _manifest_postgres,
@@ -78,13 +79,8 @@ def _put_file(module: AnsibleModule, manifest: Manifest, name: str, state: State
     elif state["state"] == "file" and _look_file(module, name).get("sha256") == state["sha256"]:
         _own(name, state)
     elif state["state"] == "file":
-        candidate = f"{name}.returning"
-        with open(os.open(candidate, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(manifest.copy(state["sha256"]))
-            file.flush()
-            os.fsync(file.fileno())
-        _own(candidate, state)
-        os.replace(candidate, name)
+        owner = (state["uid"], state["gid"])
+        _durable.replace(name, manifest.copy(state["sha256"]), int(state["mode"], 8), owner)
 
 
 def _own(path: str, state: State) -> None:

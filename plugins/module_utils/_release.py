@@ -20,6 +20,8 @@ import shutil
 import tarfile
 from typing import Dict, List, Optional, Sequence, Tuple
 
+from ansible_collections.baremetal.kea.plugins.module_utils import _durable
+
 VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 PACKAGE = "kea_lease_monitor"
 MIGRATION = re.compile(r"^v([0-9]{4})\.py$")
@@ -102,7 +104,7 @@ class Releases:
         if os.path.isdir(self.path(name)):
             os.rename(self.path(name), self.path(f".old-{name}"))
         os.rename(unfinished, self.path(name))
-        _sync_directory(self._directory)
+        _durable.sync(self._directory)
         self._remove_unfinished()
 
     def activate(self, name: str) -> None:
@@ -119,7 +121,7 @@ class Releases:
             os.remove(temporary)
         os.symlink(target, temporary)
         os.rename(temporary, path)
-        _sync_directory(os.path.dirname(path))
+        _durable.sync(os.path.dirname(path))
         return True
 
     def prune(self, keep: Sequence[str] = ()) -> List[str]:
@@ -172,20 +174,7 @@ def _digest(files: Files) -> str:
 
 
 def _write(path: str, content: bytes) -> None:
-    # Explicit modes: the umask of a hardened host must not keep the daemon's user from its own code.
     folder = os.path.dirname(path)
     os.makedirs(folder, exist_ok=True)
     os.chmod(folder, 0o755)
-    with open(path, "wb") as file:
-        file.write(content)
-        os.fchmod(file.fileno(), 0o644)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_directory(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _durable.write(path, content, 0o644)

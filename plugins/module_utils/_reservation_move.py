@@ -17,7 +17,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Sequence
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _postgres, _reservation_rows
+from ansible_collections.baremetal.kea.plugins.module_utils import _durable, _postgres, _reservation_rows
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres_copy import copy_in
 from ansible_collections.baremetal.kea.plugins.module_utils._reservation_rows import Key, Reservation
 
@@ -240,14 +240,6 @@ def _text(path: str) -> str:
 
 def _replace(path: str, text: str) -> None:
     """As its directory's owner, and for its group."""
-    directory, name = os.path.split(path)
-    candidate = os.path.join(directory, f".{name}.candidate")
-    owner = os.stat(directory)
-    with open(candidate, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o640)
-        if os.geteuid() == 0:
-            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(candidate, path)
+    directory = os.stat(os.path.dirname(path))
+    owner = (directory.st_uid, directory.st_gid) if os.geteuid() == 0 else None
+    _durable.replace(path, text.encode(), 0o640, owner)

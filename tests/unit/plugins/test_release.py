@@ -110,7 +110,7 @@ def test_killed_while_writing_leaves_nothing_that_counts(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(_release, "_sync_directory", kill)
+        patch.setattr(_release._durable, "sync", kill)
         patch.setattr(os, "rename", kill)
         with pytest.raises(Killed):
             releases.install(release_name(files), files)
