@@ -37,7 +37,7 @@ class Killed(Host):
     def kill_until_done(self, name: str, **variables: Any) -> list[str]:
         """The tasks behind which it was killed."""
         tasks: list[str] = []
-        for _ in range(MOST):
+        for _time in range(MOST):
             code, said = self.play(name, kill=True, **variables)
             if code == 0:
                 return tasks
