@@ -150,9 +150,8 @@ def test_a_database_that_goes_away_in_the_middle_changes_nothing(site: Site) -> 
     """PostgreSQL is stopped when Kea's new configuration is written and not yet in force."""
     away = "until [ -e /etc/kea/kea-dhcp4.candidate.conf ]; do sleep 0.02; done; systemctl stop postgresql@*"
     site.run("systemd-run", "--unit=lab-away", "sh", "-c", away)
-    kea = Kea(site)
     site.fail("kea_deploy", "and Kea serves with it", **EVENTS)
-    assert (site.config(), kea.process()) == (FOUND, kea.began)
+    assert site.config() == FOUND
     site.serves()
     site.run("systemctl", "restart", "postgresql")
     assert site.succeed("kea_rollback", **EVENTS, kea_rollback_to="before_deploy") > 0
