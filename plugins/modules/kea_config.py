@@ -122,20 +122,20 @@ from ansible_collections.baremetal.kea.plugins.module_utils._kea_path import for
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import KeaJsonError, secrets_in
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_tls import KeaTlsError
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import KeaVersionError
+from ansible_collections.baremetal.kea.plugins.module_utils._secrets import mask_only
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **config_options(),
-            "settings": {"type": "dict", "default": {}},
+            "settings": {"type": "dict", "default": {}, "no_log": True},
             "absent": {"type": "list", "elements": "str", "default": []},
-            "databases": {"type": "list", "elements": "dict", "default": []},
+            "databases": {"type": "list", "elements": "dict", "default": [], "no_log": True},
         },
         supports_check_mode=True,
-        no_log=True,  # the settings may hold passwords, and would go to the system log before they can be masked
     )
-    module.no_log_values.update(filter(None, secrets_in(module.params["settings"])))
+    mask_only(module, secrets_in([module.params["settings"], module.params["databases"]]))
     try:
         settings = Settings(module.params["settings"], module.params["absent"])
         if module.params["databases"]:

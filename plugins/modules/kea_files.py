@@ -96,6 +96,7 @@ changed_paths:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._host_files import HostFileError, Wanted, bring_about
+from ansible_collections.baremetal.kea.plugins.module_utils._secrets import mask_only
 
 
 def main() -> None:
@@ -105,7 +106,7 @@ def main() -> None:
                 "type": "list",
                 "elements": "dict",
                 "required": True,
-                "no_log": False,
+                "no_log": True,
                 "options": {
                     "path": {"type": "path", "required": True},
                     "state": {"type": "str", "choices": ["file", "directory", "absent"], "default": "file"},
@@ -120,10 +121,9 @@ def main() -> None:
             },
         },
         supports_check_mode=True,
-        no_log=True,  # a content may be secret, and would go to the system log before it can be masked
     )
     wanted = [Wanted(**one) for one in module.params["files"]]
-    module.no_log_values.update(one.content for one in wanted if one.secret and one.content)
+    mask_only(module, [one.content for one in wanted if one.secret])
     diffs = {}
     try:
         for one in wanted:

@@ -26,7 +26,7 @@ from authority import Certificate
 def run_module(module_name: str, /, check: bool = False, **options: Any) -> dict[str, Any]:
     """The result of a module; C(failed) is always there."""
     module = importlib.import_module(f"ansible_collections.baremetal.kea.plugins.modules.{module_name}")
-    arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True}
+    arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True, "_ansible_no_log": False}
     output = io.StringIO()
     # A module has a process of its own; here the warnings of the one before it must be forgotten.
     warnings._global_warnings.clear()
