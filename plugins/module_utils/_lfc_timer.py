@@ -248,7 +248,9 @@ class Timer:
         return done
 
     def _journal(self) -> List[str]:
-        command = ["journalctl", "--unit", self._names["service"], "--lines", str(JOURNAL_LINES)]
+        """Of its last run."""
+        _code, run, _err = self._systemctl("show", "--property=InvocationID", "--value", self._names["service"])
+        command = ["journalctl", f"_SYSTEMD_INVOCATION_ID={run.strip()}", "--lines", str(JOURNAL_LINES)]
         lines: List[str] = self._module.run_command([*command, "--no-pager", "--output", "cat"])[1].splitlines()
         return lines
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 UNDEFINED_TABLE = "42P01"
 DEFAULT_LOCK_TIMEOUT = 250
+IDLE_IN_TRANSACTION = 2000
+"""Milliseconds."""
 # CREATE and DROP INDEX CONCURRENTLY wait for old transactions while they hold a lock that stops no reader and no
 # writer; so they may wait long, but not for ever behind a forgotten session.
 CONCURRENTLY_LOCK_TIMEOUT = 60_000
@@ -46,6 +48,7 @@ NEXT_STEPS = {
     "08": "Check login_host, login_port and that the server runs; the TLS options when it is a certificate.",
     "25006": "This is a standby or a read-only session: connect to the primary.",
     "28000": "Check login_user and pg_hba.conf; with peer authentication run the task as the system user of that name.",
+    "25P03": "The host was too slow, or stood still, amid a transaction; it was rolled back. Run the task again.",
     "28P01": "Check login_user and login_password.",
     "2BP01": "Something that this collection did not make depends on the object: remove that first.",
     "3D000": "Create the database first, or correct login_db.",
@@ -162,6 +165,8 @@ def connect(params: Mapping[str, Any], readonly: bool = False) -> Iterator[exten
             run(cursor, compose(cursor, "SET ROLE {role}", role=params["session_role"]))
         run(cursor, "SET search_path = pg_catalog, pg_temp")
         set_lock_timeout(cursor, params.get("lock_timeout", DEFAULT_LOCK_TIMEOUT))
+        # A module that is frozen or cut off amid a transaction must not keep Kea's tables locked.
+        run(cursor, f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION}")
         yield cursor
     finally:
         connection.close()

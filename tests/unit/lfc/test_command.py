@@ -129,6 +129,14 @@ def test_what_a_hanging_kea_lfc_writes_is_not_taken_from_it(stand_in: StandIn, m
     assert "kea-lfc is still at work as process" in stand_in.kea.state()["message"]
 
 
+def test_half_a_row_of_a_killed_kea_lfc_is_not_written_on(stand_in: StandIn) -> None:
+    files = stand_in.kea.files
+    Path(files.current).write_text(f"{COLUMNS}\n{row(1)}{row(2)}")
+    Path(files.output).write_text(f"{COLUMNS}\n{row(7)[:20]}")
+    assert stand_in.kea.clean("command") == DONE
+    assert Path(files.previous).read_text().splitlines()[1:] == [row(1).strip(), row(2).strip()]
+
+
 def test_a_recycled_pid_would_be_running_already_for_ever(stand_in: StandIn) -> None:
     Path(stand_in.kea.files.pid).write_text(str(os.getpid()))
     assert stand_in.kea.clean("command") == BUSY

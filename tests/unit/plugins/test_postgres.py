@@ -72,10 +72,26 @@ def test_the_session_role_is_who_acts(database: Database) -> None:
     assert not database.notify(session_role=KEA)["changed"]
 
 
-def test_check_mode_cannot_write(database: Database) -> None:
+def connection_options(database: Database) -> dict:
     params = {"login_unix_socket": database.cluster.directory, "login_db": database.name, "login_user": "postgres"}
-    defaults = {name: option.get("default") for name, option in _postgres.argument_spec().items()}
-    with _postgres.connect({**defaults, **params}, readonly=True) as cursor:
+    return {**{name: option.get("default") for name, option in _postgres.argument_spec().items()}, **params}
+
+
+def test_a_module_that_stands_still_amid_a_transaction_keeps_no_lock(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_postgres, "IDLE_IN_TRANSACTION", 200)
+    options = connection_options(database)
+    with _postgres.connect(options) as frozen, _postgres.connect({**options, "lock_timeout": 20_000}) as kea:
+        _postgres.run(frozen, "BEGIN")
+        _postgres.run(frozen, "LOCK TABLE public.hosts")
+        _postgres.run(kea, "UPDATE public.hosts SET hostname = ''")  # waits until the server ended the other
+        with pytest.raises(_postgres.PostgresError, match=r"idle-in-transaction|closed the connection"):
+            _postgres.run(frozen, "COMMIT")
+
+
+def test_check_mode_cannot_write(database: Database) -> None:
+    with _postgres.connect(connection_options(database), readonly=True) as cursor:
         with pytest.raises(_postgres.PostgresError) as raised:
             _postgres.run(cursor, "CREATE TABLE public.x ()")
         assert raised.value.sqlstate == "25006"

@@ -75,6 +75,8 @@ def command(host: Host) -> Steps:
     yield "look for traces of a killed run"
     mend_pid_file(files)
     lease_files.check_access([files.current, files.rotated, files.previous, files.completed])
+    if cleaning(files) is None:
+        _forget_output(files)
     host.report.before(files)
     former = lease_files.stamp(files.previous)
     yield "ask Kea for kea-lfc-start"
@@ -144,9 +146,7 @@ def _finish_interrupted(host: Host) -> Generator[str, None, bool]:
 def _clean(host: Host, outcome: str = "cleaned") -> Steps:
     files = host.files
     yield "run kea-lfc"
-    # What a killed kea-lfc left is only ever a copy, and the next one would write on behind its half row (seen in 2.2).
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(files.output)
+    _forget_output(files)
     host.report.before(files)
     former = lease_files.stamp(files.previous)
     said = host.kea.clean(files, host.lock)
@@ -154,6 +154,12 @@ def _clean(host: Host, outcome: str = "cleaned") -> Steps:
     yield "write it down"
     host.report.discarded(said.discarded)
     host.report.after(files, outcome)
+
+
+def _forget_output(files: LeaseFiles) -> None:
+    """What a killed kea-lfc left is a copy, and the next one would write on behind its half row (seen in 2.2)."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(files.output)
 
 
 def _reload(host: Host) -> None:
