@@ -44,6 +44,11 @@ class Wanted(NamedTuple):
     force: bool
 
 
+_REFUSE_LATECOMERS = """BEGIN IF EXISTS (SELECT FROM {events}) THEN
+    RAISE EXCEPTION 'an event came just now, so nothing was changed' USING ERRCODE = 'object_in_use';
+END IF; END"""
+
+
 def count_waiting(cursor: extensions.cursor, event_schema: str) -> int:
     """Events that nobody has pruned yet. Raises PostgresError, also when there is no event table."""
     query = _postgres.compose(cursor, "SELECT count(*) FROM {events}", events=(event_schema, _notify_sql.EVENTS))
@@ -90,9 +95,10 @@ def ensure(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks, ch
         _postgres_preflight.await_turn(cursor)
     before = _read(cursor, wanted)
     after = _present(cursor, wanted, before) if wanted.present else _absent(cursor, wanted, before)
+    queries = _notify_changes.Changes(cursor, wanted.schema, wanted.event_schema, before, after).statements()
     if before["event_table"] and not after["event_table"] and not wanted.force:
         _refuse_waiting(cursor, wanted)
-    queries = _notify_changes.Changes(cursor, wanted.schema, wanted.event_schema, before, after).statements()
+        queries = [*_latecomers_refused(cursor, wanted), *queries]
     if queries:
         _postgres_preflight.refuse_standby(cursor)
         _notify_rights.Needs(cursor, wanted.schema, wanted.event_schema, before, after).refuse_missing(queries)
@@ -238,6 +244,14 @@ def _refuse_waiting(cursor: extensions.cursor, wanted: Wanted) -> None:
             "changed. Let the monitor read them, or set force to drop them",
             waiting_events=waiting,
         )
+
+
+def _latecomers_refused(cursor: extensions.cursor, wanted: Wanted) -> List[str]:
+    """Behind the lock nobody can write an event any more; until then one may have come since they were counted."""
+    events = (wanted.event_schema, _notify_sql.EVENTS)
+    body = _postgres.Literal(_postgres.compose(cursor, _REFUSE_LATECOMERS, events=events))
+    lock = _postgres.compose(cursor, "LOCK TABLE {events} IN ACCESS EXCLUSIVE MODE", events=events)
+    return [lock, _postgres.compose(cursor, "DO {body}", body=body)]
 
 
 def _verify(found: State, after: State) -> None:

@@ -51,6 +51,7 @@ NEXT_STEPS = {
     "25P03": "The host was too slow, or stood still, amid a transaction; it was rolled back. Run the task again.",
     "28P01": "Check login_user and login_password.",
     "2BP01": "Something that this collection did not make depends on the object: remove that first.",
+    "55006": "Let the monitor read the events and run the task again, or set force to drop them.",
     "3D000": "Create the database first, or correct login_db.",
     "3F000": NO_KEA_SCHEMA,
     "42501": "Log in as a superuser or the owner of Kea's tables (login_user, session_role), or grant what is named.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils import _lease_notify
 from postgres_helpers import KEA, MONITOR
 
 if TYPE_CHECKING:
@@ -62,6 +63,17 @@ def test_the_whole_life(database: Database) -> None:
     assert removed["queries"] == checked["queries"]
     assert database.fetch(CATALOGUE) == as_kea_made_it
     assert not database.notify(state="absent")["changed"]
+
+
+def test_an_event_that_comes_after_they_were_counted_is_not_dropped(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.notify()
+    monkeypatch.setattr(_lease_notify, "_refuse_waiting", lambda *_: database.lease())
+    refused = database.notify(state="absent")
+    assert refused["sqlstate"] == "55006"
+    assert "an event came just now, so nothing was changed" in refused["msg"]
+    assert database.ops() == "I"
 
 
 DRIFT = {
