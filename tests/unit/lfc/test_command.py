@@ -121,7 +121,7 @@ def test_what_a_hanging_kea_lfc_writes_is_not_taken_from_it(stand_in: StandIn, m
 
         def hang(step: str) -> None:
             if step == "wait for kea-lfc":
-                stack.enter_context(hanging(stand_in.kea))
+                stack.enter_context(hanging(stand_in.kea.files))
                 output.write_text("half a ro")
 
         assert stand_in.kea.clean("command", hang) == FAILED

@@ -328,7 +328,7 @@ def test_the_reload_that_finishes_an_interrupted_run_is_tested_first_too(kea: Se
 
 def test_a_clean_up_of_keas_own_that_hangs_is_no_success(kea: Server) -> None:
     until(lambda: kea.ask("status-get")["arguments"]["uptime"] > 2, "an uptime of two intervals")
-    with hanging(kea):
+    with hanging(kea.files):
         assert kea.clean("finish", **{"lfc-interval": "3600"}) == DONE
         assert kea.clean("finish", **{"lfc-interval": "1"}) == FAILED
     assert "has not cleaned up for two of its intervals" in message(kea)

@@ -68,12 +68,12 @@ def row(number: int, expire: int = 2000000000) -> str:
 
 
 @contextlib.contextmanager
-def hanging(kea: Server) -> Iterator[None]:
-    """A kea-lfc that works on that Kea's files and never ends."""
-    command = ["kea-lfc", "-c", "import signal; signal.pause()", kea.files.pid]
+def hanging(files: LeaseFiles) -> Iterator[None]:
+    """A kea-lfc that works on these files and never ends. Its name can be read only a moment after its start."""
+    command = ["kea-lfc", "-c", "import signal; signal.pause()", files.pid]
     with subprocess.Popen(command, executable=need("python3")) as process:
         try:
-            until(lambda: cleaning(kea.files) == process.pid, "it")
+            until(lambda: cleaning(files) == process.pid, "it")
             yield
         finally:
             process.kill()

@@ -28,6 +28,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._release import pack
 from kea_helpers import need
 from kea_lfc_cleanup import files as runtime_files
 from kea_lfc_cleanup.cli import parser
+from lfc.world import hanging
 
 PROGRAM = Path(__file__).resolve().parents[3] / "roles/kea_lfc_timer/files"
 
@@ -197,15 +198,13 @@ def test_the_play_waits_for_a_clean_up_and_gives_up_in_time(tmp_path: Path) -> N
 
 
 def test_the_play_waits_for_a_clean_up_of_keas_own(tmp_path: Path) -> None:
-    path = str(tmp_path / "kea-leases4.csv")
-    command = ["kea-lfc", "-c", "import signal; signal.pause()", f"{path}.pid"]
-    with subprocess.Popen(command, executable=need("python3")) as running:
-        with pytest.raises(_lfc_lock.LockError, match="kea-lfc at work on"), _lfc_lock.no_cleanup(path, 0.3):
-            pass
-        running.kill()
-        running.wait()
-        with _lfc_lock.no_cleanup(path, 0.3):
-            pass
+    files = runtime_files.LeaseFiles(str(tmp_path / "kea-leases4.csv"))
+    with hanging(files), pytest.raises(_lfc_lock.LockError, match="kea-lfc at work on"), _lfc_lock.no_cleanup(
+        files.current, 0.3
+    ):
+        pass
+    with _lfc_lock.no_cleanup(files.current, 0.3):
+        pass
 
 
 def test_nothing_is_waited_for_where_no_lease_file_can_be() -> None:
