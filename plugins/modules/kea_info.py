@@ -225,7 +225,7 @@ lfc:
         - What the last run wrote down; times are seconds since the epoch. C(outcome) is V(cleaned), V(finished) (what
           another one had begun), V(nothing) (there was nothing to do), V(busy) (others were at work) or V(failed).
         - C(strategy), C(why), C(message), C(finished), C(seconds), C(reload_seconds), C(rows_before), C(rows_after),
-          C(rows_discarded), C(bytes_before), C(bytes_after) and C(last_success).
+          C(rows_discarded), C(bytes_before), C(bytes_after), C(last_success) and C(busy_since).
       type: dict
 move:
   description: What M(baremetal.kea.kea_lease_move) remembers.

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kea_lfc_cleanup import strategies
+from kea_lfc_cleanup import processes, strategies
 from kea_lfc_cleanup.cli import BUSY, DONE, FAILED
 
-from lfc.world import COLUMNS, Server, hanging, need, row
+from lfc.world import COLUMNS, Server, hanging, need, row, until
 
 # src/share/api/kea-lfc-start.json at 3.1.2 and later.
 STARTED = {"result": 0, "text": "kea-lfc started"}
@@ -114,7 +114,7 @@ def test_started_is_not_believed_either(stand_in: StandIn, lfc: str) -> None:
 
 
 def test_what_a_hanging_kea_lfc_writes_is_not_taken_from_it(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strategies, "_DEADLINE", 0.3)
+    monkeypatch.setattr(processes, "DEADLINE", 0.3)
     stand_in.lfc = need("true")
     output = Path(stand_in.kea.files.output)
     with contextlib.ExitStack() as stack:
@@ -147,3 +147,14 @@ def test_a_recycled_pid_would_be_running_already_for_ever(stand_in: StandIn) -> 
 def test_a_real_kea_without_the_command(kea: Server) -> None:
     assert kea.clean("command") == FAILED
     assert "Kea cannot do that ('kea-lfc-start' command not supported.): deploy again" in kea.state()["message"]
+
+
+def test_killed_before_every_step(stand_in: StandIn) -> None:
+    files = stand_in.kea.files
+    steps = ["look for traces of a killed run", "ask Kea for kea-lfc-start", "wait for kea-lfc"]
+    for number, step in enumerate(steps, 1):
+        Path(files.current).write_text(f"{COLUMNS}\n{row(number)}")
+        assert stand_in.kea.killed_before(number, "command") == step
+        until(lambda: stand_in.kea.clean("command") == DONE, "a run after the kea-lfc of the killed one")
+        assert row(number) in Path(files.previous).read_text().splitlines(keepends=True)
+        assert stand_in.kea.leftovers() == []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kea_lfc_cleanup import strategies
+from kea_lfc_cleanup import processes, strategies
 from kea_lfc_cleanup.cli import BUSY, DONE, FAILED
+from kea_lfc_cleanup.files import locked
 
 from lfc.world import COLUMNS, Server, hanging, need, row, until
 
@@ -349,3 +351,47 @@ def test_a_success_stays_known_over_a_failure(kea: Server) -> None:
     assert kea.clean("rotate") == FAILED
     found = json.loads((kea.path / "state4.json").read_text())
     assert found["last_success"] == success < found["finished"]
+
+
+def test_the_figures_of_the_last_clean_up_stay_known(kea: Server) -> None:
+    kea.add([1, 2])
+    kea.add([1], "update", 2000000100)
+    assert kea.clean("rotate") == DONE
+    kea.stop()
+    assert kea.clean("rotate") == FAILED
+    found = kea.state()
+    assert (found["outcome"], found["rows_before"], found["rows_after"]) == ("failed", 3, 2)
+    assert found["bytes_before"] > found["bytes_after"] > 0
+    metrics = (kea.path / "kea_lfc4.prom").read_text()
+    assert 'kea_lfc_rows_before{family="4"} 3' in metrics
+    assert 'outcome="failed"' in metrics
+
+
+def test_a_kea_lfc_that_hangs_is_killed_and_told(kea: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    kea.add([1])
+    expected = kea.leases()
+    hangs = kea.path / "kea-lfc"
+    hangs.write_text("#!/bin/sh\nexec sleep 100\n")
+    hangs.chmod(0o755)
+    monkeypatch.setattr(processes, "DEADLINE", 0.3)
+    assert kea.clean("rotate", **{"kea-lfc": str(hangs)}) == FAILED
+    assert "kea-lfc did not end within 0 s and was killed: look whether the disk" in message(kea)
+    monkeypatch.undo()
+    assert kea.clean("rotate") == DONE
+    assert kea.state()["outcome"] == "finished"
+    assert kea.leases() == expected
+
+
+def test_who_is_at_work_for_too_long_hangs(kea: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    with locked(kea.files.lock):
+        assert kea.clean("rotate") == BUSY
+        since = kea.state()["busy_since"]
+        assert kea.clean("rotate") == BUSY
+        monkeypatch.setattr(processes, "DEADLINE", 0.0)
+        for _ in range(2):
+            assert kea.clean("rotate") == FAILED
+            assert kea.state()["busy_since"] == since
+        assert re.search("holds .*; nothing was done, and so it was for 0 s: look what that waits for", message(kea))
+    monkeypatch.undo()
+    assert kea.clean("rotate") == DONE
+    assert kea.state()["busy_since"] is None

@@ -63,6 +63,31 @@ def test_killed_before_every_step(kea: Server, restart: bool) -> None:
     assert len(killed) == 7, killed
 
 
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize(
+    ("number", "left_before", "steps"),
+    [
+        (
+            4,
+            "reload Kea",
+            ["look for traces of a killed run", "put the lease file back", "see that Kea's own clean-up runs"],
+        ),
+        (6, "run kea-lfc", ["look for traces of a killed run", "run kea-lfc", "write it down"]),
+    ],
+)
+def test_finishing_what_was_killed_is_killed_before_every_step(
+    kea: Server, number: int, left_before: str, steps: list[str], restart: bool
+) -> None:
+    prepare(kea)
+    assert kea.killed_before(number, "rotate") == left_before
+    for step, name in enumerate(steps, 1):
+        expected = kea.leases()
+        assert kea.killed_before(step, "finish") == name
+        assert kea.leases() == expected
+        old_pid_file(kea)
+    check(kea, restart, number)
+
+
 def traced(call: str, number: int, command: list[str]) -> list[str]:
     """That command, killed as it is about to make the system call of that name for the time of that number."""
     inject = f"inject={call}:signal=SIGKILL:when={number}"

@@ -29,7 +29,9 @@ COLUMNS = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqd
 # Counts the steps and kills itself, and nothing else, before the one that it was told.
 KILLED_BEFORE = """
 import os, signal, sys
+from kea_lfc_cleanup import strategies
 from kea_lfc_cleanup.cli import main
+strategies._JUST_ROTATED = 0.0  # what is left here is young
 left = int(sys.argv[1])
 def on_step(step):
     global left

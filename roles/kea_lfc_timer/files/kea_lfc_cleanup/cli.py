@@ -37,29 +37,26 @@ def parser() -> argparse.ArgumentParser:
 def main(words: Sequence[str], on_step: Optional[Callable[[str], None]] = None) -> int:
     """Returns the exit code. C(on_step) is told each step before it is taken."""
     options = parser().parse_args(words)
-    report = Report(options.strategy, options.why, options.lfc_interval)
+    report = Report(options.strategy, options.why, options.lfc_interval, options.state_directory, options.family)
     code = DONE
     try:
         run(options, report, on_step or (lambda step: print(f"next: {step}", flush=True)))
     except BusyError as busy:
-        report.failed("busy", str(busy))
-        code = BUSY
+        code = FAILED if report.busy(str(busy)) else BUSY
     except CleanupError as error:
-        report.failed("failed", str(error))
+        report.failed(str(error))
         code = FAILED
     except OSError as error:
-        report.failed("failed", f"{error}: no row of a lease is lost; look at that file, then run this again")
+        report.failed(f"{error}: no row of a lease is lost; look at that file, then run this again")
         code = FAILED
     report.close()
     # Before anything is written, because the disk may be full.
     print(report.sentence(), flush=True)
     try:
-        report.write(options.state_directory, options.family)
+        report.write()
     except OSError as error:
         where = options.state_directory
-        report.failed(
-            "failed", f"the report cannot be written ({error}): make room or mend {where}, then run this again"
-        )
+        report.failed(f"the report cannot be written ({error}): make room or mend {where}, then run this again")
         print(report.sentence(), flush=True)
         code = FAILED
     return code

@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, List, Mapping, NamedTuple
 
+from kea_lfc_cleanup import processes
 from kea_lfc_cleanup.errors import CleanupError
 from kea_lfc_cleanup.files import LeaseFiles
 
@@ -91,7 +92,7 @@ class Kea:
                 f"Kea would refuse to reload ({_last_line(done.stdout)}): mend {self.config}, nothing was done"
             )
         status = self.ask("status-get")
-        if status.result:
+        if status.result or "reload" not in status.arguments:
             raise CleanupError("Kea answers that it is not well: look into its journal, nothing was done")
         # Between two times of whole seconds (seen in 2.2), so that the commit may have been up to a second later.
         if os.stat(self.config).st_mtime > time.time() - float(status.arguments["reload"]) + 1:
@@ -103,18 +104,26 @@ class Kea:
     def clean(self, files: LeaseFiles, lock: int) -> Lfc:
         """Run kea-lfc on what is there.
 
-        It inherits the lock, so that nobody reloads Kea while it runs, even if this program is killed.
+        It inherits the lock, so that nobody reloads Kea while it runs, even if this program is killed. Raises
+        CleanupError if it does not end.
         """
         command = [self.lfc, f"-{self.family}", "-d", "-p", files.pid, "-x", files.previous, "-i", files.rotated]
         command += ["-o", files.output, "-f", files.completed, "-c", "ignored"]
-        done = subprocess.run(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-            env={**os.environ, **_ENVIRONMENT},
-            pass_fds=(lock,),
-        )
+        try:
+            done = subprocess.run(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                check=False,
+                env={**os.environ, **_ENVIRONMENT},
+                pass_fds=(lock,),
+                timeout=processes.DEADLINE,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CleanupError(
+                f"kea-lfc did not end within {error.timeout:.0f} s and was killed: look whether the disk of "
+                f"{files.current} answers, then run this again (no row of a lease is lost)"
+            ) from error
         said = done.stdout.decode("utf-8", "replace")
         discarded = sum(int(number) for number in _DISCARDED.findall(said))
         return Lfc(max(0, -done.returncode), _ERROR.findall(said), discarded)

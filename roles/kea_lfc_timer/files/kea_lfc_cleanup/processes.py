@@ -12,6 +12,8 @@ from typing import Optional
 from kea_lfc_cleanup.errors import BusyError
 from kea_lfc_cleanup.files import LeaseFiles
 
+DEADLINE = 3600.0
+"""Seconds after which a kea-lfc that has not ended is taken to hang."""
 YOUNG = 5.0
 """Seconds. A server of Kea 3.1.3 or later writes the PID file before kea-lfc has begun."""
 

@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Iterator
 
+from kea_lfc_cleanup import processes
 from kea_lfc_cleanup.files import LeaseFiles, measure
 
 FIELDS = (
     "strategy", "why", "outcome", "message", "finished", "seconds", "reload_seconds", "rows_before", "rows_after",
-    "rows_discarded", "bytes_before", "bytes_after", "last_success",
+    "rows_discarded", "bytes_before", "bytes_after", "last_success", "busy_since",
 )  # fmt: skip
+_LAST_CLEAN_UP = ("rows_before", "rows_after", "rows_discarded", "bytes_before", "bytes_after")
 
 _METRICS = (
     ("last_run_timestamp_seconds", "finished", "When the last run ended."),
@@ -31,14 +35,17 @@ _METRICS = (
 
 
 class Report:
-    """Filled by the strategy as it goes."""
+    """Filled by the strategy as it goes; knows what the run before it wrote down."""
 
-    def __init__(self, strategy: str, why: str, interval: int = 0) -> None:
+    def __init__(self, strategy: str, why: str, interval: int, directory: str, family: int) -> None:
         self.interval = interval
         """Kea's own lfc-interval, in seconds."""
         self.values: Dict[str, Any] = dict.fromkeys(FIELDS)
         self.values.update(strategy=strategy, why=why, rows_discarded=0)
         self._started = time.monotonic()
+        self._directory, self._family = directory, family
+        self._state = os.path.join(directory, f"state{family}.json")
+        self._former = _read(self._state)
 
     def before(self, files: LeaseFiles) -> None:
         """Measure what kea-lfc is about to read."""
@@ -65,9 +72,20 @@ class Report:
         """There was nothing to do."""
         self.values.update(outcome="nothing", message=message)
 
-    def failed(self, outcome: str, message: str) -> None:
+    def failed(self, message: str) -> None:
         """It did not succeed; the message is one sentence."""
-        self.values.update(outcome=outcome, message=message)
+        self.values.update(outcome="failed", message=message)
+
+    def busy(self, message: str) -> bool:
+        """Somebody else is at work. Returns whether for so long that this is a failure."""
+        now = time.time()
+        since = self.values["busy_since"] = float(self._former.get("busy_since") or now)
+        hangs = now - since > processes.DEADLINE
+        if hangs:
+            self.failed(f"{message}, and so it was for {now - since:.0f} s: look what that waits for")
+        else:
+            self.values.update(outcome="busy", message=message)
+        return hangs
 
     def sentence(self) -> str:
         """For the journal."""
@@ -87,35 +105,48 @@ class Report:
         self.values["seconds"] = time.monotonic() - self._started
         self.values["finished"] = time.time()
 
-    def write(self, directory: str, family: int) -> None:
-        """Write state and metrics; a success stays known over failures that follow."""
+    def write(self) -> None:
+        """Write state and metrics; a success and its figures stay known over runs that cleaned nothing up."""
         found = self.values
-        path = os.path.join(directory, f"state{family}.json")
-        found["last_success"] = _last_success(path)
-        if found["outcome"] in ("cleaned", "finished", "nothing"):
-            found["last_success"] = found["finished"]
-        _replace(path, json.dumps(found, indent=2) + "\n")
-        _replace(os.path.join(directory, f"kea_lfc{family}.prom"), self._metrics(family))
+        done = found["outcome"] in ("cleaned", "finished")
+        if not done:
+            found.update({field: self._former.get(field) for field in _LAST_CLEAN_UP})
+        found["last_success"] = (
+            found["finished"] if done or found["outcome"] == "nothing" else self._former.get("last_success")
+        )
+        with self._alone():
+            _replace(self._state, json.dumps(found, indent=2) + "\n")
+            _replace(os.path.join(self._directory, f"kea_lfc{self._family}.prom"), self._metrics())
 
-    def _metrics(self, family: int) -> str:
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """A run that found another at work may report while that one does."""
+        descriptor = os.open(self._directory, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _metrics(self) -> str:
         lines = []
         for name, field, text in _METRICS:
             if self.values[field] is not None:
                 metric = f"kea_lfc_{name}"
                 lines += [f"# HELP {metric} {text}", f"# TYPE {metric} gauge"]
-                lines += [f'{metric}{{family="{family}"}} {self.values[field]}']
+                lines += [f'{metric}{{family="{self._family}"}} {self.values[field]}']
         lines += ["# HELP kea_lfc_last_run Outcome of the last run.", "# TYPE kea_lfc_last_run gauge"]
-        labels = f'family="{family}",strategy="{self.values["strategy"]}",outcome="{self.values["outcome"]}"'
+        labels = f'family="{self._family}",strategy="{self.values["strategy"]}",outcome="{self.values["outcome"]}"'
         return "\n".join([*lines, f"kea_lfc_last_run{{{labels}}} 1", ""])
 
 
-def _last_success(path: str) -> Optional[float]:
+def _read(path: str) -> Dict[str, Any]:
     try:
         with open(path, encoding="utf-8") as file:
-            found = json.load(file)["last_success"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return float(found) if found is not None else None
+            found = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _replace(path: str, text: str) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Callable, Dict, Generator, Iterator
 
 from kea_lfc_cleanup import files as lease_files
+from kea_lfc_cleanup import processes
 from kea_lfc_cleanup.diagnosis import check_result
 from kea_lfc_cleanup.errors import BusyError, CleanupError
 from kea_lfc_cleanup.files import LeaseFiles
@@ -28,7 +29,6 @@ Steps = Iterator[str]
 _BETWEEN_LOOKS = 0.1
 _NOT_BEGUN = 10.0
 """Seconds after which a clean-up that Kea said it started, and that nobody sees, has failed."""
-_DEADLINE = 3600.0
 _JUST_ROTATED = 10.0
 """Seconds. Kea rotates its lease file first and starts kea-lfc then."""
 
@@ -195,7 +195,7 @@ def _await(host: Host, former: lease_files.Stamp) -> None:
         if not running and not host.files.leftovers() and lease_files.stamp(host.files.previous) != former:
             return
         unseen = 0.0 if running else unseen + _BETWEEN_LOOKS
-        if unseen > _NOT_BEGUN or waited > _DEADLINE:
+        if unseen > _NOT_BEGUN or waited > processes.DEADLINE:
             check_result(host.files, former, None)
         host.sleep(_BETWEEN_LOOKS)
         waited += _BETWEEN_LOOKS
