@@ -89,6 +89,10 @@ def _settings(module: AnsibleModule, top: str, timer: Timer) -> Tuple[_lfc_units
             params["on_calendar"], params["interval"], params["randomized_delay"], params["persistent"]
         ),
     )
+    try:
+        _lfc_units.check(settings)
+    except ValueError as error:
+        raise TimerError(str(error)) from error
     return settings, choice
 
 

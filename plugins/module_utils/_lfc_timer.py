@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -45,6 +46,10 @@ class TimerError(Exception):
     def __init__(self, message: str, journal: Optional[List[str]] = None) -> None:
         super().__init__(message)
         self.journal = journal or []
+
+
+INTERVAL_ERRORS = (KeaConfigError, KeaJsonError, KeaServiceError, TimerError)
+"""Of a change of Kea's own lfc-interval."""
 
 
 class Timer:
@@ -91,14 +96,15 @@ class Timer:
                     self._releases.install(name, files)
                     self._releases.activate(name)
                 if renewed:
+                    self._forget_metrics(before["units"], units)
                     self._write(units)
                     self._prove()
                 if renewed or asleep:
                     self._start()
             except (OSError, TimerError) as error:
-                self._go_back(before, taken_over)
-                message = f"The timer is as it was before: {error}"
-                raise TimerError(message, getattr(error, "journal", None)) from error
+                raise TimerError(
+                    f"{self._go_back(before, taken_over)}: {error}", getattr(error, "journal", None)
+                ) from error
             self._releases.prune()
         return renewed or switched or asleep
 
@@ -110,13 +116,13 @@ class Timer:
             self._systemctl("stop", self._names["service"])
         try:
             changed = self._set_interval(False) or bool(before["units"])
-        except (KeaConfigError, KeaJsonError, TimerError):
+        except INTERVAL_ERRORS:
             if before["active"] and not self._check:
                 self._start()
             raise
         if changed and not self._check:
+            self._remove_reports(before["units"])
             self._write({})
-            self._remove_reports()
         if not before["release"] or self._others():
             return changed
         if not self._check:
@@ -156,7 +162,7 @@ class Timer:
             before, _after, self.config_result = update(self._module, edit, self._top)
             if self.config_result["changed"] and not self._check:
                 self._restart_or_go_back(before)
-        except (KeaConfigError, KeaJsonError, TimerError):
+        except INTERVAL_ERRORS:
             if found is None:
                 self._kept.forget()
             raise
@@ -169,10 +175,12 @@ class Timer:
             self._kea.run("restart", SERVES_WITHIN)
         except KeaServiceError as error:
             update(self._module, lambda _now: before, self._top)
-            self._kea.run("restart", SERVES_WITHIN)
-            raise TimerError(
-                f"Kea did not serve with another lfc-interval ({error}); it is as it was before"
-            ) from error
+            said = f"Kea did not serve with another lfc-interval ({error})"
+            try:
+                self._kea.run("restart", SERVES_WITHIN)
+            except KeaServiceError as second:
+                raise TimerError(f"{said}, and neither with the former one ({second}): look into its journal") from error
+            raise TimerError(f"{said}; it is as it was before") from error
 
     def _prove(self) -> None:
         """One run; it waits while others are at work. Raises TimerError."""
@@ -203,7 +211,15 @@ class Timer:
             if code:
                 raise TimerError(f"systemctl {verb} {self._names['timer']} failed: {refused.strip()}")
 
-    def _go_back(self, before: Dict[str, Any], taken_over: bool) -> None:
+    def _go_back(self, before: Dict[str, Any], taken_over: bool) -> str:
+        """Returns how that went, in words."""
+        try:
+            self._restore(before, taken_over)
+        except (OSError, *INTERVAL_ERRORS) as error:
+            return f"The timer could not be put back ({error}), run the play again once the cause is mended"
+        return "The timer is as it was before"
+
+    def _restore(self, before: Dict[str, Any], taken_over: bool) -> None:
         if not before["units"]:
             self._systemctl("disable", "--now", "--quiet", self._names["timer"])
         self._write(before["units"])
@@ -218,22 +234,23 @@ class Timer:
 
     def _write(self, units: Dict[str, str]) -> None:
         for path in self._paths():
-            if path not in units:
-                if os.path.exists(path):
-                    os.unlink(path)
-                continue
-            _durable.replace(path, units[path].encode(), 0o644)
+            if path in units:
+                _durable.replace(path, units[path].encode(), 0o644)
+            else:
+                _unlink(path)
         self._systemctl("daemon-reload")
 
-    def _remove_reports(self) -> None:
+    def _remove_reports(self, units: Dict[str, str]) -> None:
         """Whoever watches them must not take the last one for the truth."""
-        metrics = f"kea_lfc{self._family}.prom"
-        directory = self._module.params["metrics_directory"]
-        names = (metrics, f"state{self._family}.json")
-        paths = [os.path.join(_lfc_units.STATE_DIRECTORY, name) for name in names]
-        for path in [*paths, *([os.path.join(directory, metrics)] if directory else [])]:
-            if os.path.exists(path):
-                os.unlink(path)
+        self._forget_metrics(units, {})
+        for name in (f"kea_lfc{self._family}.prom", f"state{self._family}.json"):
+            _unlink(os.path.join(_lfc_units.STATE_DIRECTORY, name))
+
+    def _forget_metrics(self, before: Dict[str, str], after: Dict[str, str]) -> None:
+        """Those that nobody would renew any more."""
+        former = _lfc_units.metrics_file(before)
+        if former and former != _lfc_units.metrics_file(after):
+            _unlink(former)
 
     def _paths(self) -> List[str]:
         return [os.path.join(_lfc_units.DIRECTORY, name) for name in sorted(self._names.values())]
@@ -253,6 +270,11 @@ class Timer:
         command = ["journalctl", f"_SYSTEMD_INVOCATION_ID={run.strip()}", "--lines", str(JOURNAL_LINES)]
         lines: List[str] = self._module.run_command([*command, "--no-pager", "--output", "cat"])[1].splitlines()
         return lines
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _read(path: str) -> Optional[str]:

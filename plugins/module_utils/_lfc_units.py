@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Dict, List, NamedTuple, Optional
 
 DIRECTORY = "/etc/systemd/system"
@@ -92,6 +93,11 @@ WantedBy=timers.target
 """
 
 
+_METRICS = re.compile(r"^ExecStopPost=\+-/bin/mv --no-target-directory \S+ (\S+)$", re.MULTILINE)
+_PATH = re.compile(r"/[A-Za-z0-9._/+@:=-]*")
+"""What needs no quoting anywhere in a unit."""
+
+
 class Schedule(NamedTuple):
     """When, as systemd.timer(5) writes it."""
 
@@ -118,6 +124,27 @@ class Settings(NamedTuple):
     leases: int
     metrics_directory: Optional[str]
     schedule: Schedule
+
+
+def check(settings: Settings) -> None:
+    """Raises ValueError, with the option, for what systemd would read otherwise than it was meant."""
+    paths = {"metrics_directory": settings.metrics_directory, "the lease file's directory": settings.lease_directory}
+    for name, path in paths.items():
+        if path is not None and not _PATH.fullmatch(path):
+            raise ValueError(f"{name}: {path!r} is no absolute path of letters, digits and the characters ._/+@:=-")
+    schedule = settings.schedule
+    times = {"on_calendar": schedule.calendar, "interval": schedule.interval, "randomized_delay": schedule.delay}
+    for name, text in times.items():
+        if text is not None and not text.isprintable():
+            raise ValueError(f"{name}: {text!r} is more than one line")
+    if settings.leases < 1:
+        raise ValueError(f"leases: {settings.leases} is less than 1")
+
+
+def metrics_file(units: Dict[str, str]) -> Optional[str]:
+    """Where those units copy the metrics to, beside the state directory."""
+    found = _METRICS.search("\n".join(units.values()))
+    return found.group(1) if found else None
 
 
 def unit_names(family: int) -> Dict[str, str]:

@@ -80,6 +80,7 @@ options:
   metrics_directory:
     description:
       - Where node_exporter's textfile collector reads. Without it, the metrics are only in C(/var/lib/kea-lfc).
+      - Those in a former directory, or of a removed timer, are removed.
     type: path
 seealso:
   - module: baremetal.kea.kea_service

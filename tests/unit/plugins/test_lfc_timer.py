@@ -11,6 +11,7 @@ import re
 import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils import _lfc_lock, _lfc_units
@@ -148,6 +149,31 @@ def test_an_interval_in_place_of_a_calendar_and_no_metrics_elsewhere() -> None:
     assert "ExecStopPost" not in service
     assert "OnActiveSec=6h\nOnUnitInactiveSec=6h" in timer
     assert "OnCalendar" not in timer
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_where_units_copy_their_metrics_to(family: int) -> None:
+    settings = SETTINGS._replace(family=family)
+    assert _lfc_units.metrics_file(_lfc_units.render(settings)) == f"/srv/kea_lfc{family}.prom"
+    assert _lfc_units.metrics_file(_lfc_units.render(settings._replace(metrics_directory=None))) is None
+    assert _lfc_units.metrics_file({}) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"metrics_directory": "/srv/my metrics"}, "metrics_directory: '/srv/my metrics' is no absolute path of"),
+        ({"metrics_directory": "/srv/%n"}, "metrics_directory: "),
+        ({"lease_directory": "/srv/$x"}, "the lease file's directory: "),
+        ({"leases": 0}, "leases: 0 is less than 1"),
+        ({"schedule": SETTINGS.schedule._replace(calendar="daily\nUnit=x")}, "on_calendar: 'daily\\\\nUnit=x' is more"),
+        ({"schedule": SETTINGS.schedule._replace(delay="1min\n")}, "randomized_delay: "),
+    ],
+)
+def test_what_systemd_would_read_otherwise_is_refused(changed: dict[str, Any], message: str) -> None:
+    _lfc_units.check(SETTINGS)
+    with pytest.raises(ValueError, match=message.replace("$", r"\$")):
+        _lfc_units.check(SETTINGS._replace(**changed))
 
 
 def test_the_program_of_the_role_is_a_release() -> None:
