@@ -179,7 +179,9 @@ class Timer:
             try:
                 self._kea.run("restart", SERVES_WITHIN)
             except KeaServiceError as second:
-                raise TimerError(f"{said}, and neither with the former one ({second}): look into its journal") from error
+                raise TimerError(
+                    f"{said}, and neither with the former one ({second}): look into its journal"
+                ) from error
             raise TimerError(f"{said}; it is as it was before") from error
 
     def _prove(self) -> None:

@@ -60,8 +60,12 @@ class Needs:
         if not leases:
             return
         table = f"table {self.schema}.{family.table}"
-        if leases != self.after[family.leases_key]:
+        after = self.after[family.leases_key]
+        if leases != after:
             self.rights.of_owner(leases["owner"], table)
+        for reader in set(after["readers"]) - set(leases["readers"]):
+            # Whoever may look into Kea's schema is its owner's to say.
+            self.rights.on_schema("USAGE", self.schema, reader)
         for key in family.triggers:
             if self.before[key] == self.after[key]:
                 continue

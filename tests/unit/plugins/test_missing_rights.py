@@ -113,6 +113,15 @@ def test_a_new_owner_must_be_able_to_own_a_function_there(database: Database, st
     database.notify(state="absent")
 
 
+def test_a_reader_that_may_not_look_into_the_schema_could_read_no_lease(database: Database) -> None:
+    database.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
+    for check in (True, False):
+        refused = database.notify(check=check, readers=[MONITOR])
+        assert f"USAGE on the schema public for the role {MONITOR}" in refused["msg"]
+    database.execute(*re.findall(r"\((GRANT [^)]*)\)", refused["msg"]))
+    assert database.notify(readers=[MONITOR])["changed"]
+
+
 def test_a_reader_may_see_that_nothing_is_to_be_changed(database: Database) -> None:
     """It takes no right to change anything when there is nothing to change."""
     database.constraint()
