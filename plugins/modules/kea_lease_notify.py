@@ -81,6 +81,7 @@ options:
     description:
       - Roles that read events and prune them. They are granted what they need for that, including C(SELECT) on
         the lease tables; nobody else keeps rights on the event objects.
+      - They must hold C(USAGE) on O(schema), as everybody does on C(public); that is not granted here.
       - With O(state=absent), the roles from which C(SELECT) on the lease tables is taken again.
     type: list
     elements: str

@@ -118,6 +118,37 @@ def test_two_runs_at_once_end_in_the_same_state(database: Database, module: str,
     assert [result.get("changed") for result in results] == [True, False], results
 
 
+@pytest.mark.parametrize(
+    ("module", "held", "statement", "writer"),
+    [
+        (
+            "kea_hosts_constraint",
+            "LOCK TABLE hosts IN ACCESS SHARE MODE",
+            "ALTER TABLE",
+            "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type) VALUES ('\\x01', 0)",
+        ),
+        (
+            "kea_lease_notify",
+            "LOCK TABLE lease4 IN ROW EXCLUSIVE MODE",
+            "CREATE TRIGGER",
+            "INSERT INTO lease4 (address, expire, subnet_id, state) VALUES (1, now(), 1, 0)",
+        ),
+    ],
+)
+def test_kea_never_waits_longer_than_lock_timeout(
+    database: Database, module: str, held: str, statement: str, writer: str
+) -> None:
+    """A writer that queues up behind the run, which waits for somebody else, gets its turn while that one stays."""
+    with database.session(autocommit=False) as other, database.session() as kea:
+        other.execute(held)
+        run = start(database, module, lock_timeout=250, lock_retries=2)
+        await_session(database, f"query LIKE '{statement}%' AND wait_event_type = 'Lock'")
+        kea.execute("SET statement_timeout = '2s'")
+        kea.execute(writer)
+        result = json.loads(run.communicate(timeout=60)[0])
+        assert result["sqlstate"] == "55P03", result
+
+
 def test_a_run_that_takes_too_long_is_named(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_postgres_preflight, "TURN_PATIENCE", 0.2)
     with database.session() as other:
