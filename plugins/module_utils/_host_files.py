@@ -67,6 +67,8 @@ def _look(wanted: Wanted) -> State:
         found = os.stat(wanted.path)
     except FileNotFoundError:
         return ABSENT
+    except OSError as error:
+        raise HostFileError(f"{wanted.path} cannot be looked at: {error.strerror}; nothing was changed") from error
     kind = "directory" if stat.S_ISDIR(found.st_mode) else "file"
     if wanted.state not in (kind, "absent"):
         raise HostFileError(f"{wanted.path} is a {kind}, and a {wanted.state} is wanted; nothing was changed")

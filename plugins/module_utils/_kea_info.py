@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 RUN_DIRECTORY = "/run/kea"
 RESERVATIONS_UNIT = "kea-reservations.path"
 MONITOR_ROOT = "/opt/baremetal"
+APPARMOR = "/sys/kernel/security/apparmor"
 ANSWER_TIMEOUT = 5.0  # seconds
 
 
@@ -59,6 +60,7 @@ def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
     found["outdated"] = bool(unit and unit.outdated([path]))
     found["tls_environment"] = _tls_environment(unit)
     found["admin"] = module.get_bin_path("kea-admin")
+    found["confined"] = os.path.isdir(APPARMOR)
     return found
 
 

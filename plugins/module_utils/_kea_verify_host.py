@@ -13,7 +13,7 @@ import stat
 import time
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _kea_info, _manifest_return
+from ansible_collections.baremetal.kea.plugins.module_utils import _kea_info, _manifest_record, _manifest_return
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import Document
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import KeaJsonError, secrets_in, value_of
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest import Manifest, ManifestError
@@ -150,6 +150,7 @@ def _manifest(module: AnsibleModule) -> Dict[str, Any]:
     found: Dict[str, Any] = {"error": "", "unfinished": None, "things": 0, "changed": []}
     try:
         manifest = Manifest()
+        _manifest_record.dismiss(module, manifest)
         if not manifest.exists:
             raise ManifestError("nothing was deployed here yet, as far as the manifest knows")
         found.update(unfinished=manifest.unfinished, things=len(manifest.entries))

@@ -43,12 +43,17 @@ class Entry(NamedTuple):
     made_at: Optional[int] = None
     in_force: Optional[State] = None
     """When the last deployment began, or a former one that was killed; the way back from a failure."""
-    pending: bool = False
-    """Whether the last deployment that may have changed it did not come to its end."""
+    before: Optional[State] = None
+    """When the first deployment began that may have changed it, of those that did not come to their end. None: none."""
 
     @property
     def key(self) -> str:
         return f"{self.kind}:{self.name}"
+
+    @property
+    def pending(self) -> bool:
+        """Whether the last deployment that may have changed it did not come to its end."""
+        return self.before is not None
 
     @property
     def ours(self) -> bool:

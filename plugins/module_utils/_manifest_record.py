@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, List, NamedTuple, Sequence
+from typing import TYPE_CHECKING, List, NamedTuple, Sequence, Tuple
 
 from ansible_collections.baremetal.kea.plugins.module_utils import _manifest_things, _systemd
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest import Entry, Manifest
@@ -47,25 +47,27 @@ def running(module: AnsibleModule, unit: str, things: Sequence[Thing]) -> Runnin
     return Running(True, found.newer(files), found.needs_daemon_reload)
 
 
-def intend(module: AnsibleModule, manifest: Manifest, things: Sequence[Thing], settled: bool) -> List[str]:
+def intend(
+    module: AnsibleModule, manifest: Manifest, things: Sequence[Thing], settled: bool
+) -> Tuple[List[str], List[str]]:
     """Before the change. What is in the manifest already keeps what was found.
 
     What a thing is now is what to go back to when the change fails, unless that is the work of a deployment that was
-    killed; C(settled) says that it is in force, and so worth going back to all the same. Returns what is new.
+    killed; C(settled) says that it is in force, and so worth going back to all the same. Returns what is new in the
+    manifest, and what is not on the host.
     """
-    new, now = [], int(time.time())
+    new, absent, now = [], [], int(time.time())
     manifest.unfinished = manifest.unfinished or now
     for thing in things:
-        entry = manifest.find(*thing)
+        entry, there = manifest.find(*thing), _manifest_things.look(module, *thing, keep=manifest)
         if entry is None:
-            found = _manifest_things.look(module, *thing, keep=manifest)
-            manifest.put(Entry(*thing, found=found, found_at=now, in_force=found, pending=True))
-            new.append(":".join(thing))
-            continue
+            entry = Entry(*thing, found=there, found_at=now)
+            new.append(entry.key)
         if settled or not entry.pending:
-            entry = entry._replace(in_force=_manifest_things.look(module, *thing, keep=manifest))
-        manifest.put(entry._replace(pending=True))
-    return new
+            entry = entry._replace(in_force=there, before=entry.before or there)
+        manifest.put(entry)
+        absent += [entry.key] if there == _manifest_things.ABSENT else []
+    return new, absent
 
 
 def adopt(module: AnsibleModule, manifest: Manifest, things: Sequence[Thing]) -> None:
@@ -76,10 +78,23 @@ def adopt(module: AnsibleModule, manifest: Manifest, things: Sequence[Thing]) ->
             manifest.put(entry._replace(in_force=_manifest_things.look(module, *thing, keep=manifest)))
 
 
+def dismiss(module: AnsibleModule, manifest: Manifest) -> None:
+    """A deployment that changed nothing was none, be it that it was refused or killed; not written down."""
+    pending = [entry for entry in manifest.entries.values() if entry.pending]
+    if not pending or any(_manifest_things.look(module, one.kind, one.name) != one.before for one in pending):
+        return
+    for entry in pending:
+        manifest.put(entry._replace(before=None))
+        if entry.made is None and entry.before == entry.found:
+            manifest.entries.pop(entry.key)
+    manifest.unfinished = None
+    manifest.exists = bool(manifest.entries or manifest.deployed)
+
+
 def settle(module: AnsibleModule, manifest: Manifest) -> List[str]:
     """The deployment came to its end. Returns what it has made into something else than the one before it."""
     changed, now = [], int(time.time())
-    for entry in [one._replace(pending=False) for one in manifest.entries.values()]:
+    for entry in [one._replace(before=None) for one in manifest.entries.values()]:
         made = _manifest_things.look(module, entry.kind, entry.name)
         alike = entry.made is not None and _manifest_things.same(entry.made, made)
         manifest.put(entry if alike else entry._replace(made=made, made_at=now))

@@ -79,7 +79,9 @@ def restore(module: AnsibleModule, manifest: Manifest, steps: Sequence[Step]) ->
         entry = step.entry
         if step.moves:
             _manifest_things.put(module, manifest, entry.kind, entry.name, entry.found)
-        if not step.stays:
+        if step.stays:
+            manifest.put(entry._replace(before=None))
+        else:
             manifest.entries.pop(entry.key)
             manifest.write()
     module.run_command(["systemctl", "daemon-reload"])

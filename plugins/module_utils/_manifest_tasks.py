@@ -51,10 +51,10 @@ def _intended(module: AnsibleModule, manifest: Manifest) -> Result:
     running = _manifest_record.running(module, module.params["unit"], things)
     entries = [manifest.find(*thing) for thing in things]
     interrupted = any(entry.pending for entry in entries if entry)
-    new = _manifest_record.intend(module, manifest, things, running.settled)
+    new, absent = _manifest_record.intend(module, manifest, things, running.settled)
     if not module.check_mode:
         manifest.write()
-    return {"things": new, "newer": running.newer, "interrupted": interrupted}
+    return {"things": new, "absent": absent, "newer": running.newer, "interrupted": interrupted}
 
 
 def _made(module: AnsibleModule, manifest: Manifest) -> Result:
@@ -71,8 +71,9 @@ def _reverted(module: AnsibleModule, manifest: Manifest) -> Result:
 
 def _checked(module: AnsibleModule, manifest: Manifest) -> Result:
     """Raises ManifestError."""
+    _manifest_record.dismiss(module, manifest)
     if not manifest.exists:
-        raise ManifestError(f"nothing was ever deployed here: there is no {manifest.path}. Nothing was changed")
+        raise ManifestError(f"nothing was ever deployed here, as far as {manifest.path} knows. Nothing was changed")
     found = _manifest_return.drift(module, manifest)
     if found and not module.params["force"]:
         shown = ", ".join(one["key"] for one in found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")

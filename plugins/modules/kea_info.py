@@ -104,6 +104,9 @@ server:
       description: Path of C(kea-admin).
       type: str
       sample: /usr/sbin/kea-admin
+    confined:
+      description: Whether AppArmor is at work, and Kea within Debian's profile.
+      type: bool
     serving:
       description: Whether the unit is active and, if there is a control socket, says there that all is well.
       type: bool

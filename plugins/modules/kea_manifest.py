@@ -145,6 +145,12 @@ newer:
   returned: O(state=intended)
   type: list
   elements: str
+absent:
+  description: Those of the O(things) that are not there.
+  returned: O(state=intended)
+  type: list
+  elements: str
+  sample: ["file:/etc/kea/kea-dhcp4.conf"]
 interrupted:
   description: Whether the last deployment that may have changed one of the O(things) did not come to its end.
   returned: O(state=intended)

@@ -61,7 +61,7 @@ options:
     description: The same, gathered with the monitor's login, which alone sees how the monitor's sessions came.
     type: dict
   probe:
-    description: RV(baremetal.kea.kea_probe#module:probe), if a lease was sent through.
+    description: RV(baremetal.kea.kea_probe#module:probe), if a lease was sent through; or, as C(skipped), why none was.
     type: dict
   kea_role:
     description: Kea's role in the database.

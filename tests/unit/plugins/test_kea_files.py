@@ -90,6 +90,10 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     [
         ({"path": "{}/file"}, "/file does not exist, and no content is given"),
         ({"path": "{}", "content": "x"}, " is a directory, and a file is wanted"),
+        (
+            {"path": "{}/first/file", "content": "x"},
+            "/first/file cannot be looked at: Not a directory; nothing was changed",
+        ),
         ({"path": "{}/none/file", "content": "x"}, "/none/.file.new cannot be made: No such file or directory"),
         ({"path": "{}/file", "content": "x", "owner": "nobody-here"}, "name not found: 'nobody-here'"),
     ],

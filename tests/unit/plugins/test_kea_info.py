@@ -89,6 +89,7 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         "outdated": False,
         "tls_environment": {},
         "admin": None,
+        "confined": False,
     }
     assert info["server"] == nothing
     assert info["monitor"] == {"release": None, "unit": None, "reservations": None}

@@ -160,6 +160,20 @@ def test_a_first_deployment_that_was_killed_is_undone(site: Site) -> None:
     assert site.is_as_found()
 
 
+def test_a_deployment_that_was_refused_before_it_changed_anything_was_none(site: Site) -> None:
+    site.do("intended", things=site.things)
+    assert "nothing was ever deployed here" in site.do("checked")["msg"]
+    site.deploy()
+    site.do("intended", things=site.things)
+    assert site.do("checked")["unfinished"] is None
+    site.config.write_text("by hand")
+    site.do("made")
+    site.config.write_text("by hand, again")
+    for _refused in range(2):
+        site.do("intended", things=site.things)
+        assert [one["key"] for one in site.do("checked")["differences"]] == [f"file:{site.config}"]
+
+
 def test_what_no_deployment_changed_stays_whoever_changes_it(site: Site) -> None:
     site.do("intended", things=site.things)
     site.do("made")
