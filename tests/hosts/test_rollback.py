@@ -15,6 +15,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
@@ -43,11 +44,26 @@ ls -d /opt/baremetal /etc/kea-lease-monitor /var/lib/kea-lease-monitor /etc/syst
 getent passwd kea-lease-monitor
 systemctl list-units --all --plain --no-legend 'kea-l*' 'kea-r*'
 """
+LATER_SCHEMA = """
+'''A table that the release of before does not know.'''
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0003", "0002"
+def upgrade() -> None:
+    op.create_table("later", sa.Column("name", sa.Text, primary_key=True))
+def downgrade() -> None:
+    op.drop_table("later")
+"""
 TRIGGERS = "SELECT tgname FROM pg_trigger WHERE tgname ^@ 'kea_lease_notify'"
 
 
 class Site(Host):
     """The host, and the plays on it."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(*names)
+        self.tests: list[tuple[str, float]] = []
+        """Each with the moment when it began."""
 
     def play(self, name: str, *options: str, **variables: Any) -> tuple[int, str]:
         """The exit code, and what was printed in one line."""
@@ -89,7 +105,7 @@ class Site(Host):
 
     @contextmanager
     def renewing(self) -> Iterator[None]:
-        """A client that does so meanwhile; prints how long nobody answered it, and how often it was refused."""
+        """A client that does so meanwhile; prints how long it had no answer, by the tests."""
         bmcs = ("ssh", "-F", f"{ROOT}/.cache/ssh_config", self.bmcs)
         run(*bmcs, f"ip address add {RELAY}/16 dev eth0 2>/dev/null; rm -f /run/outage-{RELAY}.pid; true")
         run(*bmcs, "cat >/run/outage.py", stdin=(LAB / "outage.py").read_text())
@@ -99,9 +115,11 @@ class Site(Host):
             yield
             run(*bmcs, f"kill -TERM $(cat /run/outage-{RELAY}.pid)")
             told = json.loads(client.communicate(timeout=30)[0])
-        unanswered = told["refused"]
-        print(f"answered {told['answered']}; unanswered {len(unanswered)} in {_spans(unanswered)} s")
+        print(f"answered {told['answered']}, unanswered {len(told['refused'])}, longest wait {told['longest']:.2f} s")
         assert told["answered"] > 0
+        ends = [began for _name, began in self.tests[1:]] + [time.time()]
+        for (name, began), end in zip(self.tests, ends):
+            print(f"{name}: silent for {_spans([one for one in told['refused'] if began <= one < end])} s")
 
 
 def _spans(moments: list[float]) -> list[float]:
@@ -124,6 +142,11 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
         site.serves()
         yield site
         site.serves()
+
+
+@pytest.fixture(autouse=True)
+def noted(site: Site, request: pytest.FixtureRequest) -> None:
+    site.tests.append((request.node.name, time.time()))
 
 
 def test_what_was_never_deployed_is_refused(site: Site) -> None:
@@ -242,7 +265,9 @@ def test_the_release_of_before_comes_back_with_its_configuration(site: Site, tmp
     release, before = (site.run(*words) for words in (("readlink", "/opt/baremetal/current"), ("cat", config)))
     collections = tmp_path / "ansible_collections" / "baremetal" / "kea"
     shutil.copytree(ROOT, collections, ignore=shutil.ignore_patterns(".*", "tests", "molecule"))
-    initial = collections / "roles/kea_lease_monitor/files/kea_lease_monitor/__init__.py"
+    package = collections / "roles/kea_lease_monitor/files/kea_lease_monitor"
+    (package / "state/migrations/versions/v0003.py").write_text(LATER_SCHEMA)
+    initial = package / "__init__.py"
     initial.write_text(re.sub(r'__version__ = "[^"]+"', '__version__ = "9.9.9"', initial.read_text()))
     site.environment = {**site.environment, "ANSIBLE_COLLECTIONS_PATH": str(tmp_path)}
     try:
@@ -250,8 +275,10 @@ def test_the_release_of_before_comes_back_with_its_configuration(site: Site, tmp
     finally:
         del site.environment
     assert "9.9.9" in site.run("readlink", "/opt/baremetal/current")
+    assert site.run("kea-lease-monitor", "db", "version").strip() == "schema 0003, this program needs 0003"
     assert site.succeed("kea_rollback", **EVENTS, kea_rollback_to="previous_release") > 0
     assert (site.run("readlink", "/opt/baremetal/current"), site.run("cat", config)) == (release, before)
+    assert site.run("kea-lease-monitor", "db", "version").strip() == "schema 0002, this program needs 0002"
     site.await_followers(Kea(site).serve(1))
     assert site.succeed("kea_rollback", **EVENTS, kea_rollback_to="previous_release") == 0
 
