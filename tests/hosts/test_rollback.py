@@ -10,23 +10,16 @@ renews 50 times a second.
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
 import shutil
-import subprocess
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Iterator
 
 import pytest
-from host import LAB, ROOT, Host, Kea, run, wait
+from changing import CONFIG, Site
+from host import ROOT, Kea, wait
 
-CLIENTS = 20
-FIRST = "5000"
-RELAY = "10.77.0.253"
-CONFIG = "/etc/kea/kea-dhcp4.conf"
 FOUND = """\
 // The site's own.
 { "Dhcp4": {
@@ -37,13 +30,6 @@ FOUND = """\
 } }
 """
 EVENTS = {"kea_enable_database": True, "kea_db_enable_notify": True}
-OURS = """
-ls -d /opt/baremetal /etc/kea-lease-monitor /var/lib/kea-lease-monitor /etc/systemd/system/kea-l* \
-    /etc/systemd/system/kea-r* /etc/systemd/system/kea-dhcp4-server.service.d /usr/local/bin/kea-lease-monitor \
-    /var/lib/kea-lfc /var/lib/kea/discovery 2>/dev/null
-getent passwd kea-lease-monitor
-systemctl list-units --all --plain --no-legend 'kea-l*' 'kea-r*'
-"""
 LATER_SCHEMA = """
 '''A table that the release of before does not know.'''
 import sqlalchemy as sa
@@ -55,81 +41,6 @@ def downgrade() -> None:
     op.drop_table("later")
 """
 TRIGGERS = "SELECT tgname FROM pg_trigger WHERE tgname ^@ 'kea_lease_notify'"
-
-
-class Site(Host):
-    """The host, and the plays on it."""
-
-    def __init__(self, *names: str) -> None:
-        super().__init__(*names)
-        self.tests: list[tuple[str, float]] = []
-        """Each with the moment when it began."""
-
-    def play(self, name: str, *options: str, **variables: Any) -> tuple[int, str]:
-        """The exit code, and what was printed in one line."""
-        command = [
-            "ansible-playbook", f"playbooks/{name}.yml", "-i", "molecule/shared/inventory", "-i", self.inventory,
-            "--extra-vars", json.dumps(variables), *options,
-        ]  # fmt: skip
-        environment = {**os.environ, **self.environment}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        return done.returncode, " ".join((done.stdout + done.stderr).split())
-
-    def succeed(self, name: str, *options: str, **variables: Any) -> int:
-        """How many tasks changed something."""
-        code, said = self.play(name, *options, **variables)
-        assert code == 0, said[-3000:]
-        silences = re.findall(r"DHCP was silent for [0-9.]+ s", said)
-        print(name, variables.get("kea_rollback_to", ""), *silences)
-        return sum(int(count) for count in re.findall(r"changed=(\d+)", said))
-
-    def fail(self, name: str, message: str, **variables: Any) -> str:
-        code, said = self.play(name, **variables)
-        assert code != 0
-        assert re.search(message, said), said[-3000:]
-        return said
-
-    def serves(self) -> None:
-        """The same clients get the same addresses."""
-        lines = self.play_bmcs("--first", FIRST, "--count", str(CLIENTS), "--retry-after", "20").splitlines()
-        answers = {answer["hwaddr"]: answer["address"] for answer in map(json.loads, lines)}
-        assert len(set(answers.values()) - {None}) == CLIENTS
-        self.known = getattr(self, "known", answers)
-        assert answers == self.known
-
-    def config(self) -> str:
-        return self.run("cat", CONFIG)
-
-    def ours(self) -> str:
-        return self.run("sh", "-c", OURS, check=False)
-
-    @contextmanager
-    def renewing(self) -> Iterator[None]:
-        """A client that does so meanwhile; prints how long it had no answer, by the tests."""
-        bmcs = ("ssh", "-F", f"{ROOT}/.cache/ssh_config", self.bmcs)
-        run(*bmcs, f"ip address add {RELAY}/16 dev eth0 2>/dev/null; rm -f /run/outage-{RELAY}.pid; true")
-        run(*bmcs, "cat >/run/outage.py", stdin=(LAB / "outage.py").read_text())
-        command = [*bmcs, shlex.join(["python3", "/run/outage.py", self.address, RELAY])]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
-            wait("the client", lambda: run(*bmcs, f"cat /run/outage-{RELAY}.pid 2>/dev/null", check=False))
-            yield
-            run(*bmcs, f"kill -TERM $(cat /run/outage-{RELAY}.pid)")
-            told = json.loads(client.communicate(timeout=30)[0])
-        print(f"answered {told['answered']}, unanswered {len(told['refused'])}, longest wait {told['longest']:.2f} s")
-        assert told["answered"] > 0
-        ends = [began for _name, began in self.tests[1:]] + [time.time()]
-        for (name, began), end in zip(self.tests, ends):
-            print(f"{name}: silent for {_spans([one for one in told['refused'] if began <= one < end])} s")
-
-
-def _spans(moments: list[float]) -> list[float]:
-    """How long each silence took."""
-    spans: list[list[float]] = []
-    for moment in moments:
-        if not spans or moment - spans[-1][-1] > 0.5:
-            spans.append([])
-        spans[-1].append(moment)
-    return [round(span[-1] - span[0] + 0.02, 2) for span in spans]
 
 
 @pytest.fixture(scope="module")
