@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 
+LIVES = 3
+"""Starts of a server that ends each time, until nobody waits for it any more: its database may have been away."""
+
+
 class KeaServiceError(Exception):
     """The server does not serve; says why."""
 
@@ -57,18 +61,24 @@ class KeaService:
                     # A server that refused its configuration time and again may not be started else.
                     self._systemctl("reset-failed", unit.name)
                     self._systemctl(verb, unit.name)
-                self._see_it_serve(unit.name, timeout)
+                # Whoever says reset-failed begins to count anew.
+                self._see_it_serve(unit.name, timeout, 0 if verb else unit.restarts)
         except _lfc_lock.LockError as error:
             raise KeaServiceError(str(error)) from error
 
-    def _see_it_serve(self, name: str, timeout: float) -> None:
-        """It answers, and it has its leases: after a reload that failed, a server answers without any."""
+    def _see_it_serve(self, name: str, timeout: float, before: int) -> None:
+        """C(before) is how often systemd had started it again by then.
+
+        It answers, and it has its leases: after a reload that failed, a server answers without any."""
         deadline = time.monotonic() + timeout
         while True:
             server = _kea_info.server(self._module, self._path)
             problem = _kea_info.lease_problem(self._path) if server["serving"] else f"{name} does not answer"
             if not problem:
                 return
+            unit = self.unit()
+            if unit and (unit.failed or unit.restarts - before >= LIVES):
+                raise KeaServiceError(f"{name} ends as soon as it is started")
             if time.monotonic() > deadline:
                 raise KeaServiceError(f"{problem}, {timeout:.0f} s on")
             time.sleep(0.2)

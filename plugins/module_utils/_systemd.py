@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional, Sequence
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-_PROPERTIES = "Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ActiveEnterTimestampMonotonic,MainPID"
+_PROPERTIES = "Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ActiveEnterTimestampMonotonic,MainPID,NRestarts"
 
 
 class Unit(NamedTuple):
@@ -26,6 +26,10 @@ class Unit(NamedTuple):
     needs_daemon_reload: bool
     pid: int = 0
     """Of its main process; 0 for none."""
+    failed: bool = False
+    """It ended, and systemd does not start it again."""
+    restarts: int = 0
+    """How often systemd started it again since somebody did, or said reset-failed."""
 
     def environment(self) -> Dict[str, str]:
         """That the running process was started with, whatever its unit says now."""
@@ -64,5 +68,7 @@ def find(module: AnsibleModule, *names: str) -> Optional[Unit]:
                 time.time() - (time.monotonic() - entered),
                 properties.get("NeedDaemonReload") == "yes",
                 int(properties.get("MainPID") or 0),
+                properties.get("ActiveState") == "failed",
+                int(properties.get("NRestarts") or 0),
             )
     return None

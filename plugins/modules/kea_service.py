@@ -42,7 +42,9 @@ options:
     choices: [started, restarted]
     default: started
   timeout:
-    description: Seconds that the server has until it serves, from its start on. A clean-up may take longer.
+    description:
+      - Seconds that the server has until it serves, from its start on. A clean-up may take longer.
+      - One that ends, and has been started again by systemd three times, is not waited for any longer.
     type: int
     default: 60
 seealso:

@@ -147,6 +147,7 @@ def test_a_configuration_that_does_not_run_is_taken_back(site: Site) -> None:
     settings = {"dhcp-ddns": {"enable-updates": True, "sender-ip": "192.0.2.250"}}
     message = "former configuration is back in force, and Kea serves with it"
     said = site.fail("kea_deploy", message, **EVENTS, kea_dhcp4_settings=settings)
+    assert "kea-dhcp4-server.service ends as soon as it is started" in said
     assert "Its last lines were:" in said
     assert site.config() == before
     assert began.process() != began.began
