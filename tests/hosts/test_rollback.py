@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From each state back, and from each failure: a site has a Kea that serves.
 
-Each test goes on where the one before it ended. Clients of before keep their addresses through all of it, and one
-renews 50 times a second.
+Each test goes on where the one before it ended. Clients of before keep their addresses through all of it, and others
+renew, 50 times a second.
 """
 
 from __future__ import annotations
