@@ -20,6 +20,7 @@ from host import LAB, ROOT, Host, Kea
 MODES = {"file": {}, "events": {"kea_enable_database": True, "kea_db_enable_notify": True}}
 CLIENTS = ("--first", "9000", "--count", "10", "--retry-after", "20")
 MOST = 80
+pytestmark = pytest.mark.timeout(1800)
 
 
 class Killed(Host):
@@ -43,6 +44,7 @@ class Killed(Host):
                 return tasks
             assert code == -9, said[-3000:]
             tasks.append(re.findall(r"TASK \[(.*?)\]", said)[-1])
+            print(f"killed behind: {tasks[-1]}", flush=True)
         raise AssertionError(f"it does not come to its end: {tasks}")
 
     def serves(self) -> list[str]:
@@ -60,7 +62,6 @@ def site(request: pytest.FixtureRequest) -> Killed:
 @pytest.mark.parametrize("mode", MODES)
 def test_a_deployment_that_is_killed_behind_each_change_converges(site: Killed, mode: str) -> None:
     tasks = site.kill_until_done("kea_deploy", **MODES[mode])
-    print(mode, len(tasks), tasks)
     assert len(tasks) > 5
     code, said = site.play("kea_deploy", kill=False, **MODES[mode])
     assert (code, re.findall(r"changed=(\d+)", said)) == (0, ["0"]), said[-3000:]
@@ -72,7 +73,6 @@ def test_a_deployment_that_is_killed_behind_each_change_converges(site: Killed, 
 def test_a_way_back_that_is_killed_behind_each_change_converges(site: Killed, target: str) -> None:
     before, kea = site.serves(), Kea(site)
     tasks = site.kill_until_done("kea_rollback", **MODES["events"], kea_rollback_to=target)
-    print(target, len(tasks), tasks)
     assert len(tasks) > 2
     code, said = site.play("kea_rollback", kill=False, **MODES["events"], kea_rollback_to=target)
     assert (code, set(re.findall(r"changed=(\d+)", said))) == (0, {"0"}), said[-3000:]
