@@ -222,6 +222,21 @@ def test_what_somebody_prepared_is_not_brought_into_force(kea: Server) -> None:
     assert kea.clean("rotate") == DONE
 
 
+def test_what_somebody_prepared_in_an_included_file_is_not_brought_into_force_either(kea: Server) -> None:
+    included = kea.path / "lifetime.json"
+    included.write_text("66")
+    kea.configure(**{"valid-lifetime": "included"})
+    kea.config.write_text(kea.config.read_text().replace('"included"', f'<?include "{included}"?>'))
+    kea.restart()
+    kea.add([1])
+    assert kea.clean("rotate") == DONE
+    until(lambda: kea.ask("status-get")["arguments"]["reload"] > 1, "two seconds")
+    included.write_text("77")
+    assert kea.clean("rotate") == FAILED
+    assert f"{included} was changed after Kea read it" in message(kea)
+    assert kea.ask("config-get")["arguments"]["Dhcp4"]["valid-lifetime"] == 66
+
+
 def test_a_kea_that_opens_another_lease_file(kea: Server) -> None:
     kea.add([1, 2])
     expected = kea.leases()

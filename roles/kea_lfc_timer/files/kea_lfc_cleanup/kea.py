@@ -22,6 +22,7 @@ _ANSWER = 600.0
 """Seconds that Kea may take to load all leases."""
 
 _ERROR = re.compile(r" (?:ERROR|FATAL) +\[[^\]]*\] \S+ :? ?(.*)")
+_INCLUDED = re.compile(rb'<\?include\s+"([^"]+)"\s*\?>')
 _DISCARDED = re.compile(r"LFC_READ_STATS .*errors: (\d+)")
 # A clean-up or a test needs no lock file for its log, and a confined service has no directory for one.
 _ENVIRONMENT = {"KEA_LOCKFILE_DIR": "none"}
@@ -78,7 +79,7 @@ class Kea:
         """A reload reads the configuration on the disk.
 
         Raises CleanupError unless Kea, as this user, accepts it; when Kea is not well; and when somebody has changed
-        the file since Kea read it, because nobody asked for that to be in force yet.
+        the file, or one that it includes, since Kea read it, because nobody asked for that to be in force yet.
         """
         done = subprocess.run(
             [self.program, "-t", self.config],
@@ -95,11 +96,13 @@ class Kea:
         if status.result or "reload" not in status.arguments:
             raise CleanupError("Kea answers that it is not well: look into its journal, nothing was done")
         # Between two times of whole seconds (seen in 2.2), so that the commit may have been up to a second later.
-        if os.stat(self.config).st_mtime > time.time() - float(status.arguments["reload"]) + 1:
-            raise CleanupError(
-                f"{self.config} was changed after Kea read it, and a reload would bring that into force: reload Kea "
-                "yourself or put the file back, nothing was done"
-            )
+        read = time.time() - float(status.arguments["reload"]) + 1
+        for path in _with_included(self.config):
+            if os.stat(path).st_mtime > read:
+                raise CleanupError(
+                    f"{path} was changed after Kea read it, and a reload would bring that into force: reload Kea "
+                    "yourself or put the file back, nothing was done"
+                )
 
     def clean(self, files: LeaseFiles, lock: int) -> Lfc:
         """Run kea-lfc on what is there.
@@ -127,6 +130,16 @@ class Kea:
         said = done.stdout.decode("utf-8", "replace")
         discarded = sum(int(number) for number in _DISCARDED.findall(said))
         return Lfc(max(0, -done.returncode), _ERROR.findall(said), discarded)
+
+
+def _with_included(config: str) -> List[str]:
+    """The file and those that it includes, and they in their turn, as far as they are there."""
+    paths = [config]
+    for path in paths:
+        with open(path, "rb") as file:
+            named = [os.fsdecode(name) for name in _INCLUDED.findall(file.read())]
+        paths += [name for name in named if name not in paths and os.path.exists(name)]
+    return paths
 
 
 def _last_line(output: bytes) -> str:
