@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-import select
-import threading
 import time
 from contextlib import contextmanager
-from typing import Any, Callable, Iterator
+from typing import Any, Iterator
 
-import psycopg2
 from postgres import Server
-from variants import CHANNEL, DOCUMENT
+from variants import DOCUMENT, listener
 
 UPSERT = """INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, hostname)
 VALUES (decode(%s, 'hex'), 0, %s, (%s::inet - '0.0.0.0'::inet)::bigint, %s)
@@ -24,38 +21,13 @@ RETURNING host_id, (xmax = 0) AS inserted"""
 
 
 @contextmanager
-def _loop(server: Server, act: Callable[[Any, str], None]) -> Iterator[None]:
-    """LISTEN, and for each notification ``act`` with the session and the payload."""
-    ended = threading.Event()
-    connection = psycopg2.connect(host=str(server.directory), user="monitor", dbname=DOCUMENT)
-    connection.autocommit = True
-    connection.cursor().execute(f"LISTEN {CHANNEL}")
-
-    def listen() -> None:
-        while not ended.is_set():
-            if select.select([connection], [], [], 0.1)[0]:
-                connection.poll()
-            while connection.notifies and not ended.is_set():
-                act(connection, connection.notifies.pop(0).payload)
-
-    thread = threading.Thread(target=listen)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-        connection.close()
-
-
-@contextmanager
 def bare(server: Server, heard: dict[int, float]) -> Iterator[None]:
     """Only listens: when each address was heard of, by the system's clock. The least that any listener needs."""
 
     def note(_connection: Any, payload: str) -> None:
         heard[int(payload.partition(":")[0])] = time.time()
 
-    with _loop(server, note):
+    with listener(server, DOCUMENT, note):
         yield
 
 
@@ -67,5 +39,5 @@ def one_by_one(server: Server) -> Iterator[None]:
         _number, address, hwaddr, hostname = payload.split(":")
         connection.cursor().execute(UPSERT, (hwaddr, 1, address, hostname))
 
-    with _loop(server, reserve):
+    with listener(server, DOCUMENT, reserve):
         yield

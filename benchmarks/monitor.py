@@ -40,7 +40,10 @@ SPAN = """SELECT extract(epoch FROM min(at)), extract(epoch FROM max(at)), count
 FROM (SELECT pg_xact_commit_timestamp(xmin) AS at FROM hosts) AS commits"""
 BACKLOG = f"""INSERT INTO lease4 ({COLUMNS})
 SELECT {VALUES.replace(":address", "address").replace(":subnet", "1 + mod(address, 100)")}
-FROM generate_series({FIRST_ADDRESS + 1}::bigint, {FIRST_ADDRESS} + {{count}}) AS g (address)"""
+FROM generate_series({FIRST_ADDRESS + 1}::bigint + {{done}}, {FIRST_ADDRESS} + {{count}}) AS g (address);
+"""
+TOGETHER = 1000
+"""Leases of a backlog in one transaction: Kea's own statistics make a longer one slower with each lease."""
 WAIT = 120.0
 """Seconds for what takes few."""
 SLOWEST = 1000
@@ -80,6 +83,11 @@ class Bench:
         """So many new leases a second, at pgbench's random moments, over several connections as Kea's threads have."""
         options = ("-T", f"{seconds:.0f}", "-R", str(rate), "-D", "n=0")
         self.server.pgbench(variant, INSERT, CONNECTIONS, *options)
+
+    def fill(self, variant: str, leases: int) -> None:
+        """So many leases at once."""
+        portions = [(done, min(done + TOGETHER, leases)) for done in range(0, leases, TOGETHER)]
+        self.server.psql(variant, "".join(BACKLOG.format(done=done, count=count) for done, count in portions))
 
     def reserved(self, variant: str) -> list[float]:
         """Waits for every reservation; milliseconds between the commits of lease and reservation."""
@@ -140,18 +148,19 @@ def latency_row(rate: int, name: str, values: list[float]) -> report.Row:
     return report.Row(f"{rate}/s, {name}", [f"{len(values):,}", f"{middle:.1f} ms", f"{most:.1f} ms"], goal)
 
 
-def backlog(bench: Bench, leases: int, events: bool, sinks: list[dict[str, Any]]) -> Catchup:
-    """A monitor that was away while so many leases were granted; or that never was there, if not of ``events``."""
+def away(bench: Bench, leases: int, sinks: list[dict[str, Any]]) -> Path:
+    """Of a monitor that had caught up before so many leases were granted; the room that it will come back to."""
     bench.empty(OURS)
     room = bench.room()
-    document = on_database(bench.server, OURS, EVENTS, sinks)
-    if events:
-        with monitor(room, document) as one:
-            one.ready(WAIT)
-    bench.server.psql(OURS, BACKLOG.format(count=leases))
-    if not events:
-        bench.server.psql(OURS, "TRUNCATE kea_events.lease_event")
-    with monitor(room, document) as one:
+    with monitor(room, on_database(bench.server, OURS, EVENTS, sinks)) as one:
+        one.ready(WAIT)
+    bench.fill(OURS, leases)
+    return room
+
+
+def caught_up(bench: Bench, room: Path, leases: int, sinks: list[dict[str, Any]]) -> Catchup:
+    """A monitor that starts in this room, until it acted upon all leases."""
+    with monitor(room, on_database(bench.server, OURS, EVENTS, sinks)) as one:
         one.ready(WAIT + leases / SLOWEST)
         memory = list(one.memory)
     begin, end = bench.span(OURS, leases)
@@ -165,7 +174,7 @@ def document_backlog(bench: Bench, leases: int) -> float:
     """Rate of the document's loop when it already listens: for what comes while it does not, it has no backlog."""
     bench.empty(DOCUMENT)
     with loops.one_by_one(bench.server):
-        bench.server.psql(DOCUMENT, BACKLOG.format(count=leases))
+        bench.fill(DOCUMENT, leases)
         bench.until(DOCUMENT, "SELECT count(*) FROM hosts", leases)
     begin, end = bench.span(DOCUMENT, leases)
     return leases / (end - begin)
@@ -180,16 +189,15 @@ def catchup_row(name: str, leases: int, found: Catchup, least: int) -> report.Ro
 
 
 def catch_up(bench: Bench, leases: int) -> list[report.Row]:
-    with_files = max(leases // 5, 1000)
-    files = {"type": "discovery", "directory": str(bench.room())}
-    few = 5000
-    slow = document_backlog(bench, few)
-    rows = [report.Row("the document's, one by one", [f"{few:,}", f"{slow:,.0f}/s", ""], None)]
-    found = backlog(bench, leases, True, [RESERVATION])
+    few, with_files = 5000, max(leases // 20, 1000)
+    rows = [report.Row("the document's, one by one", [f"{few:,}", f"{document_backlog(bench, few):,.0f}/s", ""], None)]
+    found = caught_up(bench, away(bench, leases, [RESERVATION]), leases, [RESERVATION])
     rows.append(catchup_row("event rows", leases, found, 10_000))
-    found = backlog(bench, leases, False, [RESERVATION])
+    bench.server.psql(OURS, "TRUNCATE hosts CASCADE; TRUNCATE kea_events.lease_event; CHECKPOINT")
+    found = caught_up(bench, bench.room(), leases, [RESERVATION])
     rows.append(catchup_row("all leases read", leases, found, 10_000))
-    found = backlog(bench, with_files, True, [RESERVATION, files])
+    both = [RESERVATION, {"type": "discovery", "directory": str(bench.room())}]
+    found = caught_up(bench, away(bench, with_files, both), with_files, both)
     return [*rows, catchup_row("event rows, with discovery files", with_files, found, 2_000)]
 
 
@@ -237,7 +245,7 @@ def hosts_row(bench: Bench, rows: int, present: int) -> report.Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=6, help="of each measurement of latency")
-    parser.add_argument("--backlog", type=int, default=100_000, help="leases to catch up with")
+    parser.add_argument("--backlog", type=int, default=1_000_000, help="leases to catch up with")
     parser.add_argument("--rows", type=int, default=500, help="of the lease file")
     parser.add_argument("--idle", type=float, default=30, help="seconds of doing nothing")
     parser.add_argument("--plot", help="file for the picture, .svg or .png")

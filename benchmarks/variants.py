@@ -8,7 +8,7 @@ from __future__ import annotations
 import select
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Iterator
+from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 import psycopg2
 
@@ -43,21 +43,26 @@ def prepare(server: Server, variant: str) -> None:
         server.module("kea_lease_notify", variant, readers=["monitor"])
 
 
+def _drop(connection: Any, _payload: str) -> None:
+    connection.notifies.clear()
+
+
 @contextmanager
-def listener(server: Server, variant: str) -> Iterator[None]:
-    """A live session that takes the notifications, as a monitor has one."""
+def listener(server: Server, variant: str, act: Callable[[Any, str], None] = _drop) -> Iterator[None]:
+    """A live session, as a monitor has one. For each notification ``act`` with the session and the payload."""
     ended = threading.Event()
     connection = psycopg2.connect(host=str(server.directory), user="monitor", dbname=variant)
     connection.autocommit = True
     connection.cursor().execute(f"LISTEN {CHANNEL}")
 
-    def drain() -> None:
+    def listen() -> None:
         while not ended.is_set():
             if select.select([connection], [], [], 0.1)[0]:
                 connection.poll()
-                connection.notifies.clear()
+            while connection.notifies and not ended.is_set():
+                act(connection, connection.notifies.pop(0).payload)
 
-    thread = threading.Thread(target=drain)
+    thread = threading.Thread(target=listen)
     thread.start()
     try:
         yield

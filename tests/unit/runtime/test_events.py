@@ -21,6 +21,7 @@ from kea_lease_monitor.kea import lease_sql
 from kea_lease_monitor.kea.lifetime import INFINITE
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.position import EventPosition, Snapshot
+from kea_lease_monitor.prepared import Prepared
 from kea_lease_monitor.sources import upkeep
 from kea_lease_monitor.sources.events import EventsSource, Options
 from kea_lease_monitor.sources.upkeep import RETENTION
@@ -596,22 +597,25 @@ def test_a_session_that_was_ended_is_made_anew(kea: Kea, source: EventsSource) -
     assert len(drained(source, position)[0]) == 1
 
 
-def test_the_read_follows_the_primary_key_though_nobody_analyzed_the_table(kea: Kea) -> None:
+def test_the_read_follows_the_primary_key_though_nobody_analyzed_the_table(
+    kea: Kea, link: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Both halves in its order, and no further than to the limit: neither is a backlog sorted for each portion, nor are
     rows looked at that were read long ago."""
     kea.rows(
         "INSERT INTO kea_events.lease_event (xid, op, address) SELECT (1000 + n)::text::xid8, 'I', '10.0.0.1'"
         " FROM generate_series(1, 20000) AS n"
     )
-    values = {"xip": ["4980"], "target": "21000:21000:", "xid": "0", "id": 0, "limit": 10, "families": [4]}
-    statement = (
-        lease_sql.events([4])
-        .replace("{schema}", "kea_events")
-        .replace("SELECT xid::", "EXPLAIN (ANALYZE) SELECT xid::")
-    )
-    with kea.connection.cursor() as cursor:
-        cursor.execute(statement, {**values, "xmax": "5000"})
-        plan = "\n".join(line for (line,) in cursor.fetchall())
+    place = {"xmax": "5000", "xip": "{4980}", "target": "21000:21000:", "xid": "0", "id": 0}
+    values = {**place, "limit": 10, "families": [4]}
+    statement = Prepared("explained", lease_sql.events([4]).replace("{schema}", "kea_events"), lease_sql.IN_PORTIONS)
+    with link().session() as session:
+        assert len(lease_sql.events_of(statement.rows(session, values))[2]) == 10
+        plain = session.rows
+        monkeypatch.setattr(
+            session, "rows", lambda text, given: plain(text.replace("EXECUTE", "EXPLAIN (ANALYZE) EXECUTE"), given)
+        )
+        plan = "\n".join(line for (line,) in statement.rows(session, values))
     assert plan.count("Index Scan using lease_event_pkey") == 2, plan
     assert "Seq Scan" not in plan, plan
     assert "Rows Removed" not in plan, plan

@@ -8,7 +8,7 @@ Facts: kea-facts 1.2 and 2, DESIGN 4. All leases are read table by table, in the
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Optional, Sequence, Tuple
 
 from kea_lease_monitor.kea import changes, identifiers, lifetime
 from kea_lease_monitor.lease import Lease, LeaseEvent, LeaseState
@@ -79,11 +79,16 @@ changed (kea-facts 2). ``xmin`` has 32 bits of the number, and whatever this sta
 snapshot; a row of more than four thousand million transactions ago may come once more."""
 
 _EVENTS = """
-SELECT xid::text::bigint, id, extract(epoch FROM recorded_at)::float8, op,
+WITH now AS MATERIALIZED (
+    SELECT coalesce(%(target)s::pg_snapshot, pg_current_snapshot()) AS target,
+           extract(epoch FROM clock_timestamp())::float8 AS taken_at
+)
+SELECT now.target::text, taken_at, xid::text::bigint, id, extract(epoch FROM recorded_at)::float8, op,
        host(address), {identifiers}, {rest},
        old_hwaddr, old_client_id, {old}, old_valid_lifetime, floor(extract(epoch FROM old_expire))::bigint,
        old_subnet_id, old_hostname, old_state
-  FROM ({behind} UNION ALL {late}) AS found
+  FROM now
+  LEFT JOIN ({behind} UNION ALL {late}) AS found ON true
  ORDER BY found.xid, found.id
  LIMIT %(limit)s
 """
@@ -91,14 +96,16 @@ _EVENTS_OF = """(
     SELECT *
       FROM {schema}.lease_event AS event
      WHERE {unseen}
-       AND family(address) = ANY (%(families)s)
-       AND pg_visible_in_snapshot(xid, %(target)s::pg_snapshot)
+       AND family(address) = ANY (%(families)s::int[])
+       AND pg_visible_in_snapshot(xid, (SELECT target FROM now))
        AND (xid, id) > (%(xid)s::xid8, %(id)s)
      ORDER BY event.xid, event.id
      LIMIT %(limit)s)
 """
 """``unseen``: not visible in the snapshot already taken. Its two halves apart, so that each is read in the order of the
-primary key and no further than to the limit, however long a transaction takes and however many rows wait."""
+primary key and no further than to the limit, however long a transaction takes and however many rows wait. Without a
+``target``, it is the statement's own snapshot, told in each row and in one that has nothing else where there is none:
+so a pass that begins costs one question."""
 
 _EVENT_IDENTIFIERS = {
     4: (_IDENTIFIERS[4], "NULL, 0, 0, 0"),
@@ -129,7 +136,12 @@ def events(families: Collection[int]) -> str:
     behind = _EVENTS_OF.replace("{unseen}", "xid >= %(xmax)s::xid8")
     late = _EVENTS_OF.replace("{unseen}", "xid = ANY (%(xip)s::xid8[])")
     statement = _EVENTS.replace("{behind}", behind).replace("{late}", late)
-    return IN_PORTIONS + statement.replace("{identifiers}", now).replace("{old}", old).replace("{rest}", _REST)
+    return statement.replace("{identifiers}", now).replace("{old}", old).replace("{rest}", _REST)
+
+
+def events_of(rows: Sequence[Row]) -> Tuple[str, float, List[Row]]:
+    """The snapshot that was looked at, when it was taken if it is the statement's own, and the rows for event_of."""
+    return rows[0][0], rows[0][1], [row[2:] for row in rows if row[2] is not None]
 
 
 def table_behind(place: int, families: Collection[int]) -> int:

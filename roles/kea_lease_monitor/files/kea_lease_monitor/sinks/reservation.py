@@ -13,10 +13,10 @@ from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import host6_sql, host_sql, reservations
 from kea_lease_monitor.lease import LeaseEvent
+from kea_lease_monitor.prepared import Prepared
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.outcome import Outcome, Reserving
-from kea_lease_monitor.sinks.prepared import Prepared
 
 
 def parse(section: Section) -> None:

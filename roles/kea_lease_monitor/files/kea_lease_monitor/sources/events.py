@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
@@ -16,6 +17,7 @@ from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.kea import changes, identifiers, lease_sql, lifetime, sql
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.position import EventPosition, Position, Snapshot
+from kea_lease_monitor.prepared import Prepared
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sources.base import Source
 from kea_lease_monitor.sources.upkeep import RETENTION, Options, Upkeep
@@ -213,27 +215,28 @@ class EventsSource(Source):
         return self._families
 
     def _read_rows(self, session: Session, after: EventPosition, limit: int) -> Batch:
-        target, taken_at = after.target, after.taken_at
-        if target is None:
+        if after.target is None:
             self._schedule(session)
-            target, taken_at = self._snapshot(session)
-        families = self._followed(session)
-        rows = self._ask(
+        found = _statement(self._options.schema, tuple(self._followed(session))).rows(
             session,
-            lease_sql.events(families),
-            families=list(families),
-            xmax=str(after.seen.xmax),
-            xip=[str(xid) for xid in after.seen.xip],
-            target=str(target),
-            xid=str(after.xid),
-            id=after.id,
-            limit=limit,
+            {
+                "families": list(self._families),
+                "xmax": str(after.seen.xmax),
+                "xip": f"{{{','.join(map(str, after.seen.xip))}}}",
+                "target": after.target and str(after.target),
+                "xid": str(after.xid),
+                "id": after.id,
+                "limit": limit,
+            },
         )
+        target, taken_at, rows = lease_sql.events_of(found)
+        if after.target is None:
+            after = after._replace(target=Snapshot.parse(target), taken_at=taken_at)
         events = tuple(event for event in map(_event, rows) if event)
         if len(rows) == limit:
             xid, number = rows[-1][:2]
-            return Batch(events, after._replace(target=target, taken_at=taken_at, xid=xid, id=number), False)
-        return Batch(events, after._replace(taken_at=taken_at, seen=target, target=None, xid=0, id=0), True)
+            return Batch(events, after._replace(xid=xid, id=number), False)
+        return Batch(events, after._replace(seen=after.target or after.seen, target=None, xid=0, id=0), True)
 
     def _schedule(self, session: Session) -> None:
         """After a wake-up, read again until the transactions that may have relied on it have ended.
@@ -261,6 +264,12 @@ class EventsSource(Source):
             self._due = now
         elif self._settling:
             self._due = min(self._due, now + self._pause)
+
+
+@functools.lru_cache(maxsize=None)
+def _statement(schema: str, families: Tuple[int, ...]) -> Prepared:
+    statement = lease_sql.events(families).replace("{schema}", schema)
+    return Prepared(f"events{max(families)}", statement, lease_sql.IN_PORTIONS)
 
 
 def _event(row: Tuple[Any, ...]) -> Optional[LeaseEvent]:
