@@ -73,8 +73,15 @@ class Host:
 
     def play_bmcs(self, *arguments: str) -> str:
         """What tests/lab/bmc.py prints, run where the BMCs are."""
-        command = self._on(self.bmcs, ("python3", "-", self.address, *arguments))
-        return run(*command, stdin=(LAB / "bmc.py").read_text(), check=False)
+        return self._on_bmcs("bmc.py", self.address, *arguments)
+
+    def play_bmcs6(self, *arguments: str) -> str:
+        """What tests/lab/bmc6.py prints there."""
+        return self._on_bmcs("bmc6.py", "eth0", *arguments)
+
+    def _on_bmcs(self, script: str, *arguments: str) -> str:
+        command = self._on(self.bmcs, ("python3", "-", *arguments))
+        return run(*command, stdin=(LAB / script).read_text(), check=False)
 
     def _on(self, name: str, command: tuple[str, ...]) -> tuple[str, ...]:
         return (*self._ssh, name, shlex.join(command))
@@ -151,13 +158,14 @@ class Host:
         """Until each lease has its reservation and its discovery file."""
         addresses = {answer["address"] for answer in answers}
         wait("every reservation", lambda: addresses <= self._reserved(answers))
-        wait("every discovery file", lambda: addresses <= self._discovered())
+        wait("every discovery file", lambda: addresses <= self.discovered())
 
     def _reserved(self, answers: list[dict[str, Any]]) -> set[str]:
         hwaddrs = ", ".join(f"'\\x{answer['hwaddr'].replace(':', '')}'" for answer in answers)
         return set(self.sql(f"SELECT '0.0.0.0'::inet + ipv4_address FROM hosts WHERE dhcp_identifier IN ({hwaddrs})"))
 
-    def _discovered(self) -> set[str]:
+    def discovered(self) -> set[str]:
+        """The addresses in the discovery files."""
         found = self.run("grep", "-rhoE", r"ansible_host: \S+", DISCOVERY, check=False)
         return {line.split()[1].strip("\"'") for line in found.splitlines()}
 

@@ -27,6 +27,7 @@ from kea_lease_monitor.state.place import Place
 from kea_lease_monitor.subscriptions import Match
 
 from runtime.contracts import drained
+from runtime.test_daemon import Daemon, document
 from runtime.test_pipeline import ListSink
 from runtime.world import Kea, settings
 
@@ -100,6 +101,25 @@ def test_half_open_sockets(kea: Kea, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [event.lease.address for event in drained(source, position)[0]] == ["10.0.0.1"]
     source.close()
     wire.close()
+
+
+@pytest.mark.slow
+def test_a_half_open_connection_is_noticed_within_15_seconds(kea: Kea, tmp_path: Path) -> None:
+    """By a monitor that has nothing to do, whatever it waits for just then."""
+    wire = Wire(f"{kea.cluster.socket}/.s.PGSQL.5432")
+    database = {"host": "127.0.0.1", "port": wire.port, "name": kea.name, "ssl_mode": "disable"}
+    daemon = Daemon(tmp_path, document(tmp_path, {"type": "events"}, [{"type": "reservation"}], database=database))
+    try:
+        daemon.said("Caught up with the leases")
+        wire.whole.clear()
+        daemon.said("Will try again", 15)
+        wire.whole.set()
+        grant(kea, 1)
+        daemon.said("Static reservation created: address=10.0.0.1", 20)
+    finally:
+        daemon.process.kill()
+        daemon.process.wait()
+        wire.close()
 
 
 def test_reconnected_but_deaf(kea: Kea, source: EventsSource) -> None:

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Leases of real clients, wherever the monitor reads them: DHCPv6 by events and in a file, polling, a former release.
+
+Each test goes on where the one before it ended.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from contextlib import contextmanager
+from typing import Any, Iterator
+
+import pytest
+from host import DISCOVERY, Host, Kea, wait
+from test_rollback import TRIGGERS, Site
+
+CONFIG6 = "/etc/kea/kea-dhcp6.conf"
+LEASES6 = "/var/lib/kea/kea-leases6.csv"
+IN_DATABASE = {"type": "postgresql", "name": "kea", "host": "/var/run/postgresql", "user": "_kea"}
+IN_FILE = {"type": "memfile", "name": LEASES6, "lfc-interval": 0}
+TAIL = f"""
+systemd-run --quiet --collect --unit six-file --uid kea-lease-monitor --property SupplementaryGroups=_kea \
+    kea-lease-monitor run --lease-file {LEASES6} --db-host /var/run/postgresql --db-user kea-lease-monitor \
+    --state /var/lib/kea-lease-monitor/six.sqlite --output-dir {DISCOVERY}
+"""
+"""A monitor of the file beside the one of the events, by the flags of the user's document."""
+
+_firsts = itertools.count(1, 100)
+
+
+@pytest.fixture(scope="module")
+def site(request: pytest.FixtureRequest) -> Site:
+    options = request.config.option
+    return Site(options.host, options.address, options.bmcs)
+
+
+@contextmanager
+def serving6(host: Host, lease_database: dict[str, Any]) -> Iterator[None]:
+    """With Kea's DHCPv6 server, which keeps its leases there."""
+    subnet = {"id": 6, "subnet": "2001:db8:6::/64", "interface": "eth0", "pools": [{"pool": "2001:db8:6::/80"}]}
+    settings = {"interfaces-config": {"interfaces": ["eth0"]}, "lease-database": lease_database, "subnet6": [subnet]}
+    host.run("sh", "-ec", f"cat >{CONFIG6}; systemctl restart kea-dhcp6-server", stdin=json.dumps({"Dhcp6": settings}))
+    wait("the DHCPv6 server", lambda: host.run("ss", "-Hlun", "sport = :547"))
+    yield
+    host.run("systemctl", "stop", "kea-dhcp6-server")
+
+
+def asked6(host: Host, count: int) -> dict[str, str]:
+    """So many new BMCs ask: which DUID got which address."""
+    said = host.play_bmcs6("--first", str(next(_firsts)), "--count", str(count))
+    answers = [json.loads(line) for line in said.splitlines()]
+    found = {answer["duid"]: answer["address"] for answer in answers}
+    assert len(set(found.values()) - {None}) == count, answers
+    return found
+
+
+def reserved6(host: Host) -> dict[str, str]:
+    lines = host.sql("""
+        SELECT encode(dhcp_identifier, 'hex'), host(address::inet)
+          FROM ipv6_reservations JOIN hosts USING (host_id)
+         WHERE dhcp_identifier_type = 1 AND dhcp6_subnet_id = 6
+    """)
+    return {bytes.fromhex(duid).hex(":"): address for duid, address in (line.split("|") for line in lines)}
+
+
+def await_followers6(host: Host, leases: dict[str, str]) -> None:
+    wait("each DHCPv6 reservation", lambda: leases.items() <= reserved6(host).items())
+    wait("each discovery file", lambda: set(leases.values()) <= host.discovered())
+
+
+def test_dhcpv6_by_events(site: Site) -> None:
+    with serving6(site, IN_DATABASE):
+        leases = asked6(site, 10)
+        await_followers6(site, leases)
+        assert site.sql("SELECT count(*) FROM kea_events.lease_event WHERE family(address) = 6") == ["10"]
+
+
+def test_dhcpv6_in_a_lease_file(site: Site) -> None:
+    with serving6(site, IN_FILE):
+        before = asked6(site, 5)
+        site.run("sh", "-ec", TAIL)
+        await_followers6(site, before)
+        await_followers6(site, asked6(site, 5))
+        site.run("systemctl", "stop", "six-file")
+
+
+def test_reservations_of_release_1_are_taken_over(site: Site) -> None:
+    answers = Kea(site).ask(5)
+    site.await_followers(answers)
+    identifiers = ", ".join(f"'\\x{answer['hwaddr'].replace(':', '')}'" for answer in answers)
+    theirs = f"FROM hosts WHERE dhcp_identifier IN ({identifiers})"
+    # That release wrote the identifier, the subnet, the address and the name, and nothing else.
+    site.sql(f"UPDATE hosts SET user_context = NULL WHERE host_id IN (SELECT host_id {theirs})")
+    site.run("kea-lease-monitor", "replay", "all", "--adopt")
+    marked = f"SELECT user_context::json -> 'kea-lease-monitor' ->> 'ip-address' {theirs}"
+    wait("all of them", lambda: set(site.sql(marked)) == {answer["address"] for answer in answers})
+
+
+def test_polling_where_there_is_no_trigger(site: Site) -> None:
+    variables = {"kea_monitor_source": "polling", "kea_monitor_source_options": {"interval": 1}}
+    assert site.succeed("kea_deploy", **variables)
+    assert site.succeed("kea_deploy", **variables) == 0
+    assert site.sql(TRIGGERS) == []
+    site.await_followers(Kea(site).ask(10))
+    with serving6(site, IN_DATABASE):
+        await_followers6(site, asked6(site, 5))
+    assert site.run("kea-lease-monitor", "check").startswith("healthy")
