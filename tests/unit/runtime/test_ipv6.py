@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import Any, Callable, Iterator
 
 import pytest
@@ -21,8 +19,9 @@ from kea_lease_monitor.sources.polling import Options as PollingOptions
 from kea_lease_monitor.sources.polling import PollingSource
 from kea_lease_monitor.sources.upkeep import Options
 
+from runtime import test_events
 from runtime.builders import Time, event
-from runtime.contracts import SourceContract, drained
+from runtime.contracts import drained
 from runtime.world import EVENTS_SQL, Kea
 
 EVENTS6_SQL = EVENTS_SQL.with_name("events6.sql")
@@ -357,20 +356,9 @@ def test_a_name_follows_the_lease_unless_a_person_changed_it(kea: Kea, sink: Res
 
 @pytest.mark.parametrize("number", [1, 5])
 def test_whoever_writes_at_the_same_moment_is_not_overwritten(kea: Kea, sink: ReservationSink, number: int) -> None:
-    other = Kea.__new__(Kea)
-    other.connection = kea.connect()
-    other.connection.autocommit = False
-    by_hand(other, "00010001", 1, f"2001:db8::{number}")
-    answers: list[Any] = []
-    thread = threading.Thread(target=lambda: answers.append(sink.deliver([six(1), six(2)])))
-    thread.start()
-    due = time.monotonic() + 5
-    while not kea.rows("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
-        assert time.monotonic() < due, "it does not wait for the other"
-    other.connection.commit()
-    thread.join()
-    other.connection.close()
-    (delivery,) = answers
+    delivery = kea.beside(
+        lambda other: by_hand(other, "00010001", 1, f"2001:db8::{number}"), lambda: sink.deliver([six(1), six(2)])
+    )
     assert (delivery.created, delivery.unchanged + len(delivery.rejected)) == (1, 1)
     assert [address for _duid, address in reserved(kea)] == sorted({f"2001:db8::{number}", "2001:db8::2"})
 
@@ -419,15 +407,5 @@ def test_the_judgement_and_a_scan_use_indexes(kea: Kea) -> None:
     assert "Seq Scan on ipv6_reservations" not in plan, plan
 
 
-class TestEvents6(SourceContract):
+class TestEvents6(test_events.TestEvents):
     """With DHCPv6 beside it, all is as before."""
-
-    @pytest.fixture
-    def source(self, kea: Kea, link: Callable[[], Any]) -> Iterator[Any]:
-        self.link = link
-        source = self.another()
-        yield source, lambda number, hostname: kea.lease(f"10.0.0.{number}", f"02:00:00:00:00:{number:02x}", hostname)
-        source.close()
-
-    def another(self) -> EventsSource:
-        return make(self.link, Clock())

@@ -9,8 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -93,24 +91,13 @@ class TestReservation(ReservationContract):
     @pytest.mark.parametrize("address", ["10.0.0.1", "10.0.0.5"])
     def test_whoever_writes_at_the_same_moment_is_not_overwritten(self, kea: Kea, sink: Any, address: str) -> None:
         writer, addresses, *_more = sink
-        other = Kea.__new__(Kea)
-        other.connection = kea.connect()
-        other.connection.autocommit = False
-        other.rows(
+        statement = (
             "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address)"
-            " VALUES ('\\x020000000001', 0, 1, %s::inet - '0.0.0.0')",
-            address,
+            " VALUES ('\\x020000000001', 0, 1, %s::inet - '0.0.0.0')"
         )
-        answers: list[Any] = []
-        thread = threading.Thread(target=lambda: answers.append(writer.deliver([event(1), event(2)])))
-        thread.start()
-        due = time.monotonic() + 5
-        while not kea.rows("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
-            assert time.monotonic() < due, "it does not wait for the other"
-        other.connection.commit()
-        thread.join()
-        other.connection.close()
-        (delivery,) = answers
+        delivery = kea.beside(
+            lambda other: other.rows(statement, address), lambda: writer.deliver([event(1), event(2)])
+        )
         assert delivery.created == 1
         assert addresses() == sorted([address, "10.0.0.2"])
         assert delivery.unchanged + len(delivery.rejected) == 1

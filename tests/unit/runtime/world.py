@@ -9,8 +9,10 @@ import os
 import pwd
 import shutil
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import psycopg2
 import pytest
@@ -103,6 +105,20 @@ class Kea:
             *(address, hwaddr.replace(":", ""), more.get("lifetime", 3600), more.get("left", 3600)),
             *(subnet, hostname, more.get("state", 0)),
         )
+
+    def beside(self, write: Callable[[Kea], Any], act: Callable[[], Any]) -> Any:
+        """The answer of ``act``, which has to wait for what somebody else writes, and commits once it waits."""
+        other = Kea(self.cluster, self.name)
+        other.connection.autocommit = False
+        write(other)
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(act)
+            due = time.monotonic() + 5
+            while not self.rows("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+                assert time.monotonic() < due, "it does not wait for the other"
+            other.connection.commit()
+            other.connection.close()
+            return answer.result()
 
     def reservations(self) -> list[Any]:
         """(hwaddr, address, hostname, subnet) in order of the address."""

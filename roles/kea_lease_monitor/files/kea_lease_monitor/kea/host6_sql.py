@@ -6,7 +6,7 @@ and one in ``ipv6_reservations`` for each of its addresses."""
 
 from __future__ import annotations
 
-from kea_lease_monitor.kea import reservations
+from kea_lease_monitor.kea import mark_sql
 
 CAPABLE = """
 SELECT (SELECT format_type(atttypid, NULL)
@@ -18,7 +18,7 @@ SELECT (SELECT format_type(atttypid, NULL)
 """
 """The type of an address, varchar(39) up to schema 17.0 and inet from 18.0 on, and whether we may write there."""
 
-_RESERVE = """
+_RESERVE = mark_sql.filled("""
 WITH given AS MATERIALIZED (
     SELECT ordinal, decode(identifier, 'hex') AS identifier, decode(hwaddr, 'hex') AS hwaddr, iaid, subnet_id,
            address AS written, address::{type} AS address, nullif(hostname, '') AS hostname
@@ -27,7 +27,7 @@ WITH given AS MATERIALIZED (
            WITH ORDINALITY AS g (identifier, hwaddr, iaid, subnet_id, address, hostname, ordinal)
 ), met AS MATERIALIZED (
     SELECT given.*, own.host_id, own.hostname AS present_name, own.user_context,
-           CASE WHEN own.user_context LIKE '%%"{mark}"%%' THEN own.user_context::jsonb -> '{mark}' END AS mark,
+           {mark_of_own} AS mark,
            other.holder, other.is_client
       FROM given
       LEFT JOIN LATERAL (
@@ -47,7 +47,7 @@ WITH given AS MATERIALIZED (
             LIMIT 1) AS other ON true
 ), compared AS MATERIALIZED (
     SELECT met.*, (mark -> 'ip-addresses' ->> iaid)::{type} AS marked,
-           mark IS NOT NULL AND present_name IS NOT DISTINCT FROM mark ->> 'hostname' AS name_is_ours
+           {name_is_ours} AS name_is_ours
       FROM met
 ), found AS MATERIALIZED (
     SELECT compared.*, rows.present, rows.has_it, rows.moving
@@ -66,18 +66,13 @@ WITH given AS MATERIALIZED (
                 WHEN holder IS NOT NULL THEN 'conflict'
                 WHEN host_id IS NULL THEN 'created'
                 ELSE 'updated' END AS verdict,
-           CASE WHEN host_id IS NULL OR name_is_ours OR mark IS NULL AND present_name IS NULL
-                THEN coalesce(hostname, present_name) ELSE present_name END AS new_name,
+           {new_name} AS new_name,
            jsonb_build_object('ip-addresses',
                coalesce(mark -> 'ip-addresses', '{}') || jsonb_build_object(iaid, written)) AS new_mark
       FROM found
 ), noted AS (
     UPDATE hosts
-       SET hostname = judged.new_name,
-           user_context = (coalesce(nullif(judged.user_context, '')::jsonb, '{}') || jsonb_build_object('{mark}',
-               new_mark || jsonb_strip_nulls(jsonb_build_object('hostname',
-                   CASE WHEN name_is_ours OR mark IS NULL AND present_name IS NULL
-                        THEN new_name ELSE mark ->> 'hostname' END))))::text
+       SET {changed}
       FROM judged
      WHERE hosts.host_id = judged.host_id AND judged.verdict = 'updated'
        AND (hosts.hostname, hosts.user_context) IS NOT DISTINCT FROM (judged.present_name, judged.user_context)
@@ -92,8 +87,7 @@ WITH given AS MATERIALIZED (
 ), made AS (
     INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_id, hostname, user_context)
     SELECT identifier, %(type)s, subnet_id, hostname,
-           jsonb_build_object('{mark}',
-               new_mark || jsonb_strip_nulls(jsonb_build_object('hostname', hostname)))::text
+           {first_context}
       FROM judged
      WHERE verdict = 'created'
         ON CONFLICT DO NOTHING
@@ -117,7 +111,7 @@ SELECT CASE WHEN verdict = 'created' AND made.host_id IS NULL
   LEFT JOIN moved USING (ordinal)
   LEFT JOIN made ON made.dhcp_identifier = judged.identifier AND made.dhcp6_subnet_id = judged.subnet_id
  ORDER BY judged.ordinal
-""".replace("{mark}", reservations.MARK)
+""")
 """As host_sql.RESERVE, with the mark keeping the address of each identity association of the client: so one address is
 moved when its own association gets another, and those that a person added are left alone. What is reserved by the
 client's hardware address, which Kea looks up before the DUID, is right already. A client comes once in a batch."""

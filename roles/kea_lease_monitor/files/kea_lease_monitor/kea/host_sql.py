@@ -5,16 +5,16 @@
 
 from __future__ import annotations
 
-from kea_lease_monitor.kea import reservations
+from kea_lease_monitor.kea import mark_sql, reservations
 
-RESERVE = """
+RESERVE = mark_sql.filled("""
 WITH given AS MATERIALIZED (
     SELECT ordinal, decode(identifier, 'hex') AS identifier, subnet_id, address, nullif(hostname, '') AS hostname
       FROM unnest(%(identifiers)s::text[], %(subnets)s::bigint[], %(addresses)s::bigint[], %(hostnames)s::text[])
            WITH ORDINALITY AS g (identifier, subnet_id, address, hostname, ordinal)
 ), met AS MATERIALIZED (
     SELECT given.*, own.host_id, nullif(own.ipv4_address, 0) AS present, own.hostname AS present_name, own.user_context,
-           CASE WHEN own.user_context LIKE '%%"{mark}"%%' THEN own.user_context::jsonb -> '{mark}' END AS mark,
+           {mark_of_own} AS mark,
            (SELECT encode(other.dhcp_identifier, 'hex')
               FROM hosts AS other
              WHERE other.ipv4_address = given.address AND other.dhcp4_subnet_id = given.subnet_id
@@ -29,7 +29,7 @@ WITH given AS MATERIALIZED (
             LIMIT 1) AS own ON true
 ), compared AS MATERIALIZED (
     SELECT met.*, (met.mark ->> 'ip-address')::inet - '0.0.0.0' AS marked,
-           met.mark IS NOT NULL AND met.present_name IS NOT DISTINCT FROM met.mark ->> 'hostname' AS name_is_ours
+           {name_is_ours} AS name_is_ours
       FROM met
 ), judged AS MATERIALIZED (
     SELECT compared.*,
@@ -39,17 +39,12 @@ WITH given AS MATERIALIZED (
                 WHEN holder IS NOT NULL THEN 'conflict'
                 WHEN host_id IS NULL THEN 'created'
                 ELSE 'updated' END AS verdict,
-           CASE WHEN host_id IS NULL OR name_is_ours OR mark IS NULL AND present_name IS NULL
-                THEN coalesce(hostname, present_name) ELSE present_name END AS new_name,
+           {new_name} AS new_name,
            jsonb_build_object('ip-address', host('0.0.0.0'::inet + address)) AS new_mark
       FROM compared
 ), moved AS (
     UPDATE hosts
-       SET ipv4_address = judged.address, hostname = judged.new_name,
-           user_context = (coalesce(nullif(judged.user_context, '')::jsonb, '{}') || jsonb_build_object('{mark}',
-               new_mark || jsonb_strip_nulls(jsonb_build_object('hostname',
-                   CASE WHEN name_is_ours OR mark IS NULL AND present_name IS NULL
-                        THEN new_name ELSE mark ->> 'hostname' END))))::text
+       SET ipv4_address = judged.address, {changed}
       FROM judged
      WHERE hosts.host_id = judged.host_id AND judged.verdict = 'updated'
        AND nullif(hosts.ipv4_address, 0) IS NOT DISTINCT FROM judged.present
@@ -58,8 +53,7 @@ WITH given AS MATERIALIZED (
 ), made AS (
     INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, hostname, user_context)
     SELECT identifier, %(type)s, subnet_id, address, hostname,
-           jsonb_build_object('{mark}',
-               new_mark || jsonb_strip_nulls(jsonb_build_object('hostname', hostname)))::text
+           {first_context}
       FROM judged
      WHERE verdict = 'created'
         ON CONFLICT DO NOTHING
@@ -75,7 +69,7 @@ SELECT CASE WHEN verdict = 'created' AND made.host_id IS NULL OR verdict = 'upda
   LEFT JOIN moved USING (ordinal)
   LEFT JOIN made ON made.dhcp_identifier = judged.identifier AND made.dhcp4_subnet_id = judged.subnet_id
  ORDER BY judged.ordinal
-""".replace("{mark}", reservations.MARK)
+""")
 """One statement for a batch, judged as reservations.verdict does: what is right already is not touched, what exists is
 updated (an UPSERT would burn a value of the 32-bit hosts_host_id_seq), what is missing is inserted. ON CONFLICT, which
 without a target minds Kea's partial indexes of every schema and a full UNIQUE constraint alike, and the comparison of
