@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from typing import Any, Iterator
 
 import pytest
+from changing import Site
 from host import DISCOVERY, Host, Kea, wait
-from test_rollback import TRIGGERS, Site
+from test_rollback import TRIGGERS
 
 CONFIG6 = "/etc/kea/kea-dhcp6.conf"
 LEASES6 = "/var/lib/kea/kea-leases6.csv"
