@@ -114,6 +114,7 @@ def ensure(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks, ch
         "diff": _state_text.diff(before, after),
         "state": after,
         "lost_events": count_lost(cursor, wanted.event_schema) if counted else 0,
+        "warnings": [] if wanted.present else _notify_rights.staying(cursor, wanted.schema, wanted.readers),
     }
 
 

@@ -8,7 +8,7 @@ A state has one entry per object, plain values, or None when there is no such ob
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from ansible_collections.baremetal.kea.plugins.module_utils import _postgres
 from ansible_collections.baremetal.kea.plugins.module_utils._notify_sql import EVENTS, FAMILIES, LOST
@@ -95,11 +95,18 @@ SELECT pg_get_userbyid(p.proowner), p.proowner, p.proacl::text, NULL, jsonb_buil
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
 WHERE n.nspname = %s AND p.proname = %s AND p.pronargs = 0
 """
+# What another than the owner granted is nothing that this collection made: with the right to it, PostgreSQL makes every
+# grant that of the owner, and takes no other away.
 _LEASES = """
 SELECT jsonb_build_object('owner', pg_get_userbyid(c.relowner), 'readers', ARRAY(
     SELECT pg_get_userbyid(a.grantee)::text FROM aclexplode(c.relacl) a
-    WHERE a.privilege_type = 'SELECT' AND a.grantee NOT IN (0, c.relowner) ORDER BY 1))
+    WHERE a.privilege_type = 'SELECT' AND a.grantor = c.relowner AND a.grantee NOT IN (0, c.relowner) ORDER BY 1))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s
+"""
+_GRANTED_ONWARDS = """
+SELECT pg_get_userbyid(a.grantor), CASE a.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(a.grantee)::text END
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, LATERAL aclexplode(c.relacl) a
+WHERE n.nspname = %s AND c.relname = %s AND a.privilege_type = 'SELECT' AND a.grantor <> c.relowner ORDER BY 1, 2
 """
 _TRIGGER = """
 SELECT jsonb_build_object(
@@ -128,7 +135,8 @@ LIMIT 1
 
 
 def read_state(cursor: extensions.cursor, schema: str, event_schema: str) -> State:
-    """Reads only the catalogue. ``leases``.``readers`` are the roles that were granted SELECT. Raises PostgresError."""
+    """Reads only the catalogue. ``leases``.``readers`` are the roles that the owner of the table granted SELECT. Raises
+    PostgresError."""
     found = {
         "event_schema": _owned(cursor, "n", _SCHEMA, event_schema),
         "event_table": _owned(cursor, "r", _TABLE, event_schema, EVENTS),
@@ -148,6 +156,11 @@ def default_grantees(cursor: extensions.cursor, kind: str, schema: str) -> List[
     ``kind`` as pg_default_acl.defaclobjtype has it. Raises PostgresError.
     """
     return [name for (name,) in _postgres.fetch(cursor, _DEFAULT_GRANTEES, (kind, schema))]
+
+
+def granted_onwards(cursor: extensions.cursor, schema: str, table: str) -> List[Tuple[str, str]]:
+    """(grantor, grantee) of every SELECT on the table that not its owner granted. Raises PostgresError."""
+    return [(grantor, grantee) for grantor, grantee in _postgres.fetch(cursor, _GRANTED_ONWARDS, (schema, table))]
 
 
 def of_another_kind(cursor: extensions.cursor, event_schema: str) -> List[str]:

@@ -1,24 +1,34 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the rights that it takes to lead from one state of the lease events (see _notify_catalogue) to another."""
+"""PRIVATE: the rights that it takes to lead from one state of the lease events (see _notify_catalogue) to another, and
+those on lease tables that are not ours to take."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Sequence
+from typing import TYPE_CHECKING, List, Sequence, Set
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _notify_changes, _notify_sql, _postgres_preflight
+from ansible_collections.baremetal.kea.plugins.module_utils import (
+    _notify_catalogue,
+    _notify_changes,
+    _notify_sql,
+    _postgres,
+    _postgres_preflight,
+)
 
 if TYPE_CHECKING:
     from psycopg2 import extensions
 
     from ansible_collections.baremetal.kea.plugins.module_utils._notify_catalogue import State
 
+DEPENDENTS_EXIST = "2BP01"
+
 
 class Needs:
     """What the change needs, from the same two states as its statements (_notify_changes)."""
 
     def __init__(self, cursor: extensions.cursor, schema: str, event_schema: str, before: State, after: State) -> None:
+        self.cursor = cursor
         self.rights = _postgres_preflight.Rights(cursor)
         self.schema = schema
         self.event_schema = event_schema
@@ -63,6 +73,7 @@ class Needs:
         after = self.after[family.leases_key]
         if leases != after:
             self.rights.of_owner(leases["owner"], table)
+            self._refuse_granted_onwards(family, set(leases["readers"]) - set(after["readers"]))
         for reader in set(after["readers"]) - set(leases["readers"]):
             # Whoever may look into Kea's schema is its owner's to say.
             self.rights.on_schema("USAGE", self.schema, reader)
@@ -73,3 +84,25 @@ class Needs:
                 self.rights.of_owner(leases["owner"], table)
             else:
                 self.rights.on_table("TRIGGER", self.schema, family.table)
+
+    def _refuse_granted_onwards(self, family: _notify_sql.Family, losing: Set[str]) -> None:
+        """PostgreSQL takes a right from nobody who granted it to others, unless it takes it from those, too."""
+        for grantor, grantee in _notify_catalogue.granted_onwards(self.cursor, self.schema, family.table):
+            if grantor in losing:
+                raise _postgres.PostgresError(
+                    f"{grantor}, which is to lose SELECT on {self.schema}.{family.table}, granted it to {grantee}, so "
+                    "nothing was changed",
+                    DEPENDENTS_EXIST,
+                )
+
+
+def staying(cursor: extensions.cursor, schema: str, readers: Sequence[str]) -> List[str]:
+    """A sentence for each of the roles that may read leases because not the owner of the table granted it that. Raises
+    PostgresError."""
+    return [
+        f"{grantee} may still read {schema}.{family.table}: {grantor} granted it that, and not the owner of the table. "
+        "It is to be revoked as that role (SET ROLE)."
+        for family in _notify_sql.FAMILIES
+        for grantor, grantee in _notify_catalogue.granted_onwards(cursor, schema, family.table)
+        if grantee in readers
+    ]

@@ -82,7 +82,8 @@ options:
       - Roles that read events and prune them. They are granted what they need for that, including C(SELECT) on
         the lease tables; nobody else keeps rights on the event objects.
       - They must hold C(USAGE) on O(schema), as everybody does on C(public); that is not granted here.
-      - With O(state=absent), the roles from which C(SELECT) on the lease tables is taken again.
+      - With O(state=absent), the roles from which C(SELECT) on the lease tables is taken again. What another role than
+        the owner of the table granted them stays, with a warning, until it is revoked as that role.
     type: list
     elements: str
     default: []
@@ -207,6 +208,8 @@ def main() -> None:
             result = _lease_notify.ensure(cursor, wanted, _postgres.locks(params), module.check_mode)
     except _postgres.PostgresError as error:
         module.fail_json(**error.as_result())
+    for warning in result.pop("warnings"):
+        module.warn(warning)
     module.exit_json(**result)
 
 

@@ -22,6 +22,7 @@ from typing import Any, Iterator
 
 import psycopg2
 import pytest
+from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 
 LAB = Path(__file__).resolve().parents[2] / "lab"
@@ -192,6 +193,7 @@ class Database:
 def run_module(name: str, check: bool, params: dict[str, Any]) -> dict[str, Any]:
     module = importlib.import_module(f"ansible_collections.baremetal.kea.plugins.modules.{name}")
     output = StringIO()
+    warnings._global_warnings.clear()  # of the runs before, as if this were a process of its own
     arguments = {"_ansible_check_mode": check, "_ansible_diff": True, **params}
     with patch_module_args(arguments), redirect_stdout(output), pytest.raises(SystemExit):
         module.main()

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Iterator
 
 import pytest
 from postgres_helpers import KEA, MONITOR
+from test_lease_notify import CATALOGUE
 
 if TYPE_CHECKING:
     from postgres_helpers import Database
@@ -60,3 +61,46 @@ def test_rights_that_came_by_default_privileges_are_drift(database: Database) ->
     assert applied["queries"] == checked["queries"]
     assert applied["state"] == wanted
     assert not database.notify()["changed"]
+
+
+@pytest.fixture
+def auditor(database: Database) -> Iterator[str]:
+    """A role that may read leases, and let others read them."""
+    database.execute("CREATE ROLE auditor", "GRANT SELECT ON lease4 TO auditor WITH GRANT OPTION")
+    yield "auditor"
+    database.execute("DROP OWNED BY auditor CASCADE", "DROP ROLE auditor")
+
+
+def test_a_reader_that_two_roles_granted_the_leases(database: Database, auditor: str) -> None:
+    """Only what the owner granted is ours: it is there and goes as ever; the rest stays, and is told."""
+    database.notify()
+    database.execute(f'SET ROLE {auditor}; GRANT SELECT ON lease4 TO "{MONITOR}"')
+    unchanged = database.notify()
+    assert not unchanged["changed"]
+    assert unchanged["diff"]["before"] == unchanged["diff"]["after"]
+    database.execute("DROP TRIGGER kea_lease_notify_trigger ON lease4")
+    assert database.notify()["changed"]
+
+    told = f"{MONITOR} may still read public.lease4: {auditor} granted it that"
+    for check in (True, False):
+        removed = database.notify(check=check, state="absent")
+        assert removed["changed"]
+        assert told in str(removed["warnings"])
+    again = database.notify(state="absent")
+    assert not again["changed"]
+    assert told in str(again["warnings"])
+    database.execute(f'SET ROLE {auditor}; REVOKE SELECT ON lease4 FROM "{MONITOR}"')
+    assert "warnings" not in database.notify(state="absent")
+
+
+def test_a_reader_that_granted_the_leases_onwards_is_refused_before_anything_is_changed(
+    database: Database, auditor: str
+) -> None:
+    database.notify(readers=[auditor])
+    database.execute(f'SET ROLE {auditor}; GRANT SELECT ON lease4 TO "{MONITOR}"')
+    before = database.fetch(CATALOGUE)
+    for check in (True, False):
+        refused = database.notify(check=check, readers=[auditor], state="absent")
+        assert f"{auditor}, which is to lose SELECT on public.lease4, granted it to {MONITOR}" in refused["msg"]
+        assert "remove that first" in refused["msg"]
+    assert database.fetch(CATALOGUE) == before
