@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
 from ansible_collections.baremetal.kea.plugins.module_utils import (
     _hosts_catalogue,
     _postgres,
+    _postgres_error,
     _postgres_preflight,
     _state_text,
 )
@@ -61,7 +62,7 @@ def ensure(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks, ch
     state = read_state(cursor, wanted.schema)
     if state is None and wanted.present:
         message = f"There is no table {wanted.schema}.{TABLE} in this database"
-        raise _postgres.PostgresError(message, _postgres.UNDEFINED_TABLE)
+        raise _postgres.PostgresError(message, _postgres_error.UNDEFINED_TABLE)
     if state and state.oddity and wanted.present:
         raise _postgres.PostgresError(
             f"{wanted.schema}.{TABLE} is {state.oddity}, on which the constraint cannot guarantee what it is for. "

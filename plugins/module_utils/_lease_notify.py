@@ -14,6 +14,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils import (
     _notify_sql,
     _notify_table,
     _postgres,
+    _postgres_error,
     _postgres_preflight,
     _state_text,
 )
@@ -199,7 +200,7 @@ def _leases(wanted: Wanted, before: State, family: _notify_sql.Family) -> Dict[s
     found: Dict[str, Any] = before[family.leases_key]
     if not found:
         message = f"There is no table {wanted.schema}.{family.table} in this database"
-        raise _postgres.PostgresError(message, _postgres.UNDEFINED_TABLE)
+        raise _postgres.PostgresError(message, _postgres_error.UNDEFINED_TABLE)
     return found
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ansible.module_utils.basic import missing_required_lib
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres_error import CONNECT_SQLSTATES, PostgresError
 
 PSYCOPG2_IMPORT_ERROR: Optional[str] = None
 try:
@@ -22,7 +23,6 @@ except ImportError:
 if TYPE_CHECKING:
     from psycopg2 import extensions
 
-UNDEFINED_TABLE = "42P01"
 DEFAULT_LOCK_TIMEOUT = 250
 IDLE_IN_TRANSACTION = 2000
 """Milliseconds."""
@@ -32,58 +32,6 @@ CONCURRENTLY_LOCK_TIMEOUT = 60_000
 # The lock was not to be had, or a deadlock was resolved against us: rolled back whole, so it can be tried again.
 LOCK_LOST = ("55P03", "40P01")
 SECRET_PARAMETERS = {"password", "sslpassword"}
-
-# libpq gives no SQLSTATE before there is a session; these phrases of the server tell it.
-CONNECT_SQLSTATES = (
-    ("password authentication failed", "28P01"),
-    ("no password supplied", "28P01"),
-    ("authentication failed", "28000"),
-    ("no pg_hba.conf entry", "28000"),
-    ('FATAL:  role "', "28000"),
-    ('FATAL:  database "', "3D000"),
-)
-NO_KEA_SCHEMA = "Initialise Kea's schema first (kea_schema, or kea-admin db-init), or correct the option schema."
-# By SQLSTATE, or by its class of two characters.
-NEXT_STEPS = {
-    "08": "Check login_host, login_port and that the server runs; the TLS options when it is a certificate.",
-    "25006": "This is a standby or a read-only session: connect to the primary.",
-    "28000": "Check login_user and pg_hba.conf; with peer authentication run the task as the system user of that name.",
-    "25P03": "The host was too slow, or stood still, amid a transaction; it was rolled back. Run the task again.",
-    "28P01": "Check login_user and login_password.",
-    "2BP01": "Something that this collection did not make depends on the object: remove that first.",
-    "55006": "Let the monitor read the events and run the task again, or set force to drop them.",
-    "3D000": "Create the database first, or correct login_db.",
-    "3F000": NO_KEA_SCHEMA,
-    "42501": "Log in as a superuser or the owner of Kea's tables (login_user, session_role), or grant what is named.",
-    "42704": "Create the role first (community.postgresql.postgresql_user).",
-    UNDEFINED_TABLE: NO_KEA_SCHEMA,
-    "53": "The server is out of disk, memory or connections: make room first.",
-    "55P03": "Run the task again when that session has ended, or raise lock_retries.",
-}
-OTHER_STEP = "Look up the statement in the server's log, mend what it complains of, and run the task again."
-
-
-class PostgresError(Exception):
-    """Ends a module: what happened, the SQLSTATE when the server gave one, the statement, and what to do next."""
-
-    def __init__(self, message: str, sqlstate: str = "", statement: str = "", **details: Any) -> None:
-        super().__init__(message)
-        self.message = message
-        self.sqlstate = sqlstate
-        self.statement = statement
-        self.details = details
-
-    def as_result(self) -> Dict[str, Any]:
-        """The arguments of fail_json."""
-        code = f" (SQLSTATE {self.sqlstate})" if self.sqlstate else ""
-        other = OTHER_STEP if self.statement else ""
-        step = NEXT_STEPS.get(self.sqlstate) or NEXT_STEPS.get(self.sqlstate[:2], other)
-        result = dict(self.details, msg=f"{self.message.rstrip('.')}{code}. {step}".strip())
-        if self.sqlstate:
-            result["sqlstate"] = self.sqlstate
-        if self.statement:
-            result["statement"] = self.statement
-        return result
 
 
 class Locks(NamedTuple):
@@ -158,6 +106,7 @@ def connect(params: Mapping[str, Any], readonly: bool = False) -> Iterator[exten
     """
     if PSYCOPG2_IMPORT_ERROR:
         raise PostgresError(missing_required_lib("psycopg2"), exception=PSYCOPG2_IMPORT_ERROR)
+    _refuse_unfit(params)
     connection = _open(_dsn(params))
     try:
         connection.set_session(autocommit=True, readonly=readonly)
@@ -230,6 +179,23 @@ def run_together(cursor: extensions.cursor, statements: Sequence[str], locks: Lo
                 raise _lock_not_to_be_had(cursor, error, locks, "nothing was changed") from error
         # Twice as long as we may have held Kea up, so that it works most of the time while we try.
         time.sleep(2 * locks.timeout / 1000)
+
+
+def _refuse_unfit(params: Mapping[str, Any]) -> None:
+    """PostgreSQL takes a NUL nowhere, and the driver has no error of its own for it."""
+    for option, value in sorted(params.items()):
+        if any("\0" in text for text in _texts(value)):
+            raise PostgresError(
+                f"The option {option} holds a NUL character, which PostgreSQL takes nowhere, so nothing was changed"
+            )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for one in [*value, *(value.values() if isinstance(value, dict) else ())]:
+            yield from _texts(one)
 
 
 def _dsn(params: Mapping[str, Any]) -> Dict[str, Any]:

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils import _postgres, _state_text
-from postgres_helpers import KEA, PASSWORD, PASSWORD_ROLE
+from postgres_helpers import KEA, MONITOR, PASSWORD, PASSWORD_ROLE
+from test_lease_notify import CATALOGUE
 
 if TYPE_CHECKING:
     from postgres_helpers import Database
@@ -48,6 +49,25 @@ def test_a_password_is_never_in_the_result(database: Database) -> None:
 @pytest.mark.parametrize("secret", ["password", "sslpassword"])
 def test_secrets_are_refused_where_ansible_shows_them(database: Database, secret: str) -> None:
     assert f"must not hold {secret}" in database.constraint(connect_params={secret: "x"})["msg"]
+
+
+@pytest.mark.parametrize(
+    ("module", "option", "value"),
+    [
+        ("kea_hosts_constraint", "name", "x\0y"),
+        ("kea_hosts_constraint", "login_password", "secret\0"),
+        ("kea_hosts_constraint", "connect_params", {"options": "-c \0"}),
+        ("kea_lease_notify", "schema", "\0"),
+        ("kea_lease_notify", "readers", [MONITOR, "\0"]),
+    ],
+)
+def test_what_postgresql_cannot_take_is_named(database: Database, module: str, option: str, value: Any) -> None:
+    before = database.fetch(CATALOGUE)
+    for check in (True, False):
+        result = database.module(module, check, **{option: value})
+        assert f"The option {option} holds a NUL character" in result["msg"], result
+        assert "secret" not in result["msg"]
+    assert database.fetch(CATALOGUE) == before
 
 
 def test_an_error_without_advice_of_its_own_has_the_general_one(database: Database) -> None:
