@@ -146,7 +146,7 @@ def _present(cursor: extensions.cursor, wanted: Wanted, before: State) -> State:
     after = {
         "event_schema": _owned(owner, wanted, "event_schema"),
         "event_table": None,
-        "lost_counter": dict(_owned(owner, wanted, "lost_counter"), definition=_notify_table.COUNTER),
+        "lost_counter": dict(_owned(owner, wanted, "lost_counter"), **_notify_table.COUNTER),
     }
     if wanted.delivery == "events":
         after["event_table"] = dict(_owned(owner, wanted, "event_table"), **_notify_table.EVENT_TABLE)

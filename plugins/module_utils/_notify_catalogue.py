@@ -51,6 +51,8 @@ WHERE r.rolname = current_user AND d.defaclobjtype = %s AND (n.nspname IS NULL O
 _SCHEMA = """
 SELECT pg_get_userbyid(nspowner), nspowner, nspacl::text, NULL, '{}'::jsonb FROM pg_namespace WHERE nspname = %s
 """
+# Any index but the primary key's may refuse an event: a unique one, one on an expression, and one on a column whose
+# value does not fit on a page of it.
 _TABLE = """
 SELECT pg_get_userbyid(c.relowner), c.relowner, c.relacl::text, c.oid, jsonb_build_object(
     'persistence', CASE c.relpersistence WHEN 'p' THEN 'logged' ELSE 'unlogged' END,
@@ -72,13 +74,14 @@ SELECT pg_get_userbyid(c.relowner), c.relowner, c.relacl::text, c.oid, jsonb_bui
         UNION ALL SELECT 'POLICY ' || p.polname FROM pg_policy p WHERE p.polrelid = c.oid
         UNION ALL SELECT 'ROW LEVEL SECURITY' WHERE c.relrowsecurity
         UNION ALL SELECT 'INDEX ' || pg_get_indexdef(i.indexrelid) FROM pg_index i
-            WHERE i.indrelid = c.oid AND i.indisunique AND NOT i.indisprimary
+            WHERE i.indrelid = c.oid AND NOT i.indisprimary
         ORDER BY 1))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relname = %s AND c.relkind = 'r'
 """
 _SEQUENCE = """
 SELECT pg_get_userbyid(c.relowner), c.relowner, c.relacl::text, c.oid, jsonb_build_object(
+    'persistence', CASE c.relpersistence WHEN 'p' THEN 'logged' ELSE 'unlogged' END,
     'definition', format_type(s.seqtypid, NULL) || ' INCREMENT ' || s.seqincrement || ' START ' || s.seqstart
         || ' MINVALUE ' || s.seqmin || ' MAXVALUE ' || s.seqmax || ' CACHE ' || s.seqcache
         || CASE WHEN s.seqcycle THEN ' CYCLE' ELSE '' END)

@@ -39,6 +39,8 @@ CREATE = {
         for key in FUNCTIONS
     },
 }
+# Before PostgreSQL 15 no sequence is unlogged. What it has counted is kept.
+LOG_COUNTER = "ALTER SEQUENCE {lost_counter} SET LOGGED"
 ADD_COLUMNS = "ALTER TABLE {event_table} {added}"
 MEND = {
     # A table of another shape is made anew with what it holds; every row keeps its place in the order. Its values go
@@ -124,6 +126,8 @@ class Changes:
             return CREATE[key]
         if same_definition(before, after):
             return []
+        if key == "lost_counter" and before["persistence"] != after["persistence"]:
+            return [LOG_COUNTER, *(MEND[key] if before["definition"] != after["definition"] else [])]
         return [ADD_COLUMNS] if key == "event_table" and self._added_columns() else MEND[key]
 
     def _added_columns(self) -> List[str]:

@@ -64,4 +64,8 @@ EVENT_TABLE = {
     "constraints": EVENT_CONSTRAINTS,
     "attached": [],
 }
-COUNTER = "bigint INCREMENT 1 START 1 MINVALUE 1 MAXVALUE 9223372036854775807 CACHE 1"
+# An unlogged one would forget after a crash what it has counted.
+COUNTER = {
+    "persistence": "logged",
+    "definition": "bigint INCREMENT 1 START 1 MINVALUE 1 MAXVALUE 9223372036854775807 CACHE 1",
+}

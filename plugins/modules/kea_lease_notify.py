@@ -48,7 +48,8 @@ options:
   state:
     description:
       - V(present) makes sure that all objects are there and right. Columns that are missing at the end of the event
-        table are added; a table of another shape is made anew with the events that it holds.
+        table are added; a table of another shape, or with an index, a trigger, a rule or a policy that somebody else
+        made on it, is made anew with the events that it holds, because each of these may refuse an event.
       - V(absent) removes them and leaves C(lease4) and C(lease6) as Kea made them. The event schema stays when
         something else is in it.
     type: str

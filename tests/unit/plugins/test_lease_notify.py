@@ -105,6 +105,7 @@ DRIFT = {
     "column default": "ALTER TABLE kea_events.lease_event ALTER recorded_at SET DEFAULT now()",
     "counter gone": "DROP SEQUENCE kea_events.lease_event_lost",
     "counter step": "ALTER SEQUENCE kea_events.lease_event_lost INCREMENT 2",
+    "counter unlogged": "ALTER SEQUENCE kea_events.lease_event_lost SET UNLOGGED",
     "counter right": f'REVOKE SELECT ON kea_events.lease_event_lost FROM "{MONITOR}"',
     "counter bounded": "ALTER SEQUENCE kea_events.lease_event_lost MAXVALUE 5",
     "right on a column": f'GRANT SELECT (hwaddr), UPDATE (state) ON kea_events.lease_event TO "{MONITOR}", PUBLIC',
@@ -115,6 +116,8 @@ DRIFT = {
     "table with a rule": "CREATE RULE r AS ON INSERT TO kea_events.lease_event DO INSTEAD NOTHING",
     "table with policies": "ALTER TABLE kea_events.lease_event ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
     "table with an index": "CREATE UNIQUE INDEX ON kea_events.lease_event (address)",
+    "table with an index that can fail": "CREATE INDEX ON kea_events.lease_event ((1 / valid_lifetime))",
+    "table with an index that large values do not fit in": "CREATE INDEX ON kea_events.lease_event (user_context)",
     "function stable": "ALTER FUNCTION kea_lease_notify() STABLE",
     "trigger replica": "ALTER TABLE lease4 ENABLE REPLICA TRIGGER kea_lease_notify_trigger",
     "schema owner": "ALTER SCHEMA kea_events OWNER TO postgres",
@@ -137,6 +140,15 @@ def test_every_difference_is_drift(database: Database) -> None:
         again = database.notify()
         assert not again["changed"], name
         assert again["state"] == wanted, name
+
+
+def test_a_mended_counter_keeps_what_it_counted(database: Database) -> None:
+    database.notify()
+    database.execute(
+        "SELECT setval('kea_events.lease_event_lost', 41)",
+        "ALTER SEQUENCE kea_events.lease_event_lost SET UNLOGGED; ALTER SEQUENCE kea_events.lease_event_lost CYCLE",
+    )
+    assert database.notify()["lost_events"] == 41
 
 
 def test_the_strongest_lock_on_leases_is_taken_first(database: Database) -> None:
