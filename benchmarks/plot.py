@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Mapping, Sequence
 
 import matplotlib
@@ -15,6 +16,8 @@ import matplotlib.pyplot as plt
 COLOURS = ("#999999", "#d95f02", "#7570b3", "#1b9e77")
 GOALS = ((0.50, 5.0), (0.99, 20.0))
 """Share of the leases, and within how many milliseconds."""
+POINTS = 200
+"""Of a line; the picture is part of the documentation."""
 
 
 def latencies(path: str, measured: Mapping[int, Mapping[str, Sequence[float]]]) -> None:
@@ -23,7 +26,8 @@ def latencies(path: str, measured: Mapping[int, Mapping[str, Sequence[float]]]) 
     for axis, (rate, variants) in zip(axes[0], measured.items(), strict=True):
         for colour, (name, values) in zip(COLOURS, variants.items(), strict=True):
             ordered = sorted(values)
-            share = [(index + 1) / len(ordered) for index in range(len(ordered))]
+            share = [(index + 1) / POINTS for index in range(POINTS)]
+            ordered = [ordered[math.ceil(one * len(ordered)) - 1] for one in share]
             axis.step(ordered, share, where="post", label=name, color=colour, linewidth=1.6)
         for share, limit in GOALS:
             axis.plot([limit], [share], "x", color="black", label="goals" if share == GOALS[0][0] else None)

@@ -48,6 +48,11 @@ def test_the_server_ends_a_statement_before_we_give_up_on_it(link: Callable[[], 
     one.close()
 
 
+def test_no_statement_is_compiled(link: Callable[[], Any]) -> None:
+    with link().session() as session:
+        assert session.rows("SHOW jit") == [("off",)]
+
+
 def test_a_session_with_a_high_descriptor_works(link: Callable[[], Any]) -> None:
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, limit[1]), limit[1]))

@@ -37,11 +37,10 @@ _CLIENT = {
 """When nobody knows whose lease it is, and whether two leases are of the same client, as in identifiers.client."""
 
 IN_PORTIONS = """
-SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off; SET LOCAL jit = off;
+SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off;
 """
 """Before a statement that reads a table in portions, by its key, and for that one only: of a table that was just filled
-and that nobody has analyzed yet, the planner would read and sort all the rest for each portion. Compiling any of it
-costs more than it saves."""
+and that nobody has analyzed yet, the planner would read and sort all the rest for each portion."""
 
 _SCAN = """
 SELECT {columns}
