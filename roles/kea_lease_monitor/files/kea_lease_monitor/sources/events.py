@@ -25,11 +25,14 @@ from kea_lease_monitor.sources.upkeep import RETENTION, Options, Upkeep
 _POLL = 5.0
 """Seconds between two reads when nothing woke us. With the deadline of a statement, also how a dead link is noticed."""
 
-_PAUSE, _PAUSE_LIMIT = 0.002, 0.05
-"""Seconds between reads while transactions that were in progress at the last wake-up still are."""
+_PAUSE = 0.002
+"""Seconds between reads while transactions that were in progress at the last wake-up still are; it doubles."""
 
 _HURRY = 2.0
 """Seconds after a wake-up beyond which such a transaction is not one of Kea's, and the pause grows up to the poll."""
+
+_PAUSES = ((0.1, 0.008), (_HURRY, 0.05))
+"""Seconds since the wake-up, and until then the longest pause: nearly all of Kea's transactions end in the first."""
 
 _REWIND = 60.0
 """Seconds; far longer than PostgreSQL may keep a rolled back transaction to itself (wal_writer_delay, three times)."""
@@ -254,7 +257,8 @@ class EventsSource(Source):
             running = frozenset(row[0] for row in session.rows(sql.RUNNING))
             self._unfinished = running if self._unfinished is None else self._unfinished & running
             self._settling = bool(self._unfinished)
-            self._pause = min(2 * self._pause, _PAUSE_LIMIT if now - self._woken_at < _HURRY else _POLL)
+            longest = next((pause for end, pause in _PAUSES if now < self._woken_at + end), _POLL)
+            self._pause = min(2 * self._pause, longest)
 
     def _plan(self, session: Session) -> None:
         """A wake-up that came along with the answer to a statement makes no descriptor readable."""
