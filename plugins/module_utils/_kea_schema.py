@@ -211,7 +211,7 @@ def _check_time(schema: Schema) -> None:
     if found:
         raise KeaSchemaError(
             f"{found}, so leases would end too early or too late; give the two the same time zone, for example with "
-            f'ALTER ROLE "{schema.connection.user}" SET timezone. Nothing was changed'
+            f"{schema.backend.set_zone}. Nothing was changed"
         )
 
 

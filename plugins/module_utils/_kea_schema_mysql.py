@@ -49,6 +49,7 @@ class Mysql:
 
     client = "mysql"
     refused = "Access denied"
+    set_zone = "default_time_zone in the server's configuration"
     probe = """
         SELECT concat(coalesce(max(table_name = 'schema_version'), 0), '|',
                       coalesce(group_concat(table_name ORDER BY table_name SEPARATOR ', '), ''))
@@ -98,7 +99,9 @@ class Mysql:
             code, out, err = self.module.run_command([path, *arguments], environ_update=variables)
             return code, out, err
         with tempfile.NamedTemporaryFile("w", dir=self.module.tmpdir, encoding="utf-8") as file:
-            file.write(f"[client]\nconnect-timeout={CONNECT_TIMEOUT}\npassword={_quoted(self.connection.password)}\n")
+            # MariaDB's mysqldump knows no timeout, and ends at a word that it does not know.
+            file.write(f"[mysql]\nconnect-timeout={CONNECT_TIMEOUT}\n")
+            file.write(f"[client]\npassword={_quoted(self.connection.password)}\n")
             file.flush()
             # It must be the first argument.
             command = [path, f"--defaults-extra-file={file.name}", *arguments]

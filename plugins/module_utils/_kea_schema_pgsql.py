@@ -70,6 +70,8 @@ class Connection(NamedTuple):
             "LC_ALL": "C",
             **dict(self.tls),
         }
+        if "," in self.host:
+            variables["PGTARGETSESSIONATTRS"] = "read-write"
         if self.password:
             # kea-admin reads its own variable, and its upgrade scripts put it in the place of PGPASSWORD.
             variables.update(PGPASSWORD=self.password, KEA_ADMIN_DB_PASSWORD=self.password)
@@ -90,6 +92,7 @@ class Pgsql:
     def __init__(self, module: AnsibleModule, connection: Connection) -> None:
         self.module = module
         self.connection = connection
+        self.set_zone = f'ALTER ROLE "{connection.user}" SET timezone'
 
     def wanted(self, kea: Capabilities) -> str:
         """The version that this Kea insists on. Raises KeaSchemaError if that is not known."""

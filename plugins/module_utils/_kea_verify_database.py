@@ -130,7 +130,7 @@ def _sessions_found(who: str, sessions: List[Facts], expected: Expected, todo: s
         seen = f"{len(clear)} come over the network without TLS, which nobody asked for"
         yield Finding(name, WARN, seen, "set kea_db_trust_anchor: docs/tls.md")
     elif far:
-        ways = sorted({f"{one['protocol']} {one['cipher']}" for one in far})
+        ways = sorted({" ".join(filter(None, (one["protocol"], one["cipher"], one["client_dn"]))) for one in far})
         yield Finding(name, OK, f"{len(sessions)} by {', '.join(ways)}")
     else:
         yield Finding(name, OK, f"{len(sessions)} by the unix socket")

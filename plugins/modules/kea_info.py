@@ -34,6 +34,11 @@ options:
     elements: str
     choices: [server, config, database, monitor, lfc, move, packages]
     default: [server, config, monitor, lfc]
+  type:
+    description: For V(database), its kind, as M(baremetal.kea.kea_schema) has it; of V(mysql) there is less to tell.
+    type: str
+    choices: [postgresql, mysql]
+    default: postgresql
   path:
     description: The configuration file of the server.
     type: path
@@ -84,7 +89,6 @@ server:
     version:
       description: Version of Kea.
       type: str
-      sample: 2.6.3
     capabilities:
       description: What this version can do, and C(schema), the version of the database schema that it insists on.
       type: dict
@@ -99,11 +103,9 @@ server:
         - How the running server insists on TLS to PostgreSQL where its configuration cannot say so (before Kea 3.1), as
           libpq's variables C(PGSSLMODE), C(PGSSLROOTCERT), C(PGSSLCERT) and C(PGSSLKEY); the others are left out.
       type: dict
-      sample: {PGSSLMODE: verify-full, PGSSLROOTCERT: /etc/kea/tls/0f343b0931126a20/ca.pem}
     admin:
       description: Path of C(kea-admin).
       type: str
-      sample: /usr/sbin/kea-admin
     confined:
       description: Whether AppArmor is at work, and Kea within Debian's profile.
       type: bool
@@ -156,7 +158,6 @@ database:
     schema_version:
       description: Version of Kea's schema.
       type: str
-      sample: "22.2"
     connections:
       description:
         - Every other session with the database as the server sees it; C(role), C(application), C(address) (null for
@@ -164,6 +165,8 @@ database:
           C(client_issuer_dn).
         - Of other roles' sessions, a role sees only that they are there, unless it is a superuser or a member of
           C(pg_read_all_stats).
+        - Of V(mysql), the server tells of TLS only with C(performance_schema=ON) and to who may read that, and of the
+          client's certificate never; what it does not tell is null.
       type: list
       elements: dict
       sample:
@@ -175,6 +178,9 @@ database:
           cipher: TLS_AES_256_GCM_SHA384
           client_dn: /CN=kea
           client_issuer_dn: /CN=Example CA
+    account_requires:
+      description: For V(mysql), what the role that logs in must show, as in C(REQUIRE) of C(CREATE USER).
+      type: str
     hosts_constraint:
       description: Definition of the constraint of M(baremetal.kea.kea_hosts_constraint).
       type: str
@@ -259,6 +265,7 @@ packages:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils import _debian_packages, _kea_info, _postgres
+from ansible_collections.baremetal.kea.plugins.module_utils._mysql_database import mysql_database
 
 
 def main() -> None:
@@ -271,6 +278,7 @@ def main() -> None:
                 "choices": ["server", "config", "database", "monitor", "lfc", "move", "packages"],
                 "default": ["server", "config", "monitor", "lfc"],
             },
+            "type": {"type": "str", "choices": ["postgresql", "mysql"], "default": "postgresql"},
             "path": {"type": "path", "default": "/etc/kea/kea-dhcp4.conf"},
             "packages": {"type": "list", "elements": "str", "default": []},
             "schema": {"type": "str", "default": "public"},
@@ -282,7 +290,7 @@ def main() -> None:
     look = {
         "server": lambda: _kea_info.server(module, params["path"]),
         "config": lambda: _kea_info.config_file(module, params["path"]),
-        "database": lambda: _kea_info.database(params),
+        "database": lambda: mysql_database(module) if params["type"] == "mysql" else _kea_info.database(params),
         "monitor": lambda: _kea_info.monitor(module),
         "lfc": lambda: _kea_info.lfc(module, params["path"]),
         "move": _kea_info.move,

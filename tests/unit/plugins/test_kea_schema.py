@@ -268,7 +268,11 @@ def test_the_connection_as_libpq_variables() -> None:
     ]
     for host, socket, used in hosts:
         changed = {**options, **tls, "login_password": "", "login_host": host, "login_unix_socket": socket}
-        assert _kea_schema_pgsql.Connection.of(changed).host == used
+        connection = _kea_schema_pgsql.Connection.of(changed)
+        assert connection.host == used
+        assert "PGTARGETSESSIONATTRS" not in connection.environment
+    several = _kea_schema_pgsql.Connection.of({**options, **tls, "login_password": "", "login_host": "a,b"})
+    assert several.environment["PGTARGETSESSIONATTRS"] == "read-write"
 
 
 def test_check_mode_predicts_before_anything_is_installed(

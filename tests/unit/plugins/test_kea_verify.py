@@ -28,7 +28,15 @@ def unit(name: str) -> dict[str, Any]:
 
 
 def session(**values: Any) -> dict[str, Any]:
-    return {"role": "_kea", "address": None, "encrypted": False, "protocol": None, "cipher": None, **values}
+    return {
+        "role": "_kea",
+        "address": None,
+        "encrypted": False,
+        "protocol": None,
+        "cipher": None,
+        "client_dn": None,
+        **values,
+    }
 
 
 def facts() -> dict[str, Any]:
@@ -211,9 +219,10 @@ def test_tls_that_was_asked_for_is_what_the_server_says() -> None:
     by_tls = {**clear, "encrypted": True, "protocol": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384"}
     found = judged(strict, at("database/connections", [by_tls, clear]))
     assert found[0][:3] == ("sessions of Kea", "wrong", "1 of 2 come over the network without TLS")
-    monitor = {"error": None, "connections": [{**by_tls, "role": "kea-lease-monitor"}]}
+    monitor = {"error": None, "connections": [{**by_tls, "role": "kea-lease-monitor", "client_dn": "/CN=m"}]}
     found = judged(strict, at("database/connections", [by_tls]), at("monitor_database", monitor))
-    assert {one.seen for one in found if one.name.startswith("sessions")} == {"1 by TLSv1.3 TLS_AES_256_GCM_SHA384"}
+    seen = [one.seen for one in found if one.name.startswith("sessions")]
+    assert seen == ["1 by TLSv1.3 TLS_AES_256_GCM_SHA384", "1 by TLSv1.3 TLS_AES_256_GCM_SHA384 /CN=m"]
     found = judged(strict, at("monitor_database", {"error": "password authentication failed"}))
     assert found[0][:2] == ("sessions", "wrong")
 
