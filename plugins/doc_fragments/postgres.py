@@ -19,7 +19,9 @@ options:
     type: str
     default: ''
   login_host:
-    description: Host name or address of the server. Empty for the local Unix socket.
+    description:
+      - Host name or address of the server. Empty for the local Unix socket.
+      - Several of them with commas between are a primary and its standbys; the one that may be written to is used.
     type: str
     default: ''
   login_unix_socket:

@@ -26,6 +26,9 @@ RECOVERY = {
     "max_reconnect_tries": RECONNECT_TRIES,
     "reconnect_wait_time": RECONNECT_WAIT,
 }
+# Seconds after which Kea lets go of a host that is suddenly gone, where there is another one to go to. It has several
+# connections, one after the other; and by the kernel's default it waits for minutes.
+SEVERAL_HOSTS = {"tcp_user_timeout": 5, "connect_timeout": 3}
 # What it does meanwhile. Without its leases a Kea that goes on serving has nothing to say but no: it refuses with a NAK
 # even the client that renews, which so loses its address (seen with 2.6 and 3.0). Silence has it keep that.
 ON_FAIL = {"lease": "stop-retry-exit", "hosts": "serve-retry-continue", "config": "serve-retry-continue"}
@@ -90,6 +93,8 @@ def entry_of(params: Mapping[str, Any], kea: Capabilities) -> Dict[str, Any]:
         _refuse_unknown(name, params["type"], params["purpose"], kea)
     if params["type"] in SERVERS:
         recovery = {name: value for name, value in RECOVERY.items() if _knows(name, kea)}
+        if "," in str(given.get("host", "")):
+            recovery.update({name: value for name, value in SEVERAL_HOSTS.items() if _knows(name, kea)})
         given = {"on_fail": ON_FAIL[params["purpose"]], **recovery, **given}
         _check_values(given, kea)
     return {name.replace("_", "-"): given[name] for name in OPTIONS if name in given}
@@ -237,6 +242,8 @@ def _check_values(given: Mapping[str, Any], kea: Capabilities) -> None:
             )
         if name != "password" and any(letter.isspace() for letter in value):
             raise KeaDatabaseError(f"{name} holds a blank, which breaks Kea's connection to the database")
+    if "," in str(given.get("host", "")) and given["type"] == "mysql":
+        raise KeaDatabaseError("several hosts are for postgresql: MySQL's client library knows no list of them")
     if "name" not in given:
         raise KeaDatabaseError("name is missing: the name of the database")
     if not 1 <= given.get("port", 1) <= 65535:

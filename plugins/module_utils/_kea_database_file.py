@@ -38,6 +38,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._kea_tls import (
     KeaTlsError,
     check_files,
     environment_of,
+    primary_only,
     settings_of,
     shared,
 )
@@ -170,10 +171,17 @@ class _Edit:
         return put_hook(document, top, database, hook or HOOKS[database])
 
     def _environment(self, document: Document, top: str, purpose: str, present: str) -> str:
-        if self.kea.postgresql_tls_keys:
-            return ""
         host = str(self.entry.get("host", "localhost"))
         others = over_network(document, top, purpose, self.entry)
+        hosts = [str(one.get("host", "localhost")) for one in others]
+        if self.params["state"] == "present" and self.params["type"] == "postgresql":
+            hosts.append(host)
+        present = primary_only(present, ())
+        return str(primary_only(self._tls_environment(present, host, others), hosts))
+
+    def _tls_environment(self, present: str, host: str, others: Sequence[Dict[str, Any]]) -> str:
+        if self.kea.postgresql_tls_keys:
+            return ""
         if self.tls == DEFAULT:
             others = [one for one in others if one.get("host", "localhost") != host]
         environment = environment_of(self.tls, str(self.params["type"]), self.kea)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Mapping, NamedTuple, Optional, Sequence
 
 from ansible_collections.baremetal.kea.plugins.module_utils import _durable, _systemd
 from ansible_collections.baremetal.kea.plugins.module_utils._certificates import CertificateError, Judge, Material
@@ -34,6 +34,8 @@ FILES = ("trust_anchor", "cert_file", "key_file")
 UNITS = "/etc/systemd/system"
 FILE_NAME = "baremetal-kea-tls.conf"
 _HEADER = "# Managed by Ansible (baremetal.kea.kea_database): TLS of every connection to PostgreSQL\n[Service]\n"
+# No Kea has a key for it: a standby lets it in, and takes no lease.
+_PRIMARY = "Environment=PGTARGETSESSIONATTRS=read-write\n"
 # Kea writes them into its connection text, and we into a unit, both without quotes.
 _PLAIN = re.compile(r"[\w./:@+=,-]+")
 
@@ -133,6 +135,14 @@ def shared(present: str, environment: Mapping[str, str], host: str, others: Sequ
             f"{', '.join(foreign)}; say the same for each, after taking it away (state: absent), or upgrade to Kea 3.1"
         )
     return wanted
+
+
+def primary_only(text: str, hosts: Iterable[str]) -> str:
+    """What the drop-in holds when Kea goes to these hosts: with a list of them, libpq passes its standbys over."""
+    text = text.replace(_PRIMARY, "")
+    if any("," in host for host in hosts):
+        return (text or _HEADER) + _PRIMARY
+    return "" if text == _HEADER else text
 
 
 def _check_mode(found: Mapping[str, str], host: str) -> None:

@@ -215,6 +215,7 @@ def _dsn(params: Mapping[str, Any]) -> Dict[str, Any]:
         "sslrootcert": params["ca_cert"],
         "sslcert": params["ssl_cert"],
         "sslkey": params["ssl_key"],
+        "target_session_attrs": "read-write" if "," in host else "",
         "connect_timeout": 10,
         "client_encoding": "UTF8",
         "application_name": "ansible baremetal.kea",

@@ -57,7 +57,10 @@ options:
     description: Name of the database, which a database server requires; or path of the lease file.
     type: str
   host:
-    description: Host name, address or directory of the Unix socket of the server. Kea's default is C(localhost).
+    description:
+      - Host name, address or directory of the Unix socket of the server. Kea's default is C(localhost).
+      - For V(postgresql) also several of them with commas between, a primary and its standbys. Kea goes to the one that
+        may be written to; a drop-in of systemd tells the client library to pass the standbys over.
     type: str
   port:
     description: Port of the server.
@@ -99,7 +102,7 @@ options:
     description: Milliseconds between two tries, 1000 by default for a database server.
     type: int
   connect_timeout:
-    description: Seconds that connecting may take.
+    description: Seconds that connecting may take, to each of several hosts 3 by default.
     type: int
   read_timeout:
     description: Seconds that reading from the server may take. For V(mysql), known from Kea 2.4 on.
@@ -110,6 +113,7 @@ options:
   tcp_user_timeout:
     description:
       - Seconds after which unacknowledged data break the connection. For V(postgresql), known from Kea 2.4 on.
+      - With several hosts it is 5 by default.
     type: int
   readonly:
     description: Whether Kea only reads. For O(purpose=hosts).

@@ -37,11 +37,11 @@ def run(*command: str, stdin: str = "", check: bool = True) -> str:
     return done.stdout
 
 
-def wait(what: str, done: Callable[[], Any]) -> Any:
+def wait(what: str, done: Callable[[], Any], patience: float = PATIENCE) -> Any:
     """Ask until there is an answer that is not empty."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not (answer := done()):
-        assert time.monotonic() < deadline, f"waited {PATIENCE:.0f} s in vain for {what}"
+        assert time.monotonic() < deadline, f"waited {patience:.0f} s in vain for {what}"
         time.sleep(0.2)
     return answer
 

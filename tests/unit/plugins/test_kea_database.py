@@ -193,6 +193,7 @@ def test_kea_dhcp6_has_databases_too(config: Path) -> None:
         ({"password": "a\\b"}, "password holds a quote"),
         ({"name": "a b"}, "name holds a blank"),
         ({"host": "a\tb"}, "host holds a blank"),
+        ({"host": "a,b", "type": "mysql"}, "several hosts are for postgresql"),
         ({"name": None}, "name is missing"),
         ({"port": 70000}, "port 70000 is not between"),
         ({"max_reconnect_tries": 0}, "work only together"),
@@ -260,6 +261,15 @@ def test_keys_that_no_option_stands_for_stay() -> None:
     text = '{ "Dhcp4": { "lease-database": { "type": "postgresql", "their-own": "word", "port": 1 } } }'
     after = _kea_database.put_entry(Document(text), "Dhcp4", "lease", {"type": "postgresql", "name": "kea"})
     assert after.text == text.replace('"port": 1', '"name": "kea"')
+
+
+def test_with_several_hosts_kea_lets_go_of_one_that_is_suddenly_gone() -> None:
+    given = {**dict.fromkeys(_kea_database.OPTIONS), **SERVER, "purpose": "lease", "host": "a,b"}
+    knows = {version: _kea_database.entry_of(given, capabilities(version)) for version in ("2.2.0", "2.6.0", "3.0.0")}
+    assert [entry.get("tcp-user-timeout") for entry in knows.values()] == [None, 5, 5]
+    assert [entry["connect-timeout"] for entry in knows.values()] == [3, 3, 3]
+    assert _kea_database.entry_of({**given, "tcp_user_timeout": 0}, capabilities("2.6.0"))["tcp-user-timeout"] == 0
+    assert "tcp-user-timeout" not in _kea_database.entry_of({**given, "host": "a"}, capabilities("2.6.0"))
 
 
 def test_every_option_is_written_in_keas_spelling() -> None:

@@ -122,6 +122,33 @@ def test_one_environment_for_all_connections(site: Site) -> None:
     assert not site.drop_in.exists()
 
 
+def test_of_several_hosts_the_one_that_may_be_written_to(site: Site) -> None:
+    both, alone = "Environment=PGTARGETSESSIONATTRS=read-write", {"host": "a.example.org,b.example.org"}
+    for purpose in ("lease", "hosts"):
+        site.set(purpose=purpose, **alone)
+    assert site.environment() == [both]
+    assert site.entry("lease-database", "host") == alone["host"]
+    assert not site.set(**alone)["changed"]
+
+    site.set(**alone, **site.tls)
+    assert site.environment()[-1] == both
+    assert len(site.environment()) == 5
+    before = site.drop_in.read_text()
+    assert not site.set(purpose="hosts", **alone)["changed"], "an entry without TLS options leaves those of the other"
+    assert site.drop_in.read_text() == before
+    for version in ("2.6.3", "3.1.0"):
+        predicted = site.set(check=True, kea_version=version, purpose="config", **alone)
+        assert (predicted["drop_in"]["after"] == before) == (version == "2.6.3")
+        assert both in predicted["drop_in"]["after"]
+
+    site.set(purpose="hosts", state="absent", **alone)
+    site.set(**site.tls)
+    assert len(site.environment()) == 4, "one host is the primary, or Kea has none"
+    site.set(**alone)
+    site.set(state="absent", **alone)
+    assert not site.drop_in.exists()
+
+
 def test_kea_3_1_gets_keys_and_no_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_kea_database, "HOOK_DIRECTORIES", (str(site.directory),))
     site.set(**site.tls)

@@ -87,6 +87,14 @@ def test_connect_params_win(database: Database) -> None:
     assert database.constraint(login_db="nowhere", connect_params={"dbname": database.name})["changed"]
 
 
+def test_of_several_hosts_only_one_that_may_be_written_to(database: Database) -> None:
+    several = {"login_host": ",".join([str(database.cluster.directory)] * 2)}
+    assert database.constraint(**several)["changed"]
+    database.cluster.execute("postgres", f'ALTER DATABASE "{database.name}" SET default_transaction_read_only = on')
+    assert not database.constraint()["changed"]
+    assert "session is read-only (SQLSTATE 08001)" in database.constraint(**several)["msg"]
+
+
 def test_the_session_role_is_who_acts(database: Database) -> None:
     assert database.notify(session_role=KEA)["state"]["event_schema"]["owner"] == KEA
     assert not database.notify(session_role=KEA)["changed"]
