@@ -224,6 +224,7 @@ def _body(cursor: extensions.cursor, wanted: Wanted, family: _notify_sql.Family)
         action=_postgres.Words(_postgres.compose(cursor, action, **parts)),
         event_schema=_postgres.Literal(wanted.event_schema),
         counter=_postgres.Literal(_notify_sql.LOST),
+        locked=_postgres.Literal(_notify_sql.LOCKED),
         warned_at=_postgres.Literal(_notify_sql.WARNED),
         interval=_postgres.Words(str(_notify_sql.WARNING_INTERVAL)),
     )

@@ -20,9 +20,10 @@ TRIGGER_UPDATE = "kea_lease_notify_trigger_update"
 CHANNEL = "kea_lease_events"
 # 'kea_leas' in ASCII. Per database, as advisory locks are; the channel that it guards is, too.
 WAKE_UP_LOCK = 0x6B65615F6C656173
-# Kea waits for a lock on the event table no longer than this; then the event is lost and counted, never the lease. A
-# single-threaded Kea still grants 50 leases a second while somebody keeps the table locked. It is no shorter, because
-# the moment in which another connection makes the table's file longer is such a wait, too.
+# Kea waits for a lock on the event table no longer than this; then the event is lost and counted, never the lease;
+# and so are those of all other rows of the transaction, because Kea deletes expired leases by the thousand. A single-
+# threaded Kea still grants 50 leases a second while somebody keeps the table locked. It is no shorter, because the
+# moment in which another connection makes the table's file longer is such a wait, too.
 LOCK_TIMEOUT = "20ms"
 SETTINGS = ["search_path=pg_catalog, pg_temp", f"lock_timeout={LOCK_TIMEOUT}"]
 # A committing NOTIFY fails once the queue of the whole cluster is full, and takes the lease with it (SQLSTATE 54000,
@@ -37,6 +38,8 @@ IDENTIFIER_LIMIT = 255
 
 # A setting of the session that keeps when it warned last, in seconds since 1970.
 WARNED = "kea_lease_notify.warned_at"
+# A setting of the transaction: the event table was locked for too long once.
+LOCKED = "kea_lease_notify.locked"
 # Seconds between two warnings of one session about lost events; Kea writes each to its standard error.
 WARNING_INTERVAL = 10
 
@@ -176,6 +179,9 @@ DECLARE
     lost pg_catalog.int8;
     now_at pg_catalog.float8;
 {declarations}BEGIN
+    IF pg_catalog.current_setting({locked}, true) = 'yes' THEN
+        RAISE lock_not_available USING MESSAGE = 'not tried again in this transaction';
+    END IF;
 {action}    RETURN NULL;
 EXCEPTION WHEN OTHERS OR query_canceled THEN
     BEGIN
@@ -188,6 +194,9 @@ EXCEPTION WHEN OTHERS OR query_canceled THEN
         lost := NULL;
     END;
     BEGIN
+        IF SQLSTATE = '55P03' THEN
+            PERFORM pg_catalog.set_config({locked}, 'yes', true);
+        END IF;
         -- Kea writes every warning to its log, so a session gives one now and then.
         now_at := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp());
         IF coalesce(nullif(pg_catalog.current_setting({warned_at}, true), ''), '0')::pg_catalog.float8

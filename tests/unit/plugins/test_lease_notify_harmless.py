@@ -168,6 +168,22 @@ def test_a_locked_event_table_holds_kea_up_for_a_moment_only(events: Database) -
     assert events.value("SELECT count(*) FROM lease4") == 10
 
 
+def test_a_locked_event_table_holds_a_statement_up_once_and_not_once_a_row(events: Database) -> None:
+    """Kea removes what it reclaimed with one DELETE for as many rows as there are."""
+    events.execute("INSERT INTO lease4 (address, subnet_id, state) SELECT n, 1, 2 FROM generate_series(1, 300) n")
+    with events.session(autocommit=False) as other, events.session(KEA) as kea:
+        other.execute("LOCK TABLE kea_events.lease_event IN ACCESS EXCLUSIVE MODE")
+        start = time.monotonic()
+        kea.execute("DELETE FROM public.lease4 WHERE state = 2")
+        assert time.monotonic() - start < 3, "half of what 300 waits take"
+        assert kea.rowcount == 300
+        assert events.lost() == 300
+        other.connection.rollback()
+        kea.execute("INSERT INTO public.lease4 (address, subnet_id, state) VALUES (1, 1, 0)")
+    assert events.ops()[-1] == "I"
+    assert events.lost() == 300
+
+
 def test_a_statement_timeout_of_keas_role_ends_in_the_trigger(events: Database) -> None:
     """A cancelled query would be a lost connection to Kea, which may end the server (kea-facts 2.1)."""
     # Longer than a busy machine takes to come to the trigger, where the statement is to be when its time is up.
