@@ -18,15 +18,19 @@ from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import (
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_service import KeaServiceError
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import KeaJsonError
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import KeaVersionError, capabilities
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc_proof import TimerError
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc_strategy import Choice, StrategyError, choose
-from ansible_collections.baremetal.kea.plugins.module_utils._lfc_timer import COMMAND, PACKAGE, ROOT, Timer, TimerError
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc_timer import COMMAND, PACKAGE, ROOT, Timer
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest import ManifestError
 from ansible_collections.baremetal.kea.plugins.module_utils._release import release_name, unpack
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-ERRORS = (TimerError, ManifestError, StrategyError, KeaServiceError, KeaConfigError, KeaJsonError, KeaVersionError)
+ERRORS = (
+    *(TimerError, ManifestError, StrategyError, KeaServiceError, KeaConfigError, KeaJsonError, KeaVersionError),
+    OSError,
+)
 
 
 def deploy(module: AnsibleModule) -> Dict[str, Any]:
@@ -93,7 +97,18 @@ def _settings(module: AnsibleModule, top: str, timer: Timer) -> Tuple[_lfc_units
         _lfc_units.check(settings)
     except ValueError as error:
         raise TimerError(str(error)) from error
+    _ask_systemd(module, settings.schedule)
     return settings, choice
+
+
+def _ask_systemd(module: AnsibleModule, schedule: _lfc_units.Schedule) -> None:
+    """A time that it cannot read is only warned of in a unit, and then left out."""
+    kinds = {"on_calendar": ("calendar", schedule.calendar), "interval": ("timespan", schedule.interval)}
+    for option, (kind, text) in {**kinds, "randomized_delay": ("timespan", schedule.delay)}.items():
+        if text is not None:
+            code, _out, refused = module.run_command(["systemd-analyze", kind, "--", text])
+            if code:
+                raise TimerError(f"{option}: {refused.strip() or text}")
 
 
 def _words(module: AnsibleModule, top: str, config: Dict[str, Any], choice: Choice, timer: Timer) -> List[str]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import Any, NamedTuple, Optional
@@ -65,12 +66,14 @@ class Kept:
         self.path = os.path.join(directory, f"lfc{family}.json")
 
     def read(self) -> Optional[Found]:
-        """None when Kea's own clean-up was never taken over."""
+        """None when Kea's own clean-up was never taken over. Raises OSError."""
         try:
             with open(self.path, encoding="utf-8") as file:
                 return Found(**json.load(file))
         except FileNotFoundError:
             return None
+        except (ValueError, TypeError) as error:
+            raise OSError(f"{self.path} is damaged ({error}): write Kea's lfc-interval there, or remove it") from error
 
     def write(self, found: Found) -> None:
         """Lasting before the configuration is touched."""
@@ -80,4 +83,24 @@ class Kept:
     def forget(self) -> None:
         """It was given back."""
         if os.path.exists(self.path):
+            os.unlink(self.path)
+
+
+class Mark:
+    """Of a timer that was changed and not proved yet; what a killed run leaves."""
+
+    def __init__(self, family: int, directory: str = DIRECTORY) -> None:
+        self.path = os.path.join(directory, f"lfc{family}.unproved")
+
+    def exists(self) -> bool:
+        return os.path.exists(self.path)
+
+    def put(self) -> None:
+        """Before the first change."""
+        os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
+        _durable.replace(self.path, b"", 0o644)
+
+    def remove(self) -> None:
+        """It is proved, or as it was before."""
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)

@@ -21,6 +21,7 @@ DATA_DIRECTORY = "/var/lib/kea"
 TIMEOUT = 900.0
 """Seconds that a clean-up may still take."""
 _BETWEEN_LOOKS = 0.2
+_YOUNG = 5.0
 
 
 class LockError(Exception):
@@ -47,7 +48,10 @@ def no_cleanup(path: Optional[str], timeout: float = TIMEOUT) -> Iterator[None]:
     deadline = time.monotonic() + timeout
     directory, name = os.path.split(path)
     lock = os.path.join(directory, f".{name}.lock")
-    descriptor = os.open(lock, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        raise LockError(f"{lock} cannot be opened ({error.strerror}): remove it, then run the play again") from error
     try:
         if os.fstat(descriptor).st_uid == os.geteuid():  # whatever the umask: for Kea's user too, and for no other
             os.fchown(descriptor, -1, os.stat(directory).st_gid)
@@ -56,6 +60,8 @@ def no_cleanup(path: Optional[str], timeout: float = TIMEOUT) -> Iterator[None]:
             _wait(deadline, f"the clean-up that holds {lock}")
         while cleaning(path):
             _wait(deadline, f"the kea-lfc at work on {path}")
+        while not _no_pid_file(f"{path}.pid"):
+            _wait(deadline, f"the kea-lfc that wrote {path}.pid")
         yield
     finally:
         os.close(descriptor)
@@ -70,6 +76,20 @@ def cleaning(path: str) -> bool:
             if os.path.basename(words[0]) == b"kea-lfc" and wanted in words:
                 return True
     return False
+
+
+def _no_pid_file(path: str) -> bool:
+    """A PID file that no kea-lfc stands behind is removed: with a recycled number Kea would refuse to load its leases.
+
+    But for a young one: a server of Kea 3.1.3 or later writes it before kea-lfc has begun.
+    """
+    try:
+        if 0 <= time.time() - os.stat(path).st_mtime < _YOUNG:
+            return False
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    return True
 
 
 def _taken(descriptor: int) -> bool:

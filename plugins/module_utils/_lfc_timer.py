@@ -8,8 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import time
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from ansible_collections.baremetal.kea.plugins.module_utils import _durable, _lfc_lock, _lfc_units, _systemd
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import KeaConfigError, update
@@ -19,10 +18,12 @@ from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import K
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc_interval import (
     Found,
     Kept,
+    Mark,
     give_back,
     look,
     take_over,
 )
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc_proof import Service, TimerError
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest import Manifest
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest_record import Thing, intend
 from ansible_collections.baremetal.kea.plugins.module_utils._release import Files, Releases
@@ -33,19 +34,7 @@ if TYPE_CHECKING:
 PACKAGE = "kea_lfc_cleanup"
 COMMAND = "kea-lfc-cleanup"
 ROOT = "/opt/baremetal/kea-lfc"
-BUSY = 75
-"""Exit code of the program when somebody else is at work, which is no failure."""
-_BETWEEN_RUNS = 5.0
-JOURNAL_LINES = 20
 SERVES_WITHIN = 60.0
-
-
-class TimerError(Exception):
-    """The timer is as it was before; says why."""
-
-    def __init__(self, message: str, journal: Optional[List[str]] = None) -> None:
-        super().__init__(message)
-        self.journal = journal or []
 
 
 INTERVAL_ERRORS = (KeaConfigError, KeaJsonError, KeaServiceError, TimerError)
@@ -62,8 +51,10 @@ class Timer:
         self._top = f"Dhcp{family}"
         self._kea = KeaService(module, module.params["path"])
         self._names = _lfc_units.unit_names(family)
+        self._service = Service(module, self._names["service"])
         self._releases = Releases(ROOT)
         self._kept = Kept(family)
+        self._unproved = Mark(family)
         self.config_result: Dict[str, Any] = {}
 
     def state(self) -> Dict[str, Any]:
@@ -87,8 +78,10 @@ class Timer:
         if not self._check:
             self._remember()
         stale = not self._releases.is_whole(name, files) or before["release"] != name
-        renewed = stale or before["units"] != units
+        renewed = stale or before["units"] != units or self._unproved.exists()
         asleep = not (before["active"] and before["enabled"])
+        if renewed and not self._check:
+            self._unproved.put()
         switched = self._set_interval(takes_over)
         if not self._check:
             try:
@@ -98,23 +91,23 @@ class Timer:
                 if renewed:
                     self._forget_metrics(before["units"], units)
                     self._write(units)
-                    self._prove()
+                    self._service.prove()
                 if renewed or asleep:
                     self._start()
             except (OSError, TimerError) as error:
                 raise TimerError(
                     f"{self._go_back(before, taken_over)}: {error}", getattr(error, "journal", None)
                 ) from error
+            self._unproved.remove()
             self._releases.prune()
         return renewed or switched or asleep
 
     def absent(self) -> bool:
         """Have nothing of it, and Kea's own clean-up as it was found. Raises TimerError."""
         before = self.state()
-        if before["units"] and not self._check:
-            self._systemctl("disable", "--now", "--quiet", self._names["timer"])
-            self._systemctl("stop", self._names["service"])
         try:
+            if before["units"] and not self._check:
+                self._stop()
             changed = self._set_interval(False) or bool(before["units"])
         except INTERVAL_ERRORS:
             if before["active"] and not self._check:
@@ -123,6 +116,7 @@ class Timer:
         if changed and not self._check:
             self._remove_reports(before["units"])
             self._write({})
+            self._unproved.remove()
         if not before["release"] or self._others():
             return changed
         if not self._check:
@@ -131,9 +125,18 @@ class Timer:
             shutil.rmtree(_lfc_units.STATE_DIRECTORY, ignore_errors=True)
         return True
 
+    def _stop(self) -> None:
+        """A clean-up under way comes to its end first: stopped, it would leave its files to nobody."""
+        self._service.systemctl("disable", "--now", "--quiet", self._names["timer"])
+        try:
+            with _lfc_lock.no_cleanup(self._kea.lease_file()):
+                self._service.systemctl("stop", self._names["service"])
+        except _lfc_lock.LockError as error:
+            raise TimerError(f"The timer stays: {error}") from error
+
     def _remember(self) -> None:
         """In the manifest of the host, before anything of it is there."""
-        files = [*self._paths(), self._kept.path]
+        files = [*self._paths(), self._kept.path, self._unproved.path]
         things = [Thing("file", path) for path in files] + [Thing("tree", ROOT)]
         things += [Thing("tree", _lfc_units.STATE_DIRECTORY), Thing("unit", self._names["timer"])]
         manifest = Manifest()
@@ -150,8 +153,10 @@ class Timer:
         found = self._kept.read()
         if (found is None and not taken_over) or not os.path.exists(self._module.params["path"]):
             return False
-        if found is None and not self._check:
-            self._kept.write(self._look())
+        now = self._look()
+        # What the site says meanwhile is what it will want back.
+        if taken_over and not self._check and (found is None or now.seconds):
+            self._kept.write(now)
 
         def edit(document: Document) -> Document:
             return (
@@ -163,7 +168,8 @@ class Timer:
             if self.config_result["changed"] and not self._check:
                 self._restart_or_go_back(before)
         except INTERVAL_ERRORS:
-            if found is None:
+            # Should the configuration not be as it was, only this knows how it was.
+            if found is None and self._look() == now:
                 self._kept.forget()
             raise
         if not taken_over and not self._check:
@@ -184,32 +190,10 @@ class Timer:
                 ) from error
             raise TimerError(f"{said}; it is as it was before") from error
 
-    def _prove(self) -> None:
-        """One run; it waits while others are at work. Raises TimerError."""
-        deadline = time.monotonic() + _lfc_lock.TIMEOUT
-        started, status, refused = self._run_once()
-        while status == str(BUSY) and time.monotonic() < deadline:
-            time.sleep(_BETWEEN_RUNS)
-            started, status, refused = self._run_once()
-        # A unit that systemd refuses to load has never ended with anything but 0.
-        if started == 0 and status == "0":
-            return
-        journal = self._journal()
-        reasons = [line for line in reversed(journal) if line.startswith("failed by ")]
-        said = reasons[0] if reasons else f"it ended with {status}. {refused.strip()}"
-        raise TimerError(f"the first clean-up did not succeed: {said}", journal)
-
-    def _run_once(self) -> Tuple[int, str, str]:
-        """The exit code of systemctl, that of the program, and what systemctl said."""
-        self._systemctl("reset-failed", "--quiet", self._names["service"])
-        started, _out, refused = self._systemctl("start", self._names["service"])
-        _code, status, _err = self._systemctl("show", "--property=ExecMainStatus", "--value", self._names["service"])
-        return started, status.strip(), refused
-
     def _start(self) -> None:
         """Raises TimerError if systemd does not take the timer; a calendar that it cannot read shows only here."""
         for verb in ("enable", "restart"):
-            code, _out, refused = self._systemctl(verb, "--quiet", self._names["timer"])
+            code, _out, refused = self._service.systemctl(verb, "--quiet", self._names["timer"])
             if code:
                 raise TimerError(f"systemctl {verb} {self._names['timer']} failed: {refused.strip()}")
 
@@ -223,16 +207,19 @@ class Timer:
 
     def _restore(self, before: Dict[str, Any], taken_over: bool) -> None:
         if not before["units"]:
-            self._systemctl("disable", "--now", "--quiet", self._names["timer"])
+            self._service.systemctl("disable", "--now", "--quiet", self._names["timer"])
         self._write(before["units"])
-        self._systemctl("reset-failed", "--quiet", self._names["service"])
+        self._service.systemctl("reset-failed", "--quiet", self._names["service"])
         if before["release"]:
             self._releases.activate(before["release"])
         else:
             self._releases.remove_all()
         self._set_interval(taken_over)
+        if not before["enabled"]:
+            self._service.systemctl("disable", "--quiet", self._names["timer"])
         if before["active"]:
-            self._systemctl("restart", self._names["timer"])
+            self._service.systemctl("restart", self._names["timer"])
+        self._unproved.remove()
 
     def _write(self, units: Dict[str, str]) -> None:
         for path in self._paths():
@@ -240,7 +227,7 @@ class Timer:
                 _durable.replace(path, units[path].encode(), 0o644)
             else:
                 _unlink(path)
-        self._systemctl("daemon-reload")
+        self._service.systemctl("daemon-reload")
 
     def _remove_reports(self, units: Dict[str, str]) -> None:
         """Whoever watches them must not take the last one for the truth."""
@@ -261,17 +248,6 @@ class Timer:
         """Whether the timer of the other family uses the same release."""
         names = _lfc_units.unit_names(10 - self._family)
         return os.path.exists(os.path.join(_lfc_units.DIRECTORY, names["service"]))
-
-    def _systemctl(self, *words: str) -> Tuple[int, str, str]:
-        done: Tuple[int, str, str] = self._module.run_command(["systemctl", *words])
-        return done
-
-    def _journal(self) -> List[str]:
-        """Of its last run."""
-        _code, run, _err = self._systemctl("show", "--property=InvocationID", "--value", self._names["service"])
-        command = ["journalctl", f"_SYSTEMD_INVOCATION_ID={run.strip()}", "--lines", str(JOURNAL_LINES)]
-        lines: List[str] = self._module.run_command([*command, "--no-pager", "--output", "cat"])[1].splitlines()
-        return lines
 
 
 def _unlink(path: str) -> None:

@@ -57,7 +57,7 @@ class StandIn:
 
     def rotate(self) -> None:
         files = self.kea.files
-        if not os.path.exists(files.rotated):
+        if not os.path.exists(files.rotated) and not os.path.exists(files.completed):
             os.rename(files.current, files.rotated)
             Path(files.current).write_text(f"{COLUMNS}\n")
         command = [self.lfc, "-4", "-p", files.pid, "-x", files.previous, "-i", files.rotated, "-o", files.output]
@@ -158,3 +158,13 @@ def test_killed_before_every_step(stand_in: StandIn) -> None:
         until(lambda: stand_in.kea.clean("command") == DONE, "a run after the kea-lfc of the killed one")
         assert row(number) in Path(files.previous).read_text().splitlines(keepends=True)
         assert stand_in.kea.leftovers() == []
+
+
+@pytest.mark.parametrize("left", ["rotated", "completed"])
+def test_what_a_killed_one_left_is_not_taken_for_the_lease_file(stand_in: StandIn, left: str) -> None:
+    """Kea has kea-lfc finish that first and does not rotate."""
+    Path(getattr(stand_in.kea.files, left)).write_text(f"{COLUMNS}\n{row(4001)}")
+    assert stand_in.kea.clean("command") == DONE
+    assert stand_in.asked == ["kea-lfc-start"] * 2
+    found = stand_in.kea.state()
+    assert (found["rows_before"], found["rows_after"], found["outcome"]) == (5001, 101, "cleaned")

@@ -233,6 +233,29 @@ def test_the_play_waits_for_a_clean_up_of_keas_own(tmp_path: Path) -> None:
         pass
 
 
+def test_a_pid_file_that_no_clean_up_stands_behind_is_removed_before_kea_loads_its_leases(tmp_path: Path) -> None:
+    path = str(tmp_path / "kea-leases4.csv")
+    pid = tmp_path / "kea-leases4.csv.pid"
+    pid.write_text(str(os.getpid()))
+    with pytest.raises(_lfc_lock.LockError, match="wrote .*pid does not end"), _lfc_lock.no_cleanup(path, 0.3):
+        pass
+    os.utime(pid, (1, 1))
+    with _lfc_lock.no_cleanup(path, 0.3):
+        assert not pid.exists()
+
+
+def test_a_lock_that_somebody_put_a_link_in_place_of(tmp_path: Path) -> None:
+    (tmp_path / ".kea-leases4.csv.lock").symlink_to("/nowhere")
+    with pytest.raises(_lfc_lock.LockError, match="lock cannot be opened"):
+        _lfc_lock.no_cleanup(str(tmp_path / "kea-leases4.csv")).__enter__()
+
+
+def test_what_was_found_and_is_damaged_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "lfc4.json").write_text("")
+    with pytest.raises(OSError, match="lfc4.json is damaged"):
+        Kept(4, str(tmp_path)).read()
+
+
 def test_nothing_is_waited_for_where_no_lease_file_can_be() -> None:
     with _lfc_lock.no_cleanup("/nowhere/kea-leases4.csv"), _lfc_lock.no_cleanup(None):
         pass

@@ -81,13 +81,20 @@ class Kea:
         Raises CleanupError unless Kea, as this user, accepts it; when Kea is not well; and when somebody has changed
         the file, or one that it includes, since Kea read it, because nobody asked for that to be in force yet.
         """
-        done = subprocess.run(
-            [self.program, "-t", self.config],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-            env={**os.environ, **_ENVIRONMENT},
-        )
+        command = [self.program, "-t", self.config]
+        try:
+            done = subprocess.run(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                check=False,
+                env={**os.environ, **_ENVIRONMENT},
+                timeout=_ANSWER,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CleanupError(
+                f"{' '.join(command)} did not end within {_ANSWER:.0f} s: look why, nothing was done"
+            ) from error
         if done.returncode:
             raise CleanupError(
                 f"Kea would refuse to reload ({_last_line(done.stdout)}): mend {self.config}, nothing was done"

@@ -47,12 +47,12 @@ class Report:
         self._state = os.path.join(directory, f"state{family}.json")
         self._former = _read(self._state)
 
-    def before(self, files: LeaseFiles) -> None:
-        """Measure what kea-lfc is about to read."""
+    def before(self, files: LeaseFiles, with_current: bool = False) -> None:
+        """Measure what kea-lfc is about to read, the lease file too if Kea is going to rotate it."""
         parts = [files.previous, files.rotated]
         if os.path.exists(files.completed):
             parts = [files.completed]
-        if self.values["strategy"] == "command":
+        if with_current:
             parts.append(files.current)
         self.values["rows_before"], self.values["bytes_before"] = measure(parts)
 

@@ -77,7 +77,15 @@ def command(host: Host) -> Steps:
     lease_files.check_access([files.current, files.rotated, files.previous, files.completed])
     if cleaning(files) is None:
         _forget_output(files)
-    host.report.before(files)
+    # Kea would have only these cleaned, and not rotate its lease file (kea-facts 3.4).
+    if os.path.exists(files.rotated) or os.path.exists(files.completed):
+        yield from _by_kea(host, "finished")
+    yield from _by_kea(host, "cleaned")
+
+
+def _by_kea(host: Host, outcome: str) -> Steps:
+    files = host.files
+    host.report.before(files, with_current=outcome == "cleaned")
     former = lease_files.stamp(files.previous)
     yield "ask Kea for kea-lfc-start"
     answer = host.kea.ask("kea-lfc-start")
@@ -87,7 +95,7 @@ def command(host: Host) -> Steps:
         raise CleanupError(f"Kea could not start kea-lfc ({answer.text}): look into Kea's journal and run this again")
     yield "wait for kea-lfc"
     _await(host, former)
-    host.report.after(files, "cleaned")
+    host.report.after(files, outcome)
 
 
 def finish(host: Host) -> Steps:
