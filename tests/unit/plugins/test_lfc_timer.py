@@ -237,7 +237,7 @@ def test_a_pid_file_that_no_clean_up_stands_behind_is_removed_before_kea_loads_i
     path = str(tmp_path / "kea-leases4.csv")
     pid = tmp_path / "kea-leases4.csv.pid"
     pid.write_text(str(os.getpid()))
-    with pytest.raises(_lfc_lock.LockError, match="wrote .*pid does not end"), _lfc_lock.no_cleanup(path, 0.3):
+    with pytest.raises(_lfc_lock.LockError, match=r"wrote .*pid does not end"), _lfc_lock.no_cleanup(path, 0.3):
         pass
     os.utime(pid, (1, 1))
     with _lfc_lock.no_cleanup(path, 0.3):
@@ -252,7 +252,7 @@ def test_a_lock_that_somebody_put_a_link_in_place_of(tmp_path: Path) -> None:
 
 def test_what_was_found_and_is_damaged_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "lfc4.json").write_text("")
-    with pytest.raises(OSError, match="lfc4.json is damaged"):
+    with pytest.raises(OSError, match=r"lfc4.json is damaged"):
         Kept(4, str(tmp_path)).read()
 
 
