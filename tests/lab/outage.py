@@ -6,7 +6,8 @@
 They take turns, because a multi-threaded Kea drops what a client sends while it is still at work for that client.
 
 Ends on SIGTERM (its process is in /run/outage-RELAY.pid). Prints when each request without an answer was sent, in
-seconds since the epoch, how many had one, how many of these with another address than before, and the longest wait.
+seconds since the epoch, the addresses that the clients were given at first, how many requests had an answer, how many
+of these with another address, and the longest wait.
 """
 
 from __future__ import annotations
@@ -95,7 +96,8 @@ def main() -> None:
         client.receive(INTERVAL)
     client.receive(PATIENCE)
     told = {"answered": client.answered, "lost": client.lost, "longest": client.longest}
-    print(json.dumps({"refused": sorted(client.sent.values()), **told}))
+    addresses = [socket.inet_ntoa(address) for address in client.addresses]
+    print(json.dumps({"refused": sorted(client.sent.values()), "addresses": addresses, **told}))
 
 
 if __name__ == "__main__":
