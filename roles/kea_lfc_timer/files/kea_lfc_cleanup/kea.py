@@ -83,14 +83,7 @@ class Kea:
         """
         command = [self.program, "-t", self.config]
         try:
-            done = subprocess.run(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                check=False,
-                env={**os.environ, **_ENVIRONMENT},
-                timeout=_ANSWER,
-            )
+            done = _run(command, _ANSWER)
         except subprocess.TimeoutExpired as error:
             raise CleanupError(
                 f"{' '.join(command)} did not end within {_ANSWER:.0f} s: look why, nothing was done"
@@ -120,15 +113,7 @@ class Kea:
         command = [self.lfc, f"-{self.family}", "-d", "-p", files.pid, "-x", files.previous, "-i", files.rotated]
         command += ["-o", files.output, "-f", files.completed, "-c", "ignored"]
         try:
-            done = subprocess.run(
-                command,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                check=False,
-                env={**os.environ, **_ENVIRONMENT},
-                pass_fds=(lock,),
-                timeout=processes.DEADLINE,
-            )
+            done = _run(command, processes.DEADLINE, lock)
         except subprocess.TimeoutExpired as error:
             raise CleanupError(
                 f"kea-lfc did not end within {error.timeout:.0f} s and was killed: look whether the disk of "
@@ -147,6 +132,19 @@ def _with_included(config: str) -> List[str]:
             named = [os.fsdecode(name) for name in _INCLUDED.findall(file.read())]
         paths += [name for name in named if name not in paths and os.path.exists(name)]
     return paths
+
+
+def _run(command: List[str], seconds: float, *inherited: int) -> "subprocess.CompletedProcess[bytes]":
+    """With its output and errors together. Raises subprocess.TimeoutExpired, and has killed it then."""
+    return subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        env={**os.environ, **_ENVIRONMENT},
+        pass_fds=inherited,
+        timeout=seconds,
+    )
 
 
 def _last_line(output: bytes) -> str:
