@@ -134,7 +134,7 @@ def _with_included(config: str) -> List[str]:
     return paths
 
 
-def _run(command: List[str], seconds: float, *inherited: int) -> "subprocess.CompletedProcess[bytes]":
+def _run(command: List[str], seconds: float, *inherited: int) -> subprocess.CompletedProcess[bytes]:
     """With its output and errors together. Raises subprocess.TimeoutExpired, and has killed it then."""
     return subprocess.run(
         command,
