@@ -174,6 +174,11 @@ def _delivered(
     cursor: extensions.cursor, wanted: Wanted, before: State, family: _notify_sql.Family, owner: str
 ) -> State:
     leases = _leases(wanted, before, family)
+    for name in _notify_catalogue.functions_of_another_kind(cursor, wanted.schema, family.function):
+        raise _postgres.PostgresError(
+            f"The name {name} is taken by something that is no trigger function, so nothing was changed. Remove or "
+            "rename that"
+        )
     function = {
         "language": "plpgsql",
         "volatility": "volatile",

@@ -96,7 +96,7 @@ SELECT pg_get_userbyid(p.proowner), p.proowner, p.proacl::text, NULL, jsonb_buil
     'settings', coalesce(p.proconfig, '{}'),
     'body', p.prosrc)
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
-WHERE n.nspname = %s AND p.proname = %s AND p.pronargs = 0
+WHERE n.nspname = %s AND p.proname = %s AND p.pronargs = 0 AND p.prokind = 'f' AND p.prorettype = 'trigger'::regtype
 """
 # What another than the owner granted is nothing that this collection made: with the right to it, PostgreSQL makes every
 # grant that of the owner, and takes no other away.
@@ -122,6 +122,11 @@ WHERE n.nspname = %s AND c.relname = %s AND t.tgname = %s
 _OF_ANOTHER_KIND = """
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND (c.relname = %s AND c.relkind <> 'r' OR c.relname = %s AND c.relkind <> 'S')
+"""
+_FUNCTION_OF_ANOTHER_KIND = """
+SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE n.nspname = %s AND p.proname = %s AND p.pronargs = 0
+    AND NOT (p.prokind = 'f' AND p.prorettype = 'trigger'::regtype)
 """
 # What would be in the way of DROP SCHEMA, besides our own two objects and what belongs to them.
 _OTHERS = """
@@ -169,6 +174,11 @@ def granted_onwards(cursor: extensions.cursor, schema: str, table: str) -> List[
 def of_another_kind(cursor: extensions.cursor, event_schema: str) -> List[str]:
     """Views and the like under the name of the event table or the counter. Raises PostgresError."""
     return [name for (name,) in _postgres.fetch(cursor, _OF_ANOTHER_KIND, (event_schema, EVENTS, LOST))]
+
+
+def functions_of_another_kind(cursor: extensions.cursor, schema: str, name: str) -> List[str]:
+    """A function under that name, without arguments too, that returns no trigger. Raises PostgresError."""
+    return [found for (found,) in _postgres.fetch(cursor, _FUNCTION_OF_ANOTHER_KIND, (schema, name))]
 
 
 def strangers(cursor: extensions.cursor, event_schema: str) -> List[str]:

@@ -105,12 +105,13 @@ class Rights:
 
     def of_owner(self, owner: str, thing: str) -> None:
         """Those that only the owner has, or a member of it; ``thing`` as the message calls it."""
-        self._member(owner, "USAGE", f"ownership of the {thing}, which is {owner}'s")
+        self._member(owner, ["USAGE"], f"ownership of the {thing}, which is {owner}'s")
 
     def to_become(self, owner: str) -> None:
-        """What it takes to hand something to that role. Before version 16 every member may do SET ROLE."""
-        how = "SET" if self._cursor.connection.server_version >= 160000 else "MEMBER"
-        self._member(owner, how, f"membership in the role {owner}, which is to own what is made")
+        """What it takes to hand something to that role, and to go on with it. Before version 16 every member may do SET
+        ROLE."""
+        how = "SET" if self._has_grant_options() else "MEMBER"
+        self._member(owner, [how, "USAGE"], f"membership in the role {owner}, which is to own what is made")
 
     def refuse_missing(self) -> None:
         """Raises PostgresError with all that is lacking, and what gives it."""
@@ -120,9 +121,21 @@ class Rights:
                 INSUFFICIENT_PRIVILEGE,
             )
 
-    def _member(self, owner: str, how: str, what: str) -> None:
-        if not _postgres.fetch(self._cursor, "SELECT pg_has_role(%s, %s)", (owner, how))[0][0]:
-            self._lack(what, self._sql("GRANT {owner} TO {role}", owner=owner, role=self._role))
+    def _member(self, owner: str, hows: Sequence[str], what: str) -> None:
+        query = "SELECT bool_and(pg_has_role(%s, how)) FROM unnest(%s::text[]) AS h (how)"
+        if _postgres.fetch(self._cursor, query, (owner, list(hows)))[0][0]:
+            return
+        if self._has_grant_options():
+            mend = "GRANT {owner} TO {role} WITH INHERIT TRUE, SET TRUE"
+        elif _postgres.fetch(self._cursor, "SELECT rolinherit FROM pg_roles WHERE rolname = current_user")[0][0]:
+            mend = "GRANT {owner} TO {role}"
+        else:
+            mend = "GRANT {owner} TO {role}; ALTER ROLE {role} INHERIT"
+        self._lack(what, self._sql(mend, owner=owner, role=self._role))
+
+    def _has_grant_options(self) -> bool:
+        """Whether inheriting and SET ROLE are of a membership, and not of a role."""
+        return bool(self._cursor.connection.server_version >= 160000)
 
     def _lack(self, what: str, mend: str) -> None:
         text = f"{what} ({mend})"

@@ -212,6 +212,25 @@ def test_a_name_taken_by_something_else_is_refused_and_left(database: Database, 
     assert database.fetch(CATALOGUE) == before
 
 
+@pytest.mark.parametrize(
+    "taken",
+    [
+        "FUNCTION {}() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "FUNCTION {}(OUT x int) LANGUAGE sql AS 'SELECT 1'",
+        "PROCEDURE {}() LANGUAGE sql AS 'SELECT 1'",
+    ],
+)
+@pytest.mark.parametrize("name", ["kea_lease_notify", "kea_lease6_notify"])
+def test_a_function_that_is_none_of_ours_is_refused_and_left(database: Database, name: str, taken: str) -> None:
+    database.execute("CREATE " + taken.format(name))
+    before = database.fetch("SELECT oid, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace")
+    for check in (True, False):
+        refused = database.notify(check=check, lease6=True)
+        assert f"The name public.{name}() is taken by something that is no trigger function" in refused["msg"], refused
+    database.notify(state="absent", lease6=True)
+    assert database.fetch("SELECT oid, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace") == before
+
+
 def test_the_rights_of_others_on_keas_table_are_left_alone(database: Database) -> None:
     database.execute("CREATE ROLE auditor", "GRANT SELECT ON lease4 TO auditor")
     assert not any("auditor" in query for query in database.notify()["queries"])

@@ -164,3 +164,23 @@ def test_a_standby_is_told(database: Database, standby: dict) -> None:
             assert "connect to the primary" in refused["msg"]
         unchanged = run_module(module, False, {**login, **options, "state": "absent"})
         assert not unchanged["changed"]
+
+
+def test_a_member_that_does_not_inherit_is_told_how_to(database: Database, stranger: str) -> None:
+    """It could hand a schema to the owner, and then not look into it."""
+    if database.value("SELECT current_setting('server_version_num')::int") < 160000:
+        database.execute('ALTER ROLE "str""anger" NOINHERIT', f'GRANT "{KEA}" TO "str""anger"')
+    else:
+        database.execute(f'GRANT "{KEA}" TO "str""anger" WITH INHERIT FALSE')
+    database.execute(f'GRANT CREATE ON DATABASE {database.name} TO "str""anger"')
+    database.execute('GRANT ALL ON SCHEMA public TO "str""anger"', 'GRANT ALL ON lease4 TO "str""anger"')
+    before = database.fetch(CATALOGUE)
+    for check in (True, False):
+        refused = database.notify(check=check, login_user=stranger, readers=[])
+        assert "membership in the role _kea, which is to own what is made" in refused["msg"]
+    assert database.fetch(CATALOGUE) == before
+    # As Kea's role it may do all of that.
+    assert database.notify(check=True, login_user=stranger, readers=[], session_role=KEA)["changed"]
+    database.execute(*re.findall(r"\((GRANT [^)]*)\)", refused["msg"]))
+    assert database.notify(login_user=stranger, readers=[])["changed"]
+    database.notify(state="absent")
