@@ -94,27 +94,31 @@ def ensure(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks, ch
         raise _postgres.PostgresError("event_schema must be another schema than that of Kea's tables")
     if not check_mode:
         _postgres_preflight.await_turn(cursor)
-    before = _read(cursor, wanted)
+    before = _postgres.patiently(cursor, locks, lambda: _read(cursor, wanted))
     after = _present(cursor, wanted, before) if wanted.present else _absent(cursor, wanted, before)
     queries = _notify_changes.Changes(cursor, wanted.schema, wanted.event_schema, before, after).statements()
     if before["event_table"] and not after["event_table"] and not wanted.force:
-        _refuse_waiting(cursor, wanted)
+        _refuse_waiting(cursor, wanted, locks)
         queries = [*_latecomers_refused(cursor, wanted), *queries]
     if queries:
         _postgres_preflight.refuse_standby(cursor)
         _notify_rights.Needs(cursor, wanted.schema, wanted.event_schema, before, after).refuse_missing(queries)
+    outcome = "nothing was changed"
     if queries and not check_mode:
-        share = _share(locks, before, after)
-        _postgres.set_lock_timeout(cursor, share.timeout)
-        _postgres.run_together(cursor, queries, share)
-        _verify(_read(cursor, wanted), after)
-    counted = wanted.present and before["lost_counter"]
+        locks = _share(locks, before, after)
+        _postgres.set_lock_timeout(cursor, locks.timeout)
+        _postgres.run_together(cursor, queries, locks)
+        outcome = "the change was made, but could not be looked at afterwards"
+        _verify(_postgres.patiently(cursor, locks, lambda: _read(cursor, wanted), outcome), after)
+    lost_events = 0
+    if wanted.present and before["lost_counter"]:
+        lost_events = _postgres.patiently(cursor, locks, lambda: count_lost(cursor, wanted.event_schema), outcome)
     return {
         "changed": bool(queries),
         "queries": queries,
         "diff": _state_text.diff(before, after),
         "state": after,
-        "lost_events": count_lost(cursor, wanted.event_schema) if counted else 0,
+        "lost_events": lost_events,
         "warnings": [] if wanted.present else _notify_rights.staying(cursor, wanted.schema, wanted.readers),
     }
 
@@ -244,8 +248,8 @@ def _trigger(cursor: extensions.cursor, wanted: Wanted, family: _notify_sql.Fami
     return template.format(**names)
 
 
-def _refuse_waiting(cursor: extensions.cursor, wanted: Wanted) -> None:
-    waiting = count_waiting(cursor, wanted.event_schema)
+def _refuse_waiting(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks) -> None:
+    waiting = _postgres.patiently(cursor, locks, lambda: count_waiting(cursor, wanted.event_schema))
     if waiting:
         raise _postgres.PostgresError(
             f"{waiting} events in {wanted.event_schema}.{_notify_sql.EVENTS} are not delivered yet, so nothing was "

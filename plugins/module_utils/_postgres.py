@@ -21,6 +21,8 @@ except ImportError:
     PSYCOPG2_IMPORT_ERROR = traceback.format_exc()
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from psycopg2 import extensions
 
 DEFAULT_LOCK_TIMEOUT = 250
@@ -161,24 +163,39 @@ def run_concurrently(cursor: extensions.cursor, statement: str, locks: Locks) ->
 
 def run_together(cursor: extensions.cursor, statements: Sequence[str], locks: Locks) -> None:
     """All statements in one transaction, tried again whole while a lock is not to be had. Raises PostgresError."""
-    if not statements:
-        return
-    for remaining in range(locks.retries, -1, -1):
+    if statements:
+        patiently(cursor, locks, lambda: _run_once(cursor, statements))
+
+
+def patiently(
+    cursor: extensions.cursor, locks: Locks, attempt: Callable[[], Any], outcome: str = "nothing was changed"
+) -> Any:
+    """What ``attempt`` returns, which is made again while a lock is not to be had; ``outcome`` is what is so after the
+    last one. Raises PostgresError."""
+    remaining = locks.retries
+    while True:
         try:
-            run(cursor, "BEGIN")
-            for statement in statements:
-                run(cursor, statement)
-            run(cursor, "COMMIT")
-            return
+            return attempt()
         except PostgresError as error:
-            if not cursor.connection.closed:
-                run(cursor, "ROLLBACK")
             if error.sqlstate not in LOCK_LOST:
                 raise
             if not remaining:
-                raise _lock_not_to_be_had(cursor, error, locks, "nothing was changed") from error
+                raise _lock_not_to_be_had(cursor, error, locks, outcome) from error
         # Twice as long as we may have held Kea up, so that it works most of the time while we try.
         time.sleep(2 * locks.timeout / 1000)
+        remaining -= 1
+
+
+def _run_once(cursor: extensions.cursor, statements: Sequence[str]) -> None:
+    try:
+        run(cursor, "BEGIN")
+        for statement in statements:
+            run(cursor, statement)
+        run(cursor, "COMMIT")
+    except PostgresError:
+        if not cursor.connection.closed:
+            run(cursor, "ROLLBACK")
+        raise
 
 
 def _refuse_unfit(params: Mapping[str, Any]) -> None:
