@@ -75,7 +75,7 @@ def ensure(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks, ch
         _postgres_preflight.refuse_standby(cursor)
         _refuse_missing_rights(cursor, wanted, state, plan)
     if wanted.present and plan.together:
-        _refuse_duplicates(cursor, wanted.schema)
+        _refuse_duplicates(cursor, wanted.schema, "nothing was changed")
     if not check_mode:
         _run_concurrently(cursor, wanted, plan, locks)
         _postgres.run_together(cursor, plan.together, locks)
@@ -148,9 +148,11 @@ def _refuse_missing_rights(cursor: extensions.cursor, wanted: Wanted, state: Sta
 
 def _run_concurrently(cursor: extensions.cursor, wanted: Wanted, plan: Plan, locks: _postgres.Locks) -> None:
     """Duplicates that came while the index was built leave it invalid: it goes, and they are named."""
+    done = []
     try:
         for statement in plan.concurrently:
             _postgres.run_concurrently(cursor, statement, locks)
+            done.append(statement)
     except _postgres.PostgresError as error:
         if error.sqlstate != UNIQUE_VIOLATION:
             raise
@@ -158,11 +160,12 @@ def _run_concurrently(cursor: extensions.cursor, wanted: Wanted, plan: Plan, loc
         for index in state.removable(wanted.name) if state else []:
             if not index.valid:
                 _postgres.run_concurrently(cursor, _drop(cursor, wanted, index.name), locks)
-        _refuse_duplicates(cursor, wanted.schema)
+        dropped = f"nothing was changed but what an earlier run had left behind ({'; '.join(done)})"
+        _refuse_duplicates(cursor, wanted.schema, dropped if done else "nothing was changed")
         raise
 
 
-def _refuse_duplicates(cursor: extensions.cursor, schema: str) -> None:
+def _refuse_duplicates(cursor: extensions.cursor, schema: str, outcome: str) -> None:
     query = _postgres.compose(cursor, _DUPLICATES, table=(schema, TABLE), samples=_postgres.Words(str(SAMPLES)))
     rows = _postgres.fetch(cursor, query)
     if not rows:
@@ -173,7 +176,7 @@ def _refuse_duplicates(cursor: extensions.cursor, schema: str) -> None:
     ]
     count = rows[0][4]
     raise _postgres.PostgresError(
-        f"{schema}.{TABLE} holds {count} identifiers more than once in a subnet, so nothing was changed. "
+        f"{schema}.{TABLE} holds {count} identifiers more than once in a subnet, so {outcome}. "
         f"The first: identifier {rows[0][0]}, type {rows[0][1]}, subnet {rows[0][2]}, host_id {rows[0][3]}. "
         "Delete the reservations that are wrong",
         UNIQUE_VIOLATION,

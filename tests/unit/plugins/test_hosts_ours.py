@@ -171,17 +171,18 @@ def test_what_is_no_plain_table_is_refused(database: Database, what: str) -> Non
 
 
 def commit_when_waited_for(database: Database, other: psycopg2.extensions.cursor) -> None:
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE UNIQUE%' AND wait_event_type = 'Lock'"
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '% INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"
+    )
     deadline = time.monotonic() + 30
     while not database.value(waiting) and time.monotonic() < deadline:
         time.sleep(0.01)
     other.connection.commit()
 
 
-def test_duplicates_that_appear_during_the_build(database: Database) -> None:
-    """They are not to be seen before the build, which waits for the transaction that makes them."""
-    database.execute(*(f"DROP INDEX {name}" for name in KEA_INDEXES))
-    before = indexes(database)
+def constraint_amid_duplicates(database: Database) -> dict:
+    """They are not to be seen before the run, which waits for the transaction that makes them."""
+    database.execute(*(f"DROP INDEX IF EXISTS {name}" for name in KEA_INDEXES))
     with database.session(autocommit=False) as other:
         for address in (1, 2):
             other.execute(
@@ -192,10 +193,26 @@ def test_duplicates_that_appear_during_the_build(database: Database) -> None:
         committer.start()
         result = database.constraint()
         committer.join()
+    return result
+
+
+def test_duplicates_that_appear_during_the_build(database: Database) -> None:
+    before = [index for index in indexes(database) if index[0] not in KEA_INDEXES]
+    result = constraint_amid_duplicates(database)
     assert result["sqlstate"] == "23505"
     assert result["duplicates"] == 1
     assert result["samples"] == [{"identifier": "0a", "identifier_type": 0, "subnet_id": 7, "host_ids": [1, 2]}]
+    assert "in a subnet, so nothing was changed. " in result["msg"]
     assert indexes(database) == before
+
+
+def test_duplicates_that_appear_after_a_leftover_is_dropped(database: Database) -> None:
+    """Then something was changed, and that is told."""
+    make_invalid_index(database, NAME)
+    result = constraint_amid_duplicates(database)
+    assert result["duplicates"] == 1
+    assert f'but what an earlier run had left behind (DROP INDEX CONCURRENTLY "public"."{NAME}")' in result["msg"]
+    assert NAME not in dict(indexes(database))
 
 
 @pytest.mark.parametrize(
