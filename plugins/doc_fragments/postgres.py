@@ -79,7 +79,9 @@ options:
     type: int
     default: 250
   lock_retries:
-    description: How many more attempts follow when a lock could not be had. Between two attempts Kea's statements run.
+    description:
+      - How many more attempts follow when a lock could not be had, be it to change or only to read, as in check mode.
+        Between two attempts Kea's statements run.
     type: int
     default: 20
 """

@@ -59,7 +59,7 @@ def ensure(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks, ch
         raise _postgres.PostgresError(f"The name of the constraint must have 1 to {LONGEST_NAME} bytes")
     if not check_mode:
         _postgres_preflight.await_turn(cursor)
-    state = read_state(cursor, wanted.schema)
+    state: Optional[State] = _postgres.patiently(cursor, locks, lambda: read_state(cursor, wanted.schema))
     if state is None and wanted.present:
         message = f"There is no table {wanted.schema}.{TABLE} in this database"
         raise _postgres.PostgresError(message, _postgres_error.UNDEFINED_TABLE)
@@ -75,7 +75,7 @@ def ensure(cursor: extensions.cursor, wanted: Wanted, locks: _postgres.Locks, ch
         _postgres_preflight.refuse_standby(cursor)
         _refuse_missing_rights(cursor, wanted, state, plan)
     if wanted.present and plan.together:
-        _refuse_duplicates(cursor, wanted.schema, "nothing was changed")
+        _postgres.patiently(cursor, locks, lambda: _refuse_duplicates(cursor, wanted.schema, "nothing was changed"))
     if not check_mode:
         _run_concurrently(cursor, wanted, plan, locks)
         _postgres.run_together(cursor, plan.together, locks)

@@ -176,6 +176,19 @@ def test_a_locked_event_table_is_waited_for_in_several_attempts_to_read_it(
         assert database.fetch(CATALOGUE) == before
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_locked_table_hosts_is_waited_for(database: Database, there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if there:
+        database.constraint()
+    with database.session(autocommit=False) as other:
+        other.execute("LOCK TABLE hosts IN ACCESS EXCLUSIVE MODE")
+        for check in (True, False):
+            refused = database.constraint(check=check, lock_timeout=20, lock_retries=1)
+            assert "No lock within 20 ms in 2 attempts; nothing was changed" in refused["msg"]
+        monkeypatch.setattr(_postgres.time, "sleep", lambda _seconds: other.connection.rollback())
+        assert database.constraint(lock_timeout=20)["changed"] == (not there)
+
+
 def test_a_table_that_is_locked_when_its_events_are_counted_is_waited_for(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
