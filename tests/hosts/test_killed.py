@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A play that is killed behind each task that changes something, one after the other, is run again and converges.
 
-Each run goes as far as the first change that none before it made, so that every change is the last one of some run.
+Each run goes as far as the first change behind which none before it was killed, so that every change is the last one of
+some run. What a run has to begin anew, such as a candidate of a configuration, is no end of it again.
 """
 
 from __future__ import annotations
@@ -24,27 +25,30 @@ pytestmark = pytest.mark.timeout(1800)
 
 
 class Killed(Host):
-    def play(self, name: str, kill: bool, **variables: Any) -> tuple[int, str]:
-        """The exit code, and what was printed; C(kill) ends it behind the first task that changes something."""
+    def play(self, name: str, passed: list[str] | None, **variables: Any) -> tuple[int, str]:
+        """The exit code, and what was printed. With a list, even an empty one, it is killed behind the first task that
+        changes something and is not in it."""
         callbacks = {"ANSIBLE_CALLBACK_PLUGINS": str(LAB / "callback"), "ANSIBLE_CALLBACKS_ENABLED": "killer"}
+        callbacks["KILLER_PASSED"] = "\n".join(passed or [])
         command = [
             "ansible-playbook", f"playbooks/{name}.yml", "-i", "molecule/shared/inventory", "-i", self.inventory,
             "--extra-vars", json.dumps(variables),
         ]  # fmt: skip
-        environment = {**os.environ, **self.environment, **(callbacks if kill else {})}
+        environment = {**os.environ, **self.environment, **({} if passed is None else callbacks)}
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 
     def kill_until_done(self, name: str, **variables: Any) -> list[str]:
-        """The tasks behind which it was killed."""
+        """The tasks behind which it was killed, each as its file and line."""
         tasks: list[str] = []
         for _time in range(MOST):
-            code, said = self.play(name, kill=True, **variables)
+            code, said = self.play(name, tasks, **variables)
             if code == 0:
                 return tasks
             assert code == -9, said[-3000:]
-            tasks.append(re.findall(r"TASK \[(.*?)\]", said)[-1])
-            print(f"killed behind: {tasks[-1]}", flush=True)
+            [killed] = re.findall(r"(killed behind (\S+) .*)", said)
+            print(killed[0], flush=True)
+            tasks.append(killed[1])
         raise AssertionError(f"it does not come to its end: {tasks}")
 
     def serves(self) -> list[str]:
@@ -63,7 +67,7 @@ def site(request: pytest.FixtureRequest) -> Killed:
 def test_a_deployment_that_is_killed_behind_each_change_converges(site: Killed, mode: str) -> None:
     tasks = site.kill_until_done("kea_deploy", **MODES[mode])
     assert len(tasks) > 5
-    code, said = site.play("kea_deploy", kill=False, **MODES[mode])
+    code, said = site.play("kea_deploy", None, **MODES[mode])
     assert (code, re.findall(r"changed=(\d+)", said)) == (0, ["0"]), said[-3000:]
     assert site.serves() == site.serves()
     assert site.run("kea-lease-monitor", "check").startswith("healthy")
@@ -74,7 +78,7 @@ def test_a_way_back_that_is_killed_behind_each_change_converges(site: Killed, ta
     before, kea = site.serves(), Kea(site)
     tasks = site.kill_until_done("kea_rollback", **MODES["events"], kea_rollback_to=target)
     assert len(tasks) > 2
-    code, said = site.play("kea_rollback", kill=False, **MODES["events"], kea_rollback_to=target)
+    code, said = site.play("kea_rollback", None, **MODES["events"], kea_rollback_to=target)
     assert (code, set(re.findall(r"changed=(\d+)", said))) == (0, {"0"}), said[-3000:]
     assert kea.process() != "0"
     if target == "polling":
