@@ -90,9 +90,10 @@ class Site(Host):
         print(f"answered {told['answered']}, unanswered {len(told['refused'])}, longest wait {told['longest']:.2f} s")
         ends = [began for _name, began in self.tests[1:]] + [time.time()]
         for (name, began), end in zip(self.tests, ends):
-            print(f"{name}: silent for {_spans([one for one in told['refused'] if began <= one < end])} s")
+            then = {what: [one for one in told[what] if began <= one < end] for what in ("refused", "naks")}
+            print(f"{name}: silent for {_spans(then['refused'])} s, {len(then['naks'])} DHCPNAK")
         assert told["answered"] > 0
-        assert told["lost"] == 0
+        assert told["lost"] == []
 
 
 def _spans(moments: list[float]) -> list[float]:

@@ -6,8 +6,8 @@
 They take turns, because a multi-threaded Kea drops what a client sends while it is still at work for that client.
 
 Ends on SIGTERM (its process is in /run/outage-RELAY.pid). Prints when each request without an answer was sent, in
-seconds since the epoch, the addresses that the clients were given at first, how many requests had an answer, how many
-of these with another address, and the longest wait.
+seconds since the epoch, the addresses that the clients were given at first, how many requests had an answer, which of
+these were refused (DHCPNAK) or had another address, and the longest wait.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ class Client:
         self.socket.bind((relay, 67))
         self.sent: dict[int, float] = {}
         self.addresses: list[bytes] = []
-        self.answered = self.lost = 0
+        self.answered = 0
+        self.naks: list[float] = []
+        self.lost: list[float] = []
         self.longest = 0.0
 
     def ask(self, kind: int, number: int, selected: bytes) -> bytes:
@@ -71,7 +73,8 @@ class Client:
             sent = self.sent.pop(number, None)
             if sent is not None:
                 self.answered += 1
-                self.lost += address != self.addresses[number % CLIENTS]
+                if address != self.addresses[number % CLIENTS]:
+                    (self.lost if any(address) else self.naks).append(sent)
                 self.longest = max(self.longest, time.time() - sent)
 
 
@@ -95,7 +98,7 @@ def main() -> None:
         client.socket.sendto(message(REQUEST, number, client.relay, client.addresses[number % CLIENTS]), client.server)
         client.receive(INTERVAL)
     client.receive(PATIENCE)
-    told = {"answered": client.answered, "lost": client.lost, "longest": client.longest}
+    told = {"answered": client.answered, "naks": client.naks, "lost": client.lost, "longest": client.longest}
     addresses = [socket.inet_ntoa(address) for address in client.addresses]
     print(json.dumps({"refused": sorted(client.sent.values()), "addresses": addresses, **told}))
 
