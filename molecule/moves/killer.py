@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import json
 import os
 import signal
@@ -21,12 +20,16 @@ def under_way() -> bool:
 
 
 def holder() -> int:
-    """The Python process with the lock of the move open; 0 for none."""
-    for link in glob.glob("/proc/[0-9]*/fd/*"):
-        pid = link.split("/")[2]
-        with contextlib.suppress(OSError):
-            if os.readlink(link) == f"{DIRECTORY}/lease-move.lock" and "python" in os.readlink(f"/proc/{pid}/exe"):
-                return int(pid)
+    """The process that has the lock of the move; 0 for none.
+
+    The kernel's own list, because /proc/PID/fd is closed to a root without CAP_SYS_PTRACE once that process has been
+    another user for a moment, as the move is for its sessions with PostgreSQL.
+    """
+    with contextlib.suppress(FileNotFoundError), open("/proc/locks", encoding="ascii") as locks:
+        inode = os.stat(f"{DIRECTORY}/lease-move.lock").st_ino
+        for words in map(str.split, locks):
+            if words[1] == "FLOCK" and words[5].endswith(f":{inode}"):
+                return int(words[4])
     return 0
 
 
