@@ -168,7 +168,8 @@ def default_grantees(cursor: extensions.cursor, kind: str, schema: str) -> List[
 
 def granted_onwards(cursor: extensions.cursor, schema: str, table: str) -> List[Tuple[str, str]]:
     """(grantor, grantee) of every SELECT on the table that not its owner granted. Raises PostgresError."""
-    return [(grantor, grantee) for grantor, grantee in _postgres.fetch(cursor, _GRANTED_ONWARDS, (schema, table))]
+    found: List[Tuple[str, str]] = _postgres.fetch(cursor, _GRANTED_ONWARDS, (schema, table))
+    return found
 
 
 def of_another_kind(cursor: extensions.cursor, event_schema: str) -> List[str]:
