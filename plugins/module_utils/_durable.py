@@ -38,6 +38,13 @@ def write(path: str, content: bytes, mode: int, owner: Optional[Owner] = None) -
         os.fsync(descriptor)
 
 
+def remove(path: str) -> None:
+    """Have no such file, and not after a power cut either."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+        sync(os.path.dirname(path))
+
+
 def sync(directory: str) -> None:
     """What was created, renamed and removed in it lasts."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

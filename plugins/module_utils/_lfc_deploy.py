@@ -103,8 +103,12 @@ def _settings(module: AnsibleModule, top: str, timer: Timer) -> Tuple[_lfc_units
 
 def _ask_systemd(module: AnsibleModule, schedule: _lfc_units.Schedule) -> None:
     """A time that it cannot read is only warned of in a unit, and then left out."""
-    kinds = {"on_calendar": ("calendar", schedule.calendar), "interval": ("timespan", schedule.interval)}
-    for option, (kind, text) in {**kinds, "randomized_delay": ("timespan", schedule.delay)}.items():
+    times = (
+        ("on_calendar", "calendar", schedule.calendar),
+        ("interval", "timespan", schedule.interval),
+        ("randomized_delay", "timespan", schedule.delay),
+    )
+    for option, kind, text in times:
         if text is not None:
             code, _out, refused = module.run_command(["systemd-analyze", kind, "--", text])
             if code:

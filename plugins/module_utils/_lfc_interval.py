@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from typing import Any, NamedTuple, Optional
@@ -82,8 +81,7 @@ class Kept:
 
     def forget(self) -> None:
         """It was given back."""
-        if os.path.exists(self.path):
-            os.unlink(self.path)
+        _durable.remove(self.path)
 
 
 class Mark:
@@ -102,5 +100,4 @@ class Mark:
 
     def remove(self) -> None:
         """It is proved, or as it was before."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)
+        _durable.remove(self.path)

@@ -58,10 +58,9 @@ def no_cleanup(path: Optional[str], timeout: float = TIMEOUT) -> Iterator[None]:
             os.fchmod(descriptor, 0o640)
         while not _taken(descriptor):
             _wait(deadline, f"the clean-up that holds {lock}")
-        while cleaning(path):
+        # One that began as a stale PID file was removed is seen by the second look.
+        while cleaning(path) or not _no_pid_file(f"{path}.pid") or cleaning(path):
             _wait(deadline, f"the kea-lfc at work on {path}")
-        while not _no_pid_file(f"{path}.pid"):
-            _wait(deadline, f"the kea-lfc that wrote {path}.pid")
         yield
     finally:
         os.close(descriptor)

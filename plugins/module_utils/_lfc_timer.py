@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
@@ -115,8 +114,8 @@ class Timer:
             raise
         if changed and not self._check:
             self._remove_reports(before["units"])
-            self._write({})
             self._unproved.remove()
+            self._write({})
         if not before["release"] or self._others():
             return changed
         if not self._check:
@@ -191,7 +190,7 @@ class Timer:
             raise TimerError(f"{said}; it is as it was before") from error
 
     def _start(self) -> None:
-        """Raises TimerError if systemd does not take the timer; a calendar that it cannot read shows only here."""
+        """Raises TimerError if systemd does not take the timer."""
         for verb in ("enable", "restart"):
             code, _out, refused = self._service.systemctl(verb, "--quiet", self._names["timer"])
             if code:
@@ -206,8 +205,9 @@ class Timer:
         return "The timer is as it was before"
 
     def _restore(self, before: Dict[str, Any], taken_over: bool) -> None:
-        if not before["units"]:
-            self._service.systemctl("disable", "--now", "--quiet", self._names["timer"])
+        if not before["enabled"]:
+            now = [] if before["active"] else ["--now"]
+            self._service.systemctl("disable", *now, "--quiet", self._names["timer"])
         self._write(before["units"])
         self._service.systemctl("reset-failed", "--quiet", self._names["service"])
         if before["release"]:
@@ -215,8 +215,6 @@ class Timer:
         else:
             self._releases.remove_all()
         self._set_interval(taken_over)
-        if not before["enabled"]:
-            self._service.systemctl("disable", "--quiet", self._names["timer"])
         if before["active"]:
             self._service.systemctl("restart", self._names["timer"])
         self._unproved.remove()
@@ -226,20 +224,20 @@ class Timer:
             if path in units:
                 _durable.replace(path, units[path].encode(), 0o644)
             else:
-                _unlink(path)
+                _durable.remove(path)
         self._service.systemctl("daemon-reload")
 
     def _remove_reports(self, units: Dict[str, str]) -> None:
         """Whoever watches them must not take the last one for the truth."""
         self._forget_metrics(units, {})
         for name in (f"kea_lfc{self._family}.prom", f"state{self._family}.json"):
-            _unlink(os.path.join(_lfc_units.STATE_DIRECTORY, name))
+            _durable.remove(os.path.join(_lfc_units.STATE_DIRECTORY, name))
 
     def _forget_metrics(self, before: Dict[str, str], after: Dict[str, str]) -> None:
         """Those that nobody would renew any more."""
         former = _lfc_units.metrics_file(before)
         if former and former != _lfc_units.metrics_file(after):
-            _unlink(former)
+            _durable.remove(former)
 
     def _paths(self) -> List[str]:
         return [os.path.join(_lfc_units.DIRECTORY, name) for name in sorted(self._names.values())]
@@ -248,11 +246,6 @@ class Timer:
         """Whether the timer of the other family uses the same release."""
         names = _lfc_units.unit_names(10 - self._family)
         return os.path.exists(os.path.join(_lfc_units.DIRECTORY, names["service"]))
-
-
-def _unlink(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
 
 
 def _read(path: str) -> Optional[str]:

@@ -237,7 +237,9 @@ def test_a_pid_file_that_no_clean_up_stands_behind_is_removed_before_kea_loads_i
     path = str(tmp_path / "kea-leases4.csv")
     pid = tmp_path / "kea-leases4.csv.pid"
     pid.write_text(str(os.getpid()))
-    with pytest.raises(_lfc_lock.LockError, match=r"wrote .*pid does not end"), _lfc_lock.no_cleanup(path, 0.3):
+    with pytest.raises(_lfc_lock.LockError, match=r"kea-lfc at work on .* does not end"), _lfc_lock.no_cleanup(
+        path, 0.3
+    ):
         pass
     os.utime(pid, (1, 1))
     with _lfc_lock.no_cleanup(path, 0.3):
