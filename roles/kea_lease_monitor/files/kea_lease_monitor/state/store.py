@@ -132,7 +132,8 @@ def _upsert(connection: Connection, table: sqlalchemy.Table, rows: List[Dict[str
     The module of the dialect in use is there already; importing both would cost megabytes.
     """
     dialect = importlib.import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
-    insert = dialect.insert(table).values(rows)
+    insert = dialect.insert(table)
     keys = [column.name for column in table.primary_key.columns]
     rest = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
-    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=rest))
+    # The rows apart from the statement, which SQLAlchemy then need not compile for each heartbeat.
+    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=rest), rows)
