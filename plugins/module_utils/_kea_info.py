@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import socket
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
@@ -31,7 +32,8 @@ from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import K
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_tls import VARIABLES
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import KeaVersionError, capabilities
 from ansible_collections.baremetal.kea.plugins.module_utils._lease_journal import DIRECTORY, Journal, LeaseMoveError
-from ansible_collections.baremetal.kea.plugins.module_utils._monitor_service import UNIT
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc_interval import Kept, Mark
+from ansible_collections.baremetal.kea.plugins.module_utils._monitor_service import UNIT, USER
 from ansible_collections.baremetal.kea.plugins.module_utils._release import Releases
 
 if TYPE_CHECKING:
@@ -96,11 +98,13 @@ def config(path: str) -> Dict[str, Any]:
 
 
 def monitor(module: AnsibleModule) -> Dict[str, Any]:
-    """The lease monitor's release in force, its unit, and the one that makes Kea read new reservations in files."""
+    """The lease monitor's release in force, its unit, and the one that makes Kea read new reservations in files; and
+    the user that it runs as."""
     return {
         "release": Releases(MONITOR_ROOT).current(),
         "unit": _shown(_systemd.find(module, UNIT)),
         "reservations": _shown(_systemd.find(module, RESERVATIONS_UNIT)),
+        "user": _user(USER),
     }
 
 
@@ -124,6 +128,9 @@ def lfc(module: AnsibleModule, path: str) -> Dict[str, Any]:
             found["last_run"] = json.load(file)
     except (OSError, ValueError):
         found["last_run"] = None
+    paths = [os.path.join(_lfc_units.DIRECTORY, name) for name in names.values()]
+    paths += [_lfc_units.ROOT, _lfc_units.STATE_DIRECTORY, Kept(family).path, Mark(family).path]
+    found["traces"] = [one for one in paths if os.path.lexists(one)]
     return found
 
 
@@ -204,6 +211,14 @@ def _tls_environment(unit: Optional[_systemd.Unit]) -> Dict[str, str]:
 def _exists(cursor: Any, schema: str, name: str) -> bool:
     query = "SELECT to_regclass(format('%%I.%%I', %s::text, %s::text)) IS NOT NULL"
     return bool(_postgres.fetch(cursor, query, (schema, name))[0][0])
+
+
+def _user(name: str) -> Optional[Dict[str, str]]:
+    try:
+        found = pwd.getpwnam(name)
+    except KeyError:
+        return None
+    return {"home": found.pw_dir, "shell": found.pw_shell}
 
 
 def _shown(unit: Optional[_systemd.Unit]) -> Optional[Dict[str, Any]]:

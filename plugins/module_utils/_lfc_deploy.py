@@ -20,7 +20,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import K
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import KeaVersionError, capabilities
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc_proof import TimerError
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc_strategy import Choice, StrategyError, choose
-from ansible_collections.baremetal.kea.plugins.module_utils._lfc_timer import COMMAND, PACKAGE, ROOT, Timer
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc_timer import COMMAND, PACKAGE, Timer
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest import ManifestError
 from ansible_collections.baremetal.kea.plugins.module_utils._release import release_name, unpack
 
@@ -85,7 +85,7 @@ def _settings(module: AnsibleModule, top: str, timer: Timer) -> Tuple[_lfc_units
     settings = _lfc_units.Settings(
         family=int(top[-1]),
         user=params["kea_user"],
-        command=[os.path.join(ROOT, "current", COMMAND), *_words(module, top, config, choice, timer)],
+        command=[os.path.join(_lfc_units.ROOT, "current", COMMAND), *_words(module, top, config, choice, timer)],
         lease_directory=os.path.dirname(leases),
         leases=params["leases"],
         metrics_directory=params["metrics_directory"],

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 PACKAGE = "kea_lfc_cleanup"
 COMMAND = "kea-lfc-cleanup"
-ROOT = "/opt/baremetal/kea-lfc"
 SERVES_WITHIN = 60.0
 
 
@@ -51,7 +50,7 @@ class Timer:
         self._kea = KeaService(module, module.params["path"])
         self._names = _lfc_units.unit_names(family)
         self._service = Service(module, self._names["service"])
-        self._releases = Releases(ROOT)
+        self._releases = Releases(_lfc_units.ROOT)
         self._kept = Kept(family)
         self._unproved = Mark(family)
         self.config_result: Dict[str, Any] = {}
@@ -120,7 +119,7 @@ class Timer:
             return changed
         if not self._check:
             self._releases.remove_all()
-            shutil.rmtree(ROOT, ignore_errors=True)
+            shutil.rmtree(_lfc_units.ROOT, ignore_errors=True)
             shutil.rmtree(_lfc_units.STATE_DIRECTORY, ignore_errors=True)
         return True
 
@@ -136,7 +135,7 @@ class Timer:
     def _remember(self) -> None:
         """In the manifest of the host, before anything of it is there."""
         files = [*self._paths(), self._kept.path, self._unproved.path]
-        things = [Thing("file", path) for path in files] + [Thing("tree", ROOT)]
+        things = [Thing("file", path) for path in files] + [Thing("tree", _lfc_units.ROOT)]
         things += [Thing("tree", _lfc_units.STATE_DIRECTORY), Thing("unit", self._names["timer"])]
         manifest = Manifest()
         with manifest.locked():

@@ -11,6 +11,8 @@ from typing import Dict, List, NamedTuple, Optional
 
 DIRECTORY = "/etc/systemd/system"
 STATE_DIRECTORY = "/var/lib/kea-lfc"
+ROOT = "/opt/baremetal/kea-lfc"
+"""Where its releases are."""
 
 BASE_MEMORY = 64
 """MiB that the program and kea-lfc need for themselves."""

@@ -32,7 +32,7 @@ options:
       - What to look at. For V(database), a session is opened with the C(login_) options; the others need none of them.
     type: list
     elements: str
-    choices: [server, config, database, monitor, lfc, move, packages]
+    choices: [server, config, database, monitor, lfc, move, packages, clusters]
     default: [server, config, monitor, lfc]
   type:
     description: For V(database), its kind, as M(baremetal.kea.kea_schema) has it; of V(mysql) there is less to tell.
@@ -218,6 +218,9 @@ monitor:
     reservations:
       description: C(name), C(active) and C(enabled) of the unit that makes Kea read new reservations in files.
       type: dict
+    user:
+      description: C(home) and C(shell) of the user that it runs as.
+      type: dict
 lfc:
   description: The timer of M(baremetal.kea.kea_lfc_timer) for the server of O(path).
   returned: when gathered
@@ -236,6 +239,10 @@ lfc:
         - C(strategy), C(why), C(message), C(finished), C(seconds), C(reload_seconds), C(rows_before), C(rows_after),
           C(rows_discarded), C(bytes_before), C(bytes_after), C(last_success) and C(busy_since).
       type: dict
+    traces:
+      description: What is there of the timer, or was left of it, as paths; empty when there was never one.
+      type: list
+      elements: str
 move:
   description: What M(baremetal.kea.kea_lease_move) remembers.
   returned: when gathered
@@ -260,11 +267,27 @@ packages:
       description: Those that are installed because another package wants them, and go with it.
       type: list
       elements: str
+clusters:
+  description: PostgreSQL's clusters on this host, with C(version), C(name), C(port) and C(online); null without any
+    server of Debian's.
+  returned: when gathered
+  type: list
+  elements: dict
+  sample:
+    - version: "17"
+      name: main
+      port: 5432
+      online: true
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _debian_packages, _kea_info, _postgres
+from ansible_collections.baremetal.kea.plugins.module_utils import (
+    _debian_clusters,
+    _debian_packages,
+    _kea_info,
+    _postgres,
+)
 from ansible_collections.baremetal.kea.plugins.module_utils._mysql_database import mysql_database
 
 
@@ -275,7 +298,7 @@ def main() -> None:
             "gather": {
                 "type": "list",
                 "elements": "str",
-                "choices": ["server", "config", "database", "monitor", "lfc", "move", "packages"],
+                "choices": ["server", "config", "database", "monitor", "lfc", "move", "packages", "clusters"],
                 "default": ["server", "config", "monitor", "lfc"],
             },
             "type": {"type": "str", "choices": ["postgresql", "mysql"], "default": "postgresql"},
@@ -295,6 +318,7 @@ def main() -> None:
         "lfc": lambda: _kea_info.lfc(module, params["path"]),
         "move": _kea_info.move,
         "packages": lambda: _debian_packages.packages(module, params["packages"]),
+        "clusters": lambda: _debian_clusters.clusters(module),
     }
     module.exit_json(changed=False, **{name: look[name]() for name in params["gather"]})
 

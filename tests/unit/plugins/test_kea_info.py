@@ -21,6 +21,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils import (
     _hosts_constraint,
     _kea_info,
     _lease_journal,
+    _lfc_units,
 )
 from authority import Authority
 from kea_helpers import Cluster, need, postgres_cluster, run_module
@@ -92,12 +93,46 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         "confined": False,
     }
     assert info["server"] == nothing
-    assert info["monitor"] == {"release": None, "unit": None, "reservations": None}
-    assert info["lfc"] == {"service": None, "timer": None, "last_run": None}
+    assert info["monitor"] == {"release": None, "unit": None, "reservations": None, "user": None}
+    assert info["lfc"] == {"service": None, "timer": None, "last_run": None, "traces": []}
     assert info["config"]["error"] == "No such file or directory"
     assert info["config"]["lease_database"] is None
     assert info["config"]["untouched"] is False
     assert "database" not in info
+
+
+def test_what_is_left_of_a_timer_is_found(tmp_path: Path, systemctl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_lfc_units, "DIRECTORY", str(tmp_path))
+    unit = tmp_path / "kea-lfc.timer"
+
+    def traces(path: str = "/etc/kea/kea-dhcp4.conf") -> list[str]:
+        found: list[str] = run_module("kea_info", gather=["lfc"], path=path)["lfc"]["traces"]
+        return [one for one in found if one.startswith(str(tmp_path))]
+
+    assert traces() == []
+    unit.symlink_to("/nowhere")  # even a link that leads nowhere is there
+    assert traces() == [str(unit)]
+    assert traces("/etc/kea/kea-dhcp6.conf") == []
+
+
+def test_the_user_of_the_monitor(monkeypatch: pytest.MonkeyPatch, systemctl: Path) -> None:
+    monkeypatch.setattr(_kea_info, "USER", "daemon")
+    user = run_module("kea_info", gather=["monitor"])["monitor"]["user"]
+    assert user == {"home": "/usr/sbin", "shell": "/usr/sbin/nologin"}
+
+
+def test_clusters_are_those_that_debian_lists() -> None:
+    listed = json.loads(subprocess.run(["pg_lsclusters", "--json"], capture_output=True, check=True).stdout)
+    expected = [
+        {
+            "version": str(each["version"]),
+            "name": each["cluster"],
+            "port": int(each["port"]),
+            "online": bool(each["running"]),
+        }
+        for each in listed
+    ]
+    assert run_module("kea_info", gather=["clusters"])["clusters"] == expected != []
 
 
 def test_a_running_server(kea: Path, systemctl: Path) -> None:
