@@ -79,9 +79,15 @@ def adopt(module: AnsibleModule, manifest: Manifest, things: Sequence[Thing]) ->
 
 
 def dismiss(module: AnsibleModule, manifest: Manifest) -> None:
-    """A deployment that changed nothing was none, be it that it was refused or killed; not written down."""
+    """A deployment that changed nothing was none, be it that it was refused or killed; not written down. That somebody
+    stopped a unit since is no change of its."""
+
+    def touched(entry: Entry) -> bool:
+        now = _manifest_things.look(module, entry.kind, entry.name)
+        return entry.before is not None and not _manifest_things.same(now, entry.before)
+
     pending = [entry for entry in manifest.entries.values() if entry.pending]
-    if not pending or any(_manifest_things.look(module, one.kind, one.name) != one.before for one in pending):
+    if not pending or any(map(touched, pending)):
         return
     for entry in pending:
         manifest.put(entry._replace(before=None))
