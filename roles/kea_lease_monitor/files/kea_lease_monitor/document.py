@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import yaml
 
@@ -20,7 +20,7 @@ class LocatedDict(Dict[Any, Any]):
     lines: Lines
 
 
-class LocatedList(list):  # type: ignore[type-arg]
+class LocatedList(List[Any]):
     lines: Lines
 
 

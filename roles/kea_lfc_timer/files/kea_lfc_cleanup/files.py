@@ -167,7 +167,7 @@ def measure(paths: List[str]) -> Tuple[int, int]:
     for path in paths:
         with contextlib.suppress(FileNotFoundError), open(path, "rb", buffering=0) as file:
             lines = 0
-            for chunk in iter(lambda file=file: file.read(_CHUNK), b""):  # type: ignore[misc]
+            while chunk := file.read(_CHUNK):
                 lines += chunk.count(b"\n")
                 size += len(chunk)
             rows += max(0, lines - 1)

@@ -138,5 +138,5 @@ def _record(known: Known) -> Tuple[object, ...]:
 
 
 def _lease(blob: bytes) -> Lease:
-    lease = Lease(*marshal.loads(blob))  # noqa: S302
+    lease = Lease(*marshal.loads(blob))  # noqa: S302 - our own, in a file that is ours alone
     return lease._replace(state=LeaseState(lease.state))
