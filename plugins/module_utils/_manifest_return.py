@@ -48,7 +48,7 @@ def revert(module: AnsibleModule, manifest: Manifest, things: Sequence[Thing]) -
     """Put back what was in force before the change. Returns what was something else, and whether more than its owner
     and mode was."""
     changed, contents = [], False
-    for thing in things:
+    for thing in _in_order_of_return(manifest, things):
         entry = manifest.find(*thing)
         former, now = entry.in_force if entry else None, _manifest_things.look(module, *thing)
         if former and now != former:
@@ -57,6 +57,13 @@ def revert(module: AnsibleModule, manifest: Manifest, things: Sequence[Thing]) -
             changed.append(":".join(thing))
             contents = contents or not _manifest_things.same_content(now, former)
     return changed, contents
+
+
+def _in_order_of_return(manifest: Manifest, things: Sequence[Thing]) -> List[Thing]:
+    """What goes, the last one first, so that a directory is empty; then what comes, as it is in the manifest."""
+    entries = [(thing, manifest.find(*thing)) for thing in things]
+    going = [thing for thing, entry in entries if entry and entry.in_force == _manifest_things.ABSENT]
+    return going[::-1] + [thing for thing in things if thing not in going]
 
 
 def plan(module: AnsibleModule, manifest: Manifest, purge: Sequence[str]) -> List[Step]:

@@ -91,7 +91,15 @@ changed_paths:
   type: list
   elements: str
   sample: [/etc/kea-lease-monitor/db-password]
+new_paths:
+  description: Those of them that were not there.
+  returned: always
+  type: list
+  elements: str
+  sample: [/etc/kea-lease-monitor/db-password]
 """
+
+import os
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -124,15 +132,20 @@ def main() -> None:
     )
     wanted = [Wanted(**one) for one in module.params["files"]]
     mask_only(module, [one.content for one in wanted if one.secret])
-    diffs = {}
+    diffs, new, failure = {}, [], None
     try:
         for one in wanted:
+            was_there = os.path.lexists(one.path)
             diff = bring_about(module, one)
             if diff:
                 diffs[one.path] = diff
+                new += [] if was_there else [one.path]
     except HostFileError as error:
-        module.fail_json(msg=str(error), changed=bool(diffs), changed_paths=list(diffs))
-    module.exit_json(changed=bool(diffs), changed_paths=list(diffs), diff=list(diffs.values()))
+        failure = str(error)
+    result = {"changed": bool(diffs), "changed_paths": list(diffs), "new_paths": new}
+    if failure:
+        module.fail_json(msg=failure, **result)
+    module.exit_json(**result, diff=list(diffs.values()))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Iterator
 
 from host import LAB, ROOT, Host, run, wait
@@ -27,6 +29,21 @@ ls -d /opt/baremetal /etc/kea-lease-monitor /var/lib/kea-lease-monitor /etc/syst
 getent passwd kea-lease-monitor
 systemctl list-units --all --plain --no-legend 'kea-l*' 'kea-r*'
 """
+ALL = """
+find /etc /opt /usr/local /var/lib/kea* -not -name 'kea-leases4.csv*' -not -name '*.pyc' \
+    -printf '%p %y %m %u %g %l\\n' | sort
+find /etc /opt -type f -not -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum
+"""
+
+
+def another_release(directory: Path, version: str) -> Path:
+    """A copy of the collection with a release of the monitor of that version; returns where its package is."""
+    collection = directory / "ansible_collections" / "baremetal" / "kea"
+    shutil.copytree(ROOT, collection, ignore=shutil.ignore_patterns(".*", "tests", "molecule"))
+    package = collection / "roles/kea_lease_monitor/files/kea_lease_monitor"
+    initial = package / "__init__.py"
+    initial.write_text(re.sub(r'__version__ = "[^"]+"', f'__version__ = "{version}"', initial.read_text()))
+    return package
 
 
 class Site(Host):
@@ -74,6 +91,19 @@ class Site(Host):
 
     def ours(self) -> str:
         return self.run("sh", "-c", OURS, check=False)
+
+    def everything(self) -> str:
+        """Each file of the host that a deployment could change, but not what is in the leases."""
+        return self.run("sh", "-c", ALL, check=False)
+
+    @contextmanager
+    def using(self, collections: Path) -> Iterator[None]:
+        """The plays of now with another collection."""
+        self.environment = {**self.environment, "ANSIBLE_COLLECTIONS_PATH": str(collections)}
+        try:
+            yield
+        finally:
+            del self.environment
 
     @contextmanager
     def renewing(self) -> Iterator[None]:

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
 from pathlib import Path
 from typing import Iterator
 
 import pytest
-from changing import CONFIG, Site
-from host import ROOT, Kea, wait
+from changing import CONFIG, Site, another_release
+from host import Kea, wait
 
 FOUND = """\
 // The site's own.
@@ -68,6 +67,21 @@ def test_what_was_never_deployed_is_refused(site: Site) -> None:
     site.serves()
 
 
+@pytest.mark.parametrize("mode", [{}, EVENTS], ids=["file", "events"])
+def test_a_first_deployment_that_is_refused_leaves_nothing(site: Site, mode: dict[str, bool]) -> None:
+    """In events mode its database, of which the manifest knows."""
+    before, kea = site.everything(), Kea(site)
+    site.fail("kea_deploy", "Kea refuses the configuration", **mode, kea_dhcp4_settings={"valid-lifetime": "for ever"})
+    assert kea.process() == kea.began
+    if mode:
+        assert site.config() == FOUND
+        site.succeed("kea_rollback", **mode, kea_rollback_to="before_deploy")
+    else:
+        assert site.everything() == before
+        site.fail("kea_rollback", "nothing was ever deployed here", kea_rollback_to="before_deploy")
+    site.serves()
+
+
 def test_a_deployment_that_failed_half_way_is_undone(site: Site) -> None:
     """Kea serves from PostgreSQL already when the monitor's configuration is refused."""
     broken = [{"name": "all", "sinks": [{"type": "nothing"}]}]
@@ -112,6 +126,8 @@ def test_from_events_to_polling_and_again(site: Site) -> None:
     assert len(site.sql(TRIGGERS)) > 0
     plan = site.play("kea_rollback", "--check", "--diff", **EVENTS)
     assert plan[0] == 0, plan[1][-2000:]
+    assert "Kea serves from its lease file, to which all leases are carried" in plan[1]
+    assert "the constraint stays, because nobody asked for it to go" in plan[1]
     assert "postgresql" in site.config()
     assert site.succeed("kea_rollback", **EVENTS) > 0
     assert site.sql(TRIGGERS) == []
@@ -163,6 +179,38 @@ def test_a_monitor_that_does_not_start_is_taken_back(site: Site) -> None:
     site.serves()
 
 
+def test_a_release_that_does_not_start_is_taken_back(site: Site, tmp_path: Path) -> None:
+    release = site.run("readlink", "/opt/baremetal/current")
+    program = another_release(tmp_path, "9.9.8") / "cli.py"
+    broken = r"\1\n    raise SystemExit('it is broken')"
+    program.write_text(re.sub(r"(?m)^(def _run\(.*:)$", broken, program.read_text()))
+    with site.using(tmp_path):
+        said = site.fail("kea_deploy", "Release .* is in force again and healthy", **EVENTS)
+    assert "it is broken" in said
+    assert site.run("readlink", "/opt/baremetal/current") == release
+    site.await_followers(Kea(site).serve(1))
+    site.serves()
+
+
+def test_on_a_full_disk_the_configuration_in_force_stays(site: Site) -> None:
+    """There is no room beside it for another one."""
+    site.run("sh", "-ec", """
+        cp -a /etc/kea /run/kea-kept
+        mount -t tmpfs -o size=1m,mode=755 tmpfs /etc/kea
+        cp -a /run/kea-kept/. /etc/kea
+        head -c 2M /dev/zero >/etc/kea/rubbish || true
+    """)  # fmt: skip
+    try:
+        before, kea = site.config(), Kea(site)
+        site.fail("kea_deploy", "No space left on device; nothing was changed", **EVENTS,
+                  kea_dhcp4_settings={"valid-lifetime": 4321})  # fmt: skip
+        assert (site.config(), kea.process()) == (before, kea.began)
+    finally:
+        site.run("sh", "-ec", "umount /etc/kea; rm -r /run/kea-kept")
+    assert (site.config(), kea.process()) == (before, kea.began)
+    site.serves()
+
+
 def test_options_with_which_postgresql_does_not_start_are_taken_back(site: Site) -> None:
     site.fail("kea_deploy", "PostgreSQL does not serve with its new options", **EVENTS,
               kea_db_settings={"shared_buffers": "1000TB"})  # fmt: skip
@@ -175,19 +223,15 @@ def test_the_release_of_before_comes_back_with_its_configuration(site: Site, tmp
     site.fail("kea_rollback", "no earlier release", **EVENTS, kea_rollback_to="previous_release")
     config = "/etc/kea-lease-monitor/config.yml"
     release, before = (site.run(*words) for words in (("readlink", "/opt/baremetal/current"), ("cat", config)))
-    collections = tmp_path / "ansible_collections" / "baremetal" / "kea"
-    shutil.copytree(ROOT, collections, ignore=shutil.ignore_patterns(".*", "tests", "molecule"))
-    package = collections / "roles/kea_lease_monitor/files/kea_lease_monitor"
+    package = another_release(tmp_path, "9.9.9")
     (package / "state/migrations/versions/v0003.py").write_text(LATER_SCHEMA)
-    initial = package / "__init__.py"
-    initial.write_text(re.sub(r'__version__ = "[^"]+"', '__version__ = "9.9.9"', initial.read_text()))
-    site.environment = {**site.environment, "ANSIBLE_COLLECTIONS_PATH": str(tmp_path)}
-    try:
+    with site.using(tmp_path):
         site.succeed("kea_deploy", **EVENTS, kea_monitor_log_level="INFO")
-    finally:
-        del site.environment
     assert "9.9.9" in site.run("readlink", "/opt/baremetal/current")
     assert site.run("kea-lease-monitor", "db", "version").strip() == "schema 0003, this program needs 0003"
+    code, plan = site.play("kea_rollback", "--check", "--diff", **EVENTS, kea_rollback_to="previous_release")
+    assert (code, f"the release {release.strip().split('/')[-1]} of the lease monitor is in force" in plan) == (0, True)
+    assert "9.9.9" in site.run("readlink", "/opt/baremetal/current")
     assert site.succeed("kea_rollback", **EVENTS, kea_rollback_to="previous_release") > 0
     assert (site.run("readlink", "/opt/baremetal/current"), site.run("cat", config)) == (release, before)
     assert site.run("kea-lease-monitor", "db", "version").strip() == "schema 0002, this program needs 0002"

@@ -31,6 +31,7 @@ def test_check_apply_again_drift_absent_again(tmp_path: Path) -> None:
     applied = run_module("kea_files", files=files)
     assert applied["changed_paths"] == check["changed_paths"] == [one["path"] for one in files[:4]]
     assert applied["diff"] == check["diff"]
+    assert applied["new_paths"] == check["new_paths"] == applied["changed_paths"]
     assert "pass-word" not in repr(applied)
     assert (directory.owner(), directory.group(), directory.stat().st_mode & 0o7777) == ("postgres", "_kea", 0o2750)
     settled = snapshot(directory)
@@ -45,6 +46,7 @@ def test_check_apply_again_drift_absent_again(tmp_path: Path) -> None:
     (directory / "gone").mkdir()
     mended = run_module("kea_files", files=files)
     assert mended["changed_paths"] == [str(directory / name) for name in ("config.yml", "password", "gone")]
+    assert mended["new_paths"] == []
     assert {**snapshot(directory), "once": settled["once"]} == settled
     assert (directory / "once").read_text() == "by hand"
 
@@ -70,7 +72,11 @@ def test_what_cannot_be_used_changes_nothing(tmp_path: Path) -> None:
     path.write_text("right\n")
     before = snapshot(tmp_path)
     bad = {"path": str(path), "content": "wrong\n", "validate": "grep right %s /nowhere"}
-    assert "/config cannot be used" in run_module("kea_files", files=[bad])["msg"]
+    made = {"path": str(tmp_path / "made"), "state": "directory"}
+    refused = run_module("kea_files", files=[made, bad])
+    assert "/config cannot be used" in refused["msg"]
+    assert refused["new_paths"] == [made["path"]]
+    (tmp_path / "made").rmdir()
     assert run_module("kea_files", check=True, files=[bad])["changed"]
     assert snapshot(tmp_path) == before
     good = {"path": str(path), "content": "all right\n", "validate": "grep right %s"}

@@ -185,13 +185,16 @@ def test_what_no_deployment_changed_stays_whoever_changes_it(site: Site) -> None
 
 
 def test_a_first_change_that_fails_goes_back_to_what_was_found(site: Site) -> None:
-    site.do("intended", things=site.things)
+    things = {"file": [str(site.config), str(site.home), str(site.home / "unit")]}
+    site.do("intended", things=things)
     site.config.write_text("refused by Kea")
-    site.added.write_text("refused by systemd")
-    reverted = site.do("reverted", things=site.things)
-    assert reverted["things"] == [f"file:{site.config}", f"file:{site.added}"]
+    site.home.mkdir()
+    (site.home / "unit").write_text("refused by systemd")
+    reverted = site.do("reverted", things=things)
+    assert reverted["things"] == [f"file:{site.home / 'unit'}", f"file:{site.home}", f"file:{site.config}"]
     assert site.is_as_found()
-    assert not site.do("reverted", things=site.things)["changed"]
+    assert not site.do("reverted", things=things)["changed"]
+    assert "nothing was ever deployed here" in site.do("checked")["msg"]
 
 
 def test_a_directory_with_something_unknown_in_it_stays_and_is_named(site: Site) -> None:
