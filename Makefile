@@ -9,7 +9,7 @@ RUN = PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.cache/ansible" ANSIBLE_FORCE_COL
 CRASH = $(RUN) PYTHONPATH=tests/crash:tests/unit:tests/unit/plugins:tests/lab:roles/kea_lease_monitor/files:.collections $(BIN)/python tests/crash/crash.py
 SCENARIOS := file database events remote lfc
 # By name only: make test has to end within 40 minutes.
-MORE := upgrade tls failover harmless moves recovery rollback killed sources
+MORE := upgrade tls failover harmless moves recovery rollback killed fresh sources
 
 OLDEST := sqlalchemy==1.4.46 alembic==1.8.1
 

@@ -51,6 +51,15 @@ class Killed(Host):
             tasks.append(killed[1])
         raise AssertionError(f"it does not come to its end: {tasks}")
 
+    def monitor(self) -> str:
+        return self.run("systemctl", "show", "-P", "MainPID", "kea-lease-monitor").strip()
+
+    def left_over(self) -> str:
+        """What is neither of before nor of behind a change, but was made for one."""
+        return self.run("find", "/etc", "/opt", "/var/lib/kea", "/var/lib/baremetal-kea", "/var/lib/kea-lease-monitor",
+                        "-name", "*.candidate.conf", "-o", "-name", "*.new", "-o", "-name", ".new-*",
+                        check=False)  # fmt: skip
+
     def serves(self) -> list[str]:
         answers = [json.loads(line) for line in self.play_bmcs(*CLIENTS).splitlines()]
         assert len({answer["address"] for answer in answers} - {None}) == 10
@@ -67,8 +76,10 @@ def site(request: pytest.FixtureRequest) -> Killed:
 def test_a_deployment_that_is_killed_behind_each_change_converges(site: Killed, mode: str) -> None:
     tasks = site.kill_until_done("kea_deploy", **MODES[mode])
     assert len(tasks) > 5
+    kea, monitor = Kea(site), site.monitor()
     code, said = site.play("kea_deploy", None, **MODES[mode])
     assert (code, re.findall(r"changed=(\d+)", said)) == (0, ["0"]), said[-3000:]
+    assert (kea.process(), site.monitor(), site.left_over()) == (kea.began, monitor, "")
     assert site.serves() == site.serves()
     assert site.run("kea-lease-monitor", "check").startswith("healthy")
 
@@ -80,6 +91,6 @@ def test_a_way_back_that_is_killed_behind_each_change_converges(site: Killed, ta
     assert len(tasks) > 2
     code, said = site.play("kea_rollback", None, **MODES["events"], kea_rollback_to=target)
     assert (code, set(re.findall(r"changed=(\d+)", said))) == (0, {"0"}), said[-3000:]
-    assert kea.process() != "0"
+    assert (kea.process() != "0", site.left_over()) == (True, "")
     if target == "polling":
         assert site.serves() == before

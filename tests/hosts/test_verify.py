@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
@@ -15,6 +16,13 @@ import pytest
 from host import DISCOVERY, ROOT, Host, wait
 
 CONFIG, KEPT = "/etc/kea/kea-dhcp4.conf", "/root/kea-dhcp4.conf.kept"
+THINGS = """
+find /etc /opt /usr/local /var/lib/kea /var/lib/baremetal-kea -type f -not -name '*.pyc' \
+    -not -name 'kea-leases4.csv*' -print0 | sort -z | xargs -0 sha256sum
+systemctl show --property=Id,MainPID,InvocationID kea-dhcp4-server kea-lease-monitor 'postgresql@*'
+"""
+SECONDS = 60.0
+"""Enough on a machine that does much else."""
 DROP_IN = "/run/systemd/system/kea-lfc.service.d/broken.conf"
 
 
@@ -94,6 +102,14 @@ def test_what_was_looked_at(host: Host, well: set[str]) -> None:
         "file": {"timer", "reservations"},
     }
     assert well == everywhere | of_the_mode[host.name.split("-")[1]]
+
+
+def test_it_changes_nothing_and_takes_seconds(host: Host, well: set[str], tmp_path: Path) -> None:
+    before, began = host.run("sh", "-c", THINGS), time.monotonic()
+    _code, said, _verdicts = verify(host, tmp_path / "report.json")
+    assert time.monotonic() - began < SECONDS
+    assert host.run("sh", "-c", THINGS) == before
+    assert "changed=0" in said
 
 
 def test_a_lease_is_sent_through_and_leaves_no_trace(host: Host, well: set[str], tmp_path: Path) -> None:

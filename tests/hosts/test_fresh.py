@@ -1,0 +1,82 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host that never had Kea: all that a deployment brought goes again, and what it served stays until it is named.
+
+Each test goes on where the one before it ended.
+"""
+
+from __future__ import annotations
+
+import pytest
+from changing import Site
+
+EVENTS = {"kea_enable_database": True, "kea_db_enable_notify": True}
+BACK = {"kea_rollback_to": "before_deploy"}
+LEASES = "/var/lib/kea/kea-leases4.csv"
+HOST = """
+dpkg-query --show --showformat='${db:Status-Status} ${Package}\\n' | grep ^installed
+getent passwd | cut -d: -f1 | grep -Ev '^(_kea|postgres)$'
+ls /etc/systemd/system /usr/local/bin /opt
+"""
+
+
+class Fresh(Site):
+    def look(self) -> list[str]:
+        """Its packages, its users but those that Debian's packages leave, and where deployments put things."""
+        return self.run("sh", "-c", HOST).splitlines()
+
+    def has(self, *paths: str) -> list[str]:
+        return self.run("sh", "-c", f"ls -d {' '.join(paths)} 2>/dev/null", check=False).split()
+
+
+@pytest.fixture(scope="module")
+def site(request: pytest.FixtureRequest) -> Fresh:
+    options = request.config.option
+    return Fresh(options.host, options.address, options.bmcs)
+
+
+@pytest.fixture(scope="module")
+def found(site: Fresh) -> list[str]:
+    return site.look()
+
+
+def test_a_deployment_that_is_refused_behind_the_packages_is_undone(site: Fresh, found: list[str]) -> None:
+    site.fail("kea_rollback", "nothing was ever deployed here", **BACK)
+    site.fail("kea_deploy", "Kea refuses the configuration", kea_dhcp4_settings={"valid-lifetime": "for ever"})
+    assert "installed kea-dhcp4-server" in site.look()
+    assert site.succeed("kea_rollback", **BACK) > 0
+    assert site.look() == found
+    assert site.succeed("kea_rollback", **BACK) == 0
+
+
+def test_files_go_and_leases_and_reservations_stay(site: Fresh, found: list[str]) -> None:
+    site.succeed("kea_deploy")
+    site.serves()
+    assert site.succeed("kea_deploy") == 0
+    code, plan = site.play("kea_rollback", "--check", "--diff", **BACK)
+    assert code == 0, plan[-2000:]
+    assert "package kea-dhcp4-server: is removed" in plan
+    assert f"leases {LEASES}: stays, because nobody asked for leases to go" in plan
+    assert site.succeed("kea_rollback", **BACK) > 0
+    assert (site.look(), site.ours()) == (found, "")
+    assert site.has(LEASES, "/etc/kea/reservations.d") == ["/etc/kea/reservations.d", LEASES]
+    assert site.succeed("kea_rollback", **BACK) == 0
+
+
+def test_a_later_deployment_finds_the_leases_that_stayed(site: Fresh) -> None:
+    site.succeed("kea_deploy", **EVENTS)
+    site.serves()
+
+
+def test_the_database_keeps_its_server_until_it_is_named(site: Fresh, found: list[str]) -> None:
+    assert site.succeed("kea_rollback", **EVENTS, **BACK) > 0
+    left = set(site.look()) - set(found)
+    assert "installed postgresql" in left
+    assert [one for one in left if "kea" in one] == []
+    assert int(site.sql("SELECT count(*) FROM hosts")[0]) >= len(site.known)
+    purge = {"kea_rollback_purge": ["database", "leases", "reservations"]}
+    assert site.succeed("kea_rollback", **EVENTS, **BACK, **purge) > 0
+    assert (site.look(), site.ours()) == (found, "")
+    assert site.has(f"{LEASES}*", "/etc/kea/reservations.d") == []
+    assert site.succeed("kea_rollback", **EVENTS, **BACK, **purge) == 0
