@@ -16,6 +16,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils import (
     _hosts_constraint,
     _lease_notify,
     _lfc_units,
+    _monitor_config,
     _notify_sql,
     _postgres,
     _postgres_sessions,
@@ -29,7 +30,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import (
 )
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MISSING, Document
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import KeaJsonError, without_secrets
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_tls import VARIABLES
+from ansible_collections.baremetal.kea.plugins.module_utils._kea_tls import VARIABLES, asked_mode
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import KeaVersionError, capabilities
 from ansible_collections.baremetal.kea.plugins.module_utils._lease_journal import DIRECTORY, Journal, LeaseMoveError
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc_interval import Kept, Mark
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 RUN_DIRECTORY = "/run/kea"
 RESERVATIONS_UNIT = "kea-reservations.path"
 MONITOR_ROOT = "/opt/baremetal"
+MONITOR_CONFIG = "/etc/kea-lease-monitor/config.yml"
 APPARMOR = "/sys/kernel/security/apparmor"
 ANSWER_TIMEOUT = 5.0  # seconds
 
@@ -50,7 +52,8 @@ def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
     """The server that reads that file: version, what that can do, unit, whether it serves, and with this very file."""
     top = top_of_path(path)
     unit = _systemd.find(module, *SERVICES[top])
-    answers = [_answers(name) for name in unix_sockets(config(path)["control_sockets"])]
+    settings = config(path)
+    answers = [_answers(name) for name in unix_sockets(settings["control_sockets"])]
     found: Dict[str, Any] = {"version": installed_version(module, top), "capabilities": None, "unit": _shown(unit)}
     if found["version"]:
         try:
@@ -60,7 +63,11 @@ def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
     # A server without a control socket can only be asked whether it lives.
     found["serving"] = bool(unit and unit.active) and all(answers)
     found["outdated"] = bool(unit and unit.outdated([path]))
-    found["tls_environment"] = _tls_environment(unit)
+    environment = unit.environment() if unit and unit.active else {}
+    found["tls_environment"] = {name: value for name, value in environment.items() if name in VARIABLES.values()}
+    keys = bool(found["capabilities"] and found["capabilities"]["postgresql_tls_keys"])
+    entries = [settings["lease_database"], *(settings["hosts_databases"] or []), *(settings["config_databases"] or [])]
+    found["ssl_mode"] = asked_mode(environment, entries, keys) if unit and unit.active else None
     found["admin"] = module.get_bin_path("kea-admin")
     found["confined"] = os.path.isdir(APPARMOR)
     return found
@@ -98,10 +105,11 @@ def config(path: str) -> Dict[str, Any]:
 
 
 def monitor(module: AnsibleModule) -> Dict[str, Any]:
-    """The lease monitor's release in force, its unit, and the one that makes Kea read new reservations in files; and
-    the user that it runs as."""
+    """The lease monitor's release in force, how it goes to PostgreSQL, its unit, the one that makes Kea read new
+    reservations in files, and the user that it runs as."""
     return {
         "release": Releases(MONITOR_ROOT).current(),
+        "ssl_mode": _monitor_config.ssl_mode(MONITOR_CONFIG),
         "unit": _shown(_systemd.find(module, UNIT)),
         "reservations": _shown(_systemd.find(module, RESERVATIONS_UNIT)),
         "user": _user(USER),
@@ -200,12 +208,6 @@ def _schema_version(cursor: Any, schema: str) -> Optional[str]:
     query = _postgres.compose(cursor, "SELECT version || '.' || minor FROM {table}", table=(schema, "schema_version"))
     rows = _postgres.fetch(cursor, query)
     return str(rows[0][0]) if rows else None
-
-
-def _tls_environment(unit: Optional[_systemd.Unit]) -> Dict[str, str]:
-    """libpq's TLS settings in the running server; file names and modes, nothing secret."""
-    environment = unit.environment() if unit and unit.active else {}
-    return {name: value for name, value in environment.items() if name in VARIABLES.values()}
 
 
 def _exists(cursor: Any, schema: str, name: str) -> bool:

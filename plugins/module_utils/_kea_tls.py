@@ -28,6 +28,8 @@ VARIABLES = {
     "cert_file": "PGSSLCERT",
     "key_file": "PGSSLKEY",
 }
+MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+"""Of libpq, the weakest first."""
 DEFAULT = {"ssl_mode": "prefer"}
 """libpq's own, so it needs no environment; who asks for it wants none."""
 FILES = ("trust_anchor", "cert_file", "key_file")
@@ -65,6 +67,22 @@ def environment_of(settings: Mapping[str, str], database: str, kea: Capabilities
     if database != "postgresql" or kea.postgresql_tls_keys or settings == DEFAULT:
         return {}
     return {variable: settings[name] for name, variable in VARIABLES.items() if name in settings}
+
+
+def asked_mode(environment: Mapping[str, str], entries: Iterable[Any], keys: bool) -> Optional[str]:
+    """The weakest mode in which a running Kea goes to PostgreSQL over the network; None without such an entry in its
+    configuration, and where nobody may see its environment.
+
+    C(keys) is whether this Kea passes its own key on. No server can tell: what a client verified stays with the client.
+    """
+    modes = [
+        (str(entry.get("ssl-mode", "")) if keys else "")
+        or environment.get(VARIABLES["ssl_mode"], DEFAULT["ssl_mode"] if environment else "")
+        for entry in entries
+        if isinstance(entry, dict) and entry.get("type") == "postgresql"
+        if not str(entry.get("host", "localhost")).startswith("/")
+    ]
+    return min(modes, key=MODES.index) if modes and all(mode in MODES for mode in modes) else None
 
 
 def check_files(module: AnsibleModule, settings: Mapping[str, str], database: str) -> None:

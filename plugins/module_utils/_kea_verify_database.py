@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, List
+from typing import Iterator, List, NamedTuple, Optional
 
 from ansible_collections.baremetal.kea.plugins.module_utils import _hosts_constraint
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_verify_finding import (
@@ -23,8 +23,19 @@ PRUNED_AFTER = 3600.0 + 600.0
 """Seconds after which the monitor has removed an event that all its subscriptions passed, and ten minutes."""
 QUEUE_FULL = 0.5
 """From here on the trigger wakes nobody up."""
+_TAKES_NONE = ("disable", "allow", "prefer")
+"""Modes of libpq in which the server decides whether there is TLS."""
 _NOTIFY = ("trigger", "trigger_update")
 _NEEDED = ("function", "event_schema", "event_table", "lost_counter")
+
+
+class _Client(NamedTuple):
+    """Who has sessions with the database."""
+
+    name: str
+    sessions: List[Facts]
+    ssl_mode: Optional[str]
+    """What it asks for, by what it was started with: the server of the database does not know what became of that."""
 
 
 def database(facts: Facts, expected: Expected) -> Iterator[Finding]:
@@ -95,8 +106,8 @@ def tls(facts: Facts, expected: Expected) -> Iterator[Finding]:
     if not expected.database or facts["database"]["error"]:
         return
     if _runs(facts["server"]):
-        kea = _sessions(facts, "database", expected.kea_role)
-        yield from _sessions_found("Kea", kea, expected, journal("kea-dhcp4-server"))
+        kea = _Client("Kea", _sessions(facts, "database", expected.kea_role), facts["server"]["ssl_mode"])
+        yield from _sessions_found(kea, expected, journal("kea-dhcp4-server"))
     if facts["monitor_database"] is None or not _runs(facts["monitor"]):
         return
     # The monitor's role may see its sessions, and not all of what kea_info looks at behind them.
@@ -104,8 +115,9 @@ def tls(facts: Facts, expected: Expected) -> Iterator[Finding]:
         seen = f"as {expected.monitor_role}: {facts['monitor_database']['error']}"
         yield Finding("sessions", WRONG, seen, DEPLOY)
         return
-    monitor = _sessions(facts, "monitor_database", expected.monitor_role)
-    yield from _sessions_found("the monitor", monitor, expected, journal("kea-lease-monitor"))
+    sessions = _sessions(facts, "monitor_database", expected.monitor_role)
+    monitor = _Client("the monitor", sessions, facts["monitor"]["ssl_mode"])
+    yield from _sessions_found(monitor, expected, journal("kea-lease-monitor"))
 
 
 def _runs(found: Facts) -> bool:
@@ -118,20 +130,23 @@ def _sessions(facts: Facts, login: str, role: str) -> List[Facts]:
     return [one for one in facts[login]["connections"] or [] if one["role"] == role]
 
 
-def _sessions_found(who: str, sessions: List[Facts], expected: Expected, todo: str) -> Iterator[Finding]:
-    far = [one for one in sessions if one["address"]]
+def _sessions_found(client: _Client, expected: Expected, todo: str) -> Iterator[Finding]:
+    far = [one for one in client.sessions if one["address"]]
     clear = [one for one in far if not one["encrypted"]]
-    name = f"sessions of {who}"
-    if not sessions:
-        yield Finding(name, WRONG, f"{who} has no session with the database", todo)
+    name, count = f"sessions of {client.name}", len(client.sessions)
+    ways = sorted({" ".join(filter(None, (one["protocol"], one["cipher"], one["client_dn"]))) for one in far})
+    by_tls = f"{count} by {', '.join(ways)}; {client.name} asks for sslmode {client.ssl_mode or 'unknown'}"
+    if not count:
+        yield Finding(name, WRONG, f"{client.name} has no session with the database", todo)
     elif clear and expected.tls:
-        seen = f"{len(clear)} of {len(sessions)} come over the network without TLS"
+        seen = f"{len(clear)} of {count} come over the network without TLS"
         yield Finding(name, WRONG, seen, f"{DEPLOY}; docs/tls.md tells how TLS is enforced")
     elif clear:
         seen = f"{len(clear)} come over the network without TLS, which nobody asked for"
         yield Finding(name, WARN, seen, "set kea_db_trust_anchor: docs/tls.md")
+    elif far and expected.tls and client.ssl_mode in _TAKES_NONE:
+        yield Finding(name, WRONG, f"{by_tls}, which takes a server without TLS, too", DEPLOY)
     elif far:
-        ways = sorted({" ".join(filter(None, (one["protocol"], one["cipher"], one["client_dn"]))) for one in far})
-        yield Finding(name, OK, f"{len(sessions)} by {', '.join(ways)}")
+        yield Finding(name, OK, by_tls)
     else:
-        yield Finding(name, OK, f"{len(sessions)} by the unix socket")
+        yield Finding(name, OK, f"{count} by the unix socket")

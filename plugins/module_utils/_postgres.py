@@ -156,7 +156,7 @@ def run_concurrently(cursor: extensions.cursor, statement: str, locks: Locks) ->
     except PostgresError as error:
         if error.sqlstate not in LOCK_LOST:
             raise
-        waited = Locks(CONCURRENTLY_LOCK_TIMEOUT, 0)
+        waited = f"within {CONCURRENTLY_LOCK_TIMEOUT} ms"
         raise _lock_not_to_be_had(cursor, error, waited, "the next run builds the index anew") from error
     set_lock_timeout(cursor, locks.timeout)
 
@@ -180,7 +180,8 @@ def patiently(
             if error.sqlstate not in LOCK_LOST:
                 raise
             if not remaining:
-                raise _lock_not_to_be_had(cursor, error, locks, outcome) from error
+                waited = f"within {locks.timeout} ms in {locks.retries + 1} attempts (lock_retries: {locks.retries})"
+                raise _lock_not_to_be_had(cursor, error, waited, outcome) from error
         # Twice as long as we may have held Kea up, so that it works most of the time while we try.
         time.sleep(2 * locks.timeout / 1000)
         remaining -= 1
@@ -269,7 +270,7 @@ def translated(statement: str) -> Iterator[None]:
         raise PostgresError("PostgreSQL: " + message, error.pgcode or "08006", statement) from error
 
 
-def _lock_not_to_be_had(cursor: extensions.cursor, error: PostgresError, locks: Locks, outcome: str) -> PostgresError:
+def _lock_not_to_be_had(cursor: extensions.cursor, error: PostgresError, waited: str, outcome: str) -> PostgresError:
     """Who is in the way: most likely the session with the oldest transaction that holds a lock in this database."""
     holders = fetch(
         cursor,
@@ -282,7 +283,7 @@ def _lock_not_to_be_had(cursor: extensions.cursor, error: PostgresError, locks: 
         ORDER BY a.xact_start NULLS LAST LIMIT 1
         """,
     )
-    message = f"No lock within {locks.timeout} ms in {locks.retries + 1} attempts; {outcome}"
+    message = f"No lock {waited}; {outcome}"
     for pid, role, state, since in holders:
         message += f"; the oldest transaction is that of process {pid} (role {role}, {state}, since {since})"
     return PostgresError(message, error.sqlstate, error.statement)

@@ -33,7 +33,7 @@ NEXT_STEPS = {
     "42704": "Create the role first (community.postgresql.postgresql_user).",
     UNDEFINED_TABLE: NO_KEA_SCHEMA,
     "53": "The server is out of disk, memory or connections: make room first.",
-    "55P03": "Run the task again when that session has ended, or raise lock_retries.",
+    "55P03": "Run the task again when the session with that lock has ended.",
 }
 OTHER_STEP = "Look up the statement in the server's log, mend what it complains of, and run the task again."
 

@@ -103,6 +103,14 @@ server:
         - How the running server insists on TLS to PostgreSQL where its configuration cannot say so (before Kea 3.1), as
           libpq's variables C(PGSSLMODE), C(PGSSLROOTCERT), C(PGSSLCERT) and C(PGSSLKEY); the others are left out.
       type: dict
+    ssl_mode:
+      description:
+        - How much the running server insists on when it goes to PostgreSQL over the network, as libpq's C(sslmode); of
+          several connections, the weakest. Null without such a connection, and where that cannot be seen.
+        - It is what the client asks for. Whether it verified the server's certificate, no server is told; with
+          V(verify-full) there is no connection that was not verified.
+      type: str
+      sample: verify-full
     admin:
       description: Path of C(kea-admin).
       type: str
@@ -163,6 +171,8 @@ database:
         - Every other session with the database as the server sees it; C(role), C(application), C(address) (null for
           the unix socket), C(encrypted), C(protocol), C(cipher), and the client's certificate, C(client_dn) and
           C(client_issuer_dn).
+        - A client's certificate is there only if the server has verified it. What the client verified of the server is
+          not seen there; RV(server.ssl_mode) and RV(monitor.ssl_mode) tell what was asked for.
         - Of other roles' sessions, a role sees only that they are there, unless it is a superuser or a member of
           C(pg_read_all_stats).
         - Of V(mysql), the server tells of TLS only with C(performance_schema=ON) and to who may read that, and of the
@@ -211,6 +221,9 @@ monitor:
   contains:
     release:
       description: The release in force.
+      type: str
+    ssl_mode:
+      description: How much its configuration insists on, as RV(server.ssl_mode).
       type: str
     unit:
       description: C(name), C(active) and C(enabled) of the unit.

@@ -36,11 +36,16 @@ options:
     default: /etc/kea/kea-dhcp4.conf
   state:
     description:
-      - With V(started), the server runs and starts with the host.
+      - With V(started), the server runs.
       - With V(restarted), it is also restarted if it runs already.
     type: str
     choices: [started, restarted]
     default: started
+  enabled:
+    description: Whether it must start with the host, too; with V(false), that stays as it is.
+    type: bool
+    default: true
+    version_added: 1.1.0
   timeout:
     description:
       - Seconds that the server has until it serves, from its start on. A clean-up may take longer.
@@ -75,13 +80,15 @@ def main() -> None:
         argument_spec={
             "path": {"type": "path", "default": "/etc/kea/kea-dhcp4.conf"},
             "state": {"type": "str", "choices": ["started", "restarted"], "default": "started"},
+            "enabled": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
     )
     service = KeaService(module, module.params["path"])
     unit = service.unit()
-    active, enabled = bool(unit and unit.active), bool(unit and unit.enabled)
+    active = bool(unit and unit.active)
+    enabled = bool(unit and unit.enabled) or not module.params["enabled"]
     restart = module.params["state"] == "restarted"
     try:
         if not module.check_mode:

@@ -20,6 +20,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils import (
     _debian_packages,
     _hosts_constraint,
     _kea_info,
+    _kea_tls,
     _lease_journal,
     _lfc_units,
 )
@@ -89,11 +90,12 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         "serving": False,
         "outdated": False,
         "tls_environment": {},
+        "ssl_mode": None,
         "admin": None,
         "confined": False,
     }
     assert info["server"] == nothing
-    assert info["monitor"] == {"release": None, "unit": None, "reservations": None, "user": None}
+    assert info["monitor"] == {"release": None, "ssl_mode": None, "unit": None, "reservations": None, "user": None}
     assert info["lfc"] == {"service": None, "timer": None, "last_run": None, "traces": []}
     assert info["config"]["error"] == "No such file or directory"
     assert info["config"]["lease_database"] is None
@@ -260,15 +262,55 @@ def test_what_the_server_sees_of_each_connection(tmp_path: Path) -> None:
     assert found["tls"]["role"] == "postgres"
 
 
-def test_the_tls_environment_of_the_running_server(systemctl: Path) -> None:
-    environment = {"PGSSLMODE": "verify-full", "PGPASSWORD": "secret"}
-    with subprocess.Popen([need("sleep"), "60"], env=environment) as process:
+OVER_NETWORK = {"type": "postgresql", "host": "db.example.org"}
+BY_SOCKET = {"type": "postgresql", "host": "/var/run/postgresql"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment", "asked"),
+    [
+        ({"lease-database": OVER_NETWORK, "hosts-database": BY_SOCKET}, {"PGSSLMODE": "verify-full"}, "verify-full"),
+        # Not what Kea 2.2 goes by.
+        ({"lease-database": {**OVER_NETWORK, "ssl-mode": "verify-full"}}, {"PATH": "/bin"}, "prefer"),
+        ({"lease-database": BY_SOCKET}, {"PGSSLMODE": "verify-full"}, None),
+        ({"lease-database": {"type": "memfile"}}, {"PGSSLMODE": "verify-full"}, None),
+    ],
+)
+def test_how_the_running_server_goes_to_its_database(
+    systemctl: Path, tmp_path: Path, settings: dict[str, Any], environment: dict[str, str], asked: str | None
+) -> None:
+    config = tmp_path / "kea-dhcp4.conf"
+    config.write_text(json.dumps({"Dhcp4": settings}))
+    with subprocess.Popen([need("sleep"), "60"], env={**environment, "PGPASSWORD": "secret"}) as process:
         systemctl.write_text(
             systemctl.read_text().replace("LoadState=loaded", f"LoadState=loaded\nMainPID={process.pid}")
         )
-        server = run_module("kea_info", gather=["server"])["server"]
+        server = run_module("kea_info", gather=["server"], path=str(config))["server"]
         process.terminate()
-    assert server["tls_environment"] == {"PGSSLMODE": "verify-full"}
+    assert server["tls_environment"] == {name: environment[name] for name in environment if name != "PATH"}
+    assert server["ssl_mode"] == asked
+
+
+def test_the_weakest_mode_of_kea_3_1_counts() -> None:
+    strict = {**OVER_NETWORK, "ssl-mode": "verify-full"}
+    assert _kea_tls.asked_mode({"PATH": "/bin"}, [strict, BY_SOCKET, None], keys=True) == "verify-full"
+    assert _kea_tls.asked_mode({"PATH": "/bin"}, [strict, OVER_NETWORK], keys=True) == "prefer"
+    assert _kea_tls.asked_mode({"PGSSLMODE": "require"}, [strict, OVER_NETWORK], keys=True) == "require"
+    assert _kea_tls.asked_mode({}, [OVER_NETWORK], keys=False) is None, "nobody may see its environment"
+
+
+def test_how_the_monitor_goes_to_its_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "config.yml"
+    monkeypatch.setattr(_kea_info, "MONITOR_CONFIG", str(config))
+    for text, asked in (
+        ("database: {host: db.example.org, ssl_mode: verify-full}", "verify-full"),
+        ("database: {host: db.example.org}", "prefer"),
+        ("database: {host: /var/run/postgresql}", None),
+        ("source: {type: memfile}", None),
+        ("database: [", None),
+    ):
+        config.write_text(text)
+        assert run_module("kea_info", gather=["monitor"])["monitor"]["ssl_mode"] == asked, text
 
 
 def test_a_database_before_and_after_the_other_modules(cluster: Cluster) -> None:

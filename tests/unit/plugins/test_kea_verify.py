@@ -51,6 +51,7 @@ def facts() -> dict[str, Any]:
             "unit": unit("kea-dhcp4-server.service"),
             "serving": True,
             "outdated": False,
+            "ssl_mode": "verify-full",
         },
         "config": {
             "path": "/etc/kea/kea-dhcp4.conf",
@@ -74,6 +75,7 @@ def facts() -> dict[str, Any]:
         "monitor_database": None,
         "monitor": {
             "release": "1.1.0-3f2a9c1d77aa",
+            "ssl_mode": "verify-full",
             "unit": unit("kea-lease-monitor.service"),
             "reservations": unit("kea-reservations.path"),
         },
@@ -223,9 +225,21 @@ def test_tls_that_was_asked_for_is_what_the_server_says() -> None:
     monitor = {"error": "permission denied for table schema_version", "connections": told}
     found = judged(strict, at("database/connections", [by_tls]), at("monitor_database", monitor))
     seen = [one.seen for one in found if one.name.startswith("sessions")]
-    assert seen == ["1 by TLSv1.3 TLS_AES_256_GCM_SHA384", "1 by TLSv1.3 TLS_AES_256_GCM_SHA384 /CN=m"]
+    assert seen == [
+        "1 by TLSv1.3 TLS_AES_256_GCM_SHA384; Kea asks for sslmode verify-full",
+        "1 by TLSv1.3 TLS_AES_256_GCM_SHA384 /CN=m; the monitor asks for sslmode verify-full",
+    ]
     found = judged(strict, at("monitor_database", {"error": "password authentication failed"}))
     assert found[0][:2] == ("sessions", "wrong")
+
+
+def test_tls_that_the_server_may_leave_out_is_not_what_was_asked_for() -> None:
+    by_tls = session(address="192.0.2.7", encrypted=True, protocol="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384")
+    weak = at("database/connections", [by_tls]), at("server/ssl_mode", "prefer")
+    [found, *others] = judged(EVENTS._replace(tls=True), *weak)
+    assert found[:2] == ("sessions of Kea", "wrong")
+    assert found.seen.endswith("Kea asks for sslmode prefer, which takes a server without TLS, too")
+    assert {one.verdict for one in [*others, *judged(EVENTS, *weak)]} == {"ok"}
 
 
 def test_who_does_not_run_is_not_missed_in_the_database() -> None:

@@ -168,7 +168,7 @@ def test_a_locked_event_table_is_waited_for_in_several_attempts_to_read_it(
         for check in (True, False):
             refused = database.notify(check=check, lock_retries=1, **options)
             assert refused["sqlstate"] == "55P03"
-            assert "No lock within 20 ms in 2 attempts; nothing was changed" in refused["msg"]
+            assert "No lock within 20 ms in 2 attempts (lock_retries: 1); nothing was changed" in refused["msg"]
             assert f"process {other.connection.info.backend_pid}" in refused["msg"]
         monkeypatch.setattr(_postgres.time, "sleep", lambda _seconds: other.connection.rollback())
         assert database.notify(**options).get("changed") == (state == "absent")
@@ -184,7 +184,7 @@ def test_a_locked_table_hosts_is_waited_for(database: Database, there: bool, mon
         other.execute("LOCK TABLE hosts IN ACCESS EXCLUSIVE MODE")
         for check in (True, False):
             refused = database.constraint(check=check, lock_timeout=20, lock_retries=1)
-            assert "No lock within 20 ms in 2 attempts; nothing was changed" in refused["msg"]
+            assert "No lock within 20 ms in 2 attempts (lock_retries: 1); nothing was changed" in refused["msg"]
         monkeypatch.setattr(_postgres.time, "sleep", lambda _seconds: other.connection.rollback())
         assert database.constraint(lock_timeout=20)["changed"] == (not there)
 
@@ -204,7 +204,7 @@ def test_a_table_that_is_locked_when_its_events_are_counted_is_waited_for(
         locking = iter([True, True, False])
         monkeypatch.setattr(_lease_notify, "count_waiting", lock_and_count)
         refused = database.notify(state="absent", lock_timeout=20, lock_retries=0)
-        assert "No lock within 20 ms in 1 attempts; nothing was changed" in refused["msg"]
+        assert "No lock within 20 ms in 1 attempts (lock_retries: 0); nothing was changed" in refused["msg"]
         other.connection.rollback()
         monkeypatch.setattr(_postgres.time, "sleep", lambda _seconds: other.connection.rollback())
         assert database.notify(state="absent", lock_timeout=20)["changed"]
