@@ -9,6 +9,7 @@ import glob
 import os
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from ansible_collections.baremetal.kea.plugins.module_utils import _kea_mysql_host
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MISSING, Document
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_path import Path, Where
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import Capabilities
@@ -97,11 +98,14 @@ def entry_of(params: Mapping[str, Any], kea: Capabilities) -> Dict[str, Any]:
             recovery.update({name: value for name, value in SEVERAL_HOSTS.items() if _knows(name, kea)})
         given = {"on_fail": ON_FAIL[params["purpose"]], **recovery, **given}
         _check_values(given, kea)
+        if given["type"] == "mysql" and "trust_anchor" in given:
+            given["host"] = _kea_mysql_host.verified(str(given.get("host", "localhost")))
     return {name.replace("_", "-"): given[name] for name in OPTIONS if name in given}
 
 
 def put_entry(document: Document, top: str, purpose: str, entry: Dict[str, Any]) -> Document:
     """With the entry in it. Keys of an existing one that no option stands for stay. Raises KeaJsonError."""
+    document = _respelled(document, top, purpose, entry)
     path = _path(document, top, purpose, entry)
     if path[-2:-1] == ("hosts-databases",):
         document = _as_list(document, top)
@@ -115,6 +119,7 @@ def put_entry(document: Document, top: str, purpose: str, entry: Dict[str, Any])
 
 def put_alone(document: Document, top: str, purpose: str, entry: Dict[str, Any]) -> Document:
     """With no other entry of that type beside it: the first of them is turned into it. Raises KeaJsonError."""
+    document = _respelled(document, top, purpose, entry)
     path = _path(document, top, purpose, entry)
     if purpose == "lease" or path[-1] == "hosts-database":
         return document
@@ -158,6 +163,7 @@ def drop_entry(document: Document, top: str, purpose: str, entry: Dict[str, Any]
 
     The hook stays: others may use it, and it does nothing by itself.
     """
+    document = _respelled(document, top, purpose, entry)
     path = _path(document, top, purpose, entry)
     found = document.get(path)
     if found is MISSING or not _where(entry).matches(found):
@@ -185,6 +191,24 @@ def find_hook(database: str) -> Optional[str]:
         for path in sorted(glob.glob(os.path.join(pattern, HOOKS[database]))):
             return path
     return None
+
+
+def _respelled(document: Document, top: str, purpose: str, entry: Mapping[str, Any]) -> Document:
+    """With the host of the same entry as this one has it: with or without the demand that it be verified."""
+    if entry["type"] != "mysql" or "host" not in entry:
+        return document
+    for host in _kea_mysql_host.spellings(entry["host"]):
+        there = {**entry, "host": host}
+        path = _path(document, top, purpose, there)
+        if host == entry["host"] or not _where(there).matches(document.get(path)):
+            continue
+        if not isinstance(path[-1], Where):
+            return document.put((*path, "host"), entry["host"])
+        found = _listed(document, path[:-1])
+        return document.put(
+            path[:-1], [{**one, "host": entry["host"]} if path[-1].matches(one) else one for one in found]
+        )
+    return document
 
 
 def _path(document: Document, top: str, purpose: str, entry: Mapping[str, Any]) -> Path:
@@ -232,6 +256,13 @@ def _refuse_unknown(name: str, database: str, purpose: str, kea: Capabilities) -
         raise KeaDatabaseError(f"Kea {kea.version} does not know {name} for {database} and would refuse to start")
 
 
+def _check_mysql_host(host: str) -> None:
+    if "," in host:
+        raise KeaDatabaseError("several hosts are for postgresql: MySQL's client library knows no list of them")
+    if not _kea_mysql_host.is_host(host):
+        raise KeaDatabaseError("host holds a ; or =, and would be taken for options of MySQL's client library")
+
+
 def _check_values(given: Mapping[str, Any], kea: Capabilities) -> None:
     """Kea makes one text of all values, quotes nothing in it and splits it at blanks (dbaccess_parser.cc)."""
     for name in ("name", "host", "user", "password"):
@@ -242,8 +273,8 @@ def _check_values(given: Mapping[str, Any], kea: Capabilities) -> None:
             )
         if name != "password" and any(letter.isspace() for letter in value):
             raise KeaDatabaseError(f"{name} holds a blank, which breaks Kea's connection to the database")
-    if "," in str(given.get("host", "")) and given["type"] == "mysql":
-        raise KeaDatabaseError("several hosts are for postgresql: MySQL's client library knows no list of them")
+    if given["type"] == "mysql":
+        _check_mysql_host(str(given.get("host", "")))
     if "name" not in given:
         raise KeaDatabaseError("name is missing: the name of the database")
     if not 1 <= given.get("port", 1) <= 65535:

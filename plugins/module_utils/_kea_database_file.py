@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.baremetal.kea.plugins.module_utils import _kea_mysql_host
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import (
     installed_version,
     readable,
@@ -148,6 +149,8 @@ class _Edit:
         self.params = {**params, **self.tls}
         self.entry = entry_of(self.params, kea)
         _check_access(module, self.tls, params["type"])
+        if self.entry["type"] == "mysql" and "trust_anchor" in self.tls:
+            _check_library(module)
 
     def apply(self, document: Document, environment: str) -> Tuple[Document, str]:
         """The document, and the text of the drop-in beside it."""
@@ -203,6 +206,14 @@ def _check_access(module: AnsibleModule, tls: Dict[str, str], kind: str) -> None
     for path in filter(os.path.exists, (tls.get(name, "") for name in FILES)):
         if not readable(module, module.params["kea_user"], path):
             raise KeaTlsError(f"the user {module.params['kea_user']} of Kea cannot read {path}")
+
+
+def _check_library(module: AnsibleModule) -> None:
+    if not module.check_mode and not _kea_mysql_host.library_is_there():
+        raise KeaTlsError(
+            "Kea has no word for verifying a MySQL server; MariaDB's client library (libmariadb.so.3) can be told to, "
+            "and it is not installed; leave trust_anchor out, and the server is not verified"
+        )
 
 
 def _warn_of_readers(module: AnsibleModule, path: str) -> None:

@@ -133,6 +133,9 @@ options:
         O(cipher_list) become the environment of Kea's unit, in a drop-in of systemd, and hold for all its connections
         to PostgreSQL over the network. An entry without TLS options leaves the drop-in as long as another such
         database uses it; O(ssl_mode=prefer) alone, which is the library's own default, takes it away.
+      - For V(mysql), Kea encrypts and asks for no verification. With this option the host in its configuration becomes
+        C(host=NAME;ssl-verify-server-cert=1), which has MariaDB's client library verify the certificate and the name,
+        and refuse a server without TLS. Refused where that library is not installed.
       - All files are checked before anything is changed, as M(baremetal.kea.kea_certificates) does it.
     type: path
   cert_file:

@@ -79,6 +79,7 @@ def main() -> None:
     authority = Authority(directory, "ca")
     Authority(directory, "wrong-ca")
     authority.issue("server", host="localhost")
+    authority.issue("mariadb", host="mariadb.example.org")
     authority.issue("elsewhere", host="elsewhere.example.org")
     # PostgreSQL compares the common name of a client with its role.
     authority.issue("kea", common_name="_kea")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils import _kea_database, _kea_tls
+from ansible_collections.baremetal.kea.plugins.module_utils import _kea_database, _kea_mysql_host, _kea_tls
 from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MISSING, Document
 from authority import Authority
 from kea_helpers import need, run_module, snapshot
@@ -21,6 +21,7 @@ from kea_helpers import need, run_module, snapshot
 pytestmark = pytest.mark.kea
 
 SERVER = {"type": "postgresql", "name": "kea", "host": "db.example.org", "user": "kea", "password": "pass-word"}
+VERIFIED = "host=db.example.org;ssl-verify-server-cert=1"
 
 
 class Site:
@@ -160,14 +161,41 @@ def test_kea_3_1_gets_keys_and_no_environment(site: Site, monkeypatch: pytest.Mo
     assert entry["ssl-mode"] == "verify-full"
 
 
-def test_mysql_gets_keys(site: Site) -> None:
+def test_mysql_gets_keys_and_verifies(site: Site) -> None:
+    """Kea asks its client library for no verification; the library takes that from the name of the host."""
     site.set(**site.tls, type="mysql", cipher_list="ECDHE-ECDSA-AES256-GCM-SHA384")
     entry = site.entry("lease-database")
     assert entry["trust-anchor"] == site.tls["trust_anchor"]
     assert entry["cipher-list"] == "ECDHE-ECDSA-AES256-GCM-SHA384"
+    assert entry["host"] == VERIFIED
     assert not site.drop_in.exists()
     site.set(type="mysql")
     assert site.entry("lease-database", "cipher-list") is MISSING
+    assert site.entry("lease-database", "host") == SERVER["host"]
+
+
+@pytest.mark.parametrize("options", [{}, {"exclusive": True}])
+def test_the_same_mysql_with_and_without_verification(site: Site, options: dict[str, Any]) -> None:
+    hosts = {"purpose": "hosts", "type": "mysql", **options}
+    other = {**hosts, "name": "other", "exclusive": False}
+    for tls, host in (({}, SERVER["host"]), (site.tls, VERIFIED), ({}, SERVER["host"]), (site.tls, VERIFIED)):
+        for wanted in (hosts, hosts) if options else (hosts, other):
+            assert "msg" not in site.set(**wanted, **tls)
+            assert not site.set(**wanted, **tls)["changed"]
+        entries = site.entry("hosts-databases")
+        assert [(entry["name"], entry["host"]) for entry in entries] == [
+            (name, host) for name in (("kea",) if options else ("kea", "other"))
+        ]
+    site.set(**hosts, state="absent")
+    assert site.entry("hosts-databases") is MISSING or site.entry("hosts-databases") == [entries[-1]]
+
+
+def test_another_client_library_of_mysql_would_not_verify(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_kea_mysql_host, "_LIBRARIES", ("/nowhere/libmariadb.so.3",))
+    before = snapshot(site.directory)
+    assert "libmariadb.so.3" in site.set(**site.tls, type="mysql")["msg"]
+    assert snapshot(site.directory) == before
+    assert site.set(type="mysql")["changed"]
 
 
 @pytest.mark.parametrize(
@@ -178,6 +206,8 @@ def test_mysql_gets_keys(site: Site) -> None:
         ({"trust_anchor": None, "ssl_mode": "verify-ca"}, "ssl_mode verify-ca needs trust_anchor"),
         ({"ssl_mode": "disable"}, "ssl_mode disable leaves nothing to do"),
         ({"cipher_list": "HIGH"}, "cipher_list is for mysql"),
+        ({"type": "mysql", "host": "db;ssl=0"}, "would be taken for options of MySQL's client library"),
+        ({"type": "mysql", "host": "host=db"}, "would be taken for options of MySQL's client library"),
         ({"type": "mysql", "ssl_mode": "require"}, "ssl_mode is for postgresql, not for mysql"),
         ({"type": "memfile", "name": None, "host": None, "user": None, "password": None}, "trust_anchor is for mysql"),
         ({"trust_anchor": "/etc/ca of mine.pem"}, "trust_anchor holds a letter that breaks"),
