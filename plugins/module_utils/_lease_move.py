@@ -48,7 +48,10 @@ class Move:
         self._candidate = module.params["candidate"]
         self._journal = Journal(module.params["state_dir"])
         self._stopped_at: Optional[float] = None
-        unit = _systemd.find(module, *_kea_info.SERVICES[top_of_path(self._path)])
+        top = top_of_path(self._path)
+        if top != "Dhcp4":
+            raise LeaseMoveError(f"{self._path} is of the server for DHCPv6, whose leases cannot be carried")
+        unit = _systemd.find(module, *_kea_info.SERVICES[top])
         if unit is None:
             raise LeaseMoveError(f"systemd knows no unit for {self._path}")
         self._unit = unit.name

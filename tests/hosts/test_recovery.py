@@ -1,14 +1,14 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each value of on-fail and retry-on-startup has Kea do while PostgreSQL, with its leases, is away."""
+"""What each value of on-fail and retry-on-startup has Kea do while the database with its leases is away."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import time
-from typing import TYPE_CHECKING, Any, Iterator, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Iterator, NamedTuple
 
 import pytest
 from host import LAB, wait
@@ -21,10 +21,14 @@ TRIES, BETWEEN = 20, 500
 CONFIG = "/etc/kea/kea-dhcp4.conf"
 # As a site would: the keys are in the file, and Kea is restarted with it.
 CONFIGURE = """
-import json, sys
-path, changes = sys.argv[1], json.loads(sys.argv[2])
+import glob, json, sys
+path, entry, changes = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
 kea = json.load(open("/run/recovery.json"))["arguments"]
 kea.pop("hash", None)
+if entry:
+    kea["Dhcp4"].update({"lease-database": entry, "hosts-databases": [dict(entry)]})
+    hooks = glob.glob("/usr/lib/*/kea/hooks/libdhcp_mysql.so")
+    kea["Dhcp4"]["hooks-libraries"] += [{"library": hook} for hook in hooks]
 for database in (kea["Dhcp4"]["lease-database"], *kea["Dhcp4"]["hosts-databases"]):
     database.pop("retry-on-startup", None)
     database.update(changes)
@@ -51,10 +55,10 @@ SERVED = Heard("address", "address")
 class Server:
     """Kea with these settings of its databases, and one client that it serves."""
 
-    def __init__(self, host: Host, settings: dict[str, Any]) -> None:
+    def __init__(self, host: Host, database: Database, settings: dict[str, Any]) -> None:
         self.host = host
         bounded = {"max-reconnect-tries": TRIES, "reconnect-wait-time": BETWEEN, **settings}
-        host.run("python3", "-", CONFIG, json.dumps(bounded), stdin=CONFIGURE)
+        host.run("python3", "-", CONFIG, json.dumps(database.entry), json.dumps(bounded), stdin=CONFIGURE)
         self.number = next(_numbers)
         self.address = ""
 
@@ -104,15 +108,10 @@ def as_deployed(host: Host) -> Iterator[None]:
     host.run("systemctl", "restart", "kea-dhcp4-server")
 
 
-@pytest.fixture
-def postgresql(host: Host) -> Iterator[PostgreSQL]:
-    made = PostgreSQL(host)
-    yield made
-    made.start()
-
-
 class PostgreSQL:
-    """The server with the leases; Kea's unit wants it, so that it would start again with Kea."""
+    """As it was deployed; Kea's unit wants it, so that it would start again with Kea."""
+
+    entry: ClassVar[dict[str, str]] = {}
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -129,43 +128,68 @@ class PostgreSQL:
         return [f"postgresql@{found[0]}-{found[1]}"]
 
 
+class MariaDB:
+    """Kea's tables in the other database that it knows."""
+
+    entry: ClassVar[dict[str, str]] = {"type": "mysql", "name": "kea", "user": "kea", "password": "Lab-Secret"}
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def stop(self) -> None:
+        self._host.run("systemctl", "stop", "mariadb")
+
+    def start(self) -> None:
+        self._host.run("systemctl", "start", "mariadb")
+
+
+Database = PostgreSQL | MariaDB
+
+
+@pytest.fixture(params=[PostgreSQL, MariaDB])
+def database(request: pytest.FixtureRequest, host: Host) -> Iterator[Database]:
+    made: Database = request.param(host)
+    yield made
+    made.start()
+
+
 @pytest.mark.parametrize(
     ("on_fail", "away"),
     [("stop-retry-exit", NOTHING), ("serve-retry-exit", REFUSED), ("serve-retry-continue", REFUSED)],
 )
-def test_on_fail(host: Host, postgresql: PostgreSQL, on_fail: str, away: Heard) -> None:
-    kea = Server(host, {"on-fail": on_fail})
+def test_on_fail(host: Host, database: Database, on_fail: str, away: Heard) -> None:
+    kea = Server(host, database, {"on-fail": on_fail})
     kea.start()
     assert kea.heard() == SERVED
-    postgresql.stop()
+    database.stop()
     kea.finds_out()
     assert kea.heard() == away
-    postgresql.start()
+    database.start()
     wait("Kea to serve again", lambda: kea.heard() == SERVED)
     assert kea.process() == kea.began
-    postgresql.stop()
+    database.stop()
     kea.finds_out()
     if on_fail == "serve-retry-continue":
         wait("Kea to give up", lambda: kea.gave_up() > 0)
         assert kea.heard() == away
-        postgresql.start()
+        database.start()
         # It never looks for its database again: why the collection has it try for eleven days.
         assert kea.heard() == away
         assert kea.process() == kea.began
     else:
         wait("Kea to exit", lambda: kea.process() != kea.began)
         assert kea.heard() == NOTHING
-        postgresql.start()
+        database.start()
         # Its unit has started it again and again.
         wait("Kea to serve again", lambda: kea.heard() == SERVED)
 
 
 @pytest.mark.parametrize("retry", [True, False])
-def test_retry_on_startup(host: Host, postgresql: PostgreSQL, retry: bool) -> None:
+def test_retry_on_startup(host: Host, database: Database, retry: bool) -> None:
     knows = "2.2" not in host.run("kea-dhcp4", "-v")
-    kea = Server(host, {"on-fail": "stop-retry-exit", **({"retry-on-startup": retry} if knows else {})})
+    kea = Server(host, database, {"on-fail": "stop-retry-exit", **({"retry-on-startup": retry} if knows else {})})
     kea.start()
-    postgresql.stop()
+    database.stop()
     host.run("systemctl", "restart", "kea-dhcp4-server", check=False)
     first = kea.process()
     kea.finds_out()
@@ -175,6 +199,6 @@ def test_retry_on_startup(host: Host, postgresql: PostgreSQL, retry: bool) -> No
     else:
         wait("Kea to exit", lambda: kea.process() != first or first == "0")
     first = kea.process()
-    postgresql.start()
+    database.start()
     wait("Kea to serve", lambda: kea.heard() == SERVED)
     assert not (retry and knows) or kea.process() == first

@@ -24,6 +24,11 @@ pytestmark = pytest.mark.kea
 KEEP_SERVING = {"on-fail": "serve-retry-continue", "max-reconnect-tries": 1000000, "reconnect-wait-time": 1000}
 KEEP_SILENT = {**KEEP_SERVING, "on-fail": "stop-retry-exit"}
 SERVER = {"type": "postgresql", "name": "kea", "host": "/var/run/postgresql", "user": "_kea"}
+DHCP6 = {
+    "lease": "lease-database",
+    "hosts": "hosts-databases[name=kea]",
+    "config": "config-control/config-databases[name=kea]",
+}
 
 
 @pytest.fixture
@@ -167,13 +172,24 @@ def test_the_one_hosts_database_of_another_host_is_turned_too(config: Path) -> N
     assert at(config, "Dhcp4") == {"valid-lifetime": 1}
 
 
-def test_kea_dhcp6_has_databases_too(config: Path) -> None:
-    path = config.with_name("kea-dhcp6.conf")
-    options = {"path": str(path), "kea_version": "2.2.0", "purpose": "lease", **SERVER}
-    predicted = run_module("kea_database", check=True, **options)
-    told = Document(predicted["diff"]["after"])
-    assert told.get(("Dhcp6", "lease-database")) == {**SERVER, **KEEP_SILENT}
-    assert predicted["drop_in"]["path"].startswith("/etc/systemd/system/kea-dhcp6-server.service.d/")
+@pytest.mark.parametrize("purpose", ["lease", "hosts", "config"])
+@pytest.mark.parametrize("kind", ["postgresql", "mysql"])
+def test_kea_dhcp6_has_databases_too(config: Path, purpose: str, kind: str) -> None:
+    """It is kea-dhcp6 that accepts the file."""
+    need("kea-dhcp6")
+    path = config.rename(config.with_name("kea-dhcp6.conf"))
+    path.write_text('{ "Dhcp6": { "valid-lifetime": 4000 } }')
+    server = {**SERVER, "type": kind, "host": "db.example.org"}
+    wanted = {"path": str(path), "backup": False, "purpose": purpose, **server}
+    applied = run_module("kea_database", **wanted)
+    entry = {**server, **(KEEP_SILENT if purpose == "lease" else KEEP_SERVING)}
+    assert at(path, f"Dhcp6/{DHCP6[purpose]}") == entry
+    assert applied["drop_in"]["path"].startswith("/etc/systemd/system/kea-dhcp6-server.service.d/")
+    assert not run_module("kea_database", **wanted)["changed"]
+    assert run_module("kea_database", **wanted, state="absent")["changed"]
+    assert Document(path.read_text()).get(("Dhcp6",)) == {"valid-lifetime": 4000}
+    path.write_text('{ "Dhcp6": { "subnet4": [] } }')
+    assert "subnet4" in run_module("kea_database", **wanted)["msg"]
 
 
 @pytest.mark.parametrize(

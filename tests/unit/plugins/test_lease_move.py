@@ -368,6 +368,14 @@ def test_leases_in_memory_only_are_refused(host: Host) -> None:
     assert "persist: false" in host.move(host.postgresql)["msg"]
 
 
+def test_the_server_for_dhcpv6_is_refused(host: Host) -> None:
+    host.add(1)
+    config = host.config.rename(host.config.with_name("kea-dhcp6.conf"))
+    options = {"state_dir": str(host.directory / "state"), "candidate": str(config), "path": str(config)}
+    assert "DHCPv6" in run_module("kea_lease_move", **options)["msg"]
+    assert host.verbs() == "start\n"
+
+
 def test_a_foreign_kind_of_database_is_refused(host: Host) -> None:
     assert "type mysql" in host.move({"type": "mysql", "name": "kea"})["msg"]
 
