@@ -59,10 +59,6 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Look at the server
-  baremetal.kea.kea_info:
-  register: kea
-
 - name: Wait until it serves
   baremetal.kea.kea_info:
     gather: [server]
@@ -105,12 +101,10 @@ server:
       type: dict
     ssl_mode:
       description:
-        - How much the running server insists on when it goes to PostgreSQL over the network, as libpq's C(sslmode); of
-          several connections, the weakest. Null without such a connection, and where that cannot be seen.
-        - It is what the client asks for. Whether it verified the server's certificate, no server is told; with
-          V(verify-full) there is no connection that was not verified.
+        - What the running server asks for when it goes to PostgreSQL over the network, as libpq's C(sslmode); of several
+          connections, the weakest. Null without one, and where that cannot be seen.
+        - No database server is told whether its certificate was verified; with V(verify-full) no other session exists.
       type: str
-      sample: verify-full
     admin:
       description: Path of C(kea-admin).
       type: str
@@ -171,8 +165,8 @@ database:
         - Every other session with the database as the server sees it; C(role), C(application), C(address) (null for
           the unix socket), C(encrypted), C(protocol), C(cipher), and the client's certificate, C(client_dn) and
           C(client_issuer_dn).
-        - A client's certificate is there only if the server has verified it. What the client verified of the server is
-          not seen there; RV(server.ssl_mode) and RV(monitor.ssl_mode) tell what was asked for.
+        - A client's certificate is there only if the server has verified it. What the client verified is not seen there;
+          RV(server.ssl_mode) and RV(monitor.ssl_mode) tell what it asks for.
         - Of other roles' sessions, a role sees only that they are there, unless it is a superuser or a member of
           C(pg_read_all_stats).
         - Of V(mysql), the server tells of TLS only with C(performance_schema=ON) and to who may read that, and of the
@@ -180,14 +174,8 @@ database:
       type: list
       elements: dict
       sample:
-        - role: kea
-          application: ""
-          address: 192.0.2.7
-          encrypted: true
-          protocol: TLSv1.3
-          cipher: TLS_AES_256_GCM_SHA384
-          client_dn: /CN=kea
-          client_issuer_dn: /CN=Example CA
+        - {role: kea, application: "", address: 192.0.2.7, encrypted: true, protocol: TLSv1.3,
+           cipher: TLS_AES_256_GCM_SHA384, client_dn: /CN=kea, client_issuer_dn: /CN=Example CA}
     account_requires:
       description: For V(mysql), what the role that logs in must show, as in C(REQUIRE) of C(CREATE USER).
       type: str
@@ -223,7 +211,7 @@ monitor:
       description: The release in force.
       type: str
     ssl_mode:
-      description: How much its configuration insists on, as RV(server.ssl_mode).
+      description: What its configuration asks for, as RV(server.ssl_mode).
       type: str
     unit:
       description: C(name), C(active) and C(enabled) of the unit.
