@@ -101,7 +101,7 @@ server:
       type: dict
     ssl_mode:
       description:
-        - What the running server asks for when it goes to PostgreSQL over the network, as libpq's C(sslmode); of several
+        - What the running server asks for on its way to PostgreSQL over the network, as libpq's C(sslmode); of several
           connections, the weakest. Null without one, and where that cannot be seen.
         - No database server is told whether its certificate was verified; with V(verify-full) no other session exists.
       type: str
@@ -165,8 +165,8 @@ database:
         - Every other session with the database as the server sees it; C(role), C(application), C(address) (null for
           the unix socket), C(encrypted), C(protocol), C(cipher), and the client's certificate, C(client_dn) and
           C(client_issuer_dn).
-        - A client's certificate is there only if the server has verified it. What the client verified is not seen there;
-          RV(server.ssl_mode) and RV(monitor.ssl_mode) tell what it asks for.
+        - A client's certificate is there only if the server has verified it. What the client verified is not seen
+          there; RV(server.ssl_mode) and RV(monitor.ssl_mode) tell what it asks for.
         - Of other roles' sessions, a role sees only that they are there, unless it is a superuser or a member of
           C(pg_read_all_stats).
         - Of V(mysql), the server tells of TLS only with C(performance_schema=ON) and to who may read that, and of the

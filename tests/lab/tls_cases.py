@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Takes the TLS of a deployed Kea to the test, on its own host: each case must be refused, with the reason for it.
+"""Takes the TLS of a deployed Kea and monitor to the test, on their host: each case must be refused, and say why.
 
-The judges are PostgreSQL (its sessions, its log) and what Kea says. Prints one JSON object: for each case what was
+The judges are PostgreSQL (its sessions, its log) and what the two say. Prints one JSON object: for each case what was
 seen, and all connections in the log that were not encrypted. The certificates are in the directory that is given.
 """
 
@@ -21,6 +21,17 @@ from typing import NamedTuple
 UNIT = "kea-dhcp4-server"
 DROP_IN = Path(f"/etc/systemd/system/{UNIT}.service.d/zz-lab.conf")
 KEPT = Path("/etc/kea/lab")
+KEPT_BY_MONITOR = Path("/etc/kea-lease-monitor/lab")
+# The monitor's own code and configuration, with other files.
+MONITOR = """
+import json, sys
+from dataclasses import replace
+sys.path.insert(0, "/opt/baremetal/current/lib")
+from kea_lease_monitor import database, document, settings
+found = settings.parse(document.read("/etc/kea-lease-monitor/config.yml")).database
+database.Session(replace(found, **json.loads(sys.argv[1])))
+"""
+OPTIONS = {"PGSSLROOTCERT": "ca_file", "PGSSLCERT": "cert_file", "PGSSLKEY": "key_file"}
 PATIENCE = 40.0  # seconds
 
 
@@ -107,10 +118,27 @@ def refused(case: Case) -> dict[str, object]:
         time.sleep(0.1)
         words = said(cursor)
     seen = sessions()
+    monitor = by_monitor(case)
     for name in case.server:
         sql(f"ALTER SYSTEM RESET {name}")
     sql("SELECT pg_reload_conf()")
-    return {"refused": bool(found) and not seen, "sessions": seen, "said": found[0] if found else words[-2000:]}
+    return {
+        "refused": bool(found) and not seen and bool(re.search(case.words, monitor)),
+        "sessions": seen,
+        "said": found[0] if found else words[-2000:],
+        "monitor said": monitor[-500:],
+    }
+
+
+def by_monitor(case: Case) -> str:
+    """What the monitor's own code says when it connects likewise; empty if it gets in."""
+    others = {"monitor.pem": "kea.pem", "monitor.key": "kea.key"}  # whose certificate is not its own
+    options = {}
+    for variable, path in case.environment.items():
+        name = Path(path).name
+        options[OPTIONS[variable]] = path.replace(str(KEPT), str(KEPT_BY_MONITOR)).replace(name, others.get(name, name))
+    command = ["runuser", "-u", "kea-lease-monitor", "--", "python3", "-c", MONITOR, json.dumps(options)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
 
 def accepted() -> dict[str, object]:
@@ -135,7 +163,7 @@ def unencrypted() -> list[str]:
 def main() -> None:
     source = Path(sys.argv[1])
     server = Path("/etc/postgresql/lab")
-    for directory, group in ((KEPT, "_kea"), (server, "postgres")):
+    for directory, group in ((KEPT, "_kea"), (server, "postgres"), (KEPT_BY_MONITOR, "kea-lease-monitor")):
         shutil.rmtree(directory, ignore_errors=True)
         shutil.copytree(source, directory)
         directory.chmod(0o750)
@@ -144,7 +172,7 @@ def main() -> None:
             shutil.chown(path, "root", group)
             path.chmod(0o640)
     outcome: dict[str, object] = {name: refused(case) for name, case in cases(server).items()}
-    outcome["as deployed"] = accepted()
+    outcome["as deployed"] = {**accepted(), "monitor said": by_monitor(Case("", {}, {}))}
     DROP_IN.unlink()
     run("systemctl", "daemon-reload")
     run("systemctl", "restart", UNIT)
