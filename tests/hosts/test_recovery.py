@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Iterator, NamedTuple
 
@@ -16,7 +17,7 @@ from host import LAB, wait
 if TYPE_CHECKING:
     from host import Host
 
-TRIES, BETWEEN = 20, 500
+TRIES, BETWEEN = 40, 500
 """Kea looks for its database so often, with so many milliseconds between."""
 CONFIG = "/etc/kea/kea-dhcp4.conf"
 # As a site would: the keys are in the file, and Kea is restarted with it.
@@ -79,7 +80,8 @@ class Server:
     def gave_up(self) -> int:
         """How often this Kea has said that it looks for its database no more."""
         log = self.host.run("journalctl", f"_PID={self.began}", "-o", "cat", "--no-pager")
-        return log.count("LEASE_DB_RECONNECT_FAILED")
+        # LB is what the hooks of 3.0 call it.
+        return len(re.findall("(LEASE|LB)_DB_RECONNECT_FAILED", log))
 
     def heard(self) -> Heard:
         """By a client that nobody knows, and by one that renews."""
