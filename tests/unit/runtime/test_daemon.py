@@ -358,6 +358,32 @@ def test_a_subscription_that_is_taken_out_stays_visible(file_daemon: Daemon, tmp
     file_daemon.stop()
 
 
+def test_a_subscription_that_is_added_later_begins_as_it_says(file_daemon: Daemon, tmp_path: Path) -> None:
+    """Also when it is killed before anything happened: what comes while it is away is since its beginning."""
+    file_daemon.said("Caught up with the leases")
+    written = yaml.safe_load(file_daemon.config.read_text())
+    for start in ("all", "now"):
+        (tmp_path / start).mkdir()
+        sinks = [{"type": "discovery", "directory": str(tmp_path / start)}]
+        written["subscriptions"].append({"name": start, "start": start, "sinks": sinks})
+    file_daemon.config.write_text(yaml.safe_dump(written))
+    file_daemon.process.send_signal(signal.SIGHUP)
+
+    def begun() -> bool:
+        lines = json.loads(file_daemon.ask("status", "--json").stdout)
+        return len(lines) == 3 and all(line["position"] for line in lines)
+
+    until(begun, "each has its place")
+    file_daemon.process.kill()
+    file_daemon.process.wait()
+    with (tmp_path / "leases" / "kea-leases4.csv").open("a") as leases:
+        leases.write(row(2, "second"))
+    file_daemon.start()
+    for start, expected in (("all", ["01", "02"]), ("now", ["02"])):
+        until((tmp_path / start / "02-00-00-00-00-02.yml").exists, f"the lease that {start} missed")
+        assert sorted(path.stem[-2:] for path in (tmp_path / start).glob("*.yml")) == expected
+
+
 def test_the_memory_of_a_monitor_that_makes_no_schema(events_daemon: Daemon) -> None:
     """The first start makes the tables and imports Alembic for it; every later one does not."""
     events_daemon.said("Caught up with the leases")

@@ -154,6 +154,16 @@ def test_from_now_on_passes_over_what_was(world: World) -> None:
     assert world.sink.got == []
 
 
+def test_who_begins_now_begins_once(world: World) -> None:
+    """Nothing happened before the crash, so nothing but the beginning itself could be stored."""
+    world.make(False)
+    world.run()
+    world.make(False)
+    world.source.events = [event(1)]
+    world.run()
+    assert len(world.sink.got) == 1
+
+
 def test_what_does_not_match_moves_the_bookmark_only(world: World) -> None:
     world.make(True, Match(kinds=frozenset({EventKind.DELETED})))
     world.source.events = [event(1)]

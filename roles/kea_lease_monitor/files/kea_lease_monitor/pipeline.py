@@ -227,6 +227,9 @@ class Pipeline:
         everything = self._subscription.everything or bool(self._lost)
         if everything:
             telemetry.reading_anew(self.name, self._lost or "first start")
+        else:
+            # Stored though nothing happens: after a crash it would else begin later, and lose what was between.
+            self._settle_due = self._clock.monotonic()
         position = self._source.start(everything)
         self._lost = ""
         return position
