@@ -188,7 +188,7 @@ def test_a_promoted_standby_is_followed(
     kea.rows("CREATE SCHEMA kea_lease_monitor")
     kea.rows('GRANT USAGE, CREATE ON SCHEMA kea_lease_monitor TO "kea-lease-monitor"')
     replica = standby()
-    daemon = made(tmp_path, f"{cluster.socket},{replica.socket}")
+    daemon = made(tmp_path, f"{replica.socket},{cluster.socket}")
     daemon.said("db init")
     daemon.ask("db", "init")
     daemon.process.wait()

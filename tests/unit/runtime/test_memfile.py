@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from kea_lease_monitor import metrics
 from kea_lease_monitor.errors import PositionLostError, TemporaryError
 from kea_lease_monitor.kea import lease_files
 from kea_lease_monitor.lease import EventKind, Lease
@@ -252,16 +253,43 @@ def test_a_full_disk_loses_no_lease_from_the_memory(files: Files, monkeypatch: p
 
 
 def test_completed_stands_for_both(files: Files) -> None:
+    """It is what kea-lfc made of them, and was ended before it removed them."""
     Path(lease_files.previous(str(files.path))).write_text(HEADER + row(1))
-    Path(lease_files.completed(str(files.path))).write_text(HEADER + row(2))
-    files.path.write_text(HEADER)
-    assert files.addresses() == ["10.0.0.2"]
+    Path(lease_files.rotated(str(files.path))).write_text(HEADER + row(3) + row(1, valid=0))
+    Path(lease_files.completed(str(files.path))).write_text(HEADER + row(2) + row(3))
+    files.path.write_text(HEADER + row(4) + row(2, valid=0))
+    files.follow()
+    assert sorted(files.view) == ["10.0.0.3", "10.0.0.4"]
 
 
 def test_garbage_is_counted_and_passed(files: Files) -> None:
     files.create()
-    files.write("rubbish\n" + row(1) + ",,,,,,,,,,\n\n" + "x" * 600_000 + "\n" + row(2))
+    before = rejected()
+    files.write("rubbish\n" + row(1) + ",,,,,,,,,,\n\n" + row(2))
     assert files.addresses() == ["10.0.0.1", "10.0.0.2"]
+    assert rejected() == before + 3
+    files.write("x" * 600_000 + "\n" + row(3))
+    assert files.addresses() == ["10.0.0.3"]
+    assert rejected() > before + 3
+
+
+def rejected() -> float:
+    return metrics.REGISTRY.get_sample_value("kea_lease_monitor_rejected_rows_total") or 0.0
+
+
+def test_the_files_of_before_and_after_an_upgrade_of_kea(files: Files) -> None:
+    """Kea 3.0 has a column more; its first file has the other header while the older ones still lie beside it."""
+    newer = HEADER.replace("user_context", "user_context,pool_id")
+    Path(lease_files.previous(str(files.path))).write_text(HEADER + row(1))
+    files.create()
+    files.write(row(2))
+    assert files.addresses() == ["10.0.0.1", "10.0.0.2"]
+    files.path.rename(lease_files.rotated(str(files.path)))
+    files.path.write_text(newer + row(3).rstrip() + ",7\n")
+    assert files.addresses() == ["10.0.0.3"]
+    again = Files(files.path.parent)
+    assert sorted(again.addresses()) == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+    again.source.close()
 
 
 def test_a_renewal_after_a_restart_is_still_a_renewal(files: Files) -> None:

@@ -24,7 +24,7 @@ from kea_lease_monitor.errors import SchemaError, TemporaryError
 from kea_lease_monitor.state import migrate, schema
 from kea_lease_monitor.state.engine import open_engine
 from kea_lease_monitor.state.place import Place
-from kea_lease_monitor.state.records import Bookmark, Settlement
+from kea_lease_monitor.state.records import Bookmark, Heartbeat, Settlement
 from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.state.tables import METADATA
 from sqlalchemy import inspect
@@ -37,6 +37,7 @@ RELEASE_1 = Path(__file__).resolve().parent / "assets" / "state-0001.sqlite"
 """Made by the code of release 1.0.0 with its migration 0001: one bookmark, one dead letter, one heartbeat."""
 
 BOOKMARK = Bookmark("one", '["file", 1, 2049, 77, 4096, 99]', "0123456789abcdef", 1700000000.5)
+BEAT = Heartbeat("host", "one", "1.1.0", 42, 1700000000.5, 1700000001.5, "running", 1700000000.75, "", 7)
 
 
 @pytest.fixture
@@ -114,15 +115,20 @@ def test_down_and_up_again_with_data_in_place(place: Place) -> None:
     before = catalogue(place)
     store = Store(place)
     settle(store, BOOKMARK, (letter(1),))
+    store.beat([BEAT])
     store.ask("one", "x", 1.0)
+    kept = store.letters()
     store.close()
     assert [step.version for step in migrate.downgrade(place, "0001").steps] == known[:1:-1]
     assert schema.found(place) == "0001"
     assert "requests" not in catalogue(place)
+    with pytest.raises(SchemaError, match=r"has schema 0001, 000\d is needed; run: kea-lease-monitor db upgrade --yes"):
+        Store(place)
     migrate.upgrade(place)
     assert catalogue(place) == before
     again = Store(place)
-    assert (again.bookmark("one"), again.dead_letters(), again.request("one")) == (BOOKMARK, {"one": 1}, None)
+    assert (again.bookmarks(), again.letters(), again.heartbeats()) == ([BOOKMARK], kept, [BEAT])
+    assert again.request("one") is None, "the older version knows of none"
     again.close()
     for version in reversed(known[:-1]):
         migrate.downgrade(place)
@@ -315,6 +321,42 @@ def test_a_lost_session_is_temporary_and_the_next_one_is_a_new_term(shared: Plac
     until(lambda: store.claim("one"), "it is ours again")
     assert store.claim("one") != term
     store.close()
+
+
+COUNTED = """
+CREATE TABLE counts (act text, rows bigint);
+GRANT INSERT ON counts TO "kea-lease-monitor";
+CREATE FUNCTION counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO public.counts SELECT TG_TABLE_NAME || ' ' || TG_OP, count(*) FROM written HAVING count(*) > 0;
+    RETURN NULL;
+END $$"""
+
+
+def test_no_statement_writes_more_rows_than_it_may(shared: Place, kea: Kea) -> None:
+    create_state(shared)
+    kea.rows(COUNTED)
+    for table, act, rows in (
+        ("dead_letters", "INSERT", "NEW"),
+        ("dead_letters", "DELETE", "OLD"),
+        ("heartbeats", "INSERT", "NEW"),
+    ):
+        kea.rows(
+            f"CREATE TRIGGER counted_{act} AFTER {act} ON kea_lease_monitor.{table} REFERENCING {rows} TABLE AS written"
+            " FOR EACH STATEMENT EXECUTE FUNCTION counted()"
+        )
+    store = Store(shared)
+    settle(store, BOOKMARK, tuple(letter(number % 250) for number in range(350)))
+    numbers = tuple(each.id for each in store.letters())
+    store.beat([BEAT._replace(subscription=f"s{number}") for number in range(250)])
+    settle(store, BOOKMARK, redelivered=numbers[:150])
+    assert store.drop_letters(numbers) == 200
+    store.close()
+    most = kea.rows("SELECT act, sum(rows)::int, max(rows) <= 100 FROM counts GROUP BY act ORDER BY act")
+    assert most == [
+        ("dead_letters DELETE", 350, True),
+        ("dead_letters INSERT", 350, True),
+        ("heartbeats INSERT", 250, True),
+    ]
 
 
 def test_a_state_that_cannot_be_made_is_waited_for(tmp_path: Path) -> None:

@@ -39,6 +39,9 @@ def postgres_program(name: str) -> str:
 class Cluster:
     """A PostgreSQL server of our own, on a unix socket only."""
 
+    options = "-c listen_addresses="
+    """Of the server's command line."""
+
     def __init__(self, directory: str, primary: Cluster | None = None) -> None:
         """Of its own, or a streaming standby of another."""
         self.socket = directory
@@ -61,7 +64,7 @@ class Cluster:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def start(self) -> None:
-        options = f"-k {self.socket} -c listen_addresses= -c shared_buffers=32MB -c timezone=UTC"
+        options = f"-k {self.socket} -c shared_buffers=32MB -c timezone=UTC {self.options}"
         self._run("pg_ctl", "-D", self._data, "-w", "-l", f"{self._data}/log", "-o", options, "start")
 
     def administer(self, statement: str) -> None:

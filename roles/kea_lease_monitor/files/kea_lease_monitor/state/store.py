@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, TypeVar
 
 import sqlalchemy
 from sqlalchemy import func, select
@@ -16,6 +16,8 @@ from kea_lease_monitor.state.place import Place
 from kea_lease_monitor.state.records import Bookmark, Heartbeat, Letter, Registration, Request, Settlement
 from kea_lease_monitor.state.session import StateSession
 from kea_lease_monitor.state.tables import BOOKMARKS, DEAD_LETTERS, HEARTBEATS, REQUESTS, SUBSCRIPTIONS
+
+_Row = TypeVar("_Row")
 
 _LETTERS_KEPT = 1000
 """Per subscription; a conflict that nobody mends would otherwise fill the disk."""
@@ -47,8 +49,7 @@ class Store:
                 connection.execute(DEAD_LETTERS.insert().values(values))
             if settlement.letters:
                 _trim(connection, name)
-            if settlement.redelivered:
-                connection.execute(DEAD_LETTERS.delete().where(DEAD_LETTERS.c.id.in_(settlement.redelivered)))
+            self._drop(connection, settlement.redelivered)
             if settlement.done is not None:
                 connection.execute(REQUESTS.delete().where(REQUESTS.c.id == settlement.done))
             _upsert(connection, BOOKMARKS, [settlement.bookmark._asdict()])
@@ -91,8 +92,11 @@ class Store:
     def drop_letters(self, numbers: Sequence[int]) -> int:
         """Returns how many there were."""
         with self._session.transaction() as connection:
-            where = DEAD_LETTERS.c.id.in_(list(numbers))
-            return int(connection.execute(DEAD_LETTERS.delete().where(where)).rowcount)
+            return self._drop(connection, numbers)
+
+    def _drop(self, connection: Connection, numbers: Sequence[int]) -> int:
+        chosen = (DEAD_LETTERS.c.id.in_(chunk) for chunk in self._chunks(numbers))
+        return sum(int(connection.execute(DEAD_LETTERS.delete().where(where)).rowcount) for where in chosen)
 
     def ask(self, subscription: str, argument: str, now: float) -> None:
         values = {"subscription": subscription, "argument": argument, "requested_at": now}
@@ -109,7 +113,7 @@ class Store:
             order = list(table.primary_key.columns)
             return list(connection.execute(select(table).where(*where).order_by(*order)))
 
-    def _chunks(self, rows: List[Dict[str, Any]]) -> List[List[Dict[str, Any]]]:
+    def _chunks(self, rows: Sequence[_Row]) -> List[Sequence[_Row]]:
         return [rows[start : start + self._chunk] for start in range(0, len(rows), self._chunk)]
 
 
@@ -126,7 +130,7 @@ def _trim(connection: Connection, subscription: str) -> None:
         connection.execute(table.delete().where(table.c.subscription == subscription, table.c.id <= oldest))
 
 
-def _upsert(connection: Connection, table: sqlalchemy.Table, rows: List[Dict[str, Any]]) -> None:
+def _upsert(connection: Connection, table: sqlalchemy.Table, rows: Sequence[Dict[str, Any]]) -> None:
     """The one place where the two dialects differ; both know ON CONFLICT, and SQLAlchemy spells it for each.
 
     The module of the dialect in use is there already; importing both would cost megabytes.

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""TLS to the state in PostgreSQL, as its own section says it and as the server sees it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from typing import Iterator
+
+import psycopg2
+import pytest
+from authority import Authority
+from kea_lease_monitor import settings
+from kea_lease_monitor.app import create_state
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.records import Bookmark
+from kea_lease_monitor.state.store import Store
+
+from runtime.contracts import settle
+from runtime.world import Cluster
+
+
+class Secured(Cluster):
+    """Also on localhost, with a certificate for that name."""
+
+    def __init__(self, directory: Path) -> None:
+        self.authority = Authority(directory, "ca")
+        self.other = Authority(directory, "other-ca")
+        own = self.authority.issue("server", host="localhost")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        files = {"ssl_cert_file": own.path, "ssl_key_file": own.key}
+        for path in files.values():
+            shutil.chown(path, "postgres" if os.geteuid() == 0 else None)
+            path.chmod(0o600)
+        given = {"listen_addresses": "localhost", "port": self.port, "ssl": "on", **files}
+        self.options = " ".join(f"-c {name}={value}" for name, value in given.items())
+        super().__init__(str(directory))
+        connection = psycopg2.connect(host=self.socket, port=self.port, dbname="postgres", user="postgres")
+        connection.autocommit = True
+        connection.cursor().execute("CREATE DATABASE monitor")
+        connection.close()
+
+    def place(self, **more: str) -> Place:
+        """As a configuration says it whose leases are elsewhere."""
+        database = {"host": "localhost", "port": self.port, "name": "monitor", "user": "postgres", **more}
+        document = {
+            "database": {"host": "/nowhere"},
+            "source": {"type": "events"},
+            "state": {"type": "postgresql", "database": database},
+            "subscriptions": [{"name": "default", "sinks": [{"type": "reservation"}]}],
+        }
+        return settings.parse(document).state
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Secured]:
+    with tempfile.TemporaryDirectory(prefix="klmt") as directory:
+        os.chmod(directory, 0o755)
+        found = Secured(Path(directory))
+        yield found
+        found.stop()
+
+
+@pytest.mark.parametrize(("ssl_mode", "encrypted"), [("verify-full", True), ("require", True), ("disable", False)])
+def test_the_state_is_kept_over_tls_where_it_says_so(server: Secured, ssl_mode: str, encrypted: bool) -> None:
+    place = server.place(ssl_mode=ssl_mode, ca_file=str(server.authority.own.path))
+    create_state(place)
+    store = Store(place)
+    settle(store, Bookmark("default", "here", "some", 1.0))
+    with store._session.transaction() as connection:
+        seen = connection.exec_driver_sql("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").scalar()
+    assert seen is encrypted
+    store.close()
+
+
+@pytest.mark.parametrize("ssl_mode", ["verify-ca", "verify-full"])
+def test_a_server_of_another_authority_is_no_place_for_the_state(server: Secured, ssl_mode: str) -> None:
+    for use in (create_state, Store):
+        with pytest.raises(TemporaryError, match="certificate verify failed"):
+            use(server.place(ssl_mode=ssl_mode, ca_file=str(server.other.own.path)))
+
+
+def test_the_name_of_the_server_counts_where_all_is_verified(server: Secured) -> None:
+    ca_file = str(server.authority.own.path)
+    create_state(server.place(host="127.0.0.1", ssl_mode="verify-ca", ca_file=ca_file))
+    with pytest.raises(TemporaryError, match="does not match host name"):
+        Store(server.place(host="127.0.0.1", ssl_mode="verify-full", ca_file=ca_file))
