@@ -148,6 +148,9 @@ class KeepingContract(SinkContract):
         writer, addresses, *_more = sink
         assert writer.deliver([event(1, kind=kind)]).skipped == 1
         assert addresses() == []
+        writer.deliver([event(1)])
+        assert writer.deliver([event(1, kind=kind)]).skipped == 1
+        assert addresses() == ["10.0.0.1"], "what is kept outlives the lease"
 
     def test_without_any_identifier_nothing_is_done(self, sink: Any) -> None:
         writer, addresses, *_more = sink
@@ -188,6 +191,41 @@ class ReservationContract(KeepingContract):
         assert addresses() == ["10.0.0.1", "10.0.0.3"]
         assert "[conflict_over]" in said()
         assert writer.deliver([event(1, client=2), event(3, client=1)]).unchanged == 2
+
+    def test_two_who_have_each_other_s_address_exchange_them(
+        self, sink: Any, said: Callable[[], str], hostname_of: Callable[[str], str]
+    ) -> None:
+        """None of them could ever be the first to move away."""
+        writer, addresses, *_more = sink
+        writer.deliver([event(1), event(2), event(5)])
+        crossed = [event(1, client=2), event(2, client=1)]
+        assert writer.deliver([*crossed, event(4)])[:3] == (1, 2, 0)
+        assert addresses() == ["10.0.0.1", "10.0.0.2", "10.0.0.4", "10.0.0.5"]
+        assert (hostname_of("10.0.0.1"), hostname_of("10.0.0.2")) == ("host-2", "host-1")
+        assert "Static reservation updated: address=10.0.0.1 hwaddr=02:00:00:00:00:02" in said()
+        assert writer.deliver(crossed) == Delivery(unchanged=2)
+        assert writer.deliver([event(3, client=1)]).updated == 1, "they are still ours"
+
+    def test_a_circle_is_closed_by_the_last_lease_to_be_heard_of(self, sink: Any, said: Callable[[], str]) -> None:
+        writer, addresses, *_more = sink
+        writer.deliver([event(1), event(2), event(3)])
+        turned = [event(2, client=1), event(3, client=2), event(1, client=3)]
+        for each in turned[:2]:
+            assert writer.deliver([each]).rejected[0].reason is Reason.ADDRESS_TAKEN
+        assert writer.deliver(turned[2:]) == Delivery(updated=1)
+        assert said().count("[conflict_over]") == 2
+        assert addresses() == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+        assert writer.deliver(turned) == Delivery(unchanged=3)
+
+    def test_nothing_is_exchanged_that_a_person_made_or_changed(self, sink: Any) -> None:
+        writer, addresses, by_hand, edit = sink
+        by_hand("02:00:00:00:00:02", "10.0.0.2")
+        writer.deliver([event(1), event(3), event(4)])
+        edit("10.0.0.4", "10.0.0.9")
+        assert len(writer.deliver([event(1, client=2), event(2, client=1)]).rejected) == 2
+        assert len(writer.deliver([event(3, client=4), event(9, client=3)]).rejected) == 2
+        assert writer.deliver([event(1), event(2), event(3), event(9, client=4)]) == Delivery(unchanged=4)
+        assert addresses() == ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.9"]
 
     def test_a_lease_of_ipv6_asks_for_no_reservation(self, sink: Any) -> None:
         writer, addresses, *_more = sink

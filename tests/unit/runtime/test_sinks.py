@@ -17,6 +17,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from kea_lease_monitor import files, metrics
+from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, RefusedError, TemporaryError
 from kea_lease_monitor.kea import host_sql, reservations
@@ -101,6 +102,23 @@ class TestReservation(ReservationContract):
         assert delivery.created == 1
         assert addresses() == sorted([address, "10.0.0.2"])
         assert delivery.unchanged + len(delivery.rejected) == 1
+
+    def test_who_edits_amid_an_exchange_keeps_what_he_wrote(self, kea: Kea, sink: Any) -> None:
+        writer, addresses, *_more = sink
+        writer.deliver([event(1), event(2)])
+        statement = "UPDATE hosts SET ipv4_address = ipv4_address + 8 WHERE dhcp_identifier = '\\x020000000001'"
+        crossed = [event(1, client=2), event(2, client=1)]
+        delivery = kea.beside(lambda other: other.rows(statement), lambda: writer.deliver(crossed))
+        assert len(delivery.rejected) == 2
+        assert addresses() == ["10.0.0.2", "10.0.0.9"]
+
+    def test_an_address_that_a_third_one_has_too_is_not_exchanged(self, kea: Kea, sink: Any) -> None:
+        """The database does not stop anybody from reserving an address twice."""
+        writer, _addresses, by_hand, _edit = sink
+        writer.deliver([event(1), event(2)])
+        by_hand("02:ff:ff:ff:ff:ff", "10.0.0.2")
+        assert len(writer.deliver([event(1, client=2), event(2, client=1)]).rejected) == 2
+        assert writer.deliver([event(1), event(2)]) == Delivery(unchanged=2)
 
     @pytest.mark.parametrize(
         "detail",

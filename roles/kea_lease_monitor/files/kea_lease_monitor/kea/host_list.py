@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from types import MappingProxyType
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from kea_lease_monitor.kea.reservations import adopted, host_object, verdict
 from kea_lease_monitor.lease import Lease
@@ -78,6 +78,18 @@ class HostList:
         self._holders.pop(str(present.get("ip-address", "")), None)
         self._put(len(self._texts) if number is None else number, lease, present)
         return result, ""
+
+    def exchange(self, leases: Sequence[Lease]) -> bool:
+        """Whether these had each other's addresses, all of them from us, and now have their own."""
+        numbers = [self._index.get(lease.hwaddr, -1) for lease in leases]
+        hosts = [json.loads(self._texts[number]) if number >= 0 else {} for number in numbers]
+        if {host.get("ip-address") for host in hosts} != {lease.address for lease in leases}:
+            return False
+        if any(verdict(host, lease) != "updated" for host, lease in zip(hosts, leases)):
+            return False
+        for number, lease, host in zip(numbers, leases, hosts):
+            self._put(number, lease, host)
+        return True
 
     def adopt(self, lease: Lease) -> bool:
         """Whether the lease's reservation looked as release 1.0.0 made it, and has our mark now."""

@@ -78,6 +78,43 @@ is 'again'. The database does not stop two reservations of one address (plain in
 looks. LIMIT 1 has the planner look hosts up one by one, and + 0 has it do so by the identifier and not by its type:
 else it would read all of a table that nobody has analyzed yet, for each batch or even for each lease."""
 
+EXCHANGE = mark_sql.filled("""
+WITH given AS MATERIALIZED (
+    SELECT decode(identifier, 'hex') AS identifier, subnet_id, address, nullif(hostname, '') AS hostname
+      FROM unnest(%(identifiers)s::text[], %(subnets)s::bigint[], %(addresses)s::bigint[], %(hostnames)s::text[])
+           AS g (identifier, subnet_id, address, hostname)
+), met AS MATERIALIZED (
+    SELECT given.address, given.subnet_id, given.hostname, own.host_id, own.ipv4_address AS present,
+           own.hostname AS present_name, own.user_context, {mark_of_own} AS mark
+      FROM given
+      JOIN hosts AS own ON own.dhcp_identifier = given.identifier AND own.dhcp_identifier_type + 0 = %(type)s
+                       AND own.dhcp4_subnet_id = given.subnet_id
+     ORDER BY own.host_id
+       FOR UPDATE OF own
+), compared AS MATERIALIZED (
+    SELECT met.*, {name_is_ours} AS name_is_ours
+      FROM met
+), judged AS MATERIALIZED (
+    SELECT compared.*, {new_name} AS new_name,
+           jsonb_build_object('ip-address', host('0.0.0.0'::inet + address)) AS new_mark
+      FROM compared
+)
+UPDATE hosts
+   SET ipv4_address = judged.address, {changed}
+  FROM judged
+ WHERE hosts.host_id = judged.host_id
+   AND (SELECT count(*) = cardinality(%(addresses)s::bigint[])
+               AND bool_and(present = (mark ->> 'ip-address')::inet - '0.0.0.0')
+               AND array_agg(present ORDER BY present) = array_agg(address ORDER BY address)
+          FROM met)
+   AND NOT EXISTS (SELECT FROM met
+                     JOIN hosts AS other ON other.ipv4_address = met.address AND other.dhcp4_subnet_id = met.subnet_id
+                    WHERE other.host_id NOT IN (SELECT host_id FROM met))
+RETURNING judged.host_id
+""")
+"""All of these reservations or none: they have each other's addresses as we gave them, and nobody else has one.
+What somebody else changes at this moment is waited for, and then seen."""
+
 ADOPT = """
 UPDATE hosts
    SET user_context = jsonb_build_object('{mark}', jsonb_strip_nulls(jsonb_build_object(

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Collection, Dict, List, Sequence, Tuple
+from typing import Callable, Collection, Dict, List, Sequence, Set, Tuple
 
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
@@ -16,6 +16,10 @@ Outcome = Tuple[LeaseEvent, str, str]
 """The event; created, updated, unchanged, conflict or edited; who holds the address, or what a person reserved."""
 
 Reserve = Callable[[Sequence[LeaseEvent]], List[Outcome]]
+
+Exchange = Callable[[Sequence[LeaseEvent]], bool]
+"""Gives each its lease's address, in one step for all. Only if all of these reservations are as we made them, and have
+just these addresses among them; the answer says whether that was done."""
 
 _WAITING = 1000
 """Conflicts remembered; more are dead letters all the same, only nobody tries them again by himself."""
@@ -29,24 +33,36 @@ _DETAILS = {
 class Reserving:
     """Reserve batch after batch, and once more what met a conflict when somebody moved: perhaps away from just that
     address. While all leases are read in any order, the one who moves away may well come after the one who moves in.
+    Those who have each other's addresses exchange them, for none of them could ever move away first.
     """
 
-    def __init__(self, sink: str, reserve: Reserve) -> None:
+    def __init__(self, sink: str, reserve: Reserve, exchange: Exchange) -> None:
         self._sink = sink
         self._reserve = reserve
-        self._waiting: Dict[Tuple[str, int], LeaseEvent] = {}
+        self._exchange = exchange
+        self._waiting: Dict[Tuple[str, int], Outcome] = {}
 
     def deliver(self, events: Sequence[LeaseEvent], families: Collection[int]) -> Delivery:
         """Leases of other families are passed over."""
         self._forget(events)
         chosen = reservations.chosen(events, families)
-        outcomes = resolved(chosen, self._reserve) if chosen else []
+        outcomes = self._exchanged(resolved(chosen, self._reserve)) if chosen else []
         delivery = report(self._sink, len(events), outcomes)
         if delivery.updated and self._waiting:
-            self._again(list(self._waiting.values()))
-        conflicts = {_place(event): event for event, result, _holder in outcomes if result == "conflict"}
+            self._again([event for event, _result, _holder in self._waiting.values()])
+        conflicts = {_place(outcome[0]): outcome for outcome in outcomes if outcome[1] == "conflict"}
         self._waiting = dict(list({**self._waiting, **conflicts}.items())[-_WAITING:])
         return delivery
+
+    def _exchanged(self, outcomes: List[Outcome]) -> List[Outcome]:
+        """The same, with those that could exchange their addresses, perhaps with one that waited, as updated."""
+        conflicts = [outcome for outcome in outcomes if outcome[1] == "conflict"]
+        done: Set[Tuple[str, int]] = set()
+        for circle in circles([*self._waiting.values(), *conflicts]) if conflicts else []:
+            if self._exchange(circle):
+                done.update(map(_place, circle))
+        self._over([(each[0], "updated", "") for each in self._waiting.values() if _place(each[0]) in done])
+        return [(each[0], "updated", "") if _place(each[0]) in done else each for each in outcomes]
 
     def _forget(self, events: Sequence[LeaseEvent]) -> None:
         """Whatever became of the lease or of its client since, an older event says nothing any more."""
@@ -54,21 +70,46 @@ class Reserving:
             places = {_place(event) for event in events}
             clients = {identifiers.client(event.lease) for event in events}
             self._waiting = {
-                place: event
-                for place, event in self._waiting.items()
-                if place not in places and identifiers.client(event.lease) not in clients
+                place: outcome
+                for place, outcome in self._waiting.items()
+                if place not in places and identifiers.client(outcome[0].lease) not in clients
             }
 
     def _again(self, events: Sequence[LeaseEvent]) -> None:
-        for event, result, _holder in (outcomes := resolved(events, self._reserve)):
-            if result != "conflict":
-                del self._waiting[_place(event)]
-                telemetry.conflict_over(event.lease)
-        report(self._sink, 0, [outcome for outcome in outcomes if outcome[1] != "conflict"])
+        outcomes = resolved(events, self._reserve)
+        self._waiting.update({_place(outcome[0]): outcome for outcome in outcomes})
+        self._over([outcome for outcome in outcomes if outcome[1] != "conflict"])
+
+    def _over(self, outcomes: Sequence[Outcome]) -> None:
+        """Of some that waited."""
+        for event, _result, _holder in outcomes:
+            del self._waiting[_place(event)]
+            telemetry.conflict_over(event.lease)
+        report(self._sink, 0, outcomes)
 
 
 def _place(event: LeaseEvent) -> Tuple[str, int]:
     return event.lease.address, event.lease.subnet_id
+
+
+def circles(conflicts: Sequence[Outcome]) -> List[List[LeaseEvent]]:
+    """Leases of IPv4 of which each has the address that is reserved for the client of the next, and so round."""
+    waiting = {
+        (event.lease.hwaddr.replace(":", ""), event.lease.subnet_id): (event, holder.replace(":", ""))
+        for event, _result, holder in conflicts
+        if event.lease.family == 4
+    }
+    found: List[List[LeaseEvent]] = []
+    seen: Set[Tuple[str, int]] = set()
+    for first in waiting:
+        client, path = first, []
+        while client in waiting and client not in seen:
+            seen.add(client)
+            path.append(client)
+            client = waiting[client][1], client[1]
+        if client in path:
+            found.append([waiting[each][0] for each in path[path.index(client) :]])
+    return found
 
 
 def resolved(events: Sequence[LeaseEvent], reserve: Reserve) -> List[Outcome]:

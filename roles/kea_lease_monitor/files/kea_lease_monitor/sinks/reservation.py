@@ -41,7 +41,7 @@ class ReservationSink(Sink):
         self._link = link
         self._named = named
         self._six: Tuple[int, Optional[str], bool] = (0, None, False)
-        self._reserving = Reserving(self.name, self._reserve)
+        self._reserving = Reserving(self.name, self._reserve, self._exchange)
 
     def check(self) -> None:
         with self._link.session() as session:
@@ -78,6 +78,10 @@ class ReservationSink(Sink):
                     session, Prepared("reserve6", self._statement6(session)), reservations.parameters6, part
                 )
         return outcomes
+
+    def _exchange(self, events: Sequence[LeaseEvent]) -> bool:
+        with self._link.session() as session:
+            return bool(session.rows(host_sql.EXCHANGE, reservations.parameters(events)))
 
     def adopt(self, events: Sequence[LeaseEvent]) -> None:
         held = reservations.held(events)

@@ -76,7 +76,7 @@ class ReservationFileSink(Sink):
         self._lists: Dict[int, HostList] = {}
         self._stamps: Dict[int, object] = {}
         self._owed = False
-        self._reserving = Reserving(self.name, self._reserve)
+        self._reserving = Reserving(self.name, self._reserve, self._exchange)
 
     def check(self) -> None:
         """Also ask for the reload that a run before this one was killed before it could ask for."""
@@ -104,6 +104,13 @@ class ReservationFileSink(Sink):
         if any(result in {"created", "updated"} for _event, result, _holder in outcomes):
             self._write(subnet, hosts)
         return outcomes
+
+    def _exchange(self, events: Sequence[LeaseEvent]) -> bool:
+        subnet = events[0].lease.subnet_id
+        hosts = self._current(subnet)
+        if done := hosts.exchange([event.lease for event in events]):
+            self._write(subnet, hosts)
+        return done
 
     def _write(self, subnet: int, hosts: HostList) -> None:
         # Forgotten until the file is written: after a failure the next attempt begins with what is on the disk.
