@@ -12,7 +12,11 @@ import subprocess
 from typing import Iterator
 
 import pytest
+from kea_lease_monitor.database import Link, Settings
+from kea_lease_monitor.section import Section
+from kea_lease_monitor.sinks.reservation import ReservationSink
 from postgres_helpers import KEA, KEA_SCHEMA, Cluster, Database, image_of
+from runtime.builders import event
 from test_lease_notify6 import INSERT
 
 pytestmark = [pytest.mark.kea, pytest.mark.postgres, pytest.mark.slow]
@@ -63,3 +67,40 @@ def test_kea_admin_upgrades_with_all_of_it_in_place(upgrade: tuple[Database, str
         kea.execute("UPDATE public.lease6 SET state = 2")
     assert database.ops() == "IIIUU"
     assert database.lost() == 0
+
+
+def reserved(database: Database) -> None:
+    """The monitor's statements say and do here what they do everywhere."""
+    database.execute("TRUNCATE hosts CASCADE")
+    document = {"host": database.cluster.directory, "name": database.name, "user": KEA}
+    sink = ReservationSink(Link(Settings.parse(Section(document, "database"))), frozenset({4, 6}))
+    sink.check()
+    six = {"family": 6, "duid": "00:01:02", "iaid": 7, "prefix_len": 128}
+    assert sink.deliver([event(1), event(2, address="2001:db8::2", **six)])[:3] == (2, 0, 0)
+    assert sink.deliver([event(1), event(2, address="2001:db8::2", **six)])[:3] == (0, 0, 2)
+    assert sink.deliver([event(3, client=1), event(4, address="2001:db8::4", **six)])[:3] == (0, 2, 0)
+    assert len(sink.deliver([event(3, client=9)]).rejected) == 1
+    assert sink.deliver([event(8)]).created == 1
+    assert sink.deliver([event(3, client=8), event(8, client=1)]).updated == 2
+    sink.close()
+    four = "SELECT string_agg(host('0.0.0.0'::inet + ipv4_address), ' ' ORDER BY dhcp_identifier) FROM hosts"
+    assert database.value(four) == "10.0.0.8 10.0.0.3"
+    assert database.value("SELECT split_part(address::text, '/', 1) FROM ipv6_reservations") == "2001:db8::4"
+
+
+@pytest.mark.parametrize("upgrade", [("backports", "29.0")], ids=["3.0"], indirect=True)
+def test_the_monitor_reserves_on_every_schema_on_the_way(upgrade: tuple[Database, str]) -> None:
+    """One step after the other, as kea-admin goes; with our constraint and without."""
+    database, schema = upgrade
+    cluster = database.cluster
+    steps = cluster.run("sh", "-c", "ls -v /usr/share/kea/scripts/pgsql/upgrade_*.sh").split()
+    later = [step for step in steps if step.split("/upgrade_")[1] >= "013"]
+    seen = []
+    for step in ["", *later]:
+        if step:
+            cluster.run(step, "-h", cluster.directory, "-U", KEA, "-d", database.name)
+        for state in ("present", "absent"):
+            database.constraint(state=state)
+            reserved(database)
+        seen.append(database.value("SELECT version || '.' || minor FROM schema_version"))
+    assert (seen[0], seen[-1], len(set(seen))) == ("13.0", schema, len(later) + 1)

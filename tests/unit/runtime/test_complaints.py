@@ -213,3 +213,22 @@ def test_a_silent_stop(kea: Kea, source: EventsSource) -> None:
     kea.rows("INSERT INTO kea_events.lease_event (op, address, hwaddr, subnet_id) VALUES ('I', '10.0.0.1', '\\x01', 1)")
     assert source.due() - Clock().monotonic() <= 5
     assert len(source.read(position, 10).events) == 1
+
+
+def test_a_name_whose_address_was_remembered(kea: Kea, tmp_path: Path) -> None:
+    """pgbus 239: after a failover the name has another address, and the listener goes on to ask the old one."""
+    wire = Wire(f"{kea.cluster.socket}/.s.PGSQL.5432")
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.77 database.test\n")
+    database = {"host": "database.test", "port": wire.port, "name": kea.name, "ssl_mode": "disable"}
+    known = ("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(hosts))
+    sinks = [{"type": "reservation"}]
+    daemon = Daemon(tmp_path, document(tmp_path, {"type": "events"}, sinks, database=database), known)
+    try:
+        daemon.said('connection to server at "database.test" (127.0.0.77)')
+        hosts.write_text("127.0.0.1 database.test\n")
+        daemon.said("Caught up with the leases")
+    finally:
+        daemon.process.kill()
+        daemon.process.wait()
+        wire.close()

@@ -174,6 +174,7 @@ subscriptions:
         ("        - 7\n", "", r"^line 12: subscriptions\[1\].sinks\[0\].mode: unknown"),
         ("type: memfile", "tpye: memfile", r"^line 1: source.type: one of memfile, .* is needed, not None$"),
         ("name: two", "name: 2", r"^line 10: subscriptions\[1\].name: a text is needed"),
+        ("name: two", "name: one", r"^line 10: subscriptions\[1\]: names must differ, not \['one', 'one'\]$"),
         ("name: two", "name: [", r"is not YAML: line 1[0-9]: "),
         ("name: two", "name: two\n    name: three", r"is not YAML: line 11: 'name' is written twice$"),
         ("name: two", "[1]: two", r"is not YAML: line 10: a key must be a plain word$"),

@@ -67,8 +67,9 @@ def parse(document: Any) -> Settings:
     names = [flow.subscription.name for flow in settings.flows]
     if not names:
         raise section.error("subscriptions", "at least one is needed")
-    if len(set(names)) < len(names):
-        raise section.error("subscriptions", f"names must differ, not {names}")
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise section.error("subscriptions", f"names must differ, not {names}", index)
     return settings
 
 
