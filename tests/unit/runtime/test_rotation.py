@@ -38,6 +38,24 @@ def test_rename_rotation_with_backlog(files: Files) -> None:
     assert files.addresses() == [f"10.0.0.{number}" for number in range(2, 10)]
 
 
+def test_a_backlog_behind_the_header_of_the_successor(files: Files) -> None:
+    """A batch of it is not all of it, however many rows are read at once."""
+    files.rotate()
+    files.write("".join(row(number) for number in range(2, 9)))
+    assert files.addresses() == [f"10.0.0.{number}" for number in range(2, 9)]
+    files.write(row(9))
+    files.clean_up()
+    files.rotate()
+    files.write(row(10) + row(11))
+    restart(files)
+    got = []
+    while len(got) < 3:
+        found, files.position, caught_up = files.source.read(files.position, 1)
+        got += [event.lease.address for event in found]
+        assert found or not caught_up
+    assert got == ["10.0.0.9", "10.0.0.10", "10.0.0.11"]
+
+
 def test_multiple_rotations(files: Files) -> None:
     for number in range(2, 6):
         files.write(row(number))

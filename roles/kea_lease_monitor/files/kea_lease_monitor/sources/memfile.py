@@ -178,8 +178,8 @@ class MemfileSource(Source):
             if found is None:
                 return []
             self._header = found[0]
-        rows = tail.rows(after.offset, limit)
-        return rows[1:] if after.offset == 0 and len(rows) > 1 else rows if after.offset else []
+        # One more for the header, or a full batch would look as if it were the last one.
+        return tail.rows(after.offset, limit) if after.offset else tail.rows(0, limit + 1)[1:]
 
     def _event(self, tail: Tail, row: Row) -> Optional[LeaseEvent]:
         lease = leases.parsed(tail, self._header, row) if self._header else None
