@@ -58,8 +58,9 @@ class KeaService:
             with _lfc_lock.no_cleanup(self.lease_file()):
                 if verb:
                     self._systemctl("daemon-reload")
-                    # A server that refused its configuration time and again may not be started else.
-                    self._systemctl("reset-failed", unit.name)
+                    # A server that refused its configuration time and again may not be started else. Of a unit that is
+                    # neither enabled nor active systemd knows nothing by now, and there is nothing to reset.
+                    self._module.run_command(["systemctl", "reset-failed", unit.name])
                     self._systemctl(verb, unit.name)
                 # Whoever says reset-failed begins to count anew.
                 self._see_it_serve(unit.name, timeout, 0 if verb else unit.restarts)
