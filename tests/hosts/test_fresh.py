@@ -19,6 +19,8 @@ dpkg-query --show --showformat='${db:Status-Status} ${Package}\\n' | grep ^insta
 getent passwd | cut -d: -f1 | grep -Ev '^(_kea|postgres)$'
 ls /etc/systemd/system /usr/local/bin /opt
 """
+pytestmark = pytest.mark.timeout(1800)
+"""Packages come and go."""
 
 
 class Fresh(Site):
