@@ -39,6 +39,9 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("later")
 """
+NOT_RUNNING = {"dhcp-ddns": {"enable-updates": True, "sender-ip": "192.0.2.250"}}
+"""Kea's test of a configuration does not look for the address that it is to send updates of DNS from."""
+BACK_IN_FORCE = "former configuration is back in force, and Kea serves with it"
 TRIGGERS = "SELECT tgname FROM pg_trigger WHERE tgname ^@ 'kea_lease_notify'"
 
 
@@ -79,6 +82,14 @@ def test_a_first_deployment_that_is_refused_leaves_nothing(site: Site, mode: dic
     else:
         assert site.everything() == before
         site.fail("kea_rollback", "nothing was ever deployed here", kea_rollback_to="before_deploy")
+    site.serves()
+
+
+def test_a_first_deployment_with_which_kea_does_not_run_leaves_nothing(site: Site) -> None:
+    before = site.everything()
+    site.fail("kea_deploy", BACK_IN_FORCE, kea_dhcp4_settings=NOT_RUNNING)
+    assert site.everything() == before
+    site.fail("kea_rollback", "nothing was ever deployed here", kea_rollback_to="before_deploy")
     site.serves()
 
 
@@ -158,11 +169,8 @@ def test_undelivered_events_are_not_lost(site: Site) -> None:
 
 
 def test_a_configuration_that_does_not_run_is_taken_back(site: Site) -> None:
-    """Kea's test of a configuration does not look for the address that it is to send updates of DNS from."""
     before, began = site.config(), Kea(site)
-    settings = {"dhcp-ddns": {"enable-updates": True, "sender-ip": "192.0.2.250"}}
-    message = "former configuration is back in force, and Kea serves with it"
-    said = site.fail("kea_deploy", message, **EVENTS, kea_dhcp4_settings=settings)
+    said = site.fail("kea_deploy", BACK_IN_FORCE, **EVENTS, kea_dhcp4_settings=NOT_RUNNING)
     assert "kea-dhcp4-server.service ends as soon as it is started" in said
     assert "Its last lines were:" in said
     assert site.config() == before
