@@ -143,6 +143,11 @@ def test_it_says_whether_events_wait_for_it(events_daemon: Daemon, kea: Kea) -> 
     kea.lease("10.0.0.2", "02:00:00:00:00:02")
     waiting = events_daemon.ask("check", "--delivered")
     assert (waiting.returncode, waiting.stdout) == (1, "subscription default has not acted upon 1 events\n")
+    kea.rows("ALTER SCHEMA kea_events RENAME TO gone")
+    try:
+        assert events_daemon.ask("check", "--delivered").returncode == 0, "what went away waits for nobody"
+    finally:
+        kea.rows("ALTER SCHEMA gone RENAME TO kea_events")
     events_daemon.start()
     until(lambda: events_daemon.ask("check", "--delivered").returncode == 0, "the last one to be delivered")
 

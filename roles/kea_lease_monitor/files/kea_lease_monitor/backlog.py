@@ -17,17 +17,20 @@ from kea_lease_monitor.state.store import Store
 
 
 def undelivered(settings: Settings, store: Store) -> Optional[str]:
-    """Names the first subscription that has not acted upon all events in the database; None when there is none, and
-    with a source that has no such events. Raises TemporaryError."""
+    """Names the first subscription that has not acted upon all events in the database; None when there is none, with a
+    source that has no such events, and when they went away already. Raises TemporaryError."""
     if settings.source.type != "events":
         return None
     texts: Dict[str, str] = {bookmark.subscription: bookmark.position for bookmark in store.bookmarks()}
+    schema = settings.source.options.schema
     link = Link(settings.database)
     try:
         with link.session() as session:
+            if not session.rows(sql.HAS_EVENTS.replace("{schema}", schema))[0][0]:
+                return None
             for flow in settings.flows:
                 name = flow.subscription.name
-                waiting = _waiting(session, settings.source.options.schema, texts.get(name, ""))
+                waiting = _waiting(session, schema, texts.get(name, ""))
                 if waiting:
                     return f"subscription {name} has not acted upon {waiting}"
     finally:

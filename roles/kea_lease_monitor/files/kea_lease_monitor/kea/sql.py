@@ -29,6 +29,8 @@ SELECT transactionid::text::bigint, pid
 
 WAITING = "SELECT count(*) FROM {schema}.lease_event WHERE NOT pg_visible_in_snapshot(xid, %(seen)s::pg_snapshot)"
 
+HAS_EVENTS = "SELECT to_regclass('{schema}.lease_event') IS NOT NULL"
+
 NOTHING_PRUNED = "SELECT EXISTS (SELECT FROM {schema}.lease_event WHERE xid < %(xmin)s::xid8)"
 """Rows are pruned from the oldest on, so while one from before the position stands, none behind it is gone."""
 
