@@ -70,6 +70,14 @@ def test_what_was_never_deployed_is_refused(site: Site) -> None:
     site.serves()
 
 
+def test_a_first_deployment_with_which_kea_does_not_run_leaves_nothing(site: Site) -> None:
+    before = site.everything()
+    site.fail("kea_deploy", BACK_IN_FORCE, kea_dhcp4_settings=NOT_RUNNING)
+    assert site.everything() == before
+    site.fail("kea_rollback", "nothing was ever deployed here", kea_rollback_to="before_deploy")
+    site.serves()
+
+
 @pytest.mark.parametrize("mode", [{}, EVENTS], ids=["file", "events"])
 def test_a_first_deployment_that_is_refused_leaves_nothing(site: Site, mode: dict[str, bool]) -> None:
     """In events mode its database, of which the manifest knows."""
@@ -82,14 +90,6 @@ def test_a_first_deployment_that_is_refused_leaves_nothing(site: Site, mode: dic
     else:
         assert site.everything() == before
         site.fail("kea_rollback", "nothing was ever deployed here", kea_rollback_to="before_deploy")
-    site.serves()
-
-
-def test_a_first_deployment_with_which_kea_does_not_run_leaves_nothing(site: Site) -> None:
-    before = site.everything()
-    site.fail("kea_deploy", BACK_IN_FORCE, kea_dhcp4_settings=NOT_RUNNING)
-    assert site.everything() == before
-    site.fail("kea_rollback", "nothing was ever deployed here", kea_rollback_to="before_deploy")
     site.serves()
 
 
