@@ -30,7 +30,7 @@ getent passwd kea-lease-monitor
 systemctl list-units --all --plain --no-legend 'kea-l*' 'kea-r*'
 """
 ALL = """
-find /etc /opt /usr/local /var/lib/kea* -not -name 'kea-leases4.csv*' -not -name '*.pyc' \
+find /etc /opt /usr/local /var/lib/kea* -not -name '*kea-leases4.csv*' -not -name '*.pyc' \
     -not -name '*~' -printf '%p %y %m %u %g %l\\n' | sort
 find /etc /opt -type f -not -name '*.pyc' -not -name '*~' -print0 | sort -z | xargs -0 sha256sum
 """
@@ -93,7 +93,7 @@ class Site(Host):
         return self.run("sh", "-c", OURS, check=False)
 
     def everything(self) -> str:
-        """Each file of the host that a deployment could change, but not what is in the leases, and no backups."""
+        """Each file of the host that a deployment could change, but no lease files, with their lock, and no backups."""
         return self.run("sh", "-c", ALL, check=False)
 
     @contextmanager
