@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import random
 import select
 import time
 from typing import Any, Callable, Sequence
@@ -216,6 +217,20 @@ class ReservationContract(KeepingContract):
         assert said().count("[conflict_over]") == 2
         assert addresses() == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
         assert writer.deliver(turned) == Delivery(unchanged=3)
+
+    def test_whatever_came_before_all_leases_read_in_any_order_get_their_reservations(self, sink: Any) -> None:
+        """Five clients, seven addresses; a full reading tells where each of them is now."""
+        writer, *_more = sink
+        chance = random.Random(1)  # noqa: S311 (the same history each time)
+        for _round in range(40):
+            for _step in range(6):
+                writer.deliver([event(chance.randint(1, 7), client=chance.randint(1, 5))])
+            present = [event(number, client=client) for client, number in enumerate(chance.sample(range(1, 8), 5), 1)]
+            chance.shuffle(present)
+            size = chance.randint(1, 5)
+            for first in range(0, 5, size):
+                writer.deliver(present[first : first + size])
+            assert writer.deliver(present) == Delivery(unchanged=5)
 
     def test_nothing_is_exchanged_that_a_person_made_or_changed(self, sink: Any) -> None:
         writer, addresses, by_hand, edit = sink

@@ -423,7 +423,7 @@ def test_memory_is_bounded_while_a_sink_is_stuck(events_daemon: Daemon, kea: Kea
         " repeat('x', 200), 0 FROM generate_series(2, 20001) AS n"
     )
     kea.rows("ALTER TABLE lease4 ENABLE TRIGGER USER")
-    events_daemon.said("Will try again", 30)
+    events_daemon.said("Will try again", 60)
     blocker.rollback()
     blocker.close()
     until(lambda: kea.rows("SELECT count(*) FROM hosts") == [(20001,)], "every lease has its reservation", 120)

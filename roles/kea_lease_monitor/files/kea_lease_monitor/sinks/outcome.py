@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Collection, Dict, List, Sequence, Set, Tuple
+from typing import Callable, Collection, Dict, List, Mapping, Sequence, Set, Tuple
 
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
@@ -46,23 +46,27 @@ class Reserving:
         """Leases of other families are passed over."""
         self._forget(events)
         chosen = reservations.chosen(events, families)
-        outcomes = self._exchanged(resolved(chosen, self._reserve)) if chosen else []
-        delivery = report(self._sink, len(events), outcomes)
-        if delivery.updated and self._waiting:
-            self._again([event for event, _result, _holder in self._waiting.values()])
-        conflicts = {_place(outcome[0]): outcome for outcome in outcomes if outcome[1] == "conflict"}
-        self._waiting = dict(list({**self._waiting, **conflicts}.items())[-_WAITING:])
+        own = {_place(outcome[0]): outcome for outcome in (resolved(chosen, self._reserve) if chosen else [])}
+        every = {**self._waiting, **own}
+        if self._waiting and any(result == "updated" for _event, result, _holder in own.values()):
+            self._again(every)
+        while self._exchanged(every):
+            self._again(every)
+        delivery = report(self._sink, len(events), [every[place] for place in own])
+        self._over([every[place] for place in self._waiting if every[place][1] != "conflict"])
+        self._waiting = {_place(outcome[0]): outcome for outcome in _conflicts(every)[-_WAITING:]}
         return delivery
 
-    def _exchanged(self, outcomes: List[Outcome]) -> List[Outcome]:
-        """The same, with those that could exchange their addresses, perhaps with one that waited, as updated."""
-        conflicts = [outcome for outcome in outcomes if outcome[1] == "conflict"]
-        done: Set[Tuple[str, int]] = set()
-        for circle in circles([*self._waiting.values(), *conflicts]) if conflicts else []:
-            if self._exchange(circle):
-                done.update(map(_place, circle))
-        self._over([(each[0], "updated", "") for each in self._waiting.values() if _place(each[0]) in done])
-        return [(each[0], "updated", "") if _place(each[0]) in done else each for each in outcomes]
+    def _again(self, every: Dict[Tuple[str, int], Outcome]) -> None:
+        """What met a conflict, be it now or before."""
+        if events := [event for event, _result, _holder in _conflicts(every)]:
+            every.update({_place(outcome[0]): outcome for outcome in resolved(events, self._reserve)})
+
+    def _exchanged(self, every: Dict[Tuple[str, int], Outcome]) -> bool:
+        """Whether there were some who could exchange their addresses."""
+        done = [event for circle in circles(_conflicts(every)) if self._exchange(circle) for event in circle]
+        every.update({_place(event): (event, "updated", "") for event in done})
+        return bool(done)
 
     def _forget(self, events: Sequence[LeaseEvent]) -> None:
         """Whatever became of the lease or of its client since, an older event says nothing any more."""
@@ -75,21 +79,19 @@ class Reserving:
                 if place not in places and identifiers.client(outcome[0].lease) not in clients
             }
 
-    def _again(self, events: Sequence[LeaseEvent]) -> None:
-        outcomes = resolved(events, self._reserve)
-        self._waiting.update({_place(outcome[0]): outcome for outcome in outcomes})
-        self._over([outcome for outcome in outcomes if outcome[1] != "conflict"])
-
     def _over(self, outcomes: Sequence[Outcome]) -> None:
         """Of some that waited."""
         for event, _result, _holder in outcomes:
-            del self._waiting[_place(event)]
             telemetry.conflict_over(event.lease)
         report(self._sink, 0, outcomes)
 
 
 def _place(event: LeaseEvent) -> Tuple[str, int]:
     return event.lease.address, event.lease.subnet_id
+
+
+def _conflicts(every: Mapping[Tuple[str, int], Outcome]) -> List[Outcome]:
+    return [outcome for outcome in every.values() if outcome[1] == "conflict"]
 
 
 def circles(conflicts: Sequence[Outcome]) -> List[List[LeaseEvent]]:
