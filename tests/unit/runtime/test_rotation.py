@@ -138,6 +138,29 @@ def test_delete_and_recreate(files: Files) -> None:
         assert files.addresses() == [f"10.0.0.{number}"]
 
 
+def test_an_inode_that_was_removed_and_came_again_while_stopped(tmp_path: Path) -> None:
+    """Both files have their first line only, so that nothing in them tells one from the other."""
+    files = Files(tmp_path)
+    files.create()
+    files.follow()
+    files.source.close()
+    inode = files.path.stat().st_ino
+    files.write(row(1))
+    files.rotate()
+    files.clean_up()
+    for number in range(2, 1000):
+        files.write(row(number % 250 + 2))
+        files.path.rename(f"{files.path}.1")
+        files.create()
+        if files.path.stat().st_ino == inode:
+            break
+        files.clean_up()
+    assert files.path.stat().st_ino == inode, "the file system gives none out again"
+    restart(files)
+    assert "10.0.0.1" in files.addresses()
+    files.source.close()
+
+
 def test_deleted_while_stopped(files: Files) -> None:
     files.source.close()
     files.path.unlink()

@@ -24,6 +24,9 @@ class FilePosition(NamedTuple):
     """Bytes; while all leases are read, how many of them were handed over."""
     checksum: int
     """CRC-32 of the last bytes before ``offset``."""
+    companions: int = 0
+    """Of the files that rotations and clean-ups make, when this was the current one. A later file may get the number of
+    one that was removed; while nothing but the first line stands before ``offset``, only this tells them apart."""
 
 
 class Snapshot(NamedTuple):
@@ -90,6 +93,9 @@ Position = Union[FilePosition, EventPosition, PollPosition]
 _ADDED: Dict[int, List[Any]] = {1: [0, ""], 2: [""], 3: []}
 """What the older versions of an EventPosition did not have."""
 
+_COMPANIONS: Dict[int, List[int]] = {1: [0], 2: []}
+"""And of a FilePosition."""
+
 
 def reading_all(position: Position) -> bool:
     """Whether what follows are all present leases, and not what happened to them."""
@@ -100,7 +106,7 @@ def reading_all(position: Position) -> bool:
 
 def dump(position: Position) -> str:
     if isinstance(position, FilePosition):
-        return json.dumps(["file", 1, *position])
+        return json.dumps(["file", 2, *position])
     fields: List[Any] = [str(field) if isinstance(field, Snapshot) else field for field in position]
     return json.dumps(["poll", 1, *fields] if isinstance(position, PollPosition) else ["events", 3, *fields])
 
@@ -109,9 +115,8 @@ def load(text: str) -> Position:
     """Raises PositionLostError for a text of another version or kind: reading anew is always right."""
     try:
         kind, version, *fields = json.loads(text)
-        if (kind, version) == ("file", 1):
-            device, inode, offset, checksum = (int(field) for field in fields)
-            return FilePosition(device, inode, offset, checksum)
+        if kind == "file" and version in (1, 2):
+            return FilePosition(*(int(field) for field in [*fields, *_COMPANIONS[version]]))
         if kind == "events" and version in (1, 2, 3):
             known: List[Any] = [*fields, *_ADDED[version]]
             system, taken_at, seen, target, *more = known

@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from typing import Iterator
+import zlib
+from typing import Iterator, Optional, Tuple
 
 
 def previous(path: str) -> str:
@@ -24,6 +25,19 @@ def rotated(path: str) -> str:
 def completed(path: str) -> str:
     """Stands for ``.2`` and ``.1`` together while kea-lfc puts it in their place."""
     return f"{path}.completed"
+
+
+def companions(path: str) -> int:
+    """Another number once a rotation or a clean-up began or ended, which make, rename and remove these files."""
+    return zlib.crc32(repr([_stamp(name(path)) for name in (previous, rotated, completed)]).encode())
+
+
+def _stamp(path: str) -> Optional[Tuple[int, int, int]]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 @contextlib.contextmanager

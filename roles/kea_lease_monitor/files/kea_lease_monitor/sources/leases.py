@@ -45,6 +45,7 @@ class Reading:
 
     def __init__(self, path: str, until: Optional[FilePosition] = None) -> None:
         self._until = until
+        self._companions = lease_files.companions(path)
         self._tails = _opened(path)
         self.missing = not self._tails or not self._tails[-1].is_at(path)
         """Without the current file the place to go on from is not known."""
@@ -61,7 +62,8 @@ class Reading:
             rows = self._rows(tail, limit)
             if rows:
                 return self._known(tail, rows)
-            self.end = FilePosition(tail.device, tail.inode, self._offset, tail.checksum(self._offset))
+            checksum = tail.checksum(self._offset)
+            self.end = FilePosition(tail.device, tail.inode, self._offset, checksum, self._companions)
             last = bool(self._until) and self._until is not None and tail.inode == self._until.inode
             self._at = len(self._tails) if last else self._at + 1
             self._header, self._offset = None, 0

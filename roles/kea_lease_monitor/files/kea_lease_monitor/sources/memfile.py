@@ -69,11 +69,12 @@ class MemfileSource(Source):
 
     def start(self, everything: bool) -> Position:
         self._stop_reading()
+        companions = lease_files.companions(self._path)
         tail = None if everything else Tail.open(self._path)
         if tail is None:
             return _EVERYTHING
         end = tail.end()
-        position = FilePosition(tail.device, tail.inode, end, tail.checksum(end))
+        position = FilePosition(tail.device, tail.inode, end, tail.checksum(end), companions)
         tail.close()
         return position
 
@@ -153,6 +154,7 @@ class MemfileSource(Source):
         self._missing = True
 
     def _read_tail(self, after: FilePosition, limit: int) -> Batch:
+        companions = lease_files.companions(self._path)
         tail = self._at(after)
         if self._reading and not self._primed(self._reading):
             return Batch((), after, False)
@@ -164,12 +166,12 @@ class MemfileSource(Source):
             # Looked at before the rename was seen; what was written in between is still to be read.
             rows = self._rows(tail, after, limit)
             if not rows:
-                return Batch((), self._successor(tail, after), False)
+                return Batch((), self._successor(tail, after, companions), False)
         if not rows:
-            return Batch((), after, True)
+            return Batch((), after._replace(companions=companions) if tail.is_at(self._path) else after, True)
         events = tuple(event for event in (self._event(tail, row) for row in rows) if event)
         end = rows[-1].end
-        position = FilePosition(tail.device, tail.inode, end, tail.checksum(end))
+        position = FilePosition(tail.device, tail.inode, end, tail.checksum(end), companions)
         return Batch(events, position, len(rows) < limit and tail.is_at(self._path))
 
     def _rows(self, tail: Tail, after: FilePosition, limit: int) -> List[Row]:
@@ -206,11 +208,16 @@ class MemfileSource(Source):
     def _found(self, after: FilePosition) -> Tail:
         for path in (self._path, lease_files.rotated(self._path)):
             tail = Tail.open(path)
-            if tail and (tail.device, tail.inode) == (after.device, after.inode):
+            if tail and self._is_that_of(after, tail):
                 return tail
             if tail:
                 tail.close()
         raise PositionLostError(f"{self._path} was rotated meanwhile")
+
+    def _is_that_of(self, after: FilePosition, tail: Tail) -> bool:
+        if (tail.device, tail.inode) != (after.device, after.inode):
+            return False
+        return not tail.is_bare(after.offset) or after.companions == lease_files.companions(self._path)
 
     def _prime(self, after: FilePosition) -> None:
         """Know the leases before the position, so that the next renewal is not taken for an assignment."""
@@ -226,18 +233,21 @@ class MemfileSource(Source):
         self._reading = None
         return True
 
-    def _successor(self, tail: Tail, after: FilePosition) -> FilePosition:
+    def _successor(self, tail: Tail, after: FilePosition, companions: int) -> FilePosition:
         """The start of the next file, provided that no other one was between: ours must be the one just renamed."""
         following = Tail.open(self._path)
         if following is None:
             return after
-        following.close()
         if not tail.is_at(lease_files.rotated(self._path)):
+            following.close()
             raise PositionLostError(f"{self._path} was replaced, or rotated faster than it was read")
         if tail.remainder(after.offset):
             telemetry.row_rejected(f"{tail.path}:{after.offset}", "half a row at the end of a file that is finished")
         telemetry.rotated(self._path)
-        return FilePosition(following.device, following.inode, 0, 0)
+        # Kept open from here on, because its number alone would not be enough to find it again.
+        self._drop()
+        self._tail = following
+        return FilePosition(following.device, following.inode, 0, 0, companions)
 
     def _drop(self) -> None:
         if self._tail:

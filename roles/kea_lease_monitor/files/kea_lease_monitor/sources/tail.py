@@ -82,6 +82,10 @@ class Tail:
         begin = max(0, offset - _REMEMBERED)
         return zlib.crc32(self._bytes(begin, offset - begin))
 
+    def is_bare(self, offset: int) -> bool:
+        """Whether no row but the first line, which all files have, stands before ``offset``."""
+        return all(row.end >= offset for row in self.rows(0, 1))
+
     def remainder(self, offset: int) -> int:
         """Bytes behind ``offset``: what is left when no whole row is."""
         return os.fstat(self._descriptor).st_size - offset
