@@ -115,6 +115,7 @@ class Timer:
             self._remove_reports(before["units"])
             self._unproved.remove()
             self._write({})
+            self._service.systemctl("reset-failed", "--quiet", self._names["service"])
         if not before["release"] or self._others():
             return changed
         if not self._check:

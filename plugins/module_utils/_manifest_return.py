@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Sequence, Tuple
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _manifest_things, _state_text
+from ansible_collections.baremetal.kea.plugins.module_utils import _manifest_things, _state_text, _systemd
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest import Entry, Manifest, ManifestError
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest_record import Thing
 
@@ -91,8 +91,8 @@ def restore(module: AnsibleModule, manifest: Manifest, steps: Sequence[Step]) ->
         else:
             manifest.entries.pop(entry.key)
             manifest.write()
-    module.run_command(["systemctl", "daemon-reload"])
     back = [step.entry for step in steps if step.moves]
+    _systemd.forget(module, [entry.name for entry in back if entry.found == _manifest_things.ABSENT])
     return [
         entry.key
         for entry in back

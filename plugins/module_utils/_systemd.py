@@ -51,6 +51,14 @@ class Unit(NamedTuple):
         return [path for path in paths if os.path.lexists(path) and os.lstat(path).st_mtime > self.since]
 
 
+def forget(module: AnsibleModule, paths: Sequence[str]) -> None:
+    """Have systemd see that files are gone, and remember no failure of the units that they were."""
+    module.run_command(["systemctl", "daemon-reload"])
+    names = [os.path.basename(path) for path in paths if path.endswith((".service", ".timer", ".path"))]
+    if names:
+        module.run_command(["systemctl", "reset-failed", *names])
+
+
 def find(module: AnsibleModule, *names: str) -> Optional[Unit]:
     """The first of these units that systemd knows; None without one, or without systemd."""
     systemctl = module.get_bin_path("systemctl")
