@@ -33,10 +33,11 @@ _ASKED = 0.15
 
 
 def inventory(mode: str) -> dict[str, Any]:
-    """As in the scenarios of Molecule: one network, and all defaults."""
+    """One network, all defaults, and what docs/second-run.md has a site set."""
     subnet = {"id": 1, "subnet": "10.77.0.0/16", "pools": [{"pool": "10.77.16.0 - 10.77.31.255"}]}
     variables = {
         "ansible_user": "root",
+        "ansible_python_interpreter": "/usr/bin/python3",
         "ansible_ssh_common_args": f"-F {ROOT}/.cache/ssh_config",
         "kea_dhcp4_interfaces": ["eth0"],
         "kea_dhcp4_subnets": [subnet],
