@@ -111,6 +111,9 @@ def _why_it_stays(manifest: Manifest, entry: Entry, purge: Sequence[str]) -> str
     word = _manifest_things.DATA.get(entry.kind)
     if word and word not in purge:
         return f"stays, because nobody asked for {word} to go"
+    if (entry.kind, entry.name) == ("package", "sudo"):
+        # Where root has no password, its own prerm refuses for the same reason.
+        return "stays, because by now it may be how somebody becomes root"
     server = entry.kind == "package" and entry.name.startswith("postgresql")
     if server and "database" not in purge and any(one.kind == "database" for one in manifest.entries.values()):
         return "stays, because the database does"
