@@ -7,18 +7,16 @@ VENV = $(eval VENV := $$(shell $(LAB) setup))$(VENV)
 BIN = $(VENV)/bin
 RUN = PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.cache/ansible" ANSIBLE_FORCE_COLOR=1
 CRASH = $(RUN) PYTHONPATH=tests/crash:tests/unit:tests/unit/plugins:tests/lab:roles/kea_lease_monitor/files:.collections $(BIN)/python tests/crash/crash.py
-SCENARIOS := file database events remote lfc
-# Beside them in make test, because it mostly waits for its one host. KILLED=all has file mode and polling in it as well.
-BESIDE := killed
+# killed is the short form; KILLED=all has file mode and polling in it as well.
+SCENARIOS := file database events remote lfc killed
 # By name only: make test has to end within 40 minutes.
 MORE := upgrade tls failover harmless moves recovery rollback fresh sources
-ALL := $(SCENARIOS) $(BESIDE) $(MORE)
 
 OLDEST := sqlalchemy==1.4.46 alembic==1.8.1
 
 BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-monitor
 
-.PHONY: $(BENCHMARKS) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short sanity build molecule $(addprefix molecule-,$(ALL)) $(addprefix scenario-,$(ALL)) clean
+.PHONY: $(BENCHMARKS) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short sanity build integration molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -96,16 +94,9 @@ sanity:
 build:
 	@tests/build.sh $(BIN)
 
-molecule: build
-	@$(MAKE) --no-print-directory scenario-$(BESIDE) >.cache/$(BESIDE).log 2>&1 & beside=$$!; \
-	for name in $(SCENARIOS); do $(MAKE) --no-print-directory scenario-$$name || { failed=yes; break; }; done; \
-	wait $$beside || failed=yes; cat .cache/$(BESIDE).log; [ -z "$$failed" ]
+molecule: $(addprefix molecule-,$(SCENARIOS))
 
-$(addprefix molecule-,$(ALL)): molecule-%: build
-	@$(MAKE) --no-print-directory scenario-$*
-
-# Of the collection that was built last.
-$(addprefix scenario-,$(ALL)): scenario-%:
+$(addprefix molecule-,$(SCENARIOS) $(MORE)): molecule-%: build
 	@echo "== molecule $*"
 	@$(RUN) molecule test --scenario-name $*
 
