@@ -19,6 +19,11 @@ dpkg-query --show --showformat='${db:Status-Status} ${Package}\\n' | grep ^insta
 getent passwd | cut -d: -f1 | grep -Ev '^(_kea|postgres)$'
 ls /etc/systemd/system /usr/local/bin /opt
 """
+# Debian keeps a server from going with the package that brought it (apt.conf.d/02autoremove-postgresql).
+SERVER_GOES = """
+DEBIAN_FRONTEND=noninteractive apt-get remove --yes --quiet=2 --auto-remove \\
+    $(dpkg-query --show --showformat='${Package}\\n' 'postgresql-[0-9][0-9]')
+"""
 pytestmark = pytest.mark.timeout(1800)
 """Packages come and go."""
 
@@ -79,6 +84,8 @@ def test_the_database_keeps_its_server_until_it_is_named(site: Fresh, found: lis
     assert int(site.sql("SELECT count(*) FROM hosts")[0]) >= len(site.known)
     purge = {"kea_rollback_purge": ["database", "leases", "reservations"]}
     assert site.succeed("kea_rollback", **EVENTS, **BACK, **purge) > 0
+    assert "installed postgresql" not in site.look()
+    site.run("sh", "-c", SERVER_GOES)
     assert (set(site.look()) - set(found), set(found) - set(site.look())) == ({"installed sudo"}, set())
     assert site.ours() == ""
     assert site.has(f"{LEASES}*", "/etc/kea/reservations.d") == []
