@@ -19,10 +19,10 @@ dpkg-query --show --showformat='${db:Status-Status} ${Package}\\n' | grep ^insta
 getent passwd | cut -d: -f1 | grep -Ev '^(_kea|postgres)$'
 ls /etc/systemd/system /usr/local/bin /opt
 """
-# Debian keeps a server from going with the package that brought it (apt.conf.d/02autoremove-postgresql).
+# Debian keeps a server and its client from going with the package that brought them (apt.conf.d/02autoremove-postgresql).
 SERVER_GOES = """
 DEBIAN_FRONTEND=noninteractive apt-get remove --yes --quiet=2 --auto-remove \\
-    $(dpkg-query --show --showformat='${Package}\\n' 'postgresql-[0-9][0-9]')
+    $(dpkg-query --show --showformat='${Package}\\n' 'postgresql-*[0-9][0-9]')
 """
 pytestmark = pytest.mark.timeout(1800)
 """Packages come and go."""
