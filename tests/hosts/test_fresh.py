@@ -19,7 +19,7 @@ dpkg-query --show --showformat='${db:Status-Status} ${Package}\\n' | grep ^insta
 getent passwd | cut -d: -f1 | grep -Ev '^(_kea|postgres)$'
 ls /etc/systemd/system /usr/local/bin /opt
 """
-# Debian keeps a server and its client from going with the package that brought them (apt.conf.d/02autoremove-postgresql).
+# Debian keeps a server and its client, whatever brought them (apt.conf.d/02autoremove-postgresql).
 SERVER_GOES = """
 DEBIAN_FRONTEND=noninteractive apt-get remove --yes --quiet=2 --auto-remove \\
     $(dpkg-query --show --showformat='${Package}\\n' 'postgresql-*[0-9][0-9]')
