@@ -48,9 +48,11 @@ class Reserving:
         chosen = reservations.chosen(events, families)
         own = {_place(outcome[0]): outcome for outcome in (resolved(chosen, self._reserve) if chosen else [])}
         every = {**self._waiting, **own}
-        if self._waiting and any(result == "updated" for _event, result, _holder in own.values()):
+        results = {result for _event, result, _holder in own.values()}
+        if self._waiting and "updated" in results:
             self._again(every)
-        while self._exchanged(every):
+        # Who could not exchange before cannot now either, unless somebody moved or joined them.
+        while results & {"updated", "conflict"} and self._exchanged(every):
             self._again(every)
         delivery = report(self._sink, len(events), [every[place] for place in own])
         self._over([every[place] for place in self._waiting if every[place][1] != "conflict"])
