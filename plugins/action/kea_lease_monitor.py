@@ -10,7 +10,7 @@ import os
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _release
+from ansible_collections.baremetal.kea.plugins.module_utils._host import release
 
 
 class ActionModule(ActionBase):
@@ -23,6 +23,6 @@ class ActionModule(ActionBase):
             source = arguments.get("src") or ""
             if not os.path.isdir(source):
                 raise AnsibleActionFail(f"src: {source!r} is no directory of the controller")
-            arguments["content"] = _release.pack(source)
+            arguments["content"] = release.pack(source)
         result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
         return result

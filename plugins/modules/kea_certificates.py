@@ -103,8 +103,8 @@ import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._certificate_store import Store, given
-from ansible_collections.baremetal.kea.plugins.module_utils._certificates import CertificateError, Judge, Material
+from ansible_collections.baremetal.kea.plugins.module_utils._host.certificate_store import Store, given
+from ansible_collections.baremetal.kea.plugins.module_utils._host.certificates import CertificateError, Judge, Material
 
 
 def main() -> None:

@@ -110,19 +110,19 @@ drop_in:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import (
+from ansible_collections.baremetal.kea.plugins.module_utils._config.file import (
     KeaConfigError,
     Settings,
     config_options,
     update,
 )
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_database import KeaDatabaseError
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_database_file import Entries, validated
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_path import format_path
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import KeaJsonError, secrets_in
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_tls import KeaTlsError
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import KeaVersionError
-from ansible_collections.baremetal.kea.plugins.module_utils._secrets import mask_only
+from ansible_collections.baremetal.kea.plugins.module_utils._config.database import KeaDatabaseError
+from ansible_collections.baremetal.kea.plugins.module_utils._config.database_file import Entries, validated
+from ansible_collections.baremetal.kea.plugins.module_utils._config.path import format_path
+from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import KeaJsonError, secrets_in
+from ansible_collections.baremetal.kea.plugins.module_utils._config.tls import KeaTlsError
+from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import KeaVersionError
+from ansible_collections.baremetal.kea.plugins.module_utils._host.secrets import mask_only
 
 
 def main() -> None:

@@ -225,11 +225,11 @@ backup_file:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import KeaConfigError, config_options
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_database import KeaDatabaseError
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_database_file import apply, entry_options
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_tls import KeaTlsError
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import KeaVersionError
+from ansible_collections.baremetal.kea.plugins.module_utils._config.file import KeaConfigError, config_options
+from ansible_collections.baremetal.kea.plugins.module_utils._config.database import KeaDatabaseError
+from ansible_collections.baremetal.kea.plugins.module_utils._config.database_file import apply, entry_options
+from ansible_collections.baremetal.kea.plugins.module_utils._config.tls import KeaTlsError
+from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import KeaVersionError
 
 
 def main() -> None:

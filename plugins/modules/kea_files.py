@@ -103,8 +103,8 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._host_files import HostFileError, Wanted, bring_about
-from ansible_collections.baremetal.kea.plugins.module_utils._secrets import mask_only
+from ansible_collections.baremetal.kea.plugins.module_utils._host.files import HostFileError, Wanted, bring_about
+from ansible_collections.baremetal.kea.plugins.module_utils._host.secrets import mask_only
 
 
 def main() -> None:

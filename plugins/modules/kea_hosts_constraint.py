@@ -131,26 +131,28 @@ statement:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kea.plugins.module_utils import _hosts_constraint, _postgres
+from ansible_collections.baremetal.kea.plugins.module_utils._reservations import constraint
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres.errors import PostgresError
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            _postgres.argument_spec(),
-            **_postgres.lock_argument_spec(),
+            session.argument_spec(),
+            **session.lock_argument_spec(),
             state={"type": "str", "choices": ["present", "absent"], "default": "present"},
-            name={"type": "str", "default": _hosts_constraint.NAME},
+            name={"type": "str", "default": constraint.NAME},
             schema={"type": "str", "default": "public"},
         ),
         supports_check_mode=True,
     )
     params = module.params
-    wanted = _hosts_constraint.Wanted(params["schema"], params["name"], params["state"] == "present")
+    wanted = constraint.Wanted(params["schema"], params["name"], params["state"] == "present")
     try:
-        with _postgres.connect(params, readonly=module.check_mode) as cursor:
-            result = _hosts_constraint.ensure(cursor, wanted, _postgres.locks(params), module.check_mode)
-    except _postgres.PostgresError as error:
+        with session.connect(params, readonly=module.check_mode) as cursor:
+            result = constraint.ensure(cursor, wanted, session.locks(params), module.check_mode)
+    except PostgresError as error:
         module.fail_json(**error.as_result())
     for warning in result.pop("warnings"):
         module.warn(warning)

@@ -283,19 +283,17 @@ clusters:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils import (
-    _debian_clusters,
-    _debian_packages,
-    _kea_info,
-    _postgres,
-)
-from ansible_collections.baremetal.kea.plugins.module_utils._mysql_database import mysql_database
+from ansible_collections.baremetal.kea.plugins.module_utils._host import clusters as host_clusters
+from ansible_collections.baremetal.kea.plugins.module_utils._host import packages as host_packages
+from ansible_collections.baremetal.kea.plugins.module_utils import _info
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_database import mysql_database
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **_postgres.argument_spec(),
+            **session.argument_spec(),
             "gather": {
                 "type": "list",
                 "elements": "str",
@@ -312,14 +310,14 @@ def main() -> None:
     )
     params = module.params
     look = {
-        "server": lambda: _kea_info.server(module, params["path"]),
-        "config": lambda: _kea_info.config_file(module, params["path"]),
-        "database": lambda: mysql_database(module) if params["type"] == "mysql" else _kea_info.database(params),
-        "monitor": lambda: _kea_info.monitor(module),
-        "lfc": lambda: _kea_info.lfc(module, params["path"]),
-        "move": _kea_info.move,
-        "packages": lambda: _debian_packages.packages(module, params["packages"]),
-        "clusters": lambda: _debian_clusters.clusters(module),
+        "server": lambda: _info.server(module, params["path"]),
+        "config": lambda: _info.config_file(module, params["path"]),
+        "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),
+        "monitor": lambda: _info.monitor(module),
+        "lfc": lambda: _info.lfc(module, params["path"]),
+        "move": _info.move,
+        "packages": lambda: host_packages.packages(module, params["packages"]),
+        "clusters": lambda: host_clusters.clusters(module),
     }
     module.exit_json(changed=False, **{name: look[name]() for name in params["gather"]})
 

@@ -137,9 +137,9 @@ journal:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._manifest import ManifestError
-from ansible_collections.baremetal.kea.plugins.module_utils._monitor_service import Monitor
-from ansible_collections.baremetal.kea.plugins.module_utils._release import release_name, unpack
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._monitor.service import Monitor
+from ansible_collections.baremetal.kea.plugins.module_utils._host.release import release_name, unpack
 
 
 def main() -> None:
@@ -162,14 +162,14 @@ def main() -> None:
     before = monitor.state()
     try:
         changed, after, result = _bring(module, monitor, before)
-    except (ManifestError, ValueError) as error:
+    except (KeaError, ValueError) as error:
         module.fail_json(msg=str(error))
     after = after if module.check_mode else monitor.state()
     module.exit_json(changed=changed, monitor=after, diff={"before": before, "after": after}, **result)
 
 
 def _bring(module: AnsibleModule, monitor: Monitor, before):
-    """Whether it changed, what should be there then, and what else to say. Raises ManifestError, ValueError."""
+    """Whether it changed, what should be there then, and what else to say. Raises KeaError, ValueError."""
     state = module.params["state"]
     if state == "absent":
         return monitor.absent(), {"current": None, "releases": [], "links": [], "active": False, "enabled": False}, {}

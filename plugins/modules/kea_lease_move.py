@@ -144,8 +144,8 @@ backup_file:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._lease_journal import DIRECTORY, LeaseMoveError
-from ansible_collections.baremetal.kea.plugins.module_utils._lease_move import Move
+from ansible_collections.baremetal.kea.plugins.module_utils._moves.lease_journal import DIRECTORY, LeaseMoveError
+from ansible_collections.baremetal.kea.plugins.module_utils._moves.lease_move import Move
 
 
 def main() -> None:

@@ -179,14 +179,16 @@ statement:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kea.plugins.module_utils import _lease_notify, _postgres
+from ansible_collections.baremetal.kea.plugins.module_utils._events import lease_notify
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres.errors import PostgresError
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            _postgres.argument_spec(),
-            **_postgres.lock_argument_spec(),
+            session.argument_spec(),
+            **session.lock_argument_spec(),
             state={"type": "str", "choices": ["present", "absent"], "default": "present"},
             lease6={"type": "bool", "default": False},
             schema={"type": "str", "default": "public"},
@@ -201,13 +203,13 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    wanted = _lease_notify.Wanted(
-        present=params["state"] == "present", **{key: params[key] for key in _lease_notify.Wanted._fields[1:]}
+    wanted = lease_notify.Wanted(
+        present=params["state"] == "present", **{key: params[key] for key in lease_notify.Wanted._fields[1:]}
     )
     try:
-        with _postgres.connect(params, readonly=module.check_mode) as cursor:
-            result = _lease_notify.ensure(cursor, wanted, _postgres.locks(params), module.check_mode)
-    except _postgres.PostgresError as error:
+        with session.connect(params, readonly=module.check_mode) as cursor:
+            result = lease_notify.ensure(cursor, wanted, session.locks(params), module.check_mode)
+    except PostgresError as error:
         module.fail_json(**error.as_result())
     for warning in result.pop("warnings"):
         module.warn(warning)

@@ -132,8 +132,8 @@ journal:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _lfc_deploy
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_config import config_options
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc import deploy as lfc_deploy
+from ansible_collections.baremetal.kea.plugins.module_utils._config.file import config_options
 
 
 def main() -> None:
@@ -156,8 +156,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**_lfc_deploy.deploy(module))
-    except _lfc_deploy.ERRORS as error:
+        module.exit_json(**lfc_deploy.deploy(module))
+    except lfc_deploy.ERRORS as error:
         module.fail_json(msg=str(error), journal=getattr(error, "journal", []))
 
 

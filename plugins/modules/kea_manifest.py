@@ -185,9 +185,9 @@ remains:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _manifest_tasks
-from ansible_collections.baremetal.kea.plugins.module_utils._manifest import DIRECTORY, ManifestError
-from ansible_collections.baremetal.kea.plugins.module_utils._manifest_things import DATA, KINDS
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest import tasks
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest.document import DIRECTORY, ManifestError
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest.entries import DATA, KINDS
 
 
 def main() -> None:
@@ -216,7 +216,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        result = _manifest_tasks.run(module)
+        result = tasks.run(module)
     except ManifestError as error:
         module.fail_json(msg=str(error))
     except OSError as error:

@@ -99,15 +99,16 @@ probe:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _postgres
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_probe import Probe
-from ansible_collections.baremetal.kea.plugins.module_utils._probe_dhcp import ProbeError
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres.errors import PostgresError
+from ansible_collections.baremetal.kea.plugins.module_utils._verify.probe import Probe
+from ansible_collections.baremetal.kea.plugins.module_utils._verify.dhcp import ProbeError
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **_postgres.argument_spec(),
+            **session.argument_spec(),
             "hwaddr": {"type": "str", "default": "02:4b:45:41:00:01"},
             "subnet": {"type": "str", "required": True},
             "interface": {"type": "str"},
@@ -122,7 +123,7 @@ def main() -> None:
         found = Probe(module).run()
     except (ProbeError, ValueError) as error:
         found = {"error": str(error), "address": None, "seconds": {}, "removed": []}
-    except _postgres.PostgresError as error:
+    except PostgresError as error:
         found = {"error": error.as_result()["msg"], "address": None, "seconds": {}, "removed": []}
     module.exit_json(changed=False, probe=found)
 

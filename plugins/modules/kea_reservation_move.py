@@ -100,13 +100,15 @@ statement:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _postgres, _reservation_move
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres.errors import PostgresError
+from ansible_collections.baremetal.kea.plugins.module_utils._moves import reservation_move
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            _postgres.argument_spec(),
+            session.argument_spec(),
             to={"type": "str", "choices": ["database", "files"], "required": True},
             directory={"type": "path", "default": "/etc/kea/reservations.d"},
             subnets={"type": "list", "elements": "int"},
@@ -116,13 +118,13 @@ def main() -> None:
         required_if=[("to", "files", ["subnets"])],
         supports_check_mode=True,
     )
-    carry = _reservation_move.to_database if module.params["to"] == "database" else _reservation_move.to_files
+    carry = reservation_move.to_database if module.params["to"] == "database" else reservation_move.to_files
     try:
-        with _postgres.connect(module.params, readonly=module.check_mode) as cursor:
+        with session.connect(module.params, readonly=module.check_mode) as cursor:
             result = carry(cursor, module.params, module.check_mode)
-    except _postgres.PostgresError as error:
+    except PostgresError as error:
         module.fail_json(**error.as_result())
-    except _reservation_move.ReservationMoveError as error:
+    except reservation_move.ReservationMoveError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

@@ -111,7 +111,7 @@ outdated:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_schema import (
+from ansible_collections.baremetal.kea.plugins.module_utils._schema.schema import (
     KeaSchemaError,
     OutdatedError,
     Schema,
@@ -119,9 +119,9 @@ from ansible_collections.baremetal.kea.plugins.module_utils._kea_schema import (
     Upgrade,
     ensure,
 )
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_schema_mysql import Mysql, connection_of
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_schema_pgsql import Connection, Pgsql
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login_argument_spec
+from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql import Mysql, connection_of
+from ansible_collections.baremetal.kea.plugins.module_utils._schema.pgsql import Connection, Pgsql
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres.session import login_argument_spec
 
 
 def main() -> None:

@@ -72,7 +72,7 @@ unit:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_service import KeaService, KeaServiceError
+from ansible_collections.baremetal.kea.plugins.module_utils._server.service import KeaService, KeaServiceError
 
 
 def main() -> None:

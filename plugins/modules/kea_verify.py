@@ -125,8 +125,9 @@ report:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils import _kea_verify, _kea_verify_host
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_verify_finding import Expected
+from ansible_collections.baremetal.kea.plugins.module_utils._verify import report as verify_report
+from ansible_collections.baremetal.kea.plugins.module_utils._verify import host
+from ansible_collections.baremetal.kea.plugins.module_utils._verify.finding import Expected
 
 
 def main() -> None:
@@ -149,14 +150,14 @@ def main() -> None:
     expected = Expected(**{name: params[name] for name in Expected._fields})
     if expected.database and params["database"] is None:
         module.fail_json(msg="database is needed, because leases or reservations should be there")
-    facts = dict(_kea_verify_host.read(module, params["path"]))
+    facts = dict(host.read(module, params["path"]))
     facts.update({name: params[name] for name in ("database", "monitor_database", "probe")})
-    findings = _kea_verify.judge(facts, expected)
+    findings = verify_report.judge(facts, expected)
     module.exit_json(
         changed=False,
-        verdict=_kea_verify.worst(findings),
+        verdict=verify_report.worst(findings),
         findings=[finding._asdict() for finding in findings],
-        report=_kea_verify.report(findings),
+        report=verify_report.report(findings),
     )
 
 

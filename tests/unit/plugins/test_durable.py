@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils import _durable
+from ansible_collections.baremetal.kea.plugins.module_utils._host import durable
 from kea_helpers import need
 
 REPLACE = """
 import sys
 sys.path[:0] = sys.argv[2:]
-from ansible_collections.baremetal.kea.plugins.module_utils import _durable
-_durable.replace(sys.argv[1], b"after" * 10000, 0o640)
+from ansible_collections.baremetal.kea.plugins.module_utils._host import durable
+durable.replace(sys.argv[1], b"after" * 10000, 0o640)
 """
 
 
@@ -27,7 +27,7 @@ def test_mode_owner_and_content_are_as_asked_for(tmp_path: Path) -> None:
     path.write_text("before")
     before = os.umask(0o077)
     try:
-        _durable.replace(str(path), b"after", 0o644, (os.getuid(), os.getgid()))
+        durable.replace(str(path), b"after", 0o644, (os.getuid(), os.getgid()))
     finally:
         os.umask(before)
     assert (path.read_text(), path.stat().st_mode & 0o777) == ("after", 0o644)
@@ -38,7 +38,7 @@ def test_a_link_in_the_place_of_the_candidate_is_not_followed(tmp_path: Path) ->
     victim = tmp_path / "victim"
     victim.write_text("whole")
     (tmp_path / ".a.candidate").symlink_to(victim)
-    _durable.replace(str(tmp_path / "a"), b"new", 0o644)
+    durable.replace(str(tmp_path / "a"), b"new", 0o644)
     assert (victim.read_text(), (tmp_path / "a").read_text()) == ("whole", "new")
 
 
@@ -52,5 +52,5 @@ def test_killed_at_any_call_the_former_file_is_whole_and_the_next_run_works(tmp_
     done = subprocess.run([*command, str(path), *sys.path], check=False, capture_output=True)
     assert done.returncode == -9, done.stderr
     assert path.read_text() == "before"
-    _durable.replace(str(path), b"again", 0o644)
+    durable.replace(str(path), b"again", 0o644)
     assert path.read_text() == "again"

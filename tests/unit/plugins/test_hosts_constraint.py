@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils import _postgres
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session as postgres_session
 
 if TYPE_CHECKING:
     from postgres_helpers import Database
@@ -202,7 +202,7 @@ def test_without_keas_schema(database: Database) -> None:
 def test_an_old_transaction_holds_up_the_index_and_nobody_else(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_postgres, "CONCURRENTLY_LOCK_TIMEOUT", 50)
+    monkeypatch.setattr(postgres_session, "CONCURRENTLY_LOCK_TIMEOUT", 50)
     with database.session(autocommit=False) as other:
         other.execute("INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type) VALUES ('\\x01', 0)")
         result = database.constraint()

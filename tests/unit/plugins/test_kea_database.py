@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils import _kea_config, _kea_database
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MISSING, Document
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_path import parse_path
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import capabilities
+from ansible_collections.baremetal.kea.plugins.module_utils._config import database, file
+from ansible_collections.baremetal.kea.plugins.module_utils._config.document import MISSING, Document
+from ansible_collections.baremetal.kea.plugins.module_utils._config.path import parse_path
+from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import capabilities
 from kea_helpers import need, run_module, snapshot
 
 pytestmark = pytest.mark.kea
@@ -231,7 +231,7 @@ def test_newer_keas_get_more_words_and_the_hook(monkeypatch: pytest.MonkeyPatch,
     """These versions are not installed here, so check mode shows what they would be told."""
     hook = tmp_path / "libdhcp_pgsql.so"
     hook.touch()
-    monkeypatch.setattr(_kea_database, "HOOK_DIRECTORIES", (str(tmp_path),))
+    monkeypatch.setattr(database, "HOOK_DIRECTORIES", (str(tmp_path),))
     config = tmp_path / "kea-dhcp4.conf"
     options = {"path": str(config), "purpose": "lease", **SERVER, "tcp_user_timeout": 5}
     for version in ("2.6.3", "3.0.3"):
@@ -245,19 +245,19 @@ def test_newer_keas_get_more_words_and_the_hook(monkeypatch: pytest.MonkeyPatch,
 
 def test_a_hook_that_is_there_from_elsewhere_is_enough() -> None:
     document = Document('{ "Dhcp4": { "hooks-libraries": [ { "library": "libdhcp_pgsql.so" }, <?include "x"?> ] } }')
-    assert _kea_database.put_hook(document, "Dhcp4", "postgresql", "/usr/lib/x/libdhcp_pgsql.so") is document
-    assert "libdhcp_mysql.so" in _kea_database.put_hook(document, "Dhcp4", "mysql", "/y/libdhcp_mysql.so").text
+    assert database.put_hook(document, "Dhcp4", "postgresql", "/usr/lib/x/libdhcp_pgsql.so") is document
+    assert "libdhcp_mysql.so" in database.put_hook(document, "Dhcp4", "mysql", "/y/libdhcp_mysql.so").text
 
 
 def test_the_hook_is_found_where_the_distribution_puts_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(_kea_database.HOOKS, "postgresql", "libdhcp_pgsql_cb.so")
-    found = _kea_database.find_hook("postgresql")
+    monkeypatch.setitem(database.HOOKS, "postgresql", "libdhcp_pgsql_cb.so")
+    found = database.find_hook("postgresql")
     assert found is not None
     assert Path(found).is_file()
 
 
 def test_check_mode_predicts_before_kea_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(_kea_config.PROGRAMS, "Dhcp4", "kea-that-is-not-there")
+    monkeypatch.setitem(file.PROGRAMS, "Dhcp4", "kea-that-is-not-there")
     options = {"path": "/nowhere/kea-dhcp4.conf", "purpose": "lease", **SERVER}
     assert run_module("kea_database", check=True, **options)["changed"]
     assert "Kea is not installed" in run_module("kea_database", **options)["msg"]
@@ -275,20 +275,20 @@ def test_a_password_that_everybody_can_read_is_warned_about(config: Path) -> Non
 
 def test_keys_that_no_option_stands_for_stay() -> None:
     text = '{ "Dhcp4": { "lease-database": { "type": "postgresql", "their-own": "word", "port": 1 } } }'
-    after = _kea_database.put_entry(Document(text), "Dhcp4", "lease", {"type": "postgresql", "name": "kea"})
+    after = database.put_entry(Document(text), "Dhcp4", "lease", {"type": "postgresql", "name": "kea"})
     assert after.text == text.replace('"port": 1', '"name": "kea"')
 
 
 def test_with_several_hosts_kea_lets_go_of_one_that_is_suddenly_gone() -> None:
-    given = {**dict.fromkeys(_kea_database.OPTIONS), **SERVER, "purpose": "lease", "host": "a,b"}
-    knows = {version: _kea_database.entry_of(given, capabilities(version)) for version in ("2.2.0", "2.6.0", "3.0.0")}
+    given = {**dict.fromkeys(database.OPTIONS), **SERVER, "purpose": "lease", "host": "a,b"}
+    knows = {version: database.entry_of(given, capabilities(version)) for version in ("2.2.0", "2.6.0", "3.0.0")}
     assert [entry.get("tcp-user-timeout") for entry in knows.values()] == [None, 5, 5]
     assert [entry["connect-timeout"] for entry in knows.values()] == [3, 3, 3]
-    assert _kea_database.entry_of({**given, "tcp_user_timeout": 0}, capabilities("2.6.0"))["tcp-user-timeout"] == 0
-    assert "tcp-user-timeout" not in _kea_database.entry_of({**given, "host": "a"}, capabilities("2.6.0"))
+    assert database.entry_of({**given, "tcp_user_timeout": 0}, capabilities("2.6.0"))["tcp-user-timeout"] == 0
+    assert "tcp-user-timeout" not in database.entry_of({**given, "host": "a"}, capabilities("2.6.0"))
 
 
 def test_every_option_is_written_in_keas_spelling() -> None:
-    given = dict.fromkeys(_kea_database.OPTIONS) | {"type": "postgresql", "name": "k", "purpose": "hosts"}
-    entry = _kea_database.entry_of({**given, "connect_timeout": 3, "user": ""}, capabilities("2.6.0"))
+    given = dict.fromkeys(database.OPTIONS) | {"type": "postgresql", "name": "k", "purpose": "hosts"}
+    entry = database.entry_of({**given, "connect_timeout": 3, "user": ""}, capabilities("2.6.0"))
     assert entry == {"type": "postgresql", "name": "k", **KEEP_SERVING, "retry-on-startup": True, "connect-timeout": 3}

@@ -16,14 +16,12 @@ from typing import Any
 import psycopg2
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kea.plugins.module_utils import (
-    _debian_packages,
-    _hosts_constraint,
-    _kea_info,
-    _kea_tls,
-    _lease_journal,
-    _lfc_units,
-)
+from ansible_collections.baremetal.kea.plugins.module_utils import _info
+from ansible_collections.baremetal.kea.plugins.module_utils._config import tls as config_tls
+from ansible_collections.baremetal.kea.plugins.module_utils._host import packages as host_packages
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc import units
+from ansible_collections.baremetal.kea.plugins.module_utils._moves import lease_journal
+from ansible_collections.baremetal.kea.plugins.module_utils._reservations import constraint
 from authority import Authority
 from kea_helpers import Cluster, need, postgres_cluster, run_module
 
@@ -80,7 +78,7 @@ def kea(tmp_path: Path) -> Iterator[Path]:
 
 def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda *_arguments, **_options: None)
-    monkeypatch.setattr(_kea_info, "MONITOR_ROOT", "/nowhere")
+    monkeypatch.setattr(_info, "MONITOR_ROOT", "/nowhere")
     info = run_module("kea_info", path="/nowhere/kea-dhcp4.conf")
     assert not info["changed"]
     nothing = {
@@ -104,7 +102,7 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_left_of_a_timer_is_found(tmp_path: Path, systemctl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_lfc_units, "DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(units, "DIRECTORY", str(tmp_path))
     unit = tmp_path / "kea-lfc.timer"
 
     def traces(path: str = "/etc/kea/kea-dhcp4.conf") -> list[str]:
@@ -118,7 +116,7 @@ def test_what_is_left_of_a_timer_is_found(tmp_path: Path, systemctl: Path, monke
 
 
 def test_the_user_of_the_monitor(monkeypatch: pytest.MonkeyPatch, systemctl: Path) -> None:
-    monkeypatch.setattr(_kea_info, "USER", "daemon")
+    monkeypatch.setattr(_info, "USER", "daemon")
     user = run_module("kea_info", gather=["monitor"])["monitor"]["user"]
     assert user == {"home": "/usr/sbin", "shell": "/usr/sbin/nologin"}
 
@@ -188,12 +186,12 @@ def test_configurations_of_all_sorts(tmp_path: Path, text: str, part: str, value
 
 def test_bare_names_of_sockets_are_those_in_the_run_directory() -> None:
     sockets = [{"socket-type": "unix", "socket-name": "s"}, {"socket-type": "unix", "socket-name": "/t"}, {"port": 1}]
-    assert _kea_info.unix_sockets(sockets) == ["/run/kea/s", "/t"]
+    assert _info.unix_sockets(sockets) == ["/run/kea/s", "/t"]
 
 
 def test_what_is_to_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     states = tmp_path / "extended_states"
-    monkeypatch.setattr(_debian_packages, "EXTENDED_STATES", str(states))
+    monkeypatch.setattr(host_packages, "EXTENDED_STATES", str(states))
     names = ["kea-dhcp4-server", "kea-admin", "no-such-package"]
     found = run_module("kea_info", gather=["packages"], packages=names)["packages"]
     assert found == {"missing": ["no-such-package"], "automatic": []}
@@ -214,12 +212,12 @@ def test_an_example_that_nobody_edited_is_known(tmp_path: Path) -> None:
 
 
 def test_a_move_that_was_interrupted(tmp_path: Path) -> None:
-    assert _kea_info.move(str(tmp_path)) == {"unfinished": None, "error": None}
-    _lease_journal.Journal(str(tmp_path)).open("memfile:/a", "postgresql:/b", "/etc/kea/backup", [])
+    assert _info.move(str(tmp_path)) == {"unfinished": None, "error": None}
+    lease_journal.Journal(str(tmp_path)).open("memfile:/a", "postgresql:/b", "/etc/kea/backup", [])
     unfinished = {"source": "memfile:/a", "target": "postgresql:/b", "backup": "/etc/kea/backup"}
-    assert _kea_info.move(str(tmp_path)) == {"unfinished": unfinished, "error": None}
+    assert _info.move(str(tmp_path)) == {"unfinished": unfinished, "error": None}
     (tmp_path / "lease-move.json").write_text("{")
-    assert "cannot be read" in _kea_info.move(str(tmp_path))["error"]
+    assert "cannot be read" in _info.move(str(tmp_path))["error"]
 
 
 @pytest.fixture(scope="module")
@@ -293,15 +291,15 @@ def test_how_the_running_server_goes_to_its_database(
 
 def test_the_weakest_mode_of_kea_3_1_counts() -> None:
     strict = {**OVER_NETWORK, "ssl-mode": "verify-full"}
-    assert _kea_tls.asked_mode({"PATH": "/bin"}, [strict, BY_SOCKET, None], keys=True) == "verify-full"
-    assert _kea_tls.asked_mode({"PATH": "/bin"}, [strict, OVER_NETWORK], keys=True) == "prefer"
-    assert _kea_tls.asked_mode({"PGSSLMODE": "require"}, [strict, OVER_NETWORK], keys=True) == "require"
-    assert _kea_tls.asked_mode({}, [OVER_NETWORK], keys=False) is None, "nobody may see its environment"
+    assert config_tls.asked_mode({"PATH": "/bin"}, [strict, BY_SOCKET, None], keys=True) == "verify-full"
+    assert config_tls.asked_mode({"PATH": "/bin"}, [strict, OVER_NETWORK], keys=True) == "prefer"
+    assert config_tls.asked_mode({"PGSSLMODE": "require"}, [strict, OVER_NETWORK], keys=True) == "require"
+    assert config_tls.asked_mode({}, [OVER_NETWORK], keys=False) is None, "nobody may see its environment"
 
 
 def test_how_the_monitor_goes_to_its_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = tmp_path / "config.yml"
-    monkeypatch.setattr(_kea_info, "MONITOR_CONFIG", str(config))
+    monkeypatch.setattr(_info, "MONITOR_CONFIG", str(config))
     for text, asked in (
         ("database: {host: db.example.org, ssl_mode: verify-full}", "verify-full"),
         ("database: {host: db.example.org}", "prefer"),
@@ -324,7 +322,7 @@ def test_a_database_before_and_after_the_other_modules(cluster: Cluster) -> None
     full = look(cluster)
     assert full["error"] is None
     assert full["schema_version"] == "13.0"
-    assert full["hosts_constraint"] == _hosts_constraint.DEFINITION
+    assert full["hosts_constraint"] == constraint.DEFINITION
     assert full["lease_notify"]["trigger"] is not None
     assert (full["lost_events"], full["waiting_events"], full["notification_queue_usage"]) == (0, 0, 0.0)
 

@@ -12,9 +12,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MASK, MISSING, Document
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_path import format_path, parse_path
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_syntax import (
+from ansible_collections.baremetal.kea.plugins.module_utils._config.document import MASK, MISSING, Document
+from ansible_collections.baremetal.kea.plugins.module_utils._config.path import format_path, parse_path
+from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import (
     INCLUDE_KEY,
     Include,
     KeaJsonError,

@@ -15,8 +15,9 @@ from typing import Any
 import psycopg2
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kea.plugins.module_utils import _kea_schema, _kea_schema_pgsql, _time_zone
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import capabilities
+from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import capabilities
+from ansible_collections.baremetal.kea.plugins.module_utils._host import time_zone
+from ansible_collections.baremetal.kea.plugins.module_utils._schema import pgsql, schema
 from kea_helpers import Cluster, need, postgres_cluster, run_module
 
 pytestmark = [pytest.mark.kea, pytest.mark.postgres, pytest.mark.slow]
@@ -145,7 +146,7 @@ def test_nothing_is_upgraded_while_a_kea_may_serve(
     )
     systemctl.chmod(0o755)
     monkeypatch.setenv("PATH", f"{systemctl.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr(_kea_schema, "CONFIG_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(schema, "CONFIG_DIRECTORY", str(tmp_path))
     # The first is none at all: nobody knows what that Kea was started with.
     for config in ("", '"lease-database": {"type": "postgresql"}', f"{IN_FILES}, {HOSTS_IN_DATABASE}"):
         if config:
@@ -173,10 +174,10 @@ def test_zones_may_differ_in_summer_only(monkeypatch: pytest.MonkeyPatch) -> Non
     berlin = [1768474800, 1784109600]
     monkeypatch.setenv("TZ", "Europe/Berlin")
     time.tzset()
-    assert _time_zone.difference(berlin) is None
+    assert time_zone.difference(berlin) is None
     monkeypatch.setenv("TZ", "Africa/Lagos")
     time.tzset()
-    assert "2026-07-15 12:00:00" in str(_time_zone.difference(berlin))
+    assert "2026-07-15 12:00:00" in str(time_zone.difference(berlin))
     monkeypatch.undo()
     time.tzset()
 
@@ -251,7 +252,7 @@ def test_the_connection_as_libpq_variables() -> None:
         "login_db": "d",
     }
     tls = {"ssl_mode": "verify-full", "ca_cert": "/ca", "ssl_cert": "/cert", "ssl_key": "/key"}
-    connection = _kea_schema_pgsql.Connection.of({**options, **tls, "login_password": ""})
+    connection = pgsql.Connection.of({**options, **tls, "login_password": ""})
     assert connection.environment.items() >= {
         ("PGPORT", "5433"),
         ("PGSSLMODE", "verify-full"),
@@ -268,10 +269,10 @@ def test_the_connection_as_libpq_variables() -> None:
     ]
     for host, socket, used in hosts:
         changed = {**options, **tls, "login_password": "", "login_host": host, "login_unix_socket": socket}
-        connection = _kea_schema_pgsql.Connection.of(changed)
+        connection = pgsql.Connection.of(changed)
         assert connection.host == used
         assert "PGTARGETSESSIONATTRS" not in connection.environment
-    several = _kea_schema_pgsql.Connection.of({**options, **tls, "login_password": "", "login_host": "a,b"})
+    several = pgsql.Connection.of({**options, **tls, "login_password": "", "login_host": "a,b"})
     assert several.environment["PGTARGETSESSIONATTRS"] == "read-write"
 
 
@@ -283,7 +284,7 @@ def test_check_mode_predicts_before_anything_is_installed(
 
 
 def test_a_kea_that_the_table_does_not_know_is_refused(monkeypatch: pytest.MonkeyPatch, login: dict[str, Any]) -> None:
-    monkeypatch.setattr(_kea_schema, "capabilities", lambda _version: capabilities("9.9.9"))
+    monkeypatch.setattr(schema, "capabilities", lambda _version: capabilities("9.9.9"))
     assert "Kea 9.9.9 is newer than this collection" in run_module("kea_schema", **login)["msg"]
 
 

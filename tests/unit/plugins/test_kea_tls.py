@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils import _kea_database, _kea_mysql_host, _kea_tls
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import MISSING, Document
+from ansible_collections.baremetal.kea.plugins.module_utils._config import database, mysql_host
+from ansible_collections.baremetal.kea.plugins.module_utils._config import tls as config_tls
+from ansible_collections.baremetal.kea.plugins.module_utils._config.document import MISSING, Document
 from authority import Authority
 from kea_helpers import need, run_module, snapshot
 
@@ -55,7 +56,7 @@ class Site:
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     need("kea-dhcp4")
     with tempfile.TemporaryDirectory() as directory:
-        monkeypatch.setattr(_kea_tls, "UNITS", f"{directory}/units")
+        monkeypatch.setattr(config_tls, "UNITS", f"{directory}/units")
         yield Site(Path(directory))
 
 
@@ -151,7 +152,7 @@ def test_of_several_hosts_the_one_that_may_be_written_to(site: Site) -> None:
 
 
 def test_kea_3_1_gets_keys_and_no_environment(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_kea_database, "HOOK_DIRECTORIES", (str(site.directory),))
+    monkeypatch.setattr(database, "HOOK_DIRECTORIES", (str(site.directory),))
     site.set(**site.tls)
     predicted = site.set(check=True, kea_version="3.1.0", **site.tls)
     assert predicted["drop_in"]["after"] == ""
@@ -191,7 +192,7 @@ def test_the_same_mysql_with_and_without_verification(site: Site, options: dict[
 
 
 def test_another_client_library_of_mysql_would_not_verify(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_kea_mysql_host, "_LIBRARIES", ("/nowhere/libmariadb.so.3",))
+    monkeypatch.setattr(mysql_host, "_LIBRARIES", ("/nowhere/libmariadb.so.3",))
     before = snapshot(site.directory)
     assert "libmariadb.so.3" in site.set(**site.tls, type="mysql")["msg"]
     assert snapshot(site.directory) == before

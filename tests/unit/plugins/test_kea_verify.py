@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils import _kea_verify, _kea_verify_host
-from ansible_collections.baremetal.kea.plugins.module_utils._hosts_constraint import DEFINITION
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_verify_finding import Expected, Finding
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import capabilities
+from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import capabilities
+from ansible_collections.baremetal.kea.plugins.module_utils._reservations.constraint import DEFINITION
+from ansible_collections.baremetal.kea.plugins.module_utils._verify import host
+from ansible_collections.baremetal.kea.plugins.module_utils._verify import report as verify_report
+from ansible_collections.baremetal.kea.plugins.module_utils._verify.finding import Expected, Finding
 from kea_helpers import Cluster, postgres_cluster, run_module
 
 EVENTS = Expected("postgresql", "postgresql", False, False, "_kea", "kea-lease-monitor")
@@ -109,7 +110,7 @@ def judged(expected: Expected, *changes: Callable[[dict[str, Any]], None]) -> li
         found["lfc"] = {"service": None, "timer": None, "last_run": None}
     for change in changes:
         change(found)
-    return _kea_verify.judge(found, expected)
+    return verify_report.judge(found, expected)
 
 
 def at(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
@@ -129,8 +130,8 @@ def test_all_is_well(expected: Expected) -> None:
         change.append(at("lfc", facts()["lfc"]))
     findings = judged(expected, *change)
     assert [one for one in findings if one.verdict != "ok" or one.todo] == []
-    assert _kea_verify.worst(findings) == "ok"
-    assert _kea_verify.report(findings)[0] == f"0 wrong, 0 warn, {len(findings)} ok"
+    assert verify_report.worst(findings) == "ok"
+    assert verify_report.report(findings)[0] == f"0 wrong, 0 warn, {len(findings)} ok"
 
 
 @pytest.mark.parametrize(
@@ -252,7 +253,9 @@ def test_who_does_not_run_is_not_missed_in_the_database() -> None:
 
 
 def test_the_report_is_a_table() -> None:
-    lines = _kea_verify.report([Finding("kea", "wrong", "does not run", "read on"), Finding("version", "ok", "2.6.3")])
+    lines = verify_report.report(
+        [Finding("kea", "wrong", "does not run", "read on"), Finding("version", "ok", "2.6.3")]
+    )
     assert lines == [
         "1 wrong, 0 warn, 1 ok",
         "WRONG  kea      does not run",
@@ -267,20 +270,18 @@ def test_modes_of_secrets(tmp_path: Path) -> None:
     config.write_text('{ "Dhcp4": { "lease-database": { "type": "memfile" } } } // no "password"')
     config.chmod(0o644)
     secrets = [
-        _kea_verify_host.Secret(str(tmp_path / "*.pem"), 0o640),
-        _kea_verify_host.Secret(str(tmp_path / "*.conf*"), 0o640, is_kea_config=True),
+        host.Secret(str(tmp_path / "*.pem"), 0o640),
+        host.Secret(str(tmp_path / "*.conf*"), 0o640, is_kea_config=True),
     ]
-    assert [one for secret in secrets for one in _kea_verify_host.find(secret)] == [
-        {"path": str(key), "problem": "", "todo": ""}
-    ]
+    assert [one for secret in secrets for one in host.find(secret)] == [{"path": str(key), "problem": "", "todo": ""}]
     key.chmod(0o644)
     config.write_text('{ "Dhcp4": { "lease-database": { "type": "postgresql", "password": "x" } } }')
-    found = [one for secret in secrets for one in _kea_verify_host.find(secret)]
+    found = [one for secret in secrets for one in host.find(secret)]
     assert [one["problem"] for one in found] == ["has mode 0644, and may have 0640 at most"] * 2
     assert found[0]["todo"] == f"chmod 0640 {key}"
     key.chmod(0o600)
     os.chown(key, 12345, -1)
-    assert _kea_verify_host.find(secrets[0])[0]["problem"] == "belongs to 12345"
+    assert host.find(secrets[0])[0]["problem"] == "belongs to 12345"
 
 
 @pytest.fixture(scope="module")
@@ -311,7 +312,7 @@ def looked(cluster: Cluster) -> list[Finding]:
     ],
 )
 def test_a_database_that_somebody_changed(cluster: Cluster, statement: str, name: str, words: str) -> None:
-    assert _kea_verify.worst(looked(cluster)) == "ok"
+    assert verify_report.worst(looked(cluster)) == "ok"
     version = cluster.sql("SELECT version FROM schema_version", "kea")
     cluster.sql(statement, "kea")
     findings = looked(cluster)
@@ -324,7 +325,7 @@ def test_a_database_that_somebody_changed(cluster: Cluster, statement: str, name
 @pytest.mark.postgres
 def test_old_events_and_lost_ones(cluster: Cluster) -> None:
     cluster.sql("INSERT INTO lease4 (address, subnet_id) VALUES (1, 1)", "kea")
-    assert _kea_verify.worst(looked(cluster)) == "ok"
+    assert verify_report.worst(looked(cluster)) == "ok"
     cluster.sql("UPDATE kea_events.lease_event SET recorded_at = now() - interval '3 h'", "kea")
     assert [one.seen for one in looked(cluster) if one.verdict == "wrong"] == [
         "1 rows in the event table, the oldest of 3.0 h ago: some subscription does not pass them"

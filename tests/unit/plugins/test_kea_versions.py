@@ -9,7 +9,7 @@ import re
 import subprocess
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import (
+from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import (
     KeaVersionError,
     capabilities,
     is_older_schema,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils import _lease_files, _lease_move, _lease_table
+from ansible_collections.baremetal.kea.plugins.module_utils._moves import lease_files, lease_move, lease_table
 from kea_helpers import need, run_module
 from postgres_helpers import KEA, Database
 
@@ -304,12 +304,12 @@ def test_a_kea_that_does_not_serve_is_taken_back(host: Host) -> None:
 
 # Where a power cut, or kill -9, may come: before or after the last line of each step.
 STEPS: dict[str, tuple[Any, str]] = {
-    "stopped": (_lease_move.Move, "_carry"),
-    "read": (_lease_table.LeaseTable, "take"),
-    "loaded": (_lease_move.Move, "_swap"),
-    "swapped": (_lease_move.Move, "_start"),
-    "served": (_lease_files.LeaseFiles, "set_aside"),
-    "set aside": (_lease_move.Journal, "close"),
+    "stopped": (lease_move.Move, "_carry"),
+    "read": (lease_table.LeaseTable, "take"),
+    "loaded": (lease_move.Move, "_swap"),
+    "swapped": (lease_move.Move, "_start"),
+    "served": (lease_files.LeaseFiles, "set_aside"),
+    "set aside": (lease_move.Journal, "close"),
 }
 
 

@@ -14,18 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils import _lfc_lock, _lfc_units
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_json import Document
-from ansible_collections.baremetal.kea.plugins.module_utils._kea_versions import capabilities
-from ansible_collections.baremetal.kea.plugins.module_utils._lfc_interval import (
+from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
+from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import capabilities
+from ansible_collections.baremetal.kea.plugins.module_utils._host.release import pack, release_name, unpack
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc import units as lfc_units
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc.interval import (
     Found,
     Kept,
     give_back,
     look,
     take_over,
 )
-from ansible_collections.baremetal.kea.plugins.module_utils._lfc_strategy import StrategyError, choose
-from ansible_collections.baremetal.kea.plugins.module_utils._release import pack, release_name, unpack
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc.strategy import StrategyError, choose
+from ansible_collections.baremetal.kea.plugins.module_utils._server import lfc_lock
 from kea_helpers import need
 from kea_lfc_cleanup import files as runtime_files
 from kea_lfc_cleanup.cli import parser
@@ -33,14 +34,14 @@ from lfc.world import hanging
 
 PROGRAM = Path(__file__).resolve().parents[3] / "roles/kea_lfc_timer/files"
 
-SETTINGS = _lfc_units.Settings(
+SETTINGS = lfc_units.Settings(
     family=4,
     user="_kea",
     command=["/opt/baremetal/kea-lfc/current/kea-lfc-cleanup", "--why", 'auto: 100 % of "Kea" costs $5'],
     lease_directory="/var/lib/kea",
     leases=250000,
     metrics_directory="/srv",
-    schedule=_lfc_units.Schedule("hourly", None, "15min", persistent=True),
+    schedule=lfc_units.Schedule("hourly", None, "15min", persistent=True),
 )
 
 
@@ -120,7 +121,7 @@ def test_what_somebody_changed_since_stays(text: str) -> None:
 
 
 def test_systemd_understands_the_units(tmp_path: Path) -> None:
-    units = _lfc_units.render(SETTINGS)
+    units = lfc_units.render(SETTINGS)
     for path, text in units.items():
         (tmp_path / os.path.basename(path)).write_text(text.replace(SETTINGS.command[0], "/bin/true"))
     checked = subprocess.run(
@@ -132,7 +133,7 @@ def test_systemd_understands_the_units(tmp_path: Path) -> None:
 
 
 def test_the_units_say_what_was_asked_for() -> None:
-    service, timer = _lfc_units.render(SETTINGS).values()
+    service, timer = lfc_units.render(SETTINGS).values()
     assert "MemoryMax=308M" in service, "64 MiB, and 1 KiB for each of 250000 leases"
     assert "# Enough for 250000 leases." in service
     assert '"auto: 100 %% of \\"Kea\\" costs $$5"' in service
@@ -143,7 +144,7 @@ def test_the_units_say_what_was_asked_for() -> None:
 
 def test_an_interval_in_place_of_a_calendar_and_no_metrics_elsewhere() -> None:
     schedule = SETTINGS.schedule._replace(interval="6h")
-    units = _lfc_units.render(SETTINGS._replace(family=6, schedule=schedule, metrics_directory=None))
+    units = lfc_units.render(SETTINGS._replace(family=6, schedule=schedule, metrics_directory=None))
     assert [os.path.basename(path) for path in units] == ["kea-lfc6.service", "kea-lfc6.timer"]
     service, timer = units.values()
     assert "ExecStopPost" not in service
@@ -154,9 +155,9 @@ def test_an_interval_in_place_of_a_calendar_and_no_metrics_elsewhere() -> None:
 @pytest.mark.parametrize("family", [4, 6])
 def test_where_units_copy_their_metrics_to(family: int) -> None:
     settings = SETTINGS._replace(family=family)
-    assert _lfc_units.metrics_file(_lfc_units.render(settings)) == f"/srv/kea_lfc{family}.prom"
-    assert _lfc_units.metrics_file(_lfc_units.render(settings._replace(metrics_directory=None))) is None
-    assert _lfc_units.metrics_file({}) is None
+    assert lfc_units.metrics_file(lfc_units.render(settings)) == f"/srv/kea_lfc{family}.prom"
+    assert lfc_units.metrics_file(lfc_units.render(settings._replace(metrics_directory=None))) is None
+    assert lfc_units.metrics_file({}) is None
 
 
 @pytest.mark.parametrize(
@@ -171,9 +172,9 @@ def test_where_units_copy_their_metrics_to(family: int) -> None:
     ],
 )
 def test_what_systemd_would_read_otherwise_is_refused(changed: dict[str, Any], message: str) -> None:
-    _lfc_units.check(SETTINGS)
+    lfc_units.check(SETTINGS)
     with pytest.raises(ValueError, match=message.replace("$", r"\$")):
-        _lfc_units.check(SETTINGS._replace(**changed))
+        lfc_units.check(SETTINGS._replace(**changed))
 
 
 def test_the_program_of_the_role_is_a_release() -> None:
@@ -184,7 +185,7 @@ def test_the_program_of_the_role_is_a_release() -> None:
 
 
 def test_every_option_of_the_program_is_one_that_the_module_knows() -> None:
-    source = (PROGRAM.parents[2] / "plugins/module_utils/_lfc_deploy.py").read_text()
+    source = (PROGRAM.parents[2] / "plugins/module_utils/_lfc/deploy.py").read_text()
     for action in parser()._actions[1:]:
         assert f'"{action.option_strings[0].strip("-")}"' in source
 
@@ -201,13 +202,13 @@ def test_every_option_of_the_program_is_one_that_the_module_knows() -> None:
     ],
 )
 def test_where_the_leases_are(database: dict[str, object] | None, path: str | None) -> None:
-    assert _lfc_lock.lease_file({"lease_database": database}, "Dhcp4") == path
+    assert lfc_lock.lease_file({"lease_database": database}, "Dhcp4") == path
 
 
 def test_play_and_clean_up_take_the_same_lock(tmp_path: Path) -> None:
     path = str(tmp_path / "kea-leases4.csv")
     lock = runtime_files.LeaseFiles(path).lock
-    with _lfc_lock.no_cleanup(path), pytest.raises(runtime_files.BusyError), runtime_files.locked(lock):
+    with lfc_lock.no_cleanup(path), pytest.raises(runtime_files.BusyError), runtime_files.locked(lock):
         pass
     assert os.stat(lock).st_mode & 0o777 == 0o640
 
@@ -216,20 +217,20 @@ def test_the_play_waits_for_a_clean_up_and_gives_up_in_time(tmp_path: Path) -> N
     path = str(tmp_path / "kea-leases4.csv")
     with open(runtime_files.LeaseFiles(path).lock, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(_lfc_lock.LockError, match="does not end"), _lfc_lock.no_cleanup(path, 0.3):
+        with pytest.raises(lfc_lock.LockError, match="does not end"), lfc_lock.no_cleanup(path, 0.3):
             pass
         threading.Timer(0.3, lambda: fcntl.flock(lock, fcntl.LOCK_UN)).start()
-        with _lfc_lock.no_cleanup(path, 10.0):
+        with lfc_lock.no_cleanup(path, 10.0):
             pass
 
 
 def test_the_play_waits_for_a_clean_up_of_keas_own(tmp_path: Path) -> None:
     files = runtime_files.LeaseFiles(str(tmp_path / "kea-leases4.csv"))
-    with hanging(files), pytest.raises(_lfc_lock.LockError, match="kea-lfc at work on"), _lfc_lock.no_cleanup(
+    with hanging(files), pytest.raises(lfc_lock.LockError, match="kea-lfc at work on"), lfc_lock.no_cleanup(
         files.current, 0.3
     ):
         pass
-    with _lfc_lock.no_cleanup(files.current, 0.3):
+    with lfc_lock.no_cleanup(files.current, 0.3):
         pass
 
 
@@ -237,19 +238,17 @@ def test_a_pid_file_that_no_clean_up_stands_behind_is_removed_before_kea_loads_i
     path = str(tmp_path / "kea-leases4.csv")
     pid = tmp_path / "kea-leases4.csv.pid"
     pid.write_text(str(os.getpid()))
-    with pytest.raises(_lfc_lock.LockError, match=r"kea-lfc at work on .* does not end"), _lfc_lock.no_cleanup(
-        path, 0.3
-    ):
+    with pytest.raises(lfc_lock.LockError, match=r"kea-lfc at work on .* does not end"), lfc_lock.no_cleanup(path, 0.3):
         pass
     os.utime(pid, (1, 1))
-    with _lfc_lock.no_cleanup(path, 0.3):
+    with lfc_lock.no_cleanup(path, 0.3):
         assert not pid.exists()
 
 
 def test_a_lock_that_somebody_put_a_link_in_place_of(tmp_path: Path) -> None:
     (tmp_path / ".kea-leases4.csv.lock").symlink_to("/nowhere")
-    with pytest.raises(_lfc_lock.LockError, match="lock cannot be opened"):
-        _lfc_lock.no_cleanup(str(tmp_path / "kea-leases4.csv")).__enter__()
+    with pytest.raises(lfc_lock.LockError, match="lock cannot be opened"):
+        lfc_lock.no_cleanup(str(tmp_path / "kea-leases4.csv")).__enter__()
 
 
 def test_what_was_found_and_is_damaged_is_a_sentence(tmp_path: Path) -> None:
@@ -259,5 +258,5 @@ def test_what_was_found_and_is_damaged_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_nothing_is_waited_for_where_no_lease_file_can_be() -> None:
-    with _lfc_lock.no_cleanup("/nowhere/kea-leases4.csv"), _lfc_lock.no_cleanup(None):
+    with lfc_lock.no_cleanup("/nowhere/kea-leases4.csv"), lfc_lock.no_cleanup(None):
         pass

@@ -9,7 +9,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils import _postgres, _state_text
+from ansible_collections.baremetal.kea.plugins.module_utils._host import state_text
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres.errors import PostgresError
 from postgres_helpers import KEA, MONITOR, PASSWORD, PASSWORD_ROLE
 from test_lease_notify import CATALOGUE
 
@@ -102,26 +104,26 @@ def test_the_session_role_is_who_acts(database: Database) -> None:
 
 def connection_options(database: Database) -> dict:
     params = {"login_unix_socket": database.cluster.directory, "login_db": database.name, "login_user": "postgres"}
-    return {**{name: option.get("default") for name, option in _postgres.argument_spec().items()}, **params}
+    return {**{name: option.get("default") for name, option in session.argument_spec().items()}, **params}
 
 
 def test_a_module_that_stands_still_amid_a_transaction_keeps_no_lock(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_postgres, "IDLE_IN_TRANSACTION", 200)
+    monkeypatch.setattr(session, "IDLE_IN_TRANSACTION", 200)
     options = connection_options(database)
-    with _postgres.connect(options) as frozen, _postgres.connect({**options, "lock_timeout": 20_000}) as kea:
-        _postgres.run(frozen, "BEGIN")
-        _postgres.run(frozen, "LOCK TABLE public.hosts")
-        _postgres.run(kea, "UPDATE public.hosts SET hostname = ''")  # waits until the server ended the other
-        with pytest.raises(_postgres.PostgresError, match=r"idle-in-transaction|closed the connection"):
-            _postgres.run(frozen, "COMMIT")
+    with session.connect(options) as frozen, session.connect({**options, "lock_timeout": 20_000}) as kea:
+        session.run(frozen, "BEGIN")
+        session.run(frozen, "LOCK TABLE public.hosts")
+        session.run(kea, "UPDATE public.hosts SET hostname = ''")  # waits until the server ended the other
+        with pytest.raises(PostgresError, match=r"idle-in-transaction|closed the connection"):
+            session.run(frozen, "COMMIT")
 
 
 def test_check_mode_cannot_write(database: Database) -> None:
-    with _postgres.connect(connection_options(database), readonly=True) as cursor:
-        with pytest.raises(_postgres.PostgresError) as raised:
-            _postgres.run(cursor, "CREATE TABLE public.x ()")
+    with session.connect(connection_options(database), readonly=True) as cursor:
+        with pytest.raises(PostgresError) as raised:
+            session.run(cursor, "CREATE TABLE public.x ()")
         assert raised.value.sqlstate == "25006"
 
 
@@ -131,13 +133,13 @@ def test_a_lock_is_never_waited_for_without_bound(database: Database, params: di
 
 
 def test_a_missing_library_is_named(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_postgres, "PSYCOPG2_IMPORT_ERROR", "ImportError: no psycopg2")
+    monkeypatch.setattr(session, "PSYCOPG2_IMPORT_ERROR", "ImportError: no psycopg2")
     assert "Failed to import the required Python library (psycopg2)" in database.constraint()["msg"]
 
 
 def test_a_state_reads_like_yaml() -> None:
     state = {"b": None, "a": {"list": ["x", {"k": 1}], "text": "one\ntwo\n", "none": {}, "empty": ""}, "c": True}
-    assert _state_text.render(state) == (
+    assert state_text.render(state) == (
         'a:\n  empty: ""\n  list:\n    - x\n    -\n      k: 1\n  none: {}\n  text: |\n    one\n    two\n'
         "b: null\nc: true\n"
     )

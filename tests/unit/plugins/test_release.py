@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils import _release
-from ansible_collections.baremetal.kea.plugins.module_utils._monitor_service import Monitor
-from ansible_collections.baremetal.kea.plugins.module_utils._release import Releases, pack, release_name, unpack
+from ansible_collections.baremetal.kea.plugins.module_utils._host import release
+from ansible_collections.baremetal.kea.plugins.module_utils._host.release import Releases, pack, release_name, unpack
+from ansible_collections.baremetal.kea.plugins.module_utils._monitor.service import Monitor
 
 RUNTIME = Path(__file__).resolve().parents[3] / "roles/kea_lease_monitor/files"
 ASSETS = Path(__file__).resolve().parents[1] / "runtime" / "assets"
@@ -110,7 +110,7 @@ def test_killed_while_writing_leaves_nothing_that_counts(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(_release._durable, "sync", kill)
+        patch.setattr(release.durable, "sync", kill)
         patch.setattr(os, "rename", kill)
         with pytest.raises(Killed):
             releases.install(release_name(files), files)
@@ -136,7 +136,7 @@ def test_old_releases_go_but_never_the_one_in_force(releases: Releases, files: d
     os.utime(releases.path(first), (1, 1))
     releases.prune()
     assert first in releases.names()
-    assert len(releases.names()) == _release.KEPT + 1
+    assert len(releases.names()) == release.KEPT + 1
 
 
 def test_remove_all(releases: Releases, files: dict[str, bytes]) -> None:

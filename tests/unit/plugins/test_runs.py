@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils import _lease_notify, _postgres, _postgres_preflight
+from ansible_collections.baremetal.kea.plugins.module_utils._events import lease_notify
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import preflight
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session as postgres_session
 from test_hosts_constraint import NAME
 from test_lease_notify import CATALOGUE
 
@@ -57,7 +59,7 @@ def test_check_mode_holds_nothing_but_readers_locks(
 ) -> None:
     """All of its statements in one transaction, so that each lock is still there at the end."""
     modes: list[tuple[str]] = []
-    connect = _postgres.connect
+    connect = postgres_session.connect
 
     @contextmanager
     def connect_and_look(params: dict, readonly: bool = False) -> Iterator[Any]:
@@ -65,13 +67,13 @@ def test_check_mode_holds_nothing_but_readers_locks(
             cursor.connection.autocommit = False
             yield cursor
             modes.extend(
-                _postgres.fetch(
+                postgres_session.fetch(
                     cursor,
                     "SELECT DISTINCT mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype <> 'virtualxid'",
                 )
             )
 
-    monkeypatch.setattr(_postgres, "connect", connect_and_look)
+    monkeypatch.setattr(postgres_session, "connect", connect_and_look)
     assert check(drifted, run)["changed"]
     assert modes == [("AccessShareLock",)]
 
@@ -170,7 +172,7 @@ def test_a_locked_event_table_is_waited_for_in_several_attempts_to_read_it(
             assert refused["sqlstate"] == "55P03"
             assert "No lock within 20 ms in 2 attempts (lock_retries: 1); nothing was changed" in refused["msg"]
             assert f"process {other.connection.info.backend_pid}" in refused["msg"]
-        monkeypatch.setattr(_postgres.time, "sleep", lambda _seconds: other.connection.rollback())
+        monkeypatch.setattr(postgres_session.time, "sleep", lambda _seconds: other.connection.rollback())
         assert database.notify(**options).get("changed") == (state == "absent")
     if state == "present":
         assert database.fetch(CATALOGUE) == before
@@ -185,7 +187,7 @@ def test_a_locked_table_hosts_is_waited_for(database: Database, there: bool, mon
         for check in (True, False):
             refused = database.constraint(check=check, lock_timeout=20, lock_retries=1)
             assert "No lock within 20 ms in 2 attempts (lock_retries: 1); nothing was changed" in refused["msg"]
-        monkeypatch.setattr(_postgres.time, "sleep", lambda _seconds: other.connection.rollback())
+        monkeypatch.setattr(postgres_session.time, "sleep", lambda _seconds: other.connection.rollback())
         assert database.constraint(lock_timeout=20)["changed"] == (not there)
 
 
@@ -193,7 +195,7 @@ def test_a_table_that_is_locked_when_its_events_are_counted_is_waited_for(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.notify()
-    count = _lease_notify.count_waiting
+    count = lease_notify.count_waiting
     with database.session(autocommit=False) as other:
 
         def lock_and_count(*arguments: Any) -> int:
@@ -202,19 +204,19 @@ def test_a_table_that_is_locked_when_its_events_are_counted_is_waited_for(
             return count(*arguments)
 
         locking = iter([True, True, False])
-        monkeypatch.setattr(_lease_notify, "count_waiting", lock_and_count)
+        monkeypatch.setattr(lease_notify, "count_waiting", lock_and_count)
         refused = database.notify(state="absent", lock_timeout=20, lock_retries=0)
         assert "No lock within 20 ms in 1 attempts (lock_retries: 0); nothing was changed" in refused["msg"]
         other.connection.rollback()
-        monkeypatch.setattr(_postgres.time, "sleep", lambda _seconds: other.connection.rollback())
+        monkeypatch.setattr(postgres_session.time, "sleep", lambda _seconds: other.connection.rollback())
         assert database.notify(state="absent", lock_timeout=20)["changed"]
         assert not list(locking)
 
 
 def test_a_run_that_takes_too_long_is_named(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_postgres_preflight, "TURN_PATIENCE", 0.2)
+    monkeypatch.setattr(preflight, "TURN_PATIENCE", 0.2)
     with database.session() as other:
-        other.execute(f"SELECT pg_advisory_lock({_postgres_preflight.TURN})")
+        other.execute(f"SELECT pg_advisory_lock({preflight.TURN})")
         for run in (database.constraint, database.notify):
             result = run()
             assert f"Another run changes this database (process {other.connection.info.backend_pid}" in result["msg"]

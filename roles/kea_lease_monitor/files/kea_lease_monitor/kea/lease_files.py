@@ -44,7 +44,7 @@ def _stamp(path: str) -> Optional[Tuple[int, int, int]]:
 def loading(path: str) -> Iterator[bool]:
     """Hold the one lock of all who clean the lease file up or have Kea load it; yields whether it was free.
 
-    The clean-up's timer and the play know the same name (kea_lfc_cleanup.files, plugins/module_utils/_lfc_lock.py).
+    The LFC program and the play use the same name (kea_lfc_cleanup.files, module_utils/_server/lfc_lock.py).
     """
     directory, name = os.path.split(path)
     flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK

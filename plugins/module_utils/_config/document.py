@@ -1,0 +1,255 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes single values in a Kea configuration and leaves every other byte as it was.
+
+A change is never the tree printed anew: it is a few splices in the text (the value, a comma, an inserted line).
+After each round of splices the text is read again, so no position is ever carried across a change.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+from .layout import Layout
+from .path import (
+    Path,
+    Where,
+    format_path,
+    nested,
+    with_members,
+)
+from .syntax import (
+    SECRET_KEYS,
+    Item,
+    KeaJsonError,
+    Node,
+    parse,
+    same,
+    value_of,
+)
+
+MASK = "********"
+
+Entry = Tuple[Optional[str], Any]
+"""A new member of a map, or (key None) a new element of a list."""
+
+
+class _Missing:
+    pass
+
+
+MISSING = _Missing()
+"""What C(Document.get) returns for a path that leads nowhere; None is a value (null)."""
+
+
+class Splice(NamedTuple):
+    """Replace C(text[start:end])."""
+
+    start: int
+    end: int
+    text: str
+
+
+class Document:
+    """A configuration that never changes: C(put) and C(drop) return the next one, itself when nothing differs."""
+
+    def __init__(self, text: str) -> None:
+        """Raises KeaJsonError when the text cannot be read."""
+        self.text = text
+        self.root = parse(text)
+        self.layout = Layout(text, self.root)
+
+    def get(self, path: Path) -> Any:
+        """The value at C(path), or MISSING. Raises KeaJsonError when the path leads into an include or a scalar."""
+        found, rest = self._walk(path)
+        return MISSING if rest else value_of(found[-1].node)
+
+    def put(self, path: Path, value: Any) -> "Document":
+        """With C(value) at C(path); what the path lacks is made. Raises KeaJsonError when it cannot lead there."""
+        if isinstance(path[-1], Where):
+            value = with_members(path[-1], value)
+        document = self
+        while True:
+            found, rest = document._walk(path)
+            node = found[-1].node if found else document.root
+            splices = document._add(node, rest, value) if rest else document._change(node, value)
+            if not splices:
+                return document
+            document = document._spliced(splices)
+
+    def drop(self, path: Path) -> "Document":
+        """Without what is at C(path). Comments stay: nothing tells whom they belong to."""
+        found, rest = self._walk(path)
+        if rest:
+            return self
+        parent = found[-2].node if len(found) > 1 else self.root
+        return self._spliced(self._removal(parent, [found[-1]]))
+
+    def masked(self) -> str:
+        """The text with every password and secret replaced, for diffs."""
+        return _splice(self.text, self._masks(self.root))
+
+    # The walk
+
+    def _walk(self, path: Path) -> Tuple[List[Item], Path]:
+        """The items along C(path) as far as they exist, and the steps that are left."""
+        node = self.root
+        found: List[Item] = []
+        for at, step in enumerate(path):
+            wanted = "list" if isinstance(step, Where) else "map"
+            here = format_path(path[:at]) or "the configuration"
+            if node.kind == "include":
+                raise KeaJsonError(f"{here} comes from the included file {node.scalar.path}; it must be changed there")
+            if node.kind != wanted:
+                raise KeaJsonError(f"{here} is a {node.kind}, not a {wanted}")
+            hits = [item for item in node.items if _is_at(step, item)]
+            if len(hits) > 1:
+                raise KeaJsonError(f"{here} has {len(hits)} elements that match {step}")
+            if not hits:
+                return found, path[at:]
+            found.append(hits[0])
+            node = hits[0].node
+        return found, ()
+
+    # What to change
+
+    def _change(self, node: Node, value: Any) -> List[Splice]:
+        """Splices that bring C(node) nearer to C(value), none when it is there. Additions wait until the removals in
+        the same container are made, because both deal with the comma after the last item."""
+        if same(value_of(node), value):
+            return []
+        if node.kind == "map" and isinstance(value, dict):
+            kept = [item for item in node.items if item.key in value]
+            splices = [splice for item in kept for splice in self._change(item.node, value[item.key])]
+            removed = [item for item in node.items if item.key not in value]
+            if removed:
+                return splices + self._removal(node, removed)
+            have = {item.key for item in kept}
+            return splices + self._insertion(node, _last(node), [(k, v) for k, v in value.items() if k not in have])
+        if node.kind == "list" and isinstance(value, list):
+            return self._change_list(node, value)
+        return self._replacement(node, value)
+
+    def _change_list(self, node: Node, value: List[Any]) -> List[Splice]:
+        """Equal elements at both ends stay with their comments, those between that resemble their successor are changed
+        in place. When nothing is left of the old list, neither are its comments: they would tell lies."""
+        old = [value_of(item.node) for item in node.items]
+        head = _common(old, value)
+        tail = _common(old[head:][::-1], value[head:][::-1])
+        items = node.items[head : len(old) - tail]
+        wanted = value[head : len(value) - tail]
+        alike = [_resemble(one, other) for one, other in zip(old[head : len(old) - tail], wanted)]
+        if old and not (head or tail or any(alike)):
+            return self._replacement(node, value)
+        splices = []
+        for item, element, is_alike in zip(items, wanted, alike):
+            splices += self._change(item.node, element) if is_alike else self._replacement(item.node, element)
+        if len(items) > len(wanted):
+            return splices + self._removal(node, items[len(wanted) :])
+        added = [(None, element) for element in wanted[len(items) :]]
+        return splices + self._insertion(node, head + len(items) - 1, added)
+
+    def _replacement(self, node: Node, value: Any) -> List[Splice]:
+        return [Splice(node.start, node.end, self.layout.write(value, self.layout.indent(node.start)))]
+
+    def _add(self, node: Node, path: Path, value: Any) -> List[Splice]:
+        step, made = path[0], nested(path[1:], value)
+        entry: Entry = (None, with_members(step, made)) if isinstance(step, Where) else (step, made)
+        return self._insertion(node, _last(node), [entry])
+
+    # How it is written
+
+    def _removal(self, container: Node, removed: Sequence[Item]) -> List[Splice]:
+        splices = []
+        for item in removed:
+            end = item.end
+            if item.comma is not None and not self.text[end : item.comma].strip():
+                end = item.comma + 1
+            elif item.comma is not None:
+                splices.append(Splice(item.comma, item.comma + 1, ""))
+            start, end = self.layout.without(item.start, end)
+            splices.append(Splice(start, end, ""))
+        kept = [item for item in container.items if item not in removed]
+        last = container.items[-1]
+        if last in removed and last.comma is None and kept and kept[-1].comma is not None:
+            splices.append(Splice(kept[-1].comma, kept[-1].comma + 1, ""))
+        return splices
+
+    def _insertion(self, container: Node, after: int, entries: Sequence[Entry]) -> List[Splice]:
+        """New items behind item number C(after) (-1: before the first), set out like their neighbour."""
+        if not entries:
+            return []
+        if not container.items:
+            return self._filling(container, entries)
+        neighbour = container.items[max(after, 0)]
+        own_line = self.layout.begins_line(neighbour.start)
+        indent = self.layout.indent(neighbour.start)
+        separator = self.layout.newline + indent if own_line else " "
+        in_one_line = self.layout.in_one_line(container)
+        texts = [separator + self.layout.member(key, value, indent, in_one_line) for key, value in entries]
+        if after >= 0 and neighbour.comma is None:
+            at = self.layout.after_remark(neighbour.end) if own_line else neighbour.end
+            return [Splice(neighbour.end, neighbour.end, ","), Splice(at, at, ",".join(texts))]
+        at = container.start + 1 if after < 0 or neighbour.comma is None else neighbour.comma + 1
+        at = self.layout.after_remark(at) if own_line else at
+        return [Splice(at, at, "".join(text + "," for text in texts))]
+
+    def _filling(self, container: Node, entries: Sequence[Entry]) -> List[Splice]:
+        """The first items of a container that holds nothing but blanks and comments."""
+        outer = self.layout.indent(container.start)
+        at, end = container.start + 1, container.end - 1
+        if not self.text[at:end].strip():
+            value = dict(entries) if container.kind == "map" else [element for _key, element in entries]
+            return [Splice(container.start, container.end, self.layout.write(value, outer))]
+        at = self.layout.after_remark(at)
+        inner = self.layout.newline + outer + self.layout.unit
+        texts = [inner + self.layout.member(key, value, outer + self.layout.unit, False) for key, value in entries]
+        if "\n" in self.text[at:end]:
+            return [Splice(at, at, ",".join(texts))]
+        return [Splice(at, end, ",".join(texts) + self.layout.newline + outer)]
+
+    def _masks(self, node: Node) -> List[Splice]:
+        splices = []
+        for item in node.items:
+            if item.key in SECRET_KEYS and item.node.kind == "scalar":
+                splices.append(Splice(item.node.start, item.node.end, json.dumps(MASK)))
+            splices.extend(self._masks(item.node))
+        return splices
+
+    def _spliced(self, splices: Sequence[Splice]) -> "Document":
+        return Document(_splice(self.text, splices))
+
+
+def _splice(text: str, splices: Sequence[Splice]) -> str:
+    """The text with all splices made; where two erase the same blanks, once is enough."""
+    parts, at = [], 0
+    for start, end, new in sorted(splices, key=lambda splice: splice[:2]):
+        parts += [text[at : max(start, at)], new]
+        at = max(end, at)
+    return "".join([*parts, text[at:]])
+
+
+def _is_at(step: Union[str, Where], item: Item) -> bool:
+    return bool(step.matches(value_of(item.node))) if isinstance(step, Where) else item.key == step
+
+
+def _last(node: Node) -> int:
+    """Number of the last item that is no include, -1 when there is none. Nothing is ever added behind an include:
+    whether a comma may follow it depends on the included file being empty."""
+    return max((at for at, item in enumerate(node.items) if item.node.kind != "include" or item.key), default=-1)
+
+
+def _resemble(one: Any, other: Any) -> bool:
+    """Whether two elements can be the same thing with other members."""
+    both = isinstance(one, dict) and isinstance(other, dict)
+    return both and any(key in other and same(one[key], other[key]) for key in one)
+
+
+def _common(one: Sequence[Any], other: Sequence[Any]) -> int:
+    """How many elements at the beginning are the same."""
+    length = 0
+    while length < min(len(one), len(other)) and same(one[length], other[length]):
+        length += 1
+    return length

@@ -1,0 +1,97 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a configuration is set out (lines, indentation, remarks), and how new values are written to match."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Optional
+
+from .syntax import Include, Node
+
+WIDTH = 100
+"""A list of plain values longer than this gets a line for each."""
+
+# What may follow an item on its line and belongs to it: comments that end on that line.
+_REMARK = re.compile(r"(?:[ \t]*(?:/\*[^\n]*?\*/|//[^\r\n]*|#[^\r\n]*))*")
+_BLANKS = re.compile(r"[ \t\r]*")
+_INDENT = re.compile(r"[ \t]*")
+
+
+class Layout:
+    """The lines of one text."""
+
+    def __init__(self, text: str, root: Node) -> None:
+        self.text = text
+        self.newline = "\r\n" if "\r\n" in text else "\n"
+        self.unit = self._unit(root) or "    "
+
+    def indent(self, at: int) -> str:
+        """The blanks that begin the line of position C(at)."""
+        found = _INDENT.match(self.text, self._line(at))
+        return found.group() if found else ""
+
+    def begins_line(self, at: int) -> bool:
+        """Whether nothing but blanks stands before C(at) on its line."""
+        return not self.text[self._line(at) : at].strip()
+
+    def in_one_line(self, node: Node) -> bool:
+        """Whether the node's text holds no line break."""
+        return "\n" not in self.text[node.start : node.end]
+
+    def after_remark(self, at: int) -> int:
+        """Where the comments end that follow C(at) on its line."""
+        found = _REMARK.match(self.text, at)
+        return found.end() if found else at
+
+    def without(self, start: int, end: int) -> "tuple[int, int]":
+        """C(start, end) widened by the lines, or else the blanks, that taking it out would leave empty."""
+        found = _BLANKS.match(self.text, end)
+        rest = found.end() if found else end
+        if not self.begins_line(start):
+            return len(self.text[self._line(start) : start].rstrip(" \t")) + self._line(start), end
+        if self.text.startswith("\n", rest):
+            return self._line(start), rest + 1
+        return start, rest
+
+    def write(self, value: Any, indent: str, in_one_line: bool = False) -> str:
+        """The value as text; every line after the first starts with C(indent)."""
+        if isinstance(value, Include):
+            return f'<?include "{value.path}"?>'
+        if not isinstance(value, (dict, list)):
+            # Kea reads no \\uXXXX above \\u00ff, but any UTF-8.
+            return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        opening, closing = "{}" if isinstance(value, dict) else "[]"
+        if not value:
+            return opening + closing
+        inner = indent if in_one_line else indent + self.unit
+        if isinstance(value, dict):
+            texts = [self.member(key, member, inner, in_one_line) for key, member in value.items()]
+        else:
+            texts = [self.write(element, inner, in_one_line) for element in value]
+        short = isinstance(value, list) and not any(isinstance(element, (dict, list)) for element in value)
+        if in_one_line or (short and sum(map(len, texts)) <= WIDTH):
+            return f"{opening} {', '.join(texts)} {closing}"
+        lines = f",{self.newline}{inner}".join(texts)
+        return f"{opening}{self.newline}{inner}{lines}{self.newline}{indent}{closing}"
+
+    def member(self, key: Optional[str], value: Any, indent: str, in_one_line: bool) -> str:
+        """A member of a map as text, or an element of a list when C(key) is None."""
+        text = self.write(value, indent, in_one_line)
+        return text if key is None else f"{json.dumps(key, ensure_ascii=False)}: {text}"
+
+    def _line(self, at: int) -> int:
+        return self.text.rfind("\n", 0, at) + 1
+
+    def _unit(self, node: Node) -> str:
+        """By how much the first indented item below C(node) is indented more than its container."""
+        for item in node.items:
+            outer, inner = self.indent(node.start), self.indent(item.start)
+            if self.begins_line(item.start) and inner.startswith(outer) and inner != outer:
+                return inner[len(outer) :]
+            unit = self._unit(item.node)
+            if unit:
+                return unit
+        return ""

@@ -1,0 +1,133 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each version of Kea can do: the one table of version knowledge, nothing else compares versions.
+
+Read in Kea's source at every tag: the grammar (dhcp4_parser.yy), PGSQL_SCHEMA_VERSION_* (pgsql_connection.h) and the
+ChangeLog. Development releases (odd minor numbers) stand here because a fix reaches an older stable branch later than
+the development branch, so "since" is a set of ranges and not one number.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, NamedTuple, Optional, Tuple
+
+from .._errors import KeaError
+
+Version = Tuple[int, int, int]
+
+OLDEST = (2, 2, 0)
+NEWEST = (3, 3, 0)
+
+
+class KeaVersionError(KeaError):
+    """The text is not a version of Kea, or it is older than this collection supports."""
+
+
+class Capabilities(NamedTuple):
+    """What one version of Kea understands; field names are returned by C(kea_info), so they are public."""
+
+    version: str
+    schema: Optional[str]
+    """PostgreSQL schema that this Kea insists on, major and minor; None when it is newer than this table."""
+    retry_on_startup: bool
+    """`retry-on-startup` in a database entry."""
+    socket_timeouts: bool
+    """`tcp-user-timeout` (PostgreSQL), `read-timeout` and `write-timeout` (MySQL)."""
+    memfile_on_fail: bool
+    """`on-fail` for a lease file that cannot be written (#4220)."""
+    database_hooks: bool
+    """The database backends are hooks (libdhcp_pgsql.so, libdhcp_mysql.so) that must be loaded."""
+    refuses_default_passwords: bool
+    """A password out of Kea's own documentation is a configuration error (default_credentials.cc)."""
+    postgresql_tls_keys: bool
+    """`trust-anchor`, `cert-file`, `key-file` and `ssl-mode` reach PostgreSQL's client library (#3927)."""
+    control_sockets: bool
+    """`control-sockets`, a list, in place of the one `control-socket`."""
+    restricted_paths: bool
+    """Sockets, lease files, hooks and logs are accepted in their own directories only (CVE-2025-32801)."""
+    lfc_start: bool
+    """The command `kea-lfc-start`."""
+
+
+_ALWAYS_LATER: Version = (10**6, 0, 0)
+
+# For each capability the ranges of versions that have it: (first with it, first without it again).
+_SINCE: Dict[str, Tuple[Tuple[Version, Version], ...]] = {
+    "retry_on_startup": (((2, 5, 5), _ALWAYS_LATER),),
+    "socket_timeouts": (((2, 2, 1), (2, 3, 0)), ((2, 3, 4), _ALWAYS_LATER)),
+    "memfile_on_fail": (((3, 0, 4), (3, 1, 0)), ((3, 1, 5), _ALWAYS_LATER)),
+    "database_hooks": (((2, 7, 4), _ALWAYS_LATER),),
+    "refuses_default_passwords": (((2, 7, 6), _ALWAYS_LATER),),
+    "postgresql_tls_keys": (((3, 1, 0), _ALWAYS_LATER),),
+    "control_sockets": (((2, 7, 2), _ALWAYS_LATER),),
+    "restricted_paths": (((2, 4, 2), (2, 5, 0)), ((2, 6, 3), (2, 7, 0)), ((2, 7, 9), _ALWAYS_LATER)),
+    "lfc_start": (((3, 1, 2), _ALWAYS_LATER),),
+}
+
+# First version with each schema. The server wants exactly its own, so even 22.0, 22.1 and 22.2 exclude one another.
+_SCHEMAS: Tuple[Tuple[Version, str], ...] = (
+    ((2, 2, 0), "13.0"),
+    ((2, 3, 6), "14.0"),
+    ((2, 3, 7), "16.0"),
+    ((2, 3, 8), "17.0"),
+    ((2, 4, 0), "18.0"),
+    ((2, 5, 0), "19.0"),
+    ((2, 5, 5), "20.0"),
+    ((2, 5, 8), "21.0"),
+    ((2, 6, 0), "22.0"),
+    ((2, 6, 1), "22.1"),
+    ((2, 6, 2), "22.2"),
+    ((2, 7, 0), "23.0"),
+    ((2, 7, 1), "24.0"),
+    ((2, 7, 3), "25.0"),
+    ((2, 7, 4), "26.0"),
+    ((2, 7, 5), "27.0"),
+    ((2, 7, 6), "28.0"),
+    ((2, 7, 7), "29.0"),
+    ((3, 1, 0), "30.0"),
+    ((3, 1, 1), "31.0"),
+    ((3, 1, 5), "32.0"),
+    ((3, 1, 8), "33.0"),
+    ((3, 1, 9), "34.0"),
+)
+
+
+def parse_version(text: str) -> Version:
+    """The version at the start of C(text), such as the output of C(kea-dhcp4 -v) (C(2.2.0), C(3.0.3-git ...)).
+
+    Raises KeaVersionError when there is none, or when it is older than 2.2.0.
+    """
+    found = re.match(r"\s*(\d+)\.(\d+)\.(\d+)", text)
+    if not found:
+        raise KeaVersionError(f"{text.strip()!r} is not a version of Kea such as 2.6.3")
+    version = (int(found.group(1)), int(found.group(2)), int(found.group(3)))
+    if version < OLDEST:
+        raise KeaVersionError(f"Kea {found.group().strip()} is older than 2.2.0, the oldest version supported")
+    return version
+
+
+def capabilities(text: str) -> Capabilities:
+    """What the Kea of this version can do; a version newer than the table counts as its newest (but see C(schema)).
+
+    Raises KeaVersionError as C(parse_version) does.
+    """
+    version = parse_version(text)
+    has = {name: any(first <= version < end for first, end in ranges) for name, ranges in _SINCE.items()}
+    schema = None if version > NEWEST else [name for first, name in _SCHEMAS if first <= version][-1]
+    return Capabilities(version="{0}.{1}.{2}".format(*version), schema=schema, **has)
+
+
+def newest() -> Capabilities:
+    """What the newest Kea of this table can do."""
+    return capabilities("{0}.{1}.{2}".format(*NEWEST))
+
+
+def is_older_schema(found: str, expected: str) -> bool:
+    """Whether schema C(found) (major.minor) comes before C(expected), so that an upgrade leads there."""
+    return _schema_key(found) < _schema_key(expected)
+
+
+def _schema_key(schema: str) -> Tuple[int, ...]:
+    return tuple(int(part) for part in schema.split("."))

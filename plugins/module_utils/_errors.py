@@ -1,0 +1,25 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the root of all errors that end a module; a module catches this one class.
+
+KeaError
+    one class for each subject, beside the code that raises it
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+
+class KeaError(Exception):
+    """What happened, to which object, and what to do next; ``details`` become values of the result."""
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+    def as_result(self) -> Dict[str, Any]:
+        """Return the arguments of ``fail_json``."""
+        return dict(self.details, msg=self.message)

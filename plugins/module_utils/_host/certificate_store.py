@@ -1,0 +1,131 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: certificates on a host, each set in a directory that is named after its content.
+
+So a set is in force or not, never half; the one before it stays where it was, for a configuration that is put back.
+"""
+
+from __future__ import annotations
+
+import grp
+import hashlib
+import os
+import shutil
+import stat
+from typing import Dict, List, NamedTuple, Optional
+
+from . import durable
+from .certificates import CertificateError, Material
+
+NAMES = {"trust_anchor": "ca.pem", "certificate": "cert.pem", "key": "key.pem"}
+# libpq takes a key with these only from root; so several users can share it through the group (fe-secure-openssl.c).
+FILE_MODE, DIRECTORY_MODE = 0o640, 0o750
+FORMER_SETS = 1
+_BEGIN = "-----BEGIN "
+
+
+class Store(NamedTuple):
+    """Where the sets of one user are."""
+
+    directory: str
+    group: str
+
+    def paths(self, material: Material) -> Dict[str, Optional[str]]:
+        """Where each file is, or will be."""
+        home = os.path.join(self.directory, _name(material))
+        given = material._asdict()
+        return {what: os.path.join(home, name) if given[what] else None for what, name in NAMES.items()}
+
+    def holds(self, material: Material) -> bool:
+        """Whether the set is there, whole, and open to its group only."""
+        try:
+            gid = grp.getgrnam(self.group).gr_gid
+        except KeyError:
+            return False
+        home = os.path.join(self.directory, _name(material))
+        return (
+            _is_as(self.directory, DIRECTORY_MODE, gid)
+            and _is_as(home, DIRECTORY_MODE, gid)
+            and all(
+                _is_as(os.path.join(home, NAMES[what]), FILE_MODE, gid, text)
+                for what, text in material._asdict().items()
+                if text
+            )
+        )
+
+    def put(self, material: Material) -> None:
+        """Writes the set. Raises CertificateError."""
+        try:
+            gid = grp.getgrnam(self.group).gr_gid
+        except KeyError as error:
+            raise CertificateError(f"the group {self.group} does not exist") from error
+        try:
+            os.makedirs(self.directory, DIRECTORY_MODE, exist_ok=True)
+            _own(self.directory, DIRECTORY_MODE, gid)
+            home = os.path.join(self.directory, _name(material))
+            _write(home, material, gid)
+        except OSError as error:
+            raise CertificateError(f"{error.filename} cannot be written: {error.strerror}") from error
+
+    def others(self, material: Material) -> List[str]:
+        """The sets that are not this one, but for the newest of them."""
+        try:
+            found = [entry for entry in os.scandir(self.directory) if entry.is_dir(follow_symlinks=False)]
+        except FileNotFoundError:
+            return []
+        found.sort(key=lambda entry: entry.stat().st_mtime, reverse=True)
+        return [entry.path for entry in found if entry.name != _name(material)][FORMER_SETS:]
+
+
+def given(what: str, value: Optional[str]) -> Optional[str]:
+    """The PEM text of an option that holds it, or the path of a file that does. Raises CertificateError."""
+    if not value or _BEGIN in value:
+        return value or None
+    try:
+        with open(value, encoding="ascii") as file:
+            if what == "key" and os.fstat(file.fileno()).st_mode & stat.S_IRWXO:
+                raise CertificateError(f"{value} is a key that every user of this host can reach; close it (0600)")
+            return file.read()
+    except OSError as error:
+        raise CertificateError(f"{what} {value} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CertificateError(f"{what} {value} is not PEM") from error
+
+
+def _name(material: Material) -> str:
+    text = "\0".join(text or "" for text in material)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _write(home: str, material: Material, gid: int) -> None:
+    part = home + ".part"
+    shutil.rmtree(part, ignore_errors=True)
+    os.mkdir(part, DIRECTORY_MODE)
+    _own(part, DIRECTORY_MODE, gid)
+    for what, text in material._asdict().items():
+        if text:
+            path = os.path.join(part, NAMES[what])
+            durable.write(path, text.encode("ascii"), FILE_MODE, (0, gid))
+    # What drifted is of no use to anybody, and a directory can only take the place of none.
+    if os.path.isdir(home):
+        shutil.rmtree(home)
+    os.rename(part, home)
+
+
+def _own(path: str, mode: int, gid: int) -> None:
+    os.chown(path, 0, gid)
+    os.chmod(path, mode)
+
+
+def _is_as(path: str, mode: int, gid: int, text: Optional[str] = None) -> bool:
+    try:
+        found = os.lstat(path)
+        if (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) != (0, gid, mode):
+            return False
+        if text is None:
+            return True
+        with open(path, encoding="ascii") as file:
+            return file.read() == text
+    except (OSError, UnicodeDecodeError):
+        return False

@@ -1,0 +1,151 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: whether a trust anchor, a certificate and its key are fit for use, as OpenSSL itself says on this host.
+
+OpenSSL's program and not a Python library, because PostgreSQL, MySQL and Kea judge with the same OpenSSL.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from typing import TYPE_CHECKING, List, NamedTuple, Optional
+
+from .._errors import KeaError
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE-----\n?", re.DOTALL)
+_VERDICT = re.compile(r"error (\d+) at (\d+) depth lookup: ?(.*)")
+# X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, ..._LOCALLY, ..._VERIFY_LEAF_SIGNATURE
+_NO_ISSUER = ("2", "20", "21")
+
+
+class CertificateError(KeaError):
+    """A file is not fit for use; says which and why."""
+
+
+class Material(NamedTuple):
+    """PEM texts; None for what was not given. The certificate comes first in its text, its chain behind it."""
+
+    trust_anchor: Optional[str]
+    certificate: Optional[str]
+    key: Optional[str]
+
+
+class Judge:
+    """Runs openssl on copies that nobody else can read."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self.module = module
+        self.openssl = module.get_bin_path("openssl", required=True)
+
+    def check(self, material: Material) -> None:
+        """Raises CertificateError for what is no PEM, expired, of another key, or without its chain."""
+        directory = tempfile.mkdtemp(dir=self.module.tmpdir)
+        try:
+            _Check(self, directory, material).run()
+        finally:
+            shutil.rmtree(directory)
+
+    def run(self, *arguments: str) -> "Answer":
+        code, out, err = self.module.run_command([self.openssl, *arguments])
+        return Answer(code, out, err)
+
+
+class Answer(NamedTuple):
+    """What openssl said."""
+
+    code: int
+    out: str
+    err: str
+
+
+class _Check:
+    def __init__(self, judge: Judge, directory: str, material: Material) -> None:
+        self.openssl = judge.run
+        self.directory = directory
+        self.material = material
+
+    def run(self) -> None:
+        if (self.material.certificate is None) != (self.material.key is None):
+            raise CertificateError("a certificate and its key are needed together")
+        anchors = self._certificates("trust_anchor", self.material.trust_anchor)
+        chain = self._certificates("certificate", self.material.certificate)
+        if anchors:
+            self._some_valid(anchors)
+        if chain:
+            self._belongs(chain[0])
+            self._complete(anchors, chain)
+
+    def _file(self, name: str, text: str) -> str:
+        path = os.path.join(self.directory, name)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def _certificates(self, name: str, text: Optional[str]) -> List[str]:
+        """Each certificate of the text, as a text."""
+        found: List[str] = _CERTIFICATE.findall(text.replace("\r\n", "\n")) if text else []
+        if text is not None and not found:
+            raise CertificateError(f"{name} holds no certificate in PEM")
+        return found
+
+    def _some_valid(self, anchors: List[str]) -> None:
+        """A bundle may hold an old one beside the one that replaces it."""
+        said = ""
+        for number, anchor in enumerate(anchors):
+            answer = self.openssl("x509", "-checkend", "0", "-noout", "-in", self._file(f"anchor{number}", anchor))
+            if answer.code == 0:
+                return
+            said = answer.err.strip() or "it has expired"
+        raise CertificateError(f"trust_anchor cannot be used: {said}")
+
+    def _belongs(self, leaf: str) -> None:
+        """A key that wants a passphrase would have Kea ask a terminal for it."""
+        key = self._file("key", self.material.key or "")
+        public = self.openssl("pkey", "-pubout", "-passin", "pass:", "-in", key)
+        if public.code != 0:
+            raise CertificateError("key is no private key in PEM without a passphrase")
+        certified = self.openssl("x509", "-pubkey", "-noout", "-in", self._file("leaf", leaf))
+        if certified.code != 0:
+            raise CertificateError(f"certificate cannot be read: {certified.err.strip()}")
+        if public.out != certified.out:
+            raise CertificateError("certificate does not belong to key: their public keys differ")
+
+    def _complete(self, anchors: List[str], chain: List[str]) -> None:
+        """From the certificate to a root, which is an anchor or, of another authority, the last of the chain.
+
+        Without an anchor nobody knows where the chain should end; then its own certificates are looked at only.
+        """
+        leaf = self._file("leaf", chain[0])
+        roots = [text for text in chain[1:] if self._is_root(text)]
+        trusted = self._file("trusted", "".join(anchors + roots if anchors else chain))
+        further = ["-untrusted", self._file("further", "".join(chain[1:]))] if chain[1:] else []
+        partial = [] if anchors else ["-partial_chain"]
+        answer = self.openssl("verify", "-no-CApath", "-no-CAstore", *partial, "-CAfile", trusted, *further, leaf)
+        if answer.code == 0:
+            return
+        found = _VERDICT.search(answer.err + answer.out)
+        if not found:
+            raise CertificateError(f"certificate cannot be verified: {answer.err.strip()}")
+        if found.group(1) in _NO_ISSUER:
+            raise CertificateError(
+                f"the chain of certificate is not complete: that of {self._issuer(chain[-1])} is missing; "
+                "append it, or have it in trust_anchor"
+            )
+        which = "certificate" if found.group(2) == "0" else "the chain of certificate"
+        raise CertificateError(f"{which} cannot be used: {found.group(3)}")
+
+    def _is_root(self, text: str) -> bool:
+        answer = self.openssl("x509", "-noout", "-subject", "-issuer", "-in", self._file("one", text))
+        subject, _newline, issuer = answer.out.strip().partition("\n")
+        return subject.partition("=")[2] == issuer.partition("=")[2]
+
+    def _issuer(self, text: str) -> str:
+        answer = self.openssl("x509", "-noout", "-issuer", "-nameopt", "RFC2253", "-in", self._file("one", text))
+        return answer.out.strip().partition("=")[2]

@@ -1,0 +1,161 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: files and directories of a host as they are wanted, many in one round trip.
+
+A file has its name only when it is whole, on the disk, owned as wanted and found to be usable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import pwd
+import shlex
+import stat
+from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional
+
+from .._errors import KeaError
+from . import state_text
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+State = Dict[str, Any]
+ABSENT: State = {"state": "absent"}
+
+
+class HostFileError(KeaError):
+    """The file stays as it was; says why."""
+
+
+class Wanted(NamedTuple):
+    """A file, a directory, or nothing of that name."""
+
+    path: str
+    state: str
+    content: Optional[str]
+    """Of a file; None leaves it as it is, and there must be one."""
+    owner: Optional[str]
+    group: Optional[str]
+    mode: Optional[str]
+    force: bool
+    """Whether a file that is there gets the content, too."""
+    secret: bool
+    validate: Optional[str]
+    """A command that succeeds for a file that can be used; %s is its path."""
+
+
+def bring_about(module: AnsibleModule, wanted: Wanted) -> Optional[Dict[str, str]]:
+    """Makes it so, in check mode only in thought; the difference, or None without one. Raises HostFileError."""
+    before = _look(wanted)
+    after = _then(wanted, before)
+    if before == after:
+        return None
+    if not module.check_mode:
+        try:
+            _change(module, wanted, before, after)
+        except OSError as error:
+            raise HostFileError(f"{error.filename or wanted.path} cannot be made: {error.strerror}") from error
+    header = {"before_header": wanted.path, "after_header": wanted.path}
+    return {**header, **state_text.diff(_shown(wanted, before, "before"), _shown(wanted, after, "after"))}
+
+
+def _look(wanted: Wanted) -> State:
+    """What is there; the content only if it counts."""
+    try:
+        found = os.stat(wanted.path)
+    except FileNotFoundError:
+        return ABSENT
+    except OSError as error:
+        raise HostFileError(f"{wanted.path} cannot be looked at: {error.strerror}; nothing was changed") from error
+    kind = "directory" if stat.S_ISDIR(found.st_mode) else "file"
+    if wanted.state not in (kind, "absent"):
+        raise HostFileError(f"{wanted.path} is a {kind}, and a {wanted.state} is wanted; nothing was changed")
+    state = {
+        "state": kind,
+        "owner": _name(pwd.getpwuid, found.st_uid),
+        "group": _name(grp.getgrgid, found.st_gid),
+        "mode": f"{stat.S_IMODE(found.st_mode):04o}",
+    }
+    if kind == "file" and wanted.content is not None and wanted.force:
+        with open(wanted.path, encoding="utf-8", errors="surrogateescape") as file:
+            state["content"] = file.read()
+    return state
+
+
+def _then(wanted: Wanted, before: State) -> State:
+    """What must be there."""
+    if wanted.state == "absent":
+        return ABSENT
+    if before == ABSENT and wanted.state == "file" and wanted.content is None:
+        raise HostFileError(f"{wanted.path} does not exist, and no content is given for it")
+    default = {"owner": "root", "group": "root", "mode": "0755" if wanted.state == "directory" else "0644"}
+    if before == ABSENT and wanted.content is not None:
+        default["content"] = wanted.content
+    after = {**default, **before, "state": wanted.state}
+    given = {"owner": wanted.owner, "group": wanted.group, "mode": wanted.mode}
+    after.update({name: value for name, value in given.items() if value is not None})
+    if "content" in after:
+        after["content"] = wanted.content
+    return after
+
+
+def _change(module: AnsibleModule, wanted: Wanted, before: State, after: State) -> None:
+    if after == ABSENT:
+        (os.rmdir if before["state"] == "directory" else os.unlink)(wanted.path)
+        return
+    if before.get("content") != after.get("content"):
+        _write(module, wanted, after)
+        return
+    if before == ABSENT:
+        os.mkdir(wanted.path, 0o700)
+    _own(wanted.path, after)
+
+
+def _write(module: AnsibleModule, wanted: Wanted, after: State) -> None:
+    path = os.path.realpath(wanted.path)
+    candidate = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new")
+    try:
+        with open(os.open(candidate, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
+            file.write(after["content"].encode("utf-8", "surrogateescape"))
+            file.flush()
+            os.fsync(file.fileno())
+        _own(candidate, after)
+        _validate(module, wanted, candidate)
+        os.replace(candidate, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(candidate)
+
+
+def _validate(module: AnsibleModule, wanted: Wanted, candidate: str) -> None:
+    if wanted.validate is None:
+        return
+    code, out, err = module.run_command([word.replace("%s", candidate) for word in shlex.split(wanted.validate)])
+    if code:
+        raise HostFileError(
+            f"{wanted.path} cannot be used: {(err.strip() or out.strip()).replace(candidate, wanted.path)}"
+        )
+
+
+def _own(path: str, after: State) -> None:
+    """Raises HostFileError for a user or group that does not exist."""
+    try:
+        os.chown(path, pwd.getpwnam(after["owner"]).pw_uid, grp.getgrnam(after["group"]).gr_gid)
+    except KeyError as error:
+        raise HostFileError(f"{path}: {error.args[0]}") from error
+    os.chmod(path, int(after["mode"], 8))
+
+
+def _name(look_up: Any, number: int) -> str:
+    """A number that nobody has a name for stays one."""
+    try:
+        return str(look_up(number)[0])
+    except KeyError:
+        return str(number)
+
+
+def _shown(wanted: Wanted, state: State, when: str) -> State:
+    return {**state, "content": f"(secret, {when})"} if wanted.secret and "content" in state else state

@@ -1,0 +1,183 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the kinds of things that the manifest tells of: what each is now, and how it becomes what it was.
+
+Numbers for owners, because a user can be gone before what belonged to it comes back.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import pwd
+import shutil
+import stat
+from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, Optional, Sequence
+
+from .._host import durable
+from . import packages
+from . import postgres
+from .._host import systemd
+from .document import Manifest, ManifestError, State
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+ABSENT: State = {"state": "absent"}
+
+
+class Kind(NamedTuple):
+    """C(look) says what a thing is, without its content; C(put) makes it what it was, or raises ManifestError."""
+
+    look: Callable[[AnsibleModule, str], State]
+    put: Callable[[AnsibleModule, Manifest, str, State], None]
+
+
+def look(module: AnsibleModule, kind: str, name: str, keep: Optional[Manifest] = None) -> State:
+    """What it is now. With C(keep), its content is kept there, so that it can be put back."""
+    state = KINDS[kind].look(module, name)
+    if keep and "sha256" in state and not module.check_mode:
+        with open(name, "rb") as file:
+            state["sha256"] = keep.keep(file.read())
+    return state
+
+
+def put(module: AnsibleModule, manifest: Manifest, kind: str, name: str, state: State) -> None:
+    """Make it what it was. Raises ManifestError."""
+    try:
+        KINDS[kind].put(module, manifest, name, state)
+    except OSError as error:
+        raise ManifestError(f"{error.filename or name} cannot be put back: {error.strerror}") from error
+
+
+def _look_file(module: AnsibleModule, name: str) -> State:
+    try:
+        found = os.lstat(name)
+    except (FileNotFoundError, NotADirectoryError):
+        return dict(ABSENT)
+    if stat.S_ISLNK(found.st_mode):
+        return {"state": "link", "target": os.readlink(name)}
+    state: Dict[str, Any] = {"uid": found.st_uid, "gid": found.st_gid, "mode": f"{stat.S_IMODE(found.st_mode):04o}"}
+    if stat.S_ISDIR(found.st_mode):
+        return {"state": "directory", **state}
+    return {"state": "file", **state, "sha256": module.digest_from_file(name, "sha256")}
+
+
+def _put_file(module: AnsibleModule, manifest: Manifest, name: str, state: State) -> None:
+    now = _look_file(module, name)["state"]
+    if now not in ("absent", state["state"]):
+        _remove(name)
+    if state["state"] == "link":
+        _remove(name)
+        os.symlink(state["target"], name)
+    elif state["state"] == "directory":
+        os.makedirs(name, exist_ok=True)
+        _own(name, state)
+    elif state["state"] == "file" and _look_file(module, name).get("sha256") == state["sha256"]:
+        _own(name, state)
+    elif state["state"] == "file":
+        owner = (state["uid"], state["gid"])
+        durable.replace(name, manifest.copy(state["sha256"]), int(state["mode"], 8), owner)
+
+
+def _own(path: str, state: State) -> None:
+    os.chown(path, state["uid"], state["gid"])
+    os.chmod(path, int(state["mode"], 8))
+
+
+def _remove(path: str) -> None:
+    """A directory with something in it that is not in the manifest stays."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        if not os.listdir(path):
+            os.rmdir(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
+
+
+def _look_tree(_module: AnsibleModule, name: str) -> State:
+    """A directory of which all is ours, so that only its being there counts."""
+    return {"state": "directory" if os.path.isdir(name) else "absent"}
+
+
+def _put_tree(_module: AnsibleModule, _manifest: Manifest, name: str, state: State) -> None:
+    if state == ABSENT:
+        shutil.rmtree(name)
+
+
+def _look_unit(module: AnsibleModule, name: str) -> State:
+    unit = systemd.find(module, name)
+    return {"state": "loaded", "active": unit.active, "enabled": unit.enabled} if unit else dict(ABSENT)
+
+
+def _put_unit(module: AnsibleModule, _manifest: Manifest, name: str, state: State) -> None:
+    """One that was not there is stopped, so that its file can go."""
+    now, words = _look_unit(module, name), []
+    module.run_command(["systemctl", "daemon-reload"])
+    for what, yes, no in (("enabled", "enable", "disable"), ("active", "start", "stop")):
+        if now.get(what, False) != state.get(what, False):
+            words.append(yes if state.get(what, False) else no)
+    for word in words:
+        code, _out, err = module.run_command(["systemctl", word, name])
+        if code:
+            raise ManifestError(f"systemctl {word} {name} failed: {err.strip()}")
+
+
+def _look_user(_module: AnsibleModule, name: str) -> State:
+    try:
+        return {"state": "present", "uid": pwd.getpwnam(name).pw_uid}
+    except KeyError:
+        return dict(ABSENT)
+
+
+def _put_user(module: AnsibleModule, _manifest: Manifest, name: str, state: State) -> None:
+    if state != ABSENT:
+        raise ManifestError(f"the user {name} was there before the collection, and is gone; make it anew")
+    code, _out, err = module.run_command(["userdel", name])
+    if code:
+        raise ManifestError(f"userdel {name} failed: {err.strip()}")
+
+
+def _look_leases(_module: AnsibleModule, name: str) -> State:
+    return {"state": "file" if glob.glob(f"{glob.escape(name)}*") else "absent"}
+
+
+def _put_leases(_module: AnsibleModule, _manifest: Manifest, name: str, state: State) -> None:
+    """With what kea-lfc made of the lease file, and what a move put aside."""
+    for path in glob.glob(f"{glob.escape(name)}*") if state == ABSENT else []:
+        os.unlink(path)
+
+
+KINDS: Dict[str, Kind] = {
+    "package": Kind(packages.look, packages.put),
+    "user": Kind(_look_user, _put_user),
+    "role": Kind(postgres.look_role, postgres.put_role),
+    "database": Kind(postgres.look_database, postgres.put_database),
+    "leases": Kind(_look_leases, _put_leases),
+    "reservations": Kind(_look_tree, _put_tree),
+    "file": Kind(_look_file, _put_file),
+    "tree": Kind(_look_tree, _put_tree),
+    "unit": Kind(_look_unit, _put_unit),
+}
+"""In the order in which they are written down; the way back is the other way round, so that units stop first. A file
+is a file, a directory or a link, with its owner, mode and digest; a link is not followed."""
+
+DATA = {"leases": "leases", "reservations": "reservations", "database": "database", "role": "database"}
+"""What stays unless somebody says that it shall go, and by which word."""
+
+_FLEETING = ("active", "version")
+_ACCESS = ("uid", "gid", "mode")
+
+
+def same(one: State, other: State) -> bool:
+    """Whether nobody changed anything: a unit that failed and a package that was upgraded are the same as before."""
+    return bool(_lasting(one) == _lasting(other))
+
+
+def same_content(one: State, other: State) -> bool:
+    """Whether what a service reads there is the same, whoever may."""
+    return bool(_lasting(one, _ACCESS) == _lasting(other, _ACCESS))
+
+
+def _lasting(state: State, but: Sequence[str] = ()) -> State:
+    return {name: value for name, value in state.items() if name not in (*_FLEETING, *but)}

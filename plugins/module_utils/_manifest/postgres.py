@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: databases and roles that a deployment made in a cluster of this host; each is named PORT/NAME."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, FrozenSet, Tuple
+
+from .document import Manifest, ManifestError, State
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+
+def look_database(module: AnsibleModule, name: str) -> State:
+    return _look(module, name, "d")
+
+
+def look_role(module: AnsibleModule, name: str) -> State:
+    return _look(module, name, "r")
+
+
+def put_database(module: AnsibleModule, _manifest: Manifest, name: str, state: State) -> None:
+    _drop(module, name, state, 'DROP DATABASE :"name"')
+
+
+def put_role(module: AnsibleModule, _manifest: Manifest, name: str, state: State) -> None:
+    _drop(module, name, state, 'DROP ROLE :"name"')
+
+
+def _look(module: AnsibleModule, name: str, kind: str) -> State:
+    """Absent as well where there is no server to ask."""
+    port, _slash, thing = name.partition("/")
+    return {"state": "present" if kind + thing in _there(module, port) else "absent"}
+
+
+@functools.lru_cache(maxsize=None)
+def _there(module: AnsibleModule, port: str) -> FrozenSet[str]:
+    """All databases and roles behind a port, each behind the letter of its kind; asked once, since it is the question
+    that takes time."""
+    query = "SELECT 'd' || datname FROM pg_catalog.pg_database UNION ALL SELECT 'r' || rolname FROM pg_catalog.pg_roles"
+    code, out, _err = _psql(module, f"{port}/", query, "--record-separator-zero")
+    return frozenset(out.split("\0")) if code == 0 else frozenset()
+
+
+def _drop(module: AnsibleModule, name: str, state: State, statement: str) -> None:
+    if state["state"] != "absent":
+        raise ManifestError(f"{name} was in PostgreSQL before the collection, and is gone; restore it from a dump")
+    code, _out, err = _psql(module, name, statement)
+    _there.cache_clear()
+    if code:
+        raise ManifestError(f"PostgreSQL does not take {name} away: {err.strip()}")
+
+
+def _psql(module: AnsibleModule, name: str, statement: str, *options: str) -> Tuple[int, str, str]:
+    psql = module.get_bin_path("psql")
+    if psql is None:
+        return 127, "", "psql is not installed"
+    port, _slash, thing = name.partition("/")
+    command = ["runuser", "-u", "postgres", "--", psql, "-XAtq", "-v", "ON_ERROR_STOP=1", "-v", f"name={thing}"]
+    done: Tuple[int, str, str] = module.run_command(
+        [*command, *options, "-p", port, "-d", "postgres"], data=statement, cwd="/"
+    )
+    return done

@@ -1,0 +1,231 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: puts a release of the lease monitor in force, and takes it back if it is not healthy in time."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import TYPE_CHECKING, Any, Dict, List, Tuple
+
+from .._errors import KeaError
+from .._host import systemd
+from .history import History
+from .._host.release import COMMAND, LAUNCHER, Files, Releases
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+UNIT = "kea-lease-monitor.service"
+USER = "kea-lease-monitor"
+COMMAND_PATH = f"/usr/local/bin/{COMMAND}"
+JOURNAL_LINES = 20
+SOURCE = re.compile(r"source \w+")
+# Of release 1.0.0, which makes its state by itself and knows nothing of --yes.
+FIRST_SCHEMA = "0001"
+
+
+class Monitor:
+    """The daemon on this host: its releases, its links and its unit."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self._module = module
+        self._check = module.check_mode
+        self._config: str = module.params["config"]
+        self._timeout: int = module.params["timeout"]
+        self._releases = Releases(module.params["root"])
+        self._history = History(module, [self._config, *module.params["files"]])
+        self._links = {
+            os.path.join(module.params["root"], LAUNCHER): f"current/{LAUNCHER}",
+            COMMAND_PATH: os.path.join(module.params["root"], "current", COMMAND),
+        }
+
+    def state(self) -> Dict[str, Any]:
+        """What is there now, as the module returns and compares it."""
+        unit = systemd.find(self._module, UNIT)
+        return {
+            "current": self._releases.current(),
+            "releases": self._releases.names(),
+            "links": sorted(path for path, target in self._links.items() if _points_to(path, target)),
+            "active": bool(unit and unit.active),
+            "enabled": bool(unit and unit.enabled),
+        }
+
+    def stage(self, name: str, files: Files) -> bool:
+        """Have the release on the disk, not in force. Returns whether it was missing or had been altered."""
+        former, unit = self._releases.current(), systemd.find(self._module, UNIT)
+        if not self._check and former and unit and unit.active and not unit.outdated(self._reads()):
+            self._history.keep(former)
+        if self._releases.is_whole(name, files):
+            return False
+        if not self._check:
+            self._releases.install(name, files)
+        return True
+
+    def present(self, name: str, files: Files, restart: bool) -> bool:
+        """Have the release in force, healthy, and started with the host. Returns whether anything changed.
+
+        Ends the module on failure.
+        """
+        former = self._releases.current()
+        altered = self.stage(name, files)
+        unit = systemd.find(self._module, UNIT)
+        needed = altered or restart or former != name or not (unit and unit.active) or unit.outdated(self._reads())
+        disabled = not (unit and unit.enabled)
+        unlinked = [path for path, target in self._links.items() if not _points_to(path, target)]
+        if not self._check:
+            if needed:
+                self._move_state_or_stay(name, former)
+            if former != name:
+                self._releases.activate(name)
+            for path in unlinked:
+                self._releases.link(path, self._links[path])
+            if disabled:
+                self._systemctl("enable", "--quiet")
+            if needed:
+                self._restart_or_go_back(name, former)
+            self._history.keep(name, behind=former)
+            self._releases.prune(self._history.names())
+        return bool(needed or disabled or unlinked)
+
+    def previous(self) -> Tuple[bool, str]:
+        """Have the release in force that was before the last one, with its configuration. Returns whether anything
+        changed, and its name. Ends the module on failure."""
+        former = self._releases.current()
+        names = [name for name in self._history.names() if name in self._releases.names()]
+        if not former or len(names) < 2:
+            raise KeaError("There is no earlier release of the lease monitor to go back to")
+        name = names[-2]
+        if name == former:
+            return False, name
+        self._refuse_other_source(name, former)
+        if not self._check:
+            self._history.keep(former)
+            self._move_state_or_stay(name, former)
+            self._history.put_back(name)
+            self._releases.activate(name)
+            self._restart_or_go_back(name, former)
+        return True, name
+
+    def absent(self) -> bool:
+        """Have no release and no link. The configuration, the state and what the daemon wrote stay."""
+        links = [path for path, target in self._links.items() if _points_to(path, target)]
+        found = bool(links or self._releases.names() or self._releases.current())
+        if found and not self._check:
+            self._systemctl("disable", "--now", "--quiet")
+            for path in links:
+                os.remove(path)
+            self._releases.remove_all()
+        return found
+
+    def _move_state_or_stay(self, name: str, former: str | None) -> None:
+        problem = self._move_state(former, name)
+        if not problem:
+            return
+        again = self._restart() if former else "There is no other release"
+        outcome = (
+            f"Release {former} stays in force" + (f", but: {again}" if again else " and healthy") if former else again
+        )
+        self._module.fail_json(
+            msg=f"Release {name} of the lease monitor cannot have its state: {problem}. {outcome}.",
+            monitor=self.state(),
+        )
+
+    def _move_state(self, source: str | None, target: str) -> str:
+        """Have the schema of the state that a release needs. Returns what is wrong, or nothing.
+
+        The newer one of two releases knows both schemas, so it does that in either direction.
+        """
+        has, needs = self._releases.schema(source) if source else "", self._releases.schema(target)
+        if source and has > needs:
+            knows, step = source, ["downgrade", "--yes", "--to", needs]
+        elif needs > FIRST_SCHEMA:
+            knows, step = target, ["upgrade", "--yes"]
+        else:
+            return ""
+        if source and has != needs:
+            self._systemctl("stop")
+        command = os.path.join(self._releases.path(knows), COMMAND)
+        code, out, err = self._module.run_command([command, "db", *step, "--config", self._config])
+        return "" if code == 0 else (err.strip() or out.strip() or f"it ended with {code}").splitlines()[-1]
+
+    def _reads(self) -> List[str]:
+        return [self._config, *self._module.params["files"], os.path.join(self._releases.root, "current")]
+
+    def _refuse_other_source(self, name: str, former: str) -> None:
+        """It would follow leases that are there no more."""
+        with self._history.candidate(name) as config:
+            wanted, refusal = self._source(name, config)
+        found, _broken = self._source(former, self._config)
+        if not wanted:
+            self._module.fail_json(msg=f"Release {name} of the lease monitor refuses what it was run with: {refusal}")
+        if found and wanted != found:
+            self._module.fail_json(
+                msg=f"Release {name} of the lease monitor was in force with {wanted}, and now Kea's leases come from "
+                f"{found}. Nothing was changed. Deploy the mode of that time first, or go back to polling"
+            )
+
+    def _source(self, name: str, config: str) -> Tuple[str, str]:
+        """What a release says that it reads with a configuration, or why it refuses that."""
+        command = [os.path.join(self._releases.path(name), COMMAND), "check-config", "--config", config]
+        _code, out, err = self._module.run_command(command)
+        source = SOURCE.search(out)
+        return (source.group() if source else "", (err or out).strip())
+
+    def _restart_or_go_back(self, name: str, former: str | None) -> None:
+        problem = self._restart()
+        if not problem:
+            return
+        journal = self._journal()
+        self._module.fail_json(
+            msg=f"Release {name} of the lease monitor is not healthy: {problem}. {self._go_back(name, former)}.",
+            journal=journal,
+            monitor=self.state(),
+        )
+
+    def _go_back(self, name: str, former: str | None) -> str:
+        """To the former release and to what it was run with. Returns how that ended."""
+        if former is None:
+            self._systemctl("disable", "--now", "--quiet")
+            return "There is no other release to go back to; it was stopped"
+        stuck = self._move_state(name, former) if former != name else ""
+        altered = self._history.put_back(former)
+        if former == name and not altered:
+            return "There is no other release to go back to"
+        self._releases.activate(former)
+        again = self._restart() or stuck
+        what = f"Release {former}" if former != name else "Its former configuration"
+        return f"{what} is in force again" + (f", but: {again}" if again else " and healthy")
+
+    def _restart(self) -> str:
+        """Restart the unit and wait for its health. Returns what is wrong, or nothing."""
+        deadline = time.monotonic() + self._timeout
+        self._module.run_command(["systemctl", "daemon-reload"])
+        self._systemctl("reset-failed", "--quiet")
+        # The unit is Type=notify: this returns when the daemon says that it is ready, or has failed.
+        if self._systemctl("restart"):
+            return f"{UNIT} did not start"
+        while True:
+            code, out, err = self._module.run_command(
+                ["runuser", "-u", USER, "--", COMMAND_PATH, "check", "--config", self._config]
+            )
+            if code == 0:
+                return ""
+            if time.monotonic() > deadline:
+                return (out.strip() or err.strip() or f"check ended with {code}").splitlines()[-1]
+            time.sleep(0.5)
+
+    def _systemctl(self, *words: str) -> int:
+        code: int = self._module.run_command(["systemctl", *words, UNIT])[0]
+        return code
+
+    def _journal(self) -> List[str]:
+        command = ["journalctl", "--unit", UNIT, "--lines", str(JOURNAL_LINES), "--no-pager", "--output", "cat"]
+        lines: List[str] = self._module.run_command(command)[1].splitlines()
+        return lines
+
+
+def _points_to(path: str, target: str) -> bool:
+    return os.path.islink(path) and os.readlink(path) == target

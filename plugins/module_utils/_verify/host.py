@@ -1,0 +1,162 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: reads what kea_info does not: the monitor's own words, modes of secrets, drift from the manifest."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import pwd
+import stat
+import time
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
+
+from .. import _info
+from .._manifest import record
+from .._manifest import rollback
+from .._config.document import Document
+from .._config.syntax import KeaJsonError, secrets_in, value_of
+from .._manifest.document import Manifest, ManifestError
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+MONITOR = "/usr/local/bin/kea-lease-monitor"
+OWNERS = ("root", "_kea", "kea-lease-monitor", "postgres")
+TIMEOUT = "20"
+"""Seconds that the monitor's commands have."""
+
+
+class Secret(NamedTuple):
+    """Files, by a pattern, and the most that their mode may allow."""
+
+    pattern: str
+    mode: int
+    is_kea_config: bool = False
+    """Secret only if there is a password in it."""
+
+
+SECRETS = (
+    Secret("/etc/kea/*.conf*", 0o640, is_kea_config=True),
+    Secret("/etc/kea/tls/*/key.pem", 0o640),
+    Secret("/etc/kea-lease-monitor/config.yml", 0o640),
+    Secret("/etc/kea-lease-monitor/db-password", 0o640),
+    Secret("/etc/kea-lease-monitor/tls/*/key.pem", 0o640),
+    Secret("/etc/postgresql/baremetal-kea-tls/*/key.pem", 0o640),
+    Secret("/var/lib/baremetal-kea/manifest.json", 0o600),
+    Secret("/var/lib/baremetal-kea/files", 0o700),
+    Secret("/var/lib/kea-lease-monitor", 0o750),
+    Secret("/var/lib/kea/dumps", 0o700),
+)
+"""As the roles and modules of this collection make them."""
+
+
+def read(module: AnsibleModule, path: str) -> Dict[str, Any]:
+    """All facts of this host for _kea_verify but those of the database."""
+    lfc = _info.lfc(module, path)
+    config = _info.config(path)
+    monitor = _info.monitor(module)
+    return {
+        "now": time.time(),
+        "server": _info.server(module, path),
+        "config": config,
+        "move": _info.move(),
+        "monitor": monitor,
+        "monitor_check": _check(module) if monitor["unit"] else None,
+        "monitor_status": _status(module) if monitor["unit"] else None,
+        "lease_file_age": _age((config["lease_database"] or {}).get("name") or "/var/lib/kea/kea-leases4.csv"),
+        "lfc": lfc,
+        "lfc_service": _last_run(module, lfc),
+        "secrets": [found for secret in SECRETS for found in find(secret)],
+        "manifest": _manifest(module),
+    }
+
+
+def _check(module: AnsibleModule) -> Dict[str, Any]:
+    code, out, err = module.run_command(["timeout", TIMEOUT, MONITOR, "check"])
+    said = (out.strip() or err.strip()).splitlines()
+    return {"code": code, "said": said[-1] if said else f"kea-lease-monitor check ended with {code}"}
+
+
+def _status(module: AnsibleModule) -> List[Dict[str, Any]]:
+    """Empty where it cannot be had; C(check) then says why."""
+    code, out, _err = module.run_command(["timeout", TIMEOUT, MONITOR, "status", "--json"])
+    try:
+        found: List[Dict[str, Any]] = json.loads(out) if code == 0 else []
+    except ValueError:
+        return []
+    return found
+
+
+def _last_run(module: AnsibleModule, lfc: Dict[str, Any]) -> Dict[str, Any]:
+    """What systemd says of the clean-up: the C(result) of the last one, and when the timer last went off (0: never)."""
+    found = {"result": "success", "triggered": 0.0}
+    for kind, name in (("service", "Result"), ("timer", "LastTriggerUSec")):
+        if lfc[kind]:
+            words = ["systemctl", "show", "--timestamp=unix", f"--property={name}", "--value", lfc[kind]["name"]]
+            _code, out, _err = module.run_command(words)
+            if kind == "service":
+                found["result"] = out.strip()
+            elif out.startswith("@"):
+                found["triggered"] = float(out.strip()[1:])
+    return found
+
+
+def find(secret: Secret) -> List[Dict[str, str]]:
+    """Each file of that pattern with its C(problem), empty for none, and what to do about it (C(todo))."""
+    return [judged for path in sorted(glob.glob(secret.pattern)) for judged in _judge(secret, path)]
+
+
+def _judge(secret: Secret, path: str) -> List[Dict[str, str]]:
+    """The file and its C(problem), if any; nothing for one that holds no secret."""
+    if secret.is_kea_config and not _has_password(path):
+        return []
+    found = os.stat(path)
+    mode, owner = stat.S_IMODE(found.st_mode), _owner(found.st_uid)
+    if mode & ~secret.mode:
+        problem = f"has mode {mode:04o}, and may have {secret.mode:04o} at most"
+        return [{"path": path, "problem": problem, "todo": f"chmod {mode & secret.mode:04o} {path}"}]
+    if owner not in OWNERS:
+        return [{"path": path, "problem": f"belongs to {owner}", "todo": f"find out why; chown root {path}"}]
+    return [{"path": path, "problem": "", "todo": ""}]
+
+
+def _has_password(path: str) -> bool:
+    """Of a file that is no configuration, nobody knows."""
+    try:
+        with open(path, "rb") as file:
+            document = Document(file.read().decode("utf-8", "surrogateescape"))
+        return any(secrets_in(value_of(document.root)))
+    except (OSError, KeaJsonError):
+        return True
+
+
+def _owner(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def _age(path: str) -> Optional[float]:
+    try:
+        return time.time() - os.stat(path).st_mtime
+    except OSError:
+        return None
+
+
+def _manifest(module: AnsibleModule) -> Dict[str, Any]:
+    """What was changed by hand since the last deployment."""
+    found: Dict[str, Any] = {"error": "", "unfinished": None, "things": 0, "changed": []}
+    try:
+        manifest = Manifest()
+        record.dismiss(module, manifest)
+        if not manifest.exists:
+            raise ManifestError("nothing was deployed here yet, as far as the manifest knows")
+        found.update(unfinished=manifest.unfinished, things=len(manifest.entries))
+        found["changed"] = [one["key"] for one in rollback.drift(module, manifest)]
+    except ManifestError as error:
+        found["error"] = str(error)
+    return found

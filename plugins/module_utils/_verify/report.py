@@ -1,0 +1,61 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: whether a host is what it should be: what was read of it, judged. Nothing is read here."""
+
+from __future__ import annotations
+
+from typing import List, Sequence
+
+from . import database as verify_database
+from . import monitor as verify_monitor
+from . import server as verify_server
+from .finding import (
+    OK,
+    SEVERITIES,
+    Expected,
+    Facts,
+    Finding,
+)
+
+_LOOKS = (
+    verify_server.server,
+    verify_server.version,
+    verify_server.configuration,
+    verify_database.database,
+    verify_database.trigger,
+    verify_database.events,
+    verify_database.tls,
+    verify_monitor.monitor,
+    verify_monitor.subscriptions,
+    verify_monitor.reservation_files,
+    verify_monitor.probe,
+    verify_monitor.timer,
+    verify_server.secrets,
+    verify_server.drift,
+)
+"""In the order in which a lease travels."""
+
+
+def judge(facts: Facts, expected: Expected) -> List[Finding]:
+    """All findings, the worst first."""
+    found = [finding for look in _LOOKS for finding in look(facts, expected)]
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding.verdict))
+
+
+def worst(findings: Sequence[Finding]) -> str:
+    """The worst verdict of all."""
+    found: str = min((finding.verdict for finding in findings), key=SEVERITIES.index, default=OK)
+    return found
+
+
+def report(findings: Sequence[Finding]) -> List[str]:
+    """A table for a person: a line for each finding, and below those that are not well what to do."""
+    counts = [f"{sum(one.verdict == verdict for one in findings)} {verdict}" for verdict in SEVERITIES]
+    width = max((len(one.name) for one in findings), default=0)
+    lines = [", ".join(counts)]
+    for one in findings:
+        lines.append(f"{one.verdict.upper() if one.verdict != OK else OK:5}  {one.name:{width}}  {one.seen}")
+        if one.todo:
+            lines.append(f"{'':5}  {'':{width}}  -> {one.todo}")
+    return lines

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: judges Kea itself, its configuration, the secrets beside it, and what somebody changed."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+from .finding import (
+    DEPLOY,
+    OK,
+    WARN,
+    WRONG,
+    Expected,
+    Facts,
+    Finding,
+    journal,
+)
+
+
+def server(facts: Facts, _expected: Expected) -> Iterator[Finding]:
+    """The unit, the control socket, and whether the server runs with what is on the disk."""
+    found = facts["server"]
+    unit = found["unit"]
+    if unit is None or found["version"] is None:
+        yield Finding("kea", WRONG, "Kea's DHCPv4 server is not installed", DEPLOY)
+        return
+    name = unit["name"]
+    if not unit["active"]:
+        yield Finding("kea", WRONG, f"{name} does not run: no client is served", journal(name))
+    elif not found["serving"]:
+        yield Finding("kea", WRONG, f"{name} runs and gives no answer at its control socket", journal(name))
+    else:
+        yield Finding("kea", OK, f"{name} serves")
+    if not unit["enabled"]:
+        yield Finding("kea at boot", WRONG, f"{name} does not start with the host", DEPLOY)
+    if found["outdated"]:
+        seen = "the configuration or the unit was changed after the server started, and is not in force"
+        yield Finding("kea in force", WARN, seen, f"if the change is meant: {DEPLOY}, which restarts Kea")
+
+
+def version(facts: Facts, _expected: Expected) -> Iterator[Finding]:
+    """Whether this collection knows what this Kea does."""
+    found, known = facts["server"]["version"], facts["server"]["capabilities"]
+    if found is None:
+        return
+    if known is None:
+        yield Finding("version", WRONG, f"Kea {found} is none that this collection supports", "upgrade Kea")
+    elif known["schema"] is None:
+        todo = "look for a newer release of baremetal.kea"
+        yield Finding("version", WARN, f"Kea {found} is newer than all that this collection knows", todo)
+    else:
+        yield Finding("version", OK, f"Kea {found}")
+
+
+def configuration(facts: Facts, expected: Expected) -> Iterator[Finding]:
+    """Where Kea keeps leases and reservations, and whether a move between them was interrupted."""
+    config, move = facts["config"], facts["move"]
+    if config["error"]:
+        yield Finding("configuration", WRONG, f"{config['path']}: {config['error']}", DEPLOY)
+        return
+    leases = (config["lease_database"] or {}).get("type", "memfile")
+    hosts = [entry.get("type") for entry in config["hosts_databases"] or [] if isinstance(entry, dict)]
+    reservations = "postgresql" if "postgresql" in hosts else "files"
+    seen = f"leases in {leases}, reservations in {reservations}"
+    wanted = f"leases in {expected.leases}, reservations in {expected.reservations}"
+    if seen == wanted:
+        yield Finding("configuration", OK, seen)
+    else:
+        yield Finding("configuration", WRONG, f"{seen}; the variables say {wanted}", DEPLOY)
+    if move["unfinished"] or move["error"]:
+        seen = move["error"] or "a move of the leases was interrupted"
+        yield Finding("move", WRONG, seen, f"{DEPLOY}: it ends the move")
+
+
+def secrets(facts: Facts, _expected: Expected) -> Iterator[Finding]:
+    """Files that must be closed to others."""
+    open_ones = [one for one in facts["secrets"] if one["problem"]]
+    for one in open_ones:
+        yield Finding("secrets", WRONG, f"{one['path']} {one['problem']}", one["todo"])
+    if not open_ones:
+        yield Finding("secrets", OK, f"{len(facts['secrets'])} files are closed to all others")
+
+
+def drift(facts: Facts, _expected: Expected) -> Iterator[Finding]:
+    """What a person changed since the last deployment, or what a deployment left unfinished."""
+    manifest = facts["manifest"]
+    if manifest["error"]:
+        yield Finding("drift", WRONG, manifest["error"], DEPLOY)
+        return
+    if manifest["unfinished"]:
+        yield Finding("drift", WRONG, "a deployment began and did not come to its end", f"{DEPLOY} again")
+        return
+    for key in manifest["changed"]:
+        todo = f"{DEPLOY} --check --diff: it shows what was changed; without --check it puts that back"
+        yield Finding("drift", WRONG, f"{key.replace(':', ' ', 1)} was changed since the deployment", todo)
+    if not manifest["changed"]:
+        yield Finding("drift", OK, f"{manifest['things']} things are as the deployment made them")
