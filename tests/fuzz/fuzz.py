@@ -28,8 +28,9 @@ sys.path[:0] = [str(ROOT / "roles" / "kea_lease_monitor" / "files")]
 
 from kea_lease_monitor import position, settings
 from kea_lease_monitor.errors import ConfigurationError, PositionLostError
-from kea_lease_monitor.kea import changes, csv, lease_sql
+from kea_lease_monitor.kea import changes, csv
 from kea_lease_monitor.kea.host_list import HostList
+from kea_lease_monitor.kea.sql import leases
 
 HANG = 10
 """Seconds for a thousand inputs, which take a tenth of one."""
@@ -143,7 +144,7 @@ def event_row(chance: random.Random) -> bool:
     address = chance.choice((chance.randrange(2**32), number(chance) or 0, "10.0.0.1", "2001:db8::1"))
     begin = (chance.randrange(2**63), 1, 1.7e9, chance.choice("IUDX"), address)
     row = (*begin, *identifiers[0], *times[0], text(chance), *identifiers[1], *times[1])
-    assert lease_sql.event_of(row).lease.address
+    assert leases.event_of(row).lease.address
     return True
 
 

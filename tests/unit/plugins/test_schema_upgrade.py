@@ -14,7 +14,7 @@ from typing import Iterator
 import pytest
 from kea_lease_monitor.database import Link, Settings
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sinks.reservation import ReservationSink
+from kea_lease_monitor.sinks.reservations.database import ReservationSink
 from postgres_helpers import KEA, KEA_SCHEMA, Cluster, Database, image_of
 from runtime.builders import event
 from test_lease_notify6 import INSERT

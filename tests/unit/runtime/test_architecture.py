@@ -9,8 +9,8 @@ import ast
 from pathlib import Path
 from typing import Iterator
 
-from kea_lease_monitor.sinks import SINKS
-from kea_lease_monitor.sources import SOURCES
+from kea_lease_monitor.sinks.registry import SINKS
+from kea_lease_monitor.sources.registry import SOURCES
 
 from runtime import test_events, test_exec, test_memfile, test_polling, test_sinks
 from runtime.contracts import SinkContract, SourceContract
@@ -54,13 +54,13 @@ def _where(text: str) -> list[str]:
 
 def test_only_kea_knows_kea() -> None:
     assert _where("4294967295") == ["kea/lifetime.py"]
-    assert _where("INTO hosts") == ["kea/host6_sql.py", "kea/host_sql.py"]
+    assert _where("INTO hosts") == ["kea/sql/hosts4.py", "kea/sql/hosts6.py"]
     for text in ("lease4", "lease6", "ipv6_reservations", "FROM hosts", "FROM pg_locks"):
         assert [place for place in _where(f"{text} ") if not place.startswith("kea/")] == [], text
 
 
 def test_nobody_sleeps_but_the_program_that_waits_for_kea() -> None:
-    assert _where("time.sleep") == ["cli.py"]
+    assert _where("time.sleep") == ["commands/cli.py"]
 
 
 def test_everything_is_caught_only_around_what_others_wrote() -> None:

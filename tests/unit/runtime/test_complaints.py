@@ -22,8 +22,8 @@ from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.pipeline import Pipeline, Subscription
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sources.events import EventsSource, Options
-from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.sources.events.source import EventsSource, Options
+from kea_lease_monitor.state.location import Place
 from kea_lease_monitor.subscriptions import Match
 
 from runtime.contracts import drained

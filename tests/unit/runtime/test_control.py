@@ -15,7 +15,7 @@ from typing import Any, Callable, Iterator
 import pytest
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.control import Apply, command
-from kea_lease_monitor.sinks.reservation_file import Options, ReservationFileSink
+from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
 
 from runtime.builders import HEADER, event
 from runtime.test_daemon import until

@@ -19,7 +19,7 @@ from kea_lease_monitor.app import create_state
 from kea_lease_monitor.database import Link, lock_key
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.pipeline import Pipeline, Subscription
-from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.location import Place
 from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.subscriptions import Match
 

@@ -17,14 +17,14 @@ from kea_lease_monitor import database, metrics
 from kea_lease_monitor import position as positions
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import PositionLostError, TemporaryError
-from kea_lease_monitor.kea import lease_sql
 from kea_lease_monitor.kea.lifetime import INFINITE
+from kea_lease_monitor.kea.sql import leases
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.position import EventPosition, Snapshot
 from kea_lease_monitor.prepared import Prepared
-from kea_lease_monitor.sources import upkeep
-from kea_lease_monitor.sources.events import EventsSource, Options
-from kea_lease_monitor.sources.upkeep import RETENTION
+from kea_lease_monitor.sources.events import upkeep
+from kea_lease_monitor.sources.events.source import EventsSource, Options
+from kea_lease_monitor.sources.events.upkeep import RETENTION
 
 from runtime.builders import Time
 from runtime.contracts import SourceContract, drained
@@ -113,7 +113,7 @@ def test_a_scan_uses_indexes_though_nobody_analyzed_the_table(kea: Kea, family: 
     )
     with kea.connection.cursor() as cursor:
         after = {4: "0.0.0.5", 6: "2001:db8::5"}[family]
-        statement = f"{lease_sql.IN_PORTIONS} EXPLAIN {lease_sql.SCAN[family]}"
+        statement = f"{leases.IN_PORTIONS} EXPLAIN {leases.SCAN[family]}"
         cursor.execute(statement, {"address": after, "limit": 1000, "infinite": INFINITE})
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Seq Scan" not in plan, plan
@@ -608,9 +608,9 @@ def test_the_read_follows_the_primary_key_though_nobody_analyzed_the_table(
     )
     place = {"xmax": "5000", "xip": "{4980}", "target": "21000:21000:", "xid": "0", "id": 0}
     values = {**place, "limit": 10, "families": [4]}
-    statement = Prepared("explained", lease_sql.events([4]).replace("{schema}", "kea_events"), lease_sql.IN_PORTIONS)
+    statement = Prepared("explained", leases.events([4]).replace("{schema}", "kea_events"), leases.IN_PORTIONS)
     with link().session() as session:
-        assert len(lease_sql.events_of(statement.rows(session, values))[2]) == 10
+        assert len(leases.events_of(statement.rows(session, values))[2]) == 10
         plain = session.rows
         monkeypatch.setattr(
             session, "rows", lambda text, given: plain(text.replace("EXECUTE", "EXPLAIN (ANALYZE) EXECUTE"), given)

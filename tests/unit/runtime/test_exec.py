@@ -18,7 +18,7 @@ from kea_lease_monitor.batch import Delivery, Pending, Reason
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import ConfigurationError, TemporaryError
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sinks.exec import ExecSink, Options
+from kea_lease_monitor.sinks.command import ExecSink, Options
 
 from runtime.builders import event
 from runtime.contracts import SinkContract, delivered

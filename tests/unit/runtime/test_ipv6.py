@@ -10,14 +10,15 @@ from typing import Any, Callable, Iterator
 import pytest
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import PositionLostError, TemporaryError
-from kea_lease_monitor.kea import host6_sql, reservations
+from kea_lease_monitor.kea import reservations
+from kea_lease_monitor.kea.sql import hosts6
 from kea_lease_monitor.lease import LeaseEvent, LeaseState
 from kea_lease_monitor.position import EventPosition
-from kea_lease_monitor.sinks.reservation import ReservationSink
-from kea_lease_monitor.sources.events import EventsSource
+from kea_lease_monitor.sinks.reservations.database import ReservationSink
+from kea_lease_monitor.sources.events.source import EventsSource
+from kea_lease_monitor.sources.events.upkeep import Options
 from kea_lease_monitor.sources.polling import Options as PollingOptions
 from kea_lease_monitor.sources.polling import PollingSource
-from kea_lease_monitor.sources.upkeep import Options
 
 from runtime import test_events
 from runtime.builders import Time, event
@@ -387,7 +388,7 @@ def test_without_the_right_to_reserve_them_they_are_passed_over_unless_asked_for
 
 def test_a_schema_upgrade_meanwhile_is_one_more_attempt(kea: Kea, sink: ReservationSink) -> None:
     sink.deliver([six(1)])
-    [(kind, _may)] = kea.rows(host6_sql.CAPABLE)
+    [(kind, _may)] = kea.rows(hosts6.CAPABLE)
     other = "inet" if kind != "inet" else "varchar(39)"
     kea.rows(
         f"ALTER TABLE ipv6_reservations ALTER COLUMN address TYPE {other}"
@@ -403,14 +404,14 @@ def test_the_judgement_and_a_scan_use_indexes(kea: Kea) -> None:
         "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_id)"
         " SELECT decode(lpad(to_hex(n), 8, '0'), 'hex'), 1, 1 FROM generate_series(1, 20000) AS n"
     )
-    [(kind, _may)] = kea.rows(host6_sql.CAPABLE)
+    [(kind, _may)] = kea.rows(hosts6.CAPABLE)
     kea.rows(
         "INSERT INTO ipv6_reservations (address, host_id)"
         f" SELECT host('2001:db8::'::inet + host_id)::{kind}, host_id FROM hosts"
     )
     kea.rows("ANALYZE hosts; ANALYZE ipv6_reservations")
     with kea.connection.cursor() as cursor:
-        cursor.execute("EXPLAIN " + host6_sql.reserve(kind), reservations.parameters6([six(1), six(2)]))
+        cursor.execute("EXPLAIN " + hosts6.reserve(kind), reservations.parameters6([six(1), six(2)]))
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Seq Scan on hosts" not in plan, plan
     assert "Seq Scan on ipv6_reservations" not in plan, plan

@@ -19,9 +19,11 @@ from kea_lease_monitor import metrics
 from kea_lease_monitor.errors import PositionLostError, TemporaryError
 from kea_lease_monitor.kea import lease_files
 from kea_lease_monitor.lease import EventKind, Lease
-from kea_lease_monitor.sources import leases, ledger, memfile
-from kea_lease_monitor.sources.memfile import MemfileSource
-from kea_lease_monitor.sources.tail import Tail
+from kea_lease_monitor.sources import ledger
+from kea_lease_monitor.sources.memfile import present as leases
+from kea_lease_monitor.sources.memfile import source as memfile
+from kea_lease_monitor.sources.memfile.source import MemfileSource
+from kea_lease_monitor.sources.memfile.tail import Tail
 
 from runtime.builders import HEADER, NOW, Time, row
 from runtime.contracts import SourceContract, drained

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.lease import EventKind, Lease
-from kea_lease_monitor.sources.memfile import MemfileSource
+from kea_lease_monitor.sources.memfile.source import MemfileSource
 
 from runtime.builders import HEADER, NOW, Time
 from runtime.test_memfile import everything, run_lfc

@@ -20,7 +20,7 @@ from kea_lease_monitor.position import FilePosition, Position
 from kea_lease_monitor.replay import Replay
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sources.base import Source
-from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.location import Place
 from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.subscriptions import Match
 

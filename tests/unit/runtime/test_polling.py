@@ -8,7 +8,7 @@ import pytest
 from kea_lease_monitor import position as positions
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import PositionLostError, TemporaryError
-from kea_lease_monitor.kea import lease_sql
+from kea_lease_monitor.kea.sql import leases
 from kea_lease_monitor.position import PollPosition, Snapshot
 from kea_lease_monitor.sources.polling import Options, PollingSource
 
@@ -110,7 +110,7 @@ def test_the_number_of_a_transaction_is_made_whole_from_its_32_bits(kea: Kea) ->
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
     [(xmin,)] = kea.rows("SELECT xmin::text::bigint FROM lease4")
     later = f"(2^32)::bigint + {xmin + 2000}"
-    statement = lease_sql.POLL[4].replace("pg_snapshot_xmax(pg_current_snapshot())::text::bigint", later)
+    statement = leases.POLL[4].replace("pg_snapshot_xmax(pg_current_snapshot())::text::bigint", later)
     for seen, count in ((2**32 + xmin, 1), (2**32 + xmin + 1, 0)):
         values = {"address": "9.255.255.255", "everything": False, "xmax": seen, "xip": [], "limit": 9}
         with kea.connection.cursor() as cursor:

@@ -10,7 +10,7 @@ from typing import Iterator
 
 import pytest
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.sources.memfile import MemfileSource
+from kea_lease_monitor.sources.memfile.source import MemfileSource
 
 from runtime.builders import HEADER, Time, row
 from runtime.test_memfile import Files

@@ -20,8 +20,8 @@ from kea_lease_monitor import document, settings
 from kea_lease_monitor.errors import ConfigurationError
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sources import SOURCES
-from kea_lease_monitor.state.place import DEFAULT_PATH
+from kea_lease_monitor.sources.registry import SOURCES
+from kea_lease_monitor.state.location import DEFAULT_PATH
 from kea_lease_monitor.subscriptions import Match
 
 from runtime.builders import event

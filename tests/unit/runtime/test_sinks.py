@@ -20,12 +20,13 @@ from kea_lease_monitor import files, metrics
 from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, RefusedError, TemporaryError
-from kea_lease_monitor.kea import host_sql, reservations
+from kea_lease_monitor.kea import reservations
+from kea_lease_monitor.kea.sql import hosts4
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.discovery import DiscoverySink, Options, identity, text
-from kea_lease_monitor.sinks.reservation import ReservationSink
-from kea_lease_monitor.sinks.reservation_file import Options as FileOptions
-from kea_lease_monitor.sinks.reservation_file import ReservationFileSink, Site
+from kea_lease_monitor.sinks.reservations.database import ReservationSink
+from kea_lease_monitor.sinks.reservations.file import Options as FileOptions
+from kea_lease_monitor.sinks.reservations.file import ReservationFileSink, Site
 
 from runtime.builders import event
 from runtime.contracts import KeepingContract, ReservationContract
@@ -172,7 +173,7 @@ class TestReservation(ReservationContract):
         )
         kea.rows("ANALYZE hosts")
         with kea.connection.cursor() as cursor:
-            cursor.execute("EXPLAIN " + host_sql.RESERVE, reservations.parameters([event(1), event(2)]))
+            cursor.execute("EXPLAIN " + hosts4.RESERVE, reservations.parameters([event(1), event(2)]))
             plan = "\n".join(line for (line,) in cursor.fetchall())
         assert "Seq Scan on hosts" not in plan, plan
 

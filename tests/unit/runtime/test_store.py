@@ -23,7 +23,7 @@ from kea_lease_monitor.app import create_state, open_state
 from kea_lease_monitor.errors import SchemaError, TemporaryError
 from kea_lease_monitor.state import migrate, schema
 from kea_lease_monitor.state.engine import open_engine
-from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.location import Place
 from kea_lease_monitor.state.records import Bookmark, Heartbeat, Settlement
 from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.state.tables import METADATA
@@ -369,7 +369,7 @@ def test_a_state_that_cannot_be_made_is_waited_for(tmp_path: Path) -> None:
 def test_the_daemon_never_loads_what_makes_the_state(tmp_path: Path) -> None:
     """10 MiB for its whole life."""
     program = (
-        "import sys; from kea_lease_monitor.app import open_state; from kea_lease_monitor.state.place import Place;"
+        "import sys; from kea_lease_monitor.app import open_state; from kea_lease_monitor.state.location import Place;"
         "open_state(Place(sys.argv[1])).bookmarks(); sys.exit('alembic' in sys.modules)"
     )
     environment = {**os.environ, "PYTHONPATH": str(RUNTIME)}

@@ -18,7 +18,7 @@ from authority import Authority
 from kea_lease_monitor import settings
 from kea_lease_monitor.app import create_state
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.location import Place
 from kea_lease_monitor.state.records import Bookmark
 from kea_lease_monitor.state.store import Store
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from kea_lease_monitor.sources.watch import Watch
+from kea_lease_monitor.sources.memfile.watch import Watch
 
 from runtime.world import RUNTIME
 
@@ -94,7 +94,7 @@ EXHAUSTED = """
 import os, sys
 from pathlib import Path
 from kea_lease_monitor import telemetry
-from kea_lease_monitor.sources.watch import Watch
+from kea_lease_monitor.sources.memfile.watch import Watch
 
 limit = Path("/proc/sys/user/max_inotify_watches")
 before = limit.read_text()

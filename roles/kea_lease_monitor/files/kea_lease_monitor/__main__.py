@@ -7,6 +7,6 @@ from __future__ import annotations
 
 import sys
 
-from kea_lease_monitor.cli import main
+from kea_lease_monitor.commands.cli import main
 
 sys.exit(main())

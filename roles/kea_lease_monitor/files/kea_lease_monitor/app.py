@@ -18,37 +18,38 @@ from kea_lease_monitor.errors import ConfigurationError, MonitorError, Temporary
 from kea_lease_monitor.heart import Heart
 from kea_lease_monitor.pipeline import Pipeline
 from kea_lease_monitor.settings import Choice, Flow, Settings
-from kea_lease_monitor.sinks import ORDER, SINKS, Needs
-from kea_lease_monitor.sources import SOURCES, Surroundings
+from kea_lease_monitor.sinks.registry import ORDER, SINKS, Needs
+from kea_lease_monitor.sources.registry import SOURCES, Surroundings
 from kea_lease_monitor.state import schema
-from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.location import Place
 from kea_lease_monitor.state.store import Store
 
 _STOP_WITHIN = 0.5
 """Seconds that databases get to answer once we are to stop; the batch in hand is settled with the state in between."""
 
 _CREATE = """import sys
-from kea_lease_monitor.state import migrate, place
-migrate.upgrade(place.Place(sys.argv[1]))"""
+from kea_lease_monitor.state import migrate
+from kea_lease_monitor.state import location
+migrate.upgrade(location.Place(sys.argv[1]))"""
 
 
-def create_state(place: Place) -> None:
+def create_state(location: Place) -> None:
     """Raises SchemaError when there is a newer one, TemporaryError."""
     # Alembic is 10 MiB that only this needs, once in the life of a state.
-    importlib.import_module("kea_lease_monitor.state.migrate").upgrade(place)
+    importlib.import_module("kea_lease_monitor.state.migrate").upgrade(location)
 
 
-def open_state(place: Place) -> Store:
+def open_state(location: Place) -> Store:
     """Make what is not there: an embedded database file needs no ceremony. Raises SchemaError, TemporaryError."""
-    if not place.shared and os.path.isdir(os.path.dirname(place.path)) and schema.found(place) is None:
-        _create_apart(place)
-        telemetry.state_created(place.path)
-    return Store(place)
+    if not location.shared and os.path.isdir(os.path.dirname(location.path)) and schema.found(location) is None:
+        _create_apart(location)
+        telemetry.state_created(location.path)
+    return Store(location)
 
 
-def _create_apart(place: Place) -> None:
+def _create_apart(location: Place) -> None:
     """In a process of its own, so that Alembic's memory ends with it. Raises TemporaryError."""
-    command = [sys.executable, "-c", _CREATE, place.path]
+    command = [sys.executable, "-c", _CREATE, location.path]
     environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - ourselves
     if done.returncode:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import List, Optional, Sequence, Union
 
 from kea_lease_monitor import position as positions
-from kea_lease_monitor import telemetry
+from kea_lease_monitor import refusals, telemetry
 from kea_lease_monitor.backoff import Backoff, Retry
 from kea_lease_monitor.batch import Batch, Delivery, Pending, Rejection
 from kea_lease_monitor.clock import Clock
@@ -18,7 +18,6 @@ from kea_lease_monitor.errors import MonitorError, PositionLostError, TemporaryE
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.replay import Replays, letter_text
-from kea_lease_monitor.sinks import refusals
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sources.base import Source
 from kea_lease_monitor.state.records import Bookmark, Letter, Settlement

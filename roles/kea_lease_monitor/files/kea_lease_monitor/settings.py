@@ -13,9 +13,9 @@ from typing import Any, List, Optional, Tuple
 from kea_lease_monitor import database
 from kea_lease_monitor.pipeline import Subscription
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sinks import SINKS
-from kea_lease_monitor.sources import SOURCES
-from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.sinks.registry import SINKS
+from kea_lease_monitor.sources.registry import SOURCES
+from kea_lease_monitor.state.location import Place
 from kea_lease_monitor.subscriptions import Match
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")

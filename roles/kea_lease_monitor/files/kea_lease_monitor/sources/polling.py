@@ -16,7 +16,9 @@ from kea_lease_monitor.batch import Batch
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import PositionLostError
-from kea_lease_monitor.kea import changes, identifiers, lease_sql, sql
+from kea_lease_monitor.kea import changes, identifiers
+from kea_lease_monitor.kea.sql import events as sql
+from kea_lease_monitor.kea.sql import leases
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.position import PollPosition, Position, Snapshot
 from kea_lease_monitor.section import Section
@@ -96,7 +98,7 @@ class PollingSource(Source):
         known, self._session = self._session == self._link.sessions, self._link.sessions
         if not known:
             self._system = str(session.rows(sql.IDENTITY)[0][0])
-            readable = "46" if session.rows(lease_sql.READABLE6)[0][0] else "4"
+            readable = "46" if session.rows(leases.READABLE6)[0][0] else "4"
             self._families = "".join(map(str, sorted(self._options.families))) or readable
         return known
 
@@ -124,8 +126,8 @@ class PollingSource(Source):
             whole = self._clock.monotonic() >= self._whole_due
             after = after._replace(target=target, taken_at=taken_at, whole=whole)
         families = [int(family) for family in after.families]
-        rows = self._rows(session, after, limit, lease_sql.table_behind(after.address, families))
-        end = lease_sql.end_of(rows, limit, after.address, families)
+        rows = self._rows(session, after, limit, leases.table_behind(after.address, families))
+        end = leases.end_of(rows, limit, after.address, families)
         found = self._found(after, rows, end)
         taken = sorted(found)[:limit]
         events = tuple(event for event in (self._event(key, found[key]) for key in taken) if event)
@@ -138,7 +140,7 @@ class PollingSource(Source):
         seen = after.target or after.seen
         return Batch(events, after._replace(seen=seen, target=None, address=-1, whole=False), True)
 
-    def _rows(self, session: Session, after: PollPosition, limit: int, family: int) -> List[lease_sql.Row]:
+    def _rows(self, session: Session, after: PollPosition, limit: int, family: int) -> List[leases.Row]:
         parameters = {
             "address": identifiers.of_ordinal(after.address),
             "everything": after.whole,
@@ -146,9 +148,9 @@ class PollingSource(Source):
             "xip": list(after.seen.xip),
             "limit": limit,
         }
-        return session.rows(lease_sql.POLL[family], parameters)
+        return session.rows(leases.POLL[family], parameters)
 
-    def _found(self, after: PollPosition, rows: List[lease_sql.Row], end: Optional[int]) -> Dict[str, Optional[Lease]]:
+    def _found(self, after: PollPosition, rows: List[leases.Row], end: Optional[int]) -> Dict[str, Optional[Lease]]:
         """Leases by key; None for one that was there and is gone. ``end`` is where the rows end, None for all."""
         found: Dict[str, Optional[Lease]] = {}
         for row in rows:
@@ -171,9 +173,9 @@ class PollingSource(Source):
         return LeaseEvent(changes.of_reading(trace, lease, self._clock.time()), lease, ref, None)
 
 
-def _lease(row: lease_sql.Row) -> Optional[Lease]:
+def _lease(row: leases.Row) -> Optional[Lease]:
     try:
-        return lease_sql.lease_of(row)
+        return leases.lease_of(row)
     except ValueError as error:
         telemetry.row_rejected(f"poll:{row[0]}", str(error))
         return None

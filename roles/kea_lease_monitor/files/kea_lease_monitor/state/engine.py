@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kea_lease_monitor import database
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.location import Place
 
 
 def open_engine(place: Place) -> Engine:

@@ -18,7 +18,7 @@ from kea_lease_monitor import files
 from kea_lease_monitor.errors import SchemaError
 from kea_lease_monitor.state import schema
 from kea_lease_monitor.state.engine import open_engine, translated
-from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.location import Place
 
 EMPTY = "base"
 

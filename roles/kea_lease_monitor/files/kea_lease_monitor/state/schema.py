@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from kea_lease_monitor.errors import SchemaError
 from kea_lease_monitor.state.engine import open_engine, translated
-from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.location import Place
 
 MIGRATIONS = os.path.join(os.path.dirname(__file__), "migrations")
 

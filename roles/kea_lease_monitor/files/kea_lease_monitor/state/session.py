@@ -23,7 +23,7 @@ from kea_lease_monitor.database import lock_key
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.state import schema
 from kea_lease_monitor.state.engine import open_engine, translated
-from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.location import Place
 
 
 class StateSession:

@@ -12,7 +12,7 @@ import sqlalchemy
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
-from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.location import Place
 from kea_lease_monitor.state.records import Bookmark, Heartbeat, Letter, Registration, Request, Settlement
 from kea_lease_monitor.state.session import StateSession
 from kea_lease_monitor.state.tables import BOOKMARKS, DEAD_LETTERS, HEARTBEATS, REQUESTS, SUBSCRIPTIONS

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from kea_lease_monitor.kea import mark_sql, reservations
+from kea_lease_monitor.kea import reservations
+from kea_lease_monitor.kea.sql import mark
 
-RESERVE = mark_sql.filled("""
+RESERVE = mark.filled("""
 WITH given AS MATERIALIZED (
     SELECT ordinal, decode(identifier, 'hex') AS identifier, subnet_id, address, nullif(hostname, '') AS hostname
       FROM unnest(%(identifiers)s::text[], %(subnets)s::bigint[], %(addresses)s::bigint[], %(hostnames)s::text[])
@@ -78,7 +79,7 @@ is 'again'. The database does not stop two reservations of one address (plain in
 looks. LIMIT 1 has the planner look hosts up one by one, and + 0 has it do so by the identifier and not by its type:
 else it would read all of a table that nobody has analyzed yet, for each batch or even for each lease."""
 
-EXCHANGE = mark_sql.filled("""
+EXCHANGE = mark.filled("""
 WITH given AS MATERIALIZED (
     SELECT decode(identifier, 'hex') AS identifier, subnet_id, address, nullif(hostname, '') AS hostname
       FROM unnest(%(identifiers)s::text[], %(subnets)s::bigint[], %(addresses)s::bigint[], %(hostnames)s::text[])

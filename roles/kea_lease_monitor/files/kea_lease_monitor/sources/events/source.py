@@ -14,13 +14,15 @@ from kea_lease_monitor.batch import Batch
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import PositionLostError
-from kea_lease_monitor.kea import changes, identifiers, lease_sql, lifetime, sql
+from kea_lease_monitor.kea import changes, identifiers, lifetime
+from kea_lease_monitor.kea.sql import events as sql
+from kea_lease_monitor.kea.sql import leases
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.position import EventPosition, Position, Snapshot
 from kea_lease_monitor.prepared import Prepared
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sources.base import Source
-from kea_lease_monitor.sources.upkeep import RETENTION, Options, Upkeep
+from kea_lease_monitor.sources.events.upkeep import RETENTION, Options, Upkeep
 
 _POLL = 5.0
 """Seconds between two reads when nothing woke us. With the deadline of a statement, also how a dead link is noticed."""
@@ -196,19 +198,19 @@ class EventsSource(Source):
             return Batch((), after, False)
         place = after.scanned or 0
         families = self._followed(session)
-        statement = lease_sql.IN_PORTIONS + lease_sql.SCAN[lease_sql.table_behind(place, families)]
+        statement = leases.IN_PORTIONS + leases.SCAN[leases.table_behind(place, families)]
         values = {"address": identifiers.of_ordinal(place), "limit": limit, "infinite": lifetime.INFINITE}
         rows = session.rows(statement, values)
         now = self._clock.time()
         events = []
         for row in rows:
             try:
-                lease = lease_sql.lease_of(row)
+                lease = leases.lease_of(row)
             except ValueError as error:
                 telemetry.row_rejected(f"scan:{row[0]}", str(error))
                 continue
             events.append(LeaseEvent(changes.of_reading(None, lease, now), lease, f"scan:{row[0]}", None))
-        scanned = lease_sql.end_of(rows, limit, place, families)
+        scanned = leases.end_of(rows, limit, place, families)
         return Batch(tuple(events), after._replace(scanned=scanned), False)
 
     def _followed(self, session: Session) -> Sequence[int]:
@@ -232,7 +234,7 @@ class EventsSource(Source):
                 "limit": limit,
             },
         )
-        target, taken_at, rows = lease_sql.events_of(found)
+        target, taken_at, rows = leases.events_of(found)
         if after.target is None:
             after = after._replace(target=Snapshot.parse(target), taken_at=taken_at)
         events = tuple(event for event in map(_event, rows) if event)
@@ -272,13 +274,13 @@ class EventsSource(Source):
 
 @functools.lru_cache(maxsize=None)
 def _statement(schema: str, families: Tuple[int, ...]) -> Prepared:
-    statement = lease_sql.events(families).replace("{schema}", schema)
-    return Prepared(f"events{max(families)}", statement, lease_sql.IN_PORTIONS)
+    statement = leases.events(families).replace("{schema}", schema)
+    return Prepared(f"events{max(families)}", statement, leases.IN_PORTIONS)
 
 
 def _event(row: Tuple[Any, ...]) -> Optional[LeaseEvent]:
     try:
-        return lease_sql.event_of(row)
+        return leases.event_of(row)
     except ValueError as error:
         telemetry.row_rejected(f"{row[0]}.{row[1]}", str(error))
         return None

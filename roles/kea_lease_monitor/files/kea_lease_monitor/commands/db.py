@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict
 
 from kea_lease_monitor.errors import ConfigurationError, SchemaError
 from kea_lease_monitor.state import migrate, schema
-from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.location import Place
 
 COMMANDS = ("init", "upgrade", "downgrade", "version")
 

@@ -6,7 +6,7 @@ and one in ``ipv6_reservations`` for each of its addresses."""
 
 from __future__ import annotations
 
-from kea_lease_monitor.kea import mark_sql
+from kea_lease_monitor.kea.sql import mark
 
 CAPABLE = """
 SELECT (SELECT format_type(atttypid, NULL)
@@ -18,7 +18,7 @@ SELECT (SELECT format_type(atttypid, NULL)
 """
 """The type of an address, varchar(39) up to schema 17.0 and inet from 18.0 on, and whether we may write there."""
 
-_RESERVE = mark_sql.filled("""
+_RESERVE = mark.filled("""
 WITH given AS MATERIALIZED (
     SELECT ordinal, decode(identifier, 'hex') AS identifier, decode(hwaddr, 'hex') AS hwaddr, iaid, subnet_id,
            address AS written, address::{type} AS address, nullif(hostname, '') AS hostname

@@ -19,7 +19,7 @@ from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
-from kea_lease_monitor.sinks.outcome import Outcome, Reserving, resolved
+from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, resolved
 
 REQUEST = ".apply-requested"
 """Its presence starts the service that has Kea read the files again."""

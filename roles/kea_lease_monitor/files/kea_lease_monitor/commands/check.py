@@ -10,7 +10,7 @@ from typing import Dict, Optional
 from kea_lease_monitor import position
 from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import PositionLostError
-from kea_lease_monitor.kea import sql
+from kea_lease_monitor.kea.sql import events
 from kea_lease_monitor.position import EventPosition
 from kea_lease_monitor.settings import Settings
 from kea_lease_monitor.state.store import Store
@@ -26,7 +26,7 @@ def undelivered(settings: Settings, store: Store) -> Optional[str]:
     link = Link(settings.database)
     try:
         with link.session() as session:
-            if not session.rows(sql.HAS_EVENTS.replace("{schema}", schema))[0][0]:
+            if not session.rows(events.HAS_EVENTS.replace("{schema}", schema))[0][0]:
                 return None
             for flow in settings.flows:
                 name = flow.subscription.name
@@ -45,5 +45,5 @@ def _waiting(session: Session, schema: str, text: str) -> str:
         return "any event"
     if not isinstance(seen, EventPosition) or position.reading_all(seen):
         return "all leases"
-    rows = session.rows(sql.WAITING.replace("{schema}", schema), {"seen": str(seen.seen)})
+    rows = session.rows(events.WAITING.replace("{schema}", schema), {"seen": str(seen.seen)})
     return f"{rows[0][0]} events" if rows[0][0] else ""

@@ -10,7 +10,8 @@ import datetime
 import json
 from typing import Any, Dict, List, Sequence
 
-from kea_lease_monitor import position, report
+from kea_lease_monitor import position
+from kea_lease_monitor.commands import status
 from kea_lease_monitor.errors import ConfigurationError, PositionLostError
 from kea_lease_monitor.replay import Replay
 from kea_lease_monitor.state.records import Letter
@@ -55,7 +56,7 @@ def letters(store: Store, options: argparse.Namespace, now: float) -> int:
     found = store.letters(options.subscription)
     if options.step == "list":
         lines = [_line(letter, now) for letter in found]
-        print(report.as_json(lines) if options.json else report.as_table(lines, _COLUMNS))
+        print(status.as_json(lines) if options.json else status.as_table(lines, _COLUMNS))
         return 0
     chosen = _chosen(found, options)
     if options.step == "drop":
@@ -83,7 +84,7 @@ def _line(letter: Letter, now: float) -> Dict[str, Any]:
     return {
         **dict.fromkeys(_COLUMNS),
         "id": letter.id,
-        "age": report.age(now - letter.recorded_at),
+        "age": status.age(now - letter.recorded_at),
         "recorded_at": letter.recorded_at,
         "subscription": letter.subscription,
         "sink": event.get("sink", ""),

@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.heart import STALE
-from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.state.location import Place
 from kea_lease_monitor.state.records import Heartbeat, Registration
 from kea_lease_monitor.state.store import Store
 

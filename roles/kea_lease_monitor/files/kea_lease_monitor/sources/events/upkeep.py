@@ -11,7 +11,7 @@ from kea_lease_monitor import telemetry
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Session
 from kea_lease_monitor.errors import PositionLostError
-from kea_lease_monitor.kea import sql
+from kea_lease_monitor.kea.sql import events
 from kea_lease_monitor.position import EventPosition
 
 _LOOK = 5.0
@@ -90,7 +90,7 @@ class Upkeep:
 
     def queue_filling(self, session: Session) -> bool:
         """Looked at anew, before we listen."""
-        self.queue_full = session.rows(sql.QUEUE_USAGE)[0][0] >= _QUEUE_LIMIT
+        self.queue_full = session.rows(events.QUEUE_USAGE)[0][0] >= _QUEUE_LIMIT
         return self.queue_full
 
     def passed(self, position: EventPosition) -> None:
@@ -104,7 +104,7 @@ class Upkeep:
             return
         self._watch_horizon(session)
         gone = self._pruned(session, str(min(self._passed.values())))
-        cut = self._ask(session, sql.CUT, rows=self._options.max_rows, age=RETENTION)
+        cut = self._ask(session, events.CUT, rows=self._options.max_rows, age=RETENTION)
         if cut:
             forced = self._pruned(session, cut[0][0])
             telemetry.pruned_unread(forced)
@@ -113,18 +113,18 @@ class Upkeep:
 
     def health(self, session: Session) -> Health:
         families = sorted(self._options.families) or [4, 6]
-        return Health(*self._ask(session, sql.HEALTH, families=families, named=bool(self._options.families))[0])
+        return Health(*self._ask(session, events.HEALTH, families=families, named=bool(self._options.families))[0])
 
     def _watch_horizon(self, session: Session) -> None:
         now = self._clock.monotonic()
-        oldest = session.rows(sql.OLDEST)
+        oldest = session.rows(events.OLDEST)
         xid, pid = oldest[0] if oldest else (None, 0)
         if xid != self._oldest[0]:
             self._oldest = (xid, now)
         telemetry.horizon_held(pid, now - self._oldest[1] if oldest else 0.0)
 
     def _pruned(self, session: Session, xmin: str) -> int:
-        rows = self._ask(session, sql.PRUNE, xmin=xmin, age=RETENTION, limit=_PRUNED_AT_ONCE)
+        rows = self._ask(session, events.PRUNE, xmin=xmin, age=RETENTION, limit=_PRUNED_AT_ONCE)
         telemetry.pruned(rows[0][0])
         return int(rows[0][0])
 

@@ -20,11 +20,11 @@ from kea_lease_monitor.kea import changes, csv, lease_files
 from kea_lease_monitor.lease import Lease, LeaseEvent
 from kea_lease_monitor.position import FilePosition, Position
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sources import leases
 from kea_lease_monitor.sources.base import Source
 from kea_lease_monitor.sources.ledger import Ledger
-from kea_lease_monitor.sources.tail import Row, Tail
-from kea_lease_monitor.sources.watch import Watch
+from kea_lease_monitor.sources.memfile import present
+from kea_lease_monitor.sources.memfile.tail import Row, Tail
+from kea_lease_monitor.sources.memfile.watch import Watch
 
 DEFAULT_PATH = "/var/lib/kea/kea-leases4.csv"
 
@@ -54,7 +54,7 @@ class MemfileSource(Source):
         self._tail: Optional[Tail] = None
         self._header: Optional[csv.Header] = None
         self._missing = False
-        self._reading: Optional[leases.Reading] = None
+        self._reading: Optional[present.Reading] = None
         self._ledger = Ledger()
         self._places: Dict[int, str] = {}
         self._behind = _EVERYTHING
@@ -129,7 +129,7 @@ class MemfileSource(Source):
         """A portion of all leases, so that nothing else waits for a million of them. Whether that was all."""
         if self._reading is None:
             self._ledger.begin()
-            self._reading = leases.Reading(self._path)
+            self._reading = present.Reading(self._path)
             if self._reading.missing:
                 self._report_missing()
                 self._stop_reading()
@@ -176,7 +176,7 @@ class MemfileSource(Source):
 
     def _rows(self, tail: Tail, after: FilePosition, limit: int) -> List[Row]:
         if self._header is None:
-            found = leases.header_of(tail)
+            found = present.header_of(tail)
             if found is None:
                 return []
             self._header = found[0]
@@ -184,7 +184,7 @@ class MemfileSource(Source):
         return tail.rows(after.offset, limit) if after.offset else tail.rows(0, limit + 1)[1:]
 
     def _event(self, tail: Tail, row: Row) -> Optional[LeaseEvent]:
-        lease = leases.parsed(tail, self._header, row) if self._header else None
+        lease = present.parsed(tail, self._header, row) if self._header else None
         if lease is None:
             return None
         key = lease.key
@@ -223,9 +223,9 @@ class MemfileSource(Source):
         """Know the leases before the position, so that the next renewal is not taken for an assignment."""
         self._stop_reading()
         self._ledger.unlearn()
-        self._reading = leases.Reading(self._path, after)
+        self._reading = present.Reading(self._path, after)
 
-    def _primed(self, reading: leases.Reading) -> bool:
+    def _primed(self, reading: present.Reading) -> bool:
         known = reading.portion(_PORTION)
         if known is not None:
             self._ledger.learn({key: changes.trace(lease) if lease else None for key, lease in known})

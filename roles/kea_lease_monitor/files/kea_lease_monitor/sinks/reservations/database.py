@@ -11,12 +11,13 @@ from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea import host6_sql, host_sql, reservations
+from kea_lease_monitor.kea import reservations
+from kea_lease_monitor.kea.sql import hosts4, hosts6
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.prepared import Prepared
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
-from kea_lease_monitor.sinks.outcome import Outcome, Reserving
+from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving
 
 
 def parse(section: Section) -> None:
@@ -27,7 +28,7 @@ def parse(section: Section) -> None:
 _ATTEMPTS = 5
 """At rows that somebody else writes at the same moment."""
 
-_RESERVE = Prepared("reserve", host_sql.RESERVE)
+_RESERVE = Prepared("reserve", hosts4.RESERVE)
 
 _LAST = 2**31 - 1
 """The greatest host_id."""
@@ -45,10 +46,10 @@ class ReservationSink(Sink):
 
     def check(self) -> None:
         with self._link.session() as session:
-            session.rows(host_sql.RESERVE, reservations.parameters(()))
+            session.rows(hosts4.RESERVE, reservations.parameters(()))
             if 6 in self._named:
                 session.rows(self._statement6(session), reservations.parameters6(()))
-            telemetry.host_ids(session.rows(host_sql.HOST_IDS, {})[0][0])
+            telemetry.host_ids(session.rows(hosts4.HOST_IDS, {})[0][0])
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         return self._reserving.deliver(events, self._families(events))
@@ -62,11 +63,11 @@ class ReservationSink(Sink):
     def _capable6(self, session: Session) -> Tuple[Optional[str], bool]:
         """The type of an IPv6 address there, and whether we may reserve one; asked once for each session."""
         if self._six[0] != self._link.sessions:
-            self._six = (self._link.sessions, *session.rows(host6_sql.CAPABLE)[0])
+            self._six = (self._link.sessions, *session.rows(hosts6.CAPABLE)[0])
         return self._six[1:]
 
     def _statement6(self, session: Session) -> str:
-        return host6_sql.reserve(self._capable6(session)[0] or "inet")
+        return hosts6.reserve(self._capable6(session)[0] or "inet")
 
     def _reserve(self, events: Sequence[LeaseEvent]) -> List[Outcome]:
         four = [event for event in events if event.lease.family == 4]
@@ -81,12 +82,12 @@ class ReservationSink(Sink):
 
     def _exchange(self, events: Sequence[LeaseEvent]) -> bool:
         with self._link.session() as session:
-            return bool(session.rows(host_sql.EXCHANGE, reservations.parameters(events)))
+            return bool(session.rows(hosts4.EXCHANGE, reservations.parameters(events)))
 
     def adopt(self, events: Sequence[LeaseEvent]) -> None:
         held = reservations.held(events)
         with self._link.session() as session:
-            for (number,) in session.rows(host_sql.ADOPT, reservations.parameters(held)):
+            for (number,) in session.rows(hosts4.ADOPT, reservations.parameters(held)):
                 telemetry.reservation_adopted(held[number - 1].lease)
 
     def close(self) -> None:

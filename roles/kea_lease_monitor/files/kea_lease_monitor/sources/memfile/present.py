@@ -14,7 +14,7 @@ from kea_lease_monitor.kea import csv, lease_files
 from kea_lease_monitor.lease import Lease
 from kea_lease_monitor.position import FilePosition
 from kea_lease_monitor.sources.ledger import Known
-from kea_lease_monitor.sources.tail import Row, Tail
+from kea_lease_monitor.sources.memfile.tail import Row, Tail
 
 
 def header_of(tail: Tail) -> Optional[Tuple[csv.Header, int]]:

@@ -13,15 +13,17 @@ import sys
 import time
 from typing import Any, Dict, List, Optional
 
-from kea_lease_monitor import __version__, backlog, document, report, requests, settings, telemetry
+from kea_lease_monitor import __version__, document, settings, telemetry
 from kea_lease_monitor.app import Monitor
 from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.commands import check, status
+from kea_lease_monitor.commands import replay as requests
 from kea_lease_monitor.errors import ConfigurationError, MonitorError, SchemaError
 from kea_lease_monitor.kea.control import Apply
 from kea_lease_monitor.sinks.discovery import DEFAULT_DIRECTORY
-from kea_lease_monitor.sources.memfile import DEFAULT_PATH
-from kea_lease_monitor.state.place import DEFAULT_PATH as DEFAULT_STATE
-from kea_lease_monitor.state.place import Place
+from kea_lease_monitor.sources.memfile.source import DEFAULT_PATH
+from kea_lease_monitor.state.location import DEFAULT_PATH as DEFAULT_STATE
+from kea_lease_monitor.state.location import Place
 from kea_lease_monitor.state.store import Store
 
 COMMANDS = ("run", "check", "status", "check-config", "replay", "dead-letters", "db", "apply-reservations")
@@ -202,21 +204,21 @@ def _check(options: argparse.Namespace) -> int:
     names = [flow.subscription.name for flow in found.flows]
     monitor = socket.gethostname() if found.state.shared else ""
     if options.delivered:
-        problem = backlog.undelivered(found, store)
+        problem = check.undelivered(found, store)
     else:
-        problem = report.problem(store.heartbeats(), names, monitor, time.time())
+        problem = status.problem(store.heartbeats(), names, monitor, time.time())
     print(problem or f"healthy: {', '.join(names)}")
     return 1 if problem else 0
 
 
 def _store(found: settings.Settings) -> Store:
-    report.become_owner(found.state)
+    status.become_owner(found.state)
     return Store(found.state)
 
 
 def _status(options: argparse.Namespace) -> int:
-    lines = report.lines(_store(_settings(options)), time.time())
-    print(report.as_json(lines) if options.json else report.as_table(lines))
+    lines = status.lines(_store(_settings(options)), time.time())
+    print(status.as_json(lines) if options.json else status.as_table(lines))
     return 0
 
 
@@ -232,10 +234,10 @@ def _letters(options: argparse.Namespace) -> int:
 
 def _db(options: argparse.Namespace) -> int:
     place = Place(options.state) if options.state else _settings(options).state
-    report.become_owner(place)
+    status.become_owner(place)
     options.to = getattr(options, "to", None) or options.version
     # With it comes Alembic, which nothing else needs.
-    return int(importlib.import_module("kea_lease_monitor.db").run(place, options))
+    return int(importlib.import_module("kea_lease_monitor.commands.db").run(place, options))
 
 
 def _apply(options: argparse.Namespace) -> int:
