@@ -26,11 +26,12 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "roles" / "kea_lease_monitor" / "files")]
 
-from kea_lease_monitor import position, settings
+from kea_lease_monitor import position
 from kea_lease_monitor.errors import ConfigurationError, PositionLostError
 from kea_lease_monitor.kea import changes, csv
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.sql import leases
+from kea_lease_monitor.settings import MonitorSettings
 
 HANG = 10
 """Seconds for a thousand inputs, which take a tenth of one."""
@@ -152,7 +153,7 @@ def configuration(chance: random.Random, known: list[Any]) -> bool:
     document = copy.deepcopy(chance.choice(known))
     for _change in range(chance.choice((0, 1, 1, 2, 5))):
         spoil(chance, document)
-    return bool(settings.parse(document))
+    return bool(MonitorSettings.parse(document))
 
 
 def spoil(chance: random.Random, document: Any) -> None:

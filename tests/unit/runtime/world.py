@@ -16,7 +16,7 @@ from typing import Any, Callable
 
 import psycopg2
 import pytest
-from kea_lease_monitor.database import Settings
+from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.section import Section
 
 RUNTIME = Path(__file__).resolve().parents[3] / "roles" / "kea_lease_monitor" / "files"
@@ -131,5 +131,5 @@ class Kea:
         )
 
 
-def settings(kea: Kea) -> Settings:
-    return Settings.parse(Section({"host": kea.cluster.socket, "name": kea.name}, "database"))
+def settings(kea: Kea) -> DatabaseSettings:
+    return DatabaseSettings.parse(Section({"host": kea.cluster.socket, "name": kea.name}, "database"))
