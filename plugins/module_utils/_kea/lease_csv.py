@@ -33,7 +33,8 @@ REQUIRED = {
 _LATER = {4: (CONTEXT,), 6: (CONTEXT, "hwtype", "hwaddr_source")}
 """Columns that Kea 2.2 writes after these."""
 
-_ESCAPE = re.compile(r"&#x([0-9a-fA-F]{2})")
+# Together, because the bytes of one character may be several escapes: Kea 3.3.0 and later escape all but ASCII.
+_ESCAPES = re.compile(r"(?:&#x[0-9a-fA-F]{2})+")
 # What would end a field, begin an escape or end a line.
 _SPECIAL = re.compile(r"[,&\x00-\x1f\x7f]")
 
@@ -97,5 +98,9 @@ def escape(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """Return a hostname or user context from its field."""
-    return _ESCAPE.sub(lambda found: chr(int(found.group(1), 16)), text) if "&" in text else text
+    """Return a hostname or user context from its field; bytes that are no UTF-8 become U+FFFD."""
+    return _ESCAPES.sub(lambda found: _decoded(found.group()), text) if "&" in text else text
+
+
+def _decoded(escapes: str) -> str:
+    return bytes.fromhex(escapes.replace("&#x", "")).decode("utf-8", "replace")

@@ -141,9 +141,10 @@ def remove_stale_pid_file(path: str) -> Lfc:
     """Remove the PID file if it is stale, and return what is known about the LFC afterwards.
 
     Without this, Kea would refuse to load its leases once the number belongs to another process, and kea-lfc would end
-    with success and do nothing. The caller holds the lock of the lease file and is root or Kea's user: the modules before
-    they start Kea, the LFC program before it does anything. The monitor removes none. Nothing is removed if the result is
-    C(at_work). Raises OSError.
+    with success and do nothing. Nothing is removed if the result is C(at_work). Raises OSError.
+
+    The caller holds the lock of the lease file and is root or Kea's user: the modules before they start Kea, the LFC
+    program before its run. The monitor removes no PID file.
     """
     found = find(path)
     if not found.stale:
