@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 from _kea import control
 from _kea.control import Answer, ControlError
-
 from lfc.world import Server
 
 

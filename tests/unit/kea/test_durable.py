@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from _kea import durable
-
 from lfc.world import need
 
 MODULE_UTILS = str(Path(durable.__file__).parents[1])

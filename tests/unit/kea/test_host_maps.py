@@ -11,7 +11,6 @@ import pytest
 from _kea import host_maps, program
 from hypothesis import given
 from hypothesis import strategies as st
-
 from lfc.world import need
 
 TEXT = """# first
@@ -52,7 +51,9 @@ def test_what_was_written_is_read_again(maps: list[tuple[str, str]], comment: st
     assert found.comment == comment
 
 
-@pytest.mark.parametrize("text", [TEXT, host_maps.render([("# a", '{"hw-address": "02:00:00:00:00:03"}')], "// b")])
+@pytest.mark.parametrize(
+    "text", [TEXT, host_maps.render([("# a", '{"hw-address": "02:00:00:00:00:03", "hostname": "c"}')], "// b")]
+)
 def test_kea_reads_such_a_file(tmp_path: Path, text: str) -> None:
     found = host_maps.parse(text)
     (tmp_path / "hosts.json").write_text(host_maps.render([one[:2] for one in found.maps], found.comment))

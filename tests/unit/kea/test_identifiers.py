@@ -12,7 +12,6 @@ import pytest
 from _kea import identifiers, program
 from hypothesis import given
 from hypothesis import strategies as st
-
 from lfc.world import need
 
 SPELLINGS = [
@@ -33,8 +32,8 @@ FOR_PEOPLE = [
 
 
 def kea_says(tmp_path: Path, *names: str) -> program.Result:
-    """Kea's check of a subnet with a reservation for each of these client identifiers."""
-    hosts = [{"client-id": name, "ip-address": f"10.0.0.{number}"} for number, name in enumerate(names, 1)]
+    """Kea's check of a subnet with a reservation for each of these DUIDs."""
+    hosts = [{"duid": name, "ip-address": f"10.0.0.{number}"} for number, name in enumerate(names, 1)]
     subnet = {"id": 1, "subnet": "10.0.0.0/24", "reservations": hosts}
     config = {"Dhcp4": {"interfaces-config": {"interfaces": []}, "subnet4": [subnet]}}
     (tmp_path / "kea.conf").write_text(json.dumps(config))

@@ -12,7 +12,6 @@ from _kea import lease_csv
 from _kea.lease_csv import Header
 from hypothesis import given
 from hypothesis import strategies as st
-
 from lfc.world import Server
 
 HEADER4 = lease_csv.header_line(4)

@@ -17,7 +17,6 @@ import pytest
 from _kea import lfc
 from _kea.lease_file import LeaseFile
 from _kea.lfc import Status
-
 from lfc.world import need, until
 
 NO_PROCESS = "4194999"
@@ -26,11 +25,11 @@ STRANGER = 65534
 # Prints what another user finds, on a host that hides the processes of others if told so.
 AS_STRANGER = """
 import os, subprocess, sys
+sys.path.insert(0, sys.argv[1])
+from _kea import lfc
 if sys.argv[3] == "hide":
     subprocess.run(["mount", "-t", "proc", "-o", "hidepid=2", "proc", "/proc"], check=True)
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
-sys.path.insert(0, sys.argv[1])
-from _kea import lfc
 found = lfc.find(sys.argv[2])
 print(found.status.value, found.process)
 """
@@ -133,7 +132,7 @@ def test_a_pid_file_of_the_future_is_not_young(files: LeaseFile) -> None:
 def test_nothing_at_all(files: LeaseFile) -> None:
     found = lfc.remove_stale_pid_file(files.current)
     assert (found.status, found.process, found.text) == (Status.ABSENT, None, "")
-    assert not (found.at_work or found.stale or found.refuses_load)
+    assert (found.at_work, found.stale, found.refuses_load) == (False, False, False)
 
 
 def test_the_pid_file_of_a_running_kea_lfc_is_not_removed(files: LeaseFile) -> None:

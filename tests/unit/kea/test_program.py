@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from _kea import program
 from _kea.lease_file import Lock
-
 from lfc.world import need
 
 
@@ -39,7 +38,7 @@ def test_kea_says_why_it_refuses_one(tmp_path: Path, text: str, why: str) -> Non
 
 def test_no_lock_file_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEA_LOCKFILE_DIR", str(tmp_path / "missing"))
-    (tmp_path / "kea.conf").write_text('{"Dhcp4": {}}')
+    (tmp_path / "kea.conf").write_text('{"Dhcp4": {"interfaces-config": {"interfaces": []}}}')
     assert program.check(need("kea-dhcp4"), str(tmp_path / "kea.conf")).code == 0
 
 
