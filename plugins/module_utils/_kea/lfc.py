@@ -97,14 +97,14 @@ def find(path: str) -> Lfc:
         return Lfc(Status.RUNNING, process, pid_file)
     try:
         found = os.stat(pid_file)
+        if 0 <= time.time() - found.st_mtime < YOUNG:
+            return Lfc(Status.STARTING, None, pid_file)
+        text = _read_if_allowed(pid_file)
     except FileNotFoundError:
         return Lfc(Status.ABSENT, None, pid_file)
-    if 0 <= time.time() - found.st_mtime < YOUNG:
-        return Lfc(Status.STARTING, None, pid_file)
-    try:
-        number = _read_number(pid_file)
-    except PermissionError:
+    if text is None:
         return Lfc(Status.HIDDEN, None, pid_file)
+    number = _number(text)
     return Lfc(_judge(number, found.st_uid), number, pid_file)
 
 
@@ -167,18 +167,13 @@ def _judge(number: Optional[int], owner: int) -> Status:
     return Status.BLOCKING
 
 
-def _read_number(path: str) -> Optional[int]:
-    """Return the number in a PID file; None if there is none. A missing file has the number of no process."""
-    try:
-        text = _read(path)[:_LONGEST].strip()
-    except FileNotFoundError:
-        return -1
-    return int(text) if text.isdigit() else None
+def _number(text: bytes) -> Optional[int]:
+    """Return the number in the text of a PID file; None if there is none."""
+    digits = text[:_LONGEST].strip()
+    return int(digits) if digits.isdigit() else None
 
 
 def _is_alive(number: int) -> bool:
-    if number < 0:
-        return False
     try:
         os.kill(number, 0)
     except (ProcessLookupError, OverflowError):
@@ -190,6 +185,13 @@ def _is_alive(number: int) -> bool:
 
 def _is_visible(number: int) -> bool:
     return os.access(f"/proc/{number}/cmdline", os.R_OK)
+
+
+def _read_if_allowed(path: str) -> Optional[bytes]:
+    try:
+        return _read(path)
+    except PermissionError:
+        return None
 
 
 def _read(path: str) -> bytes:
