@@ -19,7 +19,10 @@ import pytest
 from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.section import Section
 
-RUNTIME = Path(__file__).resolve().parents[3] / "roles" / "kea_lease_monitor" / "files"
+CHECKOUT = Path(__file__).resolve().parents[3]
+RUNTIME = CHECKOUT / "roles" / "kea_lease_monitor" / "files"
+PYTHONPATH = f"{RUNTIME}:{CHECKOUT / 'plugins' / 'module_utils'}"
+"""For a child process that imports the monitor."""
 EVENTS_SQL = Path(__file__).resolve().parent / "events.sql"
 KEA_SCHEMA = "/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql"
 
