@@ -430,6 +430,21 @@ def test_while_the_trigger_is_off_all_leases_are_read_each_minute(kea: Kea, link
     source.close()
 
 
+@pytest.mark.parametrize("missing", ["kea_lease_notify_trigger", "kea_lease_notify_trigger_update"])
+def test_while_one_of_the_two_triggers_is_missing_all_leases_are_read_each_minute(
+    kea: Kea, link: Callable[[], Any], missing: str
+) -> None:
+    now = Time()
+    source = make(link, now.clock())
+    kea.rows(f"DROP TRIGGER {missing} ON lease4")
+    batch = source.read(source.start(True), 10)
+    now.now += 61
+    with pytest.raises(PositionLostError, match="no trigger"):
+        source.read(batch.position, 10)
+    assert trigger_enabled() == 0.0
+    source.close()
+
+
 def test_a_lease_that_commits_after_its_loss_was_counted_is_read_with_all_others(
     kea: Kea, link: Callable[[], Any]
 ) -> None:

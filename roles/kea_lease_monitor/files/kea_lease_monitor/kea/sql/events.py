@@ -77,7 +77,7 @@ WITH watched AS (
 ), triggers AS (
     SELECT family, coalesce(string_agg(concat_ws(':', own.oid, own.xmin, tgenabled), ',' ORDER BY own.oid), '-')
                AS state,
-           coalesce(bool_and(tgenabled IN ('O', 'A')), false) AS work,
+           coalesce(bool_and(tgenabled IN ('O', 'A')) AND bit_or(tgtype) & 28 = 28, false) AS work,
            family = 4 OR %(named)s OR count(own.oid) > 0 AND has_table_privilege(leases, 'SELECT') AS followed
       FROM watched
       LEFT JOIN pg_trigger AS own
