@@ -39,13 +39,13 @@ lint: | .cache
 	@echo "== lint"
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check --quiet . || { echo "run: ruff format ."; exit 1; }
-	@$(RUN) PYTHONPATH=roles/kea_lease_monitor/files lint-imports --config .importlinter >.cache/imports.log || { cat .cache/imports.log; exit 1; }
+	@$(RUN) PYTHONPATH=roles/kea_lease_monitor/files:plugins/module_utils lint-imports --config .importlinter >.cache/imports.log || { cat .cache/imports.log; exit 1; }
 	@$(RUN) ansible-lint --offline -q
 	@$(RUN) antsibull-changelog lint
 
 types:
 	@echo "== types"
-	@cd roles/kea_lease_monitor/files && $(BIN)/mypy --config-file ../../../pyproject.toml --cache-dir ../../../.mypy_cache .
+	@cd roles/kea_lease_monitor/files && MYPYPATH=../../../plugins/module_utils $(BIN)/mypy --config-file ../../../pyproject.toml --cache-dir ../../../.mypy_cache .
 	@cd roles/kea_lfc_timer/files && $(BIN)/mypy --config-file ../../../pyproject.toml --cache-dir ../../../.mypy_cache .
 	@$(BIN)/mypy plugins/module_utils
 

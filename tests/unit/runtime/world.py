@@ -25,10 +25,15 @@ RUNTIME = Path(__file__).resolve().parents[3] / "roles" / "kea_lease_monitor" / 
 MONITOR = "kea-lease-monitor"
 RIGHTS = f"""
 CREATE ROLE "{MONITOR}" LOGIN;
-GRANT SELECT, INSERT, UPDATE ON hosts, ipv6_reservations TO "{MONITOR}";
-GRANT USAGE ON SEQUENCE hosts_host_id_seq, ipv6_reservations_reservation_id_seq TO "{MONITOR}";
+GRANT SELECT, INSERT, UPDATE ON hosts TO "{MONITOR}";
+GRANT USAGE ON SEQUENCE hosts_host_id_seq TO "{MONITOR}";
 """
 """What the role kea_database grants the monitor. A test that passes as superuser would prove nothing."""
+RIGHTS6 = f"""
+GRANT SELECT, INSERT, UPDATE ON ipv6_reservations TO "{MONITOR}";
+GRANT USAGE ON SEQUENCE ipv6_reservations_reservation_id_seq TO "{MONITOR}";
+"""
+"""What it grants the monitor of a DHCPv6 server, too."""
 KEA_SCHEMA = "/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql"
 
 

@@ -18,8 +18,8 @@ from kea_lease_monitor.errors import MonitorError, PositionLostError, TemporaryE
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.replay import Replays, letter_text
-from kea_lease_monitor.sinks.base import Sink
-from kea_lease_monitor.sources.base import Source
+from kea_lease_monitor.sinks.base import Adopting, Sink
+from kea_lease_monitor.sources.base import Source, StandingBy
 from kea_lease_monitor.state.records import Bookmark, Letter, Settlement
 from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.subscriptions import Match
@@ -173,7 +173,7 @@ class Pipeline:
 
     def _stand_by(self) -> None:
         bookmark = self._store.bookmark(self.name)
-        if bookmark:
+        if bookmark and isinstance(self._source, StandingBy):
             self._source.stand_by(positions.load(bookmark.position))
 
     def _step(self) -> None:
@@ -212,7 +212,8 @@ class Pipeline:
         wanted = [event for event in batch.events if self._subscription.match(event)]
         wanted = self._replays.chosen(wanted, self._position)
         for sink in self._sinks if wanted and self._replays.adopts(self._position) else ():
-            sink.adopt(wanted)
+            if isinstance(sink, Adopting):
+                sink.adopt(wanted)
         return _Work(batch, wanted, list(self._sinks) if wanted else [])
 
     def _begin(self) -> Position:

@@ -19,9 +19,9 @@ from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.commands import check, status
 from kea_lease_monitor.commands import replay as requests
 from kea_lease_monitor.errors import ConfigurationError, MonitorError, SchemaError
+from kea_lease_monitor.kea.companions import DEFAULT_PATH
 from kea_lease_monitor.kea.control import Apply
 from kea_lease_monitor.sinks.discovery import DEFAULT_DIRECTORY
-from kea_lease_monitor.sources.memfile.source import DEFAULT_PATH
 from kea_lease_monitor.state.location import DEFAULT_PATH as DEFAULT_STATE
 from kea_lease_monitor.state.location import Place
 from kea_lease_monitor.state.store import Store

@@ -33,7 +33,7 @@ class SinkType(NamedTuple):
 
 SINKS: Dict[str, SinkType] = {
     "reservation": SinkType(
-        reservation.parse, lambda _options, around: reservation.ReservationSink(around.link(), around.families)
+        reservation.Options.parse, lambda _options, around: reservation.ReservationSink(around.link(), around.families)
     ),
     "reservation_file": SinkType(
         file.Options.parse,
@@ -41,7 +41,7 @@ SINKS: Dict[str, SinkType] = {
         file.FAMILIES,
     ),
     "discovery": SinkType(discovery.Options.parse, lambda options, _around: discovery.DiscoverySink(options)),
-    "exec": SinkType(command.Options.parse, lambda options, _around: command.ExecSink(options, Clock())),
+    "exec": SinkType(command.Options.parse, lambda options, _around: command.CommandSink(options, Clock())),
 }
 """In the order in which the sinks of a subscription act: no reservation waits for files, nothing for a command."""
 

@@ -36,8 +36,8 @@ class SourceType(NamedTuple):
     """Whether every host finds the same leases there, so that monitors may take turns."""
 
 
-def _memfile(path: str, around: Surroundings) -> Source:
-    return memfile.MemfileSource(path, around.clock)
+def _memfile(options: memfile.Options, around: Surroundings) -> Source:
+    return memfile.MemfileSource(options.path, around.clock)
 
 
 def _events(options: upkeep.Options, around: Surroundings) -> Source:
@@ -50,7 +50,7 @@ def _polling(options: polling.Options, around: Surroundings) -> Source:
 
 
 SOURCES: Dict[str, SourceType] = {
-    "memfile": SourceType(memfile.parse, _memfile, shared=False),
-    "events": SourceType(source.parse, _events, shared=True),
+    "memfile": SourceType(memfile.Options.parse, _memfile, shared=False),
+    "events": SourceType(upkeep.Options.parse, _events, shared=True),
     "polling": SourceType(polling.Options.parse, _polling, shared=True),
 }
