@@ -26,12 +26,13 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "roles" / "kea_lease_monitor" / "files"), str(ROOT / "plugins" / "module_utils")]
 
-from kea_lease_monitor import position, settings
+from kea_lease_monitor import position
 from kea_lease_monitor.errors import ConfigurationError, PositionLostError
 from kea_lease_monitor.kea import changes
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.rows import Header
 from kea_lease_monitor.kea.sql import leases
+from kea_lease_monitor.settings import MonitorSettings
 
 HANG = 10
 """Seconds for a thousand inputs, which take a tenth of one."""
@@ -153,7 +154,7 @@ def configuration(chance: random.Random, known: list[Any]) -> bool:
     document = copy.deepcopy(chance.choice(known))
     for _change in range(chance.choice((0, 1, 1, 2, 5))):
         spoil(chance, document)
-    return bool(settings.parse(document))
+    return bool(MonitorSettings.parse(document))
 
 
 def spoil(chance: random.Random, document: Any) -> None:

@@ -14,7 +14,8 @@ import tempfile
 from typing import Any, Callable, Iterator
 
 import pytest
-from kea_lease_monitor.database import Link
+from kea_lease_monitor.database import Link, installed
+from kea_lease_monitor.waiting import Waiting
 
 from runtime.world import KEA_SCHEMA, RIGHTS, Cluster, Kea, install_events, postgres_program, settings
 
@@ -60,6 +61,14 @@ def kea(cluster: Cluster) -> Iterator[Kea]:
     yield database
     database.connection.close()
     cluster.administer("DROP DATABASE kea WITH (FORCE)")
+
+
+@pytest.fixture(autouse=True)
+def waiting() -> Iterator[Waiting]:
+    """Installed as the composition root does, for this test only."""
+    limits = Waiting()
+    with installed(limits):
+        yield limits
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ from kea_lease_monitor.batch import Delivery, Pending, Reason
 from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.lease import EventKind, LeaseEvent
 from kea_lease_monitor.position import Position
-from kea_lease_monitor.replay import letter_text
+from kea_lease_monitor.replay import dead_letter_text
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sources.base import Source
-from kea_lease_monitor.state.records import Bookmark, Heartbeat, Letter, Registration, Settlement
+from kea_lease_monitor.state.records import Bookmark, DeadLetter, Heartbeat, Registration, Settlement
 from kea_lease_monitor.state.store import Store
 
 from runtime.builders import event
@@ -320,13 +320,13 @@ class ReservationContract(KeepingContract):
         assert "Static reservation updated: address=10.0.0.2 hwaddr=02:00:00:00:00:01 subnet=1" in said()
 
 
-def settle(state: Store, bookmark: Bookmark, letters: tuple[Letter, ...] = (), **more: Any) -> None:
+def settle(state: Store, bookmark: Bookmark, letters: tuple[DeadLetter, ...] = (), **more: Any) -> None:
     state.settle(Settlement(bookmark, letters, **more), state.claim(bookmark.subscription) or 0)
 
 
-def letter(number: int = 1, subscription: str = "one", **more: Any) -> Letter:
-    text = letter_text(event(number, **more), "reservation")
-    return Letter(0, subscription, f"ref-{number}", "address_taken", "held", text, 1.0)
+def letter(number: int = 1, subscription: str = "one", **more: Any) -> DeadLetter:
+    text = dead_letter_text(event(number, **more), "reservation")
+    return DeadLetter(0, subscription, f"ref-{number}", "address_taken", "held", text, 1.0)
 
 
 class StateContract:
@@ -346,23 +346,23 @@ class StateContract:
     def test_dead_letters_are_kept_but_not_for_ever(self, state: Store) -> None:
         settle(state, Bookmark("one", "first", "some", 1.0), tuple(letter(n % 250) for n in range(1500)))
         settle(state, Bookmark("two", "first", "some", 1.0), tuple(letter(n, "two") for n in range(3)))
-        assert state.dead_letters() == {"one": 1000, "two": 3}
-        kept = state.letters("one")
+        assert state.dead_letter_counts() == {"one": 1000, "two": 3}
+        kept = state.dead_letters("one")
         assert [each.ref for each in kept] == [f"ref-{n % 250}" for n in range(500, 1500)], "the newest, in order"
         assert len({each.id for each in kept}) == 1000
-        assert state.drop_letters([kept[0].id, kept[5].id, 10**6]) == 2
-        assert state.dead_letters()["one"] == 998
+        assert state.drop_dead_letters([kept[0].id, kept[5].id, 10**6]) == 2
+        assert state.dead_letter_counts()["one"] == 998
 
     def test_what_belongs_to_a_bookmark_changes_with_it(self, state: Store) -> None:
         settle(state, Bookmark("one", "first", "some", 1.0), (letter(1), letter(2)))
-        state.ask("one", "a", 1.0)
-        state.ask("one", "b", 2.0)
-        state.ask("two", "c", 3.0)
-        request, numbers = state.request("one"), tuple(each.id for each in state.letters())
+        state.add_request("one", "a", 1.0)
+        state.add_request("one", "b", 2.0)
+        state.add_request("two", "c", 3.0)
+        request, numbers = state.request("one"), tuple(each.id for each in state.dead_letters())
         assert request is not None
         assert (request.argument, request.requested_at) == ("a", 1.0)
         settle(state, Bookmark("one", "second", "some", 2.0), done=request.id, redelivered=numbers[:1])
-        assert [each.id for each in state.letters()] == [numbers[1]]
+        assert [each.id for each in state.dead_letters()] == [numbers[1]]
         assert state.request("one") is not None
         assert state.request("one").argument == "b"  # type: ignore[union-attr]
         assert state.request("three") is None

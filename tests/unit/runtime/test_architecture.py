@@ -60,7 +60,7 @@ def test_only_kea_knows_kea() -> None:
 
 
 def test_nobody_sleeps_but_the_program_that_waits_for_kea() -> None:
-    assert _where("time.sleep") == ["commands/cli.py"]
+    assert _where("time.sleep") == ["commands/apply.py"]
 
 
 def test_everything_is_caught_only_around_what_others_wrote() -> None:

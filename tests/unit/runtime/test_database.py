@@ -11,17 +11,20 @@ import socket
 import time
 from typing import Any, Callable
 
+import psycopg2.extensions
 import pytest
 from kea_lease_monitor import database, metrics, telemetry
-from kea_lease_monitor.database import Link, Settings
+from kea_lease_monitor.database import Link, installed
+from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.section import Section
+from kea_lease_monitor.waiting import Waiting
 
 from runtime.world import Kea, settings
 
 
-def made(**document: Any) -> Settings:
-    return Settings.parse(Section(document, "database"))
+def made(**document: Any) -> DatabaseSettings:
+    return DatabaseSettings.parse(Section(document, "database"))
 
 
 def test_a_host_that_does_not_answer_is_passed_over(kea: Kea) -> None:
@@ -69,22 +72,25 @@ def test_a_session_with_a_high_descriptor_works(link: Callable[[], Any]) -> None
         resource.setrlimit(resource.RLIMIT_NOFILE, limit)
 
 
-def test_what_waits_for_a_database_ends_when_the_program_does(
-    kea: Kea, link: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one = link()
+def test_waits_for_a_database_end_when_the_program_stops(link: Callable[[], Any]) -> None:
+    one, waiting = link(), Waiting()
     with one.session():
         pass
-    monkeypatch.setattr(database, "_PATIENCE", database._Patience())
     began = time.monotonic()
-    database.end_within(0.3)
-    with pytest.raises(TemporaryError, match="before the end"), one.session() as session:
-        session.rows("SELECT pg_sleep(5)")
-    silent = socket.create_server(("127.0.0.77", 5432))
-    with pytest.raises(TemporaryError, match="not made in time"), Link(made(host="127.0.0.77")).session():
-        pass
-    silent.close()
+    with installed(waiting), socket.create_server(("127.0.0.77", 5432)):
+        waiting.end_within(0.3)
+        with pytest.raises(TemporaryError, match="before the end"), one.session() as session:
+            session.rows("SELECT pg_sleep(5)")
+        with pytest.raises(TemporaryError, match="not made in time"), Link(made(host="127.0.0.77")).session():
+            pass
     assert time.monotonic() - began < 1
+
+
+def test_the_wait_callback_is_installed_only_for_a_while() -> None:
+    before = psycopg2.extensions.get_wait_callback()
+    with installed(Waiting()):
+        assert psycopg2.extensions.get_wait_callback() is not before
+    assert psycopg2.extensions.get_wait_callback() is before
 
 
 def test_a_statement_that_nobody_waits_for_any_more_has_no_effect(

@@ -18,10 +18,10 @@ import yaml
 from kea_lease_monitor.app import create_state
 from kea_lease_monitor.database import Link, lock_key
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.pipeline import Pipeline, Subscription
-from kea_lease_monitor.state.location import Place
+from kea_lease_monitor.pipeline import Pipeline
+from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.state.store import Store
-from kea_lease_monitor.subscriptions import Match
+from kea_lease_monitor.subscriptions import Match, Subscription
 
 from runtime.builders import Time, event
 from runtime.test_daemon import Daemon, until
@@ -124,7 +124,7 @@ def test_nobody_begins_while_the_former_one_has_effects_under_way(pair: Any, kea
     until(lambda: kea.rows(waits), "the first one's reservation waits")
     os.kill(first.process.pid, signal.SIGSTOP)
     kea.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", KEY)
-    second.said("another monitor has not yet ended its session for this")
+    second.said("another monitor's session still holds the lock of this sink")
     blocker.rollback()
     blocker.close()
     os.kill(first.process.pid, signal.SIGCONT)
@@ -219,9 +219,9 @@ def test_a_promoted_standby_is_followed(
 def test_no_sink_begins_once_the_election_is_over(kea: Kea) -> None:
     """Files and commands hold no lock of their own, so it is asked for before each; the first sink here took long."""
     kea.rows('CREATE SCHEMA kea_lease_monitor; GRANT ALL ON SCHEMA kea_lease_monitor TO "kea-lease-monitor"')
-    place = Place(path="", database=settings(kea))
-    create_state(place)
-    time, store, source = Time(), Store(place), ListSource()
+    location = StateLocation(path="", database=settings(kea))
+    create_state(location)
+    time, store, source = Time(), Store(location), ListSource()
     source.events = [event(1)]
 
     class Slow(ListSink):
@@ -236,7 +236,7 @@ def test_no_sink_begins_once_the_election_is_over(kea: Kea) -> None:
     pipeline = Pipeline(Subscription("default", Match(), True, "x"), source, [slow, later], store, time.clock())
     pipeline.pump()
     assert (len(slow.got), later.got) == (1, [])
-    assert pipeline.status == "starting", pipeline.retry
+    assert pipeline.health.status == "starting", pipeline.health.retry
     while not later.got:
         time.now = pipeline.due()
         pipeline.pump()

@@ -15,14 +15,14 @@ from kea_lease_monitor.backoff import Backoff
 from kea_lease_monitor.batch import Batch, Delivery, Pending, Reason, Rejection
 from kea_lease_monitor.errors import PositionLostError, RefusedError, TemporaryError
 from kea_lease_monitor.lease import EventKind, LeaseEvent
-from kea_lease_monitor.pipeline import BATCH, Pipeline, Subscription
+from kea_lease_monitor.pipeline import BATCH, Pipeline
 from kea_lease_monitor.position import FilePosition, Position
 from kea_lease_monitor.replay import Replay
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sources.base import Source
-from kea_lease_monitor.state.location import Place
+from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.state.store import Store
-from kea_lease_monitor.subscriptions import Match
+from kea_lease_monitor.subscriptions import Match, Subscription
 
 from runtime.builders import NOW, Time, event
 
@@ -90,7 +90,7 @@ class ListSink(Sink):
 class World:
     def __init__(self, directory: Path) -> None:
         self.time = Time()
-        self.store = open_state(Place(str(directory / "state.sqlite")))
+        self.store = open_state(StateLocation(str(directory / "state.sqlite")))
         self.source, self.sink = ListSource(), ListSink()
         self.make(True)
 
@@ -117,7 +117,7 @@ def test_all_is_delivered_in_batches_and_the_bookmark_follows(world: World) -> N
     world.source.events = [event(1)] * (2 * BATCH + 5)
     world.run()
     assert len(world.sink.got) == 2 * BATCH + 5
-    assert world.pipeline.ready
+    assert world.pipeline.health.ready
     assert world.stored() is None, "it does not stand before the next batch"
     world.time.now += 0.05
     world.run()
@@ -179,16 +179,16 @@ def test_a_failing_sink_is_tried_again_for_ever_and_nothing_is_lost(world: World
     waits = []
     for _round in range(12):
         world.run()
-        assert world.pipeline.retry is not None
-        waits.append(world.pipeline.retry.due - world.time.now)
-        world.time.now = world.pipeline.retry.due
+        assert world.pipeline.health.retry is not None
+        waits.append(world.pipeline.health.retry.due - world.time.now)
+        world.time.now = world.pipeline.health.retry.due
     assert waits[0] < 0.11
     assert waits == sorted(waits)
     assert 29 < waits[-1] < 30
-    assert world.pipeline.status == "starting"
+    assert world.pipeline.health.status == "starting"
     world.sink.problem = None
     world.run()
-    assert (len(world.sink.got), world.pipeline.retry, world.pipeline.status) == (1, None, "running")
+    assert (len(world.sink.got), world.pipeline.health.retry, world.pipeline.health.status) == (1, None, "running")
 
 
 def test_while_a_sink_fails_nothing_more_is_read(world: World) -> None:
@@ -207,7 +207,7 @@ def test_a_poisoned_event_becomes_a_dead_letter_and_blocks_nobody(world: World) 
     world.run()
     world.pipeline.stop()
     assert [each.lease.address[-1] for each in world.sink.got] == list("123467")
-    assert world.store.dead_letters() == {"default": 1}
+    assert world.store.dead_letter_counts() == {"default": 1}
     assert world.stored().offset == 7
 
 
@@ -236,8 +236,8 @@ def test_a_defect_stops_nobody(world: World) -> None:
     world.source.events = [event(1)]
     world.source.problem = KeyError("defect")
     world.run()
-    assert world.pipeline.retry is not None
-    assert "KeyError" in world.pipeline.retry.error
+    assert world.pipeline.health.retry is not None
+    assert "KeyError" in world.pipeline.health.retry.error
     world.time.now += 60
     world.run()
     assert len(world.sink.got) == 1
@@ -250,7 +250,7 @@ def test_a_state_that_refuses_is_tried_again(world: World, monkeypatch: pytest.M
     with monkeypatch.context() as patch:
         patch.setattr(Store, "settle", _refuse)
         world.run()
-        assert world.pipeline.status == "retrying"
+        assert world.pipeline.health.status == "retrying"
     world.time.now += 60
     world.run()
     assert world.stored().offset == 1
@@ -313,7 +313,7 @@ def test_work_that_fails_later_and_later_is_tried_less_and_less(world: World) ->
 
 
 def ask(world: World, replay: Replay) -> None:
-    world.store.ask("default", replay.argument(), 1.0)
+    world.store.add_request("default", replay.argument(), 1.0)
     world.time.now += 6
     world.pipeline.pump()
     world.run()
@@ -400,26 +400,26 @@ def test_dead_letters_are_tried_again_with_their_leases_as_they_are_now(scanning
     scanning.pipeline.pump()
     scanning.time.now += 1
     scanning.run()
-    letters = scanning.store.letters()
+    letters = scanning.store.dead_letters()
     assert [each.subscription for each in letters] == ["default", "default"]
     scanning.sink.poison = None
     scanning.source.events[3] = event(4, hostname="renamed")
     del scanning.source.events[4:]
     scanning.sink.got.clear()
-    ask(scanning, Replay(letters=tuple(each.id for each in letters)))
+    ask(scanning, Replay(dead_letters=tuple(each.id for each in letters)))
     assert [(each.kind.value, each.lease.hostname) for each in scanning.sink.got] == [
         ("deleted", "host-9"),
         ("assigned", "renamed"),
     ]
-    assert scanning.store.letters() == []
+    assert scanning.store.dead_letters() == []
 
 
-@pytest.mark.parametrize("asked", [{"since": NOW + 100}, {"letters": (1,)}], ids=["since", "letters"])
+@pytest.mark.parametrize("asked", [{"since": NOW + 100}, {"dead_letters": (1,)}], ids=["since", "dead letters"])
 def test_a_replay_of_some_leases_loses_no_event_that_was_not_read_yet(scanning: World, asked: Any) -> None:
     """While all leases are read again, those that nobody asked for are passed over: also what they became since."""
     got(scanning)
     scanning.source.events.append(event(4))
-    scanning.store.ask("default", Replay(**asked).argument(), 1.0)
+    scanning.store.add_request("default", Replay(**asked).argument(), 1.0)
     scanning.time.now += 6
     scanning.sink.problem = TemporaryError("amid the replay")
     scanning.pipeline.pump()
@@ -451,7 +451,7 @@ def test_what_met_a_conflict_is_tried_again_after_a_restart(scanning: World) -> 
     lease = scanning.source.events[1]
     scanning.sink.rejected = (Rejection(lease, Reason.ADDRESS_TAKEN, "held"),)
     ask(scanning, Replay())
-    assert [letter.reason for letter in scanning.store.letters()] == ["address_taken"]
+    assert [letter.reason for letter in scanning.store.dead_letters()] == ["address_taken"]
     scanning.pipeline.stop()
     for held in (True, False):
         got(scanning)
@@ -462,7 +462,7 @@ def test_what_met_a_conflict_is_tried_again_after_a_restart(scanning: World) -> 
         scanning.time.now += 1
         scanning.run()
         assert got(scanning) == "2"
-        assert len(scanning.store.letters()) == held
+        assert len(scanning.store.dead_letters()) == held
         scanning.pipeline.stop()
     scanning.make(True)
     scanning.run()
@@ -471,7 +471,7 @@ def test_what_met_a_conflict_is_tried_again_after_a_restart(scanning: World) -> 
 
 def test_what_another_version_asked_reads_everything(scanning: World) -> None:
     got(scanning)
-    scanning.store.ask("default", '{"version": 7}', 1.0)
+    scanning.store.add_request("default", '{"version": 7}', 1.0)
     scanning.time.now += 6
     scanning.run()
     scanning.pipeline.pump()
@@ -489,10 +489,10 @@ def test_while_another_monitor_acts_only_its_place_is_noted(world: World, monkey
     monkeypatch.setattr(world.store, "claim", lambda _name: None)
     world.source.events.append(event(2))
     world.pipeline.pump()
-    assert (world.pipeline.status, len(world.sink.got)) == ("standby", 1)
+    assert (world.pipeline.health.status, len(world.sink.got)) == ("standby", 1)
     assert noted == [FilePosition(1, 1, 1, 0)]
     assert world.pipeline.due() == world.time.now + 1
     monkeypatch.setattr(world.store, "claim", lambda _name: 2)
     world.time.now += 1
     world.run()
-    assert (world.pipeline.status, len(world.sink.got)) == ("running", 2)
+    assert (world.pipeline.health.status, len(world.sink.got)) == ("running", 2)

@@ -70,7 +70,7 @@ def test_the_journal_can_be_asked_by_lease_subnet_and_subscription(journal: sock
 
 
 def test_no_client_can_forge_a_field_or_a_line(journal: socket.socket) -> None:
-    telemetry.reading_anew("one", "a\nPRIORITY=0\nKEA_SUBNET_ID=9")
+    telemetry.reading_all("one", "a\nPRIORITY=0\nKEA_SUBNET_ID=9")
     fields = received(journal)
     assert (fields["PRIORITY"], fields["KEA_SUBSCRIPTION"], "KEA_SUBNET_ID" in fields) == ("6", "one", False)
     assert fields["KEA_REASON"] == "a\nPRIORITY=0\nKEA_SUBNET_ID=9"

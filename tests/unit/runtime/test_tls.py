@@ -15,10 +15,10 @@ from typing import Iterator
 import psycopg2
 import pytest
 from authority import Authority
-from kea_lease_monitor import settings
 from kea_lease_monitor.app import create_state
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.state.location import Place
+from kea_lease_monitor.settings import MonitorSettings
+from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.state.records import Bookmark
 from kea_lease_monitor.state.store import Store
 
@@ -48,7 +48,7 @@ class Secured(Cluster):
         connection.cursor().execute("CREATE DATABASE monitor")
         connection.close()
 
-    def place(self, **more: str) -> Place:
+    def place(self, **more: str) -> StateLocation:
         """As a configuration says it whose leases are elsewhere."""
         database = {"host": "localhost", "port": self.port, "name": "monitor", "user": "postgres", **more}
         document = {
@@ -57,7 +57,7 @@ class Secured(Cluster):
             "state": {"type": "postgresql", "database": database},
             "subscriptions": [{"name": "default", "sinks": [{"type": "reservation"}]}],
         }
-        return settings.parse(document).state
+        return MonitorSettings.parse(document).state
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ import psycopg2
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._events import lease_notify
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
-from kea_lease_monitor.database import Settings
+from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.section import Section
 
 RUNTIME = Path(__file__).resolve().parents[3] / "roles" / "kea_lease_monitor" / "files"
@@ -144,6 +144,7 @@ class Kea:
         )
 
 
+<<<<<<< HEAD
 def install_events(directory: str, database: str, lease6: bool = False) -> None:
     """Create the event objects with the code of the module ``kea_lease_notify``, with its defaults."""
     wanted = lease_notify.Wanted(
@@ -166,3 +167,7 @@ def install_events(directory: str, database: str, lease6: bool = False) -> None:
 
 def settings(kea: Kea) -> Settings:
     return Settings.parse(Section({"host": kea.cluster.socket, "name": kea.name}, "database"))
+=======
+def settings(kea: Kea) -> DatabaseSettings:
+    return DatabaseSettings.parse(Section({"host": kea.cluster.socket, "name": kea.name}, "database"))
+>>>>>>> b1

@@ -90,7 +90,7 @@ def touch(path: str) -> None:
         raise TemporaryError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def make_own(path: str) -> None:
+def create_own(path: str) -> None:
     """Make an empty file unless there is one; made by root it belongs to whom its directory does.
 
     Else one attempt as root would shut the service out of its own directory. Raises TemporaryError.

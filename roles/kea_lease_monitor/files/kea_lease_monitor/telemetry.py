@@ -127,8 +127,8 @@ def row_rejected(ref: str, problem: str) -> None:
     _say(logging.WARNING, "row_rejected", "Row is no lease and was passed over", ref=ref, problem=problem)
 
 
-def reading_anew(subscription: str, reason: str) -> None:
-    metrics.READ_ANEW.labels(subscription).inc()
+def reading_all(subscription: str, reason: str) -> None:
+    metrics.FULL_READS.labels(subscription).inc()
     _say(logging.INFO, "reading_anew", "Reading all leases", subscription=subscription, reason=reason)
 
 
