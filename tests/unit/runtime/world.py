@@ -144,7 +144,6 @@ class Kea:
         )
 
 
-<<<<<<< HEAD
 def install_events(directory: str, database: str, lease6: bool = False) -> None:
     """Create the event objects with the code of the module ``kea_lease_notify``, with its defaults."""
     wanted = lease_notify.Wanted(
@@ -165,9 +164,5 @@ def install_events(directory: str, database: str, lease6: bool = False) -> None:
         lease_notify.ensure(cursor, wanted, session.Locks(), check_mode=False)
 
 
-def settings(kea: Kea) -> Settings:
-    return Settings.parse(Section({"host": kea.cluster.socket, "name": kea.name}, "database"))
-=======
 def settings(kea: Kea) -> DatabaseSettings:
     return DatabaseSettings.parse(Section({"host": kea.cluster.socket, "name": kea.name}, "database"))
->>>>>>> b1
