@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from _kea.lease_csv import header_line
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
 
 NOW = 1_700_000_000
-HEADER = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context\n"
+HEADER = f"{header_line(4)}\n"
 
 
 def lease(number: int = 1, client: int = 0, **more: Any) -> Lease:

@@ -17,7 +17,7 @@ import pytest
 from kea_lease_monitor.database import Link, installed
 from kea_lease_monitor.waiting import Waiting
 
-from runtime.world import EVENTS_SQL, KEA_SCHEMA, Cluster, Kea, postgres_program, settings
+from runtime.world import KEA_SCHEMA, RIGHTS, Cluster, Kea, install_events, postgres_program, settings
 
 
 @pytest.fixture(scope="session")
@@ -40,14 +40,15 @@ def cluster() -> Iterator[Cluster]:
             "template_kea",
             "-f",
             KEA_SCHEMA,
-            "-f",
-            str(EVENTS_SQL),
+            "-c",
+            RIGHTS,
         ],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    install_events(directory, "template_kea")
     yield server
     server.stop()
     shutil.rmtree(directory)

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
+from _kea.control import SUCCESS, send
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea.control import Apply, command
+from kea_lease_monitor.kea.control import Apply
 from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
 
 from runtime.builders import HEADER, event
@@ -65,8 +66,8 @@ class Host:
         ).run()
 
     def known(self) -> list[str]:
-        answer = command(str(self.path / "socket"), "config-get")
-        return sorted(host["ip-address"] for host in answer["arguments"]["Dhcp4"]["subnet4"][0]["reservations"])
+        answer = send(str(self.path / "socket"), "config-get", 10.0)
+        return sorted(host["ip-address"] for host in answer.arguments["Dhcp4"]["subnet4"][0]["reservations"])
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ def test_a_reload_that_met_a_clean_up_is_repeated_at_once(host: Host) -> None:
     host.asleep = pid.unlink
     Apply("true", "", str(host.path / "socket"), str(host.leases), str(host.path), 0, host.sleep, lambda: 0.0)._reload()
     assert host.slept == [1.0]
-    assert command(str(host.path / "socket"), "status-get")["result"] == 0
+    assert send(str(host.path / "socket"), "status-get", 10.0).result == SUCCESS
 
 
 def test_reloads_keep_their_distance(host: Host) -> None:
@@ -184,7 +185,7 @@ def test_reloads_keep_their_distance(host: Host) -> None:
 
 def test_a_kea_that_is_not_there_is_temporary(tmp_path: Path) -> None:
     with pytest.raises(TemporaryError, match="control socket"):
-        command(str(tmp_path / "socket"), "config-reload")
+        Apply("true", "", str(tmp_path / "socket"), "", "", 0, lambda _seconds: None, lambda: 0.0)._reload()
 
 
 def test_a_broken_file_of_ours_never_reaches_a_running_kea(host: Host) -> None:

@@ -17,7 +17,6 @@ from kea_lease_monitor import database, metrics
 from kea_lease_monitor import position as positions
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import PositionLostError, TemporaryError
-from kea_lease_monitor.kea.lifetime import INFINITE
 from kea_lease_monitor.kea.sql import leases
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.position import EventPosition, Snapshot
@@ -114,7 +113,7 @@ def test_a_scan_uses_indexes_though_nobody_analyzed_the_table(kea: Kea, family: 
     with kea.connection.cursor() as cursor:
         after = {4: "0.0.0.5", 6: "2001:db8::5"}[family]
         statement = f"{leases.IN_PORTIONS} EXPLAIN {leases.SCAN[family]}"
-        cursor.execute(statement, {"address": after, "limit": 1000, "infinite": INFINITE})
+        cursor.execute(statement, {"address": after, "limit": 1000})
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Seq Scan" not in plan, plan
     assert "Sort" not in plan, plan
@@ -426,6 +425,21 @@ def test_while_the_trigger_is_off_all_leases_are_read_each_minute(kea: Kea, link
         now.now += 61
         with pytest.raises(PositionLostError, match="no trigger"):
             source.read(batch.position, 10)
+    assert trigger_enabled() == 0.0
+    source.close()
+
+
+@pytest.mark.parametrize("missing", ["kea_lease_notify_trigger", "kea_lease_notify_trigger_update"])
+def test_while_one_of_the_two_triggers_is_missing_all_leases_are_read_each_minute(
+    kea: Kea, link: Callable[[], Any], missing: str
+) -> None:
+    now = Time()
+    source = make(link, now.clock())
+    kea.rows(f"DROP TRIGGER {missing} ON lease4")
+    batch = source.read(source.start(True), 10)
+    now.now += 61
+    with pytest.raises(PositionLostError, match="no trigger"):
+        source.read(batch.position, 10)
     assert trigger_enabled() == 0.0
     source.close()
 

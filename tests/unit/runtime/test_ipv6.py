@@ -23,9 +23,8 @@ from kea_lease_monitor.sources.polling import PollingSource
 from runtime import test_events
 from runtime.builders import Time, event
 from runtime.contracts import drained
-from runtime.world import EVENTS_SQL, Kea
+from runtime.world import RIGHTS6, Kea, install_events
 
-EVENTS6_SQL = EVENTS_SQL.with_name("events6.sql")
 SIX = frozenset({6})
 BOTH = frozenset({4, 6})
 
@@ -36,7 +35,8 @@ def kea(kea: Kea, request: pytest.FixtureRequest) -> Kea:
         # kea-facts 1.2: what the upgrade to schema 18.0 does.
         for table in ("lease6", "ipv6_reservations"):
             kea.rows(f"ALTER TABLE {table} ALTER COLUMN address TYPE inet USING address::inet")
-    kea.rows(EVENTS6_SQL.read_text().replace("%", "%%"))
+    install_events(kea.cluster.socket, kea.name, lease6=True)
+    kea.rows(RIGHTS6)
     return kea
 
 
@@ -130,7 +130,9 @@ def test_the_life_of_a_lease(kea: Kea, opened: Callable[..., Any], now: Time) ->
         kea.rows(statement)
         now.now += PollingOptions().full_interval if kind == "deleted" else 0
         events, position = drained(source, position)
-        assert [event.kind.value for event in events] == [kind], statement
+        # The trigger writes no event for a renewal; a comparison of all leases finds it.
+        expected = [] if kind == "renewed" and isinstance(source, EventsSource) else [kind]
+        assert [event.kind.value for event in events] == expected, statement
 
 
 def test_of_several_leases_of_one_association_the_youngest_counts(kea: Kea, link: Callable[[], Any]) -> None:
@@ -185,7 +187,7 @@ def test_who_asks_for_them_by_name_is_told_that_they_may_not_be_read(kea: Kea, o
 
 
 def test_without_a_trigger_who_asked_by_name_reads_all_leases_each_minute(kea: Kea, link: Callable[[], Any]) -> None:
-    kea.rows("DROP TRIGGER kea_lease_notify_trigger ON lease6")
+    kea.rows("DROP TRIGGER kea_lease_notify_trigger ON lease6; DROP TRIGGER kea_lease_notify_trigger_update ON lease6")
     grant(kea, "2001:db8::1", 1)
     for families, expected in ((frozenset(), []), (SIX, ["2001:db8::1"])):
         now = Time()

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from kea_lease_monitor import metrics
 from kea_lease_monitor.errors import PositionLostError, TemporaryError
-from kea_lease_monitor.kea import lease_files
+from kea_lease_monitor.kea.companions import LeaseFiles
 from kea_lease_monitor.lease import EventKind, Lease
 from kea_lease_monitor.sources import ledger
+from kea_lease_monitor.sources.memfile import loader
 from kea_lease_monitor.sources.memfile import present as leases
-from kea_lease_monitor.sources.memfile import source as memfile
 from kea_lease_monitor.sources.memfile.source import MemfileSource
 from kea_lease_monitor.sources.memfile.tail import Tail
 
@@ -64,7 +64,7 @@ class Files:
             file.write(text)
 
     def rotate(self) -> None:
-        self.path.rename(lease_files.rotated(str(self.path)))
+        self.path.rename(LeaseFiles(str(self.path)).rotated)
         self.create()
 
     def clean_up(self) -> None:
@@ -109,7 +109,7 @@ def run_lfc(path: Path, family: str = "-4") -> None:
 
 def everything(path: Path) -> dict[str, Lease]:
     """All leases as the source reads them."""
-    reading, found = leases.Reading(str(path)), {}
+    reading, found = leases.Reading(LeaseFiles(str(path))), {}
     while (known := reading.portion(50)) is not None:
         found.update(known)
     return {key: lease for key, lease in found.items() if lease}
@@ -210,8 +210,8 @@ def test_a_file_put_in_its_place_is_read_again(files: Files) -> None:
 
 
 def test_kea_s_load_order_at_the_start(files: Files) -> None:
-    Path(lease_files.previous(str(files.path))).write_text(HEADER + row(1, 1) + row(2, 2))
-    Path(lease_files.rotated(str(files.path))).write_text(HEADER + row(2, 22) + row(3, 3))
+    Path(LeaseFiles(str(files.path)).previous).write_text(HEADER + row(1, 1) + row(2, 2))
+    Path(LeaseFiles(str(files.path)).rotated).write_text(HEADER + row(2, 22) + row(3, 3))
     files.path.write_text(HEADER + row(3, 33) + row(1, valid=0))
     files.follow()
     assert files.view == {"10.0.0.2": "02:00:00:00:00:16", "10.0.0.3": "02:00:00:00:00:21"}
@@ -227,7 +227,7 @@ def test_of_two_leases_of_a_client_only_the_younger_counts(files: Files) -> None
 
 def test_many_leases_are_taken_in_bit_by_bit_and_given_whole(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else has to wait for a million of them, and a batch that failed comes again the same."""
-    monkeypatch.setattr(memfile, "_PORTION", 10)
+    monkeypatch.setattr(loader, "_PORTION", 10)
     files.create()
     files.write("".join(row(number) for number in range(1, 101)))
     looks = 0
@@ -248,7 +248,7 @@ def test_a_full_disk_loses_no_lease_from_the_memory(files: Files, monkeypatch: p
     position = files.source.read(position, 3).position
     with monkeypatch.context() as patch:
         patch.setattr(ledger, "_PORTION", "SELECT * FROM no_such_table WHERE ? = ?")
-        with pytest.raises(TemporaryError, match="the memory of the leases"):
+        with pytest.raises(TemporaryError, match="the table of known leases"):
             files.source.read(position, 3)
     files.position = position
     assert len(files.addresses()) == 10, "all of them once more"
@@ -256,9 +256,9 @@ def test_a_full_disk_loses_no_lease_from_the_memory(files: Files, monkeypatch: p
 
 def test_completed_stands_for_both(files: Files) -> None:
     """It is what kea-lfc made of them, and was ended before it removed them."""
-    Path(lease_files.previous(str(files.path))).write_text(HEADER + row(1))
-    Path(lease_files.rotated(str(files.path))).write_text(HEADER + row(3) + row(1, valid=0))
-    Path(lease_files.completed(str(files.path))).write_text(HEADER + row(2) + row(3))
+    Path(LeaseFiles(str(files.path)).previous).write_text(HEADER + row(1))
+    Path(LeaseFiles(str(files.path)).rotated).write_text(HEADER + row(3) + row(1, valid=0))
+    Path(LeaseFiles(str(files.path)).completed).write_text(HEADER + row(2) + row(3))
     files.path.write_text(HEADER + row(4) + row(2, valid=0))
     files.follow()
     assert sorted(files.view) == ["10.0.0.3", "10.0.0.4"]
@@ -282,11 +282,11 @@ def rejected() -> float:
 def test_the_files_of_before_and_after_an_upgrade_of_kea(files: Files) -> None:
     """Kea 3.0 has a column more; its first file has the other header while the older ones still lie beside it."""
     newer = HEADER.replace("user_context", "user_context,pool_id")
-    Path(lease_files.previous(str(files.path))).write_text(HEADER + row(1))
+    Path(LeaseFiles(str(files.path)).previous).write_text(HEADER + row(1))
     files.create()
     files.write(row(2))
     assert files.addresses() == ["10.0.0.1", "10.0.0.2"]
-    files.path.rename(lease_files.rotated(str(files.path)))
+    files.path.rename(LeaseFiles(str(files.path)).rotated)
     files.path.write_text(newer + row(3).rstrip() + ",7\n")
     assert files.addresses() == ["10.0.0.3"]
     again = Files(files.path.parent)

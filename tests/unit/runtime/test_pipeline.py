@@ -485,7 +485,7 @@ def test_while_another_monitor_acts_only_its_place_is_noted(world: World, monkey
     world.time.now += 1
     world.run()
     noted: list[Any] = []
-    monkeypatch.setattr(world.source, "stand_by", noted.append)
+    monkeypatch.setattr(world.source, "stand_by", noted.append, raising=False)
     monkeypatch.setattr(world.store, "claim", lambda _name: None)
     world.source.events.append(event(2))
     world.pipeline.pump()

@@ -47,7 +47,7 @@ def test_the_documented_examples_are_valid() -> None:
 def test_what_is_not_said_has_a_default() -> None:
     found = MonitorSettings.parse(GOOD)
     assert (found.database.host, found.database.user) == ("/var/run/postgresql", "kea-lease-monitor")
-    assert (found.source.options, found.state.path) == ("/var/lib/kea/kea-leases4.csv", DEFAULT_PATH)
+    assert (found.source.options.path, found.state.path) == ("/var/lib/kea/kea-leases4.csv", DEFAULT_PATH)
     assert (found.log_level, found.metrics) == ("INFO", None)
     assert found.flows[0].subscription.everything
 

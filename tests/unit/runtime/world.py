@@ -16,6 +16,8 @@ from typing import Any, Callable
 
 import psycopg2
 import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils._events import lease_notify
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
 from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.section import Section
 
@@ -23,7 +25,18 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 RUNTIME = CHECKOUT / "roles" / "kea_lease_monitor" / "files"
 PYTHONPATH = f"{RUNTIME}:{CHECKOUT / 'plugins' / 'module_utils'}"
 """For a child process that imports the monitor."""
-EVENTS_SQL = Path(__file__).resolve().parent / "events.sql"
+MONITOR = "kea-lease-monitor"
+RIGHTS = f"""
+CREATE ROLE "{MONITOR}" LOGIN;
+GRANT SELECT, INSERT, UPDATE ON hosts TO "{MONITOR}";
+GRANT USAGE ON SEQUENCE hosts_host_id_seq TO "{MONITOR}";
+"""
+"""What the role kea_database grants the monitor. A test that passes as superuser would prove nothing."""
+RIGHTS6 = f"""
+GRANT SELECT, INSERT, UPDATE ON ipv6_reservations TO "{MONITOR}";
+GRANT USAGE ON SEQUENCE ipv6_reservations_reservation_id_seq TO "{MONITOR}";
+"""
+"""What it grants the monitor of a DHCPv6 server, too."""
 KEA_SCHEMA = "/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql"
 
 
@@ -132,6 +145,26 @@ class Kea:
             "SELECT encode(dhcp_identifier, 'hex'), host('0.0.0.0'::inet + ipv4_address), hostname, dhcp4_subnet_id"
             " FROM hosts ORDER BY ipv4_address, host_id"
         )
+
+
+def install_events(directory: str, database: str, lease6: bool = False) -> None:
+    """Create the event objects with the code of the module ``kea_lease_notify``, with its defaults."""
+    wanted = lease_notify.Wanted(
+        present=True,
+        lease6=lease6,
+        schema="public",
+        event_schema="kea_events",
+        owner="",
+        readers=[MONITOR],
+        delivery="events",
+        wake_up="debounced",
+        renewals=False,
+        force=False,
+    )
+    login = {key: option.get("default") for key, option in session.argument_spec().items()}
+    login.update(login_unix_socket=directory, login_db=database)
+    with session.connect(login) as cursor:
+        lease_notify.ensure(cursor, wanted, session.Locks(), check_mode=False)
 
 
 def settings(kea: Kea) -> DatabaseSettings:

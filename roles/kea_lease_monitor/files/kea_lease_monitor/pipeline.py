@@ -19,8 +19,8 @@ from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.replay import Replays, Requests
 from kea_lease_monitor.settling import Bookmarks, Settling
-from kea_lease_monitor.sinks.base import Sink
-from kea_lease_monitor.sources.base import Source
+from kea_lease_monitor.sinks.base import Adopting, Sink
+from kea_lease_monitor.sources.base import Source, StandingBy
 from kea_lease_monitor.state.records import DeadLetter
 from kea_lease_monitor.subscriptions import Subscription
 from kea_lease_monitor.turn import Terms, Turn
@@ -149,7 +149,7 @@ class Pipeline:
 
     def _stand_by(self) -> None:
         bookmark = self._settling.bookmark()
-        if bookmark:
+        if bookmark and isinstance(self._source, StandingBy):
             self._source.stand_by(positions.load(bookmark.position))
 
     def _read(self) -> _Work:
@@ -165,7 +165,8 @@ class Pipeline:
         wanted = [event for event in batch.events if self.subscription.match(event)]
         wanted = self._replays.chosen(wanted, position)
         for sink in self._sinks if wanted and self._replays.adopts(position) else ():
-            sink.adopt(wanted)
+            if isinstance(sink, Adopting):
+                sink.adopt(wanted)
         return _Work(batch, wanted, list(self._sinks) if wanted else [])
 
     def _begin(self) -> Position:

@@ -9,8 +9,8 @@ import argparse
 import time
 
 from kea_lease_monitor import telemetry
+from kea_lease_monitor.kea.companions import DEFAULT_PATH
 from kea_lease_monitor.kea.control import Apply
-from kea_lease_monitor.sources.memfile.source import DEFAULT_PATH
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,9 +15,9 @@ from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.commands import access
 from kea_lease_monitor.database import installed
 from kea_lease_monitor.errors import ConfigurationError
+from kea_lease_monitor.kea.companions import DEFAULT_PATH
 from kea_lease_monitor.settings import LOG_LEVELS, MonitorSettings
 from kea_lease_monitor.sinks.discovery import DEFAULT_DIRECTORY
-from kea_lease_monitor.sources.memfile.source import DEFAULT_PATH
 from kea_lease_monitor.state.location import DEFAULT_PATH as DEFAULT_STATE
 from kea_lease_monitor.waiting import Waiting
 

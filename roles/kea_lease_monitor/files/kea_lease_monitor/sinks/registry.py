@@ -27,11 +27,13 @@ class SinkType(NamedTuple):
 
 SINKS: Dict[str, SinkType] = {
     "reservation": SinkType(
-        1, reservation.parse, lambda _options, context: reservation.ReservationSink(context.link(), context.families)
+        1,
+        reservation.Options.parse,
+        lambda _options, context: reservation.ReservationSink(context.link(), context.families),
     ),
     "reservation_file": SinkType(
         2, file.Options.parse, lambda options, _context: file.ReservationFileSink(options), file.FAMILIES
     ),
     "discovery": SinkType(3, discovery.Options.parse, lambda options, _context: discovery.DiscoverySink(options)),
-    "exec": SinkType(4, command.Options.parse, lambda options, context: command.ExecSink(options, context.clock)),
+    "exec": SinkType(4, command.Options.parse, lambda options, context: command.CommandSink(options, context.clock)),
 }

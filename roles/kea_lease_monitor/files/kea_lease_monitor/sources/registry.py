@@ -24,8 +24,8 @@ class SourceType(NamedTuple):
     """Whether every host reads the same leases there, so that several monitors may share the work."""
 
 
-def _memfile(path: str, context: Context) -> Source:
-    return memfile.MemfileSource(path, context.clock)
+def _memfile(options: memfile.Options, context: Context) -> Source:
+    return memfile.MemfileSource(options.path, context.clock)
 
 
 def _events(options: upkeep.Options, context: Context) -> Source:
@@ -38,7 +38,7 @@ def _polling(options: polling.Options, context: Context) -> Source:
 
 
 SOURCES: Dict[str, SourceType] = {
-    "memfile": SourceType(memfile.parse, _memfile, shared=False),
-    "events": SourceType(source.parse, _events, shared=True),
+    "memfile": SourceType(memfile.Options.parse, _memfile, shared=False),
+    "events": SourceType(upkeep.Options.parse, _events, shared=True),
     "polling": SourceType(polling.Options.parse, _polling, shared=True),
 }
