@@ -129,7 +129,7 @@ def test_the_architecture_names_every_wing() -> None:
     assert wings - named == set()
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("document", ["README.md", *MAPS])
 def test_every_named_make_target_exists(document: str) -> None:
     targets = named_targets(text_of(document))
     assert targets
