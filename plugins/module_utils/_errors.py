@@ -3,8 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE: the root of all errors that end a module; a module catches this one class.
 
-KeaError
-    one class for each subject, beside the code that raises it
+KeaError                    everything that a module reports to a person
+    PostgresError           _postgres: adds the SQLSTATE, the statement and the next step for that SQLSTATE
+    UnreachableError        _schema: no session with the database; a prediction in check mode survives it
+
+A class of its own has only what a caller tells apart. Other code raises KeaError itself.
 """
 
 from __future__ import annotations

@@ -131,9 +131,9 @@ statement:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kea.plugins.module_utils._reservations import constraint
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres.errors import PostgresError
+from ansible_collections.baremetal.kea.plugins.module_utils._reservations import constraint
 
 
 def main() -> None:
@@ -150,9 +150,9 @@ def main() -> None:
     params = module.params
     wanted = constraint.Wanted(params["schema"], params["name"], params["state"] == "present")
     try:
-        with session.connect(params, readonly=module.check_mode) as cursor:
-            result = constraint.ensure(cursor, wanted, session.locks(params), module.check_mode)
-    except PostgresError as error:
+        with session.connect(params, readonly=module.check_mode) as database:
+            result = constraint.ensure(database, wanted)
+    except KeaError as error:
         module.fail_json(**error.as_result())
     for warning in result.pop("warnings"):
         module.warn(warning)

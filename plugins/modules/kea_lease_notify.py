@@ -179,9 +179,10 @@ statement:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.baremetal.kea.plugins.module_utils._events import lease_notify
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._events.ensure import ensure
+from ansible_collections.baremetal.kea.plugins.module_utils._events.target import Wanted
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres.errors import PostgresError
 
 
 def main() -> None:
@@ -203,13 +204,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    wanted = lease_notify.Wanted(
-        present=params["state"] == "present", **{key: params[key] for key in lease_notify.Wanted._fields[1:]}
-    )
+    wanted = Wanted(present=params["state"] == "present", **{key: params[key] for key in Wanted._fields[1:]})
     try:
-        with session.connect(params, readonly=module.check_mode) as cursor:
-            result = lease_notify.ensure(cursor, wanted, session.locks(params), module.check_mode)
-    except PostgresError as error:
+        with session.connect(params, readonly=module.check_mode) as database:
+            result = ensure(database, wanted)
+    except KeaError as error:
         module.fail_json(**error.as_result())
     for warning in result.pop("warnings"):
         module.warn(warning)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._events import lease_notify
+from ansible_collections.baremetal.kea.plugins.module_utils._events import ensure
 from postgres_helpers import KEA, MONITOR
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def test_an_event_that_comes_after_they_were_counted_is_not_dropped(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.notify()
-    monkeypatch.setattr(lease_notify, "_refuse_waiting", lambda *_: database.lease())
+    monkeypatch.setattr(ensure, "_refuse_waiting", lambda *_: database.lease())
     refused = database.notify(state="absent")
     assert refused["sqlstate"] == "55006"
     assert "an event came just now, so nothing was changed" in refused["msg"]

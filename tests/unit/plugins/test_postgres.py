@@ -113,17 +113,17 @@ def test_a_module_that_stands_still_amid_a_transaction_keeps_no_lock(
     monkeypatch.setattr(session, "IDLE_IN_TRANSACTION", 200)
     options = connection_options(database)
     with session.connect(options) as frozen, session.connect({**options, "lock_timeout": 20_000}) as kea:
-        session.run(frozen, "BEGIN")
-        session.run(frozen, "LOCK TABLE public.hosts")
-        session.run(kea, "UPDATE public.hosts SET hostname = ''")  # waits until the server ended the other
+        frozen.run("BEGIN")
+        frozen.run("LOCK TABLE public.hosts")
+        kea.run("UPDATE public.hosts SET hostname = ''")  # waits until the server ended the other
         with pytest.raises(PostgresError, match=r"idle-in-transaction|closed the connection"):
-            session.run(frozen, "COMMIT")
+            frozen.run("COMMIT")
 
 
 def test_check_mode_cannot_write(database: Database) -> None:
-    with session.connect(connection_options(database), readonly=True) as cursor:
+    with session.connect(connection_options(database), readonly=True) as readonly:
         with pytest.raises(PostgresError) as raised:
-            session.run(cursor, "CREATE TABLE public.x ()")
+            readonly.run("CREATE TABLE public.x ()")
         assert raised.value.sqlstate == "25006"
 
 

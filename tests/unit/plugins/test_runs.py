@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._events import lease_notify
+from ansible_collections.baremetal.kea.plugins.module_utils._events import counts
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import preflight
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session as postgres_session
 from test_hosts_constraint import NAME
@@ -63,12 +63,11 @@ def test_check_mode_holds_nothing_but_readers_locks(
 
     @contextmanager
     def connect_and_look(params: dict, readonly: bool = False) -> Iterator[Any]:
-        with connect(params, readonly) as cursor:
-            cursor.connection.autocommit = False
-            yield cursor
+        with connect(params, readonly) as session:
+            session.cursor.connection.autocommit = False
+            yield session
             modes.extend(
-                postgres_session.fetch(
-                    cursor,
+                session.fetch(
                     "SELECT DISTINCT mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype <> 'virtualxid'",
                 )
             )
@@ -195,7 +194,7 @@ def test_a_table_that_is_locked_when_its_events_are_counted_is_waited_for(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.notify()
-    count = lease_notify.count_waiting
+    count = counts.count_waiting
     with database.session(autocommit=False) as other:
 
         def lock_and_count(*arguments: Any) -> int:
@@ -204,7 +203,7 @@ def test_a_table_that_is_locked_when_its_events_are_counted_is_waited_for(
             return count(*arguments)
 
         locking = iter([True, True, False])
-        monkeypatch.setattr(lease_notify, "count_waiting", lock_and_count)
+        monkeypatch.setattr(counts, "count_waiting", lock_and_count)
         refused = database.notify(state="absent", lock_timeout=20, lock_retries=0)
         assert "No lock within 20 ms in 1 attempts (lock_retries: 0); nothing was changed" in refused["msg"]
         other.connection.rollback()
