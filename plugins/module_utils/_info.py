@@ -33,7 +33,8 @@ from ._config.document import MISSING, Document
 from ._config.syntax import KeaJsonError, without_secrets
 from ._config.tls import VARIABLES, asked_mode
 from ._config.versions import KeaVersionError, capabilities
-from ._moves.lease_journal import DIRECTORY, Journal, LeaseMoveError
+from ._errors import KeaError
+from ._moves.journal import DIRECTORY, Journal
 from ._lfc.interval import Kept, Mark
 from ._monitor.service import UNIT, USER
 from ._host.release import Releases
@@ -122,7 +123,7 @@ def move(directory: str = DIRECTORY) -> Dict[str, Any]:
     found: Dict[str, Any] = {"unfinished": None, "error": None}
     try:
         found["unfinished"] = Journal(directory).unfinished
-    except LeaseMoveError as error:
+    except KeaError as error:
         found["error"] = str(error)
     return found
 

@@ -144,8 +144,9 @@ backup_file:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._moves.lease_journal import DIRECTORY, LeaseMoveError
-from ansible_collections.baremetal.kea.plugins.module_utils._moves.lease_move import Move
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._moves.journal import DIRECTORY
+from ansible_collections.baremetal.kea.plugins.module_utils._moves.leases import Move
 
 
 def main() -> None:
@@ -162,8 +163,8 @@ def main() -> None:
     )
     try:
         result = Move(module).run()
-    except LeaseMoveError as error:
-        module.fail_json(msg=str(error))
+    except KeaError as error:
+        module.fail_json(**error.as_result())
     module.exit_json(**result)
 
 

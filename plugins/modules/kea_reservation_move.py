@@ -100,9 +100,9 @@ statement:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._moves import reservations
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres.errors import PostgresError
-from ansible_collections.baremetal.kea.plugins.module_utils._moves import reservation_move
 
 
 def main() -> None:
@@ -118,14 +118,12 @@ def main() -> None:
         required_if=[("to", "files", ["subnets"])],
         supports_check_mode=True,
     )
-    carry = reservation_move.to_database if module.params["to"] == "database" else reservation_move.to_files
+    move = reservations.to_database if module.params["to"] == "database" else reservations.to_files
     try:
-        with session.connect(module.params, readonly=module.check_mode) as cursor:
-            result = carry(cursor, module.params, module.check_mode)
-    except PostgresError as error:
+        with session.connect(module.params, readonly=module.check_mode) as database:
+            result = move(database, module.params)
+    except KeaError as error:
         module.fail_json(**error.as_result())
-    except reservation_move.ReservationMoveError as error:
-        module.fail_json(msg=str(error))
     module.exit_json(**result)
 
 

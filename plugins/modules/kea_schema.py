@@ -111,17 +111,11 @@ outdated:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._schema.schema import (
-    KeaSchemaError,
-    OutdatedError,
-    Schema,
-    UnreachableError,
-    Upgrade,
-    ensure,
-)
-from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql import Mysql, connection_of
-from ansible_collections.baremetal.kea.plugins.module_utils._schema.pgsql import Connection, Pgsql
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres.session import login_argument_spec
+from ansible_collections.baremetal.kea.plugins.module_utils._schema import mysql, pgsql
+from ansible_collections.baremetal.kea.plugins.module_utils._schema.ensure import Upgrade, ensure
+from ansible_collections.baremetal.kea.plugins.module_utils._schema.schema import Schema, UnreachableError
 
 
 def main() -> None:
@@ -138,17 +132,19 @@ def main() -> None:
     )
     params = module.params
     try:
-        mysql = params["type"] == "mysql"
-        schema = Schema(Mysql(module, connection_of(params)) if mysql else Pgsql(module, Connection.of(params)))
+        if params["type"] == "mysql":
+            schema = Schema(mysql.Mysql(module, mysql.connection_of(params)))
+        else:
+            schema = Schema(pgsql.Pgsql(module, pgsql.connection_of(params)))
         upgrade = Upgrade(params["state"] == "upgraded", params["dump_dir"], params["while_serving"])
         result = ensure(module, schema, upgrade)
     except UnreachableError as error:
         if not module.check_mode:
-            module.fail_json(msg=str(error))
+            module.fail_json(**{"outdated": False, **error.as_result()})
         module.warn(f"Predicted without asking the database: {error}")
         result = {"changed": True, "schema_version": None, "previous_version": None}
-    except KeaSchemaError as error:
-        module.fail_json(msg=str(error), outdated=isinstance(error, OutdatedError))
+    except KeaError as error:
+        module.fail_json(**{"outdated": False, **error.as_result()})
     module.exit_json(**result)
 
 

@@ -77,7 +77,7 @@ class Needs:
                 self.rights.on_table("TRIGGER", self.schema, family.table)
 
     def _refuse_granted_onwards(self, family: Family, losing: Set[str]) -> None:
-        """Refuse to revoke a right from a role that granted it to others: PostgreSQL revokes it only from all of them."""
+        """Refuse to revoke a right from a role that granted it on: PostgreSQL revokes it only from all of them."""
         for grantor, grantee in catalogue.granted_onwards(self.session, self.schema, family.table):
             if grantor in losing:
                 raise PostgresError(

@@ -226,7 +226,7 @@ SET search_path = pg_catalog, pg_temp SET lock_timeout = '{LOCK_TIMEOUT}' AS {{b
 
 
 def trigger(family: Family, key: str, renewals: bool) -> str:
-    """Return the definition of a trigger as pg_get_triggerdef prints it, with ``{leases}`` and ``{function}`` to fill."""
+    """Return the definition of a trigger as pg_get_triggerdef prints it, with ``{leases}`` and ``{function}``."""
     name = family.triggers[key]
     events = "INSERT OR DELETE" if name == TRIGGER else "UPDATE"
     condition = "" if name == TRIGGER or renewals else f"WHEN ({not_a_renewal(family)}) "

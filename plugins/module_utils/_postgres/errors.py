@@ -31,7 +31,7 @@ NEXT_STEPS = {
     "55006": "Let the monitor read the events and run the task again, or set force to drop them.",
     "3D000": "Create the database first, or correct login_db.",
     "3F000": NO_KEA_SCHEMA,
-    "42501": "Log in as a superuser or the owner of Kea's tables (login_user, session_role), or grant the named rights.",
+    "42501": "Log in as a superuser or the owner of Kea's tables (login_user, session_role), or grant those rights.",
     "42704": "Create the role first (community.postgresql.postgresql_user).",
     UNDEFINED_TABLE: NO_KEA_SCHEMA,
     "53": "The server is out of disk, memory or connections: make room first.",

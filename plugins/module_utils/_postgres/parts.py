@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, NamedTuple, Tuple, Union
 
-try:
+# session.connect reports a missing library before anything is composed.
+with contextlib.suppress(ImportError):
     from psycopg2 import sql
-except ImportError:
-    # session.connect reports the missing library before anything is composed.
-    pass
 
 if TYPE_CHECKING:
     from psycopg2 import extensions

@@ -72,7 +72,7 @@ class Session:
         """Return all rows of a query; with ``values``, it is a template."""
         text = self.compose(query, **values) if values else query
         with translated(text):
-            # None, because with an empty list psycopg2 would still look for placeholders, and a name may hold a percent.
+            # None: with an empty list psycopg2 would still look for placeholders, and a name may hold a percent.
             self.cursor.execute(text, arguments or None)
             return self.cursor.fetchall()
 
@@ -118,7 +118,9 @@ class Session:
                 if error.sqlstate not in LOCK_LOST:
                     raise
                 if not remaining:
-                    waited = f"within {locks.timeout} ms in {locks.retries + 1} attempts (lock_retries: {locks.retries})"
+                    waited = (
+                        f"within {locks.timeout} ms in {locks.retries + 1} attempts (lock_retries: {locks.retries})"
+                    )
                     raise self._no_lock(error, waited, outcome) from error
             # Twice as long as this session may have delayed Kea, so that Kea works most of the time.
             time.sleep(2 * locks.timeout / 1000)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the sessions with a database as the server reports them; what a client reports about itself proves nothing."""
+"""PRIVATE: the sessions with a database as the server reports them; a client's own report proves nothing."""
 
 from __future__ import annotations
 

@@ -151,5 +151,5 @@ def read_state(session: Session, schema: str) -> Optional[State]:
 
 
 def elsewhere(session: Session, schema: str, names: Sequence[str]) -> Dict[str, str]:
-    """Return which of these names another relation than an index of hosts has, and what that is. Raises PostgresError."""
+    """Return which of these names a relation has that is no index of hosts, and what it is. Raises PostgresError."""
     return dict(session.fetch(_ELSEWHERE, (schema, list(names), TABLE)))

@@ -65,7 +65,7 @@ def ensure(session: Session, wanted: Wanted) -> Dict[str, Any]:
 
 
 def _read(session: Session, wanted: Wanted) -> State:
-    """Return the state of hosts, an empty one if there is nothing to remove. Raises PostgresError for an unfit table."""
+    """Return the state of hosts, empty if there is nothing to remove. Raises PostgresError for an unfit table."""
     state = session.patiently(lambda: catalogue.read_state(session, wanted.schema))
     if state is None and wanted.present:
         raise PostgresError(f"There is no table {wanted.schema}.{TABLE} in this database", UNDEFINED_TABLE)

@@ -211,7 +211,9 @@ def test_duplicates_that_appear_after_a_leftover_is_dropped(database: Database) 
     make_invalid_index(database, NAME)
     result = constraint_amid_duplicates(database)
     assert result["duplicates"] == 1
-    assert f'only indexes of an interrupted run were dropped (DROP INDEX CONCURRENTLY "public"."{NAME}")' in result["msg"]
+    assert (
+        f'only indexes of an interrupted run were dropped (DROP INDEX CONCURRENTLY "public"."{NAME}")' in result["msg"]
+    )
     assert NAME not in dict(indexes(database))
 
 

@@ -17,7 +17,7 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import capabilities
 from ansible_collections.baremetal.kea.plugins.module_utils._host import time_zone
-from ansible_collections.baremetal.kea.plugins.module_utils._schema import pgsql, schema
+from ansible_collections.baremetal.kea.plugins.module_utils._schema import ensure, pgsql
 from kea_helpers import Cluster, need, postgres_cluster, run_module
 
 pytestmark = [pytest.mark.kea, pytest.mark.postgres, pytest.mark.slow]
@@ -146,7 +146,7 @@ def test_nothing_is_upgraded_while_a_kea_may_serve(
     )
     systemctl.chmod(0o755)
     monkeypatch.setenv("PATH", f"{systemctl.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr(schema, "CONFIG_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(ensure, "CONFIG_DIRECTORY", str(tmp_path))
     # The first is none at all: nobody knows what that Kea was started with.
     for config in ("", '"lease-database": {"type": "postgresql"}', f"{IN_FILES}, {HOSTS_IN_DATABASE}"):
         if config:
@@ -252,15 +252,15 @@ def test_the_connection_as_libpq_variables() -> None:
         "login_db": "d",
     }
     tls = {"ssl_mode": "verify-full", "ca_cert": "/ca", "ssl_cert": "/cert", "ssl_key": "/key"}
-    connection = pgsql.Connection.of({**options, **tls, "login_password": ""})
-    assert connection.environment.items() >= {
+    connection = pgsql.connection_of({**options, **tls, "login_password": ""})
+    assert pgsql.environment_of(connection).items() >= {
         ("PGPORT", "5433"),
         ("PGSSLMODE", "verify-full"),
         ("PGSSLROOTCERT", "/ca"),
         ("PGSSLCERT", "/cert"),
         ("PGSSLKEY", "/key"),
     }
-    assert "PGPASSWORD" not in connection.environment
+    assert "PGPASSWORD" not in pgsql.environment_of(connection)
     hosts = [
         ("", "", "/var/run/postgresql"),
         ("localhost", "/s", "/s"),
@@ -269,11 +269,11 @@ def test_the_connection_as_libpq_variables() -> None:
     ]
     for host, socket, used in hosts:
         changed = {**options, **tls, "login_password": "", "login_host": host, "login_unix_socket": socket}
-        connection = pgsql.Connection.of(changed)
+        connection = pgsql.connection_of(changed)
         assert connection.host == used
-        assert "PGTARGETSESSIONATTRS" not in connection.environment
-    several = pgsql.Connection.of({**options, **tls, "login_password": "", "login_host": "a,b"})
-    assert several.environment["PGTARGETSESSIONATTRS"] == "read-write"
+        assert "PGTARGETSESSIONATTRS" not in pgsql.environment_of(connection)
+    several = pgsql.connection_of({**options, **tls, "login_password": "", "login_host": "a,b"})
+    assert pgsql.environment_of(several)["PGTARGETSESSIONATTRS"] == "read-write"
 
 
 def test_check_mode_predicts_before_anything_is_installed(
@@ -284,7 +284,7 @@ def test_check_mode_predicts_before_anything_is_installed(
 
 
 def test_a_kea_that_the_table_does_not_know_is_refused(monkeypatch: pytest.MonkeyPatch, login: dict[str, Any]) -> None:
-    monkeypatch.setattr(schema, "capabilities", lambda _version: capabilities("9.9.9"))
+    monkeypatch.setattr(ensure, "capabilities", lambda _version: capabilities("9.9.9"))
     assert "Kea 9.9.9 is newer than this collection" in run_module("kea_schema", **login)["msg"]
 
 

@@ -17,7 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._moves import lease_files, lease_move, lease_table
+from ansible_collections.baremetal.kea.plugins.module_utils._moves import (
+    journal,
+    lease_files,
+    lease_table,
+    leases,
+    unit,
+)
 from kea_helpers import need, run_module
 from postgres_helpers import KEA, Database
 
@@ -291,7 +297,7 @@ def test_a_kea_that_does_not_serve_is_taken_back(host: Host) -> None:
     broken = {"library": "/nowhere/libdhcp_nothing.so"}
     failed = host.move(host.postgresql, **{"hooks-libraries": [broken]})
     assert failed["failed"]
-    assert "The former configuration is in force again" in failed["msg"], failed
+    assert "The previous configuration is in force again" in failed["msg"], failed
     assert "/nowhere/libdhcp_nothing.so" in failed["msg"]
     host.wait()
     assert host.leases() == before
@@ -304,12 +310,12 @@ def test_a_kea_that_does_not_serve_is_taken_back(host: Host) -> None:
 
 # Where a power cut, or kill -9, may come: before or after the last line of each step.
 STEPS: dict[str, tuple[Any, str]] = {
-    "stopped": (lease_move.Move, "_carry"),
+    "stopped": (leases.Move, "_transfer"),
     "read": (lease_table.LeaseTable, "take"),
-    "loaded": (lease_move.Move, "_swap"),
-    "swapped": (lease_move.Move, "_start"),
+    "loaded": (leases.Move, "_swap"),
+    "swapped": (unit.KeaUnit, "start"),
     "served": (lease_files.LeaseFiles, "set_aside"),
-    "set aside": (lease_move.Journal, "close"),
+    "set aside": (journal.Journal, "close"),
 }
 
 
@@ -359,7 +365,7 @@ def test_two_moves_at_once_are_one_too_many(host: Host) -> None:
         failed = host.move(host.postgresql)
         assert holder.stdin is not None
         holder.stdin.close()
-    assert "another move is under way" in failed["msg"], failed
+    assert "another move is running" in failed["msg"], failed
     assert host.verbs() == "start\n"
 
 
