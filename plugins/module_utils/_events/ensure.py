@@ -86,7 +86,7 @@ def _shared_timeout(timeout: int, transition: Transition) -> int:
 
 def _read(session: Session, wanted: Wanted) -> State:
     """Return the state, with only the wanted readers of the lease tables: these are Kea's and may have others."""
-    state: State = catalogue.read_state(session, wanted.schema, wanted.event_schema)
+    state = catalogue.read_state(session, wanted.schema, wanted.event_schema)
     for family in trigger.FAMILIES:
         leases = state[family.leases_key]
         if leases:

@@ -62,7 +62,7 @@ PARTS = {
 
 def end_of(lease: Lease) -> int:
     """Return C(expire) as Kea writes it to PostgreSQL, in epoch seconds."""
-    return int(lifetime.expire_of_record(lease.cltt, lease.valid_lifetime))
+    return lifetime.expire_of_record(lease.cltt, lease.valid_lifetime)
 
 
 def lease_of(row: Tuple[Any, ...]) -> Lease:

@@ -69,8 +69,7 @@ def _installed_kea(module: AnsibleModule, client: str) -> Optional[Capabilities]
     if module.get_bin_path(client, required=not module.check_mode) is None or program is None:
         return None
     _code, out, _err = module.run_command([program, "-v"], check_rc=True)
-    kea: Capabilities = capabilities(out)
-    return kea
+    return capabilities(out)
 
 
 def _refuse(found: str, wanted: str, kea: Capabilities, may_upgrade: bool) -> None:

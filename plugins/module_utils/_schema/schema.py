@@ -44,8 +44,7 @@ class Schema:
     def time_difference(self) -> Optional[str]:
         """Return why the database would take Kea's times for others; None if it does not. Raises KeaError."""
         moments = self._query(self.backend.dialect.moments).split("|")
-        found: Optional[str] = difference([int(seconds) for seconds in moments])
-        return found
+        return difference([int(seconds) for seconds in moments])
 
     def initialise(self) -> None:
         """Create the schema. Raises KeaError with kea-admin's output."""
