@@ -131,14 +131,14 @@ statement:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login, session
 from ansible_collections.baremetal.kea.plugins.module_utils._reservations import constraint
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            session.argument_spec(),
+            login.argument_spec(),
             **session.lock_argument_spec(),
             state={"type": "str", "choices": ["present", "absent"], "default": "present"},
             name={"type": "str", "default": constraint.NAME},

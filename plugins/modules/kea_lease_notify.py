@@ -182,13 +182,13 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._events.ensure import ensure
 from ansible_collections.baremetal.kea.plugins.module_utils._events.target import Wanted
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login, session
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            session.argument_spec(),
+            login.argument_spec(),
             **session.lock_argument_spec(),
             state={"type": "str", "choices": ["present", "absent"], "default": "present"},
             lease6={"type": "bool", "default": False},

@@ -102,13 +102,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._moves import reservations
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login, session
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            session.argument_spec(),
+            login.argument_spec(),
             to={"type": "str", "choices": ["database", "files"], "required": True},
             directory={"type": "path", "default": "/etc/kea/reservations.d"},
             subnets={"type": "list", "elements": "int"},

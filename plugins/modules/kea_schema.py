@@ -112,7 +112,7 @@ outdated:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres.session import login_argument_spec
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres.login import login_argument_spec
 from ansible_collections.baremetal.kea.plugins.module_utils._schema import mysql, pgsql
 from ansible_collections.baremetal.kea.plugins.module_utils._schema.ensure import Upgrade, ensure
 from ansible_collections.baremetal.kea.plugins.module_utils._schema.schema import Schema, UnreachableError

@@ -21,6 +21,7 @@ class Column(NamedTuple):
 
     @property
     def definition(self) -> str:
+        """Return the column as catalogue.py reads it."""
         return f"{self.name} {self.type}{self.extra}"
 
 

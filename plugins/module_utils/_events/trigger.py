@@ -68,10 +68,12 @@ class Family(NamedTuple):
 
     @property
     def leases_key(self) -> str:
+        """Return the key of the lease table in a state."""
         return "leases" + self.suffix
 
     @property
     def function_key(self) -> str:
+        """Return the key of the function in a state."""
         return "function" + self.suffix
 
     @property

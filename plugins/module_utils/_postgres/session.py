@@ -17,6 +17,7 @@ from typing import TypeVar
 from ansible.module_utils.basic import missing_required_lib
 from . import parts
 from .errors import CONNECT_SQLSTATES, PostgresError
+from .login import dsn_of, refuse_unfit
 from .parts import Part
 
 PSYCOPG2_IMPORT_ERROR: Optional[str] = None
@@ -37,7 +38,6 @@ CONCURRENTLY_LOCK_TIMEOUT = 60_000
 writer, so they may wait long, but not for ever for a forgotten session."""
 LOCK_LOST = ("55P03", "40P01")
 """SQLSTATEs of a lock that was not granted and of a deadlock: the transaction was rolled back, so it can be retried."""
-SECRET_PARAMETERS = {"password", "sslpassword"}
 
 
 class Locks(NamedTuple):
@@ -158,31 +158,6 @@ ORDER BY a.xact_start NULLS LAST LIMIT 1
 """
 
 
-def login_argument_spec() -> Dict[str, Any]:
-    """Return the options of the fragment baremetal.kea.postgres."""
-    return {
-        "login_user": {"type": "str", "default": "postgres"},
-        "login_password": {"type": "str", "default": "", "no_log": True},
-        "login_host": {"type": "str", "default": ""},
-        "login_unix_socket": {"type": "str", "default": ""},
-        "login_port": {"type": "int", "default": 5432},
-        "login_db": {"type": "str", "default": "kea"},
-        "ssl_mode": {
-            "type": "str",
-            "default": "prefer",
-            "choices": ["allow", "disable", "prefer", "require", "verify-ca", "verify-full"],
-        },
-        "ca_cert": {"type": "path"},
-        "ssl_cert": {"type": "path"},
-        "ssl_key": {"type": "path", "no_log": False},
-    }
-
-
-def argument_spec() -> Dict[str, Any]:
-    """Return the options of the fragments baremetal.kea.postgres and baremetal.kea.postgres.session."""
-    return dict(login_argument_spec(), connect_params={"type": "dict", "default": {}}, session_role={"type": "str"})
-
-
 def lock_argument_spec() -> Dict[str, Any]:
     """Return the options of the fragment baremetal.kea.postgres.locks."""
     return {
@@ -211,9 +186,9 @@ def connect(params: Mapping[str, Any], readonly: bool = False) -> Iterator[Sessi
     """
     if PSYCOPG2_IMPORT_ERROR:
         raise PostgresError(missing_required_lib("psycopg2"), exception=PSYCOPG2_IMPORT_ERROR)
-    _refuse_unfit(params)
+    refuse_unfit(params)
     locks = _locks(params)
-    connection = _open(_dsn(params))
+    connection = _open(dsn_of(params))
     try:
         connection.set_session(autocommit=True, readonly=readonly)
         session = Session(connection.cursor(), locks, readonly)
@@ -236,49 +211,6 @@ def translated(statement: str) -> Iterator[None]:
     except psycopg2.Error as error:
         message = error.diag.message_primary or str(error).strip() or type(error).__name__
         raise PostgresError("PostgreSQL: " + message, error.pgcode or "08006", statement) from error
-
-
-def _refuse_unfit(params: Mapping[str, Any]) -> None:
-    """Raise PostgresError for an option with a NUL: PostgreSQL accepts none, and the driver does not report it."""
-    for option, value in sorted(params.items()):
-        if any("\0" in text for text in _texts(value)):
-            raise PostgresError(
-                f"The option {option} holds a NUL character, which PostgreSQL accepts nowhere, so nothing was changed"
-            )
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (list, dict)):
-        for one in [*value, *(value.values() if isinstance(value, dict) else ())]:
-            yield from _texts(one)
-
-
-def _dsn(params: Mapping[str, Any]) -> Dict[str, Any]:
-    secrets = SECRET_PARAMETERS.intersection(params["connect_params"])
-    if secrets:
-        raise PostgresError(f"connect_params must not hold {', '.join(sorted(secrets))}, because Ansible shows it")
-    host = params["login_host"]
-    if host in ("", "localhost"):
-        host = params["login_unix_socket"] or host
-    dsn = {
-        "host": host,
-        "port": params["login_port"],
-        "user": params["login_user"],
-        "password": params["login_password"],
-        "dbname": params["login_db"],
-        "sslmode": params["ssl_mode"],
-        "sslrootcert": params["ca_cert"],
-        "sslcert": params["ssl_cert"],
-        "sslkey": params["ssl_key"],
-        "target_session_attrs": "read-write" if "," in host else "",
-        "connect_timeout": 10,
-        "client_encoding": "UTF8",
-        "application_name": "ansible baremetal.kea",
-    }
-    dsn.update(params["connect_params"])
-    return {key: value for key, value in dsn.items() if value not in (None, "")}
 
 
 def _open(dsn: Mapping[str, Any]) -> extensions.connection:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._host import state_text
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login, session
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres.errors import PostgresError
 from postgres_helpers import KEA, MONITOR, PASSWORD, PASSWORD_ROLE
 from test_lease_notify import CATALOGUE
@@ -104,7 +104,7 @@ def test_session_role_owns_what_is_created(database: Database) -> None:
 
 def connection_options(database: Database) -> dict:
     params = {"login_unix_socket": database.cluster.directory, "login_db": database.name, "login_user": "postgres"}
-    return {**{name: option.get("default") for name, option in session.argument_spec().items()}, **params}
+    return {**{name: option.get("default") for name, option in login.argument_spec().items()}, **params}
 
 
 def test_idle_transaction_is_ended_and_its_lock_released(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
