@@ -99,7 +99,7 @@ probe:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres.errors import PostgresError
 from ansible_collections.baremetal.kea.plugins.module_utils._verify.probe import Probe
 from ansible_collections.baremetal.kea.plugins.module_utils._verify.dhcp import ProbeError
@@ -108,7 +108,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._verify.dhcp import 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **session.argument_spec(),
+            **login.argument_spec(),
             "hwaddr": {"type": "str", "default": "02:4b:45:41:00:01"},
             "subnet": {"type": "str", "required": True},
             "interface": {"type": "str"},
