@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Strategy command: kea-lfc-start, which came with Kea 3.1.2; the tests have no Kea as new as that.
 
-A stand-in gives its four documented results over a real unix socket. Where Kea would start an LFC run, the stand-in does
-the same: it rotates the lease file and runs the real kea-lfc.
+A stand-in gives its four documented results over a real unix socket. Where Kea would start an LFC run, the stand-in
+does the same: it rotates the lease file and runs the real kea-lfc.
 """
 
 from __future__ import annotations
@@ -148,7 +148,10 @@ def test_a_stale_pid_file_with_the_number_of_another_process_is_removed(stand_in
 
 def test_a_real_kea_2_2_does_not_know_the_command(kea: Server) -> None:
     assert kea.run_lfc("command") == FAILED
-    assert "Kea cannot do that ('kea-lfc-start' command not supported.): deploy again" in kea.state()["message"]
+    assert (
+        "Kea does not know kea-lfc-start ('kea-lfc-start' command not supported.): deploy again"
+        in kea.state()["message"]
+    )
 
 
 def test_killed_before_every_step(stand_in: StandIn) -> None:

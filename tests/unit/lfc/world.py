@@ -189,7 +189,7 @@ class Server:
         return cli.main(self.words(strategy, **more), on_step)
 
     def killed_before(self, step: int, strategy: str, **more: str) -> str:
-        """Run the program and kill it before this step, counted from 1. Return the step's name, empty after the last."""
+        """Run the program and kill it before this step (from 1). Return the step's name, empty after the last step."""
         command = [sys.executable, "-c", KILLED_BEFORE, str(step), *self.words(strategy, **more)]
         done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=False)
         if done.returncode == 0:

@@ -28,7 +28,7 @@ from kea_lfc_cleanup.report import Report
 Steps = Iterator[str]
 
 _BETWEEN_LOOKS = 0.1
-"""Seconds."""
+"""Seconds to sleep between two checks of the files."""
 _NOT_BEGUN = 10.0
 """Seconds after which an LFC run that Kea says it started has failed if no kea-lfc is seen."""
 _JUST_ROTATED = 10.0
@@ -99,7 +99,9 @@ def _by_kea(host: Host, outcome: str) -> Steps:
     yield "send kea-lfc-start to Kea"
     answer = host.kea.send("kea-lfc-start")
     if answer.result == control.UNSUPPORTED:
-        raise LfcError(f"Kea cannot do that ({answer.text}): deploy again, so that another strategy is chosen")
+        raise LfcError(
+            f"Kea does not know kea-lfc-start ({answer.text}): deploy again, so that another strategy is chosen"
+        )
     if answer.result not in _STARTED:
         raise LfcError(f"Kea could not start kea-lfc ({answer.text}): look into Kea's journal and run this again")
     yield "wait for kea-lfc"
@@ -205,7 +207,7 @@ def _reload(host: Host) -> None:
     if answer.result == control.SUCCESS:
         raise LfcError(
             f"Kea reloaded and opened another lease file than {files.current}, so it knows none of its leases: name "
-            f"that one in {host.kea.config} and reload Kea at once; no row of a lease is lost"
+            f"this file in {host.kea.config} again and reload Kea at once; no row of a lease is lost"
         )
     again = host.kea.send("config-reload")
     serving = "it serves" if again.result == control.SUCCESS else "it may serve no client until a reload succeeds"
