@@ -10,15 +10,18 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lfc.world import PACKAGES
+import _kea.lfc
+import kea_lfc_cleanup
+
+PROGRAM = Path(kea_lfc_cleanup.__file__).parent
+SHARED = Path(_kea.lfc.__file__).parent
 
 
 def test_the_launcher_finds_its_packages_through_the_link_to_the_release(tmp_path: Path) -> None:
-    program, module_utils = PACKAGES
     release = tmp_path / "releases/1.0.0-0123456789ab"
-    shutil.copytree(program / "kea_lfc_cleanup", release / "lib/kea_lfc_cleanup")
-    shutil.copytree(module_utils / "_kea", release / "lib/_kea")
-    shutil.copy(program / "kea-lfc-cleanup", release)
+    shutil.copytree(PROGRAM, release / "lib/kea_lfc_cleanup")
+    shutil.copytree(SHARED, release / "lib/_kea")
+    shutil.copy(PROGRAM.parent / "kea-lfc-cleanup", release)
     (tmp_path / "current").symlink_to(release)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     command = ["sh", str(tmp_path / "current/kea-lfc-cleanup"), "--help"]
