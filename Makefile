@@ -46,7 +46,7 @@ lint: | .cache
 types:
 	@echo "== types"
 	@cd roles/kea_lease_monitor/files && $(BIN)/mypy --config-file ../../../pyproject.toml --cache-dir ../../../.mypy_cache .
-	@cd roles/kea_lfc_timer/files && $(BIN)/mypy --config-file ../../../pyproject.toml --cache-dir ../../../.mypy_cache .
+	@cd roles/kea_lfc_timer/files && MYPYPATH=../../../plugins/module_utils $(BIN)/mypy --config-file ../../../pyproject.toml --cache-dir ../../../.mypy_cache .
 	@$(BIN)/mypy plugins/module_utils
 
 unit:

@@ -22,7 +22,8 @@ from typing import NamedTuple
 
 import report
 
-PROGRAM = Path(__file__).resolve().parents[1] / "roles/kea_lfc_timer/files"
+REPOSITORY = Path(__file__).resolve().parents[1]
+PACKAGES = (REPOSITORY / "roles/kea_lfc_timer/files", REPOSITORY / "plugins/module_utils")
 HEADER = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context\n"
 REPEATS = 10
 """Rows for each lease: nine of ten renew a lease that the file already has."""
@@ -47,7 +48,7 @@ def rows(leases: int, repeats: int) -> Iterator[str]:
 
 def timed(command: list[str]) -> Run:
     """Run a command and return its time and peak memory. Ends this program if the command fails."""
-    environment = {**os.environ, "PYTHONPATH": str(PROGRAM), "KEA_LOCKFILE_DIR": "none"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PACKAGES)), "KEA_LOCKFILE_DIR": "none"}
     started = time.monotonic()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _pid, status, usage = os.wait4(process.pid, 0)

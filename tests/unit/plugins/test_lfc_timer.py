@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _kea.lease_file import LeaseFile, Lock
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
 from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import capabilities
 from ansible_collections.baremetal.kea.plugins.module_utils._host.release import pack, release_name, unpack
@@ -28,7 +29,6 @@ from ansible_collections.baremetal.kea.plugins.module_utils._lfc.interval import
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc.strategy import StrategyError, choose
 from ansible_collections.baremetal.kea.plugins.module_utils._server import lfc_lock
 from kea_helpers import need
-from kea_lfc_cleanup import files as runtime_files
 from kea_lfc_cleanup.cli import parser
 from lfc.world import hanging
 
@@ -207,15 +207,14 @@ def test_where_the_leases_are(database: dict[str, object] | None, path: str | No
 
 def test_play_and_clean_up_take_the_same_lock(tmp_path: Path) -> None:
     path = str(tmp_path / "kea-leases4.csv")
-    lock = runtime_files.LeaseFiles(path).lock
-    with lfc_lock.no_cleanup(path), pytest.raises(runtime_files.BusyError), runtime_files.locked(lock):
-        pass
-    assert os.stat(lock).st_mode & 0o777 == 0o640
+    with lfc_lock.no_cleanup(path), Lock(path) as lock:
+        assert not lock.take()
+        assert os.stat(lock.path).st_mode & 0o777 == 0o640
 
 
 def test_the_play_waits_for_a_clean_up_and_gives_up_in_time(tmp_path: Path) -> None:
     path = str(tmp_path / "kea-leases4.csv")
-    with open(runtime_files.LeaseFiles(path).lock, "w") as lock:
+    with open(LeaseFile(path).lock, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(lfc_lock.LockError, match="does not end"), lfc_lock.no_cleanup(path, 0.3):
             pass
@@ -225,7 +224,7 @@ def test_the_play_waits_for_a_clean_up_and_gives_up_in_time(tmp_path: Path) -> N
 
 
 def test_the_play_waits_for_a_clean_up_of_keas_own(tmp_path: Path) -> None:
-    files = runtime_files.LeaseFiles(str(tmp_path / "kea-leases4.csv"))
+    files = LeaseFile(str(tmp_path / "kea-leases4.csv"))
     with hanging(files), pytest.raises(lfc_lock.LockError, match="kea-lfc at work on"), lfc_lock.no_cleanup(
         files.current, 0.3
     ):
