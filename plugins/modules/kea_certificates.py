@@ -103,8 +103,9 @@ import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._host.certificate_store import Store, given
-from ansible_collections.baremetal.kea.plugins.module_utils._host.certificates import CertificateError, Judge, Material
+from ansible_collections.baremetal.kea.plugins.module_utils._host.certificates import Judge, Material
 
 
 def main() -> None:
@@ -131,7 +132,7 @@ def main() -> None:
             store.put(material)
         for path in [] if module.check_mode else needless:
             shutil.rmtree(path)
-    except CertificateError as error:
+    except KeaError as error:
         module.fail_json(msg=f"{error}. Nothing was changed.")
     paths = store.paths(material)
     module.exit_json(

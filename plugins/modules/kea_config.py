@@ -110,18 +110,15 @@ drop_in:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._config.file import (
-    KeaConfigError,
     Settings,
     config_options,
     update,
 )
-from ansible_collections.baremetal.kea.plugins.module_utils._config.database import KeaDatabaseError
 from ansible_collections.baremetal.kea.plugins.module_utils._config.database_file import Entries, validated
 from ansible_collections.baremetal.kea.plugins.module_utils._config.path import format_path
-from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import KeaJsonError, secrets_in
-from ansible_collections.baremetal.kea.plugins.module_utils._config.tls import KeaTlsError
-from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import KeaVersionError
+from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import secrets_in
 from ansible_collections.baremetal.kea.plugins.module_utils._host.secrets import mask_only
 
 
@@ -144,8 +141,8 @@ def main() -> None:
             result = entries.settle(result)
         else:
             before, after, result = update(module, settings.edit, settings.top)
-    except (KeaJsonError, KeaConfigError, KeaDatabaseError, KeaTlsError, KeaVersionError) as error:
-        module.fail_json(msg=str(error))
+    except KeaError as error:
+        module.fail_json(**error.as_result())
     changed = [format_path(path) for path in settings.differing(before, after)]
     module.exit_json(changed_paths=changed, **result)
 

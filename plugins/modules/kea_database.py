@@ -225,11 +225,9 @@ backup_file:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._config.file import KeaConfigError, config_options
-from ansible_collections.baremetal.kea.plugins.module_utils._config.database import KeaDatabaseError
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._config.file import config_options
 from ansible_collections.baremetal.kea.plugins.module_utils._config.database_file import apply, entry_options
-from ansible_collections.baremetal.kea.plugins.module_utils._config.tls import KeaTlsError
-from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import KeaVersionError
 
 
 def main() -> None:
@@ -243,8 +241,8 @@ def main() -> None:
     )
     try:
         result = apply(module)
-    except (KeaConfigError, KeaDatabaseError, KeaTlsError, KeaVersionError) as error:
-        module.fail_json(msg=str(error))
+    except KeaError as error:
+        module.fail_json(**error.as_result())
     module.exit_json(**result)
 
 

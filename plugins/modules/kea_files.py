@@ -100,10 +100,12 @@ new_paths:
 """
 
 import os
+from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._host.files import HostFileError, Wanted, bring_about
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._host.files import Wanted, bring_about
 from ansible_collections.baremetal.kea.plugins.module_utils._host.secrets import mask_only
 
 
@@ -132,7 +134,9 @@ def main() -> None:
     )
     wanted = [Wanted(**one) for one in module.params["files"]]
     mask_only(module, [one.content for one in wanted if one.secret])
-    diffs, new, failure = {}, [], None
+    diffs: Dict[str, Dict[str, str]] = {}
+    new: List[str] = []
+    failure: Dict[str, Any] = {}
     try:
         for one in wanted:
             was_there = os.path.lexists(one.path)
@@ -140,11 +144,11 @@ def main() -> None:
             if diff:
                 diffs[one.path] = diff
                 new += [] if was_there else [one.path]
-    except HostFileError as error:
-        failure = str(error)
+    except KeaError as error:
+        failure = error.as_result()
     result = {"changed": bool(diffs), "changed_paths": list(diffs), "new_paths": new}
     if failure:
-        module.fail_json(msg=failure, **result)
+        module.fail_json(**failure, **result)
     module.exit_json(**result, diff=list(diffs.values()))
 
 

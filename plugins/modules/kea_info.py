@@ -287,6 +287,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._host import cluster
 from ansible_collections.baremetal.kea.plugins.module_utils._host import packages as host_packages
 from ansible_collections.baremetal.kea.plugins.module_utils import _info
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from ansible_collections.baremetal.kea.plugins.module_utils._server import state as server_state
 from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_database import mysql_database
 
 
@@ -310,7 +311,7 @@ def main() -> None:
     )
     params = module.params
     look = {
-        "server": lambda: _info.server(module, params["path"]),
+        "server": lambda: server_state.server(module, params["path"]),
         "config": lambda: _info.config_file(module, params["path"]),
         "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),
         "monitor": lambda: _info.monitor(module),

@@ -135,11 +135,15 @@ journal:
   elements: str
 """
 
+from typing import Any, Dict, Tuple
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.service import Monitor
 from ansible_collections.baremetal.kea.plugins.module_utils._host.release import release_name, unpack
+
+State = Dict[str, Any]
 
 
 def main() -> None:
@@ -162,14 +166,18 @@ def main() -> None:
     before = monitor.state()
     try:
         changed, after, result = _bring(module, monitor, before)
-    except (KeaError, ValueError) as error:
-        module.fail_json(msg=str(error))
+    except KeaError as error:
+        module.fail_json(**error.as_result())
     after = after if module.check_mode else monitor.state()
     module.exit_json(changed=changed, monitor=after, diff={"before": before, "after": after}, **result)
 
 
-def _bring(module: AnsibleModule, monitor: Monitor, before):
-    """Whether it changed, what should be there then, and what else to say. Raises KeaError, ValueError."""
+def _bring(module: AnsibleModule, monitor: Monitor, before: State) -> Tuple[bool, State, Dict[str, str]]:
+    """Bring the monitor to the state asked for.
+
+    Returns whether that changed anything, the monitor's expected state afterwards, and further return values. Raises
+    KeaError.
+    """
     state = module.params["state"]
     if state == "absent":
         return monitor.absent(), {"current": None, "releases": [], "links": [], "active": False, "enabled": False}, {}
@@ -177,10 +185,7 @@ def _bring(module: AnsibleModule, monitor: Monitor, before):
         changed, name = monitor.previous()
         return changed, dict(before, current=name, active=True), {"release": name}
     files = unpack(module.params["content"])
-    try:
-        name = release_name(files)
-    except ValueError as error:
-        raise ValueError(f"src: {error}") from error
+    name = release_name(files)
     result = {"release": name, "directory": f"{module.params['root']}/releases/{name}"}
     after = dict(before, releases=sorted({*before["releases"], name}))
     if state == "staged":

@@ -132,6 +132,7 @@ journal:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc import deploy as lfc_deploy
 from ansible_collections.baremetal.kea.plugins.module_utils._config.file import config_options
 
@@ -157,8 +158,8 @@ def main() -> None:
     )
     try:
         module.exit_json(**lfc_deploy.deploy(module))
-    except lfc_deploy.ERRORS as error:
-        module.fail_json(msg=str(error), journal=getattr(error, "journal", []))
+    except KeaError as error:
+        module.fail_json(**error.as_result())
 
 
 if __name__ == "__main__":

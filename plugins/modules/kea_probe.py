@@ -100,9 +100,8 @@ probe:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres.errors import PostgresError
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._verify.probe import Probe
-from ansible_collections.baremetal.kea.plugins.module_utils._verify.dhcp import ProbeError
 
 
 def main() -> None:
@@ -121,9 +120,7 @@ def main() -> None:
     )
     try:
         found = Probe(module).run()
-    except (ProbeError, ValueError) as error:
-        found = {"error": str(error), "address": None, "seconds": {}, "removed": []}
-    except PostgresError as error:
+    except KeaError as error:
         found = {"error": error.as_result()["msg"], "address": None, "seconds": {}, "removed": []}
     module.exit_json(changed=False, probe=found)
 

@@ -72,7 +72,8 @@ unit:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._server.service import KeaService, KeaServiceError
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._server.service import KeaService
 
 
 def main() -> None:
@@ -95,8 +96,8 @@ def main() -> None:
             service.run("restart" if restart else None if active else "start", module.params["timeout"])
             if not enabled:
                 service.enable()
-    except KeaServiceError as error:
-        module.fail_json(msg=str(error))
+    except KeaError as error:
+        module.fail_json(**error.as_result())
     module.exit_json(changed=restart or not active or not enabled, unit=unit.name if unit else None)
 
 

@@ -77,17 +77,13 @@ OPTIONS: Dict[str, Option] = {
 TLS_KEYS = ("trust_anchor", "cert_file", "key_file", "ssl_mode")
 
 
-class KeaDatabaseError(KeaError):
-    """The entry cannot be what was asked for; says why."""
-
-
 def entry_of(params: Mapping[str, Any], kea: Capabilities) -> Dict[str, Any]:
     """The entry as this Kea should have it, from the module's options by name; None and empty text mean "not given".
 
-    Raises KeaDatabaseError for an option that this Kea, type or purpose does not know, and for a value that breaks it.
+    Raises KeaError for an option that this Kea, type or purpose does not know, and for a value that breaks it.
     """
     if params["type"] == "memfile" and params["purpose"] != "lease":
-        raise KeaDatabaseError("memfile is for purpose lease only")
+        raise KeaError("memfile is for purpose lease only")
     given = {name: params[name] for name in OPTIONS if params[name] not in (None, "")}
     if params["type"] == "postgresql" and not kea.postgresql_tls_keys:
         given = {name: value for name, value in given.items() if name not in TLS_KEYS}
@@ -249,19 +245,19 @@ def _knows(name: str, kea: Capabilities) -> bool:
 def _refuse_unknown(name: str, database: str, purpose: str, kea: Capabilities) -> None:
     option = OPTIONS[name]
     if database not in option.types:
-        raise KeaDatabaseError(f"{name} is for {' and '.join(option.types)}, not for {database}")
+        raise KeaError(f"{name} is for {' and '.join(option.types)}, not for {database}")
     if purpose not in option.purposes:
-        raise KeaDatabaseError(f"{name} is for purpose {' and '.join(option.purposes)}, not for {purpose}")
+        raise KeaError(f"{name} is for purpose {' and '.join(option.purposes)}, not for {purpose}")
     memfile_on_fail = name == "on_fail" and database == "memfile"
     if not _knows(name, kea) or (memfile_on_fail and not kea.memfile_on_fail):
-        raise KeaDatabaseError(f"Kea {kea.version} does not know {name} for {database} and would refuse to start")
+        raise KeaError(f"Kea {kea.version} does not know {name} for {database} and would refuse to start")
 
 
 def _check_mysql_host(host: str) -> None:
     if "," in host:
-        raise KeaDatabaseError("several hosts are for postgresql: MySQL's client library knows no list of them")
+        raise KeaError("several hosts are for postgresql: MySQL's client library knows no list of them")
     if not mysql_host.is_host(host):
-        raise KeaDatabaseError("host holds a ; or =, and would be taken for options of MySQL's client library")
+        raise KeaError("host holds a ; or =, and would be taken for options of MySQL's client library")
 
 
 def _check_values(given: Mapping[str, Any], kea: Capabilities) -> None:
@@ -269,20 +265,16 @@ def _check_values(given: Mapping[str, Any], kea: Capabilities) -> None:
     for name in ("name", "host", "user", "password"):
         value = str(given.get(name, ""))
         if "'" in value or "\\" in value:
-            raise KeaDatabaseError(
-                f"{name} holds a quote (') or a backslash, which break Kea's connection to the database"
-            )
+            raise KeaError(f"{name} holds a quote (') or a backslash, which break Kea's connection to the database")
         if name != "password" and any(letter.isspace() for letter in value):
-            raise KeaDatabaseError(f"{name} holds a blank, which breaks Kea's connection to the database")
+            raise KeaError(f"{name} holds a blank, which breaks Kea's connection to the database")
     if given["type"] == "mysql":
         _check_mysql_host(str(given.get("host", "")))
     if "name" not in given:
-        raise KeaDatabaseError("name is missing: the name of the database")
+        raise KeaError("name is missing: the name of the database")
     if not 1 <= given.get("port", 1) <= 65535:
-        raise KeaDatabaseError(f"port {given['port']} is not between 1 and 65535; some versions of Kea would ignore it")
+        raise KeaError(f"port {given['port']} is not between 1 and 65535; some versions of Kea would ignore it")
     if (given["max_reconnect_tries"] == 0) != (given["reconnect_wait_time"] == 0):
-        raise KeaDatabaseError(
-            "max_reconnect_tries and reconnect_wait_time work only together: both or neither must be 0"
-        )
+        raise KeaError("max_reconnect_tries and reconnect_wait_time work only together: both or neither must be 0")
     if kea.refuses_default_passwords and given.get("password") in DEFAULT_PASSWORDS:
-        raise KeaDatabaseError(f"Kea {kea.version} refuses this password, because it stands in Kea's documentation")
+        raise KeaError(f"Kea {kea.version} refuses this password, because it stands in Kea's documentation")

@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from .._errors import KeaError
 from . import mysql_host
 from .file import (
-    installed_version,
     readable,
     top_of,
-    top_of_path,
     update,
 )
 from .database import (
     HOOKS,
-    KeaDatabaseError,
     drop_all,
     drop_entry,
     entry_of,
@@ -32,17 +30,16 @@ from .database import (
     put_hook,
 )
 from .document import Document
+from .servers import installed_version, top_of_path
 from .tls import (
     DEFAULT,
     FILES,
-    DropIn,
-    KeaTlsError,
-    check_files,
     environment_of,
     primary_only,
     settings_of,
     shared,
 )
+from .tls_files import DropIn, check_files
 from .versions import Capabilities, capabilities, newest
 
 if TYPE_CHECKING:
@@ -83,19 +80,19 @@ def entry_options() -> Dict[str, Dict[str, Any]]:
 
 
 def validated(module: AnsibleModule, given: Sequence[Dict[str, Any]]) -> List[Dict[str, Any]]:
-    """The options of each entry of a list. Raises KeaDatabaseError."""
+    """The options of each entry of a list. Raises KeaError."""
     module.no_log_values.update(str(entry["password"]) for entry in given if entry.get("password"))
     results = [ArgumentSpecValidator(entry_options()).validate(entry) for entry in given]
     for number, result in enumerate(results):
         if result.error_messages:
-            raise KeaDatabaseError(f"databases[{number}]: {'; '.join(result.error_messages)}")
+            raise KeaError(f"databases[{number}]: {'; '.join(result.error_messages)}")
     return [result.validated_parameters for result in results]
 
 
 def apply(module: AnsibleModule) -> Dict[str, Any]:
     """Brings the configuration and the unit to what the options say; the module's result.
 
-    Raises KeaConfigError, KeaDatabaseError, KeaTlsError or KeaVersionError, with nothing changed.
+    Raises KeaError, KeaError, KeaError or KeaVersionError, with nothing changed.
     """
     entries = Entries(module, [module.params], module.params["kea_version"])
     _before, _after, result = update(module, entries.edit, entries.top)
@@ -106,7 +103,7 @@ class Entries:
     """Entries of one configuration, which go there together, each as if those before it were there already."""
 
     def __init__(self, module: AnsibleModule, entries: Sequence[Dict[str, Any]], version: Optional[str] = None) -> None:
-        """Raises KeaDatabaseError, KeaTlsError or KeaVersionError."""
+        """Raises KeaError, KeaError or KeaVersionError."""
         self.top = top_of_path(module.params["path"])
         self._module = module
         self._kea = _installed_kea(module, self.top, version)
@@ -170,7 +167,7 @@ class _Edit:
             return document
         hook = find_hook(database)
         if hook is None and not self.check_mode:
-            raise KeaDatabaseError(f"Kea {self.kea.version} needs the hook {HOOKS[database]}, which is not installed")
+            raise KeaError(f"Kea {self.kea.version} needs the hook {HOOKS[database]}, which is not installed")
         return put_hook(document, top, database, hook or HOOKS[database])
 
     def _environment(self, document: Document, top: str, purpose: str, present: str) -> str:
@@ -197,7 +194,7 @@ def _installed_kea(module: AnsibleModule, top: str, version: Optional[str]) -> C
         return capabilities(version)
     if module.check_mode:
         return newest()
-    raise KeaDatabaseError("Kea is not installed, so its version is not known; install it first, or give kea_version")
+    raise KeaError("Kea is not installed, so its version is not known; install it first, or give kea_version")
 
 
 def _check_access(module: AnsibleModule, tls: Dict[str, str], kind: str) -> None:
@@ -205,12 +202,12 @@ def _check_access(module: AnsibleModule, tls: Dict[str, str], kind: str) -> None
     check_files(module, tls, kind)
     for path in filter(os.path.exists, (tls.get(name, "") for name in FILES)):
         if not readable(module, module.params["kea_user"], path):
-            raise KeaTlsError(f"the user {module.params['kea_user']} of Kea cannot read {path}")
+            raise KeaError(f"the user {module.params['kea_user']} of Kea cannot read {path}")
 
 
 def _check_library(module: AnsibleModule) -> None:
     if not module.check_mode and not mysql_host.library_is_there():
-        raise KeaTlsError(
+        raise KeaError(
             "Kea has no word for verifying a MySQL server; MariaDB's client library (libmariadb.so.3) can be told to, "
             "and it is not installed; leave trust_anchor out, and the server is not verified"
         )

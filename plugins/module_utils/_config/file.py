@@ -16,9 +16,10 @@ import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from .._errors import KeaError
-from .._host import durable
+from .._kea import durable, program as kea_program
 from .document import MISSING, Document
 from .path import Path, parse_path
+from .servers import PROGRAMS
 from .syntax import (
     KeaJsonError,
     from_plain,
@@ -29,18 +30,6 @@ from .syntax import (
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
-
-PROGRAMS = {"Dhcp4": "kea-dhcp4", "Dhcp6": "kea-dhcp6"}
-"""The server that reads the configuration with this map at its top."""
-SERVICES = {
-    "Dhcp4": ("kea-dhcp4-server.service", "isc-kea-dhcp4-server.service"),
-    "Dhcp6": ("kea-dhcp6-server.service", "isc-kea-dhcp6-server.service"),
-}
-"""Its units, as Debian and as ISC call them."""
-
-
-class KeaConfigError(KeaError):
-    """The configuration stays as it was; says why."""
 
 
 def config_options() -> Dict[str, Dict[str, Any]]:
@@ -87,7 +76,7 @@ def update(
 ) -> Tuple[Document, Document, Dict[str, Any]]:
     """Brings the file that the module's options name to what C(edit) makes of it, in check mode only in thought.
 
-    Returns the document before and after, and the module's result. Raises KeaConfigError, with nothing changed.
+    Returns the document before and after, and the module's result. Raises KeaError, with nothing changed.
     """
     path = os.path.realpath(module.params["path"])
     exists, text = _read(path, top)
@@ -95,7 +84,7 @@ def update(
         before = Document(text)
         after = edit(before)
     except KeaJsonError as error:
-        raise KeaConfigError(f"{path}: {error}") from error
+        raise KeaError(f"{path}: {error}") from error
     for document in (before, after):
         module.no_log_values.update(filter(None, secrets_in(value_of(document.root))))
     result: Dict[str, Any] = {"path": path, "changed": not exists or after.text != before.text}
@@ -116,29 +105,15 @@ def update(
 
 
 def top_of(document: Document) -> str:
-    """The map at the top that names the server. Raises KeaConfigError when there is none."""
+    """The map at the top that names the server. Raises KeaError when there is none."""
     for top in PROGRAMS:
         if document.get((top,)) is not MISSING:
             return top
-    raise KeaConfigError(f"the configuration holds none of {', '.join(PROGRAMS)}, so it is that of no server")
-
-
-def top_of_path(path: str) -> str:
-    """The map that the file should have at its top, by its name."""
-    return "Dhcp6" if "dhcp6" in os.path.basename(path) else "Dhcp4"
-
-
-def installed_version(module: AnsibleModule, top: str) -> Optional[str]:
-    """What the server of that configuration says its version is; None when it is not installed."""
-    program = module.get_bin_path(PROGRAMS[top])
-    if program is None:
-        return None
-    _code, out, _err = module.run_command([program, "-v"], check_rc=True)
-    return str(out).strip()
+    raise KeaError(f"the configuration holds none of {', '.join(PROGRAMS)}, so it is that of no server")
 
 
 def readable(module: AnsibleModule, user: str, path: str) -> bool:
-    """Whether that user can read the file, directories on the way included. Raises KeaConfigError."""
+    """Whether that user can read the file, directories on the way included. Raises KeaError."""
     test = module.get_bin_path("test", required=True)
     code, _out, _err = module.run_command([*_switch(module, _user(user)), test, "-r", path])
     return bool(code == 0)
@@ -157,7 +132,7 @@ def _read(path: str, top: str) -> Tuple[bool, str]:
     except FileNotFoundError:
         return False, f'{{\n  "{top}": {{}}\n}}\n'
     except OSError as error:
-        raise KeaConfigError(f"{path} cannot be read: {error.strerror}") from error
+        raise KeaError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _printable(text: str) -> str:
@@ -174,12 +149,9 @@ def _swap(module: AnsibleModule, path: str, document: Document) -> Optional[str]
         durable.write(candidate, document.text.encode("utf-8", "surrogateescape"), mode, owner)
         _ask_kea(module, program, candidate, path, user)
         backup = _keep(path) if module.params["backup"] else None
-        os.rename(candidate, path)
-        durable.sync(os.path.dirname(path))
+        durable.rename(candidate, path)
     except OSError as error:
-        raise KeaConfigError(
-            f"{error.filename or path} cannot be written: {error.strerror}; nothing was changed"
-        ) from error
+        raise KeaError(f"{error.filename or path} cannot be written: {error.strerror}; nothing was changed") from error
     finally:
         _remove(candidate)
     return backup
@@ -195,14 +167,14 @@ def _user(name: str) -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(name)
     except KeyError as error:
-        raise KeaConfigError(f"the user {name} (kea_user) does not exist") from error
+        raise KeaError(f"the user {name} (kea_user) does not exist") from error
 
 
 def _program(module: AnsibleModule, document: Document) -> str:
     program = PROGRAMS[top_of(document)]
     path: Optional[str] = module.get_bin_path(program)
     if path is None:
-        raise KeaConfigError(f"{program} is not installed, so the configuration cannot be tested")
+        raise KeaError(f"{program} is not installed, so the configuration cannot be tested")
     return path
 
 
@@ -216,13 +188,12 @@ def _access(path: str, user: pwd.struct_passwd) -> Tuple[int, durable.Owner]:
 
 
 def _ask_kea(module: AnsibleModule, program: str, candidate: str, path: str, user: pwd.struct_passwd) -> None:
-    """Raises KeaConfigError with Kea's own words if it does not accept the candidate."""
-    command = [*_switch(module, user), program, "-t", candidate]
-    # The directory of Kea's lock file exists only while the service runs.
-    code, out, err = module.run_command(command, environ_update={"KEA_LOCKFILE_DIR": "none"})
+    """Raises KeaError with Kea's own words if it does not accept the candidate."""
+    command = [*_switch(module, user), *kea_program.check_command(program, candidate)]
+    code, out, err = module.run_command(command, environ_update=kea_program.ENVIRONMENT)
     if code != 0:
         words = (err.strip() or out.strip()).replace(candidate, path)
-        raise KeaConfigError(f"Kea refuses the configuration: {words}")
+        raise KeaError(f"Kea refuses the configuration: {words}")
 
 
 def _switch(module: AnsibleModule, user: pwd.struct_passwd) -> List[str]:

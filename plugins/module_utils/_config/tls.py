@@ -9,20 +9,11 @@ from its environment (libpq, "Environment Variables"). One process has one envir
 
 from __future__ import annotations
 
-import os
 import re
-import stat
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterable, Mapping, Optional, Sequence
 
 from .._errors import KeaError
-from .._host import durable
-from .._host import systemd
-from .._host.certificates import CertificateError, Judge, Material
-from .file import SERVICES
 from .versions import Capabilities
-
-if TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
 
 VARIABLES = {
     "ssl_mode": "PGSSLMODE",
@@ -35,8 +26,6 @@ MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 DEFAULT = {"ssl_mode": "prefer"}
 """libpq's own, so it needs no environment; who asks for it wants none."""
 FILES = ("trust_anchor", "cert_file", "key_file")
-UNITS = "/etc/systemd/system"
-FILE_NAME = "baremetal-kea-tls.conf"
 _HEADER = "# Managed by Ansible (baremetal.kea.kea_database): TLS of every connection to PostgreSQL\n[Service]\n"
 # No Kea has a key for it: a standby lets it in, and takes no lease.
 _PRIMARY = "Environment=PGTARGETSESSIONATTRS=read-write\n"
@@ -44,20 +33,16 @@ _PRIMARY = "Environment=PGTARGETSESSIONATTRS=read-write\n"
 _PLAIN = re.compile(r"[\w./:@+=,-]+")
 
 
-class KeaTlsError(KeaError):
-    """TLS cannot be had as asked for; says why. Nothing was changed."""
-
-
 def settings_of(params: Mapping[str, Any]) -> Dict[str, str]:
-    """The TLS options that were given, and for PostgreSQL the strictest mode that they allow. Raises KeaTlsError."""
+    """The TLS options that were given, and for PostgreSQL the strictest mode that they allow. Raises KeaError."""
     found = {name: params[name] for name in (*VARIABLES, "cipher_list") if params.get(name)}
     if not found:
         return {}
     if ("cert_file" in found) != ("key_file" in found):
-        raise KeaTlsError("cert_file and key_file are needed together")
+        raise KeaError("cert_file and key_file are needed together")
     for name in FILES:
         if name in found and not _PLAIN.fullmatch(found[name]):
-            raise KeaTlsError(f"{name} holds a letter that breaks Kea's connection to the database")
+            raise KeaError(f"{name} holds a letter that breaks Kea's connection to the database")
     if params["type"] == "postgresql":
         found.setdefault("ssl_mode", "verify-full" if "trust_anchor" in found else "require")
         _check_mode(found, params.get("host") or "")
@@ -87,53 +72,6 @@ def asked_mode(environment: Mapping[str, str], entries: Iterable[Any], keys: boo
     return min(modes, key=MODES.index) if modes and all(mode in MODES for mode in modes) else None
 
 
-def check_files(module: AnsibleModule, settings: Mapping[str, str], database: str) -> None:
-    """Raises KeaTlsError for a file that is unfit, or that libpq or Kea would not take. In check mode a file may be
-    missing, because an earlier task did not really make it."""
-    paths = {name: settings[name] for name in FILES if name in settings}
-    if not paths or (module.check_mode and not all(map(os.path.exists, paths.values()))):
-        return
-    for name, path in paths.items():
-        _check_kind(name, path, database)
-    if "key_file" in paths:
-        _check_key(paths["key_file"])
-    try:
-        texts = [_read(paths.get(name)) for name in FILES]
-        Judge(module).check(Material(*texts))
-    except CertificateError as error:
-        raise KeaTlsError(f"{error} ({', '.join(paths.values())})") from error
-
-
-class DropIn(NamedTuple):
-    """The environment of Kea's unit, in a file of its own."""
-
-    path: str
-
-    @classmethod
-    def of(cls, module: AnsibleModule, top: str) -> "DropIn":
-        unit = systemd.find(module, *SERVICES[top])
-        return cls(os.path.join(UNITS, f"{unit.name if unit else SERVICES[top][0]}.d", FILE_NAME))
-
-    def text(self) -> str:
-        """Empty where there is none."""
-        try:
-            with open(self.path, encoding="utf-8") as file:
-                return file.read()
-        except FileNotFoundError:
-            return ""
-
-    def put(self, text: str) -> None:
-        """Empty for none. Raises KeaTlsError."""
-        try:
-            if not text:
-                os.unlink(self.path)
-                return
-            os.makedirs(os.path.dirname(self.path), exist_ok=True)
-            durable.replace(self.path, text.encode(), 0o644)
-        except OSError as error:
-            raise KeaTlsError(f"{self.path} cannot be written: {error.strerror}") from error
-
-
 def drop_in_text(environment: Mapping[str, str]) -> str:
     """What the drop-in holds for that environment."""
     return _HEADER + "".join(f"Environment={name}={environment[name]}\n" for name in environment) if environment else ""
@@ -143,14 +81,14 @@ def shared(present: str, environment: Mapping[str, str], host: str, others: Sequ
     """What the drop-in must hold when an entry with that host wants this environment beside C(others), the further
     entries over the network.
 
-    Raises KeaTlsError where one of them is of another host and would get what was not meant for it.
+    Raises KeaError where one of them is of another host and would get what was not meant for it.
     """
     wanted = drop_in_text(environment)
     if not wanted:
         return present if others else ""
     foreign = sorted({str(entry.get("host", "localhost")) for entry in others} - {host})
     if foreign and present and present != wanted:
-        raise KeaTlsError(
+        raise KeaError(
             "this Kea has one TLS setting for all its connections to PostgreSQL, and another one is in force for "
             f"{', '.join(foreign)}; say the same for each, after taking it away (state: absent), or upgrade to Kea 3.1"
         )
@@ -167,40 +105,12 @@ def primary_only(text: str, hosts: Iterable[str]) -> str:
 
 def _check_mode(found: Mapping[str, str], host: str) -> None:
     if host.startswith("/"):
-        raise KeaTlsError("PostgreSQL knows no TLS over a unix socket; leave the TLS options out, or give a host name")
+        raise KeaError("PostgreSQL knows no TLS over a unix socket; leave the TLS options out, or give a host name")
     if "cipher_list" in found:
-        raise KeaTlsError(
+        raise KeaError(
             "cipher_list is for mysql: PostgreSQL's client library takes no ciphers; set ssl_ciphers on the server"
         )
     if found["ssl_mode"].startswith("verify-") and "trust_anchor" not in found:
-        raise KeaTlsError(f"ssl_mode {found['ssl_mode']} needs trust_anchor, or nothing could be verified")
+        raise KeaError(f"ssl_mode {found['ssl_mode']} needs trust_anchor, or nothing could be verified")
     if found["ssl_mode"] == "disable" and len(found) > 1:
-        raise KeaTlsError("ssl_mode disable leaves nothing to do for a trust anchor or a certificate")
-
-
-def _check_kind(name: str, path: str, database: str) -> None:
-    if os.path.isdir(path) and name == "trust_anchor" and database == "postgresql":
-        raise KeaTlsError(f"trust_anchor {path} is a directory, which PostgreSQL's client library cannot use")
-    if not os.path.exists(path):
-        raise KeaTlsError(f"{name} {path} does not exist")
-
-
-def _check_key(path: str) -> None:
-    """What libpq insists on (fe-secure-openssl.c, initialize_SSL)."""
-    found = os.stat(path)
-    forbidden = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO if found.st_uid == 0 else stat.S_IRWXG | stat.S_IRWXO
-    if found.st_mode & forbidden:
-        raise KeaTlsError(
-            f"key_file {path} can be reached by others (mode {stat.S_IMODE(found.st_mode):04o}); PostgreSQL's client "
-            "library takes 0600, or 0640 when it belongs to root"
-        )
-
-
-def _read(path: Optional[str]) -> Optional[str]:
-    if path is None or os.path.isdir(path):
-        return None
-    try:
-        with open(path, encoding="ascii") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise KeaTlsError(f"{path} cannot be read as PEM: {error}") from error
+        raise KeaError("ssl_mode disable leaves nothing to do for a trust anchor or a certificate")

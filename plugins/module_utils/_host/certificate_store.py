@@ -15,8 +15,9 @@ import shutil
 import stat
 from typing import Dict, List, NamedTuple, Optional
 
-from . import durable
-from .certificates import CertificateError, Material
+from .._errors import KeaError
+from .._kea import durable
+from .certificates import Material
 
 NAMES = {"trust_anchor": "ca.pem", "certificate": "cert.pem", "key": "key.pem"}
 # libpq takes a key with these only from root; so several users can share it through the group (fe-secure-openssl.c).
@@ -55,18 +56,18 @@ class Store(NamedTuple):
         )
 
     def put(self, material: Material) -> None:
-        """Writes the set. Raises CertificateError."""
+        """Writes the set. Raises KeaError."""
         try:
             gid = grp.getgrnam(self.group).gr_gid
         except KeyError as error:
-            raise CertificateError(f"the group {self.group} does not exist") from error
+            raise KeaError(f"the group {self.group} does not exist") from error
         try:
             os.makedirs(self.directory, DIRECTORY_MODE, exist_ok=True)
             _own(self.directory, DIRECTORY_MODE, gid)
             home = os.path.join(self.directory, _name(material))
             _write(home, material, gid)
         except OSError as error:
-            raise CertificateError(f"{error.filename} cannot be written: {error.strerror}") from error
+            raise KeaError(f"{error.filename} cannot be written: {error.strerror}") from error
 
     def others(self, material: Material) -> List[str]:
         """The sets that are not this one, but for the newest of them."""
@@ -79,18 +80,18 @@ class Store(NamedTuple):
 
 
 def given(what: str, value: Optional[str]) -> Optional[str]:
-    """The PEM text of an option that holds it, or the path of a file that does. Raises CertificateError."""
+    """The PEM text of an option that holds it, or the path of a file that does. Raises KeaError."""
     if not value or _BEGIN in value:
         return value or None
     try:
         with open(value, encoding="ascii") as file:
             if what == "key" and os.fstat(file.fileno()).st_mode & stat.S_IRWXO:
-                raise CertificateError(f"{value} is a key that every user of this host can reach; close it (0600)")
+                raise KeaError(f"{value} is a key that every user of this host can reach; close it (0600)")
             return file.read()
     except OSError as error:
-        raise CertificateError(f"{what} {value} cannot be read: {error.strerror}") from error
+        raise KeaError(f"{what} {value} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise CertificateError(f"{what} {value} is not PEM") from error
+        raise KeaError(f"{what} {value} is not PEM") from error
 
 
 def _name(material: Material) -> str:

@@ -25,10 +25,6 @@ _VERDICT = re.compile(r"error (\d+) at (\d+) depth lookup: ?(.*)")
 _NO_ISSUER = ("2", "20", "21")
 
 
-class CertificateError(KeaError):
-    """A file is not fit for use; says which and why."""
-
-
 class Material(NamedTuple):
     """PEM texts; None for what was not given. The certificate comes first in its text, its chain behind it."""
 
@@ -45,7 +41,7 @@ class Judge:
         self.openssl = module.get_bin_path("openssl", required=True)
 
     def check(self, material: Material) -> None:
-        """Raises CertificateError for what is no PEM, expired, of another key, or without its chain."""
+        """Raises KeaError for what is no PEM, expired, of another key, or without its chain."""
         directory = tempfile.mkdtemp(dir=self.module.tmpdir)
         try:
             _Check(self, directory, material).run()
@@ -73,7 +69,7 @@ class _Check:
 
     def run(self) -> None:
         if (self.material.certificate is None) != (self.material.key is None):
-            raise CertificateError("a certificate and its key are needed together")
+            raise KeaError("a certificate and its key are needed together")
         anchors = self._certificates("trust_anchor", self.material.trust_anchor)
         chain = self._certificates("certificate", self.material.certificate)
         if anchors:
@@ -92,7 +88,7 @@ class _Check:
         """Each certificate of the text, as a text."""
         found: List[str] = _CERTIFICATE.findall(text.replace("\r\n", "\n")) if text else []
         if text is not None and not found:
-            raise CertificateError(f"{name} holds no certificate in PEM")
+            raise KeaError(f"{name} holds no certificate in PEM")
         return found
 
     def _some_valid(self, anchors: List[str]) -> None:
@@ -103,19 +99,19 @@ class _Check:
             if answer.code == 0:
                 return
             said = answer.err.strip() or "it has expired"
-        raise CertificateError(f"trust_anchor cannot be used: {said}")
+        raise KeaError(f"trust_anchor cannot be used: {said}")
 
     def _belongs(self, leaf: str) -> None:
         """A key that wants a passphrase would have Kea ask a terminal for it."""
         key = self._file("key", self.material.key or "")
         public = self.openssl("pkey", "-pubout", "-passin", "pass:", "-in", key)
         if public.code != 0:
-            raise CertificateError("key is no private key in PEM without a passphrase")
+            raise KeaError("key is no private key in PEM without a passphrase")
         certified = self.openssl("x509", "-pubkey", "-noout", "-in", self._file("leaf", leaf))
         if certified.code != 0:
-            raise CertificateError(f"certificate cannot be read: {certified.err.strip()}")
+            raise KeaError(f"certificate cannot be read: {certified.err.strip()}")
         if public.out != certified.out:
-            raise CertificateError("certificate does not belong to key: their public keys differ")
+            raise KeaError("certificate does not belong to key: their public keys differ")
 
     def _complete(self, anchors: List[str], chain: List[str]) -> None:
         """From the certificate to a root, which is an anchor or, of another authority, the last of the chain.
@@ -132,14 +128,14 @@ class _Check:
             return
         found = _VERDICT.search(answer.err + answer.out)
         if not found:
-            raise CertificateError(f"certificate cannot be verified: {answer.err.strip()}")
+            raise KeaError(f"certificate cannot be verified: {answer.err.strip()}")
         if found.group(1) in _NO_ISSUER:
-            raise CertificateError(
+            raise KeaError(
                 f"the chain of certificate is not complete: that of {self._issuer(chain[-1])} is missing; "
                 "append it, or have it in trust_anchor"
             )
         which = "certificate" if found.group(2) == "0" else "the chain of certificate"
-        raise CertificateError(f"{which} cannot be used: {found.group(3)}")
+        raise KeaError(f"{which} cannot be used: {found.group(3)}")
 
     def _is_root(self, text: str) -> bool:
         answer = self.openssl("x509", "-noout", "-subject", "-issuer", "-in", self._file("one", text))

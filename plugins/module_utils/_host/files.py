@@ -17,6 +17,7 @@ import stat
 from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional
 
 from .._errors import KeaError
+from .._kea import durable
 from . import state_text
 
 if TYPE_CHECKING:
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 
 State = Dict[str, Any]
 ABSENT: State = {"state": "absent"}
-
-
-class HostFileError(KeaError):
-    """The file stays as it was; says why."""
 
 
 class Wanted(NamedTuple):
@@ -48,7 +45,7 @@ class Wanted(NamedTuple):
 
 
 def bring_about(module: AnsibleModule, wanted: Wanted) -> Optional[Dict[str, str]]:
-    """Makes it so, in check mode only in thought; the difference, or None without one. Raises HostFileError."""
+    """Makes it so, in check mode only in thought; the difference, or None without one. Raises KeaError."""
     before = _look(wanted)
     after = _then(wanted, before)
     if before == after:
@@ -57,7 +54,7 @@ def bring_about(module: AnsibleModule, wanted: Wanted) -> Optional[Dict[str, str
         try:
             _change(module, wanted, before, after)
         except OSError as error:
-            raise HostFileError(f"{error.filename or wanted.path} cannot be made: {error.strerror}") from error
+            raise KeaError(f"{error.filename or wanted.path} cannot be made: {error.strerror}") from error
     header = {"before_header": wanted.path, "after_header": wanted.path}
     return {**header, **state_text.diff(_shown(wanted, before, "before"), _shown(wanted, after, "after"))}
 
@@ -69,10 +66,10 @@ def _look(wanted: Wanted) -> State:
     except FileNotFoundError:
         return ABSENT
     except OSError as error:
-        raise HostFileError(f"{wanted.path} cannot be looked at: {error.strerror}; nothing was changed") from error
+        raise KeaError(f"{wanted.path} cannot be looked at: {error.strerror}; nothing was changed") from error
     kind = "directory" if stat.S_ISDIR(found.st_mode) else "file"
     if wanted.state not in (kind, "absent"):
-        raise HostFileError(f"{wanted.path} is a {kind}, and a {wanted.state} is wanted; nothing was changed")
+        raise KeaError(f"{wanted.path} is a {kind}, and a {wanted.state} is wanted; nothing was changed")
     state = {
         "state": kind,
         "owner": _name(pwd.getpwuid, found.st_uid),
@@ -90,7 +87,7 @@ def _then(wanted: Wanted, before: State) -> State:
     if wanted.state == "absent":
         return ABSENT
     if before == ABSENT and wanted.state == "file" and wanted.content is None:
-        raise HostFileError(f"{wanted.path} does not exist, and no content is given for it")
+        raise KeaError(f"{wanted.path} does not exist, and no content is given for it")
     default = {"owner": "root", "group": "root", "mode": "0755" if wanted.state == "directory" else "0644"}
     if before == ABSENT and wanted.content is not None:
         default["content"] = wanted.content
@@ -116,15 +113,12 @@ def _change(module: AnsibleModule, wanted: Wanted, before: State, after: State) 
 
 def _write(module: AnsibleModule, wanted: Wanted, after: State) -> None:
     path = os.path.realpath(wanted.path)
-    candidate = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new")
+    candidate = durable.temporary(path)
     try:
-        with open(os.open(candidate, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
-            file.write(after["content"].encode("utf-8", "surrogateescape"))
-            file.flush()
-            os.fsync(file.fileno())
+        durable.write_new(candidate, after["content"].encode("utf-8", "surrogateescape"), 0o600)
         _own(candidate, after)
         _validate(module, wanted, candidate)
-        os.replace(candidate, path)
+        durable.rename(candidate, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(candidate)
@@ -135,17 +129,15 @@ def _validate(module: AnsibleModule, wanted: Wanted, candidate: str) -> None:
         return
     code, out, err = module.run_command([word.replace("%s", candidate) for word in shlex.split(wanted.validate)])
     if code:
-        raise HostFileError(
-            f"{wanted.path} cannot be used: {(err.strip() or out.strip()).replace(candidate, wanted.path)}"
-        )
+        raise KeaError(f"{wanted.path} cannot be used: {(err.strip() or out.strip()).replace(candidate, wanted.path)}")
 
 
 def _own(path: str, after: State) -> None:
-    """Raises HostFileError for a user or group that does not exist."""
+    """Raises KeaError for a user or group that does not exist."""
     try:
         os.chown(path, pwd.getpwnam(after["owner"]).pw_uid, grp.getgrnam(after["group"]).gr_gid)
     except KeyError as error:
-        raise HostFileError(f"{path}: {error.args[0]}") from error
+        raise KeaError(f"{path}: {error.args[0]}") from error
     os.chmod(path, int(after["mode"], 8))
 
 

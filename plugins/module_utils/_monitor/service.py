@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from .._errors import KeaError
 from .._host import systemd
+from .._kea import durable
 from .history import History
 from .._host.release import COMMAND, LAUNCHER, Files, Releases
 
@@ -81,7 +82,7 @@ class Monitor:
             if former != name:
                 self._releases.activate(name)
             for path in unlinked:
-                self._releases.link(path, self._links[path])
+                durable.link(path, self._links[path])
             if disabled:
                 self._systemctl("enable", "--quiet")
             if needed:
@@ -120,7 +121,7 @@ class Monitor:
             self._releases.remove_all()
         return found
 
-    def _move_state_or_stay(self, name: str, former: str | None) -> None:
+    def _move_state_or_stay(self, name: str, former: Optional[str]) -> None:
         problem = self._move_state(former, name)
         if not problem:
             return
@@ -128,12 +129,12 @@ class Monitor:
         outcome = (
             f"Release {former} stays in force" + (f", but: {again}" if again else " and healthy") if former else again
         )
-        self._module.fail_json(
-            msg=f"Release {name} of the lease monitor cannot have its state: {problem}. {outcome}.",
+        raise KeaError(
+            f"Release {name} of the lease monitor cannot have its state: {problem}. {outcome}.",
             monitor=self.state(),
         )
 
-    def _move_state(self, source: str | None, target: str) -> str:
+    def _move_state(self, source: Optional[str], target: str) -> str:
         """Have the schema of the state that a release needs. Returns what is wrong, or nothing.
 
         The newer one of two releases knows both schemas, so it does that in either direction.
@@ -160,10 +161,10 @@ class Monitor:
             wanted, refusal = self._source(name, config)
         found, _broken = self._source(former, self._config)
         if not wanted:
-            self._module.fail_json(msg=f"Release {name} of the lease monitor refuses what it was run with: {refusal}")
+            raise KeaError(f"Release {name} of the lease monitor refuses its former configuration: {refusal}")
         if found and wanted != found:
-            self._module.fail_json(
-                msg=f"Release {name} of the lease monitor was in force with {wanted}, and now Kea's leases come from "
+            raise KeaError(
+                f"Release {name} of the lease monitor was in force with {wanted}, and now Kea's leases come from "
                 f"{found}. Nothing was changed. Deploy the mode of that time first, or go back to polling"
             )
 
@@ -174,18 +175,18 @@ class Monitor:
         source = SOURCE.search(out)
         return (source.group() if source else "", (err or out).strip())
 
-    def _restart_or_go_back(self, name: str, former: str | None) -> None:
+    def _restart_or_go_back(self, name: str, former: Optional[str]) -> None:
         problem = self._restart()
         if not problem:
             return
         journal = self._journal()
-        self._module.fail_json(
-            msg=f"Release {name} of the lease monitor is not healthy: {problem}. {self._go_back(name, former)}.",
+        raise KeaError(
+            f"Release {name} of the lease monitor is not healthy: {problem}. {self._go_back(name, former)}.",
             journal=journal,
             monitor=self.state(),
         )
 
-    def _go_back(self, name: str, former: str | None) -> str:
+    def _go_back(self, name: str, former: Optional[str]) -> str:
         """To the former release and to what it was run with. Returns how that ended."""
         if former is None:
             self._systemctl("disable", "--now", "--quiet")

@@ -11,9 +11,12 @@ import pwd
 import time
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
-from .._host import durable
+from .._kea import durable
 from . import lease_rows
-from .._server import lfc_lock
+from .._errors import KeaError
+from .._kea import lfc
+from .._kea.lease_file import configured_path
+from .._server.lfc import no_lfc
 from .lease_journal import LeaseMoveError
 from .lease_rows import Lease
 
@@ -41,7 +44,7 @@ class LeaseFiles:
         """Raises LeaseMoveError when Kea keeps its leases in memory only."""
         if entry.get("persist") is False:
             raise LeaseMoveError("lease-database has persist: false: Kea keeps no leases, so none can be moved")
-        self._path = str(lfc_lock.lease_file({"lease_database": entry}, "Dhcp4"))
+        self._path = str(configured_path(entry, 4))
         self._user = user
         self.key = f"memfile:{self._path}"
         self.name = self._path
@@ -86,15 +89,15 @@ class LeaseFiles:
     def alone(self) -> Iterator[None]:
         """The clean-up of the timer stays away meanwhile. Raises LeaseMoveError."""
         try:
-            with lfc_lock.no_cleanup(self._path):
+            with no_lfc(self._path):
                 yield
-        except lfc_lock.LockError as error:
+        except KeaError as error:
             raise LeaseMoveError(str(error)) from error
 
     def settle(self) -> None:
         """Wait until a clean-up that Kea itself began has ended, too. Raises LeaseMoveError."""
         deadline = time.monotonic() + CLEANUP_TIMEOUT
-        while lfc_lock.cleaning(self._path):
+        while lfc.running(self._path) is not None:
             if time.monotonic() > deadline:
                 raise LeaseMoveError(f"the clean-up of {self._path} does not end")
             time.sleep(0.05)

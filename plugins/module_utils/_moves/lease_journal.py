@@ -14,7 +14,7 @@ import os
 from typing import IO, Any, Dict, List, Optional, Sequence, Tuple
 
 from .._errors import KeaError
-from .._host import durable
+from .._kea import durable
 
 VERSION = 1
 DIRECTORY = "/var/lib/baremetal-kea"

@@ -18,10 +18,10 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any, Dict, Iterator, Optional, Union
 
-from .._host import durable
-from .. import _info
+from .._kea import durable
+from .._server import state as server_state
 from .._host import systemd
-from .._config.file import SERVICES, top_of_path
+from .._config.servers import SERVICES, top_of_path
 from .._config.document import MISSING, Document
 from .._config.syntax import KeaJsonError, secrets_in
 from .lease_files import LeaseFiles, Reading
@@ -211,7 +211,7 @@ class Move:
         """Wait until the server answers. Raises LeaseMoveError when it died, or after C(timeout) seconds."""
         deadline = time.monotonic() + self._module.params["timeout"]
         while True:
-            server = _info.server(self._module, self._path)
+            server = server_state.server(self._module, self._path)
             if server["serving"]:
                 return
             if not server["unit"]["active"]:

@@ -18,7 +18,7 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Sequence
 
 from .._errors import KeaError
-from .._host import durable
+from .._kea import durable
 from .._postgres import session
 from . import reservation_rows
 from .._postgres.copy import copy_in

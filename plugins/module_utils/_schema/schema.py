@@ -16,9 +16,9 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional, Tuple
 
 from .._errors import KeaError
-from .. import _info
+from .._server import config as server_config
 from .._host import systemd
-from .._config.file import SERVICES
+from .._config.servers import SERVICES
 from .._config.versions import (
     Capabilities,
     KeaVersionError,
@@ -203,7 +203,7 @@ def _refuse_while_serving(module: AnsibleModule, schema: Schema) -> None:
 
 def _may_use_database(top: str) -> bool:
     """A Kea that says that its leases are in a file, and names no other database, has nothing to do with any schema."""
-    config = _info.config(os.path.join(CONFIG_DIRECTORY, f"kea-{top.lower()}.conf"))
+    config = server_config.read(os.path.join(CONFIG_DIRECTORY, f"kea-{top.lower()}.conf"))
     leases = config["lease_database"] or {}
     return leases.get("type") != "memfile" or bool(config["hosts_databases"] or config["config_databases"])
 

@@ -14,6 +14,8 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
 
 from .. import _info
+from .._server import config as server_config
+from .._server import state as server_state
 from .._manifest import record
 from .._manifest import rollback
 from .._config.document import Document
@@ -56,11 +58,11 @@ SECRETS = (
 def read(module: AnsibleModule, path: str) -> Dict[str, Any]:
     """All facts of this host for _kea_verify but those of the database."""
     lfc = _info.lfc(module, path)
-    config = _info.config(path)
+    config = server_config.read(path)
     monitor = _info.monitor(module)
     return {
         "now": time.time(),
-        "server": _info.server(module, path),
+        "server": server_state.server(module, path),
         "config": config,
         "move": _info.move(),
         "monitor": monitor,

@@ -13,7 +13,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List
 
-from .. import _info
+from .._server import config as server_config
 from .._postgres import session as postgres_session
 from .dhcp import Client, ProbeError
 
@@ -38,7 +38,7 @@ class Probe:
         self._params = module.params
         self._hwaddr = bytes.fromhex(self._params["hwaddr"].replace(":", ""))
         self._file = os.path.join(self._params["discovery"], f"{self._hwaddr.hex('-')}.yml")
-        config = _info.config(self._params["path"])
+        config = server_config.read(self._params["path"])
         if config["socket_type"] == "udp":
             raise ProbeError("Kea listens by dhcp-socket-type udp, so it cannot be asked from its own host")
         self._in_database = (config["lease_database"] or {}).get("type") == "postgresql"

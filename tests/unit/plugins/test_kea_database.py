@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._config import database, file
+from ansible_collections.baremetal.kea.plugins.module_utils._config import database, servers
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import MISSING, Document
 from ansible_collections.baremetal.kea.plugins.module_utils._config.path import parse_path
 from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import capabilities
@@ -257,7 +257,7 @@ def test_the_hook_is_found_where_the_distribution_puts_hooks(monkeypatch: pytest
 
 
 def test_check_mode_predicts_before_kea_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(file.PROGRAMS, "Dhcp4", "kea-that-is-not-there")
+    monkeypatch.setitem(servers.PROGRAMS, "Dhcp4", "kea-that-is-not-there")
     options = {"path": "/nowhere/kea-dhcp4.conf", "purpose": "lease", **SERVER}
     assert run_module("kea_database", check=True, **options)["changed"]
     assert "Kea is not installed" in run_module("kea_database", **options)["msg"]

@@ -19,6 +19,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kea.plugins.module_utils import _info
 from ansible_collections.baremetal.kea.plugins.module_utils._config import tls as config_tls
 from ansible_collections.baremetal.kea.plugins.module_utils._host import packages as host_packages
+from ansible_collections.baremetal.kea.plugins.module_utils._kea import control
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc import units
 from ansible_collections.baremetal.kea.plugins.module_utils._moves import lease_journal
 from ansible_collections.baremetal.kea.plugins.module_utils._reservations import constraint
@@ -186,7 +187,7 @@ def test_configurations_of_all_sorts(tmp_path: Path, text: str, part: str, value
 
 def test_bare_names_of_sockets_are_those_in_the_run_directory() -> None:
     sockets = [{"socket-type": "unix", "socket-name": "s"}, {"socket-type": "unix", "socket-name": "/t"}, {"port": 1}]
-    assert _info.unix_sockets(sockets) == ["/run/kea/s", "/t"]
+    assert control.unix_sockets(sockets) == ["/run/kea/s", "/t"]
 
 
 def test_what_is_to_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._config import database, mysql_host
-from ansible_collections.baremetal.kea.plugins.module_utils._config import tls as config_tls
+from ansible_collections.baremetal.kea.plugins.module_utils._config import database, mysql_host, tls_files
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import MISSING, Document
 from authority import Authority
 from kea_helpers import need, run_module, snapshot
@@ -56,7 +55,7 @@ class Site:
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     need("kea-dhcp4")
     with tempfile.TemporaryDirectory() as directory:
-        monkeypatch.setattr(config_tls, "UNITS", f"{directory}/units")
+        monkeypatch.setattr(tls_files, "UNITS", f"{directory}/units")
         yield Site(Path(directory))
 
 

@@ -13,11 +13,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible_collections.baremetal.kea.plugins.action.kea_lease_monitor import SHARED
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._host import release
 from ansible_collections.baremetal.kea.plugins.module_utils._host.release import Releases, pack, release_name, unpack
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.service import Monitor
 
-RUNTIME = Path(__file__).resolve().parents[3] / "roles/kea_lease_monitor/files"
+ROLES = Path(release.__file__).resolve().parents[3] / "roles"
+RUNTIME = ROLES / "kea_lease_monitor/files"
 ASSETS = Path(__file__).resolve().parents[1] / "runtime" / "assets"
 INITIAL = "lib/kea_lease_monitor/__init__.py"
 
@@ -41,27 +44,52 @@ def install(releases: Releases, files: dict[str, bytes]) -> str:
 
 def test_the_same_content_is_packed_the_same_whatever_its_times(tmp_path: Path) -> None:
     (tmp_path / "kea_lease_monitor.py").write_text("x")
-    first = pack(str(tmp_path))
+    first = pack(str(tmp_path), SHARED)
     os.utime(tmp_path / "kea_lease_monitor.py", (1, 1))
-    assert pack(str(tmp_path)) == first
+    assert pack(str(tmp_path), SHARED) == first
 
 
 @pytest.mark.parametrize("cache", ["kea_lease_monitor/__pycache__", ".mypy_cache/3.10"])
 def test_what_tools_leave_behind_is_not_packed(tmp_path: Path, cache: str) -> None:
-    (tmp_path / cache).mkdir(parents=True)
-    (tmp_path / cache / "x").write_bytes(b"x")
-    assert unpack(pack(str(tmp_path))) == {}
+    for directory in ("source", "shared"):
+        (tmp_path / directory / cache).mkdir(parents=True)
+        (tmp_path / directory / cache / "x").write_bytes(b"x")
+    assert unpack(pack(str(tmp_path / "source"), str(tmp_path / "shared"))) == {}
+
+
+def test_the_shared_package_is_packed_from_the_collection_itself() -> None:
+    assert Path(SHARED).resolve() == Path(release.__file__).resolve().parents[1] / "_kea"
+
+
+@pytest.mark.parametrize("program", ["kea_lease_monitor", "kea_lfc_timer"])
+def test_a_program_imports_the_shared_package_from_its_own_release(releases: Releases, program: str) -> None:
+    files = unpack(pack(str(ROLES / program / "files"), SHARED))
+    releases.install("release", files)
+    library = os.path.join(releases.path("release"), "lib")
+    assert not list(Path(library).rglob("__pycache__"))
+    script = "import sys; sys.path.insert(0, sys.argv[1]); import _kea.lifetime, _kea.lfc; print(_kea.lfc.__file__)"
+    command = [sys.executable, "-I", "-B", "-c", script, library]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/")
+    assert done.stdout.strip() == os.path.join(library, "_kea", "lfc.py")
+
+
+def test_the_name_of_a_release_follows_the_shared_package(tmp_path: Path) -> None:
+    shared = tmp_path / "_kea"
+    shutil.copytree(SHARED, shared)
+    before = release_name(unpack(pack(str(RUNTIME), str(shared))))
+    (shared / "lifetime.py").write_text("changed")
+    assert release_name(unpack(pack(str(RUNTIME), str(shared)))) != before
 
 
 def test_the_runtime_of_the_role_is_a_release() -> None:
-    files = unpack(pack(str(RUNTIME)))
+    files = unpack(pack(str(RUNTIME), SHARED))
     assert INITIAL in files
     assert release_name(files).count("-") == 1
 
 
 def test_a_directory_without_the_monitor_is_refused(files: dict[str, bytes]) -> None:
     del files[INITIAL]
-    with pytest.raises(ValueError, match="must be there"):
+    with pytest.raises(KeaError, match=r"^src: .* must be there"):
         release_name(files)
 
 
@@ -119,14 +147,6 @@ def test_killed_while_writing_leaves_nothing_that_counts(
     assert [entry.name for entry in (Path(releases.root) / "releases").iterdir()] == releases.names()
 
 
-def test_links_are_swapped_and_reported(tmp_path: Path) -> None:
-    link = tmp_path / "link"
-    assert Releases.link(str(link), "one")
-    assert Releases.link(str(link), "two")
-    assert not Releases.link(str(link), "two")
-    assert os.readlink(link) == "two"
-
-
 def test_old_releases_go_but_never_the_one_in_force(releases: Releases, files: dict[str, bytes]) -> None:
     first = install(releases, files)
     for number in range(5):
@@ -173,7 +193,7 @@ class Host:
 
 @pytest.mark.slow
 def test_a_release_takes_the_state_along_in_both_directions(releases: Releases, tmp_path: Path) -> None:
-    new = unpack(pack(str(RUNTIME)))
+    new = unpack(pack(str(RUNTIME), SHARED))
     new["kea-lease-monitor.py"] = new["kea_lease_monitor.py"]
     old = {path: content for path, content in new.items() if not path.endswith("v0002.py")}
     state, config = tmp_path / "state.sqlite", tmp_path / "config.yml"
