@@ -281,6 +281,8 @@ clusters:
       online: true
 """
 
+from typing import Any, Callable, Dict
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._host import clusters as host_clusters
@@ -310,7 +312,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    look = {
+    look: Dict[str, Callable[[], Any]] = {
         "server": lambda: server_state.server(module, params["path"]),
         "config": lambda: _info.config_file(module, params["path"]),
         "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),
