@@ -13,6 +13,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List
 
+from .._kea import identifiers
 from .._server import config as server_config
 from .._postgres import session as postgres_session
 from .dhcp import Client, ProbeError
@@ -36,14 +37,17 @@ class Probe:
     def __init__(self, module: AnsibleModule) -> None:
         """Raises ProbeError for what cannot be."""
         self._params = module.params
-        self._hwaddr = bytes.fromhex(self._params["hwaddr"].replace(":", ""))
+        try:
+            self._hwaddr = identifiers.parse(self._params["hwaddr"])
+            self._link = ipaddress.IPv4Network(self._params["subnet"]).network_address.packed
+        except ValueError as error:
+            raise ProbeError(str(error)) from error
         self._file = os.path.join(self._params["discovery"], f"{self._hwaddr.hex('-')}.yml")
         config = server_config.read(self._params["path"])
         if config["socket_type"] == "udp":
             raise ProbeError("Kea listens by dhcp-socket-type udp, so it cannot be asked from its own host")
         self._in_database = (config["lease_database"] or {}).get("type") == "postgresql"
         self._interface = self._params["interface"] or _interface(config["interfaces"])
-        self._link = ipaddress.IPv4Network(self._params["subnet"]).network_address.packed
 
     def run(self) -> Dict[str, Any]:
         """Seconds until each station, and what was removed; C(error) tells why it did not come through."""

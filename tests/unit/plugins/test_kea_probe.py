@@ -56,7 +56,7 @@ def test_a_kea_that_does_not_answer(cluster: Cluster, tmp_path: Path) -> None:
         ({"interface": "none1"}, "the interface none1 cannot be used"),
         ({"listening": {"dhcp-socket-type": "udp"}}, "dhcp-socket-type udp"),
         ({"subnet": "192.0.2.7/24"}, "has host bits set"),
-        ({"hwaddr": "02:4b:xx"}, "non-hexadecimal"),
+        ({"hwaddr": "02:4b:xx"}, "is no identifier in hex"),
         ({"login_db": "nothing"}, 'database "nothing" does not exist'),
     ],
 )

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.action.kea_lease_monitor import SHARED
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
 from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import capabilities
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._host import release
 from ansible_collections.baremetal.kea.plugins.module_utils._host.release import pack, release_name, unpack
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc import units as lfc_units
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc.interval import (
@@ -35,7 +35,9 @@ from kea_lfc_cleanup import files as runtime_files
 from kea_lfc_cleanup.cli import parser
 from lfc.world import hanging
 
-PROGRAM = Path(__file__).resolve().parents[3] / "roles/kea_lfc_timer/files"
+PLUGINS = Path(release.__file__).resolve().parents[2]
+SHARED = str(PLUGINS / "module_utils/_kea")
+PROGRAM = PLUGINS.parent / "roles/kea_lfc_timer/files"
 
 SETTINGS = lfc_units.Settings(
     family=4,
@@ -188,7 +190,7 @@ def test_the_program_of_the_role_is_a_release() -> None:
 
 
 def test_every_option_of_the_program_is_one_that_the_module_knows() -> None:
-    source = (PROGRAM.parents[2] / "plugins/module_utils/_lfc/deploy.py").read_text()
+    source = (PLUGINS / "module_utils/_lfc/deploy.py").read_text()
     for action in parser()._actions[1:]:
         assert f'"{action.option_strings[0].strip("-")}"' in source
 

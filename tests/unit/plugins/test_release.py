@@ -13,12 +13,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.action.kea_lease_monitor import SHARED
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._host import release
 from ansible_collections.baremetal.kea.plugins.module_utils._host.release import Releases, pack, release_name, unpack
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.service import Monitor
 
+SHARED = str(Path(release.__file__).resolve().parents[1] / "_kea")
 ROLES = Path(release.__file__).resolve().parents[3] / "roles"
 RUNTIME = ROLES / "kea_lease_monitor/files"
 ASSETS = Path(__file__).resolve().parents[1] / "runtime" / "assets"
@@ -58,7 +58,12 @@ def test_what_tools_leave_behind_is_not_packed(tmp_path: Path, cache: str) -> No
 
 
 def test_the_shared_package_is_packed_from_the_collection_itself() -> None:
-    assert Path(SHARED).resolve() == Path(release.__file__).resolve().parents[1] / "_kea"
+    # In a process of its own: once an action plugin is imported, Ansible treats this process as a controller.
+    name = "ansible_collections.baremetal.kea.plugins.action.kea_lease_monitor"
+    script = f"import sys; sys.path[:0] = sys.argv[1:]; from {name} import SHARED; print(SHARED)"
+    command = [sys.executable, "-c", script, *sys.path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert os.path.realpath(done.stdout.strip()) == SHARED
 
 
 @pytest.mark.parametrize("program", ["kea_lease_monitor", "kea_lfc_timer"])
