@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TLS from Kea to its database: in the entry where Kea passes it on, else in the environment of Kea's process.
+"""PRIVATE: TLS settings from Kea to its database: in the entry, or in the environment of Kea's process.
 
-Before 3.1, Kea says nothing of TLS to PostgreSQL's client library, whatever its entry holds; that library then takes it
-from its environment (libpq, "Environment Variables"). One process has one environment for all its connections.
+Kea before 3.1 passes no TLS setting to PostgreSQL's client library, whatever its entry contains. The library then uses
+its environment (libpq, "Environment Variables"). One process has one environment for all its connections.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ VARIABLES = {
     "key_file": "PGSSLKEY",
 }
 MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-"""Of libpq, the weakest first."""
+"""Modes of libpq, weakest first."""
 DEFAULT = {"ssl_mode": "prefer"}
-"""libpq's own, so it needs no environment; who asks for it wants none."""
+"""Default of libpq; it needs no environment, so asking for it removes the drop-in."""
 FILES = ("trust_anchor", "cert_file", "key_file")
 _HEADER = "# Managed by Ansible (baremetal.kea.kea_database): TLS of every connection to PostgreSQL\n[Service]\n"
-# No Kea has a key for it: a standby lets it in, and takes no lease.
+# Kea has no key for this. Without it, Kea may connect to a standby, which accepts no lease.
 _PRIMARY = "Environment=PGTARGETSESSIONATTRS=read-write\n"
-# Kea writes them into its connection text, and we into a unit, both without quotes.
+# Kea puts paths into its connection text, and this collection into a unit, both without quotes.
 _PLAIN = re.compile(r"[\w./:@+=,-]+")
 
 
 def settings_of(params: Mapping[str, Any]) -> Dict[str, str]:
-    """The TLS options that were given, and for PostgreSQL the strictest mode that they allow. Raises KeaError."""
+    """Return the given TLS options; for PostgreSQL with the strictest mode that they allow. Raises KeaError."""
     found = {name: params[name] for name in (*VARIABLES, "cipher_list") if params.get(name)}
     if not found:
         return {}
@@ -42,7 +42,7 @@ def settings_of(params: Mapping[str, Any]) -> Dict[str, str]:
         raise KeaError("cert_file and key_file are needed together")
     for name in FILES:
         if name in found and not _PLAIN.fullmatch(found[name]):
-            raise KeaError(f"{name} holds a letter that breaks Kea's connection to the database")
+            raise KeaError(f"{name} contains a character that breaks Kea's connection to the database")
     if params["type"] == "postgresql":
         found.setdefault("ssl_mode", "verify-full" if "trust_anchor" in found else "require")
         _check_mode(found, params.get("host") or "")
@@ -50,17 +50,17 @@ def settings_of(params: Mapping[str, Any]) -> Dict[str, str]:
 
 
 def environment_of(settings: Mapping[str, str], database: str, kea: Capabilities) -> Dict[str, str]:
-    """libpq's variables for an entry of which Kea itself would pass nothing on."""
+    """Return libpq's variables for an entry whose TLS settings Kea does not pass on."""
     if database != "postgresql" or kea.postgresql_tls_keys or settings == DEFAULT:
         return {}
     return {variable: settings[name] for name, variable in VARIABLES.items() if name in settings}
 
 
 def asked_mode(environment: Mapping[str, str], entries: Iterable[Any], keys: bool) -> Optional[str]:
-    """The weakest mode in which a running Kea goes to PostgreSQL over the network; None without such an entry in its
-    configuration, and where nobody may see its environment.
+    """Return the weakest TLS mode of a running Kea towards PostgreSQL over the network.
 
-    C(keys) is whether this Kea passes its own key on. No server can tell: what a client verified stays with the client.
+    None if there is no such entry, or if this process may not read Kea's environment. ``keys`` is whether this Kea
+    passes the key ssl-mode on. The server cannot tell the mode: it does not know what its client verifies.
     """
     modes = [
         (str(entry.get("ssl-mode", "")) if keys else "")
@@ -73,15 +73,15 @@ def asked_mode(environment: Mapping[str, str], entries: Iterable[Any], keys: boo
 
 
 def drop_in_text(environment: Mapping[str, str]) -> str:
-    """What the drop-in holds for that environment."""
+    """Return the text of the drop-in for an environment; empty for none."""
     return _HEADER + "".join(f"Environment={name}={environment[name]}\n" for name in environment) if environment else ""
 
 
 def shared(present: str, environment: Mapping[str, str], host: str, others: Sequence[Any]) -> str:
-    """What the drop-in must hold when an entry with that host wants this environment beside C(others), the further
-    entries over the network.
+    """Return the text of the drop-in for an entry with this host and environment.
 
-    Raises KeaError where one of them is of another host and would get what was not meant for it.
+    ``present`` is its text now, ``others`` are the other entries over the network. Raises KeaError if one of them has
+    another host: it would get settings that are not meant for it.
     """
     wanted = drop_in_text(environment)
     if not wanted:
@@ -96,7 +96,7 @@ def shared(present: str, environment: Mapping[str, str], host: str, others: Sequ
 
 
 def primary_only(text: str, hosts: Iterable[str]) -> str:
-    """What the drop-in holds when Kea goes to these hosts: with a list of them, libpq passes its standbys over."""
+    """Return the text of the drop-in for connections to these hosts: with a list of them, libpq skips standbys."""
     text = text.replace(_PRIMARY, "")
     if any("," in host for host in hosts):
         return (text or _HEADER) + _PRIMARY

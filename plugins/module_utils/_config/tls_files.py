@@ -24,8 +24,10 @@ FILE_NAME = "baremetal-kea-tls.conf"
 
 
 def check_files(module: AnsibleModule, settings: Mapping[str, str], database: str) -> None:
-    """Raises KeaError for a file that is unfit, or that libpq or Kea would not take. In check mode a file may be
-    missing, because an earlier task did not really make it."""
+    """Raise KeaError for a file that is unfit, or that libpq or Kea would refuse.
+
+    In check mode a file may be missing, because an earlier task did not really create it.
+    """
     paths = {name: settings[name] for name in FILES if name in settings}
     if not paths or (module.check_mode and not all(map(os.path.exists, paths.values()))):
         return
@@ -41,17 +43,18 @@ def check_files(module: AnsibleModule, settings: Mapping[str, str], database: st
 
 
 class DropIn(NamedTuple):
-    """The environment of Kea's unit, in a file of its own."""
+    """Drop-in of Kea's unit with the environment for libpq."""
 
     path: str
 
     @classmethod
     def of(cls, module: AnsibleModule, top: str) -> "DropIn":
+        """Return the drop-in of the server with this map at the top of its configuration."""
         unit = systemd.find(module, *SERVICES[top])
         return cls(os.path.join(UNITS, f"{unit.name if unit else SERVICES[top][0]}.d", FILE_NAME))
 
     def text(self) -> str:
-        """Empty where there is none."""
+        """Return its text; empty if there is none."""
         try:
             with open(self.path, encoding="utf-8") as file:
                 return file.read()
@@ -59,7 +62,7 @@ class DropIn(NamedTuple):
             return ""
 
     def put(self, text: str) -> None:
-        """Empty for none. Raises KeaError."""
+        """Write it, or remove it if ``text`` is empty. Raises KeaError."""
         try:
             if not text:
                 os.unlink(self.path)
@@ -78,7 +81,7 @@ def _check_kind(name: str, path: str, database: str) -> None:
 
 
 def _check_key(path: str) -> None:
-    """What libpq insists on (fe-secure-openssl.c, initialize_SSL)."""
+    """Raise KeaError for a key that libpq refuses (fe-secure-openssl.c, initialize_SSL)."""
     found = os.stat(path)
     forbidden = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO if found.st_uid == 0 else stat.S_IRWXG | stat.S_IRWXO
     if found.st_mode & forbidden:

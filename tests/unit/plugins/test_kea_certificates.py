@@ -89,7 +89,7 @@ def test_files_of_the_host_and_a_trust_anchor_alone(authority: Authority, kea: C
     assert not put(store, **given(authority, kea))["failed"]
     assert not put(store, **paths)["changed"], "a path is as good as the text"
     kea.key.chmod(0o644)
-    assert "is a key that every user of this host can reach" in put(store, **paths)["msg"]
+    assert "is a key that every user of this host can read" in put(store, **paths)["msg"]
     kea.key.chmod(0o600)
     alone = put(store, trust_anchor=str(authority.own.path))
     assert alone["cert_file"] is None

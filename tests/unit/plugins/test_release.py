@@ -215,11 +215,11 @@ def test_a_release_takes_the_state_along_in_both_directions(releases: Releases, 
         with sqlite3.connect(state) as connection:
             return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
 
-    assert monitor._move_state(first, second) == ""
+    assert monitor._migrate(first, second) == ""
     assert (version(), host.told[0]) == (releases.schema(second), ["systemctl", "stop"])
-    assert monitor._move_state(second, second) == ""
-    assert monitor._move_state(second, first) == ""
+    assert monitor._migrate(second, second) == ""
+    assert monitor._migrate(second, first) == ""
     assert version() == "0001"
     with sqlite3.connect(state) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    assert "has schema 9999" in monitor._move_state(first, second)
+    assert "has schema 9999" in monitor._migrate(first, second)
