@@ -48,6 +48,11 @@ def write_pid(files: LeaseFile, text: object, old: bool = True) -> None:
         os.utime(files.pid, (1, 1))
 
 
+def written_pid(files: LeaseFile) -> str:
+    path = Path(files.pid)
+    return path.read_text().strip() if path.exists() else ""
+
+
 @contextlib.contextmanager
 def running(files: LeaseFile) -> Iterator[int]:
     """The real kea-lfc at work: it waits for the other end of a pipe that stands where it reads."""
@@ -57,7 +62,7 @@ def running(files: LeaseFile) -> Iterator[int]:
     environment = {**os.environ, "KEA_LOCKFILE_DIR": "none"}
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            until(lambda: os.path.exists(files.pid), "its PID file")
+            until(lambda: written_pid(files) == str(process.pid), "its PID file")
             yield process.pid
         finally:
             process.kill()
