@@ -7,10 +7,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kea_files
-short_description: Have many files and directories on a host, in one round trip
+short_description: Create, change and remove files and directories on a host, in one round trip
 description:
-  - What the roles of this collection need of C(ansible.builtin.file), C(copy) and C(template), for a list. A role that
-    looks at ten files on a host where all are right asks once instead of fifteen times.
+  - Does for a list what the roles of this collection need from C(ansible.builtin.file), C(copy) and C(template). A role
+    that checks ten files needs one task instead of fifteen.
 author:
   - The baremetal.kea authors (@baremetal)
 version_added: 1.1.0
@@ -19,7 +19,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: A new content is not tried with C(validate).
+    details: New content is not validated.
   diff_mode:
     support: full
     details: The content of those with C(secret) is not shown.
@@ -30,28 +30,28 @@ attributes:
     platforms: Debian, Ubuntu
 options:
   files:
-    description: What is wanted, in this order. It ends at the first that cannot be had.
+    description: Files and directories, processed in this order. The module stops at the first error.
     type: list
     elements: dict
     required: true
     suboptions:
       path:
-        description: Where it is. A link is followed. The directory that it is in must exist.
+        description: Its path. A link is followed. The parent directory must exist.
         type: path
         required: true
       state:
-        description: Whether it is a file, a directory or nothing. Only an empty directory goes.
+        description: Whether it is a file, a directory or absent. Only an empty directory is removed.
         type: str
         choices: [file, directory, absent]
         default: file
       content:
-        description: What is in the file. Without it, the file must exist, and what is in it stays.
+        description: Content of the file. Without it, the file must exist and keeps its content.
         type: str
       owner:
-        description: Its user. Without it, the one of what is there, or V(root).
+        description: Its user. By default the present one, or V(root) for a new file.
         type: str
       group:
-        description: Its group. Without it, the one of what is there, or V(root).
+        description: Its group. By default the present one, or V(root) for a new file.
         type: str
       mode:
         description: Its mode in octal digits, such as V("0640").
@@ -61,16 +61,16 @@ options:
         type: bool
         default: true
       secret:
-        description: Whether nobody may see O(files[].content).
+        description: Whether O(files[].content) must not be shown.
         type: bool
         default: false
       validate:
-        description: A command that tells whether the new file, C(%s), can be used; it has its name only after that.
+        description: A command that succeeds if the new file, C(%s), is valid. The file gets its name only after that.
         type: str
 """
 
 EXAMPLES = r"""
-- name: Have a directory and a secret in it
+- name: Create a directory and a secret file in it
   baremetal.kea.kea_files:
     files:
       - path: /etc/kea-lease-monitor
@@ -86,13 +86,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changed_paths:
-  description: Those that were not as wanted.
+  description: Paths that were changed.
   returned: always
   type: list
   elements: str
   sample: [/etc/kea-lease-monitor/db-password]
 new_paths:
-  description: Those of them that were not there.
+  description: Paths that were created.
   returned: always
   type: list
   elements: str

@@ -14,6 +14,7 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from .._errors import KeaError
+from .._kea import includes
 
 SECRET_KEYS = frozenset(("password", "secret"))
 INCLUDE_KEY = "<?include?>"
@@ -23,7 +24,6 @@ _SPACE = re.compile(r"(?:[ \t\r\n]+|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _STRING = re.compile(r'"[^\x00-\x1f"\\]*(?:\\.[^\x00-\x1f"\\]*)*"')
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 _ESCAPED = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-_INCLUDE = re.compile(r'<\?\s*include\s*"([^"\n]+)"\s*\?>')
 _WORD = re.compile(r"[-+.0-9A-Za-z]+")
 _INTEGER = re.compile(r"-?[0-9]+")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
@@ -207,7 +207,7 @@ class _Parser:
         return Item(start, key, self.node(), None)
 
     def include(self) -> Node:
-        found = _INCLUDE.match(self.text, self.at)
+        found = includes.DIRECTIVE.match(self.text, self.at)
         if not found:
             raise self.error('an include directive looks like <?include "/path"?>')
         self.at = found.end()

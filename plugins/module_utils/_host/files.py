@@ -105,12 +105,14 @@ def _then(wanted: Wanted, before: State) -> State:
 def _change(module: AnsibleModule, wanted: Wanted, before: State, after: State) -> None:
     if after == ABSENT:
         (os.rmdir if before["state"] == "directory" else os.unlink)(wanted.path)
+        durable.sync(os.path.dirname(wanted.path))
         return
     if before.get("content") != after.get("content"):
         _write(module, wanted, after)
         return
     if before == ABSENT:
         os.mkdir(wanted.path, 0o700)
+        durable.sync(os.path.dirname(wanted.path))
     _own(wanted.path, after)
 
 

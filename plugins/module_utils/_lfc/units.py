@@ -89,7 +89,7 @@ Description=Clean up the lease file of Kea's DHCPv{family} server from time to t
 
 [Timer]
 {when}
-# Two servers of a pair shall not clean up at once.
+# Two servers of a pair should not run their LFC at the same time.
 RandomizedDelaySec={delay}
 
 [Install]

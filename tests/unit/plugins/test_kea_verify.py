@@ -166,7 +166,7 @@ def test_all_is_well(expected: Expected) -> None:
         ("monitor_check", {"code": 1, "said": "unhealthy: all was stopped"}, "monitor", "wrong", "was stopped"),
         ("monitor_status/0/bookmark", 500.0, "subscription all", "ok", "no lag"),
         ("monitor_status/0/dead_letters", 4, "subscription all", "warn", "4 events were given up"),
-        ("probe", {"error": "no answer", "seconds": {}, "removed": []}, "probe", "wrong", "does not answer"),
+        ("probe", {"error": "no answer", "seconds": {}, "removed": []}, "probe", "wrong", "no answer"),
         ("probe", {"skipped": "no database"}, "probe", "warn", "no lease was sent through: no database"),
         ("manifest/unfinished", NOW, "drift", "wrong", "did not finish"),
         ("manifest/error", "nothing was deployed", "drift", "wrong", "nothing was deployed"),
