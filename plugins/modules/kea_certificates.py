@@ -9,10 +9,10 @@ DOCUMENTATION = r"""
 module: kea_certificates
 short_description: Install a trust anchor, a certificate and its key for Kea or its database
 description:
-  - Checks them before anything is changed. It refuses a certificate that has expired, that does not belong to its key or
-    whose chain is incomplete, a key with a passphrase, and a key file that every user of the host can read.
-  - Each set has its own directory below O(directory), named after its content. So a configuration that is reverted still
-    finds its set.
+  - Checks them before anything is changed. It refuses a certificate that has expired, that does not belong to its key
+    or whose chain is incomplete, a key with a passphrase, and a key file that every user of the host can read.
+  - Each set has its own directory below O(directory), named after its content. So a configuration that is reverted
+    still finds its set.
   - The files belong to root and are open to O(group) only, which is what libpq, Kea and PostgreSQL accept.
 author:
   - The baremetal.kea authors (@baremetal)
@@ -51,7 +51,7 @@ options:
   exclusive:
     description:
       - Whether other sets below O(directory) are removed, except the newest of them.
-      - Use it only once this set is in force: until then, another one is.
+      - Use it only once this set is in force. Until then, another one is.
     type: bool
     default: false
 requirements:

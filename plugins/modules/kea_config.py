@@ -10,7 +10,7 @@ module: kea_config
 short_description: Set values in a Kea DHCP configuration file
 description:
   - Sets and removes single values in a configuration file of Kea that may be written by hand. Everything outside the
-    given keys stays byte for byte: comments, order, indentation and C(<?include?>) directives.
+    given keys stays byte for byte, such as comments, order, indentation and C(<?include?>) directives.
   - The installed Kea tests the new configuration as its own user, and then one rename replaces the file. If Kea refuses
     it, the module fails with Kea's message and changes nothing.
   - Kea does not reload the file; notify a handler for that.
@@ -41,8 +41,8 @@ options:
       - An element of a list is picked by its members, such as C(Dhcp4/subnet4[id=1]/valid-lifetime); it is added if
         there is none.
       - Missing maps and lists on the way are created. A value that is already equal stays, whatever its spelling.
-      - A map or a list is set as a whole, but only the parts that differ are rewritten, so that comments inside stay, too.
-        A list that keeps no element loses its comments.
+      - A map or a list is set as a whole, but only the parts that differ are rewritten, so that comments inside stay,
+        too. A list that keeps no element loses its comments.
       - 'The value C({"<?include?>": "/path"}) stands for the directive C(<?include "/path"?>), as a value or as an
         element of a list.'
     type: dict
@@ -54,8 +54,8 @@ options:
     default: []
   databases:
     description:
-      - Database entries, each with the options of M(baremetal.kea.kea_database), such as C(purpose) and C(type). They are
-        set before O(settings); Kea tests all changes together.
+      - Database entries, each with the options of M(baremetal.kea.kea_database), such as C(purpose) and C(type). They
+        are set before O(settings); Kea tests all changes together.
     type: list
     elements: dict
     default: []

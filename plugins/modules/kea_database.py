@@ -9,12 +9,12 @@ DOCUMENTATION = r"""
 module: kea_database
 short_description: Set a lease, hosts or config database of Kea
 description:
-  - Sets one database entry in a configuration file of Kea, with the keys that the installed Kea knows, and adds the hook
-    library that it needs.
+  - Sets one database entry in a configuration file of Kea, with the keys that the installed Kea knows, and adds the
+    hook library that it needs.
   - For a database server, the entry lets Kea serve its clients while the server is away and reconnect by itself, unless
     the options say otherwise.
-  - The file is edited, tested and replaced as by M(baremetal.kea.kea_config). Keys of the entry that have no option stay;
-    keys of options that are not given are removed.
+  - The file is edited, tested and replaced as by M(baremetal.kea.kea_config). Keys of the entry that have no option
+    stay; keys of options that are not given are removed.
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
@@ -120,8 +120,8 @@ options:
     type: bool
   exclusive:
     description:
-      - Whether other databases of the same O(purpose) and O(type) are removed, so that no old entry stays when O(host) or
-        O(name) changes. The first of them becomes this one and keeps its position.
+      - Whether other databases of the same O(purpose) and O(type) are removed, so that no old entry stays when O(host)
+        or O(name) changes. The first of them becomes this one and keeps its position.
       - With O(state=absent), all of this O(type) are removed.
     type: bool
     default: false

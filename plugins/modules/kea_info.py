@@ -96,8 +96,8 @@ server:
       type: bool
     tls_environment:
       description:
-        - TLS settings of the running server for PostgreSQL that its configuration cannot contain (before Kea 3.1), as libpq's
-          variables C(PGSSLMODE), C(PGSSLROOTCERT), C(PGSSLCERT) and C(PGSSLKEY); other variables are left out.
+        - TLS settings of the running server for PostgreSQL that its configuration cannot contain (before Kea 3.1), as
+          libpq's variables C(PGSSLMODE), C(PGSSLROOTCERT), C(PGSSLCERT) and C(PGSSLKEY); other variables are left out.
       type: dict
     ssl_mode:
       description:
@@ -170,8 +170,8 @@ database:
           verified; see RV(server.ssl_mode) and RV(monitor.ssl_mode).
         - A role sees no details of other roles' sessions, unless it is a superuser or a member of
           C(pg_read_all_stats).
-        - A V(mysql) server reports TLS only with C(performance_schema=ON) and to roles that may read that schema, and never
-          the client's certificate; unknown values are null.
+        - A V(mysql) server reports TLS only with C(performance_schema=ON) and to roles that may read that schema, and
+          never the client's certificate; unknown values are null.
       type: list
       elements: dict
       sample:
@@ -201,7 +201,8 @@ database:
       description: Seconds since the newest of them was written.
       type: float
     notification_queue_usage:
-      description: How full the notification queue of the server is, from 0 to 1. From 0.5 on, no notifications are sent.
+      description: How full the notification queue of the server is, from 0 to 1. From 0.5 on, no notifications are
+        sent.
       type: float
 monitor:
   description: The lease monitor.
@@ -236,8 +237,8 @@ lfc:
       type: dict
     last_run:
       description:
-        - Report of the last run; times are seconds since the epoch. C(outcome) is V(cleaned), V(finished) (a run that was
-          interrupted), V(nothing) (nothing to do), V(busy) (another process worked on the file) or V(failed).
+        - Report of the last run; times are seconds since the epoch. C(outcome) is V(cleaned), V(finished) (a run that
+          was interrupted), V(nothing) (nothing to do), V(busy) (another process worked on the file) or V(failed).
         - C(strategy), C(why), C(message), C(finished), C(seconds), C(reload_seconds), C(rows_before), C(rows_after),
           C(rows_discarded), C(bytes_before), C(bytes_after), C(last_success) and C(busy_since).
       type: dict

@@ -59,8 +59,8 @@ options:
     default: /etc/kea-lease-monitor/config.yml
   files:
     description:
-      - Other files that the daemon depends on, such as its unit. They and O(config) are saved when a release is healthy,
-        and reverted with it.
+      - Other files that the daemon depends on, such as its unit. They and O(config) are saved when a release is
+        healthy, and reverted with it.
     type: list
     elements: path
     default: []

@@ -9,13 +9,13 @@ DOCUMENTATION = r"""
 module: kea_lfc_timer
 short_description: Install a timer for LFC runs that reports failures
 description:
-  - Installs a program and the units C(kea-lfc.service) and C(kea-lfc.timer), C(kea-lfc6) for DHCPv6, that clean up Kea's
-    lease file (LFC). C(kea-lfc) exits with success even after a failure. The program checks the resulting files instead:
-    a failed LFC run is a failed unit, with a sentence that says what to do.
+  - Installs a program and the units C(kea-lfc.service) and C(kea-lfc.timer), C(kea-lfc6) for DHCPv6, that clean up
+    Kea's lease file (LFC). C(kea-lfc) exits with success even after a failure. The program checks the resulting files
+    instead. A failed LFC run is a failed unit, with a sentence that says what to do.
   - A new or changed timer is proved by one run. If the run fails, all changes are reverted, and the module fails with
     that sentence.
-  - Where the timer replaces Kea's own LFC runs, C(lfc-interval) becomes 0 and the server is restarted. The previous value
-    is kept on the host, and O(state=absent) reverts to it.
+  - Where the timer replaces Kea's own LFC runs, C(lfc-interval) becomes 0 and the server is restarted. The previous
+    value is kept on the host, and O(state=absent) reverts to it.
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
@@ -50,7 +50,8 @@ options:
     description:
       - How to run the LFC; docs/lfc.md compares the strategies.
       - V(command) sends Kea the command C(kea-lfc-start), which Kea has since 3.1.2.
-      - V(rotate) renames the lease file, makes Kea reload, and runs C(kea-lfc). The reload is a short pause for clients.
+      - V(rotate) renames the lease file, makes Kea reload, and runs C(kea-lfc). The reload is a short pause for
+        clients.
       - V(finish) leaves the LFC runs to Kea, monitors them, and finishes an interrupted one.
       - V(auto) is V(command) if Kea can do that, else V(finish), or V(rotate) on a Kea whose own C(lfc-interval) is 0.
     type: str

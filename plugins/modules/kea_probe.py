@@ -36,7 +36,8 @@ attributes:
 options:
   hwaddr:
     description:
-      - Hardware address of the client. The module refuses it if it already has a lease, a reservation or a discovery file.
+      - Hardware address of the client. The module refuses it if it already has a lease, a reservation or a discovery
+        file.
     type: str
     default: 02:4b:45:41:00:01
   subnet:

@@ -9,9 +9,9 @@ DOCUMENTATION = r"""
 module: kea_service
 short_description: Start or restart a Kea server, never during an LFC run
 description:
-  - A Kea that is started or reloaded while C(kea-lfc) works on its lease file has no leases and serves no client. So this
-    module holds the lock that the timer of M(baremetal.kea.kea_lfc_timer) also takes, and waits until LFC runs that Kea
-    started have finished.
+  - A Kea that is started or reloaded while C(kea-lfc) works on its lease file has no leases and serves no client. So
+    this module holds the lock that the timer of M(baremetal.kea.kea_lfc_timer) also takes, and waits until LFC runs
+    that Kea started have finished.
   - It returns once the server serves. If there is a control socket, the server must answer there and have its leases.
 author:
   - The baremetal.kea authors (@baremetal)
