@@ -205,7 +205,7 @@ def test_what_is_to_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert run_module("kea_info", gather=["packages"])["packages"] == {"missing": [], "automatic": []}
 
 
-def test_an_example_that_nobody_edited_is_known(tmp_path: Path) -> None:
+def test_an_unedited_example_is_recognised(tmp_path: Path) -> None:
     assert run_module("kea_info", gather=["config"])["config"]["untouched"] is True
     path = tmp_path / "kea-dhcp4.conf"
     path.write_text("{}")
@@ -295,7 +295,7 @@ def test_the_weakest_mode_of_kea_3_1_counts() -> None:
     assert config_tls.asked_mode({"PATH": "/bin"}, [strict, BY_SOCKET, None], keys=True) == "verify-full"
     assert config_tls.asked_mode({"PATH": "/bin"}, [strict, OVER_NETWORK], keys=True) == "prefer"
     assert config_tls.asked_mode({"PGSSLMODE": "require"}, [strict, OVER_NETWORK], keys=True) == "require"
-    assert config_tls.asked_mode({}, [OVER_NETWORK], keys=False) is None, "nobody may see its environment"
+    assert config_tls.asked_mode({}, [OVER_NETWORK], keys=False) is None, "its environment is not readable"
 
 
 def test_how_the_monitor_goes_to_its_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,6 +335,6 @@ def test_lost_events_are_seen_when_their_table_is_gone(cluster: Cluster) -> None
     assert found["lease_notify"]["trigger"]["enabled"] == "origin"
 
 
-def test_an_unreachable_database_is_told_and_no_failure(cluster: Cluster) -> None:
+def test_an_unreachable_database_is_reported_and_no_failure(cluster: Cluster) -> None:
     assert "No such file" in look(cluster, login_port=1)["error"]
     assert 'database "nothing" does not exist' in look(cluster, login_db="nothing")["error"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The TLS options of kea_database: keys of the entry where Kea honours them, else the environment of its unit."""
+"""The TLS options of kea_database: keys of the entry, or the environment of the unit where Kea ignores the keys."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_check_apply_again_drift_absent_again(site: Site) -> None:
         (["cert_file", "key_file"], "require"),
     ],
 )
-def test_the_mode_that_nobody_named(site: Site, options: list[str], mode: str) -> None:
+def test_the_default_mode(site: Site, options: list[str], mode: str) -> None:
     site.set(**{name: site.tls[name] for name in options})
     assert site.environment()[0] == f"Environment=PGSSLMODE={mode}"
     site.set(purpose="hosts")

@@ -41,7 +41,7 @@ def session(**values: Any) -> dict[str, Any]:
 
 
 def facts() -> dict[str, Any]:
-    """Of a host on which all is well, with leases in PostgreSQL and those of a file told beside it."""
+    """Facts of a host on which all is well, with leases in PostgreSQL and facts of a lease file."""
     objects = ("event_schema", "event_table", "lost_counter", "function")
     triggers = {name: {"enabled": "origin"} for name in ("trigger", "trigger_update")}
     return {
@@ -211,19 +211,19 @@ def test_what_is_wrong_without_a_database_is_named(
     assert {one.verdict for one in findings} <= {verdict, "ok"}
 
 
-def test_a_timer_that_has_not_gone_off_yet_is_well() -> None:
+def test_a_timer_that_has_not_elapsed_yet_is_well() -> None:
     findings = judged(FILE, at("lfc/last_run", None), at("lfc_service/triggered", 0.0))
     assert [one.seen for one in findings if one.name == "timer"] == ["not due yet; none has succeeded yet"]
 
 
-def test_tls_that_was_asked_for_is_what_the_server_says() -> None:
+def test_required_tls_is_judged_by_the_server() -> None:
     strict = EVENTS._replace(tls=True)
     clear = session(address="192.0.2.7")
     by_tls = {**clear, "encrypted": True, "protocol": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384"}
     found = judged(strict, at("database/connections", [by_tls, clear]))
     assert found[0][:3] == ("sessions of Kea", "wrong", "1 of 2 come over the network without TLS")
-    told = [{**by_tls, "role": "kea-lease-monitor", "client_dn": "/CN=m"}]
-    monitor = {"error": "permission denied for table schema_version", "connections": told}
+    sessions = [{**by_tls, "role": "kea-lease-monitor", "client_dn": "/CN=m"}]
+    monitor = {"error": "permission denied for table schema_version", "connections": sessions}
     found = judged(strict, at("database/connections", [by_tls]), at("monitor_database", monitor))
     seen = [one.seen for one in found if one.name.startswith("sessions")]
     assert seen == [
@@ -234,7 +234,7 @@ def test_tls_that_was_asked_for_is_what_the_server_says() -> None:
     assert found[0][:2] == ("sessions", "wrong")
 
 
-def test_tls_that_the_server_may_leave_out_is_not_what_was_asked_for() -> None:
+def test_optional_tls_is_not_enough_where_tls_is_required() -> None:
     by_tls = session(address="192.0.2.7", encrypted=True, protocol="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384")
     weak = at("database/connections", [by_tls]), at("server/ssl_mode", "prefer")
     [found, *others] = judged(EVENTS._replace(tls=True), *weak)
@@ -243,7 +243,7 @@ def test_tls_that_the_server_may_leave_out_is_not_what_was_asked_for() -> None:
     assert {one.verdict for one in [*others, *judged(EVENTS, *weak)]} == {"ok"}
 
 
-def test_who_does_not_run_is_not_missed_in_the_database() -> None:
+def test_a_stopped_program_needs_no_sessions() -> None:
     stopped = judged(EVENTS, at("server/unit/active", False), at("database/connections", []))
     assert [one.name for one in stopped if one.verdict != "ok"] == ["kea"]
     no_sessions = at("monitor_database", {"error": None, "connections": []})
@@ -311,7 +311,7 @@ def looked(cluster: Cluster) -> list[Finding]:
         ("DROP SCHEMA kea_events CASCADE", "trigger", "missing: event_schema, event_table, lost_counter"),
     ],
 )
-def test_a_database_that_somebody_changed(cluster: Cluster, statement: str, name: str, words: str) -> None:
+def test_a_database_that_was_changed_by_hand(cluster: Cluster, statement: str, name: str, words: str) -> None:
     assert verify_report.worst(looked(cluster)) == "ok"
     version = cluster.sql("SELECT version FROM schema_version", "kea")
     cluster.sql(statement, "kea")

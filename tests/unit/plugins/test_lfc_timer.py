@@ -19,6 +19,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._config.versions imp
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._host import release
 from ansible_collections.baremetal.kea.plugins.module_utils._host.release import pack, release_name, unpack
+from ansible_collections.baremetal.kea.plugins.module_utils._kea.lease_file import LeaseFile, Lock
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc import units as lfc_units
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc.interval import (
     Found,
@@ -31,7 +32,6 @@ from ansible_collections.baremetal.kea.plugins.module_utils._lfc.strategy import
 from ansible_collections.baremetal.kea.plugins.module_utils._server import config as server_config
 from ansible_collections.baremetal.kea.plugins.module_utils._server.lfc import no_lfc
 from kea_helpers import need
-from kea_lfc_cleanup import files as runtime_files
 from kea_lfc_cleanup.cli import parser
 from lfc.world import hanging
 
@@ -93,7 +93,7 @@ def test_a_strategy_that_cannot_work_is_refused(asked: str, version: str, interv
         ('{ "Dhcp4": { "lease-database": { "type": "memfile", "lfc-interval": 0 } } }', Found(True, 0)),
     ],
 )
-def test_keas_own_clean_up_is_given_back_byte_for_byte(text: str, found: Found, tmp_path: Path) -> None:
+def test_the_lfc_interval_is_reverted_byte_for_byte(text: str, found: Found, tmp_path: Path) -> None:
     before = Document(text)
     assert look(before, "Dhcp4") == found
     kept = Kept(4, str(tmp_path / "new"))
@@ -120,7 +120,7 @@ def test_keas_own_clean_up_is_given_back_byte_for_byte(text: str, found: Found, 
         '{ "Dhcp4": { "lease-database": { "type": "memfile", "lfc-interval": 60 } } }',
     ],
 )
-def test_what_somebody_changed_since_stays(text: str) -> None:
+def test_an_lfc_interval_that_was_changed_since_stays(text: str) -> None:
     document = Document(text)
     assert give_back(document, "Dhcp4", Found(True, 3600)) is document
 
@@ -137,7 +137,7 @@ def test_systemd_understands_the_units(tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
-def test_the_units_say_what_was_asked_for() -> None:
+def test_the_units_contain_the_settings() -> None:
     service, timer = lfc_units.render(SETTINGS).values()
     assert "MemoryMax=308M" in service, "64 MiB, and 1 KiB for each of 250000 leases"
     assert "# Enough for 250000 leases." in service
@@ -147,7 +147,7 @@ def test_the_units_say_what_was_asked_for() -> None:
     assert "RandomizedDelaySec=15min" in timer
 
 
-def test_an_interval_in_place_of_a_calendar_and_no_metrics_elsewhere() -> None:
+def test_an_interval_instead_of_a_calendar_and_no_metrics_directory() -> None:
     schedule = SETTINGS.schedule._replace(interval="6h")
     units = lfc_units.render(SETTINGS._replace(family=6, schedule=schedule, metrics_directory=None))
     assert [os.path.basename(path) for path in units] == ["kea-lfc6.service", "kea-lfc6.timer"]
@@ -176,7 +176,7 @@ def test_where_units_copy_their_metrics_to(family: int) -> None:
         ({"schedule": SETTINGS.schedule._replace(delay="1min\n")}, "randomized_delay: "),
     ],
 )
-def test_what_systemd_would_read_otherwise_is_refused(changed: dict[str, Any], message: str) -> None:
+def test_a_value_that_systemd_would_misread_is_refused(changed: dict[str, Any], message: str) -> None:
     lfc_units.check(SETTINGS)
     with pytest.raises(KeaError, match=message.replace("$", r"\$")):
         lfc_units.check(SETTINGS._replace(**changed))
@@ -210,17 +210,17 @@ def test_where_the_leases_are(database: dict[str, object] | None, path: str | No
     assert server_config.lease_file_of("/etc/kea/kea-dhcp4.conf", {"lease_database": database}) == path
 
 
-def test_play_and_clean_up_take_the_same_lock(tmp_path: Path) -> None:
+def test_no_lfc_run_takes_the_lock_meanwhile(tmp_path: Path) -> None:
     path = str(tmp_path / "kea-leases4.csv")
-    lock = runtime_files.LeaseFiles(path).lock
-    with no_lfc(path), pytest.raises(runtime_files.BusyError), runtime_files.locked(lock):
-        pass
-    assert os.stat(lock).st_mode & 0o777 == 0o640
+    with no_lfc(path), Lock(path) as lock:
+        assert not lock.take()
+    with Lock(path) as lock:
+        assert lock.take()
 
 
-def test_the_play_waits_for_a_clean_up_and_gives_up_in_time(tmp_path: Path) -> None:
+def test_the_play_waits_for_an_lfc_run_and_gives_up_in_time(tmp_path: Path) -> None:
     path = str(tmp_path / "kea-leases4.csv")
-    with open(runtime_files.LeaseFiles(path).lock, "w") as lock:
+    with open(LeaseFile(path).lock, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(KeaError, match="does not end"), no_lfc(path, 0.3):
             pass
@@ -229,15 +229,15 @@ def test_the_play_waits_for_a_clean_up_and_gives_up_in_time(tmp_path: Path) -> N
             pass
 
 
-def test_the_play_waits_for_a_clean_up_of_keas_own(tmp_path: Path) -> None:
-    files = runtime_files.LeaseFiles(str(tmp_path / "kea-leases4.csv"))
+def test_the_play_waits_for_an_lfc_run_that_kea_started(tmp_path: Path) -> None:
+    files = LeaseFile(str(tmp_path / "kea-leases4.csv"))
     with hanging(files), pytest.raises(KeaError, match="kea-lfc at work on"), no_lfc(files.current, 0.3):
         pass
     with no_lfc(files.current, 0.3):
         pass
 
 
-def test_a_pid_file_that_no_clean_up_stands_behind_is_removed_before_kea_loads_its_leases(tmp_path: Path) -> None:
+def test_a_stale_pid_file_is_removed_before_kea_loads_its_leases(tmp_path: Path) -> None:
     path = str(tmp_path / "kea-leases4.csv")
     pid = tmp_path / "kea-leases4.csv.pid"
     pid.write_text(str(os.getpid()))
@@ -248,18 +248,18 @@ def test_a_pid_file_that_no_clean_up_stands_behind_is_removed_before_kea_loads_i
         assert not pid.exists()
 
 
-def test_a_lock_that_somebody_put_a_link_in_place_of(tmp_path: Path) -> None:
+def test_a_link_in_the_place_of_the_lock_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".kea-leases4.csv.lock").symlink_to("/nowhere")
     with pytest.raises(KeaError, match="lock cannot be opened"):
         no_lfc(str(tmp_path / "kea-leases4.csv")).__enter__()
 
 
-def test_what_was_found_and_is_damaged_is_a_sentence(tmp_path: Path) -> None:
+def test_a_damaged_record_of_the_lfc_interval_is_refused(tmp_path: Path) -> None:
     (tmp_path / "lfc4.json").write_text("")
     with pytest.raises(KeaError, match=r"lfc4.json is damaged"):
         Kept(4, str(tmp_path)).read()
 
 
-def test_nothing_is_waited_for_where_no_lease_file_can_be() -> None:
+def test_without_a_lease_file_nothing_is_locked() -> None:
     with no_lfc("/nowhere/kea-leases4.csv"), no_lfc(None):
         pass

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Releases named by their content: whole or not there, swapped by one rename, whoever is killed when."""
+"""Releases named after their content: complete or missing at every moment, changed by one rename."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_same_content_is_packed_the_same_whatever_its_times(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("cache", ["kea_lease_monitor/__pycache__", ".mypy_cache/3.10"])
-def test_what_tools_leave_behind_is_not_packed(tmp_path: Path, cache: str) -> None:
+def test_caches_of_tools_are_not_packed(tmp_path: Path, cache: str) -> None:
     for directory in ("source", "shared"):
         (tmp_path / directory / cache).mkdir(parents=True)
         (tmp_path / directory / cache / "x").write_bytes(b"x")
@@ -117,7 +117,7 @@ def test_a_release_is_installed_whole_and_readable_by_others(releases: Releases,
     assert (Path(releases.path(name)) / INITIAL).parent.stat().st_mode & 0o777 == 0o755
 
 
-def test_an_altered_release_is_not_whole_and_is_mended(releases: Releases, files: dict[str, bytes]) -> None:
+def test_a_changed_release_is_not_complete_and_is_repaired(releases: Releases, files: dict[str, bytes]) -> None:
     name = install(releases, files)
     (Path(releases.path(name)) / INITIAL).write_text("altered")
     assert not releases.is_whole(name, files)
@@ -133,7 +133,7 @@ def test_compiled_files_do_not_make_a_release_altered(releases: Releases, files:
     assert releases.is_whole(name, files)
 
 
-def test_killed_while_writing_leaves_nothing_that_counts(
+def test_a_killed_installation_leaves_no_release(
     releases: Releases, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
@@ -152,7 +152,7 @@ def test_killed_while_writing_leaves_nothing_that_counts(
     assert [entry.name for entry in (Path(releases.root) / "releases").iterdir()] == releases.names()
 
 
-def test_old_releases_go_but_never_the_one_in_force(releases: Releases, files: dict[str, bytes]) -> None:
+def test_old_releases_are_removed_except_the_one_in_force(releases: Releases, files: dict[str, bytes]) -> None:
     first = install(releases, files)
     for number in range(5):
         name = release_name({**files, "lib/more.py": b"%d" % number})
@@ -179,15 +179,15 @@ def test_the_schema_of_a_release_is_its_last_migration(releases: Releases, files
 
 
 class Host:
-    """Runs the releases' own commands; systemctl is only noted down."""
+    """Runs the releases' own commands; systemctl is only recorded."""
 
     def __init__(self, root: Path, config: Path) -> None:
         self.params = {"root": str(root), "config": str(config), "files": [], "timeout": 1}
         self.check_mode = False
-        self.told: list[list[str]] = []
+        self.commands: list[list[str]] = []
 
     def run_command(self, command: list[str]) -> tuple[int, str, str]:
-        self.told.append(command[:2])
+        self.commands.append(command[:2])
         if command[0] == "systemctl":
             return 0, "", ""
         done = subprocess.run(
@@ -197,7 +197,7 @@ class Host:
 
 
 @pytest.mark.slow
-def test_a_release_takes_the_state_along_in_both_directions(releases: Releases, tmp_path: Path) -> None:
+def test_a_release_migrates_the_state_store_in_both_directions(releases: Releases, tmp_path: Path) -> None:
     new = unpack(pack(str(RUNTIME), SHARED))
     new["kea-lease-monitor.py"] = new["kea_lease_monitor.py"]
     old = {path: content for path, content in new.items() if not path.endswith("v0002.py")}
@@ -216,7 +216,7 @@ def test_a_release_takes_the_state_along_in_both_directions(releases: Releases, 
             return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
 
     assert monitor._migrate(first, second) == ""
-    assert (version(), host.told[0]) == (releases.schema(second), ["systemctl", "stop"])
+    assert (version(), host.commands[0]) == (releases.schema(second), ["systemctl", "stop"])
     assert monitor._migrate(second, second) == ""
     assert monitor._migrate(second, first) == ""
     assert version() == "0001"
