@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from ._config.servers import PROGRAMS, family_of, top_of_path
 from ._errors import KeaError
-from ._events import lease_notify, sql
+from ._events import catalogue as events_catalogue
+from ._events import counts, trigger
 from ._host import packages, systemd
 from ._host.release import Releases
 from ._lfc import units
 from ._lfc.interval import Kept, Mark
 from ._monitor import config as monitor_config
 from ._monitor.service import UNIT, USER
-from ._moves.lease_journal import DIRECTORY, Journal
-from ._postgres import session, sessions
+from ._moves.journal import DIRECTORY, Journal
+from ._postgres import session as postgres_session
+from ._postgres import sessions
 from ._postgres.errors import PostgresError
+from ._reservations import catalogue as reservations_catalogue
 from ._reservations import constraint as reservations_constraint
 from ._server import config
 
@@ -91,36 +94,35 @@ def database(params: Dict[str, Any]) -> Dict[str, Any]:
     )
     found["error"] = None
     try:
-        with session.connect(params, readonly=True) as cursor:
-            found["connections"] = sessions.read_sessions(cursor)
-            found["notification_queue_usage"] = lease_notify.queue_usage(cursor)
-            found["schema_version"] = _schema_version(cursor, schema)
+        with postgres_session.connect(params, readonly=True) as session:
+            found["connections"] = sessions.read_sessions(session)
+            found["notification_queue_usage"] = counts.queue_usage(session)
+            found["schema_version"] = _schema_version(session, schema)
             # First, because it tells most if the event table is missing, or locked so that the rest fails.
-            if _exists(cursor, event_schema, sql.LOST):
-                found["lost_events"] = lease_notify.count_lost(cursor, event_schema)
-            hosts = reservations_constraint.read_state(cursor, schema)
+            if _exists(session, event_schema, trigger.LOST):
+                found["lost_events"] = counts.count_lost(session, event_schema)
+            hosts = reservations_catalogue.read_state(session, schema)
             constraint = hosts.constraints.get(reservations_constraint.NAME) if hosts else None
             found["hosts_constraint"] = constraint.definition if constraint else None
-            found["lease_notify"] = lease_notify.read_state(cursor, schema, event_schema)
+            found["lease_notify"] = events_catalogue.read_state(session, schema, event_schema)
             if found["lease_notify"]["event_table"]:
-                found["waiting_events"] = lease_notify.count_waiting(cursor, event_schema)
-                found["oldest_event"], found["newest_event"] = lease_notify.ages(cursor, event_schema)
+                found["waiting_events"] = counts.count_waiting(session, event_schema)
+                found["oldest_event"], found["newest_event"] = counts.ages(session, event_schema)
     except PostgresError as error:
         found["error"] = error.as_result()["msg"]
     return found
 
 
-def _schema_version(cursor: Any, schema: str) -> Optional[str]:
-    if not _exists(cursor, schema, "schema_version"):
+def _schema_version(session: postgres_session.Session, schema: str) -> Optional[str]:
+    if not _exists(session, schema, "schema_version"):
         return None
-    query = session.compose(cursor, "SELECT version || '.' || minor FROM {table}", table=(schema, "schema_version"))
-    rows = session.fetch(cursor, query)
+    rows = session.fetch("SELECT version || '.' || minor FROM {table}", table=(schema, "schema_version"))
     return str(rows[0][0]) if rows else None
 
 
-def _exists(cursor: Any, schema: str, name: str) -> bool:
+def _exists(session: postgres_session.Session, schema: str, name: str) -> bool:
     query = "SELECT to_regclass(format('%%I.%%I', %s::text, %s::text)) IS NOT NULL"
-    return bool(session.fetch(cursor, query, (schema, name))[0][0])
+    return bool(session.fetch(query, (schema, name))[0][0])
 
 
 def _user(name: str) -> Optional[Dict[str, str]]:

@@ -290,7 +290,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kea.plugins.module_utils._host import clusters as host_clusters
 from ansible_collections.baremetal.kea.plugins.module_utils._host import packages as host_packages
 from ansible_collections.baremetal.kea.plugins.module_utils import _info
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login
 from ansible_collections.baremetal.kea.plugins.module_utils._server import state as server_state
 from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_database import mysql_database
 
@@ -298,7 +298,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_databa
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **session.argument_spec(),
+            **login.argument_spec(),
             "gather": {
                 "type": "list",
                 "elements": "str",

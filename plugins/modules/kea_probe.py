@@ -100,7 +100,7 @@ probe:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._verify.probe import Probe
 
@@ -108,7 +108,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._verify.probe import
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **session.argument_spec(),
+            **login.argument_spec(),
             "hwaddr": {"type": "str", "default": "02:4b:45:41:00:01"},
             "subnet": {"type": "str", "required": True},
             "interface": {"type": "str"},

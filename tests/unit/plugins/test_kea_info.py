@@ -21,7 +21,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._config import tls a
 from ansible_collections.baremetal.kea.plugins.module_utils._host import packages as host_packages
 from ansible_collections.baremetal.kea.plugins.module_utils._kea import control
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc import units
-from ansible_collections.baremetal.kea.plugins.module_utils._moves import lease_journal
+from ansible_collections.baremetal.kea.plugins.module_utils._moves import journal
 from ansible_collections.baremetal.kea.plugins.module_utils._reservations import constraint
 from authority import Authority
 from kea_helpers import Cluster, need, postgres_cluster, run_module
@@ -214,7 +214,7 @@ def test_an_unedited_example_is_recognised(tmp_path: Path) -> None:
 
 def test_a_move_that_was_interrupted(tmp_path: Path) -> None:
     assert _info.move(str(tmp_path)) == {"unfinished": None, "error": None}
-    lease_journal.Journal(str(tmp_path)).open("memfile:/a", "postgresql:/b", "/etc/kea/backup", [])
+    journal.Journal(str(tmp_path)).open("memfile:/a", "postgresql:/b", "/etc/kea/backup", [])
     unfinished = {"source": "memfile:/a", "target": "postgresql:/b", "backup": "/etc/kea/backup"}
     assert _info.move(str(tmp_path)) == {"unfinished": unfinished, "error": None}
     (tmp_path / "lease-move.json").write_text("{")
