@@ -18,7 +18,7 @@ from ._host.release import Releases
 from ._lfc import units
 from ._lfc.interval import Kept, Mark
 from ._monitor import config as monitor_config
-from ._monitor.service import UNIT, USER
+from ._monitor.names import UNIT, USER
 from ._moves.lease_journal import DIRECTORY, Journal
 from ._postgres import session, sessions
 from ._postgres.errors import PostgresError
