@@ -19,7 +19,7 @@ from ._host.release import Releases
 from ._lfc import units
 from ._lfc.interval import Kept, Mark
 from ._monitor import config as monitor_config
-from ._monitor.service import UNIT, USER
+from ._monitor.names import UNIT, USER
 from ._moves.journal import DIRECTORY, Journal
 from ._postgres import session as postgres_session
 from ._postgres import sessions

@@ -14,13 +14,12 @@ from .._errors import KeaError
 from .._host import systemd
 from .._kea import durable
 from .history import History
+from .names import UNIT, USER
 from .._host.release import COMMAND, LAUNCHER, Files, Releases
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-UNIT = "kea-lease-monitor.service"
-USER = "kea-lease-monitor"
 COMMAND_PATH = f"/usr/local/bin/{COMMAND}"
 JOURNAL_LINES = 20
 SOURCE = re.compile(r"source \w+")
