@@ -40,6 +40,9 @@ lint: | .cache
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check --quiet . || { echo "run: ruff format ."; exit 1; }
 	@$(RUN) PYTHONPATH=roles/kea_lease_monitor/files lint-imports --config .importlinter >.cache/imports.log || { cat .cache/imports.log; exit 1; }
+	@$(RUN) PYTHONPATH=roles/kea_lfc_timer/files lint-imports --config .importlinter-lfc >.cache/imports.log || { cat .cache/imports.log; exit 1; }
+	@$(BIN)/python tests/packages.py plugins/module_utils .cache/packages
+	@$(RUN) PYTHONPATH=.cache/packages lint-imports --config .importlinter-plugins >.cache/imports.log || { cat .cache/imports.log; exit 1; }
 	@$(RUN) ansible-lint --offline -q
 	@$(RUN) antsibull-changelog lint
 
@@ -47,7 +50,7 @@ types:
 	@echo "== types"
 	@cd roles/kea_lease_monitor/files && $(BIN)/mypy --config-file ../../../pyproject.toml --cache-dir ../../../.mypy_cache .
 	@cd roles/kea_lfc_timer/files && MYPYPATH=../../../plugins/module_utils $(BIN)/mypy --config-file ../../../pyproject.toml --cache-dir ../../../.mypy_cache .
-	@$(BIN)/mypy plugins/module_utils
+	@cd .collections && $(BIN)/mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache ansible_collections/baremetal/kea/plugins
 
 unit:
 	@echo "== unit tests"

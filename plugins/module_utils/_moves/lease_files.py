@@ -15,7 +15,7 @@ from . import lease as lease_rows
 from .._errors import KeaError
 from .._kea import durable, lfc
 from .._kea.lease_file import LeaseFile, configured_path
-from .._server import lfc_lock
+from .._server.lfc import no_lfc
 from .lease import Lease
 from .store import Reading, Residue
 
@@ -42,7 +42,7 @@ class LeaseFiles:
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Keep LFC runs of the timer away."""
-        with lfc_lock.no_cleanup(self._path):
+        with no_lfc(self._path):
             yield
 
     def settle(self) -> None:

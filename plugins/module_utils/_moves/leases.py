@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from .._config.document import MISSING, Document
-from .._config.file import top_of_path
+from .._config.servers import top_of_path
 from .._config.syntax import KeaJsonError, secrets_in
 from .._errors import KeaError
 from .._kea import durable

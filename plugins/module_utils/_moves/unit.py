@@ -13,10 +13,11 @@ import signal
 import time
 from typing import TYPE_CHECKING, Dict, Iterator
 
-from .. import _info
-from .._config.file import SERVICES, top_of_path
+from .._config.servers import SERVICES, top_of_path
 from .._errors import KeaError
 from .._host import systemd
+from .._server import channel
+from .._server import config as server_config
 from .journal import Journal
 
 if TYPE_CHECKING:
@@ -71,10 +72,10 @@ class KeaUnit:
         timeout = self._module.params["timeout"]
         deadline = time.monotonic() + timeout
         while True:
-            server = _info.server(self._module, self._path)
-            if server["serving"]:
+            unit = systemd.find(self._module, self.name)
+            if channel.is_serving(unit, server_config.read(self._path)["control_sockets"]):
                 return
-            if not server["unit"]["active"]:
+            if not (unit and unit.active):
                 raise KeaError(f"{self.name} ended")
             if time.monotonic() > deadline:
                 raise KeaError(f"{self.name} gave no answer for {timeout} s")

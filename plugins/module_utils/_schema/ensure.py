@@ -13,11 +13,11 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional
 
-from .. import _info
-from .._config.file import SERVICES
+from .._config.servers import SERVICES
 from .._config.versions import Capabilities, capabilities, is_older_schema
 from .._errors import KeaError
 from .._host import systemd
+from .._server import config as server_config
 from .schema import Schema
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _refuse_while_serving(module: AnsibleModule, schema: Schema) -> None:
 
 def _may_use_database(top: str) -> bool:
     """Return False for a server whose configuration keeps leases in a file and names no other database."""
-    config = _info.config(os.path.join(CONFIG_DIRECTORY, f"kea-{top.lower()}.conf"))
+    config = server_config.read(os.path.join(CONFIG_DIRECTORY, f"kea-{top.lower()}.conf"))
     leases = config["lease_database"] or {}
     return leases.get("type") != "memfile" or bool(config["hosts_databases"] or config["config_databases"])
 
