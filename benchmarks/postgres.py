@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A PostgreSQL server for benchmarks: on the disk, with fsync and the defaults; and databases with Kea's schema."""
+"""PostgreSQL server for benchmarks, on the disk, with fsync and the defaults; and databases with Kea's schema."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ ROOT = Path(__file__).resolve().parents[1]
 KEA_SCHEMA = Path("/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql")
 KEA = "_kea"
 TEMPLATE = "kea_template"
-# So large that no checkpoint falls into a round of one variant and not of the other; and nothing else comes between.
+# No checkpoint and no autovacuum: either could fall into the round of one variant and not of the other.
 SETTINGS = {"max_wal_size": "8GB", "checkpoint_timeout": "1h", "autovacuum": "off", "listen_addresses": ""}
 
 
 class BenchmarkError(Exception):
-    """A program that the benchmark runs failed; says which, and its words."""
+    """Failure of a program that the benchmark runs, with its output."""
 
 
 def run(*command: str | Path, stdin: str | None = None, check: bool = True) -> str:
-    """The standard output of a command. Raises BenchmarkError."""
+    """Run a command and return its standard output. Raises BenchmarkError."""
     done = subprocess.run([str(word) for word in command], input=stdin, capture_output=True, text=True, check=False)
     if check and done.returncode:
         raise BenchmarkError(f"{' '.join(map(str, command[:8]))}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
@@ -37,10 +37,10 @@ def run(*command: str | Path, stdin: str | None = None, check: bool = True) -> s
 
 
 class Server:
-    """A cluster of our own on a unix socket; everything in it is gone afterwards."""
+    """PostgreSQL cluster on a unix socket; ``stop`` deletes everything in it."""
 
     def __init__(self, more: dict[str, str]) -> None:
-        """``more``: settings beside those that every benchmark has."""
+        """``more``: settings in addition to those of every benchmark."""
         self._settings = {**SETTINGS, **more}
         found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
         self.bin = max(found, key=lambda path: int(path.parts[-3])).parent
@@ -76,7 +76,7 @@ class Server:
         )  # fmt: skip
 
     def pgbench(self, database: str, script: str, connections: int, *options: str) -> str:
-        """As Kea's role, with prepared statements as Kea has them; what it printed."""
+        """Run pgbench as Kea's role, with prepared statements as Kea uses them. Return its output."""
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
             file.write(script)
             file.flush()
@@ -86,7 +86,7 @@ class Server:
             )  # fmt: skip
 
     def module(self, name: str, database: str, **options: Any) -> dict[str, Any]:
-        """Run a module of the collection by Ansible, as a play does; its result."""
+        """Run a module of the collection with Ansible, as a play does, and return its result."""
         login = {"login_unix_socket": str(self.directory), "login_db": database}
         printed = run(
             "env", "ANSIBLE_LOAD_CALLBACK_PLUGINS=1", "ANSIBLE_STDOUT_CALLBACK=ansible.builtin.oneline",
@@ -99,7 +99,7 @@ class Server:
 
     @contextmanager
     def session(self, database: str, user: str = "postgres") -> Iterator[extensions.cursor]:
-        """In autocommit."""
+        """Open a session in autocommit and yield its cursor."""
         connection = psycopg2.connect(host=str(self.directory), user=user, dbname=database)
         connection.autocommit = True
         try:

@@ -46,7 +46,7 @@ class Killed(Host):
             if code == 0:
                 return tasks
             assert code == -9, said[-3000:]
-            [killed] = re.findall(r"(killed behind (\S+) .*)", said)
+            [killed] = re.findall(r"(killed after (\S+) .*)", said)
             print(killed[0], flush=True)
             tasks.append(killed[1])
         raise AssertionError(f"it does not come to its end: {tasks}")
@@ -57,7 +57,8 @@ class Killed(Host):
     def left_over(self) -> str:
         """What is neither of before nor of behind a change, but was made for one."""
         return self.run("find", "/etc", "/opt", "/var/lib/kea", "/var/lib/baremetal-kea", "/var/lib/kea-lease-monitor",
-                        "-name", "*.candidate.conf", "-o", "-name", "*.new", "-o", "-name", ".new-*",
+                        "-name", "*.candidate.conf", "-o", "-name", "*.new", "-o", "-name", ".*.tmp",
+                        "-o", "-name", ".new-*",
                         check=False)  # fmt: skip
 
     def serves(self) -> list[str]:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks Kea over its control socket: kea_command.py COMMAND [ARGUMENTS as JSON]. Prints Kea's answer."""
+"""Send a command over Kea's control channel: kea_command.py COMMAND [ARGUMENTS as JSON]. Prints Kea's answer."""
 
 from __future__ import annotations
 

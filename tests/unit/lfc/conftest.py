@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A running Kea for each test that asks for one."""
+"""Fixtures: a running Kea."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lfc.world import Server
 
 @pytest.fixture
 def kea(tmp_path: Path) -> Iterator[Server]:
+    """Kea's DHCPv4 server with the hook that adds leases."""
     server = Server(tmp_path)
     server.start()
     yield server
