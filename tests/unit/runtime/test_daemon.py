@@ -19,7 +19,7 @@ from typing import Any, Callable, Iterator
 import pytest
 import yaml
 
-from runtime.world import RUNTIME, Cluster, Kea, postgres_program, program
+from runtime.world import PYTHONPATH, RUNTIME, Cluster, Kea, postgres_program, program
 
 HEADER = (
     "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context,pool_id\n"
@@ -403,7 +403,7 @@ def test_the_memory_of_a_monitor_that_makes_no_schema(events_daemon: Daemon) -> 
     assert int(status.split("VmRSS:")[1].split()[0]) < 60 * 1024
     code = "import sys, kea_lease_monitor.commands.cli; print([name for name in sys.modules if name[:7] == 'alembic'])"
     done = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": str(RUNTIME)}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code], env={"PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, check=False
     )
     assert done.stdout == "[]\n", done.stderr
 
@@ -491,7 +491,7 @@ def test_db_makes_tells_and_refuses(tmp_path: Path) -> None:
     alone = db("downgrade", "--to", "0001")
     assert (alone.returncode, alone.stderr) == (
         2,
-        "kea-lease-monitor: error: nobody is there to agree, so nothing was changed; say --yes\n",
+        "kea-lease-monitor: error: nothing was changed: standard input is no terminal to confirm on; use --yes\n",
     )
     told = json.loads(db("version", "--json").stdout)
     assert (told["schema"], told["needed"], told["problem"]) == ("0002", "0002", None)

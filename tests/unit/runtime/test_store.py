@@ -31,7 +31,7 @@ from sqlalchemy import inspect
 
 from runtime.contracts import StateContract, letter, settle
 from runtime.test_daemon import until
-from runtime.world import RUNTIME, Kea, settings
+from runtime.world import PYTHONPATH, Kea, settings
 
 RELEASE_1 = Path(__file__).resolve().parent / "assets" / "state-0001.sqlite"
 """Made by the code of release 1.0.0 with its migration 0001: one bookmark, one dead letter, one heartbeat."""
@@ -373,5 +373,5 @@ def test_the_daemon_never_loads_what_makes_the_state(tmp_path: Path) -> None:
         "from kea_lease_monitor.state.location import StateLocation;"
         "open_state(StateLocation(sys.argv[1])).bookmarks(); sys.exit('alembic' in sys.modules)"
     )
-    environment = {**os.environ, "PYTHONPATH": str(RUNTIME)}
+    environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "state.sqlite")], env=environment, check=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from kea_lease_monitor.sources.memfile.watch import Watch
 
-from runtime.world import RUNTIME
+from runtime.world import PYTHONPATH
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -117,7 +117,7 @@ def test_when_the_kernel_gives_no_more_watches_nothing_leaks_and_it_is_said_once
         capture_output=True,
         text=True,
         check=False,
-        env={"PYTHONPATH": str(RUNTIME)},
+        env={"PYTHONPATH": PYTHONPATH},
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("[unwatched]") == 1

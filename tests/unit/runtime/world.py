@@ -21,7 +21,10 @@ from ansible_collections.baremetal.kea.plugins.module_utils._postgres import ses
 from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.section import Section
 
-RUNTIME = Path(__file__).resolve().parents[3] / "roles" / "kea_lease_monitor" / "files"
+CHECKOUT = Path(__file__).resolve().parents[3]
+RUNTIME = CHECKOUT / "roles" / "kea_lease_monitor" / "files"
+PYTHONPATH = f"{RUNTIME}:{CHECKOUT / 'plugins' / 'module_utils'}"
+"""For a child process that imports the monitor."""
 MONITOR = "kea-lease-monitor"
 RIGHTS = f"""
 CREATE ROLE "{MONITOR}" LOGIN;
