@@ -616,8 +616,8 @@ def test_the_read_uses_the_primary_key_on_a_table_without_statistics(
         "INSERT INTO kea_events.lease_event (xid, op, address) SELECT (1000 + n)::text::xid8, 'I', '10.0.0.1'"
         " FROM generate_series(1, 20000) AS n"
     )
-    place = {"xmax": "5000", "xip": "{4980}", "target": "21000:21000:", "xid": "0", "id": 0}
-    values = {**place, "limit": 10, "families": [4]}
+    position = {"xmax": "5000", "xip": "{4980}", "target": "21000:21000:", "xid": "0", "id": 0}
+    values = {**position, "limit": 10, "families": [4]}
     statement = Prepared("explained", leases.events([4]).replace("{schema}", "kea_events"), leases.IN_PORTIONS)
     with link().session() as session:
         assert len(leases.events_of(statement.rows(session, values))[2]) == 10

@@ -48,7 +48,7 @@ class Secured(Cluster):
         connection.cursor().execute("CREATE DATABASE monitor")
         connection.close()
 
-    def place(self, **more: str) -> StateLocation:
+    def location(self, **more: str) -> StateLocation:
         """As a configuration says it whose leases are elsewhere."""
         database = {"host": "localhost", "port": self.port, "name": "monitor", "user": "postgres", **more}
         document = {
@@ -71,9 +71,9 @@ def server() -> Iterator[Secured]:
 
 @pytest.mark.parametrize(("ssl_mode", "encrypted"), [("verify-full", True), ("require", True), ("disable", False)])
 def test_the_state_store_uses_tls_if_its_section_says_so(server: Secured, ssl_mode: str, encrypted: bool) -> None:
-    place = server.place(ssl_mode=ssl_mode, ca_file=str(server.authority.own.path))
-    create_state(place)
-    store = Store(place)
+    location = server.location(ssl_mode=ssl_mode, ca_file=str(server.authority.own.path))
+    create_state(location)
+    store = Store(location)
     settle(store, Bookmark("default", "here", "some", 1.0))
     with store._session.transaction() as connection:
         seen = connection.exec_driver_sql("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").scalar()
@@ -85,11 +85,11 @@ def test_the_state_store_uses_tls_if_its_section_says_so(server: Secured, ssl_mo
 def test_a_server_of_another_authority_is_refused(server: Secured, ssl_mode: str) -> None:
     for use in (create_state, Store):
         with pytest.raises(TemporaryError, match="certificate verify failed"):
-            use(server.place(ssl_mode=ssl_mode, ca_file=str(server.other.own.path)))
+            use(server.location(ssl_mode=ssl_mode, ca_file=str(server.other.own.path)))
 
 
 def test_verify_full_checks_the_name_of_the_server(server: Secured) -> None:
     ca_file = str(server.authority.own.path)
-    create_state(server.place(host="127.0.0.1", ssl_mode="verify-ca", ca_file=ca_file))
+    create_state(server.location(host="127.0.0.1", ssl_mode="verify-ca", ca_file=ca_file))
     with pytest.raises(TemporaryError, match="does not match host name"):
-        Store(server.place(host="127.0.0.1", ssl_mode="verify-full", ca_file=ca_file))
+        Store(server.location(host="127.0.0.1", ssl_mode="verify-full", ca_file=ca_file))
