@@ -48,6 +48,13 @@ def test_the_size_law() -> None:
             assert len([name for name in names if name != "self"]) <= 5, f"{path}:{function.name}"
 
 
+def test_no_interface_is_wider_than_five_methods() -> None:
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and {"Protocol", "abc.ABC"} & set(map(ast.unparse, node.bases)):
+                assert len([each for each in node.body if isinstance(each, ast.FunctionDef)]) <= 5, node.name
+
+
 def _where(text: str) -> list[str]:
     return [str(path.relative_to(PACKAGE)) for path in FILES if text in path.read_text()]
 
@@ -59,9 +66,9 @@ def test_only_kea_knows_kea() -> None:
         assert [place for place in _where(f"{text} ") if not place.startswith("kea/")] == [], text
 
 
-def test_nobody_sleeps_but_the_program_that_waits_for_kea() -> None:
+def test_only_the_command_that_waits_for_kea_sleeps() -> None:
     assert _where("time.sleep") == ["commands/apply.py"]
 
 
-def test_everything_is_caught_only_around_what_others_wrote() -> None:
+def test_all_exceptions_are_caught_only_around_sources_and_sinks() -> None:
     assert _where("except Exception") == ["pipeline.py", "sinks/discovery.py"]

@@ -53,7 +53,7 @@ def grant(kea: Kea, number: int) -> None:
 
 
 class Wire:
-    """TCP in front of the server's socket; cut in the middle it carries nothing and tells nobody."""
+    """TCP in front of the server's socket; once cut, it carries nothing and reports no error."""
 
     def __init__(self, target: str) -> None:
         self._target = target
@@ -164,14 +164,14 @@ def test_a_recovery_read_before_the_new_listen(kea: Kea, source: EventsSource, m
 def test_an_error_in_the_wake_up_ends_the_loop(
     kea: Kea, link: Callable[[], Link], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """marten 4961: an exception nobody thought of, and the listener is dead until somebody restarts it."""
+    """marten 4961: after an unexpected exception the listener is dead until a restart."""
     sink, store = ListSink(), open_state(StateLocation(str(tmp_path / "state.sqlite")))
     subscription = Subscription("default", Match(), True, "some")
     pipeline = Pipeline(subscription, make(link()), [sink], store, Clock(random=lambda: 0.0))
     pipeline.pump()
 
     def defect(_session: Session) -> bool:
-        raise RuntimeError("nobody thought of this")
+        raise RuntimeError("unexpected")
 
     with monkeypatch.context() as patch:
         patch.setattr(Session, "woken", defect)
@@ -208,7 +208,7 @@ def test_a_worker_that_gives_up_after_a_while() -> None:
 
 
 def test_a_silent_stop(kea: Kea, source: EventsSource) -> None:
-    """node-postgres 967, pyeventsourcing 305: the wake-up is lost on its way, and nobody looks."""
+    """node-postgres 967, pyeventsourcing 305: the wake-up is lost on its way, and no timer reads."""
     _events, position = drained(source, source.start(False))
     kea.rows("ALTER TABLE lease4 DISABLE TRIGGER kea_lease_notify_trigger")
     kea.rows("INSERT INTO kea_events.lease_event (op, address, hwaddr, subnet_id) VALUES ('I', '10.0.0.1', '\\x01', 1)")

@@ -44,7 +44,7 @@ def test_the_documented_examples_are_valid() -> None:
         MonitorSettings.parse(yaml.safe_load(example))
 
 
-def test_what_is_not_said_has_a_default() -> None:
+def test_missing_settings_have_defaults() -> None:
     found = MonitorSettings.parse(GOOD)
     assert (found.database.host, found.database.user) == ("/var/run/postgresql", "kea-lease-monitor")
     assert (found.source.options.path, found.state.path) == ("/var/lib/kea/kea-leases4.csv", DEFAULT_PATH)
@@ -84,7 +84,7 @@ def test_what_is_not_said_has_a_default() -> None:
         ),
     ],
 )
-def test_a_mistake_is_named_with_its_path_and_what_is_allowed(path: str, value: Any, problem: str) -> None:
+def test_an_error_names_the_path_and_the_allowed_values(path: str, value: Any, problem: str) -> None:
     written = copy.deepcopy(GOOD)
     *parents, last = path.split(".")
     place: Any = written
@@ -109,7 +109,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_whatever_is_written_it_is_refused_with_one_sentence(value: Any) -> None:
+def test_any_document_is_refused_with_one_sentence(value: Any) -> None:
     for whole in (value, {**GOOD, "subscriptions": value}, {**GOOD, "source": {"type": value}}):
         with pytest.raises(ConfigurationError) as refused:
             MonitorSettings.parse(whole)
@@ -189,7 +189,7 @@ subscriptions:
         ),
     ],
 )
-def test_a_mistake_in_a_file_is_named_with_its_line(tmp_path: Path, old: str, new: str, problem: str) -> None:
+def test_an_error_in_a_file_names_its_line(tmp_path: Path, old: str, new: str, problem: str) -> None:
     path = tmp_path / "config.yml"
     text = WRITTEN.replace(old, new, 1)
     path.write_text(
@@ -199,7 +199,7 @@ def test_a_mistake_in_a_file_is_named_with_its_line(tmp_path: Path, old: str, ne
         MonitorSettings.parse(document.read(str(path)))
 
 
-def test_a_state_in_postgresql_is_where_the_leases_are_unless_it_says_otherwise() -> None:
+def test_a_state_in_postgresql_defaults_to_the_database_of_the_leases() -> None:
     events = {**GOOD, "source": {"type": "events"}, "database": {"host": "a", "ca_file": "/ca"}}
     found = MonitorSettings.parse({**events, "state": {"type": "postgresql"}}).state
     assert found.database == MonitorSettings.parse(events).database
@@ -212,7 +212,7 @@ def test_a_state_in_postgresql_is_where_the_leases_are_unless_it_says_otherwise(
 
 
 def test_the_same_configuration_always_has_the_same_effects() -> None:
-    """Sets of words have another order in each process; a change would read all leases anew at each restart."""
+    """Sets of words have another order in each process; a change would read all leases at each restart."""
     given = {**GOOD, "subscriptions": [{**GOOD["subscriptions"][0], "match": {"kinds": list(KINDS)}}]}
     code = (
         "from kea_lease_monitor.settings import MonitorSettings;"

@@ -100,7 +100,7 @@ def catalogue(location: StateLocation) -> Any:
     return found
 
 
-def test_migrations_make_exactly_the_tables_that_are_used(location: StateLocation) -> None:
+def test_migrations_create_exactly_the_tables_that_are_used(location: StateLocation) -> None:
     create_state(location)
     engine = open_engine(location)
     with engine.connect() as connection:
@@ -139,7 +139,7 @@ def test_down_and_up_again_with_data_in_place(location: StateLocation) -> None:
     assert catalogue(location) == before
 
 
-def test_the_database_of_release_1_is_refused_then_upgraded_and_taken_back(file: StateLocation) -> None:
+def test_the_database_of_release_1_is_refused_then_upgraded_and_downgraded(file: StateLocation) -> None:
     shutil.copy(RELEASE_1, file.path)
     with pytest.raises(SchemaError, match=r"has schema 0001, 000\d is needed; run: kea-lease-monitor db upgrade --yes"):
         open_state(file)
@@ -160,7 +160,7 @@ def test_the_database_of_release_1_is_refused_then_upgraded_and_taken_back(file:
         ]
 
 
-def test_a_plan_says_what_will_be_done_and_changes_nothing(location: StateLocation) -> None:
+def test_a_plan_lists_the_steps_and_changes_nothing(location: StateLocation) -> None:
     assert [step.version for step in migrate.plan_upgrade(location).steps] == schema.versions()
     assert schema.found(location) is None
     assert location.shared or not os.path.exists(location.path)
@@ -171,7 +171,7 @@ def test_a_plan_says_what_will_be_done_and_changes_nothing(location: StateLocati
     assert schema.found(location) == schema.versions()[-1]
 
 
-def test_two_programs_that_upgrade_at_once_do_it_once(location: StateLocation) -> None:
+def test_two_concurrent_upgrades_run_once(location: StateLocation) -> None:
     results: list[Any] = []
 
     def attempt() -> None:
@@ -195,7 +195,7 @@ def test_an_upgrade_waits_for_the_lock(shared: StateLocation, kea: Kea, monkeypa
     assert schema.found(shared) is None
 
 
-def test_a_step_that_fails_leaves_nothing_behind(location: StateLocation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_step_is_rolled_back(location: StateLocation, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also in SQLite, whose driver else commits before each CREATE TABLE."""
     with monkeypatch.context() as patch:
         patch.setattr("alembic.op.create_table", _second_fails())
@@ -215,7 +215,7 @@ def _second_fails() -> Callable[..., Any]:
     return create
 
 
-def test_kea_s_own_tools_still_take_the_database_for_empty(shared: StateLocation, kea: Kea) -> None:
+def test_kea_s_own_tools_still_find_the_database_empty(shared: StateLocation, kea: Kea) -> None:
     """kea-admin db-init counts the relations that it sees without a schema (kea-facts 1.6)."""
     seen = "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'v', 'S') AND pg_table_is_visible(oid)"
     before = kea.rows(seen)
@@ -224,7 +224,7 @@ def test_kea_s_own_tools_still_take_the_database_for_empty(shared: StateLocation
     assert kea.rows("SELECT count(*) > 3 FROM pg_tables WHERE schemaname = 'kea_lease_monitor'") == [(True,)]
 
 
-def test_a_role_that_may_not_make_a_schema_is_told(kea: Kea) -> None:
+def test_a_role_that_may_not_create_a_schema_gets_an_error(kea: Kea) -> None:
     with pytest.raises(TemporaryError, match="permission denied for database kea"):
         create_state(StateLocation("", settings(kea)))
 
@@ -254,7 +254,7 @@ def test_a_newer_schema_is_refused_with_the_command_and_left_alone(location: Sta
 
 
 @pytest.mark.parametrize("version", ["7", "9999", "base"])
-def test_a_version_that_never_was_is_refused(location: StateLocation, version: str) -> None:
+def test_an_unknown_version_is_refused(location: StateLocation, version: str) -> None:
     create_state(location)
     with pytest.raises(SchemaError, match="known are: 0001"):
         migrate.upgrade(location, version)
@@ -264,20 +264,20 @@ def test_a_version_that_never_was_is_refused(location: StateLocation, version: s
 
 
 @pytest.mark.parametrize("content", ["", "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"])
-def test_a_start_mends_a_file_without_tables(file: StateLocation, content: str) -> None:
+def test_a_start_creates_the_tables_of_an_empty_file(file: StateLocation, content: str) -> None:
     Path(file.path).touch()
     sqlite3.connect(file.path).execute(content)
     assert open_state(file).bookmarks() == []
 
 
-def test_a_file_that_is_no_database_is_said(file: StateLocation) -> None:
+def test_a_file_that_is_no_database_is_reported(file: StateLocation) -> None:
     Path(file.path).write_text("no database " * 100)
     for use in (open_state, create_state, Store):
         with pytest.raises(TemporaryError, match=r"state.sqlite: file is not a database"):
             use(file)
 
 
-def test_a_state_that_root_makes_belongs_to_the_owner_of_its_directory(tmp_path: Path) -> None:
+def test_a_state_that_root_creates_belongs_to_the_owner_of_its_directory(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         os.chown(tmp_path, 12345, 12345)
     store = open_state(StateLocation(str(tmp_path / "state.sqlite")))
@@ -288,12 +288,12 @@ def test_a_state_that_root_makes_belongs_to_the_owner_of_its_directory(tmp_path:
     }
 
 
-def test_a_directory_that_is_missing_is_said(tmp_path: Path) -> None:
+def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
     with pytest.raises(TemporaryError, match="does not exist"):
         open_state(StateLocation(str(tmp_path / "none" / "state.sqlite")))
 
 
-def test_a_state_that_is_locked_is_temporary(file: StateLocation) -> None:
+def test_a_locked_state_is_a_temporary_error(file: StateLocation) -> None:
     store = open_state(file)
     blocker = sqlite3.connect(file.path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
@@ -303,7 +303,7 @@ def test_a_state_that_is_locked_is_temporary(file: StateLocation) -> None:
     settle(store, BOOKMARK)
 
 
-def test_a_lost_session_is_temporary_and_the_next_one_is_a_new_term(shared: StateLocation, kea: Kea) -> None:
+def test_a_lost_session_is_a_temporary_error_and_ends_the_term(shared: StateLocation, kea: Kea) -> None:
     create_state(shared)
     store, other = Store(shared), Store(shared)
     term = store.claim("one")
@@ -359,14 +359,14 @@ def test_no_statement_writes_more_rows_than_it_may(shared: StateLocation, kea: K
     ]
 
 
-def test_a_state_that_cannot_be_made_is_waited_for(tmp_path: Path) -> None:
+def test_a_state_that_cannot_be_created_is_a_temporary_error(tmp_path: Path) -> None:
     """It is made by a process of its own, whose words are not to be lost."""
     (tmp_path / "state.sqlite").mkdir()
     with pytest.raises(TemporaryError, match="unable to open database file"):
         open_state(StateLocation(str(tmp_path / "state.sqlite")))
 
 
-def test_the_daemon_never_loads_what_makes_the_state(tmp_path: Path) -> None:
+def test_the_daemon_never_imports_alembic(tmp_path: Path) -> None:
     """10 MiB for its whole life."""
     program = (
         "import sys; from kea_lease_monitor.app import open_state;"
