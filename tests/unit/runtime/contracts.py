@@ -17,7 +17,7 @@ from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.lease import EventKind, LeaseEvent
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.replay import dead_letter_text
-from kea_lease_monitor.sinks.base import Sink
+from kea_lease_monitor.sinks.base import Adopting, Sink
 from kea_lease_monitor.sources.base import Source
 from kea_lease_monitor.state.records import Bookmark, DeadLetter, Heartbeat, Registration, Settlement
 from kea_lease_monitor.state.store import Store
@@ -279,6 +279,7 @@ class ReservationContract(KeepingContract):
         writer, addresses, by_hand, edit = sink
         by_hand("02:00:00:00:00:01", "10.0.0.1")
         edit("10.0.0.1", "10.0.0.9")
+        assert isinstance(writer, Adopting)
         writer.adopt([event(1)])
         assert len(writer.deliver([event(1)]).rejected) == 1, "a person's, for all we know"
         edit("10.0.0.9", "10.0.0.1")

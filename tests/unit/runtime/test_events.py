@@ -21,6 +21,7 @@ from kea_lease_monitor.kea.sql import leases
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.position import EventPosition, Snapshot
 from kea_lease_monitor.prepared import Prepared
+from kea_lease_monitor.sources.base import StandingBy
 from kea_lease_monitor.sources.events import upkeep
 from kea_lease_monitor.sources.events.source import EventsSource, Options
 from kea_lease_monitor.sources.events.upkeep import RETENTION
@@ -519,6 +520,16 @@ def test_rows_that_all_subscriptions_read_are_pruned_after_the_retention(kea: Ke
     assert left() == 2, "the other subscription has not passed them"
     passed["other"] = 2**60
     assert left() == 1, "the young row stays for a second monitor"
+    source.close()
+
+
+def test_a_monitor_that_stands_by_needs_no_rows_before_the_position_of_the_other(link: Callable[[], Any]) -> None:
+    passed = {"default": 0}
+    source = EventsSource("default", link(), Options(), passed, Time().clock())
+    position = source.start(False)
+    assert isinstance(source, StandingBy)
+    source.stand_by(position)
+    assert passed == {"default": position.seen.xmin}
     source.close()
 
 
