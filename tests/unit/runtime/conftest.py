@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A throw-away PostgreSQL with Kea's schema and our event objects, for all tests that ask for it."""
+"""A throw-away PostgreSQL with Kea's schema and the event objects of kea_lease_notify."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def waiting() -> Iterator[Waiting]:
 
 @pytest.fixture
 def link(kea: Kea) -> Any:
-    """Makes sessions as the monitor's own role."""
+    """Return a function that makes links of the monitor's role."""
 
     def make() -> Any:
         return Link(settings(kea))
@@ -83,7 +83,7 @@ def link(kea: Kea) -> Any:
 
 @pytest.fixture
 def said() -> Iterator[Callable[[], str]]:
-    """What was logged so far."""
+    """Return what was logged so far."""
     log = io.StringIO()
     handler = logging.StreamHandler(log)
     logger = logging.getLogger("kea_lease_monitor")

@@ -26,7 +26,7 @@ def test_a_row_of_kea_2_2_and_its_escapes() -> None:
     assert (found.hostname, found.user_context, found.cltt, found.expires) == ("a,b", '{"x"}', NOW, NOW + 3600)
 
 
-def test_a_row_of_kea_3_0_has_a_column_more() -> None:
+def test_a_row_of_kea_3_0_has_one_more_column() -> None:
     assert Header(HEADER.rstrip().encode() + b",pool_id").parse(FIELDS + b",7").address == "10.0.0.1"
 
 
@@ -87,7 +87,7 @@ def test_garbage_is_a_value_error(old: bytes, new: bytes, problem: str) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_no_row_does_worse_than_a_value_error(line: bytes) -> None:
+def test_any_bytes_are_a_lease_or_a_value_error(line: bytes) -> None:
     try:
         Header(HEADER.encode()).parse(line)
     except ValueError:
@@ -95,7 +95,7 @@ def test_no_row_does_worse_than_a_value_error(line: bytes) -> None:
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_addresses_there_and_back(number: int) -> None:
+def test_addresses_round_trip(number: int) -> None:
     assert identifiers.number(identifiers.dotted(number)) == number
 
 
@@ -129,12 +129,12 @@ def test_lifetime_0_deletes_in_a_file_and_releases_in_the_database_of_kea_2_4() 
     assert changes.of_record("D", None, HELD) is EventKind.DELETED
 
 
-def test_what_ran_out_before_it_was_read_is_expired() -> None:
+def test_a_lease_that_expired_before_it_was_read_is_expired() -> None:
     assert changes.of_reading(None, HELD, NOW + 3600) is EventKind.EXPIRED
     assert changes.of_reading(None, HELD._replace(expires=None), NOW + 10**9) is EventKind.ASSIGNED
 
 
-def test_hosts_written_by_hand_stay_as_they_were_written() -> None:
+def test_hosts_written_by_a_person_keep_their_text() -> None:
     text = '# mine\n{"hw-address": "02:FF:FF:FF:FF:FF",\n  "ip-address": "10.0.0.9", "boot-file-name": "x"},\n# end\n'
     hosts = HostList(text.encode())
     assert hosts.reserve(lease(9)) == (Verdict.CONFLICT, "02:ff:ff:ff:ff:ff")
@@ -149,7 +149,7 @@ def test_hosts_written_by_hand_stay_as_they_were_written() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=30))
-def test_a_host_list_says_the_same_after_being_read_again(steps: list[tuple[int, int]]) -> None:
+def test_a_host_list_is_the_same_after_it_is_read_again(steps: list[tuple[int, int]]) -> None:
     hosts = HostList(b"")
     for number, client in steps:
         before = HostList(hosts.render()).reserve(lease(number, client))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real programs only: a throw-away PostgreSQL, and what a test does to it as Kea would. Without them tests fail."""
+"""A throw-away PostgreSQL, and the statements that Kea would run in it. Tests fail if the real programs are missing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ KEA_SCHEMA = "/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql"
 
 
 def program(name: str, *directories: str) -> str:
-    """The path of a program that these tests cannot do without."""
+    """Return the path of a program; fail the test if it is not installed."""
     found = shutil.which(name, path=os.pathsep.join([*directories, os.environ.get("PATH", ""), "/usr/sbin"]))
     if found is None:
         pytest.fail(f"{name} is not installed; these tests run the real one")
@@ -54,13 +54,13 @@ def postgres_program(name: str) -> str:
 
 
 class Cluster:
-    """A PostgreSQL server of our own, on a unix socket only."""
+    """A PostgreSQL server on a unix socket only."""
 
     options = "-c listen_addresses="
     """Of the server's command line."""
 
     def __init__(self, directory: str, primary: Cluster | None = None) -> None:
-        """Of its own, or a streaming standby of another."""
+        """Start a primary, or a streaming standby of ``primary``."""
         self.socket = directory
         self._data = os.path.join(directory, "data")
         self._owner = pwd.getpwnam("postgres").pw_name if os.geteuid() == 0 else None
@@ -99,7 +99,7 @@ class Cluster:
 
 
 class Kea:
-    """A database with Kea's schema, and what a test does to it as Kea would."""
+    """A database with Kea's schema, and the statements that Kea would run in it."""
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         self.cluster = cluster
@@ -127,7 +127,7 @@ class Kea:
         )
 
     def beside(self, write: Callable[[Kea], Any], act: Callable[[], Any]) -> Any:
-        """The answer of ``act``, which has to wait for what somebody else writes, and commits once it waits."""
+        """Run ``write`` in another session and commit it once ``act`` waits for it. Return the result of ``act``."""
         other = Kea(self.cluster, self.name)
         other.connection.autocommit = False
         write(other)
@@ -135,13 +135,13 @@ class Kea:
             answer = pool.submit(act)
             due = time.monotonic() + 5
             while not self.rows("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
-                assert time.monotonic() < due, "it does not wait for the other"
+                assert time.monotonic() < due, "act does not wait for the other session"
             other.connection.commit()
             other.connection.close()
             return answer.result()
 
     def reservations(self) -> list[Any]:
-        """(hwaddr, address, hostname, subnet) in order of the address."""
+        """Return (hwaddr, address, hostname, subnet) of each reservation, in the order of the addresses."""
         return self.rows(
             "SELECT encode(dhcp_identifier, 'hex'), host('0.0.0.0'::inet + ipv4_address), hostname, dhcp4_subnet_id"
             " FROM hosts ORDER BY ipv4_address, host_id"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The kind of a change, told from the leases alone, so that no code compares versions of Kea."""
+"""The kind of a change, found from the leases alone: no code compares versions of Kea."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def trace(lease: Lease) -> Trace:
 def of_row(previous: Optional[Trace], lease: Lease) -> EventKind:
     """Return the kind of a row in a lease file.
 
-    Lifetime 0 deletes a lease there. The state tells a release from that only in Kea 2.7 and later.
+    Lifetime 0 deletes a lease there. Only Kea 2.7 and later write a state that distinguishes a release from that.
     """
     if lease.valid_lifetime == 0 and lease.state is not LeaseState.RELEASED:
         return EventKind.DELETED

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lease file and its companions: which of them exist is what tells one generation of files from the next."""
+"""The lease file with its companions, whose generation changes with each rotation and LFC run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LeaseFiles(LeaseFile):
     def generation(self) -> int:
         """Return a number that differs once a rotation or an LFC run began or ended.
 
-        Both create, rename and remove the companions. A bookmark stores the number, so how it is made must not change.
+        Both create, rename and remove the companions. A bookmark stores the number, so its formula must not change.
         """
         stamps = [_stamp(path) for path in (self.previous, self.rotated, self.completed)]
         return zlib.crc32(repr(stamps).encode())

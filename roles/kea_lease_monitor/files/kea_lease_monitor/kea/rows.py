@@ -15,7 +15,7 @@ from kea_lease_monitor.lease import Lease, LeaseState
 
 
 class Header:
-    """The first line of a lease file, which tells what the columns of its rows are."""
+    """The first line of a lease file, which names the columns of its rows."""
 
     def __init__(self, line: bytes) -> None:
         """Read the line. Raises ValueError if it is not the first line of a lease file."""

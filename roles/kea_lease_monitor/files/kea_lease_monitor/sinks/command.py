@@ -102,14 +102,14 @@ class CommandSink(Sink):
         self._end()
         return None
 
-    def _settle(self, part: List[LeaseEvent], status: int, said: str) -> None:
+    def _settle(self, part: List[LeaseEvent], status: int, output: str) -> None:
         if status not in (0, REFUSED):
             ended = f"was ended by signal {-status}" if status < 0 else f"ended with code {status}"
-            raise TemporaryError(f"{self._options.command[0]} {ended}: {said}")
+            raise TemporaryError(f"{self._options.command[0]} {ended}: {output}")
         half = len(part) // 2
         self._parts[:1] = [part[:half], part[half:]] if status and half else []
         if status and not half:
-            self._rejected.append(Rejection(part[0], Reason.REFUSED, said))
+            self._rejected.append(Rejection(part[0], Reason.REFUSED, output))
 
     def _end(self) -> None:
         if self._child:

@@ -109,7 +109,7 @@ class Ledger:
         self._executemany("INSERT OR REPLACE INTO present VALUES (?, ?, ?, ?, ?)", map(_record, known))
 
     def finish(self) -> None:
-        """Finish to read all leases: drop the traces of leases that are gone, and prepare ``portion``."""
+        """Finish reading all leases: drop the traces of leases that are gone, and prepare ``portion``."""
         self._execute("CREATE INDEX present_by_client ON present (client, cltt, key)")
         self._execute("DELETE FROM seen WHERE key NOT IN (SELECT key FROM present WHERE lease IS NOT NULL)")
 

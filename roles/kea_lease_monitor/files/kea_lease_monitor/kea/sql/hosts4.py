@@ -65,10 +65,10 @@ _MOVED = f"""
        AND (hosts.hostname, hosts.user_context) IS NOT DISTINCT FROM (judged.present_name, judged.user_context)
     RETURNING judged.ordinal
 """
-"""The hosts that were updated; one that another session changed meanwhile is not. An UPSERT in place of UPDATE and
+"""The hosts that were updated; one that another session changed is left. An UPSERT in place of UPDATE and
 INSERT would use up a value of the 32-bit sequence hosts_host_id_seq for each host that exists already."""
 
-_MADE = f"""
+_CREATED = f"""
     INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, hostname, user_context)
     SELECT identifier, %(type)s, subnet_id, address, hostname,
            {mark.FIRST_CONTEXT}
@@ -81,17 +81,17 @@ _MADE = f"""
 Kea's partial indexes of every schema and a full UNIQUE constraint alike."""
 
 RESERVE = mark.statement(
-    {"given": _GIVEN, "met": _MET, "compared": _COMPARED, "judged": _JUDGED, "moved": _MOVED, "made": _MADE},
+    {"given": _GIVEN, "met": _MET, "compared": _COMPARED, "judged": _JUDGED, "moved": _MOVED, "created": _CREATED},
     """
-SELECT CASE WHEN verdict = 'created' AND made.host_id IS NULL OR verdict = 'updated' AND moved.ordinal IS NULL
+SELECT CASE WHEN verdict = 'created' AND created.host_id IS NULL OR verdict = 'updated' AND moved.ordinal IS NULL
             THEN 'retry' ELSE verdict END,
        CASE verdict WHEN 'conflict' THEN holder
                     WHEN 'edited' THEN coalesce(host('0.0.0.0'::inet + present), 'no address')
                     ELSE '' END,
-       made.host_id
+       created.host_id
   FROM judged
   LEFT JOIN moved USING (ordinal)
-  LEFT JOIN made ON made.dhcp_identifier = judged.identifier AND made.dhcp4_subnet_id = judged.subnet_id
+  LEFT JOIN created ON created.dhcp_identifier = judged.identifier AND created.dhcp4_subnet_id = judged.subnet_id
  ORDER BY judged.ordinal
 """,
 )

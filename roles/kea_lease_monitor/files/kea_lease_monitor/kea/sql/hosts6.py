@@ -108,7 +108,7 @@ _MOVED = """
 """
 """The addresses that were changed."""
 
-_MADE = f"""
+_CREATED = f"""
     INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_id, hostname, user_context)
     SELECT identifier, %(type)s, subnet_id, hostname,
            {mark.FIRST_CONTEXT}
@@ -121,11 +121,11 @@ _MADE = f"""
 
 _ADDED = """
     INSERT INTO ipv6_reservations (address, prefix_len, type, host_id)
-    SELECT address, 128, 0, coalesce(judged.host_id, made.host_id)
+    SELECT address, 128, 0, coalesce(judged.host_id, created.host_id)
       FROM judged
       LEFT JOIN noted USING (ordinal)
-      LEFT JOIN made ON made.dhcp_identifier = judged.identifier AND made.dhcp6_subnet_id = judged.subnet_id
-     WHERE made.host_id IS NOT NULL OR noted.ordinal IS NOT NULL AND has_it IS NOT TRUE AND moving IS NULL
+      LEFT JOIN created ON created.dhcp_identifier = judged.identifier AND created.dhcp6_subnet_id = judged.subnet_id
+     WHERE created.host_id IS NOT NULL OR noted.ordinal IS NOT NULL AND has_it IS NOT TRUE AND moving IS NULL
 """
 """The addresses of new hosts, and of new identity associations of existing ones."""
 
@@ -138,20 +138,20 @@ _RESERVE = mark.statement(
         "judged": _JUDGED,
         "noted": _NOTED,
         "moved": _MOVED,
-        "made": _MADE,
+        "created": _CREATED,
         "added": _ADDED,
     },
     """
-SELECT CASE WHEN verdict = 'created' AND made.host_id IS NULL
+SELECT CASE WHEN verdict = 'created' AND created.host_id IS NULL
               OR verdict = 'updated' AND (noted.ordinal IS NULL
                                           OR has_it IS NOT TRUE AND moving IS NOT NULL AND moved.ordinal IS NULL)
             THEN 'retry' ELSE verdict END,
        CASE verdict WHEN 'conflict' THEN holder WHEN 'edited' THEN coalesce(present, 'no address') ELSE '' END,
-       made.host_id
+       created.host_id
   FROM judged
   LEFT JOIN noted USING (ordinal)
   LEFT JOIN moved USING (ordinal)
-  LEFT JOIN made ON made.dhcp_identifier = judged.identifier AND made.dhcp6_subnet_id = judged.subnet_id
+  LEFT JOIN created ON created.dhcp_identifier = judged.identifier AND created.dhcp6_subnet_id = judged.subnet_id
  ORDER BY judged.ordinal
 """,
 )
