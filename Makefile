@@ -39,7 +39,7 @@ lint: | .cache
 	@echo "== lint"
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check --quiet . || { echo "run: ruff format ."; exit 1; }
-	@$(RUN) PYTHONPATH=roles/kea_lease_monitor/files lint-imports --config .importlinter >.cache/imports.log || { cat .cache/imports.log; exit 1; }
+	@$(RUN) PYTHONPATH=roles/kea_lease_monitor/files:plugins/module_utils lint-imports --config .importlinter >.cache/imports.log || { cat .cache/imports.log; exit 1; }
 	@$(RUN) PYTHONPATH=roles/kea_lfc_timer/files lint-imports --config .importlinter-lfc >.cache/imports.log || { cat .cache/imports.log; exit 1; }
 	@$(BIN)/python tests/packages.py plugins/module_utils .cache/packages
 	@$(RUN) PYTHONPATH=.cache/packages lint-imports --config .importlinter-plugins >.cache/imports.log || { cat .cache/imports.log; exit 1; }
@@ -48,7 +48,7 @@ lint: | .cache
 
 types:
 	@echo "== types"
-	@cd roles/kea_lease_monitor/files && $(BIN)/mypy --config-file ../../../pyproject.toml --cache-dir ../../../.mypy_cache .
+	@cd roles/kea_lease_monitor/files && MYPYPATH=../../../plugins/module_utils $(BIN)/mypy --config-file ../../../pyproject.toml --cache-dir ../../../.mypy_cache .
 	@cd roles/kea_lfc_timer/files && MYPYPATH=../../../plugins/module_utils $(BIN)/mypy --config-file ../../../pyproject.toml --cache-dir ../../../.mypy_cache .
 	@cd .collections && $(BIN)/mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache ansible_collections/baremetal/kea/plugins
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Iterator
 
-import psycopg2.extensions
 import pytest
 from postgres_helpers import Cluster, Database
 
@@ -18,15 +17,6 @@ def cluster() -> Iterator[Cluster]:
     cluster.start()
     yield cluster
     cluster.stop()
-
-
-@pytest.fixture(autouse=True)
-def no_wait_callback() -> Iterator[None]:
-    """The monitor's tests, in the same process, have one set for all connections; with it there is no COPY."""
-    callback = psycopg2.extensions.get_wait_callback()
-    psycopg2.extensions.set_wait_callback(None)
-    yield
-    psycopg2.extensions.set_wait_callback(callback)
 
 
 @pytest.fixture

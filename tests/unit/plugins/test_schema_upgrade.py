@@ -12,7 +12,8 @@ import subprocess
 from typing import Iterator
 
 import pytest
-from kea_lease_monitor.database import Link, Settings
+from kea_lease_monitor.database import Link
+from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.reservations.database import ReservationSink
 from postgres_helpers import KEA, KEA_SCHEMA, Cluster, Database, image_of
@@ -73,7 +74,7 @@ def reserved(database: Database) -> None:
     """The monitor's statements have the same results on every schema."""
     database.execute("TRUNCATE hosts CASCADE")
     document = {"host": database.cluster.directory, "name": database.name, "user": KEA}
-    sink = ReservationSink(Link(Settings.parse(Section(document, "database"))), frozenset({4, 6}))
+    sink = ReservationSink(Link(DatabaseSettings.parse(Section(document, "database"))), frozenset({4, 6}))
     sink.check()
     six = {"family": 6, "duid": "00:01:02", "iaid": 7, "prefix_len": 128}
     assert sink.deliver([event(1), event(2, address="2001:db8::2", **six)])[:3] == (2, 0, 0)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A throw-away PostgreSQL with Kea's schema and our event objects, for all tests that ask for it."""
+"""A throw-away PostgreSQL with Kea's schema and the event objects of kea_lease_notify."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ import tempfile
 from typing import Any, Callable, Iterator
 
 import pytest
-from kea_lease_monitor.database import Link
+from kea_lease_monitor.database import Link, installed
+from kea_lease_monitor.waiting import Waiting
 
-from runtime.world import EVENTS_SQL, KEA_SCHEMA, Cluster, Kea, postgres_program, settings
+from runtime.world import KEA_SCHEMA, RIGHTS, Cluster, Kea, install_events, postgres_program, settings
 
 
 @pytest.fixture(scope="session")
@@ -39,14 +40,15 @@ def cluster() -> Iterator[Cluster]:
             "template_kea",
             "-f",
             KEA_SCHEMA,
-            "-f",
-            str(EVENTS_SQL),
+            "-c",
+            RIGHTS,
         ],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    install_events(directory, "template_kea")
     yield server
     server.stop()
     shutil.rmtree(directory)
@@ -61,9 +63,17 @@ def kea(cluster: Cluster) -> Iterator[Kea]:
     cluster.administer("DROP DATABASE kea WITH (FORCE)")
 
 
+@pytest.fixture(autouse=True)
+def waiting() -> Iterator[Waiting]:
+    """Installed as the composition root does, for this test only."""
+    limits = Waiting()
+    with installed(limits):
+        yield limits
+
+
 @pytest.fixture
 def link(kea: Kea) -> Any:
-    """Makes sessions as the monitor's own role."""
+    """Return a function that makes links of the monitor's role."""
 
     def make() -> Any:
         return Link(settings(kea))
@@ -73,7 +83,7 @@ def link(kea: Kea) -> Any:
 
 @pytest.fixture
 def said() -> Iterator[Callable[[], str]]:
-    """What was logged so far."""
+    """Return what was logged so far."""
     log = io.StringIO()
     handler = logging.StreamHandler(log)
     logger = logging.getLogger("kea_lease_monitor")

@@ -1,4 +1,4 @@
-"""Being woken by changes in a directory."""
+"""Wake-ups for changes in a directory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from kea_lease_monitor.sources.memfile.watch import Watch
 
-from runtime.world import RUNTIME
+from runtime.world import PYTHONPATH
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -54,7 +54,7 @@ def test_each_change_wakes_until_it_is_drained(tmp_path: Path) -> None:
     made.close()
 
 
-def test_our_own_reading_wakes_nobody(tmp_path: Path) -> None:
+def test_reading_the_file_causes_no_wake_up(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1")
     made = Watch(str(tmp_path))
     made.drain()
@@ -63,7 +63,7 @@ def test_our_own_reading_wakes_nobody(tmp_path: Path) -> None:
     made.close()
 
 
-def test_a_directory_that_is_missing_costs_nothing_and_is_watched_once_it_is_there(tmp_path: Path) -> None:
+def test_a_missing_directory_is_watched_once_it_exists(tmp_path: Path) -> None:
     made = Watch(str(tmp_path / "late"))
     made.drain()
     assert made.fileno() is None
@@ -77,7 +77,7 @@ def test_a_directory_that_is_missing_costs_nothing_and_is_watched_once_it_is_the
     made.close()
 
 
-def test_a_directory_put_in_the_place_of_another_is_watched_next(tmp_path: Path) -> None:
+def test_a_replaced_directory_is_watched_again(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     made = Watch(str(tmp_path / "a"))
     made.drain()
@@ -110,14 +110,14 @@ assert made.fileno() is not None
 """
 
 
-def test_when_the_kernel_gives_no_more_watches_nothing_leaks_and_it_is_said_once(tmp_path: Path) -> None:
-    """In a user namespace, whose limit is nobody else's."""
+def test_when_the_kernel_refuses_a_watch_nothing_leaks_and_one_line_is_logged(tmp_path: Path) -> None:
+    """In a user namespace, which has a limit of its own."""
     done = subprocess.run(
         ["unshare", "--user", "--map-root-user", sys.executable, "-c", EXHAUSTED, str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
-        env={"PYTHONPATH": str(RUNTIME)},
+        env={"PYTHONPATH": PYTHONPATH},
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("[unwatched]") == 1

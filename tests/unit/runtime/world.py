@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real programs only: a throw-away PostgreSQL, and what a test does to it as Kea would. Without them tests fail."""
+"""A throw-away PostgreSQL, and the statements that Kea would run in it. Tests fail if the real programs are missing."""
 
 from __future__ import annotations
 
@@ -16,16 +16,32 @@ from typing import Any, Callable
 
 import psycopg2
 import pytest
-from kea_lease_monitor.database import Settings
+from ansible_collections.baremetal.kea.plugins.module_utils._events import lease_notify
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.section import Section
 
-RUNTIME = Path(__file__).resolve().parents[3] / "roles" / "kea_lease_monitor" / "files"
-EVENTS_SQL = Path(__file__).resolve().parent / "events.sql"
+CHECKOUT = Path(__file__).resolve().parents[3]
+RUNTIME = CHECKOUT / "roles" / "kea_lease_monitor" / "files"
+PYTHONPATH = f"{RUNTIME}:{CHECKOUT / 'plugins' / 'module_utils'}"
+"""For a child process that imports the monitor."""
+MONITOR = "kea-lease-monitor"
+RIGHTS = f"""
+CREATE ROLE "{MONITOR}" LOGIN;
+GRANT SELECT, INSERT, UPDATE ON hosts TO "{MONITOR}";
+GRANT USAGE ON SEQUENCE hosts_host_id_seq TO "{MONITOR}";
+"""
+"""What the role kea_database grants the monitor. A test that passes as superuser would prove nothing."""
+RIGHTS6 = f"""
+GRANT SELECT, INSERT, UPDATE ON ipv6_reservations TO "{MONITOR}";
+GRANT USAGE ON SEQUENCE ipv6_reservations_reservation_id_seq TO "{MONITOR}";
+"""
+"""What it grants the monitor of a DHCPv6 server, too."""
 KEA_SCHEMA = "/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql"
 
 
 def program(name: str, *directories: str) -> str:
-    """The path of a program that these tests cannot do without."""
+    """Return the path of a program; fail the test if it is not installed."""
     found = shutil.which(name, path=os.pathsep.join([*directories, os.environ.get("PATH", ""), "/usr/sbin"]))
     if found is None:
         pytest.fail(f"{name} is not installed; these tests run the real one")
@@ -37,13 +53,13 @@ def postgres_program(name: str) -> str:
 
 
 class Cluster:
-    """A PostgreSQL server of our own, on a unix socket only."""
+    """A PostgreSQL server on a unix socket only."""
 
     options = "-c listen_addresses="
     """Of the server's command line."""
 
     def __init__(self, directory: str, primary: Cluster | None = None) -> None:
-        """Of its own, or a streaming standby of another."""
+        """Start a primary, or a streaming standby of ``primary``."""
         self.socket = directory
         self._data = os.path.join(directory, "data")
         self._owner = pwd.getpwnam("postgres").pw_name if os.geteuid() == 0 else None
@@ -82,7 +98,7 @@ class Cluster:
 
 
 class Kea:
-    """A database with Kea's schema, and what a test does to it as Kea would."""
+    """A database with Kea's schema, and the statements that Kea would run in it."""
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         self.cluster = cluster
@@ -110,7 +126,7 @@ class Kea:
         )
 
     def beside(self, write: Callable[[Kea], Any], act: Callable[[], Any]) -> Any:
-        """The answer of ``act``, which has to wait for what somebody else writes, and commits once it waits."""
+        """Run ``write`` in another session and commit it once ``act`` waits for it. Return the result of ``act``."""
         other = Kea(self.cluster, self.name)
         other.connection.autocommit = False
         write(other)
@@ -118,18 +134,38 @@ class Kea:
             answer = pool.submit(act)
             due = time.monotonic() + 5
             while not self.rows("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
-                assert time.monotonic() < due, "it does not wait for the other"
+                assert time.monotonic() < due, "act does not wait for the other session"
             other.connection.commit()
             other.connection.close()
             return answer.result()
 
     def reservations(self) -> list[Any]:
-        """(hwaddr, address, hostname, subnet) in order of the address."""
+        """Return (hwaddr, address, hostname, subnet) of each reservation, in the order of the addresses."""
         return self.rows(
             "SELECT encode(dhcp_identifier, 'hex'), host('0.0.0.0'::inet + ipv4_address), hostname, dhcp4_subnet_id"
             " FROM hosts ORDER BY ipv4_address, host_id"
         )
 
 
-def settings(kea: Kea) -> Settings:
-    return Settings.parse(Section({"host": kea.cluster.socket, "name": kea.name}, "database"))
+def install_events(directory: str, database: str, lease6: bool = False) -> None:
+    """Create the event objects with the code of the module ``kea_lease_notify``, with its defaults."""
+    wanted = lease_notify.Wanted(
+        present=True,
+        lease6=lease6,
+        schema="public",
+        event_schema="kea_events",
+        owner="",
+        readers=[MONITOR],
+        delivery="events",
+        wake_up="debounced",
+        renewals=False,
+        force=False,
+    )
+    login = {key: option.get("default") for key, option in session.argument_spec().items()}
+    login.update(login_unix_socket=directory, login_db=database)
+    with session.connect(login) as cursor:
+        lease_notify.ensure(cursor, wanted, session.Locks(), check_mode=False)
+
+
+def settings(kea: Kea) -> DatabaseSettings:
+    return DatabaseSettings.parse(Section({"host": kea.cluster.socket, "name": kea.name}, "database"))
