@@ -92,7 +92,8 @@ def _checked(module: AnsibleModule, manifest: Manifest) -> Result:
         "releases": [str(one["release"]) for one in manifest.releases],
         "differences": found,
         "diff": rollback.differences(found),
-        "plan": [str(step) for step in steps],
+        "plan": [step.as_result() for step in steps],
+        "plan_lines": [str(step) for step in steps if not step.is_done],
     }
 
 
@@ -107,7 +108,7 @@ def _restored(module: AnsibleModule, manifest: Manifest) -> Result:
         manifest.deployed = manifest.unfinished = None
         manifest.releases = []
         manifest.write()
-    return {**checked, "things": [step.entry.key for step in steps if step.moves], "remains": remains}
+    return {**checked, "things": [step.entry.key for step in steps if step.changes], "remains": remains}
 
 
 def _things(module: AnsibleModule) -> List[Thing]:

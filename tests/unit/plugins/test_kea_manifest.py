@@ -51,8 +51,13 @@ def site(tmp_path: Path) -> Site:
 def test_what_was_deployed_twice_goes_back_to_what_was_found(site: Site) -> None:
     site.deploy()
     site.deploy("made again")
-    plan = site.do("restored", check=True)["plan"]
-    assert plan == [
+    checked = site.do("restored", check=True)
+    assert checked["plan"] == [
+        {"kind": "file", "name": str(site.added), "action": "remove", "why": "deployed"},
+        {"kind": "file", "name": str(site.home), "action": "remove", "why": "deployed"},
+        {"kind": "file", "name": str(site.config), "action": "restore", "why": "deployed"},
+    ]
+    assert checked["plan_lines"] == [
         f"file {site.added}: is removed",
         f"file {site.home}: is removed",
         f"file {site.config}: is put back as it was found",
@@ -179,7 +184,9 @@ def test_what_no_deployment_changed_stays_whoever_changes_it(site: Site) -> None
     site.do("made")
     site.config.write_text("by hand")
     checked = site.do("checked", force=True)
-    assert f"file {site.config}: no deployment changed it" in checked["plan"]
+    entry = {"kind": "file", "name": str(site.config), "action": "keep", "why": "not_deployed"}
+    assert entry in checked["plan"]
+    assert f"file {site.config}: no deployment changed it" not in checked["plan_lines"]
     site.do("restored", force=True)
     assert site.config.read_text() == "by hand"
 
@@ -214,9 +221,10 @@ def test_data_stays_until_somebody_names_it(site: Site) -> None:
     site.do("made")
     kept = site.do("restored")
     assert not kept["changed"]
-    assert kept["plan"] == [
-        f"reservations {directory}: stays, because nobody asked for reservations to go",
-        f"leases {leases}: stays, because nobody asked for leases to go",
+    assert [(step["action"], step["why"]) for step in kept["plan"]] == [("keep", "data"), ("keep", "data")]
+    assert kept["plan_lines"] == [
+        f"reservations {directory}: stays, because purge does not name reservations",
+        f"leases {leases}: stays, because purge does not name leases",
     ]
     assert site.do("restored", purge=["leases", "reservations"])["changed"]
     assert not list(site.root.glob("leases.csv*")) + list(site.root.glob("reservations"))
