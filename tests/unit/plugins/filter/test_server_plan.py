@@ -49,23 +49,23 @@ def make(asked: dict[str, Any], now: dict[str, Any], check_mode: bool = False, *
 
 
 @pytest.mark.parametrize(
-    ("mode", "host", "leases", "hosts", "moves", "go"),
+    ("mode", "host", "before", "moves", "go"),
     [
-        ("file", SOCKET, None, None, False, "nowhere"),
-        ("file", SOCKET, FILE, None, False, "nowhere"),
-        ("database", SOCKET, FILE, None, True, "database"),
-        ("events", SOCKET, FILE, None, True, "database"),
-        ("events", SOCKET, FILE, LOCAL, True, "nowhere"),
-        ("events", SOCKET, LOCAL, LOCAL, False, "nowhere"),
-        ("events", "db2", REMOTE, REMOTE, False, "nowhere"),
-        ("events", "db3", REMOTE, REMOTE, True, "nowhere"),
-        ("database", SOCKET, LOCAL, LOCAL, True, "nowhere"),
-        ("file", SOCKET, LOCAL, LOCAL, True, "files"),
-        ("file", SOCKET, FILE, LOCAL, True, "files"),
+        ("file", SOCKET, (None, None), False, "nowhere"),
+        ("file", SOCKET, (FILE, None), False, "nowhere"),
+        ("database", SOCKET, (FILE, None), True, "database"),
+        ("events", SOCKET, (FILE, None), True, "database"),
+        ("events", SOCKET, (FILE, LOCAL), True, "nowhere"),
+        ("events", SOCKET, (LOCAL, LOCAL), False, "nowhere"),
+        ("events", "db2", (REMOTE, REMOTE), False, "nowhere"),
+        ("events", "db3", (REMOTE, REMOTE), True, "nowhere"),
+        ("database", SOCKET, (LOCAL, LOCAL), True, "nowhere"),
+        ("file", SOCKET, (LOCAL, LOCAL), True, "files"),
+        ("file", SOCKET, (FILE, LOCAL), True, "files"),
     ],
 )
-def test_what_moves(mode: str, host: str, leases: Any, hosts: Any, moves: bool, go: str) -> None:
-    plan = make(wanted(mode, host), found(leases, hosts))
+def test_what_moves(mode: str, host: str, before: Any, moves: bool, go: str) -> None:
+    plan = make(wanted(mode, host), found(*before))
     assert (plan["moves"], plan["reservations_go"]) == (moves, go)
     assert plan["edited"] == ("/candidate.conf" if moves else "/kea.conf")
 
