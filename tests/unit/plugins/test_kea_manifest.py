@@ -111,7 +111,7 @@ def test_another_mode_is_nothing_that_a_service_reads(site: Site) -> None:
     assert site.is_as_found()
 
 
-def test_a_failure_goes_back_behind_a_deployment_that_was_killed(site: Site) -> None:
+def test_a_failure_reverts_to_the_state_before_a_killed_deployment(site: Site) -> None:
     site.deploy()
     for half in ("killed", "killed again"):
         site.do("intended", things=site.things)
@@ -130,7 +130,7 @@ def test_a_host_that_was_never_deployed_is_refused(site: Site) -> None:
     assert not site.store.exists() or not list(site.store.glob("*.json"))
 
 
-def test_what_somebody_changed_since_is_shown_and_refused_unless_forced(site: Site) -> None:
+def test_a_change_by_a_person_is_shown_and_refused_unless_forced(site: Site) -> None:
     site.deploy()
     site.config.write_text("by hand")
     before = snapshot(site.root / "store" / "files")
@@ -211,7 +211,7 @@ def test_a_directory_with_something_unknown_in_it_stays_and_is_named(site: Site)
     assert (site.home / "mine").exists()
 
 
-def test_data_stays_until_somebody_names_it(site: Site) -> None:
+def test_data_stays_unless_purge_names_it(site: Site) -> None:
     leases, directory = site.root / "leases.csv", site.root / "reservations"
     site.do("intended", things={"leases": [str(leases)], "reservations": [str(directory)]})
     for name in ("leases.csv", "leases.csv.2"):
