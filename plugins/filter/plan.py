@@ -13,6 +13,7 @@ from ..plugin_utils import (
     _login,
     _monitor_plan,
     _rollback_plan,
+    _server_input,
     _server_plan,
     _verify_plan,
 )
@@ -36,14 +37,14 @@ def login(database: Values, become_user: str, certificates: Optional[Values] = N
 def server_plan(
     wanted: Values, names: Values, found: Values, results: Values, check_mode: bool = False
 ) -> Dict[str, Any]:
-    asked, now = _server_plan.wanted(wanted), _server_plan.found(found)
-    plan = _server_plan.make(asked, now, _server_plan.results(results), _server_plan.Names(**names), check_mode)
+    asked, now = _server_input.wanted(wanted), _server_input.found(found)
+    plan = _server_plan.make(asked, now, _server_input.results(results), _server_input.Names(**names), check_mode)
     return {**plan._asdict(), "login": plan.login._asdict()}
 
 
 def server_files(wanted: Values, names: Values, found: Values, unit: str) -> List[Dict[str, Any]]:
-    is_installed = _server_plan.found(found).is_installed
-    return _server_plan.make_files(_server_plan.wanted(wanted), is_installed, _server_plan.Names(**names), unit)
+    is_installed = _server_input.found(found).is_installed
+    return _server_plan.make_files(_server_input.wanted(wanted), is_installed, _server_input.Names(**names), unit)
 
 
 def monitor_plan(wanted: Values, paths: Values, found: Values, certificates: Values) -> Dict[str, Any]:
