@@ -16,8 +16,9 @@ from typing import Any, Callable
 
 import psycopg2
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._events import lease_notify
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from ansible_collections.baremetal.kea.plugins.module_utils._events.ensure import ensure
+from ansible_collections.baremetal.kea.plugins.module_utils._events.target import Wanted
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login, session
 from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.section import Section
 
@@ -149,7 +150,7 @@ class Kea:
 
 def install_events(directory: str, database: str, lease6: bool = False) -> None:
     """Create the event objects with the code of the module ``kea_lease_notify``, with its defaults."""
-    wanted = lease_notify.Wanted(
+    wanted = Wanted(
         present=True,
         lease6=lease6,
         schema="public",
@@ -161,10 +162,10 @@ def install_events(directory: str, database: str, lease6: bool = False) -> None:
         renewals=False,
         force=False,
     )
-    login = {key: option.get("default") for key, option in session.argument_spec().items()}
-    login.update(login_unix_socket=directory, login_db=database)
-    with session.connect(login) as cursor:
-        lease_notify.ensure(cursor, wanted, session.Locks(), check_mode=False)
+    options = {key: option.get("default") for key, option in login.argument_spec().items()}
+    options.update(login_unix_socket=directory, login_db=database)
+    with session.connect(options) as opened:
+        ensure(opened, wanted)
 
 
 def settings(kea: Kea) -> DatabaseSettings:
