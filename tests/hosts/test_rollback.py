@@ -137,8 +137,8 @@ def test_from_events_to_polling_and_again(site: Site) -> None:
     assert len(site.sql(TRIGGERS)) > 0
     plan = site.play("kea_rollback", "--check", "--diff", **EVENTS)
     assert plan[0] == 0, plan[1][-2000:]
-    assert "Kea serves from its lease file, to which all leases are carried" in plan[1]
-    assert "the constraint stays, because nobody asked for it to go" in plan[1]
+    assert "Kea serves from its lease file, to which all leases are moved" in plan[1]
+    assert "the constraint stays, because kea_rollback_constraint is not set" in plan[1]
     assert "postgresql" in site.config()
     assert site.succeed("kea_rollback", **EVENTS) > 0
     assert site.sql(TRIGGERS) == []

@@ -162,10 +162,10 @@ def install_events(directory: str, database: str, lease6: bool = False) -> None:
         renewals=False,
         force=False,
     )
-    params = {key: option.get("default") for key, option in login.argument_spec().items()}
-    params.update(login_unix_socket=directory, login_db=database)
-    with session.connect(params) as events:
-        ensure(events, wanted)
+    options = {key: option.get("default") for key, option in login.argument_spec().items()}
+    options.update(login_unix_socket=directory, login_db=database)
+    with session.connect(options) as opened:
+        ensure(opened, wanted)
 
 
 def settings(kea: Kea) -> DatabaseSettings:
