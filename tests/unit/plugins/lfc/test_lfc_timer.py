@@ -32,7 +32,7 @@ from kea_lfc_cleanup import files as runtime_files
 from kea_lfc_cleanup.cli import parser
 from lfc.world import hanging
 
-PROGRAM = Path(__file__).resolve().parents[3] / "roles/kea_lfc_timer/files"
+PROGRAM = Path(__file__).resolve().parents[4] / "roles/kea_lfc_timer/files"
 
 SETTINGS = lfc_units.Settings(
     family=4,

@@ -17,8 +17,8 @@ from ansible_collections.baremetal.kea.plugins.module_utils._host import release
 from ansible_collections.baremetal.kea.plugins.module_utils._host.release import Releases, pack, release_name, unpack
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.service import Monitor
 
-RUNTIME = Path(__file__).resolve().parents[3] / "roles/kea_lease_monitor/files"
-ASSETS = Path(__file__).resolve().parents[1] / "runtime" / "assets"
+RUNTIME = Path(__file__).resolve().parents[4] / "roles/kea_lease_monitor/files"
+ASSETS = Path(__file__).resolve().parents[2] / "runtime" / "assets"
 INITIAL = "lib/kea_lease_monitor/__init__.py"
 
 
