@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A running Kea for each test that asks for one."""
+"""A Kea of its own for each test."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.kea import serving
 
 from lfc.world import Server
 
@@ -16,6 +17,5 @@ from lfc.world import Server
 @pytest.fixture
 def kea(tmp_path: Path) -> Iterator[Server]:
     server = Server(tmp_path)
-    server.start()
-    yield server
-    server.stop()
+    with serving(server):
+        yield server

@@ -18,8 +18,11 @@ import pytest
 from kea_lfc_cleanup import processes, strategies
 from kea_lfc_cleanup.cli import BUSY, DONE, FAILED
 from kea_lfc_cleanup.files import locked
+from support.paths import program_environment
+from support.programs import need
+from support.wait import until
 
-from lfc.world import COLUMNS, Server, hanging, need, row, until
+from lfc.world import COLUMNS, Server, hanging, row
 
 
 def bad_rows(number: int) -> str:
@@ -158,7 +161,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     for folder in [*tmp_path.parents][:3]:
         folder.chmod(0o755)
     command = ["setpriv", "--reuid", "_kea", "--clear-groups", sys.executable, "-m", "kea_lfc_cleanup"]
-    done = subprocess.run([*command, *kea.words("rotate")], env=kea.environment(), capture_output=True, check=False)
+    done = subprocess.run([*command, *kea.words("rotate")], env=program_environment(), capture_output=True, check=False)
     assert done.returncode == FAILED, done.stderr
     assert message(kea).endswith(f".2 cannot be read and written by its owner: run chmod u+rw {kea.files.previous}")
 
@@ -214,7 +217,7 @@ def test_a_refused_reload_puts_the_file_back(kea: Server) -> None:
 def test_what_somebody_prepared_is_not_brought_into_force(kea: Server) -> None:
     kea.add([1])
     until(lambda: kea.ask("status-get")["arguments"]["reload"] > 1, "two seconds")
-    kea.configure(**{"valid-lifetime": 77})
+    kea.write(**{"valid-lifetime": 77})
     assert kea.clean("rotate") == FAILED
     assert f"{kea.config} was changed after Kea read it" in message(kea)
     assert kea.ask("config-get")["arguments"]["Dhcp4"]["valid-lifetime"] != 77
@@ -225,7 +228,7 @@ def test_what_somebody_prepared_is_not_brought_into_force(kea: Server) -> None:
 def test_what_somebody_prepared_in_an_included_file_is_not_brought_into_force_either(kea: Server) -> None:
     included = kea.path / "lifetime.json"
     included.write_text("66")
-    kea.configure(**{"valid-lifetime": "included"})
+    kea.write(**{"valid-lifetime": "included"})
     kea.config.write_text(kea.config.read_text().replace('"included"', f'<?include "{included}"?>'))
     kea.restart()
     kea.add([1])
@@ -243,12 +246,12 @@ def test_a_kea_that_opens_another_lease_file(kea: Server) -> None:
 
     def rename(step: str) -> None:
         if step == "reload Kea":
-            kea.configure(**{"lease-database": {"type": "memfile", "name": str(kea.path / "other.csv")}})
+            kea.write(**{"lease-database": {"type": "memfile", "name": str(kea.path / "other.csv")}})
 
     assert kea.clean("rotate", rename) == FAILED
     assert f"Kea reloaded and opened another lease file than {kea.files.current}" in message(kea)
     assert kea.leftovers() == []
-    kea.configure()
+    kea.write()
     kea.ask("config-reload")
     assert kea.leases() == expected
     assert serves(kea)

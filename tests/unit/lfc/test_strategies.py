@@ -16,8 +16,11 @@ import pytest
 from kea_lfc_cleanup import strategies
 from kea_lfc_cleanup.cli import BUSY, DONE, FAILED
 from kea_lfc_cleanup.processes import cleaning
+from support.paths import program_environment
+from support.programs import need
+from support.wait import until
 
-from lfc.world import COLUMNS, Server, need, row, until
+from lfc.world import COLUMNS, Server, row
 
 ROTATE = [
     "look for traces of a killed run",
@@ -90,7 +93,7 @@ def test_two_at_once_one_runs(kea: Server) -> None:
         if step == "run kea-lfc":
             done = subprocess.run(
                 [sys.executable, "-m", "kea_lfc_cleanup", *kea.words("rotate")],
-                env=kea.environment(), capture_output=True, text=True, check=False,
+                env=program_environment(), capture_output=True, text=True, check=False,
             )  # fmt: skip
             assert "nothing was done" in done.stdout
             codes.append(done.returncode)
@@ -116,7 +119,7 @@ def test_a_killed_program_leaves_the_lock_to_its_kea_lfc(kea: Server) -> None:
         "with locked(files.lock) as lock: Kea(4, '', '', '', sys.argv[2]).clean(files, lock)"
     )
     command = [sys.executable, "-c", source, kea.files.current, need("kea-lfc")]
-    with subprocess.Popen(command, env=kea.environment(), start_new_session=True) as program:
+    with subprocess.Popen(command, env=program_environment(), start_new_session=True) as program:
         until(lambda: Path(kea.files.pid).exists() and Path(kea.files.pid).read_text().strip(), "kea-lfc")
         number = int(Path(kea.files.pid).read_text())
         os.kill(number, signal.SIGSTOP)

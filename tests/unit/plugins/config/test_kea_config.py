@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._config import file, tls
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
-from kea_helpers import need, run_module, snapshot
+from support.modules import run_module, snapshot
+from support.programs import need
 
 pytestmark = pytest.mark.kea
 

@@ -17,7 +17,8 @@ from ansible_collections.baremetal.kea.plugins.module_utils._config import datab
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import MISSING, Document
 from ansible_collections.baremetal.kea.plugins.module_utils._config.path import parse_path
 from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import capabilities
-from kea_helpers import need, run_module, snapshot
+from support.modules import run_module, snapshot
+from support.programs import need
 
 pytestmark = pytest.mark.kea
 

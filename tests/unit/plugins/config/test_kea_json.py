@@ -24,7 +24,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax impor
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kea_helpers import need
+from support.programs import need
 
 EXAMPLES = Path("/usr/share/doc/kea/examples")
 

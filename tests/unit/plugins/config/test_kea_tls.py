@@ -16,8 +16,9 @@ import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._config import database, mysql_host
 from ansible_collections.baremetal.kea.plugins.module_utils._config import tls as config_tls
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import MISSING, Document
-from authority import Authority
-from kea_helpers import need, run_module, snapshot
+from support.certificates import Authority
+from support.modules import run_module, snapshot
+from support.programs import need
 
 pytestmark = pytest.mark.kea
 

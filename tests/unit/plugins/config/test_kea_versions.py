@@ -16,7 +16,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._config.versions imp
     newest,
     parse_version,
 )
-from kea_helpers import need
+from support.programs import need
 
 
 @pytest.mark.parametrize(

@@ -9,25 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._events import lease_notify
-from postgres_helpers import KEA, MONITOR
+from support.catalogue import CATALOGUE
+from support.database import KEA, MONITOR
 
 if TYPE_CHECKING:
-    from postgres_helpers import Database
+    from support.database import Database
 
 pytestmark = pytest.mark.postgres
-
-# Everything of the database but the leases: what absent must restore to the letter.
-CATALOGUE = """
-SELECT 'relation', n.nspname, c.relname, coalesce(c.relacl, acldefault('r', c.relowner))::text
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
-UNION ALL SELECT 'trigger', c.relname, t.tgname, pg_get_triggerdef(t.oid)
-    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal
-UNION ALL SELECT 'function', n.nspname, p.proname, p.prosrc FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-    WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
-UNION ALL SELECT 'schema', nspname, NULL, nspacl::text FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%'
-ORDER BY 1, 2, 3, 4
-"""
 
 
 def test_the_whole_life(database: Database) -> None:

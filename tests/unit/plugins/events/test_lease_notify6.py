@@ -11,20 +11,16 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from postgres_helpers import KEA, MONITOR
+from support.catalogue import INSERT6
+from support.database import KEA, MONITOR
+from support.wait import until
 
 if TYPE_CHECKING:
     import psycopg2
-    from postgres_helpers import Database
+    from support.database import Database
 
 pytestmark = pytest.mark.postgres
 
-INSERT = """
-INSERT INTO public.lease6 (address, duid, valid_lifetime, expire, subnet_id, pref_lifetime, lease_type, iaid,
-    prefix_len, fqdn_fwd, fqdn_rev, hostname, state, hwaddr, user_context)
-VALUES ('2001:db8::1', '\\x0001', 3600, '2030-01-01 00:00:00+00', 7, 1800, 2, 99, 56, false, false, 'bmc', 0, '\\x02',
-    '')
-"""
 COLUMNS = """
 op, host(address), encode(duid, 'hex'), iaid, lease_type, prefix_len, valid_lifetime, pref_lifetime, subnet_id,
 hostname, encode(hwaddr, 'hex'), encode(client_id, 'hex'), encode(old_duid, 'hex'), old_iaid, old_state
@@ -41,7 +37,7 @@ def change(database: Database, *statements: str) -> None:
 def test_only_on_request_and_away_again(database: Database) -> None:
     database.execute(f'GRANT SELECT ON lease6 TO "{MONITOR}"')
     database.notify()
-    change(database, INSERT)
+    change(database, INSERT6)
     assert database.ops() == ""
     # A right that was granted for something else is left alone.
     assert database.value(f"SELECT has_table_privilege('{MONITOR}', 'lease6', 'SELECT')")
@@ -57,7 +53,7 @@ def test_only_on_request_and_away_again(database: Database) -> None:
     assert database.notify()["changed"]
     assert not database.notify()["changed"]
     assert database.value("SELECT count(*) FROM pg_proc WHERE proname LIKE 'kea\\_lease%notify'") == 1
-    change(database, INSERT)
+    change(database, INSERT6)
     assert database.ops() == "D"
 
 
@@ -65,7 +61,7 @@ def test_an_event_holds_the_lease_and_what_it_was(database: Database) -> None:
     database.notify(lease6=True)
     change(
         database,
-        INSERT,
+        INSERT6,
         "UPDATE public.lease6 SET expire = expire + interval '1 hour', pref_lifetime = 1900",
         "UPDATE public.lease6 SET duid = '\\x0002', iaid = 100, state = 1",
         "DELETE FROM public.lease6",
@@ -83,7 +79,7 @@ def test_an_event_holds_the_lease_and_what_it_was(database: Database) -> None:
 def test_both_families_share_one_order(database: Database) -> None:
     database.notify(lease6=True)
     database.lease()
-    change(database, INSERT)
+    change(database, INSERT6)
     database.lease(2)
     assert database.fetch("SELECT family(address) FROM kea_events.lease_event ORDER BY xid, id") == [(4,), (6,), (4,)]
 
@@ -93,7 +89,7 @@ def test_a_payload_holds_the_keys(database: Database) -> None:
     assert not database.notify(lease6=True, delivery="payload")["changed"]
     with database.session(MONITOR) as listener:
         listener.execute("LISTEN kea_lease_events")
-        change(database, INSERT)
+        change(database, INSERT6)
         listener.execute("SELECT 1")
         payload = json.loads(listener.connection.notifies[0].payload)
     assert payload == {
@@ -108,8 +104,8 @@ def test_wake_ups(database: Database, wake_up: str, received: int) -> None:
     database.notify(lease6=True, wake_up=wake_up)
     with database.session(MONITOR) as listener, database.session(KEA, autocommit=False) as slow:
         listener.execute("LISTEN kea_lease_events")
-        slow.execute(INSERT)
-        change(database, INSERT.replace("::1", "::2").replace(" 7,", " 8,"))
+        slow.execute(INSERT6)
+        change(database, INSERT6.replace("::1", "::2").replace(" 7,", " 8,"))
         slow.connection.commit()
         listener.execute("SELECT 1")
         assert [notify.payload for notify in listener.connection.notifies] == [""] * received
@@ -117,12 +113,9 @@ def test_wake_ups(database: Database, wake_up: str, received: int) -> None:
 
 
 def wait_for(database: Database, query: str) -> None:
-    """Until a statement that begins so waits for a lock."""
+    """Wait until a statement that begins so waits for a lock."""
     waiting = f"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '{query}%' AND wait_event_type = 'Lock'"
-    deadline = time.monotonic() + 30
-    while not database.value(waiting):
-        assert time.monotonic() < deadline, query
-        time.sleep(0.005)
+    until(lambda: database.value(waiting), query, 30)
 
 
 def test_a_writer_waits_no_longer_than_one_table_is_to_be_waited_for(database: Database) -> None:
@@ -198,5 +191,5 @@ def test_every_difference_is_drift(database: Database) -> None:
 def test_kea_goes_on_when_the_events_are_broken(database: Database) -> None:
     database.notify(lease6=True)
     database.execute("DROP TABLE kea_events.lease_event")
-    change(database, INSERT, "UPDATE public.lease6 SET state = 2", "DELETE FROM public.lease6")
+    change(database, INSERT6, "UPDATE public.lease6 SET state = 2", "DELETE FROM public.lease6")
     assert database.lost() == 3

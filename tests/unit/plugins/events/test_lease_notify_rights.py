@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Iterator
 
 import pytest
-from postgres_helpers import KEA, MONITOR
-from test_lease_notify import CATALOGUE
+from support.catalogue import CATALOGUE
+from support.database import KEA, MONITOR
 
 if TYPE_CHECKING:
-    from postgres_helpers import Database
+    from support.database import Database
 
 pytestmark = pytest.mark.postgres
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._host import durable
-from kea_helpers import need
+from support.programs import need
 
 REPLACE = """
 import sys

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from authority import Authority, Certificate
-from kea_helpers import run_module, snapshot
+from support.certificates import Authority, Certificate
+from support.modules import run_module, snapshot
 
 GROUP = "_kea"
 

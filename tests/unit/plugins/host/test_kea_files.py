@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kea_helpers import run_module, snapshot
+from support.modules import run_module, snapshot
 
 
 def wanted(directory: Path) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from kea_helpers import run_module
+from support.modules import run_module
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,10 @@ from ansible_collections.baremetal.kea.plugins.module_utils._host import package
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc import units
 from ansible_collections.baremetal.kea.plugins.module_utils._moves import lease_journal
 from ansible_collections.baremetal.kea.plugins.module_utils._reservations import constraint
-from authority import Authority
-from kea_helpers import Cluster, need, postgres_cluster, run_module
+from support.certificates import Authority
+from support.modules import run_module
+from support.postgres import Cluster, postgres_cluster
+from support.programs import need
 
 pytestmark = [pytest.mark.kea, pytest.mark.postgres]
 

@@ -27,10 +27,10 @@ from ansible_collections.baremetal.kea.plugins.module_utils._lfc.interval import
 )
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc.strategy import StrategyError, choose
 from ansible_collections.baremetal.kea.plugins.module_utils._server import lfc_lock
-from kea_helpers import need
 from kea_lfc_cleanup import files as runtime_files
 from kea_lfc_cleanup.cli import parser
 from lfc.world import hanging
+from support.programs import need
 
 PROGRAM = Path(__file__).resolve().parents[4] / "roles/kea_lfc_timer/files"
 

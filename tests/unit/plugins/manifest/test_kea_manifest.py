@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
-from kea_helpers import Cluster, postgres_cluster, run_module, snapshot
+from support.modules import run_module, snapshot
+from support.postgres import Cluster, postgres_cluster
 
 
 class Site:

@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._moves import lease_files, lease_move, lease_table
-from kea_helpers import need, run_module
-from postgres_helpers import KEA, Database
+from support.database import KEA, Database
+from support.modules import run_module
+from support.programs import need
 
 pytestmark = [pytest.mark.kea, pytest.mark.postgres, pytest.mark.slow]
 

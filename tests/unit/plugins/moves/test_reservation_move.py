@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kea_helpers import need
-from postgres_helpers import KEA, Database
+from support.database import KEA, Database
+from support.programs import need
 
 pytestmark = [pytest.mark.kea, pytest.mark.postgres]
 
@@ -48,7 +48,7 @@ class Site:
     def move(self, to: str, check: bool = False, **params: Any) -> dict[str, Any]:
         options = {"directory": str(self.directory), "login_user": KEA, **params}
         subnets = {"subnets": [1, 2]} if to == "files" else {}
-        return {"failed": False, **self.database.module("kea_reservation_move", check, to=to, **subnets, **options)}
+        return self.database.module("kea_reservation_move", check, to=to, **subnets, **options)
 
     def rows(self) -> list[tuple[Any, ...]]:
         return self.database.fetch(

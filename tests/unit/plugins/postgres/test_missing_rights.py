@@ -10,11 +10,13 @@ import re
 from typing import TYPE_CHECKING, Iterator
 
 import pytest
-from postgres_helpers import KEA, MONITOR, run_module
-from test_lease_notify import CATALOGUE
+from support.catalogue import CATALOGUE
+from support.database import KEA, MONITOR
+from support.modules import run_module
+from support.postgres import FAST, Cluster, running
 
 if TYPE_CHECKING:
-    from postgres_helpers import Cluster, Database
+    from support.database import Database, KeaCluster
 
 pytestmark = pytest.mark.postgres
 
@@ -140,29 +142,23 @@ def test_a_role_that_does_not_exist_is_told_in_check_mode(database: Database, op
 
 
 @pytest.fixture
-def standby(cluster: Cluster, database: Database) -> Iterator[dict]:
-    """How to reach one that follows the cluster as it is."""
-    del database  # is there already
-    directory = f"{cluster.directory}/standby"
-    cluster.run("mkdir", directory)
-    copy = [str(cluster.bin / "pg_basebackup"), "-h", cluster.directory, "-U", "postgres", "-D", f"{directory}/data"]
-    cluster.run(*copy, "--checkpoint=fast", "--no-sync", "--write-recovery-conf")
-    control = [str(cluster.bin / "pg_ctl"), "-D", f"{directory}/data", "-l", f"{directory}/log", "-w"]
-    cluster.run(*control, "-o", f"-k {directory} -c listen_addresses='' -c fsync=off -c max_connections=40", "start")
-    yield {"login_unix_socket": directory}
-    cluster.run(*control, "-m", "immediate", "stop")
-    cluster.run("rm", "-r", directory)
+def standby(cluster: KeaCluster, database: Database) -> Iterator[dict]:
+    """Module options that reach a standby, which follows the cluster as it is."""
+    del database  # exists already, so the copy has it
+    follower = Cluster(settings={**FAST, "max_connections": "40"}, primary=cluster)
+    with running(follower):
+        yield {"login_unix_socket": follower.socket}
 
 
 def test_a_standby_is_told(database: Database, standby: dict) -> None:
     login = {**standby, "login_db": database.name}
     for module, options in (("kea_hosts_constraint", {}), ("kea_lease_notify", {"readers": [MONITOR]})):
         for check in (True, False):
-            refused = run_module(module, check, {**login, **options})
+            refused = run_module(module, check, **login, **options)
             assert refused["sqlstate"] == "25006", refused
             assert "The server is a standby, so nothing was changed" in refused["msg"]
             assert "connect to the primary" in refused["msg"]
-        unchanged = run_module(module, False, {**login, **options, "state": "absent"})
+        unchanged = run_module(module, **login, **options, state="absent")
         assert not unchanged["changed"]
 
 

@@ -12,11 +12,11 @@ import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._host import state_text
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres.errors import PostgresError
-from postgres_helpers import KEA, MONITOR, PASSWORD, PASSWORD_ROLE
-from test_lease_notify import CATALOGUE
+from support.catalogue import CATALOGUE
+from support.database import KEA, MONITOR, PASSWORD, PASSWORD_ROLE
 
 if TYPE_CHECKING:
-    from postgres_helpers import Database
+    from support.database import Database
 
 pytestmark = pytest.mark.postgres
 

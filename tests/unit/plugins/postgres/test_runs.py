@@ -10,18 +10,17 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._events import lease_notify
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import preflight
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session as postgres_session
-from test_hosts_constraint import NAME
-from test_lease_notify import CATALOGUE
+from support.catalogue import CATALOGUE, NAME
+from support.wait import until
 
 if TYPE_CHECKING:
-    from postgres_helpers import Database
+    from support.database import Database
 
 pytestmark = pytest.mark.postgres
 
@@ -89,19 +88,18 @@ def test_check_mode_does_not_wait_for_anybody_but_an_exclusive_lock(drifted: Dat
 def start(database: Database, module: str, **options: Any) -> subprocess.Popen[str]:
     """A run in a process of its own, as Ansible has it; it prints its result."""
     login = {"login_unix_socket": database.cluster.directory, "login_db": database.name}
-    code = "import json, sys; from postgres_helpers import run_module; "
-    code += "print(json.dumps(run_module(sys.argv[1], False, json.loads(sys.argv[2]))))"
+    code = "import json, sys; from support.modules import run_module; "
+    code += "print(json.dumps(run_module(sys.argv[1], **json.loads(sys.argv[2]))))"
     command = [sys.executable, "-c", code, module, json.dumps({**login, **options})]
     environment = {"PYTHONPATH": ":".join(sys.path)}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=Path(__file__).parent)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 def await_session(database: Database, condition: str) -> None:
-    deadline = time.monotonic() + 30
+    """Wait until a session of the module is in this state."""
     ours = "application_name = 'ansible baremetal.kea' AND datname = current_database()"
-    while not database.value(f"SELECT count(*) FROM pg_stat_activity WHERE {ours} AND {condition}"):
-        assert time.monotonic() < deadline, condition
-        time.sleep(0.02)
+    query = f"SELECT count(*) FROM pg_stat_activity WHERE {ours} AND {condition}"
+    until(lambda: database.value(query), condition, 30, 0.02)
 
 
 @pytest.mark.parametrize(

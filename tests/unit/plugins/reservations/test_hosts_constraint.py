@@ -7,31 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psycopg2
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session as postgres_session
+from support.catalogue import COLUMNS, KEA_INDEXES, NAME, UNIQUE, constraints, indexes, make_invalid_index
 
 if TYPE_CHECKING:
-    from postgres_helpers import Database
+    from support.database import Database
 
 pytestmark = pytest.mark.postgres
-
-NAME = "hosts_dhcp_identifier_subnet_unique"
-UNIQUE = "UNIQUE (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id)"
-KEA_INDEXES = ["key_dhcp4_identifier_subnet_id", "key_dhcp6_identifier_subnet_id"]
-COLUMNS = "dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id"
-
-
-def constraints(database: Database) -> dict[str, str]:
-    rows = database.fetch(
-        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint "
-        "WHERE conrelid = 'hosts'::regclass AND contype = 'u'"
-    )
-    return dict(rows)
-
-
-def indexes(database: Database) -> list[tuple[str, str]]:
-    return database.fetch("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'hosts' ORDER BY 1")
 
 
 def test_the_whole_life(database: Database) -> None:
@@ -109,16 +92,6 @@ def test_duplicates_are_refused_with_samples(database: Database) -> None:
         ]
         assert "1 identifiers more than once" in result["msg"]
     assert NAME not in dict(indexes(database))
-
-
-def make_invalid_index(database: Database, name: str, columns: str = COLUMNS) -> None:
-    """As an interrupted run leaves it: the build meets a duplicate and fails."""
-    database.execute("DROP INDEX key_dhcp4_identifier_subnet_id")
-    database.host()
-    database.host()
-    with pytest.raises(psycopg2.errors.UniqueViolation):
-        database.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON hosts ({columns})")
-    database.execute("DELETE FROM hosts")
 
 
 def test_an_invalid_index_is_built_anew(database: Database) -> None:

@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
-from test_hosts_constraint import COLUMNS, KEA_INDEXES, NAME, UNIQUE, constraints, indexes, make_invalid_index
+from support.catalogue import COLUMNS, KEA_INDEXES, NAME, UNIQUE, constraints, indexes, make_invalid_index
+from support.wait import until
 
 if TYPE_CHECKING:
-    from postgres_helpers import Database
+    from support.database import Database
 
 pytestmark = pytest.mark.postgres
 
@@ -174,9 +174,7 @@ def commit_when_waited_for(database: Database, other: psycopg2.extensions.cursor
     waiting = (
         "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '% INDEX CONCURRENTLY%' AND wait_event_type = 'Lock'"
     )
-    deadline = time.monotonic() + 30
-    while not database.value(waiting) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: database.value(waiting), waiting, 30, 0.01)
     other.connection.commit()
 
 

@@ -18,7 +18,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import capabilities
 from ansible_collections.baremetal.kea.plugins.module_utils._host import time_zone
 from ansible_collections.baremetal.kea.plugins.module_utils._schema import pgsql, schema
-from kea_helpers import Cluster, need, postgres_cluster, run_module
+from support.modules import run_module
+from support.postgres import Cluster, postgres_cluster
+from support.programs import need
 
 pytestmark = [pytest.mark.kea, pytest.mark.postgres, pytest.mark.slow]
 

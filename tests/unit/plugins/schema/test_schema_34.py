@@ -12,11 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from postgres_helpers import KEA
-from test_lease_notify6 import INSERT
+from support.catalogue import INSERT6
+from support.database import KEA
 
 if TYPE_CHECKING:
-    from postgres_helpers import Database
+    from support.database import Database
 
 pytestmark = pytest.mark.postgres
 
@@ -53,7 +53,7 @@ def test_both_modules_work_on_schema_34(database: Database, upgraded: str) -> No
         database.constraint()
         database.notify(lease6=True)
         kea.execute("INSERT INTO public.lease4 (address, subnet_id, state) VALUES (1, 1, 0)")
-        kea.execute(INSERT)
+        kea.execute(INSERT6)
         if upgraded == "after":
             database.execute(*UP_TO_34)
         assert not database.constraint()["changed"]

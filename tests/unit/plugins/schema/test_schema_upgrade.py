@@ -15,9 +15,10 @@ import pytest
 from kea_lease_monitor.database import Link, Settings
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.reservations.database import ReservationSink
-from postgres_helpers import KEA, KEA_SCHEMA, Cluster, Database, image_of
 from runtime.builders import event
-from test_lease_notify6 import INSERT
+from support.catalogue import INSERT6
+from support.database import KEA, Database, image_of, kea_cluster
+from support.paths import KEA_SCHEMA
 
 pytestmark = [pytest.mark.kea, pytest.mark.postgres, pytest.mark.slow]
 
@@ -26,15 +27,12 @@ pytestmark = [pytest.mark.kea, pytest.mark.postgres, pytest.mark.slow]
 def upgrade(request: pytest.FixtureRequest) -> Iterator[tuple[Database, str]]:
     """A database with the schema of Kea 2.2 on the server of a newer Kea, and the schema of that one."""
     suite, schema = request.param
-    cluster = Cluster(suite)
-    cluster.start()
     show = ["podman", "run", "--rm", "--network", "none", image_of("bookworm"), "cat", KEA_SCHEMA]
     old = subprocess.run(show, check=True, capture_output=True, text=True).stdout
-    cluster.execute("postgres", f'CREATE DATABASE old OWNER "{KEA}"')
-    psql = [str(cluster.bin / "psql"), "-h", cluster.directory, "-U", KEA, "-d", "old", "-q", "-o", "/dev/null"]
-    cluster.run(*psql, "-v", "ON_ERROR_STOP=1", stdin=old)
-    yield Database(cluster, "old"), schema
-    cluster.stop()
+    with kea_cluster(suite) as cluster:
+        cluster.execute("postgres", f'CREATE DATABASE old OWNER "{KEA}"')
+        cluster.sql(old, "old", KEA)
+        yield Database(cluster, "old"), schema
 
 
 def test_kea_admin_upgrades_with_all_of_it_in_place(upgrade: tuple[Database, str]) -> None:
@@ -48,7 +46,7 @@ def test_kea_admin_upgrades_with_all_of_it_in_place(upgrade: tuple[Database, str
     with database.session(KEA) as kea:
         database.lease()
         database.host()
-        kea.execute(INSERT)
+        kea.execute(INSERT6)
         before = database.fetch(events), database.fetch(hosts)
         assert len(before[0]) == 2
 

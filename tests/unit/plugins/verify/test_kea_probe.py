@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kea_helpers import Cluster, postgres_cluster, run_module
+from support.modules import run_module
+from support.postgres import Cluster, postgres_cluster
 
 pytestmark = [pytest.mark.kea, pytest.mark.postgres]
 

@@ -17,7 +17,8 @@ from ansible_collections.baremetal.kea.plugins.module_utils._reservations.constr
 from ansible_collections.baremetal.kea.plugins.module_utils._verify import host
 from ansible_collections.baremetal.kea.plugins.module_utils._verify import report as verify_report
 from ansible_collections.baremetal.kea.plugins.module_utils._verify.finding import Expected, Finding
-from kea_helpers import Cluster, postgres_cluster, run_module
+from support.modules import run_module
+from support.postgres import Cluster, postgres_cluster
 
 EVENTS = Expected("postgresql", "postgresql", False, False, "_kea", "kea-lease-monitor")
 FILE = Expected("memfile", "files", True, False, "_kea", "kea-lease-monitor")
