@@ -54,3 +54,16 @@ class Daemon:
         """Run one of the monitor's commands with the same configuration."""
         command = [sys.executable, str(PROGRAM), *arguments, "--config", str(self.config)]
         return subprocess.run(command, capture_output=True, text=True, check=False, env=program_environment())
+
+
+def document(tmp_path: Path, source: dict[str, Any], sinks: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    """Return a configuration with one subscription. It has a discovery sink after the given ones."""
+    (tmp_path / "discovery").mkdir()
+    sinks = [*sinks, {"type": "discovery", "directory": str(tmp_path / "discovery")}]
+    return {
+        "source": source,
+        "state": {"path": str(tmp_path / "state.sqlite")},
+        "log_level": "DEBUG",
+        "subscriptions": [{"name": "default", "match": {"subnets": [1]}, "sinks": sinks}],
+        **more,
+    }

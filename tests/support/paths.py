@@ -19,11 +19,15 @@ SHARED = ROOT / "plugins" / "module_utils"
 KEA_SCHEMA = "/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql"
 
 
-def program_environment(**more: str) -> dict[str, str]:
-    """Return this process's environment with the programs' packages on PYTHONPATH, and ``more``."""
+def program_path() -> str:
+    """Return a PYTHONPATH on which both programs find their packages."""
     given = os.environ.get("PYTHONPATH")
-    path = [str(MONITOR), str(LFC_PROGRAM), str(SHARED), *([given] if given else [])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path), **more}
+    return os.pathsep.join([str(MONITOR), str(LFC_PROGRAM), str(SHARED), *([given] if given else [])])
+
+
+def program_environment(**more: str) -> dict[str, str]:
+    """Return this process's environment with that PYTHONPATH, and ``more``."""
+    return {**os.environ, "PYTHONPATH": program_path(), **more}
 
 
 def ansible_environment(**more: str) -> dict[str, str]:

@@ -7,49 +7,24 @@ from __future__ import annotations
 
 import io
 import logging
-import os
-import shutil
-import subprocess
-import tempfile
 from typing import Any, Callable, Iterator
 
 import pytest
 from kea_lease_monitor.database import Link
+from support.paths import KEA_SCHEMA
+from support.postgres import Cluster, running
 
-from runtime.world import EVENTS_SQL, KEA_SCHEMA, Cluster, Kea, postgres_program, settings
+from runtime.world import EVENTS_SQL, Kea, settings
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    directory = tempfile.mkdtemp(prefix="klm")
-    os.chmod(directory, 0o755)
-    server = Cluster(directory)
-    server.administer("CREATE DATABASE template_kea")
-    done = subprocess.run(
-        [
-            postgres_program("psql"),
-            "-q",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-h",
-            directory,
-            "-U",
-            "postgres",
-            "-d",
-            "template_kea",
-            "-f",
-            KEA_SCHEMA,
-            "-f",
-            str(EVENTS_SQL),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    yield server
-    server.stop()
-    shutil.rmtree(directory)
+    server = Cluster()
+    with running(server):
+        server.administer("CREATE DATABASE template_kea")
+        server.load(KEA_SCHEMA, "template_kea")
+        server.sql(EVENTS_SQL.read_text(), "template_kea")
+        yield server
 
 
 @pytest.fixture

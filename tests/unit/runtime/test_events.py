@@ -25,6 +25,7 @@ from kea_lease_monitor.prepared import Prepared
 from kea_lease_monitor.sources.events import upkeep
 from kea_lease_monitor.sources.events.source import EventsSource, Options
 from kea_lease_monitor.sources.events.upkeep import RETENTION
+from support.wait import until
 
 from runtime.builders import Time
 from runtime.contracts import SourceContract, drained
@@ -360,9 +361,7 @@ def test_a_queue_in_which_no_wake_up_is_sent_any_more_is_let_go(
     assert of_newcomer.listening == (limit == 0.5), "who begins to listen reads all that is in the queue"
     of_newcomer.close()
     culprit.close()
-    due = time.monotonic() + 5
-    while kea.rows("SELECT 1 FROM pg_stat_activity WHERE pid = %s", process):
-        assert time.monotonic() < due, "its process does not end"
+    until(lambda: not kea.rows("SELECT 1 FROM pg_stat_activity WHERE pid = %s", process), "the end of its process", 5)
     [(left,)] = kea.rows("SELECT pg_notification_queue_usage()")
     assert (left == 0) == (limit < 0.5), "nobody but the monitor may hold it now"
     source.read(position, 10)

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 from kea_lease_monitor.sources.memfile.watch import Watch
-
-from runtime.world import RUNTIME
+from support.paths import program_path
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -117,7 +116,7 @@ def test_when_the_kernel_gives_no_more_watches_nothing_leaks_and_it_is_said_once
         capture_output=True,
         text=True,
         check=False,
-        env={"PYTHONPATH": str(RUNTIME)},
+        env={"PYTHONPATH": program_path()},
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("[unwatched]") == 1

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._lfc import units
 from ansible_collections.baremetal.kea.plugins.module_utils._moves import lease_journal
 from ansible_collections.baremetal.kea.plugins.module_utils._reservations import constraint
 from support.certificates import Authority
+from support.kea import KeaServer, serving
 from support.modules import run_module
 from support.postgres import Cluster, postgres_cluster
 from support.programs import need
@@ -59,23 +59,12 @@ def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def kea(tmp_path: Path) -> Iterator[Path]:
     """The configuration of a running kea-dhcp4 that serves no interface."""
-    path = tmp_path / "kea-dhcp4.conf"
-    control = {"socket-type": "unix", "socket-name": str(tmp_path / "control")}
+    server = KeaServer(tmp_path, config=tmp_path / "kea-dhcp4.conf", socket=tmp_path / "control")
     lease_database = {"type": "memfile", "persist": False, "password": "pass-word"}
-    settings = {"control-socket": control, "lease-database": lease_database, "interfaces-config": {"interfaces": []}}
-    path.write_text("// by hand\n" + json.dumps({"Dhcp4": settings}))
-    environment = {"KEA_PIDFILE_DIR": str(tmp_path), "KEA_LOCKFILE_DIR": "none"}
-    command = [need("kea-dhcp4"), "-p", "10067", "-c", path]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        assert process.stdout is not None
-        said = b""
-        while b"DHCP4_STARTED" not in said:
-            assert select.select([process.stdout], [], [], 20)[0], said.decode()
-            said += os.read(process.stdout.fileno(), 65536)
-            assert process.poll() is None, said.decode()
-        yield path
-        process.terminate()
-        process.communicate(timeout=20)
+    server.configure({"lease-database": lease_database, "interfaces-config": {"interfaces": []}})
+    server.config.write_text("// by hand\n" + server.config.read_text())
+    with serving(server):
+        yield server.config
 
 
 def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,9 +18,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._moves import lease_files, lease_move, lease_table
+from support import control
 from support.database import KEA, Database
 from support.modules import run_module
 from support.programs import need
+from support.wait import until
 
 pytestmark = [pytest.mark.kea, pytest.mark.postgres, pytest.mark.slow]
 
@@ -92,15 +94,10 @@ class Host:
         subprocess.run([str(self.directory / "bin" / "systemctl"), verb], check=True)
 
     def command(self, name: str, **arguments: Any) -> dict[str, Any]:
-        with socket.socket(socket.AF_UNIX) as channel:
-            channel.connect(str(self.directory / "control"))
-            channel.sendall(json.dumps({"command": name, "arguments": arguments}).encode())
-            return json.loads(b"".join(iter(lambda: channel.recv(65536), b"")))
+        return control.ask(str(self.directory / "control"), name, arguments)
 
     def wait(self) -> None:
-        deadline = time.monotonic() + 20
-        while not self.answers():
-            assert time.monotonic() < deadline, (self.directory / "log").read_text()
+        until(self.answers, (self.directory / "log").read_text, 20)
 
     def answers(self) -> bool:
         with contextlib.suppress(OSError):
