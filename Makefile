@@ -6,7 +6,8 @@ LAB := tests/lab/lab
 VENV = $(eval VENV := $$(shell $(LAB) setup))$(VENV)
 BIN = $(VENV)/bin
 RUN = PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.cache/ansible" ANSIBLE_FORCE_COLOR=1
-CRASH = $(RUN) PYTHONPATH=tests/crash:tests/unit:tests/unit/plugins:tests/lab:roles/kea_lease_monitor/files:.collections $(BIN)/python tests/crash/crash.py
+CRASH = $(RUN) PYTHONPATH=tests:.collections $(BIN)/python tests/crash/crash.py
+FUZZ = PYTHONPATH=tests:plugins/module_utils:roles/kea_lease_monitor/files $(BIN)/python tests/fuzz/fuzz.py
 # killed is the short form; KILLED=all has file mode and polling in it as well.
 SCENARIOS := file database events remote lfc killed
 # By name only: make test has to end within 40 minutes.
@@ -22,7 +23,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 demo: ## a real Kea gives addresses to some hundred BMCs; MODE=file|database|events, SUITE=bookworm|trixie|backports
-	@$(RUN) $(BIN)/python demo/demo.py --mode $(MODE) --suite $(SUITE)
+	@$(RUN) PYTHONPATH=tests $(BIN)/python demo/demo.py --mode $(MODE) --suite $(SUITE)
 
 demo-clean: ## remove the hosts of the demo
 	@$(LAB) down kea-demo kea-demo-bmcs
@@ -74,11 +75,11 @@ oracle: ## lease files against kea-lfc itself, for some minutes
 	@$(RUN) ORACLE_EXAMPLES=$(or $(EXAMPLES),150) pytest -n 2 tests/unit/runtime/test_oracle.py
 
 fuzz: ## a million random rows, events and configurations
-	@$(BIN)/python tests/fuzz/fuzz.py --inputs 1000000
+	@$(FUZZ) --inputs 1000000
 
 fuzz-short:
 	@echo "== fuzz"
-	@$(BIN)/python tests/fuzz/fuzz.py --inputs 100000
+	@$(FUZZ) --inputs 100000
 
 crash: ## kill monitors 150 times, and what they need, under DHCP traffic; KILLS=n for each of three scenarios, SEED=n
 	@echo "== crash"
@@ -103,7 +104,7 @@ $(addprefix molecule-,$(SCENARIOS) $(MORE)): molecule-%: build
 bench: bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-monitor ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
 
 bench-constraint bench-trigger bench-kea bench-lfc bench-rerun: bench-%: ## one of them
-	@$(RUN) PYTHONPATH=benchmarks $(BIN)/python benchmarks/$*.py
+	@$(RUN) PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/$*.py
 
 # The only one that draws a picture, with a library that nothing else needs.
 .cache/plot: benchmarks/requirements.txt | .cache
@@ -111,7 +112,7 @@ bench-constraint bench-trigger bench-kea bench-lfc bench-rerun: bench-%: ## one 
 	@touch $@
 
 bench-monitor: .cache/plot
-	@$(RUN) PYTHONPATH=benchmarks:.cache/plot $(BIN)/python benchmarks/monitor.py --plot docs/latency.svg
+	@$(RUN) PYTHONPATH=benchmarks:tests:.cache/plot $(BIN)/python benchmarks/monitor.py --plot docs/latency.svg
 
 clean: demo-clean ## remove the hosts of the demo and the caches of this checkout
 	rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

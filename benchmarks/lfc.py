@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import report
+from support.paths import program_environment
 
-PROGRAM = Path(__file__).resolve().parents[1] / "roles/kea_lfc_timer/files"
 HEADER = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context\n"
 REPEATS = 10
 """Nine rows of ten renew a lease that is there already."""
@@ -47,7 +47,7 @@ def rows(leases: int, repeats: int) -> Iterator[str]:
 
 def timed(command: list[str]) -> Run:
     """One run to its end."""
-    environment = {**os.environ, "PYTHONPATH": str(PROGRAM), "KEA_LOCKFILE_DIR": "none"}
+    environment = program_environment(KEA_LOCKFILE_DIR="none")
     started = time.monotonic()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _pid, status, usage = os.wait4(process.pid, 0)

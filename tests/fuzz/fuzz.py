@@ -18,19 +18,15 @@ import re
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any, Callable
 
 import yaml
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "roles" / "kea_lease_monitor" / "files")]
-
 from kea_lease_monitor import position, settings
 from kea_lease_monitor.errors import ConfigurationError, PositionLostError
 from kea_lease_monitor.kea import changes, csv
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.sql import leases
+from support.paths import ROOT
 
 HANG = 10
 """Seconds for a thousand inputs, which take a tenth of one."""

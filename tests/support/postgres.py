@@ -23,13 +23,13 @@ FAST = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "32MB"}
 SUPERUSER = "postgres"
 
 
-def temporary_directory(prefix: str, parent: str | None = None) -> str:
+def temporary_directory(prefix: str, in_memory: bool = True) -> str:
     """Return a new directory that the user postgres and containers may write to.
 
-    It is in memory if ``parent`` is not given, because a database for each test is much to write.
+    It is in memory where possible, because a database for each test is much to write.
     """
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    directory = tempfile.mkdtemp(prefix=prefix, dir=parent or memory)
+    memory = in_memory and os.access("/dev/shm", os.W_OK)
+    directory = tempfile.mkdtemp(prefix=prefix, dir="/dev/shm" if memory else "/var/tmp")
     os.chmod(directory, 0o777)
     return directory
 
@@ -40,6 +40,9 @@ class Cluster:
     ``settings`` are those of postgresql.conf. ``hba`` replaces pg_hba.conf, which lets every local role log in.
     ``primary`` makes it a streaming standby of another.
     """
+
+    statement_timeout = "60s"
+    """Of the sessions below: a test that has locked itself out fails."""
 
     def __init__(
         self,
@@ -121,9 +124,8 @@ class Cluster:
     def session(
         self, database: str = "postgres", user: str = SUPERUSER, autocommit: bool = True
     ) -> Iterator[psycopg2.extensions.cursor]:
-        # A test that has locked itself out fails.
-        bound = "-c statement_timeout=60s"
-        connection = psycopg2.connect(host=self.directory, port=self.port, user=user, dbname=database, options=bound)
+        options = f"-c statement_timeout={self.statement_timeout}"
+        connection = psycopg2.connect(host=self.directory, port=self.port, user=user, dbname=database, options=options)
         connection.autocommit = autocommit
         try:
             yield connection.cursor()
