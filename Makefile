@@ -1,16 +1,16 @@
-# Everything here runs as root on a Debian machine with nothing prepared; `make demo` and `make test` are all one needs.
+# Everything here runs as root on a Debian machine with nothing prepared. Begin with `make demo` or `make test`.
 MODE ?= events
 SUITE ?= backports
 LAB := tests/lab/lab
-# The Python environment is made on first use and kept under a key of its requirements.
+# The Python environment is created on first use and cached under a key of its requirements.
 VENV = $(eval VENV := $$(shell $(LAB) setup))$(VENV)
 BIN = $(VENV)/bin
 RUN = PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.cache/ansible" ANSIBLE_FORCE_COLOR=1
 CRASH = $(RUN) PYTHONPATH=tests:.collections $(BIN)/python tests/crash/crash.py
 FUZZ = PYTHONPATH=tests:plugins/module_utils:roles/kea_lease_monitor/files $(BIN)/python tests/fuzz/fuzz.py
-# killed is the short form; KILLED=all has file mode and polling in it as well.
+# killed tests events mode only; with KILLED=all also file mode and polling.
 SCENARIOS := file database events remote lfc killed
-# By name only: make test has to end within 40 minutes.
+# Not in make test, which must end within 40 minutes; run them by name, such as make molecule-tls.
 MORE := upgrade tls failover harmless moves recovery rollback fresh sources
 
 OLDEST := sqlalchemy==1.4.46 alembic==1.8.1
@@ -22,7 +22,7 @@ BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rer
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-demo: ## a real Kea gives addresses to some hundred BMCs; MODE=file|database|events, SUITE=bookworm|trixie|backports
+demo: ## deploy to a fresh host and serve 300 BMCs; MODE=file|database|events, SUITE=bookworm|trixie|backports
 	@$(RUN) PYTHONPATH=tests $(BIN)/python demo/demo.py --mode $(MODE) --suite $(SUITE)
 
 demo-clean: ## remove the hosts of the demo
@@ -54,7 +54,7 @@ unit:
 	@echo "== unit tests"
 	@$(RUN) pytest -n 2 -m 'not slow' tests/unit
 
-postgres: ## the modules for PostgreSQL with PostgreSQL 17 and the schemas of Kea 2.6 and 3.0; make check has 15 and Kea 2.2's
+postgres: ## the PostgreSQL modules with PostgreSQL 17 and the schemas of Kea 2.6 and 3.0; make check tests 15 and Kea 2.2
 	@for suite in trixie backports; do \
 	    echo "== PostgreSQL and Kea's schema of $$suite"; \
 	    $(RUN) KEA_SUITE=$$suite pytest -n 2 -m 'postgres and not kea' tests/unit/plugins || exit 1; \
@@ -64,13 +64,13 @@ slow:
 	@echo "== slow unit tests"
 	@$(RUN) pytest -n 2 -m slow tests/unit
 
-oldest: | .cache ## the state of the monitor with the oldest libraries that it supports, those of Debian 12
+oldest: | .cache ## the monitor's state store with the oldest supported libraries, those of Debian 12
 	@echo "== oldest libraries"
 	@[ -d .cache/oldest ] || $(BIN)/pip install --quiet --target .cache/oldest $(OLDEST)
 	@PYTHONPATH=.cache/oldest $(BIN)/python -c 'import sqlalchemy, alembic; assert (sqlalchemy.__version__, alembic.__version__) == ("1.4.46", "1.8.1")'
 	@$(RUN) PYTHONPATH="$$PWD/.cache/oldest" pytest -n 2 tests/unit/runtime/test_store.py tests/unit/runtime/test_election.py -k "store or one_acts"
 
-oracle: ## lease files against kea-lfc itself, for some minutes
+oracle: ## compare lease files with what kea-lfc makes of them; some minutes
 	@echo "== oracle"
 	@$(RUN) ORACLE_EXAMPLES=$(or $(EXAMPLES),150) pytest -n 2 tests/unit/runtime/test_oracle.py
 
@@ -81,7 +81,7 @@ fuzz-short:
 	@echo "== fuzz"
 	@$(FUZZ) --inputs 100000
 
-crash: ## kill monitors 150 times, and what they need, under DHCP traffic; KILLS=n for each of three scenarios, SEED=n
+crash: ## kill monitors 150 times under DHCP traffic, and their databases; KILLS=n for each of three scenarios, SEED=n
 	@echo "== crash"
 	@$(CRASH) --kills $(or $(KILLS),50) $(if $(SEED),--seed $(SEED))
 
@@ -106,7 +106,7 @@ bench: bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-moni
 bench-constraint bench-trigger bench-kea bench-lfc bench-rerun: bench-%: ## one of them
 	@$(RUN) PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/$*.py
 
-# The only one that draws a picture, with a library that nothing else needs.
+# Only bench-monitor draws a picture, with a library that nothing else needs.
 .cache/plot: benchmarks/requirements.txt | .cache
 	@$(BIN)/python -m pip install --quiet --target $@ --requirement $<
 	@touch $@

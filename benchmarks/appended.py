@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long after a row was appended to the lease file the monitor has acted on it."""
+"""Time from a row appended to the lease file until the monitor has acted on it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from daemon import PROGRAM, READY
 
 HEADER = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context\n"
 LONGEST = 0.03
-"""Seconds between two rows at most."""
+"""Longest time between two rows, in seconds."""
 
 
 def row(number: int) -> str:
@@ -25,8 +25,10 @@ def row(number: int) -> str:
 
 
 def appended(directory: Path, rows: int, sink: str, present: int) -> tuple[list[float], float]:
-    """Milliseconds from each write to the log line that says that it was acted upon durably, and the seconds that the
-    rows took that were ``present`` before."""
+    """Measure each row from its write to the log line that says that its effect is durable, in milliseconds.
+
+    Also return the seconds that the monitor took for the rows that were ``present`` at its start.
+    """
     leases, output = directory / "kea-leases4.csv", directory / "output"
     output.mkdir()
     leases.write_text(HEADER + "".join(map(row, range(1, present + 1))))
@@ -54,7 +56,7 @@ def appended(directory: Path, rows: int, sink: str, present: int) -> tuple[list[
                 file.flush()
                 named = row(number).split(",")[1]
                 while named not in process.stderr.readline().replace("-", ":"):
-                    assert process.poll() is None, "the monitor ended"
+                    assert process.poll() is None, "the monitor exited"
                 found.append((time.monotonic() - begin) * 1000)
         finally:
             process.terminate()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long a writer of hosts is held up while the unique constraint is made: by the document's statement, by ours."""
+"""Longest stall of a writer of hosts while the unique constraint is created, by ALTER TABLE or by the module."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SELECT decode(lpad(to_hex(n), 12, '0'), 'hex'), 0, 1 + n % 100, 167772160 + n, '
 FROM generate_series(1, {rows}) AS g (n);
 ANALYZE hosts;
 """
-# What the lease monitor and Kea's host commands do: a new reservation, and a change of an old one.
+# The lease monitor and Kea's host commands do the same: a new reservation, and a change of an existing one.
 WRITE = """\\set n :n + 1
 \\set id {rows} + 1 + :client_id * 10000000 + :n
 \\set old random(1, {rows})
@@ -36,11 +36,11 @@ VALUES (decode(lpad(to_hex(:id::bigint), 12, '0'), 'hex'), 0, 1, 1, 'new');
 UPDATE hosts SET hostname = 'changed' WHERE host_id = :old;
 """
 SETTLE = 3.0
-"""Seconds of undisturbed writing before and after."""
+"""Seconds of undisturbed writing, before the change and after it."""
 
 
 class Writers:
-    """pgbench, with the time of every single transaction."""
+    """pgbench with several writers, which records the time of every transaction."""
 
     def __init__(self, one: Server, rows: int) -> None:
         self._server = one
@@ -49,7 +49,7 @@ class Writers:
 
     @contextmanager
     def running(self) -> Iterator[list[tuple[float, float]]]:
-        """The list is filled when it ends: begin and end of each transaction, in seconds since the epoch."""
+        """Run pgbench. Yield a list, filled on exit: begin and end of each transaction, in seconds since the epoch."""
         self._number += 1
         found: list[tuple[float, float]] = []
         with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
@@ -72,14 +72,14 @@ class Writers:
 
 
 def transaction(line: str) -> tuple[float, float]:
-    """A line of pgbench's log: client, number, latency in us, script, second and microsecond of the end."""
+    """Return begin and end of a line in pgbench's log: client, number, latency in us, script, end in s and us."""
     fields = line.split()
     end = int(fields[4]) + int(fields[5]) / 1e6
     return end - int(fields[2]) / 1e6, end
 
 
 def longest(transactions: list[tuple[float, float]], began: float, ended: float) -> float:
-    """Milliseconds of the longest transaction that was under way in that time."""
+    """Return the duration, in milliseconds, of the longest transaction that ran between these two moments."""
     return 1000 * max(end - begin for begin, end in transactions if end >= began and begin <= ended)
 
 
@@ -120,7 +120,7 @@ def main() -> None:
     os.environ.setdefault("LC_ALL", "C.UTF-8")
     rows = measure(options.rows)
     title = f"The constraint: {options.rows:,} reservations, {WRITERS} writers"
-    report.show(title, ("made by", "longest stall of a writer", "took", "stall, ratio", "goal"), rows)
+    report.show(title, ("created by", "longest stall of a writer", "took", "stall, ratio", "goal"), rows)
 
 
 if __name__ == "__main__":

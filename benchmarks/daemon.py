@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The monitor as a process of its own, and what the kernel says about it."""
+"""The monitor as a process of its own, with its memory and processor time as the kernel reports them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from support.paths import program_environment
 
 READY = "Caught up with the leases"
 SAMPLE = 0.1
-"""Seconds between two looks at the memory."""
+"""Seconds between two samples of the memory."""
 
 
 class Monitor:
-    """With its state and its log in a directory; a second one there goes on from the bookmark of the first."""
+    """Monitor process with state and log in a directory. A second one there continues from the first one's bookmark."""
 
     def __init__(self, directory: Path, document: dict[str, Any]) -> None:
         directory.mkdir(exist_ok=True)
@@ -33,7 +33,7 @@ class Monitor:
         config = directory / "config.json"
         config.write_text(json.dumps({"state": {"path": str(directory / "state.sqlite")}, **document}))
         self.memory: list[tuple[float, float]] = []
-        """Time by the system's clock, and MiB of resident memory; ten times a second."""
+        """Samples, ten a second: time by the system's clock, and MiB of resident memory."""
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, str(PROGRAM), "--config", str(config)], stderr=log, env=program_environment()
@@ -42,7 +42,7 @@ class Monitor:
         self._sampler.start()
 
     def ready(self, seconds: float) -> None:
-        """Wait until it caught up. Raises BenchmarkError."""
+        """Wait until the monitor has caught up. Raises BenchmarkError after so many seconds."""
         due = time.monotonic() + seconds
         while READY not in self.said():
             if self._process.poll() is not None or time.monotonic() > due:
@@ -50,13 +50,13 @@ class Monitor:
             time.sleep(0.05)
 
     def said(self) -> str:
-        """The end of its log, which may be long."""
+        """Return the last 4 KiB of the log."""
         with self._log.open("rb") as log:
             log.seek(max(0, self._log.stat().st_size - 4096))
             return log.read().decode(errors="replace")
 
     def processor(self) -> float:
-        """Seconds of processor time that all its threads have used."""
+        """Return the processor time that all threads have used, in seconds."""
         tasks = Path(f"/proc/{self._process.pid}/task").glob("*/schedstat")
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
@@ -86,7 +86,7 @@ def monitor(directory: Path, document: dict[str, Any]) -> Iterator[Monitor]:
 def on_database(
     server: Server, database: str, source: dict[str, Any], sinks: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    """The configuration of one subscription to a database."""
+    """Return the configuration of one subscription to a database."""
     return {
         "database": {"host": str(server.directory), "name": database, "user": "monitor"},
         "source": source,

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Leases a second of a real, multi-threaded Kea under perfdhcp, with each variant of the trigger in turn."""
+"""Leases per second of a real, multi-threaded Kea under perfdhcp, with each variant of the trigger in turn."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EMPTY = "TRUNCATE lease4, lease4_stat, lease4_stat_by_client_class"
 
 @contextmanager
 def network() -> Iterator[str]:
-    """Two ends of a cable, one of them in a network namespace of its own; yields the process that holds that."""
+    """Create a virtual cable with one end in a network namespace of its own. Yield the process ID of that namespace."""
     with subprocess.Popen(["unshare", "--net", "sleep", "infinity"]) as holder:
         try:
             mine, other = os.stat("/proc/self/ns/net").st_ino, f"/proc/{holder.pid}/ns/net"
@@ -52,7 +52,7 @@ def network() -> Iterator[str]:
 
 @contextmanager
 def kea(one: Server, variant: str) -> Iterator[None]:
-    """Serves the cable, with its leases in the variant's database."""
+    """Run Kea on the cable, with its leases in the variant's database."""
     directory = Path(one.directory)
     server = KeaServer(directory, config=directory / f"{variant}.conf", socket=directory / f"{variant}.sock")
     server.configure(
@@ -77,7 +77,7 @@ def kea(one: Server, variant: str) -> Iterator[None]:
 
 
 def leases(one: Server, variant: str, holder: str, offered: int, seconds: float) -> float:
-    """Acknowledged leases a second while so many clients a second begin."""
+    """Return the acknowledged leases per second while ``offered`` clients begin each second."""
     one.psql(variant, EMPTY + ("; TRUNCATE kea_events.lease_event" if variant == OURS else ""))
     one.psql(variant, "CHECKPOINT")
     with kea(one, variant), listener(one, variant):
@@ -116,7 +116,7 @@ def measure(rounds: int, seconds: float, offered: int) -> report.Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=4, help="seconds of each measurement")
     parser.add_argument(
         "--offered", type=int, default=1500, help="clients that begin each second, more than Kea can serve"
     )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Time and memory of a clean-up beside those of bare kea-lfc, on the same lease file in turn; memory for each lease."""
+"""Time and memory of an LFC run, compared with bare kea-lfc on the same lease file; and memory for each lease."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from support.paths import program_environment
 
 HEADER = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context\n"
 REPEATS = 10
-"""Nine rows of ten renew a lease that is there already."""
+"""Rows for each lease: nine of ten renew a lease that the file already has."""
 GOAL = 0.05
 
 
 class Run(NamedTuple):
     seconds: float
     mebibytes: float
-    """Of the largest process."""
+    """Peak memory of the largest process."""
 
 
 def rows(leases: int, repeats: int) -> Iterator[str]:
-    """One after the other: a child's peak of memory begins with its parent's, so this process has to stay small."""
+    """Yield rows one by one: a child's peak of memory starts at its parent's, so this process must stay small."""
     yield HEADER
     for again in range(repeats):
         for number in range(leases):
@@ -46,20 +46,20 @@ def rows(leases: int, repeats: int) -> Iterator[str]:
 
 
 def timed(command: list[str]) -> Run:
-    """One run to its end."""
+    """Run a command and return its time and peak memory. Ends this program if the command fails."""
     environment = program_environment(KEA_LOCKFILE_DIR="none")
     started = time.monotonic()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _pid, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"{command[0]} ended with {process.returncode}")
+        raise SystemExit(f"{command[0]} exited with {process.returncode}")
     return Run(time.monotonic() - started, usage.ru_maxrss / 1024)
 
 
 @contextlib.contextmanager
 def answering(path: str) -> Iterator[None]:
-    """A stand-in for Kea, which is asked once whether it is loading its leases."""
+    """Answer one command in place of Kea: the program asks once whether Kea is loading its leases."""
 
     def answer() -> None:
         channel = listener.accept()[0]
@@ -76,7 +76,7 @@ def answering(path: str) -> Iterator[None]:
 
 
 class Bench:
-    """A directory with a lease file that a clean-up has yet to read."""
+    """Directory with a lease file for an LFC run."""
 
     def __init__(self, directory: str, leases: int, repeats: int) -> None:
         self.current = os.path.join(directory, "kea-leases4.csv")
@@ -97,7 +97,7 @@ class Bench:
         return timed(["kea-lfc", "-4", *options, "-f", f"{name}.completed", "-c", "ignored"])
 
     def program(self) -> Run:
-        """What it does beside kea-lfc and the reload: a rename is no work, and Kea's reload is Kea's."""
+        """Run the LFC program on a file that was already rotated, so that neither rename nor reload is measured."""
         self.prepare()
         kea = f"{self.current}.socket"
         options = {"lease-file": self.current, "state-directory": os.path.dirname(self.current), "family": "4"}
@@ -115,7 +115,7 @@ def compare(directory: str, leases: int, times: int) -> list[report.Row]:
         report.progress(f"run {number + 1} of {times}")
         runs["kea-lfc"].append(bench.bare())
         runs["the program"].append(bench.program())
-    # In pairs, because a machine is not equally fast all the while.
+    # Compare in pairs, because the speed of a machine varies.
     extra = statistics.median(ours.seconds / bare.seconds - 1 for bare, ours in zip(*runs.values()))
     found = []
     for name, measured in runs.items():
@@ -130,7 +130,7 @@ def compare(directory: str, leases: int, times: int) -> list[report.Row]:
 
 
 def memory(directory: str, leases: int) -> list[report.Row]:
-    """kea-lfc with so many leases and with none: what one costs."""
+    """Run kea-lfc with ``leases`` leases and with none, to find the memory for one lease."""
     empty, full = Bench(directory, 0, 1).bare(), Bench(directory, leases, 1).bare()
     each = (full.mebibytes - empty.mebibytes) * 2**20 / leases
     goal = report.Goal(f"{each:.0f} bytes a lease < 1024, the unit's limit", each < 1024)
@@ -144,7 +144,9 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         found = compare(directory, options.leases, options.times) + memory(directory, options.leases * 3)
-    report.show("Clean-up of a lease file", ["", "rows", "leases", "seconds", "MiB, largest process", "goal"], found)
+    report.show(
+        "LFC: clean-up of a lease file", ["", "rows", "leases", "seconds", "MiB, largest process", "goal"], found
+    )
 
 
 if __name__ == "__main__":

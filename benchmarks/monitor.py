@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The monitor beside a bare LISTEN loop, polling, and the document's loop: latency, catch-up, memory, idling."""
+"""The monitor compared with a bare LISTEN loop, polling and the document's loop: latency, catch-up, memory, idling."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONNECTIONS = 8
 RESERVATION: dict[str, Any] = {"type": "reservation"}
 EVENTS: dict[str, Any] = {"type": "events"}
 POLLING: dict[str, Any] = {"type": "polling", "interval": 1}
-"""The shortest; the default is 5 s."""
+"""With the shortest interval; the default is 5 s."""
 PREPARE = """ALTER TABLE hosts ADD CONSTRAINT hosts_dhcp_identifier_subnet_unique
   UNIQUE (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id);
 GRANT SELECT ON lease4 TO monitor; GRANT SELECT, INSERT, UPDATE ON hosts TO monitor;
@@ -43,15 +43,15 @@ SELECT {VALUES.replace(":address", "address").replace(":subnet", "1 + mod(addres
 FROM generate_series({FIRST_ADDRESS + 1}::bigint + {{done}}, {FIRST_ADDRESS} + {{count}}) AS g (address);
 """
 TOGETHER = 1000
-"""Leases of a backlog in one transaction: Kea's own statistics make a longer one slower with each lease."""
+"""Leases of a backlog in one transaction. In longer ones, Kea's own statistics make each lease slower."""
 WAIT = 120.0
-"""Seconds for what takes few."""
+"""Longest wait, in seconds, for steps that take a few seconds."""
 SLOWEST = 1000
-"""Leases a second that a catch-up is waited for."""
+"""Leases per second below which a catch-up counts as failed."""
 
 
 class Catchup(NamedTuple):
-    """How fast, and MiB of memory at a quarter of the way, at its end, and the most."""
+    """Rate of a catch-up, and MiB of memory: at a quarter of the leases, at the end, and the maximum."""
 
     rate: float
     quarter: float
@@ -60,7 +60,7 @@ class Catchup(NamedTuple):
 
 
 class Bench:
-    """A server with a database for each variant, and room for states and files."""
+    """PostgreSQL server with a database for each variant, and a directory for states and files."""
 
     def __init__(self, one: Server, directory: Path) -> None:
         self.server, self.directory = one, directory
@@ -80,23 +80,23 @@ class Bench:
         return float(self.server.psql(variant, statement) or 0)
 
     def grant(self, variant: str, rate: int, seconds: float) -> None:
-        """So many new leases a second, at pgbench's random moments, over several connections as Kea's threads have."""
+        """Grant ``rate`` new leases a second, at pgbench's random moments, over several connections as Kea does."""
         options = ("-T", f"{seconds:.0f}", "-R", str(rate), "-D", "n=0")
         self.server.pgbench(variant, INSERT, CONNECTIONS, *options)
 
     def fill(self, variant: str, leases: int) -> None:
-        """So many leases at once."""
+        """Insert so many leases at once."""
         portions = [(done, min(done + TOGETHER, leases)) for done in range(0, leases, TOGETHER)]
         self.server.psql(variant, "".join(BACKLOG.format(done=done, count=count) for done, count in portions))
 
     def reserved(self, variant: str) -> list[float]:
-        """Waits for every reservation; milliseconds between the commits of lease and reservation."""
+        """Wait for every reservation. Return the milliseconds between the commits of each lease and its reservation."""
         leases = self.number(variant, "SELECT count(*) FROM lease4")
         self.until(variant, "SELECT count(*) FROM hosts", leases)
         return [float(line) for line in self.server.psql(variant, BETWEEN).split()]
 
     def span(self, variant: str, leases: int) -> tuple[float, float]:
-        """When the first and when the last reservation was made, of so many. Raises BenchmarkError."""
+        """Return the times of the first and the last reservation. Raises BenchmarkError unless there are ``leases``."""
         begin, end, count = self.server.psql(variant, SPAN).strip().split("|")
         if int(count) != leases:
             raise BenchmarkError(f"{count} reservations of {leases} leases")
@@ -111,7 +111,7 @@ class Bench:
 
 
 def latencies(bench: Bench, rate: int, seconds: float) -> dict[str, list[float]]:
-    """Milliseconds of each lease."""
+    """Measure each variant. Return the milliseconds of each lease, by variant."""
     found: dict[str, list[float]] = {}
     heard: dict[int, float] = {}
     bench.empty(DOCUMENT)
@@ -149,7 +149,7 @@ def latency_row(rate: int, name: str, values: list[float]) -> report.Row:
 
 
 def away(bench: Bench, leases: int, sinks: list[dict[str, Any]]) -> Path:
-    """Of a monitor that had caught up before so many leases were granted; the room that it will come back to."""
+    """Run a monitor until it has caught up, stop it, and insert ``leases`` leases. Return the monitor's directory."""
     bench.empty(OURS)
     room = bench.room()
     with monitor(room, on_database(bench.server, OURS, EVENTS, sinks)) as one:
@@ -159,7 +159,7 @@ def away(bench: Bench, leases: int, sinks: list[dict[str, Any]]) -> Path:
 
 
 def caught_up(bench: Bench, room: Path, leases: int, sinks: list[dict[str, Any]]) -> Catchup:
-    """A monitor that starts in this room, until it acted upon all leases."""
+    """Run a monitor in this directory until it has acted upon all leases."""
     with monitor(room, on_database(bench.server, OURS, EVENTS, sinks)) as one:
         one.ready(WAIT + leases / SLOWEST)
         memory = list(one.memory)
@@ -171,7 +171,7 @@ def caught_up(bench: Bench, room: Path, leases: int, sinks: list[dict[str, Any]]
 
 
 def document_backlog(bench: Bench, leases: int) -> float:
-    """Rate of the document's loop when it already listens: for what comes while it does not, it has no backlog."""
+    """Return the rate of the document's loop while it listens. It never sees leases from before it listens."""
     bench.empty(DOCUMENT)
     with loops.one_by_one(bench.server):
         bench.fill(DOCUMENT, leases)
@@ -181,7 +181,7 @@ def document_backlog(bench: Bench, leases: int) -> float:
 
 
 def catchup_row(name: str, leases: int, found: Catchup, least: int) -> report.Row:
-    """Flat is what grows less than a tenth after the first quarter of the way."""
+    """Return the row of a catch-up. Memory is flat if it grows by less than a tenth after the first quarter."""
     flat = found.most < found.quarter * 1.1
     goal = report.Goal(f"≥ {least:,}/s, < 60 MiB and flat", found.rate >= least and found.most < 60 and flat)
     memory = f"{found.quarter:.0f} / {found.end:.0f} / {found.most:.0f}"
@@ -202,7 +202,7 @@ def catch_up(bench: Bench, leases: int) -> list[report.Row]:
 
 
 def idle(bench: Bench, seconds: float) -> list[report.Row]:
-    """Share of a processor while nothing happens; both at the same time, to save it."""
+    """Measure the share of a processor while nothing happens, for both sources at once to save time."""
     bench.empty(OURS)
     leases = bench.room() / "kea-leases4.csv"
     leases.touch()
@@ -236,7 +236,7 @@ def noticed(bench: Bench, rows: int) -> list[report.Row]:
 
 
 def hosts_row(bench: Bench, rows: int, present: int) -> report.Row:
-    """The whole file of reservations is written anew for each batch."""
+    """Measure rows with ``present`` other hosts in the reservation file, which is rewritten for each batch."""
     found, took = appended(bench.room(), rows, "reservation_file", present)
     times = [f"{statistics.median(found):.1f} ms", f"{percentile(found, 0.99):.1f} ms", f"{took:.1f} s"]
     return report.Row(f"row appended to reservation file, beside {present:,} hosts", [f"{len(found):,}", *times], None)
@@ -244,10 +244,10 @@ def hosts_row(bench: Bench, rows: int, present: int) -> report.Row:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=6, help="of each measurement of latency")
+    parser.add_argument("--seconds", type=float, default=6, help="seconds of each measurement of latency")
     parser.add_argument("--backlog", type=int, default=1_000_000, help="leases to catch up with")
-    parser.add_argument("--rows", type=int, default=500, help="of the lease file")
-    parser.add_argument("--idle", type=float, default=30, help="seconds of doing nothing")
+    parser.add_argument("--rows", type=int, default=500, help="rows to append to the lease file")
+    parser.add_argument("--idle", type=float, default=30, help="seconds of each measurement without work")
     parser.add_argument("--plot", help="file for the picture, .svg or .png")
     parser.add_argument("--values", help="file for the latencies, in JSON")
     given = parser.parse_args()

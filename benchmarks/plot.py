@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The distribution of latencies as a picture. matplotlib is needed here only (requirements.txt)."""
+"""Plot of the distribution of latencies. Only this file needs matplotlib (requirements.txt)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import matplotlib.pyplot as plt
 
 COLOURS = ("#999999", "#d95f02", "#7570b3", "#1b9e77")
 GOALS = ((0.50, 5.0), (0.99, 20.0))
-"""Share of the leases, and within how many milliseconds."""
+"""Goals: share of the leases, and within how many milliseconds."""
 POINTS = 200
-"""Of a line; the picture is part of the documentation."""
+"""Points of a line; few, because the picture is part of the documentation."""
 
 
 def latencies(path: str, measured: Mapping[int, Mapping[str, Sequence[float]]]) -> None:
-    """For each rate a picture with a line for each variant: which share of the leases was done within what time."""
+    """Plot, for each rate and variant, which share of the leases was done within what time."""
     figure, axes = plt.subplots(1, len(measured), figsize=(5.2 * len(measured), 3.8), sharey=True, squeeze=False)
     for axis, (rate, variants) in zip(axes[0], measured.items(), strict=True):
         for colour, (name, values) in zip(COLOURS, variants.items(), strict=True):

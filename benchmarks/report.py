@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A table in Markdown that says on which machine it was measured, ready for docs/benchmarks.md."""
+"""Markdown table of a benchmark for docs/benchmarks.md, with the machine on which it was measured."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Goal(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A line of the table; ``goal`` is None where there is none."""
+    """Row of the table; ``goal`` is None if it has no goal."""
 
     name: str
     cells: Sequence[str]
@@ -32,7 +32,7 @@ def progress(text: str) -> None:
 
 
 def machine() -> str:
-    """Processor, number of cores, memory and date."""
+    """Return number of cores, processor, memory, load and date."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = re.search(r"MemTotal:\s+(\d+)", Path("/proc/meminfo").read_text())
     parts = [
@@ -45,7 +45,7 @@ def machine() -> str:
 
 
 def show(title: str, head: Sequence[str], rows: Sequence[Row]) -> None:
-    """Prints the table. The last column of the head is that of the goals."""
+    """Print the table. The last column of ``head`` is for the goals."""
     print(f"\n### {title}\n\n{machine()}\n")
     print("| " + " | ".join(head) + " |")
     print("|" + "---|" * len(head))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A second kea_deploy.yml on a deployed host: the questions that it asks there, and how long each takes."""
+"""Second run of kea_deploy.yml on a deployed host: the questions to the host, and the time of each."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ MODES = {
     "events": {"kea_enable_database": True, "kea_db_enable_notify": True},
 }
 GOAL = 15.0
-"""Seconds."""
+"""Longest second run, in seconds."""
 _TASK = re.compile(r"^(\S.*?) -+ ([0-9.]+)s$")
 _ASKED = 0.15
-"""Seconds from which on a task has asked the host something; others are done by Ansible alone."""
+"""Shortest task, in seconds, that counts as a question to the host; Ansible does faster ones alone."""
 
 
 def inventory(mode: str) -> dict[str, Any]:
-    """One network, all defaults, and what docs/second-run.md has a site set."""
+    """Return an inventory with one network, all defaults, and the settings of docs/second-run.md."""
     subnet = {"id": 1, "subnet": "10.77.0.0/16", "pools": [{"pool": "10.77.16.0 - 10.77.31.255"}]}
     variables = {
         "ansible_user": "root",
@@ -47,7 +47,7 @@ def inventory(mode: str) -> dict[str, Any]:
 
 
 def deploy(hosts: Path) -> tuple[float, dict[str, float]]:
-    """Seconds of the play and of each task in their order. Ends this program if the play fails."""
+    """Return the seconds of the play and of each task, in order. Ends this program if the play fails."""
     environment = {
         "ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.profile_tasks",
         "PROFILE_TASKS_SORT_ORDER": "none",
@@ -65,7 +65,7 @@ def deploy(hosts: Path) -> tuple[float, dict[str, float]]:
 
 
 def table(runs: list[tuple[float, dict[str, float]]]) -> None:
-    """The median of each task, and of the whole."""
+    """Print the median time of each task and of the whole run."""
     medians = {name: statistics.median(tasks.get(name, 0.0) for _all, tasks in runs) for name in runs[0][1]}
     asked = {name: seconds for name, seconds in medians.items() if seconds >= _ASKED}
     whole = statistics.median(seconds for seconds, _tasks in runs)

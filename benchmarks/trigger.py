@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a trigger on lease4 costs: pgbench on Kea's real schema with 100 subnets, the variants in turn."""
+"""Cost of a trigger on lease4: pgbench on Kea's real schema with 100 subnets, with each variant in turn."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from variants import DOCUMENT, NONE, OURS, VARIANTS, listener, prepare
 
 SUBNETS = 100
 FIRST_ADDRESS = 10 << 24
-RENEWED = 20_000  # rows, each renewed again and again
+RENEWED = 20_000  # rows, each renewed many times
 WAL_SAMPLE = 2_000  # leases
-# Every column that Kea's statements name (kea-facts 2), which on the table of the installed Kea are those of 2.2.
+# Every column that the statements of the installed Kea (2.2) name.
 COLUMNS = (
     "address, hwaddr, client_id, valid_lifetime, expire, subnet_id, fqdn_fwd, fqdn_rev, hostname, state, user_context"
 )
@@ -40,14 +40,14 @@ FILL = f"""INSERT INTO lease4 ({COLUMNS})
 SELECT {VALUES.replace(":address", "address").replace(":subnet", f"1 + mod(address, {SUBNETS})")}
 FROM generate_series({FIRST_ADDRESS + 1}::bigint, {FIRST_ADDRESS + RENEWED}) AS g (address);
 """
-# Two first leases of a subnet at the same moment are an error in Kea's own statistics trigger.
+# Create the rows of Kea's statistics first: two first leases of a subnet at once are an error in Kea's own trigger.
 EMPTY = f"""TRUNCATE lease4, lease4_stat, lease4_stat_by_client_class;
 INSERT INTO lease4_stat SELECT subnet, 0, 0 FROM generate_series(1, {SUBNETS}) AS g (subnet);
 """
 
 
 class Load(NamedTuple):
-    """A script for so many connections; ``goal`` is the least share of the rate without a trigger, 0 for none."""
+    """Script for so many connections. ``goal``: least share of the rate without a trigger; 0 for no goal."""
 
     name: str
     script: str
@@ -69,7 +69,7 @@ def empty(one: Server, variant: str) -> None:
 
 
 def rate(one: Server, variant: str, load: Load, seconds: float) -> float:
-    """Transactions a second."""
+    """Measure a load and return its transactions per second."""
     empty(one, variant)
     if load.script == RENEW:
         one.psql(variant, FILL)
@@ -82,7 +82,7 @@ def rate(one: Server, variant: str, load: Load, seconds: float) -> float:
 
 
 def wal(one: Server, variant: str, script: str) -> float:
-    """Bytes for each transaction, once every page that is written has been written before."""
+    """Return the WAL bytes per transaction, after a first run, so that no page is written for the first time."""
     empty(one, variant)
     one.psql(variant, FILL)
     one.pgbench(variant, script, 1, "-t", str(WAL_SAMPLE), "-D", "n=500000")
@@ -98,7 +98,7 @@ def measure(rounds: int, seconds: float) -> list[report.Row]:
             prepare(one, variant)
         for load in LOADS:
             for number in range(rounds):
-                # In turn and each time in another order, so that a disk that slows down hurts all of them alike.
+                # Change the order in each round, so that a disk that slows down hurts all variants alike.
                 for variant in VARIANTS[number % 3 :] + VARIANTS[: number % 3]:
                     rates[load, variant].append(rate(one, variant, load, seconds))
                     report.progress(
@@ -116,14 +116,14 @@ def measure(rounds: int, seconds: float) -> list[report.Row]:
         wal_row(kind, {variant: written[kind, variant] for variant in VARIANTS}) for kind in ("new lease", "renewal")
     ]
     inserted = sum(sum(rates[load, OURS]) for load in LOADS if load.script == INSERT) * seconds
-    # One that waited longer than lock_timeout for its table to grow; many of them would make the rates worthless.
+    # An event is lost if its table takes longer than lock_timeout to grow. Many losses would make the rates worthless.
     goal = report.Goal("≤ 1 in 10,000", lost <= inserted / 10_000)
     return [*rows, report.Row("events lost, and counted", ["", "", f"{lost} of {inserted:.0f}"], goal)]
 
 
 def rate_row(load: Load, rates: dict[str, list[float]]) -> report.Row:
     middle = {variant: statistics.median(values) for variant, values in rates.items()}
-    # Of each round its own ratio: what disturbs a round disturbs all variants in it.
+    # Take the ratio of each round, because what disturbs a round disturbs all variants in it.
     ratios = {
         variant: statistics.median(mine / none for mine, none in zip(rates[variant], rates[NONE], strict=True))
         for variant in (DOCUMENT, OURS)
@@ -135,7 +135,7 @@ def rate_row(load: Load, rates: dict[str, list[float]]) -> report.Row:
 
 def wal_row(kind: str, written: dict[str, float]) -> report.Row:
     more = {variant: written[variant] - written[NONE] for variant in (DOCUMENT, OURS)}
-    limit = 320 if kind == "new lease" else 10  # a commit record and its page are not always of one size
+    limit = 320 if kind == "new lease" else 10  # the size of a commit record and its page varies
     texts = [f"{written[NONE]:.0f} B", *(f"{written[one]:.0f} B ({more[one]:+.0f})" for one in (DOCUMENT, OURS))]
     goal = report.Goal("≤ +320 B" if kind == "new lease" else "none more", more[OURS] <= limit)
     return report.Row(f"WAL for each {kind}", texts, goal)
@@ -144,7 +144,7 @@ def wal_row(kind: str, written: dict[str, float]) -> report.Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=2, help="seconds of each measurement")
     options = parser.parse_args()
     rows = measure(options.rounds, options.seconds)
     report.show("The trigger: pgbench", ("", "no trigger", "the document's", "ours", "goal"), rows)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is compared: lease4 without a trigger, with the trigger of the document, and with the collection's."""
+"""Variants that are compared: no trigger on lease4, the trigger of the user's document, the collection's trigger."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 NONE, DOCUMENT, OURS = "none", "document", "ours"
 VARIANTS = (NONE, DOCUMENT, OURS)
 CHANNEL = "kea_lease_events"
-# The trigger of the document that the project came from. There it reads NEW.lease_id, which Kea's table never had, and
-# takes NEW.address for an inet; nothing else is altered.
+# The trigger of the document that the project started from, with two corrections: there it reads NEW.lease_id, which
+# Kea's table never had, and takes NEW.address for an inet.
 DOCUMENT_TRIGGER = f"""
 CREATE OR REPLACE FUNCTION kea_lease_notify() RETURNS trigger AS $$
 BEGIN
@@ -35,7 +35,7 @@ CREATE TRIGGER kea_lease_notify_trigger AFTER INSERT OR UPDATE ON lease4
 
 
 def prepare(server: Server, variant: str) -> None:
-    """A database of that name with Kea's schema, and the trigger in it."""
+    """Create the variant's database with Kea's schema and its trigger."""
     server.create(variant)
     if variant == DOCUMENT:
         server.psql(variant, DOCUMENT_TRIGGER, user="_kea")
@@ -49,7 +49,7 @@ def _drop(connection: Any, _payload: str) -> None:
 
 @contextmanager
 def listener(server: Server, variant: str, act: Callable[[Any, str], None] = _drop) -> Iterator[None]:
-    """A live session, as a monitor has one. For each notification ``act`` with the session and the payload."""
+    """Listen in a session as a monitor does. Call ``act`` with session and payload of each notification."""
     ended = threading.Event()
     connection = psycopg2.connect(host=str(server.directory), user="monitor", dbname=variant)
     connection.autocommit = True

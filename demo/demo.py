@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The whole thing once, for real: a Debian host, kea_deploy.yml, some hundred BMCs, and what became of their leases."""
+"""Demo on a real Debian host: run kea_deploy.yml, request leases as 300 BMCs, and show reservations and inventory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MODES = {
 
 
 class DemoError(Exception):
-    """What the demo is there to show did not happen."""
+    """Failure of a step that the demo shows."""
 
 
 def say(text: str) -> None:
@@ -35,10 +35,12 @@ def say(text: str) -> None:
 
 
 def run(*command: str | Path, stdin: str | None = None, check: bool = True) -> str:
-    """A command's standard output; its standard error goes to the terminal."""
+    """Run a command and return its standard output; its standard error goes to the terminal."""
     done = subprocess.run([str(word) for word in command], input=stdin, stdout=subprocess.PIPE, text=True, check=False)
     if check and done.returncode:
-        raise DemoError(f"{' '.join(map(str, command[:6]))} ended with {done.returncode}: {done.stdout.strip()[-500:]}")
+        raise DemoError(
+            f"{' '.join(map(str, command[:6]))} exited with {done.returncode}: {done.stdout.strip()[-500:]}"
+        )
     return done.stdout
 
 
@@ -47,31 +49,31 @@ def on_host(*command: str, stdin: str | None = None, check: bool = True) -> str:
 
 
 def bmcs(server: str, *options: str) -> list[dict[str, Any]]:
-    """Have BMCs ask for addresses; they run in a host of their own."""
+    """Request leases as BMCs, which run on a host of their own. Return their answers."""
     script = (LAB / "bmc.py").read_text()
     lines = run("podman", "exec", "--interactive", BMCS, "python3", "-", server, *options, stdin=script, check=False)
     return [json.loads(line) for line in lines.splitlines()]
 
 
 def wait(what: str, done: Any, seconds: float = 30) -> Any:
-    """Ask until there is an answer that is not empty. Raises DemoError after so many seconds."""
+    """Call ``done`` until it returns something true, and return that. Raises DemoError after so many seconds."""
     deadline = time.monotonic() + seconds
     while not (answer := done()):
         if time.monotonic() > deadline:
-            raise DemoError(f"waited {seconds:.0f} s in vain for {what}")
+            raise DemoError(f"waited {seconds:.0f} s for {what}, which did not happen")
         time.sleep(0.2)
     return answer
 
 
 def inventory(mode: str, suite: str) -> Path:
-    """The inventory that the demo deploys with; exactly what an operator would write."""
+    """Write the inventory that the demo deploys with; an operator would write the same."""
     variables = {
         "ansible_user": "root",
         "ansible_ssh_common_args": f"-F {ROOT}/.cache/ssh_config",
         "kea_package_release": "trixie-backports" if suite == "backports" else "",
         "kea_dhcp4_interfaces": ["eth0"],
         "kea_dhcp4_subnets": [{"id": 1, "subnet": "10.77.0.0/16", "pools": [{"pool": "10.77.16.0 - 10.77.31.255"}]}],
-        # Only to measure: PostgreSQL remembers when each row was committed.
+        # Only for the measurement: PostgreSQL records when each row was committed.
         "kea_db_settings": {"track_commit_timestamp": "on"},
         **MODES[mode],
     }
@@ -97,24 +99,24 @@ def deploy(inventory_path: Path) -> float:
 
 
 def sql(query: str) -> list[list[str]]:
-    """Rows of the database on the host, asked as its administrator."""
+    """Run a query in the host's database as its administrator, and return the rows."""
     lines = on_host("runuser", "-u", "postgres", "--", "psql", "-XAt", "-F", "\t", "kea", stdin=query).splitlines()
     return [line.split("\t") for line in lines]
 
 
 def kea(command: str, **arguments: Any) -> dict[str, Any]:
-    """Ask Kea over its control socket."""
+    """Send a command over Kea's control channel, and return the answer."""
     script = (LAB / "kea_command.py").read_text()
     return json.loads(on_host("python3", "-", command, json.dumps(arguments), stdin=script))
 
 
 class Site:
-    """The host as its operator sees it; each mode keeps leases and reservations somewhere else."""
+    """The host as its operator sees it; each mode keeps leases and reservations in other places."""
 
     LEASES = "/var/lib/kea/kea-leases4.csv"
     RESERVATIONS = "/etc/kea/reservations.d/subnet-1.json"
     LEASE_COUNT = "SELECT count(*) FROM lease4 WHERE state = 0 AND valid_lifetime > 0"
-    # Both rows as PostgreSQL committed them: neither Kea nor the monitor has a say in it.
+    # PostgreSQL's own commit times of both rows, which neither Kea nor the monitor can influence.
     DELAYS = """SELECT extract(epoch FROM pg_xact_commit_timestamp(hosts.xmin) - pg_xact_commit_timestamp(lease4.xmin))
         FROM lease4 JOIN hosts ON (ipv4_address, dhcp4_subnet_id) = (address, subnet_id)"""
     COMMITS = "SELECT '0.0.0.0'::inet + ipv4_address, extract(epoch FROM pg_xact_commit_timestamp(xmin)) FROM hosts"
@@ -124,7 +126,7 @@ class Site:
         self.hosts_in_database = mode != "file"
 
     def leases(self) -> set[str]:
-        """Addresses in use."""
+        """Return the addresses in use."""
         if self.leases_in_database:
             query = "SELECT '0.0.0.0'::inet + address FROM lease4 WHERE state = 0 AND valid_lifetime > 0"
             return {row[0] for row in sql(query)}
@@ -140,14 +142,14 @@ class Site:
         return len(on_host("cat", self.RESERVATIONS).splitlines())
 
     def journal(self, phrase: str) -> int:
-        """How often the monitor said something."""
+        """Count a phrase in the monitor's journal."""
         return on_host("journalctl", "--unit", "kea-lease-monitor", "--output", "cat").count(phrase)
 
     def discovered(self) -> int:
         return len(on_host("find", DISCOVERY, "-name", "[!.]*", "-type", "f").splitlines())
 
     def probe(self) -> subprocess.Popen[str]:
-        """Watch the files of the host while leases are granted."""
+        """Start the probe, which watches the host's files while leases are granted."""
         command = ["podman", "exec", "--interactive", HOST, "python3", "-", "10.77.", self.LEASES, self.RESERVATIONS]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if process.stdin:
@@ -157,7 +159,7 @@ class Site:
         return process
 
     def delays(self, probe: subprocess.Popen[str]) -> list[float]:
-        """Seconds from each lease to its reservation."""
+        """Stop the probe and return the seconds from each lease to its reservation, sorted."""
         on_host("sh", "-c", "kill $(cat /run/probe.pid)")
         seen = json.loads(probe.communicate(timeout=10)[0])
         if self.leases_in_database:
@@ -182,7 +184,7 @@ def show(rows: list[tuple[str, object]]) -> None:
 
 
 def show_inventory() -> None:
-    """What Ansible makes of the discovery directory, fetched as an operator would."""
+    """Fetch the discovery directory and show what Ansible reads from it."""
     fetched = WORK / "discovery"
     run("rm", "-rf", fetched)
     run("podman", "cp", f"{HOST}:{DISCOVERY}", fetched)
@@ -194,20 +196,20 @@ def show_inventory() -> None:
 
 
 def prove(site: Site, server: str) -> None:
-    """A BMC whose lease is gone asks again, after others did, and gets its reserved address."""
+    """Show that a BMC whose lease is gone gets its reserved address again, although new BMCs asked before it."""
     (before,) = bmcs(server, "--first", "7", "--release")
     wait("Kea to read the reservations", lambda: site.hosts_in_database or not pending(), 60)
     kea("leases-reclaim", remove=True)
     wait("the lease to be gone", lambda: before["address"] not in site.leases())
-    print(f"  {before['hwaddr']} had {before['address']} and gave it back: no lease is left of it.")
+    print(f"  {before['hwaddr']} had {before['address']} and released it: its lease is gone.")
     others = bmcs(server, "--first", "9001", "--count", "20", "--hostname", "newcomer-{number}")
     if before["address"] in {other["address"] for other in others}:
-        raise DemoError(f"{before['address']} was given to a newcomer")
-    print("  20 newcomers asked for addresses, and none got it.")
+        raise DemoError(f"{before['address']} is reserved, but a new BMC got it")
+    print("  20 new BMCs asked for addresses, and none got that one.")
     (after,) = bmcs(server, "--first", "7")
     print(f"  {after['hwaddr']} asked again and got {after['address']}.")
     if after["address"] != before["address"]:
-        raise DemoError("that is another address than the reserved one")
+        raise DemoError(f"{after['hwaddr']} got another address than the reserved {before['address']}")
 
 
 def pending() -> bool:
@@ -217,12 +219,12 @@ def pending() -> bool:
 def demonstrate(mode: str, suite: str) -> None:
     WORK.mkdir(parents=True, exist_ok=True)
     run(LAB / "lab", "down", HOST, BMCS)
-    say(f"A fresh Debian ({suite}) with systemd, and another host to play the BMCs")
+    say(f"Start a fresh Debian ({suite}) with systemd, and another host for the BMCs")
     server = run(LAB / "lab", "up", HOST, suite).strip()
     run(LAB / "lab", "up", BMCS, suite)
     inventory_path = inventory(mode, suite)
 
-    say(f"Deploy: mode {mode}")
+    say(f"Deploy in mode {mode}")
     print(f"  deployed in {deploy(inventory_path):.0f} s")
     print(f"  again, with nothing to change, in {deploy(inventory_path):.0f} s")
     print(f"  Kea's version: {on_host('kea-dhcp4', '-v').strip()}")
@@ -231,7 +233,7 @@ def demonstrate(mode: str, suite: str) -> None:
     site = Site(mode)
     probe = site.probe()
     rate = ("--rate", str(RATE))
-    # Some BMCs are not configured yet: they have no hostname, and get one later.
+    # Some BMCs have no hostname yet; they get one later.
     answers = bmcs(server, "--count", str(NAMELESS), "--hostname", "", *rate)
     answers += bmcs(server, "--first", str(NAMELESS + 1), "--count", str(COUNT - NAMELESS), *rate)
     acknowledged = sum(answer["address"] is not None for answer in answers)
@@ -246,18 +248,20 @@ def demonstrate(mode: str, suite: str) -> None:
             ("leases granted", f"{acknowledged} of {COUNT} asked; {len(site.leases())} in Kea's lease database"),
             ("reservations created", site.journal("Static reservation created")),
             ("reservations updated", f"{site.journal(updated)} ({NAMELESS} BMCs had no hostname at first)"),
-            ("reservations there", site.reservations()),
+            ("reservations present", site.reservations()),
             ("discovery files", site.discovered()),
             ("lease to reservation, p50", percentile(delays, 0.50)),
             ("lease to reservation, p99", f"{percentile(delays, 0.99)} (of {len(delays)})"),
         ]
     )
     if acknowledged != COUNT or len(delays) != COUNT:
-        raise DemoError(f"{acknowledged} of {COUNT} BMCs got an address, {len(delays)} a reservation that was timed")
+        raise DemoError(
+            f"of {COUNT} BMCs {acknowledged} got an address, and {len(delays)} a reservation that was timed"
+        )
 
-    say("The inventory that appeared")
+    say("Show the inventory that the monitor wrote")
     show_inventory()
-    say("Why it matters: a BMC whose lease is gone asks again")
+    say("Show that a BMC whose lease is gone gets its address again")
     prove(site, server)
 
 
@@ -273,7 +277,7 @@ def main() -> int:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1
     finally:
-        say("The host is still there")
+        say("The host still runs")
         print(f"  enter it    podman exec -it {HOST} bash     (try: kea-lease-monitor status; systemctl status)")
         print("  remove it   make demo-clean")
     print(f"  the demo took {time.monotonic() - start:.0f} s")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lies in wait until a move carries leases, and kills the process that does it as a power cut would."""
+"""Program that waits until a move of leases is under way, and kills its process as a power cut would."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ DIRECTORY = "/var/lib/baremetal-kea"
 
 
 def under_way() -> bool:
+    """Return whether a move has begun and not finished."""
     with contextlib.suppress(OSError), open(f"{DIRECTORY}/lease-move.json", encoding="utf-8") as file:
         return bool(json.load(file)["unfinished"])
     return False
 
 
 def holder() -> int:
-    """The process that has the lock of the move; 0 for none.
+    """Return the ID of the process that holds the lock of the move; 0 if there is none.
 
-    The kernel's own list, because /proc/PID/fd is closed to a root without CAP_SYS_PTRACE once that process has been
+    This reads the kernel's list of locks. A root without CAP_SYS_PTRACE cannot read /proc/PID/fd of a process that was
     another user for a moment, as the move is for its sessions with PostgreSQL.
     """
     with contextlib.suppress(FileNotFoundError), open("/proc/locks", encoding="ascii") as locks:

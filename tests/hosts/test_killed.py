@@ -46,7 +46,7 @@ class Killed(Host):
             if code == 0:
                 return tasks
             assert code == -9, said[-3000:]
-            [killed] = re.findall(r"(killed behind (\S+) .*)", said)
+            [killed] = re.findall(r"(killed after (\S+) .*)", said)
             print(killed[0], flush=True)
             tasks.append(killed[1])
         raise AssertionError(f"it does not come to its end: {tasks}")

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real DHCP from many BMCs: each asks a Kea server for an address through a relay, which is this host (RFC 2131).
+"""Real DHCP from many BMCs: each requests a lease from a Kea server through a relay, which is this host (RFC 2131).
 
 Prints one JSON object for each BMC: its hwaddr, hostname, the address that it got or null, when the server
-acknowledged it, how often it had to ask, and how often it was refused. Needs nothing but Python, so that it runs in
-any test host.
+acknowledged it, how often it had to ask, and how often it was refused. Needs only Python, so that it runs on any test
+host.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TRIES = 5
 
 @dataclass
 class Bmc:
-    """One client and how far it got."""
+    """One client and the state of its exchange."""
 
     number: int
     hostname: str
@@ -58,7 +58,7 @@ class Bmc:
 
 
 def packet(bmc: Bmc, kind: int, relay: bytes) -> bytes:
-    """A DHCP message as the relay forwards it."""
+    """Return a DHCP message as the relay forwards it."""
     renewal = bmc.renewing and kind == REQUEST
     client = bmc.address if renewal or kind == RELEASE else bytes(4)
     header = struct.pack("!BBBBIHH4s4s4s4s", 1, 1, 6, 1, bmc.number, 0, 0, client, bytes(4), bytes(4), relay)
@@ -72,7 +72,7 @@ def packet(bmc: Bmc, kind: int, relay: bytes) -> bytes:
 
 
 def parse(data: bytes) -> tuple[int, int, bytes, bytes]:
-    """The transaction, the type, the offered address and the server of a reply."""
+    """Return transaction, message type, offered address and server of a reply."""
     options = {}
     rest = data[240:]
     while rest and rest[0] != END:
@@ -86,7 +86,7 @@ def parse(data: bytes) -> tuple[int, int, bytes, bytes]:
 
 
 class Relay:
-    """Sends for all BMCs on one socket, and hands the answers to them."""
+    """Relay that sends for all BMCs on one socket and passes the answers to them."""
 
     def __init__(self, server: str) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -96,14 +96,14 @@ class Relay:
         self.socket.close()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        # Several of these may run on one host, each with the answers of its own server.
+        # Several relays may run on one host; each receives the answers of its own server.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind((address, 67))
         self.socket.connect((server, 67))
         self.address = socket.inet_aton(address)
 
     def send(self, bmc: Bmc, kind: int) -> None:
-        with contextlib.suppress(ConnectionRefusedError):  # nobody listens; the BMC will ask again
+        with contextlib.suppress(ConnectionRefusedError):  # the server does not listen; the BMC asks again later
             self.socket.send(packet(bmc, kind, self.address))
 
     def replies(self, timeout: float) -> Iterator[tuple[int, int, bytes, bytes]]:
@@ -113,7 +113,7 @@ class Relay:
                 yield parse(self.socket.recv(2048))
 
     def lease(self, bmcs: list[Bmc], rate: float, retry_after: float) -> None:
-        """Have every BMC ask, so many of them a second, and again after so many seconds without an answer."""
+        """Run the exchange of every BMC: start ``rate`` of them a second, repeat after ``retry_after`` seconds."""
         start = time.monotonic()
         due = [(start + index / rate, bmc.number) for index, bmc in enumerate(bmcs)]
         heapq.heapify(due)
@@ -149,13 +149,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("server", help="address of the Kea server")
     parser.add_argument("--count", type=int, default=1, help="how many BMCs")
-    parser.add_argument("--first", type=int, default=1, help="number of the first one; its hwaddr comes from it")
-    parser.add_argument("--rate", type=float, default=100, help="how many begin each second")
-    parser.add_argument("--hostname", default="bmc-{number:05d}", help="how they call themselves")
-    parser.add_argument("--release", action="store_true", help="give the address back at once (DHCPRELEASE)")
-    parser.add_argument("--decline", action="store_true", help="say that somebody else has it (DHCPDECLINE)")
-    parser.add_argument("--renew", metavar="ADDRESS", help="the only one has this address and asks to keep it")
-    parser.add_argument("--retry-after", type=float, default=1, help="seconds without an answer; it asks 5 times")
+    parser.add_argument("--first", type=int, default=1, help="number of the first BMC, from which its hwaddr is made")
+    parser.add_argument("--rate", type=float, default=100, help="how many BMCs begin each second")
+    parser.add_argument("--hostname", default="bmc-{number:05d}", help="pattern of their host names")
+    parser.add_argument("--release", action="store_true", help="release the address at once (DHCPRELEASE)")
+    parser.add_argument("--decline", action="store_true", help="report the address as in use elsewhere (DHCPDECLINE)")
+    parser.add_argument("--renew", metavar="ADDRESS", help="renew this address, as one BMC that has it")
+    parser.add_argument("--retry-after", type=float, default=1, help="seconds between tries, of which there are 5")
     options = parser.parse_args()
     numbers = range(options.first, options.first + options.count)
     bmcs = [Bmc(number, options.hostname.format(number=number)) for number in numbers]

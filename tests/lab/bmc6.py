@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real DHCPv6 from many BMCs: each asks whatever server is on this link for an address (RFC 8415), by multicast.
+"""Real DHCPv6 from many BMCs: each requests an address from the server on this link, by multicast (RFC 8415).
 
-Prints one JSON object for each BMC: its hwaddr, DUID, hostname and the address that it got or null. Needs nothing but
-Python, so that it runs in any test host.
+Prints one JSON object for each BMC: its hwaddr, DUID, hostname and the address that it got or null. Needs only Python,
+so that it runs on any test host.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ IAID = 1
 
 @dataclass
 class Bmc:
-    """One client and how far it got."""
+    """One client and the state of its exchange."""
 
     number: int
     hostname: str
@@ -41,7 +41,7 @@ class Bmc:
 
     @property
     def duid(self) -> bytes:
-        """By its hardware address (DUID-LL)."""
+        """DUID made from the hardware address (DUID-LL)."""
         return struct.pack("!HH", 3, 1) + self.hwaddr
 
     def result(self) -> dict[str, object]:
@@ -63,7 +63,7 @@ def options(data: bytes) -> dict[int, bytes]:
 
 
 def message(bmc: Bmc) -> bytes:
-    """The transaction is the client's number, which tells whose the answer is."""
+    """Return the next message of a client. Its transaction ID is the client's number, to match the answer."""
     parts = [option(CLIENT_ID, bmc.duid), option(ELAPSED, bytes(2)), option(IA_NA, struct.pack("!III", IAID, 0, 0))]
     parts.append(option(CLIENT_FQDN, b"\x01" + bytes([len(bmc.hostname)]) + bmc.hostname.encode()))
     if bmc.state == REQUEST:
@@ -72,13 +72,13 @@ def message(bmc: Bmc) -> bytes:
 
 
 def address_of(ia: bytes) -> str | None:
-    """The address in an IA_NA; None where the server has none for us."""
+    """Return the address in an IA_NA; None if the server has none for the client."""
     found = options(ia[12:]).get(IA_ADDRESS)
     return socket.inet_ntop(socket.AF_INET6, found[:16]) if found else None
 
 
 def hear(bmcs: dict[int, Bmc], data: bytes) -> Bmc | None:
-    """Whose state the message moves on."""
+    """Apply a server's message to its client, and return that client; None if there is nothing to do."""
     [head] = struct.unpack("!I", data[:4])
     kind, bmc, said = head >> 24, bmcs.get(head & 0xFFFFFF), options(data[4:])
     address = address_of(said.get(IA_NA, b""))
@@ -92,7 +92,7 @@ def hear(bmcs: dict[int, Bmc], data: bytes) -> Bmc | None:
 
 
 def lease(bmcs: dict[int, Bmc], interface: str) -> None:
-    """Have all of them ask, and again each second while some have no answer."""
+    """Run the exchange of all clients; repeat each second for those without an address."""
     index = socket.if_nametoindex(interface)
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as channel:
         channel.bind(("::", 546))
@@ -111,9 +111,9 @@ def lease(bmcs: dict[int, Bmc], interface: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("interface", help="that the server is reached by")
+    parser.add_argument("interface", help="interface on the server's link")
     parser.add_argument("--count", type=int, default=1, help="how many BMCs")
-    parser.add_argument("--first", type=int, default=1, help="number of the first one; its DUID comes from it")
+    parser.add_argument("--first", type=int, default=1, help="number of the first BMC, from which its DUID is made")
     given = parser.parse_args()
     numbers = range(given.first, given.first + given.count)
     bmcs = {number & 0xFFFFFF: Bmc(number, f"bmc-{number:05d}") for number in numbers}

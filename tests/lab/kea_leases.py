@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks Kea for its leases, cleans up, asks again, restarts Kea and asks again. Prints JSON."""
+"""Compare Kea's leases before and after an LFC run, and after a restart of Kea. Prints JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ask(command: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def leases() -> list[str]:
-    """Each lease as text, in order; waits for a Kea that is about to listen."""
+    """Return each lease as text, in order. Waits up to 20 s for a Kea that is starting."""
     due = time.monotonic() + 20
     while not (found := answered()):
         assert time.monotonic() < due, "Kea has no leases"

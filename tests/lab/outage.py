@@ -1,13 +1,13 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When exactly a Kea server does not answer: every 20 ms one client renews its lease, through a relay (RFC 2131).
+"""Measure when a Kea server does not answer: every 20 ms one client renews its lease through a relay (RFC 2131).
 
-They take turns, because a multi-threaded Kea drops what a client sends while it is still at work for that client.
+Several clients take turns, because a multi-threaded Kea drops a client's request while it handles the previous one.
 
-Ends on SIGTERM (its process is in /run/outage-RELAY.pid). Prints when each request without an answer was sent, in
-seconds since the epoch, the addresses that the clients were given at first, how many requests had an answer, which of
-these were refused (DHCPNAK) or had another address, and the longest wait.
+Exits on SIGTERM (its process ID is in /run/outage-RELAY.pid). Prints when each request without an answer was sent, in
+seconds since the epoch; the addresses that the clients got at first; how many requests had an answer; which of these
+were refused (DHCPNAK) or had another address; and the longest wait in seconds.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ import time
 DISCOVER, REQUEST = 1, 3
 INTERVAL = 0.02
 PATIENCE = 5.0
-"""Seconds after which an answer does not come any more."""
+"""Seconds to wait for the last answers."""
 CLIENTS = 25
 
 
 def message(kind: int, number: int, relay: bytes, client: bytes, selected: bytes = b"") -> bytes:
-    """C(selected): the options that accept an offer."""
+    """Return a DHCP message. C(selected): the options that accept an offer."""
     header = struct.pack("!BBBBIHH4s4s4s4s", 1, 1, 6, 1, number, 0, 0, client, bytes(4), bytes(4), relay)
     options = bytes([53, 1, kind]) + selected
     hwaddr = b"\x02\xcc\x00\x00\x00" + bytes([1 + number % CLIENTS])
@@ -49,7 +49,7 @@ class Client:
         self.longest = 0.0
 
     def ask(self, kind: int, number: int, selected: bytes) -> bytes:
-        """An offered or acknowledged address; asks until there is one."""
+        """Return an offered or acknowledged address. Repeats the request until there is one."""
         while True:
             self.socket.sendto(message(kind, number, self.relay, bytes(4), selected), self.server)
             while select.select([self.socket], [], [], 1.0)[0]:
@@ -58,7 +58,7 @@ class Client:
                     return address
 
     def answer(self) -> tuple[int, bytes]:
-        """The request's number, and the address: none in a refusal (DHCPNAK)."""
+        """Receive an answer. Return the number of its request and the address, which is zero in a refusal (DHCPNAK)."""
         data = self.socket.recv(2048)
         return struct.unpack("!I", data[4:8])[0], data[16:20]
 

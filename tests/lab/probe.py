@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Notes when an address first appears in each of some text files, by looking at them each millisecond.
+"""Record when each address first appears in each of several text files, which are read each millisecond.
 
-It knows nothing of the monitor, so that it can judge it. Ends on SIGTERM (its process is in /run/probe.pid), and then
-prints, for each file, the time (seconds since the epoch) at which each address of the given prefix was first seen.
+It shares no code with the monitor that it measures. Exits on SIGTERM (its process ID is in /run/probe.pid), and then
+prints for each file when each address with the given prefix was first seen, in seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> None:
             if known.get(path) == (status.st_ino, status.st_size):
                 continue
             now = time.time()
-            # Only what was appended since; a file that was replaced is read whole.
+            # Read only what was appended since; read a replaced file from its start.
             inode, size = known.get(path, (0, 0))
             with open(path, "rb") as file:
                 file.seek(size if inode == status.st_ino and status.st_size > size else 0)

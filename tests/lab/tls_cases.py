@@ -1,10 +1,11 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Takes the TLS of a deployed Kea and monitor to the test, on their host: each case must be refused, and say why.
+"""Test the TLS of a deployed Kea and monitor, on their host: each wrong case must be refused for the right reason.
 
-The judges are PostgreSQL (its sessions, its log) and what the two say. Prints one JSON object: for each case what was
-seen, and all connections in the log that were not encrypted. The certificates are in the directory that is given.
+The evidence is PostgreSQL's sessions and log, and the messages of the two programs. Prints one JSON object: for each
+case what was seen, and all connections in the log that were not encrypted. The argument is the directory with the
+certificates.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ UNIT = "kea-dhcp4-server"
 DROP_IN = Path(f"/etc/systemd/system/{UNIT}.service.d/zz-lab.conf")
 KEPT = Path("/etc/kea/lab")
 KEPT_BY_MONITOR = Path("/etc/kea-lease-monitor/lab")
-# The monitor's own code and configuration, with other files.
+# Connects with the monitor's own code and configuration, but with other certificate files.
 MONITOR = """
 import json, sys
 from dataclasses import replace
@@ -36,7 +37,7 @@ PATIENCE = 40.0  # seconds
 
 
 class Case(NamedTuple):
-    """What is wrong on Kea's side (libpq's variables) or the server's (its settings), and the words for it."""
+    """One wrong setting, of Kea (libpq's variables) or of the server, and the message that it must cause."""
 
     words: str
     environment: dict[str, str]
@@ -83,7 +84,7 @@ def sql(*statements: str) -> str:
 
 
 def sessions() -> list[list[str]]:
-    """Of Kea's role: encrypted, protocol, client DN."""
+    """Return the sessions of Kea's role: encrypted, protocol, client DN."""
     rows = sql(
         "SELECT ssl, version, client_dn FROM pg_stat_activity JOIN pg_stat_ssl USING (pid) "
         "WHERE usename = '_kea' AND datname = 'kea'"
@@ -92,12 +93,12 @@ def sessions() -> list[list[str]]:
 
 
 def restart(environment: dict[str, str]) -> str:
-    """With that in Kea's environment; returns where the journal stood before."""
+    """Restart Kea with these variables in its environment. Return the journal's cursor from before."""
     lines = [f"Environment={name}={value}" for name, value in environment.items()]
     DROP_IN.write_text("\n".join(["[Service]", *lines, ""]), encoding="ascii")
     cursor = run("journalctl", "-n", "1", "--show-cursor", "-q").rpartition("-- cursor: ")[2].strip()
     run("systemctl", "daemon-reload")
-    # A Kea that cannot reach its database ends at once or stays, as its version has it.
+    # Depending on its version, a Kea that cannot reach its database exits at once or stays; so do not wait for it.
     run("systemctl", "restart", "--no-block", UNIT)
     return cursor
 
@@ -109,7 +110,7 @@ def said(cursor: str) -> str:
 
 
 def refused(case: Case) -> dict[str, object]:
-    """Waits until Kea has said why it has no database, and looks whether it has one all the same."""
+    """Wait until Kea has logged why it has no database. Return whether Kea and the monitor were both refused."""
     for name, value in case.server.items():
         sql(f"ALTER SYSTEM SET {name} = '{value}'")
     sql("SELECT pg_reload_conf()")
@@ -131,8 +132,8 @@ def refused(case: Case) -> dict[str, object]:
 
 
 def by_monitor(case: Case) -> str:
-    """What the monitor's own code says when it connects likewise; empty if it gets in."""
-    others = {"monitor.pem": "kea.pem", "monitor.key": "kea.key"}  # whose certificate is not its own
+    """Return what the monitor's own code prints when it connects with the same files; empty if it succeeds."""
+    others = {"monitor.pem": "kea.pem", "monitor.key": "kea.key"}  # the certificate of the other client
     options = {}
     for variable, path in case.environment.items():
         name = Path(path).name
@@ -142,7 +143,7 @@ def by_monitor(case: Case) -> str:
 
 
 def accepted() -> dict[str, object]:
-    """As it was deployed, Kea has encrypted sessions."""
+    """Restart Kea as it was deployed, and return its sessions."""
     restart({})
     due = time.monotonic() + PATIENCE
     while not (seen := sessions()) and time.monotonic() < due:
@@ -151,12 +152,12 @@ def accepted() -> dict[str, object]:
 
 
 def unencrypted() -> list[str]:
-    """Connections over the network that the server let in without TLS, in all its log."""
+    """Return the lines of PostgreSQL's log for connections over the network without TLS."""
     log = "".join(path.read_text(errors="replace") for path in Path("/var/log/postgresql").glob("*.log"))
     authorized = re.compile("connection authorized: user=(_kea|kea-lease-monitor)")
     lines = [line for line in log.splitlines() if authorized.search(line)]
     if not lines:
-        raise SystemExit("PostgreSQL's log has no connections at all (log_connections)")
+        raise SystemExit("PostgreSQL's log has no connections: set log_connections")
     return [line for line in lines if "SSL enabled" not in line]
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Certificates for tests: authority.py DIRECTORY makes those of the scenario tls, with OpenSSL's own program."""
+"""Certificates for tests: authority.py DIRECTORY creates those of the scenario tls, with OpenSSL's program."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 
 class Certificate(NamedTuple):
-    """Two files in PEM; the certificates of the chain follow the first one."""
+    """Paths of a certificate and its key, in PEM. The certificates of the chain follow the first one."""
 
     path: Path
     key: Path
@@ -28,7 +28,7 @@ class Certificate(NamedTuple):
 
 
 class Authority:
-    """Signs what is asked for; a root, unless it has an issuer."""
+    """Certificate authority for tests: an intermediate one if it has an issuer, else a root."""
 
     def __init__(self, directory: Path, name: str, issuer: Authority | None = None) -> None:
         self.directory = directory
@@ -39,7 +39,7 @@ class Authority:
     def issue(
         self, name: str, common_name: str = "", host: str = "", days: int = 30, extensions: str = ""
     ) -> Certificate:
-        """A certificate with that common name, or else C(name); with no days left it has expired."""
+        """Create a certificate with that common name, C(name) if it is empty. A negative C(days): it has expired."""
         made = self._request(name, common_name or name)
         config = self.directory / f"{name}.ext"
         config.write_text(extensions + (f"subjectAltName=DNS:{host}\n" if host else ""), encoding="ascii")
@@ -88,7 +88,7 @@ def main() -> None:
     authority.issue("expired-server", host="localhost", days=-1)
     authority.issue("monitor", common_name="kea-lease-monitor")
     authority.issue("monitor-new", common_name="kea-lease-monitor")
-    # One file to bring to a host in place of all of them.
+    # One archive, so that a play copies one file to a host.
     with tarfile.open(directory / "all.tar", "w") as archive:
         for path in sorted([*directory.glob("*.pem"), *directory.glob("*.key")]):
             archive.add(path, path.name)

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kills Ansible behind the first task that changed something, as a lost controller would.
+"""Callback that kills Ansible after the first task that changed something, as a lost controller would.
 
-It says behind which one, and passes over those that KILLER_PASSED names, one in a line.
+It prints which task that was. It skips the tasks whose paths are in KILLER_PASSED, one in a line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ansible.plugins.callback import CallbackBase
 DOCUMENTATION = """
 name: killer
 type: aggregate
-short_description: Ends Ansible behind the first change
+short_description: Kills Ansible after the first change
 description: For tests only.
 """
 
@@ -31,5 +31,5 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_ok(self, result: Any) -> None:
         where = result.task.get_path()
         if result.is_changed() and where not in os.environ.get("KILLER_PASSED", "").splitlines():
-            os.write(2, f"killed behind {where} {result.task.get_name()}\n".encode())
+            os.write(2, f"killed after {where} {result.task.get_name()}\n".encode())
             os.kill(os.getpid(), signal.SIGKILL)
