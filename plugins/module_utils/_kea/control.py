@@ -1,0 +1,98 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: Kea's control channel: one command over a unix socket and its whole answer (kea-facts 6)."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+
+RUN_DIRECTORY = "/run/kea"
+"""Kea's run directory; a bare socket name in a configuration is a socket in it."""
+
+SUCCESS, ERROR, UNSUPPORTED, EMPTY, CONFLICT = range(5)
+"""Results of a command (command_interpreter.h). EMPTY: done, with nothing to return. CONFLICT: from Kea 2.3.4 on."""
+
+_PORTION = 65536
+
+
+class ControlError(Exception):
+    """Kea did not answer: says which command, on which socket and why. An answer that is no success is an Answer."""
+
+    def __init__(self, command: str, path: str, reason: str) -> None:
+        super().__init__(f"Kea does not answer {command} on {path} ({reason})")
+        self.command = command
+        self.path = path
+        self.reason = reason
+
+
+class Answer(NamedTuple):
+    """What Kea answered to a command."""
+
+    result: int
+    """One of SUCCESS, ERROR, UNSUPPORTED, EMPTY and CONFLICT, or a later version's."""
+    text: str
+    """Kea's words for people; may be empty."""
+    arguments: Mapping[str, Any]
+    """What the command returned; empty if that is nothing."""
+
+
+def send(path: str, command: str, timeout: float, arguments: Optional[Mapping[str, Any]] = None) -> Answer:
+    """Send one command to the control socket at C(path), and return Kea's answer.
+
+    C(timeout) is in seconds, for all of it: C(config-reload) of many leases may take minutes, C(status-get) none.
+    Raises ControlError if there is no answer in that time, or one that cannot be read.
+    """
+    request: Dict[str, Any] = {"command": command}
+    if arguments is not None:
+        request["arguments"] = arguments
+    try:
+        return _parse(_exchange(path, json.dumps(request).encode(), timeout))
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        reason = f"{type(error).__name__}: {error}" if isinstance(error, (LookupError, TypeError)) else str(error)
+        raise ControlError(command, path, reason) from error
+
+
+def socket_path(name: str) -> str:
+    """Return the path of a socket as a configuration names it: a bare name is one in Kea's run directory."""
+    return os.path.join(RUN_DIRECTORY, name)
+
+
+def unix_sockets(sockets: object) -> List[str]:
+    """Return the paths of the unix sockets among the control sockets of a configuration.
+
+    C(sockets) is the list C(control-sockets), or a list of the one map C(control-socket); anything else has none.
+    """
+    maps = [one for one in sockets if isinstance(one, dict)] if isinstance(sockets, list) else []
+    names = [one["socket-name"] for one in maps if one.get("socket-type") == "unix" and "socket-name" in one]
+    return [socket_path(str(name)) for name in names]
+
+
+def _exchange(path: str, request: bytes, timeout: float) -> bytes:
+    """Kea closes the connection once its answer is complete. Raises OSError."""
+    deadline = time.monotonic() + timeout
+    parts: List[bytes] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+        channel.settimeout(timeout)
+        channel.connect(path)
+        channel.sendall(request)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise socket.timeout("timed out")
+            channel.settimeout(left)
+            part = channel.recv(_PORTION)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+
+
+def _parse(text: bytes) -> Answer:
+    """The control agent wraps the answer in a list."""
+    found = json.loads(text)
+    answer = found[0] if isinstance(found, list) else found
+    return Answer(int(answer["result"]), str(answer.get("text", "")), answer.get("arguments") or {})

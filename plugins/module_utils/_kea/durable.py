@@ -1,0 +1,103 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: files that are complete at every moment, also after a power failure: write, fsync, rename, fsync.
+
+A rename survives a power failure only once the directory is synced, too. Every function raises OSError.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Optional, Tuple
+
+Owner = Tuple[int, int]
+"""User id and group id."""
+
+
+def replace(path: str, content: bytes, mode: int, owner: Optional[Owner] = None) -> None:
+    """Write the file at C(path) atomically: it has its old or its new content, and the new one on return.
+
+    It has its mode, whatever the umask, and its owner before it has its name; without C(owner) it is this user's.
+    If this fails, the old file stays and nothing else does.
+    """
+    candidate = temporary(path)
+    try:
+        write_new(candidate, content, mode, owner)
+        rename(candidate, path)
+    except OSError:
+        # A full disk must not stay full because of this file.
+        with contextlib.suppress(OSError):
+            os.unlink(candidate)
+        raise
+
+
+def temporary(path: str) -> str:
+    """Return the name for the new content of a file until it is renamed to C(path); the same each time.
+
+    It begins with a dot: Ansible and Kea's includes pass over such files. A killed run leaves it, the next removes it.
+    """
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{name}.tmp")
+
+
+def write_new(path: str, content: bytes, mode: int, owner: Optional[Owner] = None) -> None:
+    """Remove what has this name, and write a new file. Its content is on the disk on return, its name once synced."""
+    # A killed run left it; or a link was put there in the hope that root follows it.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    write(path, content, mode, owner)
+
+
+def write(path: str, content: bytes, mode: int, owner: Optional[Owner] = None) -> None:
+    """Write a new file. Its content is on the disk on return, its name once C(sync) was called for the directory.
+
+    Raises FileExistsError if there is one.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        if owner is not None:
+            os.fchown(descriptor, *owner)
+        # Explicitly: the umask of a hardened host must not keep a daemon from its files.
+        os.fchmod(descriptor, mode)
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def rename(source: str, target: str) -> None:
+    """Rename a file over another one in the same directory, and sync that directory."""
+    os.replace(source, target)
+    sync(os.path.dirname(target))
+
+
+def remove(path: str) -> None:
+    """Remove a file so that it stays away after a power failure; does nothing if there is none."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+        sync(os.path.dirname(path))
+
+
+def link(path: str, target: str) -> bool:
+    """Make C(path) a symbolic link to C(target), replacing what is there atomically. Return whether that changed it."""
+    if os.path.islink(path) and os.readlink(path) == target:
+        return False
+    candidate = temporary(path)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(candidate)
+    os.symlink(target, candidate)
+    rename(candidate, path)
+    return True
+
+
+def sync(directory: str) -> None:
+    """Make what was created, renamed and removed in a directory survive a power failure.
+
+    An empty name is the working directory.
+    """
+    descriptor = os.open(directory or ".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,17 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the directive by which a configuration of Kea includes another file: C(<?include "/path"?>)."""
+
+from __future__ import annotations
+
+import re
+from typing import List
+
+DIRECTIVE = re.compile(r'<\?\s*include\s*"([^"\n]+)"\s*\?>')
+"""The directive (dhcp4_lexer.ll); group 1 is the path. It may stand wherever a value may stand."""
+
+
+def included(text: str) -> List[str]:
+    """Return the paths that the text of a configuration includes, in order, those in comments and strings as well."""
+    return [found.group(1) for found in DIRECTIVE.finditer(text)]
