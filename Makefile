@@ -1,7 +1,9 @@
 # Everything here runs as root on a Debian machine with nothing prepared. Begin with `make demo` or `make test`.
 MODE ?= events
-SUITE ?= backports
 LAB := tests/lab/lab
+# From the oldest Kea to the newest. The unit tests use this machine's Kea, which is that of the first suite.
+SUITES := $(shell sed -n 's/^\([a-z]*\): {.*/\1/p' tests/lab/suites.yml)
+SUITE ?= $(lastword $(SUITES))
 # The Python environment is created on first use and cached under a key of its requirements.
 VENV = $(eval VENV := $$(shell $(LAB) setup))$(VENV)
 BIN = $(VENV)/bin
@@ -22,7 +24,7 @@ BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rer
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-demo: ## deploy to a fresh host and serve 300 BMCs; MODE=file|database|events, SUITE=bookworm|trixie|backports
+demo: ## deploy to a fresh host and serve 300 BMCs; MODE=file|database|events, SUITE=one of tests/lab/suites.yml
 	@$(RUN) PYTHONPATH=tests $(BIN)/python demo/demo.py --mode $(MODE) --suite $(SUITE)
 
 demo-clean: ## remove the hosts of the demo
@@ -55,7 +57,7 @@ unit:
 	@$(RUN) pytest -n 2 -m 'not slow' tests/unit
 
 postgres: ## the PostgreSQL modules with PostgreSQL 17 and the schemas of Kea 2.6 and 3.0; make check tests 15 and Kea 2.2
-	@for suite in trixie backports; do \
+	@for suite in $(filter-out $(firstword $(SUITES)),$(SUITES)); do \
 	    echo "== PostgreSQL and Kea's schema of $$suite"; \
 	    $(RUN) KEA_SUITE=$$suite pytest -n 2 -m 'postgres and not kea' tests/unit/plugins || exit 1; \
 	done
