@@ -111,7 +111,8 @@ class Database:
     def fetch(self, query: str, user: str = "postgres") -> list[tuple[Any, ...]]:
         with self.session(user) as cursor:
             cursor.execute(query)
-            return cursor.fetchall()
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
 
     def value(self, query: str) -> Any:
         return self.fetch(query)[0][0]

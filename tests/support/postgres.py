@@ -94,11 +94,11 @@ class Cluster:
             shutil.chown(self.directory, SUPERUSER)
         if self._primary:
             source = ("-h", self._primary.socket, "-p", str(self._primary.port), "-U", SUPERUSER)
-            options = ("--checkpoint=fast", "--write-recovery-conf", "--no-sync")
-            self.run(self.bin / "pg_basebackup", *source, "-D", self._data, *options)
+            copy = ("--checkpoint=fast", "--write-recovery-conf", "--no-sync")
+            self.run(self.bin / "pg_basebackup", *source, "-D", self._data, *copy)
         else:
-            options = ("-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-            self.run(self.bin / "initdb", "-D", self._data, "-U", SUPERUSER, *options)
+            new = ("-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+            self.run(self.bin / "initdb", "-D", self._data, "-U", SUPERUSER, *new)
             if self._hba:
                 (self._data / "pg_hba.conf").write_text(self._hba)
 
