@@ -19,7 +19,10 @@ OLDEST := sqlalchemy==1.4.46 alembic==1.8.1
 
 BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-monitor
 
-.PHONY: $(BENCHMARKS) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short sanity build integration molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
+LINT := lint-ruff lint-imports lint-ansible lint-changelog
+TYPES := types-monitor types-lfc types-modules types-tests
+
+.PHONY: $(BENCHMARKS) $(LINT) $(TYPES) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short sanity build integration molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -33,28 +36,56 @@ demo-clean: ## remove the hosts of the demo
 test: check postgres slow oldest oracle fuzz-short crash-short sanity molecule ## everything
 	@echo "All tests passed."
 
-check: lint types unit ## the quick part: lint, types, unit tests
+# Each part waits for something most of its time, so more of them run at once than there are cores.
+check: ## the quick part: lint, types, unit tests
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target unit lint types
+
+lint: $(LINT)
 
 .cache:
 	@mkdir -p .cache
 
-lint: | .cache
-	@echo "== lint"
+lint-ruff:
+	@echo "== ruff"
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check --quiet . || { echo "run: ruff format ."; exit 1; }
-	@$(RUN) PYTHONPATH=roles/kea_lease_monitor/files lint-imports --config .importlinter >.cache/imports.log || { cat .cache/imports.log; exit 1; }
+
+lint-imports: | .cache
+	@echo "== import contracts"
+	@$(RUN) PYTHONPATH=roles/kea_lease_monitor/files:plugins/module_utils lint-imports --config .importlinter >.cache/imports.log || { cat .cache/imports.log; exit 1; }
+
+lint-ansible:
+	@echo "== ansible-lint"
 	@$(RUN) ansible-lint --offline -q
+
+lint-changelog:
+	@echo "== changelog"
 	@$(RUN) antsibull-changelog lint
 
-types:
-	@echo "== types"
-	@cd roles/kea_lease_monitor/files && $(BIN)/mypy --config-file ../../../pyproject.toml --cache-dir ../../../.mypy_cache .
-	@cd roles/kea_lfc_timer/files && $(BIN)/mypy --config-file ../../../pyproject.toml --cache-dir ../../../.mypy_cache .
-	@$(BIN)/mypy plugins/module_utils
+# A cache for each, because they run at once.
+MYPY = $(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache/$@
+types: $(TYPES)
 
+types-monitor:
+	@echo "== types of the monitor"
+	@cd roles/kea_lease_monitor/files && MYPYPATH=$(CURDIR)/plugins/module_utils $(MYPY) .
+
+types-lfc:
+	@echo "== types of the LFC program"
+	@cd roles/kea_lfc_timer/files && MYPYPATH=$(CURDIR)/plugins/module_utils $(MYPY) .
+
+types-modules:
+	@echo "== types of the modules' code"
+	@$(MYPY) plugins/module_utils
+
+types-tests:
+	@echo "== types of the tests' support code"
+	@MYPYPATH=tests $(MYPY) tests/support
+
+# Twice as many processes as cores, because a test waits for its programs half of its time.
 unit:
 	@echo "== unit tests"
-	@$(RUN) pytest -n 2 -m 'not slow' tests/unit
+	@$(RUN) pytest -n 4 --dist worksteal -m 'not slow' tests/unit
 
 postgres: ## the PostgreSQL modules with PostgreSQL 17 and the schemas of Kea 2.6 and 3.0; make check tests 15 and Kea 2.2
 	@for suite in $(filter-out $(firstword $(SUITES)),$(SUITES)); do \
