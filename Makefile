@@ -80,7 +80,7 @@ types-modules:
 
 types-tests:
 	@echo "== types of the tests' support code"
-	@MYPYPATH=tests $(MYPY) tests/support
+	@MYPYPATH=tests:tests/hosts:tests/crash $(MYPY) tests/support tests/hosts/*.py tests/crash
 
 # Twice as many processes as cores, because a test waits for its programs half of its time.
 unit:

@@ -38,8 +38,9 @@ class Database:
         first.administer(f"CREATE DATABASE {DATABASE}")
         first.administer(f'CREATE ROLE "{ROLE}" LOGIN')
         first.load(KEA_SCHEMA, DATABASE)
-        login = {"login_unix_socket": first.socket, "login_user": "postgres", "login_db": DATABASE}
-        for name, more in (("kea_hosts_constraint", {}), ("kea_lease_notify", {"readers": [ROLE]})):
+        login: dict[str, Any] = {**first.login, "login_db": DATABASE}
+        options: dict[str, dict[str, Any]] = {"kea_hosts_constraint": {}, "kea_lease_notify": {"readers": [ROLE]}}
+        for name, more in options.items():
             result = run_module(name, **login, **more)
             assert not result["failed"], result
         self.rows(

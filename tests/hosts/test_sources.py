@@ -15,9 +15,8 @@ from contextlib import contextmanager
 from typing import Any, Iterator
 
 import pytest
-from changing import Site
+from changing import TRIGGERS, Site
 from host import DISCOVERY, Host, Kea, wait
-from test_rollback import TRIGGERS
 
 CONFIG6 = "/etc/kea/kea-dhcp6.conf"
 LEASES6 = "/var/lib/kea/kea-leases6.csv"
@@ -48,7 +47,7 @@ def serving6(host: Host, lease_database: dict[str, Any], number: int) -> Iterato
     subnet = {"id": number, "subnet": f"2001:db8:{number}::/64", "interface": "eth0", "pools": [pool]}
     settings = {"interfaces-config": {"interfaces": ["eth0"]}, "lease-database": lease_database, "subnet6": [subnet]}
     host.run("sh", "-ec", f"cat >{CONFIG6}; systemctl restart kea-dhcp6-server", stdin=json.dumps({"Dhcp6": settings}))
-    wait("the DHCPv6 server", lambda: host.run("ss", "-Hlun", "sport = :547"))
+    wait(lambda: host.run("ss", "-Hlun", "sport = :547"), "the DHCPv6 server")
     yield
     host.run("systemctl", "stop", "kea-dhcp6-server")
 
@@ -72,8 +71,8 @@ def reserved6(host: Host) -> dict[str, str]:
 
 
 def await_followers6(host: Host, leases: dict[str, str]) -> None:
-    wait("each DHCPv6 reservation", lambda: leases.items() <= reserved6(host).items())
-    wait("each discovery file", lambda: set(leases.values()) <= host.discovered())
+    wait(lambda: leases.items() <= reserved6(host).items(), "each DHCPv6 reservation")
+    wait(lambda: set(leases.values()) <= host.discovered(), "each discovery file")
 
 
 def test_dhcpv6_by_events(site: Site) -> None:
@@ -101,7 +100,7 @@ def test_reservations_of_release_1_are_taken_over(site: Site) -> None:
     site.sql(f"UPDATE hosts SET user_context = NULL WHERE host_id IN (SELECT host_id {theirs})")
     site.run("kea-lease-monitor", "replay", "all", "--adopt")
     marked = f"SELECT user_context::json -> 'kea-lease-monitor' ->> 'ip-address' {theirs}"
-    wait("all of them", lambda: set(site.sql(marked)) == {answer["address"] for answer in answers})
+    wait(lambda: set(site.sql(marked)) == {answer["address"] for answer in answers}, "all of them")
 
 
 def test_polling_where_there_is_no_trigger(site: Site) -> None:

@@ -9,25 +9,19 @@ the network, with the constraint, the trigger, leases, reservations and unread e
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
 from typing import Any
 
 import pytest
-from host import LAB, ROOT, Host, Kea, run, wait
+from host import Host, Kea, wait
+from support.paths import LAB
+from support.playbook import Played
+from support.programs import run
+from support.suites import SUITES
 
+OLD, MIDDLE, NEW = SUITES["bookworm"], SUITES["trixie"], SUITES["backports"]
 CLIENTS = 10
 FIRST = "4000"  # number of the first client, who asks again after each upgrade
-PACKAGES = """
-export DEBIAN_FRONTEND=noninteractive
-cd /etc/apt
-awk '/ trixie main/ {print $1, $2, "trixie-backports main"}' sources.list >sources.list.d/backports.list
-apt-get update --quiet=2
-apt-get install --quiet=2 --yes --no-install-recommends --target-release trixie-backports \
-    --option Dpkg::Options::=--force-confold kea-dhcp4-server kea-dhcp6-server kea-admin
-"""
 LEASE6 = """
 INSERT INTO lease6
     (address, duid, valid_lifetime, expire, subnet_id, pref_lifetime, lease_type, iaid, prefix_len, state)
@@ -58,15 +52,9 @@ class Server(Host):
     def sql(self, statements: str, user: str = "postgres") -> list[str]:
         return self.database.sql(statements, user)
 
-    def deploy(self, **variables: Any) -> tuple[int, str]:
-        """The exit code of the play for this host alone, and what it printed, in one line."""
-        command = [
-            "ansible-playbook", "playbooks/kea_deploy.yml", "-i", "molecule/shared/inventory", "-i", self.inventory,
-            "--limit", self.name, "--extra-vars", json.dumps(variables),
-        ]  # fmt: skip
-        environment = {**os.environ, **self.environment}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        return done.returncode, " ".join((done.stdout + done.stderr).split())
+    def deploy(self, **variables: Any) -> Played:
+        """Deploy to this host alone."""
+        return self.play("kea_deploy", "--limit", self.name, **variables)
 
     def schema(self) -> str:
         return self.sql("SELECT version || '.' || minor FROM schema_version")[0]
@@ -97,28 +85,29 @@ def clients(server: Server) -> dict[str, str]:
 def refuse(server: Server, message: str, **variables: Any) -> None:
     """The play fails with these words, and nothing changed in the database."""
     before = server.sql(DATA + OBJECTS), server.schema(), server.dumps()
-    code, said = server.deploy(**variables)
-    assert code != 0
-    assert re.search(message, said), said[-2000:]
+    played = server.deploy(**variables)
+    assert played.code != 0
+    assert re.search(message, played.words), played.words[-2000:]
     assert (server.sql(DATA + OBJECTS), server.schema(), server.dumps()) == before
 
 
 def upgrade(server: Server, schema: str) -> None:
     """By the play; everything that was there before still is, each event row too."""
     before, former, dumps = set(server.sql(DATA)), server.schema(), server.dumps()
-    code, said = server.deploy(kea_schema_upgrade=True)
-    assert code == 0, said[-2000:]
+    played = server.deploy(kea_schema_upgrade=True)
+    assert played.code == 0, played.words[-2000:]
     assert server.schema() == schema
     assert before - set(server.sql(DATA)) == set()
     assert server.dumps() == [*dumps, former]
 
 
 def test_a_database_is_refused_that_an_older_kea_made(old: Server, new: Server) -> None:
-    code, said = old.deploy()
-    assert code == 0, said[-2000:]
-    assert old.schema() == "13.0"
+    played = old.deploy()
+    assert played.code == 0, played.words[-2000:]
+    assert old.schema() == OLD.schema
     clients(old)
-    refuse(new, r"the schema is 13\.0, but Kea 2\.6\.\d needs 22\.2;.* With kea_schema_upgrade: true")
+    needs = rf"Kea {MIDDLE.kea}\.\d needs {MIDDLE.schema}"
+    refuse(new, f"the schema is {OLD.schema}, but {needs};.* With kea_schema_upgrade: true")
 
 
 def test_it_is_not_upgraded_under_a_kea_that_serves_elsewhere(old: Server, new: Server) -> None:
@@ -140,7 +129,7 @@ def test_from_kea_2_2_to_2_6_everything_stays(old: Server, new: Server) -> None:
     waiting = [line for line in old.sql(DATA) if line.startswith("event")]
     assert len(waiting) > CLIENTS
     assert "2001:db8::1" in waiting[-1]
-    upgrade(new, "22.2")
+    upgrade(new, MIDDLE.schema)
     assert new.sql(OBJECTS) == objects
     assert clients(new) == before
     new.await_followers(unread + Kea(new).serve(1))
@@ -148,19 +137,19 @@ def test_from_kea_2_2_to_2_6_everything_stays(old: Server, new: Server) -> None:
 
 def test_from_kea_2_6_to_3_0_what_is_missing_is_made_again(new: Server) -> None:
     before, objects = clients(new), new.sql(OBJECTS)
-    new.run("sh", "-ec", PACKAGES)
+    new.script("install_backports.sh", NEW.debian, NEW.package_release, check=True)
     refusals = ("systemctl", "show", "-P", "NRestarts", "kea-dhcp4-server")
-    wait("Kea 3.0 to refuse the older schema time and again", lambda: int(new.run(*refusals)) > 1)
+    wait(lambda: int(new.run(*refusals)) > 1, "Kea 3.0 to refuse the older schema time and again")
     new.sql(
         "ALTER TABLE hosts DROP CONSTRAINT hosts_dhcp_identifier_subnet_unique; "
         "ALTER TABLE lease4 DISABLE TRIGGER kea_lease_notify_trigger"
     )
-    upgrade(new, "29.0")
+    upgrade(new, NEW.schema)
     assert new.sql(OBJECTS) == objects
     assert clients(new) == before
     new.await_followers(Kea(new).serve(1))
-    code, said = new.deploy(kea_schema_upgrade=True)
-    assert (code, re.findall(r"changed=(\d+)", said)) == (0, ["0"]), said[-2000:]
+    played = new.deploy(kea_schema_upgrade=True)
+    assert (played.code, played.changed) == (0, [0]), played.words[-2000:]
 
 
 def test_all_of_it_can_be_taken_away_again(old: Server) -> None:
