@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from host import Host, wait
+from states import CONFIG
 from support.paths import LAB, ROOT
 from support.programs import run
 
 CLIENTS = 20
 FIRST = "5000"
 RELAY = "10.77.0.253"
-TRIGGERS = "SELECT tgname FROM pg_trigger WHERE tgname ^@ 'kea_lease_notify'"
-CONFIG = "/etc/kea/kea-dhcp4.conf"
 
 
 def another_release(directory: Path, version: str) -> Path:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The PostgreSQL server with the leases is lost while clients ask, and its streaming standby takes its place.
 
-Each test goes on where the one before it ended: who was the standby is the primary then.
+Each test ends with a primary and a standby again, in exchanged roles.
 """
 
 from __future__ import annotations

@@ -3,16 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A host that never had Kea: all that a deployment brought goes again, and what it served stays until it is named.
 
-Each test goes on where the one before it ended.
+Each test brings the host into the state that it begins with.
 """
 
 from __future__ import annotations
 
 import pytest
 from changing import Site
+from states import BEFORE_DEPLOY, EVENTS, deployed
 
-EVENTS = {"kea_enable_database": True, "kea_db_enable_notify": True}
-BACK = {"kea_rollback_to": "before_deploy"}
 LEASES = "/var/lib/kea/kea-leases4.csv"
 pytestmark = pytest.mark.timeout(1800)
 """Packages come and go."""
@@ -38,41 +37,60 @@ def found(site: Fresh) -> list[str]:
     return site.look()
 
 
+@pytest.fixture
+def leases_left(site: Fresh, found: list[str]) -> None:
+    """A deployment in file mode was rolled back, which leaves the leases."""
+    if deployed(site) or not site.has(LEASES):
+        site.succeed("kea_deploy")
+        site.serves()
+        site.succeed("kea_rollback", **BEFORE_DEPLOY)
+
+
+@pytest.fixture
+def events(site: Fresh, found: list[str]) -> None:
+    """A deployment in events mode serves its clients."""
+    if not deployed(site):
+        site.succeed("kea_deploy", **EVENTS)
+    site.serves()
+
+
 def test_a_deployment_that_is_refused_behind_the_packages_is_undone(site: Fresh, found: list[str]) -> None:
-    site.fail("kea_rollback", "nothing was ever deployed here", **BACK)
+    site.fail("kea_rollback", "nothing was ever deployed here", **BEFORE_DEPLOY)
     site.fail("kea_deploy", "Kea refuses the configuration", kea_dhcp4_settings={"valid-lifetime": "for ever"})
     assert "installed kea-dhcp4-server" in site.look()
-    assert site.succeed("kea_rollback", **BACK) > 0
+    assert site.succeed("kea_rollback", **BEFORE_DEPLOY) > 0
     assert site.look() == found
-    assert site.succeed("kea_rollback", **BACK) == 0
+    assert site.succeed("kea_rollback", **BEFORE_DEPLOY) == 0
 
 
 def test_files_go_and_leases_and_reservations_stay(site: Fresh, found: list[str]) -> None:
     site.succeed("kea_deploy")
     site.serves()
     assert site.succeed("kea_deploy") == 0
-    plan = site.plan(**BACK)
+    plan = site.plan(**BEFORE_DEPLOY)
     assert "package kea-dhcp4-server: is removed" in plan
     assert f"leases {LEASES}: stays, because nobody asked for leases to go" in plan
-    assert site.succeed("kea_rollback", **BACK) > 0
+    assert site.succeed("kea_rollback", **BEFORE_DEPLOY) > 0
     assert (site.look(), site.ours()) == (found, "")
     assert site.has(LEASES, "/etc/kea/reservations.d") == ["/etc/kea/reservations.d", LEASES]
-    assert site.succeed("kea_rollback", **BACK) == 0
+    assert site.succeed("kea_rollback", **BEFORE_DEPLOY) == 0
 
 
+@pytest.mark.usefixtures("leases_left")
 def test_a_later_deployment_finds_the_leases_that_stayed(site: Fresh) -> None:
     site.succeed("kea_deploy", **EVENTS)
     site.serves()
 
 
+@pytest.mark.usefixtures("events")
 def test_the_database_keeps_its_server_until_it_is_named(site: Fresh, found: list[str]) -> None:
-    assert site.succeed("kea_rollback", **EVENTS, **BACK) > 0
+    assert site.succeed("kea_rollback", **EVENTS, **BEFORE_DEPLOY) > 0
     left = set(site.look()) - set(found)
     assert "installed postgresql" in left
     assert [one for one in left if "kea" in one] == []
     assert int(site.sql("SELECT count(*) FROM hosts")[0]) >= len(site.known)
     purge = {"kea_rollback_purge": ["database", "leases", "reservations"]}
-    assert site.succeed("kea_rollback", **EVENTS, **BACK, **purge) > 0
+    assert site.succeed("kea_rollback", **EVENTS, **BEFORE_DEPLOY, **purge) > 0
     assert "installed postgresql" not in site.look()
     site.script("remove_postgresql.sh", check=True)
     # Besides sudo, what other packages suggest, such as perl, by apt's own rule.
@@ -82,4 +100,4 @@ def test_the_database_keeps_its_server_until_it_is_named(site: Fresh, found: lis
     assert [one for one in left if any(word in one for word in ("kea", "postgres", "python3", "libpq", "acl"))] == []
     assert site.ours() == ""
     assert site.has(f"{LEASES}*", "/etc/kea/reservations.d") == []
-    assert site.succeed("kea_rollback", **EVENTS, **BACK, **purge) == 0
+    assert site.succeed("kea_rollback", **EVENTS, **BEFORE_DEPLOY, **purge) == 0

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 from host import Host, Kea
+from states import EVENTS, require_deployed, require_events_mode
 from support.paths import LAB
 from support.playbook import Played
 
-MODES: dict[str, dict[str, Any]] = {"file": {}, "events": {"kea_enable_database": True, "kea_db_enable_notify": True}}
+MODES: dict[str, dict[str, Any]] = {"file": {}, "events": EVENTS}
 CLIENTS = ("--first", "9000", "--count", "10", "--retry-after", "20")
 MOST = 80
 pytestmark = pytest.mark.timeout(1800)
@@ -79,6 +80,9 @@ def test_a_deployment_that_is_killed_behind_each_change_converges(site: Killed, 
 
 @pytest.mark.parametrize("target", ["polling", "before_deploy"])
 def test_a_way_back_that_is_killed_behind_each_change_converges(site: Killed, target: str) -> None:
+    if target == "polling":
+        require_events_mode(site)
+    require_deployed(site)
     before, kea = site.serves(), Kea(site)
     tasks = site.kill_until_done("kea_rollback", **MODES["events"], kea_rollback_to=target)
     assert len(tasks) > 2

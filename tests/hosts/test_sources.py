@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Leases of real clients, wherever the monitor reads them: DHCPv6 by events and in a file, polling, a former release.
 
-Each test goes on where the one before it ended.
+Each test begins in events mode.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from typing import Any, Iterator
 
 import pytest
-from changing import TRIGGERS, Site
+from changing import Site
 from host import DISCOVERY, Host, Kea, wait
+from states import TRIGGERS, require_events_mode
 
 CONFIG6 = "/etc/kea/kea-dhcp6.conf"
 LEASES6 = "/var/lib/kea/kea-leases6.csv"
@@ -73,6 +74,11 @@ def reserved6(host: Host) -> dict[str, str]:
 def await_followers6(host: Host, leases: dict[str, str]) -> None:
     wait(lambda: leases.items() <= reserved6(host).items(), "each DHCPv6 reservation")
     wait(lambda: set(leases.values()) <= host.discovered(), "each discovery file")
+
+
+@pytest.fixture(autouse=True)
+def by_events(site: Site) -> None:
+    require_events_mode(site)
 
 
 def test_dhcpv6_by_events(site: Site) -> None:

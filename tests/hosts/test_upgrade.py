@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kea goes from 2.2 to 2.6 and 3.0 with one PostgreSQL 15: each test goes on where the one before it ended.
+"""Kea goes from 2.2 to 2.6 and 3.0 with one PostgreSQL 15.
 
 The second step is a real upgrade of the packages of a deployed host. In each, a real kea-admin upgrades the schema over
 the network, with the constraint, the trigger, leases, reservations and unread events in place.
@@ -13,6 +13,7 @@ import re
 from typing import Any
 
 import pytest
+import states
 from host import Host, Kea, wait
 from support.paths import LAB
 from support.playbook import Played
@@ -101,15 +102,45 @@ def upgrade(server: Server, schema: str) -> None:
     assert server.dumps() == [*dumps, former]
 
 
+@pytest.fixture
+def deployed_old(old: Server) -> None:
+    """The oldest Kea is deployed and serves, unless its database was upgraded for a newer one."""
+    if not states.deployed(old):
+        played = old.deploy()
+        assert played.code == 0, played.words[-2000:]
+    if old.schema() == OLD.schema:
+        clients(old)
+
+
+def make_room(old: Server) -> None:
+    """Stop what uses the database with the old schema."""
+    old.run("systemctl", "stop", "kea-lease-monitor", "kea-dhcp4-server")
+
+
+@pytest.fixture
+def middle(deployed_old: None, old: Server, new: Server) -> None:
+    """The schema is at least that of the Kea between the two others."""
+    if old.schema() == OLD.schema:
+        make_room(old)
+        upgrade(new, MIDDLE.schema)
+
+
+@pytest.fixture
+def newest(middle: None, new: Server) -> None:
+    """The schema is that of the newest Kea."""
+    if new.schema() != NEW.schema:
+        new.script("install_backports.sh", NEW.debian, NEW.package_release, check=True)
+        upgrade(new, NEW.schema)
+
+
+@pytest.mark.usefixtures("deployed_old")
 def test_a_database_is_refused_that_an_older_kea_made(old: Server, new: Server) -> None:
-    played = old.deploy()
-    assert played.code == 0, played.words[-2000:]
     assert old.schema() == OLD.schema
-    clients(old)
     needs = rf"Kea {MIDDLE.kea}\.\d needs {MIDDLE.schema}"
     refuse(new, f"the schema is {OLD.schema}, but {needs};.* With kea_schema_upgrade: true")
 
 
+@pytest.mark.usefixtures("deployed_old")
 def test_it_is_not_upgraded_under_a_kea_that_serves_elsewhere(old: Server, new: Server) -> None:
     kea = Kea(old)
     refuse(new, rf"has other sessions with the database, from {re.escape(old.address)}", kea_schema_upgrade=True)
@@ -118,6 +149,7 @@ def test_it_is_not_upgraded_under_a_kea_that_serves_elsewhere(old: Server, new: 
     assert kea.complaints() == []
 
 
+@pytest.mark.usefixtures("deployed_old")
 def test_from_kea_2_2_to_2_6_everything_stays(old: Server, new: Server) -> None:
     old.run("systemctl", "stop", "kea-lease-monitor")
     unread = Kea(old).serve(CLIENTS)
@@ -135,6 +167,7 @@ def test_from_kea_2_2_to_2_6_everything_stays(old: Server, new: Server) -> None:
     new.await_followers(unread + Kea(new).serve(1))
 
 
+@pytest.mark.usefixtures("middle")
 def test_from_kea_2_6_to_3_0_what_is_missing_is_made_again(new: Server) -> None:
     before, objects = clients(new), new.sql(OBJECTS)
     new.script("install_backports.sh", NEW.debian, NEW.package_release, check=True)
@@ -152,6 +185,7 @@ def test_from_kea_2_6_to_3_0_what_is_missing_is_made_again(new: Server) -> None:
     assert (played.code, played.changed) == (0, [0]), played.words[-2000:]
 
 
+@pytest.mark.usefixtures("newest")
 def test_all_of_it_can_be_taken_away_again(old: Server) -> None:
     old.database.module("kea_hosts_constraint", state="absent")
     old.database.module("kea_lease_notify", state="absent", force=True)
