@@ -72,7 +72,7 @@ class Database:
                 return cursor.fetchall() if cursor.description else []
 
     def restart(self) -> None:
-        """As after a power failure: nobody was asked."""
+        """Restart the primary at once, as after a power failure."""
         self.primary.stop()
         self.primary.start()
 
@@ -81,7 +81,7 @@ class Database:
         return len(self.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"))
 
     def promote(self) -> None:
-        """The primary is gone for good; the standby becomes it, and waits for nobody."""
+        """Stop the primary for good and promote the standby, which then commits without one."""
         gone = self.primary
         gone.stop()
         self.servers.reverse()
@@ -167,7 +167,7 @@ class Clients:
 
 
 class Disk:
-    """A small one that somebody else fills up."""
+    """A small disk that the test fills up."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = _directory(directory)
@@ -202,7 +202,7 @@ class LeaseFile:
             self._seen = inode
 
     def leases(self) -> list[tuple[str, str]]:
-        """Of .2, .1 and the current one in this order; nobody cleans up by now."""
+        """Return the leases of .2, .1 and the current file in this order; no LFC runs by now."""
         rows: dict[str, str] = {}
         for suffix in (".2", ".1", ""):
             with contextlib.suppress(FileNotFoundError):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host that plays change, while its clients of before keep their addresses and others renew, 50 times a second."""
+"""A host that playbooks change, while earlier clients keep their addresses and others renew, 50 times a second."""
 
 from __future__ import annotations
 

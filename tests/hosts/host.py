@@ -29,7 +29,7 @@ DISCOVERY = "/var/lib/kea/discovery"
 TIMEOUT = 300.0
 """Seconds for a command on a host."""
 PATIENCE = 60.0
-"""Seconds to wait for the monitor; it looks each 5 s for what nobody told it, and three hosts share a machine."""
+"""Seconds to wait for the monitor. Without a notification it looks every 5 s, and three hosts share a machine."""
 
 _clients = itertools.count(int(time.time() * 100) % 2**31, 200)
 """First numbers of BMCs that no other test plays, nor an earlier run on the same host."""
@@ -91,7 +91,7 @@ class Host:
 
     @contextmanager
     def session(self, statements: str) -> Iterator[None]:
-        """Of somebody else, which stays as the statements left it; the last of them must print something."""
+        """Hold a session open after these statements. The last of them must print something."""
         psql = ("runuser", "-u", "postgres", "--", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "kea")
         command = self._on(self.name, psql)
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -197,7 +197,7 @@ class Kea:
         return [json.loads(line) for line in lines.splitlines()]
 
     def serve(self, count: int, *options: str) -> list[dict[str, Any]]:
-        """The same, and all of them once more: Kea answers every packet at once, stores each lease and keeps it."""
+        """Ask twice: Kea must answer every packet at once, store each lease, and give the same address again."""
         first = next(_clients)
         answers = self._served(first, count, options)
         again = self._served(first, count, options)

@@ -54,7 +54,7 @@ def events(site: Fresh, found: list[str]) -> None:
     site.serves()
 
 
-def test_a_deployment_that_is_refused_behind_the_packages_is_undone(site: Fresh, found: list[str]) -> None:
+def test_a_deployment_that_is_refused_after_the_packages_is_undone(site: Fresh, found: list[str]) -> None:
     site.fail("kea_rollback", "nothing was ever deployed here", **BEFORE_DEPLOY)
     site.fail("kea_deploy", "Kea refuses the configuration", kea_dhcp4_settings={"valid-lifetime": "for ever"})
     assert "installed kea-dhcp4-server" in site.look()

@@ -88,7 +88,7 @@ def fill_queue(host: Host) -> None:
     small = int(host.sql("SHOW server_version_num")[0]) >= 170000
     batch = 100 if small else 10_000
     flood = f"SELECT count(pg_notify('flood', repeat('x', 7900) || n)) FROM generate_series(1, {batch}) AS g (n);\n"
-    # Asking for the usage gives free what nobody needs any more.
+    # Reading the usage frees what no listener needs any more.
     script = "SELECT pg_notification_queue_usage();\n" + flood * (1 if small else 110)
     psql = ("runuser", "-u", "postgres", "--", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "postgres")
     refused = host.run("sh", "-c", f"{' '.join(psql)} 2>&1 || true", stdin=script)
@@ -162,7 +162,7 @@ def test_postgresql_is_restarted(host: Host) -> None:
     assert len(answers) == 100
     assert [answer for answer in answers if not answer["address"]] == []
     assert {answer["hwaddr"] for answer in answers if answer["refused"]} <= kea.lost_for(answers)
-    assert max(answer["tries"] for answer in answers) > 1, "nobody asked meanwhile"
+    assert max(answer["tries"] for answer in answers) > 1, "no client asked in the meantime"
     assert kea.stored(answers) == 100
     assert kea.process() == kea.began
     host.await_followers(answers)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A play that is killed behind each task that changes something, one after the other, is run again and converges.
+"""A play that is killed after each changing task in turn is run again and converges.
 
-Each run goes as far as the first change behind which none before it was killed, so that every change is the last one of
-some run. What a run has to begin anew, such as a candidate of a configuration, is no end of it again.
+Each run is killed after the first change that ended no earlier run, so each change is the last of some run. What a
+later run has to repeat, such as writing a candidate of a configuration, does not end a run again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Killed(Host):
         return self.play(name, environment=killer, **variables)
 
     def kill_until_done(self, name: str, **variables: Any) -> list[str]:
-        """The tasks behind which it was killed, each as its file and line."""
+        """Run a playbook until it completes. Return the tasks after which it was killed, each as its file and line."""
         tasks: list[str] = []
         for _time in range(MOST):
             played = self.play_killed(name, tasks, **variables)
@@ -43,13 +43,13 @@ class Killed(Host):
             [killed] = re.findall(r"(killed after (\S+) .*)", played.output)
             print(killed[0], flush=True)
             tasks.append(killed[1])
-        raise AssertionError(f"it does not come to its end: {tasks}")
+        raise AssertionError(f"it does not complete: {tasks}")
 
     def monitor(self) -> str:
         return self.run("systemctl", "show", "-P", "MainPID", "kea-lease-monitor").strip()
 
     def left_over(self) -> str:
-        """What is neither of before nor of behind a change, but was made for one."""
+        """Return temporary files of a change that are still there."""
         return self.run("find", "/etc", "/opt", "/var/lib/kea", "/var/lib/baremetal-kea", "/var/lib/kea-lease-monitor",
                         "-name", "*.candidate.conf", "-o", "-name", "*.new", "-o", "-name", ".new-*",
                         check=False)  # fmt: skip
@@ -67,7 +67,7 @@ def site(request: pytest.FixtureRequest) -> Killed:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_deployment_that_is_killed_behind_each_change_converges(site: Killed, mode: str) -> None:
+def test_a_deployment_that_is_killed_after_each_change_converges(site: Killed, mode: str) -> None:
     tasks = site.kill_until_done("kea_deploy", **MODES[mode])
     assert len(tasks) > 5
     kea, monitor = Kea(site), site.monitor()
@@ -79,7 +79,7 @@ def test_a_deployment_that_is_killed_behind_each_change_converges(site: Killed, 
 
 
 @pytest.mark.parametrize("target", ["polling", "before_deploy"])
-def test_a_way_back_that_is_killed_behind_each_change_converges(site: Killed, target: str) -> None:
+def test_a_roll_back_that_is_killed_after_each_change_converges(site: Killed, target: str) -> None:
     if target == "polling":
         require_events_mode(site)
     require_deployed(site)

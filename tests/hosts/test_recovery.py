@@ -70,7 +70,7 @@ class Server:
         return len(re.findall("(LEASE|LB)_DB_RECONNECT_FAILED", log))
 
     def heard(self) -> Heard:
-        """By a client that nobody knows, and by one that renews."""
+        """Return what a new client and a renewing client hear."""
         renewed = self._ask(self.number, "--renew", self.address)
         assert renewed["address"] in (None, self.address)
         return Heard(*(_word(answer) for answer in (self._ask(next(_numbers)), renewed)))

@@ -30,7 +30,7 @@ FOUND = """\
 } }
 """
 LATER_SCHEMA = """
-'''A table that the release of before does not know.'''
+'''A table that the previous release does not know.'''
 import sqlalchemy as sa
 from alembic import op
 revision, down_revision = "0003", "0002"
@@ -244,7 +244,7 @@ def test_options_with_which_postgresql_does_not_start_are_taken_back(site: Site)
     site.serves()
 
 
-def test_the_release_of_before_comes_back_with_its_configuration(site: Site, tmp_path: Path) -> None:
+def test_the_previous_release_returns_with_its_configuration(site: Site, tmp_path: Path) -> None:
     site.succeed("kea_deploy", **EVENTS)
     site.fail("kea_rollback", "no earlier release", **EVENTS, kea_rollback_to="previous_release")
     config = "/etc/kea-lease-monitor/config.yml"

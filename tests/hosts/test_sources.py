@@ -43,7 +43,7 @@ def site(request: pytest.FixtureRequest) -> Site:
 @contextmanager
 def serving6(host: Host, lease_database: dict[str, Any], number: int) -> Iterator[None]:
     """With Kea's DHCPv6 server, which keeps its leases there. It knows no reservations, so each has a subnet of its
-    own: whoever is offered an address of somebody else would be a conflict."""
+    own: a client that is offered the address of another client would be a conflict."""
     pool = {"pool": f"2001:db8:{number}::/80"}
     subnet = {"id": number, "subnet": f"2001:db8:{number}::/64", "interface": "eth0", "pools": [pool]}
     settings = {"interfaces-config": {"interfaces": ["eth0"]}, "lease-database": lease_database, "subnet6": [subnet]}

@@ -82,7 +82,7 @@ def verify(host: Host, report: Path, **variables: Any) -> Verified:
 
 @pytest.fixture(scope="module")
 def well(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[str]]:
-    """The names of all that is well before and, when all was broken and mended, behind the tests."""
+    """Names of all subjects. Each must be well before the tests and after them, when all was broken and repaired."""
     report = tmp_path_factory.mktemp("well") / "report.json"
     code, said, before = verify(host, report)
     assert (code, set(before.values())) == (0, {"ok"}), said

@@ -167,7 +167,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_half_a_row_in_a_copy_that_a_killed_kea_lfc_left(kea: Server) -> None:
-    """kea-lfc would write on behind it, and so spoil a lease."""
+    """kea-lfc would write on after it, and so spoil a lease."""
     kea.add([1, 2])
     Path(kea.files.output).write_text(f"{COLUMNS}\n{row(7)[:20]}")
     assert kea.clean("rotate") == DONE
@@ -296,7 +296,7 @@ def test_a_renamed_file_that_is_still_written_to_is_not_given_to_kea_lfc(kea: Se
         assert kea.clean("rotate") == FAILED
         assert "is still written to after Kea's reload: restart Kea" in message(kea)
         assert kea.leftovers() == [".1"]
-        assert kea.clean("rotate") == FAILED, "nor in the next run, which has Kea reload once more"
+        assert kea.clean("rotate") == FAILED, "nor in the next run, in which Kea reloads again"
         assert f"{kea.files.rotated} is written to: restart Kea" in message(kea)
     assert kea.clean("rotate") == DONE
     assert kea.state()["outcome"] == "finished"
