@@ -53,6 +53,9 @@ lint-ruff:
 lint-imports: | .cache
 	@echo "== import contracts"
 	@$(RUN) PYTHONPATH=roles/kea_lease_monitor/files:plugins/module_utils lint-imports --config .importlinter >.cache/imports.log || { cat .cache/imports.log; exit 1; }
+	@$(RUN) PYTHONPATH=roles/kea_lfc_timer/files lint-imports --config .importlinter-lfc >.cache/imports.log || { cat .cache/imports.log; exit 1; }
+	@$(BIN)/python tests/packages.py plugins/module_utils .cache/packages
+	@$(RUN) PYTHONPATH=.cache/packages lint-imports --config .importlinter-plugins >.cache/imports.log || { cat .cache/imports.log; exit 1; }
 
 lint-ansible:
 	@echo "== ansible-lint"
@@ -81,7 +84,7 @@ types-lfc:
 
 types-modules:
 	@echo "== types of the modules' code"
-	@$(MYPY) plugins/module_utils
+	@cd .collections && $(MYPY) ansible_collections/baremetal/kea/plugins
 
 types-tests:
 	@echo "== types of the tests' support code"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packs the clean-up program's files on the controller, as the monitor's are."""
+"""Packs the files of the LFC program on the controller, as it is done for the monitor."""
 
 from __future__ import annotations
 

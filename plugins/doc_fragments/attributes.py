@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Attributes that the collection's modules share; each module fills in C(support) and C(details)."""
+"""Attributes that the collection's modules share; each module adds ``support`` and ``details``."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ class ModuleDocFragment:
 options:
   path:
     description:
-      - The configuration file. A link is followed. If it does not exist, it is made, owned by O(kea_user) with mode
-        C(0640); otherwise it keeps owner, group and mode.
+      - The configuration file. A link is followed. A missing file is created with owner O(kea_user) and mode C(0640);
+        an existing one keeps owner, group and mode.
     type: path
     default: /etc/kea/kea-dhcp4.conf
   kea_user:

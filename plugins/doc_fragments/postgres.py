@@ -1,13 +1,13 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of the modules that talk to PostgreSQL: the connection, and how long to wait for a lock."""
+"""Options of the modules for PostgreSQL: the connection, and how long to wait for a lock."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    # The connection: named as in community.postgresql, so that module_defaults and habits carry over.
+    # The connection. The names are those of community.postgresql, so that module_defaults work for both.
     DOCUMENTATION = r"""
 options:
   login_user:
@@ -21,7 +21,7 @@ options:
   login_host:
     description:
       - Host name or address of the server. Empty for the local Unix socket.
-      - Several of them with commas between are a primary and its standbys; the one that may be written to is used.
+      - Several names separated by commas are a primary and its standbys; the one that accepts changes is used.
     type: str
     default: ''
   login_unix_socket:
@@ -37,7 +37,7 @@ options:
     type: str
     default: kea
   ssl_mode:
-    description: How much TLS to insist on, as libpq's C(sslmode).
+    description: How much TLS to require, as libpq's C(sslmode).
     type: str
     choices: [allow, disable, prefer, require, verify-ca, verify-full]
     default: prefer
@@ -52,7 +52,7 @@ options:
     type: path
 """
 
-    # What the modules need that open a session of their own.
+    # For the modules that open a session of their own.
     SESSION = r"""
 options:
   connect_params:
@@ -74,14 +74,14 @@ notes:
 options:
   lock_timeout:
     description:
-      - Milliseconds that one attempt may wait for a lock. Statements of Kea queue up behind a waiting change of the
-        table, so this is also the longest time that one of them waits.
+      - Milliseconds that one attempt may wait for a lock. While a change of the table waits, Kea's statements wait for
+        that change, so this is also the longest time that one of them waits.
     type: int
     default: 250
   lock_retries:
     description:
-      - How many more attempts follow when a lock could not be had, be it to change or only to read, as in check mode.
-        Between two attempts Kea's statements run.
+      - How many attempts follow the first one if a lock was not granted, for changes as well as for reading.
+        Kea's statements run between two attempts.
     type: int
     default: 20
 """

@@ -3,8 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE: the root of all errors that end a module; a module catches this one class.
 
-KeaError
-    one class for each subject, beside the code that raises it
+KeaError                  everything that a module reports to a person
+    PostgresError         _postgres: adds the SQLSTATE, the statement and the next step for that SQLSTATE
+    UnreachableError      _schema: no session with the database; check mode predicts a change then
+    KeaJsonError          _config: a configuration that is no valid document, or a part of it that is not in this file
+    KeaVersionError       _config: a version of Kea that is unknown or too old; kea_info only warns
+    ManifestError         _manifest: a manifest that cannot be read or written
+    ProbeError            _verify: a station that the probe did not reach; its traces are removed all the same
+
+A class exists only where a caller distinguishes it. All other code raises KeaError itself.
 """
 
 from __future__ import annotations

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kea_certificates
-short_description: Put a trust anchor, a certificate and its key where Kea and its database can use them
+short_description: Install a trust anchor, a certificate and its key for Kea or its database
 description:
-  - Checks them before anything is changed. Refused are a certificate that has expired, that does not belong to its key
-    or whose chain is not complete, a key with a passphrase, and a file of a key that every user of the host can reach.
-  - Each set goes into a directory of its own below O(directory), named after its content. So a configuration that is
-    put back still finds the set that it names.
+  - Checks them before anything is changed. It refuses a certificate that has expired, that does not belong to its key
+    or whose chain is incomplete, a key with a passphrase, and a key file that every user of the host can read.
+  - Each set has its own directory below O(directory), named after its content. So a configuration that is reverted
+    still finds its set.
   - The files belong to root and are open to O(group) only, which is what libpq, Kea and PostgreSQL accept.
 author:
   - The baremetal.kea authors (@baremetal)
@@ -35,13 +35,13 @@ options:
       - Each of these three options is either the PEM text, or the path of a file on the target that holds it.
     type: str
   certificate:
-    description: The own certificate, and behind it those that lead to a root, unless O(trust_anchor) has them.
+    description: The certificate, followed by those that lead to a root, unless O(trust_anchor) has them.
     type: str
   key:
     description: The key of O(certificate), without a passphrase.
     type: str
   directory:
-    description: Where the sets are. AppArmor lets Kea read nowhere but below C(/etc/kea).
+    description: Directory of the sets. AppArmor lets Kea read only below C(/etc/kea).
     type: path
     default: /etc/kea/tls
   group:
@@ -50,8 +50,8 @@ options:
     default: _kea
   exclusive:
     description:
-      - Whether other sets below O(directory) go, but for the newest of them.
-      - Only for a set that is in force already, because one of the others may still be.
+      - Whether other sets below O(directory) are removed, except the newest of them.
+      - Use it only once this set is in force. Until then, another one is.
     type: bool
     default: false
 requirements:
@@ -61,14 +61,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Put Kea's certificate on the host, from files of the controller
+- name: Install Kea's certificate from files of the controller
   baremetal.kea.kea_certificates:
     trust_anchor: "{{ lookup('ansible.builtin.file', 'ca.pem') }}"
     certificate: "{{ lookup('ansible.builtin.file', 'kea.pem') }}"
     key: "{{ lookup('ansible.builtin.file', 'kea.key') }}"
   register: certificates
 
-- name: Use it
+- name: Use the certificate for the hosts database
   baremetal.kea.kea_database:
     purpose: hosts
     type: postgresql
@@ -83,17 +83,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 trust_anchor_file:
-  description: Where the trust anchor is; null if none was given. The same holds for the other two.
+  description: Path of the trust anchor; null if none was given. The other two likewise.
   returned: always
   type: str
   sample: /etc/kea/tls/0f343b0931126a20/ca.pem
 cert_file:
-  description: Where the certificate is.
+  description: Path of the certificate.
   returned: always
   type: str
   sample: /etc/kea/tls/0f343b0931126a20/cert.pem
 key_file:
-  description: Where the key is.
+  description: Path of the key.
   returned: always
   type: str
   sample: /etc/kea/tls/0f343b0931126a20/key.pem
@@ -103,8 +103,9 @@ import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._host.certificate_store import Store, given
-from ansible_collections.baremetal.kea.plugins.module_utils._host.certificates import CertificateError, Judge, Material
+from ansible_collections.baremetal.kea.plugins.module_utils._host.certificates import Judge, Material
 
 
 def main() -> None:
@@ -131,7 +132,7 @@ def main() -> None:
             store.put(material)
         for path in [] if module.check_mode else needless:
             shutil.rmtree(path)
-    except CertificateError as error:
+    except KeaError as error:
         module.fail_json(msg=f"{error}. Nothing was changed.")
     paths = store.paths(material)
     module.exit_json(

@@ -9,11 +9,11 @@ DOCUMENTATION = r"""
 module: kea_config
 short_description: Set values in a Kea DHCP configuration file
 description:
-  - Sets and removes single values in a configuration file of Kea that may be written by hand. Comments, order,
-    indentation, C(<?include?>) directives and everything else outside the given keys stay byte for byte.
-  - The new configuration is written beside the live file, tested by the installed Kea as its own user, and swapped in
-    one step. If Kea refuses it, the module fails with Kea's message and nothing has changed.
-  - Kea is not told to reload; notify a handler for that.
+  - Sets and removes single values in a configuration file of Kea that may be written by hand. Everything outside the
+    given keys stays byte for byte, such as comments, order, indentation and C(<?include?>) directives.
+  - The installed Kea tests the new configuration as its own user, and then one rename replaces the file. If Kea refuses
+    it, the module fails with Kea's message and changes nothing.
+  - Kea does not reload the file; notify a handler for that.
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
@@ -23,8 +23,8 @@ attributes:
   check_mode:
     support: partial
     details:
-      - The configuration is read and edited, but Kea is not asked to test it, because nothing is written.
-      - Predicts also where Kea is not installed yet.
+      - The configuration is read and edited, but Kea does not test it, because nothing is written.
+      - It also works where Kea is not installed yet.
   diff_mode:
     support: full
     details: Values of keys named C(password) or C(secret) are masked.
@@ -40,22 +40,22 @@ options:
         C(Dhcp4/interfaces-config/interfaces).
       - An element of a list is picked by its members, such as C(Dhcp4/subnet4[id=1]/valid-lifetime); it is added if
         there is none.
-      - What a path lacks on the way is made. A value that is already the same is not touched, whatever its spelling.
-      - A map or a list is set as a whole, but only the parts of it that differ are rewritten, so that comments inside
-        stay too. Only a list that keeps no element, not even in part, loses its comments with them.
+      - Missing maps and lists on the way are created. A value that is already equal stays, whatever its spelling.
+      - A map or a list is set as a whole, but only the parts that differ are rewritten, so that comments inside stay,
+        too. A list that keeps no element loses its comments.
       - 'The value C({"<?include?>": "/path"}) stands for the directive C(<?include "/path"?>), as a value or as an
         element of a list.'
     type: dict
     default: {}
   absent:
-    description: Paths, written as in O(settings), that the configuration must not have.
+    description: Paths to remove, written as in O(settings).
     type: list
     elements: str
     default: []
   databases:
     description:
       - Database entries, each with the options of M(baremetal.kea.kea_database), such as C(purpose) and C(type). They
-        go there before the settings, and all of it is tested and swapped at once.
+        are set before O(settings); Kea tests all changes together.
     type: list
     elements: dict
     default: []
@@ -82,12 +82,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The file that was looked at, links resolved.
+  description: The configuration file, links resolved.
   returned: always
   type: str
   sample: /etc/kea/kea-dhcp4.conf
 changed_paths:
-  description: Those of the given paths whose values changed.
+  description: The given paths whose values changed.
   returned: always
   type: list
   elements: str
@@ -98,7 +98,7 @@ backup_file:
   type: str
   sample: /etc/kea/kea-dhcp4.conf.4711.2026-11-21@12:00:00~
 kea_version:
-  description: The version of Kea that the entries were made for.
+  description: Version of Kea that the entries are written for.
   returned: with O(databases)
   type: str
   sample: 2.6.3
@@ -110,18 +110,15 @@ drop_in:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._config.file import (
-    KeaConfigError,
     Settings,
     config_options,
     update,
 )
-from ansible_collections.baremetal.kea.plugins.module_utils._config.database import KeaDatabaseError
 from ansible_collections.baremetal.kea.plugins.module_utils._config.database_file import Entries, validated
 from ansible_collections.baremetal.kea.plugins.module_utils._config.path import format_path
-from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import KeaJsonError, secrets_in
-from ansible_collections.baremetal.kea.plugins.module_utils._config.tls import KeaTlsError
-from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import KeaVersionError
+from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import secrets_in
 from ansible_collections.baremetal.kea.plugins.module_utils._host.secrets import mask_only
 
 
@@ -144,8 +141,8 @@ def main() -> None:
             result = entries.settle(result)
         else:
             before, after, result = update(module, settings.edit, settings.top)
-    except (KeaJsonError, KeaConfigError, KeaDatabaseError, KeaTlsError, KeaVersionError) as error:
-        module.fail_json(msg=str(error))
+    except KeaError as error:
+        module.fail_json(**error.as_result())
     changed = [format_path(path) for path in settings.differing(before, after)]
     module.exit_json(changed_paths=changed, **result)
 

@@ -9,12 +9,12 @@ DOCUMENTATION = r"""
 module: kea_database
 short_description: Set a lease, hosts or config database of Kea
 description:
-  - Sets one database entry in a configuration file of Kea, in the words that the installed Kea understands, and the
-    hook library that it needs for it.
+  - Sets one database entry in a configuration file of Kea, with the keys that the installed Kea knows, and adds the
+    hook library that it needs.
   - For a database server, the entry lets Kea serve its clients while the server is away and reconnect by itself, unless
     the options say otherwise.
-  - The file is edited, tested and swapped as M(baremetal.kea.kea_config) does it. Keys of the entry that no option
-    stands for stay as they are; those of options that are not given go.
+  - The file is edited, tested and replaced as by M(baremetal.kea.kea_config). Keys of the entry that have no option
+    stay; keys of options that are not given are removed.
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
@@ -24,7 +24,7 @@ attributes:
   check_mode:
     support: partial
     details:
-      - The configuration is read and edited, but Kea is not asked to test it, because nothing is written.
+      - The configuration is read and edited, but Kea does not test it, because nothing is written.
       - Where Kea is not installed yet and O(kea_version) is not given, predicts for the newest version.
   diff_mode:
     support: full
@@ -37,9 +37,9 @@ attributes:
 options:
   purpose:
     description:
-      - What is kept in the database.
-      - There is one V(lease) database. There may be several V(hosts) (reservations) and V(config) databases, told apart
-        by O(type), O(name) and, if given, O(host); a new one goes to the end of the list.
+      - What Kea keeps in the database.
+      - There is one V(lease) database. There may be several V(hosts) (reservations) and V(config) databases. They
+        are identified by O(type), O(name) and, if given, O(host). A new one is added at the end of the list.
     type: str
     choices: [lease, hosts, config]
     required: true
@@ -60,7 +60,7 @@ options:
     description:
       - Host name, address or directory of the Unix socket of the server. Kea's default is C(localhost).
       - For V(postgresql) also several of them with commas between, a primary and its standbys. Kea goes to the one that
-        may be written to; a drop-in of systemd tells the client library to pass the standbys over.
+        may be written to; a drop-in of systemd makes the client library skip the standbys.
     type: str
   port:
     description: Port of the server.
@@ -75,18 +75,18 @@ options:
     description: Whether leases are written to the lease file. For V(memfile).
     type: bool
   lfc_interval:
-    description: Seconds between two clean-ups of the lease file, 0 for none. For V(memfile).
+    description: Seconds between two LFC runs, 0 for none. For V(memfile).
     type: int
   max_row_errors:
     description: How many unreadable rows of the lease file Kea tolerates, 0 for any number. For V(memfile).
     type: int
   on_fail:
     description:
-      - What Kea does while a lost database is away, and when the last try to reconnect has failed.
-      - The default for a database server is V(stop-retry-exit) with O(purpose=lease). Kea answers nobody while it is
-        away, so that clients keep their addresses; a Kea that goes on serving without its leases refuses them to
-        clients that renew (DHCPNAK).
-      - With any other O(purpose) it is V(serve-retry-continue). When the leases are in the same server, ask for
+      - What Kea does while its database is lost, and after the last attempt to reconnect has failed.
+      - The default for a database server is V(stop-retry-exit) with O(purpose=lease). Kea sends no answers while it is
+        lost, so that clients keep their addresses. A Kea that serves without its leases refuses clients that renew
+        (DHCPNAK).
+      - With any other O(purpose) it is V(serve-retry-continue). If the leases are in the same server, set
         V(stop-retry-exit) there, too.
       - For V(memfile), known from Kea 3.0.4 on.
     type: str
@@ -120,9 +120,9 @@ options:
     type: bool
   exclusive:
     description:
-      - Whether other databases of the same O(purpose) and O(type) go, so that a changed O(host) or O(name) leaves no
-        old entry behind. The first of them is turned into this one and keeps its place.
-      - With O(state=absent), all of that O(type) go.
+      - Whether other databases of the same O(purpose) and O(type) are removed, so that no old entry stays when O(host)
+        or O(name) changes. The first of them becomes this one and keeps its position.
+      - With O(state=absent), all of this O(type) are removed.
     type: bool
     default: false
   trust_anchor:
@@ -133,10 +133,10 @@ options:
         O(cipher_list) become the environment of Kea's unit, in a drop-in of systemd, and hold for all its connections
         to PostgreSQL over the network. An entry without TLS options leaves the drop-in as long as another such
         database uses it; O(ssl_mode=prefer) alone, which is the library's own default, takes it away.
-      - For V(mysql), Kea encrypts and asks for no verification. With this option the host in its configuration becomes
+      - For V(mysql), Kea encrypts and requests no verification. With this option the host in its configuration becomes
         C(host=NAME;ssl-verify-server-cert=1), which has MariaDB's client library verify the certificate and the name,
         and refuse a server without TLS. Refused where that library is not installed.
-      - All files are checked before anything is changed, as M(baremetal.kea.kea_certificates) does it.
+      - All files are checked before anything is changed, as by M(baremetal.kea.kea_certificates).
     type: path
   cert_file:
     description: File with Kea's certificate. Needs O(key_file).
@@ -149,16 +149,16 @@ options:
     type: str
   ssl_mode:
     description:
-      - How much to insist on, as libpq's C(sslmode). For V(postgresql).
+      - TLS mode, as libpq's C(sslmode). For V(postgresql).
       - With O(trust_anchor) it is V(verify-full) by default, with only a certificate V(require). Kea's own default
         would not look at the server's name.
     type: str
     choices: [disable, prefer, require, verify-ca, verify-full]
   kea_version:
-    description: Version of Kea that will read the file. By default, the installed server is asked.
+    description: Version of Kea that will read the file. By default, that of the installed server.
     type: str
 notes:
-  - A changed drop-in takes effect when systemd has been told (C(daemon_reload)) and Kea restarted.
+  - A changed drop-in takes effect after C(daemon_reload) of systemd and a restart of Kea.
 seealso:
   - module: baremetal.kea.kea_certificates
   - module: baremetal.kea.kea_config
@@ -197,12 +197,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The file that was looked at, links resolved.
+  description: The configuration file, links resolved.
   returned: always
   type: str
   sample: /etc/kea/kea-dhcp4.conf
 kea_version:
-  description: The version of Kea that the entry was made for.
+  description: Version of Kea that the entry is written for.
   returned: always
   type: str
   sample: 2.6.3
@@ -225,11 +225,9 @@ backup_file:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._config.file import KeaConfigError, config_options
-from ansible_collections.baremetal.kea.plugins.module_utils._config.database import KeaDatabaseError
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._config.file import config_options
 from ansible_collections.baremetal.kea.plugins.module_utils._config.database_file import apply, entry_options
-from ansible_collections.baremetal.kea.plugins.module_utils._config.tls import KeaTlsError
-from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import KeaVersionError
 
 
 def main() -> None:
@@ -243,8 +241,8 @@ def main() -> None:
     )
     try:
         result = apply(module)
-    except (KeaConfigError, KeaDatabaseError, KeaTlsError, KeaVersionError) as error:
-        module.fail_json(msg=str(error))
+    except KeaError as error:
+        module.fail_json(**error.as_result())
     module.exit_json(**result)
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kea_files
-short_description: Have many files and directories on a host, in one round trip
+short_description: Create, change and remove files and directories on a host, in one round trip
 description:
-  - What the roles of this collection need of C(ansible.builtin.file), C(copy) and C(template), for a list. A role that
-    looks at ten files on a host where all are right asks once instead of fifteen times.
+  - Does for a list what the roles of this collection need from C(ansible.builtin.file), C(copy) and C(template). A role
+    that checks ten files needs one task instead of fifteen.
 author:
   - The baremetal.kea authors (@baremetal)
 version_added: 1.1.0
@@ -19,7 +19,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: A new content is not tried with C(validate).
+    details: New content is not validated.
   diff_mode:
     support: full
     details: The content of those with C(secret) is not shown.
@@ -30,28 +30,28 @@ attributes:
     platforms: Debian, Ubuntu
 options:
   files:
-    description: What is wanted, in this order. It ends at the first that cannot be had.
+    description: Files and directories, processed in this order. The module stops at the first error.
     type: list
     elements: dict
     required: true
     suboptions:
       path:
-        description: Where it is. A link is followed. The directory that it is in must exist.
+        description: Its path. A link is followed. The parent directory must exist.
         type: path
         required: true
       state:
-        description: Whether it is a file, a directory or nothing. Only an empty directory goes.
+        description: Whether it is a file, a directory or absent. Only an empty directory is removed.
         type: str
         choices: [file, directory, absent]
         default: file
       content:
-        description: What is in the file. Without it, the file must exist, and what is in it stays.
+        description: Content of the file. Without it, the file must exist and keeps its content.
         type: str
       owner:
-        description: Its user. Without it, the one of what is there, or V(root).
+        description: Its user. By default the present one, or V(root) for a new file.
         type: str
       group:
-        description: Its group. Without it, the one of what is there, or V(root).
+        description: Its group. By default the present one, or V(root) for a new file.
         type: str
       mode:
         description: Its mode in octal digits, such as V("0640").
@@ -61,16 +61,16 @@ options:
         type: bool
         default: true
       secret:
-        description: Whether nobody may see O(files[].content).
+        description: Whether O(files[].content) must not be shown.
         type: bool
         default: false
       validate:
-        description: A command that tells whether the new file, C(%s), can be used; it has its name only after that.
+        description: A command that succeeds if the new file, C(%s), is valid. The file gets its name only after that.
         type: str
 """
 
 EXAMPLES = r"""
-- name: Have a directory and a secret in it
+- name: Create a directory and a secret file in it
   baremetal.kea.kea_files:
     files:
       - path: /etc/kea-lease-monitor
@@ -86,13 +86,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 changed_paths:
-  description: Those that were not as wanted.
+  description: Paths that were changed.
   returned: always
   type: list
   elements: str
   sample: [/etc/kea-lease-monitor/db-password]
 new_paths:
-  description: Those of them that were not there.
+  description: Paths that were created.
   returned: always
   type: list
   elements: str
@@ -100,10 +100,12 @@ new_paths:
 """
 
 import os
+from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._host.files import HostFileError, Wanted, bring_about
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._host.files import Wanted, bring_about
 from ansible_collections.baremetal.kea.plugins.module_utils._host.secrets import mask_only
 
 
@@ -132,7 +134,9 @@ def main() -> None:
     )
     wanted = [Wanted(**one) for one in module.params["files"]]
     mask_only(module, [one.content for one in wanted if one.secret])
-    diffs, new, failure = {}, [], None
+    diffs: Dict[str, Dict[str, str]] = {}
+    new: List[str] = []
+    failure: Dict[str, Any] = {}
     try:
         for one in wanted:
             was_there = os.path.lexists(one.path)
@@ -140,11 +144,11 @@ def main() -> None:
             if diff:
                 diffs[one.path] = diff
                 new += [] if was_there else [one.path]
-    except HostFileError as error:
-        failure = str(error)
+    except KeaError as error:
+        failure = error.as_result()
     result = {"changed": bool(diffs), "changed_paths": list(diffs), "new_paths": new}
     if failure:
-        module.fail_json(msg=failure, **result)
+        module.fail_json(**failure, **result)
     module.exit_json(**result, diff=list(diffs.values()))
 
 

@@ -8,23 +8,23 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: kea_hosts_constraint
-short_description: The unique constraint on Kea's reservations in PostgreSQL
+short_description: Manage the unique constraint on Kea's reservations in PostgreSQL
 description:
-  - Makes sure that C(hosts) in Kea's database has a unique constraint on
+  - Gives C(hosts) in Kea's database a unique constraint on
     C((dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id)), so that one identifier has at most one reservation in a
     subnet and a plain UPSERT can rely on it.
-  - The definition is compared, not just the name. A constraint of that name with another definition is replaced,
-    without a moment in which the old one is gone and the new one is not there.
-  - The index is built with C(CREATE UNIQUE INDEX CONCURRENTLY) and attached afterwards, so Kea goes on reading and
-    writing reservations. Building waits up to a minute for older transactions; that holds up nobody. An invalid index
-    that an interrupted run left behind is built anew. When duplicates appear while it is built, it is dropped again.
-  - The index is marked by C(fillfactor=90), which is PostgreSQL's default for it and changes nothing.
-  - C(hosts) must be a plain table, as Kea makes it.
-  - Kea's own partial unique indexes are never touched.
+  - Compares the definition, not only the name. A constraint of that name with another definition is replaced in one
+    transaction, so that the table always has one of the two.
+  - Builds the index with C(CREATE UNIQUE INDEX CONCURRENTLY) and attaches it afterwards, so Kea continues to read and
+    write reservations. Building waits up to a minute for older transactions and blocks no other session meanwhile. An
+    invalid index of an interrupted run is built again. If duplicates appear during the build, the index is dropped.
+  - Marks the index by C(fillfactor=90), which is PostgreSQL's default for it and changes nothing.
+  - Requires that C(hosts) is a plain table, as Kea creates it.
+  - Never changes Kea's own partial unique indexes.
   - Tested with PostgreSQL 15 and schema 13.0 (Kea 2.2), and with PostgreSQL 17 and 22.2 (Kea 2.6) and 29.0 (Kea 3.0).
     C(hosts) is the same in all schemas from 13.0 to 34.0 (Kea 3.2).
-  - A right that the role lacks and a standby are told before anything is changed, in check mode too. Of two runs in one
-    database the second waits a minute for the first to end.
+  - Before the first change, and in check mode too, the module fails if the role lacks a right or the server is a
+    standby. Of two runs in one database the second waits up to a minute for the first to end.
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
@@ -36,8 +36,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Only reads, with no lock that a reader does not take, in a session that the server holds to reading.
-      - Duplicates are found and refused here, too.
+      - Only reads, with the locks of a reader, in a session in which the server refuses changes.
+      - Fails because of duplicates as well.
   diff_mode:
     support: full
   idempotent:
@@ -48,13 +48,12 @@ attributes:
 options:
   state:
     description:
-      - V(present) makes sure that the constraint is there; an index that an interrupted run left behind becomes it, or
-        is removed. Nothing is added when another constraint or index, whatever
-        its name, guarantees the same already, be it with columns in descending order or with C(INCLUDE); that one is
-        reported in RV(equivalents).
-      - V(absent) removes the constraint if this module made it, and the index that an interrupted run left behind. An
-        index under its name, or under that and C(_new), is taken for such a one if it has the columns of the constraint
-        in plain order and either bears the mark or is invalid.
+      - V(present) creates the constraint if it is missing; the index of an interrupted run becomes the constraint or is
+        removed. Nothing is created if another constraint or index guarantees the same, whatever its name, and also with
+        columns in descending order or with C(INCLUDE). RV(equivalents) reports it.
+      - V(absent) removes the constraint if this module created it, and the index of an interrupted run. This is an
+        index with the constraint's name, or that name and C(_new), whose keys are the columns of the constraint in
+        plain order, and that has the mark or is invalid.
     type: str
     choices: [present, absent]
     default: present
@@ -71,13 +70,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: One reservation per identifier and subnet
+- name: Allow one reservation per identifier and subnet
   baremetal.kea.kea_hosts_constraint:
     login_db: kea
   become: true
   become_user: postgres
 
-- name: The same on a remote server, as the owner of Kea's tables
+- name: Create the constraint on a remote server, as the owner of Kea's tables
   baremetal.kea.kea_hosts_constraint:
     login_host: db.example.com
     login_user: kea
@@ -89,14 +88,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 queries:
-  description: The statements that were run or, in check mode, would have been.
+  description: The statements that were run or, in check mode, would be run.
   returned: success
   type: list
   elements: str
   sample:
     - CREATE UNIQUE INDEX CONCURRENTLY "hosts_dhcp_identifier_subnet_unique" ON "public"."hosts" (dhcp_identifier, ...)
 definition:
-  description: What the constraint of that name guarantees afterwards; null when there is none.
+  description: Definition of the constraint of that name afterwards; null if there is none.
   returned: success
   type: str
   sample: UNIQUE (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id)
@@ -106,7 +105,7 @@ equivalents:
   type: list
   elements: str
 partial_indexes:
-  description: Unique indexes for a part of the rows, as Kea makes them; never touched.
+  description: Unique indexes that cover a part of the rows, as Kea creates them.
   returned: success
   type: list
   elements: str
@@ -131,15 +130,15 @@ statement:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login, session
 from ansible_collections.baremetal.kea.plugins.module_utils._reservations import constraint
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres.errors import PostgresError
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            session.argument_spec(),
+            login.argument_spec(),
             **session.lock_argument_spec(),
             state={"type": "str", "choices": ["present", "absent"], "default": "present"},
             name={"type": "str", "default": constraint.NAME},
@@ -150,9 +149,9 @@ def main() -> None:
     params = module.params
     wanted = constraint.Wanted(params["schema"], params["name"], params["state"] == "present")
     try:
-        with session.connect(params, readonly=module.check_mode) as cursor:
-            result = constraint.ensure(cursor, wanted, session.locks(params), module.check_mode)
-    except PostgresError as error:
+        with session.connect(params, readonly=module.check_mode) as database:
+            result = constraint.ensure(database, wanted)
+    except KeaError as error:
         module.fail_json(**error.as_result())
     for warning in result.pop("warnings"):
         module.warn(warning)

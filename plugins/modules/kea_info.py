@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 module: kea_info
 short_description: Gather facts about Kea, its database and the lease monitor
 description:
-  - Reads what is on a host and changes nothing. It works before anything is installed; what is missing is null.
+  - Reads what is on a host and changes nothing. It also works before anything is installed; what is missing is null.
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
@@ -29,13 +29,13 @@ attributes:
 options:
   gather:
     description:
-      - What to look at. For V(database), a session is opened with the C(login_) options; the others need none of them.
+      - What to read. V(database) opens a session with the C(login_) options; the others do not use them.
     type: list
     elements: str
     choices: [server, config, database, monitor, lfc, move, packages, clusters]
     default: [server, config, monitor, lfc]
   type:
-    description: For V(database), its kind, as M(baremetal.kea.kea_schema) has it; of V(mysql) there is less to tell.
+    description: Kind of the V(database), as in M(baremetal.kea.kea_schema); V(mysql) reports less.
     type: str
     choices: [postgresql, mysql]
     default: postgresql
@@ -59,7 +59,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Wait until it serves
+- name: Wait until Kea serves
   baremetal.kea.kea_info:
     gather: [server]
   register: kea
@@ -67,7 +67,7 @@ EXAMPLES = r"""
   retries: 20
   delay: 1
 
-- name: Look at its database
+- name: Read Kea's database
   baremetal.kea.kea_info:
     gather: [database]
     login_user: _kea
@@ -86,7 +86,7 @@ server:
       description: Version of Kea.
       type: str
     capabilities:
-      description: What this version can do, and C(schema), the version of the database schema that it insists on.
+      description: Capabilities of this version, and C(schema), the version of the database schema that it requires.
       type: dict
     unit:
       description: C(name), C(active) and C(enabled) of the unit.
@@ -96,23 +96,24 @@ server:
       type: bool
     tls_environment:
       description:
-        - How the running server insists on TLS to PostgreSQL where its configuration cannot say so (before Kea 3.1), as
-          libpq's variables C(PGSSLMODE), C(PGSSLROOTCERT), C(PGSSLCERT) and C(PGSSLKEY); the others are left out.
+        - TLS settings of the running server for PostgreSQL that its configuration cannot contain (before Kea 3.1), as
+          libpq's variables C(PGSSLMODE), C(PGSSLROOTCERT), C(PGSSLCERT) and C(PGSSLKEY); other variables are left out.
       type: dict
     ssl_mode:
       description:
-        - What the running server asks for on its way to PostgreSQL over the network, as libpq's C(sslmode); of several
-          connections, the weakest. Null without one, and where that cannot be seen.
-        - No database server is told whether its certificate was verified; with V(verify-full) no other session exists.
+        - TLS mode of the running server for PostgreSQL over the network, as libpq's C(sslmode); the weakest of several
+          connections. Null without such a connection, or if it cannot be read.
+        - A database server does not learn whether its certificate was verified; with V(verify-full) every session has
+          verified it.
       type: str
     admin:
       description: Path of C(kea-admin).
       type: str
     confined:
-      description: Whether AppArmor is at work, and Kea within Debian's profile.
+      description: Whether AppArmor is active, so that Debian's profile confines Kea.
       type: bool
     serving:
-      description: Whether the unit is active and, if there is a control socket, says there that all is well.
+      description: Whether the unit is active and, if there is a control socket, the server answers there with success.
       type: bool
 config:
   description: The configuration file, without passwords.
@@ -126,13 +127,13 @@ config:
       description: Why the rest is missing.
       type: str
     untouched:
-      description: Whether it is still the example of Debian's package.
+      description: Whether it is still the example from Debian's package.
       type: bool
     interfaces:
       description: Interfaces that the server listens on.
       type: list
     socket_type:
-      description: How it listens there, V(raw) or V(udp); null for Kea's default, V(raw).
+      description: Type of its sockets, V(raw) or V(udp); null for Kea's default, V(raw).
       type: str
     lease_database:
       description: The lease database, null for Kea's default, the lease file.
@@ -162,36 +163,36 @@ database:
       type: str
     connections:
       description:
-        - Every other session with the database as the server sees it; C(role), C(application), C(address) (null for
+        - Every other session with the database as the server reports it; C(role), C(application), C(address) (null for
           the unix socket), C(encrypted), C(protocol), C(cipher), and the client's certificate, C(client_dn) and
           C(client_issuer_dn).
-        - A client's certificate is there only if the server has verified it. What the client verified is not seen
-          there; RV(server.ssl_mode) and RV(monitor.ssl_mode) tell what it asks for.
-        - Of other roles' sessions, a role sees only that they are there, unless it is a superuser or a member of
+        - A client's certificate is shown only if the server has verified it. The server does not know what the client
+          verified; see RV(server.ssl_mode) and RV(monitor.ssl_mode).
+        - A role sees no details of other roles' sessions, unless it is a superuser or a member of
           C(pg_read_all_stats).
-        - Of V(mysql), the server tells of TLS only with C(performance_schema=ON) and to who may read that, and of the
-          client's certificate never; what it does not tell is null.
+        - A V(mysql) server reports TLS only with C(performance_schema=ON) and to roles that may read that schema, and
+          never the client's certificate; unknown values are null.
       type: list
       elements: dict
       sample:
         - {role: kea, application: "", address: 192.0.2.7, encrypted: true, protocol: TLSv1.3,
            cipher: TLS_AES_256_GCM_SHA384, client_dn: /CN=kea, client_issuer_dn: /CN=Example CA}
     account_requires:
-      description: For V(mysql), what the role that logs in must show, as in C(REQUIRE) of C(CREATE USER).
+      description: For V(mysql), what the role that logs in must provide, as in C(REQUIRE) of C(CREATE USER).
       type: str
     hosts_constraint:
       description: Definition of the constraint of M(baremetal.kea.kea_hosts_constraint).
       type: str
     lease_notify:
       description:
-        - The objects of M(baremetal.kea.kea_lease_notify), null for one that is not there. Events are delivered while
-          C(trigger) and C(trigger_update) are there and their C(enabled) is V(origin).
+        - The objects of M(baremetal.kea.kea_lease_notify), null for a missing one. Events are delivered while
+          C(trigger) and C(trigger_update) exist and their C(enabled) is V(origin).
       type: dict
     lost_events:
-      description: Events that could not be written since the counter was made. The monitor then reads all leases.
+      description: Events that could not be written since the counter was created. The monitor then reads all leases.
       type: int
     waiting_events:
-      description: Rows in the event table, which the monitor prunes when every subscription has passed them.
+      description: Rows in the event table; the monitor prunes them once every subscription has passed them.
       type: int
     oldest_event:
       description: Seconds since the oldest of them was written.
@@ -200,7 +201,8 @@ database:
       description: Seconds since the newest of them was written.
       type: float
     notification_queue_usage:
-      description: How full the notification queue of the server is, from 0 to 1. From 0.5 on, nobody is woken up.
+      description: How full the notification queue of the server is, from 0 to 1. From 0.5 on, no notifications are
+        sent.
       type: float
 monitor:
   description: The lease monitor.
@@ -211,7 +213,7 @@ monitor:
       description: The release in force.
       type: str
     ssl_mode:
-      description: What its configuration asks for, as RV(server.ssl_mode).
+      description: TLS mode in its configuration, as RV(server.ssl_mode).
       type: str
     unit:
       description: C(name), C(active) and C(enabled) of the unit.
@@ -235,17 +237,17 @@ lfc:
       type: dict
     last_run:
       description:
-        - What the last run wrote down; times are seconds since the epoch. C(outcome) is V(cleaned), V(finished) (what
-          another one had begun), V(nothing) (there was nothing to do), V(busy) (others were at work) or V(failed).
+        - Report of the last run; times are seconds since the epoch. C(outcome) is V(cleaned), V(finished) (a run that
+          was interrupted), V(nothing) (nothing to do), V(busy) (another process worked on the file) or V(failed).
         - C(strategy), C(why), C(message), C(finished), C(seconds), C(reload_seconds), C(rows_before), C(rows_after),
           C(rows_discarded), C(bytes_before), C(bytes_after), C(last_success) and C(busy_since).
       type: dict
     traces:
-      description: What is there of the timer, or was left of it, as paths; empty when there was never one.
+      description: Paths that belong to the timer, or that it left; empty if there was never one.
       type: list
       elements: str
 move:
-  description: What M(baremetal.kea.kea_lease_move) remembers.
+  description: What M(baremetal.kea.kea_lease_move) recorded.
   returned: when gathered
   type: dict
   contains:
@@ -256,21 +258,21 @@ move:
       description: Why it cannot be read.
       type: str
 packages:
-  description: What to install of O(packages).
+  description: State of O(packages).
   returned: when gathered
   type: dict
   contains:
     missing:
-      description: Those that are not installed.
+      description: Packages that are not installed.
       type: list
       elements: str
     automatic:
-      description: Those that are installed because another package wants them, and go with it.
+      description: Packages that are installed only because another package needs them, and are removed with it.
       type: list
       elements: str
 clusters:
-  description: PostgreSQL's clusters on this host, with C(version), C(name), C(port) and C(online); null without any
-    server of Debian's.
+  description: PostgreSQL's clusters on this host, with C(version), C(name), C(port) and C(online); null if
+    postgresql-common is not installed.
   returned: when gathered
   type: list
   elements: dict
@@ -281,19 +283,22 @@ clusters:
       online: true
 """
 
+from typing import Any, Callable, Dict
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._host import clusters as host_clusters
 from ansible_collections.baremetal.kea.plugins.module_utils._host import packages as host_packages
 from ansible_collections.baremetal.kea.plugins.module_utils import _info
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login
+from ansible_collections.baremetal.kea.plugins.module_utils._server import state as server_state
 from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_database import mysql_database
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **session.argument_spec(),
+            **login.argument_spec(),
             "gather": {
                 "type": "list",
                 "elements": "str",
@@ -309,8 +314,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    look = {
-        "server": lambda: _info.server(module, params["path"]),
+    look: Dict[str, Callable[[], Any]] = {
+        "server": lambda: server_state.server(module, params["path"]),
         "config": lambda: _info.config_file(module, params["path"]),
         "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),
         "monitor": lambda: _info.monitor(module),

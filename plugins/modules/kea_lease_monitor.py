@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kea_lease_monitor
-short_description: A release of the lease monitor on a host
+short_description: Install a release of the lease monitor and put it in force
 description:
-  - Installs the lease monitor as a release that is named by its content, swaps the link to the release in force,
-    restarts the unit and asks the daemon whether it is healthy.
-  - If it is not healthy in time, the former release is put in force again and started, and the task fails with the
+  - Installs the lease monitor as a release that is named after its content, changes the link to the release in force,
+    restarts the unit and checks that the daemon is healthy.
+  - If it is not healthy in time, the previous release is put in force again and started, and the task fails with the
     last lines of the journal.
-  - Nothing is restarted when the release in force is the one asked for and runs.
-  - The unit C(kea-lease-monitor.service), its user and its configuration are made by the role
+  - Nothing is restarted if the requested release is in force and runs.
+  - The unit C(kea-lease-monitor.service), its user and its configuration are created by the role
     C(baremetal.kea.kea_lease_monitor).
 extends_documentation_fragment:
   - baremetal.kea.attributes
@@ -32,7 +32,7 @@ options:
   state:
     description:
       - With V(present), the release is in force and healthy, and the unit starts with the host.
-      - With V(staged), it is on the disk and not in force, so that a configuration can be tested with it.
+      - With V(staged), it is installed but not in force, so that a configuration can be tested with it.
       - With V(previous), the release before the last deployed one is in force again, with its configuration and the
         state that it knows. It is refused where its leases came from another source.
       - With V(absent), the unit is stopped and disabled and all releases are removed; its configuration and state stay.
@@ -47,20 +47,20 @@ options:
     type: path
   content:
     description:
-      - The content of O(src). It is filled in on the controller; leave it alone.
+      - The content of O(src). The controller fills it in; do not set it.
     type: str
   root:
     description: Directory of the releases.
     type: path
     default: /opt/baremetal
   config:
-    description: The configuration that the daemon is asked about its health with.
+    description: The configuration of the daemon, also used for the health check.
     type: path
     default: /etc/kea-lease-monitor/config.yml
   files:
     description:
-      - What else the daemon is run with, such as its unit. They and O(config) are kept when a release is healthy, and
-        put back with it.
+      - Other files that the daemon depends on, such as its unit. They and O(config) are saved when a release is
+        healthy, and reverted with it.
     type: list
     elements: path
     default: []
@@ -79,18 +79,18 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Put the monitor on the disk
+- name: Install the monitor without putting it in force
   baremetal.kea.kea_lease_monitor:
     src: "{{ role_path }}/files"
     state: staged
   register: staged
 
-- name: Test a configuration with it
+- name: Test a configuration with the installed release
   ansible.builtin.command:
     cmd: "{{ staged.directory }}/kea-lease-monitor check-config --config /etc/kea-lease-monitor/config.yml"
   changed_when: false
 
-- name: Put it in force
+- name: Put the release in force
   baremetal.kea.kea_lease_monitor:
     src: "{{ role_path }}/files"
 """
@@ -102,12 +102,12 @@ release:
   type: str
   sample: 1.0.0-3f2a9c1d77aa
 directory:
-  description: Where the release is.
+  description: Directory of the release.
   returned: with O(src)
   type: str
   sample: /opt/baremetal/releases/1.0.0-3f2a9c1d77aa
 monitor:
-  description: What is on the host afterwards.
+  description: State of the host afterwards.
   returned: always
   type: dict
   contains:
@@ -119,7 +119,7 @@ monitor:
       type: list
       elements: str
     links:
-      description: The links to the program that are as they should be.
+      description: Links to the program that are correct.
       type: list
       elements: str
     active:
@@ -135,11 +135,15 @@ journal:
   elements: str
 """
 
+from typing import Any, Dict, Tuple
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.service import Monitor
 from ansible_collections.baremetal.kea.plugins.module_utils._host.release import release_name, unpack
+
+State = Dict[str, Any]
 
 
 def main() -> None:
@@ -147,7 +151,7 @@ def main() -> None:
         argument_spec={
             "state": {"type": "str", "choices": ["present", "staged", "previous", "absent"], "default": "present"},
             "src": {"type": "path"},
-            # Not secret, but tens of kilobytes that nobody wants in a log.
+            # Not secret, but tens of kilobytes that do not belong in a log.
             "content": {"type": "str", "no_log": True},
             "root": {"type": "path", "default": "/opt/baremetal"},
             "config": {"type": "path", "default": "/etc/kea-lease-monitor/config.yml"},
@@ -162,14 +166,18 @@ def main() -> None:
     before = monitor.state()
     try:
         changed, after, result = _bring(module, monitor, before)
-    except (KeaError, ValueError) as error:
-        module.fail_json(msg=str(error))
+    except KeaError as error:
+        module.fail_json(**error.as_result())
     after = after if module.check_mode else monitor.state()
     module.exit_json(changed=changed, monitor=after, diff={"before": before, "after": after}, **result)
 
 
-def _bring(module: AnsibleModule, monitor: Monitor, before):
-    """Whether it changed, what should be there then, and what else to say. Raises KeaError, ValueError."""
+def _bring(module: AnsibleModule, monitor: Monitor, before: State) -> Tuple[bool, State, Dict[str, str]]:
+    """Bring the monitor to the state asked for.
+
+    Returns whether that changed anything, the monitor's expected state afterwards, and further return values. Raises
+    KeaError.
+    """
     state = module.params["state"]
     if state == "absent":
         return monitor.absent(), {"current": None, "releases": [], "links": [], "active": False, "enabled": False}, {}
@@ -177,10 +185,7 @@ def _bring(module: AnsibleModule, monitor: Monitor, before):
         changed, name = monitor.previous()
         return changed, dict(before, current=name, active=True), {"release": name}
     files = unpack(module.params["content"])
-    try:
-        name = release_name(files)
-    except ValueError as error:
-        raise ValueError(f"src: {error}") from error
+    name = release_name(files)
     result = {"release": name, "directory": f"{module.params['root']}/releases/{name}"}
     after = dict(before, releases=sorted({*before["releases"], name}))
     if state == "staged":

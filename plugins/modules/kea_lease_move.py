@@ -8,19 +8,19 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: kea_lease_move
-short_description: Put another configuration of Kea in force and carry its leases along
+short_description: Put another configuration of Kea in force and move its leases
 description:
-  - Carries all DHCPv4 leases from the lease database of the configuration in force to the one of a candidate, files or
-    PostgreSQL, puts the candidate in force, and waits until the server serves with it. If it does not, the former
-    configuration is put back and served.
-  - Everything is rehearsed while the server still serves. It is stopped only for the carrying itself; for how long, is
-    returned.
-  - The leases are compared after they were carried, each with all that Kea keeps of it.
-  - May be killed at any moment. At each moment the configuration in force names a lease database that holds all leases,
-    and a guard (C(systemd-run)) starts the server again as soon as the module's process is gone. The next run begins
-    anew, or finishes what is left.
-  - What was left is not deleted. Files are renamed to C(NAME.before-TIME); rows stay in their table, are remembered in
-    O(state_dir) and, unless somebody changed them meanwhile, taken away when leases come back to it.
+  - Moves all DHCPv4 leases from the lease database of the configuration in force to the one of a candidate, files or
+    PostgreSQL. Puts the candidate in force and waits until the server serves with it. If it does not, the previous
+    configuration is put in force again and served.
+  - Rehearses the move while the server still serves. The server is stopped only for the move itself;
+    RV(silence) reports for how long.
+  - Compares the leases after the move, each with everything that Kea stores of it.
+  - May be killed at any moment. The configuration in force always names a lease database that holds all leases, and a
+    guard (C(systemd-run)) starts the server again when the module's process has ended. The next run starts the move
+    again or finishes it.
+  - Deletes nothing in the previous lease database. Files are renamed to C(NAME.before-TIME). Rows stay in their table
+    and are recorded in O(state_dir); a later move to that table removes those that have not changed since.
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
@@ -28,12 +28,12 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Reads the leases. Without O(candidate), a move to an unknown place is predicted.
+    details: Reads the leases. If the file O(candidate) does not exist, predicts only whether a move is to be finished.
   diff_mode:
     support: none
   idempotent:
     support: full
-    details: The candidate is gone when it is in force.
+    details: The candidate is renamed when it is put in force, so a second run finds none.
   platform:
     support: full
     platforms: Debian, Ubuntu
@@ -45,11 +45,11 @@ options:
   candidate:
     description:
       - The configuration to put in force, in the same directory. Kea must have accepted it (C(kea-dhcp4 -t)).
-      - Without it, only an earlier move is finished that was killed after its candidate was in force.
+      - If the file does not exist, the module only finishes a move that was killed after its candidate was in force.
     type: path
     required: true
   kea_user:
-    description: The user of the server, who opens the connection to the database and owns the files.
+    description: The user of the server, which connects to the database and owns the files.
     type: str
     default: _kea
   schema:
@@ -57,35 +57,35 @@ options:
     type: str
     default: public
   state_dir:
-    description: Directory for what the host has to remember of its moves.
+    description: Directory of the record of this host's moves.
     type: path
     default: /var/lib/baremetal-kea
   timeout:
-    description: Seconds that the server may take to serve once it was started.
+    description: Seconds that the server may take to serve after it was started.
     type: int
     default: 60
 requirements:
   - systemd, C(flock)
   - psycopg2 2.8 or later on the target (C(python3-psycopg2) on Debian), for PostgreSQL
 notes:
-  - The connection to PostgreSQL is the one that Kea makes, with the address and the credentials of the configuration
-    and the C(PG) variables of the server's unit.
-  - A lease of a client identifier that has a younger one in the same subnet stays behind; Kea accepts only one in
-    PostgreSQL.
+  - The module connects to PostgreSQL as Kea does, with the address and the credentials of the configuration and the
+    C(PG) variables of the server's unit.
+  - Of several leases of a client identifier in a subnet, only the youngest is moved to PostgreSQL, because Kea accepts
+    only one there.
 seealso:
   - module: baremetal.kea.kea_database
   - module: baremetal.kea.kea_schema
 """
 
 EXAMPLES = r"""
-- name: Begin with the configuration in force
+- name: Copy the configuration in force to a candidate
   ansible.builtin.copy:
     src: /etc/kea/kea-dhcp4.conf
     dest: /etc/kea/kea-dhcp4.candidate.conf
     remote_src: true
     mode: preserve
 
-- name: Have leases in PostgreSQL
+- name: Set PostgreSQL as lease database of the candidate
   baremetal.kea.kea_database:
     path: /etc/kea/kea-dhcp4.candidate.conf
     purpose: lease
@@ -94,29 +94,29 @@ EXAMPLES = r"""
     host: /var/run/postgresql
     user: _kea
 
-- name: Carry them there
+- name: Move the leases to PostgreSQL
   baremetal.kea.kea_lease_move:
     candidate: /etc/kea/kea-dhcp4.candidate.conf
   register: moved
 
-- name: Say what it cost
+- name: Show how long DHCP was silent
   ansible.builtin.debug:
     msg: "{{ moved.leases }} leases moved; DHCP was silent for {{ moved.silence }} s."
 """
 
 RETURN = r"""
 source:
-  description: Where the leases were.
+  description: The lease database before the move.
   returned: success
   type: str
   sample: /var/lib/kea/kea-leases4.csv
 target:
-  description: Where they are, or the same as RV(source) when that is not known yet.
+  description: The lease database afterwards; the same as RV(source) if the file O(candidate) does not exist.
   returned: success
   type: str
   sample: PostgreSQL kea on /var/run/postgresql
 leases:
-  description: How many were carried or, in check mode, would be.
+  description: How many leases were moved or, in check mode, would be moved.
   returned: success
   type: int
   sample: 10000
@@ -137,15 +137,16 @@ set_aside:
   elements: str
   sample: [/var/lib/kea/kea-leases4.csv.before-20261121T120000]
 backup_file:
-  description: Copy of the configuration before.
+  description: Copy of the previous configuration.
   returned: when a configuration was put in force
   type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._moves.lease_journal import DIRECTORY, LeaseMoveError
-from ansible_collections.baremetal.kea.plugins.module_utils._moves.lease_move import Move
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._moves.journal import DIRECTORY
+from ansible_collections.baremetal.kea.plugins.module_utils._moves.leases import Move
 
 
 def main() -> None:
@@ -162,8 +163,8 @@ def main() -> None:
     )
     try:
         result = Move(module).run()
-    except LeaseMoveError as error:
-        module.fail_json(msg=str(error))
+    except KeaError as error:
+        module.fail_json(**error.as_result())
     module.exit_json(**result)
 
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kea_lfc_timer
-short_description: A timer that cleans Kea's lease file up and tells the truth about it
+short_description: Install a timer for LFC runs that reports failures
 description:
-  - Installs a small program and the units C(kea-lfc.service) and C(kea-lfc.timer), C(kea-lfc6) for DHCPv6, that clean
-    up the file in which Kea keeps its leases. C(kea-lfc) ends with success whatever happened; the program believes its
-    files only, and a failed clean-up is a failed unit with one sentence that says what to do.
-  - A new or changed timer is proved by one run. If that does not succeed, everything is as it was before, and the
-    module fails with that sentence.
-  - Where the strategy takes Kea's own clean-up over, C(lfc-interval) becomes 0 and the server is restarted; what was
-    found is kept on the host, and restored by O(state=absent).
+  - Installs a program and the units C(kea-lfc.service) and C(kea-lfc.timer), C(kea-lfc6) for DHCPv6, that clean up
+    Kea's lease file (LFC). C(kea-lfc) exits with success even after a failure. The program checks the resulting files
+    instead. A failed LFC run is a failed unit, with a sentence that says what to do.
+  - A new or changed timer is proved by one run. If the run fails, all changes are reverted, and the module fails with
+    that sentence.
+  - Where the timer replaces Kea's own LFC runs, C(lfc-interval) becomes 0 and the server is restarted. The previous
+    value is kept on the host, and O(state=absent) reverts to it.
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
@@ -34,7 +34,7 @@ attributes:
 options:
   state:
     description:
-      - With V(absent), the timer, its program and its report are removed, and Kea cleans up by itself as before.
+      - With V(absent), the timer, its program and its report are removed, and Kea starts its own LFC runs as before.
     type: str
     choices: [present, absent]
     default: present
@@ -44,43 +44,44 @@ options:
       - Required unless O(state=absent).
     type: path
   content:
-    description: The content of O(src). It is filled in on the controller; leave it alone.
+    description: The content of O(src). The controller fills it in; do not set it.
     type: str
   strategy:
     description:
-      - How to clean up; docs/lfc.md tells what each costs.
-      - V(command) asks Kea for C(kea-lfc-start), which it knows from 3.1.2 on.
-      - V(rotate) renames the lease file, has Kea reload, and runs C(kea-lfc). The reload is a short pause for clients.
-      - V(finish) leaves the clean-up to Kea, watches it, and finishes what was interrupted.
+      - How to run the LFC; docs/lfc.md compares the strategies.
+      - V(command) sends Kea the command C(kea-lfc-start), which Kea has since 3.1.2.
+      - V(rotate) renames the lease file, makes Kea reload, and runs C(kea-lfc). The reload is a short pause for
+        clients.
+      - V(finish) leaves the LFC runs to Kea, monitors them, and finishes an interrupted one.
       - V(auto) is V(command) if Kea can do that, else V(finish), or V(rotate) on a Kea whose own C(lfc-interval) is 0.
     type: str
     choices: [auto, command, rotate, finish]
     default: auto
   on_calendar:
-    description: When, as C(OnCalendar=) of systemd.
+    description: Times, as C(OnCalendar=) of systemd.
     type: str
     default: hourly
   interval:
-    description: So long after the last one, such as V(6h), in place of O(on_calendar).
+    description: Time between two runs, such as V(6h); replaces O(on_calendar).
     type: str
   randomized_delay:
-    description: Up to so much later each time, so that two servers of a pair do not clean up at once.
+    description: Longest random delay of each run, so that two servers of a pair do not run the LFC at the same time.
     type: str
     default: 15min
   persistent:
-    description: Whether a clean-up that was missed while the host was off is made up for. For O(on_calendar) only.
+    description: Whether a run that was missed while the host was off is made up for. For O(on_calendar) only.
     type: bool
     default: true
   leases:
     description:
-      - How many leases the memory limit of the unit must be enough for; the limit is 64 MiB and 1 KiB for each.
+      - Number of leases for the memory limit of the unit, which is 64 MiB plus 1 KiB for each lease.
       - With strategy V(command), C(kea-lfc) is a child of Kea and not limited.
     type: int
     default: 250000
   metrics_directory:
     description:
-      - Where node_exporter's textfile collector reads. Without it, the metrics are only in C(/var/lib/kea-lfc).
-      - Those in a former directory, or of a removed timer, are removed.
+      - Directory of node_exporter's textfile collector. Without it, the metrics are only in C(/var/lib/kea-lfc).
+      - Metrics in a previous directory, or of a removed timer, are removed.
     type: path
 seealso:
   - module: baremetal.kea.kea_service
@@ -88,13 +89,13 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Clean the lease file up each night
+- name: Run the LFC each night
   baremetal.kea.kea_lfc_timer:
     src: "{{ role_path }}/files"
     on_calendar: "*-*-* 04:00"
     metrics_directory: /var/lib/prometheus/node-exporter
 
-- name: Leave it to Kea again
+- name: Remove the timer
   baremetal.kea.kea_lfc_timer:
     state: absent
 """
@@ -106,10 +107,10 @@ strategy:
   type: str
   sample: finish
 why:
-  description: Why this one.
+  description: Why this strategy was chosen.
   returned: unless O(state=absent)
   type: str
-  sample: "auto: Kea 2.6.3 has no kea-lfc-start, and cleans up by itself each 3600 s without a pause"
+  sample: "auto: Kea 2.6.3 has no kea-lfc-start, and starts an LFC run each 3600 s without a pause"
 release:
   description: Name of the release, its version and a hash of its content.
   returned: unless O(state=absent)
@@ -125,13 +126,14 @@ backup_file:
   type: str
 journal:
   description: The last lines of the journal.
-  returned: when the first clean-up did not succeed
+  returned: when the first LFC run did not succeed
   type: list
   elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc import deploy as lfc_deploy
 from ansible_collections.baremetal.kea.plugins.module_utils._config.file import config_options
 
@@ -142,7 +144,7 @@ def main() -> None:
             **config_options(),
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "src": {"type": "path"},
-            # Not secret, but kilobytes that nobody wants in a log.
+            # Not secret, but kilobytes that do not belong in a log.
             "content": {"type": "str", "no_log": True},
             "strategy": {"type": "str", "choices": ["auto", "command", "rotate", "finish"], "default": "auto"},
             "on_calendar": {"type": "str", "default": "hourly"},
@@ -157,8 +159,8 @@ def main() -> None:
     )
     try:
         module.exit_json(**lfc_deploy.deploy(module))
-    except lfc_deploy.ERRORS as error:
-        module.fail_json(msg=str(error), journal=getattr(error, "journal", []))
+    except KeaError as error:
+        module.fail_json(**error.as_result())
 
 
 if __name__ == "__main__":

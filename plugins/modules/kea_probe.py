@@ -9,12 +9,12 @@ DOCUMENTATION = r"""
 module: kea_probe
 short_description: Send one lease through Kea, its database and the lease monitor, and remove its traces
 description:
-  - Asks the Kea of this host for an address by real DHCP, as a client behind a relay, and waits until the monitor has
-    made a reservation and a discovery file of the lease. Then the lease is released, and all of that is removed.
-  - The packets go out of Kea's interface with its own hardware address as their destination, so no other host takes
-    them, and a switch drops them.
-  - For reservations in PostgreSQL. In files, a reservation goes only with another reload of Kea, which is no price for
-    a test. With leases in a file, the released one stays in there until Kea cleans it up.
+  - Requests an address from the Kea of this host by real DHCP, as a client of a relay, and waits until the monitor has
+    created a reservation and a discovery file for the lease. Then the lease is released, and all traces are removed.
+  - The packets leave Kea's interface with its own hardware address as their destination, so no other host accepts them,
+    and a switch drops them.
+  - For reservations in PostgreSQL only. Removing a reservation from a file needs another reload of Kea, too much for a
+    test. With leases in a file, the released one stays there until the next LFC run.
 author:
   - The baremetal.kea authors (@baremetal)
 version_added: 1.1.0
@@ -29,29 +29,30 @@ attributes:
     support: none
   idempotent:
     support: none
-    details: Each run sends a lease through.
+    details: Each run sends a lease.
   platform:
     support: full
     platforms: Debian, Ubuntu
 options:
   hwaddr:
     description:
-      - Hardware address of the client. It is refused if it has a lease, a reservation or a discovery file already.
+      - Hardware address of the client. The module refuses it if it already has a lease, a reservation or a discovery
+        file.
     type: str
     default: 02:4b:45:41:00:01
   subnet:
-    description: The subnet to ask for an address in.
+    description: The subnet to request an address from.
     type: str
     required: true
   interface:
-    description: Where to ask. By default, the first interface that Kea listens on.
+    description: Interface for the probe. By default, the first one that Kea listens on.
     type: str
   discovery:
     description: Directory of the discovery files.
     type: path
     default: /var/lib/kea/discovery
   timeout:
-    description: Seconds for each station.
+    description: Longest time in seconds for each station.
     type: int
     default: 10
   path:
@@ -69,7 +70,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Send a lease through
+- name: Send a lease through Kea and the monitor
   baremetal.kea.kea_probe:
     subnet: 192.0.2.0/24
     login_unix_socket: /var/run/postgresql
@@ -83,13 +84,13 @@ probe:
   type: dict
   contains:
     error:
-      description: Why it came no farther; empty when it came through.
+      description: Why it did not get farther; empty on success.
       type: str
     address:
-      description: The address that Kea gave.
+      description: The address that Kea assigned.
       type: str
     seconds:
-      description: Seconds until the C(lease), the C(reservation) and the C(discovery file) were there.
+      description: Seconds until the C(lease), the C(reservation) and the C(discovery file) existed.
       type: dict
     removed:
       description: The traces that were removed.
@@ -99,16 +100,15 @@ probe:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres.errors import PostgresError
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._verify.probe import Probe
-from ansible_collections.baremetal.kea.plugins.module_utils._verify.dhcp import ProbeError
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            **session.argument_spec(),
+            **login.argument_spec(),
             "hwaddr": {"type": "str", "default": "02:4b:45:41:00:01"},
             "subnet": {"type": "str", "required": True},
             "interface": {"type": "str"},
@@ -121,9 +121,7 @@ def main() -> None:
     )
     try:
         found = Probe(module).run()
-    except (ProbeError, ValueError) as error:
-        found = {"error": str(error), "address": None, "seconds": {}, "removed": []}
-    except PostgresError as error:
+    except KeaError as error:
         found = {"error": error.as_result()["msg"], "address": None, "seconds": {}, "removed": []}
     module.exit_json(changed=False, probe=found)
 

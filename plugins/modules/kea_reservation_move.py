@@ -8,13 +8,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: kea_reservation_move
-short_description: Carry Kea's reservations between files and PostgreSQL
+short_description: Move Kea's reservations between files and PostgreSQL
 description:
-  - Carries the DHCPv4 reservations of the files that Kea's configuration includes (C(subnet-ID.json)) into the table
-    C(hosts), or back, with everything that a row of that table can say. Where they were is the truth; what is in the
-    other place and not in this one, and was not carried away from there before, stays.
-  - What has no place where it should go to is refused by name, and nothing is changed. From files to the database, that
-    is C(option-data). The other way, it is options and global reservations.
+  - Moves the DHCPv4 reservations of the files that Kea's configuration includes (C(subnet-ID.json)) to the table
+    C(hosts), or back, with everything that a row of that table can hold. Reservations of the source replace those of
+    the target. Other reservations of the target stay, except those that an earlier move took from there.
+  - Fails before any change if the target cannot hold a reservation, and names it. A row of C(hosts) cannot hold
+    C(option-data); files cannot hold options of C(hosts) and global reservations.
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
@@ -24,7 +24,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: With O(to=database), reservations in files count as a change, because the database is not compared.
+    details: With O(to=database), every reservation in files counts as a change, because the database is not compared.
   diff_mode:
     support: none
   idempotent:
@@ -34,12 +34,12 @@ attributes:
     platforms: posix
 options:
   to:
-    description: Where to.
+    description: Where the reservations are moved to.
     type: str
     choices: [database, files]
     required: true
   directory:
-    description: The directory of the files; C(applied) in it holds the copies that Kea includes.
+    description: The directory of the files; its subdirectory C(applied) holds the copies that Kea includes.
     type: path
     default: /etc/kea/reservations.d
   subnets:
@@ -48,8 +48,8 @@ options:
     elements: int
   set_aside:
     description:
-      - Whether the files are moved into C(.before-TIME) below O(directory) when they are in the database.
-      - Do that once Kea serves with the database.
+      - Whether to move the files to C(.before-TIME) in O(directory) when their reservations are in the database.
+      - Set this only after Kea serves with the database.
     type: bool
     default: false
   schema:
@@ -61,14 +61,14 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Carry reservations into the database
+- name: Move reservations to the database
   baremetal.kea.kea_reservation_move:
     to: database
     login_user: _kea
   become: true
   become_user: _kea
 
-- name: Carry them back
+- name: Move reservations back to files
   baremetal.kea.kea_reservation_move:
     to: files
     subnets: [1, 2]
@@ -79,12 +79,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 reservations:
-  description: How many there are.
+  description: How many reservations the source has.
   returned: success
   type: int
   sample: 412
 set_aside:
-  description: Files that were moved away.
+  description: New paths of the files that were moved away.
   returned: if O(set_aside=true)
   type: list
   elements: str
@@ -100,15 +100,15 @@ statement:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres.errors import PostgresError
-from ansible_collections.baremetal.kea.plugins.module_utils._moves import reservation_move
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._moves import reservations
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login, session
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
-            session.argument_spec(),
+            login.argument_spec(),
             to={"type": "str", "choices": ["database", "files"], "required": True},
             directory={"type": "path", "default": "/etc/kea/reservations.d"},
             subnets={"type": "list", "elements": "int"},
@@ -118,14 +118,12 @@ def main() -> None:
         required_if=[("to", "files", ["subnets"])],
         supports_check_mode=True,
     )
-    carry = reservation_move.to_database if module.params["to"] == "database" else reservation_move.to_files
+    move = reservations.to_database if module.params["to"] == "database" else reservations.to_files
     try:
-        with session.connect(module.params, readonly=module.check_mode) as cursor:
-            result = carry(cursor, module.params, module.check_mode)
-    except PostgresError as error:
+        with session.connect(module.params, readonly=module.check_mode) as database:
+            result = move(database, module.params)
+    except KeaError as error:
         module.fail_json(**error.as_result())
-    except reservation_move.ReservationMoveError as error:
-        module.fail_json(msg=str(error))
     module.exit_json(**result)
 
 

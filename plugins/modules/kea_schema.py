@@ -9,10 +9,10 @@ DOCUMENTATION = r"""
 module: kea_schema
 short_description: Create or upgrade Kea's schema in PostgreSQL or MySQL
 description:
-  - Runs C(kea-admin) and afterwards reads the version back, because C(kea-admin) reports success after some failures.
-  - The time zones of the database and of this host must agree, because Kea writes the ends of leases as local time.
-  - A schema that does not fit the installed Kea is never upgraded unless that is asked for, and a newer one never
-    touched.
+  - Runs C(kea-admin) and reads the version back afterwards, because C(kea-admin) reports success after some failures.
+  - Requires that the database and this host have the same time zone, because Kea writes the ends of leases as local
+    time.
+  - Upgrades an older schema only with O(state=upgraded), and never changes a newer one.
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
@@ -22,8 +22,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Predicts a change where C(kea-admin) or C(psql) is not installed yet, and, with a warning, where there is no
-        session to be had because an earlier task did not really make the database.
+      - Predicts a change if C(kea-admin) or C(psql) is not installed yet. Predicts one with a warning if the database
+        cannot be reached, because an earlier task in check mode did not create it.
   diff_mode:
     support: none
   idempotent:
@@ -42,31 +42,31 @@ options:
     default: postgresql
   state:
     description:
-      - With V(initialized), an empty database gets the schema of the installed Kea; an older schema is an error.
-      - With V(upgraded), an older schema is upgraded as well, once the database has been dumped. Stop Kea before.
+      - V(initialized) creates the schema of the installed Kea in an empty database; an older schema is an error.
+      - V(upgraded) also dumps the database and upgrades an older schema. Stop Kea before.
     type: str
     choices: [initialized, upgraded]
     default: initialized
   dump_dir:
     description:
-      - Directory on the target that the database is dumped to before an upgrade, in the custom format of C(pg_dump),
-        or as the statements that C(mysqldump) writes.
-      - The state of the lease monitor (the schema C(kea_lease_monitor)) is not in it. That belongs to another role, and
-        tells of the database as it is now; the monitor makes it anew from the leases.
+      - Directory on the target for the dump of the database before an upgrade, in the custom format of C(pg_dump) or as
+        the statements that C(mysqldump) writes.
+      - The dump does not contain the state of the lease monitor (the schema C(kea_lease_monitor)). That belongs to
+        another role and does not fit older leases; the monitor rebuilds it from the leases.
       - Without a complete dump there is no upgrade. Required if O(state=upgraded).
     type: path
   while_serving:
     description:
       - Whether to upgrade although a Kea still runs on this host, or still has a session with the database from any
-        host, under the role that logs in. One whose configuration names no database may run.
+        host under the role that logs in. A Kea whose configuration names no database may run.
     type: bool
     default: false
 requirements:
   - C(kea-admin), and C(psql) and C(pg_dump), or C(mysql) and C(mysqldump), on the target
 notes:
-  - The role that logs in becomes the owner of the tables, so it is best the one that Kea uses.
-  - For V(mysql), C(kea-admin) can give the password to the C(mysql) client in no other way than its
-    command line, where that client overwrites it at once.
+  - The role that logs in becomes the owner of the tables, so use the role that Kea uses.
+  - For V(mysql), C(kea-admin) can give the password to the C(mysql) client only on its command line, where that client
+    overwrites it at once.
   - With peer authentication, run the task as the system user of the role, for example with C(become_user=_kea).
 """
 
@@ -77,7 +77,7 @@ EXAMPLES = r"""
   become: true
   become_user: _kea
 
-- name: Bring it to a newly installed Kea, while Kea is stopped
+- name: Upgrade the schema for a newly installed Kea, while Kea is stopped
   baremetal.kea.kea_schema:
     state: upgraded
     dump_dir: /var/lib/kea/dumps
@@ -88,7 +88,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 schema_version:
-  description: Version of the schema afterwards; in check mode the one that it would have, none if that is not known.
+  description: Version of the schema afterwards; in check mode the one that it would have, none if that is unknown.
   returned: success
   type: str
   sample: "13.0"
@@ -98,12 +98,12 @@ previous_version:
   type: str
   sample: "12.0"
 dump:
-  description: The dump that was made before the upgrade.
+  description: Path of the dump that was written before the upgrade.
   returned: when the schema was upgraded
   type: str
   sample: /var/lib/kea/dumps/kea-kea-12.0-20261121T120000.dump
 outdated:
-  description: Whether O(state=upgraded) is what is missing, because the schema is older than the installed Kea needs.
+  description: Whether O(state=upgraded) would help, because the schema is older than the installed Kea needs.
   returned: failure
   type: bool
   sample: true
@@ -111,17 +111,11 @@ outdated:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._schema.schema import (
-    KeaSchemaError,
-    OutdatedError,
-    Schema,
-    UnreachableError,
-    Upgrade,
-    ensure,
-)
-from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql import Mysql, connection_of
-from ansible_collections.baremetal.kea.plugins.module_utils._schema.pgsql import Connection, Pgsql
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres.session import login_argument_spec
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres.login import login_argument_spec
+from ansible_collections.baremetal.kea.plugins.module_utils._schema import mysql, pgsql
+from ansible_collections.baremetal.kea.plugins.module_utils._schema.ensure import Upgrade, ensure
+from ansible_collections.baremetal.kea.plugins.module_utils._schema.schema import Schema, UnreachableError
 
 
 def main() -> None:
@@ -138,17 +132,19 @@ def main() -> None:
     )
     params = module.params
     try:
-        mysql = params["type"] == "mysql"
-        schema = Schema(Mysql(module, connection_of(params)) if mysql else Pgsql(module, Connection.of(params)))
+        if params["type"] == "mysql":
+            schema = Schema(mysql.Mysql(module, mysql.connection_of(params)))
+        else:
+            schema = Schema(pgsql.Pgsql(module, pgsql.connection_of(params)))
         upgrade = Upgrade(params["state"] == "upgraded", params["dump_dir"], params["while_serving"])
         result = ensure(module, schema, upgrade)
     except UnreachableError as error:
         if not module.check_mode:
-            module.fail_json(msg=str(error))
+            module.fail_json(**{"outdated": False, **error.as_result()})
         module.warn(f"Predicted without asking the database: {error}")
         result = {"changed": True, "schema_version": None, "previous_version": None}
-    except KeaSchemaError as error:
-        module.fail_json(msg=str(error), outdated=isinstance(error, OutdatedError))
+    except KeaError as error:
+        module.fail_json(**{"outdated": False, **error.as_result()})
     module.exit_json(**result)
 
 

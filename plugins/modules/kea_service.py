@@ -7,13 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kea_service
-short_description: Start or restart a Kea server, never during a clean-up of its lease file
+short_description: Start or restart a Kea server, never during an LFC run
 description:
-  - A Kea that is started or reloaded while C(kea-lfc) works on its lease file has no leases, and serves nobody. So this
-    module holds the lock that the timer of M(baremetal.kea.kea_lfc_timer) takes as well, and waits for a clean-up of
-    Kea's own to end.
-  - It returns when the server serves; where there is a control socket, the server itself is asked, also for whether it
-    has its leases.
+  - A Kea that is started or reloaded while C(kea-lfc) works on its lease file has no leases and serves no client. So
+    this module holds the lock that the timer of M(baremetal.kea.kea_lfc_timer) also takes, and waits until LFC runs
+    that Kea started have finished.
+  - It returns once the server serves. If there is a control socket, the server must answer there and have its leases.
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
@@ -31,7 +30,7 @@ attributes:
     platforms: Debian, Ubuntu
 options:
   path:
-    description: The configuration file of the server, which also says whether it is the one for DHCPv4 or DHCPv6.
+    description: The configuration file of the server. Its name also selects the server for DHCPv4 or DHCPv6.
     type: path
     default: /etc/kea/kea-dhcp4.conf
   state:
@@ -42,14 +41,14 @@ options:
     choices: [started, restarted]
     default: started
   enabled:
-    description: Whether it must start with the host, too; with V(false), that stays as it is.
+    description: Whether the server must also start with the host; V(false) leaves that as it is.
     type: bool
     default: true
     version_added: 1.1.0
   timeout:
     description:
-      - Seconds that the server has until it serves, from its start on. A clean-up may take longer.
-      - One that ends, and has been started again by systemd three times, is not waited for any longer.
+      - Seconds from the start of the server until it must serve. Waiting for an LFC run is not included.
+      - The module fails earlier if the server ends and systemd has restarted it three times.
     type: int
     default: 60
 seealso:
@@ -57,7 +56,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Have Kea read its configuration
+- name: Restart Kea with its new configuration
   baremetal.kea.kea_service:
     state: restarted
 """
@@ -72,7 +71,8 @@ unit:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.baremetal.kea.plugins.module_utils._server.service import KeaService, KeaServiceError
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._server.service import KeaService
 
 
 def main() -> None:
@@ -95,8 +95,8 @@ def main() -> None:
             service.run("restart" if restart else None if active else "start", module.params["timeout"])
             if not enabled:
                 service.enable()
-    except KeaServiceError as error:
-        module.fail_json(msg=str(error))
+    except KeaError as error:
+        module.fail_json(**error.as_result())
     module.exit_json(changed=restart or not active or not enabled, unit=unit.name if unit else None)
 
 

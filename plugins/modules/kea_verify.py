@@ -7,13 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kea_verify
-short_description: Tell whether a host with Kea and the lease monitor is what it should be
+short_description: Check whether a host with Kea and the lease monitor is as it should be
 description:
-  - Looks at Kea, its database, the lease monitor, the clean-up timer, the secrets and the manifest, and says of each
-    what was seen, whether that is as it should be, and what to do about it. It changes nothing.
-  - The report is shown as a table while the task runs, and is in RV(report), too.
-  - It does not fail because of what it finds; RV(verdict) tells. C(playbooks/kea_verify.yml) runs it on all hosts and
-    fails when all have been reported.
+  - Checks Kea, its database, the lease monitor, the LFC timer, the secret files and the manifest. For each it reports
+    what was found, whether that is as it should be, and what to do about it. It changes nothing.
+  - The report is shown as a table while the task runs, and also returned as RV(report).
+  - Findings do not make the module fail; see RV(verdict). C(playbooks/kea_verify.yml) runs it on all hosts and fails
+    after all reports.
 author:
   - The baremetal.kea authors (@baremetal)
 version_added: 1.1.0
@@ -45,7 +45,7 @@ options:
     choices: [files, postgresql]
     default: files
   timer:
-    description: Whether the lease file should be cleaned up by M(baremetal.kea.kea_lfc_timer).
+    description: Whether M(baremetal.kea.kea_lfc_timer) should run the LFC.
     type: bool
     default: true
   tls:
@@ -58,10 +58,11 @@ options:
         or reservations should be there.
     type: dict
   monitor_database:
-    description: The same, gathered with the monitor's login, which alone sees how the monitor's sessions came.
+    description: The same, gathered with the monitor's login, which alone sees details of the monitor's sessions.
     type: dict
   probe:
-    description: RV(baremetal.kea.kea_probe#module:probe), if a lease was sent through; or, as C(skipped), why none was.
+    description: RV(baremetal.kea.kea_probe#module:probe), if a lease was sent through; otherwise C(skipped) says why
+      not.
     type: dict
   kea_role:
     description: Kea's role in the database.
@@ -78,11 +79,11 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at a host that keeps its leases in a file
+- name: Check a host that keeps its leases in a file
   baremetal.kea.kea_verify:
   register: kea
 
-- name: Say so if something is wrong
+- name: Fail if something is wrong
   ansible.builtin.assert:
     that: kea.verdict != 'wrong'
     fail_msg: "{{ kea.report }}"
@@ -95,25 +96,25 @@ verdict:
   type: str
   sample: ok
 findings:
-  description: What was looked at, the worst first.
+  description: Results of all checks, worst first.
   returned: always
   type: list
   elements: dict
   contains:
     name:
-      description: What it is about.
+      description: Subject of the check.
       type: str
       sample: trigger
     verdict:
-      description: V(ok), V(warn) for what can wait for the day, or V(wrong).
+      description: V(ok), V(warn) for what can wait until the next day, or V(wrong).
       type: str
       sample: wrong
     seen:
-      description: What was seen.
+      description: What was found.
       type: str
       sample: "disabled: trigger; the monitor reads all leases each minute instead"
     todo:
-      description: What to do about it; empty when all is well.
+      description: What to do about it; empty if all is well.
       type: str
       sample: run kea_deploy.yml
 report:

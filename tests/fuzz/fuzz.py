@@ -21,11 +21,13 @@ import time
 from typing import Any, Callable
 
 import yaml
-from kea_lease_monitor import position, settings
+from kea_lease_monitor import position
 from kea_lease_monitor.errors import ConfigurationError, PositionLostError
-from kea_lease_monitor.kea import changes, csv
+from kea_lease_monitor.kea import changes
 from kea_lease_monitor.kea.host_list import HostList
+from kea_lease_monitor.kea.rows import Header
 from kea_lease_monitor.kea.sql import leases
+from kea_lease_monitor.settings import MonitorSettings
 from support.paths import ROOT
 
 HANG = 10
@@ -115,7 +117,7 @@ def csv_row(chance: random.Random) -> bool:
     known = chance.choice(ROWS)
     header = next(header for header in HEADERS if header.count(b",") == known.count(b","))
     row = mutated(chance, known)
-    lease = csv.Header(mutated(chance, header) if chance.random() < 0.1 else header).parse(row)
+    lease = Header(mutated(chance, header) if chance.random() < 0.1 else header).parse(row)
     assert changes.of_row(None, lease)
     assert changes.of_reading(changes.trace(lease), lease, 1.7e9)
     return True
@@ -148,7 +150,7 @@ def configuration(chance: random.Random, known: list[Any]) -> bool:
     document = copy.deepcopy(chance.choice(known))
     for _change in range(chance.choice((0, 1, 1, 2, 5))):
         spoil(chance, document)
-    return bool(settings.parse(document))
+    return bool(MonitorSettings.parse(document))
 
 
 def spoil(chance: random.Random, document: Any) -> None:
@@ -174,7 +176,7 @@ def stored_position(chance: random.Random) -> bool:
 
 def host_list(chance: random.Random) -> bool:
     hosts = HostList(mutated(chance, HOSTS))
-    hosts.reserve(csv.Header(HEADERS[0]).parse(ROWS[0]))
+    hosts.reserve(Header(HEADERS[0]).parse(ROWS[0]))
     assert HostList(hosts.render()).render() == hosts.render()
     return True
 

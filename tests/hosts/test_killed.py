@@ -51,7 +51,8 @@ class Killed(Host):
     def left_over(self) -> str:
         """Return temporary files of a change that are still there."""
         return self.run("find", "/etc", "/opt", "/var/lib/kea", "/var/lib/baremetal-kea", "/var/lib/kea-lease-monitor",
-                        "-name", "*.candidate.conf", "-o", "-name", "*.new", "-o", "-name", ".new-*",
+                        "-name", "*.candidate.conf", "-o", "-name", "*.new", "-o", "-name", ".*.tmp",
+                        "-o", "-name", ".new-*",
                         check=False)  # fmt: skip
 
     def serves(self) -> list[str]:

@@ -28,8 +28,9 @@ MONITOR = """
 import json, sys
 from dataclasses import replace
 sys.path.insert(0, "/opt/baremetal/current/lib")
-from kea_lease_monitor import database, document, settings
-found = settings.parse(document.read("/etc/kea-lease-monitor/config.yml")).database
+from kea_lease_monitor import database, document
+from kea_lease_monitor.settings import MonitorSettings
+found = MonitorSettings.parse(document.read("/etc/kea-lease-monitor/config.yml")).database
 database.Session(replace(found, **json.loads(sys.argv[1])))
 """
 OPTIONS = {"PGSSLROOTCERT": "ca_file", "PGSSLCERT": "cert_file", "PGSSLKEY": "key_file"}

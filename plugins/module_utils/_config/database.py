@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One database entry of a Kea configuration, in the words of the Kea that will read it."""
+"""PRIVATE: creates, changes and removes a database entry in a configuration, for a given version of Kea."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ HOOKS = {"postgresql": "libdhcp_pgsql.so", "mysql": "libdhcp_mysql.so"}
 HOOK_DIRECTORIES = ("/usr/lib/*/kea/hooks", "/usr/lib64/kea/hooks", "/usr/lib/kea/hooks", "/usr/local/lib/kea/hooks")
 
 SERVERS = ("mysql", "postgresql")
-# Kea gives up on a lost database after so many tries; at the default wait this is more than eleven days.
+# Tries after which Kea gives up on a lost database; with the default wait this is more than eleven days.
 RECONNECT_TRIES = 1_000_000
 RECONNECT_WAIT = 1000  # ms
-# Kea finds back to a lost database by itself; by its own defaults the server would stop.
+# With these Kea reconnects to a lost database by itself; with its own defaults the server would stop.
 RECOVERY = {
     "retry_on_startup": True,
     "max_reconnect_tries": RECONNECT_TRIES,
     "reconnect_wait_time": RECONNECT_WAIT,
 }
-# Seconds after which Kea lets go of a host that is suddenly gone, where there is another one to go to. It has several
-# connections, one after the other; and by the kernel's default it waits for minutes.
+# Seconds after which Kea gives up on an unreachable host if there are others. It has several connections, and tries
+# them one after the other; with the kernel's default each would take minutes.
 SEVERAL_HOSTS = {"tcp_user_timeout": 5, "connect_timeout": 3}
-# What it does meanwhile. Without its leases a Kea that goes on serving has nothing to say but no: it refuses with a NAK
-# even the client that renews, which so loses its address (seen with 2.6 and 3.0). Silence has it keep that.
+# What Kea does while its database is lost. A Kea that serves without its leases refuses every client with a NAK, also
+# one that renews, which then loses its address (seen with 2.6 and 3.0). Without an answer the client keeps it.
 ON_FAIL = {"lease": "stop-retry-exit", "hosts": "serve-retry-continue", "config": "serve-retry-continue"}
 # Passwords of Kea's documentation (default_credentials.cc).
 DEFAULT_PASSWORDS = ("1234", "keatest", "*****")
 
 
 class Option(NamedTuple):
-    """One key of the entry: for which types of database, and since which Kea."""
+    """One key of the entry: the types of database, versions of Kea and purposes that have it."""
 
     types: Tuple[str, ...]
     capability: Optional[str] = None
-    """Field of Capabilities that must be true; None for what every supported Kea knows."""
+    """Field of Capabilities that must be true; None for a key that every supported Kea knows."""
     purposes: Tuple[str, ...] = ("lease", "hosts", "config")
 
 
-# The grammar's database_map_param; in Kea's file the underscores are hyphens.
+# The grammar's database_map_param; Kea's file has hyphens instead of underscores.
 OPTIONS: Dict[str, Option] = {
     "type": Option(("memfile", *SERVERS)),
     "name": Option(("memfile", *SERVERS)),
@@ -73,21 +73,17 @@ OPTIONS: Dict[str, Option] = {
     "cipher_list": Option(("mysql",)),
     "ssl_mode": Option(("postgresql",)),
 }
-# Kea before 3.1 ignores these for PostgreSQL, or does not start with them; see _kea_tls for what becomes of them.
+# Kea before 3.1 ignores these for PostgreSQL, or does not start with them; tls.py uses the environment instead.
 TLS_KEYS = ("trust_anchor", "cert_file", "key_file", "ssl_mode")
 
 
-class KeaDatabaseError(KeaError):
-    """The entry cannot be what was asked for; says why."""
-
-
 def entry_of(params: Mapping[str, Any], kea: Capabilities) -> Dict[str, Any]:
-    """The entry as this Kea should have it, from the module's options by name; None and empty text mean "not given".
+    """Return the entry for this Kea from the module's options; None and empty text mean "not given".
 
-    Raises KeaDatabaseError for an option that this Kea, type or purpose does not know, and for a value that breaks it.
+    Raises KeaError for an option that this Kea, type or purpose does not have, and for a value that breaks it.
     """
     if params["type"] == "memfile" and params["purpose"] != "lease":
-        raise KeaDatabaseError("memfile is for purpose lease only")
+        raise KeaError("memfile is for purpose lease only")
     given = {name: params[name] for name in OPTIONS if params[name] not in (None, "")}
     if params["type"] == "postgresql" and not kea.postgresql_tls_keys:
         given = {name: value for name, value in given.items() if name not in TLS_KEYS}
@@ -105,7 +101,7 @@ def entry_of(params: Mapping[str, Any], kea: Capabilities) -> Dict[str, Any]:
 
 
 def put_entry(document: Document, top: str, purpose: str, entry: Dict[str, Any]) -> Document:
-    """With the entry in it. Keys of an existing one that no option stands for stay. Raises KeaJsonError."""
+    """Set the entry. Keys of an existing one that have no option stay. Raises KeaJsonError."""
     document = _respelled(document, top, purpose, entry)
     path = _path(document, top, purpose, entry)
     if path[-2:-1] == ("hosts-databases",):
@@ -119,7 +115,7 @@ def put_entry(document: Document, top: str, purpose: str, entry: Dict[str, Any])
 
 
 def put_alone(document: Document, top: str, purpose: str, entry: Dict[str, Any]) -> Document:
-    """With no other entry of that type beside it: the first of them is turned into it. Raises KeaJsonError."""
+    """Remove other entries of the same type; if the entry is new, the first of them becomes it. Raises KeaJsonError."""
     document = _respelled(document, top, purpose, entry)
     path = _path(document, top, purpose, entry)
     if purpose == "lease" or path[-1] == "hosts-database":
@@ -136,7 +132,7 @@ def put_alone(document: Document, top: str, purpose: str, entry: Dict[str, Any])
 
 
 def over_network(document: Document, top: str, purpose: str, entry: Mapping[str, Any]) -> List[Dict[str, Any]]:
-    """The entries that reach PostgreSQL over the network, but for this one of that purpose."""
+    """Return all entries that reach PostgreSQL over the network, except this one of this purpose."""
     purposes = {
         "lease": [document.get((top, "lease-database"))],
         "hosts": [document.get((top, "hosts-database")), *_listed(document, (top, "hosts-databases"))],
@@ -152,7 +148,7 @@ def over_network(document: Document, top: str, purpose: str, entry: Mapping[str,
 
 
 def drop_all(document: Document, top: str, purpose: str, entry: Dict[str, Any]) -> Document:
-    """Without any entry of that type."""
+    """Remove all entries of the same type."""
     before = None
     while document is not before:
         before, document = document, drop_entry(document, top, purpose, {"type": entry["type"]})
@@ -160,9 +156,9 @@ def drop_all(document: Document, top: str, purpose: str, entry: Dict[str, Any]) 
 
 
 def drop_entry(document: Document, top: str, purpose: str, entry: Dict[str, Any]) -> Document:
-    """Without the entry of that type, name and host (as far as given), and without what it leaves empty.
+    """Remove the entry with this type, name and host (as far as given), and lists or maps that become empty.
 
-    The hook stays: others may use it, and it does nothing by itself.
+    The hook stays: other entries may use it, and it has no effect alone.
     """
     document = _respelled(document, top, purpose, entry)
     path = _path(document, top, purpose, entry)
@@ -177,7 +173,7 @@ def drop_entry(document: Document, top: str, purpose: str, entry: Dict[str, Any]
 
 
 def put_hook(document: Document, top: str, database: str, library: str) -> Document:
-    """With the hook of that database, unless it is there already from whatever directory."""
+    """Add the hook of a type of database, unless it is there already, from any directory."""
     found = document.get((top, "hooks-libraries"))
     libraries: List[Any] = [] if found is MISSING or not isinstance(found, list) else found
     names = [os.path.basename(str(entry.get("library"))) for entry in libraries if isinstance(entry, dict)]
@@ -187,7 +183,7 @@ def put_hook(document: Document, top: str, database: str, library: str) -> Docum
 
 
 def find_hook(database: str) -> Optional[str]:
-    """Path of the hook of that database where distributions and ISC install it."""
+    """Return the path of the installed hook of a type of database; None if it is not installed."""
     for pattern in HOOK_DIRECTORIES:
         for path in sorted(glob.glob(os.path.join(pattern, HOOKS[database]))):
             return path
@@ -195,7 +191,7 @@ def find_hook(database: str) -> Optional[str]:
 
 
 def _respelled(document: Document, top: str, purpose: str, entry: Mapping[str, Any]) -> Document:
-    """With the host of the same entry as this one has it: with or without the demand that it be verified."""
+    """Give the existing entry the host of this one, with or without the option that verifies the certificate."""
     if entry["type"] != "mysql" or "host" not in entry:
         return document
     for host in mysql_host.spellings(entry["host"]):
@@ -234,7 +230,7 @@ def _listed(document: Document, path: Path) -> List[Any]:
 
 
 def _as_list(document: Document, top: str) -> Document:
-    """With the one hosts-database as first of the list hosts-databases, because Kea takes only one of the two keys."""
+    """Move hosts-database into the list hosts-databases: Kea accepts only one of the two keys."""
     single = document.get((top, "hosts-database"))
     if single is MISSING:
         return document
@@ -249,40 +245,37 @@ def _knows(name: str, kea: Capabilities) -> bool:
 def _refuse_unknown(name: str, database: str, purpose: str, kea: Capabilities) -> None:
     option = OPTIONS[name]
     if database not in option.types:
-        raise KeaDatabaseError(f"{name} is for {' and '.join(option.types)}, not for {database}")
+        raise KeaError(f"{name} is for {' and '.join(option.types)}, not for {database}")
     if purpose not in option.purposes:
-        raise KeaDatabaseError(f"{name} is for purpose {' and '.join(option.purposes)}, not for {purpose}")
+        raise KeaError(f"{name} is for purpose {' and '.join(option.purposes)}, not for {purpose}")
     memfile_on_fail = name == "on_fail" and database == "memfile"
     if not _knows(name, kea) or (memfile_on_fail and not kea.memfile_on_fail):
-        raise KeaDatabaseError(f"Kea {kea.version} does not know {name} for {database} and would refuse to start")
+        raise KeaError(f"Kea {kea.version} does not know {name} for {database} and would refuse to start")
 
 
 def _check_mysql_host(host: str) -> None:
     if "," in host:
-        raise KeaDatabaseError("several hosts are for postgresql: MySQL's client library knows no list of them")
+        raise KeaError("several hosts are for postgresql: MySQL's client library accepts no list")
     if not mysql_host.is_host(host):
-        raise KeaDatabaseError("host holds a ; or =, and would be taken for options of MySQL's client library")
+        raise KeaError("host holds a ; or =, and MySQL's client library would take it for options")
 
 
 def _check_values(given: Mapping[str, Any], kea: Capabilities) -> None:
-    """Kea makes one text of all values, quotes nothing in it and splits it at blanks (dbaccess_parser.cc)."""
+    """Raise KeaError for values that break Kea's connection text: it is not quoted and split at blanks
+    (dbaccess_parser.cc)."""
     for name in ("name", "host", "user", "password"):
         value = str(given.get(name, ""))
         if "'" in value or "\\" in value:
-            raise KeaDatabaseError(
-                f"{name} holds a quote (') or a backslash, which break Kea's connection to the database"
-            )
+            raise KeaError(f"{name} holds a quote (') or a backslash, which break Kea's connection to the database")
         if name != "password" and any(letter.isspace() for letter in value):
-            raise KeaDatabaseError(f"{name} holds a blank, which breaks Kea's connection to the database")
+            raise KeaError(f"{name} holds a blank, which breaks Kea's connection to the database")
     if given["type"] == "mysql":
         _check_mysql_host(str(given.get("host", "")))
     if "name" not in given:
-        raise KeaDatabaseError("name is missing: the name of the database")
+        raise KeaError("name is missing: the name of the database")
     if not 1 <= given.get("port", 1) <= 65535:
-        raise KeaDatabaseError(f"port {given['port']} is not between 1 and 65535; some versions of Kea would ignore it")
+        raise KeaError(f"port {given['port']} is not between 1 and 65535; some versions of Kea would ignore it")
     if (given["max_reconnect_tries"] == 0) != (given["reconnect_wait_time"] == 0):
-        raise KeaDatabaseError(
-            "max_reconnect_tries and reconnect_wait_time work only together: both or neither must be 0"
-        )
+        raise KeaError("max_reconnect_tries and reconnect_wait_time work only together: both or neither must be 0")
     if kea.refuses_default_passwords and given.get("password") in DEFAULT_PASSWORDS:
-        raise KeaDatabaseError(f"Kea {kea.version} refuses this password, because it stands in Kea's documentation")
+        raise KeaError(f"Kea {kea.version} refuses this password, because Kea's documentation contains it")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: what C(kea_database) does on a host: its entry into Kea's configuration, its TLS into Kea's unit."""
+"""PRIVATE: writes database entries to Kea's configuration, and their TLS settings to the drop-in of Kea's unit."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from .._errors import KeaError
 from . import mysql_host
 from .file import (
-    installed_version,
     readable,
     top_of,
-    top_of_path,
     update,
 )
 from .database import (
     HOOKS,
-    KeaDatabaseError,
     drop_all,
     drop_entry,
     entry_of,
@@ -32,17 +30,16 @@ from .database import (
     put_hook,
 )
 from .document import Document
+from .servers import installed_version, top_of_path
 from .tls import (
     DEFAULT,
     FILES,
-    DropIn,
-    KeaTlsError,
-    check_files,
     environment_of,
     primary_only,
     settings_of,
     shared,
 )
+from .tls_files import DropIn, check_files
 from .versions import Capabilities, capabilities, newest
 
 if TYPE_CHECKING:
@@ -50,7 +47,7 @@ if TYPE_CHECKING:
 
 
 def entry_options() -> Dict[str, Dict[str, Any]]:
-    """Options of an entry."""
+    """Return the options of an entry."""
     types = ["memfile", "mysql", "postgresql"]
     return {
         "purpose": {"type": "str", "choices": ["lease", "hosts", "config"], "required": True},
@@ -83,19 +80,19 @@ def entry_options() -> Dict[str, Dict[str, Any]]:
 
 
 def validated(module: AnsibleModule, given: Sequence[Dict[str, Any]]) -> List[Dict[str, Any]]:
-    """The options of each entry of a list. Raises KeaDatabaseError."""
+    """Validate the entries of the option ``databases``, and return their options. Raises KeaError."""
     module.no_log_values.update(str(entry["password"]) for entry in given if entry.get("password"))
     results = [ArgumentSpecValidator(entry_options()).validate(entry) for entry in given]
     for number, result in enumerate(results):
         if result.error_messages:
-            raise KeaDatabaseError(f"databases[{number}]: {'; '.join(result.error_messages)}")
+            raise KeaError(f"databases[{number}]: {'; '.join(result.error_messages)}")
     return [result.validated_parameters for result in results]
 
 
 def apply(module: AnsibleModule) -> Dict[str, Any]:
-    """Brings the configuration and the unit to what the options say; the module's result.
+    """Apply the options to the configuration and the drop-in, and return the module's result.
 
-    Raises KeaConfigError, KeaDatabaseError, KeaTlsError or KeaVersionError, with nothing changed.
+    Raises KeaError, with nothing changed.
     """
     entries = Entries(module, [module.params], module.params["kea_version"])
     _before, _after, result = update(module, entries.edit, entries.top)
@@ -103,10 +100,10 @@ def apply(module: AnsibleModule) -> Dict[str, Any]:
 
 
 class Entries:
-    """Entries of one configuration, which go there together, each as if those before it were there already."""
+    """Entries that are written to a configuration together; each one sees those before it."""
 
     def __init__(self, module: AnsibleModule, entries: Sequence[Dict[str, Any]], version: Optional[str] = None) -> None:
-        """Raises KeaDatabaseError, KeaTlsError or KeaVersionError."""
+        """``version`` is that of the Kea that will read them, by default the installed one's. Raises KeaError."""
         self.top = top_of_path(module.params["path"])
         self._module = module
         self._kea = _installed_kea(module, self.top, version)
@@ -116,14 +113,14 @@ class Entries:
         self._with_password = any(params["password"] for params in entries)
 
     def edit(self, document: Document) -> Document:
-        """The document with all of them; may find that TLS is a reason to refuse. Raises KeaJsonError and as above."""
+        """Return the document with all entries. Raises KeaError, also if TLS cannot be set up as requested."""
         self._after = self._before
         for one in self._edits:
             document, self._after = one.apply(document, self._after)
         return document
 
     def settle(self, result: Dict[str, Any]) -> Dict[str, Any]:
-        """The module's result, when the environment of the unit is what goes with the configuration."""
+        """Write the drop-in that belongs to the configuration, and return the module's result."""
         before, after, path = self._before, self._after, self._drop_in.path
         if before != after:
             result["changed"] = True
@@ -140,7 +137,7 @@ class Entries:
 
 
 class _Edit:
-    """The change of one entry."""
+    """Change of one entry."""
 
     def __init__(self, module: AnsibleModule, params: Dict[str, Any], kea: Capabilities) -> None:
         self.kea = kea
@@ -153,7 +150,7 @@ class _Edit:
             _check_library(module)
 
     def apply(self, document: Document, environment: str) -> Tuple[Document, str]:
-        """The document, and the text of the drop-in beside it."""
+        """Return the document with the entry, and the text of the drop-in that belongs to it."""
         top, purpose = top_of(document), self.params["purpose"]
         if self.params["state"] == "absent":
             document = (drop_all if self.params["exclusive"] else drop_entry)(document, top, purpose, self.entry)
@@ -170,7 +167,7 @@ class _Edit:
             return document
         hook = find_hook(database)
         if hook is None and not self.check_mode:
-            raise KeaDatabaseError(f"Kea {self.kea.version} needs the hook {HOOKS[database]}, which is not installed")
+            raise KeaError(f"Kea {self.kea.version} needs the hook {HOOKS[database]}, which is not installed")
         return put_hook(document, top, database, hook or HOOKS[database])
 
     def _environment(self, document: Document, top: str, purpose: str, present: str) -> str:
@@ -197,27 +194,27 @@ def _installed_kea(module: AnsibleModule, top: str, version: Optional[str]) -> C
         return capabilities(version)
     if module.check_mode:
         return newest()
-    raise KeaDatabaseError("Kea is not installed, so its version is not known; install it first, or give kea_version")
+    raise KeaError("Kea is not installed, so its version is not known; install it first, or give kea_version")
 
 
 def _check_access(module: AnsibleModule, tls: Dict[str, str], kind: str) -> None:
-    """What root can read proves nothing."""
+    """Raise KeaError for TLS files that are unfit or that Kea's user cannot read; root can read more."""
     check_files(module, tls, kind)
     for path in filter(os.path.exists, (tls.get(name, "") for name in FILES)):
         if not readable(module, module.params["kea_user"], path):
-            raise KeaTlsError(f"the user {module.params['kea_user']} of Kea cannot read {path}")
+            raise KeaError(f"the user {module.params['kea_user']} of Kea cannot read {path}")
 
 
 def _check_library(module: AnsibleModule) -> None:
     if not module.check_mode and not mysql_host.library_is_there():
-        raise KeaTlsError(
-            "Kea has no word for verifying a MySQL server; MariaDB's client library (libmariadb.so.3) can be told to, "
-            "and it is not installed; leave trust_anchor out, and the server is not verified"
+        raise KeaError(
+            "Kea cannot verify a MySQL server. MariaDB's client library (libmariadb.so.3) can, and is not installed: "
+            "install it, or leave trust_anchor out, and the server is not verified"
         )
 
 
 def _warn_of_readers(module: AnsibleModule, path: str) -> None:
-    """The mode of the file is its owner's decision, but a password makes it a risky one."""
+    """Warn if every user can read the file, which contains a password; its owner chose the mode."""
     if not os.path.exists(path):
         return
     if os.stat(path).st_mode & stat.S_IROTH and os.stat(os.path.dirname(path)).st_mode & stat.S_IXOTH:

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes single values in a Kea configuration and leaves every other byte as it was.
+"""PRIVATE: changes single values in a Kea configuration and leaves every other byte as it was.
 
-A change is never the tree printed anew: it is a few splices in the text (the value, a comma, an inserted line).
-After each round of splices the text is read again, so no position is ever carried across a change.
+The configuration is never printed from the tree. A change is a few splices in the text: the value, a comma, an inserted
+line. The text is parsed again after each round of splices, so positions never outlive a change.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class _Missing:
 
 
 MISSING = _Missing()
-"""What C(Document.get) returns for a path that leads nowhere; None is a value (null)."""
+"""Result of ``Document.get`` for a path that does not exist; None is a value (null)."""
 
 
 class Splice(NamedTuple):
-    """Replace C(text[start:end])."""
+    """Replace ``text[start:end]``."""
 
     start: int
     end: int
@@ -53,21 +53,21 @@ class Splice(NamedTuple):
 
 
 class Document:
-    """A configuration that never changes: C(put) and C(drop) return the next one, itself when nothing differs."""
+    """An immutable configuration: ``put`` and ``drop`` return a new one, or itself if nothing differs."""
 
     def __init__(self, text: str) -> None:
-        """Raises KeaJsonError when the text cannot be read."""
+        """Parse the text. Raises KeaJsonError."""
         self.text = text
         self.root = parse(text)
         self.layout = Layout(text, self.root)
 
     def get(self, path: Path) -> Any:
-        """The value at C(path), or MISSING. Raises KeaJsonError when the path leads into an include or a scalar."""
+        """Return the value at ``path``, or MISSING. Raises KeaJsonError if it leads into an include or a scalar."""
         found, rest = self._walk(path)
         return MISSING if rest else value_of(found[-1].node)
 
     def put(self, path: Path, value: Any) -> "Document":
-        """With C(value) at C(path); what the path lacks is made. Raises KeaJsonError when it cannot lead there."""
+        """Set ``value`` at ``path``, and create what is missing on the way. Raises KeaJsonError if that fails."""
         if isinstance(path[-1], Where):
             value = with_members(path[-1], value)
         document = self
@@ -80,7 +80,7 @@ class Document:
             document = document._spliced(splices)
 
     def drop(self, path: Path) -> "Document":
-        """Without what is at C(path). Comments stay: nothing tells whom they belong to."""
+        """Remove what is at ``path``. Comments stay: they may belong to something else."""
         found, rest = self._walk(path)
         if rest:
             return self
@@ -88,13 +88,13 @@ class Document:
         return self._spliced(self._removal(parent, [found[-1]]))
 
     def masked(self) -> str:
-        """The text with every password and secret replaced, for diffs."""
+        """Return the text with every password and secret masked, for diffs."""
         return _splice(self.text, self._masks(self.root))
 
     # The walk
 
     def _walk(self, path: Path) -> Tuple[List[Item], Path]:
-        """The items along C(path) as far as they exist, and the steps that are left."""
+        """Return the items along ``path`` as far as they exist, and the remaining steps."""
         node = self.root
         found: List[Item] = []
         for at, step in enumerate(path):
@@ -116,8 +116,10 @@ class Document:
     # What to change
 
     def _change(self, node: Node, value: Any) -> List[Splice]:
-        """Splices that bring C(node) nearer to C(value), none when it is there. Additions wait until the removals in
-        the same container are made, because both deal with the comma after the last item."""
+        """Return splices that bring ``node`` closer to ``value``; none if it is equal.
+
+        Additions wait for the removals in the same container: both deal with the comma after the last item.
+        """
         if same(value_of(node), value):
             return []
         if node.kind == "map" and isinstance(value, dict):
@@ -133,8 +135,10 @@ class Document:
         return self._replacement(node, value)
 
     def _change_list(self, node: Node, value: List[Any]) -> List[Splice]:
-        """Equal elements at both ends stay with their comments, those between that resemble their successor are changed
-        in place. When nothing is left of the old list, neither are its comments: they would tell lies."""
+        """Keep equal elements at both ends with their comments, and change similar elements between them in place.
+
+        If no old element remains, the comments are removed with the elements: they would be wrong.
+        """
         old = [value_of(item.node) for item in node.items]
         head = _common(old, value)
         tail = _common(old[head:][::-1], value[head:][::-1])
@@ -178,7 +182,7 @@ class Document:
         return splices
 
     def _insertion(self, container: Node, after: int, entries: Sequence[Entry]) -> List[Splice]:
-        """New items behind item number C(after) (-1: before the first), set out like their neighbour."""
+        """Insert items after item number ``after`` (-1: before the first), formatted like their neighbour."""
         if not entries:
             return []
         if not container.items:
@@ -197,7 +201,7 @@ class Document:
         return [Splice(at, at, "".join(text + "," for text in texts))]
 
     def _filling(self, container: Node, entries: Sequence[Entry]) -> List[Splice]:
-        """The first items of a container that holds nothing but blanks and comments."""
+        """Insert the first items of a container that has only blanks and comments."""
         outer = self.layout.indent(container.start)
         at, end = container.start + 1, container.end - 1
         if not self.text[at:end].strip():
@@ -223,7 +227,7 @@ class Document:
 
 
 def _splice(text: str, splices: Sequence[Splice]) -> str:
-    """The text with all splices made; where two erase the same blanks, once is enough."""
+    """Return the text with all splices applied; blanks that two splices erase are erased once."""
     parts, at = [], 0
     for start, end, new in sorted(splices, key=lambda splice: splice[:2]):
         parts += [text[at : max(start, at)], new]
@@ -236,19 +240,21 @@ def _is_at(step: Union[str, Where], item: Item) -> bool:
 
 
 def _last(node: Node) -> int:
-    """Number of the last item that is no include, -1 when there is none. Nothing is ever added behind an include:
-    whether a comma may follow it depends on the included file being empty."""
+    """Return the number of the last item that is no include, -1 if there is none.
+
+    Nothing is added after an include: whether a comma may follow it depends on the content of the included file.
+    """
     return max((at for at, item in enumerate(node.items) if item.node.kind != "include" or item.key), default=-1)
 
 
 def _resemble(one: Any, other: Any) -> bool:
-    """Whether two elements can be the same thing with other members."""
+    """Return whether one element can be a changed version of the other."""
     both = isinstance(one, dict) and isinstance(other, dict)
     return both and any(key in other and same(one[key], other[key]) for key in one)
 
 
 def _common(one: Sequence[Any], other: Sequence[Any]) -> int:
-    """How many elements at the beginning are the same."""
+    """Return how many elements at the beginning are equal."""
     length = 0
     while length < min(len(one), len(other)) and same(one[length], other[length]):
         length += 1

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Kea configuration file on this host: read, edited, tested by Kea itself and swapped in one step.
+"""PRIVATE: reads, edits and replaces a configuration file of Kea, after Kea itself has tested the new one.
 
-The candidate is written beside the live file, because the rename must stay on one file system and because AppArmor lets
-Kea read nowhere but below /etc/kea. It is tested as the Kea user: what root can read proves nothing.
+The candidate is in the directory of the live file: the rename must stay on one file system, and AppArmor lets Kea read
+only below /etc/kea. Kea tests it as its own user, because root can read more.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from .._errors import KeaError
-from .._host import durable
+from .._kea import durable, program as kea_program
 from .document import MISSING, Document
 from .path import Path, parse_path
+from .servers import PROGRAMS
 from .syntax import (
     KeaJsonError,
     from_plain,
@@ -30,21 +31,9 @@ from .syntax import (
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-PROGRAMS = {"Dhcp4": "kea-dhcp4", "Dhcp6": "kea-dhcp6"}
-"""The server that reads the configuration with this map at its top."""
-SERVICES = {
-    "Dhcp4": ("kea-dhcp4-server.service", "isc-kea-dhcp4-server.service"),
-    "Dhcp6": ("kea-dhcp6-server.service", "isc-kea-dhcp6-server.service"),
-}
-"""Its units, as Debian and as ISC call them."""
-
-
-class KeaConfigError(KeaError):
-    """The configuration stays as it was; says why."""
-
 
 def config_options() -> Dict[str, Dict[str, Any]]:
-    """Options of every module that writes a configuration file."""
+    """Return the options of every module that writes a configuration file."""
     return {
         "path": {"type": "path", "default": "/etc/kea/kea-dhcp4.conf"},
         "kea_user": {"type": "str", "default": "_kea"},
@@ -53,10 +42,10 @@ def config_options() -> Dict[str, Dict[str, Any]]:
 
 
 class Settings:
-    """What C(kea_config) was asked for: values at paths, and paths that lead nowhere."""
+    """Changes that ``kea_config`` was asked for: values at paths, and paths to remove."""
 
     def __init__(self, settings: Dict[str, Any], absent: List[str]) -> None:
-        """Raises KeaJsonError for a path that cannot be read, or that is wanted and unwanted at once."""
+        """Raises KeaJsonError for a path that cannot be read, or that is both in ``settings`` and in ``absent``."""
         self.wanted = [(parse_path(path), from_plain(value)) for path, value in settings.items()]
         self.unwanted = [parse_path(path) for path in absent]
         for path, text in zip(self.unwanted, absent):
@@ -65,11 +54,11 @@ class Settings:
 
     @property
     def top(self) -> str:
-        """The map at the top of a file that does not exist yet."""
+        """Return the map at the top of a file that does not exist yet."""
         return next((str(path[0]) for path, _value in self.wanted), "Dhcp4")
 
     def edit(self, document: Document) -> Document:
-        """The document with all of it. Raises KeaJsonError."""
+        """Return the document with all changes. Raises KeaJsonError."""
         for path, value in self.wanted:
             document = document.put(path, value)
         for path in self.unwanted:
@@ -77,7 +66,7 @@ class Settings:
         return document
 
     def differing(self, before: Document, after: Document) -> List[Path]:
-        """The paths whose values are not the same in both."""
+        """Return the paths whose values differ between both."""
         paths = [path for path, _value in self.wanted] + self.unwanted
         return [path for path in paths if not _same_at(path, before, after)]
 
@@ -85,9 +74,10 @@ class Settings:
 def update(
     module: AnsibleModule, edit: Callable[[Document], Document], top: str
 ) -> Tuple[Document, Document, Dict[str, Any]]:
-    """Brings the file that the module's options name to what C(edit) makes of it, in check mode only in thought.
+    """Apply ``edit`` to the file that the module's options name. In check mode nothing is written.
 
-    Returns the document before and after, and the module's result. Raises KeaConfigError, with nothing changed.
+    ``top`` is the map at the top of a new file. Return the document before and after, and the module's result. Raises
+    KeaError, with nothing changed.
     """
     path = os.path.realpath(module.params["path"])
     exists, text = _read(path, top)
@@ -95,7 +85,7 @@ def update(
         before = Document(text)
         after = edit(before)
     except KeaJsonError as error:
-        raise KeaConfigError(f"{path}: {error}") from error
+        raise KeaError(f"{path}: {error}") from error
     for document in (before, after):
         module.no_log_values.update(filter(None, secrets_in(value_of(document.root))))
     result: Dict[str, Any] = {"path": path, "changed": not exists or after.text != before.text}
@@ -116,29 +106,15 @@ def update(
 
 
 def top_of(document: Document) -> str:
-    """The map at the top that names the server. Raises KeaConfigError when there is none."""
+    """Return the map at the top that names the server. Raises KeaError if there is none."""
     for top in PROGRAMS:
         if document.get((top,)) is not MISSING:
             return top
-    raise KeaConfigError(f"the configuration holds none of {', '.join(PROGRAMS)}, so it is that of no server")
-
-
-def top_of_path(path: str) -> str:
-    """The map that the file should have at its top, by its name."""
-    return "Dhcp6" if "dhcp6" in os.path.basename(path) else "Dhcp4"
-
-
-def installed_version(module: AnsibleModule, top: str) -> Optional[str]:
-    """What the server of that configuration says its version is; None when it is not installed."""
-    program = module.get_bin_path(PROGRAMS[top])
-    if program is None:
-        return None
-    _code, out, _err = module.run_command([program, "-v"], check_rc=True)
-    return str(out).strip()
+    raise KeaError(f"the configuration holds none of {', '.join(PROGRAMS)}, so no server of Kea can read it")
 
 
 def readable(module: AnsibleModule, user: str, path: str) -> bool:
-    """Whether that user can read the file, directories on the way included. Raises KeaConfigError."""
+    """Return whether a user can read the file, directories on the way included. Raises KeaError."""
     test = module.get_bin_path("test", required=True)
     code, _out, _err = module.run_command([*_switch(module, _user(user)), test, "-r", path])
     return bool(code == 0)
@@ -150,23 +126,23 @@ def _same_at(path: Path, before: Document, after: Document) -> bool:
 
 
 def _read(path: str, top: str) -> Tuple[bool, str]:
-    """Whether the file exists, and its text or else that of an empty one."""
+    """Return whether the file exists, and its text or that of an empty configuration."""
     try:
         with open(path, "rb") as file:
             return True, file.read().decode("utf-8", "surrogateescape")
     except FileNotFoundError:
         return False, f'{{\n  "{top}": {{}}\n}}\n'
     except OSError as error:
-        raise KeaConfigError(f"{path} cannot be read: {error.strerror}") from error
+        raise KeaError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _printable(text: str) -> str:
-    """The text with every byte that is no UTF-8 replaced, fit for a result."""
+    """Replace every byte that is not UTF-8: a result must be valid text."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _swap(module: AnsibleModule, path: str, document: Document) -> Optional[str]:
-    """Puts the document in the place of the file once Kea has accepted it; returns the path of the backup, if any."""
+    """Replace the file once Kea has accepted the document; return the path of the backup, if any."""
     program, user = _program(module, document), _user(module.params["kea_user"])
     candidate = _candidate(path)
     try:
@@ -174,19 +150,16 @@ def _swap(module: AnsibleModule, path: str, document: Document) -> Optional[str]
         durable.write(candidate, document.text.encode("utf-8", "surrogateescape"), mode, owner)
         _ask_kea(module, program, candidate, path, user)
         backup = _keep(path) if module.params["backup"] else None
-        os.rename(candidate, path)
-        durable.sync(os.path.dirname(path))
+        durable.rename(candidate, path)
     except OSError as error:
-        raise KeaConfigError(
-            f"{error.filename or path} cannot be written: {error.strerror}; nothing was changed"
-        ) from error
+        raise KeaError(f"{error.filename or path} cannot be written: {error.strerror}; nothing was changed") from error
     finally:
         _remove(candidate)
     return backup
 
 
 def _candidate(path: str) -> str:
-    """Always the same name, so that what a killed run left behind is found by the next."""
+    """Return the candidate's path, always the same, so that the next run finds what a killed one left."""
     directory, name = os.path.split(path)
     return os.path.join(directory, f".{name}.candidate")
 
@@ -195,19 +168,19 @@ def _user(name: str) -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(name)
     except KeyError as error:
-        raise KeaConfigError(f"the user {name} (kea_user) does not exist") from error
+        raise KeaError(f"the user {name} (kea_user) does not exist") from error
 
 
 def _program(module: AnsibleModule, document: Document) -> str:
     program = PROGRAMS[top_of(document)]
     path: Optional[str] = module.get_bin_path(program)
     if path is None:
-        raise KeaConfigError(f"{program} is not installed, so the configuration cannot be tested")
+        raise KeaError(f"{program} is not installed, so the configuration cannot be tested")
     return path
 
 
 def _access(path: str, user: pwd.struct_passwd) -> Tuple[int, durable.Owner]:
-    """Mode and owner of the file; those of a new one are the Kea user's, closed to others."""
+    """Return mode and owner of the file; a new one belongs to Kea's user and is closed to others."""
     try:
         found = os.stat(path)
     except FileNotFoundError:
@@ -216,17 +189,16 @@ def _access(path: str, user: pwd.struct_passwd) -> Tuple[int, durable.Owner]:
 
 
 def _ask_kea(module: AnsibleModule, program: str, candidate: str, path: str, user: pwd.struct_passwd) -> None:
-    """Raises KeaConfigError with Kea's own words if it does not accept the candidate."""
-    command = [*_switch(module, user), program, "-t", candidate]
-    # The directory of Kea's lock file exists only while the service runs.
-    code, out, err = module.run_command(command, environ_update={"KEA_LOCKFILE_DIR": "none"})
+    """Raise KeaError with Kea's message if it refuses the candidate."""
+    command = [*_switch(module, user), *kea_program.check_command(program, candidate)]
+    code, out, err = module.run_command(command, environ_update=kea_program.ENVIRONMENT)
     if code != 0:
         words = (err.strip() or out.strip()).replace(candidate, path)
-        raise KeaConfigError(f"Kea refuses the configuration: {words}")
+        raise KeaError(f"Kea refuses the configuration: {words}")
 
 
 def _switch(module: AnsibleModule, user: pwd.struct_passwd) -> List[str]:
-    """What makes a command run with the rights of the user; nothing where we cannot or need not change them."""
+    """Return the command prefix that switches to the user; empty if this process is not root."""
     if os.geteuid() != 0:
         return []
     ids = ["--reuid", str(user.pw_uid), "--regid", str(user.pw_gid)]
@@ -234,7 +206,7 @@ def _switch(module: AnsibleModule, user: pwd.struct_passwd) -> List[str]:
 
 
 def _keep(path: str) -> Optional[str]:
-    """A second name for the live file, which the swap then leaves to it: costs no space and keeps owner and mode."""
+    """Give the live file a second name before it is replaced: this takes no space and keeps owner and mode."""
     backup = f"{path}.{os.getpid()}.{time.strftime('%Y-%m-%d@%H:%M:%S')}~"
     try:
         os.link(path, backup)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a configuration is set out (lines, indentation, remarks), and how new values are written to match."""
+"""PRIVATE: the layout of a configuration (lines, indentation, remarks), and new values written to match it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Optional
 from .syntax import Include, Node
 
 WIDTH = 100
-"""A list of plain values longer than this gets a line for each."""
+"""Characters; a longer list of plain values gets a line for each value."""
 
 # What may follow an item on its line and belongs to it: comments that end on that line.
 _REMARK = re.compile(r"(?:[ \t]*(?:/\*[^\n]*?\*/|//[^\r\n]*|#[^\r\n]*))*")
@@ -21,7 +21,7 @@ _INDENT = re.compile(r"[ \t]*")
 
 
 class Layout:
-    """The lines of one text."""
+    """Lines of one text."""
 
     def __init__(self, text: str, root: Node) -> None:
         self.text = text
@@ -29,25 +29,25 @@ class Layout:
         self.unit = self._unit(root) or "    "
 
     def indent(self, at: int) -> str:
-        """The blanks that begin the line of position C(at)."""
+        """Return the blanks that begin the line of position ``at``."""
         found = _INDENT.match(self.text, self._line(at))
         return found.group() if found else ""
 
     def begins_line(self, at: int) -> bool:
-        """Whether nothing but blanks stands before C(at) on its line."""
+        """Return whether only blanks precede ``at`` on its line."""
         return not self.text[self._line(at) : at].strip()
 
     def in_one_line(self, node: Node) -> bool:
-        """Whether the node's text holds no line break."""
+        """Return whether the text of the node has no line break."""
         return "\n" not in self.text[node.start : node.end]
 
     def after_remark(self, at: int) -> int:
-        """Where the comments end that follow C(at) on its line."""
+        """Return where the comments end that follow ``at`` on its line."""
         found = _REMARK.match(self.text, at)
         return found.end() if found else at
 
     def without(self, start: int, end: int) -> "tuple[int, int]":
-        """C(start, end) widened by the lines, or else the blanks, that taking it out would leave empty."""
+        """Extend the range by the lines, or else the blanks, that its removal would leave empty."""
         found = _BLANKS.match(self.text, end)
         rest = found.end() if found else end
         if not self.begins_line(start):
@@ -57,7 +57,7 @@ class Layout:
         return start, rest
 
     def write(self, value: Any, indent: str, in_one_line: bool = False) -> str:
-        """The value as text; every line after the first starts with C(indent)."""
+        """Return the value as text; every line after the first starts with ``indent``."""
         if isinstance(value, Include):
             return f'<?include "{value.path}"?>'
         if not isinstance(value, (dict, list)):
@@ -78,7 +78,7 @@ class Layout:
         return f"{opening}{self.newline}{inner}{lines}{self.newline}{indent}{closing}"
 
     def member(self, key: Optional[str], value: Any, indent: str, in_one_line: bool) -> str:
-        """A member of a map as text, or an element of a list when C(key) is None."""
+        """Return a member of a map as text, or an element of a list if ``key`` is None."""
         text = self.write(value, indent, in_one_line)
         return text if key is None else f"{json.dumps(key, ensure_ascii=False)}: {text}"
 
@@ -86,7 +86,7 @@ class Layout:
         return self.text.rfind("\n", 0, at) + 1
 
     def _unit(self, node: Node) -> str:
-        """By how much the first indented item below C(node) is indented more than its container."""
+        """Return the additional indentation of the first indented item below ``node``."""
         for item in node.items:
             outer, inner = self.indent(node.start), self.indent(item.start)
             if self.begins_line(item.start) and inner.startswith(outer) and inner != outer:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Paths into a configuration: C(Dhcp4/subnet4[id=1]/pools)."""
+"""PRIVATE: paths into a configuration, such as ``Dhcp4/subnet4[id=1]/pools``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Where(NamedTuple):
     members: Tuple[Tuple[str, Any], ...]
 
     def matches(self, value: Any) -> bool:
-        """Whether a plain value is such an element."""
+        """Return whether a plain value is such an element."""
         return isinstance(value, dict) and all(k in value and same(value[k], v) for k, v in self.members)
 
     def __str__(self) -> str:
@@ -35,7 +35,7 @@ Path = Tuple[Union[str, Where], ...]
 
 
 def parse_path(text: str) -> Path:
-    """C(Dhcp4/subnet4[id=1]/pools) as steps. Raises KeaJsonError when it cannot be understood.
+    """Split ``Dhcp4/subnet4[id=1]/pools`` into steps. Raises KeaJsonError if that is no path.
 
     Inside brackets a slash is part of the value; a value that reads as a number, boolean or null is one, and double
     quotes make it a string again.
@@ -54,21 +54,21 @@ def parse_path(text: str) -> Path:
 
 
 def format_path(path: Path) -> str:
-    """The text that C(parse_path) reads as C(path) (but for quotes), for messages and results."""
+    """Return the text of a path, for messages and results; the reverse of ``parse_path``, without quotes."""
     return "".join(str(step) if isinstance(step, Where) else "/" + step for step in path)[1:]
 
 
 def nested(path: Path, value: Any) -> Any:
-    """What must be made so that C(path) leads to C(value)."""
+    """Return what must be created so that ``path`` leads to ``value``."""
     for step in reversed(path):
         value = [with_members(step, value)] if isinstance(step, Where) else {step: value}
     return value
 
 
 def with_members(where: Where, value: Any) -> Dict[str, Any]:
-    """The element C(value) with the members that C(where) looks for, or it would not be found again."""
+    """Add the members that ``where`` looks for to the element ``value``, so that it is found again."""
     if not isinstance(value, dict):
-        raise KeaJsonError(f"what stands at {where} must be a map")
+        raise KeaJsonError(f"the value at {where} must be a map")
     for key, member in where.members:
         if key in value and not same(value[key], member):
             raise KeaJsonError(f"{key} is {value[key]!r} in the value, but {member!r} in its path")
@@ -76,7 +76,7 @@ def with_members(where: Where, value: Any) -> Dict[str, Any]:
 
 
 def _loosely(text: str) -> Any:
-    """A value in a path: a JSON scalar if it can be read as one, else the text itself."""
+    """Return a value in a path: a JSON scalar if it can be read as one, or else the text itself."""
     try:
         return literal(text)
     except KeaJsonError:

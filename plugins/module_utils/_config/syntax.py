@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads Kea's dialect of JSON into a tree that remembers where everything stood.
+"""PRIVATE: parses Kea's dialect of JSON into a tree with positions in the text.
 
-The dialect is that of Kea's lexer (src/bin/dhcp4/dhcp4_lexer.ll): comments C(//), C(#) and C(/* */), superfluous
-commas, C(<?include "file"?>) wherever a value, a list element or a map member may stand. What is included is never
+The dialect is that of Kea's lexer (src/bin/dhcp4/dhcp4_lexer.ll): comments ``//``, ``#`` and ``/* */``, superfluous
+commas, ``<?include "file"?>`` wherever a value, a list element or a map member may stand. What is included is never
 opened. Nothing here judges whether Kea would accept the configuration; that is asked of Kea itself.
 """
 
@@ -14,16 +14,16 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from .._errors import KeaError
+from .._kea import includes
 
 SECRET_KEYS = frozenset(("password", "secret"))
 INCLUDE_KEY = "<?include?>"
-"""Key under which a plain value stands for an include directive: C({"<?include?>": "/path"})."""
+"""Key under which a plain value stands for an include directive: ``{"<?include?>": "/path"}``."""
 
 _SPACE = re.compile(r"(?:[ \t\r\n]+|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _STRING = re.compile(r'"[^\x00-\x1f"\\]*(?:\\.[^\x00-\x1f"\\]*)*"')
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 _ESCAPED = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-_INCLUDE = re.compile(r'<\?\s*include\s*"([^"\n]+)"\s*\?>')
 _WORD = re.compile(r"[-+.0-9A-Za-z]+")
 _INTEGER = re.compile(r"-?[0-9]+")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
@@ -31,20 +31,20 @@ _KEYWORDS = {"true": True, "false": False, "null": None}
 
 
 class KeaJsonError(KeaError):
-    """The text cannot be read, or cannot be changed in the way that was asked; says where."""
+    """The text cannot be parsed, or not changed as requested; says where."""
 
 
 class Include(NamedTuple):
-    """The directive C(<?include "path"?>), used as a value."""
+    """The directive ``<?include "path"?>``, used as a value."""
 
     path: str
 
 
 class Node(NamedTuple):
-    """One value in the text, C(text[start:end])."""
+    """One value in the text, ``text[start:end]``."""
 
     kind: str
-    """C(map), C(list), C(scalar) or C(include)."""
+    """``map``, ``list``, ``scalar`` or ``include``."""
     start: int
     end: int
     scalar: Any = None
@@ -54,14 +54,14 @@ class Node(NamedTuple):
 
 
 class Item(NamedTuple):
-    """One member or element; C(start) is that of the key for a member."""
+    """One member or element; ``start`` is that of the key for a member."""
 
     start: int
     key: Optional[str]
     """None for list elements and for include directives among map members."""
     node: Node
     comma: Optional[int]
-    """Where the comma after it stands, if one does."""
+    """Position of the comma after it, if there is one."""
 
     @property
     def end(self) -> int:
@@ -69,12 +69,12 @@ class Item(NamedTuple):
 
 
 def parse(text: str) -> Node:
-    """The tree of a whole document. Raises KeaJsonError with line and column."""
+    """Parse a whole document. Raises KeaJsonError with line and column."""
     return _Parser(text).document()
 
 
 def literal(text: str) -> Any:
-    """The number, boolean, null or quoted string that C(text) is. Raises KeaJsonError when it is none of them."""
+    """Return the number, boolean, null or quoted string in ``text``. Raises KeaJsonError if it is none of them."""
     parser = _Parser(text)
     node = parser.node()
     if node.kind != "scalar" or node.end != len(text):
@@ -83,8 +83,10 @@ def literal(text: str) -> Any:
 
 
 def value_of(node: Node) -> Any:
-    """The plain value of a node. Include directives stay what they are; those among the members of a map are listed
-    under INCLUDE_KEY, so that such a map is equal to none that a user can write."""
+    """Return the plain value of a node, in which an include directive is an Include.
+
+    Those among the members of a map are listed under INCLUDE_KEY, so that such a map equals none that a user writes.
+    """
     if node.kind == "map":
         members: Dict[str, Any] = {item.key: value_of(item.node) for item in node.items if item.key is not None}
         included = [item.node.scalar for item in node.items if item.key is None]
@@ -95,7 +97,7 @@ def value_of(node: Node) -> Any:
 
 
 def from_plain(value: Any) -> Any:
-    """A value as a user writes it, with C({"<?include?>": path}) made an Include. Raises KeaJsonError."""
+    """Convert a value as a user writes it: ``{"<?include?>": path}`` becomes an Include. Raises KeaJsonError."""
     if isinstance(value, dict) and INCLUDE_KEY in value:
         path = value[INCLUDE_KEY]
         if len(value) > 1 or not isinstance(path, str) or not re.fullmatch(r'[^"\n]+', path):
@@ -109,7 +111,7 @@ def from_plain(value: Any) -> Any:
 
 
 def without_secrets(value: Any) -> Any:
-    """A value fit to be shown: passwords and secrets are left out, an Include is written as C(from_plain) reads it."""
+    """Return a value for output: without passwords and secrets, and an Include as ``from_plain`` reads it."""
     if isinstance(value, Include):
         return {INCLUDE_KEY: value.path}
     if isinstance(value, dict):
@@ -120,7 +122,7 @@ def without_secrets(value: Any) -> Any:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equality as Kea sees it: true is not 1, and 1.0 (a floating point number to its parser) is not 1."""
+    """Return whether Kea takes two values for equal: 1 equals neither true nor 1.0."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
@@ -131,7 +133,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def secrets_in(value: Any) -> List[str]:
-    """Every password and secret inside a value."""
+    """Return every password and secret inside a value."""
     if isinstance(value, dict):
         found = [member for key, member in value.items() if key in SECRET_KEYS and isinstance(member, str)]
         return found + [secret for member in value.values() for secret in secrets_in(member)]
@@ -141,7 +143,7 @@ def secrets_in(value: Any) -> List[str]:
 
 
 class _Parser:
-    """Recursive descent over one text; C(at) is the position of the next character."""
+    """Recursive descent parser of one text; ``at`` is the position of the next character."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -205,7 +207,7 @@ class _Parser:
         return Item(start, key, self.node(), None)
 
     def include(self) -> Node:
-        found = _INCLUDE.match(self.text, self.at)
+        found = includes.DIRECTIVE.match(self.text, self.at)
         if not found:
             raise self.error('an include directive looks like <?include "/path"?>')
         self.at = found.end()

@@ -1,28 +1,19 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TLS from Kea to its database: in the entry where Kea passes it on, else in the environment of Kea's process.
+"""PRIVATE: TLS settings from Kea to its database: in the entry, or in the environment of Kea's process.
 
-Before 3.1, Kea says nothing of TLS to PostgreSQL's client library, whatever its entry holds; that library then takes it
-from its environment (libpq, "Environment Variables"). One process has one environment for all its connections.
+Kea before 3.1 passes no TLS setting to PostgreSQL's client library, whatever its entry contains. The library then uses
+its environment (libpq, "Environment Variables"). One process has one environment for all its connections.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import stat
-from typing import TYPE_CHECKING, Any, Dict, Iterable, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterable, Mapping, Optional, Sequence
 
 from .._errors import KeaError
-from .._host import durable
-from .._host import systemd
-from .._host.certificates import CertificateError, Judge, Material
-from .file import SERVICES
 from .versions import Capabilities
-
-if TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
 
 VARIABLES = {
     "ssl_mode": "PGSSLMODE",
@@ -31,33 +22,27 @@ VARIABLES = {
     "key_file": "PGSSLKEY",
 }
 MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-"""Of libpq, the weakest first."""
+"""Modes of libpq, weakest first."""
 DEFAULT = {"ssl_mode": "prefer"}
-"""libpq's own, so it needs no environment; who asks for it wants none."""
+"""Default of libpq; it needs no environment, so asking for it removes the drop-in."""
 FILES = ("trust_anchor", "cert_file", "key_file")
-UNITS = "/etc/systemd/system"
-FILE_NAME = "baremetal-kea-tls.conf"
 _HEADER = "# Managed by Ansible (baremetal.kea.kea_database): TLS of every connection to PostgreSQL\n[Service]\n"
-# No Kea has a key for it: a standby lets it in, and takes no lease.
+# Kea has no key for this. Without it, Kea may connect to a standby, which accepts no lease.
 _PRIMARY = "Environment=PGTARGETSESSIONATTRS=read-write\n"
-# Kea writes them into its connection text, and we into a unit, both without quotes.
+# Kea puts paths into its connection text, and this collection into a unit, both without quotes.
 _PLAIN = re.compile(r"[\w./:@+=,-]+")
 
 
-class KeaTlsError(KeaError):
-    """TLS cannot be had as asked for; says why. Nothing was changed."""
-
-
 def settings_of(params: Mapping[str, Any]) -> Dict[str, str]:
-    """The TLS options that were given, and for PostgreSQL the strictest mode that they allow. Raises KeaTlsError."""
+    """Return the given TLS options; for PostgreSQL with the strictest mode that they allow. Raises KeaError."""
     found = {name: params[name] for name in (*VARIABLES, "cipher_list") if params.get(name)}
     if not found:
         return {}
     if ("cert_file" in found) != ("key_file" in found):
-        raise KeaTlsError("cert_file and key_file are needed together")
+        raise KeaError("cert_file and key_file are needed together")
     for name in FILES:
         if name in found and not _PLAIN.fullmatch(found[name]):
-            raise KeaTlsError(f"{name} holds a letter that breaks Kea's connection to the database")
+            raise KeaError(f"{name} contains a character that breaks Kea's connection to the database")
     if params["type"] == "postgresql":
         found.setdefault("ssl_mode", "verify-full" if "trust_anchor" in found else "require")
         _check_mode(found, params.get("host") or "")
@@ -65,17 +50,17 @@ def settings_of(params: Mapping[str, Any]) -> Dict[str, str]:
 
 
 def environment_of(settings: Mapping[str, str], database: str, kea: Capabilities) -> Dict[str, str]:
-    """libpq's variables for an entry of which Kea itself would pass nothing on."""
+    """Return libpq's variables for an entry whose TLS settings Kea does not pass on."""
     if database != "postgresql" or kea.postgresql_tls_keys or settings == DEFAULT:
         return {}
     return {variable: settings[name] for name, variable in VARIABLES.items() if name in settings}
 
 
 def asked_mode(environment: Mapping[str, str], entries: Iterable[Any], keys: bool) -> Optional[str]:
-    """The weakest mode in which a running Kea goes to PostgreSQL over the network; None without such an entry in its
-    configuration, and where nobody may see its environment.
+    """Return the weakest TLS mode of a running Kea towards PostgreSQL over the network.
 
-    C(keys) is whether this Kea passes its own key on. No server can tell: what a client verified stays with the client.
+    None if there is no such entry, or if this process may not read Kea's environment. ``keys`` is whether this Kea
+    passes the key ssl-mode on. The server cannot tell the mode: it does not know what its client verifies.
     """
     modes = [
         (str(entry.get("ssl-mode", "")) if keys else "")
@@ -87,70 +72,23 @@ def asked_mode(environment: Mapping[str, str], entries: Iterable[Any], keys: boo
     return min(modes, key=MODES.index) if modes and all(mode in MODES for mode in modes) else None
 
 
-def check_files(module: AnsibleModule, settings: Mapping[str, str], database: str) -> None:
-    """Raises KeaTlsError for a file that is unfit, or that libpq or Kea would not take. In check mode a file may be
-    missing, because an earlier task did not really make it."""
-    paths = {name: settings[name] for name in FILES if name in settings}
-    if not paths or (module.check_mode and not all(map(os.path.exists, paths.values()))):
-        return
-    for name, path in paths.items():
-        _check_kind(name, path, database)
-    if "key_file" in paths:
-        _check_key(paths["key_file"])
-    try:
-        texts = [_read(paths.get(name)) for name in FILES]
-        Judge(module).check(Material(*texts))
-    except CertificateError as error:
-        raise KeaTlsError(f"{error} ({', '.join(paths.values())})") from error
-
-
-class DropIn(NamedTuple):
-    """The environment of Kea's unit, in a file of its own."""
-
-    path: str
-
-    @classmethod
-    def of(cls, module: AnsibleModule, top: str) -> "DropIn":
-        unit = systemd.find(module, *SERVICES[top])
-        return cls(os.path.join(UNITS, f"{unit.name if unit else SERVICES[top][0]}.d", FILE_NAME))
-
-    def text(self) -> str:
-        """Empty where there is none."""
-        try:
-            with open(self.path, encoding="utf-8") as file:
-                return file.read()
-        except FileNotFoundError:
-            return ""
-
-    def put(self, text: str) -> None:
-        """Empty for none. Raises KeaTlsError."""
-        try:
-            if not text:
-                os.unlink(self.path)
-                return
-            os.makedirs(os.path.dirname(self.path), exist_ok=True)
-            durable.replace(self.path, text.encode(), 0o644)
-        except OSError as error:
-            raise KeaTlsError(f"{self.path} cannot be written: {error.strerror}") from error
-
-
 def drop_in_text(environment: Mapping[str, str]) -> str:
-    """What the drop-in holds for that environment."""
+    """Return the text of the drop-in for an environment; empty for none."""
     return _HEADER + "".join(f"Environment={name}={environment[name]}\n" for name in environment) if environment else ""
 
 
 def shared(present: str, environment: Mapping[str, str], host: str, others: Sequence[Any]) -> str:
-    """What the drop-in must hold when an entry with that host wants this environment beside C(others), the further
-    entries over the network.
+    """Return the text of the drop-in for an entry with this host and environment.
 
-    Raises KeaTlsError where one of them is of another host and would get what was not meant for it.
+    ``present`` is its text now, ``others`` are the other entries over the network. Raises KeaError if one of them has
+    another host: it would get settings that are not meant for it.
     """
     wanted = drop_in_text(environment)
     if not wanted:
         return present if others else ""
     foreign = sorted({str(entry.get("host", "localhost")) for entry in others} - {host})
     if foreign and present and present != wanted:
-        raise KeaTlsError(
+        raise KeaError(
             "this Kea has one TLS setting for all its connections to PostgreSQL, and another one is in force for "
             f"{', '.join(foreign)}; say the same for each, after taking it away (state: absent), or upgrade to Kea 3.1"
         )
@@ -158,7 +96,7 @@ def shared(present: str, environment: Mapping[str, str], host: str, others: Sequ
 
 
 def primary_only(text: str, hosts: Iterable[str]) -> str:
-    """What the drop-in holds when Kea goes to these hosts: with a list of them, libpq passes its standbys over."""
+    """Return the text of the drop-in for connections to these hosts: with a list of them, libpq skips standbys."""
     text = text.replace(_PRIMARY, "")
     if any("," in host for host in hosts):
         return (text or _HEADER) + _PRIMARY
@@ -167,40 +105,12 @@ def primary_only(text: str, hosts: Iterable[str]) -> str:
 
 def _check_mode(found: Mapping[str, str], host: str) -> None:
     if host.startswith("/"):
-        raise KeaTlsError("PostgreSQL knows no TLS over a unix socket; leave the TLS options out, or give a host name")
+        raise KeaError("PostgreSQL knows no TLS over a unix socket; leave the TLS options out, or give a host name")
     if "cipher_list" in found:
-        raise KeaTlsError(
+        raise KeaError(
             "cipher_list is for mysql: PostgreSQL's client library takes no ciphers; set ssl_ciphers on the server"
         )
     if found["ssl_mode"].startswith("verify-") and "trust_anchor" not in found:
-        raise KeaTlsError(f"ssl_mode {found['ssl_mode']} needs trust_anchor, or nothing could be verified")
+        raise KeaError(f"ssl_mode {found['ssl_mode']} needs trust_anchor, or nothing could be verified")
     if found["ssl_mode"] == "disable" and len(found) > 1:
-        raise KeaTlsError("ssl_mode disable leaves nothing to do for a trust anchor or a certificate")
-
-
-def _check_kind(name: str, path: str, database: str) -> None:
-    if os.path.isdir(path) and name == "trust_anchor" and database == "postgresql":
-        raise KeaTlsError(f"trust_anchor {path} is a directory, which PostgreSQL's client library cannot use")
-    if not os.path.exists(path):
-        raise KeaTlsError(f"{name} {path} does not exist")
-
-
-def _check_key(path: str) -> None:
-    """What libpq insists on (fe-secure-openssl.c, initialize_SSL)."""
-    found = os.stat(path)
-    forbidden = stat.S_IWGRP | stat.S_IXGRP | stat.S_IRWXO if found.st_uid == 0 else stat.S_IRWXG | stat.S_IRWXO
-    if found.st_mode & forbidden:
-        raise KeaTlsError(
-            f"key_file {path} can be reached by others (mode {stat.S_IMODE(found.st_mode):04o}); PostgreSQL's client "
-            "library takes 0600, or 0640 when it belongs to root"
-        )
-
-
-def _read(path: Optional[str]) -> Optional[str]:
-    if path is None or os.path.isdir(path):
-        return None
-    try:
-        with open(path, encoding="ascii") as file:
-            return file.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise KeaTlsError(f"{path} cannot be read as PEM: {error}") from error
+        raise KeaError("ssl_mode disable leaves nothing to do for a trust anchor or a certificate")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What each version of Kea can do: the one table of version knowledge, nothing else compares versions.
+"""PRIVATE: the capabilities of each version of Kea; no other code compares versions.
 
 Read in Kea's source at every tag: the grammar (dhcp4_parser.yy), PGSQL_SCHEMA_VERSION_* (pgsql_connection.h) and the
 ChangeLog. Development releases (odd minor numbers) stand here because a fix reaches an older stable branch later than
@@ -22,15 +22,15 @@ NEWEST = (3, 3, 0)
 
 
 class KeaVersionError(KeaError):
-    """The text is not a version of Kea, or it is older than this collection supports."""
+    """The text is not a version of Kea, or one that is too old for this collection."""
 
 
 class Capabilities(NamedTuple):
-    """What one version of Kea understands; field names are returned by C(kea_info), so they are public."""
+    """Capabilities of one version of Kea; ``kea_info`` returns the field names, so they are public."""
 
     version: str
     schema: Optional[str]
-    """PostgreSQL schema that this Kea insists on, major and minor; None when it is newer than this table."""
+    """PostgreSQL schema that this Kea requires, major and minor; None if it is newer than this table."""
     retry_on_startup: bool
     """`retry-on-startup` in a database entry."""
     socket_timeouts: bool
@@ -40,11 +40,11 @@ class Capabilities(NamedTuple):
     database_hooks: bool
     """The database backends are hooks (libdhcp_pgsql.so, libdhcp_mysql.so) that must be loaded."""
     refuses_default_passwords: bool
-    """A password out of Kea's own documentation is a configuration error (default_credentials.cc)."""
+    """A password from Kea's documentation is a configuration error (default_credentials.cc)."""
     postgresql_tls_keys: bool
     """`trust-anchor`, `cert-file`, `key-file` and `ssl-mode` reach PostgreSQL's client library (#3927)."""
     control_sockets: bool
-    """`control-sockets`, a list, in place of the one `control-socket`."""
+    """`control-sockets`, a list, instead of the single `control-socket`."""
     restricted_paths: bool
     """Sockets, lease files, hooks and logs are accepted in their own directories only (CVE-2025-32801)."""
     lfc_start: bool
@@ -95,9 +95,9 @@ _SCHEMAS: Tuple[Tuple[Version, str], ...] = (
 
 
 def parse_version(text: str) -> Version:
-    """The version at the start of C(text), such as the output of C(kea-dhcp4 -v) (C(2.2.0), C(3.0.3-git ...)).
+    """Parse the version at the start of ``text``, such as the output of ``kea-dhcp4 -v`` (``3.0.3-git ...``).
 
-    Raises KeaVersionError when there is none, or when it is older than 2.2.0.
+    Raises KeaVersionError if there is none, or if it is older than 2.2.0.
     """
     found = re.match(r"\s*(\d+)\.(\d+)\.(\d+)", text)
     if not found:
@@ -109,9 +109,9 @@ def parse_version(text: str) -> Version:
 
 
 def capabilities(text: str) -> Capabilities:
-    """What the Kea of this version can do; a version newer than the table counts as its newest (but see C(schema)).
+    """Return the capabilities of a version; a newer one than in the table has those of the newest, except ``schema``.
 
-    Raises KeaVersionError as C(parse_version) does.
+    Raises KeaVersionError as ``parse_version`` does.
     """
     version = parse_version(text)
     has = {name: any(first <= version < end for first, end in ranges) for name, ranges in _SINCE.items()}
@@ -120,12 +120,12 @@ def capabilities(text: str) -> Capabilities:
 
 
 def newest() -> Capabilities:
-    """What the newest Kea of this table can do."""
+    """Return the capabilities of the newest version in the table."""
     return capabilities("{0}.{1}.{2}".format(*NEWEST))
 
 
 def is_older_schema(found: str, expected: str) -> bool:
-    """Whether schema C(found) (major.minor) comes before C(expected), so that an upgrade leads there."""
+    """Return whether schema ``found`` (major.minor) is older than ``expected``, so that an upgrade is possible."""
     return _schema_key(found) < _schema_key(expected)
 
 

@@ -1,26 +1,20 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: what PostgreSQL's catalogue says of the objects that deliver lease events.
-
-A state has one entry per object, plain values, or None when there is no such object.
-"""
+"""PRIVATE: the objects that deliver lease events, as PostgreSQL's catalogue has them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
-from .._postgres import session
-from .sql import EVENTS, FAMILIES, LOST
-
-if TYPE_CHECKING:
-    from psycopg2 import extensions
+from .._postgres.session import Session
+from .trigger import EVENTS, FAMILIES, LOST
 
 State = Dict[str, Any]
+"""One entry for each object: its definition, owner and rights as plain values, or None if it does not exist."""
 
-
-# {grantee: [rights]}; ALL for an owner with what PostgreSQL gives an owner by default, which depends on its version.
-# Rights on single columns of a relation stand beside those on the whole.
+# {grantee: [rights]}; ALL for an owner that has PostgreSQL's default rights of an owner, which depend on its version.
+# The rights on single columns of a relation follow those on the whole relation.
 _RIGHTS = """
 SELECT coalesce(jsonb_object_agg(grantee, rights), '{}') FROM (
     SELECT CASE a.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(a.grantee)::text END AS grantee,
@@ -39,20 +33,20 @@ SELECT coalesce(jsonb_object_agg(grantee, rights), '{}') FROM (
     GROUP BY a.grantee, o.owner, o.kind
 ) granted
 """
-# Who gets rights by ALTER DEFAULT PRIVILEGES on an object of that kind that this session makes: everybody named there.
+# All roles that ALTER DEFAULT PRIVILEGES names for objects of that kind that this session creates.
 _DEFAULT_GRANTEES = """
 SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(a.grantee)::text END
 FROM pg_default_acl d JOIN pg_roles r ON r.oid = d.defaclrole LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace,
     LATERAL (SELECT grantee FROM aclexplode(d.defaclacl) UNION SELECT d.defaclrole) a
 WHERE r.rolname = current_user AND d.defaclobjtype = %s AND (n.nspname IS NULL OR n.nspname = %s)
 """
-# The queries of objects that have rights: the owner, its oid, the rights as stored, the object's oid if it may have
+# The queries of objects with rights return: the owner, its oid, the rights as stored, the object's oid if it may have
 # rights on columns, and the definition.
 _SCHEMA = """
 SELECT pg_get_userbyid(nspowner), nspowner, nspacl::text, NULL, '{}'::jsonb FROM pg_namespace WHERE nspname = %s
 """
-# Any index but the primary key's may refuse an event: a unique one, one on an expression, and one on a column whose
-# value does not fit on a page of it.
+# Every index except the primary key's may refuse an event: a unique index, an index on an expression, and an index on a
+# column whose value does not fit on one of its pages.
 _TABLE = """
 SELECT pg_get_userbyid(c.relowner), c.relowner, c.relacl::text, c.oid, jsonb_build_object(
     'persistence', CASE c.relpersistence WHEN 'p' THEN 'logged' ELSE 'unlogged' END,
@@ -98,8 +92,8 @@ SELECT pg_get_userbyid(p.proowner), p.proowner, p.proacl::text, NULL, jsonb_buil
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
 WHERE n.nspname = %s AND p.proname = %s AND p.pronargs = 0 AND p.prokind = 'f' AND p.prorettype = 'trigger'::regtype
 """
-# What another than the owner granted is nothing that this collection made: with the right to it, PostgreSQL makes every
-# grant that of the owner, and takes no other away.
+# This collection's grants are always the owner's: PostgreSQL records the owner as grantor for every role that may grant
+# as the owner, and revokes only those grants. So the grants of other roles are not read.
 _LEASES = """
 SELECT jsonb_build_object('owner', pg_get_userbyid(c.relowner), 'readers', ARRAY(
     SELECT pg_get_userbyid(a.grantee)::text FROM aclexplode(c.relacl) a
@@ -118,7 +112,7 @@ SELECT jsonb_build_object(
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relname = %s AND t.tgname = %s
 """
-# A relation that bears the name of one of ours and is of another kind.
+# A relation with the name of the event table or of the counter that is of another kind.
 _OF_ANOTHER_KIND = """
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND (c.relname = %s AND c.relkind <> 'r' OR c.relname = %s AND c.relkind <> 'S')
@@ -128,7 +122,7 @@ SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p
 WHERE n.nspname = %s AND p.proname = %s AND p.pronargs = 0
     AND NOT (p.prokind = 'f' AND p.prorettype = 'trigger'::regtype)
 """
-# What would be in the way of DROP SCHEMA, besides our own two objects and what belongs to them.
+# An object that would make DROP SCHEMA fail, except the event table, the counter and what belongs to them.
 _OTHERS = """
 SELECT pg_describe_object(d.classid, d.objid, 0)
 FROM pg_depend d JOIN pg_namespace n ON n.oid = d.refobjid
@@ -142,60 +136,64 @@ LIMIT 1
 """
 
 
-def read_state(cursor: extensions.cursor, schema: str, event_schema: str) -> State:
-    """Reads only the catalogue. ``leases``.``readers`` are the roles that the owner of the table granted SELECT. Raises
-    PostgresError."""
+def read_state(session: Session, schema: str, event_schema: str) -> State:
+    """Read the state from the catalogue. Raises PostgresError.
+
+    ``leases``.``readers`` are the roles to which the owner of the table granted SELECT.
+    """
     found = {
-        "event_schema": _owned(cursor, "n", _SCHEMA, event_schema),
-        "event_table": _owned(cursor, "r", _TABLE, event_schema, EVENTS),
-        "lost_counter": _owned(cursor, "s", _SEQUENCE, event_schema, LOST),
+        "event_schema": _owned(session, "n", _SCHEMA, event_schema),
+        "event_table": _owned(session, "r", _TABLE, event_schema, EVENTS),
+        "lost_counter": _owned(session, "s", _SEQUENCE, event_schema, LOST),
     }
     for family in FAMILIES:
-        found[family.leases_key] = _one(cursor, _LEASES, schema, family.table)
-        found[family.function_key] = _owned(cursor, "f", _FUNCTION, schema, family.function)
+        found[family.leases_key] = _one(session, _LEASES, schema, family.table)
+        found[family.function_key] = _owned(session, "f", _FUNCTION, schema, family.function)
         for key, name in family.triggers.items():
-            found[key] = _one(cursor, _TRIGGER, schema, family.table, name)
+            found[key] = _one(session, _TRIGGER, schema, family.table, name)
     return found
 
 
-def default_grantees(cursor: extensions.cursor, kind: str, schema: str) -> List[str]:
-    """Roles that ALTER DEFAULT PRIVILEGES gives rights on, or takes them from, when this session makes an object.
+def default_grantees(session: Session, kind: str, schema: str) -> List[str]:
+    """Return the roles whose rights on a new object of this session ALTER DEFAULT PRIVILEGES changes.
 
-    ``kind`` as pg_default_acl.defaclobjtype has it. Raises PostgresError.
+    ``kind`` is a value of pg_default_acl.defaclobjtype. Raises PostgresError.
     """
-    return [name for (name,) in session.fetch(cursor, _DEFAULT_GRANTEES, (kind, schema))]
+    return [name for (name,) in session.fetch(_DEFAULT_GRANTEES, (kind, schema))]
 
 
-def granted_onwards(cursor: extensions.cursor, schema: str, table: str) -> List[Tuple[str, str]]:
-    """(grantor, grantee) of every SELECT on the table that not its owner granted. Raises PostgresError."""
-    found: List[Tuple[str, str]] = session.fetch(cursor, _GRANTED_ONWARDS, (schema, table))
-    return found
+def granted_onwards(session: Session, schema: str, table: str) -> List[Tuple[str, str]]:
+    """Return (grantor, grantee) of every SELECT on the table that a role other than its owner granted.
+
+    Raises PostgresError.
+    """
+    return [(grantor, grantee) for grantor, grantee in session.fetch(_GRANTED_ONWARDS, (schema, table))]
 
 
-def of_another_kind(cursor: extensions.cursor, event_schema: str) -> List[str]:
-    """Views and the like under the name of the event table or the counter. Raises PostgresError."""
-    return [name for (name,) in session.fetch(cursor, _OF_ANOTHER_KIND, (event_schema, EVENTS, LOST))]
+def of_another_kind(session: Session, event_schema: str) -> List[str]:
+    """Return relations of another kind with the name of the event table or the counter. Raises PostgresError."""
+    return [name for (name,) in session.fetch(_OF_ANOTHER_KIND, (event_schema, EVENTS, LOST))]
 
 
-def functions_of_another_kind(cursor: extensions.cursor, schema: str, name: str) -> List[str]:
-    """A function under that name, without arguments too, that returns no trigger. Raises PostgresError."""
-    return [found for (found,) in session.fetch(cursor, _FUNCTION_OF_ANOTHER_KIND, (schema, name))]
+def functions_of_another_kind(session: Session, schema: str, name: str) -> List[str]:
+    """Return the functions of that name without arguments that return no trigger. Raises PostgresError."""
+    return [found for (found,) in session.fetch(_FUNCTION_OF_ANOTHER_KIND, (schema, name))]
 
 
-def strangers(cursor: extensions.cursor, event_schema: str) -> List[str]:
-    """An object in the event schema that is not ours, if there is one. Raises PostgresError."""
+def strangers(session: Session, event_schema: str) -> List[str]:
+    """Return one object in the event schema that this collection did not create, if any. Raises PostgresError."""
     ours = [EVENTS, LOST]
-    return [name for (name,) in session.fetch(cursor, _OTHERS, (event_schema, ours, ours))]
+    return [name for (name,) in session.fetch(_OTHERS, (event_schema, ours, ours))]
 
 
-def _owned(cursor: extensions.cursor, kind: str, query: str, *arguments: str) -> Optional[Dict[str, Any]]:
-    """``kind`` as acldefault wants it."""
-    for owner, oid, acl, relation, definition in session.fetch(cursor, query, arguments):
-        rights = session.fetch(cursor, _RIGHTS, (kind, oid, acl, relation))[0][0]
+def _owned(session: Session, kind: str, query: str, *arguments: str) -> Optional[Dict[str, Any]]:
+    """``kind`` is the first argument of acldefault."""
+    for owner, oid, acl, relation, definition in session.fetch(query, arguments):
+        rights = session.fetch(_RIGHTS, (kind, oid, acl, relation))[0][0]
         return {"owner": owner, "rights": rights, **definition}
     return None
 
 
-def _one(cursor: extensions.cursor, query: str, *arguments: str) -> Optional[Dict[str, Any]]:
-    rows = session.fetch(cursor, query, arguments)
+def _one(session: Session, query: str, *arguments: str) -> Optional[Dict[str, Any]]:
+    rows = session.fetch(query, arguments)
     return rows[0][0] if rows else None

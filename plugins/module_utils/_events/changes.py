@@ -1,23 +1,21 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the statements that lead from one state of the lease events (see _notify_catalogue) to another."""
+"""PRIVATE: the statements that change the lease events from one state to another (see catalogue.State)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from . import catalogue
-from . import sql
+from . import trigger
 from . import table as events_table
-from .._postgres import session
+from .._postgres.parts import Literal, Part, Words
+from .._postgres.session import Session
+from .catalogue import State
+from .trigger import FAMILIES, Family
 
-if TYPE_CHECKING:
-    from psycopg2 import extensions
-
-    from .catalogue import State
-
-FUNCTIONS = tuple(family.function_key for family in sql.FAMILIES)
+FUNCTIONS = tuple(family.function_key for family in FAMILIES)
 # What GRANT, ALTER and DROP call the object.
 TARGETS = {
     "event_schema": "SCHEMA {event_schema}",
@@ -25,7 +23,7 @@ TARGETS = {
     "lost_counter": "SEQUENCE {lost_counter}",
     **{key: f"FUNCTION {{{key}}}()" for key in FUNCTIONS},
 }
-# What pg_default_acl calls a thing of that kind, if not a function.
+# What pg_default_acl calls an object of that kind, if it is no function.
 DEFAULT_ACL_KINDS = {"event_schema": "n", "event_table": "r", "lost_counter": "S"}
 _CREATE_TABLE = "CREATE TABLE {event_table} (\n    {columns}\n) WITH ({storage})"
 CREATE = {
@@ -33,16 +31,16 @@ CREATE = {
     "event_table": [_CREATE_TABLE],
     "lost_counter": ["CREATE SEQUENCE {lost_counter}"],
     **{
-        key: [sql.CREATE_FUNCTION.replace("{function}", f"{{{key}}}").replace("{body}", f"{{{key}_body}}")]
+        key: [trigger.CREATE_FUNCTION.replace("{function}", f"{{{key}}}").replace("{body}", f"{{{key}_body}}")]
         for key in FUNCTIONS
     },
 }
-# Before PostgreSQL 15 no sequence is unlogged. What it has counted is kept.
+# Unlogged sequences exist since PostgreSQL 15. The sequence keeps its count.
 LOG_COUNTER = "ALTER SEQUENCE {lost_counter} SET LOGGED"
 ADD_COLUMNS = "ALTER TABLE {event_table} {added}"
 MEND = {
-    # A table of another shape is made anew with what it holds; every row keeps its place in the order. Its values go
-    # by way of text, the only type that every other one is cast to and from.
+    # A table with another definition is created again with its rows, which keep their order. The values are cast
+    # through text, the only type that every other type can be cast to and from.
     "event_table": [
         "LOCK TABLE {event_table} IN ACCESS EXCLUSIVE MODE",
         "CREATE TEMPORARY TABLE lease_event_kept ON COMMIT DROP AS SELECT * FROM {event_table}",
@@ -60,62 +58,70 @@ MEND = {
 Rights = Dict[str, List[str]]
 
 
-class Changes:
-    """Whatever locks a lease table comes last, the strongest lock first, so that it is waited for once and then held
-    for a moment of catalogue work only."""
+class Transition(NamedTuple):
+    """The objects in Kea's schema and in the event schema, before and after a change."""
 
-    def __init__(self, cursor: extensions.cursor, schema: str, event_schema: str, before: State, after: State) -> None:
-        self.cursor = cursor
-        self.schema = schema
-        self.event_schema = event_schema
-        self.before = before
-        self.after = after
-        events = (event_schema, sql.EVENTS)
-        kept = _kept_columns(before["event_table"])
+    schema: str
+    event_schema: str
+    before: State
+    after: State
+
+
+class Changes:
+    """The statements of one transition.
+
+    Those that lock a lease table come last and the strongest lock first, so that the session waits for it once, and
+    then holds it only while it changes the catalogue.
+    """
+
+    def __init__(self, session: Session, transition: Transition) -> None:
+        self.session = session
+        self.schema, self.event_schema, self.before, self.after = transition
+        events = (self.event_schema, trigger.EVENTS)
+        kept = _kept_columns(self.before["event_table"])
         shape = [column.definition for column in events_table.EVENT_COLUMNS] + events_table.EVENT_CONSTRAINTS
-        self.parts: Dict[str, session.Part] = {
-            "event_schema": event_schema,
+        self.parts: Dict[str, Part] = {
+            "event_schema": self.event_schema,
             "event_table": events,
-            "table_name": session.Literal(session.compose(cursor, "{events}", events=events)),
-            "columns": session.Words(",\n    ".join(shape)),
-            "storage": session.Words(events_table.EVENT_STORAGE),
-            "kept": session.Words(", ".join(column.name for column in kept)),
-            "values": session.Words(", ".join(f"{column.name}::text::{column.type}" for column in kept)),
-            "added": session.Words(", ".join(f"ADD COLUMN {one}" for one in self._added_columns())),
-            "lost_counter": (event_schema, sql.LOST),
+            "table_name": Literal(session.compose("{events}", events=events)),
+            "columns": Words(",\n    ".join(shape)),
+            "storage": Words(events_table.EVENT_STORAGE),
+            "kept": Words(", ".join(column.name for column in kept)),
+            "values": Words(", ".join(f"{column.name}::text::{column.type}" for column in kept)),
+            "added": Words(", ".join(f"ADD COLUMN {one}" for one in self._added_columns())),
+            "lost_counter": (self.event_schema, trigger.LOST),
         }
-        for family in sql.FAMILIES:
-            function = after[family.function_key]
-            self.parts[family.function_key] = (schema, family.function)
-            self.parts[family.function_key + "_body"] = session.Literal(function["body"] if function else "")
+        for family in FAMILIES:
+            function = self.after[family.function_key]
+            self.parts[family.function_key] = (self.schema, family.function)
+            self.parts[family.function_key + "_body"] = Literal(function["body"] if function else "")
 
     def statements(self) -> List[str]:
-        families = sql.FAMILIES
+        """Return all statements in the order in which they must run."""
         return [
             *(statement for key in TARGETS for statement in self._owned(key)),
             *self._dropped("event_table"),
             *self._dropped("lost_counter"),
-            *(statement for family in families for statement in self._readers(family)),
-            *(statement for family in families for statement in self._triggers(family)),
+            *(statement for family in FAMILIES for statement in self._readers(family)),
+            *(statement for family in FAMILIES for statement in self._triggers(family)),
             *(statement for key in FUNCTIONS for statement in self._dropped(key)),
             *self._dropped("event_schema"),
         ]
 
-    def _sql(self, template: str, **parts: session.Part) -> str:
-        text: str = session.compose(self.cursor, template, **dict(self.parts, **parts))
-        return text
+    def _sql(self, template: str, **parts: Part) -> str:
+        return self.session.compose(template, **dict(self.parts, **parts))
 
     def _owned(self, key: str) -> List[str]:
-        """The object in its definition, then its owner and rights."""
+        """Return the statements for the definition of an object, then those for its owner and rights."""
         before, after = self.before[key], self.after[key]
         if not after:
             return []
         templates = self._templates(key)
-        anew = not before or (key == "event_table" and templates == MEND[key])
+        created = not before or (key == "event_table" and templates == MEND[key])
         statements = [self._sql(text) for text in templates]
-        if anew or before["owner"] != after["owner"]:
+        if created or before["owner"] != after["owner"]:
             statements.append(self._sql(f"ALTER {TARGETS[key]} OWNER TO {{owner}}", owner=after["owner"]))
-        rights = self._initial_rights(key) if anew else before["rights"]
+        rights = self._initial_rights(key) if created else before["rights"]
         return statements + self._rights(TARGETS[key], rights, after["rights"])
 
     def _templates(self, key: str) -> List[str]:
@@ -129,7 +135,7 @@ class Changes:
         return [ADD_COLUMNS] if key == "event_table" and self._added_columns() else MEND[key]
 
     def _added_columns(self) -> List[str]:
-        """The last columns of the event table, if they are all that is missing."""
+        """Return the last columns of the event table if nothing else is missing."""
         before, after = self.before["event_table"], self.after["event_table"]
         if not before or not after:
             return []
@@ -138,11 +144,14 @@ class Changes:
         return wanted[len(there) :] if short else []
 
     def _initial_rights(self, key: str) -> Rights:
-        """What PostgreSQL gives by itself. A trigger function is everybody's at first: any role could hang it on a
-        table of its own and invent events. What ALTER DEFAULT PRIVILEGES adds or takes is not foreseen, but undone."""
+        """Return the rights on a new object, so that those that are too many are revoked.
+
+        PostgreSQL grants EXECUTE on a function to PUBLIC: any role could use it for a table of its own and invent
+        events. What ALTER DEFAULT PRIVILEGES adds or removes is not predicted, so all of it is replaced.
+        """
         owner = self.after[key]["owner"]
         schema = self.schema if key in FUNCTIONS else self.event_schema
-        named = catalogue.default_grantees(self.cursor, DEFAULT_ACL_KINDS.get(key, "f"), schema)
+        named = catalogue.default_grantees(self.session, DEFAULT_ACL_KINDS.get(key, "f"), schema)
         rights = {owner: ["ALL"], **({"public": ["EXECUTE"]} if key in FUNCTIONS else {})}
         return {**rights, **{role: ["by default"] for role in ([*named, owner] if named else [])}}
 
@@ -151,15 +160,15 @@ class Changes:
         for role in sorted(set(before) | set(after)):
             if before.get(role) == after.get(role):
                 continue
-            who: session.Part = session.Words("PUBLIC") if role == "public" else role
+            who: Part = Words("PUBLIC") if role == "public" else role
             if role in before:
-                # With what that role granted to others in its turn.
+                # CASCADE: with what that role granted to others.
                 statements.append(self._sql(f"REVOKE ALL ON {target} FROM {{who}} CASCADE", who=who))
             if role in after:
                 statements.append(self._sql(f"GRANT {', '.join(after[role])} ON {target} TO {{who}}", who=who))
         return statements
 
-    def _readers(self, family: sql.Family) -> List[str]:
+    def _readers(self, family: Family) -> List[str]:
         key, leases = family.leases_key, (self.schema, family.table)
         before, after = (set((state[key] or {}).get("readers", [])) for state in (self.before, self.after))
         revoke, grant = "REVOKE SELECT ON {leases} FROM {who}", "GRANT SELECT ON {leases} TO {who}"
@@ -168,8 +177,8 @@ class Changes:
             *(self._sql(grant, leases=leases, who=role) for role in sorted(after - before)),
         ]
 
-    def _triggers(self, family: sql.Family) -> List[str]:
-        """Dropping takes the stronger lock."""
+    def _triggers(self, family: Family) -> List[str]:
+        """Drop first: that takes the stronger lock."""
         statements = []
         for key, name in family.triggers.items():
             if self.before[key] and not _same_trigger(self.before[key], self.after[key]):
@@ -177,14 +186,14 @@ class Changes:
                 statements.append(self._sql(drop, trigger=name, leases=(self.schema, family.table)))
         return statements + [one for key in family.triggers for one in self._trigger(family, key)]
 
-    def _trigger(self, family: sql.Family, key: str) -> List[str]:
+    def _trigger(self, family: Family, key: str) -> List[str]:
         before, after = self.before[key], self.after[key]
         if not after or before == after:
             return []
         if _same_trigger(before, after):
             enable = "ALTER TABLE {leases} ENABLE TRIGGER {trigger}"
             return [self._sql(enable, trigger=family.triggers[key], leases=(self.schema, family.table))]
-        # As the catalogue would print it: names are quoted already.
+        # The definition is spelled as in the catalogue, with quoted names.
         return [after["definition"]]
 
     def _dropped(self, key: str) -> List[str]:
@@ -192,7 +201,7 @@ class Changes:
 
 
 def same_definition(before: Dict[str, Any], after: Dict[str, Any]) -> bool:
-    """Whether two states of an object differ in nothing but owner and rights."""
+    """Return whether two states of an object differ at most in owner and rights."""
     left, right = (
         {key: value for key, value in one.items() if key not in ("owner", "rights")} for one in (before, after)
     )

@@ -1,45 +1,38 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the rights that it takes to lead from one state of the lease events (see _notify_catalogue) to another, and
-those on lease tables that are not ours to take."""
+"""PRIVATE: the rights that a change of the lease events needs, and the rights on lease tables that it cannot revoke."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, List, Sequence, Set
+from typing import List, Sequence, Set
 
 from . import catalogue
 from . import changes
-from . import sql
-from .._postgres.errors import PostgresError
 from .._postgres import preflight
-
-if TYPE_CHECKING:
-    from psycopg2 import extensions
-
-    from .catalogue import State
+from .._postgres.errors import PostgresError
+from .._postgres.session import Session
+from .changes import Transition
+from .trigger import FAMILIES, Family
 
 DEPENDENTS_EXIST = "2BP01"
 
 
 class Needs:
-    """What the change needs, from the same two states as its statements (_notify_changes)."""
+    """The rights that a transition needs."""
 
-    def __init__(self, cursor: extensions.cursor, schema: str, event_schema: str, before: State, after: State) -> None:
-        self.cursor = cursor
-        self.rights = preflight.Rights(cursor)
-        self.schema = schema
-        self.event_schema = event_schema
-        self.before = before
-        self.after = after
+    def __init__(self, session: Session, transition: Transition) -> None:
+        self.session = session
+        self.rights = preflight.Rights(session)
+        self.schema, self.event_schema, self.before, self.after = transition
 
     def refuse_missing(self, statements: Sequence[str]) -> None:
-        """Raises PostgresError."""
+        """Raise PostgresError if the role lacks a right that these statements of the transition need."""
         self.rights.on_schema("USAGE", self.schema)
         for key in changes.TARGETS:
             if self.before[key] != self.after[key]:
                 self._object(key)
-        for family in sql.FAMILIES:
+        for family in FAMILIES:
             self._leases(family)
         if any(statement.startswith("CREATE TEMPORARY TABLE") for statement in statements):
             self.rights.on_database("TEMPORARY")
@@ -63,7 +56,7 @@ class Needs:
             if function:
                 self.rights.on_schema("CREATE", self.schema, after["owner"])
 
-    def _leases(self, family: sql.Family) -> None:
+    def _leases(self, family: Family) -> None:
         leases = self.before[family.leases_key]
         if not leases:
             return
@@ -73,7 +66,7 @@ class Needs:
             self.rights.of_owner(leases["owner"], table)
             self._refuse_granted_onwards(family, set(leases["readers"]) - set(after["readers"]))
         for reader in set(after["readers"]) - set(leases["readers"]):
-            # Whoever may look into Kea's schema is its owner's to say.
+            # Not granted here: the owner of Kea's schema decides who may use it.
             self.rights.on_schema("USAGE", self.schema, reader)
         for key in family.triggers:
             if self.before[key] == self.after[key]:
@@ -83,9 +76,9 @@ class Needs:
             else:
                 self.rights.on_table("TRIGGER", self.schema, family.table)
 
-    def _refuse_granted_onwards(self, family: sql.Family, losing: Set[str]) -> None:
-        """PostgreSQL takes a right from nobody who granted it to others, unless it takes it from those, too."""
-        for grantor, grantee in catalogue.granted_onwards(self.cursor, self.schema, family.table):
+    def _refuse_granted_onwards(self, family: Family, losing: Set[str]) -> None:
+        """Refuse to revoke a right from a role that granted it on: PostgreSQL revokes it only from all of them."""
+        for grantor, grantee in catalogue.granted_onwards(self.session, self.schema, family.table):
             if grantor in losing:
                 raise PostgresError(
                     f"{grantor}, which is to lose SELECT on {self.schema}.{family.table}, granted it to {grantee}, so "
@@ -94,13 +87,15 @@ class Needs:
                 )
 
 
-def staying(cursor: extensions.cursor, schema: str, readers: Sequence[str]) -> List[str]:
-    """A sentence for each of the roles that may read leases because not the owner of the table granted it that. Raises
-    PostgresError."""
+def staying(session: Session, schema: str, readers: Sequence[str]) -> List[str]:
+    """Return a warning for each role that may still read leases because another role than the owner granted it that.
+
+    Raises PostgresError.
+    """
     return [
         f"{grantee} may still read {schema}.{family.table}: {grantor} granted it that, and not the owner of the table. "
-        "It is to be revoked as that role (SET ROLE)."
-        for family in sql.FAMILIES
-        for grantor, grantee in catalogue.granted_onwards(cursor, schema, family.table)
+        "Revoke it as that role (SET ROLE)."
+        for family in FAMILIES
+        for grantor, grantee in catalogue.granted_onwards(session, schema, family.table)
         if grantee in readers
     ]

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the shape of the event table, which holds the events of both families, and of the counter.
+"""PRIVATE: the definition of the event table, which holds the events of both families, and of the counter.
 
-An event of one family leaves the columns of the other NULL, which take no room in a row. Columns are only ever added
-at the end, so that a table of an older version is brought up to date without being written anew.
+An event of one family leaves the columns of the other NULL, which takes no space in a row. New columns are only added
+at the end, so that the table of an older version is upgraded without a rewrite.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 
 class Column(NamedTuple):
-    """A column of the event table; ``definition`` as the query of _notify_catalogue prints it."""
+    """A column of the event table; ``definition`` is spelled as catalogue.py reads it."""
 
     name: str
     type: str
@@ -21,6 +21,7 @@ class Column(NamedTuple):
 
     @property
     def definition(self) -> str:
+        """Return the column as catalogue.py reads it."""
         return f"{self.name} {self.type}{self.extra}"
 
 
@@ -54,9 +55,9 @@ EVENT_COLUMNS = [
     Column("old_iaid", "integer"),
 ]
 EVENT_CONSTRAINTS = ["PRIMARY KEY (xid, id)"]
-# Otherwise autovacuum would lock Kea out whenever it returns the pages of pruned events to the file system.
+# Otherwise autovacuum would block Kea whenever it returns the pages of pruned events to the file system.
 EVENT_STORAGE = "vacuum_truncate = off, toast.vacuum_truncate = off"
-# Every other attribute of the table, as the query of _notify_catalogue names them.
+# All attributes of the table, with the names and in the spelling of catalogue.py.
 EVENT_TABLE = {
     "persistence": "logged",
     "columns": [column.definition for column in EVENT_COLUMNS],
@@ -64,7 +65,7 @@ EVENT_TABLE = {
     "constraints": EVENT_CONSTRAINTS,
     "attached": [],
 }
-# An unlogged one would forget after a crash what it has counted.
+# An unlogged sequence would lose its count in a crash.
 COUNTER = {
     "persistence": "logged",
     "definition": "bigint INCREMENT 1 START 1 MINVALUE 1 MAXVALUE 9223372036854775807 CACHE 1",

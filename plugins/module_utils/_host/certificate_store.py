@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE: certificates on a host, each set in a directory that is named after its content.
 
-So a set is in force or not, never half; the one before it stays where it was, for a configuration that is put back.
+So a set is never incomplete, and the previous one stays for a configuration that is reverted.
 """
 
 from __future__ import annotations
@@ -15,30 +15,32 @@ import shutil
 import stat
 from typing import Dict, List, NamedTuple, Optional
 
-from . import durable
-from .certificates import CertificateError, Material
+from .._errors import KeaError
+from .._kea import durable
+from .certificates import Material
 
 NAMES = {"trust_anchor": "ca.pem", "certificate": "cert.pem", "key": "key.pem"}
-# libpq takes a key with these only from root; so several users can share it through the group (fe-secure-openssl.c).
+# With this mode libpq accepts only a key that belongs to root; several users can share it by the group
+# (fe-secure-openssl.c).
 FILE_MODE, DIRECTORY_MODE = 0o640, 0o750
-FORMER_SETS = 1
+PREVIOUS_SETS = 1
 _BEGIN = "-----BEGIN "
 
 
 class Store(NamedTuple):
-    """Where the sets of one user are."""
+    """Directory with the sets of one user."""
 
     directory: str
     group: str
 
     def paths(self, material: Material) -> Dict[str, Optional[str]]:
-        """Where each file is, or will be."""
+        """Return the path of each file; None for what was not given."""
         home = os.path.join(self.directory, _name(material))
         given = material._asdict()
         return {what: os.path.join(home, name) if given[what] else None for what, name in NAMES.items()}
 
     def holds(self, material: Material) -> bool:
-        """Whether the set is there, whole, and open to its group only."""
+        """Return whether the set is there, complete, and open to its group only."""
         try:
             gid = grp.getgrnam(self.group).gr_gid
         except KeyError:
@@ -55,42 +57,42 @@ class Store(NamedTuple):
         )
 
     def put(self, material: Material) -> None:
-        """Writes the set. Raises CertificateError."""
+        """Write the set. Raises KeaError."""
         try:
             gid = grp.getgrnam(self.group).gr_gid
         except KeyError as error:
-            raise CertificateError(f"the group {self.group} does not exist") from error
+            raise KeaError(f"the group {self.group} does not exist") from error
         try:
             os.makedirs(self.directory, DIRECTORY_MODE, exist_ok=True)
             _own(self.directory, DIRECTORY_MODE, gid)
             home = os.path.join(self.directory, _name(material))
             _write(home, material, gid)
         except OSError as error:
-            raise CertificateError(f"{error.filename} cannot be written: {error.strerror}") from error
+            raise KeaError(f"{error.filename} cannot be written: {error.strerror}") from error
 
     def others(self, material: Material) -> List[str]:
-        """The sets that are not this one, but for the newest of them."""
+        """Return the other sets, except the newest of them."""
         try:
             found = [entry for entry in os.scandir(self.directory) if entry.is_dir(follow_symlinks=False)]
         except FileNotFoundError:
             return []
         found.sort(key=lambda entry: entry.stat().st_mtime, reverse=True)
-        return [entry.path for entry in found if entry.name != _name(material)][FORMER_SETS:]
+        return [entry.path for entry in found if entry.name != _name(material)][PREVIOUS_SETS:]
 
 
 def given(what: str, value: Optional[str]) -> Optional[str]:
-    """The PEM text of an option that holds it, or the path of a file that does. Raises CertificateError."""
+    """Return the PEM text of an option, which has the text or the path of a file. Raises KeaError."""
     if not value or _BEGIN in value:
         return value or None
     try:
         with open(value, encoding="ascii") as file:
             if what == "key" and os.fstat(file.fileno()).st_mode & stat.S_IRWXO:
-                raise CertificateError(f"{value} is a key that every user of this host can reach; close it (0600)")
+                raise KeaError(f"{value} is a key that every user of this host can read: set its mode to 0600")
             return file.read()
     except OSError as error:
-        raise CertificateError(f"{what} {value} cannot be read: {error.strerror}") from error
+        raise KeaError(f"{what} {value} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise CertificateError(f"{what} {value} is not PEM") from error
+        raise KeaError(f"{what} {value} is not PEM") from error
 
 
 def _name(material: Material) -> str:
@@ -107,7 +109,7 @@ def _write(home: str, material: Material, gid: int) -> None:
         if text:
             path = os.path.join(part, NAMES[what])
             durable.write(path, text.encode("ascii"), FILE_MODE, (0, gid))
-    # What drifted is of no use to anybody, and a directory can only take the place of none.
+    # A rename replaces no directory, and a changed set is of no use.
     if os.path.isdir(home):
         shutil.rmtree(home)
     os.rename(part, home)

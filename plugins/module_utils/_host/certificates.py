@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: whether a trust anchor, a certificate and its key are fit for use, as OpenSSL itself says on this host.
+"""PRIVATE: checks with this host's OpenSSL whether a trust anchor, a certificate and its key are usable.
 
-OpenSSL's program and not a Python library, because PostgreSQL, MySQL and Kea judge with the same OpenSSL.
+It uses OpenSSL's program and no Python library, because PostgreSQL, MySQL and Kea use the same OpenSSL.
 """
 
 from __future__ import annotations
@@ -25,12 +25,8 @@ _VERDICT = re.compile(r"error (\d+) at (\d+) depth lookup: ?(.*)")
 _NO_ISSUER = ("2", "20", "21")
 
 
-class CertificateError(KeaError):
-    """A file is not fit for use; says which and why."""
-
-
 class Material(NamedTuple):
-    """PEM texts; None for what was not given. The certificate comes first in its text, its chain behind it."""
+    """PEM texts; None for what was not given. The certificate is first in its text, followed by its chain."""
 
     trust_anchor: Optional[str]
     certificate: Optional[str]
@@ -38,14 +34,14 @@ class Material(NamedTuple):
 
 
 class Judge:
-    """Runs openssl on copies that nobody else can read."""
+    """Runs openssl on copies that only this user can read."""
 
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
         self.openssl = module.get_bin_path("openssl", required=True)
 
     def check(self, material: Material) -> None:
-        """Raises CertificateError for what is no PEM, expired, of another key, or without its chain."""
+        """Raise KeaError for a text that is no PEM, a certificate that has expired, another key, or a missing chain."""
         directory = tempfile.mkdtemp(dir=self.module.tmpdir)
         try:
             _Check(self, directory, material).run()
@@ -53,12 +49,13 @@ class Judge:
             shutil.rmtree(directory)
 
     def run(self, *arguments: str) -> "Answer":
+        """Run openssl with these arguments."""
         code, out, err = self.module.run_command([self.openssl, *arguments])
         return Answer(code, out, err)
 
 
 class Answer(NamedTuple):
-    """What openssl said."""
+    """Exit code, output and errors of openssl."""
 
     code: int
     out: str
@@ -73,7 +70,7 @@ class _Check:
 
     def run(self) -> None:
         if (self.material.certificate is None) != (self.material.key is None):
-            raise CertificateError("a certificate and its key are needed together")
+            raise KeaError("a certificate and its key are needed together")
         anchors = self._certificates("trust_anchor", self.material.trust_anchor)
         chain = self._certificates("certificate", self.material.certificate)
         if anchors:
@@ -89,38 +86,39 @@ class _Check:
         return path
 
     def _certificates(self, name: str, text: Optional[str]) -> List[str]:
-        """Each certificate of the text, as a text."""
+        """Return each certificate in the text. Raises KeaError if there is none."""
         found: List[str] = _CERTIFICATE.findall(text.replace("\r\n", "\n")) if text else []
         if text is not None and not found:
-            raise CertificateError(f"{name} holds no certificate in PEM")
+            raise KeaError(f"{name} holds no certificate in PEM")
         return found
 
     def _some_valid(self, anchors: List[str]) -> None:
-        """A bundle may hold an old one beside the one that replaces it."""
+        """Raise KeaError if none is valid; a bundle may contain an expired one and its successor."""
         said = ""
         for number, anchor in enumerate(anchors):
             answer = self.openssl("x509", "-checkend", "0", "-noout", "-in", self._file(f"anchor{number}", anchor))
             if answer.code == 0:
                 return
             said = answer.err.strip() or "it has expired"
-        raise CertificateError(f"trust_anchor cannot be used: {said}")
+        raise KeaError(f"trust_anchor cannot be used: {said}")
 
     def _belongs(self, leaf: str) -> None:
-        """A key that wants a passphrase would have Kea ask a terminal for it."""
+        """Raise KeaError for another key, or one with a passphrase: Kea would ask for it on a terminal."""
         key = self._file("key", self.material.key or "")
         public = self.openssl("pkey", "-pubout", "-passin", "pass:", "-in", key)
         if public.code != 0:
-            raise CertificateError("key is no private key in PEM without a passphrase")
+            raise KeaError("key is no private key in PEM without a passphrase")
         certified = self.openssl("x509", "-pubkey", "-noout", "-in", self._file("leaf", leaf))
         if certified.code != 0:
-            raise CertificateError(f"certificate cannot be read: {certified.err.strip()}")
+            raise KeaError(f"certificate cannot be read: {certified.err.strip()}")
         if public.out != certified.out:
-            raise CertificateError("certificate does not belong to key: their public keys differ")
+            raise KeaError("certificate does not belong to key: their public keys differ")
 
     def _complete(self, anchors: List[str], chain: List[str]) -> None:
-        """From the certificate to a root, which is an anchor or, of another authority, the last of the chain.
+        """Raise KeaError if the chain does not lead from the certificate to a root.
 
-        Without an anchor nobody knows where the chain should end; then its own certificates are looked at only.
+        The root is an anchor or, for another authority, the last of the chain. Without an anchor, the end of the chain
+        is unknown, and only its own certificates are checked.
         """
         leaf = self._file("leaf", chain[0])
         roots = [text for text in chain[1:] if self._is_root(text)]
@@ -132,14 +130,14 @@ class _Check:
             return
         found = _VERDICT.search(answer.err + answer.out)
         if not found:
-            raise CertificateError(f"certificate cannot be verified: {answer.err.strip()}")
+            raise KeaError(f"certificate cannot be verified: {answer.err.strip()}")
         if found.group(1) in _NO_ISSUER:
-            raise CertificateError(
+            raise KeaError(
                 f"the chain of certificate is not complete: that of {self._issuer(chain[-1])} is missing; "
-                "append it, or have it in trust_anchor"
+                "append it, or add it to trust_anchor"
             )
         which = "certificate" if found.group(2) == "0" else "the chain of certificate"
-        raise CertificateError(f"{which} cannot be used: {found.group(3)}")
+        raise KeaError(f"{which} cannot be used: {found.group(3)}")
 
     def _is_root(self, text: str) -> bool:
         answer = self.openssl("x509", "-noout", "-subject", "-issuer", "-in", self._file("one", text))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the clusters of PostgreSQL that Debian runs side by side, as postgresql-common lists them."""
+"""PRIVATE: PostgreSQL's clusters on a Debian host, as postgresql-common lists them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def clusters(module: AnsibleModule) -> Optional[List[Dict[str, Any]]]:
-    """Each with C(version), C(name), C(port) and C(online); None where postgresql-common is not installed."""
+    """Return ``version``, ``name``, ``port`` and ``online`` of each; None if postgresql-common is not installed."""
     program = module.get_bin_path("pg_lsclusters")
     if program is None:
         return None

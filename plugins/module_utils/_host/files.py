@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: files and directories of a host as they are wanted, many in one round trip.
+"""PRIVATE: creates, changes and removes files and directories of a host, many in one round trip.
 
-A file has its name only when it is whole, on the disk, owned as wanted and found to be usable.
+A file gets its name only when it is complete, on the disk, with its owner and mode, and found to be valid.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import stat
 from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional
 
 from .._errors import KeaError
+from .._kea import durable
 from . import state_text
 
 if TYPE_CHECKING:
@@ -26,29 +27,28 @@ State = Dict[str, Any]
 ABSENT: State = {"state": "absent"}
 
 
-class HostFileError(KeaError):
-    """The file stays as it was; says why."""
-
-
 class Wanted(NamedTuple):
-    """A file, a directory, or nothing of that name."""
+    """A file, a directory, or the absence of both."""
 
     path: str
     state: str
     content: Optional[str]
-    """Of a file; None leaves it as it is, and there must be one."""
+    """Content of a file; None keeps the content of an existing one."""
     owner: Optional[str]
     group: Optional[str]
     mode: Optional[str]
     force: bool
-    """Whether a file that is there gets the content, too."""
+    """Whether an existing file gets the content, too."""
     secret: bool
     validate: Optional[str]
-    """A command that succeeds for a file that can be used; %s is its path."""
+    """A command that succeeds for a valid file; %s is its path."""
 
 
 def bring_about(module: AnsibleModule, wanted: Wanted) -> Optional[Dict[str, str]]:
-    """Makes it so, in check mode only in thought; the difference, or None without one. Raises HostFileError."""
+    """Bring the file to the wanted state; in check mode nothing is written.
+
+    Return the difference for a diff, or None if there is none. Raises KeaError.
+    """
     before = _look(wanted)
     after = _then(wanted, before)
     if before == after:
@@ -57,22 +57,22 @@ def bring_about(module: AnsibleModule, wanted: Wanted) -> Optional[Dict[str, str
         try:
             _change(module, wanted, before, after)
         except OSError as error:
-            raise HostFileError(f"{error.filename or wanted.path} cannot be made: {error.strerror}") from error
+            raise KeaError(f"{error.filename or wanted.path} cannot be changed: {error.strerror}") from error
     header = {"before_header": wanted.path, "after_header": wanted.path}
     return {**header, **state_text.diff(_shown(wanted, before, "before"), _shown(wanted, after, "after"))}
 
 
 def _look(wanted: Wanted) -> State:
-    """What is there; the content only if it counts."""
+    """Return the current state; with the content only if it may change."""
     try:
         found = os.stat(wanted.path)
     except FileNotFoundError:
         return ABSENT
     except OSError as error:
-        raise HostFileError(f"{wanted.path} cannot be looked at: {error.strerror}; nothing was changed") from error
+        raise KeaError(f"{wanted.path} cannot be read: {error.strerror}; nothing was changed") from error
     kind = "directory" if stat.S_ISDIR(found.st_mode) else "file"
     if wanted.state not in (kind, "absent"):
-        raise HostFileError(f"{wanted.path} is a {kind}, and a {wanted.state} is wanted; nothing was changed")
+        raise KeaError(f"{wanted.path} is a {kind}, and a {wanted.state} is wanted; nothing was changed")
     state = {
         "state": kind,
         "owner": _name(pwd.getpwuid, found.st_uid),
@@ -86,11 +86,11 @@ def _look(wanted: Wanted) -> State:
 
 
 def _then(wanted: Wanted, before: State) -> State:
-    """What must be there."""
+    """Return the state to be reached."""
     if wanted.state == "absent":
         return ABSENT
     if before == ABSENT and wanted.state == "file" and wanted.content is None:
-        raise HostFileError(f"{wanted.path} does not exist, and no content is given for it")
+        raise KeaError(f"{wanted.path} does not exist, and no content is given for it")
     default = {"owner": "root", "group": "root", "mode": "0755" if wanted.state == "directory" else "0644"}
     if before == ABSENT and wanted.content is not None:
         default["content"] = wanted.content
@@ -105,26 +105,25 @@ def _then(wanted: Wanted, before: State) -> State:
 def _change(module: AnsibleModule, wanted: Wanted, before: State, after: State) -> None:
     if after == ABSENT:
         (os.rmdir if before["state"] == "directory" else os.unlink)(wanted.path)
+        durable.sync(os.path.dirname(wanted.path))
         return
     if before.get("content") != after.get("content"):
         _write(module, wanted, after)
         return
     if before == ABSENT:
         os.mkdir(wanted.path, 0o700)
+        durable.sync(os.path.dirname(wanted.path))
     _own(wanted.path, after)
 
 
 def _write(module: AnsibleModule, wanted: Wanted, after: State) -> None:
     path = os.path.realpath(wanted.path)
-    candidate = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.new")
+    candidate = durable.temporary(path)
     try:
-        with open(os.open(candidate, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
-            file.write(after["content"].encode("utf-8", "surrogateescape"))
-            file.flush()
-            os.fsync(file.fileno())
+        durable.write_new(candidate, after["content"].encode("utf-8", "surrogateescape"), 0o600)
         _own(candidate, after)
         _validate(module, wanted, candidate)
-        os.replace(candidate, path)
+        durable.rename(candidate, path)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(candidate)
@@ -135,22 +134,20 @@ def _validate(module: AnsibleModule, wanted: Wanted, candidate: str) -> None:
         return
     code, out, err = module.run_command([word.replace("%s", candidate) for word in shlex.split(wanted.validate)])
     if code:
-        raise HostFileError(
-            f"{wanted.path} cannot be used: {(err.strip() or out.strip()).replace(candidate, wanted.path)}"
-        )
+        raise KeaError(f"{wanted.path} is not valid: {(err.strip() or out.strip()).replace(candidate, wanted.path)}")
 
 
 def _own(path: str, after: State) -> None:
-    """Raises HostFileError for a user or group that does not exist."""
+    """Set owner, group and mode. Raises KeaError for a user or group that does not exist."""
     try:
         os.chown(path, pwd.getpwnam(after["owner"]).pw_uid, grp.getgrnam(after["group"]).gr_gid)
     except KeyError as error:
-        raise HostFileError(f"{path}: {error.args[0]}") from error
+        raise KeaError(f"{path}: {error.args[0]}") from error
     os.chmod(path, int(after["mode"], 8))
 
 
 def _name(look_up: Any, number: int) -> str:
-    """A number that nobody has a name for stays one."""
+    """Return the name of a user or group, or the number if it has none."""
     try:
         return str(look_up(number)[0])
     except KeyError:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: which packages an installation would change anything for, for which apt takes seconds."""
+"""PRIVATE: which packages must be installed or marked, found without apt, which takes seconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _AUTOMATIC = re.compile(r"^Package: (\S+)\n(?:\S.*\n)*?Auto-Installed: 1$", re.M
 
 
 def packages(module: AnsibleModule, names: Sequence[str]) -> Dict[str, List[str]]:
-    """C(missing): those that are not there; C(automatic): those that would go with another that they are there for."""
+    """Return the packages that are not installed (``missing``), and those marked as automatic (``automatic``).
+
+    apt removes an automatic package with the one that needed it.
+    """
     query = ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package}\n", *names]
     _code, out, _err = module.run_command(query) if names else (0, "", "")
     installed = {line.split()[1] for line in out.splitlines() if line.startswith("installed ")}
@@ -29,7 +32,7 @@ def packages(module: AnsibleModule, names: Sequence[str]) -> Dict[str, List[str]
 
 
 def untouched(module: AnsibleModule, package: str, path: str) -> bool:
-    """Whether the configuration file is there as that package brought it."""
+    """Return whether the configuration file is there, unchanged since the package installed it."""
     _code, files, _err = module.run_command(["dpkg-query", "--show", "--showformat=${Conffiles}", package])
     code, altered, _err = module.run_command(["dpkg", "--verify", package])
     return code <= 1 and f" {path} " in files and os.path.exists(path) and path not in altered

@@ -20,24 +20,32 @@ import shutil
 import tarfile
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from . import durable
+from .._errors import KeaError
+from .._kea import durable
 
 VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 PACKAGE = "kea_lease_monitor"
 MIGRATION = re.compile(r"^v([0-9]{4})\.py$")
 LAUNCHER = "kea_lease_monitor.py"
 COMMAND = "kea-lease-monitor"
+SHARED = "_kea"
+"""Package that all programs share, ``module_utils/_kea``."""
 # A release that was in force is kept for the way back; more than one, since the last deployment may have failed too.
 KEPT = 3
 
 Files = Dict[str, bytes]
 
 
-def pack(source: str) -> str:
-    """The files below a directory as base64 of a tar archive, the same for the same content."""
+def pack(source: str, shared: str) -> str:
+    """Return the files below two directories as base64 of a tar archive, the same for the same content.
+
+    ``source`` has the commands and the package of a program. ``shared`` is the directory of the package ``_kea``, which
+    the program imports under this name.
+    """
     archive = io.BytesIO()
+    files = {**_read(source), **{f"{SHARED}/{name}": content for name, content in _read(shared).items()}}
     with tarfile.open(fileobj=archive, mode="w:xz") as tar:
-        for name, content in sorted(_read(source).items()):
+        for name, content in sorted(files.items()):
             member = tarfile.TarInfo(name)
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
@@ -45,7 +53,7 @@ def pack(source: str) -> str:
 
 
 def unpack(packed: str) -> Files:
-    """The files of :func:`pack`, laid out as a release: commands as they are, packages below ``lib``."""
+    """Return the files of ``pack`` laid out as a release: commands at the top, packages below ``lib``."""
     files: Files = {}
     with tarfile.open(fileobj=io.BytesIO(base64.b64decode(packed)), mode="r:xz") as tar:
         for member in tar.getmembers():
@@ -56,44 +64,49 @@ def unpack(packed: str) -> Files:
 
 
 def release_name(files: Files, package: str = PACKAGE, commands: Tuple[str, ...] = (LAUNCHER, COMMAND)) -> str:
-    """``<version>-<hash>``. Raises ValueError if the files are not those of that program, at first the monitor."""
+    """Return the name ``<version>-<hash>`` of a release with these files; the hash is over all of them.
+
+    ``package`` and ``commands`` say what the program must have, by default the monitor's. Raises KeaError if the files
+    are not those of that program.
+    """
     initial = files.get(f"lib/{package}/__init__.py", b"").decode("utf-8")
     version = VERSION.search(initial)
     if not version or any(command not in files for command in commands):
-        raise ValueError(f"{', '.join(commands)} and {package}/__init__.py with a __version__ must be there")
+        raise KeaError(f"src: {', '.join(commands)} and {package}/__init__.py with a __version__ must be there")
     return f"{version.group(1)}-{_digest(files)[:12]}"
 
 
 class Releases:
-    """The releases below one directory, such as /opt/baremetal."""
+    """Releases below one directory, such as /opt/baremetal."""
 
     def __init__(self, root: str) -> None:
         self.root = root
         self._directory = os.path.join(root, "releases")
 
     def path(self, name: str) -> str:
+        """Return the directory of a release."""
         return os.path.join(self._directory, name)
 
     def schema(self, name: str) -> str:
-        """The schema of the state that a release needs: its last migration, read from its files."""
+        """Return the schema of the state store that a release needs: its last migration."""
         directory = os.path.join(self.path(name), "lib", "kea_lease_monitor", "state", "migrations", "versions")
         names = os.listdir(directory) if os.path.isdir(directory) else []
         return max((match.group(1) for match in map(MIGRATION.match, names) if match), default="")
 
     def current(self) -> Optional[str]:
-        """The name of the release in force."""
+        """Return the name of the release in force; None if there is none."""
         try:
             return os.path.basename(os.readlink(os.path.join(self.root, "current")))
         except OSError:
             return None
 
     def is_whole(self, name: str, files: Files) -> bool:
-        """Whether that release stands there, unchanged since it was installed."""
+        """Return whether the release is installed and unchanged since."""
         path = self.path(name)
         return os.path.isdir(path) and _digest(_read(path)) == _digest(files)
 
     def install(self, name: str, files: Files) -> None:
-        """Write a release. It has its name only when it is whole and on the disk, so this can be killed anywhere."""
+        """Write a release. It gets its name only when it is complete, so this can be killed anywhere."""
         os.makedirs(self._directory, mode=0o755, exist_ok=True)
         self._remove_unfinished()
         unfinished = self.path(f".new-{name}")
@@ -108,24 +121,11 @@ class Releases:
         self._remove_unfinished()
 
     def activate(self, name: str) -> None:
-        """Put a release in force: one rename."""
-        self.link(os.path.join(self.root, "current"), os.path.join("releases", name))
-
-    @staticmethod
-    def link(path: str, target: str) -> bool:
-        """Make a symbolic link, replacing what is there in one step. Returns whether anything changed."""
-        if os.path.islink(path) and os.readlink(path) == target:
-            return False
-        temporary = f"{path}.new"
-        if os.path.lexists(temporary):
-            os.remove(temporary)
-        os.symlink(target, temporary)
-        os.rename(temporary, path)
-        durable.sync(os.path.dirname(path))
-        return True
+        """Put a release in force by one rename."""
+        durable.link(os.path.join(self.root, "current"), os.path.join("releases", name))
 
     def prune(self, keep: Sequence[str] = ()) -> List[str]:
-        """Remove all but the newest releases, the one in force and those to keep. Returns the removed names."""
+        """Remove all but the newest releases, the one in force and those to keep. Return the removed names."""
         names = [name for name in os.listdir(self._directory) if not name.startswith(".")]
         by_age = sorted(names, key=lambda name: os.stat(self.path(name)).st_mtime, reverse=True)
         removed = [name for name in by_age[KEPT:] if name not in (self.current(), *keep)]
@@ -134,7 +134,7 @@ class Releases:
         return removed
 
     def names(self) -> List[str]:
-        """All releases."""
+        """Return the names of all releases."""
         if not os.path.isdir(self._directory):
             return []
         return sorted(name for name in os.listdir(self._directory) if not name.startswith("."))
@@ -154,7 +154,7 @@ class Releases:
 
 
 def _read(directory: str) -> Files:
-    # What tools leave behind, such as __pycache__ and hidden caches, is no part of a release.
+    # Caches of tools, such as __pycache__ and hidden directories, are no part of a release.
     files: Files = {}
     for folder, folders, names in os.walk(directory):
         folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith(".")]

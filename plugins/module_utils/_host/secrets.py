@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: options that hold secrets among much else."""
+"""PRIVATE: options that contain secrets and other values."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def mask_only(module: AnsibleModule, secrets: Iterable[Optional[str]]) -> None:
-    """What the result is cleared of, in the place of all values of options with C(no_log).
+    """Mask only these secrets in the result, instead of all values of options with ``no_log``.
 
-    Such an option as a whole needs C(no_log), or Ansible writes it to the system log before the module runs (C(no_log)
-    of the module itself is overruled by the task's). But then every word in it would be masked in the result.
+    The whole option needs ``no_log``, or Ansible writes it to the system log before the module runs (``no_log`` of the
+    task overrides the module's). But then Ansible would mask every word of it in the result.
     """
     module.no_log_values.clear()
     module.no_log_values.update(filter(None, secrets))

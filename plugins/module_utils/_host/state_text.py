@@ -10,12 +10,12 @@ from typing import Any, Dict, List, Mapping
 
 
 def render(state: Any) -> str:
-    """One line per value and keys in order, so that a diff shows just what differs; long texts as a block."""
+    """Return one line per value with sorted keys, so that a diff shows only what differs; long texts are blocks."""
     return "".join(line + "\n" for line in _lines(state))
 
 
 def diff(before: Any, after: Any) -> Dict[str, str]:
-    """The value of ``diff`` in a module's result."""
+    """Return the value of ``diff`` in a module's result."""
     return {"before": render(before), "after": render(after)}
 
 
@@ -36,5 +36,5 @@ def _entry(head: str, value: Any) -> List[str]:
 
 
 def _scalar(value: Any) -> str:
-    """Plain text stays plain; everything else as JSON, which is YAML too."""
+    """Return plain text as it is, and everything else as JSON, which is also YAML."""
     return value if isinstance(value, str) and value else json.dumps(value)

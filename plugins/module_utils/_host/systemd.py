@@ -1,13 +1,13 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: what systemd says of a unit, and whether it runs with what is on the disk now."""
+"""PRIVATE: the state of a systemd unit, and whether it runs with what is on the disk now."""
 
 from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -25,14 +25,18 @@ class Unit(NamedTuple):
     """When it became active, in seconds since the epoch."""
     needs_daemon_reload: bool
     pid: int = 0
-    """Of its main process; 0 for none."""
+    """Process id of its main process; 0 for none."""
     failed: bool = False
-    """It ended, and systemd does not start it again."""
+    """Whether it ended and systemd does not restart it."""
     restarts: int = 0
-    """How often systemd started it again since somebody did, or said reset-failed."""
+    """How often systemd restarted it since the last start by a person or play, or the last reset-failed."""
+
+    def shown(self) -> Dict[str, Any]:
+        """Return what modules report about the unit."""
+        return {"name": self.name, "active": self.active, "enabled": self.enabled}
 
     def environment(self) -> Dict[str, str]:
-        """That the running process was started with, whatever its unit says now."""
+        """Return the environment that the running process was started with, whatever its unit says now."""
         try:
             with open(f"/proc/{self.pid}/environ", encoding="utf-8", errors="replace") as file:
                 return dict(entry.split("=", 1) for entry in file.read().split("\0") if "=" in entry)
@@ -40,19 +44,19 @@ class Unit(NamedTuple):
             return {}
 
     def outdated(self, paths: Sequence[str]) -> bool:
-        """Whether one of these files, or the unit itself, changed after it started.
+        """Return whether one of these files, or the unit itself, changed after it started.
 
-        So a change is put in force by the next run even if the one that made it was killed before the restart.
+        So the next run puts a change in force even if the run that wrote it was killed before the restart.
         """
         return self.active and (self.needs_daemon_reload or bool(self.newer(paths)))
 
     def newer(self, paths: Sequence[str]) -> List[str]:
-        """Those of the files that changed after it started."""
+        """Return those of the files that changed after it started."""
         return [path for path in paths if os.path.lexists(path) and os.lstat(path).st_mtime > self.since]
 
 
 def forget(module: AnsibleModule, paths: Sequence[str]) -> None:
-    """Have systemd see that files are gone, and remember no failure of the units that they were."""
+    """Reload systemd after unit files were removed, and reset the failures of their units."""
     module.run_command(["systemctl", "daemon-reload"])
     names = [os.path.basename(path) for path in paths if path.endswith((".service", ".timer", ".path"))]
     if names:
@@ -60,7 +64,7 @@ def forget(module: AnsibleModule, paths: Sequence[str]) -> None:
 
 
 def find(module: AnsibleModule, *names: str) -> Optional[Unit]:
-    """The first of these units that systemd knows; None without one, or without systemd."""
+    """Return the first of these units that systemd knows; None if it knows none, or without systemd."""
     systemctl = module.get_bin_path("systemctl")
     if systemctl is None:
         return None

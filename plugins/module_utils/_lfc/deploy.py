@@ -1,55 +1,49 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: from the options of C(kea_lfc_timer) to the timer that they ask for."""
+"""PRIVATE: turns the options of ``kea_lfc_timer`` into the release, the units and the strategy of the timer."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 
-from .. import _info
-from .._server import lfc_lock
-from . import units as lfc_units
-from .._config.file import (
-    PROGRAMS,
-    KeaConfigError,
-    installed_version,
-    top_of_path,
-)
-from .._server.service import KeaServiceError
-from .._config.syntax import KeaJsonError
-from .._config.versions import KeaVersionError, capabilities
-from .proof import TimerError
-from .strategy import Choice, StrategyError, choose
-from .timer import COMMAND, PACKAGE, Timer
-from .._manifest.document import ManifestError
+from .._config.servers import PROGRAMS, family_of, installed_version, top_of_path
+from .._config.versions import capabilities
+from .._errors import KeaError
 from .._host.release import release_name, unpack
+from .._kea import control
+from .._server import config as server_config
+from . import units as lfc_units
+from .strategy import Choice, choose
+from .timer import COMMAND, PACKAGE, Timer
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-ERRORS = (
-    *(TimerError, ManifestError, StrategyError, KeaServiceError, KeaConfigError, KeaJsonError, KeaVersionError),
-    OSError,
-)
-
 
 def deploy(module: AnsibleModule) -> Dict[str, Any]:
-    """Does what the options ask for and returns the module's result. Raises ERRORS."""
+    """Bring the timer to the state that the options ask for, and return the module's result. Raises KeaError."""
+    try:
+        return _deploy(module)
+    except OSError as error:
+        raise KeaError(str(error)) from error
+
+
+def _deploy(module: AnsibleModule) -> Dict[str, Any]:
     top = top_of_path(module.params["path"])
-    timer = Timer(module, int(top[-1]))
+    timer = Timer(module, family_of(top))
     before = timer.state()
     result: Dict[str, Any] = {}
     if module.params["state"] == "absent":
         changed = timer.absent()
         after: Dict[str, Any] = {"release": None, "units": {}, "active": False, "enabled": False}
     else:
-        # Where leases are about to come back to a file, check mode finds them in a database still.
-        if module.check_mode and lfc_lock.lease_file(_info.config(module.params["path"]), top) is None:
+        # In check mode the leases are still in a database, even if this play is about to move them to a file.
+        if module.check_mode and server_config.lease_file_of(module.params["path"]) is None:
             return {"changed": True, "timer": before, "diff": []}
         files = unpack(module.params["content"])
-        name = _name(files)
+        name = release_name(files, PACKAGE, (COMMAND,))
         settings, choice = _settings(module, top, timer)
         units = lfc_units.render(settings)
         changed = timer.present(name, files, units, choice.takes_over)
@@ -64,30 +58,23 @@ def deploy(module: AnsibleModule) -> Dict[str, Any]:
     return {"changed": changed, "timer": after, "diff": diff, **result}
 
 
-def _name(files: Dict[str, bytes]) -> str:
-    try:
-        name: str = release_name(files, PACKAGE, (COMMAND,))
-    except ValueError as error:
-        raise TimerError(f"src: {error}") from error
-    return name
-
-
 def _settings(module: AnsibleModule, top: str, timer: Timer) -> Tuple[lfc_units.Settings, Choice]:
+    """Return what the units contain, and the chosen strategy. Raises KeaError."""
     params = module.params
-    config = _info.config(params["path"])
+    config = server_config.read(params["path"])
     if config["error"]:
-        raise TimerError(f"{params['path']}: {config['error']}")
-    leases = lfc_lock.lease_file(config, top)
+        raise KeaError(f"{params['path']}: {config['error']}")
+    leases = server_config.lease_file_of(params["path"], config)
     if leases is None:
-        raise TimerError("this Kea keeps its leases in no file, so there is nothing to clean up: use state absent")
+        raise KeaError("this Kea has no lease file, so there is nothing to clean up: use state absent")
     version = installed_version(module, top)
     if version is None:
-        raise TimerError(f"{PROGRAMS[top]} is not installed")
+        raise KeaError(f"{PROGRAMS[top]} is not installed")
     choice = choose(params["strategy"], capabilities(version), timer.found().seconds)
     settings = lfc_units.Settings(
-        family=int(top[-1]),
+        family=family_of(top),
         user=params["kea_user"],
-        command=[os.path.join(lfc_units.ROOT, "current", COMMAND), *_words(module, top, config, choice, timer)],
+        command=[os.path.join(lfc_units.ROOT, "current", COMMAND), *_words(module, config, leases, choice, timer)],
         lease_directory=os.path.dirname(leases),
         leases=params["leases"],
         metrics_directory=params["metrics_directory"],
@@ -95,16 +82,13 @@ def _settings(module: AnsibleModule, top: str, timer: Timer) -> Tuple[lfc_units.
             params["on_calendar"], params["interval"], params["randomized_delay"], params["persistent"]
         ),
     )
-    try:
-        lfc_units.check(settings)
-    except ValueError as error:
-        raise TimerError(str(error)) from error
-    _ask_systemd(module, settings.schedule)
+    lfc_units.check(settings)
+    _check_times(module, settings.schedule)
     return settings, choice
 
 
-def _ask_systemd(module: AnsibleModule, schedule: lfc_units.Schedule) -> None:
-    """A time that it cannot read is only warned of in a unit, and then left out."""
+def _check_times(module: AnsibleModule, schedule: lfc_units.Schedule) -> None:
+    """Raise KeaError for a time that systemd cannot read: in a unit it would ignore that time, with a warning only."""
     times = (
         ("on_calendar", "calendar", schedule.calendar),
         ("interval", "timespan", schedule.interval),
@@ -114,20 +98,22 @@ def _ask_systemd(module: AnsibleModule, schedule: lfc_units.Schedule) -> None:
         if text is not None:
             code, _out, refused = module.run_command(["systemd-analyze", kind, "--", text])
             if code:
-                raise TimerError(f"{option}: {refused.strip() or text}")
+                raise KeaError(f"{option}: {refused.strip() or text}")
 
 
-def _words(module: AnsibleModule, top: str, config: Dict[str, Any], choice: Choice, timer: Timer) -> List[str]:
-    sockets = _info.unix_sockets(config["control_sockets"])
+def _words(module: AnsibleModule, config: Dict[str, Any], leases: str, choice: Choice, timer: Timer) -> List[str]:
+    """Return the options of the LFC program."""
+    top = top_of_path(module.params["path"])
+    sockets = control.unix_sockets(config["control_sockets"])
     if not sockets:
-        raise TimerError(
-            "Kea has no unix control socket, by which it is asked to reload or to clean up: set control-socket"
+        raise KeaError(
+            "Kea has no unix control socket for the commands to reload or to start an LFC run: set control-socket"
         )
     options = {
         "family": top[-1],
         "strategy": choice.strategy,
         "why": choice.why,
-        "lease-file": str(lfc_lock.lease_file(config, top)),
+        "lease-file": leases,
         "control-socket": sockets[0],
         "kea-config": module.params["path"],
         "kea-program": module.get_bin_path(PROGRAMS[top], required=True),

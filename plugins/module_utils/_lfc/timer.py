@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the clean-up timer on a host: its release, its units, and Kea's own clean-up that it takes over."""
+"""PRIVATE: the LFC timer on a host: its release, its units, and Kea's lfc-interval that it replaces."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
-from .._host import durable
-from .._server import lfc_lock
-from . import units as lfc_units
-from .._host import systemd
-from .._config.file import KeaConfigError, update
 from .._config.document import Document
-from .._server.service import KeaService, KeaServiceError
-from .._config.syntax import KeaJsonError
+from .._config.file import update
+from .._errors import KeaError
+from .._host import systemd
+from .._host.release import Files, Releases
+from .._kea import durable
+from .._manifest.document import Manifest
+from .._manifest.record import Thing, intend
+from .._server.lfc import no_lfc
+from .._server.service import KeaService
+from . import units as lfc_units
 from .interval import (
     Found,
     Kept,
@@ -25,10 +28,7 @@ from .interval import (
     look,
     take_over,
 )
-from .proof import Service, TimerError
-from .._manifest.document import Manifest
-from .._manifest.record import Thing, intend
-from .._host.release import Files, Releases
+from .proof import Service
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -36,14 +36,11 @@ if TYPE_CHECKING:
 PACKAGE = "kea_lfc_cleanup"
 COMMAND = "kea-lfc-cleanup"
 SERVES_WITHIN = 60.0
-
-
-INTERVAL_ERRORS = (KeaConfigError, KeaJsonError, KeaServiceError, TimerError)
-"""Of a change of Kea's own lfc-interval."""
+"""Seconds that Kea has to serve after a restart."""
 
 
 class Timer:
-    """The timer for one server."""
+    """The LFC timer of one server."""
 
     def __init__(self, module: AnsibleModule, family: int) -> None:
         self._module = module
@@ -59,7 +56,7 @@ class Timer:
         self.config_result: Dict[str, Any] = {}
 
     def state(self) -> Dict[str, Any]:
-        """What is there now, as the module returns and compares it."""
+        """Return the current state, as the module returns and compares it."""
         timer = systemd.find(self._module, self._names["timer"])
         units = {path: _read(path) for path in self._paths()}
         return {
@@ -70,11 +67,14 @@ class Timer:
         }
 
     def found(self) -> Found:
-        """Kea's own clean-up as it was before the timer."""
+        """Return Kea's lfc-interval before the timer was installed."""
         return self._kept.read() or self._look()
 
     def present(self, name: str, files: Files, units: Dict[str, str], takes_over: bool) -> bool:
-        """Have it there, proved by one run if it is new. Raises TimerError, with everything as it was."""
+        """Install the timer; a new or changed one is proved by one run. Return whether anything changed.
+
+        ``takes_over`` sets Kea's lfc-interval to 0. Raises KeaError, after all changes were reverted.
+        """
         before, taken_over = self.state(), self._kept.read() is not None
         if not self._check:
             self._remember()
@@ -95,22 +95,21 @@ class Timer:
                     self._service.prove()
                 if renewed or asleep:
                     self._start()
-            except (OSError, TimerError) as error:
-                raise TimerError(
-                    f"{self._go_back(before, taken_over)}: {error}", getattr(error, "journal", None)
-                ) from error
+            except (OSError, KeaError) as error:
+                details = error.details if isinstance(error, KeaError) else {}
+                raise KeaError(f"{self._revert(before, taken_over)}: {error}", **details) from error
             self._unproved.remove()
             self._releases.prune()
         return renewed or switched or asleep
 
     def absent(self) -> bool:
-        """Have nothing of it, and Kea's own clean-up as it was found. Raises TimerError."""
+        """Remove the timer, and revert Kea's lfc-interval. Return whether anything changed. Raises KeaError."""
         before = self.state()
         try:
             if before["units"] and not self._check:
                 self._stop()
             changed = self._set_interval(False) or bool(before["units"])
-        except INTERVAL_ERRORS:
+        except KeaError:
             if before["active"] and not self._check:
                 self._start()
             raise
@@ -128,16 +127,16 @@ class Timer:
         return True
 
     def _stop(self) -> None:
-        """A clean-up under way comes to its end first: stopped, it would leave its files to nobody."""
+        """Stop the timer once an LFC run that is under way has finished: a stopped run would leave unfinished files."""
         self._service.systemctl("disable", "--now", "--quiet", self._names["timer"])
         try:
-            with lfc_lock.no_cleanup(self._kea.lease_file()):
+            with no_lfc(self._kea.lease_file()):
                 self._service.systemctl("stop", self._names["service"])
-        except lfc_lock.LockError as error:
-            raise TimerError(f"The timer stays: {error}") from error
+        except KeaError as error:
+            raise KeaError(f"The timer was not removed: {error}") from error
 
     def _remember(self) -> None:
-        """In the manifest of the host, before anything of it is there."""
+        """Add what the timer consists of to the manifest of the host, before any of it is created."""
         files = [*self._paths(), self._kept.path, self._unproved.path]
         things = [Thing("file", path) for path in files] + [Thing("tree", lfc_units.ROOT)]
         things += [Thing("tree", lfc_units.STATE_DIRECTORY), Thing("unit", self._names["timer"])]
@@ -151,12 +150,15 @@ class Timer:
             return look(Document(file.read()), self._top)
 
     def _set_interval(self, taken_over: bool) -> bool:
-        """Kea's own clean-up, off or as it was found; Kea is restarted if its configuration changed."""
+        """Set Kea's lfc-interval to 0 or revert it, and restart Kea if that changed its configuration.
+
+        Return whether anything changed. Raises KeaError, after the configuration was reverted.
+        """
         found = self._kept.read()
         if (found is None and not taken_over) or not os.path.exists(self._module.params["path"]):
             return False
         now = self._look()
-        # What the site says meanwhile is what it will want back.
+        # If the site has set another lfc-interval since, that is the one to revert to.
         if taken_over and not self._check and (found is None or now.seconds):
             self._kept.write(now)
 
@@ -168,9 +170,9 @@ class Timer:
         try:
             before, _after, self.config_result = update(self._module, edit, self._top)
             if self.config_result["changed"] and not self._check:
-                self._restart_or_go_back(before)
-        except INTERVAL_ERRORS:
-            # Should the configuration not be as it was, only this knows how it was.
+                self._restart_or_revert(before)
+        except KeaError:
+            # If the configuration could not be reverted, only this file has the previous lfc-interval.
             if found is None and self._look() == now:
                 self._kept.forget()
             raise
@@ -178,33 +180,34 @@ class Timer:
             self._kept.forget()
         return bool(self.config_result["changed"]) or not taken_over
 
-    def _restart_or_go_back(self, before: Document) -> None:
+    def _restart_or_revert(self, before: Document) -> None:
+        """Restart Kea; revert the configuration if Kea does not serve with it. Raises KeaError."""
         try:
             self._kea.run("restart", SERVES_WITHIN)
-        except KeaServiceError as error:
+        except KeaError as error:
             update(self._module, lambda _now: before, self._top)
             said = f"Kea did not serve with another lfc-interval ({error})"
             try:
                 self._kea.run("restart", SERVES_WITHIN)
-            except KeaServiceError as second:
-                raise TimerError(
-                    f"{said}, and neither with the former one ({second}): look into its journal"
+            except KeaError as second:
+                raise KeaError(
+                    f"{said}, and not with the previous one either ({second}): look into its journal"
                 ) from error
-            raise TimerError(f"{said}; it is as it was before") from error
+            raise KeaError(f"{said}; the previous one is in force again") from error
 
     def _start(self) -> None:
-        """Raises TimerError if systemd does not take the timer."""
+        """Enable and start the timer. Raises KeaError if systemd refuses it."""
         for verb in ("enable", "restart"):
             code, _out, refused = self._service.systemctl(verb, "--quiet", self._names["timer"])
             if code:
-                raise TimerError(f"systemctl {verb} {self._names['timer']} failed: {refused.strip()}")
+                raise KeaError(f"systemctl {verb} {self._names['timer']} failed: {refused.strip()}")
 
-    def _go_back(self, before: Dict[str, Any], taken_over: bool) -> str:
-        """Returns how that went, in words."""
+    def _revert(self, before: Dict[str, Any], taken_over: bool) -> str:
+        """Revert all changes; return the result as a sentence."""
         try:
             self._restore(before, taken_over)
-        except (OSError, *INTERVAL_ERRORS) as error:
-            return f"The timer could not be put back ({error}), run the play again once the cause is mended"
+        except (OSError, KeaError) as error:
+            return f"The change of the timer could not be reverted ({error}): repair the cause, then run the play again"
         return "The timer is as it was before"
 
     def _restore(self, before: Dict[str, Any], taken_over: bool) -> None:
@@ -231,22 +234,22 @@ class Timer:
         self._service.systemctl("daemon-reload")
 
     def _remove_reports(self, units: Dict[str, str]) -> None:
-        """Whoever watches them must not take the last one for the truth."""
+        """Remove the reports of the last run: monitoring must not take them for current ones."""
         self._forget_metrics(units, {})
         for name in (f"kea_lfc{self._family}.prom", f"state{self._family}.json"):
             durable.remove(os.path.join(lfc_units.STATE_DIRECTORY, name))
 
     def _forget_metrics(self, before: Dict[str, str], after: Dict[str, str]) -> None:
-        """Those that nobody would renew any more."""
-        former = lfc_units.metrics_file(before)
-        if former and former != lfc_units.metrics_file(after):
-            durable.remove(former)
+        """Remove metrics that the new units would not update any more."""
+        previous = lfc_units.metrics_file(before)
+        if previous and previous != lfc_units.metrics_file(after):
+            durable.remove(previous)
 
     def _paths(self) -> List[str]:
         return [os.path.join(lfc_units.DIRECTORY, name) for name in sorted(self._names.values())]
 
     def _others(self) -> bool:
-        """Whether the timer of the other family uses the same release."""
+        """Return whether the timer of the other family uses the same releases."""
         names = lfc_units.unit_names(10 - self._family)
         return os.path.exists(os.path.join(lfc_units.DIRECTORY, names["service"]))
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the texts of the clean-up's service and timer."""
+"""PRIVATE: the unit files of the LFC program: its service and its timer."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import os
 import re
 from typing import Dict, List, NamedTuple, Optional
 
+from .._errors import KeaError
+
 DIRECTORY = "/etc/systemd/system"
 STATE_DIRECTORY = "/var/lib/kea-lfc"
 ROOT = "/opt/baremetal/kea-lfc"
-"""Where its releases are."""
+"""Directory of its releases."""
 
 BASE_MEMORY = 64
 """MiB that the program and kea-lfc need for themselves."""
@@ -32,7 +34,7 @@ Type=oneshot
 # Kea's own user: a kea-lfc of another one is invisible to Kea.
 User={user}
 ExecStart={command}
-{copy}# 75 means that somebody else is at work: try again. Everything else is a failure that a person must see.
+{copy}# 75: another process works on the lease file, so retry. Any other code is a failure that a person must see.
 Restart=on-failure
 RestartSec=60
 RestartPreventExitStatus=1 2 3 126 127 203
@@ -87,7 +89,7 @@ Description=Clean up the lease file of Kea's DHCPv{family} server from time to t
 
 [Timer]
 {when}
-# Two servers of a pair shall not clean up at once.
+# Two servers of a pair should not run their LFC at the same time.
 RandomizedDelaySec={delay}
 
 [Install]
@@ -101,22 +103,23 @@ _PATH = re.compile(r"/[A-Za-z0-9._/+@:=-]*")
 
 
 class Schedule(NamedTuple):
-    """When, as systemd.timer(5) writes it."""
+    """Times of the timer, as systemd.timer(5) writes them."""
 
     calendar: Optional[str]
     interval: Optional[str]
-    """In place of a calendar: so long after the last one."""
+    """Time between two LFC runs; replaces the calendar."""
     delay: str
     persistent: bool
 
     def lines(self) -> str:
+        """Return the lines of the timer."""
         if self.interval:
             return f"OnActiveSec={self.interval}\nOnUnitInactiveSec={self.interval}"
         return f"OnCalendar={self.calendar}\nPersistent={'yes' if self.persistent else 'no'}"
 
 
 class Settings(NamedTuple):
-    """What the units say."""
+    """Values of the unit files."""
 
     family: int
     user: str
@@ -129,34 +132,34 @@ class Settings(NamedTuple):
 
 
 def check(settings: Settings) -> None:
-    """Raises ValueError, with the option, for what systemd would read otherwise than it was meant."""
+    """Raise KeaError, naming the option, for a value that systemd would understand in another way."""
     paths = {"metrics_directory": settings.metrics_directory, "the lease file's directory": settings.lease_directory}
     for name, path in paths.items():
         if path is not None and not _PATH.fullmatch(path):
-            raise ValueError(f"{name}: {path!r} is no absolute path of letters, digits and the characters ._/+@:=-")
+            raise KeaError(f"{name}: {path!r} is no absolute path of letters, digits and the characters ._/+@:=-")
     schedule = settings.schedule
     times = {"on_calendar": schedule.calendar, "interval": schedule.interval, "randomized_delay": schedule.delay}
     for name, text in times.items():
         if text is not None and not text.isprintable():
-            raise ValueError(f"{name}: {text!r} is more than one line")
+            raise KeaError(f"{name}: {text!r} is more than one line")
     if settings.leases < 1:
-        raise ValueError(f"leases: {settings.leases} is less than 1")
+        raise KeaError(f"leases: {settings.leases} is less than 1")
 
 
 def metrics_file(units: Dict[str, str]) -> Optional[str]:
-    """Where those units copy the metrics to, beside the state directory."""
+    """Return where these units copy the metrics to; None if they stay in the state directory only."""
     found = _METRICS.search("\n".join(units.values()))
     return found.group(1) if found else None
 
 
 def unit_names(family: int) -> Dict[str, str]:
-    """C(service) and C(timer); those of DHCPv4 have the plain names."""
+    """Return the names of the units ``service`` and ``timer``. ``family`` is 4 or 6; only names of 6 contain it."""
     stem = "kea-lfc" if family == 4 else "kea-lfc6"
     return {kind: f"{stem}.{kind}" for kind in ("service", "timer")}
 
 
 def render(settings: Settings) -> Dict[str, str]:
-    """The unit files by their paths."""
+    """Return the text of each unit file by its path."""
     names = unit_names(settings.family)
     metrics = f"kea_lfc{settings.family}.prom"
     service = _SERVICE.format(
@@ -178,6 +181,6 @@ def render(settings: Settings) -> Dict[str, str]:
 
 
 def quoted(word: str) -> str:
-    """As a word of ExecStart (systemd.service(5))."""
+    """Quote a word of ExecStart (systemd.service(5))."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{escaped}"' if not word or any(letter in " \t'\";" for letter in word) else escaped

@@ -17,7 +17,7 @@ import os
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
 from .._errors import KeaError
-from .._host import durable
+from .._kea import durable
 
 DIRECTORY = "/var/lib/baremetal-kea"
 VERSION = 1

@@ -15,7 +15,7 @@ import shutil
 import stat
 from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, Optional, Sequence
 
-from .._host import durable
+from .._kea import durable
 from . import packages
 from . import postgres
 from .._host import systemd

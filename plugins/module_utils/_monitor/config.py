@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: what the lease monitor's configuration says of its connection to PostgreSQL."""
+"""PRIVATE: reads the TLS mode of the lease monitor's connection to PostgreSQL from its configuration."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ HAS_YAML = True
 try:
     import yaml
 except ImportError:
-    # Where there is a monitor, there it is: the monitor needs it itself.
+    # A host with a monitor has it: the monitor needs it, too.
     HAS_YAML = False
 
 
 def ssl_mode(path: str) -> Optional[str]:
-    """How much the monitor insists on, as libpq's sslmode; None without a database over the network, and where its
-    configuration cannot be read."""
+    """Return libpq's sslmode; None if the database is not reached over the network, or without a readable
+    configuration."""
     if not HAS_YAML:
         return None
     try:

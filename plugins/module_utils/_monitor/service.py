@@ -1,25 +1,25 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: puts a release of the lease monitor in force, and takes it back if it is not healthy in time."""
+"""PRIVATE: puts a release of the lease monitor in force, and reverts that if it is not healthy in time."""
 
 from __future__ import annotations
 
 import os
 import re
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from .._errors import KeaError
 from .._host import systemd
+from .._kea import durable
 from .history import History
+from .names import UNIT, USER
 from .._host.release import COMMAND, LAUNCHER, Files, Releases
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-UNIT = "kea-lease-monitor.service"
-USER = "kea-lease-monitor"
 COMMAND_PATH = f"/usr/local/bin/{COMMAND}"
 JOURNAL_LINES = 20
 SOURCE = re.compile(r"source \w+")
@@ -28,7 +28,7 @@ FIRST_SCHEMA = "0001"
 
 
 class Monitor:
-    """The daemon on this host: its releases, its links and its unit."""
+    """The lease monitor on this host: its releases, its links and its unit."""
 
     def __init__(self, module: AnsibleModule) -> None:
         self._module = module
@@ -43,7 +43,7 @@ class Monitor:
         }
 
     def state(self) -> Dict[str, Any]:
-        """What is there now, as the module returns and compares it."""
+        """Return the current state, as the module returns and compares it."""
         unit = systemd.find(self._module, UNIT)
         return {
             "current": self._releases.current(),
@@ -54,10 +54,10 @@ class Monitor:
         }
 
     def stage(self, name: str, files: Files) -> bool:
-        """Have the release on the disk, not in force. Returns whether it was missing or had been altered."""
-        former, unit = self._releases.current(), systemd.find(self._module, UNIT)
-        if not self._check and former and unit and unit.active and not unit.outdated(self._reads()):
-            self._history.keep(former)
+        """Install the release without putting it in force. Return whether it was missing or changed."""
+        previous, unit = self._releases.current(), systemd.find(self._module, UNIT)
+        if not self._check and previous and unit and unit.active and not unit.outdated(self._reads()):
+            self._history.keep(previous)
         if self._releases.is_whole(name, files):
             return False
         if not self._check:
@@ -65,52 +65,54 @@ class Monitor:
         return True
 
     def present(self, name: str, files: Files, restart: bool) -> bool:
-        """Have the release in force, healthy, and started with the host. Returns whether anything changed.
+        """Put the release in force, healthy and started with the host. Return whether anything changed.
 
-        Ends the module on failure.
+        Raises KeaError if it is not healthy; the previous release is in force again then.
         """
-        former = self._releases.current()
+        previous = self._releases.current()
         altered = self.stage(name, files)
         unit = systemd.find(self._module, UNIT)
-        needed = altered or restart or former != name or not (unit and unit.active) or unit.outdated(self._reads())
+        needed = altered or restart or previous != name or not (unit and unit.active) or unit.outdated(self._reads())
         disabled = not (unit and unit.enabled)
         unlinked = [path for path, target in self._links.items() if not _points_to(path, target)]
         if not self._check:
             if needed:
-                self._move_state_or_stay(name, former)
-            if former != name:
+                self._migrate_or_stay(name, previous)
+            if previous != name:
                 self._releases.activate(name)
             for path in unlinked:
-                self._releases.link(path, self._links[path])
+                durable.link(path, self._links[path])
             if disabled:
                 self._systemctl("enable", "--quiet")
             if needed:
-                self._restart_or_go_back(name, former)
-            self._history.keep(name, behind=former)
+                self._restart_or_revert(name, previous)
+            self._history.keep(name, after=previous)
             self._releases.prune(self._history.names())
         return bool(needed or disabled or unlinked)
 
     def previous(self) -> Tuple[bool, str]:
-        """Have the release in force that was before the last one, with its configuration. Returns whether anything
-        changed, and its name. Ends the module on failure."""
-        former = self._releases.current()
+        """Put the release before the last one in force again, with its configuration.
+
+        Return whether anything changed, and the name of the release. Raises KeaError.
+        """
+        previous = self._releases.current()
         names = [name for name in self._history.names() if name in self._releases.names()]
-        if not former or len(names) < 2:
-            raise KeaError("There is no earlier release of the lease monitor to go back to")
+        if not previous or len(names) < 2:
+            raise KeaError("There is no earlier release of the lease monitor to return to")
         name = names[-2]
-        if name == former:
+        if name == previous:
             return False, name
-        self._refuse_other_source(name, former)
+        self._refuse_other_source(name, previous)
         if not self._check:
-            self._history.keep(former)
-            self._move_state_or_stay(name, former)
-            self._history.put_back(name)
+            self._history.keep(previous)
+            self._migrate_or_stay(name, previous)
+            self._history.revert(name)
             self._releases.activate(name)
-            self._restart_or_go_back(name, former)
+            self._restart_or_revert(name, previous)
         return True, name
 
     def absent(self) -> bool:
-        """Have no release and no link. The configuration, the state and what the daemon wrote stay."""
+        """Remove all releases and links. The configuration, the state store and the daemon's output stay."""
         links = [path for path, target in self._links.items() if _points_to(path, target)]
         found = bool(links or self._releases.names() or self._releases.current())
         if found and not self._check:
@@ -120,23 +122,25 @@ class Monitor:
             self._releases.remove_all()
         return found
 
-    def _move_state_or_stay(self, name: str, former: str | None) -> None:
-        problem = self._move_state(former, name)
+    def _migrate_or_stay(self, name: str, previous: Optional[str]) -> None:
+        problem = self._migrate(previous, name)
         if not problem:
             return
-        again = self._restart() if former else "There is no other release"
+        again = self._restart() if previous else "There is no other release"
         outcome = (
-            f"Release {former} stays in force" + (f", but: {again}" if again else " and healthy") if former else again
+            f"Release {previous} stays in force" + (f", but: {again}" if again else " and healthy")
+            if previous
+            else again
         )
-        self._module.fail_json(
-            msg=f"Release {name} of the lease monitor cannot have its state: {problem}. {outcome}.",
+        raise KeaError(
+            f"Release {name} of the lease monitor cannot migrate its state store: {problem}. {outcome}.",
             monitor=self.state(),
         )
 
-    def _move_state(self, source: str | None, target: str) -> str:
-        """Have the schema of the state that a release needs. Returns what is wrong, or nothing.
+    def _migrate(self, source: Optional[str], target: str) -> str:
+        """Migrate the state store to the schema of release ``target``. Return what went wrong, or an empty text.
 
-        The newer one of two releases knows both schemas, so it does that in either direction.
+        The newer of two releases knows both schemas, so it migrates in either direction.
         """
         has, needs = self._releases.schema(source) if source else "", self._releases.schema(target)
         if source and has > needs:
@@ -154,57 +158,57 @@ class Monitor:
     def _reads(self) -> List[str]:
         return [self._config, *self._module.params["files"], os.path.join(self._releases.root, "current")]
 
-    def _refuse_other_source(self, name: str, former: str) -> None:
-        """It would follow leases that are there no more."""
+    def _refuse_other_source(self, name: str, previous: str) -> None:
+        """Raise KeaError if the release would read another source, whose leases are gone."""
         with self._history.candidate(name) as config:
             wanted, refusal = self._source(name, config)
-        found, _broken = self._source(former, self._config)
+        found, _broken = self._source(previous, self._config)
         if not wanted:
-            self._module.fail_json(msg=f"Release {name} of the lease monitor refuses what it was run with: {refusal}")
+            raise KeaError(f"Release {name} of the lease monitor refuses its previous configuration: {refusal}")
         if found and wanted != found:
-            self._module.fail_json(
-                msg=f"Release {name} of the lease monitor was in force with {wanted}, and now Kea's leases come from "
-                f"{found}. Nothing was changed. Deploy the mode of that time first, or go back to polling"
+            raise KeaError(
+                f"Release {name} of the lease monitor was in force with {wanted}, and now Kea's leases come from "
+                f"{found}. Nothing was changed. Deploy that mode first, or return to polling"
             )
 
     def _source(self, name: str, config: str) -> Tuple[str, str]:
-        """What a release says that it reads with a configuration, or why it refuses that."""
+        """Return the source of a release with this configuration, or why it refuses the configuration."""
         command = [os.path.join(self._releases.path(name), COMMAND), "check-config", "--config", config]
         _code, out, err = self._module.run_command(command)
         source = SOURCE.search(out)
         return (source.group() if source else "", (err or out).strip())
 
-    def _restart_or_go_back(self, name: str, former: str | None) -> None:
+    def _restart_or_revert(self, name: str, previous: Optional[str]) -> None:
         problem = self._restart()
         if not problem:
             return
         journal = self._journal()
-        self._module.fail_json(
-            msg=f"Release {name} of the lease monitor is not healthy: {problem}. {self._go_back(name, former)}.",
+        raise KeaError(
+            f"Release {name} of the lease monitor is not healthy: {problem}. {self._revert(name, previous)}.",
             journal=journal,
             monitor=self.state(),
         )
 
-    def _go_back(self, name: str, former: str | None) -> str:
-        """To the former release and to what it was run with. Returns how that ended."""
-        if former is None:
+    def _revert(self, name: str, previous: Optional[str]) -> str:
+        """Put the previous release in force with its files. Return the result as a sentence."""
+        if previous is None:
             self._systemctl("disable", "--now", "--quiet")
-            return "There is no other release to go back to; it was stopped"
-        stuck = self._move_state(name, former) if former != name else ""
-        altered = self._history.put_back(former)
-        if former == name and not altered:
-            return "There is no other release to go back to"
-        self._releases.activate(former)
+            return "There is no previous release; it was stopped"
+        stuck = self._migrate(name, previous) if previous != name else ""
+        altered = self._history.revert(previous)
+        if previous == name and not altered:
+            return "There is no previous release"
+        self._releases.activate(previous)
         again = self._restart() or stuck
-        what = f"Release {former}" if former != name else "Its former configuration"
+        what = f"Release {previous}" if previous != name else "Its previous configuration"
         return f"{what} is in force again" + (f", but: {again}" if again else " and healthy")
 
     def _restart(self) -> str:
-        """Restart the unit and wait for its health. Returns what is wrong, or nothing."""
+        """Restart the unit and wait until it is healthy. Return what is wrong, or an empty text."""
         deadline = time.monotonic() + self._timeout
         self._module.run_command(["systemctl", "daemon-reload"])
         self._systemctl("reset-failed", "--quiet")
-        # The unit is Type=notify: this returns when the daemon says that it is ready, or has failed.
+        # The unit is Type=notify: this returns once the daemon is ready or has failed.
         if self._systemctl("restart"):
             return f"{UNIT} did not start"
         while True:

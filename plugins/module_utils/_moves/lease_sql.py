@@ -9,7 +9,9 @@ import json
 import time
 from typing import Any, Dict, List, Sequence, Tuple
 
-from .lease_rows import INFINITE, Lease
+from .._kea import identifiers, lifetime
+from .._postgres.parts import Words
+from .lease import Lease
 
 COLUMNS = (
     "address", "hwaddr", "client_id", "valid_lifetime", "expire", "subnet_id", "fqdn_fwd", "fqdn_rev", "hostname",
@@ -28,7 +30,7 @@ SELECT address, coalesce(hwaddr, ''), coalesce(client_id, ''), valid_lifetime,
     coalesce(hostname, ''), coalesce(state, 0), coalesce(user_context, ''), {pool}
 FROM {table} ORDER BY address
 """
-# Kea writes local time without a zone, and what the session's zone makes of it is what it must find again.
+# Kea writes local time without a zone, so the session's zone must lead to the same moment.
 OFFSETS = "SELECT extract(timezone FROM to_timestamp(%s))::int, extract(timezone FROM to_timestamp(%s))::int"
 OTHERS = """
 SELECT count(*) FROM pg_stat_activity
@@ -40,54 +42,51 @@ FORGET = """
 DELETE FROM {table} t USING pg_temp.kea_lease_known k
 WHERE t.address = k.address AND floor(extract(epoch FROM t.expire)) = k.expire
 """
-# In PostgreSQL an infinite lease has its cltt for its end (kea-facts 2).
-_CLTT = "({0}.expire - make_interval(secs => coalesce(nullif({0}.valid_lifetime, 4294967295), 0)))"
-_SAME_CLIENT = """t.client_id = s.client_id AND t.client_id <> '' AND t.subnet_id = s.subnet_id
-    AND t.address <> s.address"""
-DROP_ELDER = (
-    """
-DELETE FROM {table} t USING pg_temp.kea_lease_staged s
-WHERE {same} AND {cltt_t} <= {cltt_s}
-""".replace("{same}", _SAME_CLIENT)
-    .replace("{cltt_t}", _CLTT.format("t"))
-    .replace("{cltt_s}", _CLTT.format("s"))
-)
-DROP_STAGED = """
-DELETE FROM pg_temp.kea_lease_staged s USING {table} t WHERE {same}
-""".replace("{same}", _SAME_CLIENT)
+DROP_ELDER = "DELETE FROM {table} t USING pg_temp.kea_lease_staged s WHERE {same_client} AND {cltt_t} <= {cltt_s}"
+DROP_STAGED = "DELETE FROM pg_temp.kea_lease_staged s USING {table} t WHERE {same_client}"
 MERGE = """
 INSERT INTO {table} AS t ({columns}) SELECT {columns} FROM pg_temp.kea_lease_staged
 ON CONFLICT (address) DO UPDATE SET ({columns}) = ROW ({excluded})
-WHERE {cltt_t} <= {cltt_new}
-""".replace("{cltt_t}", _CLTT.format("t")).replace("{cltt_new}", _CLTT.format("EXCLUDED"))
+WHERE {cltt_t} <= {cltt_excluded}
+"""
+PARTS = {
+    "same_client": Words(
+        "t.client_id = s.client_id AND t.client_id <> '' AND t.subnet_id = s.subnet_id AND t.address <> s.address"
+    ),
+    "cltt_t": Words(lifetime.sql_cltt("t")),
+    "cltt_s": Words(lifetime.sql_cltt("s")),
+    "cltt_excluded": Words(lifetime.sql_cltt("EXCLUDED")),
+}
+"""Parts of the three statements above."""
 
 
 def end_of(lease: Lease) -> int:
-    """C(expire) as Kea has it in PostgreSQL, epoch seconds."""
-    return int(lease.cltt if lease.valid_lifetime == INFINITE else lease.cltt + lease.valid_lifetime)
+    """Return C(expire) as Kea writes it to PostgreSQL, in epoch seconds."""
+    return lifetime.expire_of_record(lease.cltt, lease.valid_lifetime)
 
 
 def lease_of(row: Tuple[Any, ...]) -> Lease:
+    """Return the lease of a row that READ returned."""
     address, hwaddr, client_id, valid_lifetime, expire, *others = row
-    cltt = expire if valid_lifetime == INFINITE else expire - valid_lifetime
+    cltt, _end = lifetime.of_record(expire, valid_lifetime)
     return Lease(address, bytes(hwaddr), bytes(client_id), valid_lifetime, cltt, *others)
 
 
 def row_of(lease: Lease, columns: Sequence[str]) -> List[Any]:
-    """For COPY."""
+    """Return the values of these columns for COPY."""
     end = time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(end_of(lease)))
     values = {**lease._asdict(), "expire": end, **_relay_of(lease)}
     return [values[name] for name in columns]
 
 
 def _relay_of(lease: Lease) -> Dict[str, Any]:
-    """The two columns of lease queries, which a file has in the user context only (kea-facts 3.7)."""
+    """Return the two columns of lease queries, which a lease file has only in the user context (kea-facts 3.7)."""
     nothing: Dict[str, Any] = {"relay_id": None, "remote_id": None}
     if "relay-agent-info" not in lease.user_context:
         return nothing
     try:
         info = json.loads(lease.user_context)["ISC"]["relay-agent-info"]
         found = {name: info[name.replace("_", "-")] for name in nothing if name.replace("_", "-") in info}
-        return {**nothing, **{name: bytes.fromhex(text.replace(":", "")) for name, text in found.items()}}
+        return {**nothing, **{name: identifiers.parse(text) for name, text in found.items()}}
     except (ValueError, TypeError, KeyError, AttributeError):
         return nothing

@@ -1,28 +1,25 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: many rows at once, with PostgreSQL's COPY in its text format."""
+"""PRIVATE: writes many rows at once with PostgreSQL's COPY in its text format."""
 
 from __future__ import annotations
 
 import re
 from io import StringIO
-from typing import TYPE_CHECKING, Any, Iterable, Sequence
+from typing import Any, Iterable, Sequence
 
-from . import session
+from .session import Session, translated
 
-if TYPE_CHECKING:
-    from psycopg2 import extensions
-
-# The format has no place for a NUL.
+# The format cannot hold a NUL.
 _ESCAPES = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r", "\0": ""}
 
 
-def copy_in(cursor: "extensions.cursor", statement: str, rows: Iterable[Sequence[Any]]) -> None:
-    """COPY ... FROM STDIN. Raises PostgresError."""
+def copy_in(session: Session, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Run COPY ... FROM STDIN with these rows. Raises PostgresError."""
     text = "".join("\t".join(map(_field, row)) + "\n" for row in rows)
-    with session.translated(statement):
-        cursor.copy_expert(statement, StringIO(text))
+    with translated(statement):
+        session.cursor.copy_expert(statement, StringIO(text))
 
 
 def _field(value: Any) -> str:

@@ -1,19 +1,16 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the connections to a database as the server sees them; what a client says of itself proves nothing."""
+"""PRIVATE: the sessions with a database as the server reports them; a client's own report proves nothing."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List
+from typing import Any, Dict, List
 
-from . import session
-
-if TYPE_CHECKING:
-    from psycopg2 import extensions
+from .session import Session
 
 _FIELDS = ("role", "application", "address", "encrypted", "protocol", "cipher", "client_dn", "client_issuer_dn")
-# Of another role's session, one that is neither superuser nor in pg_read_all_stats sees only that it is there.
+# A role that is neither superuser nor in pg_read_all_stats sees of another role's session only that it exists.
 _SESSIONS = """
 SELECT a.usename, a.application_name, host(a.client_addr), s.ssl, s.version, s.cipher, s.client_dn, s.issuer_dn
 FROM pg_stat_activity a LEFT JOIN pg_stat_ssl s ON s.pid = a.pid
@@ -22,6 +19,6 @@ ORDER BY a.backend_start, a.pid
 """
 
 
-def read_sessions(cursor: "extensions.cursor") -> List[Dict[str, Any]]:
-    """Every session with this database but our own, the oldest first. Raises PostgresError."""
-    return [dict(zip(_FIELDS, row)) for row in session.fetch(cursor, _SESSIONS)]
+def read_sessions(session: Session) -> List[Dict[str, Any]]:
+    """Return every other session with this database, the oldest first. Raises PostgresError."""
+    return [dict(zip(_FIELDS, row)) for row in session.fetch(_SESSIONS)]

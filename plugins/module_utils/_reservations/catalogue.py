@@ -1,32 +1,28 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: what PostgreSQL's catalogue says of Kea's table hosts, its constraints and its indexes.
+"""PRIVATE: Kea's table hosts, its constraints and its indexes, as PostgreSQL's catalogue has them.
 
-Kea has unique indexes of its own on these columns since schema 3.2, but partial ones (kea-facts 1.3): an UPSERT that
-does not repeat their predicate cannot use them. They are named in the result and otherwise left alone, because Kea's
-upgrade scripts drop and create them by name.
+Since schema 3.2 Kea has unique indexes of its own on these columns, but partial ones (kea-facts 1.3): an UPSERT that
+does not repeat their predicate cannot use them. The result names them. They are never changed, because Kea's upgrade
+scripts drop and create them by name.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional, Sequence
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
-from .._postgres import session
-
-if TYPE_CHECKING:
-    from psycopg2 import extensions
+from .._postgres.session import Session
 
 TABLE = "hosts"
 COLUMNS = ["dhcp_identifier", "dhcp_identifier_type", "dhcp4_subnet_id"]
-# The comment on a constraint that this collection made, and may therefore remove.
 MARKER = "Managed by Ansible: baremetal.kea.kea_hosts_constraint"
-# The same for an index that is not attached yet. A comment would come too late: the server ends a build whose client is
-# gone, and nobody is left to comment. PostgreSQL's own default, spelt out, is there from the beginning and changes
-# nothing.
+"""Comment on a constraint that this collection created and may therefore remove."""
 MARKING_OPTION = "fillfactor=90"
-# The index that will replace a wrong constraint bears its name and this; PostgreSQL cuts names at 63 bytes.
+"""Mark of an index that this collection created and that is not attached yet: PostgreSQL's default, written out. A
+comment would come too late, because the index remains when the client disappears during the build."""
 SUFFIX = "_new"
+"""End of the name of the index that will replace a wrong constraint; the rest is the constraint's name."""
 
 _TABLE = """
 SELECT c.oid, pg_get_userbyid(c.relowner), CASE c.relkind
@@ -42,7 +38,7 @@ SELECT conname, contype::text, pg_get_constraintdef(oid),
     obj_description(oid, 'pg_constraint') IS NOT DISTINCT FROM %s
 FROM pg_constraint WHERE conrelid = %s
 """
-# Through to_jsonb, because PostgreSQL has indnullsnotdistinct only since version 15.
+# Through to_jsonb, because indnullsnotdistinct exists only since PostgreSQL 15.
 _INDEXES = """
 SELECT c.relname, con.conname, pg_get_indexdef(i.indexrelid), i.indisvalid AND i.indisready,
     i.indisunique AND i.indpred IS NOT NULL,
@@ -62,7 +58,7 @@ LEFT JOIN pg_constraint con ON con.conindid = i.indexrelid AND con.conrelid = i.
 WHERE i.indrelid = %s
 ORDER BY c.relname
 """
-# An index shares its schema's names with tables, views, sequences and the indexes of other tables.
+# Tables, views, sequences and the indexes of other tables share the names of a schema with the indexes of hosts.
 _ELSEWHERE = """
 SELECT c.relname, pg_describe_object('pg_class'::regclass, c.oid, 0)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -73,7 +69,7 @@ WHERE n.nspname = %s AND c.relname = ANY (%s) AND NOT EXISTS (
 
 
 class Constraint(NamedTuple):
-    """A constraint on hosts; ``kind`` is pg_constraint.contype, ``managed`` whether this collection made it."""
+    """A constraint on hosts; ``kind`` is pg_constraint.contype, ``managed`` whether this collection created it."""
 
     name: str
     kind: str
@@ -84,8 +80,8 @@ class Constraint(NamedTuple):
 class Index(NamedTuple):
     """An index on hosts and the constraint that it backs, if any.
 
-    ``guards``: unique over all rows, checked at once, NULLs distinct, nothing but columns as keys. ``plain``: its keys
-    are in plain order and it holds nothing else. ``marked``: this collection made it. ``columns`` are its keys.
+    ``guards``: unique over all rows, checked at once, NULLs distinct, only columns as keys. ``plain``: its keys are in
+    plain order and it holds no other columns. ``marked``: this collection created it. ``columns`` are its keys.
     """
 
     name: str
@@ -100,18 +96,20 @@ class Index(NamedTuple):
 
     @property
     def exact(self) -> bool:
-        """Whether the constraint can be made of it."""
+        """Return whether it can become the constraint."""
         return self.guards and self.plain and self.columns == COLUMNS and not self.constraint
 
     @property
     def ours(self) -> bool:
-        """Whether, under one of our names, it may be dropped. Version 1.0.0 did not mark its indexes; one that is
-        invalid guards nothing and is of no use to anybody else."""
+        """Return whether it may be dropped if it has one of this collection's names.
+
+        Version 1.0.0 did not mark its indexes, so an invalid one counts as well: it guards nothing.
+        """
         return self.exact and (self.marked or not self.valid)
 
 
 class State(NamedTuple):
-    """What the catalogue says of hosts, by name; ``oddity`` says what it is if not a plain table."""
+    """The table hosts, with constraints and indexes by name; ``oddity`` says what it is if it is no plain table."""
 
     owner: str
     oddity: str
@@ -119,7 +117,7 @@ class State(NamedTuple):
     indexes: Dict[str, Index]
 
     def equivalents(self, name: str) -> List[str]:
-        """Other constraints and indexes that guarantee the same as the constraint of this name should."""
+        """Return other constraints and indexes that guarantee the same as the constraint of this name."""
         return [
             index.constraint or index.name
             for index in self.indexes.values()
@@ -128,30 +126,30 @@ class State(NamedTuple):
         ]
 
     def leftovers(self, name: str) -> List[Index]:
-        """Indexes that an interrupted run built and could not attach, or that somebody else made just so."""
+        """Return equal indexes that are not attached: of an interrupted run, or created by a person."""
         found = [self.indexes[one] for one in (name, name + SUFFIX) if one in self.indexes]
         return [index for index in found if index.exact]
 
     def removable(self, name: str) -> List[Index]:
-        """Those of them that this collection made."""
+        """Return the leftovers that this collection created."""
         return [index for index in self.leftovers(name) if index.ours]
 
     def partial_indexes(self) -> List[str]:
-        """Kea's own unique indexes, which hold for a part of the rows only."""
+        """Return Kea's own unique indexes, which cover only a part of the rows."""
         return [index.name for index in self.indexes.values() if index.partial]
 
 
-def read_state(cursor: extensions.cursor, schema: str) -> Optional[State]:
-    """Reads only the catalogue. None when there is no table hosts. Raises PostgresError."""
-    table = session.fetch(cursor, _TABLE, (schema, TABLE))
+def read_state(session: Session, schema: str) -> Optional[State]:
+    """Read the state from the catalogue; None if there is no table hosts. Raises PostgresError."""
+    table = session.fetch(_TABLE, (schema, TABLE))
     if not table:
         return None
     oid, owner, oddity = table[0]
-    constraints = [Constraint(*row) for row in session.fetch(cursor, _CONSTRAINTS, (MARKER, oid))]
-    indexes = [Index(*row) for row in session.fetch(cursor, _INDEXES, (MARKING_OPTION, oid))]
+    constraints = [Constraint(*row) for row in session.fetch(_CONSTRAINTS, (MARKER, oid))]
+    indexes = [Index(*row) for row in session.fetch(_INDEXES, (MARKING_OPTION, oid))]
     return State(owner, oddity, {one.name: one for one in constraints}, {one.name: one for one in indexes})
 
 
-def elsewhere(cursor: extensions.cursor, schema: str, names: Sequence[str]) -> Dict[str, str]:
-    """Which of these names a relation bears that is no index of hosts, and what it is. Raises PostgresError."""
-    return dict(session.fetch(cursor, _ELSEWHERE, (schema, list(names), TABLE)))
+def elsewhere(session: Session, schema: str, names: Sequence[str]) -> Dict[str, str]:
+    """Return which of these names a relation has that is no index of hosts, and what it is. Raises PostgresError."""
+    return dict(session.fetch(_ELSEWHERE, (schema, list(names), TABLE)))

@@ -1,31 +1,25 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the unique constraint on Kea's table hosts, and how to get it right online."""
+"""PRIVATE: creates, corrects and removes the unique constraint on Kea's table hosts while Kea uses the table."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from . import catalogue
-from .._postgres import session
-from .._postgres import errors
-from .._postgres import preflight
 from .._host import state_text
-from .catalogue import COLUMNS, MARKER, SUFFIX, TABLE
-
-if TYPE_CHECKING:
-    from psycopg2 import extensions
-
-    from .catalogue import State
+from .._postgres import preflight
+from .._postgres.errors import UNDEFINED_TABLE, PostgresError
+from .._postgres.parts import Literal, Part, Words
+from .._postgres.session import Session
+from .catalogue import COLUMNS, MARKER, SUFFIX, TABLE, State
 
 NAME = "hosts_dhcp_identifier_subnet_unique"
 DEFINITION = f"UNIQUE ({', '.join(COLUMNS)})"
 LONGEST_NAME = 63 - len(SUFFIX)
 SAMPLES = 10
 UNIQUE_VIOLATION = "23505"
-
-read_state = catalogue.read_state
 
 _DUPLICATES = """
 SELECT encode(dhcp_identifier, 'hex'), dhcp_identifier_type, dhcp4_subnet_id, array_agg(host_id ORDER BY host_id),
@@ -37,7 +31,7 @@ ORDER BY min(host_id) LIMIT {samples}
 
 
 class Wanted(NamedTuple):
-    """What a task asks for."""
+    """The options of a task."""
 
     schema: str
     name: str
@@ -45,96 +39,98 @@ class Wanted(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The statements: first those that cannot run in a transaction, then those of one transaction."""
+    """The statements that cannot run in a transaction, and then those of one transaction."""
 
     concurrently: List[str]
     together: List[str]
 
 
-def ensure(cursor: extensions.cursor, wanted: Wanted, locks: session.Locks, check_mode: bool) -> Dict[str, Any]:
-    """Bring the constraint to the wanted state; the result of the module. Raises PostgresError."""
+def ensure(session: Session, wanted: Wanted) -> Dict[str, Any]:
+    """Bring the constraint to the wanted state, and return the module's result. Raises PostgresError."""
     if not 0 < len(wanted.name.encode()) <= LONGEST_NAME:
-        raise errors.PostgresError(f"The name of the constraint must have 1 to {LONGEST_NAME} bytes")
-    if not check_mode:
-        preflight.await_turn(cursor)
-    state: Optional[State] = session.patiently(cursor, locks, lambda: read_state(cursor, wanted.schema))
-    if state is None and wanted.present:
-        message = f"There is no table {wanted.schema}.{TABLE} in this database"
-        raise errors.PostgresError(message, errors.UNDEFINED_TABLE)
-    if state and state.oddity and wanted.present:
-        raise errors.PostgresError(
-            f"{wanted.schema}.{TABLE} is {state.oddity}, on which the constraint cannot guarantee what it is for. "
-            "Correct the option schema, or make it a plain table as Kea has it"
-        )
-    if not state or state.oddity:
-        state = catalogue.State("", "", {}, {})
-    plan = _plan_present(cursor, wanted, state) if wanted.present else _plan_absent(cursor, wanted, state)
+        raise PostgresError(f"The name of the constraint must have 1 to {LONGEST_NAME} bytes")
+    if not session.readonly:
+        preflight.await_turn(session)
+    state = _read(session, wanted)
+    plan = _plan_present(session, wanted, state) if wanted.present else _plan_absent(session, wanted, state)
     if plan.concurrently or plan.together:
-        preflight.refuse_standby(cursor)
-        _refuse_missing_rights(cursor, wanted, state, plan)
+        preflight.refuse_standby(session)
+        _refuse_missing_rights(session, wanted, state, plan)
     if wanted.present and plan.together:
-        session.patiently(cursor, locks, lambda: _refuse_duplicates(cursor, wanted.schema, "nothing was changed"))
-    if not check_mode:
-        _run_concurrently(cursor, wanted, plan, locks)
-        session.run_together(cursor, plan.together, locks)
+        session.patiently(lambda: _refuse_duplicates(session, wanted.schema, "nothing was changed"))
+    if not session.readonly:
+        _run_concurrently(session, wanted, plan)
+        session.together(plan.together)
     return _result(wanted, state, plan)
 
 
-def _plan_present(cursor: extensions.cursor, wanted: Wanted, state: State) -> Plan:
+def _read(session: Session, wanted: Wanted) -> State:
+    """Return the state of hosts, empty if there is nothing to remove. Raises PostgresError for an unfit table."""
+    state = session.patiently(lambda: catalogue.read_state(session, wanted.schema))
+    if state is None and wanted.present:
+        raise PostgresError(f"There is no table {wanted.schema}.{TABLE} in this database", UNDEFINED_TABLE)
+    if state and state.oddity and wanted.present:
+        raise PostgresError(
+            f"{wanted.schema}.{TABLE} is {state.oddity}, on which the constraint cannot guarantee what it is for. "
+            "Correct the option schema, or make it a plain table as Kea has it"
+        )
+    return State("", "", {}, {}) if not state or state.oddity else state
+
+
+def _plan_present(session: Session, wanted: Wanted, state: State) -> Plan:
     wrong = state.constraints.get(wanted.name)
     if (wrong and wrong.definition == DEFINITION) or (not wrong and state.equivalents(wanted.name)):
-        # What an interrupted run left behind guards nothing that is not guarded already.
-        return Plan([_drop(cursor, wanted, index.name) for index in state.removable(wanted.name)], [])
+        # An equal constraint exists, so the indexes of an interrupted run are not needed.
+        return Plan([_drop(session, wanted, index.name) for index in state.removable(wanted.name)], [])
     if wrong and wrong.kind != "u":
         raise _taken(wanted.name, wrong.definition)
-    # A wrong constraint goes on guarding what it guards until the moment in which the right one takes over; when it is
-    # gone meanwhile, the index that was built to follow it still can.
+    # A wrong constraint stays until the right one replaces it. If it was removed in between, the index with the suffix
+    # can still become the constraint.
     names = [wanted.name + SUFFIX] if wrong else [wanted.name, wanted.name + SUFFIX]
     ready = [index for index in state.leftovers(wanted.name) if index.valid and index.name in names]
     index_name = ready[0].name if ready else names[0]
     for one in names[: names.index(index_name) + 1]:
         if one in state.indexes and not state.indexes[one].exact:
             raise _taken(one, state.indexes[one].definition)
-    for name, what in catalogue.elsewhere(cursor, wanted.schema, [wanted.name, index_name]).items():
+    for name, what in catalogue.elsewhere(session, wanted.schema, [wanted.name, index_name]).items():
         raise _taken(name, what)
 
-    drops = [_drop(cursor, wanted, one.name) for one in state.removable(wanted.name) if one not in ready[:1]]
+    drops = [_drop(session, wanted, one.name) for one in state.removable(wanted.name) if one not in ready[:1]]
     create = "CREATE UNIQUE INDEX CONCURRENTLY {index_name} ON {table} ({columns}) WITH ({mark})"
     together = ["ALTER TABLE {table} DROP CONSTRAINT {constraint}"] if wrong else []
     together.append("ALTER TABLE {table} ADD CONSTRAINT {constraint} UNIQUE USING INDEX {index_name}")
     together.append("COMMENT ON CONSTRAINT {constraint} ON {table} IS {marker}")
-    plan = _composed(cursor, wanted, index_name, Plan([] if ready else [create], together))
+    plan = _composed(session, wanted, index_name, Plan([] if ready else [create], together))
     return plan._replace(concurrently=drops + plan.concurrently)
 
 
-def _plan_absent(cursor: extensions.cursor, wanted: Wanted, state: State) -> Plan:
-    """Only what bears our mark, and what an interrupted run of ours left behind."""
+def _plan_absent(session: Session, wanted: Wanted, state: State) -> Plan:
+    """Plan to remove the constraint if this collection created it, and the indexes of its interrupted runs."""
     constraint = state.constraints.get(wanted.name)
     managed = constraint is not None and constraint.managed
     together = ["ALTER TABLE {table} DROP CONSTRAINT {constraint}"] if managed else []
-    drops = [_drop(cursor, wanted, index.name) for index in state.removable(wanted.name)]
-    return Plan(drops, _composed(cursor, wanted, wanted.name, Plan([], together)).together)
+    drops = [_drop(session, wanted, index.name) for index in state.removable(wanted.name)]
+    return Plan(drops, _composed(session, wanted, wanted.name, Plan([], together)).together)
 
 
-def _composed(cursor: extensions.cursor, wanted: Wanted, index_name: str, plan: Plan) -> Plan:
-    parts: Dict[str, session.Part] = {
+def _composed(session: Session, wanted: Wanted, index_name: str, plan: Plan) -> Plan:
+    parts: Dict[str, Part] = {
         "table": (wanted.schema, TABLE),
         "constraint": wanted.name,
         "index_name": index_name,
-        "columns": session.Words(", ".join(COLUMNS)),
-        "mark": session.Words(catalogue.MARKING_OPTION),
-        "marker": session.Literal(MARKER),
+        "columns": Words(", ".join(COLUMNS)),
+        "mark": Words(catalogue.MARKING_OPTION),
+        "marker": Literal(MARKER),
     }
-    return Plan(*([session.compose(cursor, text, **parts) for text in texts] for texts in plan))
+    return Plan(*([session.compose(text, **parts) for text in texts] for texts in plan))
 
 
-def _drop(cursor: extensions.cursor, wanted: Wanted, index_name: str) -> str:
-    statement: str = session.compose(cursor, "DROP INDEX CONCURRENTLY {index}", index=(wanted.schema, index_name))
-    return statement
+def _drop(session: Session, wanted: Wanted, index_name: str) -> str:
+    return session.compose("DROP INDEX CONCURRENTLY {index}", index=(wanted.schema, index_name))
 
 
-def _refuse_missing_rights(cursor: extensions.cursor, wanted: Wanted, state: State, plan: Plan) -> None:
-    rights = preflight.Rights(cursor)
+def _refuse_missing_rights(session: Session, wanted: Wanted, state: State, plan: Plan) -> None:
+    rights = preflight.Rights(session)
     rights.on_schema("USAGE", wanted.schema)
     rights.of_owner(state.owner, f"table {wanted.schema}.{TABLE}")
     if any(statement.startswith("CREATE") for statement in plan.concurrently):
@@ -144,28 +140,27 @@ def _refuse_missing_rights(cursor: extensions.cursor, wanted: Wanted, state: Sta
     rights.refuse_missing()
 
 
-def _run_concurrently(cursor: extensions.cursor, wanted: Wanted, plan: Plan, locks: session.Locks) -> None:
-    """Duplicates that came while the index was built leave it invalid: it goes, and they are named."""
+def _run_concurrently(session: Session, wanted: Wanted, plan: Plan) -> None:
+    """Create and drop indexes. If duplicates arrived meanwhile, drop the invalid index and raise an error with them."""
     done = []
     try:
         for statement in plan.concurrently:
-            session.run_concurrently(cursor, statement, locks)
+            session.concurrently(statement)
             done.append(statement)
-    except errors.PostgresError as error:
+    except PostgresError as error:
         if error.sqlstate != UNIQUE_VIOLATION:
             raise
-        state = read_state(cursor, wanted.schema)
+        state = catalogue.read_state(session, wanted.schema)
         for index in state.removable(wanted.name) if state else []:
             if not index.valid:
-                session.run_concurrently(cursor, _drop(cursor, wanted, index.name), locks)
-        dropped = f"nothing was changed but what an earlier run had left behind ({'; '.join(done)})"
-        _refuse_duplicates(cursor, wanted.schema, dropped if done else "nothing was changed")
+                session.concurrently(_drop(session, wanted, index.name))
+        dropped = f"only indexes of an interrupted run were dropped ({'; '.join(done)})"
+        _refuse_duplicates(session, wanted.schema, dropped if done else "nothing was changed")
         raise
 
 
-def _refuse_duplicates(cursor: extensions.cursor, schema: str, outcome: str) -> None:
-    query = session.compose(cursor, _DUPLICATES, table=(schema, TABLE), samples=session.Words(str(SAMPLES)))
-    rows = session.fetch(cursor, query)
+def _refuse_duplicates(session: Session, schema: str, outcome: str) -> None:
+    rows = session.fetch(_DUPLICATES, table=(schema, TABLE), samples=Words(str(SAMPLES)))
     if not rows:
         return
     samples = [
@@ -173,7 +168,7 @@ def _refuse_duplicates(cursor: extensions.cursor, schema: str, outcome: str) -> 
         for identifier, kind, subnet, hosts, _count in rows
     ]
     count = rows[0][4]
-    raise errors.PostgresError(
+    raise PostgresError(
         f"{schema}.{TABLE} holds {count} identifiers more than once in a subnet, so {outcome}. "
         f"The first: identifier {rows[0][0]}, type {rows[0][1]}, subnet {rows[0][2]}, host_id {rows[0][3]}. "
         "Delete the reservations that are wrong",
@@ -183,15 +178,15 @@ def _refuse_duplicates(cursor: extensions.cursor, schema: str, outcome: str) -> 
     )
 
 
-def _taken(name: str, definition: str) -> errors.PostgresError:
-    return errors.PostgresError(f"The name {name} is taken by something else: {definition}. Choose another name")
+def _taken(name: str, definition: str) -> PostgresError:
+    return PostgresError(f"The name {name} is taken by something else: {definition}. Choose another name")
 
 
 def _result(wanted: Wanted, state: State, plan: Plan) -> Dict[str, Any]:
     found = state.constraints.get(wanted.name)
     queries = plan.concurrently + plan.together
     removable = state.removable(wanted.name)
-    # Present makes use of an index that somebody else made just so; absent leaves it.
+    # An equal index that a person created becomes the constraint, and is not removed with it.
     unattached = state.leftovers(wanted.name) if wanted.present else removable
     before = after = _view(wanted, found.definition if found else None, unattached)
     if plan.together:

@@ -1,21 +1,22 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: Kea's database in MySQL or MariaDB: its schema, and its connections as the server sees them."""
+"""PRIVATE: what C(kea_info) reports about Kea's database in MySQL or MariaDB."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
-from .schema import KeaSchemaError, Schema
+from .._errors import KeaError
 from .mysql import Mysql, connection_of
+from .schema import Schema
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-# Only performance_schema has the status of others' sessions (MySQL 5.7, MariaDB 10.5). MariaDB fills it when it is told
-# to (performance_schema=ON), and who may not read it gets the sessions alone.
+# Only performance_schema has the status of other sessions (MySQL 5.7, MariaDB 10.5). MariaDB fills it only with
+# performance_schema=ON. A role that may not read it gets the sessions without their TLS.
 _WITH_TLS = """
 SELECT p.user, p.host, v.variable_value, c.variable_value
 FROM information_schema.processlist p
@@ -33,13 +34,13 @@ _REQUIRES = re.compile(r" REQUIRE (.+?)(?: WITH | PASSWORD | ACCOUNT |$)")
 
 
 def mysql_database(module: AnsibleModule) -> Dict[str, Any]:
-    """What C(kea_info) tells of it; C(error) tells why the rest is missing."""
+    """Return the schema version, the sessions and the TLS that the account requires; C(error) says what failed."""
     found: Dict[str, Any] = dict.fromkeys(("schema_version", "connections", "account_requires"))
     found["error"] = None
     try:
         backend = Mysql(module, connection_of(module.params))
         found["schema_version"] = Schema(backend).version()
-    except KeaSchemaError as error:
+    except KeaError as error:
         found["error"] = str(error)
         return found
     rows = _rows(backend, _WITH_TLS)
@@ -50,13 +51,13 @@ def mysql_database(module: AnsibleModule) -> Dict[str, Any]:
 
 
 def _rows(backend: Mysql, query: str) -> Optional[List[List[str]]]:
-    """None where the server refuses the question."""
-    code, out, _err = backend.run(*backend.ask(query))
-    return None if code else [line.split("\t") for line in out.splitlines()]
+    """Return the rows of a query, None if the server refuses it."""
+    answer = backend.query(query)
+    return None if answer.code else [line.split("\t") for line in answer.output.splitlines()]
 
 
 def _session(row: List[str]) -> Dict[str, Any]:
-    """As C(_postgres_sessions) has it; the program prints NULL where nothing is known."""
+    """Return a session with the keys of C(_postgres.sessions); mysql prints NULL for unknown values."""
     role, host, protocol, cipher = row
     address, colon, _port = host.rpartition(":")
     return {

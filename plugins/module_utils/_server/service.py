@@ -1,29 +1,24 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: starts and restarts a Kea server, never while its lease file is cleaned up, and waits until it serves."""
+"""PRIVATE: starts and restarts a Kea server while no LFC runs, and waits until it serves."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
+from .._config.servers import SERVICES, top_of_path
 from .._errors import KeaError
-from .. import _info
-from . import lfc_lock
 from .._host import systemd
-from .._config.file import SERVICES, top_of_path
+from . import channel, config
+from .lfc import no_lfc
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-
 LIVES = 3
-"""Starts of a server that ends each time, until nobody waits for it any more: its database may have been away."""
-
-
-class KeaServiceError(KeaError):
-    """The server does not serve; says why."""
+"""Restarts by systemd that are waited for: at the first ones, the database of the server may still be away."""
 
 
 class KeaService:
@@ -35,60 +30,56 @@ class KeaService:
         self._top = top_of_path(path)
 
     def unit(self) -> Optional[systemd.Unit]:
-        """The unit as systemd knows it, by whichever name."""
+        """Return the unit as systemd knows it, under Debian's or ISC's name; None if there is none."""
         return systemd.find(self._module, *SERVICES[self._top])
 
     def config(self) -> Dict[str, Any]:
-        """What C(kea_info) finds in the configuration."""
-        found: Dict[str, Any] = _info.config(self._path)
-        return found
+        """Return the parts of the configuration, see ``config.read``."""
+        return config.read(self._path)
 
     def lease_file(self) -> Optional[str]:
-        """None when the leases are in no file."""
-        path: Optional[str] = lfc_lock.lease_file(self.config(), self._top)
-        return path
+        """Return the path of the lease file; None if the leases are in no file."""
+        return config.lease_file_of(self._path)
 
     def run(self, verb: Optional[str], timeout: float) -> None:
-        """systemctl C(start) or C(restart), and wait until the server serves; without a verb, only that. Raises
-        KeaServiceError.
+        """Call systemctl with ``start`` or ``restart``, and wait until the server serves; with None, only wait.
 
-        The leases are loaded in that time, so nobody may clean them up before it is over.
+        No LFC runs during this: the server loads its leases. ``timeout`` is in seconds, from the start of the server.
+        Raises KeaError.
         """
         unit = self.unit()
         if unit is None:
-            raise KeaServiceError(f"systemd knows no unit {' or '.join(SERVICES[self._top])}")
-        try:
-            with lfc_lock.no_cleanup(self.lease_file()):
-                if verb:
-                    self._systemctl("daemon-reload")
-                    # A server that refused its configuration time and again may not be started else. Of a unit that is
-                    # neither enabled nor active systemd knows nothing by now, and there is nothing to reset.
-                    self._module.run_command(["systemctl", "reset-failed", unit.name])
-                    self._systemctl(verb, unit.name)
-                # Whoever says reset-failed begins to count anew.
-                self._see_it_serve(unit.name, timeout, 0 if verb else unit.restarts)
-        except lfc_lock.LockError as error:
-            raise KeaServiceError(str(error)) from error
+            raise KeaError(f"systemd knows no unit {' or '.join(SERVICES[self._top])}")
+        with no_lfc(self.lease_file()):
+            if verb:
+                self._systemctl("daemon-reload")
+                # After repeated failures systemd refuses to start the unit without reset-failed. That call fails for a
+                # unit that is not loaded, which does no harm.
+                self._module.run_command(["systemctl", "reset-failed", unit.name])
+                self._systemctl(verb, unit.name)
+            # reset-failed also resets the count of restarts.
+            self._wait_until_it_serves(unit.name, timeout, 0 if verb else unit.restarts)
 
-    def _see_it_serve(self, name: str, timeout: float, before: int) -> None:
-        """C(before) is how often systemd had started it again by then.
+    def _wait_until_it_serves(self, name: str, timeout: float, restarts: int) -> None:
+        """``restarts`` is how often systemd had restarted the server before this wait.
 
-        It answers, and it has its leases: after a reload that failed, a server answers without any."""
+        An answer alone is not enough: after a failed reload, a server answers without any leases.
+        """
         deadline = time.monotonic() + timeout
         while True:
-            server = _info.server(self._module, self._path)
-            problem = _info.lease_problem(self._path) if server["serving"] else f"{name} does not answer"
+            unit, sockets = self.unit(), self.config()["control_sockets"]
+            serving = channel.is_serving(unit, sockets)
+            problem = channel.lease_problem(sockets) if serving else f"{name} does not answer"
             if not problem:
                 return
-            unit = self.unit()
-            if unit and (unit.failed or unit.restarts - before >= LIVES):
-                raise KeaServiceError(f"{name} ends as soon as it is started")
+            if unit and (unit.failed or unit.restarts - restarts >= LIVES):
+                raise KeaError(f"{name} ends as soon as it is started")
             if time.monotonic() > deadline:
-                raise KeaServiceError(f"{problem}, {timeout:.0f} s on")
+                raise KeaError(f"{problem} after {timeout:.0f} s")
             time.sleep(0.2)
 
     def enable(self) -> None:
-        """Have it start with the host."""
+        """Make the server start with the host. Raises KeaError."""
         unit = self.unit()
         if unit:
             self._systemctl("enable", unit.name)
@@ -96,4 +87,4 @@ class KeaService:
     def _systemctl(self, *words: str) -> None:
         code, _out, err = self._module.run_command(["systemctl", *words])
         if code:
-            raise KeaServiceError(f"systemctl {' '.join(words)} failed: {err.strip()}")
+            raise KeaError(f"systemctl {' '.join(words)} failed: {err.strip()}")

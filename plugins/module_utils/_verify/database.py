@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: judges Kea's database: schema, constraint, trigger, events, and TLS as the server sees it."""
+"""PRIVATE: judges Kea's database: schema, constraint, trigger, events, and TLS as the database server sees it."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from .finding import (
 )
 
 PRUNED_AFTER = 3600.0 + 600.0
-"""Seconds after which the monitor has removed an event that all its subscriptions passed, and ten minutes."""
+"""Seconds after which the monitor has pruned an event that all subscriptions have passed, plus ten minutes."""
 QUEUE_FULL = 0.5
-"""From here on the trigger wakes nobody up."""
+"""Usage of the queue from which on the trigger sends no notifications."""
 _TAKES_NONE = ("disable", "allow", "prefer")
-"""Modes of libpq in which the server decides whether there is TLS."""
+"""Modes of libpq that accept a server without TLS."""
 _NOTIFY = ("trigger", "trigger_update")
 _NEEDED = ("function", "event_schema", "event_table", "lost_counter")
 
 
 class _Client(NamedTuple):
-    """Who has sessions with the database."""
+    """A program that has sessions with the database."""
 
     name: str
     sessions: List[Facts]
     ssl_mode: Optional[str]
-    """What it asks for, by what it was started with: the server of the database does not know what became of that."""
+    """Mode that it was started with; the database server does not know it."""
 
 
 def database(facts: Facts, expected: Expected) -> Iterator[Finding]:
-    """Whether it can be asked, its schema, and the constraint on reservations."""
+    """Judge whether the database answers, its schema, and the constraint on reservations."""
     if not expected.database:
         return
     found = facts["database"]
@@ -49,7 +49,7 @@ def database(facts: Facts, expected: Expected) -> Iterator[Finding]:
     wanted = (facts["server"]["capabilities"] or {}).get("schema")
     version = found["schema_version"]
     if version is None or (wanted and version != wanted):
-        seen = f"Kea's schema is {version or 'missing'}, and this Kea insists on {wanted}"
+        seen = f"Kea's schema is {version or 'missing'}, and this Kea requires {wanted}"
         yield Finding("schema", WRONG, seen, f"{DEPLOY} with kea_schema_upgrade: true")
     else:
         yield Finding("schema", OK, f"Kea's schema is {version}")
@@ -63,7 +63,7 @@ def database(facts: Facts, expected: Expected) -> Iterator[Finding]:
 
 
 def trigger(facts: Facts, expected: Expected) -> Iterator[Finding]:
-    """Whether each change of a lease becomes an event."""
+    """Judge whether each change of a lease becomes an event."""
     found = facts["database"]
     if expected.leases != "postgresql" or found["error"]:
         return
@@ -71,7 +71,9 @@ def trigger(facts: Facts, expected: Expected) -> Iterator[Finding]:
     missing = [key for key in (*_NOTIFY, *_NEEDED) if not objects.get(key)]
     off = [key for key in _NOTIFY if objects.get(key) and objects[key]["enabled"] not in ("origin", "always")]
     if missing:
-        yield Finding("trigger", WRONG, f"missing: {', '.join(missing)}; changes of leases are no events", DEPLOY)
+        yield Finding(
+            "trigger", WRONG, f"missing: {', '.join(missing)}; changes of leases do not become events", DEPLOY
+        )
     if off:
         seen = f"disabled: {', '.join(off)}; the monitor reads all leases each minute instead"
         yield Finding("trigger", WRONG, seen, DEPLOY)
@@ -80,29 +82,29 @@ def trigger(facts: Facts, expected: Expected) -> Iterator[Finding]:
 
 
 def events(facts: Facts, expected: Expected) -> Iterator[Finding]:
-    """Whether events are lost, or pile up."""
+    """Judge whether events are lost or pile up."""
     found = facts["database"]
     if expected.leases != "postgresql" or found["error"] or found["waiting_events"] is None:
         return
     seen = f"{found['waiting_events']} rows in the event table"
     if found["oldest_event"] is not None and found["oldest_event"] > PRUNED_AFTER:
-        seen += f", the oldest of {found['oldest_event'] / 3600:.1f} h ago: some subscription does not pass them"
+        seen += f", the oldest of {found['oldest_event'] / 3600:.1f} h ago: a subscription does not pass them"
         yield Finding("events", WRONG, seen, "kea-lease-monitor status")
     else:
         yield Finding("events", OK, seen)
     if found["lost_events"]:
-        seen = f"{found['lost_events']} events could not be written since the trigger was made"
+        seen = f"{found['lost_events']} events could not be written since the trigger was created"
         todo = "read PostgreSQL's log for kea_lease_notify; the monitor reads all leases then, so none is missed"
         yield Finding("lost events", WARN, seen, todo)
     usage = found["notification_queue_usage"]
     if usage is not None and usage >= QUEUE_FULL:
-        seen = f"PostgreSQL's notification queue is full to {usage:.0%}: nobody is woken up, reservations come later"
+        seen = f"PostgreSQL's notification queue is {usage:.0%} full: no notifications, reservations come later"
         todo = "end the session that listens and does not read: SELECT * FROM pg_stat_activity ORDER BY xact_start"
         yield Finding("queue", WRONG, seen, todo)
 
 
 def tls(facts: Facts, expected: Expected) -> Iterator[Finding]:
-    """How Kea and the monitor reach the database, in the words of the server."""
+    """Judge how Kea and the monitor reach the database, by what the database server reports."""
     if not expected.database or facts["database"]["error"]:
         return
     if _runs(facts["server"]):
@@ -110,7 +112,7 @@ def tls(facts: Facts, expected: Expected) -> Iterator[Finding]:
         yield from _sessions_found(kea, expected, journal("kea-dhcp4-server"))
     if facts["monitor_database"] is None or not _runs(facts["monitor"]):
         return
-    # The monitor's role may see its sessions, and not all of what kea_info looks at behind them.
+    # The monitor's role sees its own sessions, but not all that kea_info reads after them.
     if facts["monitor_database"].get("connections") is None:
         seen = f"as {expected.monitor_role}: {facts['monitor_database']['error']}"
         yield Finding("sessions", WRONG, seen, DEPLOY)
@@ -121,12 +123,12 @@ def tls(facts: Facts, expected: Expected) -> Iterator[Finding]:
 
 
 def _runs(found: Facts) -> bool:
-    """One that does not is a finding of its own, and has no sessions."""
+    """Return whether the unit is active; a stopped one is another finding, and has no sessions."""
     return bool(found["unit"] and found["unit"]["active"])
 
 
 def _sessions(facts: Facts, login: str, role: str) -> List[Facts]:
-    """Those of a role in the database, as it sees them itself: others' details are hidden from it."""
+    """Return the sessions of a role, read with its own login: PostgreSQL hides details of other roles."""
     return [one for one in facts[login]["connections"] or [] if one["role"] == role]
 
 
@@ -140,12 +142,12 @@ def _sessions_found(client: _Client, expected: Expected, todo: str) -> Iterator[
         yield Finding(name, WRONG, f"{client.name} has no session with the database", todo)
     elif clear and expected.tls:
         seen = f"{len(clear)} of {count} come over the network without TLS"
-        yield Finding(name, WRONG, seen, f"{DEPLOY}; docs/tls.md tells how TLS is enforced")
+        yield Finding(name, WRONG, seen, f"{DEPLOY}; docs/tls.md says how TLS is enforced")
     elif clear:
-        seen = f"{len(clear)} come over the network without TLS, which nobody asked for"
+        seen = f"{len(clear)} come over the network without TLS, which is not required either"
         yield Finding(name, WARN, seen, "set kea_db_trust_anchor: docs/tls.md")
     elif far and expected.tls and client.ssl_mode in _TAKES_NONE:
-        yield Finding(name, WRONG, f"{by_tls}, which takes a server without TLS, too", DEPLOY)
+        yield Finding(name, WRONG, f"{by_tls}, which accepts a server without TLS, too", DEPLOY)
     elif far:
         yield Finding(name, OK, by_tls)
     else:

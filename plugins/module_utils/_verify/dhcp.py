@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: one DHCP client (RFC 2131) that asks a Kea on its own host, behind a relay that is this host as well.
+"""PRIVATE: a DHCP client (RFC 2131) for the Kea on its own host; this host also acts as its relay.
 
-Kea reads whatever passes its interface, also what the host itself sends there (PF_PACKET with ETH_P_ALL; tried with
-2.2, 2.6 and 3.0). Each frame goes from the interface's hardware address to that same address, so a switch drops it: it
-would have to go back where it came from. The subnet is named by the relay (link selection, RFC 3527).
+Kea reads every frame on its interface, also those that its host sends (PF_PACKET with ETH_P_ALL; tried with 2.2, 2.6
+and 3.0). Source and destination of each frame are the interface's own hardware address, so a switch drops it: it would
+have to return to its port. The relay names the subnet (link selection, RFC 3527).
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _PORT = 67
 _GET_ADDRESS = 0x8915  # SIOCGIFADDR
 _ALL_PROTOCOLS = 3  # ETH_P_ALL
 _IP, _UDP = 14, 34
-"""Where these headers begin in a frame; we send no IP options, and neither does Kea."""
+"""Offsets of these headers in a frame without IP options; Kea sends none either."""
 _DHCP = 42
 _TRANSACTION = 0x4B454130
 
 
 class ProbeError(KeaError):
-    """The probe ended; says how far it came."""
+    """The probe failed; says where."""
 
 
 class Answer(NamedTuple):
-    """What Kea said."""
+    """Kea's answer."""
 
     kind: int
     address: bytes
@@ -45,10 +45,10 @@ class Answer(NamedTuple):
 
 
 class Client:
-    """Asks from one hardware address."""
+    """A client with one hardware address."""
 
     def __init__(self, interface: str, hwaddr: bytes, link: bytes) -> None:
-        """C(link) is an address in the wanted subnet. Raises ProbeError."""
+        """Open the interface. ``link`` is an address in the wanted subnet. Raises ProbeError."""
         self._hwaddr, self._link = hwaddr, link
         try:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ALL_PROTOCOLS))
@@ -60,13 +60,13 @@ class Client:
         self._mac: bytes = self._socket.getsockname()[4]
 
     def lease(self, timeout: float) -> bytes:
-        """The address that Kea gives. Raises ProbeError."""
+        """Return the address that Kea assigns; ``timeout`` is in seconds for each answer. Raises ProbeError."""
         offer = self._ask(DISCOVER, OFFER, timeout)
         acknowledged = self._ask(REQUEST, ACK, timeout, offer)
         return acknowledged.address
 
     def release(self, address: bytes) -> None:
-        """Give it back; nobody answers that."""
+        """Release the address; Kea sends no answer."""
         server = Answer(ACK, address, self._host)
         self._socket.send(self._frame(RELEASE, server))
 
@@ -96,7 +96,7 @@ class Client:
         return self._mac + self._mac + b"\x08\x00" + self._packet(data)
 
     def _packet(self, data: bytes) -> bytes:
-        """Without a checksum of UDP, which may be left out."""
+        """Return the IP packet; its UDP checksum is 0, which means none."""
         udp = struct.pack("!HHHH", _PORT, _PORT, 8 + len(data), 0) + data
         head = struct.pack(
             "!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, socket.IPPROTO_UDP, 0, self._host, self._host
@@ -106,7 +106,7 @@ class Client:
         return head[:10] + struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF) + head[12:] + udp
 
     def _parse(self, frame: bytes) -> Optional[Answer]:
-        """None for what is no answer to us."""
+        """Return the answer in a frame; None if the frame is no answer to this client."""
         data = frame[_DHCP:]
         is_ours = (
             len(data) > 240

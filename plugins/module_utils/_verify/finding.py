@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: what a verification finds, and what it was told to expect."""
+"""PRIVATE: findings of a verification, and what it expects."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any, Mapping, NamedTuple
 
 OK, WARN, WRONG = "ok", "warn", "wrong"
 SEVERITIES = (WRONG, WARN, OK)
-"""The worst first: wrong is for the night, warn for the day after."""
+"""Worst first: wrong needs action at once, warn on the next day."""
 
 DEPLOY = "run kea_deploy.yml"
 
 Facts = Mapping[str, Any]
-"""By the names of kea_info's results, and of those that _kea_verify_host adds."""
+"""Facts by name: results of kea_info, and those that host.py adds."""
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at."""
+    """Result of one check."""
 
     name: str
     verdict: str
     seen: str
     todo: str = ""
-    """What a person does about it; empty when all is well."""
+    """What a person should do about it; empty if all is well."""
 
 
 class Expected(NamedTuple):
-    """What the variables of the deployment say."""
+    """Expected state, from the variables of the deployment."""
 
     leases: str
     """memfile or postgresql."""
@@ -36,15 +36,16 @@ class Expected(NamedTuple):
     """files or postgresql."""
     timer: bool
     tls: bool
-    """Whether the database must be reached by TLS only."""
+    """Whether the database may be reached by TLS only."""
     kea_role: str
     monitor_role: str
 
     @property
     def database(self) -> bool:
+        """Return whether leases or reservations are expected in a database."""
         return "postgresql" in (self.leases, self.reservations)
 
 
 def journal(unit: str) -> str:
-    """How a person reads what a unit said last."""
+    """Return the command that shows the last lines of a unit's journal."""
     return f"journalctl -u {unit} -n 30"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: reads what kea_info does not: the monitor's own words, modes of secrets, drift from the manifest."""
+"""PRIVATE: reads what kea_info does not: the monitor's own report, modes of secrets, drift from the manifest."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
 
 from .. import _info
+from .._server import config as server_config
+from .._server import state as server_state
 from .._manifest import record
 from .._manifest import rollback
 from .._config.document import Document
@@ -26,16 +28,16 @@ if TYPE_CHECKING:
 MONITOR = "/usr/local/bin/kea-lease-monitor"
 OWNERS = ("root", "_kea", "kea-lease-monitor", "postgres")
 TIMEOUT = "20"
-"""Seconds that the monitor's commands have."""
+"""Seconds after which a command of the monitor is stopped."""
 
 
 class Secret(NamedTuple):
-    """Files, by a pattern, and the most that their mode may allow."""
+    """Files that match a pattern, and the widest mode that they may have."""
 
     pattern: str
     mode: int
     is_kea_config: bool = False
-    """Secret only if there is a password in it."""
+    """Whether a file is secret only if it contains a password."""
 
 
 SECRETS = (
@@ -50,23 +52,23 @@ SECRETS = (
     Secret("/var/lib/kea-lease-monitor", 0o750),
     Secret("/var/lib/kea/dumps", 0o700),
 )
-"""As the roles and modules of this collection make them."""
+"""Files that the roles and modules of this collection create."""
 
 
 def read(module: AnsibleModule, path: str) -> Dict[str, Any]:
-    """All facts of this host for _kea_verify but those of the database."""
+    """Read all facts of this host, except those of the database."""
     lfc = _info.lfc(module, path)
-    config = _info.config(path)
+    config = server_config.read(path)
     monitor = _info.monitor(module)
     return {
         "now": time.time(),
-        "server": _info.server(module, path),
+        "server": server_state.server(module, path),
         "config": config,
         "move": _info.move(),
         "monitor": monitor,
         "monitor_check": _check(module) if monitor["unit"] else None,
         "monitor_status": _status(module) if monitor["unit"] else None,
-        "lease_file_age": _age((config["lease_database"] or {}).get("name") or "/var/lib/kea/kea-leases4.csv"),
+        "lease_file_age": _age(server_config.lease_file_of(path, config)),
         "lfc": lfc,
         "lfc_service": _last_run(module, lfc),
         "secrets": [found for secret in SECRETS for found in find(secret)],
@@ -77,11 +79,11 @@ def read(module: AnsibleModule, path: str) -> Dict[str, Any]:
 def _check(module: AnsibleModule) -> Dict[str, Any]:
     code, out, err = module.run_command(["timeout", TIMEOUT, MONITOR, "check"])
     said = (out.strip() or err.strip()).splitlines()
-    return {"code": code, "said": said[-1] if said else f"kea-lease-monitor check ended with {code}"}
+    return {"code": code, "said": said[-1] if said else f"kea-lease-monitor check ended with exit code {code}"}
 
 
 def _status(module: AnsibleModule) -> List[Dict[str, Any]]:
-    """Empty where it cannot be had; C(check) then says why."""
+    """Return the monitor's status; empty if it fails, and its check then says why."""
     code, out, _err = module.run_command(["timeout", TIMEOUT, MONITOR, "status", "--json"])
     try:
         found: List[Dict[str, Any]] = json.loads(out) if code == 0 else []
@@ -91,7 +93,7 @@ def _status(module: AnsibleModule) -> List[Dict[str, Any]]:
 
 
 def _last_run(module: AnsibleModule, lfc: Dict[str, Any]) -> Dict[str, Any]:
-    """What systemd says of the clean-up: the C(result) of the last one, and when the timer last went off (0: never)."""
+    """Return the ``result`` of the last LFC run, and when the timer last elapsed (``triggered``, 0: never)."""
     found = {"result": "success", "triggered": 0.0}
     for kind, name in (("service", "Result"), ("timer", "LastTriggerUSec")):
         if lfc[kind]:
@@ -105,12 +107,12 @@ def _last_run(module: AnsibleModule, lfc: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def find(secret: Secret) -> List[Dict[str, str]]:
-    """Each file of that pattern with its C(problem), empty for none, and what to do about it (C(todo))."""
+    """Return each file that matches, with its ``problem`` (empty for none), and what to do about it (``todo``)."""
     return [judged for path in sorted(glob.glob(secret.pattern)) for judged in _judge(secret, path)]
 
 
 def _judge(secret: Secret, path: str) -> List[Dict[str, str]]:
-    """The file and its C(problem), if any; nothing for one that holds no secret."""
+    """Judge one file; the list is empty if it contains no secret."""
     if secret.is_kea_config and not _has_password(path):
         return []
     found = os.stat(path)
@@ -124,7 +126,7 @@ def _judge(secret: Secret, path: str) -> List[Dict[str, str]]:
 
 
 def _has_password(path: str) -> bool:
-    """Of a file that is no configuration, nobody knows."""
+    """Return whether a configuration contains a password; True if it cannot be read, to be safe."""
     try:
         with open(path, "rb") as file:
             document = Document(file.read().decode("utf-8", "surrogateescape"))
@@ -140,21 +142,22 @@ def _owner(number: int) -> str:
         return str(number)
 
 
-def _age(path: str) -> Optional[float]:
+def _age(path: Optional[str]) -> Optional[float]:
+    """Return the seconds since a file was last written; None if there is none."""
     try:
-        return time.time() - os.stat(path).st_mtime
+        return time.time() - os.stat(path).st_mtime if path else None
     except OSError:
         return None
 
 
 def _manifest(module: AnsibleModule) -> Dict[str, Any]:
-    """What was changed by hand since the last deployment."""
+    """Return what was changed by hand since the last deployment."""
     found: Dict[str, Any] = {"error": "", "unfinished": None, "things": 0, "changed": []}
     try:
         manifest = Manifest()
         record.dismiss(module, manifest)
         if not manifest.exists:
-            raise ManifestError("nothing was deployed here yet, as far as the manifest knows")
+            raise ManifestError("nothing was deployed here yet: there is no manifest")
         found.update(unfinished=manifest.unfinished, things=len(manifest.entries))
         found["changed"] = [one["key"] for one in rollback.drift(module, manifest)]
     except ManifestError as error:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: judges the lease monitor, and the timer that cleans the lease file up."""
+"""PRIVATE: judges the lease monitor and the LFC timer."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .finding import (
 )
 
 LAG = 60.0
-"""Seconds that a bookmark may stay behind the newest lease. It waits for transactions of others, too."""
+"""Seconds that a bookmark may lag; it also waits for open transactions of other programs."""
 LONGEST_RUN = 7200.0
-"""Seconds after which systemd ends a clean-up (TimeoutStartSec of its unit)."""
+"""Seconds after which systemd stops an LFC run (TimeoutStartSec of its unit)."""
 STATUS = "kea-lease-monitor status"
 
 
 def monitor(facts: Facts, _expected: Expected) -> Iterator[Finding]:
-    """The unit, and what the monitor says of itself."""
+    """Judge the unit and the monitor's own check."""
     unit, release, check = facts["monitor"]["unit"], facts["monitor"]["release"], facts["monitor_check"]
     if unit is None or release is None:
         yield Finding("monitor", WRONG, "the lease monitor is not installed", DEPLOY)
@@ -42,15 +42,15 @@ def monitor(facts: Facts, _expected: Expected) -> Iterator[Finding]:
 
 
 def subscriptions(facts: Facts, expected: Expected) -> Iterator[Finding]:
-    """How far behind the leases each one is, and what it gave up."""
+    """Judge the lag of each subscription, and its dead letters."""
     newest = _newest_change(facts, expected)
     for line in facts["monitor_status"] or []:
         if line["status"] == "removed":
             continue
-        name, behind = f"subscription {line['subscription']}", _behind(line["bookmark"], newest)
-        if behind > LAG:
-            seen = f"its bookmark is {behind:.0f} s behind the newest change of a lease"
-            yield Finding(name, WARN, seen, f"{STATUS}; a long transaction in the database holds the bookmark up, too")
+        name, lag = f"subscription {line['subscription']}", _lag(line["bookmark"], newest)
+        if lag > LAG:
+            seen = f"its bookmark lags {lag:.0f} s"
+            yield Finding(name, WARN, seen, f"{STATUS}; a long transaction in the database also delays it")
         else:
             yield Finding(name, OK, f"{line['status']}, {line['events'] or 0} events since it began, no lag")
         if line["dead_letters"]:
@@ -59,18 +59,18 @@ def subscriptions(facts: Facts, expected: Expected) -> Iterator[Finding]:
 
 
 def reservation_files(facts: Facts, expected: Expected) -> Iterator[Finding]:
-    """Without a database, a unit makes Kea read new reservations."""
+    """Judge the unit that makes Kea read new reservations in files."""
     unit = facts["monitor"]["reservations"]
     if expected.reservations != "files":
         return
     if unit and unit["active"] and unit["enabled"]:
         yield Finding("reservations", OK, f"{unit['name']} waits for new ones")
     else:
-        yield Finding("reservations", WRONG, "nothing makes Kea read new reservations", DEPLOY)
+        yield Finding("reservations", WRONG, "Kea does not read new reservations: the unit does not run", DEPLOY)
 
 
 def probe(facts: Facts, _expected: Expected) -> Iterator[Finding]:
-    """How far a lease came that was sent through."""
+    """Judge how far the lease of the probe came."""
     found = facts["probe"]
     if not found:
         return
@@ -85,35 +85,38 @@ def probe(facts: Facts, _expected: Expected) -> Iterator[Finding]:
 
 
 def timer(facts: Facts, expected: Expected) -> Iterator[Finding]:
-    """The clean-up of the lease file, and when it last succeeded."""
+    """Judge the LFC timer, and when a run last succeeded."""
     found, run = facts["lfc"]["timer"], facts["lfc"]["last_run"] or {}
     if not expected.timer:
         if found and found["active"]:
-            yield Finding("timer", WRONG, f"{found['name']} runs, though the leases are in no file of its", DEPLOY)
+            yield Finding("timer", WRONG, f"{found['name']} runs, but the leases are not in its lease file", DEPLOY)
         return
     if not found or not found["active"] or not found["enabled"]:
-        yield Finding("timer", WRONG, "the clean-up of the lease file is not due any more", DEPLOY)
+        yield Finding("timer", WRONG, "the LFC timer does not run", DEPLOY)
         return
     success, todo = run.get("last_success"), journal(facts["lfc"]["service"]["name"])
     last = f"the last success was {_age(facts['now'] - success)} ago" if success else "none has succeeded yet"
     failed = facts["lfc_service"]["result"] != "success" or run.get("outcome") == "failed"
     if failed:
-        seen = f"the last clean-up failed ({run.get('message') or facts['lfc_service']['result']}); {last}"
+        seen = f"the last LFC run failed ({run.get('message') or facts['lfc_service']['result']}); {last}"
         yield Finding("timer", WRONG, seen, todo)
     elif facts["lfc_service"]["triggered"] - (success or 0) > LONGEST_RUN and facts["lfc_service"]["triggered"]:
-        yield Finding("timer", WARN, f"the timer went off since, but {last}", todo)
+        yield Finding("timer", WARN, f"the timer has elapsed since, but {last}", todo)
     else:
         yield Finding("timer", OK, f"{run.get('outcome', 'not due yet')}; {last}")
 
 
 def _newest_change(facts: Facts, expected: Expected) -> Optional[float]:
-    """Seconds since Kea last wrote a lease; None when nothing tells."""
+    """Return the seconds since Kea last wrote a lease; None if that is unknown."""
     age = facts["database"]["newest_event"] if expected.leases == "postgresql" else facts["lease_file_age"]
     return None if age is None else float(age)
 
 
-def _behind(bookmark: Optional[float], newest: Optional[float]) -> float:
-    """Seconds between the newest change and a bookmark that was moved before it, for as long as that is."""
+def _lag(bookmark: Optional[float], newest: Optional[float]) -> float:
+    """Return for how long the newest change has been waiting for the bookmark, 0 if it is passed.
+
+    ``bookmark`` is the age of the bookmark, ``newest`` that of the newest change, in seconds.
+    """
     if newest is None:
         return 0.0
     return newest if bookmark is None or bookmark > newest else 0.0

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: sends one lease through Kea, the monitor, the reservation and the discovery file, and removes its traces."""
+"""PRIVATE: sends one lease through Kea and the monitor to its reservation and discovery file, and removes all again."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List
 
-from .. import _info
-from .._postgres import session as postgres_session
+from .._kea import identifiers
+from .._postgres.session import Session, connect
+from .._server import config as server_config
 from .dhcp import Client, ProbeError
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
-    from psycopg2 import extensions
 
 QUIET = 1.0
-"""Seconds in which nothing of the probe may come back after it was removed."""
+"""Seconds without a new trace after which the removal is complete."""
 _TRACES = {
     "lease": ("lease4", "hwaddr"),
     "reservation": ("hosts", "dhcp_identifier"),
@@ -31,76 +31,80 @@ _TRACES = {
 
 
 class Probe:
-    """From one hardware address, that nobody else has."""
+    """A probe from a hardware address that no real client has."""
 
     def __init__(self, module: AnsibleModule) -> None:
-        """Raises ProbeError for what cannot be."""
+        """Raises ProbeError if the options or Kea's configuration do not allow a probe."""
         self._params = module.params
-        self._hwaddr = bytes.fromhex(self._params["hwaddr"].replace(":", ""))
+        try:
+            self._hwaddr = identifiers.parse(self._params["hwaddr"])
+            self._link = ipaddress.IPv4Network(self._params["subnet"]).network_address.packed
+        except ValueError as error:
+            raise ProbeError(str(error)) from error
         self._file = os.path.join(self._params["discovery"], f"{self._hwaddr.hex('-')}.yml")
-        config = _info.config(self._params["path"])
+        config = server_config.read(self._params["path"])
         if config["socket_type"] == "udp":
-            raise ProbeError("Kea listens by dhcp-socket-type udp, so it cannot be asked from its own host")
+            raise ProbeError("Kea uses dhcp-socket-type udp, so a probe from its own host does not reach it")
         self._in_database = (config["lease_database"] or {}).get("type") == "postgresql"
         self._interface = self._params["interface"] or _interface(config["interfaces"])
-        self._link = ipaddress.IPv4Network(self._params["subnet"]).network_address.packed
 
     def run(self) -> Dict[str, Any]:
-        """Seconds until each station, and what was removed; C(error) tells why it did not come through."""
+        """Send the probe; return the seconds to each station and what was removed.
+
+        ``error`` says why it did not reach all stations. Raises KeaError if it could not be sent.
+        """
         found: Dict[str, Any] = {"error": "", "seconds": {}, "removed": [], "address": None}
-        with self._session() as cursor:
-            self._refuse_taken(cursor)
+        with self._session() as session:
+            self._refuse_taken(session)
             client = Client(self._interface, self._hwaddr, self._link)
             try:
-                self._send_through(cursor, client, found)
+                self._send_through(session, client, found)
             except ProbeError as error:
                 found["error"] = str(error)
             finally:
                 if found["address"]:
                     client.release(socket.inet_aton(found["address"]))
-                found["removed"] = self._remove(cursor)
+                found["removed"] = self._remove(session)
         return found
 
-    def _send_through(self, cursor: extensions.cursor, client: Client, found: Dict[str, Any]) -> None:
+    def _send_through(self, session: Session, client: Client, found: Dict[str, Any]) -> None:
         timeout = self._params["timeout"]
         began = time.monotonic()
         found["address"] = socket.inet_ntoa(client.lease(timeout))
         found["seconds"]["lease"] = round(time.monotonic() - began, 3)
         stations: Dict[str, Callable[[], bool]] = {
-            "reservation": lambda: self._count(cursor, "reservation") > 0,
+            "reservation": lambda: self._count(session, "reservation") > 0,
             "discovery file": lambda: os.path.exists(self._file),
         }
         for name, reached in stations.items():
             while not reached():
                 if time.monotonic() - began > timeout:
-                    raise ProbeError(f"the lease {found['address']} became no {name} within {timeout:.0f} s")
+                    raise ProbeError(f"the lease {found['address']} has no {name} after {timeout:.0f} s")
                 time.sleep(0.02)
             found["seconds"][name] = round(time.monotonic() - began, 3)
 
-    def _refuse_taken(self, cursor: extensions.cursor) -> None:
-        taken = [name for name in self._tables() if name != "event" and self._count(cursor, name)]
+    def _refuse_taken(self, session: Session) -> None:
+        taken = [name for name in self._tables() if name != "event" and self._count(session, name)]
         if taken or os.path.exists(self._file):
-            hwaddr = self._hwaddr.hex(":")
-            raise ProbeError(
-                f"there is a {(taken or ['discovery file'])[0]} of {hwaddr} already; choose another hwaddr"
-            )
+            hwaddr = identifiers.spell(self._hwaddr)
+            raise ProbeError(f"{hwaddr} has a {(taken or ['discovery file'])[0]} already; choose another hwaddr")
 
-    def _remove(self, cursor: extensions.cursor) -> List[str]:
-        """Until nothing comes back: the monitor may be at work on what Kea did last."""
+    def _remove(self, session: Session) -> List[str]:
+        """Remove the traces until no new ones appear: the monitor may still process the last event."""
         removed: List[str] = []
         deadline = time.monotonic() + self._params["timeout"]
         while True:
-            gone = self._remove_once(cursor)
+            gone = self._remove_once(session)
             removed += [name for name in gone if name not in removed]
             if not gone or time.monotonic() > deadline:
                 return removed
             time.sleep(QUIET)
 
-    def _remove_once(self, cursor: extensions.cursor) -> List[str]:
+    def _remove_once(self, session: Session) -> List[str]:
         gone = []
         for name in self._tables():
-            if self._count(cursor, name):
-                self._query(cursor, "DELETE FROM {table} WHERE {column} = %s RETURNING 1", name)
+            if self._count(session, name):
+                self._query(session, "DELETE FROM {table} WHERE {column} = %s RETURNING 1", name)
                 gone.append(name)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self._file)
@@ -110,33 +114,30 @@ class Probe:
     def _tables(self) -> List[str]:
         return ["lease", "reservation", "event"] if self._in_database else ["reservation"]
 
-    def _count(self, cursor: extensions.cursor, name: str) -> int:
-        return int(self._query(cursor, "SELECT count(*) FROM {table} WHERE {column} = %s", name)[0][0])
+    def _count(self, session: Session, name: str) -> int:
+        return int(self._query(session, "SELECT count(*) FROM {table} WHERE {column} = %s", name)[0][0])
 
-    def _query(self, cursor: extensions.cursor, template: str, name: str) -> Any:
+    def _query(self, session: Session, template: str, name: str) -> Any:
         table, column = _TRACES[name]
         schema = self._params["event_schema" if name == "event" else "schema"]
-        query = postgres_session.compose(cursor, template, table=(schema, table), column=column)
-        return postgres_session.fetch(cursor, query, (self._hwaddr,))
+        return session.fetch(template, (self._hwaddr,), table=(schema, table), column=column)
 
     @contextlib.contextmanager
-    def _session(self) -> Iterator[extensions.cursor]:
-        """Over the unix socket, PostgreSQL knows a role by the user who connects."""
+    def _session(self) -> Iterator[Session]:
+        """Open a session; over the unix socket as the user of the role, for peer authentication."""
         with contextlib.ExitStack() as stack:
             if self._params["login_unix_socket"]:
                 with contextlib.suppress(KeyError):
                     stack.enter_context(_acting_as(pwd.getpwnam(self._params["login_user"]).pw_uid))
-            session = postgres_session.connect(self._params)
-            cursor = session.__enter__()
+            connection = connect(self._params)
+            session = connection.__enter__()
             stack.close()
-            # Kea's own triggers find their functions by the path.
-            postgres_session.run(
-                cursor, postgres_session.compose(cursor, "SET search_path = {schema}", schema=self._params["schema"])
-            )
+            # Kea's own triggers find their functions by the search path.
+            session.run("SET search_path = {schema}", schema=self._params["schema"])
             try:
-                yield cursor
+                yield session
             finally:
-                session.__exit__(None, None, None)
+                connection.__exit__(None, None, None)
 
 
 @contextlib.contextmanager
@@ -150,9 +151,9 @@ def _acting_as(user: int) -> Iterator[None]:
 
 
 def _interface(names: Any) -> str:
-    """The first that Kea listens on, by whatever address. Raises ProbeError."""
+    """Return the first interface that Kea listens on, without its address. Raises ProbeError."""
     if not names or names[0] == "*":
         raise ProbeError(
-            "Kea listens on all interfaces; say which one to ask on: interface (kea_verify_probe_interface)"
+            "Kea listens on all interfaces; choose one for the probe: interface (kea_verify_probe_interface)"
         )
     return str(names[0]).split("/", 1)[0]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: whether a host is what it should be: what was read of it, judged. Nothing is read here."""
+"""PRIVATE: judges the facts of a host, and renders the findings as a table. Nothing is read here."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ _LOOKS = (
     verify_server.secrets,
     verify_server.drift,
 )
-"""In the order in which a lease travels."""
+"""In the order of a lease's way."""
 
 
 def judge(facts: Facts, expected: Expected) -> List[Finding]:
-    """All findings, the worst first."""
+    """Return all findings, worst first."""
     found = [finding for look in _LOOKS for finding in look(facts, expected)]
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.verdict))
 
 
 def worst(findings: Sequence[Finding]) -> str:
-    """The worst verdict of all."""
+    """Return the worst verdict of all."""
     found: str = min((finding.verdict for finding in findings), key=SEVERITIES.index, default=OK)
     return found
 
 
 def report(findings: Sequence[Finding]) -> List[str]:
-    """A table for a person: a line for each finding, and below those that are not well what to do."""
+    """Return a table for a person: a line for each finding, followed by what to do about it."""
     counts = [f"{sum(one.verdict == verdict for one in findings)} {verdict}" for verdict in SEVERITIES]
     width = max((len(one.name) for one in findings), default=0)
     lines = [", ".join(counts)]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: judges Kea itself, its configuration, the secrets beside it, and what somebody changed."""
+"""PRIVATE: judges Kea itself, its configuration, secret files, and changes made by hand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .finding import (
 
 
 def server(facts: Facts, _expected: Expected) -> Iterator[Finding]:
-    """The unit, the control socket, and whether the server runs with what is on the disk."""
+    """Judge the unit, the control channel, and whether the server runs with the files on the disk."""
     found = facts["server"]
     unit = found["unit"]
     if unit is None or found["version"] is None:
@@ -30,7 +30,7 @@ def server(facts: Facts, _expected: Expected) -> Iterator[Finding]:
     if not unit["active"]:
         yield Finding("kea", WRONG, f"{name} does not run: no client is served", journal(name))
     elif not found["serving"]:
-        yield Finding("kea", WRONG, f"{name} runs and gives no answer at its control socket", journal(name))
+        yield Finding("kea", WRONG, f"{name} runs but does not answer on its control channel", journal(name))
     else:
         yield Finding("kea", OK, f"{name} serves")
     if not unit["enabled"]:
@@ -41,21 +41,21 @@ def server(facts: Facts, _expected: Expected) -> Iterator[Finding]:
 
 
 def version(facts: Facts, _expected: Expected) -> Iterator[Finding]:
-    """Whether this collection knows what this Kea does."""
+    """Judge whether this collection supports this version of Kea."""
     found, known = facts["server"]["version"], facts["server"]["capabilities"]
     if found is None:
         return
     if known is None:
-        yield Finding("version", WRONG, f"Kea {found} is none that this collection supports", "upgrade Kea")
+        yield Finding("version", WRONG, f"this collection does not support Kea {found}", "upgrade Kea")
     elif known["schema"] is None:
         todo = "look for a newer release of baremetal.kea"
-        yield Finding("version", WARN, f"Kea {found} is newer than all that this collection knows", todo)
+        yield Finding("version", WARN, f"Kea {found} is newer than every version that this collection knows", todo)
     else:
         yield Finding("version", OK, f"Kea {found}")
 
 
 def configuration(facts: Facts, expected: Expected) -> Iterator[Finding]:
-    """Where Kea keeps leases and reservations, and whether a move between them was interrupted."""
+    """Judge where Kea keeps leases and reservations, and whether a move of leases was interrupted."""
     config, move = facts["config"], facts["move"]
     if config["error"]:
         yield Finding("configuration", WRONG, f"{config['path']}: {config['error']}", DEPLOY)
@@ -71,11 +71,11 @@ def configuration(facts: Facts, expected: Expected) -> Iterator[Finding]:
         yield Finding("configuration", WRONG, f"{seen}; the variables say {wanted}", DEPLOY)
     if move["unfinished"] or move["error"]:
         seen = move["error"] or "a move of the leases was interrupted"
-        yield Finding("move", WRONG, seen, f"{DEPLOY}: it ends the move")
+        yield Finding("move", WRONG, seen, f"{DEPLOY}: it finishes the move")
 
 
 def secrets(facts: Facts, _expected: Expected) -> Iterator[Finding]:
-    """Files that must be closed to others."""
+    """Judge the files that must be closed to others."""
     open_ones = [one for one in facts["secrets"] if one["problem"]]
     for one in open_ones:
         yield Finding("secrets", WRONG, f"{one['path']} {one['problem']}", one["todo"])
@@ -84,16 +84,16 @@ def secrets(facts: Facts, _expected: Expected) -> Iterator[Finding]:
 
 
 def drift(facts: Facts, _expected: Expected) -> Iterator[Finding]:
-    """What a person changed since the last deployment, or what a deployment left unfinished."""
+    """Judge what was changed by hand since the last deployment, and whether a deployment is unfinished."""
     manifest = facts["manifest"]
     if manifest["error"]:
         yield Finding("drift", WRONG, manifest["error"], DEPLOY)
         return
     if manifest["unfinished"]:
-        yield Finding("drift", WRONG, "a deployment began and did not come to its end", f"{DEPLOY} again")
+        yield Finding("drift", WRONG, "a deployment began and did not finish", f"{DEPLOY} again")
         return
     for key in manifest["changed"]:
-        todo = f"{DEPLOY} --check --diff: it shows what was changed; without --check it puts that back"
+        todo = f"{DEPLOY} --check --diff: it shows what was changed; without --check it reverts that"
         yield Finding("drift", WRONG, f"{key.replace(':', ' ', 1)} was changed since the deployment", todo)
     if not manifest["changed"]:
         yield Finding("drift", OK, f"{manifest['things']} things are as the deployment made them")

@@ -16,6 +16,7 @@ from lfc.world import Server
 
 @pytest.fixture
 def kea(tmp_path: Path) -> Iterator[Server]:
+    """Kea's DHCPv4 server with the hook that adds leases."""
     server = Server(tmp_path)
     with serving(server):
         yield server

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each strategy against a real Kea 2.2 that goes on granting, renewing and forgetting leases at every step."""
+"""Each strategy with a real Kea 2.2 that grants, renews and removes leases at every step."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from _kea import lfc
 from kea_lfc_cleanup import strategies
 from kea_lfc_cleanup.cli import BUSY, DONE, FAILED
-from kea_lfc_cleanup.processes import cleaning
 from support.paths import program_environment
 from support.programs import need
 from support.wait import until
@@ -27,14 +27,14 @@ ROTATE = [
     "test the configuration",
     "rename the lease file",
     "reload Kea",
-    "see that nobody writes to the renamed file",
+    "check that no process writes to the renamed file",
     "run kea-lfc",
-    "write it down",
+    "record the result",
 ]
 
 
 @pytest.mark.parametrize("family", [4, 6])
-def test_rotate_keeps_every_lease_that_changes_meanwhile(tmp_path: Path, family: int) -> None:
+def test_rotate_keeps_every_lease_that_changes_during_the_run(tmp_path: Path, family: int) -> None:
     kea = Server(tmp_path, family)
     kea.start()
     try:
@@ -48,7 +48,7 @@ def test_rotate_keeps_every_lease_that_changes_meanwhile(tmp_path: Path, family:
             kea.add([1], "update", 2000001000 + number)
             kea.delete(1 + len(steps))
 
-        assert kea.clean("rotate", busy) == DONE
+        assert kea.run_lfc("rotate", busy) == DONE
         assert steps == ROTATE
         before = kea.leases()
         assert len(before) == 20
@@ -59,11 +59,11 @@ def test_rotate_keeps_every_lease_that_changes_meanwhile(tmp_path: Path, family:
         kea.stop()
 
 
-def test_what_was_done_is_told(kea: Server, capsys: pytest.CaptureFixture[str]) -> None:
-    for _again in range(5):
-        kea.add([1], "add" if not _again else "update", 2000000000 + _again)
+def test_a_run_is_reported_in_journal_state_and_metrics(kea: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(5):
+        kea.add([1], "update" if number else "add", 2000000000 + number)
     size = os.path.getsize(kea.files.current)
-    assert kea.clean("rotate", why="asked for by a test") == DONE
+    assert kea.run_lfc("rotate", why="asked for by a test") == DONE
     found = kea.state()
     assert (found["rows_before"], found["rows_after"], found["rows_discarded"]) == (5, 1, 0)
     assert found["bytes_before"] == size
@@ -77,15 +77,15 @@ def test_what_was_done_is_told(kea: Server, capsys: pytest.CaptureFixture[str]) 
     assert 'kea_lfc_last_run{family="4",strategy="rotate",outcome="cleaned"} 1\n' in metrics
 
 
-def test_again_and_again(kea: Server) -> None:
+def test_several_runs_in_succession(kea: Server) -> None:
     for number in range(1, 4):
         kea.add([number])
-        assert kea.clean("rotate") == DONE
+        assert kea.run_lfc("rotate") == DONE
     assert len(kea.leases()) == 3
     assert kea.state()["rows_before"] == 3
 
 
-def test_two_at_once_one_runs(kea: Server) -> None:
+def test_a_second_run_at_the_same_time_does_nothing(kea: Server) -> None:
     kea.add([1])
     codes: list[int] = []
 
@@ -98,25 +98,27 @@ def test_two_at_once_one_runs(kea: Server) -> None:
             assert "nothing was done" in done.stdout
             codes.append(done.returncode)
 
-    assert kea.clean("rotate", second) == DONE
+    assert kea.run_lfc("rotate", second) == DONE
     assert codes == [BUSY]
 
 
-def test_none_begins_while_a_play_holds_the_lock(kea: Server) -> None:
+def test_no_run_starts_while_a_play_holds_the_lock(kea: Server) -> None:
     with open(kea.files.lock, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert kea.clean("rotate") == BUSY
+        assert kea.run_lfc("rotate") == BUSY
         assert kea.state()["last_success"] is None
-    assert kea.clean("rotate") == DONE
+    assert kea.run_lfc("rotate") == DONE
 
 
 def test_a_killed_program_leaves_the_lock_to_its_kea_lfc(kea: Server) -> None:
-    """It is stopped as soon as it is seen, long before it could have read its rows."""
+    """kea-lfc is stopped as soon as it is seen, long before it could have read its rows."""
     Path(kea.files.rotated).write_text(f"{COLUMNS}\n" + "".join(map(row, range(50000))))
     source = (
-        "import sys; from kea_lfc_cleanup.kea import Kea; from kea_lfc_cleanup.files import LeaseFiles, locked\n"
-        "files = LeaseFiles(sys.argv[1])\n"
-        "with locked(files.lock) as lock: Kea(4, '', '', '', sys.argv[2]).clean(files, lock)"
+        "import sys; from _kea.lease_file import LeaseFile, Lock\n"
+        "from kea_lfc_cleanup import kea_lfc; from kea_lfc_cleanup.kea import Kea\n"
+        "with Lock(sys.argv[1]) as lock:\n"
+        "    assert lock.take()\n"
+        "    kea_lfc.run(Kea(4, '', '', '', sys.argv[2]), LeaseFile(sys.argv[1]), lock.descriptor)"
     )
     command = [sys.executable, "-c", source, kea.files.current, need("kea-lfc")]
     with subprocess.Popen(command, env=program_environment(), start_new_session=True) as program:
@@ -125,33 +127,33 @@ def test_a_killed_program_leaves_the_lock_to_its_kea_lfc(kea: Server) -> None:
         os.kill(number, signal.SIGSTOP)
         program.kill()
         program.wait()
-        assert kea.clean("rotate") == BUSY
+        assert kea.run_lfc("rotate") == BUSY
         assert "holds" in kea.state()["message"]
     os.kill(number, signal.SIGKILL)
-    until(lambda: cleaning(kea.files) is None, "its end")
+    until(lambda: lfc.running(kea.files.current) is None, "the end of kea-lfc")
     os.utime(kea.files.pid, (1, 1))
-    assert kea.clean("rotate") == DONE
+    assert kea.run_lfc("rotate") == DONE
     assert kea.state()["outcome"] == "finished"
 
 
-def test_finish_has_nothing_to_do(kea: Server) -> None:
+def test_finish_does_nothing_if_no_run_was_interrupted(kea: Server) -> None:
     kea.add([1])
-    assert kea.clean("finish", **{"lfc-interval": "3600"}) == DONE
+    assert kea.run_lfc("finish", **{"lfc-interval": "3600"}) == DONE
     assert kea.state()["outcome"] == "nothing"
     assert os.path.exists(kea.files.current)
 
 
 @pytest.mark.parametrize("stopped_at", ["input", "completed"])
-def test_finish_finishes_what_was_interrupted(kea: Server, stopped_at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finish_finishes_an_interrupted_run(kea: Server, stopped_at: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kea.add([1])
     left = kea.files.rotated if stopped_at == "input" else kea.files.completed
     Path(left).write_text(f"{COLUMNS}\n{row(2)}{row(2, 2000000100)}")
     Path(kea.files.output).write_text("half a ro")
-    assert kea.clean("finish", **{"lfc-interval": "3600"}) == DONE, "nothing happens in the moment after a rotation"
+    assert kea.run_lfc("finish", **{"lfc-interval": "3600"}) == DONE, "nothing happens in the moment after a rotation"
     if stopped_at == "input":
         assert os.path.exists(left)
         monkeypatch.setattr(strategies, "_JUST_ROTATED", 0.0)
-        assert kea.clean("finish", **{"lfc-interval": "3600"}) == DONE
+        assert kea.run_lfc("finish", **{"lfc-interval": "3600"}) == DONE
     assert kea.state()["outcome"] == "finished"
     assert kea.leftovers() == []
     assert row(2, 2000000100) in Path(kea.files.previous).read_text()
@@ -159,19 +161,19 @@ def test_finish_finishes_what_was_interrupted(kea: Server, stopped_at: str, monk
     assert len(kea.leases()) == 2
 
 
-def test_finish_tells_of_a_kea_that_never_cleans_up(kea: Server) -> None:
+def test_finish_fails_if_kea_never_runs_its_lfc(kea: Server) -> None:
     until(lambda: kea.ask("status-get")["arguments"]["uptime"] > 2, "an uptime of two intervals")
-    assert kea.clean("finish", **{"lfc-interval": "1"}) == FAILED
-    assert "has not cleaned up for two of its intervals of 1 s" in kea.state()["message"]
+    assert kea.run_lfc("finish", **{"lfc-interval": "1"}) == FAILED
+    assert "has finished no LFC run for two of its intervals of 1 s" in kea.state()["message"]
 
 
-def test_a_rotation_by_kea_itself_is_waited_for(kea: Server) -> None:
+def test_a_rotation_by_kea_itself_makes_the_run_busy(kea: Server) -> None:
     kea.add([1])
 
     def rotate(step: str) -> None:
         if step == "rename the lease file":
             Path(kea.files.rotated).write_text(f"{COLUMNS}\n")
 
-    assert kea.clean("rotate", rotate) == BUSY
+    assert kea.run_lfc("rotate", rotate) == BUSY
     assert kea.leases()
-    assert kea.clean("rotate") == DONE
+    assert kea.run_lfc("rotate") == DONE

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real Kea on this machine, its lease file, and the clean-up program, whole or killed on its way."""
+"""A real Kea on this machine, its lease file, and the LFC program, which runs to its end or is killed at a step."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from _kea import lfc
+from _kea.lease_csv import header_line
+from _kea.lease_file import LeaseFile
 from kea_lfc_cleanup import cli
-from kea_lfc_cleanup.files import LeaseFiles
-from kea_lfc_cleanup.processes import cleaning
 from support.kea import KeaServer
 from support.paths import program_environment
 from support.programs import need
 from support.wait import until
 
 HOOK = next(Path("/usr/lib").glob("*/kea/hooks/libdhcp_lease_cmds.so"))
-COLUMNS = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context"
+COLUMNS = header_line(4)
 
-# Counts the steps and kills itself, and nothing else, before the one that it was told.
+# Runs the program, and kills itself (and no child) before the step with the number in its first argument.
 KILLED_BEFORE = """
 import os, signal, sys
 from kea_lfc_cleanup import strategies
 from kea_lfc_cleanup.cli import main
-strategies._JUST_ROTATED = 0.0  # what is left here is young
+strategies._JUST_ROTATED = 0.0  # the tests do not wait until a rotated file is old
 left = int(sys.argv[1])
 def on_step(step):
     global left
@@ -46,30 +47,31 @@ def address(number: int) -> str:
 
 
 def row(number: int, expire: int = 2000000000) -> str:
-    """A lease as Kea 2.2 writes it."""
+    """Return the row of a lease as Kea 2.2 writes it."""
     hwaddr = ":".join(f"{byte:02x}" for byte in (2, 0xBC, *number.to_bytes(4, "big")))
     return f"{address(number)},{hwaddr},,3600,{expire},1,0,0,bmc-{number},0,\n"
 
 
 @contextlib.contextmanager
-def hanging(files: LeaseFiles) -> Iterator[None]:
-    """A kea-lfc that works on these files and never ends. Its name can be read only a moment after its start."""
+def hanging(files: LeaseFile) -> Iterator[None]:
+    """Run a kea-lfc that works on these files and never ends."""
     command = ["kea-lfc", "-c", "import signal; signal.pause()", files.pid]
     with subprocess.Popen(command, executable=need("python3")) as process:
         try:
-            until(lambda: cleaning(files) == process.pid, "it")
+            # Its name can be read only a moment after its start.
+            until(lambda: lfc.running(files.current) == process.pid, "the hanging kea-lfc")
             yield
         finally:
             process.kill()
 
 
 class Server(KeaServer):
-    """Kea's DHCPv4 or DHCPv6 server with the hook that adds leases; it listens to its control socket only."""
+    """Kea's DHCPv4 or DHCPv6 server with the hook that adds leases; it serves no network, only its control socket."""
 
     def __init__(self, path: Path, family: int = 4, hook: bool = True) -> None:
         super().__init__(path, family)
         self.path = path
-        self.files = LeaseFiles(str(path / f"kea-leases{family}.csv"))
+        self.files = LeaseFile(str(path / f"kea-leases{family}.csv"))
         self.hook = hook
         self.write()
 
@@ -111,13 +113,13 @@ class Server(KeaServer):
         assert self.ask(f"lease{self.family}-del", **{"ip-address": where})["result"] == 0
 
     def leases(self) -> dict[str, int]:
-        """What Kea knows: when each lease began, by address."""
+        """Return the leases that Kea knows: when each began, by address."""
         answer = self.ask(f"lease{self.family}-get-all", subnets=[1])
         assert answer["result"] in (0, 3), answer
         return {lease["ip-address"]: lease["cltt"] for lease in answer.get("arguments", {}).get("leases", [])}
 
     def words(self, strategy: str, **more: str) -> list[str]:
-        """The command line of the clean-up program."""
+        """Return the arguments of the program."""
         options = {
             "family": str(self.family),
             "strategy": strategy,
@@ -131,12 +133,12 @@ class Server(KeaServer):
         }
         return [word for name, value in options.items() for word in (f"--{name}", value)]
 
-    def clean(self, strategy: str, on_step: Callable[[str], None] = lambda step: None, **more: str) -> int:
-        """One run of the program, in this process; its exit code."""
+    def run_lfc(self, strategy: str, on_step: Callable[[str], None] = lambda step: None, **more: str) -> int:
+        """Run the program in this process, and return its exit code."""
         return cli.main(self.words(strategy, **more), on_step)
 
     def killed_before(self, step: int, strategy: str, **more: str) -> str:
-        """One run that is killed before the step of that number; the step's name, or nothing if it came to its end."""
+        """Run the program and kill it before this step (from 1). Return the step's name, empty after the last step."""
         command = [sys.executable, "-c", KILLED_BEFORE, str(step), *self.words(strategy, **more)]
         done = subprocess.run(command, env=program_environment(), capture_output=True, text=True, check=False)
         if done.returncode == 0:
@@ -145,7 +147,7 @@ class Server(KeaServer):
         return done.stdout.strip().splitlines()[-1].split(": ", 1)[1]
 
     def state(self) -> dict[str, Any]:
-        """What the last run wrote down."""
+        """Return the report of the last run."""
         found: dict[str, Any] = json.loads((self.path / f"state{self.family}.json").read_text())
         return found
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Iterator
 
-import psycopg2.extensions
 import pytest
 from support.database import Database, KeaCluster, kea_cluster
 
@@ -16,15 +15,6 @@ from support.database import Database, KeaCluster, kea_cluster
 def cluster() -> Iterator[KeaCluster]:
     with kea_cluster() as cluster:
         yield cluster
-
-
-@pytest.fixture(autouse=True)
-def no_wait_callback() -> Iterator[None]:
-    """The monitor's tests, in the same process, have one set for all connections; with it there is no COPY."""
-    callback = psycopg2.extensions.get_wait_callback()
-    psycopg2.extensions.set_wait_callback(None)
-    yield
-    psycopg2.extensions.set_wait_callback(callback)
 
 
 @pytest.fixture

@@ -1,17 +1,18 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Leases, events, rows and time as the tests need them."""
+"""Builders of leases, events, rows and clocks."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from _kea.lease_csv import header_line
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
 
 NOW = 1_700_000_000
-HEADER = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context\n"
+HEADER = f"{header_line(4)}\n"
 
 
 def lease(number: int = 1, client: int = 0, **more: Any) -> Lease:
@@ -42,7 +43,7 @@ def row(number: int, client: int = 0, cltt: int = NOW, valid: int = 3600, hostna
 
 
 class Time:
-    """A clock that stands still until it is told otherwise, and chance that always says the most."""
+    """A clock that only a test moves, and a chance that always returns its greatest value."""
 
     def __init__(self) -> None:
         self.now = 0.0

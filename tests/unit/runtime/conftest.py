@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A throw-away PostgreSQL with Kea's schema and our event objects, for all tests that ask for it."""
+"""A throw-away PostgreSQL with Kea's schema and the event objects of kea_lease_notify."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import logging
 from typing import Any, Callable, Iterator
 
 import pytest
-from kea_lease_monitor.database import Link
+from kea_lease_monitor.database import Link, installed
+from kea_lease_monitor.waiting import Waiting
 from support.paths import KEA_SCHEMA
 from support.postgres import Cluster, running
 
-from runtime.world import EVENTS_SQL, Kea, settings
+from runtime.world import RIGHTS, Kea, install_events, settings
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +24,8 @@ def cluster() -> Iterator[Cluster]:
     with running(server):
         server.administer("CREATE DATABASE template_kea")
         server.load(KEA_SCHEMA, "template_kea")
-        server.sql(EVENTS_SQL.read_text(), "template_kea")
+        server.sql(RIGHTS, "template_kea")
+        install_events(server.socket, "template_kea")
         yield server
 
 
@@ -36,9 +38,17 @@ def kea(cluster: Cluster) -> Iterator[Kea]:
     cluster.administer("DROP DATABASE kea WITH (FORCE)")
 
 
+@pytest.fixture(autouse=True)
+def waiting() -> Iterator[Waiting]:
+    """Installed as the composition root does, for this test only."""
+    limits = Waiting()
+    with installed(limits):
+        yield limits
+
+
 @pytest.fixture
 def link(kea: Kea) -> Any:
-    """Makes sessions as the monitor's own role."""
+    """Return a function that makes links of the monitor's role."""
 
     def make() -> Any:
         return Link(settings(kea))
@@ -48,7 +58,7 @@ def link(kea: Kea) -> Any:
 
 @pytest.fixture
 def said() -> Iterator[Callable[[], str]]:
-    """What was logged so far."""
+    """Return what was logged so far."""
     log = io.StringIO()
     handler = logging.StreamHandler(log)
     logger = logging.getLogger("kea_lease_monitor")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every source, sink and state must do. A test inherits the contract and brings one fixture."""
+"""What every source, sink and state store must do. A test class inherits the contract and defines one fixture."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from kea_lease_monitor.batch import Delivery, Pending, Reason
 from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.lease import EventKind, LeaseEvent
 from kea_lease_monitor.position import Position
-from kea_lease_monitor.replay import letter_text
-from kea_lease_monitor.sinks.base import Sink
+from kea_lease_monitor.replay import dead_letter_text
+from kea_lease_monitor.sinks.base import Adopting, Sink
 from kea_lease_monitor.sources.base import Source
-from kea_lease_monitor.state.records import Bookmark, Heartbeat, Letter, Registration, Settlement
+from kea_lease_monitor.state.records import Bookmark, DeadLetter, Heartbeat, Registration, Settlement
 from kea_lease_monitor.state.store import Store
 
 from runtime.builders import event
@@ -30,7 +30,7 @@ class FromAnotherWorld(tuple[int, ...]):
 
 
 def drained(source: Source, position: Position, limit: int = 2) -> Any:
-    """All events behind a position, settled batch by batch, and the position reached."""
+    """Read and settle all batches. Return the events and the position reached."""
     events: list[Any] = []
     while True:
         batch = source.read(position, limit)
@@ -42,9 +42,9 @@ def drained(source: Source, position: Position, limit: int = 2) -> Any:
 
 
 class SourceContract:
-    """The fixture ``source`` yields (source, grant): ``grant(number, hostname)`` makes Kea's back end write a lease."""
+    """The fixture ``source`` yields (source, grant): ``grant(number, hostname)`` writes a lease as Kea does."""
 
-    def test_from_the_beginning_all_present_leases_come(self, source: Any) -> None:
+    def test_start_with_everything_reads_all_current_leases(self, source: Any) -> None:
         reader, grant = source
         for number in range(1, 6):
             grant(number, "")
@@ -52,7 +52,7 @@ class SourceContract:
         assert [event.lease.address for event in events] == [f"10.0.0.{number}" for number in range(1, 6)]
         assert {event.kind for event in events} == {EventKind.ASSIGNED}
 
-    def test_from_now_on_only_what_follows_comes(self, source: Any) -> None:
+    def test_start_without_everything_reads_only_later_changes(self, source: Any) -> None:
         reader, grant = source
         grant(1, "")
         position = reader.start(False)
@@ -60,7 +60,7 @@ class SourceContract:
         events, _position = drained(reader, position)
         assert [event.lease.address for event in events] == ["10.0.0.2"]
 
-    def test_an_unsettled_batch_comes_again_the_same(self, source: Any) -> None:
+    def test_an_unsettled_batch_is_read_again_unchanged(self, source: Any) -> None:
         reader, grant = source
         _events, position = drained(reader, reader.start(True))
         grant(1, "one")
@@ -70,7 +70,7 @@ class SourceContract:
         assert [event.lease.hostname for event in first.events] == ["one", "two"]
         assert reader.read(first.position, 10).events == ()
 
-    def test_a_stored_position_goes_on_where_it_was(self, source: Any) -> None:
+    def test_a_stored_position_resumes_where_it_was(self, source: Any) -> None:
         reader, grant = source
         grant(1, "")
         _events, position = drained(reader, reader.start(True))
@@ -81,18 +81,18 @@ class SourceContract:
         assert [event.lease.address for event in events] == ["10.0.0.2"]
         again.close()
 
-    def test_a_foreign_position_is_lost(self, source: Any) -> None:
+    def test_a_position_of_another_source_is_lost(self, source: Any) -> None:
         reader, _grant = source
         with pytest.raises(PositionLostError):
             reader.read(FromAnotherWorld(), 1)
 
     def another(self) -> Source:
-        """A second source on the same leases."""
+        """Return a second source of the same leases."""
         raise NotImplementedError
 
 
 def delivered(sink: Sink, events: Sequence[LeaseEvent]) -> Delivery:
-    """What the sink answers in the end; waiting as the loop does."""
+    """Return the final result of the sink; wait as the loop does."""
     while isinstance(answer := sink.deliver(events), Pending):
         poll = select.poll()
         poll.register(answer.fileno, select.POLLIN)
@@ -101,9 +101,9 @@ def delivered(sink: Sink, events: Sequence[LeaseEvent]) -> Delivery:
 
 
 class SinkContract:
-    """The fixture ``sink`` yields (sink, addresses): ``addresses()`` tells the addresses that took effect, sorted."""
+    """The fixture ``sink`` yields (sink, addresses): ``addresses()`` returns the addresses in effect, sorted."""
 
-    def test_an_event_takes_effect_however_often_it_comes(self, sink: Any) -> None:
+    def test_a_repeated_event_has_the_same_effect(self, sink: Any) -> None:
         writer, addresses, *_more = sink
         for _time in range(3):
             delivered(writer, [event(1), event(2)])
@@ -123,12 +123,12 @@ class SinkContract:
         assert sum(delivery._replace(rejected=())[:4]) + delivery.executed + len(delivery.rejected) == len(given)
         assert delivered(writer, []) == Delivery()
 
-    def test_it_says_whether_it_could_work(self, sink: Any) -> None:
+    def test_check_passes_when_the_sink_can_work(self, sink: Any) -> None:
         sink[0].check()
 
 
 class KeepingContract(SinkContract):
-    """A sink that keeps something for each client: what stays when the lease is gone."""
+    """A sink whose effect for a client stays when the lease is gone."""
 
     def test_created_then_unchanged_then_updated(self, sink: Any) -> None:
         writer, addresses, *_more = sink
@@ -145,7 +145,7 @@ class KeepingContract(SinkContract):
     @pytest.mark.parametrize(
         "kind", [kind for kind in EventKind if kind not in (EventKind.ASSIGNED, EventKind.CHANGED)]
     )
-    def test_what_ends_or_renews_a_lease_asks_nothing(self, sink: Any, kind: EventKind) -> None:
+    def test_ends_and_renewals_of_a_lease_are_skipped(self, sink: Any, kind: EventKind) -> None:
         writer, addresses, *_more = sink
         assert writer.deliver([event(1, kind=kind)]).skipped == 1
         assert addresses() == []
@@ -153,14 +153,14 @@ class KeepingContract(SinkContract):
         assert writer.deliver([event(1, kind=kind)]).skipped == 1
         assert addresses() == ["10.0.0.1"], "what is kept outlives the lease"
 
-    def test_without_any_identifier_nothing_is_done(self, sink: Any) -> None:
+    def test_an_event_without_any_identifier_is_skipped(self, sink: Any) -> None:
         writer, addresses, *_more = sink
         assert writer.deliver([event(1, hwaddr="")]).skipped == 1
         assert addresses() == []
 
 
 class ReservationContract(KeepingContract):
-    """Also ``sink[2](hwaddr, address)`` makes a reservation by hand, ``sink[3](address, another)`` changes one."""
+    """``sink[2](hwaddr, address)`` reserves as a person does, ``sink[3](address, another)`` edits a reservation."""
 
     def test_an_address_reserved_for_another_is_a_conflict(self, sink: Any) -> None:
         writer, addresses, by_hand, _edit = sink
@@ -170,21 +170,21 @@ class ReservationContract(KeepingContract):
         assert delivery.rejected[0].reason is Reason.ADDRESS_TAKEN
         assert addresses() == ["10.0.0.1", "10.0.0.2"]
 
-    def test_who_moves_away_makes_room_in_the_same_batch(self, sink: Any) -> None:
+    def test_a_moved_reservation_frees_its_address_in_the_same_batch(self, sink: Any) -> None:
         writer, addresses, *_more = sink
         writer.deliver([event(1, client=1)])
         delivery = writer.deliver([event(1, client=2), event(3, client=1)])
         assert (delivery.created, delivery.updated, delivery.rejected) == (1, 1, ())
         assert addresses() == ["10.0.0.1", "10.0.0.3"]
 
-    def test_an_address_handed_on_within_a_batch_belongs_to_the_last(self, sink: Any) -> None:
+    def test_the_last_client_of_an_address_in_a_batch_gets_it(self, sink: Any) -> None:
         writer, addresses, *_more = sink
         delivery = writer.deliver([event(1, client=1), event(1, client=2)])
         assert (delivery.created, delivery.skipped) == (1, 1)
         assert addresses() == ["10.0.0.1"]
 
-    def test_who_moves_away_later_makes_room_then(self, sink: Any, said: Callable[[], str]) -> None:
-        """All leases are read in any order: the backlog that says 'A is now 2's' before 'and 1 went to C'."""
+    def test_a_reservation_that_moves_later_frees_its_address_then(self, sink: Any, said: Callable[[], str]) -> None:
+        """All leases are read in any order: the client that gets an address may come before the one that left it."""
         writer, addresses, *_more = sink
         writer.deliver([event(1, client=1)])
         assert writer.deliver([event(1, client=2)]).rejected[0].reason is Reason.ADDRESS_TAKEN
@@ -193,10 +193,10 @@ class ReservationContract(KeepingContract):
         assert "[conflict_over]" in said()
         assert writer.deliver([event(1, client=2), event(3, client=1)]).unchanged == 2
 
-    def test_two_who_have_each_other_s_address_exchange_them(
+    def test_two_clients_with_each_other_s_address_are_swapped(
         self, sink: Any, said: Callable[[], str], hostname_of: Callable[[str], str]
     ) -> None:
-        """None of them could ever be the first to move away."""
+        """Neither could move first."""
         writer, addresses, *_more = sink
         writer.deliver([event(1), event(2), event(5)])
         crossed = [event(1, client=2), event(2, client=1)]
@@ -207,7 +207,9 @@ class ReservationContract(KeepingContract):
         assert writer.deliver(crossed) == Delivery(unchanged=2)
         assert writer.deliver([event(3, client=1)]).updated == 1, "they are still ours"
 
-    def test_a_circle_is_closed_by_the_last_lease_to_be_heard_of(self, sink: Any, said: Callable[[], str]) -> None:
+    def test_a_circle_of_clients_is_swapped_once_its_last_lease_arrives(
+        self, sink: Any, said: Callable[[], str]
+    ) -> None:
         writer, addresses, *_more = sink
         writer.deliver([event(1), event(2), event(3)])
         turned = [event(2, client=1), event(3, client=2), event(1, client=3)]
@@ -218,8 +220,8 @@ class ReservationContract(KeepingContract):
         assert addresses() == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
         assert writer.deliver(turned) == Delivery(unchanged=3)
 
-    def test_whatever_came_before_all_leases_read_in_any_order_get_their_reservations(self, sink: Any) -> None:
-        """Five clients, seven addresses; a full reading tells where each of them is now."""
+    def test_all_leases_in_any_order_get_their_reservations_after_any_history(self, sink: Any) -> None:
+        """Five clients share seven addresses; a read of all leases tells which address each has now."""
         writer, *_more = sink
         chance = random.Random(1)  # noqa: S311 (the same history each time)
         for _round in range(40):
@@ -232,7 +234,7 @@ class ReservationContract(KeepingContract):
                 writer.deliver(present[first : first + size])
             assert writer.deliver(present) == Delivery(unchanged=5)
 
-    def test_nothing_is_exchanged_that_a_person_made_or_changed(self, sink: Any) -> None:
+    def test_a_reservation_that_a_person_wrote_or_edited_is_not_swapped(self, sink: Any) -> None:
         writer, addresses, by_hand, edit = sink
         by_hand("02:00:00:00:00:02", "10.0.0.2")
         writer.deliver([event(1), event(3), event(4)])
@@ -242,12 +244,12 @@ class ReservationContract(KeepingContract):
         assert writer.deliver([event(1), event(2), event(3), event(9, client=4)]) == Delivery(unchanged=4)
         assert addresses() == ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.9"]
 
-    def test_a_lease_of_ipv6_asks_for_no_reservation(self, sink: Any) -> None:
+    def test_an_ipv6_lease_is_skipped(self, sink: Any) -> None:
         writer, addresses, *_more = sink
         assert writer.deliver([event(1, family=6, address="2001:db8::1", duid="00:01")]).skipped == 1
         assert addresses() == []
 
-    def test_a_conflict_is_forgotten_once_the_lease_is_another_one(self, sink: Any) -> None:
+    def test_a_conflict_is_forgotten_once_the_lease_has_a_newer_event(self, sink: Any) -> None:
         writer, addresses, *_more = sink
         writer.deliver([event(1, client=1)])
         writer.deliver([event(1, client=2)])
@@ -255,7 +257,7 @@ class ReservationContract(KeepingContract):
         writer.deliver([event(3, client=1)])
         assert addresses() == ["10.0.0.3"]
 
-    def test_what_a_person_reserved_is_never_changed(self, sink: Any) -> None:
+    def test_a_reservation_that_a_person_wrote_is_never_changed(self, sink: Any) -> None:
         writer, addresses, by_hand, _edit = sink
         by_hand("02:00:00:00:00:01", "10.0.0.9")
         (rejection,) = writer.deliver([event(1)]).rejected
@@ -263,7 +265,7 @@ class ReservationContract(KeepingContract):
         assert "a person reserved 10.0.0.9" in rejection.detail
         assert writer.deliver([event(9, client=1)]).unchanged == 1
 
-    def test_what_a_person_changed_stays_also_when_all_leases_are_read_again(self, sink: Any) -> None:
+    def test_an_edited_reservation_stays_when_all_leases_are_read_again(self, sink: Any) -> None:
         writer, addresses, _by_hand, edit = sink
         writer.deliver([event(1)])
         edit("10.0.0.1", "10.0.0.7")
@@ -272,11 +274,12 @@ class ReservationContract(KeepingContract):
         assert addresses() == ["10.0.0.7"]
         assert writer.deliver([event(7, client=1)]).unchanged == 1, "Kea gave the client what the person wanted"
 
-    def test_what_release_1_0_0_reserved_is_taken_over_when_asked_for(self, sink: Any, said: Callable[[], str]) -> None:
-        """It made no mark, so only what says what the lease says can have been its work."""
+    def test_adopt_marks_what_release_1_0_0_reserved(self, sink: Any, said: Callable[[], str]) -> None:
+        """It wrote no mark, so only a reservation that agrees with the lease can be its own."""
         writer, addresses, by_hand, edit = sink
         by_hand("02:00:00:00:00:01", "10.0.0.1")
         edit("10.0.0.1", "10.0.0.9")
+        assert isinstance(writer, Adopting)
         writer.adopt([event(1)])
         assert len(writer.deliver([event(1)]).rejected) == 1, "a person's, for all we know"
         edit("10.0.0.9", "10.0.0.1")
@@ -287,7 +290,7 @@ class ReservationContract(KeepingContract):
         assert writer.deliver([event(7, client=1)]).updated == 1
         assert addresses() == ["10.0.0.7"]
 
-    def test_a_name_that_a_person_changed_stays_and_moves_along(
+    def test_a_name_that_a_person_changed_stays_when_the_address_moves(
         self, sink: Any, hostname_of: Callable[[str], str], rename: Callable[[str, str], None]
     ) -> None:
         writer, *_more = sink
@@ -298,7 +301,7 @@ class ReservationContract(KeepingContract):
         assert writer.deliver([event(2, client=1, hostname="third")]).updated == 1
         assert hostname_of("10.0.0.2") == "by-hand"
 
-    def test_replaying_everything_changes_nothing(self, sink: Any) -> None:
+    def test_a_replay_of_everything_changes_nothing(self, sink: Any) -> None:
         writer, addresses, *_more = sink
         history = [event(1, client=1), event(2, client=2), event(3, client=1), event(1, client=2), event(4, client=4)]
         for _time in range(3):
@@ -306,7 +309,7 @@ class ReservationContract(KeepingContract):
                 writer.deliver([each])
             assert addresses() == ["10.0.0.1", "10.0.0.3", "10.0.0.4"]
 
-    def test_a_lease_without_a_name_takes_none_away(self, sink: Any, hostname_of: Callable[[str], str]) -> None:
+    def test_a_lease_without_a_name_keeps_the_reserved_name(self, sink: Any, hostname_of: Callable[[str], str]) -> None:
         writer, *_more = sink
         writer.deliver([event(1)])
         assert writer.deliver([event(1, hostname="")]).unchanged == 1
@@ -320,13 +323,13 @@ class ReservationContract(KeepingContract):
         assert "Static reservation updated: address=10.0.0.2 hwaddr=02:00:00:00:00:01 subnet=1" in said()
 
 
-def settle(state: Store, bookmark: Bookmark, letters: tuple[Letter, ...] = (), **more: Any) -> None:
+def settle(state: Store, bookmark: Bookmark, letters: tuple[DeadLetter, ...] = (), **more: Any) -> None:
     state.settle(Settlement(bookmark, letters, **more), state.claim(bookmark.subscription) or 0)
 
 
-def letter(number: int = 1, subscription: str = "one", **more: Any) -> Letter:
-    text = letter_text(event(number, **more), "reservation")
-    return Letter(0, subscription, f"ref-{number}", "address_taken", "held", text, 1.0)
+def letter(number: int = 1, subscription: str = "one", **more: Any) -> DeadLetter:
+    text = dead_letter_text(event(number, **more), "reservation")
+    return DeadLetter(0, subscription, f"ref-{number}", "address_taken", "held", text, 1.0)
 
 
 class StateContract:
@@ -346,23 +349,23 @@ class StateContract:
     def test_dead_letters_are_kept_but_not_for_ever(self, state: Store) -> None:
         settle(state, Bookmark("one", "first", "some", 1.0), tuple(letter(n % 250) for n in range(1500)))
         settle(state, Bookmark("two", "first", "some", 1.0), tuple(letter(n, "two") for n in range(3)))
-        assert state.dead_letters() == {"one": 1000, "two": 3}
-        kept = state.letters("one")
+        assert state.dead_letter_counts() == {"one": 1000, "two": 3}
+        kept = state.dead_letters("one")
         assert [each.ref for each in kept] == [f"ref-{n % 250}" for n in range(500, 1500)], "the newest, in order"
         assert len({each.id for each in kept}) == 1000
-        assert state.drop_letters([kept[0].id, kept[5].id, 10**6]) == 2
-        assert state.dead_letters()["one"] == 998
+        assert state.drop_dead_letters([kept[0].id, kept[5].id, 10**6]) == 2
+        assert state.dead_letter_counts()["one"] == 998
 
     def test_what_belongs_to_a_bookmark_changes_with_it(self, state: Store) -> None:
         settle(state, Bookmark("one", "first", "some", 1.0), (letter(1), letter(2)))
-        state.ask("one", "a", 1.0)
-        state.ask("one", "b", 2.0)
-        state.ask("two", "c", 3.0)
-        request, numbers = state.request("one"), tuple(each.id for each in state.letters())
+        state.add_request("one", "a", 1.0)
+        state.add_request("one", "b", 2.0)
+        state.add_request("two", "c", 3.0)
+        request, numbers = state.request("one"), tuple(each.id for each in state.dead_letters())
         assert request is not None
         assert (request.argument, request.requested_at) == ("a", 1.0)
         settle(state, Bookmark("one", "second", "some", 2.0), done=request.id, redelivered=numbers[:1])
-        assert [each.id for each in state.letters()] == [numbers[1]]
+        assert [each.id for each in state.dead_letters()] == [numbers[1]]
         assert state.request("one") is not None
         assert state.request("one").argument == "b"  # type: ignore[union-attr]
         assert state.request("three") is None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kea_lease_monitor.errors import PositionLostError
-from kea_lease_monitor.kea import lease_files
+from kea_lease_monitor.kea.companions import LeaseFiles
 from kea_lease_monitor.lease import EventKind, Lease
 from kea_lease_monitor.sources.memfile import present as leases
 from kea_lease_monitor.sources.memfile.source import MemfileSource
@@ -21,7 +21,7 @@ from runtime.builders import HEADER, Time
 
 
 class Files:
-    """What Kea and kea-lfc do to the files, and a source that follows, losing its place as the pipeline would."""
+    """What Kea and kea-lfc do to the files, and a source that follows them and starts again as the pipeline does."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "kea-leases4.csv"
@@ -38,15 +38,15 @@ class Files:
             file.write(text)
 
     def rotate(self) -> None:
-        self.path.rename(lease_files.rotated(str(self.path)))
+        self.path.rename(LeaseFiles(str(self.path)).rotated)
         self.create()
 
     def clean_up(self) -> None:
-        """What the clean-up leaves behind, by the real program."""
+        """Run the real kea-lfc on the files."""
         run_lfc(self.path)
 
     def follow(self) -> list[Any]:
-        """Batch by batch, each one taken in before the next is asked for."""
+        """Read batch by batch, each settled before the next one. Return all events."""
         events: list[Any] = []
         caught_up = False
         while not caught_up:
@@ -78,12 +78,12 @@ def run_lfc(path: Path, family: str = "-4") -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert not os.path.exists(f"{path}.1"), "kea-lfc did not do its work"
+    assert not os.path.exists(f"{path}.1"), "kea-lfc did not finish"
 
 
 def everything(path: Path) -> dict[str, Lease]:
-    """All leases as the source reads them."""
-    reading, found = leases.Reading(str(path)), {}
+    """Return all leases as the source reads them."""
+    reading, found = leases.Reading(LeaseFiles(str(path))), {}
     while (known := reading.portion(50)) is not None:
         found.update(known)
     return {key: lease for key, lease in found.items() if lease}

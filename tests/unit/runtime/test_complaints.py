@@ -19,12 +19,13 @@ from kea_lease_monitor.app import open_state
 from kea_lease_monitor.backoff import Backoff
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link, Session
+from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.pipeline import Pipeline, Subscription
+from kea_lease_monitor.pipeline import Pipeline
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sources.events.source import EventsSource, Options
-from kea_lease_monitor.state.location import Place
-from kea_lease_monitor.subscriptions import Match
+from kea_lease_monitor.state.location import StateLocation
+from kea_lease_monitor.subscriptions import Match, Subscription
 from support.monitor import Daemon, document
 
 from runtime.contracts import drained
@@ -52,7 +53,7 @@ def grant(kea: Kea, number: int) -> None:
 
 
 class Wire:
-    """TCP in front of the server's socket; cut in the middle it carries nothing and tells nobody."""
+    """TCP in front of the server's socket; once cut, it carries nothing and reports no error."""
 
     def __init__(self, target: str) -> None:
         self._target = target
@@ -89,7 +90,7 @@ def test_half_open_sockets(kea: Kea, monkeypatch: pytest.MonkeyPatch) -> None:
     """pg-boss 850, 851: the peer is gone, no packet says so, and the listener waits for ever."""
     wire = Wire(f"{kea.cluster.socket}/.s.PGSQL.5432")
     document = {"host": "127.0.0.1", "port": wire.port, "name": kea.name, "ssl_mode": "disable"}
-    source = make(Link(database.Settings.parse(Section(document, "database"))))
+    source = make(Link(DatabaseSettings.parse(Section(document, "database"))))
     _events, position = drained(source, source.start(False))
     wire.whole.clear()
     grant(kea, 1)
@@ -163,24 +164,24 @@ def test_a_recovery_read_before_the_new_listen(kea: Kea, source: EventsSource, m
 def test_an_error_in_the_wake_up_ends_the_loop(
     kea: Kea, link: Callable[[], Link], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """marten 4961: an exception nobody thought of, and the listener is dead until somebody restarts it."""
-    sink, store = ListSink(), open_state(Place(str(tmp_path / "state.sqlite")))
+    """marten 4961: after an unexpected exception the listener is dead until a restart."""
+    sink, store = ListSink(), open_state(StateLocation(str(tmp_path / "state.sqlite")))
     subscription = Subscription("default", Match(), True, "some")
     pipeline = Pipeline(subscription, make(link()), [sink], store, Clock(random=lambda: 0.0))
     pipeline.pump()
 
     def defect(_session: Session) -> bool:
-        raise RuntimeError("nobody thought of this")
+        raise RuntimeError("unexpected")
 
     with monkeypatch.context() as patch:
         patch.setattr(Session, "woken", defect)
         for _wake_up in range(5):
             pipeline.pump()
-            assert pipeline.retry
+            assert pipeline.health.retry
     grant(kea, 1)
     while not sink.got:
         pipeline.pump()
-    assert (pipeline.retry, [event.lease.address for event in sink.got]) == (None, ["10.0.0.1"])
+    assert (pipeline.health.retry, [event.lease.address for event in sink.got]) == (None, ["10.0.0.1"])
     pipeline.stop()
     store.close()
 
@@ -207,7 +208,7 @@ def test_a_worker_that_gives_up_after_a_while() -> None:
 
 
 def test_a_silent_stop(kea: Kea, source: EventsSource) -> None:
-    """node-postgres 967, pyeventsourcing 305: the wake-up is lost on its way, and nobody looks."""
+    """node-postgres 967, pyeventsourcing 305: the wake-up is lost on its way, and no timer reads."""
     _events, position = drained(source, source.start(False))
     kea.rows("ALTER TABLE lease4 DISABLE TRIGGER kea_lease_notify_trigger")
     kea.rows("INSERT INTO kea_events.lease_event (op, address, hwaddr, subnet_id) VALUES ('I', '10.0.0.1', '\\x01', 1)")

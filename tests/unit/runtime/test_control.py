@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reservation files taken over by a real Kea, and by nobody while a lease file clean-up runs."""
+"""A real Kea loads reservation files, but not during an LFC run."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
+from _kea.control import SUCCESS, send
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea.control import Apply, command
+from kea_lease_monitor.kea.control import Apply
 from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
 from support.kea import DIRECTORIES, KeaServer, serving
 from support.programs import need
@@ -23,7 +24,7 @@ from runtime.builders import HEADER, event
 
 
 class Host:
-    """A directory with all that Kea needs, and no interface to listen on."""
+    """A directory with all files that Kea needs. Kea listens on no interface."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -65,8 +66,8 @@ class Host:
         ).run()
 
     def known(self) -> list[str]:
-        answer = command(str(self.path / "socket"), "config-get")
-        return sorted(host["ip-address"] for host in answer["arguments"]["Dhcp4"]["subnet4"][0]["reservations"])
+        answer = send(str(self.path / "socket"), "config-get", 10.0)
+        return sorted(host["ip-address"] for host in answer.arguments["Dhcp4"]["subnet4"][0]["reservations"])
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def marks(host: Host) -> list[str]:
     return sorted(path.name for path in host.path.glob(".*ppl*"))
 
 
-def test_kea_knows_the_reservation_afterwards(host: Host) -> None:
+def test_kea_knows_the_reservation_after_the_reload(host: Host) -> None:
     reserve(host, 1)
     assert marks(host) == [".apply-requested"]
     host.apply()
@@ -95,7 +96,7 @@ def test_kea_knows_the_reservation_afterwards(host: Host) -> None:
     assert marks(host) == [".last-apply"]
 
 
-def test_nothing_asked_nothing_done(host: Host) -> None:
+def test_without_a_request_nothing_is_done(host: Host) -> None:
     host.apply()
     assert marks(host) == []
 
@@ -106,13 +107,13 @@ def test_a_configuration_that_kea_refuses_is_not_loaded(host: Host) -> None:
     with pytest.raises(TemporaryError, match=r"Kea does not accept .*oops"):
         host.apply()
     assert host.known() == ["10.0.0.200"]
-    assert marks(host) == [".apply-running"], "asked for still"
+    assert marks(host) == [".apply-running"], "still requested"
     host.write("")
     host.apply()
     assert host.known() == ["10.0.0.1", "10.0.0.200"]
 
 
-def test_reservations_that_kea_refuses_never_stand_where_a_starting_kea_reads_them(host: Host) -> None:
+def test_refused_reservations_are_never_in_the_files_that_kea_includes(host: Host) -> None:
     reserve(host, 1)
     host.apply()
     twice = '{"hw-address": "02:ff:ff:ff:ff:ff", "ip-address": "10.0.0.201"}'
@@ -125,7 +126,7 @@ def test_reservations_that_kea_refuses_never_stand_where_a_starting_kea_reads_th
     assert [path.name for path in (host.path / "applied").glob(".test*")] == []
 
 
-def test_it_waits_for_a_clean_up(host: Host) -> None:
+def test_it_waits_for_an_lfc_run(host: Host) -> None:
     reserve(host, 1)
     rotated = Path(f"{host.leases}.1")
     rotated.write_text(HEADER)
@@ -141,8 +142,8 @@ def test_it_waits_for_a_clean_up(host: Host) -> None:
     assert host.slept == [0.5] * 3
 
 
-def test_it_waits_for_a_clean_up_or_a_play_that_holds_the_lock(host: Host) -> None:
-    """The clean-up program and the play take the same lock beside the lease file."""
+def test_it_waits_for_the_lock_of_an_lfc_run_or_a_play(host: Host) -> None:
+    """The LFC program and the play take the same lock next to the lease file."""
     reserve(host, 1)
     lock = (host.path / ".kea-leases4.csv.lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -158,8 +159,8 @@ def test_it_waits_for_a_clean_up_or_a_play_that_holds_the_lock(host: Host) -> No
     assert host.slept == [0.5] * 2
 
 
-def test_a_reload_that_met_a_clean_up_is_repeated_at_once(host: Host) -> None:
-    """Kea refuses its own lease file while NAME.pid names a living process, and has no leases until it may."""
+def test_a_reload_that_an_lfc_run_prevents_is_retried_at_once(host: Host) -> None:
+    """While NAME.pid names a living process, Kea refuses its lease file and then has no leases."""
     reserve(host, 1)
     host.apply()
     pid = Path(f"{host.leases}.pid")
@@ -167,10 +168,10 @@ def test_a_reload_that_met_a_clean_up_is_repeated_at_once(host: Host) -> None:
     host.asleep = pid.unlink
     Apply("true", "", str(host.path / "socket"), str(host.leases), str(host.path), 0, host.sleep, lambda: 0.0)._reload()
     assert host.slept == [1.0]
-    assert command(str(host.path / "socket"), "status-get")["result"] == 0
+    assert send(str(host.path / "socket"), "status-get", 10.0).result == SUCCESS
 
 
-def test_reloads_keep_their_distance(host: Host) -> None:
+def test_reloads_keep_the_minimum_interval(host: Host) -> None:
     reserve(host, 1)
     host.apply()
     reserve(host, 2)
@@ -179,12 +180,12 @@ def test_reloads_keep_their_distance(host: Host) -> None:
     assert host.known() == ["10.0.0.1", "10.0.0.2", "10.0.0.200"]
 
 
-def test_a_kea_that_is_not_there_is_temporary(tmp_path: Path) -> None:
+def test_a_missing_control_socket_is_a_temporary_error(tmp_path: Path) -> None:
     with pytest.raises(TemporaryError, match="control socket"):
-        command(str(tmp_path / "socket"), "config-reload")
+        Apply("true", "", str(tmp_path / "socket"), "", "", 0, lambda _seconds: None, lambda: 0.0)._reload()
 
 
-def test_a_broken_file_of_ours_never_reaches_a_running_kea(host: Host) -> None:
+def test_a_broken_reservation_file_never_reaches_a_running_kea(host: Host) -> None:
     (host.path / "subnet-1.json").write_text(json.dumps({"hw-address": "no"}))
     (host.path / ".apply-requested").touch()
     with pytest.raises(TemporaryError, match="does not accept"):

@@ -82,7 +82,7 @@ def test_events_mode_from_the_commit_to_the_reservation(events_daemon: Daemon, k
     ]
 
 
-def test_it_says_whether_events_wait_for_it(events_daemon: Daemon, kea: Kea) -> None:
+def test_check_delivered_reports_waiting_events(events_daemon: Daemon, kea: Kea) -> None:
     events_daemon.said("Static reservation created: address=10.0.0.1")
     until(lambda: events_daemon.ask("check", "--delivered").returncode == 0, "all events to be delivered")
     events_daemon.stop()
@@ -92,14 +92,14 @@ def test_it_says_whether_events_wait_for_it(events_daemon: Daemon, kea: Kea) -> 
     assert (waiting.returncode, waiting.stdout) == (1, "subscription default has not acted upon 1 events\n")
     kea.rows("ALTER SCHEMA kea_events RENAME TO gone")
     try:
-        assert events_daemon.ask("check", "--delivered").returncode == 0, "what went away waits for nobody"
+        assert events_daemon.ask("check", "--delivered").returncode == 0, "a table that is gone has no events"
     finally:
         kea.rows("ALTER SCHEMA gone RENAME TO kea_events")
     events_daemon.start()
     until(lambda: events_daemon.ask("check", "--delivered").returncode == 0, "the last one to be delivered")
 
 
-def test_a_restart_loses_nothing_and_repeats_nothing(events_daemon: Daemon, kea: Kea) -> None:
+def test_a_restart_loses_no_event_and_repeats_none(events_daemon: Daemon, kea: Kea) -> None:
     events_daemon.said("Static reservation created: address=10.0.0.1")
     events_daemon.process.kill()
     events_daemon.process.wait()
@@ -125,7 +125,7 @@ def test_a_server_that_restarts_is_waited_for(events_daemon: Daemon, kea: Kea, c
     assert events_daemon.process.poll() is None
 
 
-def test_a_stop_waits_for_no_statement_and_loses_nothing(events_daemon: Daemon, kea: Kea) -> None:
+def test_a_stop_waits_for_no_statement_and_loses_no_event(events_daemon: Daemon, kea: Kea) -> None:
     events_daemon.said("Caught up with the leases")
     blocker = kea.connect()
     blocker.autocommit = False
@@ -136,7 +136,7 @@ def test_a_stop_waits_for_no_statement_and_loses_nothing(events_daemon: Daemon, 
     began = time.monotonic()
     events_daemon.stop()
     assert time.monotonic() - began < 2
-    until(lambda: not kea.rows(waits), "the server gives up a statement that nobody waits for")
+    until(lambda: not kea.rows(waits), "the server ends the abandoned statement")
     blocker.commit()
     blocker.close()
     assert len(kea.reservations()) == 1
@@ -144,7 +144,7 @@ def test_a_stop_waits_for_no_statement_and_loses_nothing(events_daemon: Daemon, 
     events_daemon.said("Static reservation created: address=10.0.0.2")
 
 
-def test_check_and_status_tell_how_it_is(file_daemon: Daemon) -> None:
+def test_check_and_status_report_the_status(file_daemon: Daemon) -> None:
     file_daemon.said("Caught up with the leases")
     healthy = until(lambda: (done := file_daemon.ask("check")).returncode == 0 and done, "health")
     assert healthy.stdout == "healthy: default\n"
@@ -156,7 +156,7 @@ def test_check_and_status_tell_how_it_is(file_daemon: Daemon) -> None:
     assert (stopped.returncode, stopped.stdout) == (1, "unhealthy: subscription default was stopped\n")
 
 
-def test_check_names_what_is_wrong_before_anything_worked(tmp_path: Path) -> None:
+def test_check_names_the_problem_of_a_first_start(tmp_path: Path) -> None:
     database = {"host": str(tmp_path)}
     daemon = Daemon(tmp_path, document(tmp_path, {"type": "events"}, [{"type": "reservation"}], database=database))
     daemon.said("Will try again")
@@ -166,7 +166,7 @@ def test_check_names_what_is_wrong_before_anything_worked(tmp_path: Path) -> Non
     daemon.stop()
 
 
-def test_a_reload_takes_a_good_configuration_and_refuses_a_bad_one(file_daemon: Daemon, tmp_path: Path) -> None:
+def test_a_reload_applies_a_good_configuration_and_refuses_a_bad_one(file_daemon: Daemon, tmp_path: Path) -> None:
     file_daemon.said("Caught up with the leases")
     good = yaml.safe_load(file_daemon.config.read_text())
     file_daemon.config.write_text("source: 5\n")
@@ -200,7 +200,7 @@ def test_the_command_line_of_the_user_s_document(kea: Kea, tmp_path: Path) -> No
     assert len(kea.reservations()) == 2
 
 
-def test_systemd_is_told(file_daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_systemd_is_notified(file_daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file_daemon.said("Caught up with the leases")
     file_daemon.stop()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
@@ -219,7 +219,7 @@ def test_systemd_is_told(file_daemon: Daemon, tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.slow
-def test_systemd_is_told_that_a_monitor_which_waits_for_its_database_is_alive(
+def test_systemd_gets_signs_of_life_while_a_database_is_waited_for(
     events_daemon: Daemon, kea: Kea, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events_daemon.said("Caught up with the leases")
@@ -248,7 +248,7 @@ def test_systemd_is_told_that_a_monitor_which_waits_for_its_database_is_alive(
         events_daemon.stop()
 
 
-def test_a_reload_is_told_with_the_monotonic_time(
+def test_a_reload_is_notified_with_the_monotonic_time(
     file_daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file_daemon.said("Caught up with the leases")
@@ -272,7 +272,7 @@ def test_a_reload_is_told_with_the_monotonic_time(
 
 
 @pytest.mark.slow
-def test_a_person_asks_for_a_replay_and_for_dead_letters(events_daemon: Daemon, kea: Kea, tmp_path: Path) -> None:
+def test_the_replay_and_dead_letters_commands(events_daemon: Daemon, kea: Kea, tmp_path: Path) -> None:
     events_daemon.said("Static reservation created: address=10.0.0.1")
     kea.rows(
         "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address)"
@@ -296,7 +296,7 @@ def test_a_person_asks_for_a_replay_and_for_dead_letters(events_daemon: Daemon, 
     until(lambda: len(kea.reservations()) == 2, "all leases have their reservations again")
 
 
-def test_a_subscription_that_is_taken_out_stays_visible(file_daemon: Daemon, tmp_path: Path) -> None:
+def test_a_removed_subscription_stays_visible(file_daemon: Daemon, tmp_path: Path) -> None:
     file_daemon.said("Caught up with the leases")
     written = yaml.safe_load(file_daemon.config.read_text())
     [default] = written["subscriptions"]
@@ -314,7 +314,7 @@ def test_a_subscription_that_is_taken_out_stays_visible(file_daemon: Daemon, tmp
     file_daemon.stop()
 
 
-def test_a_subscription_that_is_added_later_begins_as_it_says(file_daemon: Daemon, tmp_path: Path) -> None:
+def test_an_added_subscription_begins_as_configured(file_daemon: Daemon, tmp_path: Path) -> None:
     """Also when it is killed before anything happened: what comes while it is away is since its beginning."""
     file_daemon.said("Caught up with the leases")
     written = yaml.safe_load(file_daemon.config.read_text())
@@ -340,7 +340,7 @@ def test_a_subscription_that_is_added_later_begins_as_it_says(file_daemon: Daemo
         assert sorted(path.stem[-2:] for path in (tmp_path / start).glob("*.yml")) == expected
 
 
-def test_the_memory_of_a_monitor_that_makes_no_schema(events_daemon: Daemon) -> None:
+def test_the_memory_of_a_monitor_that_creates_no_schema(events_daemon: Daemon) -> None:
     """The first start makes the tables and imports Alembic for it; every later one does not."""
     events_daemon.said("Caught up with the leases")
     events_daemon.stop()
@@ -348,9 +348,7 @@ def test_the_memory_of_a_monitor_that_makes_no_schema(events_daemon: Daemon) -> 
     until(lambda: events_daemon.log().count("Caught up with the leases") == 2, "the second start")
     status = Path(f"/proc/{events_daemon.process.pid}/status").read_text()
     assert int(status.split("VmRSS:")[1].split()[0]) < 60 * 1024
-    code = (
-        "import sys, kea_lease_monitor.commands.cli; print([one for one in sys.modules if one.startswith('alembic')])"
-    )
+    code = "import sys, kea_lease_monitor.commands.cli; print([name for name in sys.modules if name[:7] == 'alembic'])"
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": program_path()}, capture_output=True, text=True, check=False
     )
@@ -422,7 +420,7 @@ def test_bad_input_is_one_clear_line(arguments: list[str], problem: str) -> None
 
 
 @pytest.mark.slow
-def test_db_makes_tells_and_refuses(tmp_path: Path) -> None:
+def test_the_db_command(tmp_path: Path) -> None:
     state = str(tmp_path / "state.sqlite")
 
     def db(*arguments: str, path: str = state) -> Any:
@@ -440,7 +438,7 @@ def test_db_makes_tells_and_refuses(tmp_path: Path) -> None:
     alone = db("downgrade", "--to", "0001")
     assert (alone.returncode, alone.stderr) == (
         2,
-        "kea-lease-monitor: error: nobody is there to agree, so nothing was changed; say --yes\n",
+        "kea-lease-monitor: error: nothing was changed: standard input is no terminal to confirm on; use --yes\n",
     )
     told = json.loads(db("version", "--json").stdout)
     assert (told["schema"], told["needed"], told["problem"]) == ("0002", "0002", None)

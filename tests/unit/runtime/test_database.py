@@ -11,21 +11,24 @@ import socket
 import time
 from typing import Any, Callable
 
+import psycopg2.extensions
 import pytest
 from kea_lease_monitor import database, metrics, telemetry
-from kea_lease_monitor.database import Link, Settings
+from kea_lease_monitor.database import Link, installed
+from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.section import Section
+from kea_lease_monitor.waiting import Waiting
 from support.wait import until
 
 from runtime.world import Kea, settings
 
 
-def made(**document: Any) -> Settings:
-    return Settings.parse(Section(document, "database"))
+def made(**document: Any) -> DatabaseSettings:
+    return DatabaseSettings.parse(Section(document, "database"))
 
 
-def test_a_host_that_does_not_answer_is_passed_over(kea: Kea) -> None:
+def test_a_host_that_does_not_answer_is_skipped(kea: Kea) -> None:
     with socket.create_server(("127.0.0.77", 5432)):
         began = time.monotonic()
         hosts = f"127.0.0.77,{kea.cluster.socket}"
@@ -34,12 +37,12 @@ def test_a_host_that_does_not_answer_is_passed_over(kea: Kea) -> None:
     assert time.monotonic() - began < 5
 
 
-def test_many_hosts_are_tried_before_the_watchdog_bites() -> None:
+def test_many_hosts_are_tried_before_the_watchdog_expires() -> None:
     assert made(host=",".join("abcdefgh"), connect_timeout=60).parameters()["connect_timeout"] == 5
     assert made(host="a", connect_timeout=3).parameters()["connect_timeout"] == 3
 
 
-def test_the_server_ends_a_statement_before_we_give_up_on_it(link: Callable[[], Any]) -> None:
+def test_the_server_ends_a_statement_before_the_monitor_drops_the_session(link: Callable[[], Any]) -> None:
     one = link()
     with one.session() as session:
         assert session.rows("SHOW statement_timeout") == [("7s",)]
@@ -70,25 +73,28 @@ def test_a_session_with_a_high_descriptor_works(link: Callable[[], Any]) -> None
         resource.setrlimit(resource.RLIMIT_NOFILE, limit)
 
 
-def test_what_waits_for_a_database_ends_when_the_program_does(
-    kea: Kea, link: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one = link()
+def test_waits_for_a_database_end_when_the_program_stops(link: Callable[[], Any]) -> None:
+    one, waiting = link(), Waiting()
     with one.session():
         pass
-    monkeypatch.setattr(database, "_PATIENCE", database._Patience())
     began = time.monotonic()
-    database.end_within(0.3)
-    with pytest.raises(TemporaryError, match="before the end"), one.session() as session:
-        session.rows("SELECT pg_sleep(5)")
-    silent = socket.create_server(("127.0.0.77", 5432))
-    with pytest.raises(TemporaryError, match="not made in time"), Link(made(host="127.0.0.77")).session():
-        pass
-    silent.close()
+    with installed(waiting), socket.create_server(("127.0.0.77", 5432)):
+        waiting.end_within(0.3)
+        with pytest.raises(TemporaryError, match="before the end"), one.session() as session:
+            session.rows("SELECT pg_sleep(5)")
+        with pytest.raises(TemporaryError, match="not made in time"), Link(made(host="127.0.0.77")).session():
+            pass
     assert time.monotonic() - began < 1
 
 
-def test_a_statement_that_nobody_waits_for_any_more_has_no_effect(
+def test_the_wait_callback_is_installed_only_for_a_while() -> None:
+    before = psycopg2.extensions.get_wait_callback()
+    with installed(Waiting()):
+        assert psycopg2.extensions.get_wait_callback() is not before
+    assert psycopg2.extensions.get_wait_callback() is before
+
+
+def test_an_abandoned_statement_has_no_effect(
     kea: Kea, link: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would take effect after what its successor does."""
@@ -106,7 +112,7 @@ def test_a_statement_that_nobody_waits_for_any_more_has_no_effect(
     assert kea.rows("SELECT * FROM effects") == []
 
 
-def test_a_session_in_place_of_one_that_was_lost_is_counted(kea: Kea) -> None:
+def test_a_session_that_replaces_a_lost_one_is_counted(kea: Kea) -> None:
     def reconnects() -> float:
         return metrics.REGISTRY.get_sample_value("kea_lease_monitor_reconnects_total") or 0.0
 

@@ -16,10 +16,10 @@ import yaml
 from kea_lease_monitor.app import create_state
 from kea_lease_monitor.database import Link, lock_key
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.pipeline import Pipeline, Subscription
-from kea_lease_monitor.state.location import Place
+from kea_lease_monitor.pipeline import Pipeline
+from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.state.store import Store
-from kea_lease_monitor.subscriptions import Match
+from kea_lease_monitor.subscriptions import Match, Subscription
 from support.monitor import Daemon
 from support.postgres import Cluster
 from support.wait import until
@@ -97,7 +97,7 @@ def test_one_acts_and_the_other_takes_over_when_it_dies_or_stops(pair: Any, kea:
     assert all(told.count(f"Static reservation created: address=10.0.0.{number} ") == 1 for number in (1, 2, 3))
 
 
-def test_who_loses_the_session_of_the_election_acts_no_more(pair: Any, kea: Kea) -> None:
+def test_a_monitor_that_loses_its_state_session_stops_acting(pair: Any, kea: Kea) -> None:
     first, second = pair
     kea.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", KEY)
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
@@ -113,7 +113,7 @@ def test_who_loses_the_session_of_the_election_acts_no_more(pair: Any, kea: Kea)
     assert told.count("Static reservation created: address=10.0.0.5 ") == 1
 
 
-def test_nobody_begins_while_the_former_one_has_effects_under_way(pair: Any, kea: Kea) -> None:
+def test_no_monitor_begins_while_the_previous_one_still_writes(pair: Any, kea: Kea) -> None:
     """The holder stands still amid a statement; only its election is over. Its effect then comes first, or never."""
     first, second = pair
     blocker = kea.connect()
@@ -124,7 +124,7 @@ def test_nobody_begins_while_the_former_one_has_effects_under_way(pair: Any, kea
     until(lambda: kea.rows(waits), "the first one's reservation waits")
     os.kill(first.process.pid, signal.SIGSTOP)
     kea.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", KEY)
-    second.said("another monitor has not yet ended its session for this")
+    second.said("another monitor's session still holds the lock of this sink")
     blocker.rollback()
     blocker.close()
     os.kill(first.process.pid, signal.SIGCONT)
@@ -134,8 +134,8 @@ def test_nobody_begins_while_the_former_one_has_effects_under_way(pair: Any, kea
     assert len(kea.rows(HOLDER, RIGHT)) == 1
 
 
-def test_a_session_with_the_state_that_hangs_is_noticed(pair: Any, kea: Kea) -> None:
-    """Nobody else can be elected meanwhile, since the server's end of the session still holds the lock."""
+def test_a_hanging_state_session_is_noticed(pair: Any, kea: Kea) -> None:
+    """No other monitor is elected meanwhile: the server's end of the session still holds the lock."""
     first, _second = pair
     [(backend,)] = kea.rows(HOLDER, KEY)
     os.kill(backend, signal.SIGSTOP)
@@ -147,7 +147,7 @@ def test_a_session_with_the_state_that_hangs_is_noticed(pair: Any, kea: Kea) -> 
     until(lambda: reserved(kea) == ["10.0.0.1"], "one of them goes on")
 
 
-def test_a_right_belongs_to_one_session(kea: Kea) -> None:
+def test_a_lock_belongs_to_one_session(kea: Kea) -> None:
     one, other = Link(settings(kea), "x"), Link(settings(kea), "x")
     with one.session() as session:
         session.rows("SELECT 1")
@@ -214,12 +214,12 @@ def test_a_promoted_standby_is_followed(
         kea.connection = kea.connect()
 
 
-def test_no_sink_begins_once_the_election_is_over(kea: Kea) -> None:
+def test_no_sink_begins_after_the_term(kea: Kea) -> None:
     """Files and commands hold no lock of their own, so it is asked for before each; the first sink here took long."""
     kea.rows('CREATE SCHEMA kea_lease_monitor; GRANT ALL ON SCHEMA kea_lease_monitor TO "kea-lease-monitor"')
-    place = Place(path="", database=settings(kea))
-    create_state(place)
-    time, store, source = Time(), Store(place), ListSource()
+    location = StateLocation(path="", database=settings(kea))
+    create_state(location)
+    time, store, source = Time(), Store(location), ListSource()
     source.events = [event(1)]
 
     class Slow(ListSink):
@@ -234,7 +234,7 @@ def test_no_sink_begins_once_the_election_is_over(kea: Kea) -> None:
     pipeline = Pipeline(Subscription("default", Match(), True, "x"), source, [slow, later], store, time.clock())
     pipeline.pump()
     assert (len(slow.got), later.got) == (1, [])
-    assert pipeline.status == "starting", pipeline.retry
+    assert pipeline.health.status == "starting", pipeline.health.retry
     while not later.got:
         time.now = pipeline.due()
         pipeline.pump()
@@ -243,7 +243,7 @@ def test_no_sink_begins_once_the_election_is_over(kea: Kea) -> None:
     store.close()
 
 
-def test_a_command_ends_soon_after_the_election(pair: Any, kea: Kea, tmp_path: Path) -> None:
+def test_a_command_ends_soon_after_the_term(pair: Any, kea: Kea, tmp_path: Path) -> None:
     """It may run for long; meanwhile the next monitor begins with its own."""
     first, second = pair
     script = tmp_path / "command"

@@ -17,11 +17,11 @@ from kea_lease_monitor import database, metrics
 from kea_lease_monitor import position as positions
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import PositionLostError, TemporaryError
-from kea_lease_monitor.kea.lifetime import INFINITE
 from kea_lease_monitor.kea.sql import leases
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.position import EventPosition, Snapshot
 from kea_lease_monitor.prepared import Prepared
+from kea_lease_monitor.sources.base import StandingBy
 from kea_lease_monitor.sources.events import upkeep
 from kea_lease_monitor.sources.events.source import EventsSource, Options
 from kea_lease_monitor.sources.events.upkeep import RETENTION
@@ -71,21 +71,21 @@ def test_the_life_of_a_lease(kea: Kea, source: EventsSource) -> None:
     assert kinds(source, position) == ["assigned", "changed", "declined", "assigned", "reclaimed", "deleted"]
 
 
-def test_a_lease_that_moves_to_another_subnet_is_no_renewal(kea: Kea, source: EventsSource) -> None:
+def test_a_lease_in_another_subnet_is_a_change_not_a_renewal(kea: Kea, source: EventsSource) -> None:
     position = source.start(False)
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
     kea.rows("UPDATE lease4 SET subnet_id = 2")
     assert kinds(source, position) == ["assigned", "changed"]
 
 
-def test_a_scan_tells_what_ran_out_and_what_never_will(kea: Kea, source: EventsSource) -> None:
+def test_a_scan_distinguishes_expired_and_infinite_leases(kea: Kea, source: EventsSource) -> None:
     kea.lease("10.0.0.1", "02:00:00:00:00:01", left=-60)
     kea.lease("10.0.0.2", "02:00:00:00:00:02", left=-60, lifetime=4294967295)
     kea.lease("10.0.0.3", "02:00:00:00:00:03", state=2)
     assert kinds(source, source.start(True)) == ["expired", "assigned", "reclaimed"]
 
 
-def test_of_two_leases_of_a_client_a_scan_tells_the_younger(kea: Kea, source: EventsSource) -> None:
+def test_a_scan_returns_the_younger_of_two_leases_of_a_client(kea: Kea, source: EventsSource) -> None:
     for subnet, times in enumerate(
         [((3600, 3600), (3600, 1800)), ((4294967295, 0), (60, 50)), ((60, 50), (60, 50))], 1
     ):
@@ -102,7 +102,7 @@ def test_of_two_leases_of_a_client_a_scan_tells_the_younger(kea: Kea, source: Ev
 
 
 @pytest.mark.parametrize("family", [4, 6])
-def test_a_scan_uses_indexes_though_nobody_analyzed_the_table(kea: Kea, family: int) -> None:
+def test_a_scan_uses_indexes_on_a_table_without_statistics(kea: Kea, family: int) -> None:
     kea.rows(f"ALTER TABLE lease{family} DISABLE TRIGGER ALL; ALTER TABLE lease6 ALTER address TYPE inet USING NULL")
     columns, values = {
         4: ("address, hwaddr", "n, decode(lpad(to_hex(n), 12, '0'), 'hex')"),
@@ -115,13 +115,13 @@ def test_a_scan_uses_indexes_though_nobody_analyzed_the_table(kea: Kea, family: 
     with kea.connection.cursor() as cursor:
         after = {4: "0.0.0.5", 6: "2001:db8::5"}[family]
         statement = f"{leases.IN_PORTIONS} EXPLAIN {leases.SCAN[family]}"
-        cursor.execute(statement, {"address": after, "limit": 1000, "infinite": INFINITE})
+        cursor.execute(statement, {"address": after, "limit": 1000})
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Seq Scan" not in plan, plan
     assert "Sort" not in plan, plan
 
 
-def test_a_transaction_that_commits_late_is_read_late_and_nothing_waits_for_it(kea: Kea, source: EventsSource) -> None:
+def test_a_late_commit_is_read_late_and_delays_no_other_event(kea: Kea, source: EventsSource) -> None:
     _events, position = drained(source, source.start(False))
     slow = kea.connect()
     slow.autocommit = False
@@ -141,7 +141,7 @@ def test_a_transaction_that_commits_late_is_read_late_and_nothing_waits_for_it(k
     assert drained(source, position)[0] == []
 
 
-def test_eight_writers_lose_nothing_and_nothing_comes_twice(kea: Kea, source: EventsSource) -> None:
+def test_each_event_of_eight_writers_is_read_exactly_once(kea: Kea, source: EventsSource) -> None:
     position: Any = source.start(False)
     connections = [kea.connect() for _round in range(8)]
 
@@ -169,8 +169,8 @@ def test_eight_writers_lose_nothing_and_nothing_comes_twice(kea: Kea, source: Ev
     assert drained(source, position)[0] == []
 
 
-def test_it_reads_on_while_a_transaction_that_sent_no_wake_up_is_open(kea: Kea, link: Callable[[], Any]) -> None:
-    """Also when that transaction is the newest of all, which pg_current_snapshot() does not show."""
+def test_it_keeps_reading_while_a_transaction_without_a_wake_up_is_open(kea: Kea, link: Callable[[], Any]) -> None:
+    """Even if that transaction is the newest of all, which pg_current_snapshot() does not show."""
     now = Time()
     source = make(link, now.clock())
     _events, position = drained(source, source.start(False))
@@ -200,10 +200,10 @@ def test_it_reads_on_while_a_transaction_that_sent_no_wake_up_is_open(kea: Kea, 
     source.close()
 
 
-def test_a_wake_up_is_never_left_for_the_poll(
+def test_every_wake_up_is_served_before_the_next_poll(
     kea: Kea, link: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither one that begins a pass of several parts nor one that comes with the answer to a statement."""
+    """Also one during a pass of several batches, and one that arrives with the answer to a statement."""
     now, told = Time(), [False] * 2
     monkeypatch.setattr(database.Session, "woken", lambda _session: told.pop(0))
     source = make(link, now.clock())
@@ -219,7 +219,7 @@ def test_a_wake_up_is_never_left_for_the_poll(
     source.close()
 
 
-def test_a_transaction_of_hours_costs_no_reads_for_hours(kea: Kea, link: Callable[[], Any]) -> None:
+def test_a_transaction_of_hours_causes_no_reads_for_hours(kea: Kea, link: Callable[[], Any]) -> None:
     now = Time()
     source = make(link, now.clock())
     other = kea.connect()
@@ -236,23 +236,21 @@ def test_a_transaction_of_hours_costs_no_reads_for_hours(kea: Kea, link: Callabl
     source.close()
 
 
-def test_another_cluster_is_told_apart(kea: Kea, source: EventsSource) -> None:
+def test_another_cluster_is_recognised(kea: Kea, source: EventsSource) -> None:
     position = source.start(False)
     assert isinstance(position, EventPosition)
     with pytest.raises(PositionLostError, match="another one"):
         source.read(position._replace(system="1/00000001"), 1)
 
 
-def test_an_earlier_state_of_the_database_is_told_apart(source: EventsSource) -> None:
+def test_an_earlier_state_of_the_database_is_recognised(source: EventsSource) -> None:
     position = source.start(False)
     assert isinstance(position, EventPosition)
     with pytest.raises(PositionLostError, match="restored"):
         source.read(position._replace(seen=Snapshot(2**40, 2**40, ())), 1)
 
 
-def test_after_a_long_absence_all_is_read_again_unless_nothing_can_be_missing(
-    kea: Kea, link: Callable[[], Any]
-) -> None:
+def test_after_a_long_absence_all_leases_are_read_if_rows_may_be_missing(kea: Kea, link: Callable[[], Any]) -> None:
     first = make(link)
     kea.lease("10.0.0.9", "02:00:00:00:00:09")
     kea.rows("UPDATE kea_events.lease_event SET recorded_at = now() - interval '2 hours'")
@@ -271,8 +269,8 @@ def test_after_a_long_absence_all_is_read_again_unless_nothing_can_be_missing(
     again.close()
 
 
-def test_after_a_restart_of_the_server_the_last_rows_are_read_once_more(kea: Kea, link: Callable[[], Any]) -> None:
-    """A crash may give the number of a rolled back transaction out again, which our snapshot holds for read."""
+def test_after_a_restart_of_the_server_the_last_rows_are_read_again(kea: Kea, link: Callable[[], Any]) -> None:
+    """After a crash the number of a rolled back transaction is used again, and the snapshot counts it as read."""
     first = make(link)
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
     kea.rows("UPDATE kea_events.lease_event SET recorded_at = now() - interval '1 hour'")
@@ -287,7 +285,7 @@ def test_after_a_restart_of_the_server_the_last_rows_are_read_once_more(kea: Kea
     again.close()
 
 
-def test_a_position_that_was_set_back_lasts_though_a_sink_fails(kea: Kea, link: Callable[[], Any]) -> None:
+def test_a_position_that_was_set_back_is_kept_when_a_sink_fails(kea: Kea, link: Callable[[], Any]) -> None:
     first = make(link)
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
     _events, position = drained(first, first.start(False))
@@ -301,8 +299,8 @@ def test_a_position_that_was_set_back_lasts_though_a_sink_fails(kea: Kea, link: 
     again.close()
 
 
-def test_half_a_pass_is_begun_anew_after_a_restart(kea: Kea, link: Callable[[], Any]) -> None:
-    """Its target may show numbers for ended that a crash gave out again, also where no row is young."""
+def test_half_a_pass_is_restarted_after_a_restart_of_the_server(kea: Kea, link: Callable[[], Any]) -> None:
+    """Its target may count transaction numbers as ended that are used again after a crash, even if no row is young."""
     first = make(link)
     position = first.start(False)
     first.close()
@@ -314,7 +312,7 @@ def test_half_a_pass_is_begun_anew_after_a_restart(kea: Kea, link: Callable[[], 
     again.close()
 
 
-def test_events_that_the_trigger_lost_are_made_good_by_reading_all(
+def test_all_leases_are_read_after_the_trigger_lost_events(
     kea: Kea, link: Callable[[], Any], said: Callable[[], str]
 ) -> None:
     now = Time()
@@ -337,7 +335,7 @@ def test_events_that_the_trigger_lost_are_made_good_by_reading_all(
 
 
 @pytest.mark.parametrize("limit", [upkeep._QUEUE_LIMIT, 1e-6], ids=["below the limit", "from the limit on"])
-def test_a_queue_in_which_no_wake_up_is_sent_any_more_is_let_go(
+def test_a_full_notification_queue_is_released(
     kea: Kea, link: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, limit: float
 ) -> None:
     """All of it is 8 GB. So the limit is set to 1 of its 1,048,576 pages; less than 4 pages that another database
@@ -363,7 +361,7 @@ def test_a_queue_in_which_no_wake_up_is_sent_any_more_is_let_go(
     culprit.close()
     until(lambda: not kea.rows("SELECT 1 FROM pg_stat_activity WHERE pid = %s", process), "the end of its process", 5)
     [(left,)] = kea.rows("SELECT pg_notification_queue_usage()")
-    assert (left == 0) == (limit < 0.5), "nobody but the monitor may hold it now"
+    assert (left == 0) == (limit < 0.5), "only the monitor could hold it now"
     source.read(position, 10)
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
     assert select.select([source.fileno()], [], [], 5)[0], "no wake-up"
@@ -371,7 +369,7 @@ def test_a_queue_in_which_no_wake_up_is_sent_any_more_is_let_go(
     source.close()
 
 
-def test_lost_events_are_made_good_while_their_table_is_away(kea: Kea, link: Callable[[], Any]) -> None:
+def test_all_leases_are_read_while_the_event_table_is_missing(kea: Kea, link: Callable[[], Any]) -> None:
     now = Time()
     source = make(link, now.clock())
     _events, position = drained(source, source.start(False))
@@ -390,7 +388,7 @@ def test_lost_events_are_made_good_while_their_table_is_away(kea: Kea, link: Cal
 
 
 @pytest.mark.parametrize("statement", ["DISABLE TRIGGER USER", "DISABLE TRIGGER ALL", "ENABLE REPLICA TRIGGER {}"])
-def test_a_trigger_that_was_off_for_a_while_is_noticed_though_nobody_looked_meanwhile(
+def test_a_trigger_that_was_off_between_two_checks_is_noticed(
     kea: Kea, link: Callable[[], Any], statement: str
 ) -> None:
     now = Time()
@@ -429,10 +427,23 @@ def test_while_the_trigger_is_off_all_leases_are_read_each_minute(kea: Kea, link
     source.close()
 
 
-def test_a_lease_that_commits_after_its_loss_was_counted_is_read_with_all_others(
-    kea: Kea, link: Callable[[], Any]
+@pytest.mark.parametrize("missing", ["kea_lease_notify_trigger", "kea_lease_notify_trigger_update"])
+def test_while_one_of_the_two_triggers_is_missing_all_leases_are_read_each_minute(
+    kea: Kea, link: Callable[[], Any], missing: str
 ) -> None:
-    """Its loss is in the count that the reading begins with, so no later look would find it missing."""
+    now = Time()
+    source = make(link, now.clock())
+    kea.rows(f"DROP TRIGGER {missing} ON lease4")
+    batch = source.read(source.start(True), 10)
+    now.now += 61
+    with pytest.raises(PositionLostError, match="no trigger"):
+        source.read(batch.position, 10)
+    assert trigger_enabled() == 0.0
+    source.close()
+
+
+def test_a_scan_waits_for_a_lease_whose_loss_was_counted_before_its_commit(kea: Kea, link: Callable[[], Any]) -> None:
+    """Its loss is in the count that the scan begins with, so no later check would find it."""
     now = Time()
     source = make(link, now.clock())
     kea.rows("ALTER TABLE lease4 DISABLE TRIGGER USER")
@@ -455,7 +466,7 @@ def test_a_lease_that_commits_after_its_loss_was_counted_is_read_with_all_others
     source.close()
 
 
-def test_a_transaction_of_hours_does_not_keep_all_leases_from_being_read(kea: Kea, link: Callable[[], Any]) -> None:
+def test_a_transaction_of_hours_delays_a_scan_for_seconds_only(kea: Kea, link: Callable[[], Any]) -> None:
     now = Time()
     source = make(link, now.clock())
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
@@ -471,14 +482,14 @@ def test_a_transaction_of_hours_does_not_keep_all_leases_from_being_read(kea: Ke
     source.close()
 
 
-def test_a_position_of_the_release_before_is_still_read() -> None:
+def test_a_position_of_the_previous_release_is_still_read() -> None:
     before = '["events", 1, "s", 1.5, "1:2:", "3:4:", 5, 6, null]'
     assert positions.load(before) == EventPosition("s", 1.5, Snapshot(1, 2, ()), Snapshot(3, 4, ()), 5, 6, None, 0)
     assert positions.load(before.replace("1,", "2,", 1).replace("null]", "null, 7]")).lost == 7
 
 
-def test_rows_may_be_pruned_also_while_the_session_lasts(kea: Kea, link: Callable[[], Any]) -> None:
-    """A sink that fails for long keeps the position, and another monitor's upkeep knows nothing of it."""
+def test_pruned_rows_are_noticed_within_a_session(kea: Kea, link: Callable[[], Any]) -> None:
+    """A failing sink keeps the position, and another monitor's upkeep does not know about it."""
     source = make(link)
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
     _events, position = drained(source, source.start(False))
@@ -490,7 +501,7 @@ def test_rows_may_be_pruned_also_while_the_session_lasts(kea: Kea, link: Callabl
     source.close()
 
 
-def test_rows_that_all_passed_are_pruned_after_a_while(kea: Kea, link: Callable[[], Any]) -> None:
+def test_rows_that_all_subscriptions_read_are_pruned_after_the_retention(kea: Kea, link: Callable[[], Any]) -> None:
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
     kea.rows("UPDATE kea_events.lease_event SET recorded_at = now() - interval '2 hours'")
     kea.lease("10.0.0.2", "02:00:00:00:00:02")
@@ -511,6 +522,16 @@ def test_rows_that_all_passed_are_pruned_after_a_while(kea: Kea, link: Callable[
     source.close()
 
 
+def test_a_monitor_that_stands_by_needs_no_rows_before_the_position_of_the_other(link: Callable[[], Any]) -> None:
+    passed = {"default": 0}
+    source = EventsSource("default", link(), Options(), passed, Time().clock())
+    position = source.start(False)
+    assert isinstance(source, StandingBy)
+    source.stand_by(position)
+    assert passed == {"default": position.seen.xmin}
+    source.close()
+
+
 def old_events(kea: Kea, count: int, hours: int = 2) -> None:
     kea.rows(
         "INSERT INTO kea_events.lease_event (xid, op, address, recorded_at) SELECT n::text::xid8, 'I', '10.0.0.1',"
@@ -523,10 +544,10 @@ def left(kea: Kea) -> int:
     return int(kea.rows("SELECT count(*) FROM kea_events.lease_event")[0][0])
 
 
-def test_what_is_pruned_at_once_is_bounded_and_the_rest_follows(
+def test_one_pruning_is_limited_and_the_next_follows_at_once(
     kea: Kea, link: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No statement holds up Kea's inserts, or outlives its deadline, because a million rows are to go."""
+    """A million rows to prune must not block Kea's inserts or exceed the deadline of a statement."""
     monkeypatch.setattr(upkeep, "_PRUNED_AT_ONCE", 100)
     old_events(kea, 250)
     now = Time()
@@ -539,7 +560,7 @@ def test_what_is_pruned_at_once_is_bounded_and_the_rest_follows(
     source.close()
 
 
-def test_a_subscriber_that_is_gone_does_not_let_the_table_grow_for_ever(
+def test_a_subscription_that_reads_nothing_does_not_let_the_table_grow(
     kea: Kea, link: Callable[[], Any], said: Callable[[], str]
 ) -> None:
     old_events(kea, 150)
@@ -552,7 +573,7 @@ def test_a_subscriber_that_is_gone_does_not_let_the_table_grow_for_ever(
     source.close()
 
 
-def test_one_whose_rows_were_pruned_unread_reads_all_leases(kea: Kea, link: Callable[[], Any]) -> None:
+def test_a_source_whose_rows_were_pruned_unread_reads_all_leases(kea: Kea, link: Callable[[], Any]) -> None:
     away = make(link)
     position = away.start(False)
     away.close()
@@ -587,7 +608,7 @@ def test_a_server_that_hangs_is_noticed(kea: Kea, source: EventsSource, monkeypa
     assert len(drained(source, position)[0]) == 1, "it works again, over a new session that listens"
 
 
-def test_a_session_that_was_ended_is_made_anew(kea: Kea, source: EventsSource) -> None:
+def test_a_terminated_session_is_replaced(kea: Kea, source: EventsSource) -> None:
     position = source.start(False)
     kea.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kea-lease-monitor'")
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
@@ -596,7 +617,7 @@ def test_a_session_that_was_ended_is_made_anew(kea: Kea, source: EventsSource) -
     assert len(drained(source, position)[0]) == 1
 
 
-def test_the_read_follows_the_primary_key_though_nobody_analyzed_the_table(
+def test_the_read_uses_the_primary_key_on_a_table_without_statistics(
     kea: Kea, link: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both halves in its order, and no further than to the limit: neither is a backlog sorted for each portion, nor are
@@ -605,8 +626,8 @@ def test_the_read_follows_the_primary_key_though_nobody_analyzed_the_table(
         "INSERT INTO kea_events.lease_event (xid, op, address) SELECT (1000 + n)::text::xid8, 'I', '10.0.0.1'"
         " FROM generate_series(1, 20000) AS n"
     )
-    place = {"xmax": "5000", "xip": "{4980}", "target": "21000:21000:", "xid": "0", "id": 0}
-    values = {**place, "limit": 10, "families": [4]}
+    position = {"xmax": "5000", "xip": "{4980}", "target": "21000:21000:", "xid": "0", "id": 0}
+    values = {**position, "limit": 10, "families": [4]}
     statement = Prepared("explained", leases.events([4]).replace("{schema}", "kea_events"), leases.IN_PORTIONS)
     with link().session() as session:
         assert len(leases.events_of(statement.rows(session, values))[2]) == 10
@@ -621,7 +642,7 @@ def test_the_read_follows_the_primary_key_though_nobody_analyzed_the_table(
     assert plan.count("Sort Key") == 1, plan
 
 
-def test_an_event_of_ipv6_is_left_alone_where_nobody_asked_for_it(kea: Kea, source: EventsSource) -> None:
+def test_an_ipv6_event_is_skipped_if_no_subscription_follows_ipv6(kea: Kea, source: EventsSource) -> None:
     position = source.start(False)
     kea.rows("INSERT INTO kea_events.lease_event (op, address) VALUES ('I', '2001:db8::1')")
     kea.lease("10.0.0.1", "02:00:00:00:00:01")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sink that runs a command: contract, exit codes, deadline, and a pipeline that goes on meanwhile."""
+"""The sink that runs a command: contract, exit codes, deadline, and other work while the command runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kea_lease_monitor.batch import Delivery, Pending, Reason
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import ConfigurationError, TemporaryError
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sinks.command import ExecSink, Options
+from kea_lease_monitor.sinks.command import CommandSink, Options
 from support.wait import until
 
 from runtime.builders import event
@@ -33,8 +33,8 @@ with open(sys.argv[1], "a") as out:
 """
 
 
-def make(script: str, *arguments: str, timeout: int = 30) -> ExecSink:
-    return ExecSink(Options((sys.executable, "-c", script, *arguments), timeout), Clock())
+def make(script: str, *arguments: str, timeout: int = 30) -> CommandSink:
+    return CommandSink(Options((sys.executable, "-c", script, *arguments), timeout), Clock())
 
 
 class TestExec(SinkContract):
@@ -47,10 +47,10 @@ class TestExec(SinkContract):
 
 
 @pytest.fixture
-def run() -> Iterator[Callable[..., ExecSink]]:
-    made: list[ExecSink] = []
+def run() -> Iterator[Callable[..., CommandSink]]:
+    made: list[CommandSink] = []
 
-    def start(*arguments: Any, **more: Any) -> ExecSink:
+    def start(*arguments: Any, **more: Any) -> CommandSink:
         made.append(make(*arguments, **more))
         return made[-1]
 
@@ -59,7 +59,7 @@ def run() -> Iterator[Callable[..., ExecSink]]:
         sink.close()
 
 
-def test_the_document(run: Callable[..., ExecSink], tmp_path: Path) -> None:
+def test_the_document(run: Callable[..., CommandSink], tmp_path: Path) -> None:
     sink = run("import sys; open(sys.argv[1], 'w').write(sys.stdin.read())", str(tmp_path / "out"))
     assert delivered(sink, [event(1)]) == Delivery(executed=1)
     written = json.loads((tmp_path / "out").read_text())
@@ -69,13 +69,13 @@ def test_the_document(run: Callable[..., ExecSink], tmp_path: Path) -> None:
     assert found["lease"]["state"] == 0
 
 
-def test_a_batch_of_any_size_and_any_noise_blocks_nobody(run: Callable[..., ExecSink]) -> None:
-    """Pipes would: neither reads what the other writes before it wrote all of its own."""
+def test_a_large_batch_and_a_large_output_do_not_block(run: Callable[..., CommandSink]) -> None:
+    """With pipes both sides would wait: each writes all of its own before it reads."""
     sink = run("import sys; sys.stderr.write('x' * 10**6); sys.stdout.write('x' * 10**6); sys.stdin.read()")
     assert delivered(sink, [event(1, hostname="h" * 1000)] * 1000).executed == 1000
 
 
-def test_while_the_command_runs_the_sink_only_says_so(run: Callable[..., ExecSink], tmp_path: Path) -> None:
+def test_while_the_command_runs_the_sink_returns_pending(run: Callable[..., CommandSink], tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     sink = run("import sys; open(sys.argv[1]).read()", str(gate))
@@ -88,19 +88,23 @@ def test_while_the_command_runs_the_sink_only_says_so(run: Callable[..., ExecSin
 
 
 @pytest.mark.parametrize("code", [1, 75, 127])
-def test_any_other_code_is_tried_again_and_told_with_its_last_words(run: Callable[..., ExecSink], code: int) -> None:
+def test_any_other_exit_code_is_a_temporary_error_with_the_last_output(
+    run: Callable[..., CommandSink], code: int
+) -> None:
     sink = run(f"import sys; print('first'); print('no route', file=sys.stderr); sys.exit({code})")
     for _time in range(2):
         with pytest.raises(TemporaryError, match=f"ended with code {code}: no route"):
             delivered(sink, [event(1)])
 
 
-def test_a_signal_is_tried_again(run: Callable[..., ExecSink]) -> None:
+def test_a_signal_is_a_temporary_error(run: Callable[..., CommandSink]) -> None:
     with pytest.raises(TemporaryError, match="ended by signal 9"):
         delivered(run("import os; os.kill(os.getpid(), 9)"), [event(1)])
 
 
-def test_code_65_refuses_for_ever_and_costs_the_others_nothing(run: Callable[..., ExecSink], tmp_path: Path) -> None:
+def test_exit_code_65_refuses_single_events_and_delivers_the_others(
+    run: Callable[..., CommandSink], tmp_path: Path
+) -> None:
     script = """
 import json, sys
 found = [event["lease"]["address"] for event in json.load(sys.stdin)["events"]]
@@ -130,7 +134,7 @@ def awaited(condition: Callable[[], bool]) -> None:
     until(condition, "the command's end", pause=lambda: signal.sigtimedwait([], 0.01))
 
 
-def test_a_command_that_hangs_ends_with_all_that_it_started(run: Callable[..., ExecSink], tmp_path: Path) -> None:
+def test_a_hanging_command_is_killed_with_its_children(run: Callable[..., CommandSink], tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     script = """
 import os, signal, sys
@@ -148,7 +152,7 @@ signal.pause()
         awaited(lambda pid=pid: gone(pid))
 
 
-def test_closing_ends_the_command_within_the_time_of_a_clean_stop(run: Callable[..., ExecSink]) -> None:
+def test_close_ends_the_command_within_the_time_of_a_clean_stop(run: Callable[..., CommandSink]) -> None:
     sink = run("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()")
     answer = sink.deliver([event(1)])
     assert isinstance(answer, Pending)
@@ -157,21 +161,23 @@ def test_closing_ends_the_command_within_the_time_of_a_clean_stop(run: Callable[
     assert time.monotonic() - begin < 2
 
 
-def test_it_inherits_no_secret(run: Callable[..., ExecSink], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_command_inherits_no_secret(
+    run: Callable[..., CommandSink], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("PGPASSWORD", "secret")
     sink = run("import os, sys; open(sys.argv[1], 'w').write(' '.join(sorted(os.environ)))", str(tmp_path / "out"))
     delivered(sink, [event(1)])
     assert set((tmp_path / "out").read_text().split()) <= {"LANG", "PATH", "LC_CTYPE"}
 
 
-def test_no_shell_reads_the_arguments(run: Callable[..., ExecSink], tmp_path: Path) -> None:
+def test_no_shell_interprets_the_arguments(run: Callable[..., CommandSink], tmp_path: Path) -> None:
     out = tmp_path / "out"
     delivered(run("import sys; open(sys.argv[1], 'w').write(sys.argv[2])", str(out), "$(id); *"), [event(1)])
     assert out.read_text() == "$(id); *"
 
 
-def test_a_program_that_is_missing_is_said_before_any_lease_is_read() -> None:
-    sink = ExecSink(Options(("/nonexistent/program",), 1), Clock())
+def test_check_reports_a_missing_program() -> None:
+    sink = CommandSink(Options(("/nonexistent/program",), 1), Clock())
     with pytest.raises(TemporaryError, match="no program that this user may run"):
         sink.check()
     with pytest.raises(TemporaryError, match="cannot be run"):
@@ -179,12 +185,12 @@ def test_a_program_that_is_missing_is_said_before_any_lease_is_read() -> None:
 
 
 @pytest.mark.parametrize("command", [[], ["relative"], ["/bin/true", "a\0b"]])
-def test_a_command_that_can_be_none_is_refused(command: list[str]) -> None:
+def test_an_impossible_command_is_refused(command: list[str]) -> None:
     with pytest.raises(ConfigurationError, match=r"sinks\[0\].command"):
         Options.parse(Section({"command": command}, "sinks[0]"))
 
 
-def test_descriptors_are_given_back(run: Callable[..., ExecSink]) -> None:
+def test_descriptors_are_closed(run: Callable[..., CommandSink]) -> None:
     sink = run("pass")
     delivered(sink, [event(1)])
     before = len(os.listdir("/proc/self/fd"))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Leases of DHCPv6 in PostgreSQL, in the schema of Kea 2.2 (an address is a text) and as from 2.4 on (inet)."""
+"""DHCPv6 leases in PostgreSQL, in the schema of Kea 2.2 (an address is a text) and of 2.4 and later (inet)."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ from kea_lease_monitor.sources.polling import PollingSource
 from runtime import test_events
 from runtime.builders import Time, event
 from runtime.contracts import drained
-from runtime.world import EVENTS_SQL, Kea
+from runtime.world import RIGHTS6, Kea, install_events
 
-EVENTS6_SQL = EVENTS_SQL.with_name("events6.sql")
 SIX = frozenset({6})
 BOTH = frozenset({4, 6})
 
@@ -36,7 +35,8 @@ def kea(kea: Kea, request: pytest.FixtureRequest) -> Kea:
         # kea-facts 1.2: what the upgrade to schema 18.0 does.
         for table in ("lease6", "ipv6_reservations"):
             kea.rows(f"ALTER TABLE {table} ALTER COLUMN address TYPE inet USING address::inet")
-    kea.rows(EVENTS6_SQL.read_text().replace("%", "%%"))
+    install_events(kea.cluster.socket, kea.name, lease6=True)
+    kea.rows(RIGHTS6)
     return kea
 
 
@@ -71,7 +71,7 @@ def now() -> Time:
 
 @pytest.fixture(params=[make, poll], ids=["events", "polling"])
 def opened(request: pytest.FixtureRequest, link: Callable[[], Any], now: Time) -> Iterator[Callable[..., Any]]:
-    """Opens a source, as often as one likes."""
+    """Return a function that opens sources."""
     sources: list[Any] = []
 
     def act(families: frozenset[int] = frozenset()) -> Any:
@@ -83,7 +83,7 @@ def opened(request: pytest.FixtureRequest, link: Callable[[], Any], now: Time) -
         source.close()
 
 
-def test_all_present_leases_of_both_families_come_in_one_order(kea: Kea, opened: Callable[..., Any]) -> None:
+def test_current_leases_of_both_families_come_in_one_order(kea: Kea, opened: Callable[..., Any]) -> None:
     for number in (9, 10, 1):
         kea.lease(f"10.0.0.{number}", f"02:00:00:00:00:{number:02x}")
         grant(kea, f"2001:db8::{number:x}", number)
@@ -102,7 +102,7 @@ def test_all_present_leases_of_both_families_come_in_one_order(kea: Kea, opened:
         assert drained(source, position)[0] == []
 
 
-def test_a_lease_says_all_that_kea_stored(kea: Kea, opened: Callable[..., Any]) -> None:
+def test_a_lease_has_all_that_kea_stored(kea: Kea, opened: Callable[..., Any]) -> None:
     source = opened()
     position = drained(source, source.start(True))[1]
     grant(kea, "2001:db8::7", 7, "bmc-7", iaid=-2)
@@ -130,11 +130,13 @@ def test_the_life_of_a_lease(kea: Kea, opened: Callable[..., Any], now: Time) ->
         kea.rows(statement)
         now.now += PollingOptions().full_interval if kind == "deleted" else 0
         events, position = drained(source, position)
-        assert [event.kind.value for event in events] == [kind], statement
+        # The trigger writes no event for a renewal; a comparison of all leases finds it.
+        expected = [] if kind == "renewed" and isinstance(source, EventsSource) else [kind]
+        assert [event.kind.value for event in events] == expected, statement
 
 
 def test_of_several_leases_of_one_association_the_youngest_counts(kea: Kea, link: Callable[[], Any]) -> None:
-    """Of a client that has two, each has its own."""
+    """Two associations of one client each have their own."""
     grant(kea, "2001:db8::1", 1, left=3000)
     grant(kea, "2001:db8::2", 1, left=3600)
     grant(kea, "2001:db8::3", 1, left=10, iaid=2)
@@ -147,7 +149,7 @@ def test_of_several_leases_of_one_association_the_youngest_counts(kea: Kea, link
     source.close()
 
 
-def test_leases_that_nobody_may_read_are_followed_once_they_may_be(kea: Kea, link: Callable[[], Any]) -> None:
+def test_unreadable_leases_are_followed_once_they_are_readable(kea: Kea, link: Callable[[], Any]) -> None:
     kea.rows('REVOKE ALL ON lease6 FROM "kea-lease-monitor"')
     grant(kea, "2001:db8::1", 1)
     now = Time()
@@ -177,15 +179,17 @@ def test_leases_that_become_readable_are_read_by_polling_in_the_next_session(kea
     again.close()
 
 
-def test_who_asks_for_them_by_name_is_told_that_they_may_not_be_read(kea: Kea, opened: Callable[..., Any]) -> None:
+def test_unreadable_leases_that_the_subscription_names_are_an_error(kea: Kea, opened: Callable[..., Any]) -> None:
     kea.rows('REVOKE ALL ON lease6 FROM "kea-lease-monitor"')
     source = opened(BOTH)
     with pytest.raises(TemporaryError, match="permission denied for table lease6"):
         drained(source, source.start(True))
 
 
-def test_without_a_trigger_who_asked_by_name_reads_all_leases_each_minute(kea: Kea, link: Callable[[], Any]) -> None:
-    kea.rows("DROP TRIGGER kea_lease_notify_trigger ON lease6")
+def test_without_triggers_a_subscription_that_names_them_reads_all_leases_each_minute(
+    kea: Kea, link: Callable[[], Any]
+) -> None:
+    kea.rows("DROP TRIGGER kea_lease_notify_trigger ON lease6; DROP TRIGGER kea_lease_notify_trigger_update ON lease6")
     grant(kea, "2001:db8::1", 1)
     for families, expected in ((frozenset(), []), (SIX, ["2001:db8::1"])):
         now = Time()
@@ -201,7 +205,7 @@ def test_without_a_trigger_who_asked_by_name_reads_all_leases_each_minute(kea: K
         source.close()
 
 
-def test_a_trigger_that_was_off_is_noticed_here_too(kea: Kea, link: Callable[[], Any]) -> None:
+def test_a_trigger_that_was_off_is_noticed_on_lease6(kea: Kea, link: Callable[[], Any]) -> None:
     now = Time()
     source = make(link, now.clock())
     _events, position = drained(source, source.start(True))
@@ -214,7 +218,7 @@ def test_a_trigger_that_was_off_is_noticed_here_too(kea: Kea, link: Callable[[],
     source.close()
 
 
-def test_half_a_scan_goes_on_in_the_next_session(kea: Kea, link: Callable[[], Any]) -> None:
+def test_half_a_scan_is_continued_in_the_next_session(kea: Kea, link: Callable[[], Any]) -> None:
     for number in range(1, 6):
         grant(kea, f"2001:db8::{number}", number)
     first = make(link, Clock())
@@ -237,7 +241,7 @@ def six(number: int, client: int = 0, iaid: int = 1, **more: Any) -> LeaseEvent:
 
 
 def reserved(kea: Kea) -> list[tuple[str, str]]:
-    """(DUID, address) in the order of the addresses."""
+    """Return (DUID, address) of each reservation, in the order of the addresses."""
     found = kea.rows(
         "SELECT encode(dhcp_identifier, 'hex'), split_part(address::text, '/', 1) FROM hosts"
         " JOIN ipv6_reservations USING (host_id) WHERE dhcp6_subnet_id = 1 AND dhcp4_subnet_id IS NULL"
@@ -289,7 +293,7 @@ def test_each_association_of_a_client_keeps_its_address(kea: Kea, sink: Reservat
     assert kea.rows("SELECT count(*) FROM hosts") == [(1,)]
 
 
-def test_what_is_no_lasting_address_asks_nothing(kea: Kea, sink: ReservationSink) -> None:
+def test_temporary_addresses_and_prefixes_are_skipped(kea: Kea, sink: ReservationSink) -> None:
     events = [
         six(1, lease_type=2, prefix_len=56), six(2, lease_type=1), six(3, state=LeaseState.REGISTERED),
         six(4, duid=""),
@@ -298,7 +302,7 @@ def test_what_is_no_lasting_address_asks_nothing(kea: Kea, sink: ReservationSink
     assert reserved(kea) == []
 
 
-def test_an_address_of_another_is_a_conflict_until_he_moves_away(
+def test_an_address_of_another_client_is_a_conflict_until_that_one_moves(
     kea: Kea, sink: ReservationSink, said: Callable[[], str]
 ) -> None:
     sink.deliver([six(1, client=1)])
@@ -310,8 +314,8 @@ def test_an_address_of_another_is_a_conflict_until_he_moves_away(
     assert sink.deliver([six(1, client=2, subnet_id=2)]).created == 1, "in another subnet it is another address"
 
 
-def test_two_who_have_each_other_s_address_wait_for_one_to_move_away(kea: Kea, sink: ReservationSink) -> None:
-    """Not exchanged as those of DHCPv4 are; a client may have several addresses."""
+def test_two_clients_with_each_other_s_address_are_not_swapped(kea: Kea, sink: ReservationSink) -> None:
+    """Unlike in DHCPv4, a client may have several addresses."""
     sink.deliver([six(1), six(2)])
     assert len(sink.deliver([six(1, client=2), six(2, client=1)]).rejected) == 2
     assert reserved(kea) == [("00010001", "2001:db8::1"), ("00010002", "2001:db8::2")]
@@ -319,14 +323,14 @@ def test_two_who_have_each_other_s_address_wait_for_one_to_move_away(kea: Kea, s
     assert reserved(kea) == [("00010002", "2001:db8::1"), ("00010001", "2001:db8::9")]
 
 
-def test_what_a_person_reserved_by_the_hardware_address_is_right(kea: Kea, sink: ReservationSink) -> None:
+def test_a_reservation_by_hardware_address_is_left_unchanged(kea: Kea, sink: ReservationSink) -> None:
     by_hand(kea, "020000000001", 0, "2001:db8::1")
     assert sink.deliver([six(1, hwaddr="02:00:00:00:00:01")]).unchanged == 1
     assert len(sink.deliver([six(1, hwaddr="02:00:00:00:00:02")]).rejected) == 1
     assert len(reserved(kea)) == 1
 
 
-def test_what_a_person_reserved_or_changed_is_never_overwritten(kea: Kea, sink: ReservationSink) -> None:
+def test_reservations_that_a_person_wrote_or_edited_are_never_overwritten(kea: Kea, sink: ReservationSink) -> None:
     by_hand(kea, "00010001", 1, "2001:db8::9")
     (rejection,) = sink.deliver([six(1)]).rejected
     assert "a person reserved 2001:db8::9" in rejection.detail
@@ -365,7 +369,7 @@ def test_a_name_follows_the_lease_unless_a_person_changed_it(kea: Kea, sink: Res
 
 
 @pytest.mark.parametrize("number", [1, 5])
-def test_whoever_writes_at_the_same_moment_is_not_overwritten(kea: Kea, sink: ReservationSink, number: int) -> None:
+def test_a_concurrent_writer_is_not_overwritten(kea: Kea, sink: ReservationSink, number: int) -> None:
     delivery = kea.beside(
         lambda other: by_hand(other, "00010001", 1, f"2001:db8::{number}"), lambda: sink.deliver([six(1), six(2)])
     )
@@ -373,7 +377,7 @@ def test_whoever_writes_at_the_same_moment_is_not_overwritten(kea: Kea, sink: Re
     assert [address for _duid, address in reserved(kea)] == sorted({f"2001:db8::{number}", "2001:db8::2"})
 
 
-def test_without_the_right_to_reserve_them_they_are_passed_over_unless_asked_for_by_name(
+def test_without_the_grants_they_are_skipped_unless_the_subscription_names_them(
     kea: Kea, link: Callable[[], Any]
 ) -> None:
     kea.rows('REVOKE INSERT ON ipv6_reservations FROM "kea-lease-monitor"')
@@ -386,7 +390,7 @@ def test_without_the_right_to_reserve_them_they_are_passed_over_unless_asked_for
     named.close()
 
 
-def test_a_schema_upgrade_meanwhile_is_one_more_attempt(kea: Kea, sink: ReservationSink) -> None:
+def test_a_concurrent_schema_upgrade_costs_one_more_attempt(kea: Kea, sink: ReservationSink) -> None:
     sink.deliver([six(1)])
     [(kind, _may)] = kea.rows(hosts6.CAPABLE)
     other = "inet" if kind != "inet" else "varchar(39)"
@@ -399,7 +403,7 @@ def test_a_schema_upgrade_meanwhile_is_one_more_attempt(kea: Kea, sink: Reservat
     assert sink.deliver([six(2), six(1)])[:3] == (1, 0, 1)
 
 
-def test_the_judgement_and_a_scan_use_indexes(kea: Kea) -> None:
+def test_the_statement_and_a_scan_use_indexes(kea: Kea) -> None:
     kea.rows(
         "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_id)"
         " SELECT decode(lpad(to_hex(n), 8, '0'), 'hex'), 1, 1 FROM generate_series(1, 20000) AS n"
@@ -418,4 +422,4 @@ def test_the_judgement_and_a_scan_use_indexes(kea: Kea) -> None:
 
 
 class TestEvents6(test_events.TestEvents):
-    """With DHCPv6 beside it, all is as before."""
+    """All tests of DHCPv4, with DHCPv6 event objects as well."""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tail of a lease file: contract, situations by name, a model, and kea-lfc as the judge."""
+"""The source for lease files: contract, situations by name, a model, and a comparison with kea-lfc."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from kea_lease_monitor import metrics
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea import lease_files
+from kea_lease_monitor.kea.companions import LeaseFiles
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.sources import ledger
-from kea_lease_monitor.sources.memfile import source as memfile
+from kea_lease_monitor.sources.memfile import loader
 from kea_lease_monitor.sources.memfile.source import MemfileSource
 from kea_lease_monitor.sources.memfile.tail import Tail
 
@@ -57,7 +57,7 @@ def test_a_file_that_does_not_exist_yet(files: Files) -> None:
     assert files.addresses() == ["10.0.0.1"]
 
 
-def test_half_a_row_waits_for_its_other_half(files: Files) -> None:
+def test_half_a_row_is_read_once_it_is_whole(files: Files) -> None:
     files.create()
     files.write(row(1) + row(2)[:20])
     assert files.addresses() == ["10.0.0.1"]
@@ -65,14 +65,14 @@ def test_half_a_row_waits_for_its_other_half(files: Files) -> None:
     assert files.addresses() == ["10.0.0.2"]
 
 
-def test_half_a_header_waits_too(files: Files) -> None:
+def test_half_a_header_is_read_once_it_is_whole(files: Files) -> None:
     files.path.write_text(HEADER[:9])
     assert files.addresses() == []
     files.write(HEADER[9:] + row(1))
     assert files.addresses() == ["10.0.0.1"]
 
 
-def test_rotation_and_clean_up_lose_and_repeat_nothing(files: Files) -> None:
+def test_rotation_and_lfc_lose_and_repeat_no_row(files: Files) -> None:
     files.create()
     files.write(row(1))
     files.follow()
@@ -85,7 +85,7 @@ def test_rotation_and_clean_up_lose_and_repeat_nothing(files: Files) -> None:
     assert files.addresses() == ["10.0.0.4"]
 
 
-def test_what_is_written_between_our_read_and_the_rename_is_read_first(
+def test_rows_written_between_a_read_and_the_rename_are_read_first(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files.create()
@@ -104,7 +104,7 @@ def test_what_is_written_between_our_read_and_the_rename_is_read_first(
     assert files.addresses() == ["10.0.0.2", "10.0.0.3"]
 
 
-def test_two_rotations_unseen_read_all_again(files: Files) -> None:
+def test_two_unseen_rotations_cause_a_full_read(files: Files) -> None:
     files.create()
     files.write(row(1))
     files.follow()
@@ -125,7 +125,7 @@ def test_a_file_truncated_and_grown_again_is_read_again(files: Files) -> None:
     assert files.addresses() == ["10.0.0.3", "10.0.0.4", "10.0.0.5"]
 
 
-def test_a_file_put_in_its_place_is_read_again(files: Files) -> None:
+def test_a_replaced_file_is_read_again(files: Files) -> None:
     """lease4-write: the whole dump in a new file, the old one renamed to .bak and a number."""
     files.create()
     files.write(row(1))
@@ -138,24 +138,26 @@ def test_a_file_put_in_its_place_is_read_again(files: Files) -> None:
 
 
 def test_kea_s_load_order_at_the_start(files: Files) -> None:
-    Path(lease_files.previous(str(files.path))).write_text(HEADER + row(1, 1) + row(2, 2))
-    Path(lease_files.rotated(str(files.path))).write_text(HEADER + row(2, 22) + row(3, 3))
+    Path(LeaseFiles(str(files.path)).previous).write_text(HEADER + row(1, 1) + row(2, 2))
+    Path(LeaseFiles(str(files.path)).rotated).write_text(HEADER + row(2, 22) + row(3, 3))
     files.path.write_text(HEADER + row(3, 33) + row(1, valid=0))
     files.follow()
     assert files.view == {"10.0.0.2": "02:00:00:00:00:16", "10.0.0.3": "02:00:00:00:00:21"}
 
 
-def test_of_two_leases_of_a_client_only_the_younger_counts(files: Files) -> None:
-    """As in the database; the other one would take the reservation away for a moment, each time all are read."""
+def test_the_younger_of_two_leases_of_a_client_counts(files: Files) -> None:
+    """As in the database. Otherwise each read of all leases would move the reservation back and forth."""
     files.create()
     files.write(row(1, client=7, cltt=NOW + 9) + row(2, client=7) + row(3, client=8, cltt=NOW + 99, valid=0))
     files.write(row(4, client=8))
     assert files.addresses() == ["10.0.0.1", "10.0.0.4"]
 
 
-def test_many_leases_are_taken_in_bit_by_bit_and_given_whole(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing else has to wait for a million of them, and a batch that failed comes again the same."""
-    monkeypatch.setattr(memfile, "_PORTION", 10)
+def test_many_leases_are_read_in_portions_before_they_are_handed_over(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No other subscription waits for a million leases, and a failed batch is returned again unchanged."""
+    monkeypatch.setattr(loader, "_PORTION", 10)
     files.create()
     files.write("".join(row(number) for number in range(1, 101)))
     looks = 0
@@ -169,30 +171,30 @@ def test_many_leases_are_taken_in_bit_by_bit_and_given_whole(files: Files, monke
     assert len({*files.addresses(), *(event.lease.address for event in batch.events)}) == 100
 
 
-def test_a_full_disk_loses_no_lease_from_the_memory(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_of_the_ledger_loses_no_lease(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     files.create()
     files.write("".join(row(number) for number in range(1, 11)))
     position = files.source.read(files.position, 3).position
     position = files.source.read(position, 3).position
     with monkeypatch.context() as patch:
         patch.setattr(ledger, "_PORTION", "SELECT * FROM no_such_table WHERE ? = ?")
-        with pytest.raises(TemporaryError, match="the memory of the leases"):
+        with pytest.raises(TemporaryError, match="the table of known leases"):
             files.source.read(position, 3)
     files.position = position
-    assert len(files.addresses()) == 10, "all of them once more"
+    assert len(files.addresses()) == 10, "all of them again"
 
 
-def test_completed_stands_for_both(files: Files) -> None:
-    """It is what kea-lfc made of them, and was ended before it removed them."""
-    Path(lease_files.previous(str(files.path))).write_text(HEADER + row(1))
-    Path(lease_files.rotated(str(files.path))).write_text(HEADER + row(3) + row(1, valid=0))
-    Path(lease_files.completed(str(files.path))).write_text(HEADER + row(2) + row(3))
+def test_completed_replaces_the_two_older_files(files: Files) -> None:
+    """kea-lfc wrote it from them, and was killed before it removed them."""
+    Path(LeaseFiles(str(files.path)).previous).write_text(HEADER + row(1))
+    Path(LeaseFiles(str(files.path)).rotated).write_text(HEADER + row(3) + row(1, valid=0))
+    Path(LeaseFiles(str(files.path)).completed).write_text(HEADER + row(2) + row(3))
     files.path.write_text(HEADER + row(4) + row(2, valid=0))
     files.follow()
     assert sorted(files.view) == ["10.0.0.3", "10.0.0.4"]
 
 
-def test_garbage_is_counted_and_passed(files: Files) -> None:
+def test_garbage_is_counted_and_skipped(files: Files) -> None:
     files.create()
     before = rejected()
     files.write("rubbish\n" + row(1) + ",,,,,,,,,,\n\n" + row(2))
@@ -207,14 +209,14 @@ def rejected() -> float:
     return metrics.REGISTRY.get_sample_value("kea_lease_monitor_rejected_rows_total") or 0.0
 
 
-def test_the_files_of_before_and_after_an_upgrade_of_kea(files: Files) -> None:
-    """Kea 3.0 has a column more; its first file has the other header while the older ones still lie beside it."""
+def test_files_of_two_versions_of_kea_are_read_together(files: Files) -> None:
+    """Kea 3.0 has one more column: its first file has another header than the older files next to it."""
     newer = HEADER.replace("user_context", "user_context,pool_id")
-    Path(lease_files.previous(str(files.path))).write_text(HEADER + row(1))
+    Path(LeaseFiles(str(files.path)).previous).write_text(HEADER + row(1))
     files.create()
     files.write(row(2))
     assert files.addresses() == ["10.0.0.1", "10.0.0.2"]
-    files.path.rename(lease_files.rotated(str(files.path)))
+    files.path.rename(LeaseFiles(str(files.path)).rotated)
     files.path.write_text(newer + row(3).rstrip() + ",7\n")
     assert files.addresses() == ["10.0.0.3"]
     again = Files(files.path.parent)
@@ -233,7 +235,7 @@ def test_a_renewal_after_a_restart_is_still_a_renewal(files: Files) -> None:
     again.close()
 
 
-def test_a_restart_amid_a_rotation_goes_on(files: Files) -> None:
+def test_a_restart_during_a_rotation_loses_no_row(files: Files) -> None:
     files.create()
     files.write(row(1))
     files.follow()
@@ -252,7 +254,7 @@ ROWS = st.just("garbage\n") | st.builds(
 
 
 class TailMachine(RuleBasedStateMachine):
-    """Any order of writes, halves, rotations, clean-ups, replacements and restarts; the model is what was written."""
+    """Any order of writes, half rows, rotations, LFC runs, replacements and restarts; the model is what was written."""
 
     @initialize()
     def begin(self) -> None:
@@ -286,7 +288,7 @@ class TailMachine(RuleBasedStateMachine):
 
     @rule()
     def clean_up(self) -> None:
-        """As kea-lfc does, step by step the same renames; the real program would make this test ten times slower."""
+        """Do what kea-lfc does, with the same renames: the real program would make this test ten times slower."""
         rotated = Path(f"{self.files.path}.1")
         if rotated.exists():
             previous = Path(f"{self.files.path}.2")
@@ -325,8 +327,8 @@ TestTailMachine.settings = settings(max_examples=40, stateful_step_count=25, dea
 
 @settings(max_examples=8, deadline=None)
 @given(st.lists(st.lists(ROWS, min_size=1, max_size=60), min_size=1, max_size=4))
-def test_our_view_of_the_files_is_kea_lfc_s(rounds: list[list[str]]) -> None:
-    """The oracle: after any rows and clean-ups, kea-lfc makes of the same files what we read in them."""
+def test_the_files_are_read_as_kea_lfc_reads_them(rounds: list[list[str]]) -> None:
+    """The oracle: after any rows and LFC runs, kea-lfc makes of the same files what the source reads in them."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "kea-leases4.csv"
         path.write_text(HEADER)

@@ -34,7 +34,7 @@ GARBAGE = [
 
 
 class Follower:
-    """The monitor as far as it matters here: it keeps a position and what it was told, and a crash takes it back."""
+    """The monitor, as far as it matters here: it keeps a position and the leases, and a crash sets both back."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -94,7 +94,7 @@ class Oracle(RuleBasedStateMachine):
         state=st.sampled_from([0, 0, 0, 0, 1, 2]),
     )
     def grant(self, number: int, client: int, valid: int, name: str, state: int) -> None:
-        """Also renewed, given to another client, declined, reclaimed."""
+        """Write a row: a new lease, a renewal, another client, declined or reclaimed."""
         self.seconds += 1
         hwaddr = "" if state == 1 else f"02:00:00:00:0{client}:{number:02x}"
         expire = NOW + self.seconds + valid
@@ -133,7 +133,7 @@ class Oracle(RuleBasedStateMachine):
     @precondition(lambda self: self.path.exists())
     @rule()
     def replace(self) -> None:
-        """As lease4-write does; the same leases in another file."""
+        """Do what lease4-write does: the same leases in another file."""
         new = Path(f"{self.path}.tmp")
         shutil.copyfile(self.path, new)
         self.path.rename(f"{self.path}.bak77")
@@ -142,7 +142,7 @@ class Oracle(RuleBasedStateMachine):
     @precondition(lambda self: self.path.exists())
     @rule()
     def truncate(self) -> None:
-        """As copytruncate would: what was in the file is gone for Kea as well."""
+        """Do what copytruncate does: the leases are gone for Kea as well."""
         self.path.write_text(HEADER)
 
     @rule(limit=st.integers(1, 4))
@@ -170,7 +170,7 @@ class Oracle(RuleBasedStateMachine):
 
 
 def judged(path: Path) -> dict[str, Lease]:
-    """What kea-lfc makes of a copy of the files."""
+    """Return what kea-lfc makes of a copy of the files."""
     if not path.exists():
         return {}
     with tempfile.TemporaryDirectory() as directory:
@@ -192,8 +192,8 @@ TestOracle.settings = settings(
 )
 
 
-def test_the_oracle_sees_a_row_that_we_do_not(tmp_path: Path) -> None:
-    """Else it would prove nothing."""
+def test_the_oracle_finds_a_missing_row(tmp_path: Path) -> None:
+    """Otherwise the oracle would prove nothing."""
     path = tmp_path / "kea-leases4.csv"
     path.write_text(f"{HEADER}10.0.0.1,02:00:00:00:00:01,,60,{NOW + 60},1,0,0,,0,\n")
     follower = Follower(path)

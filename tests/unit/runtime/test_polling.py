@@ -1,4 +1,4 @@
-"""Leases from PostgreSQL without a trigger: contract, and what times would have missed."""
+"""Leases from PostgreSQL without a trigger: contract, and changes that times do not show."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def told(source: PollingSource, position: Any) -> tuple[list[tuple[str, str]], A
     return [(event.kind.value, event.lease.address) for event in events], position
 
 
-def test_the_life_of_a_lease_as_far_as_it_can_be_seen(kea: Kea, source: PollingSource, now: Time) -> None:
+def test_the_life_of_a_lease(kea: Kea, source: PollingSource, now: Time) -> None:
     position: Any = source.start(True)
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
     for statement, kind in (
@@ -68,7 +68,7 @@ def test_the_life_of_a_lease_as_far_as_it_can_be_seen(kea: Kea, source: PollingS
     assert told(source, position)[0] == [("deleted", "10.0.0.1")]
 
 
-def test_what_is_gone_is_told_in_portions_too(kea: Kea, source: PollingSource, now: Time) -> None:
+def test_deleted_leases_are_reported_in_portions(kea: Kea, source: PollingSource, now: Time) -> None:
     for number in range(1, 10):
         kea.lease(f"10.0.0.{number}", f"02:00:00:00:00:{number:02x}")
     _events, position = told(source, source.start(True))
@@ -82,8 +82,8 @@ def test_what_is_gone_is_told_in_portions_too(kea: Kea, source: PollingSource, n
     assert told(source, position)[0] == [], "a look at all of what is known is silent"
 
 
-def test_leases_of_one_second_and_of_a_wrong_clock_and_without_end(kea: Kea, source: PollingSource) -> None:
-    """By its time none of these could be told from one that was seen before."""
+def test_short_and_infinite_leases_and_those_of_a_wrong_clock_are_seen(kea: Kea, source: PollingSource) -> None:
+    """Their times do not distinguish these from leases that were read before."""
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
     _events, position = told(source, source.start(True))
     kea.rows("UPDATE lease4 SET hostname = 'same second'")
@@ -105,8 +105,8 @@ def test_a_transaction_that_commits_late_is_read_late(kea: Kea, source: PollingS
     assert told(source, position)[0] == [("assigned", "10.0.0.1")]
 
 
-def test_the_number_of_a_transaction_is_made_whole_from_its_32_bits(kea: Kea) -> None:
-    """As PostgreSQL counts, in rounds of 2**32; here one round later than the row says."""
+def test_the_32_bits_of_a_transaction_number_are_extended(kea: Kea) -> None:
+    """PostgreSQL counts in rounds of 2**32; here the server is one round later than the row."""
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
     [(xmin,)] = kea.rows("SELECT xmin::text::bigint FROM lease4")
     later = f"(2^32)::bigint + {xmin + 2000}"
@@ -118,9 +118,7 @@ def test_the_number_of_a_transaction_is_made_whole_from_its_32_bits(kea: Kea) ->
             assert len(cursor.fetchall()) == count
 
 
-def test_after_a_restart_of_the_server_all_leases_are_looked_through(
-    kea: Kea, link: Callable[[], Any], now: Time
-) -> None:
+def test_after_a_restart_of_the_server_all_leases_are_read(kea: Kea, link: Callable[[], Any], now: Time) -> None:
     first = PollingSource(link(), Options(), now.clock())
     position = first.start(False)
     first.close()
@@ -137,7 +135,7 @@ def test_after_a_restart_of_the_server_all_leases_are_looked_through(
         again.close()
 
 
-def test_a_session_that_was_ended_is_made_anew_and_told_nothing_twice(kea: Kea, source: PollingSource) -> None:
+def test_a_terminated_session_is_replaced_and_no_event_repeated(kea: Kea, source: PollingSource) -> None:
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
     _events, position = told(source, source.start(True))
     kea.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kea-lease-monitor'")
@@ -147,12 +145,12 @@ def test_a_session_that_was_ended_is_made_anew_and_told_nothing_twice(kea: Kea, 
     assert told(source, position)[0] == [("assigned", "10.0.0.2")]
 
 
-def test_it_looks_in_its_interval(source: PollingSource, now: Time) -> None:
+def test_it_reads_once_each_interval(source: PollingSource, now: Time) -> None:
     _events, _position = told(source, source.start(False))
     assert (source.fileno(), source.due()) == (None, now.now + Options().interval)
 
 
-def test_half_a_pass_is_stored_and_goes_on(kea: Kea, link: Callable[[], Any], now: Time) -> None:
+def test_half_a_pass_is_stored_and_continued(kea: Kea, link: Callable[[], Any], now: Time) -> None:
     for number in range(1, 6):
         kea.lease(f"10.0.0.{number}", f"02:00:00:00:00:{number:02x}")
     first = PollingSource(link(), Options(), now.clock())

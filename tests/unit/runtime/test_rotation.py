@@ -1,10 +1,11 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The situations of the tail tests of fluent-bit and Vector, by their names there, where test_memfile has them not."""
+"""The situations of the tail tests of fluent-bit and Vector, by their names there, unless test_memfile has them."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Iterator
 
@@ -38,8 +39,8 @@ def test_rename_rotation_with_backlog(files: Files) -> None:
     assert files.addresses() == [f"10.0.0.{number}" for number in range(2, 10)]
 
 
-def test_a_backlog_behind_the_header_of_the_successor(files: Files) -> None:
-    """A batch of it is not all of it, however many rows are read at once."""
+def test_a_backlog_after_the_header_of_the_next_file(files: Files) -> None:
+    """One batch is not the whole backlog, however many rows are read at once."""
     files.rotate()
     files.write("".join(row(number) for number in range(2, 9)))
     assert files.addresses() == [f"10.0.0.{number}" for number in range(2, 9)]
@@ -66,7 +67,7 @@ def test_multiple_rotations(files: Files) -> None:
 
 
 def test_rapid_rotation(files: Files) -> None:
-    """Faster than anybody reads."""
+    """Faster than the monitor reads."""
     for number in range(2, 6):
         files.write(row(number))
         files.rotate()
@@ -87,7 +88,7 @@ def test_rotation_while_stopped(files: Files) -> None:
 
 
 def test_rotation_leaves_a_writer_on_the_old_file(files: Files) -> None:
-    """Kea between the rename and the reload: what goes to .1 still is a lease."""
+    """Kea between the rename and the reload: its rows in .1 are leases, too."""
     with files.path.open("a") as writer:
         files.path.rename(f"{files.path}.1")
         assert files.addresses() == []
@@ -111,7 +112,7 @@ def test_copytruncate_to_the_same_length(files: Files) -> None:
 
 
 def test_copytruncate_with_a_stale_writer(files: Files) -> None:
-    """Who does not append goes on where he was, and leaves a hole of zeros before it."""
+    """A writer that does not append goes on at its old offset, and leaves a hole of zeros before that."""
     with files.path.open("r+") as writer:
         writer.seek(0, 2)
         files.path.write_text("")
@@ -129,24 +130,41 @@ def test_copytruncate_across_a_restart(files: Files) -> None:
     assert files.addresses() == ["10.0.0.2", "10.0.0.3", "10.0.0.4"]
 
 
-def test_delete_and_recreate(files: Files) -> None:
-    """With luck in the same inode, which only the checksum tells apart."""
+@pytest.mark.parametrize("same_inode", [False, True])
+def test_delete_and_recreate(files: Files, same_inode: bool) -> None:
+    """In the same inode only the checksum tells the new file from the old one."""
     for number in range(2, 12):
-        files.path.unlink()
-        files.create()
+        inode = files.path.stat().st_ino
+        if same_inode:
+            recreate_in_same_inode(files, HEADER)
+        else:
+            another = files.path.with_name("another")
+            another.write_text(HEADER)
+            another.replace(files.path)
+        assert (files.path.stat().st_ino == inode) is same_inode
         files.write(row(number))
         assert files.addresses() == [f"10.0.0.{number}"]
 
 
-def test_an_inode_that_was_removed_and_came_again_while_stopped(tmp_path: Path) -> None:
-    """Both files have their first line only, so that nothing in them tells one from the other."""
+def recreate_in_same_inode(files: Files, text: str) -> None:
+    """Delete the lease file and create it again. A second link keeps the inode, whatever the file system does."""
+    kept = files.path.with_name("kept")
+    os.link(files.path, kept)
+    files.path.unlink()
+    kept.write_text(text)
+    kept.rename(files.path)
+
+
+def test_an_inode_that_is_used_again_while_the_monitor_is_stopped(tmp_path: Path) -> None:
+    """Both files have only their first line, so their content does not tell them apart."""
     files = Files(tmp_path)
     files.create()
     files.follow()
     files.source.close()
-    # A file system need not give the number out again: a second name keeps it until the new file takes it.
+    inode = files.path.stat().st_ino
+    # This link keeps the inode, so that it can be used again on every file system.
     kept = tmp_path / "kept"
-    kept.hardlink_to(files.path)
+    os.link(files.path, kept)
     files.write(row(1))
     files.rotate()
     files.clean_up()
@@ -154,8 +172,9 @@ def test_an_inode_that_was_removed_and_came_again_while_stopped(tmp_path: Path) 
     files.path.rename(f"{files.path}.1")
     kept.write_text(HEADER)
     kept.rename(files.path)
+    assert files.path.stat().st_ino == inode
     restart(files)
-    assert "10.0.0.1" in files.addresses()
+    assert sorted(files.addresses()) == ["10.0.0.1", "10.0.0.2"]
     files.source.close()
 
 
@@ -178,14 +197,14 @@ def test_a_partial_line_across_a_restart_is_completed_once(files: Files) -> None
 
 
 def test_a_partial_line_before_a_rotation(files: Files) -> None:
-    """A crash of the writer: half a row is none, and what follows is read."""
+    """The writer crashed: half a row is no row, and the next file is read."""
     files.write(row(2)[:25])
     files.rotate()
     files.write(row(3))
     assert files.addresses() == ["10.0.0.3"]
 
 
-def test_what_could_not_be_read_for_a_while(files: Files) -> None:
+def test_a_file_that_is_unreadable_for_a_while(files: Files) -> None:
     files.path.rename(f"{files.path}.away")
     files.path.mkdir()
     with pytest.raises(TemporaryError):

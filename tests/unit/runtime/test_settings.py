@@ -16,10 +16,11 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from kea_lease_monitor import document, settings
+from kea_lease_monitor import document
 from kea_lease_monitor.errors import ConfigurationError
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.section import Section
+from kea_lease_monitor.settings import MonitorSettings
 from kea_lease_monitor.sources.registry import SOURCES
 from kea_lease_monitor.state.location import DEFAULT_PATH
 from kea_lease_monitor.subscriptions import Match
@@ -40,13 +41,13 @@ def test_the_documented_examples_are_valid() -> None:
     examples = re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     assert examples
     for example in examples:
-        settings.parse(yaml.safe_load(example))
+        MonitorSettings.parse(yaml.safe_load(example))
 
 
-def test_what_is_not_said_has_a_default() -> None:
-    found = settings.parse(GOOD)
+def test_missing_settings_have_defaults() -> None:
+    found = MonitorSettings.parse(GOOD)
     assert (found.database.host, found.database.user) == ("/var/run/postgresql", "kea-lease-monitor")
-    assert (found.source.options, found.state.path) == ("/var/lib/kea/kea-leases4.csv", DEFAULT_PATH)
+    assert (found.source.options.path, found.state.path) == ("/var/lib/kea/kea-leases4.csv", DEFAULT_PATH)
     assert (found.log_level, found.metrics) == ("INFO", None)
     assert found.flows[0].subscription.everything
 
@@ -83,7 +84,7 @@ def test_what_is_not_said_has_a_default() -> None:
         ),
     ],
 )
-def test_a_mistake_is_named_with_its_path_and_what_is_allowed(path: str, value: Any, problem: str) -> None:
+def test_an_error_names_the_path_and_the_allowed_values(path: str, value: Any, problem: str) -> None:
     written = copy.deepcopy(GOOD)
     *parents, last = path.split(".")
     place: Any = written
@@ -91,12 +92,12 @@ def test_a_mistake_is_named_with_its_path_and_what_is_allowed(path: str, value: 
         place = place[int(key)] if key.isdigit() else place.setdefault(key, {})
     place[int(last) if last.isdigit() else last] = value
     with pytest.raises(ConfigurationError, match=problem):
-        settings.parse(written)
+        MonitorSettings.parse(written)
 
 
 def test_two_subscriptions_may_not_share_a_name() -> None:
     with pytest.raises(ConfigurationError, match="names must differ"):
-        settings.parse({**GOOD, "subscriptions": GOOD["subscriptions"] * 2})
+        MonitorSettings.parse({**GOOD, "subscriptions": GOOD["subscriptions"] * 2})
 
 
 OTHERS = st.text(max_size=5).filter(lambda text: text not in SOURCES)
@@ -108,15 +109,15 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_whatever_is_written_it_is_refused_with_one_sentence(value: Any) -> None:
+def test_any_document_is_refused_with_one_sentence(value: Any) -> None:
     for whole in (value, {**GOOD, "subscriptions": value}, {**GOOD, "source": {"type": value}}):
         with pytest.raises(ConfigurationError) as refused:
-            settings.parse(whole)
+            MonitorSettings.parse(whole)
         assert "\n" not in str(refused.value)
 
 
 def test_a_password_is_in_no_representation() -> None:
-    found = settings.parse({**GOOD, "database": {"password": "s3cret"}})
+    found = MonitorSettings.parse({**GOOD, "database": {"password": "s3cret"}})
     assert "s3cret" not in repr(found)
     assert found.database.secret() == "s3cret"
 
@@ -124,14 +125,14 @@ def test_a_password_is_in_no_representation() -> None:
 @pytest.mark.parametrize("password", [12345678, "", 1.5, ["s3cret"]])
 def test_a_password_that_is_no_text_is_not_shown(password: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"^database.password: a text is needed, in quotes") as refused:
-        settings.parse({**GOOD, "database": {"password": password}})
+        MonitorSettings.parse({**GOOD, "database": {"password": password}})
     assert not password or str(password) not in str(refused.value)
 
 
 def test_a_credential_of_systemd_is_the_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "db-password").write_text("from systemd\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert settings.parse(GOOD).database.secret() == "from systemd"
+    assert MonitorSettings.parse(GOOD).database.secret() == "from systemd"
 
 
 @pytest.mark.parametrize(
@@ -188,32 +189,35 @@ subscriptions:
         ),
     ],
 )
-def test_a_mistake_in_a_file_is_named_with_its_line(tmp_path: Path, old: str, new: str, problem: str) -> None:
+def test_an_error_in_a_file_names_its_line(tmp_path: Path, old: str, new: str, problem: str) -> None:
     path = tmp_path / "config.yml"
     text = WRITTEN.replace(old, new, 1)
     path.write_text(
         text if old in ("", "        - 7\n", "- 7") else text.replace("        - 7\n", "").replace(", mode: 7", "")
     )
     with pytest.raises(ConfigurationError, match=problem):
-        settings.parse(document.read(str(path)))
+        MonitorSettings.parse(document.read(str(path)))
 
 
-def test_a_state_in_postgresql_is_where_the_leases_are_unless_it_says_otherwise() -> None:
+def test_a_state_in_postgresql_defaults_to_the_database_of_the_leases() -> None:
     events = {**GOOD, "source": {"type": "events"}, "database": {"host": "a", "ca_file": "/ca"}}
-    found = settings.parse({**events, "state": {"type": "postgresql"}}).state
-    assert found.database == settings.parse(events).database
+    found = MonitorSettings.parse({**events, "state": {"type": "postgresql"}}).state
+    assert found.database == MonitorSettings.parse(events).database
     assert (found.schema, found.max_chunk_size) == ("kea_lease_monitor", 500)
     elsewhere = {"type": "postgresql", "database": {"host": "b", "ssl_mode": "verify-full", "ca_file": "/x"}}
-    found = settings.parse({**events, "state": {**elsewhere, "max_chunk_size": 7}}).state
+    found = MonitorSettings.parse({**events, "state": {**elsewhere, "max_chunk_size": 7}}).state
     assert found.database is not None
     assert (found.database.host, found.database.ssl_mode, found.database.ca_file) == ("b", "verify-full", "/x")
     assert found.max_chunk_size == 7
 
 
 def test_the_same_configuration_always_has_the_same_effects() -> None:
-    """Sets of words have another order in each process; a change would read all leases anew at each restart."""
+    """Sets of words have another order in each process; a change would read all leases at each restart."""
     given = {**GOOD, "subscriptions": [{**GOOD["subscriptions"][0], "match": {"kinds": list(KINDS)}}]}
-    code = f"from kea_lease_monitor import settings; print(settings.parse({given!r}).flows[0].subscription.effects)"
+    code = (
+        "from kea_lease_monitor.settings import MonitorSettings;"
+        f"print(MonitorSettings.parse({given!r}).flows[0].subscription.effects)"
+    )
     told = {
         subprocess.run(
             [sys.executable, "-c", code],

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every sink: the contract, and what is its own."""
+"""Every sink: the contract, and what is special to it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class TestReservation(ReservationContract):
     def hostname_of(self, kea: Kea) -> Callable[[str], str]:
         return lambda address: {row[1]: row[2] for row in kea.reservations()}[address]
 
-    def test_what_is_right_costs_no_write_and_no_sequence_value(self, kea: Kea, sink: Any) -> None:
+    def test_an_unchanged_reservation_costs_no_write_and_no_sequence_value(self, kea: Kea, sink: Any) -> None:
         sink[0].deliver([event(1), event(2)])
         before = kea.rows("SELECT last_value, (SELECT sum(xmin::text::bigint) FROM hosts) FROM hosts_host_id_seq")
         sink[0].deliver([event(1), event(2)])
@@ -91,7 +91,7 @@ class TestReservation(ReservationContract):
         assert sink[0].deliver([event(2, client=1)]).updated == 1
 
     @pytest.mark.parametrize("address", ["10.0.0.1", "10.0.0.5"])
-    def test_whoever_writes_at_the_same_moment_is_not_overwritten(self, kea: Kea, sink: Any, address: str) -> None:
+    def test_a_concurrent_writer_is_not_overwritten(self, kea: Kea, sink: Any, address: str) -> None:
         writer, addresses, *_more = sink
         statement = (
             "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address)"
@@ -104,7 +104,7 @@ class TestReservation(ReservationContract):
         assert addresses() == sorted([address, "10.0.0.2"])
         assert delivery.unchanged + len(delivery.rejected) == 1
 
-    def test_who_edits_amid_an_exchange_keeps_what_he_wrote(self, kea: Kea, sink: Any) -> None:
+    def test_an_edit_during_a_swap_is_kept(self, kea: Kea, sink: Any) -> None:
         writer, addresses, *_more = sink
         writer.deliver([event(1), event(2)])
         statement = "UPDATE hosts SET ipv4_address = ipv4_address + 8 WHERE dhcp_identifier = '\\x020000000001'"
@@ -113,8 +113,8 @@ class TestReservation(ReservationContract):
         assert len(delivery.rejected) == 2
         assert addresses() == ["10.0.0.2", "10.0.0.9"]
 
-    def test_an_address_that_a_third_one_has_too_is_not_exchanged(self, kea: Kea, sink: Any) -> None:
-        """The database does not stop anybody from reserving an address twice."""
+    def test_an_address_that_a_third_client_holds_is_not_swapped(self, kea: Kea, sink: Any) -> None:
+        """Kea's schema allows two reservations of one address."""
         writer, _addresses, by_hand, _edit = sink
         writer.deliver([event(1), event(2)])
         by_hand("02:ff:ff:ff:ff:ff", "10.0.0.2")
@@ -125,7 +125,7 @@ class TestReservation(ReservationContract):
         "detail",
         ["user_context = '{}'", "hostname = 'x'", "dhcp4_next_server = 1", "auth_key = 'k'", "dhcp6_subnet_id = 1"],
     )
-    def test_what_a_person_put_into_a_reservation_keeps_it_from_being_taken_over(
+    def test_a_reservation_with_more_than_release_1_0_0_wrote_is_not_adopted(
         self, kea: Kea, sink: Any, detail: str
     ) -> None:
         sink[2]("02:00:00:00:00:01", "10.0.0.1")
@@ -146,7 +146,7 @@ class TestReservation(ReservationContract):
         (rejection,) = sink[0].deliver([event(2, client=1)]).rejected
         assert "a person reserved no address" in rejection.detail
 
-    def test_how_much_of_the_sequence_is_used_is_a_metric(self, kea: Kea, sink: Any) -> None:
+    def test_the_used_share_of_the_sequence_is_a_metric(self, kea: Kea, sink: Any) -> None:
         kea.rows("SELECT setval('hosts_host_id_seq', 2147483647 / 2)")
         sink[0].check()
         assert used() == pytest.approx(0.5)
@@ -157,16 +157,16 @@ class TestReservation(ReservationContract):
     def test_one_client_may_have_a_reservation_in_each_subnet(self, kea: Kea, sink: Any) -> None:
         assert sink[0].deliver([event(1, subnet_id=1), event(1, subnet_id=2)]).created == 2
 
-    def test_data_that_the_database_refuses_is_no_reason_to_try_again(self, sink: Any) -> None:
+    def test_data_that_the_database_refuses_is_refused_for_ever(self, sink: Any) -> None:
         with pytest.raises(RefusedError):
             sink[0].deliver([event(1, hostname="a\x00b")])
 
-    def test_a_missing_grant_is_said_before_any_lease_is_read(self, kea: Kea, sink: Any) -> None:
+    def test_check_reports_a_missing_grant(self, kea: Kea, sink: Any) -> None:
         kea.rows('REVOKE INSERT ON hosts FROM "kea-lease-monitor"')
         with pytest.raises(TemporaryError, match="permission denied for table hosts"):
             sink[0].check()
 
-    def test_the_judgement_of_a_batch_uses_indexes(self, kea: Kea) -> None:
+    def test_the_statement_for_a_batch_uses_indexes(self, kea: Kea) -> None:
         kea.rows(
             "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address)"
             " SELECT decode(lpad(to_hex(n), 12, '0'), 'hex'), 0, 1, n FROM generate_series(1, 20000) AS n"
@@ -177,7 +177,7 @@ class TestReservation(ReservationContract):
             plan = "\n".join(line for (line,) in cursor.fetchall())
         assert "Seq Scan on hosts" not in plan, plan
 
-    def test_an_unreachable_server_and_a_wrong_password_file_are_temporary(self, kea: Kea, tmp_path: Path) -> None:
+    def test_an_unreachable_server_and_a_bad_password_file_are_temporary_errors(self, kea: Kea, tmp_path: Path) -> None:
         for broken in ({"host": "/nowhere"}, {"password_file": str(tmp_path / "none")}):
             document = {"host": kea.cluster.socket, "name": kea.name, **broken}
             with pytest.raises(TemporaryError):
@@ -215,18 +215,18 @@ class TestReservationFile(ReservationContract):
     def hosts(self) -> list[dict[str, str]]:
         return json.loads("[" + self.path.read_text().rstrip().rstrip(",") + "]") if self.path.exists() else []
 
-    def test_one_line_each_and_no_comma_behind_the_last(self, sink: Any) -> None:
+    def test_a_line_for_each_reservation_and_no_comma_after_the_last(self, sink: Any) -> None:
         sink[0].deliver([event(1), event(2)])
         lines = self.path.read_text().splitlines()
         assert [line[-1] for line in lines] == [",", "}"]
 
-    def test_a_reload_is_asked_for_only_when_something_changed(self, sink: Any, tmp_path: Path) -> None:
+    def test_a_reload_is_requested_only_after_a_change(self, sink: Any, tmp_path: Path) -> None:
         sink[0].deliver([event(1)])
         (tmp_path / ".apply-requested").unlink()
         sink[0].deliver([event(1)])
         assert not (tmp_path / ".apply-requested").exists()
 
-    def test_a_reload_that_could_not_be_asked_for_is_owed(self, sink: Any, tmp_path: Path) -> None:
+    def test_a_reload_that_could_not_be_requested_is_requested_later(self, sink: Any, tmp_path: Path) -> None:
         request = tmp_path / ".apply-requested"
         request.symlink_to(tmp_path / "none" / "none")
         with pytest.raises(TemporaryError):
@@ -235,13 +235,13 @@ class TestReservationFile(ReservationContract):
         assert sink[0].deliver([event(1)]).unchanged == 1
         assert request.exists()
 
-    def test_a_reload_is_asked_for_though_a_later_subnet_fails(self, sink: Any, tmp_path: Path) -> None:
+    def test_a_reload_is_requested_even_if_a_later_subnet_fails(self, sink: Any, tmp_path: Path) -> None:
         (tmp_path / "subnet-2.json").write_text("{ oops\n")
         with pytest.raises(TemporaryError):
             sink[0].deliver([event(1), event(2, subnet_id=2)])
         assert (tmp_path / ".apply-requested").exists()
 
-    def test_a_start_asks_for_what_kea_does_not_include_yet(self, sink: Any, tmp_path: Path) -> None:
+    def test_check_requests_a_reload_for_files_that_kea_does_not_include_yet(self, sink: Any, tmp_path: Path) -> None:
         request, applied = tmp_path / ".apply-requested", tmp_path / "applied"
         applied.mkdir()
         self.path.write_text("")
@@ -256,19 +256,19 @@ class TestReservationFile(ReservationContract):
         sink[0].check()
         assert not request.exists()
 
-    def test_what_a_person_changes_meanwhile_is_seen(self, sink: Any) -> None:
+    def test_a_file_that_a_person_changed_is_read_again(self, sink: Any) -> None:
         sink[0].deliver([event(1)])
         self.path.write_text(self.path.read_text().replace("{", '{"next-server": "10.0.0.9", ', 1))
         sink[0].deliver([event(2, client=1)])
         assert [(host["ip-address"], host["next-server"]) for host in self.hosts()] == [("10.0.0.2", "10.0.0.9")]
 
-    def test_a_file_that_is_broken_is_left_alone_and_named(self, sink: Any) -> None:
+    def test_a_broken_file_is_named_and_left_unchanged(self, sink: Any) -> None:
         self.path.write_text("{ oops\n")
         with pytest.raises(TemporaryError, match=r"subnet-1.json: the reservation that begins in line 1"):
             sink[0].deliver([event(1)])
         assert self.path.read_text() == "{ oops\n"
 
-    def test_what_the_site_reserved_itself_is_left_to_it(self, tmp_path: Path) -> None:
+    def test_clients_and_addresses_in_kea_s_own_configuration_are_left_out(self, tmp_path: Path) -> None:
         site = (Site(1, "02:00:00:00:00:01", "10.0.0.9"), Site(1, "", "10.0.0.2"), Site(2, "", "10.0.0.3"))
         sink = ReservationFileSink(FileOptions(str(tmp_path), site))
         assert sink.deliver([event(1)]).unchanged == 1
@@ -277,7 +277,7 @@ class TestReservationFile(ReservationContract):
         assert sink.deliver([event(3)]).created == 1, "another subnet's reservations do not count"
         assert "02:00:00:00:00:01" not in (tmp_path / "subnet-1.json").read_text()
 
-    def test_after_a_failed_write_the_next_one_begins_with_what_is_on_the_disk(self, sink: Any, tmp_path: Path) -> None:
+    def test_after_a_failed_write_the_file_is_read_again(self, sink: Any, tmp_path: Path) -> None:
         (tmp_path / ".subnet-1.json.tmp").mkdir()
         with pytest.raises(TemporaryError):
             sink[0].deliver([event(1)])
@@ -323,7 +323,7 @@ class TestDiscovery(KeepingContract):
         sink[0].deliver([event(1, hwaddr="", client_id="01:02:03")])
         assert list(self.inventory()) == ["bmc-010203"]
 
-    def test_a_host_of_both_families_has_a_file_for_each(self, sink: Any) -> None:
+    def test_a_client_of_both_families_has_a_file_for_each(self, sink: Any) -> None:
         more = {"family": 6, "duid": "00:01:02", "iaid": 1, "prefix_len": 128}
         six = event(1, address="2001:db8::1", **more)
         prefix = event(2, address="2001:db8:1::", **{**more, "lease_type": 2, "prefix_len": 56})
@@ -338,7 +338,7 @@ class TestDiscovery(KeepingContract):
         assert sink[0].deliver([event(1, hwaddr="", client_id=each) for each in ids]).created == 2
         assert sorted(host["bmc_client_id"] for host in self.inventory().values()) == ids
 
-    def test_ansible_reads_it_and_evaluates_nothing(self, sink: Any) -> None:
+    def test_ansible_reads_the_file_and_evaluates_nothing(self, sink: Any) -> None:
         sink[0].deliver([event(number, hostname=name) for number, name in enumerate(HOSTILE, 1)])
         (self.directory / ".half.yml.tmp").write_text("{ half a fi")
         done = subprocess.run(
@@ -356,31 +356,31 @@ class TestDiscovery(KeepingContract):
             assert variables["bmc_hostname"] == ({"__ansible_unsafe": name} if "{" in name else name)
             assert variables["kea_subnet_id"] == 1
 
-    def test_a_template_of_one_s_own(self, tmp_path: Path) -> None:
+    def test_the_site_s_template_is_used(self, tmp_path: Path) -> None:
         template = tmp_path / "template"
         template.write_text("{{ lease.address }} {{ group }}\n")
         sink = DiscoverySink(Options(str(tmp_path), "g", str(template)))
         sink.deliver([event(1)])
         assert (tmp_path / "02-00-00-00-00-01.yml").read_text() == "10.0.0.1 g\n"
 
-    def test_a_template_reaches_nothing_but_the_lease(self, tmp_path: Path) -> None:
+    def test_a_template_can_read_only_the_lease(self, tmp_path: Path) -> None:
         template = tmp_path / "template"
         template.write_text("{{ lease.__class__.__mro__ }}")
         with pytest.raises(RefusedError, match="template"):
             DiscoverySink(Options(str(tmp_path), "g", str(template))).deliver([event(1)])
 
-    def test_a_template_that_fails_in_its_own_way_is_refused_too(self, tmp_path: Path) -> None:
+    def test_any_exception_of_a_template_refuses_the_event(self, tmp_path: Path) -> None:
         template = tmp_path / "template"
         template.write_text("{{ 1 / (lease.subnet_id - 1) }}")
         with pytest.raises(RefusedError, match="ZeroDivisionError"):
             DiscoverySink(Options(str(tmp_path), "g", str(template))).deliver([event(1)])
 
-    def test_a_template_that_is_none_is_said_at_the_start(self, tmp_path: Path) -> None:
+    def test_an_invalid_template_is_a_configuration_error(self, tmp_path: Path) -> None:
         (tmp_path / "template").write_text("{% if %}")
         with pytest.raises(ConfigurationError):
             DiscoverySink(Options(str(tmp_path), "g", str(tmp_path / "template")))
 
-    def test_a_full_disk_leaves_no_half_and_no_temporary_file(self, tmp_path: Path) -> None:
+    def test_a_full_disk_leaves_no_partial_and_no_temporary_file(self, tmp_path: Path) -> None:
         full = tmp_path / "full"
         full.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(full)], check=True)
@@ -394,7 +394,7 @@ class TestDiscovery(KeepingContract):
         finally:
             subprocess.run(["umount", str(full)], check=True)
 
-    def test_a_directory_that_is_not_there_is_temporary(self, tmp_path: Path) -> None:
+    def test_a_missing_directory_is_a_temporary_error(self, tmp_path: Path) -> None:
         sink = DiscoverySink(Options(str(tmp_path / "none"), "g", None))
         with pytest.raises(TemporaryError, match="is not a directory"):
             sink.check()
@@ -418,12 +418,12 @@ def test_any_text_stays_one_string(sent: str) -> None:
     assert literally(f"key: {text(sent)}\nafter: 1\n") == {"key": sent, "after": 1}
 
 
-def test_only_what_could_be_a_template_is_marked() -> None:
+def test_only_texts_that_could_be_templates_are_unsafe() -> None:
     assert text("bmc-7.example.org") == '"bmc-7.example.org"'
     assert text("{{ 1 }}") == '!unsafe "{{ 1 }}"'
 
 
-def test_a_name_that_no_file_system_takes_is_refused(tmp_path: Path) -> None:
+def test_a_name_that_is_too_long_for_the_file_system_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="too long"):
         files.replace(str(tmp_path / ("x" * 300)), b"", 0o644)
     with pytest.raises(RefusedError, match="too long"):

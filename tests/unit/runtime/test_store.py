@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The state on both databases: contract, versions there and back with data in place, refusals."""
+"""The state on both databases: contract, versions there and back with data in location, refusals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kea_lease_monitor.app import create_state, open_state
 from kea_lease_monitor.errors import SchemaError, TemporaryError
 from kea_lease_monitor.state import migrate, schema
 from kea_lease_monitor.state.engine import open_engine
-from kea_lease_monitor.state.location import Place
+from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.state.records import Bookmark, Heartbeat, Settlement
 from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.state.tables import METADATA
@@ -42,51 +42,51 @@ BEAT = Heartbeat("host", "one", "1.1.0", 42, 1700000000.5, 1700000001.5, "runnin
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Place:
-    return Place(str(tmp_path / "state.sqlite"))
+def file(tmp_path: Path) -> StateLocation:
+    return StateLocation(str(tmp_path / "state.sqlite"))
 
 
 @pytest.fixture
-def shared(kea: Kea) -> Place:
+def shared(kea: Kea) -> StateLocation:
     """As the role kea_database prepares it: the monitor's own role may make nothing but what is in its schema."""
     kea.rows("CREATE SCHEMA kea_lease_monitor")
     kea.rows('GRANT USAGE, CREATE ON SCHEMA kea_lease_monitor TO "kea-lease-monitor"')
-    return Place("", settings(kea), max_chunk_size=100)
+    return StateLocation("", settings(kea), max_chunk_size=100)
 
 
 @pytest.fixture(params=["file", "shared"])
-def place(request: pytest.FixtureRequest) -> Any:
+def location(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 
 
 class TestSqlite(StateContract):
     @pytest.fixture
-    def state(self, file: Place) -> Iterator[Store]:
+    def state(self, file: StateLocation) -> Iterator[Store]:
         store = open_state(file)
         yield store
         store.close()
 
     @pytest.fixture
-    def reopened(self, file: Place) -> Callable[[], Store]:
+    def reopened(self, file: StateLocation) -> Callable[[], Store]:
         return lambda: Store(file)
 
 
 class TestPostgres(StateContract):
     @pytest.fixture
-    def state(self, shared: Place) -> Iterator[Store]:
+    def state(self, shared: StateLocation) -> Iterator[Store]:
         create_state(shared)
         store = Store(shared)
         yield store
         store.close()
 
     @pytest.fixture
-    def reopened(self, shared: Place) -> Callable[[], Store]:
+    def reopened(self, shared: StateLocation) -> Callable[[], Store]:
         return lambda: Store(shared)
 
 
-def catalogue(place: Place) -> Any:
+def catalogue(location: StateLocation) -> Any:
     """Every table with its columns, keys and indexes, as the database itself tells them."""
-    engine = open_engine(place)
+    engine = open_engine(location)
     with engine.connect() as connection:
         told = inspect(connection)
         found = {
@@ -101,46 +101,46 @@ def catalogue(place: Place) -> Any:
     return found
 
 
-def test_migrations_make_exactly_the_tables_that_are_used(place: Place) -> None:
-    create_state(place)
-    engine = open_engine(place)
+def test_migrations_create_exactly_the_tables_that_are_used(location: StateLocation) -> None:
+    create_state(location)
+    engine = open_engine(location)
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
     engine.dispose()
 
 
-def test_down_and_up_again_with_data_in_place(place: Place) -> None:
+def test_down_and_up_again_with_data_in_place(location: StateLocation) -> None:
     """Each version is left and reached again; what it knows about is never lost."""
-    create_state(place)
+    create_state(location)
     known = ["base", *schema.versions()]
-    before = catalogue(place)
-    store = Store(place)
+    before = catalogue(location)
+    store = Store(location)
     settle(store, BOOKMARK, (letter(1),))
     store.beat([BEAT])
-    store.ask("one", "x", 1.0)
-    kept = store.letters()
+    store.add_request("one", "x", 1.0)
+    kept = store.dead_letters()
     store.close()
-    assert [step.version for step in migrate.downgrade(place, "0001").steps] == known[:1:-1]
-    assert schema.found(place) == "0001"
-    assert "requests" not in catalogue(place)
+    assert [step.version for step in migrate.downgrade(location, "0001").steps] == known[:1:-1]
+    assert schema.found(location) == "0001"
+    assert "requests" not in catalogue(location)
     with pytest.raises(SchemaError, match=r"has schema 0001, 000\d is needed; run: kea-lease-monitor db upgrade --yes"):
-        Store(place)
-    migrate.upgrade(place)
-    assert catalogue(place) == before
-    again = Store(place)
-    assert (again.bookmarks(), again.letters(), again.heartbeats()) == ([BOOKMARK], kept, [BEAT])
+        Store(location)
+    migrate.upgrade(location)
+    assert catalogue(location) == before
+    again = Store(location)
+    assert (again.bookmarks(), again.dead_letters(), again.heartbeats()) == ([BOOKMARK], kept, [BEAT])
     assert again.request("one") is None, "the older version knows of none"
     again.close()
     for version in reversed(known[:-1]):
-        migrate.downgrade(place)
-        assert (schema.found(place) or "base") == version
+        migrate.downgrade(location)
+        assert (schema.found(location) or "base") == version
     for version in known[1:]:
-        migrate.upgrade(place, version)
-        assert schema.found(place) == version
-    assert catalogue(place) == before
+        migrate.upgrade(location, version)
+        assert schema.found(location) == version
+    assert catalogue(location) == before
 
 
-def test_the_database_of_release_1_is_refused_then_upgraded_and_taken_back(file: Place) -> None:
+def test_the_database_of_release_1_is_refused_then_upgraded_and_downgraded(file: StateLocation) -> None:
     shutil.copy(RELEASE_1, file.path)
     with pytest.raises(SchemaError, match=r"has schema 0001, 000\d is needed; run: kea-lease-monitor db upgrade --yes"):
         open_state(file)
@@ -149,7 +149,7 @@ def test_the_database_of_release_1_is_refused_then_upgraded_and_taken_back(file:
     migrate.upgrade(file)
     store = Store(file)
     assert store.bookmark("one") == BOOKMARK
-    [kept] = store.letters("one")
+    [kept] = store.dead_letters("one")
     assert (kept.reason, kept.ref) == ("address_taken", "ref-1")
     assert store.heartbeats()[0].events == 7
     store.close()
@@ -161,25 +161,25 @@ def test_the_database_of_release_1_is_refused_then_upgraded_and_taken_back(file:
         ]
 
 
-def test_a_plan_says_what_will_be_done_and_changes_nothing(place: Place) -> None:
-    assert [step.version for step in migrate.plan_upgrade(place).steps] == schema.versions()
-    assert schema.found(place) is None
-    assert place.shared or not os.path.exists(place.path)
-    create_state(place)
-    assert migrate.plan_upgrade(place).steps == []
-    plan = migrate.plan_downgrade(place, "0001")
+def test_a_plan_lists_the_steps_and_changes_nothing(location: StateLocation) -> None:
+    assert [step.version for step in migrate.plan_upgrade(location).steps] == schema.versions()
+    assert schema.found(location) is None
+    assert location.shared or not os.path.exists(location.path)
+    create_state(location)
+    assert migrate.plan_upgrade(location).steps == []
+    plan = migrate.plan_downgrade(location, "0001")
     assert plan.steps[-1] == ("0002", "Which subscriptions there are and were, and what people ask of them.")
-    assert schema.found(place) == schema.versions()[-1]
+    assert schema.found(location) == schema.versions()[-1]
 
 
-def test_two_programs_that_upgrade_at_once_do_it_once(place: Place) -> None:
+def test_two_concurrent_upgrades_run_once(location: StateLocation) -> None:
     results: list[Any] = []
 
     def attempt() -> None:
-        results.append(migrate.upgrade(place))
+        results.append(migrate.upgrade(location))
 
-    if not place.shared:
-        Path(place.path).touch()
+    if not location.shared:
+        Path(location.path).touch()
     threads = [threading.Thread(target=attempt) for _round in range(2)]
     for thread in threads:
         thread.start()
@@ -188,7 +188,7 @@ def test_two_programs_that_upgrade_at_once_do_it_once(place: Place) -> None:
     assert sorted(len(plan.steps) for plan in results) == [0, len(schema.versions())]
 
 
-def test_an_upgrade_waits_for_the_lock(shared: Place, kea: Kea, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upgrade_waits_for_the_lock(shared: StateLocation, kea: Kea, monkeypatch: pytest.MonkeyPatch) -> None:
     kea.rows("SELECT pg_advisory_lock(%s)", migrate._LOCK)
     monkeypatch.setattr("kea_lease_monitor.database.DEADLINE", 0.3)
     with pytest.raises(TemporaryError, match="no answer"):
@@ -196,14 +196,14 @@ def test_an_upgrade_waits_for_the_lock(shared: Place, kea: Kea, monkeypatch: pyt
     assert schema.found(shared) is None
 
 
-def test_a_step_that_fails_leaves_nothing_behind(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_step_is_rolled_back(location: StateLocation, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also in SQLite, whose driver else commits before each CREATE TABLE."""
     with monkeypatch.context() as patch:
         patch.setattr("alembic.op.create_table", _second_fails())
         with pytest.raises(ZeroDivisionError):
-            migrate.upgrade(place)
-    assert schema.found(place) is None
-    migrate.upgrade(place)
+            migrate.upgrade(location)
+    assert schema.found(location) is None
+    migrate.upgrade(location)
 
 
 def _second_fails() -> Callable[..., Any]:
@@ -216,7 +216,7 @@ def _second_fails() -> Callable[..., Any]:
     return create
 
 
-def test_kea_s_own_tools_still_take_the_database_for_empty(shared: Place, kea: Kea) -> None:
+def test_kea_s_own_tools_still_find_the_database_empty(shared: StateLocation, kea: Kea) -> None:
     """kea-admin db-init counts the relations that it sees without a schema (kea-facts 1.6)."""
     seen = "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'v', 'S') AND pg_table_is_visible(oid)"
     before = kea.rows(seen)
@@ -225,63 +225,63 @@ def test_kea_s_own_tools_still_take_the_database_for_empty(shared: Place, kea: K
     assert kea.rows("SELECT count(*) > 3 FROM pg_tables WHERE schemaname = 'kea_lease_monitor'") == [(True,)]
 
 
-def test_a_role_that_may_not_make_a_schema_is_told(kea: Kea) -> None:
+def test_a_role_that_may_not_create_a_schema_gets_an_error(kea: Kea) -> None:
     with pytest.raises(TemporaryError, match="permission denied for database kea"):
-        create_state(Place("", settings(kea)))
+        create_state(StateLocation("", settings(kea)))
 
 
-def test_an_empty_database_is_refused_with_the_command(place: Place) -> None:
-    if not place.shared:
-        sqlite3.connect(place.path).execute("CREATE TABLE other (x)")
+def test_an_empty_database_is_refused_with_the_command(location: StateLocation) -> None:
+    if not location.shared:
+        sqlite3.connect(location.path).execute("CREATE TABLE other (x)")
     with pytest.raises(SchemaError, match="run: kea-lease-monitor db init"):
-        Store(place)
+        Store(location)
 
 
-def test_a_newer_schema_is_refused_with_the_command_and_left_alone(place: Place) -> None:
-    create_state(place)
-    store = Store(place)
+def test_a_newer_schema_is_refused_with_the_command_and_left_alone(location: StateLocation) -> None:
+    create_state(location)
+    store = Store(location)
     settle(store, BOOKMARK)
     store.close()
-    engine = open_engine(place)
+    engine = open_engine(location)
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     engine.dispose()
     needed = schema.versions()[-1]
     for step in (Store, migrate.upgrade, migrate.downgrade, migrate.plan_upgrade, migrate.plan_downgrade):
         with pytest.raises(SchemaError, match=f"db downgrade --yes --to {needed}"):
-            step(place)
-    assert schema.found(place) == "9999"
-    assert catalogue(place)["bookmarks"]
+            step(location)
+    assert schema.found(location) == "9999"
+    assert catalogue(location)["bookmarks"]
 
 
 @pytest.mark.parametrize("version", ["7", "9999", "base"])
-def test_a_version_that_never_was_is_refused(place: Place, version: str) -> None:
-    create_state(place)
+def test_an_unknown_version_is_refused(location: StateLocation, version: str) -> None:
+    create_state(location)
     with pytest.raises(SchemaError, match="known are: 0001"):
-        migrate.upgrade(place, version)
+        migrate.upgrade(location, version)
     if version != "base":
         with pytest.raises(SchemaError, match="known are: base, 0001"):
-            migrate.downgrade(place, version)
+            migrate.downgrade(location, version)
 
 
 @pytest.mark.parametrize("content", ["", "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"])
-def test_a_start_mends_a_file_without_tables(file: Place, content: str) -> None:
+def test_a_start_creates_the_tables_of_an_empty_file(file: StateLocation, content: str) -> None:
     Path(file.path).touch()
     sqlite3.connect(file.path).execute(content)
     assert open_state(file).bookmarks() == []
 
 
-def test_a_file_that_is_no_database_is_said(file: Place) -> None:
+def test_a_file_that_is_no_database_is_reported(file: StateLocation) -> None:
     Path(file.path).write_text("no database " * 100)
     for use in (open_state, create_state, Store):
         with pytest.raises(TemporaryError, match=r"state.sqlite: file is not a database"):
             use(file)
 
 
-def test_a_state_that_root_makes_belongs_to_the_owner_of_its_directory(tmp_path: Path) -> None:
+def test_a_state_that_root_creates_belongs_to_the_owner_of_its_directory(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         os.chown(tmp_path, 12345, 12345)
-    store = open_state(Place(str(tmp_path / "state.sqlite")))
+    store = open_state(StateLocation(str(tmp_path / "state.sqlite")))
     settle(store, BOOKMARK)
     owner = tmp_path.stat().st_uid
     assert {each.name: each.stat().st_uid for each in tmp_path.iterdir()} == {
@@ -289,12 +289,12 @@ def test_a_state_that_root_makes_belongs_to_the_owner_of_its_directory(tmp_path:
     }
 
 
-def test_a_directory_that_is_missing_is_said(tmp_path: Path) -> None:
+def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
     with pytest.raises(TemporaryError, match="does not exist"):
-        open_state(Place(str(tmp_path / "none" / "state.sqlite")))
+        open_state(StateLocation(str(tmp_path / "none" / "state.sqlite")))
 
 
-def test_a_state_that_is_locked_is_temporary(file: Place) -> None:
+def test_a_locked_state_is_a_temporary_error(file: StateLocation) -> None:
     store = open_state(file)
     blocker = sqlite3.connect(file.path, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
@@ -304,7 +304,7 @@ def test_a_state_that_is_locked_is_temporary(file: Place) -> None:
     settle(store, BOOKMARK)
 
 
-def test_a_lost_session_is_temporary_and_the_next_one_is_a_new_term(shared: Place, kea: Kea) -> None:
+def test_a_lost_session_is_a_temporary_error_and_ends_the_term(shared: StateLocation, kea: Kea) -> None:
     create_state(shared)
     store, other = Store(shared), Store(shared)
     term = store.claim("one")
@@ -333,7 +333,7 @@ CREATE FUNCTION counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 END $$"""
 
 
-def test_no_statement_writes_more_rows_than_it_may(shared: Place, kea: Kea) -> None:
+def test_no_statement_writes_more_rows_than_it_may(shared: StateLocation, kea: Kea) -> None:
     create_state(shared)
     kea.rows(COUNTED)
     for table, act, rows in (
@@ -347,10 +347,10 @@ def test_no_statement_writes_more_rows_than_it_may(shared: Place, kea: Kea) -> N
         )
     store = Store(shared)
     settle(store, BOOKMARK, tuple(letter(number % 250) for number in range(350)))
-    numbers = tuple(each.id for each in store.letters())
+    numbers = tuple(each.id for each in store.dead_letters())
     store.beat([BEAT._replace(subscription=f"s{number}") for number in range(250)])
     settle(store, BOOKMARK, redelivered=numbers[:150])
-    assert store.drop_letters(numbers) == 200
+    assert store.drop_dead_letters(numbers) == 200
     store.close()
     most = kea.rows("SELECT act, sum(rows)::int, max(rows) <= 100 FROM counts GROUP BY act ORDER BY act")
     assert most == [
@@ -360,18 +360,19 @@ def test_no_statement_writes_more_rows_than_it_may(shared: Place, kea: Kea) -> N
     ]
 
 
-def test_a_state_that_cannot_be_made_is_waited_for(tmp_path: Path) -> None:
+def test_a_state_that_cannot_be_created_is_a_temporary_error(tmp_path: Path) -> None:
     """It is made by a process of its own, whose words are not to be lost."""
     (tmp_path / "state.sqlite").mkdir()
     with pytest.raises(TemporaryError, match="unable to open database file"):
-        open_state(Place(str(tmp_path / "state.sqlite")))
+        open_state(StateLocation(str(tmp_path / "state.sqlite")))
 
 
-def test_the_daemon_never_loads_what_makes_the_state(tmp_path: Path) -> None:
+def test_the_daemon_never_imports_alembic(tmp_path: Path) -> None:
     """10 MiB for its whole life."""
     program = (
-        "import sys; from kea_lease_monitor.app import open_state; from kea_lease_monitor.state.location import Place;"
-        "open_state(Place(sys.argv[1])).bookmarks(); sys.exit('alembic' in sys.modules)"
+        "import sys; from kea_lease_monitor.app import open_state;"
+        "from kea_lease_monitor.state.location import StateLocation;"
+        "open_state(StateLocation(sys.argv[1])).bookmarks(); sys.exit('alembic' in sys.modules)"
     )
     environment = program_environment()
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "state.sqlite")], env=environment, check=True)

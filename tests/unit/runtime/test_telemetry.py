@@ -51,7 +51,7 @@ def journal(tmp_path: Path) -> Any:
         handler.close()
 
 
-def test_the_journal_can_be_asked_by_lease_subnet_and_subscription(journal: socket.socket) -> None:
+def test_the_journal_can_be_queried_by_lease_subnet_and_subscription(journal: socket.socket) -> None:
     with telemetry.acting_for("default"):
         telemetry.reservation_created(lease(7))
     fields = received(journal)
@@ -70,7 +70,7 @@ def test_the_journal_can_be_asked_by_lease_subnet_and_subscription(journal: sock
 
 
 def test_no_client_can_forge_a_field_or_a_line(journal: socket.socket) -> None:
-    telemetry.reading_anew("one", "a\nPRIORITY=0\nKEA_SUBNET_ID=9")
+    telemetry.reading_all("one", "a\nPRIORITY=0\nKEA_SUBNET_ID=9")
     fields = received(journal)
     assert (fields["PRIORITY"], fields["KEA_SUBSCRIPTION"], "KEA_SUBNET_ID" in fields) == ("6", "one", False)
     assert fields["KEA_REASON"] == "a\nPRIORITY=0\nKEA_SUBNET_ID=9"
@@ -88,7 +88,7 @@ def sample(name: str, **labels: str) -> float:
     return metrics.REGISTRY.get_sample_value(f"kea_lease_monitor_{name}", labels) or 0.0
 
 
-def test_what_a_batch_tells() -> None:
+def test_a_batch_updates_the_metrics() -> None:
     telemetry.delivered("m1", 3, False, 1000.5, 1000.25)
     assert sample("lag_seconds", subscription="m1") == 0.25
     assert sample("batch_events_sum", subscription="m1") == 3
@@ -102,7 +102,7 @@ def test_what_a_batch_tells() -> None:
     assert sample("reservation_conflicts_total", subscription="m1") == 1
 
 
-def test_a_transaction_that_stays_open_is_told_with_its_process(journal: socket.socket) -> None:
+def test_an_open_transaction_is_logged_with_its_process(journal: socket.socket) -> None:
     telemetry.horizon_held(4711, 59.0)
     telemetry.horizon_held(4711, 61.0)
     assert received(journal)["KEA_PID"] == "4711"

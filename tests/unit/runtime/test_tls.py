@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""TLS to the state in PostgreSQL, as its own section says it and as the server sees it."""
+"""TLS to the state store in PostgreSQL, as its own section configures it and as the server sees it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-from kea_lease_monitor import settings
 from kea_lease_monitor.app import create_state
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.state.location import Place
+from kea_lease_monitor.settings import MonitorSettings
+from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.state.records import Bookmark
 from kea_lease_monitor.state.store import Store
 from support.certificates import Authority
@@ -44,7 +44,7 @@ class Secured(Cluster):
         self.start()
         self.administer("CREATE DATABASE monitor")
 
-    def place(self, **more: str) -> Place:
+    def location(self, **more: str) -> StateLocation:
         """As a configuration says it whose leases are elsewhere."""
         database = {"host": "localhost", "port": self.port, "name": "monitor", "user": "postgres", **more}
         document = {
@@ -53,7 +53,7 @@ class Secured(Cluster):
             "state": {"type": "postgresql", "database": database},
             "subscriptions": [{"name": "default", "sinks": [{"type": "reservation"}]}],
         }
-        return settings.parse(document).state
+        return MonitorSettings.parse(document).state
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +66,10 @@ def server() -> Iterator[Secured]:
 
 
 @pytest.mark.parametrize(("ssl_mode", "encrypted"), [("verify-full", True), ("require", True), ("disable", False)])
-def test_the_state_is_kept_over_tls_where_it_says_so(server: Secured, ssl_mode: str, encrypted: bool) -> None:
-    place = server.place(ssl_mode=ssl_mode, ca_file=str(server.authority.own.path))
-    create_state(place)
-    store = Store(place)
+def test_the_state_store_uses_tls_if_its_section_says_so(server: Secured, ssl_mode: str, encrypted: bool) -> None:
+    location = server.location(ssl_mode=ssl_mode, ca_file=str(server.authority.own.path))
+    create_state(location)
+    store = Store(location)
     settle(store, Bookmark("default", "here", "some", 1.0))
     with store._session.transaction() as connection:
         seen = connection.exec_driver_sql("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").scalar()
@@ -78,14 +78,14 @@ def test_the_state_is_kept_over_tls_where_it_says_so(server: Secured, ssl_mode: 
 
 
 @pytest.mark.parametrize("ssl_mode", ["verify-ca", "verify-full"])
-def test_a_server_of_another_authority_is_no_place_for_the_state(server: Secured, ssl_mode: str) -> None:
+def test_a_server_of_another_authority_is_refused(server: Secured, ssl_mode: str) -> None:
     for use in (create_state, Store):
         with pytest.raises(TemporaryError, match="certificate verify failed"):
-            use(server.place(ssl_mode=ssl_mode, ca_file=str(server.other.own.path)))
+            use(server.location(ssl_mode=ssl_mode, ca_file=str(server.other.own.path)))
 
 
-def test_the_name_of_the_server_counts_where_all_is_verified(server: Secured) -> None:
+def test_verify_full_checks_the_name_of_the_server(server: Secured) -> None:
     ca_file = str(server.authority.own.path)
-    create_state(server.place(host="127.0.0.1", ssl_mode="verify-ca", ca_file=ca_file))
+    create_state(server.location(host="127.0.0.1", ssl_mode="verify-ca", ca_file=ca_file))
     with pytest.raises(TemporaryError, match="does not match host name"):
-        Store(server.place(host="127.0.0.1", ssl_mode="verify-full", ca_file=ca_file))
+        Store(server.location(host="127.0.0.1", ssl_mode="verify-full", ca_file=ca_file))

@@ -1,4 +1,4 @@
-"""Being woken by changes in a directory."""
+"""Wake-ups for changes in a directory."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_each_change_wakes_until_it_is_drained(tmp_path: Path) -> None:
     made.close()
 
 
-def test_our_own_reading_wakes_nobody(tmp_path: Path) -> None:
+def test_reading_the_file_causes_no_wake_up(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1")
     made = Watch(str(tmp_path))
     made.drain()
@@ -62,7 +62,7 @@ def test_our_own_reading_wakes_nobody(tmp_path: Path) -> None:
     made.close()
 
 
-def test_a_directory_that_is_missing_costs_nothing_and_is_watched_once_it_is_there(tmp_path: Path) -> None:
+def test_a_missing_directory_is_watched_once_it_exists(tmp_path: Path) -> None:
     made = Watch(str(tmp_path / "late"))
     made.drain()
     assert made.fileno() is None
@@ -76,7 +76,7 @@ def test_a_directory_that_is_missing_costs_nothing_and_is_watched_once_it_is_the
     made.close()
 
 
-def test_a_directory_put_in_the_place_of_another_is_watched_next(tmp_path: Path) -> None:
+def test_a_replaced_directory_is_watched_again(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     made = Watch(str(tmp_path / "a"))
     made.drain()
@@ -109,8 +109,8 @@ assert made.fileno() is not None
 """
 
 
-def test_when_the_kernel_gives_no_more_watches_nothing_leaks_and_it_is_said_once(tmp_path: Path) -> None:
-    """In a user namespace, whose limit is nobody else's."""
+def test_when_the_kernel_refuses_a_watch_nothing_leaks_and_one_line_is_logged(tmp_path: Path) -> None:
+    """In a user namespace, which has a limit of its own."""
     done = subprocess.run(
         ["unshare", "--user", "--map-root-user", sys.executable, "-c", EXHAUSTED, str(tmp_path)],
         capture_output=True,

@@ -6,20 +6,33 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Callable
 
 import psycopg2
-from kea_lease_monitor.database import Settings
+from ansible_collections.baremetal.kea.plugins.module_utils._events.ensure import ensure
+from ansible_collections.baremetal.kea.plugins.module_utils._events.target import Wanted
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login, session
+from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.section import Section
 from support.postgres import Cluster
 from support.wait import until
 
-EVENTS_SQL = Path(__file__).resolve().parent / "events.sql"
+MONITOR = "kea-lease-monitor"
+RIGHTS = f"""
+CREATE ROLE "{MONITOR}" LOGIN;
+GRANT SELECT, INSERT, UPDATE ON hosts TO "{MONITOR}";
+GRANT USAGE ON SEQUENCE hosts_host_id_seq TO "{MONITOR}";
+"""
+"""What the role kea_database grants the monitor. A test that passes as superuser would prove nothing."""
+RIGHTS6 = f"""
+GRANT SELECT, INSERT, UPDATE ON ipv6_reservations TO "{MONITOR}";
+GRANT USAGE ON SEQUENCE ipv6_reservations_reservation_id_seq TO "{MONITOR}";
+"""
+"""What it grants the monitor of a DHCPv6 server, too."""
 
 
 class Kea:
-    """A database with Kea's schema, and what a test does to it as Kea would."""
+    """A database with Kea's schema, and the statements that Kea would run in it."""
 
     def __init__(self, cluster: Cluster, name: str) -> None:
         self.cluster = cluster
@@ -47,7 +60,7 @@ class Kea:
         )
 
     def beside(self, write: Callable[[Kea], Any], act: Callable[[], Any]) -> Any:
-        """Return what ``act`` returns. It has to wait for another session's write, which commits once it waits."""
+        """Run ``write`` in another session and commit it once ``act`` waits for it. Return the result of ``act``."""
         other = Kea(self.cluster, self.name)
         other.connection.autocommit = False
         write(other)
@@ -60,12 +73,32 @@ class Kea:
             return answer.result()
 
     def reservations(self) -> list[Any]:
-        """(hwaddr, address, hostname, subnet) in order of the address."""
+        """Return (hwaddr, address, hostname, subnet) of each reservation, in the order of the addresses."""
         return self.rows(
             "SELECT encode(dhcp_identifier, 'hex'), host('0.0.0.0'::inet + ipv4_address), hostname, dhcp4_subnet_id"
             " FROM hosts ORDER BY ipv4_address, host_id"
         )
 
 
-def settings(kea: Kea) -> Settings:
-    return Settings.parse(Section({"host": kea.cluster.socket, "name": kea.name}, "database"))
+def install_events(directory: str, database: str, lease6: bool = False) -> None:
+    """Create the event objects with the code of the module ``kea_lease_notify``, with its defaults."""
+    wanted = Wanted(
+        present=True,
+        lease6=lease6,
+        schema="public",
+        event_schema="kea_events",
+        owner="",
+        readers=[MONITOR],
+        delivery="events",
+        wake_up="debounced",
+        renewals=False,
+        force=False,
+    )
+    params = {key: option.get("default") for key, option in login.argument_spec().items()}
+    params.update(login_unix_socket=directory, login_db=database)
+    with session.connect(params) as events:
+        ensure(events, wanted)
+
+
+def settings(kea: Kea) -> DatabaseSettings:
+    return DatabaseSettings.parse(Section({"host": kea.cluster.socket, "name": kea.name}, "database"))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The composition root: settings become objects here and nowhere else."""
+"""Composition root: only this module builds the daemon's objects from the settings."""
 
 from __future__ import annotations
 
@@ -11,46 +11,49 @@ import subprocess
 import sys
 from typing import Callable, Dict, List
 
-from kea_lease_monitor import __version__, database, loop, service, telemetry
+from kea_lease_monitor import __version__, loop, service, telemetry
 from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.context import Context
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, MonitorError, TemporaryError
 from kea_lease_monitor.heart import Heart
 from kea_lease_monitor.pipeline import Pipeline
-from kea_lease_monitor.settings import Choice, Flow, Settings
-from kea_lease_monitor.sinks.registry import ORDER, SINKS, Needs
-from kea_lease_monitor.sources.registry import SOURCES, Surroundings
+from kea_lease_monitor.settings import Choice, Flow, MonitorSettings
+from kea_lease_monitor.sinks.registry import SINKS
+from kea_lease_monitor.sources.registry import SOURCES
 from kea_lease_monitor.state import schema
-from kea_lease_monitor.state.location import Place
+from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.state.store import Store
+from kea_lease_monitor.waiting import Waiting
 
 _STOP_WITHIN = 0.5
-"""Seconds that databases get to answer once we are to stop; the batch in hand is settled with the state in between."""
+"""Seconds that databases have to answer after a stop signal. The batch in progress is settled within them."""
 
 _CREATE = """import sys
 from kea_lease_monitor.state import migrate
 from kea_lease_monitor.state import location
-migrate.upgrade(location.Place(sys.argv[1]))"""
+migrate.upgrade(location.StateLocation(sys.argv[1]))"""
 
 
-def create_state(location: Place) -> None:
-    """Raises SchemaError when there is a newer one, TemporaryError."""
-    # Alembic is 10 MiB that only this needs, once in the life of a state.
+def create_state(location: StateLocation) -> None:
+    """Create the tables of the state, or upgrade them. Raises SchemaError for a newer schema, TemporaryError."""
+    # Alembic takes 10 MiB, and a running monitor never needs it.
     importlib.import_module("kea_lease_monitor.state.migrate").upgrade(location)
 
 
-def open_state(location: Place) -> Store:
-    """Make what is not there: an embedded database file needs no ceremony. Raises SchemaError, TemporaryError."""
+def open_state(location: StateLocation) -> Store:
+    """Open the state; create a missing file first. Raises SchemaError, TemporaryError."""
     if not location.shared and os.path.isdir(os.path.dirname(location.path)) and schema.found(location) is None:
-        _create_apart(location)
+        _create_in_child(location)
         telemetry.state_created(location.path)
     return Store(location)
 
 
-def _create_apart(location: Place) -> None:
-    """In a process of its own, so that Alembic's memory ends with it. Raises TemporaryError."""
+def _create_in_child(location: StateLocation) -> None:
+    """Create the state in a child process, so that Alembic's memory is freed. Raises TemporaryError."""
     command = [sys.executable, "-c", _CREATE, location.path]
-    environment = {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(os.path.abspath(__file__)))}
+    # The child must find what this process found: a release and a checkout keep _kea in different directories.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - ourselves
     if done.returncode:
         raise TemporaryError(done.stderr.strip().rpartition("\n")[2].partition(": ")[2])
@@ -59,10 +62,11 @@ def _create_apart(location: Place) -> None:
 class Monitor:
     """The running daemon."""
 
-    def __init__(self, load: Callable[[], Settings], clock: Clock) -> None:
+    def __init__(self, load: Callable[[], MonitorSettings], clock: Clock, waiting: Waiting) -> None:
         """``load`` reads the configuration, again at each reload. Raises MonitorError."""
         self._load = load
         self._clock = clock
+        self._waiting = waiting
         self._tasks: List[loop.Task] = []
         settings = load()
         telemetry.set_up(settings.log_level)
@@ -70,14 +74,14 @@ class Monitor:
         self._serve(settings)
 
     def run(self) -> None:
-        signals = loop.Signals(lambda: database.end_within(_STOP_WITHIN))
-        database.while_waiting(lambda: service.notify("WATCHDOG=1"))
+        """Run until a signal stops the daemon."""
+        signals = loop.Signals(lambda: self._waiting.end_within(_STOP_WITHIN))
         loop.run(self._tasks, signals, self._reload, self._clock)
         telemetry.stopping(signals.stop)
         self._heart.stop()
         self._close()
 
-    def _build(self, settings: Settings) -> None:
+    def _build(self, settings: MonitorSettings) -> None:
         store = open_state(settings.state)
         passed = {flow.subscription.name: 0 for flow in settings.flows}
         pipelines = [self._pipeline(settings, flow, store, passed) for flow in settings.flows]
@@ -87,25 +91,19 @@ class Monitor:
         self._tasks[:] = [*pipelines, self._heart]
         telemetry.started(__version__, tuple(passed))
 
-    def _pipeline(self, settings: Settings, flow: Flow, store: Store, passed: Dict[str, int]) -> Pipeline:
-        name, shared = flow.subscription.name, settings.state.shared
-
-        def link() -> Link:
-            return Link(settings.database, "", telemetry.reconnected)
-
-        def right(index: int) -> Callable[[], Link]:
-            """Monitors that take turns also hand over the right to act, sink by sink."""
-            key = f"{settings.state.schema}/{name}/{index}" if shared else ""
-            return lambda: Link(settings.database, key, telemetry.reconnected)
-
-        families = flow.subscription.match.families
-        around = Surroundings(name, link, passed, self._clock, families)
-        ordered = enumerate(sorted(flow.sinks, key=_turn))
-        sinks = [SINKS[choice.type].build(choice.options, Needs(right(index), families)) for index, choice in ordered]
-        source = SOURCES[settings.source.type].build(settings.source.options, around)
+    def _pipeline(self, settings: MonitorSettings, flow: Flow, store: Store, passed: Dict[str, int]) -> Pipeline:
+        name, families = flow.subscription.name, flow.subscription.match.families
+        context = Context(name, families, _linked(settings, ""), self._clock, passed)
+        sinks = []
+        for index, choice in enumerate(sorted(flow.sinks, key=_rank)):
+            # Monitors that share the state also take over the right to act, sink by sink.
+            lock = f"{settings.state.schema}/{name}/{index}" if settings.state.shared else ""
+            sink_context = context._replace(link=_linked(settings, lock))
+            sinks.append(SINKS[choice.type].build(choice.options, sink_context))
+        source = SOURCES[settings.source.type].build(settings.source.options, context)
         return Pipeline(flow.subscription, source, sinks, store, self._clock)
 
-    def _serve(self, settings: Settings) -> None:
+    def _serve(self, settings: MonitorSettings) -> None:
         if settings.metrics:
             try:
                 telemetry.serve(*settings.metrics)
@@ -113,7 +111,7 @@ class Monitor:
                 raise ConfigurationError(f"metrics.listen: {error}") from error
 
     def _reload(self) -> None:
-        """A configuration that cannot be used changes nothing."""
+        """Apply the configuration again. One that cannot be used changes nothing."""
         service.notify(f"RELOADING=1\nMONOTONIC_USEC={int(self._clock.monotonic() * 1e6)}")
         try:
             settings = self._load()
@@ -131,5 +129,9 @@ class Monitor:
             self._store.close()
 
 
-def _turn(choice: Choice) -> int:
-    return ORDER.index(choice.type)
+def _linked(settings: MonitorSettings, lock: str) -> Callable[[], Link]:
+    return lambda: Link(settings.database, lock, telemetry.reconnected)
+
+
+def _rank(choice: Choice) -> int:
+    return SINKS[choice.type].rank

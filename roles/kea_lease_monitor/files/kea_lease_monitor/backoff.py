@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When to try again: a value that the loop keeps, never a sleep."""
+"""Retries: a value for the loop, instead of a sleep."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Callable, NamedTuple
 
 
 class Retry(NamedTuple):
+    """When to retry a failed step."""
+
     due: float
     """By the monotonic clock, seconds."""
     attempt: int
@@ -16,7 +18,7 @@ class Retry(NamedTuple):
 
 
 class Backoff(NamedTuple):
-    """Full jitter: anything up to the bound, so that many clients of a returning server do not arrive at once."""
+    """Exponential back-off with full jitter, so that the clients of a returning server do not all arrive at once."""
 
     random: Callable[[], float]
     """Uniform in [0, 1)."""
@@ -26,5 +28,6 @@ class Backoff(NamedTuple):
     """Greatest bound, seconds."""
 
     def retry(self, now: float, attempt: int, error: str) -> Retry:
+        """Return the retry after ``attempt`` failures."""
         bound = min(self.limit, self.first * 2.0 ** min(attempt - 1, 32))
         return Retry(now + bound * self.random(), attempt, error)

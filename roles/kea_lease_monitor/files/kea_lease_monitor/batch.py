@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a source hands over, and what a sink answers."""
+"""Values that a source returns, and that a sink answers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class Rejection(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """``position`` may be stored once every event was acted upon; ``caught_up`` tells that nothing more is known."""
+    """Events of a source. ``position`` may be stored once every sink has acted on them.
+
+    ``caught_up`` says that the source knows no further event.
+    """
 
     events: Tuple[LeaseEvent, ...]
     position: Position
@@ -37,22 +40,22 @@ class Batch(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """The counts and the rejections add up to the number of events given."""
+    """Result of a sink. The counts and the rejections add up to the number of events."""
 
     created: int = 0
     updated: int = 0
     unchanged: int = 0
     skipped: int = 0
-    """Events that ask nothing of this sink."""
+    """Events that need no action of this sink."""
     rejected: Tuple[Rejection, ...] = ()
     executed: int = 0
-    """Events that a command accepted; what it made of them is its own matter."""
+    """Events that a command accepted."""
 
 
 class Pending(NamedTuple):
-    """A sink is still at work: the same events are handed to it again when one of the two is so."""
+    """A sink is still acting. It gets the same events again at the first of two conditions."""
 
     fileno: int
-    """This descriptor became readable."""
+    """The descriptor is readable."""
     due: float
-    """This time has come, by the monotonic clock."""
+    """The time has come, by the monotonic clock."""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A command that runs beside the loop: never a shell, nothing that could block us, and an end in any case."""
+"""Child processes that never block the loop and always end. No shell is involved."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from typing import Optional, Sequence
 from kea_lease_monitor.errors import TemporaryError
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
-"""Not ours: there are the credentials' directory and systemd's sockets."""
+"""The monitor's own environment is withheld: it names the credentials' directory and systemd's sockets."""
 
 _GRACE = 300
-"""Milliseconds between asking a command to end and ending it, well below the two seconds of a clean stop."""
+"""Milliseconds between SIGTERM and SIGKILL, well below the two seconds of a clean stop."""
 
-_SAID = 400
-"""Bytes of the end of what it wrote to standard error."""
+_TAIL = 400
+"""Bytes read from the end of its standard error."""
 
 
 class Child:
-    """Input and complaints are files without a name, so that neither side ever waits for the other to read."""
+    """A running command. Its input and standard error are unnamed files, so neither side waits for the other."""
 
     def __init__(self, command: Sequence[str], given: bytes) -> None:
-        """Raises TemporaryError when it cannot be started."""
+        """Start the command with ``given`` as its input. Raises TemporaryError."""
         self._said = tempfile.TemporaryFile()
         try:
             with tempfile.TemporaryFile() as source:
@@ -50,11 +50,11 @@ class Child:
             raise TemporaryError(f"{command[0]} cannot be run: {error.strerror}") from error
 
     def fileno(self) -> int:
-        """Readable once it has ended."""
+        """Return a descriptor that is readable once the command has ended."""
         return self._descriptor
 
     def status(self) -> Optional[int]:
-        """The exit code, or minus the signal that ended it; None while it runs."""
+        """Return the exit code, or minus the signal that ended it; None while it runs."""
         return self._end() if self._over(0) else None
 
     def _over(self, milliseconds: int) -> bool:
@@ -63,19 +63,19 @@ class Child:
         return bool(poll.poll(milliseconds))
 
     def _end(self) -> int:
-        """Before it is reaped, so that the number of the group is still its own; its descendants end with it."""
+        """Kill its process group, then reap it. In this order the group number still belongs to the command."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         return self._process.wait()
 
     def said(self) -> str:
-        """The last line of its standard error."""
-        self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - _SAID))
+        """Return the last line of its standard error."""
+        self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - _TAIL))
         lines = self._said.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
 
     def close(self) -> None:
-        """End it if it still runs, gently first."""
+        """End the command if it still runs: SIGTERM, then SIGKILL."""
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGTERM)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""YAML that remembers where each value was written, so that an error can name the line."""
+"""YAML documents whose values know their lines, so that an error can name the line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LocatedList(List[Any]):
 
 
 class _Loader(yaml.SafeLoader):
-    """A class of its own, because constructors belong to a class."""
+    """A loader class, because YAML constructors belong to a class."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> LocatedDict:
@@ -58,7 +58,7 @@ _Loader.add_constructor("tag:yaml.org,2002:seq", _sequence)
 
 
 def read(path: str) -> Any:
-    """The document in a file. Raises ConfigurationError."""
+    """Return the document in a file. Raises ConfigurationError."""
     try:
         with open(path, encoding="utf-8") as handle:
             return yaml.load(handle, Loader=_Loader)  # noqa: S506 (a SafeLoader)

@@ -1,21 +1,21 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that this program raises on purpose.
+"""Exceptions that this program raises.
 
 MonitorError
-+-- ConfigurationError   what a person wrote cannot be used; exit code 2
-+-- SchemaError          the state's schema is not ours; says which command mends it; exit code 2
-+-- TemporaryError       the outside world refuses for now; tried again for ever, with back-off
-+-- RefusedError         these very events will never be accepted; they become dead letters
-+-- PositionLostError         the source no longer knows this place; all leases are read anew
++-- ConfigurationError   the configuration or a flag cannot be used; exit code 2
++-- SchemaError          the state has another schema; the message names the command to run; exit code 2
++-- TemporaryError       something outside the program fails for now; retried for ever, with back-off
++-- RefusedError         these events will never be accepted; they become dead letters
++-- PositionLostError    the source no longer knows this position; all leases are read again
 """
 
 from __future__ import annotations
 
 
 class MonitorError(Exception):
-    """The message is one sentence for the operator."""
+    """Base class. The message is one sentence for the operator."""
 
 
 class ConfigurationError(MonitorError):
@@ -27,7 +27,7 @@ class SchemaError(MonitorError):
 
 
 class TemporaryError(MonitorError):
-    """Raised at a fence in place of the library's own error."""
+    """Raised in place of a library's own error by the module that imports the library."""
 
 
 class RefusedError(MonitorError):
@@ -35,4 +35,4 @@ class RefusedError(MonitorError):
 
 
 class PositionLostError(MonitorError):
-    """Nothing is lost but time: reading anew repeats effects that are idempotent."""
+    """Only time is lost: reading all leases again repeats effects that are idempotent."""

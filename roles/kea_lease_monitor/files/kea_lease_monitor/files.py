@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that a reader finds either old or new, never in between, also after a power failure."""
+"""Files that a reader finds either old or new, also after a power failure. OSError becomes a MonitorError here."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Iterator, Mapping, Optional, Sequence, Tuple
 
+from _kea import durable
+
 from kea_lease_monitor.errors import MonitorError, RefusedError, TemporaryError
 
-_WRITING = 8
-"""Files written and made durable at the same time. The threads decide nothing and end with the batch."""
+_THREADS = 8
+"""Files written at the same time. The threads only write, and end with the batch."""
 
 
 def read(path: str) -> Optional[bytes]:
-    """None when there is no such file. Raises TemporaryError, or RefusedError for a name that cannot be."""
+    """Return the content of a file, if there is one. Raises TemporaryError, or RefusedError for a name too long."""
     try:
         with open(path, "rb") as handle:
             return handle.read()
@@ -29,13 +31,17 @@ def read(path: str) -> Optional[bytes]:
 
 
 def replace(path: str, content: bytes, mode: int) -> None:
-    """Raises as ``read``. The temporary name begins with a dot: Ansible and Kea's includes pass over such files."""
-    replace_all({path: content}, mode)
+    """Write a file atomically and durably. Raises as ``read``."""
+    with _explained(path):
+        durable.replace(path, content, mode)
 
 
 def replace_all(contents: Mapping[str, bytes], mode: int) -> None:
-    """Each as ``replace`` does; together, because a disk makes many files durable in hardly more time than one."""
-    prepared = {path: _temporary(path) for path in contents}
+    """Write many files, each atomically. They are durable after ``sync_directory``. Raises as ``read``.
+
+    They are written together, because a disk syncs many files in hardly more time than one.
+    """
+    prepared = {path: durable.temporary(path) for path in contents}
     try:
         _write_all([(path, prepared[path], content, mode) for path, content in contents.items()])
         for path, temporary in prepared.items():
@@ -43,15 +49,10 @@ def replace_all(contents: Mapping[str, bytes], mode: int) -> None:
                 os.rename(temporary, path)
     except MonitorError:
         for temporary in prepared.values():
-            # A full disk is not to stay full because of us.
+            # A full disk must not stay full because of these files.
             with suppress(OSError):
                 os.unlink(temporary)
         raise
-
-
-def _temporary(path: str) -> str:
-    directory, name = os.path.split(path)
-    return os.path.join(directory, f".{name}.tmp")
 
 
 _Order = Tuple[str, str, bytes, int]
@@ -61,17 +62,14 @@ def _write_all(orders: Sequence[_Order]) -> None:
     if len(orders) == 1:
         _write(orders[0])
     elif orders:
-        with ThreadPoolExecutor(min(_WRITING, len(orders))) as pool:
+        with ThreadPoolExecutor(min(_THREADS, len(orders))) as pool:
             list(pool.map(_write, orders))
 
 
 def _write(order: _Order) -> None:
     path, temporary, content, mode = order
-    with _explained(path), open(temporary, "wb") as handle:
-        os.fchmod(handle.fileno(), mode)
-        handle.write(content)
-        handle.flush()
-        os.fdatasync(handle.fileno())
+    with _explained(path):
+        durable.write_new(temporary, content, mode)
 
 
 @contextmanager
@@ -83,49 +81,39 @@ def _explained(path: str) -> Iterator[None]:
 
 
 def touch(path: str) -> None:
-    """Make an empty file unless there is one. Raises TemporaryError."""
-    try:
+    """Create an empty file unless there is one. Raises TemporaryError."""
+    with _explained(path):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o660))
-    except OSError as error:
-        raise TemporaryError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def make_own(path: str) -> None:
-    """Make an empty file unless there is one; made by root it belongs to whom its directory does.
+def create_own(path: str) -> None:
+    """Create an empty file unless there is one. As root, give it the owner of its directory. Raises TemporaryError.
 
-    Else one attempt as root would shut the service out of its own directory. Raises TemporaryError.
+    Otherwise one attempt as root would lock the service out of its own directory.
     """
-    try:
+    with _explained(path):
         if os.path.exists(path):
             return
         touch(path)
         if os.geteuid() == 0:
             status = os.stat(os.path.dirname(path) or ".")
             os.chown(path, status.st_uid, status.st_gid)
-    except OSError as error:
-        raise TemporaryError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def sync_directory(directory: str) -> None:
-    """Make renames in it durable. Raises TemporaryError."""
-    try:
-        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    except OSError as error:
-        raise TemporaryError(f"{directory} cannot be written: {error.strerror}") from error
+    """Make the renames in a directory durable. Raises TemporaryError."""
+    with _explained(directory):
+        durable.sync(directory)
 
 
 def _failure(message: str, error: OSError) -> MonitorError:
-    """No later attempt makes a name shorter that was made of a client's data; all else may be mended while we wait."""
+    """Return a RefusedError for a name that is too long: it is made of a client's data, so no retry can succeed."""
     kind = RefusedError if error.errno == errno.ENAMETOOLONG else TemporaryError
     return kind(f"{message}: {error.strerror}")
 
 
 def check_directory(directory: str) -> None:
-    """Raises TemporaryError when files cannot be made there."""
+    """Raises TemporaryError when no file can be created there."""
     if not os.path.isdir(directory):
         raise TemporaryError(f"{directory} is not a directory")
     if not os.access(directory, os.W_OK | os.X_OK):

@@ -17,14 +17,14 @@ SOCKET = "/run/systemd/journal/socket"
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
 
 
-def is_ours() -> bool:
-    """Whether systemd connected our standard error to the journal, by the rule of systemd.exec(5)."""
+def is_connected() -> bool:
+    """Return whether systemd connected standard error to the journal, by the rule of systemd.exec(5)."""
     status = os.fstat(sys.stderr.fileno())
     return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 class JournalHandler(logging.Handler):
-    """A record may have ``fields``: names of the journal's, and their values."""
+    """Handler whose records may have ``fields``: journal field names with their values."""
 
     def __init__(self, path: str = SOCKET) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class JournalHandler(logging.Handler):
         try:
             self._channel.sendto(datagram(fields), self._path)
         except OSError:
-            # Too long for one datagram, or there is no journal just now: the stream that systemd gave us takes it.
+            # Too long for one datagram, or journald restarts: the stream that systemd connected accepts it.
             print(f"<{priority}>{record.getMessage()}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
@@ -51,6 +51,7 @@ class JournalHandler(logging.Handler):
 
 
 def datagram(fields: Mapping[str, str]) -> bytes:
+    """Return the fields in the journal's native format."""
     parts = []
     for name, text in fields.items():
         value = text.encode("utf-8", "backslashreplace")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a lease and a change of a lease are, whatever they were read from."""
+"""Leases and their changes, independent of the source."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LeaseState(enum.IntEnum):
 
 
 class EventKind(enum.Enum):
-    """What happened to a lease. EXPIRED is told only when leases are read anew: nobody writes a row for it."""
+    """What happened to a lease. EXPIRED is found only when all leases are read: Kea writes no row for it."""
 
     ASSIGNED = "assigned"
     RENEWED = "renewed"
@@ -33,7 +33,7 @@ class EventKind(enum.Enum):
 
 
 class Lease(NamedTuple):
-    """One lease. A NamedTuple, for there are many: a fifth of the time and half of the memory of a dataclass."""
+    """One lease. A NamedTuple takes a fifth of the time and half of the memory of a dataclass."""
 
     family: int
     address: str
@@ -46,13 +46,13 @@ class Lease(NamedTuple):
     cltt: int
     """Client's last transmission time, epoch seconds."""
     valid_lifetime: int
-    """Seconds; 0 once the lease was given up."""
+    """Seconds; 0 once the client released the lease."""
     expires: Optional[int]
-    """Epoch seconds; None is never."""
+    """Epoch seconds; None means never."""
     state: LeaseState
     user_context: str
     duid: str = ""
-    """As the others; IPv6 only, like all that follows."""
+    """Lower-case hex with colons. IPv6 only, like all following fields."""
     iaid: int = 0
     lease_type: int = 0
     """0 is an address, 1 a temporary one, 2 a delegated prefix (Lease::Type)."""
@@ -60,7 +60,7 @@ class Lease(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What Kea has at most one lease of."""
+        """Return the text of which Kea has at most one lease."""
         return self.address
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Descriptors, due times and signals. It knows no lease."""
+"""The event loop: descriptors, due times and signals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kea_lease_monitor.clock import Clock
 
 
 class Task(Protocol):
-    """Something that wants to be pumped when its descriptor is readable or its time has come."""
+    """A task is pumped when its descriptor is readable or its time has come."""
 
     def fileno(self) -> Optional[int]: ...
 
@@ -26,10 +26,10 @@ class Task(Protocol):
 
 
 class Signals:
-    """Signals become flags and a readable descriptor, so that they are handled between two steps and never within."""
+    """Signals as flags and a readable descriptor, so that the loop handles them between two steps."""
 
     def __init__(self, hurry: Callable[[], None]) -> None:
-        """``hurry`` is called at once when we are to stop, amid whatever is done, for what waits there to end soon."""
+        """``hurry`` is called in the signal handler when the program must stop. It must make all waits end soon."""
         self.stop = ""
         self.reload = False
         self._hurry = hurry
@@ -55,7 +55,7 @@ class Signals:
 
 
 def run(tasks: List[Task], signals: Signals, reload: Callable[[], None], clock: Clock) -> None:
-    """Until a signal says stop. ``reload`` may change the tasks in place."""
+    """Run the tasks until a signal stops the program. ``reload`` may change the list of tasks in place."""
     while not signals.stop:
         readable = _wait(tasks, signals, clock)
         if signals.reload:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The metrics by name; telemetry moves them. prometheus_client is known here only."""
+"""The metrics by name; telemetry updates them. Only this module imports prometheus_client."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ REGISTRY = prometheus.CollectorRegistry()
 
 
 def serve(address: str, port: int) -> None:
-    """From a thread that only reads them. Raises OSError."""
+    """Serve the metrics from a thread that only reads them. Raises OSError."""
     prometheus.start_http_server(port, addr=address, registry=REGISTRY)
 
 
@@ -25,11 +25,11 @@ def _gauge(name: str, text: str, *labels: str) -> prometheus.Gauge:
 
 INFO = _gauge("build_info", "Always 1; the label tells the version.", "version")
 EVENTS = _counter("events", "Lease events handed to a subscription's sinks.", "subscription")
-RESULTS = _counter("results", "What a sink made of the events.", "sink", "result")
+RESULTS = _counter("results", "Results of the sinks, by event.", "sink", "result")
 DEAD = _counter("dead_letters", "Events that a sink will never accept.", "subscription", "reason")
-GARBAGE = _counter("rejected_rows", "Rows of a lease file that are no lease.")
+GARBAGE = _counter("rejected_rows", "Rows of a lease file that could not be parsed.")
 RETRIES = _counter("retries", "Attempts that failed and will be repeated.", "subscription")
-READ_ANEW = _counter("full_reads", "How often all leases were read anew.", "subscription")
+FULL_READS = _counter("full_reads", "How often all leases were read again.", "subscription")
 ROTATIONS = _counter("rotations", "Lease files followed to their successor.")
 CAUGHT_UP = _gauge("caught_up", "1 while nothing known is left to do.", "subscription")
 LAST_EVENT = _gauge("last_delivery_timestamp_seconds", "When events were last delivered.", "subscription")
@@ -48,7 +48,7 @@ BATCH = prometheus.Histogram(
     registry=REGISTRY,
 )
 LAG = _gauge("lag_seconds", "Age of the oldest event of the last batch; 0 once caught up.", "subscription")
-CONFLICTS = _counter("reservation_conflicts", "Addresses that somebody else has reserved.", "subscription")
+CONFLICTS = _counter("reservation_conflicts", "Addresses that another client has reserved.", "subscription")
 SESSIONS = _counter("listening_sessions", "Sessions begun to listen for events; all but the first are reconnections.")
 RECONNECTS = _counter("reconnects", "Database sessions made in place of one that was lost.")
 ACTING = _gauge("acting", "1 while this monitor acts for the subscription, 0 while it stands by.", "subscription")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Places in a source. The text form carries kind and version and means nothing to whoever stores it."""
+"""Positions in a source. Their text carries kind and version; the state store does not interpret it."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from kea_lease_monitor.errors import PositionLostError
 
 
 class FilePosition(NamedTuple):
-    """Behind the last row taken from a lease file, or amid the reading of all leases while ``inode`` is 0.
+    """Position after the last row read from a lease file, or within the reading of all leases while ``inode`` is 0.
 
-    All of Kea's lease files begin with the same line, so the bytes before ``offset`` are what tells a file from
-    another that got the same inode number.
+    The bytes before ``offset`` tell a file from another with the same inode number. All lease files of Kea begin with
+    the same line.
     """
 
     device: int
     inode: int
     offset: int
-    """Bytes; while all leases are read, how many of them were handed over."""
+    """Bytes; while all leases are read, the number of leases delivered."""
     checksum: int
     """CRC-32 of the last bytes before ``offset``."""
     companions: int = 0
-    """Of the files that rotations and clean-ups make, when this was the current one. A later file may get the number of
-    one that was removed; while nothing but the first line stands before ``offset``, only this tells them apart."""
+    """Checksum of the files of rotations and LFC runs, when this was the current file. A later file may get the inode
+    number of a removed one. While only the first line is before ``offset``, nothing else tells them apart."""
 
 
 class Snapshot(NamedTuple):
-    """PostgreSQL's ``pg_snapshot``: what had been committed at a moment, however long other transactions take."""
+    """PostgreSQL's ``pg_snapshot``: the transactions committed at one moment."""
 
     xmin: int
     xmax: int
@@ -46,11 +46,10 @@ class Snapshot(NamedTuple):
 
 
 class EventPosition(NamedTuple):
-    """All event rows visible in ``seen`` were taken, and those visible in ``target`` up to (xid, id).
+    """Position after all event rows visible in ``seen``, and those visible in ``target`` up to (xid, id).
 
-    ``seen`` is the bookmark of the design in closed form: its xmin is the horizon that the bookmark moves to, and
-    the rows it shows above that horizon are the ones "delivered ahead". A long transaction anywhere in the cluster
-    therefore costs one number in a list, not a memory of every row since.
+    ``seen.xmin`` is the horizon. Rows above it that ``seen`` shows were delivered ahead of older transactions. A long
+    transaction anywhere in the cluster therefore costs one number in a list, instead of a record of every row since.
     """
 
     system: str
@@ -59,52 +58,52 @@ class EventPosition(NamedTuple):
     """When ``seen`` was taken, epoch seconds by the database's clock."""
     seen: Snapshot
     target: Optional[Snapshot]
-    """None between passes."""
+    """Snapshot of the pass in progress; None between passes."""
     xid: int
     id: int
     scanned: Optional[int]
-    """Ordinal of the last address handed over while all leases are read; None when that is done."""
+    """Ordinal of the last address delivered while all leases are read; None when that is done."""
     lost: int = 0
-    """Events that the trigger had lost when reading all leases made good for them."""
+    """Number of events that the trigger had lost when all leases were last read."""
     triggers: str = ""
-    """Which leases were followed at that time, and the state of their triggers."""
+    """The lease tables followed at that time, and the state of their triggers."""
 
 
 class PollPosition(NamedTuple):
-    """All leases that transactions visible in ``seen`` wrote were taken, and of a pass under way those up to
-    ``address``."""
+    """Position after all leases written by transactions visible in ``seen``, and up to ``address`` of this pass."""
 
     system: str
     """As in EventPosition."""
     taken_at: float
     seen: Snapshot
     target: Optional[Snapshot]
-    """What will have been seen at the end of the pass; None between passes."""
+    """Becomes ``seen`` at the end of the pass; None between passes."""
     address: int
-    """An ordinal."""
+    """An ordinal; see kea.identifiers."""
     whole: bool
     """Whether the pass goes through all leases."""
     families: str = "4"
-    """Whose leases were looked at."""
+    """Address families whose leases were read."""
 
 
 Position = Union[FilePosition, EventPosition, PollPosition]
 
 _ADDED: Dict[int, List[Any]] = {1: [0, ""], 2: [""], 3: []}
-"""What the older versions of an EventPosition did not have."""
+"""Values of the fields that an EventPosition of an older version lacks."""
 
 _COMPANIONS: Dict[int, List[int]] = {1: [0], 2: []}
-"""And of a FilePosition."""
+"""Values of the fields that a FilePosition of an older version lacks."""
 
 
 def reading_all(position: Position) -> bool:
-    """Whether what follows are all present leases, and not what happened to them."""
+    """Return whether all present leases follow, and not events."""
     if isinstance(position, FilePosition):
         return position.inode == 0
     return position.whole if isinstance(position, PollPosition) else position.scanned is not None
 
 
 def dump(position: Position) -> str:
+    """Return the text that a bookmark keeps."""
     if isinstance(position, FilePosition):
         return json.dumps(["file", 2, *position])
     fields: List[Any] = [str(field) if isinstance(field, Snapshot) else field for field in position]
@@ -112,7 +111,7 @@ def dump(position: Position) -> str:
 
 
 def load(text: str) -> Position:
-    """Raises PositionLostError for a text of another version or kind: reading anew is always right."""
+    """Parse the text of ``dump``. Raises PositionLostError for another version: reading all leases is always right."""
     try:
         kind, version, *fields = json.loads(text)
         if kind == "file" and version in (1, 2):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which of many events it is that a sink refuses."""
+"""Search for the events that a sink refuses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kea_lease_monitor.sinks.base import Sink
 
 
 def deliver(sink: Sink, events: Sequence[LeaseEvent]) -> Union[Delivery, Pending]:
-    """What the sink refuses is halved until the one event that it refuses stands alone. Raises TemporaryError."""
+    """Deliver events. Halve a refused batch until each refused event is alone. Raises TemporaryError."""
     try:
         return sink.deliver(events)
     except RefusedError as error:

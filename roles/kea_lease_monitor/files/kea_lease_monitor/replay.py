@@ -1,67 +1,79 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a person asks of a subscription: to act once more upon all leases, some of them, or from a place on."""
+"""Replays: a person asks a subscription to deliver leases or dead letters again."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, FrozenSet, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 from kea_lease_monitor import position as positions
 from kea_lease_monitor.batch import Batch, Reason
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
 from kea_lease_monitor.position import Position
-from kea_lease_monitor.state.store import Store
+from kea_lease_monitor.state.records import DeadLetter, Request
 
 _INTERVAL = 5.0
-"""Seconds between two looks for what a person asks."""
+"""Seconds between two looks for a request."""
 
-_NOBODY = 0
-"""In place of the number of a request."""
+_OWN = 0
+"""Number of a replay that no person requested."""
 
 _PRESENT = (EventKind.ASSIGNED, EventKind.RENEWED, EventKind.CHANGED)
 
 
+class Requests(Protocol):
+    """What replays need of the state store."""
+
+    def request(self, subscription: str) -> Optional[Request]: ...
+
+    def dead_letters(self, subscription: Optional[str] = None) -> List[DeadLetter]: ...
+
+
 class Replay(NamedTuple):
-    """All leases are read anew, unless ``position`` names a place; the rest says which of them count."""
+    """A replay reads all leases again, or begins at ``position``. The other fields select leases."""
 
     since: float = 0.0
     """Only leases that Kea heard of since then, epoch seconds."""
     position: str = ""
-    letters: Tuple[int, ...] = ()
-    """Dead letters that are tried again: their leases as they are now, for an old event may be outdated."""
+    """A dumped position; empty means all leases."""
+    dead_letters: Tuple[int, ...] = ()
+    """Numbers of dead letters to retry. Their present leases are delivered, because an old event may be outdated."""
     addresses: FrozenSet[str] = frozenset()
-    """Of those leases; empty means every address."""
+    """Addresses of those leases; empty means every address."""
     events: Tuple[LeaseEvent, ...] = ()
-    """Letters that tell the end of a lease: they can only be handed over as they were."""
+    """Events of dead letters about the end of a lease. They are delivered unchanged."""
     adopt: bool = False
-    """Whether reservations that look as release 1.0.0 made them count as ours from then on; see sinks.base."""
+    """Whether reservations that look as release 1.0.0 wrote them become managed reservations; see sinks.base."""
 
     @property
     def limited(self) -> bool:
-        """Whether leases are passed over that nobody may have acted upon yet."""
-        return bool(self.since or self.letters)
+        """Whether the replay skips leases that no sink may have acted on yet."""
+        return bool(self.since or self.dead_letters)
 
     @property
     def what(self) -> str:
-        """For people."""
-        return f"{len(self.letters)} dead letters" if self.letters else "some leases" if self.since else "all leases"
+        """Describe for people what is replayed."""
+        if self.dead_letters:
+            return f"{len(self.dead_letters)} dead letters"
+        return "some leases" if self.since else "all leases"
 
     def wants(self, event: LeaseEvent) -> bool:
-        """Asked of leases that are read anew, never of what happens meanwhile."""
-        if self.letters and event.lease.address not in self.addresses:
+        """Return whether a present lease is selected. Not for events that happen meanwhile: all of them count."""
+        if self.dead_letters and event.lease.address not in self.addresses:
             return False
         return event.lease.cltt >= self.since
 
     def argument(self) -> str:
-        asked = {"since": self.since, "position": self.position, "letters": self.letters, "adopt": self.adopt}
-        return json.dumps({"version": 1, **asked})
+        """Return the text that the state store keeps."""
+        fields = {"since": self.since, "position": self.position, "letters": self.dead_letters, "adopt": self.adopt}
+        return json.dumps({"version": 1, **fields})
 
     @classmethod
     def parse(cls, argument: str) -> Replay:
-        """What another version of the program asked is taken for a replay of everything, which is always right."""
+        """Parse the text of ``argument``. Another version's text means all leases, which is always right."""
         given = json.loads(argument)
         if given.get("version") != 1:
             return cls()
@@ -69,15 +81,15 @@ class Replay(NamedTuple):
         return replay._replace(adopt=bool(given.get("adopt")))
 
     def with_events(self, events: Sequence[LeaseEvent]) -> Replay:
-        """``events`` are those of the letters."""
+        """Return this replay with the ``events`` of its dead letters."""
         return self._replace(
             addresses=frozenset(event.lease.address for event in events if event.kind in _PRESENT),
             events=tuple(event for event in events if event.kind not in _PRESENT),
         )
 
 
-def letter_text(event: LeaseEvent, sink: str) -> str:
-    """The event as a dead letter keeps it."""
+def dead_letter_text(event: LeaseEvent, sink: str) -> str:
+    """Return the event as a dead letter keeps it."""
     return json.dumps({"kind": event.kind.value, "sink": sink, "lease": event.lease._asdict()})
 
 
@@ -87,26 +99,26 @@ def _event(ref: str, given: Any) -> LeaseEvent:
 
 
 class Replays:
-    """The requests of one subscription, fulfilled one after the other; one that is cut short begins anew.
+    """The replays of one subscription, one after the other. An interrupted one starts again.
 
-    First of all, the leases are tried again that could not be reserved because another client had their address.
+    The first replay of a term retries the leases whose address another client had.
     """
 
-    def __init__(self, name: str, store: Store, clock: Clock) -> None:
+    def __init__(self, name: str, requests: Requests, clock: Clock) -> None:
         self._name = name
-        self._store = store
+        self._requests = requests
         self._clock = clock
         self._due = 0.0
         self._number: Optional[int] = None
         self._over = False
-        self._remembers = False
+        self._conflicts_retried = False
         self._resume: Optional[Position] = None
         self.current = Replay()
 
     def begun(self, present: Position) -> bool:
-        """Whether there is something to replay; ``current`` then says what. Raises TemporaryError.
+        """Return whether there is something to replay, then described by ``current``. Raises TemporaryError.
 
-        What is not read yet at ``present`` is read when the replay is over.
+        Events after ``present`` are read when the replay is over.
         """
         now = self._clock.monotonic()
         if self._number is not None or now < self._due:
@@ -122,38 +134,39 @@ class Replays:
         return True
 
     def _conflicts(self) -> Optional[Tuple[int, Replay]]:
-        """Leases that waited for an address when we, or another monitor, ended: a sink remembers them until then."""
-        if self._remembers:
+        """Return leases that waited for an address when the last term ended. Within a term, the sink remembers them."""
+        if self._conflicts_retried:
             return None
-        taken = [each for each in self._store.letters(self._name) if each.reason == Reason.ADDRESS_TAKEN.value]
-        self._remembers = True
-        return (_NOBODY, self._with_events(Replay(letters=tuple(each.id for each in taken)))) if taken else None
+        letters = self._requests.dead_letters(self._name)
+        taken = tuple(each.id for each in letters if each.reason == Reason.ADDRESS_TAKEN.value)
+        self._conflicts_retried = True
+        return (_OWN, self._with_events(Replay(dead_letters=taken))) if taken else None
 
     def _requested(self) -> Optional[Tuple[int, Replay]]:
-        request = self._store.request(self._name)
+        request = self._requests.request(self._name)
         return (request.id, self._with_events(Replay.parse(request.argument))) if request else None
 
     def _with_events(self, replay: Replay) -> Replay:
-        if not replay.letters:
+        if not replay.dead_letters:
             return replay
-        letters = [each for each in self._store.letters(self._name) if each.id in replay.letters]
-        return replay.with_events([_event(letter.ref, json.loads(letter.event)) for letter in letters])
+        chosen = [each for each in self._requests.dead_letters(self._name) if each.id in replay.dead_letters]
+        return replay.with_events([_event(each.ref, json.loads(each.event)) for each in chosen])
 
     def adopts(self, after: Position) -> bool:
-        """Whether the leases behind ``after`` may be what reservations are taken over by."""
+        """Return whether sinks may adopt reservations of the leases that follow ``after``."""
         return self.current.adopt and not self._over and positions.reading_all(after)
 
-    def place(self, reached: Position) -> Position:
-        """Where the subscription is, for its bookmark, when it has come to ``reached`` in the replay."""
+    def bookmarked(self, reached: Position) -> Position:
+        """Return the position for the bookmark when the replay has come to ``reached``."""
         return self._resume or reached
 
     def chosen(self, events: Sequence[LeaseEvent], after: Position) -> List[LeaseEvent]:
-        """Those of the events behind ``after`` that count."""
+        """Return those of the events after ``after`` that are selected."""
         everything = self._number is None or self._over or not positions.reading_all(after)
         return [event for event in events if everything or self.current.wants(event)]
 
     def follow(self, batch: Batch) -> bool:
-        """Told of each batch that was delivered. Returns whether the request is fulfilled with it."""
+        """Record a delivered batch. Return whether it completes the replay."""
         if self._number is None or self._over:
             return False
         if self.current.events:
@@ -163,18 +176,18 @@ class Replays:
         return self._over
 
     def fulfilled(self) -> Tuple[Optional[int], Tuple[int, ...]]:
-        """The request that may be removed, and the letters that were handed over again."""
-        return (self._number, self.current.letters) if self._over else (None, ())
+        """Return the request that may be removed, and the dead letters that were retried."""
+        return (self._number, self.current.dead_letters) if self._over else (None, ())
 
     def settled(self) -> None:
+        """Record that the bookmark is stored."""
         if self._over:
-            self.forget()
+            self._forget()
 
-    def forget(self) -> None:
-        """Look anew."""
+    def _forget(self) -> None:
         self._number, self._over, self._due, self.current, self._resume = None, False, 0.0, Replay(), None
 
-    def step_down(self) -> None:
-        """As at a start."""
-        self.forget()
-        self._remembers = False
+    def forget_all(self) -> None:
+        """Return to the state of a start."""
+        self._forget()
+        self._conflicts_retried = False

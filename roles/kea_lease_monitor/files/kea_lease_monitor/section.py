@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Typed reading of a configuration mapping: every error names the dotted path and what is allowed."""
+"""Typed reading of a configuration mapping. Every error names the dotted path and the allowed values."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from kea_lease_monitor.errors import ConfigurationError
 
 
 class Section:
-    """One mapping of the document. Whoever reads it calls ``done`` last, which refuses what nobody asked for."""
+    """One mapping of the document. Its reader calls ``done`` last, which refuses all keys that were not read."""
 
     def __init__(self, value: object, path: str, line: Optional[int] = None) -> None:
-        """``line`` is where the mapping begins, if it was written in a file."""
+        """``line`` is where the mapping begins in its file, if any. Raises ConfigurationError, as all methods do."""
         if not isinstance(value, dict):
             problem = f"{path or 'the configuration'}: a mapping is needed, not {_kind(value)}"
             raise ConfigurationError(_located(problem, line))
         self._line = line
         self._value = value
         self._path = path
-        self._asked: List[str] = []
+        self._read: List[str] = []
 
     def path(self, key: str) -> str:
         return f"{self._path}.{key}" if self._path else key
 
     def error(self, key: str, problem: str, index: Optional[int] = None) -> ConfigurationError:
-        """Names the line of the key, or of one element of its list; what is missing has that of its mapping."""
+        """Return an error that names the line of the key or list element; of the mapping if the key is missing."""
         line = _line(self._value, key) or self._line
         if index is not None:
             line = _line(self._value.get(key), index) or line
-        place = self.path(key) if index is None else f"{self.path(key)}[{index}]"
-        return ConfigurationError(_located(f"{place}: {problem}", line))
+        where = self.path(key) if index is None else f"{self.path(key)}[{index}]"
+        return ConfigurationError(_located(f"{where}: {problem}", line))
 
     def _take(self, key: str) -> Any:
-        self._asked.append(key)
+        self._read.append(key)
         return self._value.get(key)
 
     def text(self, key: str, default: Optional[str] = None) -> str:
@@ -49,7 +49,7 @@ class Section:
         return None if self._value.get(key) is None else self.text(key)
 
     def secret(self, key: str) -> Optional[str]:
-        """An optional text that no error shows."""
+        """Return an optional text that no error message shows."""
         value = self._take(key)
         if value is not None and (not isinstance(value, str) or not value):
             raise self.error(key, f"a text is needed, in quotes if it looks like a {type(value).__name__}")
@@ -101,9 +101,10 @@ class Section:
         return tuple(values)
 
     def done(self) -> None:
+        """Refuse unknown keys."""
         for key in self._value:
-            if key not in self._asked:
-                raise self.error(key, f"unknown; allowed here: {', '.join(sorted(set(self._asked)))}")
+            if key not in self._read:
+                raise self.error(key, f"unknown; allowed here: {', '.join(sorted(set(self._read)))}")
 
 
 def _kind(value: object) -> str:
@@ -111,7 +112,7 @@ def _kind(value: object) -> str:
 
 
 def _line(container: object, key: object) -> Optional[int]:
-    """Of a value that document.read made; None for any other."""
+    """Return the line of a value that document.read created; None for any other."""
     lines = getattr(container, "lines", {})
     return lines.get(key) if isinstance(lines, dict) else None
 

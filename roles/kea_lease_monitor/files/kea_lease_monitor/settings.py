@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The configuration as frozen values. YAML is known here only; each source and sink reads its own options."""
+"""The configuration as frozen values. Each source and sink parses its own options."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
-from kea_lease_monitor import database
-from kea_lease_monitor.pipeline import Subscription
+from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.registry import SINKS
 from kea_lease_monitor.sources.registry import SOURCES
-from kea_lease_monitor.state.location import Place
-from kea_lease_monitor.subscriptions import Match
+from kea_lease_monitor.state.location import StateLocation
+from kea_lease_monitor.subscriptions import Match, Subscription
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -26,7 +25,7 @@ _LISTEN = re.compile(r"(?P<host>[^:\s]+|\[[0-9a-fA-F:]+\]):(?P<port>[0-9]{1,5})"
 
 @dataclass(frozen=True)
 class Choice:
-    """A registered type and the options that it read for itself."""
+    """A registered type of source or sink, and the options that it parsed."""
 
     type: str
     options: Any
@@ -34,43 +33,52 @@ class Choice:
 
 @dataclass(frozen=True)
 class Flow:
+    """A subscription and its sinks, in the order of the configuration."""
+
     subscription: Subscription
     sinks: Tuple[Choice, ...]
 
 
 @dataclass(frozen=True)
-class Settings:
-    database: database.Settings
+class MonitorSettings:
+    """The whole configuration."""
+
+    database: DatabaseSettings
     source: Choice
-    state: Place
+    state: StateLocation
     log_level: str
     metrics: Optional[Tuple[str, int]]
     flows: Tuple[Flow, ...]
 
+    @classmethod
+    def parse(cls, document: Any) -> MonitorSettings:
+        """Raises ConfigurationError, which names the line, if there is one, and the dotted path."""
+        section = Section(document, "")
+        leases = DatabaseSettings.parse(section.section("database"))
+        settings = cls(
+            database=leases,
+            source=_choice(section.section("source"), SOURCES),
+            state=StateLocation.parse(section.section("state"), leases),
+            log_level=section.choice("log_level", LOG_LEVELS, "INFO"),
+            metrics=_metrics(section.section("metrics")),
+            flows=tuple(_flow(item) for item in section.sections("subscriptions")),
+        )
+        section.done()
+        if settings.state.shared and not SOURCES[settings.source.type].shared:
+            problem = (
+                f"postgresql is for leases that every host finds in the same place, not for {settings.source.type}"
+            )
+            raise section.error("state", f"type: {problem}")
+        _check_names(section, [flow.subscription.name for flow in settings.flows])
+        return settings
 
-def parse(document: Any) -> Settings:
-    """Raises ConfigurationError, which names the line, if there is one, and the dotted path."""
-    section = Section(document, "")
-    leases = database.Settings.parse(section.section("database"))
-    settings = Settings(
-        database=leases,
-        source=_choice(section.section("source"), SOURCES),
-        state=Place.parse(section.section("state"), leases),
-        log_level=section.choice("log_level", LOG_LEVELS, "INFO"),
-        metrics=_metrics(section.section("metrics")),
-        flows=tuple(_flow(item) for item in section.sections("subscriptions")),
-    )
-    section.done()
-    if settings.state.shared and not SOURCES[settings.source.type].shared:
-        problem = f"postgresql is for leases that every host finds in the same place, not for {settings.source.type}"
-        raise section.error("state", f"type: {problem}")
-    names = [flow.subscription.name for flow in settings.flows]
+
+def _check_names(section: Section, names: List[str]) -> None:
     if not names:
         raise section.error("subscriptions", "at least one is needed")
     for index, name in enumerate(names):
         if name in names[:index]:
             raise section.error("subscriptions", f"names must differ, not {names}", index)
-    return settings
 
 
 def _choice(section: Section, registry: Any) -> Choice:
@@ -108,8 +116,8 @@ def _flow(section: Section) -> Flow:
 
 
 def _digest(match: Match, sinks: List[Choice]) -> str:
-    """Differs when they differ. That it may differ between releases too costs one idempotent reading of all leases.
+    """Return a text that differs when the match or the sinks differ. A change between releases reads all leases once.
 
-    Not from the representation of the match: sets of words have another order in each process.
+    The representation of the match is not used: sets of words have another order in each process.
     """
     return hashlib.sha256(f"{match} {sinks!r}".encode()).hexdigest()[:16]

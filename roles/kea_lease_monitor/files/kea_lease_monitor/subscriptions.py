@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which lease events a subscription is about: a pure predicate."""
+"""Subscriptions, and the predicate that selects their lease events."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ _KINDS = tuple(kind.value for kind in EventKind)
 
 @dataclass(frozen=True)
 class Match:
-    """Every condition must hold; an empty one always does."""
+    """Conditions on a lease event. All must hold; an empty one always does."""
 
     families: FrozenSet[int] = frozenset()
     subnets: FrozenSet[int] = frozenset()
     hwaddr_prefixes: Tuple[str, ...] = ()
     hostname: str = ""
-    """Shell pattern, case ignored as in names."""
+    """Shell pattern; case is ignored."""
     kinds: FrozenSet[EventKind] = frozenset()
 
     @classmethod
     def parse(cls, section: Section) -> Match:
+        """Raises ConfigurationError."""
         families = section.numbers("families")
         subnets = section.numbers("subnets")
         prefixes = tuple(prefix.lower() for prefix in section.texts("hwaddr_prefixes"))
@@ -47,7 +48,7 @@ class Match:
         )
 
     def __str__(self) -> str:
-        """For people."""
+        """Describe the conditions for people."""
         parts = [
             ("families", [str(family) for family in sorted(self.families)]),
             ("subnets", [str(subnet) for subnet in sorted(self.subnets)]),
@@ -55,10 +56,11 @@ class Match:
             ("hostname", [self.hostname] if self.hostname else []),
             ("kinds", sorted(kind.value for kind in self.kinds)),
         ]
-        said = [f"{name} {', '.join(values)}" for name, values in parts if values]
-        return "; ".join(said) or "all leases"
+        described = [f"{name} {', '.join(values)}" for name, values in parts if values]
+        return "; ".join(described) or "all leases"
 
     def __call__(self, event: LeaseEvent) -> bool:
+        """Return whether the event is selected."""
         lease = event.lease
         return (
             (not self.families or lease.family in self.families)
@@ -67,3 +69,17 @@ class Match:
             and (not self.hostname or fnmatch.fnmatchcase(lease.hostname.lower(), self.hostname))
             and (not self.kinds or event.kind in self.kinds)
         )
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A named selection of lease events, delivered to the same sinks."""
+
+    name: str
+    match: Match
+    everything: bool
+    """Whether the first start delivers all present leases, or only later events."""
+    effects: str
+    """Digest of the match and the sinks. When it changes, all leases are delivered again."""
+    description: str = ""
+    """For people."""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every notable event: one function, one log line with a stable name, one metric. Nobody else logs or counts."""
+"""Notable events. Each has one function, one log line with a stable name and one metric; no other module logs."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ _FIELDS = {
     "client_id": "KEA_LEASE_CLIENT_ID",
     "subnet": "KEA_SUBNET_ID",
 }
-"""The journal's names of what a line says, where they are not KEA_ and the name itself."""
+"""Journal fields whose name is not KEA_ and the name of the value."""
 
 _HELD_LONG = 60.0
-"""Seconds after which an open transaction is worth a line."""
+"""Seconds after which an open transaction is logged."""
 
 _SUBSCRIPTION: ContextVar[Optional[str]] = ContextVar("subscription", default=None)
 
 
 def set_up(level: str) -> None:
-    """Log to the journal with its fields where systemd gave it to us, else to standard error."""
-    handler: logging.Handler = journal.JournalHandler() if journal.is_ours() else logging.StreamHandler(sys.stderr)
+    """Log to the journal with fields if systemd connected it to this process, otherwise to standard error."""
+    handler: logging.Handler = journal.JournalHandler() if journal.is_connected() else logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    # A line for each reservation: nobody reads from where in the program and from which thread it was said.
+    # Each reservation logs a line, so facts that no line shows are not collected: caller, thread and process.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    vars(logging)["_srcfile"] = None  # as the standard library's "Logging HOWTO" has it
-    for former in _LOG.handlers:
-        former.close()
+    vars(logging)["_srcfile"] = None  # as the "Logging HOWTO" of the standard library describes
+    for handler_before in _LOG.handlers:
+        handler_before.close()
     _LOG.handlers[:] = [handler]
     _LOG.propagate = False
     _LOG.setLevel(level)
@@ -47,7 +47,7 @@ def set_up(level: str) -> None:
 
 @contextmanager
 def acting_for(subscription: str) -> Iterator[None]:
-    """Every line that is said within belongs to the subscription."""
+    """Attach the subscription to every line logged within."""
     token = _SUBSCRIPTION.set(subscription)
     try:
         yield
@@ -60,7 +60,7 @@ def serve(address: str, port: int) -> None:
     metrics.serve(address, port)
 
 
-def _say(level: int, event: str, sentence: str, **fields: object) -> None:
+def _log(level: int, event: str, sentence: str, **fields: object) -> None:
     if not _LOG.isEnabledFor(level):
         return
     tail = "".join(f" {name}={value}" for name, value in fields.items())
@@ -77,28 +77,28 @@ def _lease(lease: Lease) -> Dict[str, object]:
 
 def started(version: str, subscriptions: Tuple[str, ...]) -> None:
     metrics.INFO.labels(version).set(1)
-    _say(logging.INFO, "started", "Lease monitor started", version=version, subscriptions=",".join(subscriptions))
+    _log(logging.INFO, "started", "Lease monitor started", version=version, subscriptions=",".join(subscriptions))
 
 
 def stopping(reason: str) -> None:
-    _say(logging.INFO, "stopping", "Lease monitor stopping", reason=reason)
+    _log(logging.INFO, "stopping", "Lease monitor stopping", reason=reason)
 
 
 def reloaded() -> None:
-    _say(logging.INFO, "reloaded", "Configuration reloaded")
+    _log(logging.INFO, "reloaded", "Configuration reloaded")
 
 
 def reload_refused(error: str) -> None:
-    _say(logging.ERROR, "reload_refused", "New configuration refused, the old one stays in force", error=error)
+    _log(logging.ERROR, "reload_refused", "New configuration refused, the old one stays in force", error=error)
 
 
 def state_created(path: str) -> None:
-    _say(logging.INFO, "state_created", "State database created", path=path)
+    _log(logging.INFO, "state_created", "State database created", path=path)
 
 
 def listening(channel: str, schema: str) -> None:
     metrics.SESSIONS.inc()
-    _say(logging.INFO, "listening", "Listening for database lease events", channel=channel, schema=schema)
+    _log(logging.INFO, "listening", "Listening for database lease events", channel=channel, schema=schema)
 
 
 def reconnected() -> None:
@@ -106,40 +106,46 @@ def reconnected() -> None:
 
 
 def following(path: str) -> None:
-    _say(logging.INFO, "following", "Following the lease file", path=path)
+    _log(logging.INFO, "following", "Following the lease file", path=path)
 
 
 def file_missing(path: str) -> None:
-    _say(logging.WARNING, "file_missing", "The lease file does not exist yet", path=path)
+    _log(logging.WARNING, "file_missing", "The lease file does not exist yet", path=path)
 
 
 def unwatched(directory: str, error: str) -> None:
-    _say(logging.WARNING, "unwatched", "Directory looked at each second only", directory=directory, error=error)
+    _log(
+        logging.WARNING,
+        "unwatched",
+        "Directory cannot be watched, polling it each second",
+        directory=directory,
+        error=error,
+    )
 
 
 def rotated(path: str) -> None:
     metrics.ROTATIONS.inc()
-    _say(logging.INFO, "rotated", "Lease file rotated, following its successor", path=path)
+    _log(logging.INFO, "rotated", "Lease file rotated, following its successor", path=path)
 
 
 def row_rejected(ref: str, problem: str) -> None:
     metrics.GARBAGE.inc()
-    _say(logging.WARNING, "row_rejected", "Row is no lease and was passed over", ref=ref, problem=problem)
+    _log(logging.WARNING, "row_rejected", "Row is no lease and was passed over", ref=ref, problem=problem)
 
 
-def reading_anew(subscription: str, reason: str) -> None:
-    metrics.READ_ANEW.labels(subscription).inc()
-    _say(logging.INFO, "reading_anew", "Reading all leases", subscription=subscription, reason=reason)
+def reading_all(subscription: str, reason: str) -> None:
+    metrics.FULL_READS.labels(subscription).inc()
+    _log(logging.INFO, "reading_anew", "Reading all leases", subscription=subscription, reason=reason)
 
 
 def standing_by(subscription: str) -> None:
     metrics.ACTING.labels(subscription).set(0)
     text = "Another monitor acts for the subscription, standing by"
-    _say(logging.INFO, "standing_by", text, subscription=subscription)
+    _log(logging.INFO, "standing_by", text, subscription=subscription)
 
 
 def ready(subscription: str) -> None:
-    _say(logging.INFO, "ready", "Caught up with the leases", subscription=subscription)
+    _log(logging.INFO, "ready", "Caught up with the leases", subscription=subscription)
 
 
 def retrying(subscription: str, attempt: int, wait: float, error: str) -> None:
@@ -147,15 +153,15 @@ def retrying(subscription: str, attempt: int, wait: float, error: str) -> None:
     metrics.CAUGHT_UP.labels(subscription).set(0)
     level = logging.ERROR if attempt > 1 else logging.WARNING
     fields = {"subscription": subscription, "attempt": attempt, "seconds": f"{wait:.2f}", "error": error}
-    _say(level, "retrying", "Will try again", **fields)
+    _log(level, "retrying", "Will try again", **fields)
 
 
 def recovered(subscription: str, attempts: int) -> None:
-    _say(logging.INFO, "recovered", "Works again", subscription=subscription, attempts=attempts)
+    _log(logging.INFO, "recovered", "Works again", subscription=subscription, attempts=attempts)
 
 
 def delivered(subscription: str, count: int, caught_up: bool, now: float, oldest: float) -> None:
-    """``oldest`` is the event's own time; 0 where the source keeps none."""
+    """``oldest`` is the time of the oldest event, epoch seconds; 0 if the source keeps none."""
     metrics.CAUGHT_UP.labels(subscription).set(int(caught_up))
     metrics.ACTING.labels(subscription).set(1)
     metrics.LAG.labels(subscription).set(max(0.0, now - oldest) if oldest and not caught_up else 0.0)
@@ -165,7 +171,7 @@ def delivered(subscription: str, count: int, caught_up: bool, now: float, oldest
         metrics.LAST_EVENT.labels(subscription).set(now)
         if oldest:
             metrics.LATENCY.labels(subscription).observe(max(0.0, now - oldest))
-        _say(logging.DEBUG, "delivered", "Events delivered", subscription=subscription, events=count)
+        _log(logging.DEBUG, "delivered", "Events delivered", subscription=subscription, events=count)
 
 
 def sink_result(sink: str, delivery: Delivery) -> None:
@@ -175,19 +181,19 @@ def sink_result(sink: str, delivery: Delivery) -> None:
 
 
 def reservation_created(lease: Lease) -> None:
-    _say(logging.INFO, "reservation_created", "Static reservation created", **_lease(lease))
+    _log(logging.INFO, "reservation_created", "Static reservation created", **_lease(lease))
 
 
 def reservation_updated(lease: Lease) -> None:
-    _say(logging.INFO, "reservation_updated", "Static reservation updated", **_lease(lease))
+    _log(logging.INFO, "reservation_updated", "Static reservation updated", **_lease(lease))
 
 
 def reservation_adopted(lease: Lease) -> None:
-    _say(logging.INFO, "reservation_adopted", "Static reservation taken over", **_lease(lease))
+    _log(logging.INFO, "reservation_adopted", "Static reservation taken over", **_lease(lease))
 
 
 def conflict_over(lease: Lease) -> None:
-    _say(logging.INFO, "conflict_over", "Address given up by who had it reserved", **_lease(lease))
+    _log(logging.INFO, "conflict_over", "Conflict over, the other client gave the address up", **_lease(lease))
 
 
 def host_ids(ratio: float) -> None:
@@ -195,7 +201,7 @@ def host_ids(ratio: float) -> None:
 
 
 def discovery_written(path: str) -> None:
-    _say(logging.INFO, "discovery_written", "Discovery file written", path=path)
+    _log(logging.INFO, "discovery_written", "Discovery file written", path=path)
 
 
 def dead_letter(subscription: str, sink: str, rejection: Rejection) -> None:
@@ -204,14 +210,14 @@ def dead_letter(subscription: str, sink: str, rejection: Rejection) -> None:
     if rejection.reason is Reason.ADDRESS_TAKEN:
         metrics.CONFLICTS.labels(subscription).inc()
     fields = {**_lease(rejection.event.lease), "reason": rejection.reason.value, "detail": rejection.detail}
-    _say(logging.WARNING, "dead_letter", "Event not acted upon", subscription=subscription, sink=sink, **fields)
+    _log(logging.WARNING, "dead_letter", "Event not acted upon", subscription=subscription, sink=sink, **fields)
 
 
 def queue_usage(ratio: float) -> None:
     metrics.QUEUE.set(ratio)
     if ratio > 0.1:
         text = "PostgreSQL's notification queue is filling: some session listens inside an open transaction"
-        _say(logging.WARNING, "queue_filling", text, usage=f"{ratio:.2f}")
+        _log(logging.WARNING, "queue_filling", text, usage=f"{ratio:.2f}")
 
 
 def trigger(lost: int, working: bool) -> None:
@@ -220,9 +226,9 @@ def trigger(lost: int, working: bool) -> None:
 
 
 def events_missing(subscription: str, count: int) -> None:
-    """A negative count: the trigger's counter was made anew."""
-    text = "The trigger could not write all events, or counts anew"
-    _say(logging.WARNING, "events_missing", text, subscription=subscription, count=count)
+    """``count`` is negative when the trigger's counter was reset."""
+    text = "The trigger could not write all events, or its counter was reset"
+    _log(logging.WARNING, "events_missing", text, subscription=subscription, count=count)
 
 
 def horizon(age: int) -> None:
@@ -230,11 +236,11 @@ def horizon(age: int) -> None:
 
 
 def horizon_held(pid: int, seconds: float) -> None:
-    """By the transaction of this server process."""
+    """``pid`` is the server process whose transaction is open."""
     metrics.HELD.set(seconds)
     if seconds >= _HELD_LONG:
         text = "A transaction stays open, so that event rows and dead rows of the whole cluster cannot be removed"
-        _say(logging.WARNING, "horizon_held", text, pid=pid, seconds=f"{seconds:.0f}")
+        _log(logging.WARNING, "horizon_held", text, pid=pid, seconds=f"{seconds:.0f}")
 
 
 def pruned(count: int) -> None:
@@ -244,7 +250,7 @@ def pruned(count: int) -> None:
 def pruned_unread(count: int) -> None:
     if count:
         metrics.UNREAD.inc(count)
-        _say(logging.WARNING, "pruned_unread", "Old events removed, read or not, to bound their table", count=count)
+        _log(logging.WARNING, "pruned_unread", "Old events removed, read or not, to bound their table", count=count)
 
 
 def beat(now: float) -> None:
@@ -252,8 +258,8 @@ def beat(now: float) -> None:
 
 
 def applying(step: str) -> None:
-    _say(logging.INFO, "applying", "Applying reservations", step=step)
+    _log(logging.INFO, "applying", "Applying reservations", step=step)
 
 
 def apply_waits(reason: str, seconds: float) -> None:
-    _say(logging.INFO, "apply_waits", "Waiting before the reload", reason=reason, seconds=f"{seconds:.0f}")
+    _log(logging.INFO, "apply_waits", "Waiting before the reload", reason=reason, seconds=f"{seconds:.0f}")

@@ -1,41 +1,45 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command kea-lfc-cleanup: one clean-up, its report, and an exit code that can be believed."""
+"""The command kea-lfc-cleanup: one LFC run, its report, and an exit code that tells whether the run succeeded."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Callable, Optional, Sequence
 
-from kea_lfc_cleanup.errors import BusyError, CleanupError
-from kea_lfc_cleanup.files import LeaseFiles, locked
+from _kea.lease_file import LeaseFile, Lock
+
+from kea_lfc_cleanup.errors import BusyError, LfcError
 from kea_lfc_cleanup.kea import Kea
 from kea_lfc_cleanup.report import Report
 from kea_lfc_cleanup.strategies import STRATEGIES, Host
 
 DONE, FAILED, BUSY = 0, 3, 75
-"""Exit codes. The unit tries again after BUSY, and has failed after any other but DONE."""
+"""Exit codes. The unit tries again after BUSY; any other code except DONE makes it a failed unit."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options; the unit names them all."""
+    """Return the parser of the command line. The unit gives every option."""
     options = argparse.ArgumentParser(prog="kea-lfc-cleanup", description=__doc__)
     options.add_argument("--family", type=int, choices=(4, 6), required=True)
     options.add_argument("--strategy", choices=sorted(STRATEGIES), required=True)
-    options.add_argument("--why", default="asked for", help="why this strategy, for the journal")
+    options.add_argument("--why", default="asked for", help="why this strategy was chosen; written to the journal")
     options.add_argument("--lease-file", required=True)
     options.add_argument("--control-socket", required=True)
     options.add_argument("--kea-config", required=True)
-    options.add_argument("--kea-program", required=True, help="kea-dhcp4 or kea-dhcp6")
-    options.add_argument("--kea-lfc", required=True)
+    options.add_argument("--kea-program", required=True, help="path of kea-dhcp4 or kea-dhcp6")
+    options.add_argument("--kea-lfc", required=True, help="path of kea-lfc")
     options.add_argument("--lfc-interval", type=int, default=0, help="Kea's own, in seconds; for strategy finish")
-    options.add_argument("--state-directory", required=True, help="where the report and the metrics go")
+    options.add_argument("--state-directory", required=True, help="directory of the report and the metrics")
     return options
 
 
 def main(words: Sequence[str], on_step: Optional[Callable[[str], None]] = None) -> int:
-    """Returns the exit code. C(on_step) is told each step before it is taken."""
+    """Do one LFC run, print and write its report, and return the exit code.
+
+    C(on_step) is called with the name of each step before that step; it prints the name by default.
+    """
     options = parser().parse_args(words)
     report = Report(options.strategy, options.why, options.lfc_interval, options.state_directory, options.family)
     code = DONE
@@ -43,14 +47,14 @@ def main(words: Sequence[str], on_step: Optional[Callable[[str], None]] = None) 
         run(options, report, on_step or (lambda step: print(f"next: {step}", flush=True)))
     except BusyError as busy:
         code = FAILED if report.busy(str(busy)) else BUSY
-    except CleanupError as error:
+    except LfcError as error:
         report.failed(str(error))
         code = FAILED
     except OSError as error:
         report.failed(f"{error}: no row of a lease is lost; look at that file, then run this again")
         code = FAILED
     report.close()
-    # Before anything is written, because the disk may be full.
+    # The disk may be full, so the journal comes before the files.
     print(report.sentence(), flush=True)
     try:
         report.write()
@@ -63,9 +67,11 @@ def main(words: Sequence[str], on_step: Optional[Callable[[str], None]] = None) 
 
 
 def run(options: argparse.Namespace, report: Report, on_step: Callable[[str], None]) -> None:
-    """One clean-up under the lock. Raises BusyError and CleanupError."""
-    files = LeaseFiles(options.lease_file)
+    """Do one LFC run, and hold the lock of the lease file meanwhile. Raises BusyError, LfcError and OSError."""
     kea = Kea(options.family, options.kea_program, options.kea_config, options.control_socket, options.kea_lfc)
-    with locked(files.lock) as lock:
-        for step in STRATEGIES[options.strategy](Host(kea, files, lock, report)):
+    with Lock(options.lease_file) as lock:
+        if not lock.take():
+            raise BusyError(f"another LFC run, or a play that restarts Kea, holds {lock.path}; nothing was done")
+        host = Host(kea, LeaseFile(options.lease_file), lock.descriptor, report)
+        for step in STRATEGIES[options.strategy](host):
             on_step(step)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run did, as a line of the journal, a state file that kea_info reads, and metrics for Prometheus."""
+"""Report of one LFC run: a line of the journal, a state file that kea_info reads, and metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -12,43 +12,46 @@ import os
 import time
 from typing import Any, Dict, Iterator
 
-from kea_lfc_cleanup import processes
-from kea_lfc_cleanup.files import LeaseFiles, measure
+from _kea import durable
+from _kea.lease_file import LeaseFile
+
+from kea_lfc_cleanup import kea_lfc
+from kea_lfc_cleanup.files import measure
 
 FIELDS = (
     "strategy", "why", "outcome", "message", "finished", "seconds", "reload_seconds", "rows_before", "rows_after",
     "rows_discarded", "bytes_before", "bytes_after", "last_success", "busy_since",
 )  # fmt: skip
-_LAST_CLEAN_UP = ("rows_before", "rows_after", "rows_discarded", "bytes_before", "bytes_after")
+_FIGURES = ("rows_before", "rows_after", "rows_discarded", "bytes_before", "bytes_after")
 
 _METRICS = (
     ("last_run_timestamp_seconds", "finished", "When the last run ended."),
     ("last_success_timestamp_seconds", "last_success", "When the last run ended that did not fail."),
     ("duration_seconds", "seconds", "How long the last run took."),
-    ("reload_seconds", "reload_seconds", "How long Kea took to reload in the last run, and served nobody."),
-    ("rows_before", "rows_before", "Rows that the last clean-up read."),
-    ("rows_after", "rows_after", "Rows that the last clean-up left."),
+    ("reload_seconds", "reload_seconds", "How long Kea took to reload in the last run; it serves no client meanwhile."),
+    ("rows_before", "rows_before", "Rows that the last LFC run read."),
+    ("rows_after", "rows_after", "Rows that the last LFC run left."),
     ("rows_discarded", "rows_discarded", "Rows that kea-lfc could not read, and left out as Kea does."),
-    ("bytes_before", "bytes_before", "Bytes that the last clean-up read."),
-    ("bytes_after", "bytes_after", "Bytes that the last clean-up left."),
+    ("bytes_before", "bytes_before", "Bytes that the last LFC run read."),
+    ("bytes_after", "bytes_after", "Bytes that the last LFC run left."),
 )
 
 
 class Report:
-    """Filled by the strategy as it goes; knows what the run before it wrote down."""
+    """Collects what the strategy did, and adds what the report of the previous run said."""
 
     def __init__(self, strategy: str, why: str, interval: int, directory: str, family: int) -> None:
         self.interval = interval
-        """Kea's own lfc-interval, in seconds."""
+        """Seconds, Kea's own C(lfc-interval)."""
         self.values: Dict[str, Any] = dict.fromkeys(FIELDS)
         self.values.update(strategy=strategy, why=why, rows_discarded=0)
         self._started = time.monotonic()
         self._directory, self._family = directory, family
         self._state = os.path.join(directory, f"state{family}.json")
-        self._former = _read(self._state)
+        self._previous = _read(self._state)
 
-    def before(self, files: LeaseFiles, with_current: bool = False) -> None:
-        """Measure what kea-lfc is about to read, the lease file too if Kea is going to rotate it."""
+    def before(self, files: LeaseFile, with_current: bool = False) -> None:
+        """Measure what kea-lfc is about to read: with the current lease file if Kea is going to rotate it."""
         parts = [files.previous, files.rotated]
         if os.path.exists(files.completed):
             parts = [files.completed]
@@ -56,31 +59,35 @@ class Report:
             parts.append(files.current)
         self.values["rows_before"], self.values["bytes_before"] = measure(parts)
 
-    def after(self, files: LeaseFiles, outcome: str) -> None:
-        """Measure what it made of it."""
+    def after(self, files: LeaseFile, outcome: str) -> None:
+        """Measure what kea-lfc wrote, and record success: C(outcome) is C(cleaned) or C(finished)."""
         self.values["rows_after"], self.values["bytes_after"] = measure([files.previous])
         self.values.update(outcome=outcome, message="")
 
     def reloaded(self, seconds: float) -> None:
-        """Kea served nobody for so long."""
+        """Record that Kea reloaded, and so served no client, for this long; several reloads add up."""
         self.values["reload_seconds"] = (self.values["reload_seconds"] or 0.0) + seconds
 
     def discarded(self, rows: int) -> None:
+        """Record how many rows kea-lfc could not read."""
         self.values["rows_discarded"] = rows
 
     def nothing(self, message: str) -> None:
-        """There was nothing to do."""
+        """Record that there was nothing to do. The message is one sentence."""
         self.values.update(outcome="nothing", message=message)
 
     def failed(self, message: str) -> None:
-        """It did not succeed; the message is one sentence."""
+        """Record a failure. The message is one sentence."""
         self.values.update(outcome="failed", message=message)
 
     def busy(self, message: str) -> bool:
-        """Somebody else is at work. Returns whether for so long that this is a failure."""
+        """Record that another LFC run or a play is at work.
+
+        Return whether that has been so in every run for longer than C(kea_lfc.DEADLINE), which is a failure.
+        """
         now = time.time()
-        since = self.values["busy_since"] = float(self._former.get("busy_since") or now)
-        hangs = now - since > processes.DEADLINE
+        since = self.values["busy_since"] = float(self._previous.get("busy_since") or now)
+        hangs = now - since > kea_lfc.DEADLINE
         if hangs:
             self.failed(f"{message}, and so it was for {now - since:.0f} s: look what that waits for")
         else:
@@ -88,7 +95,7 @@ class Report:
         return hangs
 
     def sentence(self) -> str:
-        """For the journal."""
+        """Return the line for the journal."""
         found = self.values
         text = f"{found['outcome']} by strategy {found['strategy']} ({found['why']})"
         if found["message"]:
@@ -101,26 +108,31 @@ class Report:
         )
 
     def close(self) -> None:
-        """The run is over."""
+        """Record when the run ended and how long it took."""
         self.values["seconds"] = time.monotonic() - self._started
         self.values["finished"] = time.time()
 
     def write(self) -> None:
-        """Write state and metrics; a success and its figures stay known over runs that cleaned nothing up."""
+        """Write the state file and the metrics. Raises OSError.
+
+        The last success and its figures stay in the report over later runs that ran no LFC or failed.
+        """
         found = self.values
         done = found["outcome"] in ("cleaned", "finished")
         if not done:
-            found.update({field: self._former.get(field) for field in _LAST_CLEAN_UP})
+            found.update({field: self._previous.get(field) for field in _FIGURES})
         found["last_success"] = (
-            found["finished"] if done or found["outcome"] == "nothing" else self._former.get("last_success")
+            found["finished"] if done or found["outcome"] == "nothing" else self._previous.get("last_success")
         )
         with self._alone():
-            _replace(self._state, json.dumps(found, indent=2) + "\n")
-            _replace(os.path.join(self._directory, f"kea_lfc{self._family}.prom"), self._metrics())
+            metrics = os.path.join(self._directory, f"kea_lfc{self._family}.prom")
+            # Other users read both.
+            durable.replace(self._state, (json.dumps(found, indent=2) + "\n").encode(), 0o644)
+            durable.replace(metrics, self._metrics().encode(), 0o644)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """A run that found another at work may report while that one does."""
+        """Wait for the only other writer: a run that found another at work may report while that one does."""
         descriptor = os.open(self._directory, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -129,6 +141,7 @@ class Report:
             os.close(descriptor)
 
     def _metrics(self) -> str:
+        """Return the metrics in Prometheus's text format."""
         lines = []
         for name, field, text in _METRICS:
             if self.values[field] is not None:
@@ -141,18 +154,10 @@ class Report:
 
 
 def _read(path: str) -> Dict[str, Any]:
+    """Return the report of the previous run; empty if there is none or if it cannot be read."""
     try:
         with open(path, encoding="utf-8") as file:
             found = json.load(file)
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _replace(path: str, text: str) -> None:
-    with open(f"{path}.new", "w", encoding="utf-8") as file:
-        file.write(text)
-        os.fchmod(file.fileno(), 0o644)  # whatever the umask: others read it
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(f"{path}.new", path)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ways to clean up. Each is a generator of the names of the steps that it is about to take.
+"""The strategies of an LFC run. Each is a generator that yields the name of each step before it takes that step.
 
-Wherever it is killed, the rows of all leases are in the files, in the order in which Kea loads them (.completed, or .2
-and .1, then the lease file; the last row of a lease wins), and the next run finishes what it finds.
+Wherever the program is killed, the rows of all leases are in the files, in the order in which Kea loads them
+(C(LeaseFile.load_order)), and the next run finishes what it finds.
 """
 
 from __future__ import annotations
@@ -15,214 +15,240 @@ import time
 from dataclasses import dataclass
 from typing import Callable, Dict, Generator, Iterator
 
+from _kea import control, durable, lfc
+from _kea.lease_file import LeaseFile
+
 from kea_lfc_cleanup import files as lease_files
-from kea_lfc_cleanup import processes
+from kea_lfc_cleanup import kea_lfc
 from kea_lfc_cleanup.diagnosis import check_result
-from kea_lfc_cleanup.errors import BusyError, CleanupError
-from kea_lfc_cleanup.files import LeaseFiles
+from kea_lfc_cleanup.errors import BusyError, LfcError
 from kea_lfc_cleanup.kea import Kea
-from kea_lfc_cleanup.processes import cleaning, mend_pid_file
 from kea_lfc_cleanup.report import Report
 
 Steps = Iterator[str]
 
 _BETWEEN_LOOKS = 0.1
+"""Seconds to sleep between two checks of the files."""
 _NOT_BEGUN = 10.0
-"""Seconds after which a clean-up that Kea said it started, and that nobody sees, has failed."""
+"""Seconds after which an LFC run that Kea says it started has failed if no kea-lfc is seen."""
 _JUST_ROTATED = 10.0
-"""Seconds. Kea rotates its lease file first and starts kea-lfc then."""
+"""Seconds for which a rotated file means that Kea is about to start kea-lfc: Kea rotates first."""
+_STARTED = (control.SUCCESS, control.EMPTY)
+"""Results of kea-lfc-start after which a kea-lfc runs: Kea answers EMPTY if one is running already."""
 
 
 @dataclass(frozen=True)
 class Host:
-    """What a strategy works on."""
+    """What a strategy works on: the server, its lease files and the report."""
 
     kea: Kea
-    files: LeaseFiles
+    files: LeaseFile
     lock: int
+    """Descriptor of the lock of the lease file, which is taken."""
     report: Report
     sleep: Callable[[float], None] = time.sleep
 
 
 def rotate(host: Host) -> Steps:
-    """Rename, reload, clean (kea-facts 3.8): for Kea without kea-lfc-start, whose own lfc-interval is 0."""
+    """Rename the lease file, reload Kea, run kea-lfc (kea-facts 3.8): for Kea without kea-lfc-start.
+
+    Kea's own C(lfc-interval) is 0.
+    """
     files = host.files
     yield "look for traces of a killed run"
-    mend_pid_file(files)
+    _remove_stale_pid_file(files)
     lease_files.check_access([files.current, files.rotated, files.previous, files.completed])
     if (yield from _finish_interrupted(host)):
         return
     yield "test the configuration"
-    host.kea.test()
+    host.kea.check()
     if not os.path.exists(files.current) or not lease_files.is_written_to(files.current):
-        raise CleanupError(f"Kea does not write to {files.current}: restart it with the configuration on the disk")
+        raise LfcError(f"Kea does not write to {files.current}: restart it with the configuration on the disk")
     yield "rename the lease file"
     try:
-        lease_files.put_in_place(files.current, files.rotated)
+        lease_files.rename_new(files.current, files.rotated)
     except FileExistsError as error:
-        raise BusyError(f"{files.rotated} appeared: Kea cleans up by itself; nothing was done") from error
+        raise BusyError(f"{files.rotated} appeared: Kea runs an LFC by itself; nothing was done") from error
     yield "reload Kea"
     _reload(host)
-    yield "see that nobody writes to the renamed file"
+    yield "check that no process writes to the renamed file"
     if lease_files.is_written_to(files.rotated):
-        raise CleanupError(f"{files.rotated} is still written to after Kea's reload: restart Kea, then run this again")
-    yield from _clean(host)
+        raise LfcError(f"{files.rotated} is still written to after Kea's reload: restart Kea, then run this again")
+    yield from _run_lfc(host)
 
 
 def command(host: Host) -> Steps:
-    """Have Kea do it by kea-lfc-start, from Kea 3.1.2 on (kea-facts 3.5)."""
+    """Have Kea run its LFC with the command kea-lfc-start, which Kea 3.1.2 and later know (kea-facts 3.5)."""
     files = host.files
     yield "look for traces of a killed run"
-    mend_pid_file(files)
+    _remove_stale_pid_file(files)
     lease_files.check_access([files.current, files.rotated, files.previous, files.completed])
-    if cleaning(files) is None:
-        _forget_output(files)
-    # Kea would have only these cleaned, and not rotate its lease file (kea-facts 3.4).
+    if lfc.running(files.current) is None:
+        _remove_output(files)
+    # Kea would run kea-lfc on these only, and not rotate its lease file (kea-facts 3.4).
     if os.path.exists(files.rotated) or os.path.exists(files.completed):
         yield from _by_kea(host, "finished")
     yield from _by_kea(host, "cleaned")
 
 
 def _by_kea(host: Host, outcome: str) -> Steps:
+    """Have Kea run kea-lfc once. C(outcome) is the word for the report."""
     files = host.files
     host.report.before(files, with_current=outcome == "cleaned")
-    former = lease_files.stamp(files.previous)
-    yield "ask Kea for kea-lfc-start"
-    answer = host.kea.ask("kea-lfc-start")
-    if answer.result == 2:
-        raise CleanupError(f"Kea cannot do that ({answer.text}): deploy again, so that another strategy is chosen")
-    if answer.result not in (0, 3):
-        raise CleanupError(f"Kea could not start kea-lfc ({answer.text}): look into Kea's journal and run this again")
+    earlier = lease_files.stamp(files.previous)
+    yield "send kea-lfc-start to Kea"
+    answer = host.kea.send("kea-lfc-start")
+    if answer.result == control.UNSUPPORTED:
+        raise LfcError(
+            f"Kea does not know kea-lfc-start ({answer.text}): deploy again, so that another strategy is chosen"
+        )
+    if answer.result not in _STARTED:
+        raise LfcError(f"Kea could not start kea-lfc ({answer.text}): look into Kea's journal and run this again")
     yield "wait for kea-lfc"
-    _await(host, former)
+    _wait(host, earlier)
     host.report.after(files, outcome)
 
 
 def finish(host: Host) -> Steps:
-    """Only finish what was interrupted; Kea cleans up by itself."""
+    """Finish an interrupted LFC run, and otherwise check that Kea's own LFC runs often enough."""
     files = host.files
     yield "look for traces of a killed run"
-    if cleaning(files) is not None or _younger(files.rotated, _JUST_ROTATED):
-        _watch(host)  # It may hang.
-        host.report.nothing("Kea's own clean-up is running")
+    if lfc.running(files.current) is not None or _is_younger(files.rotated, _JUST_ROTATED):
+        # The running kea-lfc may hang.
+        _check_interval(host)
+        host.report.nothing("Kea's own LFC is running")
         return
-    mend_pid_file(files)
+    _remove_stale_pid_file(files)
     lease_files.check_access([files.current, files.rotated, files.previous, files.completed])
     if not (yield from _finish_interrupted(host)):
-        yield "see that Kea's own clean-up runs"
-        _watch(host)
-        host.report.nothing("no clean-up was interrupted")
+        yield "check that Kea's own LFC runs"
+        _check_interval(host)
+        host.report.nothing("no LFC run was interrupted")
 
 
 STRATEGIES: Dict[str, Callable[[Host], Steps]] = {"command": command, "rotate": rotate, "finish": finish}
 
 
 def _finish_interrupted(host: Host) -> Generator[str, None, bool]:
-    """Bring what a killed run left to its end. Returns whether that was a clean-up of its own."""
+    """Finish what a killed run left. Return whether that took an LFC run."""
     files = host.files
     if lease_files.same_file(files.rotated, files.current):
         yield "undo half a rename"
         os.unlink(files.rotated)
     if not os.path.exists(files.rotated) and not os.path.exists(files.completed):
         return False
-    # A Kea that is loading its leases does not answer. It looks for kea-lfc's PID file before it begins only, and would
-    # not know the rows of a .1 that is removed while it reads .2.
-    host.kea.ask("status-get")
+    # A Kea that is loading its leases does not answer. It looks for kea-lfc's PID file only before it begins to load,
+    # and would miss the rows of a .1 that kea-lfc removes while Kea still reads .2.
+    host.kea.send("status-get")
     if os.path.exists(files.rotated) and lease_files.is_written_to(files.rotated):
         if not os.path.exists(files.current):
-            yield "put the lease file back"
-            lease_files.put_in_place(files.rotated, files.current)
+            yield "rename the lease file back"
+            lease_files.rename_new(files.rotated, files.current)
             if not os.path.exists(files.completed):
                 return False
         else:
             yield "test the configuration"
-            host.kea.test()
+            host.kea.check()
             yield "reload Kea"
             _reload(host)
             if lease_files.is_written_to(files.rotated):
-                raise CleanupError(f"{files.rotated} is written to: restart Kea, then run this again")
+                raise LfcError(f"{files.rotated} is written to: restart Kea, then run this again")
     if os.path.exists(files.rotated) and os.path.exists(files.completed):
-        # kea-lfc would remove .1 unread (kea-facts 3.4). As .2 the completed file is read with it; what of .1 is in
-        # there already changes nothing when it is read again.
+        # kea-lfc would remove .1 without reading it (kea-facts 3.4). Named .2, the completed file is read together with
+        # .1. It may contain rows of .1 already; they change nothing when they are read again.
         yield "keep the completed file"
-        os.replace(files.completed, files.previous)
-        lease_files.sync_directory(files.previous)
-    yield from _clean(host, "finished")
+        durable.rename(files.completed, files.previous)
+    yield from _run_lfc(host, "finished")
     return True
 
 
-def _clean(host: Host, outcome: str = "cleaned") -> Steps:
+def _run_lfc(host: Host, outcome: str = "cleaned") -> Steps:
+    """Run kea-lfc on the files that exist. C(outcome) is the word for the report."""
     files = host.files
     yield "run kea-lfc"
-    _forget_output(files)
+    _remove_output(files)
     host.report.before(files)
-    former = lease_files.stamp(files.previous)
-    said = host.kea.clean(files, host.lock)
-    check_result(files, former, said)
-    yield "write it down"
-    host.report.discarded(said.discarded)
+    earlier = lease_files.stamp(files.previous)
+    output = kea_lfc.run(host.kea, files, host.lock)
+    check_result(files, earlier, output)
+    yield "record the result"
+    host.report.discarded(output.discarded)
     host.report.after(files, outcome)
 
 
-def _forget_output(files: LeaseFiles) -> None:
-    """What a killed kea-lfc left is a copy, and the next one would write on behind its half row (seen in 2.2)."""
+def _remove_stale_pid_file(files: LeaseFile) -> None:
+    """Remove a PID file that belongs to no kea-lfc. Raises BusyError if a kea-lfc works or may be about to start."""
+    found = lfc.remove_stale_pid_file(files.current)
+    if found.at_work:
+        raise BusyError(f"{found.text}; nothing was done")
+
+
+def _remove_output(files: LeaseFile) -> None:
+    """Remove the copy that a killed kea-lfc left: the next one would append to its incomplete row (seen in 2.2)."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(files.output)
 
 
 def _reload(host: Host) -> None:
-    """Kea opens the lease file anew. Raises CleanupError, with the file back in its place and Kea asked once more."""
+    """Reload Kea, which creates and opens a new lease file.
+
+    If Kea refuses, rename the lease file back, retry the reload and raise LfcError.
+    """
     files = host.files
     started = time.monotonic()
     try:
-        answer = host.kea.ask("config-reload")
+        answer = host.kea.send("config-reload")
     finally:
         host.report.reloaded(time.monotonic() - started)
-    if answer.result == 0 and os.path.exists(files.current):
+    if answer.result == control.SUCCESS and os.path.exists(files.current):
         return
     if os.path.exists(files.rotated) and not os.path.exists(files.current):
-        lease_files.put_in_place(files.rotated, files.current)
-    if answer.result == 0:
-        raise CleanupError(
+        lease_files.rename_new(files.rotated, files.current)
+    if answer.result == control.SUCCESS:
+        raise LfcError(
             f"Kea reloaded and opened another lease file than {files.current}, so it knows none of its leases: name "
-            f"that one in {host.kea.config} and reload Kea at once; no row of a lease is lost"
+            f"this file in {host.kea.config} again and reload Kea at once; no row of a lease is lost"
         )
-    again = host.kea.ask("config-reload")
-    serving = "it serves" if again.result == 0 else "it may serve no client until a reload succeeds"
-    raise CleanupError(
+    again = host.kea.send("config-reload")
+    serving = "it serves" if again.result == control.SUCCESS else "it may serve no client until a reload succeeds"
+    raise LfcError(
         f"Kea refused to reload ({answer.text}) and {serving}: mend {host.kea.config}, reload Kea and run this again; "
         "no row of a lease is lost"
     )
 
 
-def _await(host: Host, former: lease_files.Stamp) -> None:
-    """Until the clean-up that Kea started is over, and well."""
+def _wait(host: Host, earlier: lease_files.Stamp) -> None:
+    """Wait until the LFC run that Kea started has succeeded. Raises LfcError if it failed, hangs or is not seen.
+
+    C(earlier) is the stamp of C(.2) before the run.
+    """
     waited, unseen = 0.0, 0.0
     while True:
-        running = cleaning(host.files) is not None
-        if not running and not host.files.leftovers() and lease_files.stamp(host.files.previous) != former:
+        running = lfc.running(host.files.current) is not None
+        if not running and not host.files.leftovers() and lease_files.stamp(host.files.previous) != earlier:
             return
         unseen = 0.0 if running else unseen + _BETWEEN_LOOKS
-        if unseen > _NOT_BEGUN or waited > processes.DEADLINE:
-            check_result(host.files, former, None)
+        if unseen > _NOT_BEGUN or waited > kea_lfc.DEADLINE:
+            check_result(host.files, earlier, None)
         host.sleep(_BETWEEN_LOOKS)
         waited += _BETWEEN_LOOKS
 
 
-def _watch(host: Host) -> None:
-    """Raises CleanupError if Kea, up for two intervals, has not cleaned up for as long."""
-    status = host.kea.ask("status-get").arguments
+def _check_interval(host: Host) -> None:
+    """Raise LfcError if Kea has been running for two of its intervals and has finished no LFC run in that time."""
+    status = host.kea.send("status-get").arguments
     overdue = 2.0 * host.report.interval
     if float(status.get("uptime", 0)) < overdue or not os.path.exists(host.files.current):
         return
-    if not _younger(host.files.previous, overdue):
-        raise CleanupError(
-            f"Kea has not cleaned up for two of its intervals of {host.report.interval} s; each reload begins one anew "
-            f"(the last was {status.get('reload')} s ago): use strategy rotate, or a shorter lfc-interval"
+    if not _is_younger(host.files.previous, overdue):
+        raise LfcError(
+            f"Kea has finished no LFC run for two of its intervals of {host.report.interval} s; each reload restarts "
+            f"the interval (the last was {status.get('reload')} s ago): use strategy rotate, or a shorter lfc-interval"
         )
 
 
-def _younger(path: str, seconds: float) -> bool:
+def _is_younger(path: str, seconds: float) -> bool:
+    """Return whether the file exists and was changed or renamed less than this long ago."""
     try:
         return time.time() - os.stat(path).st_ctime < seconds
     except FileNotFoundError:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._config import file, tls
+from ansible_collections.baremetal.kea.plugins.module_utils._config import servers, tls_files
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
 from support.modules import run_module, snapshot
 from support.programs import need
@@ -91,7 +91,7 @@ DATABASE = {"type": "postgresql", "name": "kea", "host": "/run/postgresql", "use
 
 
 def test_databases_go_into_the_same_candidate(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tls, "UNITS", str(tmp_path))
+    monkeypatch.setattr(tls_files, "UNITS", str(tmp_path))
     databases = [{"purpose": "lease", **DATABASE}, {"purpose": "hosts", "exclusive": True, **DATABASE}]
     wanted = {"path": str(config), "databases": databases, "settings": {"Dhcp4/valid-lifetime": 5000}}
     before = snapshot(config.parent)
@@ -120,7 +120,7 @@ def test_databases_go_into_the_same_candidate(config: Path, tmp_path: Path, monk
 def test_the_environment_of_the_unit_is_that_of_all_databases(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls, "UNITS", str(tmp_path))
+    monkeypatch.setattr(tls_files, "UNITS", str(tmp_path))
     far = {**DATABASE, "host": "db.example", "ssl_mode": "require"}
 
     def set_both(entry: dict[str, str]) -> dict[str, str]:
@@ -167,7 +167,7 @@ def test_a_new_file_belongs_to_kea_alone(directory: Path) -> None:
 
 
 def test_check_mode_predicts_before_kea_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(file.PROGRAMS, "Dhcp4", "kea-that-is-not-there")
+    monkeypatch.setitem(servers.PROGRAMS, "Dhcp4", "kea-that-is-not-there")
     wanted = {"path": "/nowhere/kea/kea-dhcp4.conf", "settings": {"Dhcp4/valid-lifetime": 1}}
     assert run_module("kea_config", check=True, **wanted)["changed"]
     assert "kea-that-is-not-there is not installed" in run_module("kea_config", **wanted)["msg"]
@@ -265,7 +265,7 @@ def test_a_run_killed_before_the_swap_is_healed_by_the_next(config: Path, monkey
     wanted = {"path": str(config), "settings": {"Dhcp4/valid-lifetime": 5000}}
     child = os.fork()
     if child == 0:
-        monkeypatch.setattr(os, "rename", lambda *_names: os._exit(9))
+        monkeypatch.setattr(os, "replace", lambda *_names: os._exit(9))
         run_module("kea_config", **wanted)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module kea_database: what each Kea is told, with the real kea-dhcp4 as judge where it is the one installed."""
+"""The module kea_database for each version of Kea; the installed kea-dhcp4 tests what it can read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._config import database, file
+from ansible_collections.baremetal.kea.plugins.module_utils._config import database, servers
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import MISSING, Document
 from ansible_collections.baremetal.kea.plugins.module_utils._config.path import parse_path
 from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import capabilities
@@ -132,7 +132,7 @@ def test_several_hosts_databases_keep_their_order(config: Path) -> None:
     assert at(config, "Dhcp4/hosts-databases") is MISSING
 
 
-def test_a_changed_host_or_name_leaves_no_old_entry_behind(config: Path) -> None:
+def test_a_changed_host_or_name_replaces_the_old_entry(config: Path) -> None:
     text = """{ "Dhcp4": { "valid-lifetime": 1, "hosts-databases": [
       { "type": "mysql", "name": "site" },
       { /* ours */ "type": "postgresql", "name": "kea", "host": "old.example.org", "user": "_kea" },
@@ -229,7 +229,7 @@ def test_what_is_refused_changes_nothing(config: Path, options: dict[str, Any], 
 
 
 def test_newer_keas_get_more_words_and_the_hook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """These versions are not installed here, so check mode shows what they would be told."""
+    """These versions are not installed here, so check mode shows their configuration."""
     hook = tmp_path / "libdhcp_pgsql.so"
     hook.touch()
     monkeypatch.setattr(database, "HOOK_DIRECTORIES", (str(tmp_path),))
@@ -237,10 +237,10 @@ def test_newer_keas_get_more_words_and_the_hook(monkeypatch: pytest.MonkeyPatch,
     options = {"path": str(config), "purpose": "lease", **SERVER, "tcp_user_timeout": 5}
     for version in ("2.6.3", "3.0.3"):
         result = run_module("kea_database", check=True, kea_version=version, **options)
-        told = Document(result["diff"]["after"])
+        written = Document(result["diff"]["after"])
         entry = {**SERVER, **KEEP_SILENT, "retry-on-startup": True, "tcp-user-timeout": 5}
-        assert told.get(("Dhcp4", "lease-database")) == entry
-        hooks = told.get(("Dhcp4", "hooks-libraries"))
+        assert written.get(("Dhcp4", "lease-database")) == entry
+        hooks = written.get(("Dhcp4", "hooks-libraries"))
         assert hooks == ([{"library": str(hook)}] if version == "3.0.3" else MISSING)
 
 
@@ -258,13 +258,13 @@ def test_the_hook_is_found_where_the_distribution_puts_hooks(monkeypatch: pytest
 
 
 def test_check_mode_predicts_before_kea_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(file.PROGRAMS, "Dhcp4", "kea-that-is-not-there")
+    monkeypatch.setitem(servers.PROGRAMS, "Dhcp4", "kea-that-is-not-there")
     options = {"path": "/nowhere/kea-dhcp4.conf", "purpose": "lease", **SERVER}
     assert run_module("kea_database", check=True, **options)["changed"]
     assert "Kea is not installed" in run_module("kea_database", **options)["msg"]
 
 
-def test_a_password_that_everybody_can_read_is_warned_about(config: Path) -> None:
+def test_a_password_that_every_user_can_read_is_warned_about(config: Path) -> None:
     options = {"path": str(config), "purpose": "lease", **SERVER, "password": "geheim"}
     assert "warnings" not in run_module("kea_database", **options)
     config.chmod(0o644)

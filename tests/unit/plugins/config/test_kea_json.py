@@ -125,7 +125,7 @@ def test_an_equal_value_is_not_touched_whatever_its_spelling() -> None:
     assert put(text, "Dhcp4/c", {INCLUDE_KEY: "x"}) == text
 
 
-def test_kea_tells_booleans_and_floats_from_integers() -> None:
+def test_booleans_and_floats_are_no_integers() -> None:
     text = '{ "Dhcp4": { "a": 1 } }'
     assert put(text, "Dhcp4/a", True) == '{ "Dhcp4": { "a": true } }'
     assert put(text, "Dhcp4/a", 1.0) == '{ "Dhcp4": { "a": 1.0 } }'
@@ -170,7 +170,7 @@ def test_the_first_member_of_an_empty_map(newline: str, inside: str) -> None:
     assert inside.strip() in after
 
 
-def test_nothing_is_added_behind_an_include() -> None:
+def test_nothing_is_added_after_an_include() -> None:
     assert put('{"Dhcp4": {"a": [ <?include "x"?> ]}}', "Dhcp4/a", [1, {INCLUDE_KEY: "x"}]) == (
         '{"Dhcp4": {"a": [ 1, <?include "x"?> ]}}'
     )
@@ -343,7 +343,7 @@ spaces = st.sampled_from(["", "", " ", "\n", "\n    ", " // r, ]\n", "/* { */", 
 
 @st.composite
 def written(draw: st.DrawFn, value: object) -> str:
-    """A value as somebody might write it: blanks and comments anywhere, commas too many."""
+    """A value as a person might write it: blanks and comments anywhere, superfluous commas."""
 
     def space() -> str:
         return draw(spaces)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The TLS options of kea_database: keys of the entry where Kea honours them, else the environment of its unit."""
+"""The TLS options of kea_database: keys of the entry, or the environment of the unit where Kea ignores the keys."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._config import database, mysql_host
-from ansible_collections.baremetal.kea.plugins.module_utils._config import tls as config_tls
+from ansible_collections.baremetal.kea.plugins.module_utils._config import database, mysql_host, tls_files
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import MISSING, Document
 from support.certificates import Authority
 from support.modules import run_module, snapshot
@@ -57,7 +56,7 @@ class Site:
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     need("kea-dhcp4")
     with tempfile.TemporaryDirectory() as directory:
-        monkeypatch.setattr(config_tls, "UNITS", f"{directory}/units")
+        monkeypatch.setattr(tls_files, "UNITS", f"{directory}/units")
         yield Site(Path(directory))
 
 
@@ -98,7 +97,7 @@ def test_check_apply_again_drift_absent_again(site: Site) -> None:
         (["cert_file", "key_file"], "require"),
     ],
 )
-def test_the_mode_that_nobody_named(site: Site, options: list[str], mode: str) -> None:
+def test_the_default_mode(site: Site, options: list[str], mode: str) -> None:
     site.set(**{name: site.tls[name] for name in options})
     assert site.environment()[0] == f"Environment=PGSSLMODE={mode}"
     site.set(purpose="hosts")
@@ -208,11 +207,11 @@ def test_another_client_library_of_mysql_would_not_verify(site: Site, monkeypatc
         ({"trust_anchor": None, "ssl_mode": "verify-ca"}, "ssl_mode verify-ca needs trust_anchor"),
         ({"ssl_mode": "disable"}, "ssl_mode disable leaves nothing to do"),
         ({"cipher_list": "HIGH"}, "cipher_list is for mysql"),
-        ({"type": "mysql", "host": "db;ssl=0"}, "would be taken for options of MySQL's client library"),
-        ({"type": "mysql", "host": "host=db"}, "would be taken for options of MySQL's client library"),
+        ({"type": "mysql", "host": "db;ssl=0"}, "MySQL's client library would take it for options"),
+        ({"type": "mysql", "host": "host=db"}, "MySQL's client library would take it for options"),
         ({"type": "mysql", "ssl_mode": "require"}, "ssl_mode is for postgresql, not for mysql"),
         ({"type": "memfile", "name": None, "host": None, "user": None, "password": None}, "trust_anchor is for mysql"),
-        ({"trust_anchor": "/etc/ca of mine.pem"}, "trust_anchor holds a letter that breaks"),
+        ({"trust_anchor": "/etc/ca of mine.pem"}, "trust_anchor contains a character that breaks"),
         ({"trust_anchor": "/etc/ssl"}, "is a directory, which PostgreSQL's client library cannot use"),
         ({"trust_anchor": "/nowhere.pem"}, "trust_anchor /nowhere.pem does not exist"),
     ],

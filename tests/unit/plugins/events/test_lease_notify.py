@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._events import lease_notify
+from ansible_collections.baremetal.kea.plugins.module_utils._events import ensure
 from support.catalogue import CATALOGUE
 from support.database import KEA, MONITOR
 
@@ -53,11 +53,9 @@ def test_the_whole_life(database: Database) -> None:
     assert not database.notify(state="absent")["changed"]
 
 
-def test_an_event_that_comes_after_they_were_counted_is_not_dropped(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_event_that_arrives_after_the_count_is_not_dropped(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     database.notify()
-    monkeypatch.setattr(lease_notify, "_refuse_waiting", lambda *_: database.lease())
+    monkeypatch.setattr(ensure, "_refuse_waiting", lambda *_: database.lease())
     refused = database.notify(state="absent")
     assert refused["sqlstate"] == "55006"
     assert "an event came just now, so nothing was changed" in refused["msg"]
@@ -116,7 +114,7 @@ DRIFT = {
 
 
 def test_every_difference_is_drift(database: Database) -> None:
-    """One database for all: the state after each mending is compared with the first one."""
+    """Use one database for all: the state after each correction is compared with the first one."""
     wanted = database.notify()["state"]
     for name, statement in DRIFT.items():
         database.execute(statement)
@@ -130,7 +128,7 @@ def test_every_difference_is_drift(database: Database) -> None:
         assert again["state"] == wanted, name
 
 
-def test_a_mended_counter_keeps_what_it_counted(database: Database) -> None:
+def test_corrected_counter_keeps_its_count(database: Database) -> None:
     database.notify()
     database.execute(
         "SELECT setval('kea_events.lease_event_lost', 41)",
@@ -140,7 +138,7 @@ def test_a_mended_counter_keeps_what_it_counted(database: Database) -> None:
 
 
 def test_the_strongest_lock_on_leases_is_taken_first(database: Database) -> None:
-    """Raising a lock that is held would have Kea wait twice."""
+    """A session that raises a held lock makes Kea wait twice."""
     database.notify()
     database.execute("DROP TRIGGER kea_lease_notify_trigger ON lease4")
     queries = database.notify(renewals=True)["queries"]
@@ -148,7 +146,7 @@ def test_the_strongest_lock_on_leases_is_taken_first(database: Database) -> None
     assert on_leases == ["DROP TRIGGER", "CREATE TRIGGER", "CREATE TRIGGER"]
 
 
-def test_a_new_shape_of_the_event_table_keeps_what_it_holds(database: Database) -> None:
+def test_recreated_event_table_keeps_its_rows(database: Database) -> None:
     database.notify()
     database.lease(1)
     database.lease(2)
@@ -161,8 +159,8 @@ def test_a_new_shape_of_the_event_table_keeps_what_it_holds(database: Database) 
     assert database.ops() == "III"
 
 
-def test_the_event_table_of_1_0_0_only_gets_more_columns(database: Database) -> None:
-    """Nothing is written anew and no row moves, whatever it holds."""
+def test_event_table_of_1_0_0_gets_only_new_columns(database: Database) -> None:
+    """The table is not rewritten, and no row moves."""
     wanted = database.notify()["state"]
     new = ("duid", "iaid", "lease_type", "prefix_len", "pref_lifetime", "old_duid", "old_iaid")
     database.execute(f"ALTER TABLE kea_events.lease_event {', '.join(f'DROP COLUMN {name}' for name in new)}")
@@ -175,23 +173,23 @@ def test_the_event_table_of_1_0_0_only_gets_more_columns(database: Database) -> 
     assert database.lost() == 0
 
 
-def test_options_change_what_is_there(database: Database) -> None:
+def test_options_change_existing_objects(database: Database) -> None:
     database.notify()
     for options in ({"wake_up": "each"}, {"wake_up": "never"}, {"renewals": True}, {"readers": []}):
         assert database.notify(**options)["changed"], options
         assert not database.notify(**options)["changed"], options
 
 
-def test_the_event_schema_stays_while_somebody_else_lives_in_it(database: Database) -> None:
+def test_event_schema_with_foreign_objects_stays(database: Database) -> None:
     database.notify()
-    database.execute("CREATE TABLE kea_events.of_somebody_else (x int)")
+    database.execute("CREATE TABLE kea_events.foreign (x int)")
     assert database.notify(state="absent")["changed"]
     assert not database.notify(state="absent")["changed"]
-    assert database.value("SELECT count(*) FROM pg_class WHERE relname IN ('lease_event', 'of_somebody_else')") == 1
+    assert database.value("SELECT count(*) FROM pg_class WHERE relname IN ('lease_event', 'foreign')") == 1
 
 
 @pytest.mark.parametrize("name", ["lease_event", "lease_event_lost"])
-def test_a_name_taken_by_something_else_is_refused_and_left(database: Database, name: str) -> None:
+def test_taken_name_is_refused_and_unchanged(database: Database, name: str) -> None:
     database.execute("CREATE SCHEMA kea_events", f"CREATE VIEW kea_events.{name} AS SELECT 1")
     before = database.fetch(CATALOGUE)
     for check in (True, False):
@@ -209,7 +207,7 @@ def test_a_name_taken_by_something_else_is_refused_and_left(database: Database, 
     ],
 )
 @pytest.mark.parametrize("name", ["kea_lease_notify", "kea_lease6_notify"])
-def test_a_function_that_is_none_of_ours_is_refused_and_left(database: Database, name: str, taken: str) -> None:
+def test_foreign_function_is_refused_and_unchanged(database: Database, name: str, taken: str) -> None:
     database.execute("CREATE " + taken.format(name))
     before = database.fetch("SELECT oid, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace")
     for check in (True, False):
@@ -219,7 +217,7 @@ def test_a_function_that_is_none_of_ours_is_refused_and_left(database: Database,
     assert database.fetch("SELECT oid, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace") == before
 
 
-def test_the_rights_of_others_on_keas_table_are_left_alone(database: Database) -> None:
+def test_foreign_rights_on_keas_table_stay(database: Database) -> None:
     database.execute("CREATE ROLE auditor", "GRANT SELECT ON lease4 TO auditor")
     assert not any("auditor" in query for query in database.notify()["queries"])
     database.notify(state="absent")
@@ -244,7 +242,7 @@ def test_an_owner_who_is_not_a_superuser_can_run_it(database: Database) -> None:
     assert database.notify(login_user=KEA, state="absent")["changed"]
 
 
-def test_another_owner(database: Database) -> None:
+def test_owner_can_be_changed(database: Database) -> None:
     database.notify()
     assert database.notify(owner="postgres")["changed"]
     assert not database.notify(owner="postgres")["changed"]
@@ -252,7 +250,7 @@ def test_another_owner(database: Database) -> None:
     assert database.ops() == "I"
 
 
-def test_names_are_quoted_whatever_is_in_them(database: Database) -> None:
+def test_any_name_is_quoted(database: Database) -> None:
     schema, event_schema, reader = 'ke"a%s', "e'v\"{x} $$", "r\"o'le %(x)s"
     database.execute('ALTER SCHEMA public RENAME TO "ke""a%s"', 'CREATE ROLE "r""o\'le %(x)s"')
     options = {"schema": schema, "event_schema": event_schema, "readers": [reader]}
@@ -274,11 +272,11 @@ def test_names_are_quoted_whatever_is_in_them(database: Database) -> None:
     [
         ({"schema": "nowhere"}, "42P01", "kea-admin db-init"),
         ({"event_schema": "public"}, None, "another schema"),
-        ({"readers": ["nobody-knows"]}, "42704", "Create the role first"),
+        ({"readers": ["un-known"]}, "42704", "Create the role first"),
         ({"login_user": MONITOR}, "42501", "Log in as a superuser"),
     ],
 )
-def test_refusals_say_what_to_do(database: Database, options: dict, sqlstate: str | None, advice: str) -> None:
+def test_errors_say_what_to_do(database: Database, options: dict, sqlstate: str | None, advice: str) -> None:
     before = database.fetch(CATALOGUE)
     result = database.notify(**options)
     assert result["failed"]
@@ -287,14 +285,14 @@ def test_refusals_say_what_to_do(database: Database, options: dict, sqlstate: st
     assert database.fetch(CATALOGUE) == before
 
 
-def test_check_mode_reads_while_kea_is_locked_out(database: Database) -> None:
-    """ACCESS EXCLUSIVE excludes every lock on the table, even a reader's; ROW EXCLUSIVE is Kea writing."""
+def test_check_mode_reads_while_kea_is_blocked(database: Database) -> None:
+    """ACCESS EXCLUSIVE conflicts with every lock, even a reader's; Kea writes with ROW EXCLUSIVE."""
     with database.session(autocommit=False) as other:
         other.execute("LOCK TABLE lease4 IN ACCESS EXCLUSIVE MODE")
         assert database.notify(check=True, lock_retries=0)["changed"]
 
 
-def test_a_lock_that_is_not_to_be_had(database: Database) -> None:
+def test_lock_that_is_not_granted_ends_the_run(database: Database) -> None:
     before = database.fetch(CATALOGUE)
     with database.session(autocommit=False) as other:
         other.execute("LOCK TABLE lease4 IN ROW EXCLUSIVE MODE")

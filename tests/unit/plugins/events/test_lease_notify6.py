@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Events of DHCPv6 leases: on request, in the same table, and away again."""
+"""Events of DHCPv6 leases: optional, in the same table, and removable."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ hostname, encode(hwaddr, 'hex'), encode(client_id, 'hex'), encode(old_duid, 'hex
 
 
 def change(database: Database, *statements: str) -> None:
-    """As Kea, with each statement in a transaction of its own."""
+    """Run statements as Kea does, each in a transaction of its own."""
     with database.session(KEA) as cursor:
         for statement in statements:
             cursor.execute(statement)
 
 
-def test_only_on_request_and_away_again(database: Database) -> None:
+def test_lease6_is_optional_and_removable(database: Database) -> None:
     database.execute(f'GRANT SELECT ON lease6 TO "{MONITOR}"')
     database.notify()
     change(database, INSERT6)
     assert database.ops() == ""
-    # A right that was granted for something else is left alone.
+    # A right that was granted for another purpose stays.
     assert database.value(f"SELECT has_table_privilege('{MONITOR}', 'lease6', 'SELECT')")
 
     checked = database.notify(check=True, lease6=True)
@@ -100,7 +100,7 @@ def test_a_payload_holds_the_keys(database: Database) -> None:
 
 @pytest.mark.parametrize(("wake_up", "received"), [("debounced", 1), ("each", 2), ("never", 0)])
 def test_wake_ups(database: Database, wake_up: str, received: int) -> None:
-    """Two transactions at a time, in subnets of their own, since each locks the row of Kea's statistics."""
+    """Run two transactions in different subnets, because each locks the statistics of its subnet."""
     database.notify(lease6=True, wake_up=wake_up)
     with database.session(MONITOR) as listener, database.session(KEA, autocommit=False) as slow:
         listener.execute("LISTEN kea_lease_events")
@@ -113,13 +113,13 @@ def test_wake_ups(database: Database, wake_up: str, received: int) -> None:
 
 
 def wait_for(database: Database, query: str) -> None:
-    """Wait until a statement that begins so waits for a lock."""
+    """Wait until a statement with this beginning waits for a lock."""
     waiting = f"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '{query}%' AND wait_event_type = 'Lock'"
     until(lambda: database.value(waiting), query, 30)
 
 
-def test_a_writer_waits_no_longer_than_one_table_is_to_be_waited_for(database: Database) -> None:
-    """Both tables are locked in one transaction: lease4 is waited for, held, and then lease6 is not to be had."""
+def test_writer_waits_at_most_the_bound_of_both_tables(database: Database) -> None:
+    """Both tables are locked in one transaction: lease4 is locked after a wait, and then lease6 is not granted."""
     waited = []
 
     def write() -> None:
@@ -129,7 +129,7 @@ def test_a_writer_waits_no_longer_than_one_table_is_to_be_waited_for(database: D
         waited.append(time.monotonic() - start)
 
     def let_go(four: psycopg2.extensions.cursor) -> None:
-        """Of lease4, most of the way to the end of our patience."""
+        """Hold lease4 for most of the time that the run waits."""
         wait_for(database, "CREATE TRIGGER")
         time.sleep(0.35)
         four.connection.rollback()
@@ -158,8 +158,8 @@ def test_one_table_has_the_whole_bound(database: Database) -> None:
     assert "No lock within 30 ms" in result["msg"]
 
 
-def test_half_of_the_shortest_bound_is_still_one(database: Database) -> None:
-    """A lock_timeout of 0 would be no bound at all; the statement then ends by its own, with another SQLSTATE."""
+def test_half_of_the_shortest_bound_is_one(database: Database) -> None:
+    """A lock_timeout of 0 is no bound: the statement timeout would end the statement with another SQLSTATE."""
     options = {"lock_timeout": 1, "lock_retries": 0, "connect_params": {"options": "-c statement_timeout=5s"}}
     with database.session(autocommit=False) as six:
         six.execute("LOCK TABLE lease6 IN ROW EXCLUSIVE MODE")
@@ -188,7 +188,7 @@ def test_every_difference_is_drift(database: Database) -> None:
         assert again["state"] == wanted, name
 
 
-def test_kea_goes_on_when_the_events_are_broken(database: Database) -> None:
+def test_kea_continues_when_the_events_are_broken(database: Database) -> None:
     database.notify(lease6=True)
     database.execute("DROP TABLE kea_events.lease_event")
     change(database, INSERT6, "UPDATE public.lease6 SET state = 2", "DELETE FROM public.lease6")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the trigger does for each change of a lease, and that nothing that befalls its own objects reaches Kea."""
+"""What the trigger does for each change of a lease, and that failures of its own objects do not affect Kea."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_an_event_holds_the_lease_and_what_it_was(events: Database) -> None:
     ("assignment", "event"),
     [
         ("expire = expire + interval '1 hour'", False),  # renewed
-        ("fqdn_fwd = true", False),  # an event does not carry it
+        ("fqdn_fwd = true", False),  # not part of an event
         ("state = 2", True),  # reclaimed
         ("valid_lifetime = 0, expire = now()", True),  # released, on Kea 2.4 and 2.6
         ("user_context = '{\"a\": 1}'", True),
@@ -68,7 +68,7 @@ def test_which_updates_are_events(events: Database, assignment: str, event: bool
     assert events.ops() == ("IU" if event else "I")
 
 
-def test_an_expired_lease_given_again_is_an_event(events: Database) -> None:
+def test_assigning_an_expired_lease_again_is_an_event(events: Database) -> None:
     events.lease(expire="2020-01-01 00:00:00+00")
     events.update("expire = now() + interval '1 hour'")
     assert events.ops() == "IU"
@@ -98,7 +98,7 @@ def test_renewals_on_request(events: Database) -> None:
     ],
 )
 @pytest.mark.parametrize("delivery", ["events", "payload"])
-def test_every_lease_that_kea_can_store(database: Database, delivery: str, values: dict) -> None:
+def test_every_lease_that_kea_can_store_becomes_an_event(database: Database, delivery: str, values: dict) -> None:
     database.notify(delivery=delivery)
     database.lease(**values)
     assert database.value("SELECT count(*) FROM lease4") == 1
@@ -128,9 +128,9 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_kea_goes_on_when_the_events_are(events: Database, broken: str) -> None:
+def test_kea_continues_when_the_events_are(events: Database, broken: str) -> None:
     with events.session(KEA) as kea:
-        # A session that has run the trigger before, as Kea's has: its plans are cached.
+        # Like Kea's session, this one has run the trigger before and has cached its plans.
         kea.execute("INSERT INTO public.lease4 (address, subnet_id, state) VALUES (1, 1, 0)")
         events.execute(*BROKEN[broken])
         kea.execute("INSERT INTO public.lease4 (address, subnet_id, state) VALUES (2, 1, 0)")
@@ -138,7 +138,7 @@ def test_kea_goes_on_when_the_events_are(events: Database, broken: str) -> None:
         kea.execute("DELETE FROM public.lease4 WHERE address = 2")
         assert "lost the event of a lease" in kea.connection.notices[-1]
         assert events.lost() == 3
-        # The module mends it while the session goes on, without Kea having to connect anew.
+        # The module corrects it during the session, so Kea need not connect again.
         if "trigger" in broken:
             events.execute("DROP TRIGGER fails ON kea_events.lease_event")
         assert not events.notify()["failed"]
@@ -147,7 +147,7 @@ def test_kea_goes_on_when_the_events_are(events: Database, broken: str) -> None:
 
 
 @pytest.mark.parametrize("gone", ["DROP SEQUENCE kea_events.lease_event_lost", "DROP SCHEMA kea_events CASCADE"])
-def test_kea_goes_on_without_the_counter(events: Database, gone: str) -> None:
+def test_kea_continues_without_the_counter(events: Database, gone: str) -> None:
     events.execute("DROP TABLE kea_events.lease_event", gone)
     events.lease()
     assert events.value("SELECT count(*) FROM lease4") == 1
@@ -157,7 +157,7 @@ def test_kea_goes_on_without_the_counter(events: Database, gone: str) -> None:
     assert events.lost() == 1
 
 
-def test_a_locked_event_table_holds_kea_up_for_a_moment_only(events: Database) -> None:
+def test_locked_event_table_delays_kea_briefly(events: Database) -> None:
     with events.session(autocommit=False) as other:
         other.execute("LOCK TABLE kea_events.lease_event IN ACCESS EXCLUSIVE MODE")
         start = time.monotonic()
@@ -168,8 +168,8 @@ def test_a_locked_event_table_holds_kea_up_for_a_moment_only(events: Database) -
     assert events.value("SELECT count(*) FROM lease4") == 10
 
 
-def test_a_locked_event_table_holds_a_statement_up_once_and_not_once_a_row(events: Database) -> None:
-    """Kea removes what it reclaimed with one DELETE for as many rows as there are."""
+def test_locked_event_table_delays_a_statement_once(events: Database) -> None:
+    """Kea removes all reclaimed leases with one DELETE."""
     events.execute("INSERT INTO lease4 (address, subnet_id, state) SELECT n, 1, 2 FROM generate_series(1, 300) n")
     with events.session(autocommit=False) as other, events.session(KEA) as kea:
         other.execute("LOCK TABLE kea_events.lease_event IN ACCESS EXCLUSIVE MODE")
@@ -184,9 +184,9 @@ def test_a_locked_event_table_holds_a_statement_up_once_and_not_once_a_row(event
     assert events.lost() == 300
 
 
-def test_a_statement_timeout_of_keas_role_ends_in_the_trigger(events: Database) -> None:
-    """A cancelled query would be a lost connection to Kea, which may end the server (kea-facts 2.1)."""
-    # Longer than a busy machine takes to come to the trigger, where the statement is to be when its time is up.
+def test_trigger_catches_a_statement_timeout(events: Database) -> None:
+    """Kea takes a cancelled query for a lost connection, which may end the server (kea-facts 2.1)."""
+    # Long enough for a busy machine to reach the trigger, in which the statement must be when its time is over.
     events.execute("ALTER FUNCTION public.kea_lease_notify() SET lock_timeout = '1min'")
     with events.session(autocommit=False) as other, events.session(KEA) as kea:
         other.execute("LOCK TABLE kea_events.lease_event IN ACCESS EXCLUSIVE MODE")
@@ -196,7 +196,7 @@ def test_a_statement_timeout_of_keas_role_ends_in_the_trigger(events: Database) 
 
 
 def wake_ups(cursor: object) -> list[str]:
-    """The payloads that are there after the listener was given a moment."""
+    """Return the payloads that the listener received."""
     connection = cursor.connection
     while select.select([connection], [], [], 0.2)[0]:
         connection.poll()

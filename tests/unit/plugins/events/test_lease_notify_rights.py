@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""kea_lease_notify where ALTER DEFAULT PRIVILEGES gives rights that nobody asked for, or takes those of the owner."""
+"""kea_lease_notify with ALTER DEFAULT PRIVILEGES that adds unwanted rights or removes those of the owner."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ GONE = {
 
 @pytest.mark.parametrize("maker", ["postgres", KEA])
 @pytest.mark.parametrize("default", DEFAULTS)
-def test_default_privileges_do_not_reach_what_is_made(database: Database, maker: str, default: str) -> None:
-    """All objects made under them, then each of them alone, have the rights they should have, and no drift."""
+def test_default_privileges_do_not_change_created_objects(database: Database, maker: str, default: str) -> None:
+    """All objects together, and then each alone, are created with the wanted rights and do not change again."""
     wanted = database.notify()["state"]
     for kind, right in KINDS.items():
         statement = DEFAULTS[default].format(kind=kind, right=right)
@@ -47,8 +47,8 @@ def test_default_privileges_do_not_reach_what_is_made(database: Database, maker:
         assert not again["changed"], kind
 
 
-def test_rights_that_came_by_default_privileges_are_drift(database: Database) -> None:
-    """Somebody else makes the table under them; the module finds it with rights that it should not have."""
+def test_rights_by_default_privileges_are_revoked(database: Database) -> None:
+    """A person creates the table, so the module finds it with rights that it should not have."""
     wanted = database.notify()["state"]
     database.execute(
         f'ALTER DEFAULT PRIVILEGES FOR ROLE "{KEA}" GRANT ALL ON TABLES TO PUBLIC',
@@ -65,14 +65,14 @@ def test_rights_that_came_by_default_privileges_are_drift(database: Database) ->
 
 @pytest.fixture
 def auditor(database: Database) -> Iterator[str]:
-    """A role that may read leases, and let others read them."""
+    """Create a role that may read leases and grant that to others."""
     database.execute("CREATE ROLE auditor", "GRANT SELECT ON lease4 TO auditor WITH GRANT OPTION")
     yield "auditor"
     database.execute("DROP OWNED BY auditor CASCADE", "DROP ROLE auditor")
 
 
-def test_a_reader_that_two_roles_granted_the_leases(database: Database, auditor: str) -> None:
-    """Only what the owner granted is ours: it is there and goes as ever; the rest stays, and is told."""
+def test_reader_keeps_the_grant_of_another_role(database: Database, auditor: str) -> None:
+    """Only the owner's grant is managed and revoked; the other one stays, with a warning."""
     database.notify()
     database.execute(f'SET ROLE {auditor}; GRANT SELECT ON lease4 TO "{MONITOR}"')
     unchanged = database.notify()
@@ -93,9 +93,7 @@ def test_a_reader_that_two_roles_granted_the_leases(database: Database, auditor:
     assert "warnings" not in database.notify(state="absent")
 
 
-def test_a_reader_that_granted_the_leases_onwards_is_refused_before_anything_is_changed(
-    database: Database, auditor: str
-) -> None:
+def test_removing_a_reader_that_granted_others_is_refused(database: Database, auditor: str) -> None:
     database.notify(readers=[auditor])
     database.execute(f'SET ROLE {auditor}; GRANT SELECT ON lease4 TO "{MONITOR}"')
     before = database.fetch(CATALOGUE)

@@ -70,7 +70,7 @@ def test_check_apply_again_drift(authority: Authority, kea: Certificate, store: 
     assert key.read_text() == kea.key_pem
 
 
-def test_former_sets_stay_until_the_new_one_is_in_force(authority: Authority, store: Path) -> None:
+def test_previous_sets_stay_until_the_new_one_is_in_force(authority: Authority, store: Path) -> None:
     sets = [given(authority, authority.issue(f"kea{number}")) for number in range(3)]
     homes = [Path(put(store, **one)["key_file"]).parent for one in sets]
     for number, home in enumerate(homes):
@@ -89,7 +89,7 @@ def test_files_of_the_host_and_a_trust_anchor_alone(authority: Authority, kea: C
     assert not put(store, **given(authority, kea))["failed"]
     assert not put(store, **paths)["changed"], "a path is as good as the text"
     kea.key.chmod(0o644)
-    assert "is a key that every user of this host can reach" in put(store, **paths)["msg"]
+    assert "is a key that every user of this host can read" in put(store, **paths)["msg"]
     kea.key.chmod(0o600)
     alone = put(store, trust_anchor=str(authority.own.path))
     assert alone["cert_file"] is None
@@ -103,7 +103,7 @@ def test_a_chain_with_an_intermediate(authority: Authority, store: Path) -> None
     first = leaf.pem.split("-----END CERTIFICATE-----\n")[0] + "-----END CERTIFICATE-----\n"
     result = put(store, **{**given(authority, leaf), "certificate": first})
     assert "the chain of certificate is not complete: that of CN=middle is missing" in result["msg"]
-    # Of another authority than the server's: its root may stand behind it.
+    # The client's authority is another one than the server's: its root may follow the certificate.
     other = Authority(authority.directory, "other")
     foreign = other.issue("foreign")
     assert "that of CN=other is missing" in put(store, **given(authority, foreign))["msg"]

@@ -53,7 +53,7 @@ def test_check_apply_again_drift_absent_again(tmp_path: Path) -> None:
     absent = [{"path": str(directory / name), "state": "absent"} for name in settled] + [
         {"path": str(directory), "state": "absent"}
     ]
-    assert "cannot be made: Directory not empty" in run_module("kea_files", files=absent[-1:])["msg"]
+    assert "cannot be changed: Directory not empty" in run_module("kea_files", files=absent[-1:])["msg"]
     assert run_module("kea_files", files=absent)["changed"]
     assert not run_module("kea_files", files=absent)["changed"]
 
@@ -74,7 +74,7 @@ def test_what_cannot_be_used_changes_nothing(tmp_path: Path) -> None:
     bad = {"path": str(path), "content": "wrong\n", "validate": "grep right %s /nowhere"}
     made = {"path": str(tmp_path / "made"), "state": "directory"}
     refused = run_module("kea_files", files=[made, bad])
-    assert "/config cannot be used" in refused["msg"]
+    assert "/config is not valid" in refused["msg"]
     assert refused["new_paths"] == [made["path"]]
     (tmp_path / "made").rmdir()
     assert run_module("kea_files", check=True, files=[bad])["changed"]
@@ -98,9 +98,9 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
         ({"path": "{}", "content": "x"}, " is a directory, and a file is wanted"),
         (
             {"path": "{}/first/file", "content": "x"},
-            "/first/file cannot be looked at: Not a directory; nothing was changed",
+            "/first/file cannot be read: Not a directory; nothing was changed",
         ),
-        ({"path": "{}/none/file", "content": "x"}, "/none/.file.new cannot be made: No such file or directory"),
+        ({"path": "{}/none/file", "content": "x"}, "/none/.file.tmp cannot be changed: No such file or directory"),
         ({"path": "{}/file", "content": "x", "owner": "nobody-here"}, "name not found: 'nobody-here'"),
     ],
 )

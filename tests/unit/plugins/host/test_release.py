@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Releases named by their content: whole or not there, swapped by one rename, whoever is killed when."""
+"""Releases named after their content: complete or missing at every moment, changed by one rename."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._host import release
 from ansible_collections.baremetal.kea.plugins.module_utils._host.release import Releases, pack, release_name, unpack
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.service import Monitor
 
-RUNTIME = Path(__file__).resolve().parents[4] / "roles/kea_lease_monitor/files"
+SHARED = str(Path(release.__file__).resolve().parents[1] / "_kea")
+ROLES = Path(release.__file__).resolve().parents[3] / "roles"
+RUNTIME = ROLES / "kea_lease_monitor/files"
 ASSETS = Path(__file__).resolve().parents[2] / "runtime" / "assets"
 INITIAL = "lib/kea_lease_monitor/__init__.py"
 
@@ -41,27 +44,57 @@ def install(releases: Releases, files: dict[str, bytes]) -> str:
 
 def test_the_same_content_is_packed_the_same_whatever_its_times(tmp_path: Path) -> None:
     (tmp_path / "kea_lease_monitor.py").write_text("x")
-    first = pack(str(tmp_path))
+    first = pack(str(tmp_path), SHARED)
     os.utime(tmp_path / "kea_lease_monitor.py", (1, 1))
-    assert pack(str(tmp_path)) == first
+    assert pack(str(tmp_path), SHARED) == first
 
 
 @pytest.mark.parametrize("cache", ["kea_lease_monitor/__pycache__", ".mypy_cache/3.10"])
-def test_what_tools_leave_behind_is_not_packed(tmp_path: Path, cache: str) -> None:
-    (tmp_path / cache).mkdir(parents=True)
-    (tmp_path / cache / "x").write_bytes(b"x")
-    assert unpack(pack(str(tmp_path))) == {}
+def test_caches_of_tools_are_not_packed(tmp_path: Path, cache: str) -> None:
+    for directory in ("source", "shared"):
+        (tmp_path / directory / cache).mkdir(parents=True)
+        (tmp_path / directory / cache / "x").write_bytes(b"x")
+    assert unpack(pack(str(tmp_path / "source"), str(tmp_path / "shared"))) == {}
+
+
+def test_the_shared_package_is_packed_from_the_collection_itself() -> None:
+    # In a process of its own: once an action plugin is imported, Ansible treats this process as a controller.
+    name = "ansible_collections.baremetal.kea.plugins.action.kea_lease_monitor"
+    script = f"import sys; sys.path[:0] = sys.argv[1:]; from {name} import SHARED; print(SHARED)"
+    command = [sys.executable, "-c", script, *sys.path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert os.path.realpath(done.stdout.strip()) == SHARED
+
+
+@pytest.mark.parametrize("program", ["kea_lease_monitor", "kea_lfc_timer"])
+def test_a_program_imports_the_shared_package_from_its_own_release(releases: Releases, program: str) -> None:
+    files = unpack(pack(str(ROLES / program / "files"), SHARED))
+    releases.install("release", files)
+    library = os.path.join(releases.path("release"), "lib")
+    assert not list(Path(library).rglob("__pycache__"))
+    script = "import sys; sys.path.insert(0, sys.argv[1]); import _kea.lifetime, _kea.lfc; print(_kea.lfc.__file__)"
+    command = [sys.executable, "-I", "-B", "-c", script, library]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd="/")
+    assert done.stdout.strip() == os.path.join(library, "_kea", "lfc.py")
+
+
+def test_the_name_of_a_release_follows_the_shared_package(tmp_path: Path) -> None:
+    shared = tmp_path / "_kea"
+    shutil.copytree(SHARED, shared)
+    before = release_name(unpack(pack(str(RUNTIME), str(shared))))
+    (shared / "lifetime.py").write_text("changed")
+    assert release_name(unpack(pack(str(RUNTIME), str(shared)))) != before
 
 
 def test_the_runtime_of_the_role_is_a_release() -> None:
-    files = unpack(pack(str(RUNTIME)))
+    files = unpack(pack(str(RUNTIME), SHARED))
     assert INITIAL in files
     assert release_name(files).count("-") == 1
 
 
 def test_a_directory_without_the_monitor_is_refused(files: dict[str, bytes]) -> None:
     del files[INITIAL]
-    with pytest.raises(ValueError, match="must be there"):
+    with pytest.raises(KeaError, match=r"^src: .* must be there"):
         release_name(files)
 
 
@@ -84,7 +117,7 @@ def test_a_release_is_installed_whole_and_readable_by_others(releases: Releases,
     assert (Path(releases.path(name)) / INITIAL).parent.stat().st_mode & 0o777 == 0o755
 
 
-def test_an_altered_release_is_not_whole_and_is_mended(releases: Releases, files: dict[str, bytes]) -> None:
+def test_a_changed_release_is_not_complete_and_is_repaired(releases: Releases, files: dict[str, bytes]) -> None:
     name = install(releases, files)
     (Path(releases.path(name)) / INITIAL).write_text("altered")
     assert not releases.is_whole(name, files)
@@ -100,7 +133,7 @@ def test_compiled_files_do_not_make_a_release_altered(releases: Releases, files:
     assert releases.is_whole(name, files)
 
 
-def test_killed_while_writing_leaves_nothing_that_counts(
+def test_a_killed_installation_leaves_no_release(
     releases: Releases, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
@@ -119,15 +152,7 @@ def test_killed_while_writing_leaves_nothing_that_counts(
     assert [entry.name for entry in (Path(releases.root) / "releases").iterdir()] == releases.names()
 
 
-def test_links_are_swapped_and_reported(tmp_path: Path) -> None:
-    link = tmp_path / "link"
-    assert Releases.link(str(link), "one")
-    assert Releases.link(str(link), "two")
-    assert not Releases.link(str(link), "two")
-    assert os.readlink(link) == "two"
-
-
-def test_old_releases_go_but_never_the_one_in_force(releases: Releases, files: dict[str, bytes]) -> None:
+def test_old_releases_are_removed_except_the_one_in_force(releases: Releases, files: dict[str, bytes]) -> None:
     first = install(releases, files)
     for number in range(5):
         name = release_name({**files, "lib/more.py": b"%d" % number})
@@ -154,15 +179,15 @@ def test_the_schema_of_a_release_is_its_last_migration(releases: Releases, files
 
 
 class Host:
-    """Runs the releases' own commands; systemctl is only noted down."""
+    """Runs the releases' own commands; systemctl is only recorded."""
 
     def __init__(self, root: Path, config: Path) -> None:
         self.params = {"root": str(root), "config": str(config), "files": [], "timeout": 1}
         self.check_mode = False
-        self.told: list[list[str]] = []
+        self.commands: list[list[str]] = []
 
     def run_command(self, command: list[str]) -> tuple[int, str, str]:
-        self.told.append(command[:2])
+        self.commands.append(command[:2])
         if command[0] == "systemctl":
             return 0, "", ""
         done = subprocess.run(
@@ -172,8 +197,8 @@ class Host:
 
 
 @pytest.mark.slow
-def test_a_release_takes_the_state_along_in_both_directions(releases: Releases, tmp_path: Path) -> None:
-    new = unpack(pack(str(RUNTIME)))
+def test_a_release_migrates_the_state_store_in_both_directions(releases: Releases, tmp_path: Path) -> None:
+    new = unpack(pack(str(RUNTIME), SHARED))
     new["kea-lease-monitor.py"] = new["kea_lease_monitor.py"]
     old = {path: content for path, content in new.items() if not path.endswith("v0002.py")}
     state, config = tmp_path / "state.sqlite", tmp_path / "config.yml"
@@ -190,11 +215,11 @@ def test_a_release_takes_the_state_along_in_both_directions(releases: Releases, 
         with sqlite3.connect(state) as connection:
             return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
 
-    assert monitor._move_state(first, second) == ""
-    assert (version(), host.told[0]) == (releases.schema(second), ["systemctl", "stop"])
-    assert monitor._move_state(second, second) == ""
-    assert monitor._move_state(second, first) == ""
+    assert monitor._migrate(first, second) == ""
+    assert (version(), host.commands[0]) == (releases.schema(second), ["systemctl", "stop"])
+    assert monitor._migrate(second, second) == ""
+    assert monitor._migrate(second, first) == ""
     assert version() == "0001"
     with sqlite3.connect(state) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    assert "has schema 9999" in monitor._move_state(first, second)
+    assert "has schema 9999" in monitor._migrate(first, second)

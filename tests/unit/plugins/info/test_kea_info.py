@@ -18,8 +18,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kea.plugins.module_utils import _info
 from ansible_collections.baremetal.kea.plugins.module_utils._config import tls as config_tls
 from ansible_collections.baremetal.kea.plugins.module_utils._host import packages as host_packages
+from ansible_collections.baremetal.kea.plugins.module_utils._kea import control
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc import units
-from ansible_collections.baremetal.kea.plugins.module_utils._moves import lease_journal
+from ansible_collections.baremetal.kea.plugins.module_utils._moves import journal
 from ansible_collections.baremetal.kea.plugins.module_utils._reservations import constraint
 from support.certificates import Authority
 from support.kea import KeaServer, serving
@@ -177,7 +178,7 @@ def test_configurations_of_all_sorts(tmp_path: Path, text: str, part: str, value
 
 def test_bare_names_of_sockets_are_those_in_the_run_directory() -> None:
     sockets = [{"socket-type": "unix", "socket-name": "s"}, {"socket-type": "unix", "socket-name": "/t"}, {"port": 1}]
-    assert _info.unix_sockets(sockets) == ["/run/kea/s", "/t"]
+    assert control.unix_sockets(sockets) == ["/run/kea/s", "/t"]
 
 
 def test_what_is_to_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +196,7 @@ def test_what_is_to_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert run_module("kea_info", gather=["packages"])["packages"] == {"missing": [], "automatic": []}
 
 
-def test_an_example_that_nobody_edited_is_known(tmp_path: Path) -> None:
+def test_an_unedited_example_is_recognised(tmp_path: Path) -> None:
     assert run_module("kea_info", gather=["config"])["config"]["untouched"] is True
     path = tmp_path / "kea-dhcp4.conf"
     path.write_text("{}")
@@ -204,7 +205,7 @@ def test_an_example_that_nobody_edited_is_known(tmp_path: Path) -> None:
 
 def test_a_move_that_was_interrupted(tmp_path: Path) -> None:
     assert _info.move(str(tmp_path)) == {"unfinished": None, "error": None}
-    lease_journal.Journal(str(tmp_path)).open("memfile:/a", "postgresql:/b", "/etc/kea/backup", [])
+    journal.Journal(str(tmp_path)).open("memfile:/a", "postgresql:/b", "/etc/kea/backup", [])
     unfinished = {"source": "memfile:/a", "target": "postgresql:/b", "backup": "/etc/kea/backup"}
     assert _info.move(str(tmp_path)) == {"unfinished": unfinished, "error": None}
     (tmp_path / "lease-move.json").write_text("{")
@@ -285,7 +286,7 @@ def test_the_weakest_mode_of_kea_3_1_counts() -> None:
     assert config_tls.asked_mode({"PATH": "/bin"}, [strict, BY_SOCKET, None], keys=True) == "verify-full"
     assert config_tls.asked_mode({"PATH": "/bin"}, [strict, OVER_NETWORK], keys=True) == "prefer"
     assert config_tls.asked_mode({"PGSSLMODE": "require"}, [strict, OVER_NETWORK], keys=True) == "require"
-    assert config_tls.asked_mode({}, [OVER_NETWORK], keys=False) is None, "nobody may see its environment"
+    assert config_tls.asked_mode({}, [OVER_NETWORK], keys=False) is None, "its environment is not readable"
 
 
 def test_how_the_monitor_goes_to_its_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,6 +326,6 @@ def test_lost_events_are_seen_when_their_table_is_gone(cluster: Cluster) -> None
     assert found["lease_notify"]["trigger"]["enabled"] == "origin"
 
 
-def test_an_unreachable_database_is_told_and_no_failure(cluster: Cluster) -> None:
+def test_an_unreachable_database_is_reported_and_no_failure(cluster: Cluster) -> None:
     assert "No such file" in look(cluster, login_port=1)["error"]
     assert 'database "nothing" does not exist' in look(cluster, login_db="nothing")["error"]

@@ -16,7 +16,10 @@ from typing import Any
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
 from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import capabilities
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._host import release
 from ansible_collections.baremetal.kea.plugins.module_utils._host.release import pack, release_name, unpack
+from ansible_collections.baremetal.kea.plugins.module_utils._kea.lease_file import LeaseFile, Lock
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc import units as lfc_units
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc.interval import (
     Found,
@@ -25,14 +28,16 @@ from ansible_collections.baremetal.kea.plugins.module_utils._lfc.interval import
     look,
     take_over,
 )
-from ansible_collections.baremetal.kea.plugins.module_utils._lfc.strategy import StrategyError, choose
-from ansible_collections.baremetal.kea.plugins.module_utils._server import lfc_lock
-from kea_lfc_cleanup import files as runtime_files
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc.strategy import choose
+from ansible_collections.baremetal.kea.plugins.module_utils._server import config as server_config
+from ansible_collections.baremetal.kea.plugins.module_utils._server.lfc import no_lfc
 from kea_lfc_cleanup.cli import parser
 from lfc.world import hanging
 from support.programs import need
 
-PROGRAM = Path(__file__).resolve().parents[4] / "roles/kea_lfc_timer/files"
+PLUGINS = Path(release.__file__).resolve().parents[2]
+SHARED = str(PLUGINS / "module_utils/_kea")
+PROGRAM = PLUGINS.parent / "roles/kea_lfc_timer/files"
 
 SETTINGS = lfc_units.Settings(
     family=4,
@@ -50,8 +55,8 @@ SETTINGS = lfc_units.Settings(
     [
         ("auto", "3.2.0", 3600, "command", "auto: Kea 3.2.0 has kea-lfc-start"),
         ("auto", "3.1.2", 0, "command", "auto: Kea 3.1.2 has kea-lfc-start"),
-        ("auto", "3.1.1", 3600, "finish", "cleans up by itself each 3600 s without a pause"),
-        ("auto", "2.2.0", 0, "rotate", "is told not to clean up by itself"),
+        ("auto", "3.1.1", 3600, "finish", "starts an LFC run each 3600 s without a pause"),
+        ("auto", "2.2.0", 0, "rotate", "its lfc-interval is 0"),
         ("rotate", "3.2.0", 3600, "rotate", "asked for"),
         ("finish", "2.6.3", 60, "finish", "asked for"),
         ("command", "3.2.0", 60, "command", "asked for"),
@@ -72,7 +77,7 @@ def test_the_strategy_and_why(asked: str, version: str, interval: int, strategy:
     ],
 )
 def test_a_strategy_that_cannot_work_is_refused(asked: str, version: str, interval: int, message: str) -> None:
-    with pytest.raises(StrategyError, match=re.escape(message)):
+    with pytest.raises(KeaError, match=re.escape(message)):
         choose(asked, capabilities(version), interval)
 
 
@@ -88,7 +93,7 @@ def test_a_strategy_that_cannot_work_is_refused(asked: str, version: str, interv
         ('{ "Dhcp4": { "lease-database": { "type": "memfile", "lfc-interval": 0 } } }', Found(True, 0)),
     ],
 )
-def test_keas_own_clean_up_is_given_back_byte_for_byte(text: str, found: Found, tmp_path: Path) -> None:
+def test_the_lfc_interval_is_reverted_byte_for_byte(text: str, found: Found, tmp_path: Path) -> None:
     before = Document(text)
     assert look(before, "Dhcp4") == found
     kept = Kept(4, str(tmp_path / "new"))
@@ -115,7 +120,7 @@ def test_keas_own_clean_up_is_given_back_byte_for_byte(text: str, found: Found, 
         '{ "Dhcp4": { "lease-database": { "type": "memfile", "lfc-interval": 60 } } }',
     ],
 )
-def test_what_somebody_changed_since_stays(text: str) -> None:
+def test_an_lfc_interval_that_was_changed_since_stays(text: str) -> None:
     document = Document(text)
     assert give_back(document, "Dhcp4", Found(True, 3600)) is document
 
@@ -132,7 +137,7 @@ def test_systemd_understands_the_units(tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
-def test_the_units_say_what_was_asked_for() -> None:
+def test_the_units_contain_the_settings() -> None:
     service, timer = lfc_units.render(SETTINGS).values()
     assert "MemoryMax=308M" in service, "64 MiB, and 1 KiB for each of 250000 leases"
     assert "# Enough for 250000 leases." in service
@@ -142,7 +147,7 @@ def test_the_units_say_what_was_asked_for() -> None:
     assert "RandomizedDelaySec=15min" in timer
 
 
-def test_an_interval_in_place_of_a_calendar_and_no_metrics_elsewhere() -> None:
+def test_an_interval_instead_of_a_calendar_and_no_metrics_directory() -> None:
     schedule = SETTINGS.schedule._replace(interval="6h")
     units = lfc_units.render(SETTINGS._replace(family=6, schedule=schedule, metrics_directory=None))
     assert [os.path.basename(path) for path in units] == ["kea-lfc6.service", "kea-lfc6.timer"]
@@ -171,21 +176,21 @@ def test_where_units_copy_their_metrics_to(family: int) -> None:
         ({"schedule": SETTINGS.schedule._replace(delay="1min\n")}, "randomized_delay: "),
     ],
 )
-def test_what_systemd_would_read_otherwise_is_refused(changed: dict[str, Any], message: str) -> None:
+def test_a_value_that_systemd_would_misread_is_refused(changed: dict[str, Any], message: str) -> None:
     lfc_units.check(SETTINGS)
-    with pytest.raises(ValueError, match=message.replace("$", r"\$")):
+    with pytest.raises(KeaError, match=message.replace("$", r"\$")):
         lfc_units.check(SETTINGS._replace(**changed))
 
 
 def test_the_program_of_the_role_is_a_release() -> None:
-    files = unpack(pack(str(PROGRAM)))
+    files = unpack(pack(str(PROGRAM), SHARED))
     assert re.fullmatch(r"1\.\d+\.\d+-[0-9a-f]{12}", release_name(files, "kea_lfc_cleanup", ("kea-lfc-cleanup",)))
-    with pytest.raises(ValueError, match="kea_lease_monitor"):
+    with pytest.raises(KeaError, match="kea_lease_monitor"):
         release_name(files)
 
 
 def test_every_option_of_the_program_is_one_that_the_module_knows() -> None:
-    source = (PROGRAM.parents[2] / "plugins/module_utils/_lfc/deploy.py").read_text()
+    source = (PLUGINS / "module_utils/_lfc/deploy.py").read_text()
     for action in parser()._actions[1:]:
         assert f'"{action.option_strings[0].strip("-")}"' in source
 
@@ -202,61 +207,59 @@ def test_every_option_of_the_program_is_one_that_the_module_knows() -> None:
     ],
 )
 def test_where_the_leases_are(database: dict[str, object] | None, path: str | None) -> None:
-    assert lfc_lock.lease_file({"lease_database": database}, "Dhcp4") == path
+    assert server_config.lease_file_of("/etc/kea/kea-dhcp4.conf", {"lease_database": database}) == path
 
 
-def test_play_and_clean_up_take_the_same_lock(tmp_path: Path) -> None:
+def test_no_lfc_run_takes_the_lock_meanwhile(tmp_path: Path) -> None:
     path = str(tmp_path / "kea-leases4.csv")
-    lock = runtime_files.LeaseFiles(path).lock
-    with lfc_lock.no_cleanup(path), pytest.raises(runtime_files.BusyError), runtime_files.locked(lock):
-        pass
-    assert os.stat(lock).st_mode & 0o777 == 0o640
+    with no_lfc(path), Lock(path) as lock:
+        assert not lock.take()
+    with Lock(path) as lock:
+        assert lock.take()
 
 
-def test_the_play_waits_for_a_clean_up_and_gives_up_in_time(tmp_path: Path) -> None:
+def test_the_play_waits_for_an_lfc_run_and_gives_up_in_time(tmp_path: Path) -> None:
     path = str(tmp_path / "kea-leases4.csv")
-    with open(runtime_files.LeaseFiles(path).lock, "w") as lock:
+    with open(LeaseFile(path).lock, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(lfc_lock.LockError, match="does not end"), lfc_lock.no_cleanup(path, 0.3):
+        with pytest.raises(KeaError, match="does not end"), no_lfc(path, 0.3):
             pass
         threading.Timer(0.3, lambda: fcntl.flock(lock, fcntl.LOCK_UN)).start()
-        with lfc_lock.no_cleanup(path, 10.0):
+        with no_lfc(path, 10.0):
             pass
 
 
-def test_the_play_waits_for_a_clean_up_of_keas_own(tmp_path: Path) -> None:
-    files = runtime_files.LeaseFiles(str(tmp_path / "kea-leases4.csv"))
-    with hanging(files), pytest.raises(lfc_lock.LockError, match="kea-lfc at work on"), lfc_lock.no_cleanup(
-        files.current, 0.3
-    ):
+def test_the_play_waits_for_an_lfc_run_that_kea_started(tmp_path: Path) -> None:
+    files = LeaseFile(str(tmp_path / "kea-leases4.csv"))
+    with hanging(files), pytest.raises(KeaError, match="kea-lfc at work on"), no_lfc(files.current, 0.3):
         pass
-    with lfc_lock.no_cleanup(files.current, 0.3):
+    with no_lfc(files.current, 0.3):
         pass
 
 
-def test_a_pid_file_that_no_clean_up_stands_behind_is_removed_before_kea_loads_its_leases(tmp_path: Path) -> None:
+def test_a_stale_pid_file_is_removed_before_kea_loads_its_leases(tmp_path: Path) -> None:
     path = str(tmp_path / "kea-leases4.csv")
     pid = tmp_path / "kea-leases4.csv.pid"
     pid.write_text(str(os.getpid()))
-    with pytest.raises(lfc_lock.LockError, match=r"kea-lfc at work on .* does not end"), lfc_lock.no_cleanup(path, 0.3):
+    with pytest.raises(KeaError, match=r"kea-lfc at work on .* does not end"), no_lfc(path, 0.3):
         pass
     os.utime(pid, (1, 1))
-    with lfc_lock.no_cleanup(path, 0.3):
+    with no_lfc(path, 0.3):
         assert not pid.exists()
 
 
-def test_a_lock_that_somebody_put_a_link_in_place_of(tmp_path: Path) -> None:
+def test_a_link_in_the_place_of_the_lock_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".kea-leases4.csv.lock").symlink_to("/nowhere")
-    with pytest.raises(lfc_lock.LockError, match="lock cannot be opened"):
-        lfc_lock.no_cleanup(str(tmp_path / "kea-leases4.csv")).__enter__()
+    with pytest.raises(KeaError, match="lock cannot be opened"):
+        no_lfc(str(tmp_path / "kea-leases4.csv")).__enter__()
 
 
-def test_what_was_found_and_is_damaged_is_a_sentence(tmp_path: Path) -> None:
+def test_a_damaged_record_of_the_lfc_interval_is_refused(tmp_path: Path) -> None:
     (tmp_path / "lfc4.json").write_text("")
-    with pytest.raises(OSError, match=r"lfc4.json is damaged"):
+    with pytest.raises(KeaError, match=r"lfc4.json is damaged"):
         Kept(4, str(tmp_path)).read()
 
 
-def test_nothing_is_waited_for_where_no_lease_file_can_be() -> None:
-    with lfc_lock.no_cleanup("/nowhere/kea-leases4.csv"), lfc_lock.no_cleanup(None):
+def test_without_a_lease_file_nothing_is_locked() -> None:
+    with no_lfc("/nowhere/kea-leases4.csv"), no_lfc(None):
         pass

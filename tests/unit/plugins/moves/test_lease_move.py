@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module kea_lease_move with a real Kea, which is asked for its leases, and a real PostgreSQL."""
+"""The module kea_lease_move with a real Kea, which returns its leases, and a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._moves import lease_files, lease_move, lease_table
+from ansible_collections.baremetal.kea.plugins.module_utils._moves import (
+    journal,
+    lease_files,
+    lease_table,
+    leases,
+    unit,
+)
 from support import control
 from support.database import KEA, Database
 from support.modules import run_module
@@ -30,7 +36,7 @@ HOOKS = Path("/usr/lib/x86_64-linux-gnu/kea/hooks")
 INFINITE = 4294967295
 NOW = int(time.time())
 
-# No systemd runs where unit tests do: the same verbs for a Kea that this test may start.
+# Unit tests run without systemd: these programs have the same commands for a Kea that the test starts.
 SYSTEMCTL = """\
 #!/bin/sh
 cd {directory}
@@ -61,7 +67,7 @@ JOURNALCTL = "#!/bin/sh\ntail -n 5 {directory}/log\n"
 
 
 class Host:
-    """A host with one Kea, and the database that it could use."""
+    """A host with one Kea and a database that it can use."""
 
     def __init__(self, directory: Path, database: Database) -> None:
         self.directory = directory
@@ -114,7 +120,7 @@ class Host:
         assert answer["result"] == 0, answer
 
     def leases(self) -> list[dict[str, Any]]:
-        """Every lease as Kea has it in its memory, or reads it from its database."""
+        """Return every lease that Kea has in memory or in its database."""
         answer = self.command("lease4-get-all", subnets=[1])
         return sorted(answer.get("arguments", {"leases": []})["leases"], key=lambda lease: lease["ip-address"])
 
@@ -186,7 +192,7 @@ def test_there_and_back(host: Host) -> None:
     assert not again["changed"]
     assert "silence" not in again
 
-    # What Kea does to a lease that was carried, it does by the end that it read (kea-facts 2).
+    # Kea can change a moved lease only if it reads its end correctly (kea-facts 2).
     renewed = host.command("lease4-update", **{**_given(before[0]), "expire": NOW + 9000})
     assert renewed["result"] == 0, renewed
     before = host.leases()
@@ -204,7 +210,7 @@ def _given(lease: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in lease.items() if key not in {"cltt", "state"}}
 
 
-def test_what_was_given_up_does_not_come_back(host: Host) -> None:
+def test_deleted_leases_do_not_come_back(host: Host) -> None:
     fill(host)
     assert host.move(host.postgresql)["changed"]
     assert host.move(host.memfile)["changed"]
@@ -217,7 +223,7 @@ def test_what_was_given_up_does_not_come_back(host: Host) -> None:
     assert host.database.value("SELECT sum(leases) FROM lease4_stat") == 5
 
 
-def test_files_of_a_clean_up_are_read_in_keas_order(host: Host) -> None:
+def test_files_of_an_lfc_run_are_read_in_load_order(host: Host) -> None:
     fill(host)
     host.systemctl("stop")
     current = host.directory / "leases.csv"
@@ -237,7 +243,7 @@ def test_files_of_a_clean_up_are_read_in_keas_order(host: Host) -> None:
     assert host.aside() == ["leases.csv", "leases.csv.1", "leases.csv.2"]
 
 
-def test_the_youngest_lease_of_a_client_counts(host: Host) -> None:
+def test_only_the_youngest_lease_of_a_client_is_moved(host: Host) -> None:
     host.add(1)
     host.add(2, **{"client-id": "01:01", "expire": NOW + 3500})
     host.database.lease(int.from_bytes(socket.inet_aton("192.0.2.9"), "big"), client_id=b"\1\1", expire="2020-01-01")
@@ -247,7 +253,7 @@ def test_the_youngest_lease_of_a_client_counts(host: Host) -> None:
     assert [lease["ip-address"] for lease in host.leases()] == ["192.0.2.2", "192.0.2.8"]
 
 
-def test_a_younger_lease_of_the_database_stays(host: Host) -> None:
+def test_younger_lease_in_the_database_stays(host: Host) -> None:
     host.add(1)
     host.add(2)
     for number in (1, 2):
@@ -267,7 +273,7 @@ def test_a_younger_lease_of_the_database_stays(host: Host) -> None:
         ('REVOKE ALL ON lease4 FROM "_kea"; ALTER TABLE lease4 OWNER TO postgres', "42501"),
     ],
 )
-def test_what_would_fail_fails_while_kea_serves(host: Host, statement: str, message: str) -> None:
+def test_errors_are_found_while_kea_serves(host: Host, statement: str, message: str) -> None:
     fill(host)
     host.database.execute(statement.format(name=host.database.name))
     failed = host.move(host.postgresql)
@@ -276,20 +282,20 @@ def test_what_would_fail_fails_while_kea_serves(host: Host, statement: str, mess
     assert json.loads(host.config.read_text())["Dhcp4"]["lease-database"] == host.memfile
 
 
-def test_an_end_that_postgresql_cannot_hold_is_refused(host: Host) -> None:
+def test_lease_that_ends_after_2038_is_refused(host: Host) -> None:
     host.add(1, expire=2**31 + 10)
     failed = host.move(host.postgresql)
     assert "192.0.2.1 ends after 2038-01-19" in failed["msg"]
     assert host.verbs() == "start\n"
 
 
-def test_a_kea_that_does_not_serve_is_taken_back(host: Host) -> None:
+def test_candidate_that_kea_does_not_serve_is_reverted(host: Host) -> None:
     fill(host)
     before = host.leases()
     broken = {"library": "/nowhere/libdhcp_nothing.so"}
     failed = host.move(host.postgresql, **{"hooks-libraries": [broken]})
     assert failed["failed"]
-    assert "The former configuration is in force again" in failed["msg"], failed
+    assert "The previous configuration is in force again" in failed["msg"], failed
     assert "/nowhere/libdhcp_nothing.so" in failed["msg"]
     host.wait()
     assert host.leases() == before
@@ -300,27 +306,27 @@ def test_a_kea_that_does_not_serve_is_taken_back(host: Host) -> None:
     assert host.leases() == before
 
 
-# Where a power cut, or kill -9, may come: before or after the last line of each step.
+# Functions before which the process is killed, by the last step that was done.
 STEPS: dict[str, tuple[Any, str]] = {
-    "stopped": (lease_move.Move, "_carry"),
+    "stopped": (leases.Move, "_transfer"),
     "read": (lease_table.LeaseTable, "take"),
-    "loaded": (lease_move.Move, "_swap"),
-    "swapped": (lease_move.Move, "_start"),
+    "loaded": (leases.Move, "_swap"),
+    "swapped": (unit.KeaUnit, "start"),
     "served": (lease_files.LeaseFiles, "set_aside"),
-    "set aside": (lease_move.Journal, "close"),
+    "set aside": (journal.Journal, "close"),
 }
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_at_any_step_it_can_be_run_again(host: Host, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_move_killed_at_any_step_can_be_repeated(host: Host, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(host)
     before = host.leases()
     host.write(host.candidate, host.postgresql)
     _killed(host, *STEPS[step], monkeypatch)
-    # The guard starts Kea without anybody's help, and it has all leases.
+    # The guard starts Kea, which has all leases.
     host.wait()
     assert host.leases() == before
-    # Life goes on, wherever the leases are now.
+    # Leases change, whichever database they are in now.
     host.add(20)
     assert host.command("lease4-del", **{"ip-address": "192.0.2.3"})["result"] == 0
     before = host.leases()
@@ -335,7 +341,7 @@ def test_killed_at_any_step_it_can_be_run_again(host: Host, step: str, monkeypat
 
 
 def _killed(host: Host, owner: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the module in a process of its own that is killed where it would call that function."""
+    """Run the module in a process of its own that is killed when it would call that function."""
     child = os.fork()
     if child == 0:
         monkeypatch.setattr(owner, name, lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL))
@@ -346,7 +352,7 @@ def _killed(host: Host, owner: Any, name: str, monkeypatch: pytest.MonkeyPatch) 
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
 
 
-def test_two_moves_at_once_are_one_too_many(host: Host) -> None:
+def test_second_move_at_the_same_time_is_refused(host: Host) -> None:
     host.add(1)
     state = host.directory / "state"
     state.mkdir()
@@ -357,7 +363,7 @@ def test_two_moves_at_once_are_one_too_many(host: Host) -> None:
         failed = host.move(host.postgresql)
         assert holder.stdin is not None
         holder.stdin.close()
-    assert "another move is under way" in failed["msg"], failed
+    assert "another move is running" in failed["msg"], failed
     assert host.verbs() == "start\n"
 
 
@@ -366,7 +372,7 @@ def test_leases_in_memory_only_are_refused(host: Host) -> None:
     assert "persist: false" in host.move(host.postgresql)["msg"]
 
 
-def test_the_server_for_dhcpv6_is_refused(host: Host) -> None:
+def test_dhcpv6_server_is_refused(host: Host) -> None:
     host.add(1)
     config = host.config.rename(host.config.with_name("kea-dhcp6.conf"))
     options = {"state_dir": str(host.directory / "state"), "candidate": str(config), "path": str(config)}
@@ -374,11 +380,11 @@ def test_the_server_for_dhcpv6_is_refused(host: Host) -> None:
     assert host.verbs() == "start\n"
 
 
-def test_a_foreign_kind_of_database_is_refused(host: Host) -> None:
+def test_other_kind_of_database_is_refused(host: Host) -> None:
     assert "type mysql" in host.move({"type": "mysql", "name": "kea"})["msg"]
 
 
-def test_without_another_place_the_leases_stay(host: Host) -> None:
+def test_same_lease_database_moves_no_leases(host: Host) -> None:
     fill(host)
     before = host.leases()
     moved = host.move(host.memfile, **{"valid-lifetime": 1234})

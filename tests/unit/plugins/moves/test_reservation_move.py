@@ -28,7 +28,7 @@ HOSTS: list[dict[str, Any]] = [
 
 
 class Site:
-    """One Kea's files and the database."""
+    """The files of one Kea and the database."""
 
     def __init__(self, directory: Path, database: Database) -> None:
         self.directory = directory
@@ -103,24 +103,24 @@ def test_kea_accepts_the_files(site: Site) -> None:
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
-def test_what_was_deleted_from_the_files_does_not_come_back(site: Site) -> None:
+def test_reservations_deleted_from_files_do_not_come_back(site: Site) -> None:
     site.write(*HOSTS)
     site.database.host("020000000099", address=int.from_bytes(bytes([192, 0, 2, 99]), "big"))
     assert site.move("database")["changed"]
     assert site.move("files")["reservations"] == 6
     kept = [host for host in site.read() if host.get("hw-address") != "02:00:00:00:00:01"]
     site.write(*kept)
-    # Somebody else's, made meanwhile, stays.
+    # A reservation that a person added meanwhile stays.
     site.database.host("020000000098", address=int.from_bytes(bytes([192, 0, 2, 98]), "big"))
     assert site.move("database")["changed"]
     assert sorted(row[0] for row in site.rows() if row[1] == 0) == ["020000000098", "020000000099"]
 
 
-def test_files_are_the_truth_and_comments_no_reservations(site: Site) -> None:
+def test_files_replace_rows_and_may_hold_comments(site: Site) -> None:
     site.database.host("020000000001", address=7)
     text = f"# by hand\n{json.dumps(HOSTS[0])}, // the first\n/* and\n no more */"
     (site.directory / "subnet-1.json").write_text(text)
-    # What Kea includes is read where the monitor has written nothing of its own.
+    # The copy that Kea includes is read if the monitor has written no file.
     (site.directory / "applied" / "subnet-1.json").write_text("rubbish")
     (site.directory / "applied" / "subnet-2.json").write_text(json.dumps(HOSTS[1]))
     assert site.move("database")["reservations"] == 2
@@ -136,14 +136,14 @@ def test_files_are_the_truth_and_comments_no_reservations(site: Site) -> None:
         ({"hw-address": "02:00:00:00:00:02", "ip-address": "192.0.2.1"}, "same address as the one for"),
     ],
 )
-def test_what_has_no_place_in_the_database_is_refused(site: Site, host: dict[str, Any], message: str) -> None:
+def test_reservation_that_the_database_cannot_hold_is_refused(site: Site, host: dict[str, Any], message: str) -> None:
     site.write(HOSTS[0], host)
     failed = site.move("database")
     assert message in failed["msg"], failed
     assert site.rows() == []
 
 
-def test_what_has_no_place_in_files_is_refused(site: Site) -> None:
+def test_reservation_that_files_cannot_hold_is_refused(site: Site) -> None:
     site.write(HOSTS[0])
     assert site.move("database")["changed"]
     (site.directory / "subnet-1.json").unlink()

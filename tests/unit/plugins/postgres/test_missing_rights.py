@@ -1,8 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is told before anything is done, in check mode too: rights that the role lacks, roles that there are not, and a
-server that takes no changes."""
+"""What the modules refuse before the first change, in check mode too: missing rights, unknown roles and a standby."""
 
 from __future__ import annotations
 
@@ -47,7 +46,7 @@ LACKING = {
 
 
 @pytest.mark.parametrize("module", LACKING)
-def test_every_right_that_is_lacking_is_told_with_what_gives_it(database: Database, stranger: str, module: str) -> None:
+def test_every_missing_right_is_named_with_its_grant(database: Database, stranger: str, module: str) -> None:
     run = getattr(database, module)
     before = database.fetch(CATALOGUE)
     for check in (True, False):
@@ -62,7 +61,7 @@ def test_every_right_that_is_lacking_is_told_with_what_gives_it(database: Databa
     database.execute(*mending)
     assert run(login_user=stranger)["changed"]
     assert not run()["changed"]
-    # The rights that making them took are all that it takes to remove them.
+    # Removing the objects needs no more rights than creating them.
     assert run(login_user=stranger, state="absent")["changed"]
 
 
@@ -92,8 +91,8 @@ def test_every_right_that_is_lacking_is_told_with_what_gives_it(database: Databa
         ),
     ],
 )
-def test_mending_takes_rights_too(database: Database, change: str, lacking: str) -> None:
-    """Of the role that is to own everything, which has all it takes as long as nobody changed anything."""
+def test_correcting_an_object_needs_rights(database: Database, change: str, lacking: str) -> None:
+    """The owner of everything has all rights until a person changes an object."""
     database.notify()
     database.execute(change.format(name=database.name))
     before = database.fetch(CATALOGUE)
@@ -104,8 +103,8 @@ def test_mending_takes_rights_too(database: Database, change: str, lacking: str)
     assert database.fetch(CATALOGUE) == before
 
 
-def test_a_new_owner_must_be_able_to_own_a_function_there(database: Database, stranger: str) -> None:
-    """PostgreSQL asks that of the new owner, unless a superuser hands it over."""
+def test_new_owner_needs_create_on_the_schema(database: Database, stranger: str) -> None:
+    """PostgreSQL requires it of the new owner, unless a superuser changes the owner."""
     database.execute('GRANT "str""anger" TO "_kea"')
     refused = database.notify(check=True, login_user=KEA, owner=stranger)
     assert f"CREATE on the schema public for the role {stranger}" in refused["msg"]
@@ -115,7 +114,7 @@ def test_a_new_owner_must_be_able_to_own_a_function_there(database: Database, st
     database.notify(state="absent")
 
 
-def test_a_reader_that_may_not_look_into_the_schema_could_read_no_lease(database: Database) -> None:
+def test_reader_without_usage_on_the_schema_is_refused(database: Database) -> None:
     database.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
     for check in (True, False):
         refused = database.notify(check=check, readers=[MONITOR])
@@ -124,20 +123,20 @@ def test_a_reader_that_may_not_look_into_the_schema_could_read_no_lease(database
     assert database.notify(readers=[MONITOR])["changed"]
 
 
-def test_a_reader_may_see_that_nothing_is_to_be_changed(database: Database) -> None:
-    """It takes no right to change anything when there is nothing to change."""
+def test_unchanged_run_needs_no_rights(database: Database) -> None:
+    """Rights are needed only for changes."""
     database.constraint()
     database.notify()
     assert not database.constraint(login_user=MONITOR)["changed"]
     assert not database.notify(login_user=MONITOR)["changed"]
 
 
-@pytest.mark.parametrize("options", [{"readers": [MONITOR, "nobody"]}, {"owner": "nobody"}])
-def test_a_role_that_does_not_exist_is_told_in_check_mode(database: Database, options: dict) -> None:
+@pytest.mark.parametrize("options", [{"readers": [MONITOR, "unknown"]}, {"owner": "unknown"}])
+def test_unknown_role_is_refused_in_check_mode_too(database: Database, options: dict) -> None:
     for check in (True, False):
         refused = database.notify(check=check, **options)
         assert refused["sqlstate"] == "42704"
-        assert "There is no role nobody, so nothing was changed" in refused["msg"]
+        assert "There is no role unknown, so nothing was changed" in refused["msg"]
         assert "Create the role first" in refused["msg"]
 
 
@@ -150,7 +149,7 @@ def standby(cluster: KeaCluster, database: Database) -> Iterator[dict]:
         yield {"login_unix_socket": follower.socket}
 
 
-def test_a_standby_is_told(database: Database, standby: dict) -> None:
+def test_standby_is_refused(database: Database, standby: dict) -> None:
     login = {**standby, "login_db": database.name}
     for module, options in (("kea_hosts_constraint", {}), ("kea_lease_notify", {"readers": [MONITOR]})):
         for check in (True, False):
@@ -162,8 +161,8 @@ def test_a_standby_is_told(database: Database, standby: dict) -> None:
         assert not unchanged["changed"]
 
 
-def test_a_member_that_does_not_inherit_is_told_how_to(database: Database, stranger: str) -> None:
-    """It could hand a schema to the owner, and then not look into it."""
+def test_member_without_inherit_is_refused_with_its_grant(database: Database, stranger: str) -> None:
+    """It could give a schema to the owner, and could not use the schema afterwards."""
     if database.value("SELECT current_setting('server_version_num')::int") < 160000:
         database.execute('ALTER ROLE "str""anger" NOINHERIT', f'GRANT "{KEA}" TO "str""anger"')
     else:
@@ -175,7 +174,7 @@ def test_a_member_that_does_not_inherit_is_told_how_to(database: Database, stran
         refused = database.notify(check=check, login_user=stranger, readers=[])
         assert "membership in the role _kea, which is to own what is made" in refused["msg"]
     assert database.fetch(CATALOGUE) == before
-    # As Kea's role it may do all of that.
+    # As Kea's role it has all rights.
     assert database.notify(check=True, login_user=stranger, readers=[], session_role=KEA)["changed"]
     database.execute(*re.findall(r"\((GRANT [^)]*)\)", refused["msg"]))
     assert database.notify(login_user=stranger, readers=[])["changed"]

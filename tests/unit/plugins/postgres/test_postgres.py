@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Connecting: every failure is one clear message with an SQLSTATE and the next step, and no password is ever shown."""
+"""Connecting: every failure has one message with SQLSTATE and next step, and no password is ever shown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._host import state_text
-from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session
+from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login, session
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres.errors import PostgresError
 from support.catalogue import CATALOGUE
 from support.database import KEA, MONITOR, PASSWORD, PASSWORD_ROLE
@@ -26,13 +26,13 @@ pytestmark = pytest.mark.postgres
     [
         ({"login_user": PASSWORD_ROLE, "login_password": "a wrong one"}, "28P01", "login_password"),
         ({"login_user": PASSWORD_ROLE}, "28P01", "login_password"),
-        ({"login_user": "nobody at all"}, "28000", "login_user"),
+        ({"login_user": "no such role"}, "28000", "login_user"),
         ({"login_db": "nowhere"}, "3D000", "Create the database"),
         ({"login_unix_socket": "/nonexistent"}, "08001", "login_host"),
-        ({"session_role": "nobody at all"}, "22023", ""),
+        ({"session_role": "no such role"}, "22023", ""),
     ],
 )
-def test_failures_to_connect(database: Database, params: dict, sqlstate: str, advice: str) -> None:
+def test_connection_failure_names_next_step(database: Database, params: dict, sqlstate: str, advice: str) -> None:
     result = database.constraint(**params)
     assert result["failed"]
     assert result["sqlstate"] == sqlstate
@@ -49,7 +49,7 @@ def test_a_password_is_never_in_the_result(database: Database) -> None:
 
 
 @pytest.mark.parametrize("secret", ["password", "sslpassword"])
-def test_secrets_are_refused_where_ansible_shows_them(database: Database, secret: str) -> None:
+def test_connect_params_refuse_secrets(database: Database, secret: str) -> None:
     assert f"must not hold {secret}" in database.constraint(connect_params={secret: "x"})["msg"]
 
 
@@ -63,7 +63,7 @@ def test_secrets_are_refused_where_ansible_shows_them(database: Database, secret
         ("kea_lease_notify", "readers", [MONITOR, "\0"]),
     ],
 )
-def test_what_postgresql_cannot_take_is_named(database: Database, module: str, option: str, value: Any) -> None:
+def test_option_with_nul_is_refused_by_name(database: Database, module: str, option: str, value: Any) -> None:
     before = database.fetch(CATALOGUE)
     for check in (True, False):
         result = database.module(module, check, **{option: value})
@@ -72,8 +72,8 @@ def test_what_postgresql_cannot_take_is_named(database: Database, module: str, o
     assert database.fetch(CATALOGUE) == before
 
 
-def test_an_error_without_advice_of_its_own_has_the_general_one(database: Database) -> None:
-    """Here an event trigger of the site refuses the statement, in a class that NEXT_STEPS does not know."""
+def test_unknown_sqlstate_has_the_general_advice(database: Database) -> None:
+    """An event trigger refuses the statement with an SQLSTATE that NEXT_STEPS does not contain."""
     database.execute(
         "CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql AS "
         "'BEGIN RAISE EXCEPTION ''not today'' USING ERRCODE = ''ZZ001''; END'",
@@ -85,11 +85,11 @@ def test_an_error_without_advice_of_its_own_has_the_general_one(database: Databa
     assert database.value("SELECT to_regnamespace('kea_events') IS NULL")
 
 
-def test_connect_params_win(database: Database) -> None:
+def test_connect_params_override_login_options(database: Database) -> None:
     assert database.constraint(login_db="nowhere", connect_params={"dbname": database.name})["changed"]
 
 
-def test_of_several_hosts_only_one_that_may_be_written_to(database: Database) -> None:
+def test_several_hosts_use_only_the_writable_one(database: Database) -> None:
     several = {"login_host": ",".join([str(database.cluster.directory)] * 2)}
     assert database.constraint(**several)["changed"]
     database.cluster.execute("postgres", f'ALTER DATABASE "{database.name}" SET default_transaction_read_only = on')
@@ -97,38 +97,36 @@ def test_of_several_hosts_only_one_that_may_be_written_to(database: Database) ->
     assert "session is read-only (SQLSTATE 08001)" in database.constraint(**several)["msg"]
 
 
-def test_the_session_role_is_who_acts(database: Database) -> None:
+def test_session_role_owns_what_is_created(database: Database) -> None:
     assert database.notify(session_role=KEA)["state"]["event_schema"]["owner"] == KEA
     assert not database.notify(session_role=KEA)["changed"]
 
 
 def connection_options(database: Database) -> dict:
     params = {"login_unix_socket": database.cluster.directory, "login_db": database.name, "login_user": "postgres"}
-    return {**{name: option.get("default") for name, option in session.argument_spec().items()}, **params}
+    return {**{name: option.get("default") for name, option in login.argument_spec().items()}, **params}
 
 
-def test_a_module_that_stands_still_amid_a_transaction_keeps_no_lock(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_idle_transaction_is_ended_and_its_lock_released(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "IDLE_IN_TRANSACTION", 200)
     options = connection_options(database)
     with session.connect(options) as frozen, session.connect({**options, "lock_timeout": 20_000}) as kea:
-        session.run(frozen, "BEGIN")
-        session.run(frozen, "LOCK TABLE public.hosts")
-        session.run(kea, "UPDATE public.hosts SET hostname = ''")  # waits until the server ended the other
+        frozen.run("BEGIN")
+        frozen.run("LOCK TABLE public.hosts")
+        kea.run("UPDATE public.hosts SET hostname = ''")  # waits until the server ended the other
         with pytest.raises(PostgresError, match=r"idle-in-transaction|closed the connection"):
-            session.run(frozen, "COMMIT")
+            frozen.run("COMMIT")
 
 
 def test_check_mode_cannot_write(database: Database) -> None:
-    with session.connect(connection_options(database), readonly=True) as cursor:
+    with session.connect(connection_options(database), readonly=True) as readonly:
         with pytest.raises(PostgresError) as raised:
-            session.run(cursor, "CREATE TABLE public.x ()")
+            readonly.run("CREATE TABLE public.x ()")
         assert raised.value.sqlstate == "25006"
 
 
 @pytest.mark.parametrize("params", [{"lock_timeout": 0}, {"lock_retries": -1}])
-def test_a_lock_is_never_waited_for_without_bound(database: Database, params: dict) -> None:
+def test_unbounded_lock_options_are_refused(database: Database, params: dict) -> None:
     assert "at least" in database.constraint(**params)["msg"]
 
 

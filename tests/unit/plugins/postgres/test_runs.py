@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run of the modules does to others: no lock but a reader's in check mode, and one run after the other."""
+"""How a run affects other sessions: check mode takes only readers' locks, and only one run changes a database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Iterator
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._events import lease_notify
+from ansible_collections.baremetal.kea.plugins.module_utils._events import counts
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import preflight
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session as postgres_session
 from support.catalogue import CATALOGUE, NAME
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.postgres
 
-# Everything that there is to do, and to read for it.
+# Changes after which every kind of statement is needed.
 DRIFT = (
     f"ALTER TABLE hosts DROP CONSTRAINT {NAME}, ADD CONSTRAINT {NAME} UNIQUE (dhcp_identifier, dhcp4_subnet_id)",
     "DROP TRIGGER kea_lease_notify_trigger ON lease4",
@@ -34,7 +34,7 @@ DRIFT = (
 )
 TABLES = "hosts, lease4, lease6, kea_events.lease_event"
 LOCK_TIMEOUT = 500
-# What the other tests on the same two cores may add to a wait that is over. Both in milliseconds.
+# How much other tests on the same cores may prolong a wait. Both in milliseconds.
 NOISE = 200
 RUNS = {"constraint": {}, "notify": {"lease6": True}, "removal": {"state": "absent", "lease6": True}}
 
@@ -53,21 +53,18 @@ def check(database: Database, run: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_check_mode_holds_nothing_but_readers_locks(
-    drifted: Database, run: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """All of its statements in one transaction, so that each lock is still there at the end."""
+def test_check_mode_takes_only_readers_locks(drifted: Database, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run all statements in one transaction, so that each lock is still held at the end."""
     modes: list[tuple[str]] = []
     connect = postgres_session.connect
 
     @contextmanager
     def connect_and_look(params: dict, readonly: bool = False) -> Iterator[Any]:
-        with connect(params, readonly) as cursor:
-            cursor.connection.autocommit = False
-            yield cursor
+        with connect(params, readonly) as session:
+            session.cursor.connection.autocommit = False
+            yield session
             modes.extend(
-                postgres_session.fetch(
-                    cursor,
+                session.fetch(
                     "SELECT DISTINCT mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype <> 'virtualxid'",
                 )
             )
@@ -78,15 +75,15 @@ def test_check_mode_holds_nothing_but_readers_locks(
 
 
 @pytest.mark.parametrize("run", RUNS)
-def test_check_mode_does_not_wait_for_anybody_but_an_exclusive_lock(drifted: Database, run: str) -> None:
-    """EXCLUSIVE goes with ACCESS SHARE, a reader's lock, and with no other."""
+def test_check_mode_waits_only_for_access_exclusive_locks(drifted: Database, run: str) -> None:
+    """EXCLUSIVE conflicts with every lock except ACCESS SHARE, a reader's lock."""
     with drifted.session(autocommit=False) as other:
         other.execute(f"LOCK TABLE {TABLES} IN EXCLUSIVE MODE")
         assert check(drifted, run)["changed"]
 
 
 def start(database: Database, module: str, **options: Any) -> subprocess.Popen[str]:
-    """A run in a process of its own, as Ansible has it; it prints its result."""
+    """Start a run in a process of its own, as Ansible does; it prints its result."""
     login = {"login_unix_socket": database.cluster.directory, "login_db": database.name}
     code = "import json, sys; from support.modules import run_module; "
     code += "print(json.dumps(run_module(sys.argv[1], **json.loads(sys.argv[2]))))"
@@ -110,7 +107,7 @@ def await_session(database: Database, condition: str) -> None:
     ],
 )
 def test_two_runs_at_once_end_in_the_same_state(database: Database, module: str, table: str, statement: str) -> None:
-    """The first is held up while it builds; the second comes then, waits, and finds nothing left to do."""
+    """The first run is blocked while it builds. The second starts then, waits, and has nothing to change."""
     with database.session(autocommit=False) as other:
         other.execute(f"LOCK TABLE {table} IN ROW EXCLUSIVE MODE")
         first = start(database, module, lock_timeout=20_000)
@@ -139,10 +136,10 @@ def test_two_runs_at_once_end_in_the_same_state(database: Database, module: str,
         ),
     ],
 )
-def test_kea_never_waits_longer_than_lock_timeout(
+def test_kea_waits_at_most_lock_timeout(
     database: Database, module: str, held: str, statement: str, writer: str
 ) -> None:
-    """A writer that queues up behind the run, which waits for somebody else, gets its turn while that one stays."""
+    """A writer waits for the run, which waits for another session; it continues while that session stays."""
     with database.session(autocommit=False) as other, database.session() as kea:
         other.execute(held)
         run = start(database, module, lock_timeout=LOCK_TIMEOUT, lock_retries=1)
@@ -156,10 +153,10 @@ def test_kea_never_waits_longer_than_lock_timeout(
 
 
 @pytest.mark.parametrize("state", ["present", "absent"])
-def test_a_locked_event_table_is_waited_for_in_several_attempts_to_read_it(
+def test_reading_a_locked_event_table_is_retried(
     database: Database, state: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PostgreSQL locks it for its description, too. The lock is let go when the first attempt to read has failed."""
+    """PostgreSQL locks a table to read its definition, too. The lock is released after the first failed attempt."""
     database.notify()
     before = database.fetch(CATALOGUE)
     options = {"state": state, "lock_timeout": 20}
@@ -177,7 +174,9 @@ def test_a_locked_event_table_is_waited_for_in_several_attempts_to_read_it(
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_a_locked_table_hosts_is_waited_for(database: Database, there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_a_locked_table_hosts_is_retried(
+    database: Database, there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if there:
         database.constraint()
     with database.session(autocommit=False) as other:
@@ -189,11 +188,9 @@ def test_a_locked_table_hosts_is_waited_for(database: Database, there: bool, mon
         assert database.constraint(lock_timeout=20)["changed"] == (not there)
 
 
-def test_a_table_that_is_locked_when_its_events_are_counted_is_waited_for(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_counting_events_of_a_locked_table_is_retried(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     database.notify()
-    count = lease_notify.count_waiting
+    count = counts.count_waiting
     with database.session(autocommit=False) as other:
 
         def lock_and_count(*arguments: Any) -> int:
@@ -202,7 +199,7 @@ def test_a_table_that_is_locked_when_its_events_are_counted_is_waited_for(
             return count(*arguments)
 
         locking = iter([True, True, False])
-        monkeypatch.setattr(lease_notify, "count_waiting", lock_and_count)
+        monkeypatch.setattr(counts, "count_waiting", lock_and_count)
         refused = database.notify(state="absent", lock_timeout=20, lock_retries=0)
         assert "No lock within 20 ms in 1 attempts (lock_retries: 0); nothing was changed" in refused["msg"]
         other.connection.rollback()
@@ -211,7 +208,7 @@ def test_a_table_that_is_locked_when_its_events_are_counted_is_waited_for(
         assert not list(locking)
 
 
-def test_a_run_that_takes_too_long_is_named(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_that_holds_the_turn_is_named(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "TURN_PATIENCE", 0.2)
     with database.session() as other:
         other.execute(f"SELECT pg_advisory_lock({preflight.TURN})")

@@ -46,7 +46,7 @@ def test_the_whole_life(database: Database) -> None:
     assert not database.constraint(state="absent")["changed"]
 
 
-def test_the_upsert_without_a_predicate_works(database: Database) -> None:
+def test_upsert_without_a_predicate_works(database: Database) -> None:
     database.constraint()
     for _round in range(2):
         database.execute(
@@ -65,7 +65,7 @@ def test_the_upsert_without_a_predicate_works(database: Database) -> None:
         f"UNIQUE ({COLUMNS}) INCLUDE (host_id)",
     ],
 )
-def test_another_definition_is_drift(database: Database, wrong: str) -> None:
+def test_another_definition_is_replaced(database: Database, wrong: str) -> None:
     database.execute(f"ALTER TABLE hosts ADD CONSTRAINT {NAME} {wrong}")
     checked = database.constraint(check=True)
     assert f"{NAME}: {wrong}" in checked["diff"]["before"]
@@ -73,7 +73,7 @@ def test_another_definition_is_drift(database: Database, wrong: str) -> None:
     assert applied["queries"] == checked["queries"]
     assert constraints(database) == {NAME: UNIQUE}
     assert not database.constraint()["changed"]
-    # The old one goes in the transaction in which the new one comes, when its index stands already.
+    # One transaction replaces the constraint after the new index was built.
     assert [query.split()[0] for query in applied["queries"]] == ["CREATE", "ALTER", "ALTER", "COMMENT"]
 
 
@@ -94,7 +94,7 @@ def test_duplicates_are_refused_with_samples(database: Database) -> None:
     assert NAME not in dict(indexes(database))
 
 
-def test_an_invalid_index_is_built_anew(database: Database) -> None:
+def test_invalid_index_is_rebuilt(database: Database) -> None:
     make_invalid_index(database, NAME)
     result = database.constraint()
     assert result["queries"][0].startswith("DROP INDEX CONCURRENTLY")
@@ -102,13 +102,13 @@ def test_an_invalid_index_is_built_anew(database: Database) -> None:
     assert not database.constraint()["changed"]
 
 
-def test_an_invalid_index_goes_with_absent(database: Database) -> None:
+def test_absent_drops_an_invalid_index(database: Database) -> None:
     make_invalid_index(database, NAME)
     assert database.constraint(state="absent")["changed"]
     assert NAME not in dict(indexes(database))
 
 
-def test_an_index_that_was_built_but_not_attached_is_used(database: Database) -> None:
+def test_unattached_index_becomes_the_constraint(database: Database) -> None:
     database.execute(f"CREATE UNIQUE INDEX {NAME} ON hosts ({COLUMNS})")
     result = database.constraint()
     assert not any("CREATE" in query for query in result["queries"])
@@ -140,14 +140,14 @@ def test_an_equivalent_under_another_name_is_reported(database: Database, made: 
     ],
 )
 def test_a_name_taken_by_something_else_is_refused(database: Database, taken: str) -> None:
-    """Kea's own index is one of them, whatever name it is asked under."""
+    """Kea's own index is one of them, whatever name the task asks for."""
     database.execute(taken)
     result = database.constraint()
     assert result["failed"]
     assert "is taken by something else" in result["msg"]
 
 
-def test_absent_leaves_what_it_did_not_make(database: Database) -> None:
+def test_absent_keeps_foreign_constraints(database: Database) -> None:
     database.execute(f"ALTER TABLE hosts ADD CONSTRAINT {NAME} {UNIQUE}")
     assert not database.constraint()["changed"]
     result = database.constraint(state="absent")
@@ -156,7 +156,7 @@ def test_absent_leaves_what_it_did_not_make(database: Database) -> None:
     assert constraints(database) == {NAME: UNIQUE}
 
 
-def test_names_are_quoted_whatever_is_in_them(database: Database) -> None:
+def test_any_name_is_quoted(database: Database) -> None:
     name, schema = 'o\'ne "100%" {x}', 'ke"a%s'
     database.execute('ALTER SCHEMA public RENAME TO "ke""a%s"')
     assert database.constraint(name=name, schema=schema)["changed"]
@@ -164,7 +164,7 @@ def test_names_are_quoted_whatever_is_in_them(database: Database) -> None:
     assert database.constraint(name=name, schema=schema, state="absent")["changed"]
 
 
-def test_without_keas_schema(database: Database) -> None:
+def test_missing_table_hosts_is_refused(database: Database) -> None:
     result = database.constraint(schema="nowhere")
     assert result["failed"]
     assert result["sqlstate"] == "42P01"
@@ -172,21 +172,19 @@ def test_without_keas_schema(database: Database) -> None:
     assert not database.constraint(schema="nowhere", state="absent")["changed"]
 
 
-def test_an_old_transaction_holds_up_the_index_and_nobody_else(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_old_transaction_delays_only_the_index(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_session, "CONCURRENTLY_LOCK_TIMEOUT", 50)
     with database.session(autocommit=False) as other:
         other.execute("INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type) VALUES ('\\x01', 0)")
         result = database.constraint()
         assert result["sqlstate"] == "55P03"
-        assert "the next run builds the index anew" in result["msg"]
+        assert "the next run rebuilds the index" in result["msg"]
         database.host()
     assert [query.split()[0] for query in database.constraint()["queries"]] == ["DROP", "CREATE", "ALTER", "COMMENT"]
 
 
-def test_a_lock_that_is_not_to_be_had(database: Database) -> None:
-    """The attempts end, the session in the way is named, and the next run goes on from where this one stopped."""
+def test_lock_that_is_not_granted_ends_the_run(database: Database) -> None:
+    """The error names the blocking session, and the next run continues where this one stopped."""
     with database.session(autocommit=False) as other:
         other.execute("LOCK TABLE hosts IN ACCESS SHARE MODE")
         result = database.constraint(lock_timeout=20, lock_retries=1)

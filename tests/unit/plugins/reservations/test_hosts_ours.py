@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""kea_hosts_constraint: what it takes for its own work, and what it refuses to build on."""
+"""kea_hosts_constraint: which indexes it treats as its own, and which tables it refuses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.postgres
 
 
 def leave_unattached(database: Database) -> None:
-    """As a run leaves it that was interrupted after the build."""
+    """Create the index of a run that was interrupted after the build."""
     with database.session(autocommit=False) as other:
         other.execute("LOCK TABLE hosts IN ACCESS SHARE MODE")
         assert database.constraint(lock_timeout=20, lock_retries=0)["sqlstate"] == "55P03"
@@ -35,7 +35,7 @@ def leave_unattached(database: Database) -> None:
         "CREATE UNIQUE INDEX {name} ON hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id)",
     ],
 )
-def test_absent_leaves_an_index_of_somebody_else(database: Database, name: str, shape: str) -> None:
+def test_absent_keeps_a_foreign_index(database: Database, name: str, shape: str) -> None:
     database.execute(shape.format(name=name))
     before = indexes(database)
     assert not database.constraint(state="absent")["changed"]
@@ -43,7 +43,7 @@ def test_absent_leaves_an_index_of_somebody_else(database: Database, name: str, 
 
 
 @pytest.mark.parametrize("name", [NAME, NAME + "_new"])
-def test_an_invalid_index_of_another_shape_is_not_ours(database: Database, name: str) -> None:
+def test_invalid_index_with_another_definition_is_foreign(database: Database, name: str) -> None:
     make_invalid_index(database, name, "dhcp_identifier, dhcp4_subnet_id")
     before = indexes(database)
     assert not database.constraint(state="absent")["changed"]
@@ -55,7 +55,7 @@ def test_an_invalid_index_of_another_shape_is_not_ours(database: Database, name:
     assert indexes(database) == before
 
 
-def test_an_index_that_was_built_and_not_attached_goes_with_absent(database: Database) -> None:
+def test_absent_drops_an_unattached_index(database: Database) -> None:
     before = indexes(database)
     leave_unattached(database)
     assert indexes(database) != before
@@ -66,7 +66,7 @@ def test_an_index_that_was_built_and_not_attached_goes_with_absent(database: Dat
     assert not database.constraint(state="absent")["changed"]
 
 
-def test_the_successor_of_a_wrong_constraint_goes_with_absent(database: Database) -> None:
+def test_absent_drops_the_replacement_of_a_wrong_constraint(database: Database) -> None:
     database.execute(f"ALTER TABLE hosts ADD CONSTRAINT {NAME} UNIQUE (dhcp_identifier, dhcp4_subnet_id)")
     before = indexes(database)
     leave_unattached(database)
@@ -75,8 +75,8 @@ def test_the_successor_of_a_wrong_constraint_goes_with_absent(database: Database
     assert indexes(database) == before
 
 
-def test_the_successor_takes_over_when_the_wrong_constraint_is_gone(database: Database) -> None:
-    """Somebody dropped it after the run that was interrupted: nothing is built a second time, and nothing stays."""
+def test_replacement_becomes_the_constraint_if_the_wrong_one_is_missing(database: Database) -> None:
+    """A person dropped the constraint after the interrupted run: the index is not built again, and nothing remains."""
     database.execute(f"ALTER TABLE hosts ADD CONSTRAINT {NAME} UNIQUE (dhcp_identifier, dhcp4_subnet_id)")
     leave_unattached(database)
     database.execute(f"ALTER TABLE hosts DROP CONSTRAINT {NAME}")
@@ -89,7 +89,7 @@ def test_the_successor_takes_over_when_the_wrong_constraint_is_gone(database: Da
     assert database.constraint(state="absent")["changed"]
 
 
-def test_an_invalid_successor_is_built_anew_under_the_name(database: Database) -> None:
+def test_invalid_replacement_is_rebuilt_under_the_name(database: Database) -> None:
     make_invalid_index(database, NAME + "_new")
     assert [query.split()[0] for query in database.constraint()["queries"]] == ["DROP", "CREATE", "ALTER", "COMMENT"]
     assert constraints(database) == {NAME: UNIQUE}
@@ -103,10 +103,8 @@ def test_an_invalid_successor_is_built_anew_under_the_name(database: Database) -
         (f"ADD CONSTRAINT by_hand {UNIQUE}", None),
     ],
 )
-def test_what_was_left_behind_goes_when_it_is_not_needed(
-    database: Database, guard: str, definition: str | None
-) -> None:
-    """A second index would cost each write, and an invalid one guards nothing."""
+def test_unneeded_leftovers_are_dropped(database: Database, guard: str, definition: str | None) -> None:
+    """A second index makes each write slower, and an invalid one guards nothing."""
     make_invalid_index(database, NAME + "_new")
     database.execute(f"ALTER TABLE hosts {guard}")
     checked = database.constraint(check=True)
@@ -118,7 +116,7 @@ def test_what_was_left_behind_goes_when_it_is_not_needed(
     assert list(constraints(database).values()) == [UNIQUE]
 
 
-def test_an_index_of_somebody_else_is_said_to_stay(database: Database) -> None:
+def test_warning_says_that_a_foreign_index_stays(database: Database) -> None:
     database.execute(f"CREATE UNIQUE INDEX {NAME} ON hosts ({COLUMNS})")
     assert f"{NAME} was not made by this module" in str(database.constraint(state="absent")["warnings"])
 
@@ -135,7 +133,7 @@ def test_an_index_of_somebody_else_is_said_to_stay(database: Database) -> None:
         f"ALTER TABLE hosts ADD CONSTRAINT {NAME}_new UNIQUE (host_id, dhcp4_subnet_id)",
     ],
 )
-def test_a_name_that_is_taken_shows_in_check_mode(database: Database, taken: str) -> None:
+def test_taken_name_is_refused_in_check_mode_too(database: Database, taken: str) -> None:
     database.execute(taken)
     before = indexes(database), constraints(database)
     for check in (True, False):
@@ -160,7 +158,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("what", ODD)
-def test_what_is_no_plain_table_is_refused(database: Database, what: str) -> None:
+def test_other_relations_than_plain_tables_are_refused(database: Database, what: str) -> None:
     database.execute("CREATE SCHEMA odd", ODD[what])
     for check in (True, False):
         result = database.constraint(check=check, schema="odd")
@@ -179,7 +177,7 @@ def commit_when_waited_for(database: Database, other: psycopg2.extensions.cursor
 
 
 def constraint_amid_duplicates(database: Database) -> dict:
-    """They are not to be seen before the run, which waits for the transaction that makes them."""
+    """They are not visible before the run, which waits for the transaction that inserts them."""
     database.execute(*(f"DROP INDEX IF EXISTS {name}" for name in KEA_INDEXES))
     with database.session(autocommit=False) as other:
         for address in (1, 2):
@@ -194,7 +192,7 @@ def constraint_amid_duplicates(database: Database) -> dict:
     return result
 
 
-def test_duplicates_that_appear_during_the_build(database: Database) -> None:
+def test_duplicates_during_the_build_are_refused(database: Database) -> None:
     before = [index for index in indexes(database) if index[0] not in KEA_INDEXES]
     result = constraint_amid_duplicates(database)
     assert result["sqlstate"] == "23505"
@@ -204,12 +202,14 @@ def test_duplicates_that_appear_during_the_build(database: Database) -> None:
     assert indexes(database) == before
 
 
-def test_duplicates_that_appear_after_a_leftover_is_dropped(database: Database) -> None:
-    """Then something was changed, and that is told."""
+def test_duplicates_after_a_dropped_leftover_are_refused(database: Database) -> None:
+    """The message then says what was changed."""
     make_invalid_index(database, NAME)
     result = constraint_amid_duplicates(database)
     assert result["duplicates"] == 1
-    assert f'but what an earlier run had left behind (DROP INDEX CONCURRENTLY "public"."{NAME}")' in result["msg"]
+    assert (
+        f'only indexes of an interrupted run were dropped (DROP INDEX CONCURRENTLY "public"."{NAME}")' in result["msg"]
+    )
     assert NAME not in dict(indexes(database))
 
 
@@ -221,12 +221,12 @@ def test_duplicates_that_appear_after_a_leftover_is_dropped(database: Database) 
         f"({COLUMNS}) INCLUDE (hostname)",
     ],
 )
-def test_an_equivalent_in_another_order_or_with_more_in_it(database: Database, columns: str) -> None:
+def test_equivalent_may_have_another_order_and_more_columns(database: Database, columns: str) -> None:
     database.execute(f"CREATE UNIQUE INDEX by_hand ON hosts {columns}")
     result = database.constraint()
     assert not result["changed"]
     assert result["equivalents"] == ["by_hand"]
-    # What it is reported for: a plain UPSERT can rely on it.
+    # It is reported because a plain UPSERT can rely on it.
     for _round in range(2):
         database.execute(
             f"INSERT INTO hosts ({COLUMNS}) VALUES ('\\x01', 0, 1) ON CONFLICT ({COLUMNS}) DO UPDATE SET hostname = 'x'"

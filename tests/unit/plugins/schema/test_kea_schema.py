@@ -17,7 +17,7 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import capabilities
 from ansible_collections.baremetal.kea.plugins.module_utils._host import time_zone
-from ansible_collections.baremetal.kea.plugins.module_utils._schema import pgsql, schema
+from ansible_collections.baremetal.kea.plugins.module_utils._schema import ensure, pgsql
 from support.modules import run_module
 from support.postgres import Cluster, postgres_cluster
 from support.programs import need
@@ -40,14 +40,14 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def login(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
-    """Options for an empty database of its own, as a role that needs its password."""
+    """Return options for an empty database, with a role that needs its password."""
     cluster.sql("CREATE DATABASE dhcp OWNER kea")
     yield {**cluster.login, "login_user": "kea", "login_password": PASSWORD, "login_db": "dhcp"}
     cluster.sql("DROP DATABASE dhcp WITH (FORCE)")
 
 
 def make_schema_12(cluster: Cluster) -> None:
-    """Kea's create script holds its whole history, so what it made for 12.0 is its beginning."""
+    """Create the schema 12.0: Kea's create script contains all versions in order, so its beginning does that."""
     script = CREATE_SCRIPT.read_text()
     assert "upgrade to version 13." in script, f"{CREATE_SCRIPT} is not that of Kea 2.2"
     before, _after = script.split("-- This line starts the schema upgrade to version 13.")
@@ -96,7 +96,7 @@ def test_an_older_schema_is_upgraded_only_when_asked_and_after_a_dump(
     assert not run_module("kea_schema", **upgraded)["changed"]
 
 
-def test_the_dump_brings_the_former_schema_and_its_leases_back(
+def test_dump_restores_the_previous_schema_and_its_leases(
     cluster: Cluster, login: dict[str, Any], tmp_path: Path
 ) -> None:
     make_schema_12(cluster)
@@ -116,9 +116,7 @@ def test_the_dump_brings_the_former_schema_and_its_leases_back(
         cluster.sql("DROP DATABASE restored WITH (FORCE)")
 
 
-def test_what_the_monitor_keeps_in_the_database_does_not_hinder_the_dump(
-    cluster: Cluster, login: dict[str, Any], tmp_path: Path
-) -> None:
+def test_monitor_state_does_not_prevent_the_dump(cluster: Cluster, login: dict[str, Any], tmp_path: Path) -> None:
     make_schema_12(cluster)
     cluster.sql("SET ROLE kea; CREATE SCHEMA kea_lease_monitor", "dhcp")
     cluster.sql("CREATE TABLE kea_lease_monitor.bookmark AS SELECT 7 AS xid", "dhcp")
@@ -148,8 +146,8 @@ def test_nothing_is_upgraded_while_a_kea_may_serve(
     )
     systemctl.chmod(0o755)
     monkeypatch.setenv("PATH", f"{systemctl.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr(schema, "CONFIG_DIRECTORY", str(tmp_path))
-    # The first is none at all: nobody knows what that Kea was started with.
+    monkeypatch.setattr(ensure, "CONFIG_DIRECTORY", str(tmp_path))
+    # The first is no file: then it is unknown what Kea was started with.
     for config in ("", '"lease-database": {"type": "postgresql"}', f"{IN_FILES}, {HOSTS_IN_DATABASE}"):
         if config:
             (tmp_path / "kea-dhcp4.conf").write_text(f'{{"Dhcp4": {{{config}}}}}')
@@ -192,9 +190,7 @@ def test_without_a_dump_there_is_no_upgrade(cluster: Cluster, login: dict[str, A
     assert cluster.sql("SELECT version FROM schema_version", "dhcp") == "12"
 
 
-def test_an_upgrade_that_only_says_it_worked_is_not_believed(
-    cluster: Cluster, login: dict[str, Any], tmp_path: Path
-) -> None:
+def test_failed_upgrade_with_exit_code_0_is_detected(cluster: Cluster, login: dict[str, Any], tmp_path: Path) -> None:
     """kea-admin 2.2 ends with 0 when the statements of the upgrade fail."""
     run_module("kea_schema", **login)
     cluster.sql("UPDATE schema_version SET version = 12", "dhcp")
@@ -254,15 +250,15 @@ def test_the_connection_as_libpq_variables() -> None:
         "login_db": "d",
     }
     tls = {"ssl_mode": "verify-full", "ca_cert": "/ca", "ssl_cert": "/cert", "ssl_key": "/key"}
-    connection = pgsql.Connection.of({**options, **tls, "login_password": ""})
-    assert connection.environment.items() >= {
+    connection = pgsql.connection_of({**options, **tls, "login_password": ""})
+    assert pgsql.environment_of(connection).items() >= {
         ("PGPORT", "5433"),
         ("PGSSLMODE", "verify-full"),
         ("PGSSLROOTCERT", "/ca"),
         ("PGSSLCERT", "/cert"),
         ("PGSSLKEY", "/key"),
     }
-    assert "PGPASSWORD" not in connection.environment
+    assert "PGPASSWORD" not in pgsql.environment_of(connection)
     hosts = [
         ("", "", "/var/run/postgresql"),
         ("localhost", "/s", "/s"),
@@ -271,11 +267,11 @@ def test_the_connection_as_libpq_variables() -> None:
     ]
     for host, socket, used in hosts:
         changed = {**options, **tls, "login_password": "", "login_host": host, "login_unix_socket": socket}
-        connection = pgsql.Connection.of(changed)
+        connection = pgsql.connection_of(changed)
         assert connection.host == used
-        assert "PGTARGETSESSIONATTRS" not in connection.environment
-    several = pgsql.Connection.of({**options, **tls, "login_password": "", "login_host": "a,b"})
-    assert several.environment["PGTARGETSESSIONATTRS"] == "read-write"
+        assert "PGTARGETSESSIONATTRS" not in pgsql.environment_of(connection)
+    several = pgsql.connection_of({**options, **tls, "login_password": "", "login_host": "a,b"})
+    assert pgsql.environment_of(several)["PGTARGETSESSIONATTRS"] == "read-write"
 
 
 def test_check_mode_predicts_before_anything_is_installed(
@@ -285,12 +281,12 @@ def test_check_mode_predicts_before_anything_is_installed(
     assert run_module("kea_schema", check=True, **login)["changed"]
 
 
-def test_a_kea_that_the_table_does_not_know_is_refused(monkeypatch: pytest.MonkeyPatch, login: dict[str, Any]) -> None:
-    monkeypatch.setattr(schema, "capabilities", lambda _version: capabilities("9.9.9"))
+def test_unknown_kea_version_is_refused(monkeypatch: pytest.MonkeyPatch, login: dict[str, Any]) -> None:
+    monkeypatch.setattr(ensure, "capabilities", lambda _version: capabilities("9.9.9"))
     assert "Kea 9.9.9 is newer than this collection" in run_module("kea_schema", **login)["msg"]
 
 
-def test_no_command_line_ever_holds_the_password(monkeypatch: pytest.MonkeyPatch, login: dict[str, Any]) -> None:
+def test_no_command_line_holds_the_password(monkeypatch: pytest.MonkeyPatch, login: dict[str, Any]) -> None:
     commands: list[list[str]] = []
     run_command = AnsibleModule.run_command
 

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Both modules on what the schema of Kea 3.2 (34.0) makes of the tables that they touch.
+"""Both modules on the tables that they change, as the schema of Kea 3.2 (34.0) has them.
 
-No Debian has that Kea, so this is the difference to the schema that the test began with, made by hand (kea-facts 1.2,
-1.3, 1.6); each statement does nothing where the schema has it already. hosts has not changed since 13.0.
+No Debian has that Kea, so these statements add the differences by hand (kea-facts 1.2, 1.3, 1.6). A statement changes
+nothing if the schema has the difference already. hosts has not changed since 13.0.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ UP_TO_34 = (
     "CREATE INDEX IF NOT EXISTS lease4_by_relay_id ON lease4 (relay_id)",
     "ALTER TABLE lease4 ADD COLUMN IF NOT EXISTS pool_id bigint NOT NULL DEFAULT 0",
     "ALTER TABLE lease6 ADD COLUMN IF NOT EXISTS pool_id bigint NOT NULL DEFAULT 0",
-    # 18.0; where it is inet already, PostgreSQL has nothing to do
+    # 18.0; no change if it is inet already
     "ALTER TABLE lease6 ALTER COLUMN address TYPE inet USING address::inet",
     # 23.0 and 29.0
     "INSERT INTO lease_state VALUES (3, 'released'), (4, 'registered') ON CONFLICT DO NOTHING",
     # 31.0 and 32.0
     "CREATE INDEX IF NOT EXISTS lease6_by_hwaddr ON lease6 (hwaddr)",
     "CREATE INDEX IF NOT EXISTS lease4_by_state ON lease4 (state, subnet_id)",
-    # 33.0: leases may be made by a function, which takes their address from a list
+    # 33.0: a function may create leases with an address from a list
     "CREATE TABLE free_lease4 (address bigint PRIMARY KEY); INSERT INTO free_lease4 VALUES (5)",
     "CREATE FUNCTION sflq() RETURNS void LANGUAGE plpgsql AS 'DECLARE free bigint; BEGIN "
     "DELETE FROM free_lease4 RETURNING address INTO free; "
@@ -46,7 +46,7 @@ UP_TO_34 = (
 
 @pytest.mark.parametrize("upgraded", ["before", "after"])
 def test_both_modules_work_on_schema_34(database: Database, upgraded: str) -> None:
-    """The session has cached plans from before the upgrade, as Kea's would have."""
+    """The session has cached plans from before the upgrade, as Kea's session has."""
     with database.session(KEA) as kea:
         if upgraded == "before":
             database.execute(*UP_TO_34)

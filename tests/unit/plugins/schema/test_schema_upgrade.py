@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A newer Kea's own kea-admin upgrades the schema of Kea 2.2 with everything of this collection's in place.
+"""The kea-admin of a newer Kea upgrades the schema of Kea 2.2 with all objects of this collection in place.
 
 The play's part in this is tested on real hosts (molecule/upgrade); here is what stands between the two: nothing mends.
 """
@@ -12,7 +12,8 @@ import subprocess
 from typing import Iterator
 
 import pytest
-from kea_lease_monitor.database import Link, Settings
+from kea_lease_monitor.database import Link
+from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.reservations.database import ReservationSink
 from runtime.builders import event
@@ -25,7 +26,7 @@ pytestmark = [pytest.mark.kea, pytest.mark.postgres, pytest.mark.slow]
 
 @pytest.fixture(params=[("trixie", "22.2"), ("backports", "29.0")], ids=["2.6", "3.0"])
 def upgrade(request: pytest.FixtureRequest) -> Iterator[tuple[Database, str]]:
-    """A database with the schema of Kea 2.2 on the server of a newer Kea, and the schema of that one."""
+    """Return a database with the schema of Kea 2.2 on the server of a newer Kea, and that Kea's schema version."""
     suite, schema = request.param
     show = ["podman", "run", "--rm", "--network", "none", image_of("bookworm"), "cat", KEA_SCHEMA]
     old = subprocess.run(show, check=True, capture_output=True, text=True).stdout
@@ -35,7 +36,7 @@ def upgrade(request: pytest.FixtureRequest) -> Iterator[tuple[Database, str]]:
         yield Database(cluster, "old"), schema
 
 
-def test_kea_admin_upgrades_with_all_of_it_in_place(upgrade: tuple[Database, str]) -> None:
+def test_kea_admin_upgrades_with_all_objects_in_place(upgrade: tuple[Database, str]) -> None:
     database, schema = upgrade
     version = "SELECT version || '.' || minor FROM schema_version"
     events = "SELECT lease_event::text FROM kea_events.lease_event ORDER BY xid, id"
@@ -59,7 +60,7 @@ def test_kea_admin_upgrades_with_all_of_it_in_place(upgrade: tuple[Database, str
         for check in (True, False):
             assert not database.constraint(check=check)["changed"]
             assert not database.notify(check=check, lease6=True)["changed"]
-        # The session of before goes on, as does one that begins now.
+        # The session from before the upgrade still works, and so does a new one.
         database.lease(2)
         kea.execute("UPDATE public.lease4 SET state = 2 WHERE address = 2")
         kea.execute("UPDATE public.lease6 SET state = 2")
@@ -68,10 +69,10 @@ def test_kea_admin_upgrades_with_all_of_it_in_place(upgrade: tuple[Database, str
 
 
 def reserved(database: Database) -> None:
-    """The monitor's statements say and do here what they do everywhere."""
+    """The monitor's statements have the same results on every schema."""
     database.execute("TRUNCATE hosts CASCADE")
     document = {"host": database.cluster.directory, "name": database.name, "user": KEA}
-    sink = ReservationSink(Link(Settings.parse(Section(document, "database"))), frozenset({4, 6}))
+    sink = ReservationSink(Link(DatabaseSettings.parse(Section(document, "database"))), frozenset({4, 6}))
     sink.check()
     six = {"family": 6, "duid": "00:01:02", "iaid": 7, "prefix_len": 128}
     assert sink.deliver([event(1), event(2, address="2001:db8::2", **six)])[:3] == (2, 0, 0)
@@ -87,8 +88,8 @@ def reserved(database: Database) -> None:
 
 
 @pytest.mark.parametrize("upgrade", [("backports", "29.0")], ids=["3.0"], indirect=True)
-def test_the_monitor_reserves_on_every_schema_on_the_way(upgrade: tuple[Database, str]) -> None:
-    """One step after the other, as kea-admin goes; with our constraint and without."""
+def test_monitor_reserves_on_every_schema_of_the_upgrade(upgrade: tuple[Database, str]) -> None:
+    """Upgrade step by step, as kea-admin does, with and without the constraint."""
     database, schema = upgrade
     cluster = database.cluster
     steps = cluster.run("sh", "-c", "ls -v /usr/share/kea/scripts/pgsql/upgrade_*.sh").split()

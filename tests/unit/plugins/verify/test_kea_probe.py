@@ -57,7 +57,7 @@ def test_a_kea_that_does_not_answer(cluster: Cluster, tmp_path: Path) -> None:
         ({"interface": "none1"}, "the interface none1 cannot be used"),
         ({"listening": {"dhcp-socket-type": "udp"}}, "dhcp-socket-type udp"),
         ({"subnet": "192.0.2.7/24"}, "has host bits set"),
-        ({"hwaddr": "02:4b:xx"}, "non-hexadecimal"),
+        ({"hwaddr": "02:4b:xx"}, "is no identifier in hex"),
         ({"login_db": "nothing"}, 'database "nothing" does not exist'),
     ],
 )
@@ -80,12 +80,12 @@ def test_an_address_in_use_is_left_alone(cluster: Cluster, tmp_path: Path, what:
     cluster.sql(statement, "kea")
     found = probed(cluster, tmp_path)
     table = {"lease": "lease4", "reservation": "hosts"}[what]
-    assert found["error"] == f"there is a {what} of {HWADDR} already; choose another hwaddr"
+    assert found["error"] == f"{HWADDR} has a {what} already; choose another hwaddr"
     assert cluster.sql(f"DELETE FROM {table} RETURNING 1", "kea") == "1"
 
 
 def test_a_discovery_file_is_left_alone(cluster: Cluster, tmp_path: Path) -> None:
     path = tmp_path / "02-4b-45-41-00-01.yml"
     path.touch()
-    assert f"there is a discovery file of {HWADDR}" in probed(cluster, tmp_path)["error"]
+    assert f"{HWADDR} has a discovery file already" in probed(cluster, tmp_path)["error"]
     assert path.exists()

@@ -42,7 +42,7 @@ def session(**values: Any) -> dict[str, Any]:
 
 
 def facts() -> dict[str, Any]:
-    """Of a host on which all is well, with leases in PostgreSQL and those of a file told beside it."""
+    """Facts of a host on which all is well, with leases in PostgreSQL and facts of a lease file."""
     objects = ("event_schema", "event_table", "lost_counter", "function")
     triggers = {name: {"enabled": "origin"} for name in ("trigger", "trigger_update")}
     return {
@@ -140,17 +140,17 @@ def test_all_is_well(expected: Expected) -> None:
     [
         ("server/unit", None, "kea", "wrong", "not installed"),
         ("server/unit/active", False, "kea", "wrong", "does not run"),
-        ("server/serving", False, "kea", "wrong", "no answer"),
+        ("server/serving", False, "kea", "wrong", "does not answer"),
         ("server/unit/enabled", False, "kea at boot", "wrong", "does not start with the host"),
         ("server/outdated", True, "kea in force", "warn", "not in force"),
-        ("server/capabilities", None, "version", "wrong", "2.6.3 is none"),
-        ("server/capabilities/schema", None, "version", "warn", "newer than all"),
+        ("server/capabilities", None, "version", "wrong", "does not support Kea 2.6.3"),
+        ("server/capabilities/schema", None, "version", "warn", "newer than every version"),
         ("config/error", "Permission denied", "configuration", "wrong", "/etc/kea/kea-dhcp4.conf: Permission denied"),
         ("config/lease_database", None, "configuration", "wrong", "leases in memfile, reservations in postgresql;"),
         ("config/hosts_databases", [], "configuration", "wrong", "the variables say"),
         ("move/unfinished", {"source": "a"}, "move", "wrong", "interrupted"),
         ("database/error", "refused (SQLSTATE 08006)", "database", "wrong", "refused"),
-        ("database/schema_version", "22.1", "schema", "wrong", "22.1, and this Kea insists on 22.2"),
+        ("database/schema_version", "22.1", "schema", "wrong", "22.1, and this Kea requires 22.2"),
         ("database/schema_version", None, "schema", "wrong", "missing"),
         ("database/hosts_constraint", None, "constraint", "wrong", "is missing"),
         ("database/lease_notify/trigger", None, "trigger", "wrong", "missing: trigger;"),
@@ -169,7 +169,7 @@ def test_all_is_well(expected: Expected) -> None:
         ("monitor_status/0/dead_letters", 4, "subscription all", "warn", "4 events were given up"),
         ("probe", {"error": "no answer", "seconds": {}, "removed": []}, "probe", "wrong", "no answer"),
         ("probe", {"skipped": "no database"}, "probe", "warn", "no lease was sent through: no database"),
-        ("manifest/unfinished", NOW, "drift", "wrong", "did not come to its end"),
+        ("manifest/unfinished", NOW, "drift", "wrong", "did not finish"),
         ("manifest/error", "nothing was deployed", "drift", "wrong", "nothing was deployed"),
         ("manifest/changed", ["file:/etc/x"], "drift", "wrong", "file /etc/x was changed"),
         (
@@ -179,7 +179,7 @@ def test_all_is_well(expected: Expected) -> None:
             "wrong",
             "/etc/x has mode 0644",
         ),
-        ("lfc/timer", unit("kea-lfc.timer"), "timer", "wrong", "in no file"),
+        ("lfc/timer", unit("kea-lfc.timer"), "timer", "wrong", "not in its lease file"),
     ],
 )
 def test_what_is_wrong_is_named(path: str, value: object, name: str, verdict: str, words: str) -> None:
@@ -193,15 +193,15 @@ def test_what_is_wrong_is_named(path: str, value: object, name: str, verdict: st
 @pytest.mark.parametrize(
     ("path", "value", "name", "verdict", "words"),
     [
-        ("lfc/timer", None, "timer", "wrong", "not due"),
-        ("lfc/timer/active", False, "timer", "wrong", "not due"),
+        ("lfc/timer", None, "timer", "wrong", "the LFC timer does not run"),
+        ("lfc/timer/active", False, "timer", "wrong", "the LFC timer does not run"),
         ("lfc_service/result", "exit-code", "timer", "wrong", "failed (exit-code); the last success was 30 min ago"),
         ("lfc/last_run/outcome", "failed", "timer", "wrong", "failed"),
-        ("lfc/last_run", None, "timer", "warn", "went off since, but none has succeeded yet"),
+        ("lfc/last_run", None, "timer", "warn", "has elapsed since, but none has succeeded yet"),
         ("lfc/last_run/last_success", NOW - 90000, "timer", "warn", "the last success was 25 h ago"),
-        ("monitor/reservations/active", False, "reservations", "wrong", "nothing makes Kea read"),
-        ("monitor/reservations", None, "reservations", "wrong", "nothing makes Kea read"),
-        ("monitor_status/0/bookmark", 500.0, "subscription all", "warn", "100 s behind"),
+        ("monitor/reservations/active", False, "reservations", "wrong", "Kea does not read new reservations"),
+        ("monitor/reservations", None, "reservations", "wrong", "Kea does not read new reservations"),
+        ("monitor_status/0/bookmark", 500.0, "subscription all", "warn", "its bookmark lags 100 s"),
     ],
 )
 def test_what_is_wrong_without_a_database_is_named(
@@ -212,19 +212,19 @@ def test_what_is_wrong_without_a_database_is_named(
     assert {one.verdict for one in findings} <= {verdict, "ok"}
 
 
-def test_a_timer_that_has_not_gone_off_yet_is_well() -> None:
+def test_a_timer_that_has_not_elapsed_yet_is_well() -> None:
     findings = judged(FILE, at("lfc/last_run", None), at("lfc_service/triggered", 0.0))
     assert [one.seen for one in findings if one.name == "timer"] == ["not due yet; none has succeeded yet"]
 
 
-def test_tls_that_was_asked_for_is_what_the_server_says() -> None:
+def test_required_tls_is_judged_by_the_server() -> None:
     strict = EVENTS._replace(tls=True)
     clear = session(address="192.0.2.7")
     by_tls = {**clear, "encrypted": True, "protocol": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384"}
     found = judged(strict, at("database/connections", [by_tls, clear]))
     assert found[0][:3] == ("sessions of Kea", "wrong", "1 of 2 come over the network without TLS")
-    told = [{**by_tls, "role": "kea-lease-monitor", "client_dn": "/CN=m"}]
-    monitor = {"error": "permission denied for table schema_version", "connections": told}
+    sessions = [{**by_tls, "role": "kea-lease-monitor", "client_dn": "/CN=m"}]
+    monitor = {"error": "permission denied for table schema_version", "connections": sessions}
     found = judged(strict, at("database/connections", [by_tls]), at("monitor_database", monitor))
     seen = [one.seen for one in found if one.name.startswith("sessions")]
     assert seen == [
@@ -235,21 +235,21 @@ def test_tls_that_was_asked_for_is_what_the_server_says() -> None:
     assert found[0][:2] == ("sessions", "wrong")
 
 
-def test_tls_that_the_server_may_leave_out_is_not_what_was_asked_for() -> None:
+def test_optional_tls_is_not_enough_where_tls_is_required() -> None:
     by_tls = session(address="192.0.2.7", encrypted=True, protocol="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384")
     weak = at("database/connections", [by_tls]), at("server/ssl_mode", "prefer")
     [found, *others] = judged(EVENTS._replace(tls=True), *weak)
     assert found[:2] == ("sessions of Kea", "wrong")
-    assert found.seen.endswith("Kea asks for sslmode prefer, which takes a server without TLS, too")
+    assert found.seen.endswith("Kea asks for sslmode prefer, which accepts a server without TLS, too")
     assert {one.verdict for one in [*others, *judged(EVENTS, *weak)]} == {"ok"}
 
 
-def test_who_does_not_run_is_not_missed_in_the_database() -> None:
+def test_a_stopped_program_needs_no_sessions() -> None:
     stopped = judged(EVENTS, at("server/unit/active", False), at("database/connections", []))
     assert [one.name for one in stopped if one.verdict != "ok"] == ["kea"]
-    nobody = at("monitor_database", {"error": None, "connections": []})
-    assert [one.name for one in judged(EVENTS, nobody) if one.verdict != "ok"] == ["sessions of the monitor"]
-    stopped = judged(EVENTS, nobody, at("monitor/unit/active", False))
+    no_sessions = at("monitor_database", {"error": None, "connections": []})
+    assert [one.name for one in judged(EVENTS, no_sessions) if one.verdict != "ok"] == ["sessions of the monitor"]
+    stopped = judged(EVENTS, no_sessions, at("monitor/unit/active", False))
     assert [one.name for one in stopped if one.verdict != "ok"] == ["monitor"]
 
 
@@ -308,11 +308,11 @@ def looked(cluster: Cluster) -> list[Finding]:
         ("ALTER TABLE lease4 DISABLE TRIGGER kea_lease_notify_trigger", "trigger", "disabled: trigger;"),
         ("DROP TABLE kea_events.lease_event", "trigger", "missing: event_table"),
         ("ALTER TABLE hosts DROP CONSTRAINT hosts_dhcp_identifier_subnet_unique", "constraint", "is missing"),
-        ("UPDATE schema_version SET version = 12", "schema", "12.0, and this Kea insists on 13.0"),
+        ("UPDATE schema_version SET version = 12", "schema", "12.0, and this Kea requires 13.0"),
         ("DROP SCHEMA kea_events CASCADE", "trigger", "missing: event_schema, event_table, lost_counter"),
     ],
 )
-def test_a_database_that_somebody_changed(cluster: Cluster, statement: str, name: str, words: str) -> None:
+def test_a_database_that_was_changed_by_hand(cluster: Cluster, statement: str, name: str, words: str) -> None:
     assert verify_report.worst(looked(cluster)) == "ok"
     version = cluster.sql("SELECT version FROM schema_version", "kea")
     cluster.sql(statement, "kea")
@@ -329,7 +329,7 @@ def test_old_events_and_lost_ones(cluster: Cluster) -> None:
     assert verify_report.worst(looked(cluster)) == "ok"
     cluster.sql("UPDATE kea_events.lease_event SET recorded_at = now() - interval '3 h'", "kea")
     assert [one.seen for one in looked(cluster) if one.verdict == "wrong"] == [
-        "1 rows in the event table, the oldest of 3.0 h ago: some subscription does not pass them"
+        "1 rows in the event table, the oldest of 3.0 h ago: a subscription does not pass them"
     ]
 
 

@@ -1,27 +1,39 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a person asks of running subscriptions. It goes into the state, and whoever acts for them then does it."""
+"""``replay``: request that a subscription delivers leases again. The monitor that acts for it does so."""
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import json
-from typing import Any, Dict, List, Sequence
+import time
 
 from kea_lease_monitor import position
-from kea_lease_monitor.commands import status
+from kea_lease_monitor.commands import access
 from kea_lease_monitor.errors import ConfigurationError, PositionLostError
 from kea_lease_monitor.replay import Replay
-from kea_lease_monitor.state.records import Letter
-from kea_lease_monitor.state.store import Store
-
-_COLUMNS = ("id", "age", "subscription", "sink", "reason", "kind", "address", "hwaddr", "subnet", "detail")
 
 
-def replay(store: Store, names: Sequence[str], options: argparse.Namespace, now: float) -> int:
-    """Raises ConfigurationError, TemporaryError."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
+    access.add_config(parser)
+    parser.add_argument("subscription")
+    begin = parser.add_mutually_exclusive_group()
+    begin.add_argument("--since", help="only leases that Kea heard of since this time, like 2026-11-21T04:30")
+    begin.add_argument("--position", help="continue from a position that status --json printed")
+    begin.add_argument(
+        "--adopt",
+        action="store_true",
+        help="take over reservations that say what the lease says and nothing else, as release 1.0.0 made them",
+    )
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Store the request. Raises MonitorError."""
+    settings = access.read_settings(options)
+    names = [flow.subscription.name for flow in settings.flows]
+    store = access.open_store(settings.state)
     if options.subscription not in names:
         raise ConfigurationError(f"there is no subscription {options.subscription}, only {', '.join(names)}")
     if options.position:
@@ -30,7 +42,8 @@ def replay(store: Store, names: Sequence[str], options: argparse.Namespace, now:
         except PositionLostError as error:
             raise ConfigurationError(f"--position: {error}") from error
     since = _time(options.since) if options.since else 0.0
-    store.ask(options.subscription, Replay(since, options.position or "", adopt=options.adopt).argument(), now)
+    argument = Replay(since, options.position or "", adopt=options.adopt).argument()
+    store.add_request(options.subscription, argument, time.time())
     print(f"subscription {options.subscription} will read {_what(options)} once its monitor has seen this")
     return 0
 
@@ -44,54 +57,8 @@ def _what(options: argparse.Namespace) -> str:
 
 
 def _time(text: str) -> float:
-    """Epoch seconds of an ISO 8601 time, the host's own zone unless it names one. Raises ConfigurationError."""
+    """Return the epoch seconds of an ISO 8601 time, by default in the host's time zone. Raises ConfigurationError."""
     try:
         return datetime.datetime.fromisoformat(text).timestamp()
     except ValueError as error:
         raise ConfigurationError(f"--since: a time like 2026-11-21T04:30 is needed, not {text!r}") from error
-
-
-def letters(store: Store, options: argparse.Namespace, now: float) -> int:
-    """Raises ConfigurationError, TemporaryError."""
-    found = store.letters(options.subscription)
-    if options.step == "list":
-        lines = [_line(letter, now) for letter in found]
-        print(status.as_json(lines) if options.json else status.as_table(lines, _COLUMNS))
-        return 0
-    chosen = _chosen(found, options)
-    if options.step == "drop":
-        print(f"{store.drop_letters([letter.id for letter in chosen])} dead letter(s) dropped")
-        return 0
-    for name in sorted({letter.subscription for letter in chosen}):
-        numbers = tuple(letter.id for letter in chosen if letter.subscription == name)
-        store.ask(name, Replay(letters=numbers).argument(), now)
-    print(f"{len(chosen)} dead letter(s) will be tried again with their leases as they are by then")
-    return 0
-
-
-def _chosen(found: List[Letter], options: argparse.Namespace) -> List[Letter]:
-    if options.all == bool(options.id):
-        raise ConfigurationError("the numbers of dead letters are needed, or --all")
-    known = {letter.id for letter in found}
-    if missing := [number for number in options.id if number not in known]:
-        raise ConfigurationError(f"there is no dead letter {', '.join(map(str, missing))}")
-    return [letter for letter in found if options.all or letter.id in options.id]
-
-
-def _line(letter: Letter, now: float) -> Dict[str, Any]:
-    event = json.loads(letter.event)
-    lease = event["lease"]
-    return {
-        **dict.fromkeys(_COLUMNS),
-        "id": letter.id,
-        "age": status.age(now - letter.recorded_at),
-        "recorded_at": letter.recorded_at,
-        "subscription": letter.subscription,
-        "sink": event.get("sink", ""),
-        "reason": letter.reason,
-        "kind": event["kind"],
-        "address": lease["address"],
-        "hwaddr": lease["hwaddr"],
-        "subnet": lease["subnet_id"],
-        "detail": letter.detail,
-    }

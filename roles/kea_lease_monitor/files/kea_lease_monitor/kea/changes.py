@@ -1,13 +1,14 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What kind of change it was: decided here, from the data alone, so that nobody compares versions of Kea."""
+"""The kind of a change, found from the leases alone: no code compares versions of Kea."""
 
 from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from kea_lease_monitor.kea import lifetime
+from _kea import lifetime
+
 from kea_lease_monitor.lease import EventKind, Lease, LeaseState
 
 _BY_STATE = {
@@ -18,7 +19,7 @@ _BY_STATE = {
 
 
 class Trace(NamedTuple):
-    """What must be remembered of a lease to judge its next row; small, because one is kept for each address."""
+    """What is kept of a lease to judge its next row. It is small, because one is kept for each address."""
 
     holder: int
     details: int
@@ -27,6 +28,7 @@ class Trace(NamedTuple):
 
 
 def trace(lease: Lease) -> Trace:
+    """Return what to keep of a lease."""
     return Trace(
         hash((lease.hwaddr, lease.client_id, lease.duid, lease.iaid)),
         hash((lease.hostname, lease.subnet_id)),
@@ -36,14 +38,20 @@ def trace(lease: Lease) -> Trace:
 
 
 def of_row(previous: Optional[Trace], lease: Lease) -> EventKind:
-    """A row of a lease file. Lifetime 0 deletes there; only from Kea 2.7 on does the state tell a release apart."""
+    """Return the kind of a row in a lease file.
+
+    Lifetime 0 deletes a lease there. Only Kea 2.7 and later write a state that distinguishes a release from that.
+    """
     if lease.valid_lifetime == 0 and lease.state is not LeaseState.RELEASED:
         return EventKind.DELETED
     return _of_lease(previous, lease)
 
 
 def of_record(operation: str, previous: Optional[Trace], lease: Lease) -> EventKind:
-    """A change in PostgreSQL ('I', 'U' or 'D'). A release before Kea 2.7 is an UPDATE to lifetime 0 (or a DELETE)."""
+    """Return the kind of a change in PostgreSQL. ``operation`` is I, U or D, for INSERT, UPDATE or DELETE.
+
+    Before Kea 2.7 a release is an UPDATE to lifetime 0, or a DELETE.
+    """
     if operation == "D":
         return EventKind.DELETED
     if lease.valid_lifetime == 0 and lease.state is LeaseState.DEFAULT:
@@ -52,7 +60,10 @@ def of_record(operation: str, previous: Optional[Trace], lease: Lease) -> EventK
 
 
 def of_reading(previous: Optional[Trace], lease: Lease, now: float) -> EventKind:
-    """A lease met while all are read: Kea may not have reclaimed yet what has run out."""
+    """Return the kind of a lease found while all leases are read: Kea may not have reclaimed an expired one yet.
+
+    ``now`` is in epoch seconds.
+    """
     kind = of_record("I", previous, lease)
     held = kind in {EventKind.ASSIGNED, EventKind.RENEWED, EventKind.CHANGED}
     return EventKind.EXPIRED if held and lifetime.is_over(lease.expires, now) else kind

@@ -1,34 +1,35 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Have a running Kea read new reservations: tested first, and never during a lease file clean-up (kea-facts 3.4).
+"""Have a running Kea load new reservations: after a test, and never during an LFC run (kea-facts 3.4).
 
-Kea's configuration includes the copies in ``applied/``, which only this program writes, and only when Kea has accepted
-them. So a Kea that starts at any moment, after a crash or a power cut, starts with reservations that it can read.
+Kea's configuration includes the copies in ``applied/``. Only this program writes them, and only after Kea accepted
+them. So Kea starts with reservations that it can read at any moment, also after a crash or a power failure.
 """
 
 from __future__ import annotations
 
 import glob
-import json
 import os
 import shutil
-import socket
-import subprocess
 from dataclasses import dataclass
-from typing import Any, Callable, Dict
+from typing import Callable, Dict
+
+from _kea import lfc, program
+from _kea.control import SUCCESS, Answer, ControlError, send
+from _kea.lease_file import LeaseFile, Lock
 
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea import lease_files
 
 _ANSWER = 120.0
 """Seconds that Kea may take to load a large configuration and all leases."""
 
-_CLEANUP = 600.0
-"""Seconds that a clean-up may take before we give up, for the service manager to try again."""
+_LFC = 600.0
+"""Seconds that an LFC run may take before this program gives up. The service manager then tries again."""
 
 _ATTEMPTS = 60
+"""Reloads that are tried while an LFC run makes Kea refuse them, one each second."""
 
 APPLIED = "applied"
 """Directory of the copies that Kea includes."""
@@ -38,7 +39,10 @@ _TEST_CONFIG = ".test.conf"
 
 @dataclass(frozen=True)
 class Apply:
-    """Every step may be killed and run again: ``.apply-running`` stays until Kea said yes."""
+    """Have Kea load the reservation files. It may be killed at any step and run again.
+
+    ``.apply-running`` stays until Kea has loaded the files.
+    """
 
     program: str
     config: str
@@ -52,7 +56,7 @@ class Apply:
     """Epoch seconds, as file times are."""
 
     def run(self) -> None:
-        """Raises TemporaryError; what was asked for then is still asked for."""
+        """Test and load the reservations if a reload is requested. Raises TemporaryError; the request then stays."""
         requested, running = self._path(".apply-requested"), self._path(".apply-running")
         if not os.path.exists(requested) and not os.path.exists(running):
             return
@@ -64,8 +68,8 @@ class Apply:
         for candidate, applied in candidates.items():
             os.replace(candidate, applied)
         files.sync_directory(self._path(APPLIED))
-        # Last, because the test may have taken seconds in which a clean-up began.
-        self._reload_after_cleanup()
+        # Last, because an LFC run may have begun during the test, which takes seconds.
+        self._reload_after_lfc()
         files.touch(self._path(".last-apply"))
         os.utime(self._path(".last-apply"))
         os.unlink(running)
@@ -83,23 +87,32 @@ class Apply:
             telemetry.apply_waits("the last reload was a moment ago", self.min_interval - since)
             self.sleep(self.min_interval - since)
 
-    def _reload_after_cleanup(self) -> None:
-        """Under the lock, so that none begins before the reload is over."""
+    def _reload_after_lfc(self) -> None:
+        """Reload under the lock, so that no LFC run begins before the reload is over."""
         waited = 0.0
         while True:
-            with lease_files.loading(self.lease_file) as ours:
-                reason = lease_files.cleanup_in_progress(self.lease_file) if ours else "others clean up, or restart Kea"
+            with Lock(self.lease_file) as lock:
+                free = lock.take()
+                reason = self._load_refused() if free else "another process runs an LFC, or restarts Kea"
                 if not reason:
                     return self._reload()
-            if waited >= _CLEANUP:
-                raise TemporaryError(f"the lease file clean-up does not end: {reason}")
+            if waited >= _LFC:
+                raise TemporaryError(f"the LFC run does not finish: {reason}")
             if not waited:
-                telemetry.apply_waits(reason, _CLEANUP)
+                telemetry.apply_waits(reason, _LFC)
             self.sleep(0.5)
             waited += 0.5
 
+    def _load_refused(self) -> str:
+        """Return why Kea cannot load its leases now, empty if it can. A failed load takes DHCP down (kea-facts 3.4)."""
+        unfinished = LeaseFile(self.lease_file).unfinished()
+        if unfinished:
+            return f"{unfinished[0]} exists"
+        found = lfc.find(self.lease_file)
+        return found.text if found.refuses_load else ""
+
     def _candidates(self) -> Dict[str, str]:
-        """Copies of the reservation files, and the names that they get when Kea accepts them."""
+        """Copy the reservation files. Return the path of each copy and the path that it gets when Kea accepts it."""
         found: Dict[str, str] = {}
         for path in sorted(glob.glob(self._path("subnet-*.json"))):
             name = os.path.basename(path)
@@ -111,7 +124,10 @@ class Apply:
         return found
 
     def _test(self, candidates: Dict[str, str]) -> None:
-        """Kea's configuration with the candidates in it, and beside them: a confined Kea reads below /etc/kea only."""
+        """Have Kea test its configuration with the candidates. Raises TemporaryError.
+
+        The test configuration lies next to them, because a confined Kea reads files below /etc/kea only.
+        """
         telemetry.applying("test")
         text = (files.read(self.config) or b"").decode("utf-8")
         for candidate, applied in candidates.items():
@@ -119,44 +135,28 @@ class Apply:
         config = self._path(os.path.join(APPLIED, _TEST_CONFIG))
         files.replace(config, text.encode(), 0o600)
         try:
-            self._accept(config)
+            tested = program.check(self.program, config)
+            if tested.code:
+                raise TemporaryError(f"Kea does not accept the new reservations: {tested.last_line}")
         finally:
             os.unlink(config)
 
-    def _accept(self, config: str) -> None:
-        # A test logs to nobody, so it needs no lock file, for which a confined service has no directory.
-        environment = {**os.environ, "KEA_LOCKFILE_DIR": "none"}
-        tested = subprocess.run(
-            [self.program, "-t", config], capture_output=True, text=True, check=False, env=environment
-        )
-        if tested.returncode:
-            lines = (tested.stdout + tested.stderr).strip().splitlines() or ["no message"]
-            raise TemporaryError(f"Kea does not accept the new reservations: {lines[-1]}")
-
     def _reload(self) -> None:
-        """If the reload met a clean-up after all, Kea has no leases until another one succeeds: go on at once."""
+        """Reload, again and again if an LFC run prevents it: until a reload succeeds, Kea then has no leases."""
         telemetry.applying("reload")
         for _attempt in range(_ATTEMPTS):
-            answer = command(self.control_socket, "config-reload")
-            if answer.get("result") == 0:
+            answer = self._command("config-reload")
+            if answer.result == SUCCESS:
                 return
-            reason = lease_files.cleanup_in_progress(self.lease_file)
-            if not reason and "cleanup" not in str(answer.get("text")):
+            reason = self._load_refused()
+            if not reason and "cleanup" not in answer.text:
                 break
-            telemetry.apply_waits(reason or str(answer.get("text")), 1.0)
+            telemetry.apply_waits(reason or answer.text, 1.0)
             self.sleep(1.0)
-        raise TemporaryError(f"Kea refused to reload: {answer.get('text', answer)}")
+        raise TemporaryError(f"Kea refused to reload: {answer.text or f'result {answer.result}'}")
 
-
-def command(path: str, name: str) -> Any:
-    """One command to Kea's control socket; the answer's map. Raises TemporaryError."""
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
-            channel.settimeout(_ANSWER)
-            channel.connect(path)
-            channel.sendall(json.dumps({"command": name}).encode())
-            parts = list(iter(lambda: channel.recv(65536), b""))
-        answer = json.loads(b"".join(parts))
-    except (OSError, ValueError) as error:
-        raise TemporaryError(f"Kea's control socket {path}: {error}") from error
-    return answer[0] if isinstance(answer, list) else answer
+    def _command(self, name: str) -> Answer:
+        try:
+            return send(self.control_socket, name, _ANSWER)
+        except ControlError as error:
+            raise TemporaryError(f"Kea's control socket {error.path}: {error.reason}") from error

@@ -1,30 +1,49 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which leases deserve a reservation, and what one looks like in Kea's configuration."""
+"""Which leases get a reservation, and what one looks like in Kea's configuration."""
 
 from __future__ import annotations
 
+import enum
 from typing import Any, Collection, Dict, List, Mapping, Sequence, Tuple
+
+from _kea.identifiers import DUID_TYPE, HWADDR_TYPE
 
 from kea_lease_monitor.kea import identifiers
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
 
+
+class Verdict(enum.Enum):
+    """What becomes of the reservation for a lease. The statements in kea/sql return the values."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    CONFLICT = "conflict"
+    """Another client has the reservation key: the address in the subnet."""
+    EDITED = "edited"
+    """A person wrote or changed the client's reservation."""
+    RETRY = "retry"
+    """Another session wrote the same row at the same time, so nothing was done. Only the database returns it."""
+
+
 KINDS = frozenset({EventKind.ASSIGNED, EventKind.CHANGED})
-"""A renewal says nothing new. To act upon it would undo, within hours, what a person changed by hand."""
+"""Kinds of event that ask for a reservation. A renewal does not: to act on it would undo, within hours, what a person
+changed."""
 
 _HELD = frozenset({*KINDS, EventKind.RENEWED})
 
 MARK = "kea-lease-monitor"
-"""In the user context of each reservation that we made: the address and the name that we gave it. Where it says
-something else than the reservation does, a person changed that, and where it is missing a person made it."""
+"""Key in the user context of each managed reservation. Its value holds the address and the name that the monitor wrote.
+A reservation that differs from it was edited by a person, and one without it was written by a person."""
 
 _ADDRESS = 0
-"""Lease::TYPE_NA. A temporary address is not to last, a delegated prefix is no address."""
+"""Lease::TYPE_NA. A temporary address must not last, and a delegated prefix is no address."""
 
 
 def chosen(events: Sequence[LeaseEvent], families: Collection[int]) -> List[LeaseEvent]:
-    """The events to act upon: of several for one client or for one address the last one only, in order."""
+    """Return the events that ask for a reservation, in order: the last one for each client and each reservation key."""
     clients: Dict[Tuple[object, ...], LeaseEvent] = {}
     for event in events:
         client = identifiers.client(event.lease)
@@ -36,12 +55,12 @@ def chosen(events: Sequence[LeaseEvent], families: Collection[int]) -> List[Leas
 
 
 def _may_last(lease: Lease) -> bool:
-    """An address that its client made itself and only registered (RFC 9686) is none that Kea could give away."""
+    """Return whether Kea assigned the address: one that its client only registered (RFC 9686) is not Kea's to give."""
     return lease.lease_type == _ADDRESS and lease.state is LeaseState.DEFAULT
 
 
 def rounds(events: Sequence[LeaseEvent]) -> List[List[LeaseEvent]]:
-    """Such that each client of DHCPv6, which may hold several addresses, comes once in a round."""
+    """Split events so that each DHCPv6 client, which may hold several addresses, occurs once in a round."""
     found: Dict[int, List[LeaseEvent]] = {}
     seen: Dict[Tuple[str, int], int] = {}
     for event in events:
@@ -52,11 +71,11 @@ def rounds(events: Sequence[LeaseEvent]) -> List[List[LeaseEvent]]:
 
 
 def parameters6(events: Sequence[LeaseEvent]) -> Dict[str, Any]:
-    """For host6_sql.reserve."""
+    """Return the parameters of hosts6.reserve, one array for each column."""
     leases = [event.lease for event in events]
     return {
-        "type": identifiers.DUID_TYPE,
-        "hwaddr_type": identifiers.HWADDR_TYPE,
+        "type": DUID_TYPE,
+        "hwaddr_type": HWADDR_TYPE,
         "identifiers": [lease.duid.replace(":", "") for lease in leases],
         "hwaddrs": [lease.hwaddr.replace(":", "") for lease in leases],
         "iaids": [str(lease.iaid) for lease in leases],
@@ -67,10 +86,10 @@ def parameters6(events: Sequence[LeaseEvent]) -> Dict[str, Any]:
 
 
 def parameters(events: Sequence[LeaseEvent]) -> Dict[str, Any]:
-    """For host_sql.RESERVE, one array per column."""
+    """Return the parameters of the statements in hosts4, one array for each column."""
     leases = [event.lease for event in events]
     return {
-        "type": identifiers.HWADDR_TYPE,
+        "type": HWADDR_TYPE,
         "identifiers": [lease.hwaddr.replace(":", "") for lease in leases],
         "subnets": [lease.subnet_id for lease in leases],
         "addresses": [identifiers.number(lease.address) for lease in leases],
@@ -78,38 +97,42 @@ def parameters(events: Sequence[LeaseEvent]) -> Dict[str, Any]:
     }
 
 
-def verdict(present: Mapping[str, Any], lease: Lease) -> str:
-    """What to do with a reservation in Kea's configuration: leave it ``unchanged``, have it ``updated``, or say that it
-    was ``edited``. Filling in an address where a person gave none overwrites nothing.
+def judge(present: Mapping[str, Any], lease: Lease) -> Verdict:
+    """Return what to do with a client's reservation in Kea's configuration: UNCHANGED, UPDATED or EDITED.
+
+    A reservation without an address is UPDATED, because that overwrites nothing that a person wrote.
     """
     mark, address = _mark(present), present.get("ip-address")
     if address == lease.address:
-        renamed = _name_is_ours(present) and lease.hostname not in ("", present.get("hostname", ""))
-        return "updated" if renamed else "unchanged"
+        renamed = _is_name_managed(present) and lease.hostname not in ("", present.get("hostname", ""))
+        return Verdict.UPDATED if renamed else Verdict.UNCHANGED
     if address == mark.get("ip-address"):
-        return "updated"
-    return "unchanged" if lease.address == mark.get("ip-address") else "edited"
+        return Verdict.UPDATED
+    return Verdict.UNCHANGED if lease.address == mark.get("ip-address") else Verdict.EDITED
 
 
 def adopted(present: Mapping[str, Any], lease: Lease) -> Dict[str, Any]:
-    """The reservation with our mark, if it has nothing but what release 1.0.0 gave it for this lease; else empty."""
-    ours = present.keys() <= {"hw-address", "ip-address", "hostname"} and present.get("ip-address") == lease.address
+    """Return the reservation with the mark, if it is just what release 1.0.0 wrote for this lease; else empty."""
+    known = present.keys() <= {"hw-address", "ip-address", "hostname"} and present.get("ip-address") == lease.address
     name = present.get("hostname", "")
-    if not ours or name not in ("", lease.hostname):
+    if not known or name not in ("", lease.hostname):
         return {}
     mark = {"ip-address": lease.address, "hostname": name}
     return {**present, "user-context": {MARK: {key: value for key, value in mark.items() if value}}}
 
 
 def held(events: Sequence[LeaseEvent]) -> List[LeaseEvent]:
-    """Of leases met while all are read, those that a reservation by hardware address may be of."""
+    """Return the events of current leases that a reservation by hardware address may belong to."""
     return [event for event in events if event.kind in _HELD and event.lease.family == 4 and event.lease.hwaddr]
 
 
 def host_object(lease: Lease, present: Mapping[str, Any]) -> Dict[str, Any]:
-    """Kea's reservation map; whatever else a person put into ``present`` stays. A lost name takes none away."""
+    """Return Kea's reservation map for a lease. What else a person wrote into ``present`` stays.
+
+    A lease without a name does not remove the reservation's name.
+    """
     mark, name = _mark(present), present.get("hostname", "")
-    if _name_is_ours(present) or not (mark or name):
+    if _is_name_managed(present) or not (mark or name):
         name = mark["hostname"] = lease.hostname or name
     mark["ip-address"] = lease.address
     context = {**present.get("user-context", {}), MARK: {key: value for key, value in mark.items() if value}}
@@ -123,6 +146,6 @@ def _mark(present: Mapping[str, Any]) -> Dict[str, Any]:
     return dict(mark) if isinstance(mark, dict) else {}
 
 
-def _name_is_ours(present: Mapping[str, Any]) -> bool:
+def _is_name_managed(present: Mapping[str, Any]) -> bool:
     mark = _mark(present)
     return bool(mark) and mark.get("hostname", "") == present.get("hostname", "")

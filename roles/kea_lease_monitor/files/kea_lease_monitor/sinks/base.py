@@ -6,35 +6,42 @@
 from __future__ import annotations
 
 import abc
-from typing import Sequence, Union
+from typing import Protocol, Sequence, Union, runtime_checkable
 
 from kea_lease_monitor.batch import Delivery, Pending
 from kea_lease_monitor.lease import LeaseEvent
 
 
 class Sink(abc.ABC):
-    """Effects are idempotent: the same events may come again, in the same order, after any interruption."""
+    """Acts on lease events. Effects are idempotent: after any interruption the same events come again, in order."""
 
     name: str
 
     @abc.abstractmethod
     def check(self) -> None:
-        """Raises TemporaryError when nothing could be delivered now."""
+        """Raise TemporaryError if this sink could not deliver anything now."""
 
     @abc.abstractmethod
     def deliver(self, events: Sequence[LeaseEvent]) -> Union[Delivery, Pending]:
-        """Act on all events and return when the effect is durable; or say what to wait for while others get their turn.
+        """Act on all events, and return once the effect is durable. Raises TemporaryError or RefusedError.
 
-        After Pending the caller comes back with the same events, unless it is stopped. Raises TemporaryError (all will
-        come again) or RefusedError (one of them can never be accepted; the caller finds out which one by handing them
-        over singly; a sink that answers Pending finds out itself).
-        """
-
-    def adopt(self, events: Sequence[LeaseEvent]) -> None:  # noqa: B027 (most sinks mark nothing)
-        """Present leases: take over what an unmarked release of ours may have made of just them, and nobody changed.
-
-        Only when a person asks for it, because nothing tells it from what a person made. Raises TemporaryError.
+        After TemporaryError all events come again. RefusedError says that one of them can never be accepted: the caller
+        hands them over singly to find out which. A sink that takes long returns Pending, so that other subscriptions
+        get their turn; it then gets the same events again, and finds out itself which one is refused. Sinks that never
+        wait declare Delivery alone as their result, so Pending needs no interface of its own.
         """
 
     @abc.abstractmethod
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release what this sink holds."""
+
+
+@runtime_checkable
+class Adopting(Protocol):
+    """A sink whose effects carry a mark, which release 1.0.0 did not write."""
+
+    def adopt(self, events: Sequence[LeaseEvent]) -> None:
+        """Mark the reservations that release 1.0.0 would have written for these current leases. Raises TemporaryError.
+
+        Only for a request by a person: nothing tells such a reservation from one that a person wrote.
+        """

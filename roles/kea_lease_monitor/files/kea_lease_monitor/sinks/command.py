@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A command for each batch, with the events as JSON on its standard input: for DNS, an inventory, a chat."""
+"""The sink that runs a command for each batch, with the events as JSON on standard input. Its type is ``exec``."""
 
 from __future__ import annotations
 
@@ -20,20 +20,25 @@ from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
 
 VERSION = 1
-"""Of the document; it changes when a field goes or gets another meaning."""
+"""Version of the document. It changes when a field is removed or changes its meaning."""
 
 REFUSED = 65
-"""EX_DATAERR of sysexits.h: these events will never be accepted. Every other code but 0 means: again, later."""
+"""Exit code of a command that will never accept these events: EX_DATAERR of sysexits.h. After any other code but 0 the
+events are delivered again later."""
 
 
 @dataclass(frozen=True)
 class Options:
+    """The options of this sink."""
+
     command: Tuple[str, ...]
+    """Absolute path of a program, and its arguments."""
     timeout: int
     """Seconds for one batch."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
+        """Read the sink's section. Raises ConfigurationError."""
         options = cls(section.texts("command"), section.number("timeout", 30, 1, 3600))
         section.done()
         if not options.command or not os.path.isabs(options.command[0]):
@@ -44,13 +49,13 @@ class Options:
 
 
 def document(events: Sequence[LeaseEvent]) -> bytes:
-    """What a command reads: {"version": 1, "events": [{"kind", "ref", "recorded_at", "lease": {...}}]}."""
+    """Return what a command reads: {"version": 1, "events": [{"kind", "ref", "recorded_at", "lease": {...}}]}."""
     items = [{**event._asdict(), "kind": event.kind.value, "lease": event.lease._asdict()} for event in events]
     return json.dumps({"version": VERSION, "events": items}).encode()
 
 
-class ExecSink(Sink):
-    """One command at a time. A batch that it refuses is halved until the refused events stand alone."""
+class CommandSink(Sink):
+    """Runs one command at a time. A refused batch is halved until each refused event stands alone."""
 
     name = "exec"
 
@@ -74,7 +79,7 @@ class ExecSink(Sink):
             self._given, self._parts, self._rejected = list(events), [list(events)] if events else [], []
         try:
             while self._parts:
-                pending = self._go_on(self._parts[0])
+                pending = self._run(self._parts[0])
                 if pending:
                     return pending
         except TemporaryError:
@@ -84,7 +89,7 @@ class ExecSink(Sink):
         telemetry.sink_result(self.name, delivery)
         return delivery
 
-    def _go_on(self, part: List[LeaseEvent]) -> Optional[Pending]:
+    def _run(self, part: List[LeaseEvent]) -> Optional[Pending]:
         if self._child is None:
             self._child = Child(self._options.command, document(part))
             self._due = self._clock.monotonic() + self._options.timeout
@@ -93,18 +98,18 @@ class ExecSink(Sink):
             if self._clock.monotonic() < self._due:
                 return Pending(self._child.fileno(), self._due)
             raise TemporaryError(f"{self._options.command[0]} did not end within {self._options.timeout} seconds")
-        self._judge(part, status, self._child.said())
+        self._settle(part, status, self._child.said())
         self._end()
         return None
 
-    def _judge(self, part: List[LeaseEvent], status: int, said: str) -> None:
+    def _settle(self, part: List[LeaseEvent], status: int, output: str) -> None:
         if status not in (0, REFUSED):
             ended = f"was ended by signal {-status}" if status < 0 else f"ended with code {status}"
-            raise TemporaryError(f"{self._options.command[0]} {ended}: {said}")
+            raise TemporaryError(f"{self._options.command[0]} {ended}: {output}")
         half = len(part) // 2
         self._parts[:1] = [part[:half], part[half:]] if status and half else []
         if status and not half:
-            self._rejected.append(Rejection(part[0], Reason.REFUSED, said))
+            self._rejected.append(Rejection(part[0], Reason.REFUSED, output))
 
     def _end(self) -> None:
         if self._child:
@@ -112,6 +117,6 @@ class ExecSink(Sink):
         self._child = None
 
     def close(self) -> None:
-        """A batch that was under way comes again."""
+        """End the command. A batch that was not finished comes again."""
         self._end()
         self._parts = []

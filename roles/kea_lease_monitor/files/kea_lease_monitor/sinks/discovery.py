@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One file per client for whoever discovers machines; by default an Ansible inventory. Jinja2 is known here only."""
+"""The sink that writes a file for each client, by default an Ansible inventory. The only module that imports Jinja2."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, Optional, Sequence, Tuple
 
 import jinja2
 import jinja2.sandbox
@@ -39,22 +39,26 @@ TEMPLATE = """\
 
 _MODE = 0o644
 _PREFIX = 2
-"""A delegated prefix is no address of a host."""
+"""Lease::TYPE_PD: a delegated prefix is no address of a host."""
 _LONGEST = 200
-"""Characters of a file's name; file systems take 255 bytes, and a client identifier has up to 255 octets."""
+"""Characters in a file name. File systems allow 255 bytes, and a client identifier has up to 255 octets in hex."""
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]')
 
 
 @dataclass(frozen=True)
 class Options:
+    """The options of this sink."""
+
     directory: str
     group: str
+    """Inventory group of the clients."""
     template: Optional[str]
-    """Path of a template that replaces the default one; None for that."""
+    """Path of the template; None for the default one."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
+        """Read the sink's section. Raises ConfigurationError."""
         options = cls(
             section.text("directory", DEFAULT_DIRECTORY),
             section.text("group", "bmc_targets"),
@@ -69,10 +73,10 @@ class Options:
 
 
 def text(value: object) -> str:
-    """A YAML string that Ansible takes literally. Whatever a client sends stays inside: neither structure nor template.
+    """Return a YAML string that Ansible takes literally, so that no client can add structure or a template.
 
-    Only where a template could begin it is marked ``!unsafe``, because other readers of YAML do not know that tag.
-    Python's escapes for characters beyond ASCII happen to be YAML's.
+    It has the tag ``!unsafe`` only if a template could begin in it, because other readers of YAML do not know that tag.
+    Python's escapes for characters beyond ASCII are also YAML's.
     """
     escaped = _SPECIAL.sub(lambda found: f"\\x{ord(found.group()):02x}", str(value))
     quoted = f'"{escaped.encode("ascii", "backslashreplace").decode("ascii")}"'
@@ -80,9 +84,12 @@ def text(value: object) -> str:
 
 
 class DiscoverySink(Sink):
+    """Writes a file for each client that gets a lease. The file stays when the lease is gone."""
+
     name = "discovery"
 
     def __init__(self, options: Options) -> None:
+        """Load the template. Raises ConfigurationError if it cannot be used."""
         self._options = options
         environment = jinja2.sandbox.SandboxedEnvironment(
             undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
@@ -92,7 +99,7 @@ class DiscoverySink(Sink):
 
     def check(self) -> None:
         files.check_directory(self._options.directory)
-        # For the names that a run before this one was killed before it could make durable.
+        # A killed run of this program may have left names that are not durable yet.
         files.sync_directory(self._options.directory)
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
@@ -100,11 +107,11 @@ class DiscoverySink(Sink):
         for event in events:
             if event.kind in KINDS and identity(event.lease) and event.lease.lease_type != _PREFIX:
                 last[identity(event.lease)] = event.lease
-        results = self._write({self._path(name): self._render(name, lease) for name, lease in last.items()})
+        created, updated = self._write({self._path(name): self._render(name, lease) for name, lease in last.items()})
         delivery = Delivery(
-            created=results.count("created"),
-            updated=results.count("updated"),
-            unchanged=results.count("unchanged"),
+            created=created,
+            updated=updated,
+            unchanged=len(last) - created - updated,
             skipped=len(events) - len(last),
         )
         telemetry.sink_result(self.name, delivery)
@@ -113,8 +120,8 @@ class DiscoverySink(Sink):
     def _path(self, name: str) -> str:
         return os.path.join(self._options.directory, f"{name}.yml")
 
-    def _write(self, contents: Dict[str, bytes]) -> List[str]:
-        """created, updated or unchanged for each."""
+    def _write(self, contents: Dict[str, bytes]) -> Tuple[int, int]:
+        """Write the files that differ. Return how many were created and how many updated."""
         present = {path: files.read(path) for path in contents}
         changed = {path: content for path, content in contents.items() if content != present[path]}
         if changed:
@@ -122,26 +129,25 @@ class DiscoverySink(Sink):
             files.sync_directory(self._options.directory)
         for path in changed:
             telemetry.discovery_written(path)
-        return [
-            "unchanged" if path not in changed else "created" if present[path] is None else "updated"
-            for path in contents
-        ]
+        created = sum(present[path] is None for path in changed)
+        return created, len(changed) - created
 
     def _render(self, name: str, lease: Lease) -> bytes:
         host = f"bmc-{name.replace('-', '')}"
         try:
             return self._template.render(lease=lease, host=host, group=self._options.group).encode()
-        except Exception as error:  # The template is the site's program: 1 / 0 there is the lease's bad luck, not ours.
+        except Exception as error:  # The site wrote the template, and it may raise anything.
             raise RefusedError(f"the discovery template fails: {type(error).__name__}: {error}") from error
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: this sink keeps no file open."""
 
 
 def identity(lease: Lease) -> str:
-    """The file's name: hex digits and dashes only, so that nothing a client sends can name another file.
+    """Return the name of a client's file, empty if the client is not known.
 
-    In DHCPv6 a client has an address for each of its identity associations.
+    It has hex digits and dashes only, so that no client can name another file. A DHCPv6 client has a file for each of
+    its identity associations, because it has an address for each.
     """
     name = (lease.hwaddr or lease.client_id or lease.duid).replace(":", "-")
     short = name if len(name) <= _LONGEST else hashlib.sha256(name.encode()).hexdigest()

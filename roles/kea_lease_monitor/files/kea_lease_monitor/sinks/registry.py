@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, FrozenSet, NamedTuple
 
-from kea_lease_monitor.clock import Clock
-from kea_lease_monitor.database import Link
+from kea_lease_monitor.context import Context
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks import command, discovery
 from kea_lease_monitor.sinks.base import Sink
@@ -16,33 +15,25 @@ from kea_lease_monitor.sinks.reservations import database as reservation
 from kea_lease_monitor.sinks.reservations import file
 
 
-class Needs(NamedTuple):
-    """What a sink may need besides its options."""
-
-    link: Callable[[], Link]
-    """A database session of its own."""
-    families: FrozenSet[int]
-    """That the subscription names, if any."""
-
-
 class SinkType(NamedTuple):
+    """How to parse the options of a sink and to build it."""
+
+    rank: int
+    """Sinks of a subscription act in this order: reservations wait for no files, and nothing waits for a command."""
     parse: Callable[[Section], Any]
-    build: Callable[[Any, Needs], Sink]
+    build: Callable[[Any, Context], Sink]
     families: FrozenSet[int] = frozenset({4, 6})
 
 
 SINKS: Dict[str, SinkType] = {
     "reservation": SinkType(
-        reservation.parse, lambda _options, around: reservation.ReservationSink(around.link(), around.families)
+        1,
+        reservation.Options.parse,
+        lambda _options, context: reservation.ReservationSink(context.link(), context.families),
     ),
     "reservation_file": SinkType(
-        file.Options.parse,
-        lambda options, _around: file.ReservationFileSink(options),
-        file.FAMILIES,
+        2, file.Options.parse, lambda options, _context: file.ReservationFileSink(options), file.FAMILIES
     ),
-    "discovery": SinkType(discovery.Options.parse, lambda options, _around: discovery.DiscoverySink(options)),
-    "exec": SinkType(command.Options.parse, lambda options, _around: command.ExecSink(options, Clock())),
+    "discovery": SinkType(3, discovery.Options.parse, lambda options, _context: discovery.DiscoverySink(options)),
+    "exec": SinkType(4, command.Options.parse, lambda options, context: command.CommandSink(options, context.clock)),
 }
-"""In the order in which the sinks of a subscription act: no reservation waits for files, nothing for a command."""
-
-ORDER = tuple(SINKS)

@@ -6,41 +6,46 @@
 from __future__ import annotations
 
 import abc
-from typing import Optional
+from typing import Optional, Protocol, runtime_checkable
 
 from kea_lease_monitor.batch import Batch
 from kea_lease_monitor.position import Position
 
 
 class Source(abc.ABC):
-    """The caller keeps the position, so a subscription whose sinks fail reads again, and there is no queue to lose.
+    """Hands over the events of each lease in the order in which they happened, and each event at least once.
 
-    Events of one lease come in the order in which they happened. Each is handed over at least once.
+    The caller keeps the position. So a subscription whose sinks fail reads again, and no queue can be lost.
     """
 
     @abc.abstractmethod
     def fileno(self) -> Optional[int]:
-        """A descriptor that becomes readable when ``read`` may find something; None while there is none."""
+        """Return a descriptor that becomes readable when ``read`` may find something; None while there is none."""
 
     @abc.abstractmethod
     def due(self) -> float:
-        """When to read even if nothing woke us, by the monotonic clock."""
+        """Return when to read even if the descriptor stays silent, by the monotonic clock."""
 
     @abc.abstractmethod
     def start(self, everything: bool) -> Position:
-        """The place before all present leases, or behind everything that happened so far. Raises TemporaryError."""
+        """Return the position before all current leases, or after all events so far. Raises TemporaryError."""
 
     @abc.abstractmethod
     def read(self, after: Position, limit: int) -> Batch:
-        """At most ``limit`` events behind ``after``, without waiting for any.
+        """Return at most ``limit`` events after ``after``, without waiting for any.
 
-        Handing in the position of the last batch tells that this batch is settled; handing in an earlier one gives
-        the same events again. Raises TemporaryError, and PositionLostError when only ``start(True)`` helps.
+        The position of the last batch says that this batch is settled; an earlier position returns the same events
+        again. Raises TemporaryError, and PositionLostError if only ``start(True)`` helps.
         """
-
-    def stand_by(self, position: Position) -> None:  # noqa: B027 (most sources keep nothing for others)
-        """Another monitor reads, and has come to this place: nothing before it need be kept for us."""
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Give back what is held. Where monitors take turns, a later ``start`` or ``read`` takes it again."""
+        """Release what this source holds. With several monitors, a later ``start`` or ``read`` opens it again."""
+
+
+@runtime_checkable
+class StandingBy(Protocol):
+    """A source that keeps events for each monitor until that monitor has read them."""
+
+    def stand_by(self, position: Position) -> None:
+        """Keep nothing before this position for this monitor: another one reads, and has reached it."""

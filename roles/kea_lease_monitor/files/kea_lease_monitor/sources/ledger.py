@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is known of every lease, in a file of SQLite's that has no name: a million of them must not cost any memory."""
+"""What is known about each lease, in an unnamed SQLite file: a million leases must not take any memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kea_lease_monitor.kea import changes, identifiers
 from kea_lease_monitor.lease import Lease, LeaseState
 
 _CACHE = 4096
-"""KiB of pages in memory; the rest is the page cache's."""
+"""KiB of pages in memory. The kernel's page cache holds the rest."""
 
 _TABLES = f"""
 PRAGMA cache_size = -{_CACHE};
@@ -38,19 +38,20 @@ SELECT key, lease
  ORDER BY key
  LIMIT ?
 """
-"""Of several leases of one client in a subnet the youngest one only, as in the database (kea/sql.py, SCAN)."""
+"""Of several leases of one client in a subnet only the youngest, as SCAN in kea/sql/leases.py."""
 
 Known = Tuple[str, Optional[Lease]]
-"""A lease by its key, or that there is none any more."""
+"""The key of a lease, and the lease; None if it was deleted."""
 
 
 class Ledger:
-    """``seen``: the trace of each lease that was acted upon. ``present``: all leases while they are read anew.
+    """Two tables. ``seen``: the trace of each lease that was delivered. ``present``: all leases while they are read.
 
-    Raises TemporaryError throughout: the disk may be full.
+    All methods raise TemporaryError: the disk may be full.
     """
 
     def __init__(self) -> None:
+        """Create an empty ledger; the file is created by the first use."""
         self._database: Optional[sqlite3.Connection] = None
 
     def _execute(self, statement: str, *parameters: object) -> List[Any]:
@@ -75,16 +76,18 @@ class Ledger:
         return self._database
 
     def _failure(self, error: sqlite3.Error) -> TemporaryError:
-        """Without a journal nothing in it can be relied upon after an error."""
+        """Discard the file: without a journal its content is not reliable after an error."""
         self.close()
-        return TemporaryError(f"the memory of the leases, a file below /var/tmp, fails: {error}")
+        return TemporaryError(f"the table of known leases, a file below /var/tmp, fails: {error}")
 
     def trace(self, key: str) -> Optional[changes.Trace]:
+        """Return the trace of a lease that was delivered; None if it was not, or was deleted since."""
         for holder, details, held, expires in self._execute(_TRACE, key):
             return changes.Trace(holder, details, bool(held), expires)
         return None
 
     def learn(self, traces: Dict[str, Optional[changes.Trace]]) -> None:
+        """Store the traces of delivered leases; None removes one."""
         gone = [(key,) for key, trace in traces.items() if trace is None]
         known = [(key, *trace) for key, trace in traces.items() if trace is not None]
         if gone:
@@ -93,34 +96,40 @@ class Ledger:
             self._executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)", known)
 
     def unlearn(self) -> None:
+        """Remove all traces."""
         self._execute("DELETE FROM seen")
 
     def begin(self) -> None:
+        """Begin to read all leases: empty ``present``."""
         self._execute("DROP INDEX IF EXISTS present_by_client")
         self._execute("DELETE FROM present")
 
     def put(self, known: Iterable[Known]) -> None:
-        """In the order in which they were written: the last one of a key counts."""
+        """Add leases to ``present``, in the order in which they were written: the last one of a key counts."""
         self._executemany("INSERT OR REPLACE INTO present VALUES (?, ?, ?, ?, ?)", map(_record, known))
 
     def finish(self) -> None:
+        """Finish reading all leases: drop the traces of leases that are gone, and prepare ``portion``."""
         self._execute("CREATE INDEX present_by_client ON present (client, cltt, key)")
         self._execute("DELETE FROM seen WHERE key NOT IN (SELECT key FROM present WHERE lease IS NOT NULL)")
 
     def between(self, after: str, last: str) -> Dict[str, Lease]:
-        """What is present behind one key and up to another."""
+        """Return the leases in ``present`` after one key and up to another."""
         rows = self._execute("SELECT key, lease FROM present WHERE key > ? AND key <= ?", after, last)
         return {str(key): _lease(blob) for key, blob in rows if blob is not None}
 
     def lease(self, key: str) -> Optional[Lease]:
+        """Return a lease in ``present``."""
         for (blob,) in self._execute("SELECT lease FROM present WHERE key = ?", key):
             return _lease(blob) if blob is not None else None
         return None
 
     def portion(self, after: str, limit: int) -> List[Tuple[str, Lease]]:
+        """Return up to ``limit`` leases in ``present`` with their keys, in order, after a key."""
         return [(str(key), _lease(blob)) for key, blob in self._execute(_PORTION, after, limit)]
 
     def close(self) -> None:
+        """Close and thereby remove the file."""
         if self._database is not None:
             self._database.close()
         self._database = None
@@ -138,5 +147,5 @@ def _record(known: Known) -> Tuple[object, ...]:
 
 
 def _lease(blob: bytes) -> Lease:
-    lease = Lease(*marshal.loads(blob))  # noqa: S302 - our own, in a file that is ours alone
+    lease = Lease(*marshal.loads(blob))  # noqa: S302 - written by _record, in a file that no other process can open
     return lease._replace(state=LeaseState(lease.state))

@@ -1,10 +1,11 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The source for leases in PostgreSQL where no trigger may be made: look every few seconds which rows are new.
+"""The source for leases in PostgreSQL without a trigger: compare the lease tables with what is known, every few
+seconds.
 
-A row that is gone leaves no trace, so now and then all leases are looked through; what was known and is not there any
-more was deleted. Of several changes between two looks only the last is seen.
+A deleted row leaves no trace, so at longer intervals all leases are read, and known leases that are missing count as
+deleted. Of several changes between two reads only the last is seen.
 """
 
 from __future__ import annotations
@@ -26,19 +27,22 @@ from kea_lease_monitor.sources.base import Source
 from kea_lease_monitor.sources.ledger import Known, Ledger
 
 _BEYOND = 2**129
-"""No ordinal is as great."""
+"""Greater than every ordinal."""
 
 
 class Options(NamedTuple):
+    """The options of this source."""
+
     interval: int = 5
-    """Seconds between two looks. Each reads through the whole table, because no index knows what is new."""
+    """Seconds between two reads. Each reads through the whole table, because no index tells which rows are new."""
     full_interval: int = 3600
-    """Seconds between two looks for what is gone."""
+    """Seconds between two searches for deleted leases."""
     families: FrozenSet[int] = frozenset()
-    """Those that the subscription names; with none it reads what it may."""
+    """Families that the subscription names. If it names none, all that this role may read are read."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
+        """Read the source's section. Raises ConfigurationError."""
         options = cls(
             section.number("interval", cls().interval, 1, 3600),
             section.number("full_interval", cls().full_interval, 60, 604_800),
@@ -48,9 +52,10 @@ class Options(NamedTuple):
 
 
 class PollingSource(Source):
-    """The ledger keeps each lease as it was handed over last; what is the same is no event."""
+    """Hands over each lease that differs from what the ledger knows."""
 
     def __init__(self, link: Link, options: Options, clock: Clock) -> None:
+        """``link`` gives this source a database session of its own."""
         self._link = link
         self._options = options
         self._clock = clock
@@ -94,7 +99,7 @@ class PollingSource(Source):
         return batch
 
     def _know(self, session: Session) -> bool:
-        """Whether this session is known already."""
+        """Read once for each session what its database is. Return whether that was done before."""
         known, self._session = self._session == self._link.sessions, self._link.sessions
         if not known:
             self._system = str(session.rows(sql.IDENTITY)[0][0])
@@ -103,7 +108,7 @@ class PollingSource(Source):
         return known
 
     def _check(self, session: Session, after: PollPosition) -> None:
-        """With each new session, whether the numbers of transactions still mean the same."""
+        """Check once for each session that transaction numbers still mean the same. Raises PositionLostError."""
         if self._know(session):
             return
         if after.system != self._system:
@@ -126,7 +131,7 @@ class PollingSource(Source):
             whole = self._clock.monotonic() >= self._whole_due
             after = after._replace(target=target, taken_at=taken_at, whole=whole)
         families = [int(family) for family in after.families]
-        rows = self._rows(session, after, limit, leases.table_behind(after.address, families))
+        rows = self._rows(session, after, limit, leases.table_after(after.address, families))
         end = leases.end_of(rows, limit, after.address, families)
         found = self._found(after, rows, end)
         taken = sorted(found)[:limit]
@@ -151,7 +156,10 @@ class PollingSource(Source):
         return session.rows(leases.POLL[family], parameters)
 
     def _found(self, after: PollPosition, rows: List[leases.Row], end: Optional[int]) -> Dict[str, Optional[Lease]]:
-        """Leases by key; None for one that was there and is gone. ``end`` is where the rows end, None for all."""
+        """Return the leases in these rows by key, None for a deleted one.
+
+        ``end`` is the ordinal where the rows end, None for the end of the last table.
+        """
         found: Dict[str, Optional[Lease]] = {}
         for row in rows:
             if lease := _lease(row):
@@ -181,6 +189,6 @@ def _lease(row: leases.Row) -> Optional[Lease]:
         return None
 
 
-def _key(place: int) -> str:
-    """Of an ordinal; sorts as the number does."""
-    return f"{place:039d}" if place >= 0 else ""
+def _key(ordinal: int) -> str:
+    """Return the ledger's key for an ordinal. Keys sort as the numbers do."""
+    return f"{ordinal:039d}" if ordinal >= 0 else ""

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, FrozenSet, NamedTuple
+from typing import Any, Callable, Dict, NamedTuple
 
-from kea_lease_monitor.clock import Clock
-from kea_lease_monitor.database import Link
+from kea_lease_monitor.context import Context
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sources import polling
 from kea_lease_monitor.sources.base import Source
@@ -16,41 +15,30 @@ from kea_lease_monitor.sources.events import source, upkeep
 from kea_lease_monitor.sources.memfile import source as memfile
 
 
-class Surroundings(NamedTuple):
-    """What a source may need besides its options."""
-
-    subscription: str
-    link: Callable[[], Link]
-    """A database session of its own."""
-    passed: Dict[str, int]
-    """Shared by all subscriptions of this process; see EventsSource."""
-    clock: Clock
-    families: FrozenSet[int]
-    """That the subscription names, if any."""
-
-
 class SourceType(NamedTuple):
+    """How to parse the options of a source and to build it."""
+
     parse: Callable[[Section], Any]
-    build: Callable[[Any, Surroundings], Source]
+    build: Callable[[Any, Context], Source]
     shared: bool
-    """Whether every host finds the same leases there, so that monitors may take turns."""
+    """Whether every host reads the same leases there, so that several monitors may share the work."""
 
 
-def _memfile(path: str, around: Surroundings) -> Source:
-    return memfile.MemfileSource(path, around.clock)
+def _memfile(options: memfile.Options, context: Context) -> Source:
+    return memfile.MemfileSource(options.path, context.clock)
 
 
-def _events(options: upkeep.Options, around: Surroundings) -> Source:
-    own = options._replace(families=around.families)
-    return source.EventsSource(around.subscription, around.link(), own, around.passed, around.clock)
+def _events(options: upkeep.Options, context: Context) -> Source:
+    own = options._replace(families=context.families)
+    return source.EventsSource(context.subscription, context.link(), own, context.passed, context.clock)
 
 
-def _polling(options: polling.Options, around: Surroundings) -> Source:
-    return polling.PollingSource(around.link(), options._replace(families=around.families), around.clock)
+def _polling(options: polling.Options, context: Context) -> Source:
+    return polling.PollingSource(context.link(), options._replace(families=context.families), context.clock)
 
 
 SOURCES: Dict[str, SourceType] = {
-    "memfile": SourceType(memfile.parse, _memfile, shared=False),
-    "events": SourceType(source.parse, _events, shared=True),
+    "memfile": SourceType(memfile.Options.parse, _memfile, shared=False),
+    "events": SourceType(upkeep.Options.parse, _events, shared=True),
     "polling": SourceType(polling.Options.parse, _polling, shared=True),
 }

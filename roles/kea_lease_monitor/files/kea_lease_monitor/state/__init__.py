@@ -1,4 +1,4 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the monitor remembers across restarts. SQLAlchemy and Alembic are known below this folder only."""
+"""State of the monitor that survives restarts. Only this folder imports SQLAlchemy and Alembic."""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SQLAlchemy's engines for both kinds of database, and the fence where its errors end."""
+"""SQLAlchemy's engines for both kinds of database. Its errors are translated here."""
 
 from __future__ import annotations
 
@@ -14,36 +14,37 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from kea_lease_monitor import database
+from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.state.location import Place
+from kea_lease_monitor.state.location import StateLocation
 
 
-def open_engine(place: Place) -> Engine:
-    """One connection at most: in PostgreSQL it holds the locks of an election, in SQLite nothing is gained by two."""
-    return _postgres(place.database, place.schema) if place.database else _sqlite(place.path)
+def open_engine(location: StateLocation) -> Engine:
+    """Create an engine with at most one connection. In PostgreSQL that connection holds the locks of an election."""
+    return _postgres(location.database, location.schema) if location.database else _sqlite(location.path)
 
 
 def _sqlite(path: str) -> Engine:
-    """Write-ahead logging, synced at checkpoints only: losing the last bookmark repeats effects that are idempotent."""
+    """Use write-ahead logging, synced only at checkpoints: a lost bookmark repeats effects that are idempotent."""
     engine = sqlalchemy.create_engine(sqlalchemy.engine.URL.create("sqlite", database=path), future=True)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # else the driver commits and begins as it likes, amid a migration too
+        connection.isolation_level = None  # otherwise the driver commits and begins within a migration
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=1000"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        """Whoever reads first and writes then would be refused at once, without waiting for its turn."""
+        """Lock at the start: a transaction that reads before it writes would fail at once instead of waiting."""
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 
 
-def _postgres(settings: database.Settings, schema: str) -> Engine:
+def _postgres(settings: DatabaseSettings, schema: str) -> Engine:
     def connected() -> Any:
-        """With the path set before SQLAlchemy asks which schema is the default."""
+        """Set the path before SQLAlchemy asks for the default schema."""
         connection = database.connect(settings)
         with connection.cursor() as cursor:
             cursor.execute(f'SET search_path = "{schema}"')
@@ -61,10 +62,10 @@ def _postgres(settings: database.Settings, schema: str) -> Engine:
 
 
 @contextmanager
-def translated(place: Place) -> Iterator[None]:
-    """The library's errors become TemporaryError."""
+def translated(location: StateLocation) -> Iterator[None]:
+    """Raise TemporaryError for any error of the library."""
     try:
         yield
     except SQLAlchemyError as error:
         text = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-        raise TemporaryError(f"the state {place}: {text}") from error
+        raise TemporaryError(f"the state {location}: {text}") from error

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the state is: a file of our own, or a schema in a PostgreSQL that several monitors share."""
+"""Location of the state: a file of the monitor's own, or a PostgreSQL schema that several monitors share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Optional
 
-from kea_lease_monitor.database import Settings as DatabaseSettings
+from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.section import Section
 
 DEFAULT_PATH = "/var/lib/kea-lease-monitor/state.sqlite"
@@ -19,39 +19,40 @@ _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True)
-class Place:
-    """``database`` is None for a file."""
+class StateLocation:
+    """Where the state is. ``database`` is None for a file."""
 
     path: str = DEFAULT_PATH
     database: Optional[DatabaseSettings] = None
     schema: str = "kea_lease_monitor"
-    """Not public: there Kea's own tools would take our tables for a database that is not empty (kea-facts 1.6)."""
+    """Never public: with tables of others in it, Kea's own tools refuse to initialize a database (kea-facts 1.6)."""
     max_chunk_size: int = 500
-    """Rows that one statement writes at most."""
+    """Maximum number of rows that one statement writes."""
 
     @classmethod
-    def parse(cls, section: Section, default: DatabaseSettings) -> Place:
-        """``default`` is the database of the leases, which the state may share."""
+    def parse(cls, section: Section, default: DatabaseSettings) -> StateLocation:
+        """``default`` is the database of the leases, which the state may share. Raises ConfigurationError."""
         if section.choice("type", ("sqlite", "postgresql"), "sqlite") == "postgresql":
             given = section.optional_section("database")
-            place = cls(
+            location = cls(
                 path="",
                 database=default if given is None else DatabaseSettings.parse(given),
                 schema=section.text("schema", cls.schema),
                 max_chunk_size=section.number("max_chunk_size", cls.max_chunk_size, 1, 1000),
             )
         else:
-            place = cls(section.text("path", DEFAULT_PATH), None, "", cls.max_chunk_size)
+            location = cls(section.text("path", DEFAULT_PATH), None, "", cls.max_chunk_size)
         section.done()
-        if not place.shared and not os.path.isabs(place.path):
+        if not location.shared and not os.path.isabs(location.path):
             raise section.error("path", "an absolute path is needed")
-        if place.shared and (not _SCHEMA.fullmatch(place.schema) or place.schema == "public"):
+        if location.shared and (not _SCHEMA.fullmatch(location.schema) or location.schema == "public"):
             problem = "lower-case letters, digits and _ are needed, and not public, which belongs to Kea"
-            raise section.error("schema", f"{problem}, not {place.schema!r}")
-        return place
+            raise section.error("schema", f"{problem}, not {location.schema!r}")
+        return location
 
     @property
     def shared(self) -> bool:
+        """Whether several monitors use the same state."""
         return self.database is not None
 
     def __str__(self) -> str:

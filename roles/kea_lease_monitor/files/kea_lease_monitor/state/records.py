@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the state keeps, as values. Times are epoch seconds."""
+"""Records that the state keeps. Times are epoch seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple, Optional, Tuple
 
 
 class Heartbeat(NamedTuple):
-    """How a subscription of a running monitor fares."""
+    """Status of a subscription of a running monitor."""
 
     monitor: str
     subscription: str
@@ -22,19 +22,21 @@ class Heartbeat(NamedTuple):
     status_since: float
     detail: str
     events: int
-    """Delivered since the start."""
+    """Number delivered since the start."""
 
 
 class Bookmark(NamedTuple):
+    """How far a subscription is."""
+
     subscription: str
     position: str
     effects: str
-    """What the subscription did with the leases up to there; see pipeline.Subscription."""
+    """Digest of what the subscription did with the leases up to there; see subscriptions.Subscription."""
     updated_at: float
 
 
 class Registration(NamedTuple):
-    """A subscription that some configuration has, or had."""
+    """A subscription that a configuration has or had."""
 
     name: str
     description: str
@@ -43,8 +45,8 @@ class Registration(NamedTuple):
     removed_at: Optional[float]
 
 
-class Letter(NamedTuple):
-    """An event that a sink will never act upon."""
+class DeadLetter(NamedTuple):
+    """An event that a sink will never accept."""
 
     id: int
     subscription: str
@@ -52,27 +54,27 @@ class Letter(NamedTuple):
     reason: str
     detail: str
     event: str
-    """JSON: kind, lease and, from schema 0002 on, sink."""
+    """JSON with kind, lease and, from schema 0002 on, sink."""
     recorded_at: float
 
 
 class Request(NamedTuple):
-    """What a person asked a subscription to do; it stays until that is done."""
+    """A replay that a person requested. It stays until the replay is done."""
 
     id: int
     subscription: str
     argument: str
-    """As replay.Replay writes it."""
+    """Text of replay.Replay.argument."""
     requested_at: float
 
 
 class Settlement(NamedTuple):
-    """All that changes together with a bookmark."""
+    """All that changes in one transaction with a bookmark."""
 
     bookmark: Bookmark
-    letters: Tuple[Letter, ...] = ()
-    """Their numbers are given by the database."""
+    dead_letters: Tuple[DeadLetter, ...] = ()
+    """The database numbers them."""
     done: Optional[int] = None
-    """The request that is fulfilled."""
+    """Number of the request that is fulfilled."""
     redelivered: Tuple[int, ...] = ()
-    """Letters that are none any more."""
+    """Numbers of dead letters to remove."""

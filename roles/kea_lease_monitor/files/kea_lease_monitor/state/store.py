@@ -12,42 +12,53 @@ import sqlalchemy
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
-from kea_lease_monitor.state.location import Place
-from kea_lease_monitor.state.records import Bookmark, Heartbeat, Letter, Registration, Request, Settlement
+from kea_lease_monitor.state.location import StateLocation
+from kea_lease_monitor.state.records import Bookmark, DeadLetter, Heartbeat, Registration, Request, Settlement
 from kea_lease_monitor.state.session import StateSession
 from kea_lease_monitor.state.tables import BOOKMARKS, DEAD_LETTERS, HEARTBEATS, REQUESTS, SUBSCRIPTIONS
 
 _Row = TypeVar("_Row")
 
-_LETTERS_KEPT = 1000
-"""Per subscription; a conflict that nobody mends would otherwise fill the disk."""
+_KEPT = 1000
+"""Dead letters kept per subscription. A conflict that is never resolved would otherwise fill the disk."""
 
 
 class Store:
-    """Raises SchemaError on opening a foreign schema, TemporaryError when the database refuses for now."""
+    """All records of the state. It is wide because one session, which holds the election locks, must store them all.
 
-    def __init__(self, place: Place) -> None:
-        self._session = StateSession(place)
-        self._chunk = place.max_chunk_size
-        self.claim = self._session.claim
-        self.close = self._session.close
+    Each user has a narrow Protocol of its own: turn.Terms, settling.Bookmarks, replay.Requests, heart.HeartbeatStore,
+    and those of the commands. Opening raises SchemaError for another schema; every method raises TemporaryError.
+    """
+
+    def __init__(self, location: StateLocation) -> None:
+        self._session = StateSession(location)
+        self._chunk = location.max_chunk_size
+
+    def close(self) -> None:
+        """End the session and release its locks."""
+        self._session.close()
+
+    def claim(self, subscription: str) -> Optional[int]:
+        """Return the term in which this monitor acts for the subscription; None while another one does."""
+        return self._session.claim(subscription)
 
     def bookmark(self, subscription: str) -> Optional[Bookmark]:
-        """Its texts mean nothing here; None when there is none yet."""
+        """Return the bookmark of a subscription, if it has one yet."""
         found = self._select(BOOKMARKS, BOOKMARKS.c.subscription == subscription)
         return Bookmark(*found[0]) if found else None
 
     def bookmarks(self) -> List[Bookmark]:
+        """Return the bookmarks of all subscriptions."""
         return [Bookmark(*row) for row in self._select(BOOKMARKS)]
 
     def settle(self, settlement: Settlement, term: int) -> None:
-        """All of it or nothing, and only by the monitor that holds ``term``."""
+        """Store all of it or nothing. Raises TemporaryError unless this monitor holds ``term``."""
         name = settlement.bookmark.subscription
         with self._session.transaction() as connection:
             self._session.require_claim(name, term)
-            for values in self._chunks([_without_number(letter) for letter in settlement.letters]):
+            for values in self._chunks([_without_number(each) for each in settlement.dead_letters]):
                 connection.execute(DEAD_LETTERS.insert().values(values))
-            if settlement.letters:
+            if settlement.dead_letters:
                 _trim(connection, name)
             self._drop(connection, settlement.redelivered)
             if settlement.done is not None:
@@ -55,15 +66,17 @@ class Store:
             _upsert(connection, BOOKMARKS, [settlement.bookmark._asdict()])
 
     def beat(self, heartbeats: Sequence[Heartbeat]) -> None:
+        """Store the heartbeats of this monitor."""
         with self._session.transaction() as connection:
             for values in self._chunks([heartbeat._asdict() for heartbeat in heartbeats]):
                 _upsert(connection, HEARTBEATS, values)
 
     def heartbeats(self) -> List[Heartbeat]:
+        """Return the last heartbeat of each monitor and subscription."""
         return [Heartbeat(*row) for row in self._select(HEARTBEATS)]
 
     def register(self, described: Dict[str, str], kept: Sequence[str], now: float) -> None:
-        """The subscriptions that there are now; those neither among them nor ``kept`` count as removed from now on."""
+        """Store the present subscriptions. Mark others as removed, except those in ``kept``."""
         table = SUBSCRIPTIONS
         with self._session.transaction() as connection:
             known = {row.name: row for row in connection.execute(select(table))}
@@ -76,21 +89,23 @@ class Store:
             connection.execute(gone.values(removed_at=now))
 
     def registrations(self) -> List[Registration]:
+        """Return all subscriptions, removed ones too."""
         return [Registration(*row) for row in self._select(SUBSCRIPTIONS)]
 
-    def letters(self, subscription: Optional[str] = None) -> List[Letter]:
+    def dead_letters(self, subscription: Optional[str] = None) -> List[DeadLetter]:
+        """Return the dead letters of one subscription, or of all, oldest first."""
         where = [] if subscription is None else [DEAD_LETTERS.c.subscription == subscription]
-        return [Letter(*row) for row in self._select(DEAD_LETTERS, *where)]
+        return [DeadLetter(*row) for row in self._select(DEAD_LETTERS, *where)]
 
-    def dead_letters(self) -> Dict[str, int]:
-        """How many each subscription has."""
+    def dead_letter_counts(self) -> Dict[str, int]:
+        """Return the number of dead letters by subscription."""
         table = DEAD_LETTERS
         with self._session.transaction() as connection:
             rows = connection.execute(select(table.c.subscription, func.count()).group_by(table.c.subscription))
             return {str(name): int(count) for name, count in rows}
 
-    def drop_letters(self, numbers: Sequence[int]) -> int:
-        """Returns how many there were."""
+    def drop_dead_letters(self, numbers: Sequence[int]) -> int:
+        """Remove dead letters. Return how many there were."""
         with self._session.transaction() as connection:
             return self._drop(connection, numbers)
 
@@ -98,13 +113,14 @@ class Store:
         chosen = (DEAD_LETTERS.c.id.in_(chunk) for chunk in self._chunks(numbers))
         return sum(int(connection.execute(DEAD_LETTERS.delete().where(where)).rowcount) for where in chosen)
 
-    def ask(self, subscription: str, argument: str, now: float) -> None:
+    def add_request(self, subscription: str, argument: str, now: float) -> None:
+        """Store the request for a replay."""
         values = {"subscription": subscription, "argument": argument, "requested_at": now}
         with self._session.transaction() as connection:
             connection.execute(REQUESTS.insert().values(values))
 
     def request(self, subscription: str) -> Optional[Request]:
-        """The oldest one that is not fulfilled."""
+        """Return the oldest request that is not fulfilled."""
         found = self._select(REQUESTS, REQUESTS.c.subscription == subscription)
         return Request(*found[0]) if found else None
 
@@ -117,27 +133,27 @@ class Store:
         return [rows[start : start + self._chunk] for start in range(0, len(rows), self._chunk)]
 
 
-def _without_number(letter: Letter) -> Dict[str, Any]:
-    """The database gives it."""
-    return {name: value for name, value in letter._asdict().items() if name != "id"}
+def _without_number(dead_letter: DeadLetter) -> Dict[str, Any]:
+    """Return the columns of a new row; the database numbers it."""
+    return {name: value for name, value in dead_letter._asdict().items() if name != "id"}
 
 
 def _trim(connection: Connection, subscription: str) -> None:
     table = DEAD_LETTERS
-    mine = select(table.c.id).where(table.c.subscription == subscription).order_by(table.c.id.desc())
-    oldest = connection.execute(mine.offset(_LETTERS_KEPT).limit(1)).scalar()
+    kept = select(table.c.id).where(table.c.subscription == subscription).order_by(table.c.id.desc())
+    oldest = connection.execute(kept.offset(_KEPT).limit(1)).scalar()
     if oldest is not None:
         connection.execute(table.delete().where(table.c.subscription == subscription, table.c.id <= oldest))
 
 
 def _upsert(connection: Connection, table: sqlalchemy.Table, rows: Sequence[Dict[str, Any]]) -> None:
-    """The one place where the two dialects differ; both know ON CONFLICT, and SQLAlchemy spells it for each.
+    """Insert or update by the primary key. ON CONFLICT is the only statement that differs between the dialects.
 
-    The module of the dialect in use is there already; importing both would cost megabytes.
+    The module of the dialect in use is already loaded; importing both would cost megabytes.
     """
     dialect = importlib.import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
     insert = dialect.insert(table)
     keys = [column.name for column in table.primary_key.columns]
     rest = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
-    # The rows apart from the statement, which SQLAlchemy then need not compile for each heartbeat.
+    # Passed apart from the statement, so that SQLAlchemy need not compile it for each heartbeat.
     connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=rest), rows)

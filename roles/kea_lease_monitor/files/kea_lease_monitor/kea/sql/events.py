@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is asked of the server, of the trigger and of the event table that it fills. Facts: DESIGN 4."""
+"""Statements about the server, the triggers and the event table that these fill. Facts: DESIGN 4."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ IDENTITY = """
 SELECT system_identifier::text || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
   FROM pg_control_system()
 """
-"""The timeline too: after a failover that lost commits, transaction numbers are given out a second time."""
+"""The cluster and its timeline. After a failover that lost commits, transaction numbers are used a second time."""
 
 SNAPSHOT = "SELECT pg_current_snapshot()::text, extract(epoch FROM clock_timestamp())::float8"
 
 RUNNING = """
 SELECT transactionid::text::bigint FROM pg_locks WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted
 """
-"""Every transaction with a number holds this lock until it can be seen by all (ProcArrayEndTransaction comes first)."""
+"""The running transactions. Each that has a number holds this lock until all sessions see its result
+(ProcArrayEndTransaction comes first)."""
 
 OLDEST = """
 SELECT transactionid::text::bigint, pid
@@ -25,14 +26,16 @@ SELECT transactionid::text::bigint, pid
  ORDER BY age(transactionid) DESC
  LIMIT 1
 """
-"""The transaction that holds the horizon. Everybody may see these locks; how old it is only its owner may see."""
+"""The oldest running transaction, which holds the horizon. Every role may see these locks, but not the start time of
+another role's transaction."""
 
 WAITING = "SELECT count(*) FROM {schema}.lease_event WHERE NOT pg_visible_in_snapshot(xid, %(seen)s::pg_snapshot)"
 
 HAS_EVENTS = "SELECT to_regclass('{schema}.lease_event') IS NOT NULL"
 
 NOTHING_PRUNED = "SELECT EXISTS (SELECT FROM {schema}.lease_event WHERE xid < %(xmin)s::xid8)"
-"""Rows are pruned from the oldest on, so while one from before the position stands, none behind it is gone."""
+"""Whether a row that is older than the position still exists. Rows are pruned oldest first, so then no later one is
+gone."""
 
 SINCE_RESTART = """
 SELECT (SELECT xid::text::bigint FROM {schema}.lease_event
@@ -41,10 +44,10 @@ SELECT (SELECT xid::text::bigint FROM {schema}.lease_event
          LIMIT 1)
  WHERE pg_postmaster_start_time() > to_timestamp(%(taken_at)s)
 """
-"""One line if the server was started after the position was taken: the first of the youngest rows, or NULL."""
+"""One row if the server was started after the position was taken: the first transaction since ``since``, or NULL."""
 
 RESTARTED = "SELECT pg_postmaster_start_time() > to_timestamp(%(taken_at)s)"
-"""Whether a crash may have given out numbers of transactions again since."""
+"""Whether transaction numbers may have been used again since ``taken_at``, because the server crashed."""
 
 PRUNE = """
 WITH gone AS (
@@ -57,7 +60,7 @@ WITH gone AS (
     RETURNING 1)
 SELECT count(*) FROM gone
 """
-"""Only the oldest are looked at, so that an hour of rows that are still kept is not read through each minute."""
+"""Only the oldest rows are read. Otherwise each run would read all rows of the past hour, which are kept."""
 
 CUT = """
 SELECT (xid::text::bigint + 1)::text
@@ -67,7 +70,7 @@ SELECT (xid::text::bigint + 1)::text
 OFFSET %(rows)s
  LIMIT 1
 """
-"""The transaction behind the youngest row that is one too many, whoever may still want it."""
+"""The first transaction to keep: all rows of older ones exceed ``rows``, whether they were read or not."""
 
 QUEUE_USAGE = "SELECT pg_notification_queue_usage()"
 
@@ -77,7 +80,7 @@ WITH watched AS (
 ), triggers AS (
     SELECT family, coalesce(string_agg(concat_ws(':', own.oid, own.xmin, tgenabled), ',' ORDER BY own.oid), '-')
                AS state,
-           coalesce(bool_and(tgenabled IN ('O', 'A')), false) AS work,
+           coalesce(bool_and(tgenabled IN ('O', 'A')) AND bit_or(tgtype) & 28 = 28, false) AS work,
            family = 4 OR %(named)s OR count(own.oid) > 0 AND has_table_privilege(leases, 'SELECT') AS followed
       FROM watched
       LEFT JOIN pg_trigger AS own
@@ -95,7 +98,11 @@ SELECT pg_notification_queue_usage(),
           FROM triggers
          WHERE followed) AS summed
 """
-"""Asking for the usage also is what empties a queue that once was full; nothing else does (measurements, finding 2).
-The row of a trigger is written anew (xmin) when it is disabled and when it is enabled, so its state tells both apart
-from never having been touched, though nobody looked in between. Leases of DHCPv6 are followed where they are asked for
-by name, or where somebody made them events that we may read."""
+"""The usage of the notification queue, the number of lost events, the age of the horizon, and the triggers: their
+state, whether they record every change (bits 4, 8 and 16 of tgtype: INSERT, DELETE, UPDATE), and the followed
+families.
+
+Reading the usage is also the only thing that empties a queue that was full (measurements, finding 2). Disabling and
+enabling a trigger rewrites its row (xmin), so its state shows both, even if no reader looked in between. DHCPv6
+leases are followed if the subscription names them, or if their table has a trigger and this role may read it.
+"""

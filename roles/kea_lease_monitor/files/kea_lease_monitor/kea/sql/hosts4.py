@@ -1,21 +1,23 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The statements that make reservations in Kea's table ``hosts`` and beside it. Facts: kea-facts 1.2-1.4."""
+"""The statements that write IPv4 reservations into Kea's table ``hosts``. Facts: kea-facts 1.2-1.4."""
 
 from __future__ import annotations
 
-from kea_lease_monitor.kea import reservations
+from kea_lease_monitor.kea.reservations import MARK
 from kea_lease_monitor.kea.sql import mark
 
-RESERVE = mark.filled("""
-WITH given AS MATERIALIZED (
+_GIVEN = """
     SELECT ordinal, decode(identifier, 'hex') AS identifier, subnet_id, address, nullif(hostname, '') AS hostname
       FROM unnest(%(identifiers)s::text[], %(subnets)s::bigint[], %(addresses)s::bigint[], %(hostnames)s::text[])
            WITH ORDINALITY AS g (identifier, subnet_id, address, hostname, ordinal)
-), met AS MATERIALIZED (
+"""
+"""The leases to reserve, from the parameters."""
+
+_MET = f"""
     SELECT given.*, own.host_id, nullif(own.ipv4_address, 0) AS present, own.hostname AS present_name, own.user_context,
-           {mark_of_own} AS mark,
+           {mark.MARK_OF_OWN} AS mark,
            (SELECT encode(other.dhcp_identifier, 'hex')
               FROM hosts AS other
              WHERE other.ipv4_address = given.address AND other.dhcp4_subnet_id = given.subnet_id
@@ -28,80 +30,105 @@ WITH given AS MATERIALIZED (
             WHERE dhcp_identifier = given.identifier AND dhcp_identifier_type + 0 = %(type)s
               AND dhcp4_subnet_id = given.subnet_id
             LIMIT 1) AS own ON true
-), compared AS MATERIALIZED (
+"""
+"""With the client's own host, if it has one, and the other client that holds the address. LIMIT 1 makes the planner
+look hosts up one by one, and + 0 makes it use the identifier and not the type. Otherwise it would read all of a table
+without statistics, for each batch or for each lease."""
+
+_COMPARED = f"""
     SELECT met.*, (met.mark ->> 'ip-address')::inet - '0.0.0.0' AS marked,
-           {name_is_ours} AS name_is_ours
+           {mark.NAME_IS_MANAGED} AS name_is_managed
       FROM met
-), judged AS MATERIALIZED (
+"""
+"""With the address that the monitor wrote, and whether the name is still the monitor's."""
+
+_JUDGED = f"""
     SELECT compared.*,
-           CASE WHEN present = address AND name_is_ours AND hostname <> coalesce(present_name, '') THEN 'updated'
+           CASE WHEN present = address AND name_is_managed AND hostname <> coalesce(present_name, '') THEN 'updated'
                 WHEN present = address OR marked = address AND present IS DISTINCT FROM marked THEN 'unchanged'
                 WHEN host_id IS NOT NULL AND present IS DISTINCT FROM marked THEN 'edited'
                 WHEN holder IS NOT NULL THEN 'conflict'
                 WHEN host_id IS NULL THEN 'created'
                 ELSE 'updated' END AS verdict,
-           {new_name} AS new_name,
+           {mark.NEW_NAME} AS new_name,
            jsonb_build_object('ip-address', host('0.0.0.0'::inet + address)) AS new_mark
       FROM compared
-), moved AS (
+"""
+"""With the verdict, as reservations.judge finds it, and with what is to be written."""
+
+_MOVED = f"""
     UPDATE hosts
-       SET ipv4_address = judged.address, {changed}
+       SET ipv4_address = judged.address, {mark.CHANGED}
       FROM judged
      WHERE hosts.host_id = judged.host_id AND judged.verdict = 'updated'
        AND nullif(hosts.ipv4_address, 0) IS NOT DISTINCT FROM judged.present
        AND (hosts.hostname, hosts.user_context) IS NOT DISTINCT FROM (judged.present_name, judged.user_context)
     RETURNING judged.ordinal
-), made AS (
+"""
+"""The hosts that were updated; one that another session changed is left. An UPSERT in place of UPDATE and
+INSERT would use up a value of the 32-bit sequence hosts_host_id_seq for each host that exists already."""
+
+_CREATED = f"""
     INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, hostname, user_context)
     SELECT identifier, %(type)s, subnet_id, address, hostname,
-           {first_context}
+           {mark.FIRST_CONTEXT}
       FROM judged
      WHERE verdict = 'created'
         ON CONFLICT DO NOTHING
     RETURNING host_id, dhcp_identifier, dhcp4_subnet_id
-)
-SELECT CASE WHEN verdict = 'created' AND made.host_id IS NULL OR verdict = 'updated' AND moved.ordinal IS NULL
-            THEN 'again' ELSE verdict END,
+"""
+"""The hosts that were created; not one that another session created meanwhile. ON CONFLICT without a target covers
+Kea's partial indexes of every schema and a full UNIQUE constraint alike."""
+
+RESERVE = mark.statement(
+    {"given": _GIVEN, "met": _MET, "compared": _COMPARED, "judged": _JUDGED, "moved": _MOVED, "created": _CREATED},
+    """
+SELECT CASE WHEN verdict = 'created' AND created.host_id IS NULL OR verdict = 'updated' AND moved.ordinal IS NULL
+            THEN 'retry' ELSE verdict END,
        CASE verdict WHEN 'conflict' THEN holder
                     WHEN 'edited' THEN coalesce(host('0.0.0.0'::inet + present), 'no address')
                     ELSE '' END,
-       made.host_id
+       created.host_id
   FROM judged
   LEFT JOIN moved USING (ordinal)
-  LEFT JOIN made ON made.dhcp_identifier = judged.identifier AND made.dhcp4_subnet_id = judged.subnet_id
+  LEFT JOIN created ON created.dhcp_identifier = judged.identifier AND created.dhcp4_subnet_id = judged.subnet_id
  ORDER BY judged.ordinal
-""")
-"""One statement for a batch, judged as reservations.verdict does: what is right already is not touched, what exists is
-updated (an UPSERT would burn a value of the 32-bit hosts_host_id_seq), what is missing is inserted. ON CONFLICT, which
-without a target minds Kea's partial indexes of every schema and a full UNIQUE constraint alike, and the comparison of
-the whole row before an update are left for the case that somebody else writes the same row at the same moment; that
-is 'again'. The database does not stop two reservations of one address (plain index since schema 6.2), so ``holder``
-looks. LIMIT 1 has the planner look hosts up one by one, and + 0 has it do so by the identifier and not by its type:
-else it would read all of a table that nobody has analyzed yet, for each batch or even for each lease."""
+""",
+)
+"""Reserve the addresses of a batch, in one statement. For each lease it returns the value of a reservations.Verdict,
+the detail of a CONFLICT or an EDITED reservation, and the id of a new host.
 
-EXCHANGE = mark.filled("""
-WITH given AS MATERIALIZED (
-    SELECT decode(identifier, 'hex') AS identifier, subnet_id, address, nullif(hostname, '') AS hostname
-      FROM unnest(%(identifiers)s::text[], %(subnets)s::bigint[], %(addresses)s::bigint[], %(hostnames)s::text[])
-           AS g (identifier, subnet_id, address, hostname)
-), met AS MATERIALIZED (
+Kea's schema allows two reservations of one address (a plain index since schema 6.2), so the step ``met`` looks for
+another holder.
+"""
+
+_OWN = f"""
     SELECT given.address, given.subnet_id, given.hostname, own.host_id, own.ipv4_address AS present,
-           own.hostname AS present_name, own.user_context, {mark_of_own} AS mark
+           own.hostname AS present_name, own.user_context, {mark.MARK_OF_OWN} AS mark
       FROM given
       JOIN hosts AS own ON own.dhcp_identifier = given.identifier AND own.dhcp_identifier_type + 0 = %(type)s
                        AND own.dhcp4_subnet_id = given.subnet_id
      ORDER BY own.host_id
        FOR UPDATE OF own
-), compared AS MATERIALIZED (
-    SELECT met.*, {name_is_ours} AS name_is_ours
+"""
+"""The clients' own hosts, locked."""
+
+_NAMED = f"""
+    SELECT met.*, {mark.NAME_IS_MANAGED} AS name_is_managed
       FROM met
-), judged AS MATERIALIZED (
-    SELECT compared.*, {new_name} AS new_name,
+"""
+
+_SWAPPED = f"""
+    SELECT compared.*, {mark.NEW_NAME} AS new_name,
            jsonb_build_object('ip-address', host('0.0.0.0'::inet + address)) AS new_mark
       FROM compared
-)
+"""
+
+EXCHANGE = mark.statement(
+    {"given": _GIVEN, "met": _OWN, "compared": _NAMED, "judged": _SWAPPED},
+    f"""
 UPDATE hosts
-   SET ipv4_address = judged.address, {changed}
+   SET ipv4_address = judged.address, {mark.CHANGED}
   FROM judged
  WHERE hosts.host_id = judged.host_id
    AND (SELECT count(*) = cardinality(%(addresses)s::bigint[])
@@ -112,13 +139,14 @@ UPDATE hosts
                      JOIN hosts AS other ON other.ipv4_address = met.address AND other.dhcp4_subnet_id = met.subnet_id
                     WHERE other.host_id NOT IN (SELECT host_id FROM met))
 RETURNING judged.host_id
-""")
-"""All of these reservations or none: they have each other's addresses as we gave them, and nobody else has one.
-What somebody else changes at this moment is waited for, and then seen."""
+""",
+)
+"""Swap the addresses of these reservations, all or none: if all are as the monitor wrote them, hold just these
+addresses, and no other host holds one of them. The statement waits for sessions that are changing one of the hosts."""
 
-ADOPT = """
+ADOPT = f"""
 UPDATE hosts
-   SET user_context = jsonb_build_object('{mark}', jsonb_strip_nulls(jsonb_build_object(
+   SET user_context = jsonb_build_object('{MARK}', jsonb_strip_nulls(jsonb_build_object(
            'ip-address', host('0.0.0.0'::inet + ipv4_address), 'hostname', nullif(hosts.hostname, ''))))::text
   FROM unnest(%(identifiers)s::text[], %(subnets)s::bigint[], %(addresses)s::bigint[], %(hostnames)s::text[])
        WITH ORDINALITY AS lease (identifier, subnet_id, address, hostname, ordinal)
@@ -130,13 +158,13 @@ UPDATE hosts
    AND coalesce(dhcp4_next_server, 0) = 0 AND coalesce(dhcp4_server_hostname, '') = ''
    AND coalesce(dhcp4_boot_file_name, '') = '' AND coalesce(auth_key, '') = ''
 RETURNING lease.ordinal
-""".replace("{mark}", reservations.MARK)
-"""Marks the rows that have nothing but what release 1.0.0 gave them, and say what the lease says. Options of a host are
-in tables that we may not read; to a host that has some, they stay."""
+"""
+"""Mark the hosts that have only what release 1.0.0 wrote, and agree with the lease. The options of a host are in tables
+that the monitor may not read; a host that has options keeps them."""
 
 HOST_IDS = """
 SELECT coalesce(last_value, 0)::float8 / max_value
   FROM pg_sequences
  WHERE format('%%I.%%I', schemaname, sequencename) = pg_get_serial_sequence('hosts', 'host_id')
 """
-"""How much of the numbers for reservations is used up; a serial column ends at 2147483647."""
+"""Used share of the host ids; a serial column ends at 2147483647."""

@@ -1,8 +1,8 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The statement that makes reservations of DHCPv6 leases: a row in ``hosts`` for each client of a subnet, by its DUID,
-and one in ``ipv6_reservations`` for each of its addresses."""
+"""The statement that writes IPv6 reservations: a row in ``hosts`` for each client of a subnet, by its DUID, and a row
+in ``ipv6_reservations`` for each of its addresses."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ SELECT (SELECT format_type(atttypid, NULL)
                 AND has_table_privilege(to_regclass('ipv6_reservations'), 'INSERT')
                 AND has_table_privilege(to_regclass('ipv6_reservations'), 'UPDATE'), false)
 """
-"""The type of an address, varchar(39) up to schema 17.0 and inet from 18.0 on, and whether we may write there."""
+"""The type of an address, which is varchar(39) up to schema 17.0 and inet since 18.0, and whether this role may
+write."""
 
-_RESERVE = mark.filled("""
-WITH given AS MATERIALIZED (
+_GIVEN = """
     SELECT ordinal, decode(identifier, 'hex') AS identifier, decode(hwaddr, 'hex') AS hwaddr, iaid, subnet_id,
            address AS written, address::{type} AS address, nullif(hostname, '') AS hostname
       FROM unnest(%(identifiers)s::text[], %(hwaddrs)s::text[], %(iaids)s::text[], %(subnets)s::bigint[],
                   %(addresses)s::text[], %(hostnames)s::text[])
            WITH ORDINALITY AS g (identifier, hwaddr, iaid, subnet_id, address, hostname, ordinal)
-), met AS MATERIALIZED (
+"""
+"""The leases to reserve, from the parameters. A client occurs once in a batch."""
+
+_MET = f"""
     SELECT given.*, own.host_id, own.hostname AS present_name, own.user_context,
-           {mark_of_own} AS mark,
+           {mark.MARK_OF_OWN} AS mark,
            other.holder, other.is_client
       FROM given
       LEFT JOIN LATERAL (
@@ -45,11 +48,19 @@ WITH given AS MATERIALIZED (
               AND (dhcp_identifier, dhcp_identifier_type) <> (given.identifier, %(type)s)
             ORDER BY is_client DESC
             LIMIT 1) AS other ON true
-), compared AS MATERIALIZED (
-    SELECT met.*, (mark -> 'ip-addresses' ->> iaid)::{type} AS marked,
-           {name_is_ours} AS name_is_ours
+"""
+"""With the client's own host, if it has one, and the host that holds the address. ``is_client``: that host is the same
+client by its hardware address, which Kea looks up before the DUID. LIMIT 1 and + 0: see hosts4."""
+
+_COMPARED = f"""
+    SELECT met.*, (mark -> 'ip-addresses' ->> iaid)::{{type}} AS marked,
+           {mark.NAME_IS_MANAGED} AS name_is_managed
       FROM met
-), found AS MATERIALIZED (
+"""
+"""With the address that the monitor wrote for this identity association (IAID), and whether the name is the
+monitor's."""
+
+_FOUND = """
     SELECT compared.*, rows.present, rows.has_it, rows.moving
       FROM compared
       LEFT JOIN LATERAL (
@@ -58,65 +69,97 @@ WITH given AS MATERIALIZED (
                   min(reservation_id) FILTER (WHERE r.address = compared.marked) AS moving
              FROM ipv6_reservations AS r
             WHERE r.host_id = compared.host_id AND r.type = 0) AS rows ON true
-), judged AS MATERIALIZED (
+"""
+"""With the addresses of the own host, whether the lease's address is one of them, and the row that the monitor wrote
+for the identity association, which is the one to change. Addresses that a person added stay."""
+
+_JUDGED = f"""
     SELECT found.*,
-           CASE WHEN has_it AND name_is_ours AND hostname <> coalesce(present_name, '') THEN 'updated'
+           CASE WHEN has_it AND name_is_managed AND hostname <> coalesce(present_name, '') THEN 'updated'
                 WHEN has_it OR is_client OR marked = address THEN 'unchanged'
                 WHEN moving IS NULL AND (marked IS NOT NULL OR mark IS NULL AND present IS NOT NULL) THEN 'edited'
                 WHEN holder IS NOT NULL THEN 'conflict'
                 WHEN host_id IS NULL THEN 'created'
                 ELSE 'updated' END AS verdict,
-           {new_name} AS new_name,
+           {mark.NEW_NAME} AS new_name,
            jsonb_build_object('ip-addresses',
-               coalesce(mark -> 'ip-addresses', '{}') || jsonb_build_object(iaid, written)) AS new_mark
+               coalesce(mark -> 'ip-addresses', '{{}}') || jsonb_build_object(iaid, written)) AS new_mark
       FROM found
-), noted AS (
+"""
+"""With the verdict, and with what is to be written."""
+
+_NOTED = f"""
     UPDATE hosts
-       SET {changed}
+       SET {mark.CHANGED}
       FROM judged
      WHERE hosts.host_id = judged.host_id AND judged.verdict = 'updated'
        AND (hosts.hostname, hosts.user_context) IS NOT DISTINCT FROM (judged.present_name, judged.user_context)
     RETURNING judged.ordinal
-), moved AS (
+"""
+"""The hosts whose mark and name were updated; not one that another session changed meanwhile."""
+
+_MOVED = """
     UPDATE ipv6_reservations
        SET address = judged.address
       FROM judged
       JOIN noted USING (ordinal)
      WHERE reservation_id = judged.moving AND NOT has_it AND ipv6_reservations.address = judged.marked
     RETURNING judged.ordinal
-), made AS (
+"""
+"""The addresses that were changed."""
+
+_CREATED = f"""
     INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_id, hostname, user_context)
     SELECT identifier, %(type)s, subnet_id, hostname,
-           {first_context}
+           {mark.FIRST_CONTEXT}
       FROM judged
      WHERE verdict = 'created'
         ON CONFLICT DO NOTHING
     RETURNING host_id, dhcp_identifier, dhcp6_subnet_id
-), added AS (
+"""
+"""The hosts that were created; not one that another session created meanwhile."""
+
+_ADDED = """
     INSERT INTO ipv6_reservations (address, prefix_len, type, host_id)
-    SELECT address, 128, 0, coalesce(judged.host_id, made.host_id)
+    SELECT address, 128, 0, coalesce(judged.host_id, created.host_id)
       FROM judged
       LEFT JOIN noted USING (ordinal)
-      LEFT JOIN made ON made.dhcp_identifier = judged.identifier AND made.dhcp6_subnet_id = judged.subnet_id
-     WHERE made.host_id IS NOT NULL OR noted.ordinal IS NOT NULL AND has_it IS NOT TRUE AND moving IS NULL
-)
-SELECT CASE WHEN verdict = 'created' AND made.host_id IS NULL
+      LEFT JOIN created ON created.dhcp_identifier = judged.identifier AND created.dhcp6_subnet_id = judged.subnet_id
+     WHERE created.host_id IS NOT NULL OR noted.ordinal IS NOT NULL AND has_it IS NOT TRUE AND moving IS NULL
+"""
+"""The addresses of new hosts, and of new identity associations of existing ones."""
+
+_RESERVE = mark.statement(
+    {
+        "given": _GIVEN,
+        "met": _MET,
+        "compared": _COMPARED,
+        "found": _FOUND,
+        "judged": _JUDGED,
+        "noted": _NOTED,
+        "moved": _MOVED,
+        "created": _CREATED,
+        "added": _ADDED,
+    },
+    """
+SELECT CASE WHEN verdict = 'created' AND created.host_id IS NULL
               OR verdict = 'updated' AND (noted.ordinal IS NULL
                                           OR has_it IS NOT TRUE AND moving IS NOT NULL AND moved.ordinal IS NULL)
-            THEN 'again' ELSE verdict END,
+            THEN 'retry' ELSE verdict END,
        CASE verdict WHEN 'conflict' THEN holder WHEN 'edited' THEN coalesce(present, 'no address') ELSE '' END,
-       made.host_id
+       created.host_id
   FROM judged
   LEFT JOIN noted USING (ordinal)
   LEFT JOIN moved USING (ordinal)
-  LEFT JOIN made ON made.dhcp_identifier = judged.identifier AND made.dhcp6_subnet_id = judged.subnet_id
+  LEFT JOIN created ON created.dhcp_identifier = judged.identifier AND created.dhcp6_subnet_id = judged.subnet_id
  ORDER BY judged.ordinal
-""")
-"""As host_sql.RESERVE, with the mark keeping the address of each identity association of the client: so one address is
-moved when its own association gets another, and those that a person added are left alone. What is reserved by the
-client's hardware address, which Kea looks up before the DUID, is right already. A client comes once in a batch."""
+""",
+)
 
 
 def reserve(address_type: str) -> str:
-    """With the type of an address, so that its index serves both of them."""
+    """Return the statement that reserves the addresses of a batch; it returns the same columns as hosts4.RESERVE.
+
+    ``address_type`` is the type that CAPABLE found: compared in another type, addresses would not use their index.
+    """
     return _RESERVE.replace("{type}", address_type)

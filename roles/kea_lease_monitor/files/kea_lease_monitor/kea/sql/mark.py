@@ -1,33 +1,42 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Our mark and the name of a reservation, as the statements of both families read and write them (reservations.py)."""
+"""SQL that the statements for reservations of both families share: the mark (reservations.MARK) and the name of a host.
+
+The expressions use these columns of the steps (WITH queries) that they stand in: ``mark``, what the monitor wrote;
+``hostname``, the name of the lease; ``present_name`` and ``user_context`` of the host as it is; ``host_id``, NULL
+without a host; ``name_is_managed``, ``new_name`` and ``new_mark``, as computed here and by the family's statement.
+"""
 
 from __future__ import annotations
 
-from kea_lease_monitor.kea import reservations
+from typing import Mapping
 
-_OF_OWN = "CASE WHEN own.user_context LIKE '%%\"{mark}\"%%' THEN own.user_context::jsonb -> '{mark}' END"
+from kea_lease_monitor.kea.reservations import MARK
 
-_NAME_IS_OURS = "mark IS NOT NULL AND present_name IS NOT DISTINCT FROM mark ->> 'hostname'"
+MARK_OF_OWN = f"CASE WHEN own.user_context LIKE '%%\"{MARK}\"%%' THEN own.user_context::jsonb -> '{MARK}' END"
+"""The mark of the client's own host ``own``; NULL if a person wrote that host."""
 
-_NEW_NAME = """CASE WHEN host_id IS NULL OR name_is_ours OR mark IS NULL AND present_name IS NULL
+NAME_IS_MANAGED = "mark IS NOT NULL AND present_name IS NOT DISTINCT FROM mark ->> 'hostname'"
+"""Whether the host still has the name that the monitor wrote."""
+
+NEW_NAME = """CASE WHEN host_id IS NULL OR name_is_managed OR mark IS NULL AND present_name IS NULL
                 THEN coalesce(hostname, present_name) ELSE present_name END"""
+"""The name that the host gets: that of the lease, unless a person named the host."""
 
-_CHANGED = """hostname = judged.new_name,
-           user_context = (coalesce(nullif(judged.user_context, '')::jsonb, '{}') || jsonb_build_object('{mark}',
+CHANGED = f"""hostname = judged.new_name,
+           user_context = (coalesce(nullif(judged.user_context, '')::jsonb, '{{}}') || jsonb_build_object('{MARK}',
                new_mark || jsonb_strip_nulls(jsonb_build_object('hostname',
-                   CASE WHEN name_is_ours OR mark IS NULL AND present_name IS NULL
+                   CASE WHEN name_is_managed OR mark IS NULL AND present_name IS NULL
                         THEN new_name ELSE mark ->> 'hostname' END))))::text"""
+"""The SET list of an existing host, from the step ``judged``."""
 
-_FIRST = """jsonb_build_object('{mark}',
+FIRST_CONTEXT = f"""jsonb_build_object('{MARK}',
                new_mark || jsonb_strip_nulls(jsonb_build_object('hostname', hostname)))::text"""
+"""The user context of a new host."""
 
 
-def filled(statement: str) -> str:
-    """With our mark in the user context of ``own``, whether the name in ``met`` is ours, the name that the host will
-    have, the columns of one that is changed, and the user context of one that is made."""
-    pieces = {"mark_of_own": _OF_OWN, "name_is_ours": _NAME_IS_OURS, "new_name": _NEW_NAME}
-    for name, piece in {**pieces, "changed": _CHANGED, "first_context": _FIRST}.items():
-        statement = statement.replace("{" + name + "}", piece)
-    return statement.replace("{mark}", reservations.MARK)
+def statement(steps: Mapping[str, str], result: str) -> str:
+    """Return the statement that runs the named steps, in their order and each once, and then ``result``."""
+    named = ", ".join(f"{name} AS MATERIALIZED ({text})" for name, text in steps.items())
+    return f"\nWITH {named}{result}"

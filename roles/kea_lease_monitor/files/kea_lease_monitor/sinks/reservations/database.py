@@ -1,17 +1,18 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Static reservations in PostgreSQL, one statement for a batch."""
+"""The sink that writes static reservations into Kea's hosts database, with one statement for a batch."""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Collection, Dict, FrozenSet, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import reservations
+from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.sql import hosts4, hosts6
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.prepared import Prepared
@@ -19,14 +20,8 @@ from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving
 
-
-def parse(section: Section) -> None:
-    """This sink has no options: where the database is, is said once for all."""
-    section.done()
-
-
 _ATTEMPTS = 5
-"""At rows that somebody else writes at the same moment."""
+"""Attempts to write rows that other sessions write at the same time."""
 
 _RESERVE = Prepared("reserve", hosts4.RESERVE)
 
@@ -34,11 +29,23 @@ _LAST = 2**31 - 1
 """The greatest host_id."""
 
 
+class Options(NamedTuple):
+    """This sink has no options: the database is configured once for the whole monitor."""
+
+    @classmethod
+    def parse(cls, section: Section) -> Options:
+        """Read the sink's section. Raises ConfigurationError if it has any key."""
+        section.done()
+        return cls()
+
+
 class ReservationSink(Sink):
+    """Reserves IPv4 addresses by hardware address, and IPv6 addresses by DUID where the database allows it."""
+
     name = "reservation"
 
     def __init__(self, link: Link, named: FrozenSet[int] = frozenset()) -> None:
-        """``named`` are the families that the subscription asks for by name; without, DHCPv6 is served if it may be."""
+        """``named`` are the families that the subscription names. If it names none, DHCPv6 is served where possible."""
         self._link = link
         self._named = named
         self._six: Tuple[int, Optional[str], bool] = (0, None, False)
@@ -61,7 +68,7 @@ class ReservationSink(Sink):
             return (4, 6) if self._capable6(session)[1] else (4,)
 
     def _capable6(self, session: Session) -> Tuple[Optional[str], bool]:
-        """The type of an IPv6 address there, and whether we may reserve one; asked once for each session."""
+        """Return the type of an IPv6 address and whether this role may reserve one; read once for each session."""
         if self._six[0] != self._link.sessions:
             self._six = (self._link.sessions, *session.rows(hosts6.CAPABLE)[0])
         return self._six[1:]
@@ -100,14 +107,15 @@ def _agreed(
     parameters: Callable[[Sequence[LeaseEvent]], Dict[str, Any]],
     events: Sequence[LeaseEvent],
 ) -> List[Outcome]:
+    """Run a statement of hosts4 or hosts6 until no event meets a concurrent change. Raises TemporaryError."""
     outcomes: List[Outcome] = []
     for _attempt in range(_ATTEMPTS):
         if not events:
             return outcomes
         rows = statement.rows(session, parameters(events), len(events))
-        if made := [host_id for _result, _detail, host_id in rows if host_id]:
+        if made := [host_id for _verdict, _detail, host_id in rows if host_id]:
             telemetry.host_ids(max(made) / _LAST)
-        pairs = list(zip(events, rows))
-        outcomes += [(event, row[0], row[1]) for event, row in pairs if row[0] != "again"]
-        events = [event for event, row in pairs if row[0] == "again"]
-    raise TemporaryError("somebody else keeps changing the same reservations")
+        found = [Outcome(event, Verdict(row[0]), row[1]) for event, row in zip(events, rows)]
+        outcomes += [outcome for outcome in found if outcome.verdict is not Verdict.RETRY]
+        events = [outcome.event for outcome in found if outcome.verdict is Verdict.RETRY]
+    raise TemporaryError("other sessions keep changing the same reservations")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Static reservations in files that Kea's configuration includes, one per subnet, for hosts without a database."""
+"""The sink that writes static reservations into files that Kea's configuration includes, one for each subnet."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import reservations
 from kea_lease_monitor.kea.control import APPLIED
 from kea_lease_monitor.kea.host_list import HostList
+from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, resolved
 
 REQUEST = ".apply-requested"
-"""Its presence starts the service that has Kea read the files again."""
+"""File that requests a reload: its presence starts the service that has Kea load the reservations."""
 
 FAMILIES = frozenset({4})
-"""The hosts of a DHCPv6 configuration look otherwise, and no role of the collection makes one."""
+"""DHCPv4 only: reservations in a DHCPv6 configuration look different, and no role of the collection writes one."""
 
 _MODE = 0o640
 """Kea reads through the directory's group."""
@@ -33,7 +34,7 @@ _MODE = 0o640
 
 @dataclass(frozen=True)
 class Site:
-    """A reservation that the site wrote into Kea's configuration itself; Kea takes no second one beside it."""
+    """A reservation that the site wrote into Kea's own configuration. Kea refuses a second one for the same client."""
 
     subnet: int
     hwaddr: str
@@ -42,11 +43,16 @@ class Site:
 
 @dataclass(frozen=True)
 class Options:
+    """The options of this sink."""
+
     directory: str
+    """Where the files are."""
     site: Tuple[Site, ...] = ()
+    """The reservations in Kea's own configuration."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
+        """Read the sink's section. Raises ConfigurationError."""
         options = cls(
             section.text("directory", "/etc/kea/reservations.d"),
             tuple(_site(item) for item in section.sections("site")),
@@ -68,6 +74,8 @@ def _site(section: Section) -> Site:
 
 
 class ReservationFileSink(Sink):
+    """Reserves IPv4 addresses by hardware address, and requests a reload of Kea when a file changed."""
+
     name = "reservation_file"
 
     def __init__(self, options: Options) -> None:
@@ -75,21 +83,21 @@ class ReservationFileSink(Sink):
         self._site = options.site
         self._lists: Dict[int, HostList] = {}
         self._stamps: Dict[int, object] = {}
-        self._owed = False
+        self._reload_due = False
         self._reserving = Reserving(self.name, self._reserve, self._exchange)
 
     def check(self) -> None:
-        """Also ask for the reload that a run before this one was killed before it could ask for."""
+        """Check the directory, and request the reload that a killed run of this program could not request any more."""
         files.check_directory(self._directory)
-        if any(map(self._is_news, glob.glob(os.path.join(glob.escape(self._directory), "subnet-*.json")))):
+        if any(map(self._is_pending, glob.glob(os.path.join(glob.escape(self._directory), "subnet-*.json")))):
             self._request()
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         try:
             return self._reserving.deliver(events, FAMILIES)
         finally:
-            # Also after a failure: next time what was written by then is found unchanged and asks for nothing.
-            if self._owed:
+            # Also after a failure: the next attempt finds unchanged what this one wrote, and would request no reload.
+            if self._reload_due:
                 self._request()
 
     def _reserve(self, events: Sequence[LeaseEvent]) -> List[Outcome]:
@@ -100,8 +108,8 @@ class ReservationFileSink(Sink):
 
     def _reserve_in(self, subnet: int, events: Sequence[LeaseEvent]) -> List[Outcome]:
         hosts = self._current(subnet)
-        outcomes = resolved(events, lambda some: [(event, *hosts.reserve(event.lease)) for event in some])
-        if any(result in {"created", "updated"} for _event, result, _holder in outcomes):
+        outcomes = resolved(events, lambda some: [Outcome(event, *hosts.reserve(event.lease)) for event in some])
+        if any(outcome.verdict in {Verdict.CREATED, Verdict.UPDATED} for outcome in outcomes):
             self._write(subnet, hosts)
         return outcomes
 
@@ -113,10 +121,10 @@ class ReservationFileSink(Sink):
         return done
 
     def _write(self, subnet: int, hosts: HostList) -> None:
-        # Forgotten until the file is written: after a failure the next attempt begins with what is on the disk.
+        # Without a stamp until the file is written: after a failure the next attempt reads the file again.
         self._stamps.pop(subnet)
         files.replace(self._path(subnet), hosts.render(), _MODE)
-        self._owed = True
+        self._reload_due = True
         self._stamps[subnet] = _stamp(self._path(subnet))
 
     def adopt(self, events: Sequence[LeaseEvent]) -> None:
@@ -130,7 +138,7 @@ class ReservationFileSink(Sink):
                     telemetry.reservation_adopted(lease)
 
     def _current(self, subnet: int) -> HostList:
-        """Parsed again only when somebody else wrote the file."""
+        """Return the reservations of a subnet. The file is read again only if another program wrote it."""
         path = self._path(subnet)
         stamp = _stamp(path)
         if subnet not in self._stamps or self._stamps[subnet] != stamp:
@@ -150,10 +158,10 @@ class ReservationFileSink(Sink):
     def _request(self) -> None:
         files.touch(os.path.join(self._directory, REQUEST))
         files.sync_directory(self._directory)
-        self._owed = False
+        self._reload_due = False
 
-    def _is_news(self, path: str) -> bool:
-        """Whether Kea includes something else than what stands in this file."""
+    def _is_pending(self, path: str) -> bool:
+        """Return whether the copy that Kea includes differs from this file."""
         return files.read(path) != (files.read(os.path.join(self._directory, APPLIED, os.path.basename(path))) or b"")
 
     def close(self) -> None:

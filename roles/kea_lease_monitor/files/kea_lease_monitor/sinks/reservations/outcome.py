@@ -1,106 +1,124 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What became of each event, told once for all sinks that make reservations."""
+"""What became of each event, for both sinks that make reservations: retries of conflicts, log lines and counts."""
 
 from __future__ import annotations
 
-from typing import Callable, Collection, Dict, List, Mapping, Sequence, Set, Tuple
+from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
 from kea_lease_monitor.kea import identifiers, reservations
+from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.lease import LeaseEvent
 
-Outcome = Tuple[LeaseEvent, str, str]
-"""The event; created, updated, unchanged, conflict or edited; who holds the address, or what a person reserved."""
+
+class Outcome(NamedTuple):
+    """What became of one event."""
+
+    event: LeaseEvent
+    verdict: Verdict
+    detail: str
+    """The client that holds the address of a CONFLICT; what a person reserved if EDITED; else empty."""
+
+
+Key = Tuple[str, int]
+"""Reservation key: address and subnet id."""
 
 Reserve = Callable[[Sequence[LeaseEvent]], List[Outcome]]
+"""Reserve the addresses of these events. Return an outcome for each event, in any order."""
 
 Exchange = Callable[[Sequence[LeaseEvent]], bool]
-"""Gives each its lease's address, in one step for all. Only if all of these reservations are as we made them, and have
-just these addresses among them; the answer says whether that was done."""
+"""Swap the addresses of these reservations atomically, if they are managed and hold just these addresses.
 
-_WAITING = 1000
-"""Conflicts remembered; more are dead letters all the same, only nobody tries them again by himself."""
+Return whether that was done."""
 
-_DETAILS = {
-    "conflict": (Reason.ADDRESS_TAKEN, "the address is reserved for {}"),
-    "edited": (Reason.EDITED, "a person reserved {} for this client; delete that reservation to have it made anew"),
+_REMEMBERED = 1000
+"""Conflicts that are retried when a reservation moves. A person must retry the dead letters of further ones."""
+
+_REJECTIONS = {
+    Verdict.CONFLICT: (Reason.ADDRESS_TAKEN, "the address is reserved for {}"),
+    Verdict.EDITED: (
+        Reason.EDITED,
+        "a person reserved {} for this client; delete that reservation to have it created again",
+    ),
 }
 
 
 class Reserving:
-    """Reserve batch after batch, and once more what met a conflict when somebody moved: perhaps away from just that
-    address. While all leases are read in any order, the one who moves away may well come after the one who moves in.
-    Those who have each other's addresses exchange them, for none of them could ever move away first.
+    """Reserve a batch; retry earlier conflicts whenever a reservation moved, since that may have freed their address.
+
+    While all leases are read, the client that leaves an address may come later than the one that gets it. Clients that
+    hold each other's addresses are swapped, for none of them could leave its address first.
     """
 
     def __init__(self, sink: str, reserve: Reserve, exchange: Exchange) -> None:
+        """``sink`` is its name, for log lines and metrics."""
         self._sink = sink
         self._reserve = reserve
         self._exchange = exchange
-        self._waiting: Dict[Tuple[str, int], Outcome] = {}
+        self._conflicts: Dict[Key, Outcome] = {}
 
     def deliver(self, events: Sequence[LeaseEvent], families: Collection[int]) -> Delivery:
-        """Leases of other families are passed over."""
+        """Reserve the addresses of the events of these families; skip the others. Raises what Reserve raises."""
         self._forget(events)
         chosen = reservations.chosen(events, families)
-        own = {_place(outcome[0]): outcome for outcome in (resolved(chosen, self._reserve) if chosen else [])}
-        every = {**self._waiting, **own}
-        results = {result for _event, result, _holder in own.values()}
-        if self._waiting and "updated" in results:
-            self._again(every)
-        # Who could not exchange before cannot now either, unless somebody moved or joined them.
-        while results & {"updated", "conflict"} and self._exchanged(every):
-            self._again(every)
-        delivery = report(self._sink, len(events), [every[place] for place in own])
-        self._over([every[place] for place in self._waiting if every[place][1] != "conflict"])
-        self._waiting = {_place(outcome[0]): outcome for outcome in _conflicts(every)[-_WAITING:]}
+        own = {_key(outcome.event): outcome for outcome in (resolved(chosen, self._reserve) if chosen else [])}
+        every = {**self._conflicts, **own}
+        verdicts = {outcome.verdict for outcome in own.values()}
+        if self._conflicts and Verdict.UPDATED in verdicts:
+            self._retry(every)
+        # Earlier conflicts can be swapped only if this batch moved a reservation or added a conflict.
+        while verdicts & {Verdict.UPDATED, Verdict.CONFLICT} and self._exchanged(every):
+            self._retry(every)
+        delivery = report(self._sink, len(events), [every[key] for key in own])
+        self._report_solved([every[key] for key in self._conflicts if every[key].verdict is not Verdict.CONFLICT])
+        self._conflicts = {_key(outcome.event): outcome for outcome in _conflicts(every)[-_REMEMBERED:]}
         return delivery
 
-    def _again(self, every: Dict[Tuple[str, int], Outcome]) -> None:
-        """What met a conflict, be it now or before."""
-        if events := [event for event, _result, _holder in _conflicts(every)]:
-            every.update({_place(outcome[0]): outcome for outcome in resolved(events, self._reserve)})
+    def _retry(self, every: Dict[Key, Outcome]) -> None:
+        """Reserve again what met a conflict in this batch or in an earlier one."""
+        if events := [outcome.event for outcome in _conflicts(every)]:
+            every.update({_key(outcome.event): outcome for outcome in resolved(events, self._reserve)})
 
-    def _exchanged(self, every: Dict[Tuple[str, int], Outcome]) -> bool:
-        """Whether there were some who could exchange their addresses."""
+    def _exchanged(self, every: Dict[Key, Outcome]) -> bool:
+        """Swap the addresses of clients that hold each other's. Return whether there were any."""
         done = [event for circle in circles(_conflicts(every)) if self._exchange(circle) for event in circle]
-        every.update({_place(event): (event, "updated", "") for event in done})
+        every.update({_key(event): Outcome(event, Verdict.UPDATED, "") for event in done})
         return bool(done)
 
     def _forget(self, events: Sequence[LeaseEvent]) -> None:
-        """Whatever became of the lease or of its client since, an older event says nothing any more."""
-        if self._waiting:
-            places = {_place(event) for event in events}
+        """Drop the conflicts whose lease or client has a newer event, whatever that event says."""
+        if self._conflicts:
+            keys = {_key(event) for event in events}
             clients = {identifiers.client(event.lease) for event in events}
-            self._waiting = {
-                place: outcome
-                for place, outcome in self._waiting.items()
-                if place not in places and identifiers.client(outcome[0].lease) not in clients
+            self._conflicts = {
+                key: outcome
+                for key, outcome in self._conflicts.items()
+                if key not in keys and identifiers.client(outcome.event.lease) not in clients
             }
 
-    def _over(self, outcomes: Sequence[Outcome]) -> None:
-        """Of some that waited."""
-        for event, _result, _holder in outcomes:
-            telemetry.conflict_over(event.lease)
+    def _report_solved(self, outcomes: Sequence[Outcome]) -> None:
+        """Report earlier conflicts that a retry solved."""
+        for outcome in outcomes:
+            telemetry.conflict_over(outcome.event.lease)
         report(self._sink, 0, outcomes)
 
 
-def _place(event: LeaseEvent) -> Tuple[str, int]:
+def _key(event: LeaseEvent) -> Key:
     return event.lease.address, event.lease.subnet_id
 
 
-def _conflicts(every: Mapping[Tuple[str, int], Outcome]) -> List[Outcome]:
-    return [outcome for outcome in every.values() if outcome[1] == "conflict"]
+def _conflicts(every: Mapping[Key, Outcome]) -> List[Outcome]:
+    return [outcome for outcome in every.values() if outcome.verdict is Verdict.CONFLICT]
 
 
 def circles(conflicts: Sequence[Outcome]) -> List[List[LeaseEvent]]:
-    """Leases of IPv4 of which each has the address that is reserved for the client of the next, and so round."""
+    """Return the circles of IPv4 leases in which each has the address that is reserved for the next one's client."""
     waiting = {
         (event.lease.hwaddr.replace(":", ""), event.lease.subnet_id): (event, holder.replace(":", ""))
-        for event, _result, holder in conflicts
+        for event, _verdict, holder in conflicts
         if event.lease.family == 4
     }
     found: List[List[LeaseEvent]] = []
@@ -117,32 +135,32 @@ def circles(conflicts: Sequence[Outcome]) -> List[List[LeaseEvent]]:
 
 
 def resolved(events: Sequence[LeaseEvent], reserve: Reserve) -> List[Outcome]:
-    """Within a batch too."""
+    """Reserve the events; retry conflicts as long as a reservation moved, which may have freed their address."""
     outcomes = reserve(events)
-    taken = [event for event, result, _holder in outcomes if result == "conflict"]
-    if taken and any(result == "updated" for _event, result, _holder in outcomes):
-        done = [outcome for outcome in outcomes if outcome[1] != "conflict"]
+    taken = [outcome.event for outcome in outcomes if outcome.verdict is Verdict.CONFLICT]
+    if taken and any(outcome.verdict is Verdict.UPDATED for outcome in outcomes):
+        done = [outcome for outcome in outcomes if outcome.verdict is not Verdict.CONFLICT]
         return done + resolved(taken, reserve)
     return outcomes
 
 
 def report(sink: str, given: int, outcomes: Sequence[Outcome]) -> Delivery:
-    """One log line for each change, and the sum."""
-    for event, result, _detail in outcomes:
-        if result == "created":
-            telemetry.reservation_created(event.lease)
-        elif result == "updated":
-            telemetry.reservation_updated(event.lease)
-    results = [result for _event, result, _detail in outcomes]
+    """Write a log line for each change. Return the counts; ``given`` events without an outcome count as skipped."""
+    for outcome in outcomes:
+        if outcome.verdict is Verdict.CREATED:
+            telemetry.reservation_created(outcome.event.lease)
+        elif outcome.verdict is Verdict.UPDATED:
+            telemetry.reservation_updated(outcome.event.lease)
+    verdicts = [outcome.verdict for outcome in outcomes]
     delivery = Delivery(
-        created=results.count("created"),
-        updated=results.count("updated"),
-        unchanged=results.count("unchanged"),
+        created=verdicts.count(Verdict.CREATED),
+        updated=verdicts.count(Verdict.UPDATED),
+        unchanged=verdicts.count(Verdict.UNCHANGED),
         skipped=max(0, given - len(outcomes)),
         rejected=tuple(
-            Rejection(event, _DETAILS[result][0], _DETAILS[result][1].format(detail))
-            for event, result, detail in outcomes
-            if result in _DETAILS
+            Rejection(event, _REJECTIONS[verdict][0], _REJECTIONS[verdict][1].format(detail))
+            for event, verdict, detail in outcomes
+            if verdict in _REJECTIONS
         ),
     )
     telemetry.sink_result(sink, delivery)

@@ -1,10 +1,11 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must be looked at now and then while events are read: is anything missing, and does anything grow?"""
+"""Regular checks while events are read: whether events are missing, and what must be pruned."""
 
 from __future__ import annotations
 
+import re
 from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 from kea_lease_monitor import telemetry
@@ -13,68 +14,99 @@ from kea_lease_monitor.database import Session
 from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.kea.sql import events
 from kea_lease_monitor.position import EventPosition
+from kea_lease_monitor.section import Section
 
-_LOOK = 5.0
-"""Seconds between two looks whether events are missing."""
+_CHECK = 5.0
+"""Seconds between two checks whether events are missing."""
 
 _INTERVAL = 60.0
-"""Seconds between two prunings, and between two readings of all leases while no trigger tells of any."""
+"""Seconds between two prunings, and between two reads of all leases while no trigger works."""
 
 RETENTION = 3600.0
-"""Seconds that passed rows are kept all the same, for a second monitor that is away for a moment; and rows that nobody
-passed, because one who is away for less is not looking for what is missing."""
+"""Minimum age in seconds before an event row is pruned, read or not: a monitor that was away for less resumes from its
+bookmark, and does not check whether rows are missing."""
 
 _PRUNED_AT_ONCE = 20_000
+"""Rows deleted by one statement."""
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 _QUEUE_LIMIT = 0.5
-"""Share of the notification queue from which on the trigger sends no wake-up."""
+"""Used share of the notification queue above which the trigger sends no wake-ups."""
 
 
 class Health(NamedTuple):
+    """The columns of the statement HEALTH."""
+
     usage: float
+    """Used share of the notification queue."""
     lost: int
+    """Events that the trigger could not write, since the counter was created."""
     age: int
+    """Transaction numbers between the horizon and the newest transaction."""
     triggers: str
+    """State of the triggers; it changes whenever one is created, dropped, disabled or enabled."""
     working: bool
+    """Whether the triggers record every change."""
     families: List[int]
-    """Whose leases are followed."""
+    """Families whose leases are followed."""
 
 
 class Options(NamedTuple):
-    """``families`` are those that the subscription names; with none it follows what there is."""
+    """The options of this source."""
 
     schema: str = "kea_events"
     channel: str = "kea_lease_events"
     max_rows: int = 1_000_000
-    """Of events older than an hour; beyond, the oldest go although somebody did not read them."""
+    """Events older than an hour that are kept. The oldest of more are deleted even if a monitor has not read them."""
     families: FrozenSet[int] = frozenset()
+    """Families that the subscription names. If it names none, all that have events are followed."""
+
+    @classmethod
+    def parse(cls, section: Section) -> Options:
+        """Read the source's section. Raises ConfigurationError."""
+        options = cls(
+            section.text("schema", cls().schema),
+            section.text("channel", cls().channel),
+            section.number("max_rows", cls().max_rows, 1000, 2**31 - 1),
+        )
+        for key, value in (("schema", options.schema), ("channel", options.channel)):
+            if not _NAME.fullmatch(value):
+                raise section.error(key, f"lower-case letters, digits and _ are needed, not {value!r}")
+        section.done()
+        return options
 
 
 class Upkeep:
-    """``passed`` is shared by all subscriptions: transactions below the number each one noted may be pruned."""
+    """Checks and prunes the event table for one subscription."""
 
     def __init__(self, name: str, options: Options, passed: Dict[str, int], clock: Clock) -> None:
+        """``name`` is the subscription's. ``passed`` is shared by all subscriptions of this process: transactions below
+        the lowest of its numbers may be pruned."""
         self._name = name
         self._options = options
         self._passed = passed
         self._clock = clock
-        self._look_due = self._prune_due = self._whole_due = clock.monotonic()
+        self._check_due = self._prune_due = self._whole_due = clock.monotonic()
         self.queue_full = False
-        """A session that listens reads on only when a sender tells it to. When nobody sends any more, ours itself would
-        hold the queue, also after the culprit has gone: so it must not listen meanwhile."""
-        self._oldest: Tuple[Optional[int], float] = (None, self._look_due)
+        """Whether the notification queue is filling up. A session that listens then must stop: it goes on reading only
+        when another session sends, so without senders it would itself keep the queue full."""
+        self._oldest: Tuple[Optional[int], float] = (None, self._check_due)
 
     def begin(self, session: Session) -> Health:
-        """The state of things before all leases are read."""
+        """Return the health before all leases are read."""
         self._whole_due = self._clock.monotonic() + _INTERVAL
         return self.health(session)
 
-    def look(self, session: Session, after: EventPosition) -> None:
-        """Asks nothing of the event table, and so helps also while that cannot be read. Raises PositionLostError."""
+    def check(self, session: Session, after: EventPosition) -> None:
+        """Check from time to time whether events are missing. Raises PositionLostError if they are.
+
+        It reads nothing from the event table, so it also works while that cannot be read.
+        """
         now = self._clock.monotonic()
-        if now < self._look_due:
+        if now < self._check_due:
             return
-        self._look_due = now + _LOOK
+        self._check_due = now + _CHECK
         health = self.health(session)
         telemetry.queue_usage(health.usage)
         self.queue_full = health.usage >= _QUEUE_LIMIT
@@ -88,16 +120,17 @@ class Upkeep:
         if not health.working and now >= self._whole_due:
             raise PositionLostError("no trigger tells of changes, so all leases are read each minute")
 
-    def queue_filling(self, session: Session) -> bool:
-        """Looked at anew, before we listen."""
+    def is_queue_filling(self, session: Session) -> bool:
+        """Return whether the notification queue is filling up now; to be read before LISTEN."""
         self.queue_full = session.rows(events.QUEUE_USAGE)[0][0] >= _QUEUE_LIMIT
         return self.queue_full
 
     def passed(self, position: EventPosition) -> None:
-        """Rows before this place are not wanted any more."""
+        """Note that this subscription needs no rows before this position."""
         self._passed[self._name] = position.seen.xmin
 
     def prune(self, session: Session, after: EventPosition) -> None:
+        """Delete from time to time the rows that all subscriptions have read, and those in excess of ``max_rows``."""
         self.passed(after)
         now = self._clock.monotonic()
         if now < self._prune_due:
@@ -112,6 +145,7 @@ class Upkeep:
         self._prune_due = now if gone == _PRUNED_AT_ONCE else now + _INTERVAL
 
     def health(self, session: Session) -> Health:
+        """Return what HEALTH finds now."""
         families = sorted(self._options.families) or [4, 6]
         return Health(*self._ask(session, events.HEALTH, families=families, named=bool(self._options.families))[0])
 

@@ -1,63 +1,65 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The source for Kea's memfile backend: the tail of the lease file, through every rotation.
+"""The source for Kea's memfile backend: it follows the lease file through every rotation.
 
-One rule keeps this simple: whenever it is not certain that the next byte follows the last one, all leases are read
-anew (PositionLostError). That repeats effects, which are idempotent, and never misses one.
+Whenever it is not certain that the next byte follows the last one, all leases are read again (PositionLostError). That
+repeats effects, which are idempotent, and never misses one.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Dict, List, Optional
+from typing import Dict, NamedTuple, Optional
 
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Batch
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import PositionLostError, TemporaryError
-from kea_lease_monitor.kea import changes, csv, lease_files
+from kea_lease_monitor.kea import changes
+from kea_lease_monitor.kea.companions import DEFAULT_PATH, LeaseFiles
 from kea_lease_monitor.lease import Lease, LeaseEvent
 from kea_lease_monitor.position import FilePosition, Position
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sources.base import Source
 from kea_lease_monitor.sources.ledger import Ledger
-from kea_lease_monitor.sources.memfile import present
+from kea_lease_monitor.sources.memfile.current import CurrentFile
+from kea_lease_monitor.sources.memfile.loader import EVERYTHING, Loader
 from kea_lease_monitor.sources.memfile.tail import Row, Tail
 from kea_lease_monitor.sources.memfile.watch import Watch
 
-DEFAULT_PATH = "/var/lib/kea/kea-leases4.csv"
-
 _INTERVAL = 1.0
-"""Seconds between two looks at the file when nothing woke us: inotify may be full, absent or blind (NFS)."""
-
-_PORTION = 10_000
-"""Rows taken in at once while all leases are read; a few tenths of a second."""
-
-_EVERYTHING = FilePosition(0, 0, 0, 0)
+"""Seconds between two reads while inotify is silent: it may be full, absent or blind (NFS)."""
 
 
-def parse(section: Section) -> str:
-    path = section.text("path", DEFAULT_PATH)
-    section.done()
-    if not os.path.isabs(path):
-        raise section.error("path", "an absolute path is needed")
-    return path
+class Options(NamedTuple):
+    """The options of this source."""
+
+    path: str = DEFAULT_PATH
+    """The lease file."""
+
+    @classmethod
+    def parse(cls, section: Section) -> Options:
+        """Read the source's section. Raises ConfigurationError."""
+        options = cls(section.text("path", cls().path))
+        section.done()
+        if not os.path.isabs(options.path):
+            raise section.error("path", "an absolute path is needed")
+        return options
 
 
 class MemfileSource(Source):
+    """Reads all leases first, then the rows that Kea appends."""
+
     def __init__(self, path: str, clock: Clock) -> None:
-        self._path = path
+        """``path`` is the lease file, which need not exist yet."""
+        self._files = LeaseFiles(path)
         self._clock = clock
         self._watch = Watch(os.path.dirname(path))
         self._due = clock.monotonic()
-        self._tail: Optional[Tail] = None
-        self._header: Optional[csv.Header] = None
-        self._missing = False
-        self._reading: Optional[present.Reading] = None
         self._ledger = Ledger()
-        self._places: Dict[int, str] = {}
-        self._behind = _EVERYTHING
+        self._loader = Loader(self._files, self._ledger)
+        self._current = CurrentFile(self._files)
         self._pending: Dict[str, Optional[changes.Trace]] = {}
         self._given: Optional[FilePosition] = None
 
@@ -68,13 +70,13 @@ class MemfileSource(Source):
         return self._due
 
     def start(self, everything: bool) -> Position:
-        self._stop_reading()
-        companions = lease_files.companions(self._path)
-        tail = None if everything else Tail.open(self._path)
+        self._loader.stop()
+        generation = self._files.generation()
+        tail = None if everything else Tail.open(self._files.current)
         if tail is None:
-            return _EVERYTHING
+            return EVERYTHING
         end = tail.end()
-        position = FilePosition(tail.device, tail.inode, end, tail.checksum(end), companions)
+        position = FilePosition(tail.device, tail.inode, end, tail.checksum(end), generation)
         tail.close()
         return position
 
@@ -89,168 +91,74 @@ class MemfileSource(Source):
             self._pending.clear()
             batch = self._read_present(after, limit) if after.inode == 0 else self._read_tail(after, limit)
         except TemporaryError:
-            self._begin_anew()
+            self._reset()
             raise
         self._given = batch.position if isinstance(batch.position, FilePosition) else None
         return batch
 
-    def _begin_anew(self) -> None:
-        """After an error what is half read, or half remembered, counts for nothing."""
-        self._stop_reading()
-        self._drop()
+    def _reset(self) -> None:
+        """Discard what is half read, as after an error it may be wrong."""
+        self._loader.stop()
+        self._current.close()
         self._given = None
 
     def close(self) -> None:
-        self._stop_reading()
-        self._drop()
+        self._loader.stop()
+        self._current.close()
         self._ledger.close()
         self._watch.close()
 
-    def _stop_reading(self) -> None:
-        if self._reading:
-            self._reading.close()
-        self._reading = None
-        self._places.clear()
-
     def _read_present(self, after: FilePosition, limit: int) -> Batch:
-        if after.offset not in self._places and not self._load():
-            return Batch((), _EVERYTHING, self._missing)
-        after = after if after.offset in self._places else _EVERYTHING
+        if not self._loader.knows(after.offset) and not self._loader.load():
+            return Batch((), EVERYTHING, self._loader.missing)
+        after = after if self._loader.knows(after.offset) else EVERYTHING
         now = self._clock.time()
-        found = self._ledger.portion(self._places[after.offset], limit)
-        end = after.offset + len(found)
+        found = self._loader.portion(after.offset, limit)
         events = tuple(self._met(key, lease, now) for key, lease in found)
         if len(found) < limit:
-            return Batch(events, self._behind, False)
-        self._places = {after.offset: self._places[after.offset], end: found[-1][0]}
-        return Batch(events, after._replace(offset=end), False)
-
-    def _load(self) -> bool:
-        """A portion of all leases, so that nothing else waits for a million of them. Whether that was all."""
-        if self._reading is None:
-            self._ledger.begin()
-            self._reading = present.Reading(self._path)
-            if self._reading.missing:
-                self._report_missing()
-                self._stop_reading()
-                return False
-            self._missing = False
-        known = self._reading.portion(_PORTION)
-        if known is not None:
-            self._ledger.put(known)
-            return False
-        self._ledger.finish()
-        self._behind, self._reading, self._places = self._reading.end, None, {0: ""}
-        return True
+            return Batch(events, self._loader.end, False)
+        return Batch(events, after._replace(offset=after.offset + len(found)), False)
 
     def _met(self, key: str, lease: Lease, now: float) -> LeaseEvent:
         kind = changes.of_reading(self._ledger.trace(key), lease, now)
         self._pending[key] = changes.trace(lease)
-        return LeaseEvent(kind, lease, f"{self._path}:{lease.address}", None)
-
-    def _report_missing(self) -> None:
-        if not self._missing:
-            telemetry.file_missing(self._path)
-        self._missing = True
+        return LeaseEvent(kind, lease, f"{self._files.current}:{lease.address}", None)
 
     def _read_tail(self, after: FilePosition, limit: int) -> Batch:
-        companions = lease_files.companions(self._path)
-        tail = self._at(after)
-        if self._reading and not self._primed(self._reading):
+        generation = self._files.generation()
+        tail = self._tail(after)
+        if not self._loader.primed():
             return Batch((), after, False)
-        if self._places:
-            self._places.clear()
-            self._ledger.begin()
-        rows = self._rows(tail, after, limit)
-        if not rows and not tail.is_at(self._path) and os.path.exists(self._path):
-            # Looked at before the rename was seen; what was written in between is still to be read.
-            rows = self._rows(tail, after, limit)
+        self._loader.forget()
+        rows = self._current.rows(after, limit)
+        if not rows and not tail.is_at(self._files.current) and os.path.exists(self._files.current):
+            # The first read came before the rename was seen. Rows written between the two are still to be read.
+            rows = self._current.rows(after, limit)
             if not rows:
-                return Batch((), self._successor(tail, after, companions), False)
+                return Batch((), self._current.successor(after, generation), False)
         if not rows:
-            return Batch((), after._replace(companions=companions) if tail.is_at(self._path) else after, True)
-        events = tuple(event for event in (self._event(tail, row) for row in rows) if event)
+            reached = after._replace(companions=generation) if tail.is_at(self._files.current) else after
+            return Batch((), reached, True)
+        events = tuple(event for event in (self._event(row) for row in rows) if event)
         end = rows[-1].end
-        position = FilePosition(tail.device, tail.inode, end, tail.checksum(end), companions)
-        return Batch(events, position, len(rows) < limit and tail.is_at(self._path))
+        position = FilePosition(tail.device, tail.inode, end, tail.checksum(end), generation)
+        return Batch(events, position, len(rows) < limit and tail.is_at(self._files.current))
 
-    def _rows(self, tail: Tail, after: FilePosition, limit: int) -> List[Row]:
-        if self._header is None:
-            found = present.header_of(tail)
-            if found is None:
-                return []
-            self._header = found[0]
-        # One more for the header, or a full batch would look as if it were the last one.
-        return tail.rows(after.offset, limit) if after.offset else tail.rows(0, limit + 1)[1:]
+    def _tail(self, after: FilePosition) -> Tail:
+        """Return the open file that the position is in. Raises PositionLostError if it is another one by now."""
+        if self._current.open(after):
+            if after != self._given:
+                # To know the leases before the position: the next renewal must not look like an assignment.
+                self._loader.prime(after)
+            telemetry.following(self._files.current)
+        return self._current.checked(after)
 
-    def _event(self, tail: Tail, row: Row) -> Optional[LeaseEvent]:
-        lease = present.parsed(tail, self._header, row) if self._header else None
+    def _event(self, row: Row) -> Optional[LeaseEvent]:
+        lease = self._current.lease(row)
         if lease is None:
             return None
         key = lease.key
         seen = self._pending[key] if key in self._pending else self._ledger.trace(key)
         kind = changes.of_row(seen, lease)
         self._pending[key] = changes.trace(lease) if lease.valid_lifetime else None
-        return LeaseEvent(kind, lease, f"{tail.path}:{row.end}", None)
-
-    def _at(self, after: FilePosition) -> Tail:
-        """The open file that the position is in, unless its bytes say that it is another one by now."""
-        if self._tail is None or (self._tail.device, self._tail.inode) != (after.device, after.inode):
-            self._drop()
-            self._tail = self._found(after)
-            if after != self._given:
-                self._prime(after)
-            telemetry.following(self._path)
-        if self._tail.checksum(after.offset) != after.checksum:
-            raise PositionLostError(f"{self._path} was truncated or written anew")
-        return self._tail
-
-    def _found(self, after: FilePosition) -> Tail:
-        for path in (self._path, lease_files.rotated(self._path)):
-            tail = Tail.open(path)
-            if tail and self._is_that_of(after, tail):
-                return tail
-            if tail:
-                tail.close()
-        raise PositionLostError(f"{self._path} was rotated meanwhile")
-
-    def _is_that_of(self, after: FilePosition, tail: Tail) -> bool:
-        if (tail.device, tail.inode) != (after.device, after.inode):
-            return False
-        return not tail.is_bare(after.offset) or after.companions == lease_files.companions(self._path)
-
-    def _prime(self, after: FilePosition) -> None:
-        """Know the leases before the position, so that the next renewal is not taken for an assignment."""
-        self._stop_reading()
-        self._ledger.unlearn()
-        self._reading = present.Reading(self._path, after)
-
-    def _primed(self, reading: present.Reading) -> bool:
-        known = reading.portion(_PORTION)
-        if known is not None:
-            self._ledger.learn({key: changes.trace(lease) if lease else None for key, lease in known})
-            return False
-        self._reading = None
-        return True
-
-    def _successor(self, tail: Tail, after: FilePosition, companions: int) -> FilePosition:
-        """The start of the next file, provided that no other one was between: ours must be the one just renamed."""
-        following = Tail.open(self._path)
-        if following is None:
-            return after
-        if not tail.is_at(lease_files.rotated(self._path)):
-            following.close()
-            raise PositionLostError(f"{self._path} was replaced, or rotated faster than it was read")
-        if tail.remainder(after.offset):
-            telemetry.row_rejected(f"{tail.path}:{after.offset}", "half a row at the end of a file that is finished")
-        telemetry.rotated(self._path)
-        # Kept open from here on, because its number alone would not be enough to find it again.
-        self._drop()
-        self._tail = following
-        return FilePosition(following.device, following.inode, 0, 0, companions)
-
-    def _drop(self) -> None:
-        if self._tail:
-            self._tail.close()
-        self._tail = None
-        self._header = None
+        return LeaseEvent(kind, lease, self._current.ref(row), None)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whole rows of one growing file. What a row means, and which file comes next, is known elsewhere."""
+"""Whole rows of one growing file. This module knows neither what a row means nor which file comes next."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ from typing import List, NamedTuple, Optional
 from kea_lease_monitor.errors import TemporaryError
 
 CHUNK = 256 * 1024
-"""Bytes read at once; a longer row is handed over in pieces, none of which is a row to anybody."""
+"""Bytes read at once. A longer row is returned in pieces, and each piece is rejected as a row."""
 
 _REMEMBERED = 256
-"""Bytes before the offset that the checksum covers: at least Kea's last row."""
+"""Bytes before the offset that the checksum covers: at least the last row."""
 
 
 class Row(NamedTuple):
+    """A whole line of the file."""
+
     end: int
-    """Offset behind the line feed, bytes."""
+    """Offset after the line feed, in bytes."""
     text: bytes
+    """The line without its line feed."""
 
 
 class Tail:
-    """An open file, known by device and inode however often it is renamed. Raises TemporaryError throughout."""
+    """An open file, known by device and inode through every rename. All methods raise TemporaryError."""
 
     def __init__(self, path: str, descriptor: int) -> None:
+        """Take over an open descriptor."""
         status = os.fstat(descriptor)
         self.path = path
         self.device = status.st_dev
@@ -36,7 +40,7 @@ class Tail:
 
     @classmethod
     def open(cls, path: str) -> Optional[Tail]:
-        """None when there is no such file."""
+        """Open a file; return None if there is none."""
         try:
             return cls(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
         except FileNotFoundError:
@@ -45,6 +49,7 @@ class Tail:
             raise TemporaryError(f"{path} cannot be read: {error.strerror}") from error
 
     def is_at(self, path: str) -> bool:
+        """Return whether this file has the path now."""
         try:
             status = os.stat(path)
         except FileNotFoundError:
@@ -54,7 +59,7 @@ class Tail:
         return (status.st_dev, status.st_ino) == (self.device, self.inode)
 
     def rows(self, offset: int, limit: int) -> List[Row]:
-        """Up to ``limit`` whole rows from ``offset`` on. Half a row at the end waits for its other half."""
+        """Return up to ``limit`` whole rows from ``offset`` on. Half a row at the end is left until it is whole."""
         rows: List[Row] = []
         while len(rows) < limit:
             chunk = self._bytes(offset, CHUNK)
@@ -68,7 +73,7 @@ class Tail:
         return rows
 
     def end(self) -> int:
-        """The offset behind the last whole row."""
+        """Return the offset after the last whole row."""
         offset = os.fstat(self._descriptor).st_size
         while offset > 0:
             begin = max(0, offset - CHUNK)
@@ -79,15 +84,16 @@ class Tail:
         return 0
 
     def checksum(self, offset: int) -> int:
+        """Return the CRC-32 of the last bytes before ``offset``."""
         begin = max(0, offset - _REMEMBERED)
         return zlib.crc32(self._bytes(begin, offset - begin))
 
     def is_bare(self, offset: int) -> bool:
-        """Whether no row but the first line, which all files have, stands before ``offset``."""
+        """Return whether at most the first line, which all lease files share, is before ``offset``."""
         return all(row.end >= offset for row in self.rows(0, 1))
 
     def remainder(self, offset: int) -> int:
-        """Bytes behind ``offset``: what is left when no whole row is."""
+        """Return the number of bytes after ``offset``."""
         return os.fstat(self._descriptor).st_size - offset
 
     def _bytes(self, offset: int, count: int) -> bytes:
@@ -97,4 +103,5 @@ class Tail:
             raise TemporaryError(f"{self.path} cannot be read: {error.strerror}") from error
 
     def close(self) -> None:
+        """Close the file."""
         os.close(self._descriptor)

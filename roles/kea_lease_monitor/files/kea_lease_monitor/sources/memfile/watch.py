@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Be woken when something changes in a directory: inotify(7), which Python's own library does not offer."""
+"""Wake-ups for changes in a directory, by inotify(7), which Python's standard library does not offer."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ _HEADER = struct.Struct("iIII")
 
 
 class Watch:
-    """A descriptor that is readable after each change. Where inotify refuses, the caller's own timer must do."""
+    """A descriptor that is readable after each change. Without inotify the caller relies on its own timer."""
 
     def __init__(self, directory: str) -> None:
+        """Watching begins with the first ``drain``."""
         self._directory = directory
         self._refused = ""
         self._descriptor: Optional[int] = None
 
     def fileno(self) -> Optional[int]:
+        """Return the descriptor; None while the directory is not watched."""
         return self._descriptor
 
     def drain(self) -> None:
-        """Forget the changes so far, and begin to watch if that was not possible before."""
+        """Discard the changes so far, and begin to watch if that was not possible before."""
         masks = [] if self._descriptor is None else list(_masks(self._descriptor))
         if any(mask & (_SELF | _IGNORED) for mask in masks):
-            # The directory is another one now, or none.
+            # The directory was removed or replaced.
             self.close()
         if self._descriptor is None:
             self._begin()
@@ -52,6 +54,7 @@ class Watch:
         self._refused = error
 
     def close(self) -> None:
+        """Stop watching."""
         if self._descriptor is not None:
             os.close(self._descriptor)
         self._descriptor = None

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the text of the trigger function and of its trigger conditions.
+"""PRIVATE: the text of the trigger functions and of the triggers.
 
-Only columns that the lease tables have had since schema 5.0 are named, and no trigger names lease6.address, whose type
-an upgrade changes (kea-facts 1.2, 1.6), so that the objects stay in place through every kea-admin db-upgrade. Every
-name outside pg_catalog is qualified: the functions run with the rights of their owner.
+The objects stay in place during every kea-admin db-upgrade: they name only columns that the lease tables have had since
+schema 5.0, and no trigger names lease6.address, whose type an upgrade changes (kea-facts 1.2, 1.6). Every name outside
+pg_catalog is qualified, because the functions run with the rights of their owner.
 """
 
 from __future__ import annotations
@@ -18,37 +18,43 @@ LOST = "lease_event_lost"
 TRIGGER = "kea_lease_notify_trigger"
 TRIGGER_UPDATE = "kea_lease_notify_trigger_update"
 CHANNEL = "kea_lease_events"
-# 'kea_leas' in ASCII. Per database, as advisory locks are; the channel that it guards is, too.
 WAKE_UP_LOCK = 0x6B65615F6C656173
-# Kea waits for a lock on the event table no longer than this; then the event is lost and counted, never the lease;
-# and so are those of all other rows of the transaction, because Kea deletes expired leases by the thousand. A single-
-# threaded Kea still grants 50 leases a second while somebody keeps the table locked. It is no shorter, because the
-# moment in which another connection makes the table's file longer is such a wait, too.
+"""Number of the advisory lock that guards the channel: 'kea_leas' in ASCII. Both exist once per database."""
 LOCK_TIMEOUT = "20ms"
+"""How long Kea waits for a lock on the event table.
+
+After that, the event is lost and counted, never the lease. The events of all other rows of the transaction are lost as
+well, because Kea deletes thousands of expired leases in one. While another session locks the table, a single-threaded
+Kea still grants 50 leases a second. The time is no shorter, because a connection also waits while another one extends
+the table's file.
+"""
 SETTINGS = ["search_path=pg_catalog, pg_temp", f"lock_timeout={LOCK_TIMEOUT}"]
-# A committing NOTIFY fails once the queue of the whole cluster is full, and takes the lease with it (SQLSTATE 54000,
-# which no trigger can catch). PostgreSQL itself warns from the same level on.
 QUEUE_LIMIT = "0.5"
-# Octets of user_context that an event carries at most.
+"""Usage of the notification queue from which on no notification is sent; PostgreSQL itself warns from there on.
+
+When the queue of the cluster is full, COMMIT fails and the lease is lost (SQLSTATE 54000, which no trigger can catch).
+"""
 USER_CONTEXT_LIMIT = 8192
-# Octets of an identifier in a payload: RFC 2132 allows 255 for a client identifier, and twice two of them in
-# hexadecimal stay far below the 7999 octets of a notification.
+"""Octets of user_context in an event at most; a longer one is left out."""
 IDENTIFIER_LIMIT = 255
+"""Octets of an identifier in a payload at most.
 
-
-# A setting of the session that keeps when it warned last, in seconds since 1970.
+RFC 2132 allows 255 for a client identifier, and two of them in hexadecimal stay far below the 7999 octets of a
+notification.
+"""
 WARNED = "kea_lease_notify.warned_at"
-# A setting of the transaction: the event table was locked for too long once.
+"""Setting of the session: when it warned last, in seconds since 1970."""
 LOCKED = "kea_lease_notify.locked"
-# Seconds between two warnings of one session about lost events; Kea writes each to its standard error.
+"""Setting of the transaction: the event table was locked for too long in it."""
 WARNING_INTERVAL = 10
+"""Seconds between two warnings of one session about lost events; Kea writes each to its standard error."""
 
 
 class Family(NamedTuple):
     """One of Kea's lease tables, and how its rows become events.
 
-    ``suffix`` is that of the keys of a state, ``address`` an expression for the address of ``{row}``, ``columns`` go
-    into the event as they are, ``old_columns`` as they were before, ``compared`` tell a change from a renewal.
+    ``suffix`` ends the keys of a state. ``address`` is an expression for the address of ``{row}``. An event has the new
+    values of ``columns`` and the previous values of ``old_columns``. A change of ``compared`` is no mere renewal.
     """
 
     suffix: str
@@ -62,15 +68,17 @@ class Family(NamedTuple):
 
     @property
     def leases_key(self) -> str:
+        """Return the key of the lease table in a state."""
         return "leases" + self.suffix
 
     @property
     def function_key(self) -> str:
+        """Return the key of the function in a state."""
         return "function" + self.suffix
 
     @property
     def triggers(self) -> Dict[str, str]:
-        """Key of the state: name."""
+        """Return the names of the triggers by key of the state."""
         return {f"trigger{self.suffix}": TRIGGER, f"trigger{self.suffix}_update": TRIGGER_UPDATE}
 
 
@@ -90,7 +98,7 @@ FAMILIES = (
         suffix="6",
         table="lease6",
         function="kea_lease6_notify",
-        # By way of text: varchar(39) up to schema 17.0, inet from 18.0 on.
+        # Cast through text: the column is varchar(39) up to schema 17.0 and inet from 18.0 on.
         address="{row}.address::pg_catalog.text::pg_catalog.inet",
         columns=(
             *("duid", "iaid", "lease_type", "prefix_len", "hwaddr", "pref_lifetime"),
@@ -108,12 +116,12 @@ FAMILY4, FAMILY6 = FAMILIES
 
 
 def not_a_renewal(family: Family) -> str:
-    """What makes an update an event, spelled as pg_get_triggerdef prints it, to be comparable with what is there.
+    """Return the condition that makes an update an event, spelled as pg_get_triggerdef prints it.
 
-    Anything but the time, or the time when the lease had run out, because Kea gives an expired row away again with an
-    UPDATE. Releasing sets valid_lifetime to 0 on Kea 2.4 and 2.6 and nothing else. An infinite lease (4294967295)
-    never runs out, though its expire is in the past (kea-facts 2). The address is the key and never changes; nothing is
-    compared without need, because PostgreSQL parses the condition anew for each UPDATE.
+    An event is a change of any other column than the time, or of the time of an expired lease, because Kea assigns an
+    expired row again with an UPDATE. Releasing on Kea 2.4 and 2.6 sets valid_lifetime to 0 and nothing else. An
+    infinite lease (4294967295) never expires, though its expire is in the past (kea-facts 2). The address is the key
+    and never changes. PostgreSQL parses the condition for each UPDATE, so it is kept short.
     """
     spelled = ("({row}.hostname)::text" if name == "hostname" else "{row}." + name for name in family.compared)
     changed = [f"({name.format(row='old')} IS DISTINCT FROM {name.format(row='new')})" for name in spelled]
@@ -172,8 +180,9 @@ _PAYLOAD_PREFIX = """
         'iaid', lease.iaid,
         'lease_type', lease.lease_type,
         'prefix_len', lease.prefix_len,"""
-# Whatever goes wrong is this collection's loss, never Kea's: an error in a trigger is a refused lease, and some end
-# the server (kea-facts 2.1). OTHERS leaves out a cancelled query, which would be a lost connection to Kea.
+# The function catches every error: an error in a trigger makes Kea refuse the lease, and some errors end the server
+# (kea-facts 2.1). OTHERS does not include a cancelled query, which Kea would take for a lost connection.
+# The comments within are part of the function: a change of them would replace it in every database.
 BODY = """
 DECLARE
     lost pg_catalog.int8;
@@ -219,7 +228,7 @@ SET search_path = pg_catalog, pg_temp SET lock_timeout = '{LOCK_TIMEOUT}' AS {{b
 
 
 def trigger(family: Family, key: str, renewals: bool) -> str:
-    """The definition of a trigger as pg_get_triggerdef prints it; a template with ``{leases}`` and ``{function}``."""
+    """Return the definition of a trigger as pg_get_triggerdef prints it, with ``{leases}`` and ``{function}``."""
     name = family.triggers[key]
     events = "INSERT OR DELETE" if name == TRIGGER else "UPDATE"
     condition = "" if name == TRIGGER or renewals else f"WHEN ({not_a_renewal(family)}) "
@@ -227,7 +236,7 @@ def trigger(family: Family, key: str, renewals: bool) -> str:
 
 
 def action(family: Family, delivery: str, wake_up: str) -> str:
-    """What the function does with a change; a template with ``{events}`` and ``{user_context_limit}``."""
+    """Return what the function does with a change: a template with ``{events}`` and ``{user_context_limit}``."""
     if delivery == "payload":
         identifiers = "\n".join(_PAYLOAD_IDENTIFIER.format(name=name) for name in family.payload)
         return _SEND_PAYLOAD.format(
@@ -238,12 +247,12 @@ def action(family: Family, delivery: str, wake_up: str) -> str:
 
 
 def declarations(delivery: str) -> str:
-    """A template with ``{leases}``."""
+    """Return the declarations of the function: a template with ``{leases}``."""
     return "    lease {leases}%ROWTYPE;\n" if delivery == "payload" else ""
 
 
 def _insert(family: Family, row: str) -> str:
-    """The statement that writes the event; ``row`` is OLD for a deleted lease."""
+    """Return the statement that writes the event; ``row`` is OLD for a deleted lease."""
     values = {
         "op": "'D'" if row == "OLD" else 'pg_catalog.left(TG_OP, 1)::pg_catalog."char"',
         "address": family.address.format(row=row),

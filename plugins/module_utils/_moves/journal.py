@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: what a host must remember of its moves: one that is not finished, and leases of no use in a database.
+"""PRIVATE: the record of a host's moves: the unfinished move, and the stale rows in each lease database.
 
-Rows are of no use that an interrupted move brought there, and those that were carried away from there: brought back to
-life later, they would take addresses from clients that have given them up long ago.
+Stale rows are copies left by an interrupted move, or leases that were moved to another database. Served again, they
+would claim addresses that their clients gave up.
 """
 
 from __future__ import annotations
@@ -14,21 +14,17 @@ import os
 from typing import IO, Any, Dict, List, Optional, Sequence, Tuple
 
 from .._errors import KeaError
-from .._host import durable
+from .._kea import durable
 
 VERSION = 1
 DIRECTORY = "/var/lib/baremetal-kea"
 
 
-class LeaseMoveError(KeaError):
-    """The leases stay where they are; says why and what to do."""
-
-
 class Journal:
-    """A small file, written anew and made durable before each step that it tells of."""
+    """A small file, replaced and synced before each step that it records."""
 
     def __init__(self, directory: str) -> None:
-        """Raises LeaseMoveError for a file that cannot be read."""
+        """Read the journal in this directory. Raises KeaError if it cannot be read."""
         self._directory = directory
         self._path = os.path.join(directory, "lease-move.json")
         self.lock_path = os.path.join(directory, "lease-move.lock")
@@ -39,22 +35,25 @@ class Journal:
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as error:
-            raise LeaseMoveError(f"{self._path} cannot be read: {error}") from error
+            raise KeaError(f"{self._path} cannot be read: {error}") from error
         if self._state.get("version") != VERSION:
-            raise LeaseMoveError(f"{self._path} was written by a newer version of this collection")
+            raise KeaError(f"{self._path} was written by a newer version of this collection")
 
     @property
     def unfinished(self) -> Optional[Dict[str, str]]:
-        """C(source), C(target) and C(backup) of a move that nobody saw the end of."""
+        """Return C(source), C(target) and C(backup) of the unfinished move; None if the last move finished."""
         unfinished: Optional[Dict[str, str]] = self._state["unfinished"]
         return unfinished
 
     def residue(self, key: str) -> List[Tuple[int, int]]:
-        """Address and end of rows of no use in the database of that key."""
-        return [tuple(row) for row in self._state["residue"].get(key, [])]
+        """Return address and C(expire) of the stale rows in the lease database of that key."""
+        return [(address, expire) for address, expire in self._state["residue"].get(key, [])]
 
     def open(self, source: str, target: str, backup: str, ends: Sequence[Tuple[int, int]]) -> None:
-        """Before the first lease is carried: from now on these rows count nowhere but where Kea serves from."""
+        """Record a move before its first lease is stored: these rows count only in the database that Kea serves from.
+
+        C(source) and C(target) are keys, C(backup) is the path of the previous configuration.
+        """
         residue = self._state["residue"]
         residue[source] = list(ends)
         residue[target] = sorted({*self.residue(target), *ends})
@@ -62,7 +61,7 @@ class Journal:
         self._write()
 
     def close(self, target: str) -> None:
-        """Kea serves from there, so that all rows count there again."""
+        """Record that Kea serves from C(target), so that all rows there count again."""
         if self._state["unfinished"] is None and target not in self._state["residue"]:
             return
         self._state["residue"].pop(target, None)
@@ -70,7 +69,7 @@ class Journal:
         self._write()
 
     def lock(self) -> IO[str]:
-        """The open file that a move locks; the kernel gives it free with the process."""
+        """Return the open file that a move locks; the kernel releases the lock when the process ends."""
         os.makedirs(self._directory, mode=0o755, exist_ok=True)
         return open(self.lock_path, "w", encoding="utf-8")
 

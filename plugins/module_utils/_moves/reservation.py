@@ -7,29 +7,25 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import re
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-IDENTIFIERS = ("hw-address", "duid", "circuit-id", "client-id", "flex-id")
-"""By C(dhcp_identifier_type)."""
+from .._kea import host_maps, identifiers
 
 _NAMES = {"server-hostname": "server_hostname", "boot-file-name": "boot_file_name", "hostname": "hostname"}
 _ADDRESSES = {"ip-address": "ipv4_address", "next-server": "next_server"}
 _EMPTY: Dict[str, Any] = {"option-data": [], "client-classes": []}
-"""What may stand in a map without saying anything."""
-
-# What Kea's grammar allows between two maps: white space, commas and its three kinds of comment.
-_GAP = re.compile(r"(?:[\s,]+|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
+"""Keys of a map that mean nothing with these values."""
 
 Key = Tuple[bytes, int, int]
 """Identifier, its type, subnet."""
 
 
 class Reservation(NamedTuple):
-    """Everything of a reservation but its own options; 0 or empty for what it does not say."""
+    """Everything of a reservation except its own options; 0 or empty for what is not set."""
 
     identifier: bytes
     identifier_type: int
+    """Index in C(identifiers.TYPES)."""
     subnet_id: int
     ipv4_address: int
     hostname: str
@@ -41,50 +37,47 @@ class Reservation(NamedTuple):
 
     @property
     def key(self) -> Key:
+        """Return what a subnet has at most one reservation of."""
         return self.identifier, self.identifier_type, self.subnet_id
 
     @property
     def text(self) -> str:
-        """For people."""
-        return f"{IDENTIFIERS[self.identifier_type]} {self.identifier.hex(':')} in subnet {self.subnet_id}"
+        """Return the identifier and the subnet for messages."""
+        identifier = identifiers.spell(self.identifier)
+        return f"{identifiers.TYPES[self.identifier_type]} {identifier} in subnet {self.subnet_id}"
 
 
 def parse(text: str, subnet_id: int) -> List[Reservation]:
-    """Those of a file that the configuration of a subnet includes: maps with commas between, no brackets around.
+    """Return the reservations of a file that the configuration of a subnet includes.
 
-    Raises ValueError, which names the reservation and what cannot be carried into a database.
+    Raises ValueError that names the line, or the reservation and what a database cannot hold of it.
     """
-    found: List[Reservation] = []
-    decoder, at = json.JSONDecoder(), 0
-    while True:
-        gap = _GAP.match(text, at)
-        at = gap.end() if gap else at
-        if at == len(text):
-            return found
-        line = text.count("\n", 0, at) + 1
-        try:
-            host, at = decoder.raw_decode(text, at)
-            found.append(_of_map(host, subnet_id))
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ValueError(f"line {line}: {error}") from error
+    return [_of_host_map(one, subnet_id) for one in host_maps.parse(text).maps]
 
 
 def render(reservations: Iterable[Reservation]) -> str:
-    """Such a file."""
-    return ",\n".join(json.dumps(_to_map(one), ensure_ascii=False) for one in reservations) + "\n"
+    """Return the text of such a file."""
+    return host_maps.render(("", json.dumps(_to_map(one), ensure_ascii=False)) for one in reservations)
+
+
+def _of_host_map(one: host_maps.HostMap, subnet_id: int) -> Reservation:
+    try:
+        return _of_map(one.value, subnet_id)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"line {one.line}: {error}") from error
 
 
 def _of_map(host: Dict[str, Any], subnet_id: int) -> Reservation:
     rest = {key: value for key, value in host.items() if _EMPTY.get(key) != value and value != ""}
-    kinds = [kind for kind in IDENTIFIERS if kind in rest]
+    kinds = [kind for kind in identifiers.TYPES if kind in rest]
     if len(kinds) != 1:
-        raise ValueError(f"a reservation needs one of {', '.join(IDENTIFIERS)}")
+        raise ValueError(f"a reservation needs one of {', '.join(identifiers.TYPES)}")
     context = rest.pop("user-context", {})
     if "comment" in rest:
         context = {**context, "comment": rest.pop("comment")}
     reservation = Reservation(
-        identifier=_identifier(str(rest.pop(kinds[0]))),
-        identifier_type=IDENTIFIERS.index(kinds[0]),
+        identifier=identifiers.parse(str(rest.pop(kinds[0]))),
+        identifier_type=identifiers.TYPES.index(kinds[0]),
         subnet_id=subnet_id,
         client_classes=",".join(rest.pop("client-classes", [])),
         user_context=json.dumps(context) if context else "",
@@ -96,15 +89,15 @@ def _of_map(host: Dict[str, Any], subnet_id: int) -> Reservation:
     )
     if rest:
         raise ValueError(
-            f"the reservation for {reservation.text} has {', '.join(sorted(rest))}, which cannot be carried into a "
-            "database. Write this reservation into the subnet itself (kea_dhcp4_subnets), where it stays in force, and "
-            "out of the file"
+            f"the reservation for {reservation.text} has {', '.join(sorted(rest))}, which cannot be moved to a "
+            "database. Move this reservation from the file to the subnet itself (kea_dhcp4_subnets), where it stays in "
+            "force"
         )
     return reservation
 
 
 def _to_map(one: Reservation) -> Dict[str, Any]:
-    host: Dict[str, Any] = {IDENTIFIERS[one.identifier_type]: one.identifier.hex(":")}
+    host: Dict[str, Any] = {identifiers.TYPES[one.identifier_type]: identifiers.spell(one.identifier)}
     addresses = {key: getattr(one, field) for key, field in _ADDRESSES.items()}
     host.update({key: str(ipaddress.IPv4Address(value)) for key, value in addresses.items() if value})
     host.update({key: getattr(one, field) for key, field in _NAMES.items() if getattr(one, field)})
@@ -113,12 +106,6 @@ def _to_map(one: Reservation) -> Dict[str, Any]:
     if one.user_context:
         host["user-context"] = json.loads(one.user_context)
     return host
-
-
-def _identifier(text: str) -> bytes:
-    if text.startswith("'"):
-        return text.strip("'").encode()
-    return bytes.fromhex(re.sub(r"^0[xX]|[:\s-]", "", text))
 
 
 def _number(address: Optional[str]) -> int:

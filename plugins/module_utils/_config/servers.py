@@ -1,0 +1,39 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: Kea's DHCP servers: the program, the units and the configuration file of each family."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Optional
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+PROGRAMS = {"Dhcp4": "kea-dhcp4", "Dhcp6": "kea-dhcp6"}
+"""Program of each server, by the map at the top of its configuration."""
+SERVICES = {
+    "Dhcp4": ("kea-dhcp4-server.service", "isc-kea-dhcp4-server.service"),
+    "Dhcp6": ("kea-dhcp6-server.service", "isc-kea-dhcp6-server.service"),
+}
+"""Names of its unit, in Debian's and in ISC's packages."""
+
+
+def top_of_path(path: str) -> str:
+    """Return the map that a configuration file should have at its top, by the name of the file."""
+    return "Dhcp6" if "dhcp6" in os.path.basename(path) else "Dhcp4"
+
+
+def family_of(top: str) -> int:
+    """Return 4 for ``Dhcp4`` and 6 for ``Dhcp6``."""
+    return int(top[-1])
+
+
+def installed_version(module: AnsibleModule, top: str) -> Optional[str]:
+    """Return the version that the server of this family prints; None if it is not installed."""
+    program = module.get_bin_path(PROGRAMS[top])
+    if program is None:
+        return None
+    _code, out, _err = module.run_command([program, "-v"], check_rc=True)
+    return str(out).strip()

@@ -1,0 +1,9 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: names of the lease monitor on a host."""
+
+from __future__ import annotations
+
+UNIT = "kea-lease-monitor.service"
+USER = "kea-lease-monitor"

@@ -1,0 +1,182 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: puts another configuration of Kea in force and moves the leases to its lease database.
+
+One rule makes it safe to kill a move at any moment: the lease database of the configuration in force holds all leases.
+So the new database is filled before the configuration is replaced, and the old one is not changed before the server
+serves. Whenever Kea is started, it has all leases.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import TYPE_CHECKING, Any, Dict, Optional
+
+from .._config.document import MISSING, Document
+from .._config.servers import top_of_path
+from .._config.syntax import KeaJsonError, secrets_in
+from .._errors import KeaError
+from .._kea import durable
+from .._manifest.document import Manifest
+from .._manifest.record import Thing, adopt
+from .journal import Journal
+from .lease_files import LeaseFiles
+from .lease_sql import end_of
+from .lease_table import LeaseTable
+from .store import LeaseStore, Reading
+from .unit import KeaUnit
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+
+class Move:
+    """The move from the configuration in force to the candidate."""
+
+    def __init__(self, module: AnsibleModule) -> None:
+        """Read the journal and find Kea's unit. Raises KeaError."""
+        self._module = module
+        self._path = os.path.realpath(module.params["path"])
+        self._candidate: str = module.params["candidate"]
+        self._journal = Journal(module.params["state_dir"])
+        self._unit = KeaUnit(module, self._path)
+        self._stopped_at: Optional[float] = None
+
+    def run(self) -> Dict[str, Any]:
+        """Move the leases and return the module's result.
+
+        Raises KeaError; the previous configuration is then in force and served.
+        """
+        source = self._store(self._path)
+        if not os.path.exists(self._candidate):
+            return self._finish(source)
+        target = self._store(self._candidate)
+        if self._module.check_mode:
+            return self._result(source, target, source.read(), "")
+        moves = source.key != target.key
+        if moves:
+            target.rehearse(source.read().leases, self._journal.residue(target.key))
+        with source.alone(), target.alone() if moves else contextlib.nullcontext(), self._unit.guarded(self._journal):
+            return self._cut_over(source, target)
+
+    def _finish(self, here: LeaseStore) -> Dict[str, Any]:
+        """Finish a move that was killed after its candidate was in force."""
+        unfinished = self._journal.unfinished
+        result = {"changed": False, "source": here.name, "target": here.name, "leases": 0}
+        if not unfinished or unfinished["target"] != here.key:
+            return result
+        if not self._module.check_mode:
+            with here.alone(), self._unit.guarded(self._journal):
+                self._unit.start()
+                self._unit.wait_until_serving()
+            self._adopt()
+            previous = self._store(unfinished["backup"])
+            result["set_aside"] = previous.set_aside() if previous.key == unfinished["source"] else []
+            self._journal.close(here.key)
+        return {**result, "changed": True}
+
+    def _cut_over(self, source: LeaseStore, target: LeaseStore) -> Dict[str, Any]:
+        backup = self._module.backup_local(self._path)
+        self._stopped_at = time.monotonic()
+        self._unit.stop()
+        reading = Reading([], 0, False)
+        try:
+            if source.key != target.key:
+                reading = self._transfer(source, target, backup)
+            self._swap(self._candidate)
+        except (KeaError, OSError) as error:
+            self._unit.start()
+            raise self._failed(f"{error}. Nothing was changed, and Kea was started again") from error
+        try:
+            self._unit.start()
+            self._unit.wait_until_serving()
+        except KeaError as error:
+            raise self._revert(str(error), backup, target) from error
+        silence = time.monotonic() - self._stopped_at
+        self._adopt()
+        set_aside = source.set_aside() if source.key != target.key else []
+        self._journal.close(target.key)
+        return {
+            **self._result(source, target, reading, backup),
+            "silence": round(silence, 2),
+            "set_aside": set_aside,
+        }
+
+    def _transfer(self, source: LeaseStore, target: LeaseStore, backup: str) -> Reading:
+        source.settle()
+        reading = source.read()
+        ends = [(lease.address, end_of(lease)) for lease in reading.leases]
+        known = self._journal.residue(target.key)
+        self._journal.open(source.key, target.key, backup, ends)
+        return reading._replace(leases=target.take(reading, known))
+
+    def _revert(self, reason: str, backup: str, target: LeaseStore) -> KeaError:
+        """Put the previous configuration in force, and return the error that says so."""
+        log = self._unit.log()
+        self._unit.stop()
+        self._module.atomic_move(self._copy(backup), self._path)
+        self._unit.start()
+        outcome = "The previous configuration is in force again"
+        try:
+            self._unit.wait_until_serving()
+        except KeaError as error:
+            outcome += f", but {error}"
+        target.withdraw(self._journal.residue(target.key))
+        return self._failed(f"Kea did not serve with the new configuration: {reason}. {outcome}. Its log: {log}")
+
+    def _failed(self, text: str) -> KeaError:
+        silence = time.monotonic() - (self._stopped_at or time.monotonic())
+        return KeaError(f"{text} (DHCP was silent for {silence:.1f} s).")
+
+    def _result(self, source: LeaseStore, target: LeaseStore, reading: Reading, backup: str) -> Dict[str, Any]:
+        result = {
+            "changed": True,
+            "source": source.name,
+            "target": target.name,
+            "leases": len(reading.leases),
+            "rejected": reading.rejected,
+        }
+        return {**result, "backup_file": backup} if backup else result
+
+    def _store(self, path: str) -> LeaseStore:
+        """Return the lease database of the configuration at C(path). Raises KeaError."""
+        try:
+            with open(path, "rb") as file:
+                document = Document(file.read().decode("utf-8", "surrogateescape"))
+            entry = document.get((top_of_path(self._path), "lease-database"))
+        except (OSError, KeaJsonError) as error:
+            raise KeaError(f"{path}: {error}") from error
+        entry = {} if entry is MISSING else entry
+        self._module.no_log_values.update(filter(None, secrets_in(entry)))
+        kind, user = entry.get("type", "memfile"), self._module.params["kea_user"]
+        if kind == "memfile":
+            return LeaseFiles(entry, user)
+        if kind == "postgresql":
+            return LeaseTable(entry, user, self._unit.libpq(path), self._module.params["schema"])
+        raise KeaError(f"leases cannot be moved from or to a lease database of type {kind}")
+
+    def _adopt(self) -> None:
+        """Tell the manifest that a failure must not revert to the previous configuration: its leases are outdated."""
+        manifest = Manifest(self._module.params["state_dir"])
+        directory = os.path.join("/etc/systemd/system", f"{self._unit.name}.d", "")
+        files = [entry for entry in manifest.entries.values() if entry.kind == "file"]
+        names = [entry.name for entry in files if entry.name == self._path or entry.name.startswith(directory)]
+        if names:
+            with manifest.locked():
+                adopt(self._module, manifest, [Thing("file", name) for name in names])
+                manifest.write()
+
+    def _swap(self, candidate: str) -> None:
+        """Put the candidate in force. Raises KeaError."""
+        try:
+            durable.rename(candidate, self._path)
+        except OSError as error:
+            raise KeaError(f"{self._path} cannot be written: {error.strerror}") from error
+
+    def _copy(self, backup: str) -> str:
+        copy = f"{self._path}.returning"
+        self._module.preserved_copy(backup, copy)
+        return copy

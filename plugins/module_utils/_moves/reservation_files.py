@@ -1,0 +1,104 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the reservations in files that Kea's configuration includes and the monitor writes."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+import re
+import time
+from typing import Dict, Iterable, List, Sequence
+
+from . import reservation as reservation_maps
+from .._errors import KeaError
+from .._kea import durable
+from .reservation import Reservation
+
+APPLIED = "applied"
+"""Directory of the copies that Kea includes; the monitor's helper makes them once Kea has accepted the files."""
+LEFT = ".left-in-database.json"
+"""File with the reservations that a move to files left in the database."""
+
+
+class ReservationFiles:
+    """The directory of one Kea."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+
+    def read(self) -> List[Reservation]:
+        """Return all reservations. Raises KeaError for a file that cannot be moved to a database."""
+        found: List[Reservation] = []
+        for path in self.paths():
+            subnet_id = int(re.sub(r"\D", "", os.path.basename(path)))
+            try:
+                with open(path, encoding="utf-8") as file:
+                    found += reservation_maps.parse(file.read(), subnet_id)
+            except (OSError, ValueError) as error:
+                raise KeaError(f"{path}: {error}") from error
+        return found
+
+    def paths(self) -> List[str]:
+        """Return one path for each subnet: the monitor's file or, if it wrote none, the copy that Kea includes."""
+        by_name: Dict[str, str] = {}
+        for directory in (os.path.join(self._directory, APPLIED), self._directory):
+            paths = glob.glob(os.path.join(glob.escape(directory), "subnet-*.json"))
+            by_name.update({os.path.basename(path): path for path in paths if os.path.getsize(path) > 0})
+        return [by_name[name] for name in sorted(by_name) if re.fullmatch(r"subnet-\d+\.json", name)]
+
+    def write(self, reservations: Sequence[Reservation], subnets: Iterable[int], check: bool) -> bool:
+        """Write the files of these subnets and Kea's copies, and return whether any of them changed.
+
+        With C(check), only return that.
+        """
+        changed = False
+        for subnet in subnets:
+            text = reservation_maps.render(one for one in reservations if one.subnet_id == subnet).lstrip("\n")
+            for directory in (self._directory, os.path.join(self._directory, APPLIED)):
+                path = os.path.join(directory, f"subnet-{subnet}.json")
+                if _text(path) != text:
+                    changed = True
+                    if not check:
+                        _replace(path, text)
+        return changed
+
+    def set_aside(self) -> List[str]:
+        """Move the files to a directory that neither Kea nor the monitor reads, and return their new paths."""
+        kept = os.path.join(self._directory, f".before-{time.strftime('%Y%m%dT%H%M%S')}")
+        moved = []
+        for path in glob.glob(os.path.join(glob.escape(self._directory), "**", "subnet-*.json"), recursive=True):
+            target = os.path.join(kept, os.path.relpath(path, self._directory))
+            os.makedirs(os.path.dirname(target), mode=0o750, exist_ok=True)
+            os.rename(path, target)
+            moved.append(target)
+        return sorted(moved)
+
+    def left(self, database: str) -> List[Reservation]:
+        """Return the reservations as they were when they were moved here from that database."""
+        text = _text(os.path.join(self._directory, LEFT))
+        state = json.loads(text) if text else {}
+        rows = state["reservations"] if state.get("database") == database else []
+        return [Reservation(bytes.fromhex(row[0]), *row[1:]) for row in rows]
+
+    def leave(self, database: str, reservations: Sequence[Reservation]) -> None:
+        """Record that these reservations were moved here from that database."""
+        rows = [[one.identifier.hex(), *one[1:]] for one in reservations]
+        _replace(os.path.join(self._directory, LEFT), json.dumps({"database": database, "reservations": rows}))
+
+
+def _text(path: str) -> str:
+    """Return the content of a file, empty for none."""
+    with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as file:
+        return file.read()
+    return ""
+
+
+def _replace(path: str, text: str) -> None:
+    """Write a file for the owner of its directory, readable for its group."""
+    directory = os.stat(os.path.dirname(path))
+    owner = (directory.st_uid, directory.st_gid) if os.geteuid() == 0 else None
+    durable.replace(path, text.encode(), 0o640, owner)

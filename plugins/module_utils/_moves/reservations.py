@@ -1,0 +1,46 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: moves reservations between the files that the monitor writes and Kea's table hosts, and loses none.
+
+A move to files leaves the rows in the database, and records them next to the files. So a later move to the database
+deletes the rows whose reservations a person has deleted from the files meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+from .._postgres.session import Session
+from .reservation_files import ReservationFiles
+from .reservation_table import ReservationTable
+
+
+def to_database(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
+    """Move the reservations of the files to the database, and return the module's result. Raises KeaError."""
+    files, table = ReservationFiles(params["directory"]), ReservationTable(session, params["schema"])
+    wanted = files.read()
+    check = session.readonly
+    changed = bool(wanted) if check else table.merge(wanted, files.left(_name(params)))
+    if changed and not check:
+        table.commit()
+    result: Dict[str, Any] = {"changed": changed, "reservations": len(wanted)}
+    if params["set_aside"]:
+        result["changed"] = changed or bool(files.paths())
+        result["set_aside"] = [] if check else files.set_aside()
+    return result
+
+
+def to_files(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
+    """Write the reservations of the database to the files, and return the module's result. Raises KeaError."""
+    files, table = ReservationFiles(params["directory"]), ReservationTable(session, params["schema"])
+    table.check_for_files(params["subnets"])
+    found = table.read(params["subnets"])
+    changed = files.write(found, params["subnets"], session.readonly)
+    if not session.readonly:
+        files.leave(_name(params), found)
+    return {"changed": changed, "reservations": len(found)}
+
+
+def _name(params: Dict[str, Any]) -> str:
+    return f"{params['login_host'] or params['login_unix_socket']}:{params['login_port']}/{params['login_db']}"

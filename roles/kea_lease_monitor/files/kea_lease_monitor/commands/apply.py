@@ -1,0 +1,39 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``apply-reservations``: reload Kea when reservation files changed."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from kea_lease_monitor import telemetry
+from kea_lease_monitor.kea.companions import DEFAULT_PATH
+from kea_lease_monitor.kea.control import Apply
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
+    parser.add_argument("--kea-program", default="/usr/sbin/kea-dhcp4")
+    parser.add_argument("--kea-config", default="/etc/kea/kea-dhcp4.conf")
+    parser.add_argument("--control-socket", required=True)
+    parser.add_argument("--lease-file", default=DEFAULT_PATH)
+    parser.add_argument("--directory", default="/etc/kea/reservations.d")
+    parser.add_argument("--min-interval", type=float, default=60.0, help="seconds between two reloads")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Test the configuration and reload Kea. Raises MonitorError."""
+    telemetry.set_up("INFO")
+    Apply(
+        program=options.kea_program,
+        config=options.kea_config,
+        control_socket=options.control_socket,
+        lease_file=options.lease_file,
+        directory=options.directory,
+        min_interval=options.min_interval,
+        sleep=time.sleep,
+        now=time.time,
+    ).run()
+    return 0
