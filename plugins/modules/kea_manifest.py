@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kea_manifest
-short_description: Remember what a host was before a deployment, and go back to it
+short_description: Record the state of a host before a deployment, and roll back to it
 description:
-  - The roles of this collection write down what they find before they change it, in
-    C(/var/lib/baremetal-kea/manifest.json), with a copy of each file beside it that only root can read.
-  - What was found is written once and never again. What was in force is written anew with each deployment, and is what
-    a change that fails goes back to.
+  - The roles of this collection record what they find before they change it, in
+    C(/var/lib/baremetal-kea/manifest.json). A copy of each file lies beside it, readable by root only.
+  - The state found is recorded once and never replaced. The previous state is recorded with each deployment; a failed
+    change is reverted to it.
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
@@ -23,7 +23,7 @@ attributes:
     details: Nothing is written. With O(state=restored), RV(plan) says what would be done.
   diff_mode:
     support: full
-    details: With O(state=checked), what somebody has changed since the last deployment.
+    details: With O(state=checked), what a person changed after the last deployment.
   idempotent:
     support: full
   platform:
@@ -32,25 +32,24 @@ attributes:
 options:
   state:
     description:
-      - With V(intended), the O(things) are in the manifest, as they are now if they were not there yet; and a
-        deployment is under way.
-      - With V(made), it came to its end, and what all things of the manifest are now is what it made of them.
-      - With V(reverted), the O(things) are as they were before that.
-      - With V(checked), nothing is done; it fails where nothing was ever deployed and, unless O(force), where somebody
-        changed a thing since.
-      - With V(restored), all things of the manifest are as they were found, the last one first, and the manifest is
-        empty. Those that a person has changed since are checked as with V(checked).
+      - V(intended) starts a deployment and records the current state of those O(things) that the manifest lacks.
+      - V(made) marks the deployment finished and records the current state of each entry as its result.
+      - V(reverted) reverts the O(things) to their state before the deployment.
+      - V(checked) changes nothing. It fails if nothing was ever deployed here, or if a person changed a thing after the
+        last deployment and O(force) is not set.
+      - V(restored) checks like V(checked). Then it rolls back each thing to the state found, last first, and empties
+        the manifest.
     type: str
     choices: [intended, made, reverted, checked, restored]
     required: true
   things:
     description:
-      - What a deployment is about to change. The way back begins with the last one, units first.
+      - What a deployment is about to change. A roll-back takes them in reverse order, units first.
     type: dict
     default: {}
     suboptions:
       package:
-        description: Debian packages. They are removed and not purged, with what came for their sake alone.
+        description: Debian packages. A roll-back removes them without purging, and the packages that only they needed.
         type: list
         elements: str
       user:
@@ -62,11 +61,11 @@ options:
         type: list
         elements: str
       database:
-        description: Its databases, in the same way.
+        description: Databases of a PostgreSQL of this host, named and kept like roles.
         type: list
         elements: str
       leases:
-        description: Lease files, with all whose names begin like theirs. They stay unless O(purge) has V(leases).
+        description: Lease files, and all files whose names begin with theirs. They stay unless O(purge) has V(leases).
         type: list
         elements: str
       reservations:
@@ -87,34 +86,35 @@ options:
         elements: str
   unit:
     description:
-      - The unit of systemd that uses the O(things). What a killed deployment left behind is nothing to go back to,
-        unless this unit runs with it.
+      - The unit of systemd that uses the O(things). Files that a killed deployment left count as the previous state
+        only if this unit runs with them.
     type: str
   purge:
-    description: With O(state=restored), what else shall go. V(database) needs the others as well, since it holds them.
+    description:
+      - With O(state=restored), the data to remove. V(database) needs the other two as well, since it holds them.
     type: list
     elements: str
     choices: [database, leases, reservations]
     default: []
   force:
-    description: Go on although somebody has changed something since the last deployment.
+    description: Continue although a person changed something after the last deployment.
     type: bool
     default: false
   directory:
-    description: Where the manifest is.
+    description: Directory of the manifest.
     type: path
     default: /var/lib/baremetal-kea
 """
 
 EXAMPLES = r"""
-- name: Remember the configuration before it is changed
+- name: Record Kea's configuration before changing it
   baremetal.kea.kea_manifest:
     state: intended
     unit: kea-dhcp4-server.service
     things:
       file: [/etc/kea/kea-dhcp4.conf]
 
-- name: Go back to it
+- name: Revert Kea's configuration
   baremetal.kea.kea_manifest:
     state: reverted
     things:
@@ -123,21 +123,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 things:
-  description: What was written down, put back or removed.
+  description: Keys of the things that were recorded, restored or removed.
   returned: always
   type: list
   elements: str
   sample: ["file:/etc/kea/kea-dhcp4.conf"]
 deployed:
-  description: When a deployment came to its end for the last time, in seconds since the epoch; none when it was undone.
+  description: When the last deployment finished, in seconds since the epoch; none after a roll-back.
   returned: always
   type: int
 unfinished:
-  description: When a deployment began that did not come to its end; none if the last one did.
+  description: When the first unfinished deployment started; none if the last deployment finished.
   returned: always
   type: int
 contents:
-  description: Whether more was put back than owners and modes, so that a service has to read it.
+  description:
+    - Whether the content of a thing was restored, not only its owner or mode. A service then has to read it again.
   returned: O(state=reverted)
   type: bool
 newer:
@@ -146,17 +147,17 @@ newer:
   type: list
   elements: str
 absent:
-  description: Those of the O(things) that are not there.
+  description: Those of the O(things) that do not exist.
   returned: O(state=intended)
   type: list
   elements: str
   sample: ["file:/etc/kea/kea-dhcp4.conf"]
 interrupted:
-  description: Whether the last deployment that may have changed one of the O(things) did not come to its end.
+  description: Whether the last deployment that may have changed one of the O(things) did not finish.
   returned: O(state=intended)
   type: bool
 entries:
-  description: All that is in the manifest, as docs/rollback.md describes it.
+  description: The entries of the manifest, as docs/rollback.md describes them.
   returned: O(state=checked)
   type: list
   elements: dict
@@ -166,18 +167,41 @@ releases:
   type: list
   elements: str
 differences:
-  description: What somebody has changed since the last deployment.
+  description: What a person changed after the last deployment.
   returned: O(state=checked) or O(state=restored)
   type: list
   elements: dict
 plan:
-  description: What is done to each thing, in this order.
+  description: What a roll-back does to each thing of the manifest, in this order.
+  returned: O(state=checked) or O(state=restored)
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: Kind of the thing, one of the suboptions of O(things).
+      type: str
+    name:
+      description: Name of the thing.
+      type: str
+    action:
+      description: V(remove), V(restore) or V(keep).
+      type: str
+    why:
+      description:
+        - V(deployed) for what is removed or restored, because a deployment created or changed it.
+        - Of what is kept, V(as_found) and V(not_deployed) leave nothing to do. V(data) is not named in O(purge).
+        - V(sudo) may be the only way to become root by now, and V(database) is a package that the kept database needs.
+      type: str
+  sample:
+    - {kind: file, name: /etc/kea/kea-dhcp4.conf, action: restore, why: deployed}
+plan_lines:
+  description: RV(plan) in words, without the things that leave nothing to do.
   returned: O(state=checked) or O(state=restored)
   type: list
   elements: str
   sample: ["file /etc/kea/kea-dhcp4.conf: is put back as it was found"]
 remains:
-  description: Things that could not become what they were, such as directories with files in them that nobody knows.
+  description: Keys of the things that could not be restored, such as directories with unknown files.
   returned: O(state=restored)
   type: list
   elements: str

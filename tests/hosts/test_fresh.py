@@ -69,7 +69,7 @@ def test_files_go_and_leases_and_reservations_stay(site: Fresh, found: list[str]
     assert site.succeed("kea_deploy") == 0
     plan = site.plan(**BEFORE_DEPLOY)
     assert "package kea-dhcp4-server: is removed" in plan
-    assert f"leases {LEASES}: stays, because nobody asked for leases to go" in plan
+    assert f"leases {LEASES}: stays, because purge does not name leases" in plan
     assert site.succeed("kea_rollback", **BEFORE_DEPLOY) > 0
     assert (site.look(), site.ours()) == (found, "")
     assert site.has(LEASES, "/etc/kea/reservations.d") == ["/etc/kea/reservations.d", LEASES]

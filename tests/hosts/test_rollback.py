@@ -149,8 +149,8 @@ def test_from_events_to_polling_and_again(site: Site) -> None:
     site.serves()
     assert len(site.sql(TRIGGERS)) > 0
     plan = site.plan(**EVENTS)
-    assert "Kea serves from its lease file, to which all leases are carried" in plan
-    assert "the constraint stays, because nobody asked for it to go" in plan
+    assert "Kea serves from its lease file, to which all leases are moved" in plan
+    assert "the constraint stays, because kea_rollback_constraint is not set" in plan
     assert "postgresql" in site.config()
     assert site.succeed("kea_rollback", **EVENTS) > 0
     assert site.sql(TRIGGERS) == []

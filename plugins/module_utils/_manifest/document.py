@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: what the host was before the collection changed it, and what it was made into.
+"""PRIVATE: the manifest, which records the state of the host before and after each deployment.
 
-The form of the file is described in docs/rollback.md. It holds digests, never contents: those are beside it, each in a
-file that is named by its digest and that only root can read.
+docs/rollback.md describes the file. It holds digests and no contents. Each content is a file beside it, named by its
+digest and readable by root only.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ DIRECTORY = "/var/lib/baremetal-kea"
 VERSION = 1
 
 State = Dict[str, Any]
-"""What a thing is, by its kind (see _manifest_things); for a file also C(sha256), the name of its copy."""
+"""State of a thing, by its kind (see entries.py); of a file also C(sha256), the name of its copy."""
 
 
 class ManifestError(KeaError):
-    """The manifest cannot be read, or says that what was asked for must not be done."""
+    """The manifest cannot be read, or forbids what was asked for."""
 
 
 class Entry(NamedTuple):
-    """One thing of the host."""
+    """One thing of the host and its recorded states."""
 
     kind: str
     name: str
     found: State
-    """Before the first deployment; never written again."""
+    """State before the first deployment; never replaced."""
     found_at: int
     """Seconds since the epoch."""
     made: Optional[State] = None
-    """After the last deployment that came to its end; None before the first one did."""
+    """State after the last finished deployment; None before the first."""
     made_at: Optional[int] = None
     in_force: Optional[State] = None
-    """When the last deployment began, or a former one that was killed; the way back from a failure."""
+    """State when the last deployment started, or an earlier one that was killed. A failure reverts to it."""
     before: Optional[State] = None
-    """When the first deployment began that may have changed it, of those that did not come to their end. None: none."""
+    """State at the start of the first unfinished deployment; None if the last one finished."""
 
     @property
     def key(self) -> str:
@@ -53,12 +53,12 @@ class Entry(NamedTuple):
 
     @property
     def pending(self) -> bool:
-        """Whether the last deployment that may have changed it did not come to its end."""
+        """Whether the last deployment that may have changed it did not finish."""
         return self.before is not None
 
     @property
     def ours(self) -> bool:
-        """Whether a deployment changed it, or was killed when it may have."""
+        """Whether a deployment changed it, or was killed and may have changed it."""
         return self.made is None or self.made != self.found
 
 
@@ -72,25 +72,25 @@ class Manifest:
         self._copies = os.path.join(directory, "files")
         self.exists = False
         self.entries: Dict[str, Entry] = {}
-        """By key, in the order in which they were first touched."""
+        """By key, in the order of the first change."""
         self.unfinished: Optional[int] = None
-        """When the deployment began that did not come to its end; None if the last one did."""
+        """Start of the first unfinished deployment; None if the last one finished."""
         self.deployed: Optional[int] = None
-        """When a deployment came to its end for the last time."""
+        """End of the last finished deployment."""
         self.releases: List[Dict[str, Any]] = []
-        """Of the lease monitor, the oldest first: C(release), and C(files) with the state of each by its path."""
+        """Releases of the lease monitor, oldest first: C(release), and C(files) with their states by path."""
         self._read()
 
     def find(self, kind: str, name: str) -> Optional[Entry]:
         return self.entries.get(f"{kind}:{name}")
 
     def put(self, entry: Entry) -> None:
-        """A new one goes behind all others."""
+        """Replace the entry, or add it after all others."""
         self.entries[entry.key] = entry
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Alone with the file, which is read again."""
+        """Hold the lock of the file, and read the file again."""
         os.makedirs(self._directory, mode=0o755, exist_ok=True)
         with open(f"{self.path}.lock", "w", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -98,7 +98,7 @@ class Manifest:
             yield
 
     def keep(self, content: bytes) -> str:
-        """Have a copy of it on the disk; returns its digest."""
+        """Write a copy of the content to the disk, and return its digest."""
         digest = hashlib.sha256(content).hexdigest()
         path = os.path.join(self._copies, digest)
         if not os.path.exists(path):
@@ -107,7 +107,7 @@ class Manifest:
         return digest
 
     def copy(self, digest: str) -> bytes:
-        """Raises ManifestError when it is gone, or not what it was."""
+        """Return the content with that digest. Raises ManifestError if the copy is missing or was changed."""
         path = os.path.join(self._copies, digest)
         try:
             with open(path, "rb") as file:
@@ -119,7 +119,7 @@ class Manifest:
         return content
 
     def write(self) -> None:
-        """On the disk when it returns, and then without the copies that nobody refers to any more."""
+        """Write the file to the disk, then delete the copies that no entry refers to."""
         document = {
             "version": VERSION,
             "deployed": self.deployed,

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the kinds of things that the manifest tells of: what each is now, and how it becomes what it was.
+"""PRIVATE: the kinds of things in the manifest: how to read the state of each, and how to restore it.
 
-Numbers for owners, because a user can be gone before what belonged to it comes back.
+Owners are numbers, because a user can be removed before its files are restored.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ ABSENT: State = {"state": "absent"}
 
 
 class Kind(NamedTuple):
-    """C(look) says what a thing is, without its content; C(put) makes it what it was, or raises ManifestError."""
+    """C(look) returns the state of a thing, without its content. C(put) restores a state, or raises ManifestError."""
 
     look: Callable[[AnsibleModule, str], State]
     put: Callable[[AnsibleModule, Manifest, str, State], None]
 
 
 def look(module: AnsibleModule, kind: str, name: str, keep: Optional[Manifest] = None) -> State:
-    """What it is now. With C(keep), its content is kept there, so that it can be put back."""
+    """Return the state of a thing. With C(keep), that manifest keeps a copy of its content."""
     state = KINDS[kind].look(module, name)
     if keep and "sha256" in state and not module.check_mode:
         with open(name, "rb") as file:
@@ -44,11 +44,11 @@ def look(module: AnsibleModule, kind: str, name: str, keep: Optional[Manifest] =
 
 
 def put(module: AnsibleModule, manifest: Manifest, kind: str, name: str, state: State) -> None:
-    """Make it what it was. Raises ManifestError."""
+    """Restore a state. Raises ManifestError."""
     try:
         KINDS[kind].put(module, manifest, name, state)
     except OSError as error:
-        raise ManifestError(f"{error.filename or name} cannot be put back: {error.strerror}") from error
+        raise ManifestError(f"{error.filename or name} cannot be restored: {error.strerror}") from error
 
 
 def _look_file(module: AnsibleModule, name: str) -> State:
@@ -87,7 +87,7 @@ def _own(path: str, state: State) -> None:
 
 
 def _remove(path: str) -> None:
-    """A directory with something in it that is not in the manifest stays."""
+    """Remove a path. A directory with unknown files stays."""
     if os.path.isdir(path) and not os.path.islink(path):
         if not os.listdir(path):
             os.rmdir(path)
@@ -96,7 +96,7 @@ def _remove(path: str) -> None:
 
 
 def _look_tree(_module: AnsibleModule, name: str) -> State:
-    """A directory of which all is ours, so that only its being there counts."""
+    """Return the state of a directory whose files all belong to the collection, so only its presence counts."""
     return {"state": "directory" if os.path.isdir(name) else "absent"}
 
 
@@ -111,7 +111,7 @@ def _look_unit(module: AnsibleModule, name: str) -> State:
 
 
 def _put_unit(module: AnsibleModule, _manifest: Manifest, name: str, state: State) -> None:
-    """One that was not there is stopped, so that its file can go."""
+    """Restore a unit. One that was absent is stopped and disabled, so that its file can be removed."""
     now, words = _look_unit(module, name), []
     module.run_command(["systemctl", "daemon-reload"])
     for what, yes, no in (("enabled", "enable", "disable"), ("active", "start", "stop")):
@@ -132,7 +132,7 @@ def _look_user(_module: AnsibleModule, name: str) -> State:
 
 def _put_user(module: AnsibleModule, _manifest: Manifest, name: str, state: State) -> None:
     if state != ABSENT:
-        raise ManifestError(f"the user {name} was there before the collection, and is gone; make it anew")
+        raise ManifestError(f"the user {name} existed before the collection and is missing now; create it again")
     code, _out, err = module.run_command(["userdel", name])
     if code:
         raise ManifestError(f"userdel {name} failed: {err.strip()}")
@@ -143,7 +143,7 @@ def _look_leases(_module: AnsibleModule, name: str) -> State:
 
 
 def _put_leases(_module: AnsibleModule, _manifest: Manifest, name: str, state: State) -> None:
-    """With what kea-lfc made of the lease file, and what a move put aside."""
+    """Delete the lease file with the files of kea-lfc and of moves beside it."""
     for path in glob.glob(f"{glob.escape(name)}*") if state == ABSENT else []:
         os.unlink(path)
 
@@ -159,23 +159,23 @@ KINDS: Dict[str, Kind] = {
     "tree": Kind(_look_tree, _put_tree),
     "unit": Kind(_look_unit, _put_unit),
 }
-"""In the order in which they are written down; the way back is the other way round, so that units stop first. A file
-is a file, a directory or a link, with its owner, mode and digest; a link is not followed."""
+"""In the order of recording. A roll-back takes the reverse order, so units stop first. A file is a file, a directory or
+a link, with its owner, mode and digest; a link is not followed."""
 
 DATA = {"leases": "leases", "reservations": "reservations", "database": "database", "role": "database"}
-"""What stays unless somebody says that it shall go, and by which word."""
+"""Kinds that hold data, which a roll-back keeps unless C(purge) names it, and the word for that."""
 
 _FLEETING = ("active", "version")
 _ACCESS = ("uid", "gid", "mode")
 
 
 def same(one: State, other: State) -> bool:
-    """Whether nobody changed anything: a unit that failed and a package that was upgraded are the same as before."""
+    """Whether two states are the same. The activity of a unit and the version of a package do not count."""
     return bool(_lasting(one) == _lasting(other))
 
 
 def same_content(one: State, other: State) -> bool:
-    """Whether what a service reads there is the same, whoever may."""
+    """Whether two states have the same content, whatever their owners and modes."""
     return bool(_lasting(one, _ACCESS) == _lasting(other, _ACCESS))
 
 

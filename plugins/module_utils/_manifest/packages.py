@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: Debian packages that a deployment installed, and how they go again.
+"""PRIVATE: read the state of Debian packages, and remove those that a deployment installed.
 
-They are removed and not purged: what a purge would delete, such as /var/lib/kea with the leases, stays.
+They are not purged, because a purge would delete data such as /var/lib/kea with the leases.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _REMOVED = re.compile(r"^(?:Remv|Purg) (\S+)", re.MULTILINE)
 
 
 def look(module: AnsibleModule, name: str) -> State:
-    """Its version; one that was removed and left its configuration counts as absent."""
+    """Return the version. A removed package whose configuration is left counts as absent."""
     version = _installed(module).get(name)
     return {"state": "installed", "version": version} if version else {"state": "absent"}
 
 
 @functools.lru_cache(maxsize=1)
 def _installed(module: AnsibleModule) -> Dict[str, str]:
-    """The version of each package; asked once, since one question takes as long as all of them."""
+    """Return the version of each package. The result is cached: one query takes as long as a query for all."""
     query = ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package} ${Version}\n"]
     _code, out, _err = module.run_command(query)
     rows = (line.split() for line in out.splitlines())
@@ -36,8 +36,10 @@ def _installed(module: AnsibleModule) -> Dict[str, str]:
 
 
 def put(module: AnsibleModule, manifest: Manifest, name: str, state: State) -> None:
-    """Removes it together with what was installed for its sake alone. Another version is left: Kea's schema and
-    PostgreSQL's data know no way back. Raises ManifestError."""
+    """Remove a package that was absent, with the packages that only it needed. Raises ManifestError.
+
+    The version is not restored: Kea's schema and PostgreSQL's data cannot be downgraded.
+    """
     if state["state"] != "absent":
         return
     ours = {entry.name for entry in manifest.entries.values() if entry.kind == "package"}
@@ -45,7 +47,7 @@ def put(module: AnsibleModule, manifest: Manifest, name: str, state: State) -> N
     names = _simulate(module, "remove", "--auto-remove", name) - needless
     others = sorted(_manual(module, names) - ours)
     if others:
-        raise ManifestError(f"{name} cannot be removed: {', '.join(others)} would go with it")
+        raise ManifestError(f"{name} cannot be removed: {', '.join(others)} would be removed with it")
     _installed.cache_clear()
     code, _out, err = module.run_command([*_APT, "remove", *sorted(names)], environ_update=_QUIET)
     if code:
@@ -62,7 +64,7 @@ def _simulate(module: AnsibleModule, *words: str) -> Set[str]:
 
 
 def _manual(module: AnsibleModule, names: Set[str]) -> Set[str]:
-    """Those of them that somebody asked for."""
+    """Return the packages that were installed by name and not as a dependency."""
     if not names:
         return set()
     _code, out, _err = module.run_command(["apt-mark", "showmanual", *sorted(names)], check_rc=True)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: databases and roles that a deployment made in a cluster of this host; each is named PORT/NAME."""
+"""PRIVATE: databases and roles that a deployment created in a cluster of this host, each named PORT/NAME."""
 
 from __future__ import annotations
 
@@ -31,15 +31,17 @@ def put_role(module: AnsibleModule, _manifest: Manifest, name: str, state: State
 
 
 def _look(module: AnsibleModule, name: str, kind: str) -> State:
-    """Absent as well where there is no server to ask."""
+    """Return the state; absent if no server answers."""
     port, _slash, thing = name.partition("/")
     return {"state": "present" if kind + thing in _there(module, port) else "absent"}
 
 
 @functools.lru_cache(maxsize=None)
 def _there(module: AnsibleModule, port: str) -> FrozenSet[str]:
-    """All databases and roles behind a port, each behind the letter of its kind; asked once, since it is the question
-    that takes time."""
+    """Return all databases and roles of the cluster at the port, each with d or r before its name.
+
+    The result is cached, because the connection takes most of the time.
+    """
     query = "SELECT 'd' || datname FROM pg_catalog.pg_database UNION ALL SELECT 'r' || rolname FROM pg_catalog.pg_roles"
     code, out, _err = _psql(module, f"{port}/", query, "--record-separator-zero")
     return frozenset(out.split("\0")) if code == 0 else frozenset()
@@ -47,11 +49,13 @@ def _there(module: AnsibleModule, port: str) -> FrozenSet[str]:
 
 def _drop(module: AnsibleModule, name: str, state: State, statement: str) -> None:
     if state["state"] != "absent":
-        raise ManifestError(f"{name} was in PostgreSQL before the collection, and is gone; restore it from a dump")
+        raise ManifestError(
+            f"{name} existed in PostgreSQL before the collection and is missing now; restore it from a dump"
+        )
     code, _out, err = _psql(module, name, statement)
     _there.cache_clear()
     if code:
-        raise ManifestError(f"PostgreSQL does not take {name} away: {err.strip()}")
+        raise ManifestError(f"PostgreSQL does not drop {name}: {err.strip()}")
 
 
 def _psql(module: AnsibleModule, name: str, statement: str, *options: str) -> Tuple[int, str, str]:

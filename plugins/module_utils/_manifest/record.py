@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: writes into the manifest what is there before a deployment changes it, and what it has become."""
+"""PRIVATE: record in the manifest the state of things before and after a deployment."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ class Thing(NamedTuple):
 
 
 class Running(NamedTuple):
-    """How the unit that uses the things stands to them."""
+    """Whether the unit that uses the things runs with them."""
 
     active: bool
     newer: List[str]
-    """Files among them that changed after it started."""
+    """Files that changed after the unit started."""
     reloads: bool
-    """Whether its own definition did."""
+    """Whether the definition of the unit changed after it started."""
 
     @property
     def settled(self) -> bool:
-        """It runs with these files as they are now."""
+        """Whether the unit runs with the files as they are now."""
         return self.active and not self.newer and not self.reloads
 
 
 def running(module: AnsibleModule, unit: str, things: Sequence[Thing]) -> Running:
-    """Nothing is known, and nothing runs, without a unit."""
+    """Return what runs with the things. Without a unit, nothing does."""
     found = systemd.find(module, unit) if unit else None
     if found is None or not found.active:
         return Running(False, [], False)
@@ -51,11 +51,10 @@ def running(module: AnsibleModule, unit: str, things: Sequence[Thing]) -> Runnin
 def intend(
     module: AnsibleModule, manifest: Manifest, things: Sequence[Thing], settled: bool
 ) -> Tuple[List[str], List[str]]:
-    """Before the change. What is in the manifest already keeps what was found.
+    """Record the things before a change. Return the keys that are new in the manifest, and those of absent things.
 
-    What a thing is now is what to go back to when the change fails, unless that is the work of a deployment that was
-    killed; C(settled) says that it is in force, and so worth going back to all the same. Returns what is new in the
-    manifest, and what is not on the host.
+    A failed change is reverted to the current state, unless a killed deployment left it. C(settled) says that the
+    current state is in force, and then it counts in any case. The state found of an existing entry stays.
     """
     new, absent, now = [], [], int(time.time())
     manifest.unfinished = manifest.unfinished or now
@@ -72,7 +71,7 @@ def intend(
 
 
 def adopt(module: AnsibleModule, manifest: Manifest, things: Sequence[Thing]) -> None:
-    """What they are now is what a failure goes back to, in the midst of a deployment."""
+    """Record the current state of the things as the one that a failure reverts to, during a deployment."""
     for thing in things:
         entry = manifest.find(*thing)
         if entry:
@@ -80,8 +79,10 @@ def adopt(module: AnsibleModule, manifest: Manifest, things: Sequence[Thing]) ->
 
 
 def dismiss(module: AnsibleModule, manifest: Manifest) -> None:
-    """A deployment that changed nothing was none, be it that it was refused or killed; not written down. That somebody
-    stopped a unit since is no change of its."""
+    """Forget an unfinished deployment that changed nothing, in memory only.
+
+    A unit that was stopped later does not count as a change.
+    """
 
     def touched(entry: Entry) -> bool:
         now = manifest_entries.look(module, entry.kind, entry.name)
@@ -99,7 +100,7 @@ def dismiss(module: AnsibleModule, manifest: Manifest) -> None:
 
 
 def settle(module: AnsibleModule, manifest: Manifest) -> List[str]:
-    """The deployment came to its end. Returns what it has made into something else than the one before it."""
+    """Mark the deployment finished. Return the keys of things that differ from the result of the previous one."""
     changed, now = [], int(time.time())
     for entry in [one._replace(before=None) for one in manifest.entries.values()]:
         made = manifest_entries.look(module, entry.kind, entry.name)

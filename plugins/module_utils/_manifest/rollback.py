@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the ways back: after a change that failed, and from all that was deployed."""
+"""PRIVATE: revert one failed change, and roll back all deployments."""
 
 from __future__ import annotations
 
@@ -17,27 +17,65 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 
+REMOVE, RESTORE, KEEP = "remove", "restore", "keep"
+
+AS_FOUND, NOT_DEPLOYED = "as_found", "not_deployed"
+"""Reasons to keep a thing that leave nothing to do; the entry leaves the manifest."""
+
+DATA, SUDO, DATABASE = "data", "sudo", "database"
+"""Reasons to keep a deployed thing, and its entry in the manifest."""
+
+DEPLOYED = "deployed"
+"""Reason to remove or restore a thing."""
+
+_WORDS = {
+    REMOVE: "is removed",
+    RESTORE: "is put back as it was found",
+    AS_FOUND: "is as it was found",
+    NOT_DEPLOYED: "no deployment changed it",
+    # Where root has no password, sudo's own prerm script refuses the removal for the same reason.
+    SUDO: "stays, because by now it may be the only way to become root",
+    DATABASE: "stays, because the database stays",
+}
+
+
 class Step(NamedTuple):
-    """What going back does to one thing."""
+    """What a roll-back does to one thing."""
 
     entry: Entry
-    done: str
-    """Why there is nothing to do; empty when there is."""
-    stays: str
-    """Why it stays all the same, and in the manifest; empty when it does not."""
+    action: str
+    """REMOVE, RESTORE or KEEP."""
+    why: str
 
     @property
-    def moves(self) -> bool:
-        return not self.done and not self.stays
+    def changes(self) -> bool:
+        return self.action != KEEP
+
+    @property
+    def stays(self) -> bool:
+        """Whether a deployed thing stays, so that a later roll-back can still remove it."""
+        return self.why in (DATA, SUDO, DATABASE)
+
+    @property
+    def is_done(self) -> bool:
+        return self.why in (AS_FOUND, NOT_DEPLOYED)
+
+    def as_result(self) -> Dict[str, str]:
+        return {"kind": self.entry.kind, "name": self.entry.name, "action": self.action, "why": self.why}
 
     def __str__(self) -> str:
-        verb = "is removed" if self.entry.found["state"] == "absent" else "is put back as it was found"
-        return f"{self.entry.kind} {self.entry.name}: {self.done or self.stays or verb}"
+        if self.why == DATA:
+            words = f"stays, because purge does not name {manifest_entries.DATA[self.entry.kind]}"
+        else:
+            words = _WORDS[self.why if self.action == KEEP else self.action]
+        return f"{self.entry.kind} {self.entry.name}: {words}"
 
 
 def drift(module: AnsibleModule, manifest: Manifest) -> List[Dict[str, Any]]:
-    """What a person has changed since the last deployment, each with C(key), C(made) and C(now). Nothing is known of
-    what an unfinished one changed, so that counts as its own."""
+    """Return what a person changed after the last deployment, each with C(key), C(made) and C(now).
+
+    An unfinished deployment left no record of its result, so no difference can be attributed to a person then.
+    """
     differences = []
     for entry in manifest.entries.values() if manifest.unfinished is None else []:
         now = manifest_entries.look(module, entry.kind, entry.name)
@@ -47,10 +85,12 @@ def drift(module: AnsibleModule, manifest: Manifest) -> List[Dict[str, Any]]:
 
 
 def revert(module: AnsibleModule, manifest: Manifest, things: Sequence[Thing]) -> Tuple[List[str], bool]:
-    """Put back what was in force before the change. Returns what was something else, and whether more than its owner
-    and mode was."""
+    """Revert these things to their state before the change.
+
+    Return the keys of those that differed, and whether the content of one did, not only its owner or mode.
+    """
     changed, contents = [], False
-    for thing in _in_order_of_return(manifest, things):
+    for thing in _in_order_of_revert(manifest, things):
         entry = manifest.find(*thing)
         former, now = entry.in_force if entry else None, manifest_entries.look(module, *thing)
         if former and now != former:
@@ -61,39 +101,42 @@ def revert(module: AnsibleModule, manifest: Manifest, things: Sequence[Thing]) -
     return changed, contents
 
 
-def _in_order_of_return(manifest: Manifest, things: Sequence[Thing]) -> List[Thing]:
-    """What goes, the last one first, so that a directory is empty; then what comes, as it is in the manifest."""
+def _in_order_of_revert(manifest: Manifest, things: Sequence[Thing]) -> List[Thing]:
+    """Return the things to remove, last first so that directories are empty, then those to restore."""
     entries = [(thing, manifest.find(*thing)) for thing in things]
     going = [thing for thing, entry in entries if entry and entry.in_force == manifest_entries.ABSENT]
     return going[::-1] + [thing for thing in things if thing not in going]
 
 
 def plan(module: AnsibleModule, manifest: Manifest, purge: Sequence[str]) -> List[Step]:
-    """What there is to do, in the order in which it is to be done. Raises ManifestError for what would lose data that
-    nobody named."""
+    """Return the steps of a roll-back in their order.
+
+    Raises ManifestError if C(purge) names the database and not the data in it.
+    """
     if "database" in purge and not {"leases", "reservations"} <= set(purge):
         raise ManifestError("the database holds leases and reservations: to drop it, name those as well")
     steps = []
     for entry in reversed(list(manifest.entries.values())):
         now = manifest_entries.look(module, entry.kind, entry.name)
-        done = "is as it was found" if now == entry.found else "" if entry.ours else "no deployment changed it"
-        steps.append(Step(entry, done, "" if done else _why_it_stays(manifest, entry, purge)))
+        steps.append(_step(manifest, entry, now == entry.found, purge))
     return steps
 
 
 def restore(module: AnsibleModule, manifest: Manifest, steps: Sequence[Step]) -> List[str]:
-    """Does it. What was done is out of the manifest at once, so that this can be killed and run again. Returns what is
-    not as it was found, such as directories with things in them that nobody knows."""
+    """Perform the steps. Return the keys of things that could not be restored, such as directories with unknown files.
+
+    Each finished step leaves the manifest at once, so a killed roll-back can be run again.
+    """
     for step in steps:
         entry = step.entry
-        if step.moves:
+        if step.changes:
             manifest_entries.put(module, manifest, entry.kind, entry.name, entry.found)
         if step.stays:
             manifest.put(entry._replace(before=None))
         else:
             manifest.entries.pop(entry.key)
             manifest.write()
-    back = [step.entry for step in steps if step.moves]
+    back = [step.entry for step in steps if step.changes]
     systemd.forget(module, [entry.name for entry in back if entry.found == manifest_entries.ABSENT])
     return [
         entry.key
@@ -103,20 +146,27 @@ def restore(module: AnsibleModule, manifest: Manifest, steps: Sequence[Step]) ->
 
 
 def differences(found: Sequence[Dict[str, Any]]) -> Dict[str, str]:
-    """For a module's C(diff)."""
+    """Return the differences as a module's C(diff)."""
     made = {one["key"]: one["made"] for one in found}
     diff: Dict[str, str] = state_text.diff(made, {one["key"]: one["now"] for one in found})
     return diff
 
 
+def _step(manifest: Manifest, entry: Entry, as_found: bool, purge: Sequence[str]) -> Step:
+    why = AS_FOUND if as_found else "" if entry.ours else NOT_DEPLOYED
+    why = why or _why_it_stays(manifest, entry, purge)
+    if why:
+        return Step(entry, KEEP, why)
+    return Step(entry, REMOVE if entry.found["state"] == "absent" else RESTORE, DEPLOYED)
+
+
 def _why_it_stays(manifest: Manifest, entry: Entry, purge: Sequence[str]) -> str:
     word = manifest_entries.DATA.get(entry.kind)
     if word and word not in purge:
-        return f"stays, because nobody asked for {word} to go"
+        return DATA
     if (entry.kind, entry.name) == ("package", "sudo"):
-        # Where root has no password, its own prerm refuses for the same reason.
-        return "stays, because by now it may be how somebody becomes root"
+        return SUDO
     server = entry.kind == "package" and entry.name.startswith("postgresql")
     if server and "database" not in purge and any(one.kind == "database" for one in manifest.entries.values()):
-        return "stays, because the database does"
+        return DATABASE
     return ""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: from the options of C(kea_manifest) to its result."""
+"""PRIVATE: perform what the options of C(kea_manifest) ask for, and return its result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Result = Dict[str, Any]
 
 
 def run(module: AnsibleModule) -> Result:
-    """The module's result. Raises ManifestError, or OSError when nothing can be written."""
+    """Return the module's result. Raises ManifestError, or OSError if the manifest cannot be written."""
     manifest = Manifest(module.params["directory"])
     if module.check_mode or module.params["state"] == "checked":
         result = _do(module, manifest)
@@ -81,7 +81,7 @@ def _checked(module: AnsibleModule, manifest: Manifest) -> Result:
         shown = ", ".join(one["key"] for one in found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
         module.fail_json(
             msg=f"{len(found)} of the things that were deployed have been changed since, so nothing was done: {shown}. "
-            "Look at the differences; deploy again, or say force to go on all the same",
+            "Look at the differences. Deploy again, or set force to continue in spite of them",
             differences=found,
             diff=rollback.differences(found),
         )
@@ -92,7 +92,8 @@ def _checked(module: AnsibleModule, manifest: Manifest) -> Result:
         "releases": [str(one["release"]) for one in manifest.releases],
         "differences": found,
         "diff": rollback.differences(found),
-        "plan": [str(step) for step in steps],
+        "plan": [step.as_result() for step in steps],
+        "plan_lines": [str(step) for step in steps if not step.is_done],
     }
 
 
@@ -107,7 +108,7 @@ def _restored(module: AnsibleModule, manifest: Manifest) -> Result:
         manifest.deployed = manifest.unfinished = None
         manifest.releases = []
         manifest.write()
-    return {**checked, "things": [step.entry.key for step in steps if step.moves], "remains": remains}
+    return {**checked, "things": [step.entry.key for step in steps if step.changes], "remains": remains}
 
 
 def _things(module: AnsibleModule) -> List[Thing]:

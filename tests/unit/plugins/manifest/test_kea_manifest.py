@@ -52,8 +52,13 @@ def site(tmp_path: Path) -> Site:
 def test_what_was_deployed_twice_goes_back_to_what_was_found(site: Site) -> None:
     site.deploy()
     site.deploy("made again")
-    plan = site.do("restored", check=True)["plan"]
-    assert plan == [
+    checked = site.do("restored", check=True)
+    assert checked["plan"] == [
+        {"kind": "file", "name": str(site.added), "action": "remove", "why": "deployed"},
+        {"kind": "file", "name": str(site.home), "action": "remove", "why": "deployed"},
+        {"kind": "file", "name": str(site.config), "action": "restore", "why": "deployed"},
+    ]
+    assert checked["plan_lines"] == [
         f"file {site.added}: is removed",
         f"file {site.home}: is removed",
         f"file {site.config}: is put back as it was found",
@@ -107,7 +112,7 @@ def test_another_mode_is_nothing_that_a_service_reads(site: Site) -> None:
     assert site.is_as_found()
 
 
-def test_a_failure_goes_back_behind_a_deployment_that_was_killed(site: Site) -> None:
+def test_a_failure_reverts_to_the_state_before_a_killed_deployment(site: Site) -> None:
     site.deploy()
     for half in ("killed", "killed again"):
         site.do("intended", things=site.things)
@@ -126,7 +131,7 @@ def test_a_host_that_was_never_deployed_is_refused(site: Site) -> None:
     assert not site.store.exists() or not list(site.store.glob("*.json"))
 
 
-def test_what_somebody_changed_since_is_shown_and_refused_unless_forced(site: Site) -> None:
+def test_a_change_by_a_person_is_shown_and_refused_unless_forced(site: Site) -> None:
     site.deploy()
     site.config.write_text("by hand")
     before = snapshot(site.root / "store" / "files")
@@ -180,7 +185,9 @@ def test_what_no_deployment_changed_stays_whoever_changes_it(site: Site) -> None
     site.do("made")
     site.config.write_text("by hand")
     checked = site.do("checked", force=True)
-    assert f"file {site.config}: no deployment changed it" in checked["plan"]
+    entry = {"kind": "file", "name": str(site.config), "action": "keep", "why": "not_deployed"}
+    assert entry in checked["plan"]
+    assert f"file {site.config}: no deployment changed it" not in checked["plan_lines"]
     site.do("restored", force=True)
     assert site.config.read_text() == "by hand"
 
@@ -205,7 +212,7 @@ def test_a_directory_with_something_unknown_in_it_stays_and_is_named(site: Site)
     assert (site.home / "mine").exists()
 
 
-def test_data_stays_until_somebody_names_it(site: Site) -> None:
+def test_data_stays_unless_purge_names_it(site: Site) -> None:
     leases, directory = site.root / "leases.csv", site.root / "reservations"
     site.do("intended", things={"leases": [str(leases)], "reservations": [str(directory)]})
     for name in ("leases.csv", "leases.csv.2"):
@@ -215,9 +222,10 @@ def test_data_stays_until_somebody_names_it(site: Site) -> None:
     site.do("made")
     kept = site.do("restored")
     assert not kept["changed"]
-    assert kept["plan"] == [
-        f"reservations {directory}: stays, because nobody asked for reservations to go",
-        f"leases {leases}: stays, because nobody asked for leases to go",
+    assert [(step["action"], step["why"]) for step in kept["plan"]] == [("keep", "data"), ("keep", "data")]
+    assert kept["plan_lines"] == [
+        f"reservations {directory}: stays, because purge does not name reservations",
+        f"leases {leases}: stays, because purge does not name leases",
     ]
     assert site.do("restored", purge=["leases", "reservations"])["changed"]
     assert not list(site.root.glob("leases.csv*")) + list(site.root.glob("reservations"))

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filters that decide what the roles and playbooks do. The decisions are in plugin_utils, free of Ansible."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Mapping, Optional
+
+from ..plugin_utils import (
+    _database_plan,
+    _deployment_plan,
+    _login,
+    _monitor_plan,
+    _rollback_plan,
+    _server_input,
+    _server_plan,
+    _verify_plan,
+)
+
+Values = Mapping[str, Any]
+
+
+def deployment_plan(wanted: Values) -> Dict[str, Any]:
+    return _deployment_plan.make(_deployment_plan.wanted(wanted))._asdict()
+
+
+def site_reservations(subnets: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    return _deployment_plan.site_reservations(subnets)
+
+
+def login(database: Values, become_user: str, certificates: Optional[Values] = None) -> Dict[str, Any]:
+    one = _login.database(database)
+    return _login.login(one, one.strictest_mode, _login.files(certificates or {}), become_user)._asdict()
+
+
+def server_plan(
+    wanted: Values, names: Values, found: Values, results: Values, check_mode: bool = False
+) -> Dict[str, Any]:
+    asked, now = _server_input.wanted(wanted), _server_input.found(found)
+    plan = _server_plan.make(asked, now, _server_input.results(results), _server_input.Names(**names), check_mode)
+    return {**plan._asdict(), "login": plan.login._asdict()}
+
+
+def server_files(wanted: Values, names: Values, found: Values, unit: str) -> List[Dict[str, Any]]:
+    is_installed = _server_input.found(found).is_installed
+    return _server_plan.make_files(_server_input.wanted(wanted), is_installed, _server_input.Names(**names), unit)
+
+
+def monitor_plan(wanted: Values, paths: Values, found: Values, certificates: Values) -> Dict[str, Any]:
+    asked, config = _monitor_plan.wanted(wanted), found.get("config") or {}
+    return _monitor_plan.make(asked, config, certificates, _monitor_plan.Paths(**paths))._asdict()
+
+
+def monitor_files(wanted: Values, paths: Values, texts: Values) -> List[Dict[str, Any]]:
+    asked = _monitor_plan.wanted(wanted)
+    return _monitor_plan.make_files(asked, _monitor_plan.Paths(**paths), _monitor_plan.Texts(**texts))
+
+
+def database_access(wanted: Values) -> Dict[str, Any]:
+    return _database_plan.access(_database_plan.wanted(wanted))._asdict()
+
+
+def rollback_plan(wanted: Values, checked: Values) -> Dict[str, Any]:
+    return _rollback_plan.make(_rollback_plan.wanted(wanted), checked)._asdict()
+
+
+def verify_options(seen: Values, enable_database: bool, probe: bool = False) -> Dict[str, Any]:
+    return _verify_plan.options(enable_database, probe, _verify_plan.Seen(**seen))
+
+
+def verify_report(verified: Mapping[str, Values]) -> Dict[str, Any]:
+    return _verify_plan.report(verified)
+
+
+class FilterModule:
+    def filters(self) -> Dict[str, Callable[..., Any]]:
+        filters = (
+            *(deployment_plan, site_reservations, login, server_plan, server_files),
+            *(monitor_plan, monitor_files, database_access, rollback_plan, verify_options, verify_report),
+        )
+        return {one.__name__: one for one in filters}

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: which mode the playbooks deploy, and what that means for each role."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class Wanted(NamedTuple):
+    """What a person asks the playbooks for."""
+
+    enable_database: bool
+    """Reservations are in PostgreSQL."""
+    enable_notify: bool
+    """Leases are in PostgreSQL as well."""
+    polling: bool
+    """The monitor reads the leases there without events."""
+    database_hosts: List[str]
+    """Hosts of the group kea_database."""
+    database_host: str
+    enable_lfc_timer: bool
+
+
+class Plan(NamedTuple):
+    """Values for the variables of the roles."""
+
+    database_is_here: bool
+    """Whether PostgreSQL runs on the Kea host itself."""
+    listen_addresses: str
+    events: bool
+    polling: bool
+    lease_database: str
+    hosts_database: str
+    monitor_source: str
+    reservations: str
+    lfc_timer_state: str
+
+
+def wanted(variables: Mapping[str, Any]) -> Wanted:
+    return Wanted(**{name: variables[name] for name in Wanted._fields})
+
+
+def make(asked: Wanted) -> Plan:
+    """Return the plan."""
+    local = asked.database_host.startswith("/") or asked.database_host in LOOPBACK
+    polling = asked.enable_notify and asked.polling
+    events = asked.enable_notify and not asked.polling
+    return Plan(
+        database_is_here=not asked.database_hosts and local,
+        listen_addresses="*" if asked.database_hosts else "",
+        events=events,
+        polling=polling,
+        lease_database="postgresql" if asked.enable_notify else "memfile",
+        hosts_database="postgresql" if asked.enable_database else "none",
+        monitor_source="polling" if polling else "events" if events else "memfile",
+        reservations="database" if asked.enable_database else "files",
+        # Leases in PostgreSQL are in no file that needs a clean-up.
+        lfc_timer_state="present" if asked.enable_lfc_timer and not asked.enable_notify else "absent",
+    )
+
+
+def site_reservations(subnets: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
+    """Return the reservations that the site wrote into its subnets, as the lease monitor takes them."""
+    reserved = []
+    for subnet in subnets:
+        for host in subnet.get("reservations", []):
+            address = {"address": host["ip-address"]} if "ip-address" in host else {}
+            reserved.append({"subnet": subnet["id"], "hwaddr": host.get("hw-address", ""), **address})
+    return reserved

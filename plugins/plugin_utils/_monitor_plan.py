@@ -1,0 +1,207 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: how the role kea_lease_monitor sets up the monitor, decided from its variables and Kea's configuration."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple
+
+from ._login import Database, Files, database, files, without_empty
+
+Settings = Dict[str, Any]
+
+RUN_DIRECTORY = "/run/kea"
+DEFAULT_SOCKET = "kea4-ctrl-socket"
+DEFAULT_LEASE_FILE = "/var/lib/kea/kea-leases4.csv"
+
+
+class Wanted(NamedTuple):
+    """The variables of the role."""
+
+    source: str
+    """memfile, events or polling."""
+    source_options: Settings
+    lease_file: str
+    """Empty for the one that Kea's configuration names."""
+    reservations: str
+    """files or database."""
+    reservations_directory: str
+    site_reservations: List[Settings]
+    discovery_directory: str
+    database: Database
+    subscriptions: List[Settings]
+    state: str
+    """sqlite or postgresql."""
+    state_options: Settings
+    metrics_listen: str
+    writable: List[str]
+    log_level: str
+
+    @property
+    def in_files(self) -> bool:
+        return self.reservations == "files"
+
+    @property
+    def uses_database(self) -> bool:
+        return self.source != "memfile" or self.reservations == "database"
+
+    @property
+    def site_sinks(self) -> List[Settings]:
+        """Sinks that the site's subscriptions name."""
+        return [sink for subscription in self.subscriptions for sink in subscription.get("sinks", [])]
+
+
+class Paths(NamedTuple):
+    """Users and paths of the monitor on the host."""
+
+    user: str
+    kea_user: str
+    config_directory: str
+    config_file: str
+    password_file: str
+    state_directory: str
+
+
+class Texts(NamedTuple):
+    """Contents to write."""
+
+    config: str
+    units: Mapping[str, str]
+    """By the path of the unit."""
+    reservation_units: Mapping[str, str]
+    """Units that make Kea read new reservations in files, by their path."""
+    validate: str
+    """Command that refuses a configuration that the new release cannot use."""
+
+
+class Plan(NamedTuple):
+    """How the monitor is set up."""
+
+    in_files: bool
+    """Whether reservations are files that Kea includes."""
+    over_socket: bool
+    """Whether PostgreSQL is reached over its unix socket."""
+    uses_database: bool
+    kea_socket: str
+    lease_file: str
+    writable: List[str]
+    """Directories that the unit may write to."""
+    offline: bool
+    """Whether the unit needs no network."""
+    config: Settings
+
+
+def wanted(variables: Mapping[str, Any]) -> Wanted:
+    """Return the variables of the role, given without their prefix."""
+    known = {name: variables[name] for name in Wanted._fields}
+    return Wanted(**{**known, "database": database(variables["database"])})
+
+
+def make(asked: Wanted, kea_config: Mapping[str, Any], certificates: Mapping[str, Any], paths: Paths) -> Plan:
+    """Return the plan.
+
+    kea_config is what kea_info found of Kea's configuration, empty before it has run; certificates is the result of
+    kea_certificates, empty without one.
+    """
+    lease_file = asked.lease_file or _lease_file(kea_config) or DEFAULT_LEASE_FILE
+    return Plan(
+        in_files=asked.in_files,
+        over_socket=asked.database.is_local,
+        uses_database=asked.uses_database,
+        kea_socket=os.path.join(RUN_DIRECTORY, _socket(kea_config)),
+        lease_file=lease_file,
+        writable=_writable(asked),
+        offline=_offline(asked),
+        config=_config(asked, lease_file, files(certificates), paths),
+    )
+
+
+def make_files(asked: Wanted, paths: Paths, texts: Texts) -> List[Settings]:
+    """Return the directories, the password, the configuration and the units, as kea_files takes them."""
+    root = {"owner": "root", "group": "root"}
+    shared = {"owner": "root", "group": paths.user, "mode": "0640"}
+    directory = {"owner": paths.user, "state": "directory"}
+    own = [sink.get("directory", "") for sink in asked.site_sinks if sink["type"] == "discovery"]
+    discovery = [asked.discovery_directory, *filter(None, own)]
+    secret: Settings = {"path": paths.password_file, "state": "absent"}
+    if asked.database.password:
+        secret = {**shared, "path": paths.password_file, "secret": True, "content": asked.database.password}
+    units = {**texts.units, **(texts.reservation_units if asked.in_files else {})}
+    return [
+        {**shared, "path": paths.config_directory, "state": "directory", "mode": "0750"},
+        {**root, "path": "/opt/baremetal", "state": "directory", "mode": "0755"},
+        {**directory, "path": paths.state_directory, "group": paths.user, "mode": "0750"},
+        *({**directory, "path": path, "group": paths.kea_user, "mode": "0755"} for path in discovery),
+        secret,
+        {**shared, "path": paths.config_file, "content": texts.config, "validate": texts.validate},
+        *({**root, "path": path, "mode": "0644", "content": text} for path, text in units.items()),
+    ]
+
+
+def _socket(kea_config: Mapping[str, Any]) -> str:
+    """Return the control socket that Kea's configuration names; a bare name is one in Kea's run directory."""
+    sockets = [one for one in kea_config.get("control_sockets") or [] if one.get("socket-type") == "unix"]
+    return str(sockets[0]["socket-name"]) if sockets else DEFAULT_SOCKET
+
+
+def _lease_file(kea_config: Mapping[str, Any]) -> str:
+    found = kea_config.get("lease_database") or {}
+    return str(found.get("name", "")) if found.get("type", "memfile") == "memfile" else ""
+
+
+def _writable(asked: Wanted) -> List[str]:
+    reservations = [asked.reservations_directory] if asked.in_files else []
+    own = [sink["directory"] for sink in asked.site_sinks if "directory" in sink]
+    return _unique([asked.discovery_directory, *reservations, *own, *asked.writable])
+
+
+def _unique(paths: Iterable[str]) -> List[str]:
+    return list(dict.fromkeys(paths))
+
+
+def _offline(asked: Wanted) -> bool:
+    """A command of the site may need the network, metrics are served over it, and so may the database be."""
+    runs_commands = any(sink["type"] == "exec" for sink in asked.site_sinks)
+    return asked.database.is_local and not asked.metrics_listen and not runs_commands
+
+
+def _config(asked: Wanted, lease_file: str, certificates: Files, paths: Paths) -> Settings:
+    """Return the monitor's configuration file as a document."""
+    source = {"type": asked.source, **({"path": lease_file} if asked.source == "memfile" else {})}
+    sqlite = {"path": f"{paths.state_directory}/state.sqlite"}
+    state = {"type": asked.state, **(sqlite if asked.state == "sqlite" else {})}
+    config: Settings = {
+        "source": {**source, **asked.source_options},
+        "state": {**state, **asked.state_options},
+        "log_level": asked.log_level,
+        "subscriptions": [{"sinks": _sinks(asked), **subscription} for subscription in asked.subscriptions],
+    }
+    if asked.uses_database:
+        config["database"] = _database(asked.database, certificates, paths)
+    if asked.metrics_listen:
+        config["metrics"] = {"listen": asked.metrics_listen}
+    return config
+
+
+def _sinks(asked: Wanted) -> List[Settings]:
+    """Return the sinks of a subscription that names none."""
+    reservations: Settings = {"type": "reservation"}
+    if asked.in_files:
+        directory, site = asked.reservations_directory, asked.site_reservations
+        reservations = {"type": "reservation_file", "directory": directory, "site": site}
+    return [reservations, {"type": "discovery", "directory": asked.discovery_directory}]
+
+
+def _database(one: Database, certificates: Files, paths: Paths) -> Settings:
+    """Return the section database. It names an ssl_mode wherever it can: libpq's default would accept no TLS."""
+    password = {"password_file": paths.password_file} if one.password else {}
+    tls = {
+        "ssl_mode": one.strictest_mode,
+        "ca_file": certificates.trust_anchor,
+        "cert_file": certificates.certificate,
+        "key_file": certificates.key,
+    }
+    named = {"host": one.host, "port": one.port, "name": one.name, "user": one.user}
+    return {**named, **password, **without_empty(tls)}

@@ -1,0 +1,84 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: what a roll-back does on a host, decided from its manifest."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple
+
+KEA_PACKAGE = "kea-dhcp4-server"
+KEA_UNIT = "kea-dhcp4-server.service"
+
+
+class Wanted(NamedTuple):
+    """What a person asks the playbook for."""
+
+    to: str
+    """polling, previous_release or before_deploy."""
+    enable_notify: bool
+    """Whether the leases stay in PostgreSQL."""
+    keep_constraint: bool
+    config: str
+    """Path of Kea's configuration."""
+
+
+class Plan(NamedTuple):
+    """What the roll-back does."""
+
+    lines: List[str]
+    """The steps, for the operator."""
+    is_rolled_back: bool
+    """Whether the host is rolled back already: only data that was not named is left."""
+    was_rolled_back: bool
+    """Whether no deployment happened after the last roll-back."""
+    restores_config: bool
+    removes_kea: bool
+    """Whether Kea's package is removed, because a deployment installed it."""
+    kea_was_active: bool
+    """Whether Kea ran before the first deployment."""
+    config_found: Dict[str, Any]
+    """State of Kea's configuration before the first deployment."""
+
+
+def wanted(variables: Mapping[str, Any]) -> Wanted:
+    return Wanted(**{name: variables[name] for name in Wanted._fields})
+
+
+def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
+    """Return the plan; checked is the result of kea_manifest with the state checked."""
+    steps = {(one["kind"], one["name"]): one["action"] for one in checked["plan"]}
+    found = {one["name"]: one["found"] for one in checked["entries"]}
+    rolled_back = checked["deployed"] is None and checked["unfinished"] is None
+    return Plan(
+        lines=_lines(asked, checked),
+        is_rolled_back=rolled_back and "remove" not in steps.values(),
+        was_rolled_back=rolled_back,
+        restores_config=steps.get(("file", asked.config)) == "restore",
+        removes_kea=steps.get(("package", KEA_PACKAGE)) == "remove",
+        kea_was_active=bool(found.get(KEA_UNIT, {}).get("active", False)),
+        config_found=found.get(asked.config, {"state": "absent"}),
+    )
+
+
+def _lines(asked: Wanted, checked: Mapping[str, Any]) -> List[str]:
+    if asked.to == "before_deploy":
+        return list(checked["plan_lines"])
+    if asked.to == "previous_release":
+        return [_release(checked["releases"]), "the state of the monitor is downgraded to what that release knows"]
+    return [
+        "the lease monitor acts upon all events",
+        "Kea keeps its leases in the database, and the lease monitor reads them there"
+        if asked.enable_notify
+        else "Kea serves from its lease file, to which all leases are moved, and the lease monitor reads that",
+        "the trigger, its function and the events are removed",
+        "the constraint stays, because kea_rollback_constraint is not set"
+        if asked.keep_constraint
+        else "the constraint is removed, if the collection created it",
+    ]
+
+
+def _release(releases: List[str]) -> str:
+    if len(releases) < 2:
+        return "there is no earlier release"
+    return f"the release {releases[-2]} of the lease monitor is in force, with its configuration and unit"

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: what the plan of the role kea_server is made from: its variables, the host, and results of its tasks."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple
+
+from ._login import Database, Files, database, files
+
+Settings = Dict[str, Any]
+
+
+class Wanted(NamedTuple):
+    """The variables of the role."""
+
+    lease_database: str
+    """memfile or postgresql."""
+    hosts_database: str
+    """none or postgresql."""
+    database: Database
+    reservations_directory: str
+    interfaces: List[str]
+    subnets: List[Settings]
+    settings: Settings
+
+    @property
+    def uses_database(self) -> bool:
+        return "postgresql" in (self.lease_database, self.hosts_database)
+
+    @property
+    def reservations_in_files(self) -> bool:
+        return self.hosts_database == "none" and bool(self.reservations_directory)
+
+    @property
+    def applied(self) -> str:
+        """Directory of the reservations that Kea includes: the monitor's files are copied there after a test."""
+        return f"{self.reservations_directory}/applied"
+
+    def included(self, subnet: Settings) -> str:
+        """Return the path of the file with the subnet's reservations."""
+        return f"{self.applied}/subnet-{subnet['id']}.json"
+
+    @property
+    def ssl_mode(self) -> str:
+        """ssl_mode in Kea's configuration, named so that a previous one does not stay; empty over a unix socket."""
+        one = self.database
+        default = "" if one.is_local or one.trust_anchor or one.certificate else "prefer"
+        return one.ssl_mode or default
+
+
+class Found(NamedTuple):
+    """The server and its configuration before the change, as kea_info returns them."""
+
+    is_installed: bool = False
+    outdated: bool = False
+    tls_environment: Mapping[str, str] = {}
+    """libpq's variables of the running Kea: before Kea 3.1, its TLS settings are there."""
+    untouched: bool = False
+    """Whether the configuration is the example of Debian's package."""
+    has_control_socket: bool = False
+    lease_database: Settings = {}
+    hosts_database: Settings = {}
+
+
+class Results(NamedTuple):
+    """Results of the tasks that ran so far; empty for those that did not."""
+
+    certificates: Files = Files()
+    changed_paths: List[str] = []
+    new_paths: List[str] = []
+    config_changed: bool = False
+    restarted: bool = False
+    """Whether a move of leases restarted the server."""
+
+
+class Names(NamedTuple):
+    """Names on the host that the role uses."""
+
+    config: str
+    candidate: str
+    """Copy of the configuration that is edited when leases or reservations move."""
+    unit_addition: str
+    user: str
+    """User that Kea runs as."""
+
+
+def wanted(variables: Mapping[str, Any]) -> Wanted:
+    """Return the variables of the role, given without their prefix."""
+    known = {name: variables[name] for name in Wanted._fields}
+    return Wanted(**{**known, "database": database(variables["database"])})
+
+
+def found(look: Mapping[str, Any]) -> Found:
+    """Return what kea_info found. Before it has run, look is empty and the host counts as one without Kea."""
+    server, config = look.get("server") or {}, look.get("config") or {}
+    return Found(
+        is_installed=server.get("version") is not None,
+        outdated=bool(server.get("outdated")),
+        tls_environment=server.get("tls_environment") or {},
+        untouched=bool(config.get("untouched")),
+        has_control_socket=bool(config.get("control_sockets")),
+        lease_database=config.get("lease_database") or {},
+        hosts_database=(config.get("hosts_databases") or [{}])[0],
+    )
+
+
+def results(registered: Mapping[str, Any]) -> Results:
+    """Return the registered results of the tasks, given as certificates, files, config and moved."""
+    written = registered.get("files") or {}
+    return Results(
+        certificates=files(registered.get("certificates") or {}),
+        changed_paths=list(written.get("changed_paths") or []),
+        new_paths=list(written.get("new_paths") or []),
+        config_changed=bool((registered.get("config") or {}).get("changed")),
+        restarted="silence" in (registered.get("moved") or {}),
+    )

@@ -1,0 +1,213 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: what the role kea_server does on a host, decided from its variables and from what is on the host."""
+
+from __future__ import annotations
+
+from typing import List, NamedTuple
+
+from ._login import Database, Files, Login, login, without_empty
+from ._server_input import Found, Names, Results, Settings, Wanted
+
+SUBNETS = "Dhcp4/subnet4"
+INTERFACES = "Dhcp4/interfaces-config"
+CONTROL_SOCKET = "/run/kea/kea4-ctrl-socket"
+
+
+class Plan(NamedTuple):
+    """What the role does."""
+
+    is_installed: bool
+    """False in check mode on a new host, which stays without Kea."""
+    uses_database: bool
+    database_is_local: bool
+    reservations_in_files: bool
+    leases_from: Settings
+    """The lease database in force."""
+    reservations_from: Settings
+    """The database of reservations in force."""
+    can_move: bool
+    """Whether leases and reservations can move from where they are to where they are wanted."""
+    reservations_go: str
+    """database, files or nowhere."""
+    moves: bool
+    """Whether leases or reservations move."""
+    edited: str
+    """The configuration file to edit."""
+    login: Login
+    """How a task reads or writes reservations in the database."""
+    settings: Settings
+    databases: List[Settings]
+    absent: List[str]
+    """Settings of Debian's example to remove: its name servers and boot file are not meant for a BMC."""
+    needs_restart: bool
+    leftovers: List[str]
+    """Paths to delete if the new configuration is rejected."""
+
+
+def make(asked: Wanted, now: Found, done: Results, names: Names, check_mode: bool) -> Plan:
+    """Return the plan. Results are those of the tasks that ran so far, so later tasks may see a later plan."""
+    old, old_hosts = _leases_from(asked, now), _reservations_from(asked, now)
+    go = _reservations_go(asked, old_hosts)
+    moves = _leases_move(asked, old) or go != "nowhere"
+    restart = now.outdated or done.config_changed or names.unit_addition in done.changed_paths
+    return Plan(
+        is_installed=now.is_installed,
+        uses_database=asked.uses_database,
+        database_is_local=asked.database.is_local,
+        reservations_in_files=asked.reservations_in_files,
+        leases_from=old,
+        reservations_from=old_hosts,
+        can_move=_can_move(asked, old, old_hosts),
+        reservations_go=go,
+        moves=moves,
+        edited=names.candidate if moves and now.is_installed and not check_mode else names.config,
+        login=_login(asked, now, done, names.user),
+        settings=_settings(asked, now),
+        databases=_databases(asked, old, done.certificates),
+        absent=["Dhcp4/option-data"] if now.untouched and "option-data" not in asked.settings else [],
+        needs_restart=restart and not done.restarted,
+        # An old candidate could be taken for a later move's. New files are in use once leases have moved.
+        leftovers=[names.candidate, *([] if done.restarted else done.new_paths)],
+    )
+
+
+def make_files(asked: Wanted, is_installed: bool, names: Names, unit_text: str) -> List[Settings]:
+    """Return the files that Kea starts with, as kea_files takes them.
+
+    The configuration can hold a password and the monitor is in Kea's group, so only Kea's user may read it. The monitor
+    writes reservations as a member of that group into a directory from which Kea's user copies them.
+    """
+    own = {"owner": names.user, "group": names.user}
+    root = {"owner": "root", "group": "root"}
+    wanted_files: List[Settings] = []
+    if is_installed and asked.reservations_in_files:
+        wanted_files += [
+            {**own, "path": asked.reservations_directory, "state": "directory", "mode": "2770"},
+            {**own, "path": asked.applied, "state": "directory", "mode": "2750"},
+        ]
+        for subnet in asked.subnets:
+            wanted_files.append({**own, "path": asked.included(subnet), "content": "", "force": False, "mode": "0640"})
+    if is_installed:
+        wanted_files.append({**own, "path": names.config, "mode": "0600"})
+    directory = names.unit_addition.rpartition("/")[0]
+    return [
+        *wanted_files,
+        {**root, "path": directory, "state": "directory", "mode": "0755"},
+        {**root, "path": names.unit_addition, "mode": "0644", "content": unit_text},
+    ]
+
+
+def _leases_from(asked: Wanted, now: Found) -> Settings:
+    """Return the lease database in force, with Kea's defaults for what a hand-written entry leaves out."""
+    defaults = {"type": "memfile", "host": "localhost", "port": 5432, "user": asked.database.user}
+    return {**defaults, **now.lease_database}
+
+
+def _reservations_from(asked: Wanted, now: Found) -> Settings:
+    defaults = {"type": "none", "host": "localhost", "port": 5432, "user": asked.database.user, "name": ""}
+    return {**defaults, **now.hosts_database}
+
+
+def _is_same(asked: Database, entry: Settings) -> bool:
+    """Whether an entry of Kea's names the database. A primary and its standbys are one, whichever of them is named."""
+    one = (int(entry["port"]), entry.get("name", "")) == (asked.port, asked.name)
+    return one and bool(set(entry["host"].split(",")) & set(asked.hosts))
+
+
+def _leases_move(asked: Wanted, old: Settings) -> bool:
+    if old["type"] != asked.lease_database:
+        return True
+    return old["type"] != "memfile" and not _is_same(asked.database, old)
+
+
+def _reservations_go(asked: Wanted, old_hosts: Settings) -> str:
+    into_database = old_hosts["type"] == "none" and asked.hosts_database == "postgresql"
+    if into_database and asked.reservations_directory:
+        return "database"
+    if old_hosts["type"] == "postgresql" and asked.reservations_in_files:
+        return "files"
+    return "nowhere"
+
+
+def _can_move(asked: Wanted, old: Settings, old_hosts: Settings) -> bool:
+    """Leases move between files and PostgreSQL and between two PostgreSQL, reservations only within one PostgreSQL."""
+    leases = old["type"] in ("memfile", "postgresql") or not _leases_move(asked, old)
+    within = asked.hosts_database == "none" or _is_same(asked.database, old_hosts)
+    return leases and (old_hosts["type"] == "none" or (old_hosts["type"] == "postgresql" and within))
+
+
+def _login(asked: Wanted, now: Found, done: Results, user: str) -> Login:
+    """Return the login to the wanted database, or to the one in force if the reservations leave it."""
+    entry, environment = _reservations_from(asked, now), now.tls_environment
+    if _reservations_go(asked, entry) != "files":
+        return login(asked.database, asked.ssl_mode, done.certificates, user)
+    certificates = Files(
+        environment.get("PGSSLROOTCERT", entry.get("trust-anchor", "")),
+        environment.get("PGSSLCERT", entry.get("cert-file", "")),
+        environment.get("PGSSLKEY", entry.get("key-file", "")),
+    )
+    left = asked.database._replace(host=entry["host"], port=int(entry["port"]), name=entry["name"], user=entry["user"])
+    return login(left, environment.get("PGSSLMODE", entry.get("ssl-mode", "")), certificates, user)
+
+
+def _subnets(asked: Wanted) -> List[Settings]:
+    """Return the subnets. Without a database, each includes the reservations that the lease monitor writes.
+
+    Kea 2.2, 2.6 and 3.0 accept the comma that an empty included file leaves at the end of the list.
+    """
+    if not asked.reservations_in_files:
+        return asked.subnets
+    return [
+        {**subnet, "reservations": [*subnet.get("reservations", []), {"<?include?>": asked.included(subnet)}]}
+        for subnet in asked.subnets
+    ]
+
+
+def _settings(asked: Wanted, now: Found) -> Settings:
+    """Return the values for kea_config by their path.
+
+    The interfaces are one entry of a map, and the hook libraries stand beside the one that the database may need. A
+    control socket is added where there is none: without it the server's health cannot be seen.
+    """
+    others = dict(asked.settings)
+    settings: Settings = {SUBNETS: _subnets(asked)}
+    if "interfaces-config" in others:
+        settings[INTERFACES] = {**others.pop("interfaces-config"), "interfaces": asked.interfaces}
+    else:
+        settings[f"{INTERFACES}/interfaces"] = asked.interfaces
+    for hook in others.pop("hooks-libraries", []):
+        settings[f"Dhcp4/hooks-libraries[library={hook['library']}]"] = hook
+    if not now.has_control_socket:
+        settings["Dhcp4/control-socket"] = {"socket-type": "unix", "socket-name": CONTROL_SOCKET}
+    settings.update({f"Dhcp4/{name}": value for name, value in others.items()})
+    return settings
+
+
+def _databases(asked: Wanted, old: Settings, certificates: Files) -> List[Settings]:
+    """Return the databases for kea_config.
+
+    A lease file in force stays as it is, wherever it is. The database of reservations is exclusive, so that Kea does
+    not read a previous one. Once the leases are in the database, a Kea that went on without it would refuse clients.
+    """
+    one = asked.database
+    entry = {"type": "postgresql", "name": one.name, "host": one.host, "port": one.port, "user": one.user}
+    secrets = {
+        "password": one.password,
+        "trust_anchor": certificates.trust_anchor,
+        "cert_file": certificates.certificate,
+        "key_file": certificates.key,
+        "ssl_mode": asked.ssl_mode,
+    }
+    entry.update(without_empty(secrets))
+    hosts = {
+        "purpose": "hosts",
+        "state": "present" if asked.hosts_database == "postgresql" else "absent",
+        "exclusive": True,
+        "on_fail": "stop-retry-exit" if asked.lease_database == "postgresql" else "",
+    }
+    leases: List[Settings] = [{**entry, "purpose": "lease"}]
+    if asked.lease_database == "memfile":
+        leases = [] if old["type"] == "memfile" else [{"purpose": "lease", "type": "memfile"}]
+    return [*leases, {**entry, **without_empty(hosts)}]

@@ -1,0 +1,55 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: what kea_verify.yml gives to the module kea_verify, and the report of all hosts."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Mapping, NamedTuple
+
+NOT_ASKED = "not asked"
+
+
+class Seen(NamedTuple):
+    """Results of the tasks that looked at the database; each may be skipped or failed."""
+
+    database: Mapping[str, Any]
+    """As Kea."""
+    monitor_database: Mapping[str, Any]
+    """As the lease monitor."""
+    probed: Mapping[str, Any]
+
+
+def options(enable_database: bool, probe: bool, seen: Seen) -> Dict[str, Any]:
+    """Return the options database, monitor_database and probe of kea_verify, without those to omit.
+
+    A database that cannot be asked is a finding like others, so its error stands in the place of the answer.
+    """
+    chosen: Dict[str, Any] = {}
+    if enable_database:
+        chosen["database"] = _answer(seen.database, "database", NOT_ASKED)
+    if not seen.monitor_database.get("skipped", False):
+        chosen["monitor_database"] = _answer(seen.monitor_database, "database", NOT_ASKED)
+    if probe:
+        chosen["probe"] = _probe(enable_database, seen.probed)
+    return chosen
+
+
+def report(verified: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
+    """Return verdict and findings by host. A host without a result could not be reached, which is wrong."""
+    return {
+        host: {"verdict": result.get("verdict", "wrong"), "findings": result.get("findings", [])}
+        for host, result in verified.items()
+    }
+
+
+def _probe(enable_database: bool, probed: Mapping[str, Any]) -> Any:
+    if not enable_database:
+        return {"skipped": "without a database it would take one more reload of Kea"}
+    if probed.get("skipped", False):
+        return {"skipped": "not in check mode"}
+    return _answer(probed, "probe", "")
+
+
+def _answer(result: Mapping[str, Any], name: str, error: str) -> Any:
+    return result[name] if name in result else {"error": result.get("msg", error)}

@@ -1,0 +1,171 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The decisions of the role kea_lease_monitor, as tables without hosts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.baremetal.kea.plugins.filter import plan as filters
+
+PATHS = {
+    "user": "monitor",
+    "kea_user": "_kea",
+    "config_directory": "/etc/monitor",
+    "config_file": "/etc/monitor/config.yml",
+    "password_file": "/etc/monitor/password",
+    "state_directory": "/var/monitor",
+}
+TEXTS = {
+    "config": "config",
+    "units": {"/monitor.service": "unit"},
+    "reservation_units": {"/reservations.path": "path"},
+    "validate": "check %s",
+}
+COMMAND = [{"name": "site", "sinks": [{"type": "exec", "command": ["/bin/true"]}]}]
+INVENTORY = [{"name": "site", "sinks": [{"type": "discovery", "directory": "/site"}, {"type": "discovery"}]}]
+CERTIFICATES = {"trust_anchor_file": "/ca", "cert_file": "/cert", "key_file": "/key"}
+
+
+def wanted(source: str = "memfile", reservations: str = "files", **others: Any) -> dict[str, Any]:
+    database = {"host": "/run", "port": 5432, "name": "kea", "user": "monitor", "password": "", "ssl_mode": ""}
+    database.update({"trust_anchor": "", "certificate": "", **others.pop("database", {})})
+    return {
+        "source": source,
+        "source_options": {},
+        "lease_file": "",
+        "reservations": reservations,
+        "reservations_directory": "/reservations",
+        "site_reservations": [],
+        "discovery_directory": "/discovery",
+        "database": database,
+        "subscriptions": [{"name": "all"}],
+        "state": "sqlite",
+        "state_options": {},
+        "metrics_listen": "",
+        "writable": [],
+        "log_level": "INFO",
+        **others,
+    }
+
+
+def make(asked: dict[str, Any], certificates: Any = None, **config: Any) -> dict[str, Any]:
+    return filters.monitor_plan(asked, PATHS, {"config": config or None}, certificates or {})
+
+
+@pytest.mark.parametrize(
+    ("source", "reservations", "uses_database"),
+    [("memfile", "files", False), ("memfile", "database", True), ("events", "files", True), ("polling", "files", True)],
+)
+def test_when_the_monitor_uses_the_database(source: str, reservations: str, uses_database: bool) -> None:
+    plan = make(wanted(source, reservations))
+    assert plan["uses_database"] is uses_database
+    assert ("database" in plan["config"]) is uses_database
+
+
+@pytest.mark.parametrize(
+    ("asked", "entry", "path"),
+    [
+        ("", None, "/var/lib/kea/kea-leases4.csv"),
+        ("", {"type": "memfile", "name": "/kea.csv"}, "/kea.csv"),
+        ("", {"name": "/kea.csv"}, "/kea.csv"),
+        ("", {"type": "postgresql", "name": "kea"}, "/var/lib/kea/kea-leases4.csv"),
+        ("/site.csv", {"type": "memfile", "name": "/kea.csv"}, "/site.csv"),
+    ],
+)
+def test_which_lease_file_is_read(asked: str, entry: Any, path: str) -> None:
+    plan = make(wanted(lease_file=asked), lease_database=entry)
+    assert plan["lease_file"] == path
+    assert plan["config"]["source"] == {"type": "memfile", "path": path}
+
+
+@pytest.mark.parametrize(
+    ("sockets", "path"),
+    [
+        (None, "/run/kea/kea4-ctrl-socket"),
+        ([{"socket-type": "http"}], "/run/kea/kea4-ctrl-socket"),
+        ([{"socket-type": "http"}, {"socket-type": "unix", "socket-name": "bare"}], "/run/kea/bare"),
+        ([{"socket-type": "unix", "socket-name": "/var/kea.sock"}], "/var/kea.sock"),
+    ],
+)
+def test_which_control_socket_is_used(sockets: Any, path: str) -> None:
+    assert make(wanted(), control_sockets=sockets)["kea_socket"] == path
+
+
+@pytest.mark.parametrize(
+    ("others", "offline"),
+    [
+        ({}, True),
+        ({"database": {"host": "db1"}}, False),
+        ({"metrics_listen": "127.0.0.1:9"}, False),
+        ({"subscriptions": COMMAND}, False),
+        ({"subscriptions": INVENTORY}, True),
+    ],
+)
+def test_when_the_unit_needs_no_network(others: dict[str, Any], offline: bool) -> None:
+    assert make(wanted(**others))["offline"] is offline
+
+
+def test_what_the_unit_may_write_to() -> None:
+    asked = wanted(subscriptions=INVENTORY, writable=["/more", "/site"])
+    assert make(asked)["writable"] == ["/discovery", "/reservations", "/site", "/more"]
+    assert make(wanted("events", "database"))["writable"] == ["/discovery"]
+
+
+def test_the_sinks_of_a_subscription() -> None:
+    discovery = {"type": "discovery", "directory": "/discovery"}
+    site = [{"subnet": 1, "hwaddr": "aa"}]
+    files = {"type": "reservation_file", "directory": "/reservations", "site": site}
+    config = make(wanted(site_reservations=site))["config"]
+    assert config["subscriptions"] == [{"sinks": [files, discovery], "name": "all"}]
+    config = make(wanted("events", "database", subscriptions=[*COMMAND, {"name": "all"}]))["config"]
+    assert config["subscriptions"] == [*COMMAND, {"sinks": [{"type": "reservation"}, discovery], "name": "all"}]
+
+
+def test_source_state_and_metrics() -> None:
+    options = {"source_options": {"batch": 5}, "state_options": {"schema": "x"}, "metrics_listen": "127.0.0.1:9"}
+    config = make(wanted("events", "database", state="postgresql", **options))["config"]
+    assert (config["source"], config["state"]) == (
+        {"type": "events", "batch": 5},
+        {"type": "postgresql", "schema": "x"},
+    )
+    assert config["metrics"] == {"listen": "127.0.0.1:9"}
+    config = make(wanted())["config"]
+    assert config["state"] == {"type": "sqlite", "path": "/var/monitor/state.sqlite"}
+    assert "metrics" not in config
+
+
+@pytest.mark.parametrize(
+    ("database", "certificates", "section"),
+    [
+        ({}, {}, {}),
+        ({"password": "secret"}, {}, {"password_file": "/etc/monitor/password"}),
+        ({"ssl_mode": "verify-ca", "trust_anchor": "CA"}, {}, {"ssl_mode": "verify-ca"}),
+        ({"certificate": "CERT"}, {}, {"ssl_mode": "require"}),
+        (
+            {"trust_anchor": "CA", "certificate": "CERT"},
+            CERTIFICATES,
+            {"ssl_mode": "verify-full", "ca_file": "/ca", "cert_file": "/cert", "key_file": "/key"},
+        ),
+    ],
+)
+def test_how_the_monitor_logs_in(database: dict[str, str], certificates: dict[str, str], section: Any) -> None:
+    config = make(wanted("events", "database", database=database), certificates)["config"]
+    assert config["database"] == {"host": "/run", "port": 5432, "name": "kea", "user": "monitor", **section}
+
+
+@pytest.mark.parametrize(("reservations", "last"), [("files", "/reservations.path"), ("database", "/monitor.service")])
+def test_the_files_of_the_monitor(reservations: str, last: str) -> None:
+    files = filters.monitor_files(wanted(reservations=reservations, subscriptions=INVENTORY), PATHS, TEXTS)
+    paths = [one["path"] for one in files]
+    assert paths[:5] == ["/etc/monitor", "/opt/baremetal", "/var/monitor", "/discovery", "/site"]
+    assert paths[-1] == last
+    assert {"path": "/etc/monitor/password", "state": "absent"} in files
+
+
+def test_the_password_is_a_secret_file() -> None:
+    files = filters.monitor_files(wanted(database={"password": "secret"}), PATHS, TEXTS)
+    (secret,) = [one for one in files if one["path"] == "/etc/monitor/password"]
+    assert (secret["content"], secret["secret"], secret["mode"]) == ("secret", True, "0640")

@@ -1,0 +1,198 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The decisions of the playbooks and of the role kea_database, as tables without hosts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.baremetal.kea.plugins.filter import plan as filters
+
+CONFIG = "/etc/kea/kea-dhcp4.conf"
+DATABASE = {"host": "/run", "port": "5432", "name": "kea", "user": "_kea", "password": ""}
+
+
+def deployment(**asked: Any) -> dict[str, Any]:
+    default = {"enable_database": False, "enable_notify": False, "polling": False, "enable_lfc_timer": True}
+    return filters.deployment_plan({**default, "database_hosts": [], "database_host": "/run", **asked})
+
+
+@pytest.mark.parametrize(
+    ("asked", "values"),
+    [
+        ({}, ("memfile", "none", "memfile", "files", "present")),
+        ({"enable_lfc_timer": False}, ("memfile", "none", "memfile", "files", "absent")),
+        ({"polling": True}, ("memfile", "none", "memfile", "files", "present")),
+        ({"enable_database": True}, ("memfile", "postgresql", "memfile", "database", "present")),
+        (
+            {"enable_database": True, "enable_notify": True},
+            ("postgresql", "postgresql", "events", "database", "absent"),
+        ),
+        (
+            {"enable_database": True, "enable_notify": True, "polling": True},
+            ("postgresql", "postgresql", "polling", "database", "absent"),
+        ),
+    ],
+)
+def test_what_a_mode_means_for_the_roles(asked: dict[str, bool], values: Any) -> None:
+    plan = deployment(**asked)
+    names = ("lease_database", "hosts_database", "monitor_source", "reservations", "lfc_timer_state")
+    assert tuple(plan[name] for name in names) == values
+    assert (plan["events"], plan["polling"]) == (values[2] == "events", values[2] == "polling")
+
+
+@pytest.mark.parametrize(
+    ("hosts", "host", "here", "listen"),
+    [
+        ([], "/run", True, ""),
+        ([], "localhost", True, ""),
+        ([], "::1", True, ""),
+        ([], "db1", False, ""),
+        (["db1"], "/run", False, "*"),
+        (["db1"], "db1", False, "*"),
+    ],
+)
+def test_where_postgresql_runs(hosts: list[str], host: str, here: bool, listen: str) -> None:
+    plan = deployment(database_hosts=hosts, database_host=host)
+    assert (plan["database_is_here"], plan["listen_addresses"]) == (here, listen)
+
+
+def test_site_reservations() -> None:
+    hosts = [{"hw-address": "aa", "ip-address": "192.0.2.7"}, {"client-id": "01"}]
+    assert filters.site_reservations([{"id": 1, "reservations": hosts}, {"id": 2}]) == [
+        {"subnet": 1, "hwaddr": "aa", "address": "192.0.2.7"},
+        {"subnet": 1, "hwaddr": ""},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("database", "certificates", "become", "options"),
+    [
+        ({}, None, (True, "_kea"), {"login_unix_socket": "/run"}),
+        ({"host": "db1"}, {"skipped": True}, (False, "root"), {"login_host": "db1"}),
+        ({"host": "db1", "password": "x"}, None, (False, "root"), {"login_host": "db1", "login_password": "x"}),
+        ({"host": "db1", "ssl_mode": "disable"}, None, (False, "root"), {"login_host": "db1", "ssl_mode": "disable"}),
+        (
+            {"host": "db1", "certificate": "CERT"},
+            {"cert_file": "/cert", "key_file": "/key"},
+            (False, "root"),
+            {"login_host": "db1", "ssl_mode": "require", "ssl_cert": "/cert", "ssl_key": "/key"},
+        ),
+        (
+            {"host": "db1", "trust_anchor": "CA"},
+            {"trust_anchor_file": "/ca"},
+            (False, "root"),
+            {"login_host": "db1", "ssl_mode": "verify-full", "ca_cert": "/ca"},
+        ),
+    ],
+)
+def test_how_a_task_logs_in(database: dict[str, str], certificates: Any, become: Any, options: dict[str, Any]) -> None:
+    login = filters.login({**DATABASE, **database}, "_kea", certificates)
+    assert login["options"] == {"login_port": 5432, "login_user": "_kea", "login_db": "kea", **options}
+    assert (login["become"], login["become_user"]) == become
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "addresses", "tls"),
+    [
+        ("", "", ["192.0.2.0/24"], ""),
+        ("CERT", "", [], ""),
+        ("CERT", "CA", [], " clientcert=verify-full"),
+    ],
+)
+def test_who_may_reach_the_database(server: str, client: str, addresses: list[str], tls: str) -> None:
+    asked = {"name": "kea", "users": ["_kea", "monitor"], "clients": ["192.0.2.0/24"]}
+    access = filters.database_access({**asked, "server_certificate": server, "client_trust_anchor": client})
+    assert [rule["address"] for rule in access["rules"] if "address" in rule] == addresses
+    assert access["rules"][0] == {"contype": "local", "method": "peer"}
+    assert access["tls_rules"].splitlines() == [
+        f'hostssl "kea" "_kea","monitor" 192.0.2.0/24 scram-sha-256{tls}',
+        'host "kea" "_kea","monitor" all reject',
+    ]
+
+
+def rollback(to: str = "before_deploy", notify: bool = False, keep: bool = True, **checked: Any) -> dict[str, Any]:
+    asked = {"to": to, "enable_notify": notify, "keep_constraint": keep, "config": CONFIG}
+    default = {"deployed": 1, "unfinished": None, "plan": [], "plan_lines": ["a line"], "entries": [], "releases": []}
+    return filters.rollback_plan(asked, {**default, **checked})
+
+
+def step(kind: str, name: str, action: str) -> dict[str, str]:
+    return {"kind": kind, "name": name, "action": action, "why": ""}
+
+
+@pytest.mark.parametrize(
+    ("deployed", "unfinished", "action", "was", "now"),
+    [
+        (1, None, "keep", False, False),
+        (None, 1, "keep", False, False),
+        (None, None, "keep", True, True),
+        (None, None, "remove", True, False),
+    ],
+)
+def test_what_is_rolled_back_already(deployed: Any, unfinished: Any, action: str, was: bool, now: bool) -> None:
+    plan = rollback(deployed=deployed, unfinished=unfinished, plan=[step("leases", "/leases", action)])
+    assert (plan["was_rolled_back"], plan["is_rolled_back"]) == (was, now)
+
+
+def test_what_happens_to_kea() -> None:
+    state = {"state": "file", "sha256": "x"}
+    unit = {"name": "kea-dhcp4-server.service", "found": {"state": "loaded", "active": True}}
+    plan = rollback(plan=[step("file", CONFIG, "restore")], entries=[{"name": CONFIG, "found": state}, unit])
+    assert (plan["restores_config"], plan["removes_kea"], plan["kea_was_active"]) == (True, False, True)
+    assert plan["config_found"] == state
+    plan = rollback(plan=[step("file", CONFIG, "remove"), step("package", "kea-dhcp4-server", "remove")])
+    assert (plan["restores_config"], plan["removes_kea"], plan["kea_was_active"]) == (False, True, False)
+    assert plan["config_found"] == {"state": "absent"}
+
+
+def test_what_the_operator_reads() -> None:
+    assert rollback()["lines"] == ["a line"]
+    assert rollback("previous_release", releases=["1"])["lines"][0] == "there is no earlier release"
+    assert "the release 1 of the lease monitor" in rollback("previous_release", releases=["1", "2"])["lines"][0]
+    assert "Kea serves from its lease file" in rollback("polling")["lines"][1]
+    assert "Kea keeps its leases in the database" in rollback("polling", notify=True)["lines"][1]
+    assert "the constraint stays" in rollback("polling")["lines"][3]
+    assert "the constraint is removed" in rollback("polling", keep=False)["lines"][3]
+
+
+SKIPPED = {"skipped": True, "changed": False}
+
+
+@pytest.mark.parametrize(
+    ("database", "probe", "seen", "options"),
+    [
+        (False, False, (SKIPPED, SKIPPED, SKIPPED), {}),
+        (True, False, ({"database": 1}, SKIPPED, SKIPPED), {"database": 1}),
+        (True, False, ({"msg": "refused"}, SKIPPED, SKIPPED), {"database": {"error": "refused"}}),
+        (
+            True,
+            False,
+            (SKIPPED, {}, SKIPPED),
+            {"database": {"error": "not asked"}, "monitor_database": {"error": "not asked"}},
+        ),
+        (
+            True,
+            True,
+            ({"database": 1}, {"database": 2}, {"probe": 3}),
+            {"database": 1, "monitor_database": 2, "probe": 3},
+        ),
+        (True, True, ({"database": 1}, SKIPPED, SKIPPED), {"database": 1, "probe": {"skipped": "not in check mode"}}),
+        (True, True, ({"database": 1}, SKIPPED, {"msg": "lost"}), {"database": 1, "probe": {"error": "lost"}}),
+    ],
+)
+def test_what_a_verification_saw(database: bool, probe: bool, seen: Any, options: dict[str, Any]) -> None:
+    results = dict(zip(("database", "monitor_database", "probed"), seen))
+    assert filters.verify_options(results, database, probe) == options
+
+
+def test_a_probe_without_a_database_is_skipped() -> None:
+    results = dict.fromkeys(("database", "monitor_database", "probed"), SKIPPED)
+    assert "without a database" in filters.verify_options(results, False, True)["probe"]["skipped"]
+
+
+def test_a_host_without_a_result_is_wrong() -> None:
+    found = {"one": {"verdict": "right", "findings": [1]}, "other": {}}
+    assert filters.verify_report(found) == {**found, "other": {"verdict": "wrong", "findings": []}}
