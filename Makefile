@@ -1,12 +1,15 @@
 # Everything here runs as root on a Debian machine with nothing prepared. Begin with `make demo` or `make test`.
 MODE ?= events
-SUITE ?= backports
 LAB := tests/lab/lab
+# From the oldest Kea to the newest. The unit tests use this machine's Kea, which is that of the first suite.
+SUITES := $(shell sed -n 's/^\([a-z]*\): {.*/\1/p' tests/lab/suites.yml)
+SUITE ?= $(lastword $(SUITES))
 # The Python environment is created on first use and cached under a key of its requirements.
 VENV = $(eval VENV := $$(shell $(LAB) setup))$(VENV)
 BIN = $(VENV)/bin
 RUN = PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.cache/ansible" ANSIBLE_FORCE_COLOR=1
-CRASH = $(RUN) PYTHONPATH=tests/crash:tests/unit:tests/unit/plugins:tests/lab:roles/kea_lease_monitor/files:.collections $(BIN)/python tests/crash/crash.py
+CRASH = $(RUN) PYTHONPATH=tests:.collections $(BIN)/python tests/crash/crash.py
+FUZZ = PYTHONPATH=tests:plugins/module_utils:roles/kea_lease_monitor/files $(BIN)/python tests/fuzz/fuzz.py
 # killed tests events mode only; with KILLED=all also file mode and polling.
 SCENARIOS := file database events remote lfc killed
 # Not in make test, which must end within 40 minutes; run them by name, such as make molecule-tls.
@@ -16,48 +19,84 @@ OLDEST := sqlalchemy==1.4.46 alembic==1.8.1
 
 BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-monitor
 
-.PHONY: $(BENCHMARKS) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short sanity build integration molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
+LINT := lint-ruff lint-imports lint-ansible lint-changelog
+TYPES := types-monitor types-lfc types-modules types-tests
+
+.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short sanity build integration molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-demo: ## deploy to a fresh host and serve 300 BMCs; MODE=file|database|events, SUITE=bookworm|trixie|backports
-	@$(RUN) $(BIN)/python demo/demo.py --mode $(MODE) --suite $(SUITE)
+demo: ## deploy to a fresh host and serve 300 BMCs; MODE=file|database|events, SUITE=one of tests/lab/suites.yml
+	@$(RUN) PYTHONPATH=tests $(BIN)/python demo/demo.py --mode $(MODE) --suite $(SUITE)
 
 demo-clean: ## remove the hosts of the demo
 	@$(LAB) down kea-demo kea-demo-bmcs
 
-test: check postgres slow oldest oracle fuzz-short crash-short sanity molecule ## everything
+test: check lint-scenarios postgres slow oldest oracle fuzz-short crash-short sanity molecule ## everything
 	@echo "All tests passed."
 
-check: lint types unit ## the quick part: lint, types, unit tests
+# Each part waits for something most of its time, so more of them run at once than there are cores.
+check: ## the quick part: lint, types, unit tests
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target unit lint types
+
+lint: $(LINT)
 
 .cache:
 	@mkdir -p .cache
 
-lint: | .cache
-	@echo "== lint"
+lint-ruff:
+	@echo "== ruff"
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check --quiet . || { echo "run: ruff format ."; exit 1; }
+
+lint-imports: | .cache
+	@echo "== import contracts"
 	@$(RUN) PYTHONPATH=roles/kea_lease_monitor/files:plugins/module_utils lint-imports --config .importlinter >.cache/imports.log || { cat .cache/imports.log; exit 1; }
 	@$(RUN) PYTHONPATH=roles/kea_lfc_timer/files lint-imports --config .importlinter-lfc >.cache/imports.log || { cat .cache/imports.log; exit 1; }
 	@$(BIN)/python tests/packages.py plugins/module_utils .cache/packages
 	@$(RUN) PYTHONPATH=.cache/packages lint-imports --config .importlinter-plugins >.cache/imports.log || { cat .cache/imports.log; exit 1; }
+
+lint-ansible:
+	@echo "== ansible-lint"
+	@$(RUN) ansible-lint --offline -q playbooks roles meta
+
+# Apart from make check, because it starts Ansible for each of some forty playbooks.
+lint-scenarios:
+	@echo "== ansible-lint of everything, with the scenarios"
 	@$(RUN) ansible-lint --offline -q
+
+lint-changelog:
+	@echo "== changelog"
 	@$(RUN) antsibull-changelog lint
 
-types:
-	@echo "== types"
-	@cd roles/kea_lease_monitor/files && MYPYPATH=../../../plugins/module_utils $(BIN)/mypy --config-file ../../../pyproject.toml --cache-dir ../../../.mypy_cache .
-	@cd roles/kea_lfc_timer/files && MYPYPATH=../../../plugins/module_utils $(BIN)/mypy --config-file ../../../pyproject.toml --cache-dir ../../../.mypy_cache .
-	@cd .collections && $(BIN)/mypy --config-file ../pyproject.toml --cache-dir ../.mypy_cache ansible_collections/baremetal/kea/plugins
+# A cache for each, because they run at once.
+MYPY = $(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --cache-dir $(CURDIR)/.mypy_cache/$@
+types: $(TYPES)
 
+types-monitor:
+	@echo "== types of the monitor"
+	@cd roles/kea_lease_monitor/files && MYPYPATH=$(CURDIR)/plugins/module_utils $(MYPY) .
+
+types-lfc:
+	@echo "== types of the LFC program"
+	@cd roles/kea_lfc_timer/files && MYPYPATH=$(CURDIR)/plugins/module_utils $(MYPY) .
+
+types-modules:
+	@echo "== types of the modules' code"
+	@cd .collections && $(MYPY) ansible_collections/baremetal/kea/plugins
+
+types-tests:
+	@echo "== types of the tests' support code"
+	@MYPYPATH=tests:tests/hosts:tests/crash $(MYPY) tests/support tests/hosts/*.py tests/crash
+
+# Twice as many processes as cores, because a test waits for its programs half of its time.
 unit:
 	@echo "== unit tests"
-	@$(RUN) pytest -n 2 -m 'not slow' tests/unit
+	@$(RUN) pytest -n 4 --dist worksteal -m 'not slow' tests/unit
 
 postgres: ## the PostgreSQL modules with PostgreSQL 17 and the schemas of Kea 2.6 and 3.0; make check tests 15 and Kea 2.2
-	@for suite in trixie backports; do \
+	@for suite in $(filter-out $(firstword $(SUITES)),$(SUITES)); do \
 	    echo "== PostgreSQL and Kea's schema of $$suite"; \
 	    $(RUN) KEA_SUITE=$$suite pytest -n 2 -m 'postgres and not kea' tests/unit/plugins || exit 1; \
 	done
@@ -77,11 +116,11 @@ oracle: ## compare lease files with what kea-lfc makes of them; some minutes
 	@$(RUN) ORACLE_EXAMPLES=$(or $(EXAMPLES),150) pytest -n 2 tests/unit/runtime/test_oracle.py
 
 fuzz: ## a million random rows, events and configurations
-	@$(BIN)/python tests/fuzz/fuzz.py --inputs 1000000
+	@$(FUZZ) --inputs 1000000
 
 fuzz-short:
 	@echo "== fuzz"
-	@$(BIN)/python tests/fuzz/fuzz.py --inputs 100000
+	@$(FUZZ) --inputs 100000
 
 crash: ## kill monitors 150 times under DHCP traffic, and their databases; KILLS=n for each of three scenarios, SEED=n
 	@echo "== crash"
@@ -106,7 +145,7 @@ $(addprefix molecule-,$(SCENARIOS) $(MORE)): molecule-%: build
 bench: bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-monitor ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
 
 bench-constraint bench-trigger bench-kea bench-lfc bench-rerun: bench-%: ## one of them
-	@$(RUN) PYTHONPATH=benchmarks $(BIN)/python benchmarks/$*.py
+	@$(RUN) PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/$*.py
 
 # Only bench-monitor draws a picture, with a library that nothing else needs.
 .cache/plot: benchmarks/requirements.txt | .cache
@@ -114,7 +153,7 @@ bench-constraint bench-trigger bench-kea bench-lfc bench-rerun: bench-%: ## one 
 	@touch $@
 
 bench-monitor: .cache/plot
-	@$(RUN) PYTHONPATH=benchmarks:.cache/plot $(BIN)/python benchmarks/monitor.py --plot docs/latency.svg
+	@$(RUN) PYTHONPATH=benchmarks:tests:.cache/plot $(BIN)/python benchmarks/monitor.py --plot docs/latency.svg
 
 clean: demo-clean ## remove the hosts of the demo and the caches of this checkout
 	rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

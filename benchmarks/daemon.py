@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator, Sequence
 
-from postgres import ROOT, BenchmarkError, Server
+from postgres import BenchmarkError, Server
+from support.monitor import PROGRAM
+from support.paths import program_environment
 
-PROGRAM = ROOT / "roles/kea_lease_monitor/files/kea_lease_monitor.py"
 READY = "Caught up with the leases"
 SAMPLE = 0.1
 """Seconds between two samples of the memory."""
@@ -34,7 +35,9 @@ class Monitor:
         self.memory: list[tuple[float, float]] = []
         """Samples, ten a second: time by the system's clock, and MiB of resident memory."""
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen([sys.executable, str(PROGRAM), "--config", str(config)], stderr=log)
+            self._process = subprocess.Popen(
+                [sys.executable, str(PROGRAM), "--config", str(config)], stderr=log, env=program_environment()
+            )
         self._sampler = threading.Thread(target=self._sample)
         self._sampler.start()
 

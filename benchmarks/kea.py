@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import statistics
 import subprocess
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Iterator
 
 import report
-from postgres import KEA, BenchmarkError, Server, run, server
+from postgres import KEA, BenchmarkError, Server, server
+from support.kea import KeaServer
+from support.programs import run
+from support.wait import until
 from variants import DOCUMENT, NONE, OURS, VARIANTS, listener, prepare
 
 SERVER, CLIENTS = "kbench0", "kbench1"
@@ -50,27 +53,27 @@ def network() -> Iterator[str]:
 @contextmanager
 def kea(one: Server, variant: str) -> Iterator[None]:
     """Run Kea on the cable, with its leases in the variant's database."""
-    socket = one.directory / f"{variant}.sock"
-    configuration = {
-        "interfaces-config": {"interfaces": [SERVER], "dhcp-socket-type": "udp"},
-        "control-socket": {"socket-type": "unix", "socket-name": str(socket)},
-        "multi-threading": {"enable-multi-threading": True, "thread-pool-size": THREADS, "packet-queue-size": 28},
-        "lease-database": {"type": "postgresql", "name": variant, "host": str(one.directory), "user": KEA},
-        "subnet4": [{"id": 1, "subnet": "10.96.0.0/12", "pools": [{"pool": "10.100.0.0 - 10.110.255.255"}]}],
-        "loggers": [{"name": "kea-dhcp4", "severity": "ERROR", "output_options": [{"output": "stderr"}]}],
-    }
-    path = one.directory / f"{variant}.conf"
-    path.write_text(json.dumps({"Dhcp4": configuration}))
-    environment = {**os.environ, "KEA_PIDFILE_DIR": str(one.directory), "KEA_LOCKFILE_DIR": str(one.directory)}
-    with subprocess.Popen(["kea-dhcp4", "-c", str(path)], env=environment) as process:
-        try:
-            while not socket.exists():
-                if process.poll() is not None:
-                    raise BenchmarkError("Kea exited before it opened its control socket")
-                time.sleep(0.05)
-            yield
-        finally:
-            process.terminate()
+    directory = Path(one.directory)
+    server = KeaServer(directory, config=directory / f"{variant}.conf", socket=directory / f"{variant}.sock")
+    server.configure(
+        {
+            "interfaces-config": {"interfaces": [SERVER], "dhcp-socket-type": "udp"},
+            "multi-threading": {"enable-multi-threading": True, "thread-pool-size": THREADS, "packet-queue-size": 28},
+            "lease-database": {"type": "postgresql", "name": variant, "host": one.directory, "user": KEA},
+            "subnet4": [{"id": 1, "subnet": "10.96.0.0/12", "pools": [{"pool": "10.100.0.0 - 10.110.255.255"}]}],
+            "loggers": [{"name": "kea-dhcp4", "severity": "ERROR", "output_options": [{"output": "stderr"}]}],
+        }
+    )
+    # It shares the directory with PostgreSQL, which has to enter it.
+    directory.chmod(0o755)
+    server.launch()
+    try:
+        until(lambda: server.answers() or not server.runs(), "Kea's answer", 20)
+        if not server.runs():
+            raise BenchmarkError(f"Kea exited: {server.log.read_text()}")
+        yield
+    finally:
+        server.stop()
 
 
 def leases(one: Server, variant: str, holder: str, offered: int, seconds: float) -> float:

@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import report
+from support.paths import program_environment
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-PACKAGES = (REPOSITORY / "roles/kea_lfc_timer/files", REPOSITORY / "plugins/module_utils")
 HEADER = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context\n"
 REPEATS = 10
 """Rows for each lease: nine of ten renew a lease that the file already has."""
@@ -48,7 +47,7 @@ def rows(leases: int, repeats: int) -> Iterator[str]:
 
 def timed(command: list[str]) -> Run:
     """Run a command and return its time and peak memory. Ends this program if the command fails."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PACKAGES)), "KEA_LOCKFILE_DIR": "none"}
+    environment = program_environment(KEA_LOCKFILE_DIR="none")
     started = time.monotonic()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _pid, status, usage = os.wait4(process.pid, 0)

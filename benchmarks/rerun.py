@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import statistics
 import subprocess
@@ -17,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import report
+from support import playbook
+from support.paths import LAB, ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 HOST = "kea-second-run"
 MODES = {
     "file": {},
@@ -49,22 +49,19 @@ def inventory(mode: str) -> dict[str, Any]:
 def deploy(hosts: Path) -> tuple[float, dict[str, float]]:
     """Return the seconds of the play and of each task, in order. Ends this program if the play fails."""
     environment = {
-        **os.environ,
         "ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.profile_tasks",
         "PROFILE_TASKS_SORT_ORDER": "none",
         "PROFILE_TASKS_TASK_OUTPUT_LIMIT": "all",
-        "ANSIBLE_FORCE_COLOR": "0",
     }
-    command = ["ansible-playbook", "-i", str(hosts), "playbooks/kea_deploy.yml"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stdout[-5000:] + done.stderr)
-    recap = done.stdout.split("TASKS RECAP")[1]
+    done = playbook.play("kea_deploy", [hosts], {}, environment=environment)
+    if done.code:
+        raise SystemExit(done.output[-5000:])
+    recap = done.output.split("TASKS RECAP")[1]
     tasks: dict[str, float] = {}
     for name, seconds in (match.groups() for match in map(_TASK.match, recap.splitlines()) if match):
         tasks[name] = tasks.get(name, 0.0) + float(seconds)
-    print(f"{re.search(r'ok=.*', done.stdout)[0]}, {sum(tasks.values()):.1f} s", file=sys.stderr)
-    return (sum(tasks.values()) if "changed=0" in done.stdout else -1.0), tasks
+    print(f"{re.search(r'ok=.*', done.output)[0]}, {sum(tasks.values()):.1f} s", file=sys.stderr)
+    return (sum(tasks.values()) if "changed=0" in done.output else -1.0), tasks
 
 
 def table(runs: list[tuple[float, dict[str, float]]]) -> None:
@@ -85,7 +82,7 @@ def main() -> int:
     parser.add_argument("--suite", default="trixie-kea", help="suite of the host (tests/lab/lab)")
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    subprocess.run([ROOT / "tests/lab/lab", "up", HOST, options.suite], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([LAB / "lab", "up", HOST, options.suite], check=True, stdout=subprocess.DEVNULL)
     try:
         with tempfile.TemporaryDirectory() as directory:
             hosts = Path(directory, "hosts.json")
@@ -93,7 +90,7 @@ def main() -> int:
             deploy(hosts)
             runs = [deploy(hosts) for _run in range(options.runs)]
     finally:
-        subprocess.run([ROOT / "tests/lab/lab", "down", HOST], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([LAB / "lab", "down", HOST], check=True, stdout=subprocess.DEVNULL)
     table(runs)
     return 0 if all(0 <= seconds <= GOAL for seconds, _tasks in runs) else 1
 

@@ -13,13 +13,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from support import control
+from support.paths import LAB, ROOT
+from support.programs import ProgramError, run
+from support.suites import NEWEST, SUITES
+from support.wait import until
+
 WORK = ROOT / ".cache" / "demo"
-LAB = ROOT / "tests" / "lab"
 HOST, BMCS = "kea-demo", "kea-demo-bmcs"
 COUNT, RATE, NAMELESS = 300, 100, 40
 DISCOVERY = "/var/lib/kea/discovery"
-MODES = {
+WAIT = 30
+"""Seconds to wait for the monitor or for Kea."""
+MODES: dict[str, dict[str, Any]] = {
     "file": {"kea_reservations_interval": 2},
     "database": {"kea_enable_database": True},
     "events": {"kea_enable_database": True, "kea_db_enable_notify": True},
@@ -34,13 +40,11 @@ def say(text: str) -> None:
     print(f"\n\033[1m{text}\033[0m", flush=True)
 
 
-def run(*command: str | Path, stdin: str | None = None, check: bool = True) -> str:
-    """Run a command and return its standard output; its standard error goes to the terminal."""
-    done = subprocess.run([str(word) for word in command], input=stdin, stdout=subprocess.PIPE, text=True, check=False)
-    if check and done.returncode:
-        raise DemoError(
-            f"{' '.join(map(str, command[:6]))} exited with {done.returncode}: {done.stdout.strip()[-500:]}"
-        )
+def lab(*words: str) -> str:
+    """Call tests/lab/lab, whose progress goes to the terminal. Return what it prints."""
+    done = subprocess.run([LAB / "lab", *words], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise DemoError(f"tests/lab/lab {' '.join(words)} exited with {done.returncode}")
     return done.stdout
 
 
@@ -55,22 +59,12 @@ def bmcs(server: str, *options: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.splitlines()]
 
 
-def wait(what: str, done: Any, seconds: float = 30) -> Any:
-    """Call ``done`` until it returns something true, and return that. Raises DemoError after so many seconds."""
-    deadline = time.monotonic() + seconds
-    while not (answer := done()):
-        if time.monotonic() > deadline:
-            raise DemoError(f"waited {seconds:.0f} s for {what}, which did not happen")
-        time.sleep(0.2)
-    return answer
-
-
 def inventory(mode: str, suite: str) -> Path:
     """Write the inventory that the demo deploys with; an operator would write the same."""
     variables = {
         "ansible_user": "root",
         "ansible_ssh_common_args": f"-F {ROOT}/.cache/ssh_config",
-        "kea_package_release": "trixie-backports" if suite == "backports" else "",
+        "kea_package_release": SUITES[suite].package_release,
         "kea_dhcp4_interfaces": ["eth0"],
         "kea_dhcp4_subnets": [{"id": 1, "subnet": "10.77.0.0/16", "pools": [{"pool": "10.77.16.0 - 10.77.31.255"}]}],
         # Only for the measurement: PostgreSQL records when each row was committed.
@@ -106,7 +100,7 @@ def sql(query: str) -> list[list[str]]:
 
 def kea(command: str, **arguments: Any) -> dict[str, Any]:
     """Send a command over Kea's control channel, and return the answer."""
-    script = (LAB / "kea_command.py").read_text()
+    script = Path(control.__file__).read_text()
     return json.loads(on_host("python3", "-", command, json.dumps(arguments), stdin=script))
 
 
@@ -198,9 +192,9 @@ def show_inventory() -> None:
 def prove(site: Site, server: str) -> None:
     """Show that a BMC whose lease is gone gets its reserved address again, although new BMCs asked before it."""
     (before,) = bmcs(server, "--first", "7", "--release")
-    wait("Kea to read the reservations", lambda: site.hosts_in_database or not pending(), 60)
+    until(lambda: site.hosts_in_database or not pending(), "Kea to read the reservations", 2 * WAIT, 0.2)
     kea("leases-reclaim", remove=True)
-    wait("the lease to be gone", lambda: before["address"] not in site.leases())
+    until(lambda: before["address"] not in site.leases(), "the lease to be gone", WAIT, 0.2)
     print(f"  {before['hwaddr']} had {before['address']} and released it: its lease is gone.")
     others = bmcs(server, "--first", "9001", "--count", "20", "--hostname", "newcomer-{number}")
     if before["address"] in {other["address"] for other in others}:
@@ -218,10 +212,10 @@ def pending() -> bool:
 
 def demonstrate(mode: str, suite: str) -> None:
     WORK.mkdir(parents=True, exist_ok=True)
-    run(LAB / "lab", "down", HOST, BMCS)
+    lab("down", HOST, BMCS)
     say(f"Start a fresh Debian ({suite}) with systemd, and another host for the BMCs")
-    server = run(LAB / "lab", "up", HOST, suite).strip()
-    run(LAB / "lab", "up", BMCS, suite)
+    server = lab("up", HOST, suite).strip()
+    lab("up", BMCS, suite)
     inventory_path = inventory(mode, suite)
 
     say(f"Deploy in mode {mode}")
@@ -237,12 +231,12 @@ def demonstrate(mode: str, suite: str) -> None:
     answers = bmcs(server, "--count", str(NAMELESS), "--hostname", "", *rate)
     answers += bmcs(server, "--first", str(NAMELESS + 1), "--count", str(COUNT - NAMELESS), *rate)
     acknowledged = sum(answer["address"] is not None for answer in answers)
-    wait("every lease to be reserved", lambda: site.reservations() == acknowledged)
-    wait("every lease to be discovered", lambda: site.discovered() == acknowledged)
+    until(lambda: site.reservations() == acknowledged, "every lease to be reserved", WAIT, 0.2)
+    until(lambda: site.discovered() == acknowledged, "every lease to be discovered", WAIT, 0.2)
     delays = site.delays(probe)
     named = bmcs(server, "--count", str(NAMELESS))
     updated = "Static reservation updated"
-    wait("the named ones to be updated", lambda: site.journal(updated) >= len(named))
+    until(lambda: site.journal(updated) >= len(named), "the named ones to be updated", WAIT, 0.2)
     show(
         [
             ("leases granted", f"{acknowledged} of {COUNT} asked; {len(site.leases())} in Kea's lease database"),
@@ -268,12 +262,12 @@ def demonstrate(mode: str, suite: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mode", choices=sorted(MODES), default="events")
-    parser.add_argument("--suite", choices=["bookworm", "trixie", "backports"], default="backports")
+    parser.add_argument("--suite", choices=list(SUITES), default=NEWEST)
     options = parser.parse_args()
     start = time.monotonic()
     try:
         demonstrate(options.mode, options.suite)
-    except DemoError as error:
+    except (DemoError, ProgramError, AssertionError) as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1
     finally:

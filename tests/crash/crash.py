@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 from parts import DATABASE, LFC_INTERVAL, Clients, Database, Disk, Kea, LeaseFile, rested
-from runtime.test_daemon import Daemon, until
+from support.monitor import Daemon
+from support.wait import until
 
 LONGEST_LIFE = 2.5
 """Seconds; a start takes a third of it, on a busy machine more."""

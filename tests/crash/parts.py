@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import re
 import signal
 import subprocess
@@ -15,28 +13,34 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-from kea_helpers import run_module
-from runtime.test_daemon import until
-from runtime.world import KEA_SCHEMA, Cluster, postgres_program, program
+from support.kea import KeaServer
+from support.modules import run_module
+from support.paths import KEA_SCHEMA
+from support.postgres import Cluster
+from support.programs import need
+from support.wait import until
 
 SERVER_PORT, CLIENT_PORT = 20067, 20068
 """Not 67, so that no other DHCP server or test on this machine is in the way."""
 LFC_INTERVAL = 3
 DATABASE, ROLE = "kea", "kea-lease-monitor"
+DURABLE = {"shared_buffers": "32MB"}
+"""Settings of PostgreSQL: what was committed outlives a crash."""
 
 
 class Database:
     """A primary with Kea's schema, our trigger and constraint, and a standby without which nothing commits."""
 
     def __init__(self, directory: Path) -> None:
-        self.servers = [Cluster(str(_directory(directory / "one")))]
-        first = self.servers[0]
+        first = Cluster(str(_directory(directory / "one")), DURABLE)
+        self.servers = [first]
+        first.start()
         first.administer(f"CREATE DATABASE {DATABASE}")
         first.administer(f'CREATE ROLE "{ROLE}" LOGIN')
-        command = [postgres_program("psql"), "-q", "-v", "ON_ERROR_STOP=1", "-h", first.socket, "-U", "postgres"]
-        subprocess.run([*command, "-d", DATABASE, "-f", KEA_SCHEMA], check=True, capture_output=True)
-        login = {"login_unix_socket": first.socket, "login_user": "postgres", "login_db": DATABASE}
-        for name, more in (("kea_hosts_constraint", {}), ("kea_lease_notify", {"readers": [ROLE]})):
+        first.load(KEA_SCHEMA, DATABASE)
+        login: dict[str, Any] = {**first.login, "login_db": DATABASE}
+        options: dict[str, dict[str, Any]] = {"kea_hosts_constraint": {}, "kea_lease_notify": {"readers": [ROLE]}}
+        for name, more in options.items():
             result = run_module(name, **login, **more)
             assert not result["failed"], result
         self.rows(
@@ -44,7 +48,9 @@ class Database:
             f' GRANT USAGE ON SEQUENCE hosts_host_id_seq TO "{ROLE}"; CREATE SCHEMA kea_lease_monitor;'
             f' GRANT USAGE, CREATE ON SCHEMA kea_lease_monitor TO "{ROLE}"'
         )
-        self.servers.append(Cluster(str(_directory(directory / "two")), first))
+        second = Cluster(str(_directory(directory / "two")), DURABLE, primary=first)
+        self.servers.append(second)
+        second.start()
         # What a client was told must outlive a promotion. That is the site's part, and this is how it is done.
         first.administer("ALTER SYSTEM SET synchronous_standby_names = '*'")
         first.administer("SELECT pg_reload_conf()")
@@ -66,7 +72,7 @@ class Database:
                 return cursor.fetchall() if cursor.description else []
 
     def restart(self) -> None:
-        """As after a power failure: nobody was asked."""
+        """Restart the primary at once, as after a power failure."""
         self.primary.stop()
         self.primary.start()
 
@@ -75,7 +81,7 @@ class Database:
         return len(self.rows("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"))
 
     def promote(self) -> None:
-        """The primary is gone for good; the standby becomes it, and waits for nobody."""
+        """Stop the primary for good and promote the standby, which then commits without one."""
         gone = self.primary
         gone.stop()
         self.servers.reverse()
@@ -98,50 +104,39 @@ class Database:
         return self.rows("SELECT encode(dhcp_identifier, 'hex'), host('0.0.0.0'::inet + ipv4_address) FROM hosts")
 
 
-class Kea:
-    """The DHCP server on the loopback interface. Ended by anything it is started again, as systemd would."""
+class Kea(KeaServer):
+    """The DHCP server on the loopback interface. It is started again whenever it exits, as systemd would."""
 
     def __init__(self, directory: Path, lease_database: dict[str, Any]) -> None:
-        self.directory = _directory(directory)
-        configuration = {
-            "interfaces-config": {"interfaces": ["lo"], "dhcp-socket-type": "udp"},
-            "lease-database": lease_database,
-            "valid-lifetime": 86400,
-            "subnet4": [
-                {
-                    "id": 1,
-                    "subnet": "10.0.0.0/8",
-                    "pools": [{"pool": "10.0.0.1 - 10.200.255.254"}],
-                    "relay": {"ip-addresses": ["127.0.0.1"]},
-                }
-            ],
-            "loggers": [
-                {"name": "kea-dhcp4", "severity": "WARN", "output_options": [{"output": str(self.directory / "log")}]}
-            ],
-        }
-        self._config = self.directory / "kea.conf"
-        self._config.write_text(json.dumps({"Dhcp4": configuration}))
+        super().__init__(_directory(directory))
+        self.configure(
+            {
+                "interfaces-config": {"interfaces": ["lo"], "dhcp-socket-type": "udp"},
+                "lease-database": lease_database,
+                "valid-lifetime": 86400,
+                "subnet4": [
+                    {
+                        "id": 1,
+                        "subnet": "10.0.0.0/8",
+                        "pools": [{"pool": "10.0.0.1 - 10.200.255.254"}],
+                        "relay": {"ip-addresses": ["127.0.0.1"]},
+                    }
+                ],
+                "loggers": [
+                    {"name": "kea-dhcp4", "severity": "WARN", "output_options": [{"output": str(directory / "log")}]}
+                ],
+            }
+        )
         self.starts = 0
         self.keep()
 
     def keep(self) -> None:
-        """Have it run."""
-        if self.starts and self.process.poll() is None:
+        """Start it unless it runs."""
+        if self.runs():
             return
         self.starts += 1
-        environment = {
-            **os.environ,
-            "KEA_PIDFILE_DIR": str(self.directory),
-            "KEA_LOCKFILE_DIR": "none",
-            "PGTARGETSESSIONATTRS": "read-write",
-        }
-        command = [program("kea-dhcp4"), "-c", str(self._config), "-p", str(SERVER_PORT), "-P", str(CLIENT_PORT)]
-        with (self.directory / "stderr").open("ab") as log:
-            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait()
+        ports = ("-p", str(SERVER_PORT), "-P", str(CLIENT_PORT))
+        self.launch(*ports, KEA_LOCKFILE_DIR="none", PGTARGETSESSIONATTRS="read-write")
 
 
 class Clients:
@@ -149,7 +144,7 @@ class Clients:
 
     def __init__(self, directory: Path, rate: int, seed: int) -> None:
         self._output = directory / "perfdhcp"
-        command = [program("perfdhcp"), "-4", "-r", str(rate), "-f", str(rate // 5), "-R", "1000000", "-x", "l"]
+        command = [need("perfdhcp"), "-4", "-r", str(rate), "-f", str(rate // 5), "-R", "1000000", "-x", "l"]
         command += ["-s", str(seed), "-L", str(CLIENT_PORT), "-N", str(SERVER_PORT), "-l", "127.0.0.1", "127.0.0.1"]
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
@@ -172,7 +167,7 @@ class Clients:
 
 
 class Disk:
-    """A small one that somebody else fills up."""
+    """A small disk that the test fills up."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = _directory(directory)
@@ -207,7 +202,7 @@ class LeaseFile:
             self._seen = inode
 
     def leases(self) -> list[tuple[str, str]]:
-        """Of .2, .1 and the current one in this order; nobody cleans up by now."""
+        """Return the leases of .2, .1 and the current file in this order; no LFC runs by now."""
         rows: dict[str, str] = {}
         for suffix in (".2", ".1", ""):
             with contextlib.suppress(FileNotFoundError):

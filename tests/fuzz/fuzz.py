@@ -18,14 +18,9 @@ import re
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any, Callable
 
 import yaml
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "roles" / "kea_lease_monitor" / "files"), str(ROOT / "plugins" / "module_utils")]
-
 from kea_lease_monitor import position
 from kea_lease_monitor.errors import ConfigurationError, PositionLostError
 from kea_lease_monitor.kea import changes
@@ -33,6 +28,7 @@ from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.rows import Header
 from kea_lease_monitor.kea.sql import leases
 from kea_lease_monitor.settings import MonitorSettings
+from support.paths import ROOT
 
 HANG = 10
 """Seconds for a thousand inputs, which take a tenth of one."""

@@ -1,12 +1,11 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host that plays change, while its clients of before keep their addresses and others renew, 50 times a second."""
+"""A host that playbooks change, while earlier clients keep their addresses and others renew, 50 times a second."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import shutil
@@ -16,24 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
 
-from host import LAB, ROOT, Host, run, wait
+from host import Host, wait
+from states import CONFIG
+from support.paths import LAB, ROOT
+from support.programs import run
 
 CLIENTS = 20
 FIRST = "5000"
 RELAY = "10.77.0.253"
-CONFIG = "/etc/kea/kea-dhcp4.conf"
-OURS = """
-ls -d /opt/baremetal /etc/kea-lease-monitor /var/lib/kea-lease-monitor /etc/systemd/system/kea-l* \
-    /etc/systemd/system/kea-r* /etc/systemd/system/kea-dhcp4-server.service.d /usr/local/bin/kea-lease-monitor \
-    /var/lib/kea-lfc /var/lib/kea/discovery 2>/dev/null
-getent passwd kea-lease-monitor
-systemctl list-units --all --plain --no-legend 'kea-l*' 'kea-r*'
-"""
-ALL = """
-find /etc /opt /usr/local /var/lib/kea* -not -name '*kea-leases4.csv*' -not -name '*.pyc' \
-    -not -name '*~' -printf '%p %y %m %u %g %l\\n' | sort
-find /etc /opt -type f -not -name '*.pyc' -not -name '*~' -print0 | sort -z | xargs -0 sha256sum
-"""
 
 
 def another_release(directory: Path, version: str) -> Path:
@@ -54,29 +43,26 @@ class Site(Host):
         self.tests: list[tuple[str, float]] = []
         """Each with the moment when it began."""
 
-    def play(self, name: str, *options: str, **variables: Any) -> tuple[int, str]:
-        """The exit code, and what was printed in one line."""
-        command = [
-            "ansible-playbook", f"playbooks/{name}.yml", "-i", "molecule/shared/inventory", "-i", self.inventory,
-            "--extra-vars", json.dumps(variables), *options,
-        ]  # fmt: skip
-        environment = {**os.environ, **self.environment}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        return done.returncode, " ".join((done.stdout + done.stderr).split())
-
     def succeed(self, name: str, *options: str, **variables: Any) -> int:
-        """How many tasks changed something."""
-        code, said = self.play(name, *options, **variables)
-        assert code == 0, said[-3000:]
-        silences = re.findall(r"DHCP was silent for [0-9.]+ s", said)
+        """Run a playbook. Return how many tasks changed something."""
+        played = self.play(name, *options, **variables)
+        assert played.code == 0, played.words[-3000:]
+        silences = re.findall(r"DHCP was silent for [0-9.]+ s", played.words)
         print(name, variables.get("kea_rollback_to", ""), *silences)
-        return sum(int(count) for count in re.findall(r"changed=(\d+)", said))
+        return sum(played.changed)
+
+    def plan(self, **variables: Any) -> str:
+        """Return what a roll-back would do, in one line."""
+        played = self.play("kea_rollback", "--check", "--diff", **variables)
+        assert played.code == 0, played.words[-2000:]
+        return played.words
 
     def fail(self, name: str, message: str, **variables: Any) -> str:
-        code, said = self.play(name, **variables)
-        assert code != 0
-        assert re.search(message, said), said[-3000:]
-        return said
+        """Run a playbook, which has to fail with a message. Return its output in one line."""
+        played = self.play(name, **variables)
+        assert played.code != 0
+        assert re.search(message, played.words), played.words[-3000:]
+        return played.words
 
     def serves(self) -> None:
         """The same clients get the same addresses."""
@@ -90,20 +76,20 @@ class Site(Host):
         return self.run("cat", CONFIG)
 
     def ours(self) -> str:
-        return self.run("sh", "-c", OURS, check=False)
+        return self.script("ours.sh")
 
     def everything(self) -> str:
         """Each file of the host that a deployment could change, but no lease files, with their lock, and no backups."""
-        return self.run("sh", "-c", ALL, check=False)
+        return self.script("everything.sh")
 
     @contextmanager
     def using(self, collections: Path) -> Iterator[None]:
         """The plays of now with another collection."""
-        self.environment = {**self.environment, "ANSIBLE_COLLECTIONS_PATH": str(collections)}
+        self.environment["ANSIBLE_COLLECTIONS_PATH"] = str(collections)
         try:
             yield
         finally:
-            del self.environment
+            del self.environment["ANSIBLE_COLLECTIONS_PATH"]
 
     @contextmanager
     def renewing(self) -> Iterator[None]:
@@ -113,7 +99,7 @@ class Site(Host):
         run(*bmcs, "cat >/run/outage.py", stdin=(LAB / "outage.py").read_text())
         command = [*bmcs, shlex.join(["python3", "/run/outage.py", self.address, RELAY])]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
-            wait("the client", lambda: run(*bmcs, f"cat /run/outage-{RELAY}.pid 2>/dev/null", check=False))
+            wait(lambda: run(*bmcs, f"cat /run/outage-{RELAY}.pid 2>/dev/null", check=False), "the client")
             yield
             run(*bmcs, f"kill -TERM $(cat /run/outage-{RELAY}.pid)")
             told = json.loads(client.communicate(timeout=30)[0])

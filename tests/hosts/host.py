@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -16,13 +16,20 @@ import time
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, Callable, ClassVar, Iterator
+from typing import Any, Iterator, Mapping
 
-ROOT = Path(__file__).resolve().parents[2]
-LAB = ROOT / "tests" / "lab"
+from support import control, playbook
+from support.paths import LAB, ROOT
+from support.playbook import Played
+from support.programs import run
+from support.wait import until
+
+SCRIPTS = Path(__file__).resolve().parent / "scripts"
 DISCOVERY = "/var/lib/kea/discovery"
+TIMEOUT = 300.0
+"""Seconds for a command on a host."""
 PATIENCE = 60.0
-"""Seconds to wait for the monitor; it looks each 5 s for what nobody told it, and three hosts share a machine."""
+"""Seconds to wait for the monitor. Without a notification it looks every 5 s, and three hosts share a machine."""
 
 _clients = itertools.count(int(time.time() * 100) % 2**31, 200)
 """First numbers of BMCs that no other test plays, nor an earlier run on the same host."""
@@ -31,45 +38,32 @@ _sockets = tempfile.TemporaryDirectory(prefix="ssh")
 """Of the connections that all commands on a host share."""
 
 
-def run(*command: str, stdin: str = "", check: bool = True) -> str:
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0 or not check, f"{' '.join(command[:8])}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
-    return done.stdout
-
-
-def wait(what: str, done: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    """Ask until there is an answer that is not empty."""
-    deadline = time.monotonic() + patience
-    while not (answer := done()):
-        assert time.monotonic() < deadline, f"waited {patience:.0f} s in vain for {what}"
-        time.sleep(0.2)
-    return answer
+wait = functools.partial(until, seconds=PATIENCE, pause=0.2)
+"""Wait for a condition of a host or of its monitor."""
 
 
 class Host:
     """One of kea_servers; ``bmcs`` is the host that its clients are on."""
 
-    environment: ClassVar[dict[str, str]] = {
-        "ANSIBLE_CONFIG": f"{ROOT}/ansible.cfg",
-        "ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/.collections",
-        "ANSIBLE_FORCE_COLOR": "0",
-        "MOLECULE_PROJECT_DIRECTORY": str(ROOT),
-    }
-    """Of Ansible."""
-
     def __init__(self, name: str, address: str, bmcs: str) -> None:
         self.name = name
         self.address = address
+        self.environment: dict[str, str] = {}
+        """Of Ansible, beside what this checkout needs."""
         self.bmcs = bmcs
-        # It is called after its scenario: kea-SCENARIO-...
-        self.inventory = str(ROOT / "molecule" / name.split("-")[1] / "inventory")
+        # A host's name begins with kea-SCENARIO-.
+        self.inventories = [str(ROOT / "molecule" / one / "inventory") for one in ("shared", name.split("-")[1])]
         self._ssh = (
             *("ssh", "-F", f"{ROOT}/.cache/ssh_config"),
             *("-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", f"ControlPath={_sockets.name}/%n"),
         )
 
     def run(self, *command: str, stdin: str = "", check: bool = True) -> str:
-        return run(*self._on(self.name, command), stdin=stdin, check=check)
+        return run(*self._on(self.name, command), stdin=stdin, check=check, timeout=TIMEOUT)
+
+    def script(self, name: str, *arguments: str, check: bool = False) -> str:
+        """Return the output of a script of tests/hosts/scripts, run on the host by its shell."""
+        return self.run("sh", "-ec" if check else "-c", (SCRIPTS / name).read_text(), name, *arguments, check=check)
 
     def play_bmcs(self, *arguments: str) -> str:
         """What tests/lab/bmc.py prints, run where the BMCs are."""
@@ -81,7 +75,7 @@ class Host:
 
     def _on_bmcs(self, script: str, *arguments: str) -> str:
         command = self._on(self.bmcs, ("python3", "-", *arguments))
-        return run(*command, stdin=(LAB / script).read_text(), check=False)
+        return run(*command, stdin=(LAB / script).read_text(), check=False, timeout=TIMEOUT)
 
     def _on(self, name: str, command: tuple[str, ...]) -> tuple[str, ...]:
         return (*self._ssh, name, shlex.join(command))
@@ -97,7 +91,7 @@ class Host:
 
     @contextmanager
     def session(self, statements: str) -> Iterator[None]:
-        """Of somebody else, which stays as the statements left it; the last of them must print something."""
+        """Hold a session open after these statements. The last of them must print something."""
         psql = ("runuser", "-u", "postgres", "--", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "kea")
         command = self._on(self.name, psql)
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -113,17 +107,14 @@ class Host:
     def module(self, name: str, **options: Any) -> dict[str, Any]:
         """The result of a module of the collection, run by Ansible as the owner of Kea's database."""
         login = {"login_unix_socket": "/var/run/postgresql", "login_user": "_kea"}
-        output = {"ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.oneline", "ANSIBLE_LOAD_CALLBACK_PLUGINS": "1"}
-        environment = {**os.environ, **self.environment, **output}
-        command = [
-            "ansible", self.name, "-i", f"{ROOT}/molecule/shared/inventory", "-i", self.inventory, "--become",
-            "--become-user", "_kea", "-m", f"baremetal.kea.{name}", "-a", json.dumps({**login, **options}),
-        ]  # fmt: skip
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        head, arrow, result = done.stdout.partition("=> ")
-        assert arrow, done.stdout + done.stderr
-        assert "FAILED" not in head, result
-        return json.loads(result)
+        arguments = ["--become", "--become-user", "_kea"]
+        for inventory in self.inventories:
+            arguments += ["-i", inventory]
+        return playbook.module(self.name, name, {**login, **options}, arguments, self.environment)
+
+    def play(self, name: str, *options: str, environment: Mapping[str, str] | None = None, **variables: Any) -> Played:
+        """Run a playbook of the collection on all hosts of the scenario."""
+        return playbook.play(name, self.inventories, variables, options, {**self.environment, **(environment or {})})
 
     def expose_metrics(self) -> None:
         """As a site does: an address to listen on, and the network for a unit that had only unix sockets."""
@@ -157,8 +148,8 @@ class Host:
     def await_followers(self, answers: list[dict[str, Any]]) -> None:
         """Until each lease has its reservation and its discovery file."""
         addresses = {answer["address"] for answer in answers}
-        wait("every reservation", lambda: addresses <= self._reserved(answers))
-        wait("every discovery file", lambda: addresses <= self.discovered())
+        wait(lambda: addresses <= self._reserved(answers), "every reservation")
+        wait(lambda: addresses <= self.discovered(), "every discovery file")
 
     def _reserved(self, answers: list[dict[str, Any]]) -> set[str]:
         hwaddrs = ", ".join(f"'\\x{answer['hwaddr'].replace(':', '')}'" for answer in answers)
@@ -206,7 +197,7 @@ class Kea:
         return [json.loads(line) for line in lines.splitlines()]
 
     def serve(self, count: int, *options: str) -> list[dict[str, Any]]:
-        """The same, and all of them once more: Kea answers every packet at once, stores each lease and keeps it."""
+        """Ask twice: Kea must answer every packet at once, store each lease, and give the same address again."""
         first = next(_clients)
         answers = self._served(first, count, options)
         again = self._served(first, count, options)
@@ -229,8 +220,8 @@ class Kea:
 
     def command(self, name: str, **arguments: Any) -> dict[str, Any]:
         """Over the control socket; the answer of a success."""
-        script = (LAB / "kea_command.py").read_text()
-        answer = json.loads(self.host.run("python3", "-", name, json.dumps(arguments), stdin=script))
+        script = Path(control.__file__).read_text()
+        answer: dict[str, Any] = json.loads(self.host.run("python3", "-", name, json.dumps(arguments), stdin=script))
         assert answer["result"] == 0, answer
         return answer
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The PostgreSQL server with the leases is lost while clients ask, and its streaming standby takes its place.
 
-Each test goes on where the one before it ended: who was the standby is the primary then.
+Each test ends with a primary and a standby again, in exchanged roles.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Callable
 
 import pytest
-from host import Host, Kea, run, wait
+from host import Host, Kea, wait
+from support.programs import run
 
 SETTINGS = ("pg_hba.conf", "conf.d/baremetal-kea.conf")
 WAITING = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
@@ -41,7 +42,7 @@ class Server(Host):
         """As a site must see to it: who was the primary is none any more when it comes back."""
         run("podman", "exec", self.name, "systemctl", "stop", self.unit)
         run("podman", "exec", self.name, "ip", "link", "set", "eth0", "up")
-        wait("its network", lambda: self.run("echo", "there", check=False))
+        wait(lambda: self.run("echo", "there", check=False), "its network")
 
     def stream_to(self, standby: Server) -> None:
         """Make that one the standby, without which from now on no lease is acknowledged."""
@@ -53,7 +54,7 @@ class Server(Host):
             standby.run("tee", f"{standby.etc}/{name}", stdin=self.run("cat", f"{self.etc}/{name}"))
         standby.run("systemctl", "start", standby.unit)
         self.sql("ALTER SYSTEM SET synchronous_standby_names = '*'; SELECT pg_reload_conf()")
-        wait("the standby to stream", lambda: self.sql(WAITING) == ["1"])
+        wait(lambda: self.sql(WAITING) == ["1"], "the standby to stream")
 
 
 class Site(Host):
@@ -98,13 +99,13 @@ def test_kea_and_the_monitor_go_on_with_the_standby(site: Site, lose: Callable[[
     had = int(site.sql(LEASES)[0])
     with ThreadPoolExecutor(1) as pool:
         asking = pool.submit(kea.ask, 60, "--rate", "20")
-        wait("some leases", lambda: int(site.sql(LEASES)[0]) > had + 10)
+        wait(lambda: int(site.sql(LEASES)[0]) > had + 10, "some leases")
         lose(site.primary)
         site.promote()
         promoted = time.monotonic()
         served = [answer for answer in asking.result() if answer["address"]]
     assert len(served) > 10
-    wait("Kea to serve again", lambda: kea.ask(1)[0]["address"], patience=180)
+    wait(lambda: kea.ask(1)[0]["address"], "Kea to serve again", seconds=180)
     print(f"Kea served {time.monotonic() - promoted:.1f} s after the promotion")
 
     # What it acknowledged is theirs, to the last lease before the end; whoever comes now gets something else.

@@ -3,27 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A host that never had Kea: all that a deployment brought goes again, and what it served stays until it is named.
 
-Each test goes on where the one before it ended.
+Each test brings the host into the state that it begins with.
 """
 
 from __future__ import annotations
 
 import pytest
 from changing import Site
+from states import BEFORE_DEPLOY, EVENTS, deployed
 
-EVENTS = {"kea_enable_database": True, "kea_db_enable_notify": True}
-BACK = {"kea_rollback_to": "before_deploy"}
 LEASES = "/var/lib/kea/kea-leases4.csv"
-HOST = """
-dpkg-query --show --showformat='${db:Status-Status} ${Package}\\n' | grep ^installed
-getent passwd | cut -d: -f1 | grep -Ev '^(_kea|postgres)$'
-ls /etc/systemd/system /usr/local/bin /opt
-"""
-# Debian keeps a server and its client, whatever brought them (apt.conf.d/02autoremove-postgresql).
-SERVER_GOES = """
-DEBIAN_FRONTEND=noninteractive apt-get remove --yes --quiet=2 --auto-remove \\
-    $(dpkg-query --show --showformat='${Package}\\n' 'postgresql-*[0-9][0-9]')
-"""
 pytestmark = pytest.mark.timeout(1800)
 """Packages come and go."""
 
@@ -31,7 +20,7 @@ pytestmark = pytest.mark.timeout(1800)
 class Fresh(Site):
     def look(self) -> list[str]:
         """Its packages, its users but those that Debian's packages leave, and where deployments put things."""
-        return self.run("sh", "-c", HOST).splitlines()
+        return self.script("look.sh", check=True).splitlines()
 
     def has(self, *paths: str) -> list[str]:
         return self.run("sh", "-c", f"ls -d {' '.join(paths)} 2>/dev/null", check=False).split()
@@ -48,44 +37,62 @@ def found(site: Fresh) -> list[str]:
     return site.look()
 
 
-def test_a_deployment_that_is_refused_behind_the_packages_is_undone(site: Fresh, found: list[str]) -> None:
-    site.fail("kea_rollback", "nothing was ever deployed here", **BACK)
+@pytest.fixture
+def leases_left(site: Fresh, found: list[str]) -> None:
+    """A deployment in file mode was rolled back, which leaves the leases."""
+    if deployed(site) or not site.has(LEASES):
+        site.succeed("kea_deploy")
+        site.serves()
+        site.succeed("kea_rollback", **BEFORE_DEPLOY)
+
+
+@pytest.fixture
+def events(site: Fresh, found: list[str]) -> None:
+    """A deployment in events mode serves its clients."""
+    if not deployed(site):
+        site.succeed("kea_deploy", **EVENTS)
+    site.serves()
+
+
+def test_a_deployment_that_is_refused_after_the_packages_is_undone(site: Fresh, found: list[str]) -> None:
+    site.fail("kea_rollback", "nothing was ever deployed here", **BEFORE_DEPLOY)
     site.fail("kea_deploy", "Kea refuses the configuration", kea_dhcp4_settings={"valid-lifetime": "for ever"})
     assert "installed kea-dhcp4-server" in site.look()
-    assert site.succeed("kea_rollback", **BACK) > 0
+    assert site.succeed("kea_rollback", **BEFORE_DEPLOY) > 0
     assert site.look() == found
-    assert site.succeed("kea_rollback", **BACK) == 0
+    assert site.succeed("kea_rollback", **BEFORE_DEPLOY) == 0
 
 
 def test_files_go_and_leases_and_reservations_stay(site: Fresh, found: list[str]) -> None:
     site.succeed("kea_deploy")
     site.serves()
     assert site.succeed("kea_deploy") == 0
-    code, plan = site.play("kea_rollback", "--check", "--diff", **BACK)
-    assert code == 0, plan[-2000:]
+    plan = site.plan(**BEFORE_DEPLOY)
     assert "package kea-dhcp4-server: is removed" in plan
     assert f"leases {LEASES}: stays, because purge does not name leases" in plan
-    assert site.succeed("kea_rollback", **BACK) > 0
+    assert site.succeed("kea_rollback", **BEFORE_DEPLOY) > 0
     assert (site.look(), site.ours()) == (found, "")
     assert site.has(LEASES, "/etc/kea/reservations.d") == ["/etc/kea/reservations.d", LEASES]
-    assert site.succeed("kea_rollback", **BACK) == 0
+    assert site.succeed("kea_rollback", **BEFORE_DEPLOY) == 0
 
 
+@pytest.mark.usefixtures("leases_left")
 def test_a_later_deployment_finds_the_leases_that_stayed(site: Fresh) -> None:
     site.succeed("kea_deploy", **EVENTS)
     site.serves()
 
 
+@pytest.mark.usefixtures("events")
 def test_the_database_keeps_its_server_until_it_is_named(site: Fresh, found: list[str]) -> None:
-    assert site.succeed("kea_rollback", **EVENTS, **BACK) > 0
+    assert site.succeed("kea_rollback", **EVENTS, **BEFORE_DEPLOY) > 0
     left = set(site.look()) - set(found)
     assert "installed postgresql" in left
     assert [one for one in left if "kea" in one] == []
     assert int(site.sql("SELECT count(*) FROM hosts")[0]) >= len(site.known)
     purge = {"kea_rollback_purge": ["database", "leases", "reservations"]}
-    assert site.succeed("kea_rollback", **EVENTS, **BACK, **purge) > 0
+    assert site.succeed("kea_rollback", **EVENTS, **BEFORE_DEPLOY, **purge) > 0
     assert "installed postgresql" not in site.look()
-    site.run("sh", "-c", SERVER_GOES)
+    site.script("remove_postgresql.sh", check=True)
     # Besides sudo, what other packages suggest, such as perl, by apt's own rule.
     left = set(site.look()) - set(found)
     assert set(found) <= set(site.look())
@@ -93,4 +100,4 @@ def test_the_database_keeps_its_server_until_it_is_named(site: Fresh, found: lis
     assert [one for one in left if any(word in one for word in ("kea", "postgres", "python3", "libpq", "acl"))] == []
     assert site.ours() == ""
     assert site.has(f"{LEASES}*", "/etc/kea/reservations.d") == []
-    assert site.succeed("kea_rollback", **EVENTS, **BACK, **purge) == 0
+    assert site.succeed("kea_rollback", **EVENTS, **BEFORE_DEPLOY, **purge) == 0

@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 
 CLIENTS = 40
 WAITING = 10_000
-FILL_TABLESPACE = """
-mkdir -p /var/lib/full
-mountpoint -q /var/lib/full || mount -t tmpfs -o size=1m tmpfs /var/lib/full
-chown postgres: /var/lib/full
-"""
 
 
 def dropped(host: Host, _stack: ExitStack) -> None:
@@ -48,7 +43,7 @@ def without_grants(host: Host, _stack: ExitStack) -> None:
 
 def without_space(host: Host, stack: ExitStack) -> None:
     """Every row of the event table needs a new page of a file system that has none left."""
-    host.run("sh", "-ec", FILL_TABLESPACE)
+    host.script("small_tablespace.sh", check=True)
     host.sql("CREATE TABLESPACE full_disk LOCATION '/var/lib/full'")
     host.sql("ALTER TABLE kea_events.lease_event SET TABLESPACE full_disk; TRUNCATE kea_events.lease_event")
     host.run("sh", "-c", "cat /dev/zero >/var/lib/full/filler 2>/dev/null; test -s /var/lib/full/filler")
@@ -65,7 +60,7 @@ def test_the_event_table_is(fault: Callable[[Host, ExitStack], None], host: Host
         fault(host, stack)
         answers = kea.serve(CLIENTS)
         assert host.module("kea_info", gather=["database"])["database"]["lost_events"] == before + CLIENTS
-        wait("the metric of lost events", lambda: host.metric("events_lost") == before + CLIENTS)
+        wait(lambda: host.metric("events_lost") == before + CLIENTS, "the metric of lost events")
         # The monitor reads lease4 instead.
         host.await_followers(answers)
     host.module("kea_lease_notify", readers=["kea-lease-monitor"])
@@ -80,10 +75,10 @@ def test_the_notification_queue_is_full_and_its_listener_stuck(host: Host, kea: 
         fill_queue(host)
         assert float(host.sql(usage)[0]) > 0.99
         answers = kea.serve(CLIENTS)
-        wait("the metric of the queue", lambda: (host.metric("notify_queue_usage_ratio") or 0) > 0.99)
+        wait(lambda: (host.metric("notify_queue_usage_ratio") or 0) > 0.99, "the metric of the queue")
         # No event is lost, only the wake-up is left out.
         host.await_followers(answers)
-    wait("the queue to empty", lambda: host.metric("notify_queue_usage_ratio") == 0)
+    wait(lambda: host.metric("notify_queue_usage_ratio") == 0, "the queue to empty")
     host.await_followers(kea.serve(1))
     assert host.lost() == before
 
@@ -93,7 +88,7 @@ def fill_queue(host: Host) -> None:
     small = int(host.sql("SHOW server_version_num")[0]) >= 170000
     batch = 100 if small else 10_000
     flood = f"SELECT count(pg_notify('flood', repeat('x', 7900) || n)) FROM generate_series(1, {batch}) AS g (n);\n"
-    # Asking for the usage gives free what nobody needs any more.
+    # Reading the usage frees what no listener needs any more.
     script = "SELECT pg_notification_queue_usage();\n" + flood * (1 if small else 110)
     psql = ("runuser", "-u", "postgres", "--", "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "postgres")
     refused = host.run("sh", "-c", f"{' '.join(psql)} 2>&1 || true", stdin=script)
@@ -113,12 +108,12 @@ def test_leases_with_the_longest_and_with_empty_values(host: Host, kea: Kea) -> 
     [declined] = kea.ask(1, "--decline")
     assert (declined["tries"], declined["refused"]) == (1, 0)
     empty = f"SELECT 1 FROM lease4 WHERE address = {int(IPv4Address(declined['address']))} AND hwaddr = ''"
-    wait("the declined lease", lambda: host.sql(empty))
+    wait(lambda: host.sql(empty), "the declined lease")
     columns = "address, hwaddr, client_id, valid_lifetime, expire, subnet_id, fqdn_fwd, fqdn_rev, hostname, state"
     values = f"{int(IPv4Address('10.77.32.2'))}, NULL, NULL, 86400, now() + interval '1 day', 1, NULL, NULL, NULL, 0"
     host.sql(f"INSERT INTO lease4 ({columns}, user_context) VALUES ({values}, NULL)", user="_kea")
     host.await_followers(longest + overlong + nameless)
-    wait("the large lease", lambda: host.sql("SELECT 1 FROM hosts WHERE dhcp_identifier = '\\x02ff00000001'"))
+    wait(lambda: host.sql("SELECT 1 FROM hosts WHERE dhcp_identifier = '\\x02ff00000001'"), "the large lease")
     assert host.lost() == before
 
 
@@ -126,7 +121,7 @@ def test_the_monitor_is_killed(host: Host, kea: Kea) -> None:
     before = host.lost()
     answers = []
     for _again in range(2):
-        wait("the monitor", lambda: host.metric("events_lost") is not None)
+        wait(lambda: host.metric("events_lost") is not None, "the monitor")
         host.run("systemctl", "kill", "--signal=KILL", "kea-lease-monitor")
         answers += kea.serve(CLIENTS)
     host.await_followers(answers)
@@ -146,7 +141,7 @@ def test_ten_thousand_leases_wait_to_be_read(host: Host, kea: Kea) -> None:
     host.run("systemctl", "start", "--no-block", "kea-lease-monitor")
     answers += kea.serve(CLIENTS)
     waiting = "SELECT count(*) FROM hosts WHERE ipv4_address BETWEEN 173408257 AND 173418256"
-    wait("all reservations", lambda: int(host.sql(waiting)[0]) == WAITING)
+    wait(lambda: int(host.sql(waiting)[0]) == WAITING, "all reservations")
     host.await_followers(answers)
 
 
@@ -161,13 +156,13 @@ def test_postgresql_is_restarted(host: Host) -> None:
     clients = threading.Thread(target=lambda: answers.extend(kea.ask(100, "--rate", "20", "--retry-after", "4")))
     clients.start()
     host.run("systemctl", "stop", "postgresql")
-    wait("a client whom Kea cannot answer", kea.complaints)
+    wait(kea.complaints, "a client whom Kea cannot answer")
     host.run("systemctl", "start", "postgresql")
     clients.join()
     assert len(answers) == 100
     assert [answer for answer in answers if not answer["address"]] == []
     assert {answer["hwaddr"] for answer in answers if answer["refused"]} <= kea.lost_for(answers)
-    assert max(answer["tries"] for answer in answers) > 1, "nobody asked meanwhile"
+    assert max(answer["tries"] for answer in answers) > 1, "no client asked in the meantime"
     assert kea.stored(answers) == 100
     assert kea.process() == kea.began
     host.await_followers(answers)
@@ -188,6 +183,6 @@ def test_a_client_renews_while_postgresql_is_away(host: Host) -> None:
         host.run("systemctl", "start", "postgresql")
     for answer in (unanswered, renewed):
         assert (answer["address"], answer["tries"], answer["refused"]) == (None, 5, 0)
-    wait("Kea to answer again", lambda: kea.renew(lease)["address"] == lease["address"])
+    wait(lambda: kea.renew(lease)["address"] == lease["address"], "Kea to answer again")
     assert kea.process() == kea.began
     host.await_followers(kea.serve(1))

@@ -1,61 +1,55 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A play that is killed behind each task that changes something, one after the other, is run again and converges.
+"""A play that is killed after each changing task in turn is run again and converges.
 
-Each run goes as far as the first change behind which none before it was killed, so that every change is the last one of
-some run. What a run has to begin anew, such as a candidate of a configuration, is no end of it again.
+Each run is killed after the first change that ended no earlier run, so each change is the last of some run. What a
+later run has to repeat, such as writing a candidate of a configuration, does not end a run again.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 from typing import Any
 
 import pytest
-from host import LAB, ROOT, Host, Kea
+from host import Host, Kea
+from states import EVENTS, require_deployed, require_events_mode
+from support.paths import LAB
+from support.playbook import Played
 
-MODES = {"file": {}, "events": {"kea_enable_database": True, "kea_db_enable_notify": True}}
+MODES: dict[str, dict[str, Any]] = {"file": {}, "events": EVENTS}
 CLIENTS = ("--first", "9000", "--count", "10", "--retry-after", "20")
 MOST = 80
 pytestmark = pytest.mark.timeout(1800)
 
 
 class Killed(Host):
-    def play(self, name: str, passed: list[str] | None, **variables: Any) -> tuple[int, str]:
-        """The exit code, and what was printed. With a list, even an empty one, it is killed behind the first task that
-        changes something and is not in it."""
-        callbacks = {"ANSIBLE_CALLBACK_PLUGINS": str(LAB / "callback"), "ANSIBLE_CALLBACKS_ENABLED": "killer"}
-        callbacks["KILLER_PASSED"] = "\n".join(passed or [])
-        command = [
-            "ansible-playbook", f"playbooks/{name}.yml", "-i", "molecule/shared/inventory", "-i", self.inventory,
-            "--extra-vars", json.dumps(variables),
-        ]  # fmt: skip
-        environment = {**os.environ, **self.environment, **({} if passed is None else callbacks)}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        return done.returncode, done.stdout + done.stderr
+    def play_killed(self, name: str, passed: list[str], **variables: Any) -> Played:
+        """Run a playbook, and kill it after the first task that changes something and is not in the list."""
+        killer = {"ANSIBLE_CALLBACK_PLUGINS": str(LAB / "callback"), "ANSIBLE_CALLBACKS_ENABLED": "killer"}
+        killer["KILLER_PASSED"] = "\n".join(passed)
+        return self.play(name, environment=killer, **variables)
 
     def kill_until_done(self, name: str, **variables: Any) -> list[str]:
-        """The tasks behind which it was killed, each as its file and line."""
+        """Run a playbook until it completes. Return the tasks after which it was killed, each as its file and line."""
         tasks: list[str] = []
         for _time in range(MOST):
-            code, said = self.play(name, tasks, **variables)
-            if code == 0:
+            played = self.play_killed(name, tasks, **variables)
+            if played.code == 0:
                 return tasks
-            assert code == -9, said[-3000:]
-            [killed] = re.findall(r"(killed after (\S+) .*)", said)
+            assert played.code == -9, played.output[-3000:]
+            [killed] = re.findall(r"(killed after (\S+) .*)", played.output)
             print(killed[0], flush=True)
             tasks.append(killed[1])
-        raise AssertionError(f"it does not come to its end: {tasks}")
+        raise AssertionError(f"it does not complete: {tasks}")
 
     def monitor(self) -> str:
         return self.run("systemctl", "show", "-P", "MainPID", "kea-lease-monitor").strip()
 
     def left_over(self) -> str:
-        """What is neither of before nor of behind a change, but was made for one."""
+        """Return temporary files of a change that are still there."""
         return self.run("find", "/etc", "/opt", "/var/lib/kea", "/var/lib/baremetal-kea", "/var/lib/kea-lease-monitor",
                         "-name", "*.candidate.conf", "-o", "-name", "*.new", "-o", "-name", ".*.tmp",
                         "-o", "-name", ".new-*",
@@ -74,24 +68,27 @@ def site(request: pytest.FixtureRequest) -> Killed:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_deployment_that_is_killed_behind_each_change_converges(site: Killed, mode: str) -> None:
+def test_a_deployment_that_is_killed_after_each_change_converges(site: Killed, mode: str) -> None:
     tasks = site.kill_until_done("kea_deploy", **MODES[mode])
     assert len(tasks) > 5
     kea, monitor = Kea(site), site.monitor()
-    code, said = site.play("kea_deploy", None, **MODES[mode])
-    assert (code, re.findall(r"changed=(\d+)", said)) == (0, ["0"]), said[-3000:]
+    played = site.play("kea_deploy", **MODES[mode])
+    assert (played.code, played.changed) == (0, [0]), played.output[-3000:]
     assert (kea.process(), site.monitor(), site.left_over()) == (kea.began, monitor, "")
     assert site.serves() == site.serves()
     assert site.run("kea-lease-monitor", "check").startswith("healthy")
 
 
 @pytest.mark.parametrize("target", ["polling", "before_deploy"])
-def test_a_way_back_that_is_killed_behind_each_change_converges(site: Killed, target: str) -> None:
+def test_a_roll_back_that_is_killed_after_each_change_converges(site: Killed, target: str) -> None:
+    if target == "polling":
+        require_events_mode(site)
+    require_deployed(site)
     before, kea = site.serves(), Kea(site)
     tasks = site.kill_until_done("kea_rollback", **MODES["events"], kea_rollback_to=target)
     assert len(tasks) > 2
-    code, said = site.play("kea_rollback", None, **MODES["events"], kea_rollback_to=target)
-    assert (code, set(re.findall(r"changed=(\d+)", said))) == (0, {"0"}), said[-3000:]
+    played = site.play("kea_rollback", **MODES["events"], kea_rollback_to=target)
+    assert (played.code, set(played.changed)) == (0, {0}), played.output[-3000:]
     assert (kea.process() != "0", site.left_over()) == (True, "")
     if target == "polling":
         assert site.serves() == before

@@ -9,10 +9,12 @@ import itertools
 import json
 import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Iterator, NamedTuple
 
 import pytest
-from host import LAB, wait
+from host import SCRIPTS, wait
+from support import control
 
 if TYPE_CHECKING:
     from host import Host
@@ -20,23 +22,6 @@ if TYPE_CHECKING:
 TRIES, BETWEEN = 40, 500
 """Kea looks for its database so often, with so many milliseconds between."""
 CONFIG = "/etc/kea/kea-dhcp4.conf"
-# As a site would: the keys are in the file, and Kea is restarted with it.
-CONFIGURE = """
-import glob, json, sys
-path, entry, changes = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
-kea = json.load(open("/run/recovery.json"))["arguments"]
-kea.pop("hash", None)
-if entry:
-    kea["Dhcp4"].update({"lease-database": entry, "hosts-databases": [dict(entry)]})
-    hooks = glob.glob("/usr/lib/*/kea/hooks/libdhcp_mysql.so")
-    kea["Dhcp4"]["hooks-libraries"] += [{"library": hook} for hook in hooks]
-for database in (kea["Dhcp4"]["lease-database"], *kea["Dhcp4"]["hosts-databases"]):
-    database.pop("retry-on-startup", None)
-    database.update(changes)
-with open(path, "r+") as file:
-    file.truncate()
-    json.dump(kea, file)
-"""
 _numbers = itertools.count(int(time.time() * 10) % 2**31)
 
 
@@ -59,14 +44,15 @@ class Server:
     def __init__(self, host: Host, database: Database, settings: dict[str, Any]) -> None:
         self.host = host
         bounded = {"max-reconnect-tries": TRIES, "reconnect-wait-time": BETWEEN, **settings}
-        host.run("python3", "-", CONFIG, json.dumps(database.entry), json.dumps(bounded), stdin=CONFIGURE)
+        program = (SCRIPTS / "configure_databases.py").read_text()
+        host.run("python3", "-", CONFIG, json.dumps(database.entry), json.dumps(bounded), stdin=program)
         self.number = next(_numbers)
         self.address = ""
 
     def start(self) -> None:
         """Until it serves its client."""
         self.host.run("systemctl", "restart", "kea-dhcp4-server")
-        self.address = wait("an address", lambda: self._ask(self.number)["address"])
+        self.address = wait(lambda: self._ask(self.number)["address"], "an address")
         self.began = self.process()
 
     def process(self) -> str:
@@ -84,7 +70,7 @@ class Server:
         return len(re.findall("(LEASE|LB)_DB_RECONNECT_FAILED", log))
 
     def heard(self) -> Heard:
-        """By a client that nobody knows, and by one that renews."""
+        """Return what a new client and a renewing client hear."""
         renewed = self._ask(self.number, "--renew", self.address)
         assert renewed["address"] in (None, self.address)
         return Heard(*(_word(answer) for answer in (self._ask(next(_numbers)), renewed)))
@@ -103,7 +89,7 @@ def _word(answer: dict[str, Any]) -> str:
 def as_deployed(host: Host) -> Iterator[None]:
     """Afterwards the host has its own configuration, and a Kea that serves."""
     host.run("cp", "-p", CONFIG, f"{CONFIG}.deployed")
-    answer = host.run("python3", "-", "config-get", stdin=(LAB / "kea_command.py").read_text())
+    answer = host.run("python3", "-", "config-get", stdin=Path(control.__file__).read_text())
     host.run("tee", "/run/recovery.json", stdin=answer)
     yield
     host.run("mv", f"{CONFIG}.deployed", CONFIG)
@@ -167,23 +153,23 @@ def test_on_fail(host: Host, database: Database, on_fail: str, away: Heard) -> N
     kea.finds_out()
     assert kea.heard() == away
     database.start()
-    wait("Kea to serve again", lambda: kea.heard() == SERVED)
+    wait(lambda: kea.heard() == SERVED, "Kea to serve again")
     assert kea.process() == kea.began
     database.stop()
     kea.finds_out()
     if on_fail == "serve-retry-continue":
-        wait("Kea to give up", lambda: kea.gave_up() > 0)
+        wait(lambda: kea.gave_up() > 0, "Kea to give up")
         assert kea.heard() == away
         database.start()
         # It never looks for its database again: why the collection has it try for eleven days.
         assert kea.heard() == away
         assert kea.process() == kea.began
     else:
-        wait("Kea to exit", lambda: kea.process() != kea.began)
+        wait(lambda: kea.process() != kea.began, "Kea to exit")
         assert kea.heard() == NOTHING
         database.start()
         # Its unit has started it again and again.
-        wait("Kea to serve again", lambda: kea.heard() == SERVED)
+        wait(lambda: kea.heard() == SERVED, "Kea to serve again")
 
 
 @pytest.mark.parametrize("retry", [True, False])
@@ -199,8 +185,8 @@ def test_retry_on_startup(host: Host, database: Database, retry: bool) -> None:
     if retry and knows:
         assert kea.process() == first != "0"
     else:
-        wait("Kea to exit", lambda: kea.process() != first or first == "0")
+        wait(lambda: kea.process() != first or first == "0", "Kea to exit")
     first = kea.process()
     database.start()
-    wait("Kea to serve", lambda: kea.heard() == SERVED)
+    wait(lambda: kea.heard() == SERVED, "Kea to serve")
     assert not (retry and knows) or kea.process() == first

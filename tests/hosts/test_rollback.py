@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From each state back, and from each failure: a site has a Kea that serves.
 
-Each test goes on where the one before it ended. Clients of before keep their addresses through all of it, and others
-renew, 50 times a second.
+Each test brings the host into the state that it begins with. Earlier clients keep their addresses through all of it,
+and others renew, 50 times a second.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-from changing import CONFIG, Site, another_release
+from changing import Site, another_release
 from host import Kea, wait
+from states import CONFIG, EVENTS, TRIGGERS, deployed, require_database_left, require_events_mode
 
 FOUND = """\
 // The site's own.
@@ -28,9 +29,8 @@ FOUND = """\
   "subnet4": [ { "id": 1, "subnet": "10.77.0.0/16", "pools": [ { "pool": "10.77.16.0 - 10.77.31.255" } ] } ]
 } }
 """
-EVENTS = {"kea_enable_database": True, "kea_db_enable_notify": True}
 LATER_SCHEMA = """
-'''A table that the release of before does not know.'''
+'''A table that the previous release does not know.'''
 import sqlalchemy as sa
 from alembic import op
 revision, down_revision = "0003", "0002"
@@ -42,15 +42,15 @@ def downgrade() -> None:
 NOT_RUNNING = {"dhcp-ddns": {"enable-updates": True, "sender-ip": "192.0.2.250"}}
 """Kea's test of a configuration does not look for the address that it is to send updates of DNS from."""
 BACK_IN_FORCE = "former configuration is back in force, and Kea serves with it"
-TRIGGERS = "SELECT tgname FROM pg_trigger WHERE tgname ^@ 'kea_lease_notify'"
 
 
 @pytest.fixture(scope="module")
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     options = request.config.option
     site = Site(options.host, options.address, options.bmcs)
-    site.run("sh", "-ec", f"cat >{CONFIG}; systemctl restart kea-dhcp4-server", stdin=FOUND)
-    wait("Kea", lambda: site.run("systemctl", "is-active", "kea-dhcp4-server", check=False).strip() == "active")
+    if not deployed(site):
+        site.run("sh", "-ec", f"cat >{CONFIG}; systemctl restart kea-dhcp4-server", stdin=FOUND)
+    wait(lambda: site.run("systemctl", "is-active", "kea-dhcp4-server", check=False).strip() == "active", "Kea")
     with site.renewing():
         site.serves()
         yield site
@@ -60,6 +60,18 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
 @pytest.fixture(autouse=True)
 def noted(site: Site, request: pytest.FixtureRequest) -> None:
     site.tests.append((request.node.name, time.time()))
+
+
+@pytest.fixture
+def events(site: Site) -> None:
+    """Kea serves from PostgreSQL, and the monitor reads events."""
+    require_events_mode(site)
+
+
+@pytest.fixture
+def database_left(site: Site) -> None:
+    """A deployment in events mode was rolled back, which leaves the database."""
+    require_database_left(site)
 
 
 def test_what_was_never_deployed_is_refused(site: Site) -> None:
@@ -119,6 +131,7 @@ def test_a_database_that_goes_away_in_the_middle_changes_nothing(site: Site) -> 
 
 def test_on_a_full_disk_nothing_is_begun(site: Site) -> None:
     site.run("sh", "-ec", """
+        mkdir -p /var/lib/baremetal-kea
         mount -t tmpfs -o size=64k tmpfs /var/lib/baremetal-kea
         head -c 1M /dev/zero >/var/lib/baremetal-kea/rubbish || true
     """)  # fmt: skip
@@ -135,10 +148,9 @@ def test_from_events_to_polling_and_again(site: Site) -> None:
     site.succeed("kea_deploy", **EVENTS)
     site.serves()
     assert len(site.sql(TRIGGERS)) > 0
-    plan = site.play("kea_rollback", "--check", "--diff", **EVENTS)
-    assert plan[0] == 0, plan[1][-2000:]
-    assert "Kea serves from its lease file, to which all leases are moved" in plan[1]
-    assert "the constraint stays, because kea_rollback_constraint is not set" in plan[1]
+    plan = site.plan(**EVENTS)
+    assert "Kea serves from its lease file, to which all leases are moved" in plan
+    assert "the constraint stays, because kea_rollback_constraint is not set" in plan
     assert "postgresql" in site.config()
     assert site.succeed("kea_rollback", **EVENTS) > 0
     assert site.sql(TRIGGERS) == []
@@ -159,6 +171,7 @@ def test_from_events_to_polling_the_database(site: Site) -> None:
     site.succeed("kea_deploy", **EVENTS)
 
 
+@pytest.mark.usefixtures("events")
 def test_undelivered_events_are_not_lost(site: Site) -> None:
     site.run("systemctl", "stop", "kea-lease-monitor")
     Kea(site).serve(1)
@@ -168,6 +181,7 @@ def test_undelivered_events_are_not_lost(site: Site) -> None:
     site.run("systemctl", "start", "kea-lease-monitor")
 
 
+@pytest.mark.usefixtures("events")
 def test_a_configuration_that_does_not_run_is_taken_back(site: Site) -> None:
     before, began = site.config(), Kea(site)
     said = site.fail("kea_deploy", BACK_IN_FORCE, **EVENTS, kea_dhcp4_settings=NOT_RUNNING)
@@ -178,6 +192,7 @@ def test_a_configuration_that_does_not_run_is_taken_back(site: Site) -> None:
     site.serves()
 
 
+@pytest.mark.usefixtures("events")
 def test_a_monitor_that_does_not_start_is_taken_back(site: Site) -> None:
     drop_in = "/etc/systemd/system/kea-lease-monitor.service"
     before = site.run("sh", "-c", f"cat {drop_in} /etc/kea-lease-monitor/config.yml")
@@ -187,6 +202,7 @@ def test_a_monitor_that_does_not_start_is_taken_back(site: Site) -> None:
     site.serves()
 
 
+@pytest.mark.usefixtures("events")
 def test_a_release_that_does_not_start_is_taken_back(site: Site, tmp_path: Path) -> None:
     release = site.run("readlink", "/opt/baremetal/current")
     program = another_release(tmp_path, "9.9.8") / "cli.py"
@@ -200,6 +216,7 @@ def test_a_release_that_does_not_start_is_taken_back(site: Site, tmp_path: Path)
     site.serves()
 
 
+@pytest.mark.usefixtures("events")
 def test_on_a_full_disk_the_configuration_in_force_stays(site: Site) -> None:
     """There is no room beside it for another one."""
     site.run("sh", "-ec", """
@@ -219,14 +236,15 @@ def test_on_a_full_disk_the_configuration_in_force_stays(site: Site) -> None:
     site.serves()
 
 
+@pytest.mark.usefixtures("events")
 def test_options_with_which_postgresql_does_not_start_are_taken_back(site: Site) -> None:
     site.fail("kea_deploy", "PostgreSQL does not serve with its new options", **EVENTS,
               kea_db_settings={"shared_buffers": "1000TB"})  # fmt: skip
-    wait("PostgreSQL", lambda: site.sql("SELECT 1"))
+    wait(lambda: site.sql("SELECT 1"), "PostgreSQL")
     site.serves()
 
 
-def test_the_release_of_before_comes_back_with_its_configuration(site: Site, tmp_path: Path) -> None:
+def test_the_previous_release_returns_with_its_configuration(site: Site, tmp_path: Path) -> None:
     site.succeed("kea_deploy", **EVENTS)
     site.fail("kea_rollback", "no earlier release", **EVENTS, kea_rollback_to="previous_release")
     config = "/etc/kea-lease-monitor/config.yml"
@@ -237,8 +255,8 @@ def test_the_release_of_before_comes_back_with_its_configuration(site: Site, tmp
         site.succeed("kea_deploy", **EVENTS, kea_monitor_log_level="INFO")
     assert "9.9.9" in site.run("readlink", "/opt/baremetal/current")
     assert site.run("kea-lease-monitor", "db", "version").strip() == "schema 0003, this program needs 0003"
-    code, plan = site.play("kea_rollback", "--check", "--diff", **EVENTS, kea_rollback_to="previous_release")
-    assert (code, f"the release {release.strip().split('/')[-1]} of the lease monitor is in force" in plan) == (0, True)
+    plan = site.plan(**EVENTS, kea_rollback_to="previous_release")
+    assert f"the release {release.strip().split('/')[-1]} of the lease monitor is in force" in plan
     assert "9.9.9" in site.run("readlink", "/opt/baremetal/current")
     assert site.succeed("kea_rollback", **EVENTS, kea_rollback_to="previous_release") > 0
     assert (site.run("readlink", "/opt/baremetal/current"), site.run("cat", config)) == (release, before)
@@ -247,21 +265,20 @@ def test_the_release_of_before_comes_back_with_its_configuration(site: Site, tmp
     assert site.succeed("kea_rollback", **EVENTS, kea_rollback_to="previous_release") == 0
 
 
+@pytest.mark.usefixtures("events")
 def test_what_somebody_changed_is_shown_and_refused_unless_forced(site: Site) -> None:
     site.run("sed", "-i", "s/valid-lifetime/valid-lifetime/; 1i // by hand", CONFIG)
     said = site.fail("kea_rollback", f"have been changed since, so nothing was done: file:{CONFIG}", **EVENTS)
     assert '"differences"' in said or "differences:" in said
     assert len(site.sql(TRIGGERS)) > 0
-    code, plan = site.play(
-        "kea_rollback", "--check", **EVENTS, kea_rollback_to="before_deploy", kea_rollback_force=True
-    )
-    assert code == 0, plan[-2000:]
+    plan = site.plan(**EVENTS, kea_rollback_to="before_deploy", kea_rollback_force=True)
     assert f"file {CONFIG}: is put back as it was found" in plan
     assert "by hand" in site.config()
     wrong = {"kea_rollback_to": "before_deploy", "kea_rollback_force": True, "kea_rollback_purge": ["database"]}
     site.fail("kea_rollback", "the database holds leases and reservations", **EVENTS, **wrong)
 
 
+@pytest.mark.usefixtures("events")
 def test_from_events_to_what_was_found(site: Site) -> None:
     force = {"kea_rollback_to": "before_deploy", "kea_rollback_force": True}
     assert site.succeed("kea_rollback", **EVENTS, **force, kea_rollback_constraint=True) > 0
@@ -272,6 +289,7 @@ def test_from_events_to_what_was_found(site: Site) -> None:
     assert site.succeed("kea_rollback", **EVENTS, kea_rollback_to="before_deploy") == 0
 
 
+@pytest.mark.usefixtures("database_left")
 def test_the_database_goes_when_it_is_named_with_all_that_it_holds(site: Site) -> None:
     words = {"kea_rollback_to": "before_deploy", "kea_rollback_purge": ["database", "leases", "reservations"]}
     assert site.succeed("kea_rollback", **EVENTS, **words) > 0

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Leases of real clients, wherever the monitor reads them: DHCPv6 by events and in a file, polling, a former release.
 
-Each test goes on where the one before it ended.
+Each test begins in events mode.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Iterator
 import pytest
 from changing import Site
 from host import DISCOVERY, Host, Kea, wait
-from test_rollback import TRIGGERS
+from states import TRIGGERS, require_events_mode
 
 CONFIG6 = "/etc/kea/kea-dhcp6.conf"
 LEASES6 = "/var/lib/kea/kea-leases6.csv"
@@ -43,12 +43,12 @@ def site(request: pytest.FixtureRequest) -> Site:
 @contextmanager
 def serving6(host: Host, lease_database: dict[str, Any], number: int) -> Iterator[None]:
     """With Kea's DHCPv6 server, which keeps its leases there. It knows no reservations, so each has a subnet of its
-    own: whoever is offered an address of somebody else would be a conflict."""
+    own: a client that is offered the address of another client would be a conflict."""
     pool = {"pool": f"2001:db8:{number}::/80"}
     subnet = {"id": number, "subnet": f"2001:db8:{number}::/64", "interface": "eth0", "pools": [pool]}
     settings = {"interfaces-config": {"interfaces": ["eth0"]}, "lease-database": lease_database, "subnet6": [subnet]}
     host.run("sh", "-ec", f"cat >{CONFIG6}; systemctl restart kea-dhcp6-server", stdin=json.dumps({"Dhcp6": settings}))
-    wait("the DHCPv6 server", lambda: host.run("ss", "-Hlun", "sport = :547"))
+    wait(lambda: host.run("ss", "-Hlun", "sport = :547"), "the DHCPv6 server")
     yield
     host.run("systemctl", "stop", "kea-dhcp6-server")
 
@@ -72,8 +72,13 @@ def reserved6(host: Host) -> dict[str, str]:
 
 
 def await_followers6(host: Host, leases: dict[str, str]) -> None:
-    wait("each DHCPv6 reservation", lambda: leases.items() <= reserved6(host).items())
-    wait("each discovery file", lambda: set(leases.values()) <= host.discovered())
+    wait(lambda: leases.items() <= reserved6(host).items(), "each DHCPv6 reservation")
+    wait(lambda: set(leases.values()) <= host.discovered(), "each discovery file")
+
+
+@pytest.fixture(autouse=True)
+def by_events(site: Site) -> None:
+    require_events_mode(site)
 
 
 def test_dhcpv6_by_events(site: Site) -> None:
@@ -101,7 +106,7 @@ def test_reservations_of_release_1_are_taken_over(site: Site) -> None:
     site.sql(f"UPDATE hosts SET user_context = NULL WHERE host_id IN (SELECT host_id {theirs})")
     site.run("kea-lease-monitor", "replay", "all", "--adopt")
     marked = f"SELECT user_context::json -> 'kea-lease-monitor' ->> 'ip-address' {theirs}"
-    wait("all of them", lambda: set(site.sql(marked)) == {answer["address"] for answer in answers})
+    wait(lambda: set(site.sql(marked)) == {answer["address"] for answer in answers}, "all of them")
 
 
 def test_polling_where_there_is_no_trigger(site: Site) -> None:

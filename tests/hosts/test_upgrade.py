@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kea goes from 2.2 to 2.6 and 3.0 with one PostgreSQL 15: each test goes on where the one before it ended.
+"""Kea goes from 2.2 to 2.6 and 3.0 with one PostgreSQL 15.
 
 The second step is a real upgrade of the packages of a deployed host. In each, a real kea-admin upgrades the schema over
 the network, with the constraint, the trigger, leases, reservations and unread events in place.
@@ -9,25 +9,20 @@ the network, with the constraint, the trigger, leases, reservations and unread e
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
 from typing import Any
 
 import pytest
-from host import LAB, ROOT, Host, Kea, run, wait
+import states
+from host import Host, Kea, wait
+from support.paths import LAB
+from support.playbook import Played
+from support.programs import run
+from support.suites import SUITES
 
+OLD, MIDDLE, NEW = SUITES["bookworm"], SUITES["trixie"], SUITES["backports"]
 CLIENTS = 10
 FIRST = "4000"  # number of the first client, who asks again after each upgrade
-PACKAGES = """
-export DEBIAN_FRONTEND=noninteractive
-cd /etc/apt
-awk '/ trixie main/ {print $1, $2, "trixie-backports main"}' sources.list >sources.list.d/backports.list
-apt-get update --quiet=2
-apt-get install --quiet=2 --yes --no-install-recommends --target-release trixie-backports \
-    --option Dpkg::Options::=--force-confold kea-dhcp4-server kea-dhcp6-server kea-admin
-"""
 LEASE6 = """
 INSERT INTO lease6
     (address, duid, valid_lifetime, expire, subnet_id, pref_lifetime, lease_type, iaid, prefix_len, state)
@@ -58,15 +53,9 @@ class Server(Host):
     def sql(self, statements: str, user: str = "postgres") -> list[str]:
         return self.database.sql(statements, user)
 
-    def deploy(self, **variables: Any) -> tuple[int, str]:
-        """The exit code of the play for this host alone, and what it printed, in one line."""
-        command = [
-            "ansible-playbook", "playbooks/kea_deploy.yml", "-i", "molecule/shared/inventory", "-i", self.inventory,
-            "--limit", self.name, "--extra-vars", json.dumps(variables),
-        ]  # fmt: skip
-        environment = {**os.environ, **self.environment}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        return done.returncode, " ".join((done.stdout + done.stderr).split())
+    def deploy(self, **variables: Any) -> Played:
+        """Deploy to this host alone."""
+        return self.play("kea_deploy", "--limit", self.name, **variables)
 
     def schema(self) -> str:
         return self.sql("SELECT version || '.' || minor FROM schema_version")[0]
@@ -97,30 +86,61 @@ def clients(server: Server) -> dict[str, str]:
 def refuse(server: Server, message: str, **variables: Any) -> None:
     """The play fails with these words, and nothing changed in the database."""
     before = server.sql(DATA + OBJECTS), server.schema(), server.dumps()
-    code, said = server.deploy(**variables)
-    assert code != 0
-    assert re.search(message, said), said[-2000:]
+    played = server.deploy(**variables)
+    assert played.code != 0
+    assert re.search(message, played.words), played.words[-2000:]
     assert (server.sql(DATA + OBJECTS), server.schema(), server.dumps()) == before
 
 
 def upgrade(server: Server, schema: str) -> None:
     """By the play; everything that was there before still is, each event row too."""
     before, former, dumps = set(server.sql(DATA)), server.schema(), server.dumps()
-    code, said = server.deploy(kea_schema_upgrade=True)
-    assert code == 0, said[-2000:]
+    played = server.deploy(kea_schema_upgrade=True)
+    assert played.code == 0, played.words[-2000:]
     assert server.schema() == schema
     assert before - set(server.sql(DATA)) == set()
     assert server.dumps() == [*dumps, former]
 
 
+@pytest.fixture
+def deployed_old(old: Server) -> None:
+    """The oldest Kea is deployed and serves, unless its database was upgraded for a newer one."""
+    if not states.deployed(old):
+        played = old.deploy()
+        assert played.code == 0, played.words[-2000:]
+    if old.schema() == OLD.schema:
+        clients(old)
+
+
+def make_room(old: Server) -> None:
+    """Stop what uses the database with the old schema."""
+    old.run("systemctl", "stop", "kea-lease-monitor", "kea-dhcp4-server")
+
+
+@pytest.fixture
+def middle(deployed_old: None, old: Server, new: Server) -> None:
+    """The schema is at least that of the Kea between the two others."""
+    if old.schema() == OLD.schema:
+        make_room(old)
+        upgrade(new, MIDDLE.schema)
+
+
+@pytest.fixture
+def newest(middle: None, new: Server) -> None:
+    """The schema is that of the newest Kea."""
+    if new.schema() != NEW.schema:
+        new.script("install_backports.sh", NEW.debian, NEW.package_release, check=True)
+        upgrade(new, NEW.schema)
+
+
+@pytest.mark.usefixtures("deployed_old")
 def test_a_database_is_refused_that_an_older_kea_made(old: Server, new: Server) -> None:
-    code, said = old.deploy()
-    assert code == 0, said[-2000:]
-    assert old.schema() == "13.0"
-    clients(old)
-    refuse(new, r"the schema is 13\.0, but Kea 2\.6\.\d needs 22\.2;.* With kea_schema_upgrade: true")
+    assert old.schema() == OLD.schema
+    needs = rf"Kea {MIDDLE.kea}\.\d needs {MIDDLE.schema}"
+    refuse(new, f"the schema is {OLD.schema}, but {needs};.* With kea_schema_upgrade: true")
 
 
+@pytest.mark.usefixtures("deployed_old")
 def test_it_is_not_upgraded_under_a_kea_that_serves_elsewhere(old: Server, new: Server) -> None:
     kea = Kea(old)
     refuse(new, rf"has other sessions with the database, from {re.escape(old.address)}", kea_schema_upgrade=True)
@@ -129,6 +149,7 @@ def test_it_is_not_upgraded_under_a_kea_that_serves_elsewhere(old: Server, new: 
     assert kea.complaints() == []
 
 
+@pytest.mark.usefixtures("deployed_old")
 def test_from_kea_2_2_to_2_6_everything_stays(old: Server, new: Server) -> None:
     old.run("systemctl", "stop", "kea-lease-monitor")
     unread = Kea(old).serve(CLIENTS)
@@ -140,29 +161,31 @@ def test_from_kea_2_2_to_2_6_everything_stays(old: Server, new: Server) -> None:
     waiting = [line for line in old.sql(DATA) if line.startswith("event")]
     assert len(waiting) > CLIENTS
     assert "2001:db8::1" in waiting[-1]
-    upgrade(new, "22.2")
+    upgrade(new, MIDDLE.schema)
     assert new.sql(OBJECTS) == objects
     assert clients(new) == before
     new.await_followers(unread + Kea(new).serve(1))
 
 
+@pytest.mark.usefixtures("middle")
 def test_from_kea_2_6_to_3_0_what_is_missing_is_made_again(new: Server) -> None:
     before, objects = clients(new), new.sql(OBJECTS)
-    new.run("sh", "-ec", PACKAGES)
+    new.script("install_backports.sh", NEW.debian, NEW.package_release, check=True)
     refusals = ("systemctl", "show", "-P", "NRestarts", "kea-dhcp4-server")
-    wait("Kea 3.0 to refuse the older schema time and again", lambda: int(new.run(*refusals)) > 1)
+    wait(lambda: int(new.run(*refusals)) > 1, "Kea 3.0 to refuse the older schema time and again")
     new.sql(
         "ALTER TABLE hosts DROP CONSTRAINT hosts_dhcp_identifier_subnet_unique; "
         "ALTER TABLE lease4 DISABLE TRIGGER kea_lease_notify_trigger"
     )
-    upgrade(new, "29.0")
+    upgrade(new, NEW.schema)
     assert new.sql(OBJECTS) == objects
     assert clients(new) == before
     new.await_followers(Kea(new).serve(1))
-    code, said = new.deploy(kea_schema_upgrade=True)
-    assert (code, re.findall(r"changed=(\d+)", said)) == (0, ["0"]), said[-2000:]
+    played = new.deploy(kea_schema_upgrade=True)
+    assert (played.code, played.changed) == (0, [0]), played.words[-2000:]
 
 
+@pytest.mark.usefixtures("newest")
 def test_all_of_it_can_be_taken_away_again(old: Server) -> None:
     old.database.module("kea_hosts_constraint", state="absent")
     old.database.module("kea_lease_notify", state="absent", force=True)

@@ -6,21 +6,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import time
 from pathlib import Path
 from typing import Any, Iterator, NamedTuple
 
 import pytest
-from host import DISCOVERY, ROOT, Host, wait
+from host import DISCOVERY, Host, wait
 
 CONFIG, KEPT = "/etc/kea/kea-dhcp4.conf", "/root/kea-dhcp4.conf.kept"
-THINGS = """
-find /etc /opt /usr/local /var/lib/kea /var/lib/baremetal-kea -type f -not -name '*.pyc' \
-    -not -name 'kea-leases4.csv*' -print0 | sort -z | xargs -0 sha256sum
-systemctl show --property=Id,MainPID,InvocationID kea-dhcp4-server kea-lease-monitor 'postgresql@*'
-"""
 SECONDS = 60.0
 """Enough on a machine that does much else."""
 DROP_IN = "/run/systemd/system/kea-lfc.service.d/broken.conf"
@@ -71,22 +64,25 @@ def host(request: pytest.FixtureRequest) -> Host:
     return Host(options.host, options.address, options.bmcs)
 
 
-def verify(host: Host, report: Path, **variables: Any) -> tuple[int, str, dict[str, str]]:
+class Verified(NamedTuple):
+    """How kea_verify.yml ended, and its verdict on each subject."""
+
+    code: int
+    output: str
+    verdicts: dict[str, str]
+
+
+def verify(host: Host, report: Path, **variables: Any) -> Verified:
     """The exit code, what was printed, and the verdict on each thing."""
-    command = [
-        "ansible-playbook", "playbooks/kea_verify.yml", "-i", "molecule/shared/inventory", "-i", host.inventory,
-        "--limit", host.name, "--extra-vars", json.dumps({"kea_verify_file": str(report), **variables}),
-    ]  # fmt: skip
-    environment = {**os.environ, **host.environment}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    played = host.play("kea_verify", "--limit", host.name, kea_verify_file=str(report), **variables)
     findings = json.loads(report.read_text())[host.name]["findings"]
     verdicts = {one["name"]: one["verdict"] for one in reversed(findings)}
-    return done.returncode, done.stdout + done.stderr, verdicts
+    return Verified(played.code, played.output, verdicts)
 
 
 @pytest.fixture(scope="module")
 def well(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[str]]:
-    """The names of all that is well before and, when all was broken and mended, behind the tests."""
+    """Names of all subjects. Each must be well before the tests and after them, when all was broken and repaired."""
     report = tmp_path_factory.mktemp("well") / "report.json"
     code, said, before = verify(host, report)
     assert (code, set(before.values())) == (0, {"ok"}), said
@@ -105,10 +101,10 @@ def test_what_was_looked_at(host: Host, well: set[str]) -> None:
 
 
 def test_it_changes_nothing_and_takes_seconds(host: Host, well: set[str], tmp_path: Path) -> None:
-    before, began = host.run("sh", "-c", THINGS), time.monotonic()
+    before, began = host.script("changeable.sh", check=True), time.monotonic()
     _code, said, _verdicts = verify(host, tmp_path / "report.json")
     assert time.monotonic() - began < SECONDS
-    assert host.run("sh", "-c", THINGS) == before
+    assert host.script("changeable.sh", check=True) == before
     assert "changed=0" in said
 
 
@@ -139,7 +135,7 @@ def test_what_is_broken_is_named(host: Host, well: set[str], tmp_path: Path, bro
     host.run("bash", "-ec", broken.breaks)
     code, said, verdicts = verify(host, tmp_path / "report.json")
     host.run("bash", "-ec", broken.mends)
-    wait("a healthy monitor", lambda: host.run("kea-lease-monitor", "check", check=False).startswith("healthy"))
+    wait(lambda: host.run("kea-lease-monitor", "check", check=False).startswith("healthy"), "a healthy monitor")
     assert {one for one, verdict in verdicts.items() if verdict == "wrong"} == broken.wrong, said
     assert code != 0
     assert "WRONG  " in said

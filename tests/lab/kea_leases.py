@@ -6,19 +6,11 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import time
 from typing import Any
 
-
-def ask(command: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    with socket.socket(socket.AF_UNIX) as channel:
-        channel.connect("/run/kea/kea4-ctrl-socket")
-        channel.sendall(json.dumps({"command": command, "arguments": arguments}).encode())
-        channel.shutdown(socket.SHUT_WR)
-        answer: dict[str, Any] = json.loads(b"".join(iter(lambda: channel.recv(65536), b"")))
-    return answer
+from control import SOCKET, ask
 
 
 def leases() -> list[str]:
@@ -32,7 +24,7 @@ def leases() -> list[str]:
 
 def answered() -> list[Any]:
     try:
-        found: list[Any] = ask("lease4-get-all", {"subnets": [1]})["arguments"]["leases"]
+        found: list[Any] = ask(SOCKET, "lease4-get-all", {"subnets": [1]})["arguments"]["leases"]
     except (OSError, KeyError):
         return []
     return found

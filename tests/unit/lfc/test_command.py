@@ -21,8 +21,10 @@ from pathlib import Path
 import pytest
 from kea_lfc_cleanup import kea_lfc, strategies
 from kea_lfc_cleanup.cli import BUSY, DONE, FAILED
+from support.programs import need
+from support.wait import until
 
-from lfc.world import COLUMNS, Server, hanging, need, row, until
+from lfc.world import COLUMNS, Server, hanging, row
 
 # src/share/api/kea-lfc-start.json at 3.1.2 and later.
 STARTED = {"result": 0, "text": "kea-lfc started"}

@@ -18,8 +18,11 @@ import pytest
 from _kea.lease_file import Lock
 from kea_lfc_cleanup import kea_lfc, strategies
 from kea_lfc_cleanup.cli import BUSY, DONE, FAILED
+from support.paths import program_environment
+from support.programs import need
+from support.wait import until
 
-from lfc.world import COLUMNS, Server, hanging, need, row, until
+from lfc.world import COLUMNS, Server, hanging, row
 
 
 def bad_rows(number: int) -> str:
@@ -159,7 +162,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     for folder in [*tmp_path.parents][:3]:
         folder.chmod(0o755)
     command = ["setpriv", "--reuid", "_kea", "--clear-groups", sys.executable, "-m", "kea_lfc_cleanup"]
-    done = subprocess.run([*command, *kea.words("rotate")], env=kea.environment(), capture_output=True, check=False)
+    done = subprocess.run([*command, *kea.words("rotate")], env=program_environment(), capture_output=True, check=False)
     assert done.returncode == FAILED, done.stderr
     assert message(kea).endswith(f".2 cannot be read and written by its owner: run chmod u+rw {kea.files.previous}")
 
@@ -215,7 +218,7 @@ def test_a_refused_reload_renames_the_lease_file_back(kea: Server) -> None:
 def test_a_configuration_changed_after_kea_read_it_is_not_brought_into_force(kea: Server) -> None:
     kea.add([1])
     until(lambda: kea.ask("status-get")["arguments"]["reload"] > 1, "two seconds since Kea read its configuration")
-    kea.configure(**{"valid-lifetime": 77})
+    kea.write(**{"valid-lifetime": 77})
     assert kea.run_lfc("rotate") == FAILED
     assert f"{kea.config} was changed after Kea read it" in message(kea)
     assert kea.ask("config-get")["arguments"]["Dhcp4"]["valid-lifetime"] != 77
@@ -226,7 +229,7 @@ def test_a_configuration_changed_after_kea_read_it_is_not_brought_into_force(kea
 def test_an_included_file_changed_after_kea_read_it_is_not_brought_into_force(kea: Server) -> None:
     included = kea.path / "lifetime.json"
     included.write_text("66")
-    kea.configure(**{"valid-lifetime": "included"})
+    kea.write(**{"valid-lifetime": "included"})
     kea.config.write_text(kea.config.read_text().replace('"included"', f'<?include "{included}"?>'))
     kea.restart()
     kea.add([1])
@@ -244,12 +247,12 @@ def test_a_kea_that_opens_another_lease_file(kea: Server) -> None:
 
     def rename(step: str) -> None:
         if step == "reload Kea":
-            kea.configure(**{"lease-database": {"type": "memfile", "name": str(kea.path / "other.csv")}})
+            kea.write(**{"lease-database": {"type": "memfile", "name": str(kea.path / "other.csv")}})
 
     assert kea.run_lfc("rotate", rename) == FAILED
     assert f"Kea reloaded and opened another lease file than {kea.files.current}" in message(kea)
     assert kea.leftovers() == []
-    kea.configure()
+    kea.write()
     kea.ask("config-reload")
     assert kea.leases() == expected
     assert serves(kea)

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 from kea_lfc_cleanup.cli import DONE, FAILED
+from support.paths import program_environment
+from support.programs import need
 
-from lfc.world import Server, need
+from lfc.world import Server
 
 pytestmark = pytest.mark.slow
 
@@ -102,7 +104,7 @@ def test_the_program_is_killed_before_every_change_of_a_name(kea: Server, call: 
     for number in range(1, times + 1):
         program = [sys.executable, "-m", "kea_lfc_cleanup", *kea.words("rotate")]
         command = traced(call, number, program)
-        done = subprocess.run(command, env=kea.environment(), capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=program_environment(), capture_output=True, text=True, check=False)
         assert done.returncode == -9, done.stdout + done.stderr
         check(kea, restart, number)
 

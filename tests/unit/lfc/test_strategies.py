@@ -16,8 +16,11 @@ import pytest
 from _kea import lfc
 from kea_lfc_cleanup import strategies
 from kea_lfc_cleanup.cli import BUSY, DONE, FAILED
+from support.paths import program_environment
+from support.programs import need
+from support.wait import until
 
-from lfc.world import COLUMNS, Server, need, row, until
+from lfc.world import COLUMNS, Server, row
 
 ROTATE = [
     "look for traces of a killed run",
@@ -90,7 +93,7 @@ def test_a_second_run_at_the_same_time_does_nothing(kea: Server) -> None:
         if step == "run kea-lfc":
             done = subprocess.run(
                 [sys.executable, "-m", "kea_lfc_cleanup", *kea.words("rotate")],
-                env=kea.environment(), capture_output=True, text=True, check=False,
+                env=program_environment(), capture_output=True, text=True, check=False,
             )  # fmt: skip
             assert "nothing was done" in done.stdout
             codes.append(done.returncode)
@@ -118,7 +121,7 @@ def test_a_killed_program_leaves_the_lock_to_its_kea_lfc(kea: Server) -> None:
         "    kea_lfc.run(Kea(4, '', '', '', sys.argv[2]), LeaseFile(sys.argv[1]), lock.descriptor)"
     )
     command = [sys.executable, "-c", source, kea.files.current, need("kea-lfc")]
-    with subprocess.Popen(command, env=kea.environment(), start_new_session=True) as program:
+    with subprocess.Popen(command, env=program_environment(), start_new_session=True) as program:
         until(lambda: Path(kea.files.pid).exists() and Path(kea.files.pid).read_text().strip(), "kea-lfc")
         number = int(Path(kea.files.pid).read_text())
         os.kill(number, signal.SIGSTOP)

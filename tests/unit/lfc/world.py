@@ -7,12 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,10 +17,11 @@ from _kea import lfc
 from _kea.lease_csv import header_line
 from _kea.lease_file import LeaseFile
 from kea_lfc_cleanup import cli
+from support.kea import KeaServer
+from support.paths import program_environment
+from support.programs import need
+from support.wait import until
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-PACKAGES = [REPOSITORY / "roles/kea_lfc_timer/files", REPOSITORY / "plugins/module_utils"]
-"""Directories that a release joins in its directory lib."""
 HOOK = next(Path("/usr/lib").glob("*/kea/hooks/libdhcp_lease_cmds.so"))
 COLUMNS = header_line(4)
 
@@ -43,22 +40,6 @@ def on_step(step):
         os.kill(os.getpid(), signal.SIGKILL)
 sys.exit(main(sys.argv[2:], on_step))
 """
-
-
-def need(name: str) -> str:
-    """Return the path of a program that these tests run."""
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
-    assert found, f"{name} is not installed; these tests run the real one"
-    return found
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
-    """Wait until the condition is true, at most this long, and return its value."""
-    due = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < due, f"not seen within {seconds} s: {what}"
-        time.sleep(0.005)
-    return found
 
 
 def address(number: int) -> str:
@@ -84,23 +65,21 @@ def hanging(files: LeaseFile) -> Iterator[None]:
             process.kill()
 
 
-class Server:
+class Server(KeaServer):
     """Kea's DHCPv4 or DHCPv6 server with the hook that adds leases; it serves no network, only its control socket."""
 
     def __init__(self, path: Path, family: int = 4, hook: bool = True) -> None:
-        self.path, self.family = path, family
+        super().__init__(path, family)
+        self.path = path
         self.files = LeaseFile(str(path / f"kea-leases{family}.csv"))
-        self.config, self.socket = path / "kea.conf", path / "socket"
         self.hook = hook
-        self.process: subprocess.Popen[bytes] | None = None
-        path.chmod(0o750)
-        self.configure()
+        self.write()
 
-    def configure(self, **more: Any) -> None:
+    def write(self, **more: Any) -> None:
+        """Write the configuration."""
         prefix = "10.0.0.0/8" if self.family == 4 else "2001:db8::/32"
-        server = {
+        settings = {
             "interfaces-config": {"interfaces": []},
-            "control-socket": {"socket-type": "unix", "socket-name": str(self.socket)},
             "lease-database": {"type": "memfile", "name": self.files.current, "lfc-interval": 0},
             "hooks-libraries": [{"library": str(HOOK)}] if self.hook else [],
             "loggers": [{"name": f"kea-dhcp{self.family}", "severity": "FATAL"}],
@@ -108,38 +87,8 @@ class Server:
             **more,
         }
         if self.family == 6:
-            server["server-id"] = {"type": "EN", "enterprise-id": 1, "identifier": "01", "persist": False}
-        self.config.write_text(json.dumps({f"Dhcp{self.family}": server}))
-
-    def start(self) -> None:
-        names = ("KEA_PIDFILE_DIR", "KEA_LOCKFILE_DIR", "KEA_DHCP_DATA_DIR", "KEA_CONTROL_SOCKET_DIR")
-        environment = {**os.environ, **dict.fromkeys(names, str(self.path))}
-        command = [need(f"kea-dhcp{self.family}"), "-c", self.config, "-p", str(10067 + self.family)]
-        self.process = subprocess.Popen(command, env=environment)
-        until(self.answers, "Kea's control socket")
-
-    def stop(self) -> None:
-        if self.process:
-            self.process.terminate()
-            self.process.wait()
-            self.process = None
-
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
-    def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
-        with socket.socket(socket.AF_UNIX) as channel:
-            channel.connect(str(self.socket))
-            channel.sendall(json.dumps({"command": command, "arguments": arguments}).encode())
-            answer: dict[str, Any] = json.loads(b"".join(iter(lambda: channel.recv(65536), b"")))
-        return answer
-
-    def answers(self) -> bool:
-        try:
-            return self.ask("status-get")["result"] == 0
-        except OSError:
-            return False
+            settings["server-id"] = {"type": "EN", "enterprise-id": 1, "identifier": "01", "persist": False}
+        self.configure(settings)
 
     def add(self, numbers: Iterable[int], command: str = "add", expire: int = 2000000000) -> None:
         for number in numbers:
@@ -191,14 +140,11 @@ class Server:
     def killed_before(self, step: int, strategy: str, **more: str) -> str:
         """Run the program and kill it before this step (from 1). Return the step's name, empty after the last step."""
         command = [sys.executable, "-c", KILLED_BEFORE, str(step), *self.words(strategy, **more)]
-        done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=program_environment(), capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return ""
         assert done.returncode == -9, done.stdout + done.stderr
         return done.stdout.strip().splitlines()[-1].split(": ", 1)[1]
-
-    def environment(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PACKAGES))}
 
     def state(self) -> dict[str, Any]:
         """Return the report of the last run."""

@@ -8,18 +8,16 @@ from __future__ import annotations
 from typing import Iterator
 
 import pytest
-from postgres_helpers import Cluster, Database
+from support.database import Database, KeaCluster, kea_cluster
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    cluster = Cluster()
-    cluster.start()
-    yield cluster
-    cluster.stop()
+def cluster() -> Iterator[KeaCluster]:
+    with kea_cluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture
-def database(cluster: Cluster) -> Iterator[Database]:
+def database(cluster: KeaCluster) -> Iterator[Database]:
     with cluster.database() as database:
         yield database

@@ -7,51 +7,26 @@ from __future__ import annotations
 
 import io
 import logging
-import os
-import shutil
-import subprocess
-import tempfile
 from typing import Any, Callable, Iterator
 
 import pytest
 from kea_lease_monitor.database import Link, installed
 from kea_lease_monitor.waiting import Waiting
+from support.paths import KEA_SCHEMA
+from support.postgres import Cluster, running
 
-from runtime.world import KEA_SCHEMA, RIGHTS, Cluster, Kea, install_events, postgres_program, settings
+from runtime.world import RIGHTS, Kea, install_events, settings
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    directory = tempfile.mkdtemp(prefix="klm")
-    os.chmod(directory, 0o755)
-    server = Cluster(directory)
-    server.administer("CREATE DATABASE template_kea")
-    done = subprocess.run(
-        [
-            postgres_program("psql"),
-            "-q",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-h",
-            directory,
-            "-U",
-            "postgres",
-            "-d",
-            "template_kea",
-            "-f",
-            KEA_SCHEMA,
-            "-c",
-            RIGHTS,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    install_events(directory, "template_kea")
-    yield server
-    server.stop()
-    shutil.rmtree(directory)
+    server = Cluster()
+    with running(server):
+        server.administer("CREATE DATABASE template_kea")
+        server.load(KEA_SCHEMA, "template_kea")
+        server.sql(RIGHTS, "template_kea")
+        install_events(server.socket, "template_kea")
+        yield server
 
 
 @pytest.fixture

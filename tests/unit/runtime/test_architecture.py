@@ -11,12 +11,12 @@ from typing import Iterator
 
 from kea_lease_monitor.sinks.registry import SINKS
 from kea_lease_monitor.sources.registry import SOURCES
+from support.paths import MONITOR
 
 from runtime import test_events, test_exec, test_memfile, test_polling, test_sinks
 from runtime.contracts import SinkContract, SourceContract
-from runtime.world import RUNTIME
 
-PACKAGE = RUNTIME / "kea_lease_monitor"
+PACKAGE = MONITOR / "kea_lease_monitor"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

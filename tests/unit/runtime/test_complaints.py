@@ -26,10 +26,10 @@ from kea_lease_monitor.section import Section
 from kea_lease_monitor.sources.events.source import EventsSource, Options
 from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.subscriptions import Match, Subscription
+from support.monitor import Daemon, document
 
 from runtime.contracts import drained
-from runtime.test_daemon import Daemon, document
-from runtime.test_pipeline import ListSink
+from runtime.fakes import ListSink
 from runtime.world import Kea, settings
 
 

@@ -17,10 +17,10 @@ from _kea.control import SUCCESS, send
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.control import Apply
 from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
+from support.kea import DIRECTORIES, KeaServer, serving
+from support.programs import need
 
 from runtime.builders import HEADER, event
-from runtime.test_daemon import until
-from runtime.world import program
 
 
 class Host:
@@ -55,7 +55,7 @@ class Host:
 
     def apply(self, now: float = 1e10) -> None:
         Apply(
-            program=program("kea-dhcp4"),
+            program=need("kea-dhcp4"),
             config=str(self.path / "kea.conf"),
             control_socket=str(self.path / "socket"),
             lease_file=str(self.leases),
@@ -72,15 +72,12 @@ class Host:
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("KEA_PIDFILE_DIR", "KEA_LOCKFILE_DIR", "KEA_DHCP_DATA_DIR", "KEA_CONTROL_SOCKET_DIR"):
+    for name in DIRECTORIES:
         monkeypatch.setenv(name, str(tmp_path))
     tmp_path.chmod(0o750)
     host = Host(tmp_path)
-    server = subprocess.Popen([program("kea-dhcp4"), "-c", str(tmp_path / "kea.conf"), "-p", "10067"])
-    until((tmp_path / "socket").exists, "Kea's control socket")
-    yield host
-    server.terminate()
-    server.wait()
+    with serving(KeaServer(tmp_path)):
+        yield host
 
 
 def reserve(host: Host, number: int) -> None:
@@ -124,7 +121,7 @@ def test_refused_reservations_are_never_in_the_files_that_kea_includes(host: Hos
     reserve(host, 2)
     with pytest.raises(TemporaryError, match="Kea does not accept"):
         host.apply()
-    subprocess.run([program("kea-dhcp4"), "-t", str(host.path / "kea.conf")], check=True, capture_output=True)
+    subprocess.run([need("kea-dhcp4"), "-t", str(host.path / "kea.conf")], check=True, capture_output=True)
     assert host.known() == ["10.0.0.1", "10.0.0.200"]
     assert [path.name for path in (host.path / "applied").glob(".test*")] == []
 

@@ -14,12 +14,17 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Iterator
 
 import pytest
 import yaml
+from support.monitor import Daemon, document
+from support.paths import MONITOR, program_path
+from support.postgres import Cluster
+from support.programs import need
+from support.wait import until
 
-from runtime.world import PYTHONPATH, RUNTIME, Cluster, Kea, postgres_program, program
+from runtime.world import Kea
 
 HEADER = (
     "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context,pool_id\n"
@@ -28,64 +33,6 @@ HEADER = (
 
 def row(number: int, hostname: str = "") -> str:
     return f"10.0.0.{number},02:00:00:00:00:{number:02x},,3600,{int(time.time()) + 3600},1,0,0,{hostname},0,,0\n"
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> Any:
-    """Wait for something to be seen; the only sleep of these tests, and bounded."""
-    due = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < due, f"not seen within {seconds} s: {what}"
-        time.sleep(0.005)
-    return found
-
-
-class Daemon:
-    def __init__(self, directory: Path, document: dict[str, Any], within: tuple[str, ...] = ()) -> None:
-        """``within`` is a command that executes the command after it."""
-        self._within = within
-        self.config = directory / "config.yml"
-        self.config.write_text(yaml.safe_dump(document))
-        self._log = directory / "log"
-        self.start()
-
-    def start(self, *arguments: str) -> None:
-        command = [
-            *self._within,
-            sys.executable,
-            str(RUNTIME / "kea_lease_monitor.py"),
-            *(arguments or ("--config", str(self.config))),
-        ]
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(command, stderr=log)
-
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def said(self, text: str, seconds: float = 10.0) -> None:
-        try:
-            until(lambda: text in self.log(), repr(text), seconds)
-        except AssertionError as error:
-            raise AssertionError(f"{error}, but:\n{self.log()}") from None
-
-    def stop(self) -> None:
-        self.process.terminate()
-        assert self.process.wait(timeout=5) == 0, self.log()
-
-    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(RUNTIME / "kea_lease_monitor.py"), *arguments, "--config", str(self.config)]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def document(tmp_path: Path, source: dict[str, Any], sinks: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    (tmp_path / "discovery").mkdir()
-    sinks = [*sinks, {"type": "discovery", "directory": str(tmp_path / "discovery")}]
-    return {
-        "source": source,
-        "state": {"path": str(tmp_path / "state.sqlite")},
-        "log_level": "DEBUG",
-        "subscriptions": [{"name": "default", "match": {"subnets": [1]}, "sinks": sinks}],
-        **more,
-    }
 
 
 @pytest.fixture
@@ -403,7 +350,7 @@ def test_the_memory_of_a_monitor_that_creates_no_schema(events_daemon: Daemon) -
     assert int(status.split("VmRSS:")[1].split()[0]) < 60 * 1024
     code = "import sys, kea_lease_monitor.commands.cli; print([name for name in sys.modules if name[:7] == 'alembic'])"
     done = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code], env={"PYTHONPATH": program_path()}, capture_output=True, text=True, check=False
     )
     assert done.stdout == "[]\n", done.stderr
 
@@ -464,7 +411,7 @@ def test_metrics_are_served_when_asked_for(file_daemon: Daemon) -> None:
     ],
 )
 def test_bad_input_is_one_clear_line(arguments: list[str], problem: str) -> None:
-    command = [sys.executable, str(RUNTIME / "kea_lease_monitor.py"), *arguments]
+    command = [sys.executable, str(MONITOR / "kea_lease_monitor.py"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("kea-lease-monitor: error: ")
@@ -477,7 +424,7 @@ def test_the_db_command(tmp_path: Path) -> None:
     state = str(tmp_path / "state.sqlite")
 
     def db(*arguments: str, path: str = state) -> Any:
-        command = [sys.executable, str(RUNTIME / "kea_lease_monitor.py"), "db", *arguments, "--state", path]
+        command = [sys.executable, str(MONITOR / "kea_lease_monitor.py"), "db", *arguments, "--state", path]
         return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
     assert db("version").stdout == "schema none, this program needs 0002\n"
@@ -515,4 +462,4 @@ def test_the_db_command(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["kea-dhcp4", "kea-lfc", "initdb"])
 def test_the_programs_that_these_tests_need_are_there(name: str) -> None:
-    assert program(name) if name != "initdb" else postgres_program(name)
+    assert need(name)

@@ -19,6 +19,7 @@ from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.waiting import Waiting
+from support.wait import until
 
 from runtime.world import Kea, settings
 
@@ -104,11 +105,8 @@ def test_an_abandoned_statement_has_no_effect(
     monkeypatch.setattr(database, "DEADLINE", 0.1)
     with pytest.raises(TemporaryError), link().session() as session:
         session.rows("INSERT INTO effects VALUES (1)")
-    due = time.monotonic() + 5
-    while kea.rows(
-        "SELECT FROM pg_stat_activity WHERE query ~ '^INSERT' AND datname = 'kea' AND pid <> pg_backend_pid()"
-    ):
-        assert time.monotonic() < due
+    running = "SELECT FROM pg_stat_activity WHERE query ~ '^INSERT' AND datname = 'kea' AND pid <> pg_backend_pid()"
+    until(lambda: not kea.rows(running), "the end of the INSERT", 5)
     blocker.commit()
     blocker.close()
     assert kea.rows("SELECT * FROM effects") == []

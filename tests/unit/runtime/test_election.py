@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -22,11 +20,13 @@ from kea_lease_monitor.pipeline import Pipeline
 from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.subscriptions import Match, Subscription
+from support.monitor import Daemon
+from support.postgres import Cluster
+from support.wait import until
 
 from runtime.builders import Time, event
-from runtime.test_daemon import Daemon, until
-from runtime.test_pipeline import ListSink, ListSource
-from runtime.world import Cluster, Kea, settings
+from runtime.fakes import ListSink, ListSource
+from runtime.world import Kea, settings
 
 pytestmark = pytest.mark.slow
 
@@ -168,18 +168,16 @@ def test_a_lock_belongs_to_one_session(kea: Kea) -> None:
 
 @pytest.fixture
 def standby(cluster: Cluster) -> Iterator[Callable[[], Cluster]]:
-    directory = tempfile.mkdtemp(prefix="klms")
-    os.chmod(directory, 0o755)
-    servers = []
+    servers: list[Cluster] = []
 
     def make() -> Cluster:
-        servers.append(Cluster(directory, cluster))
+        servers.append(Cluster(primary=cluster))
+        servers[0].start()
         return servers[0]
 
     yield make
     for server in servers:
-        server.stop()
-    shutil.rmtree(directory)
+        server.remove()
 
 
 def test_a_promoted_standby_is_followed(

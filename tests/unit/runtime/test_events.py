@@ -25,6 +25,7 @@ from kea_lease_monitor.sources.base import StandingBy
 from kea_lease_monitor.sources.events import upkeep
 from kea_lease_monitor.sources.events.source import EventsSource, Options
 from kea_lease_monitor.sources.events.upkeep import RETENTION
+from support.wait import until
 
 from runtime.builders import Time
 from runtime.contracts import SourceContract, drained
@@ -358,9 +359,7 @@ def test_a_full_notification_queue_is_released(
     assert of_newcomer.listening == (limit == 0.5), "who begins to listen reads all that is in the queue"
     of_newcomer.close()
     culprit.close()
-    due = time.monotonic() + 5
-    while kea.rows("SELECT 1 FROM pg_stat_activity WHERE pid = %s", process):
-        assert time.monotonic() < due, "its process does not end"
+    until(lambda: not kea.rows("SELECT 1 FROM pg_stat_activity WHERE pid = %s", process), "the end of its process", 5)
     [(left,)] = kea.rows("SELECT pg_notification_queue_usage()")
     assert (left == 0) == (limit < 0.5), "only the monitor could hold it now"
     source.read(position, 10)

@@ -19,6 +19,7 @@ from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import ConfigurationError, TemporaryError
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.command import CommandSink, Options
+from support.wait import until
 
 from runtime.builders import event
 from runtime.contracts import SinkContract, delivered
@@ -129,10 +130,8 @@ def gone(pid: int) -> bool:
 
 
 def awaited(condition: Callable[[], bool]) -> None:
-    due = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < due
-        signal.sigtimedwait([], 0.01)
+    """Wait, and let a child's end interrupt the wait."""
+    until(condition, "the command's end", pause=lambda: signal.sigtimedwait([], 0.01))
 
 
 def test_a_hanging_command_is_killed_with_its_children(run: Callable[..., CommandSink], tmp_path: Path) -> None:

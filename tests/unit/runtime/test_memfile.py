@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any, Iterator
@@ -16,18 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from kea_lease_monitor import metrics
-from kea_lease_monitor.errors import PositionLostError, TemporaryError
+from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.companions import LeaseFiles
-from kea_lease_monitor.lease import EventKind, Lease
+from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.sources import ledger
 from kea_lease_monitor.sources.memfile import loader
-from kea_lease_monitor.sources.memfile import present as leases
 from kea_lease_monitor.sources.memfile.source import MemfileSource
 from kea_lease_monitor.sources.memfile.tail import Tail
 
 from runtime.builders import HEADER, NOW, Time, row
 from runtime.contracts import SourceContract, drained
-from runtime.world import program
+from runtime.lease_files import Files, everything, run_lfc
 
 
 class TestMemfile(SourceContract):
@@ -44,75 +41,6 @@ class TestMemfile(SourceContract):
 
     def another(self) -> MemfileSource:
         return MemfileSource(str(self.path), Time().clock())
-
-
-class Files:
-    """What Kea and kea-lfc do to the files, and a source that follows them and starts again as the pipeline does."""
-
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / "kea-leases4.csv"
-        self.source = MemfileSource(str(self.path), Time().clock())
-        self.position = self.source.start(True)
-        self.kinds: list[Any] = []
-        self.view: dict[str, str] = {}
-
-    def create(self) -> None:
-        self.path.write_text(HEADER)
-
-    def write(self, text: str) -> None:
-        with self.path.open("a") as file:
-            file.write(text)
-
-    def rotate(self) -> None:
-        self.path.rename(LeaseFiles(str(self.path)).rotated)
-        self.create()
-
-    def clean_up(self) -> None:
-        """Run the real kea-lfc on the files."""
-        run_lfc(self.path)
-
-    def follow(self) -> list[Any]:
-        """Read batch by batch, each settled before the next one. Return all events."""
-        events: list[Any] = []
-        caught_up = False
-        while not caught_up:
-            try:
-                found, self.position, caught_up = self.source.read(self.position, 3)
-            except PositionLostError:
-                self.position = self.source.start(True)
-                continue
-            events += found
-            for event in found:
-                self.kinds.append(event.kind.value)
-                self.view[event.lease.address] = event.lease.hwaddr
-                if event.kind in {EventKind.DELETED, EventKind.RELEASED}:
-                    del self.view[event.lease.address]
-        return events
-
-    def addresses(self) -> list[str]:
-        return [event.lease.address for event in self.follow()]
-
-
-def run_lfc(path: Path, family: str = "-4") -> None:
-    names = {"p": "pid", "x": "2", "i": "1", "o": "output", "f": "completed"}
-    arguments = [text for flag, suffix in names.items() for text in (f"-{flag}", f"{path}.{suffix}")]
-    done = subprocess.run(
-        [program("kea-lfc"), family, *arguments, "-c", "ignored"],
-        env={"KEA_LOCKFILE_DIR": "none"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert not os.path.exists(f"{path}.1"), "kea-lfc did not finish"
-
-
-def everything(path: Path) -> dict[str, Lease]:
-    """Return all leases as the source reads them."""
-    reading, found = leases.Reading(LeaseFiles(str(path))), {}
-    while (known := reading.portion(50)) is not None:
-        found.update(known)
-    return {key: lease for key, lease in found.items() if lease}
 
 
 @pytest.fixture

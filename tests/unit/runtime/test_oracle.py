@@ -21,7 +21,7 @@ from kea_lease_monitor.lease import EventKind, Lease
 from kea_lease_monitor.sources.memfile.source import MemfileSource
 
 from runtime.builders import HEADER, NOW, Time
-from runtime.test_memfile import everything, run_lfc
+from runtime.lease_files import everything, run_lfc
 
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "10"))
 

@@ -14,7 +14,7 @@ from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.sources.memfile.source import MemfileSource
 
 from runtime.builders import HEADER, Time, row
-from runtime.test_memfile import Files
+from runtime.lease_files import Files
 
 
 @pytest.fixture

@@ -24,9 +24,9 @@ from kea_lease_monitor.settings import MonitorSettings
 from kea_lease_monitor.sources.registry import SOURCES
 from kea_lease_monitor.state.location import DEFAULT_PATH
 from kea_lease_monitor.subscriptions import Match
+from support.paths import program_path
 
 from runtime.builders import event
-from runtime.world import PYTHONPATH
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "monitor.md"
 
@@ -221,7 +221,7 @@ def test_the_same_configuration_always_has_the_same_effects() -> None:
     told = {
         subprocess.run(
             [sys.executable, "-c", code],
-            env={"PYTHONHASHSEED": str(seed), "PYTHONPATH": PYTHONPATH},
+            env={"PYTHONHASHSEED": str(seed), "PYTHONPATH": program_path()},
             capture_output=True,
             text=True,
             check=True,

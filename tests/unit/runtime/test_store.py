@@ -28,10 +28,11 @@ from kea_lease_monitor.state.records import Bookmark, Heartbeat, Settlement
 from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.state.tables import METADATA
 from sqlalchemy import inspect
+from support.paths import program_environment
+from support.wait import until
 
 from runtime.contracts import StateContract, letter, settle
-from runtime.test_daemon import until
-from runtime.world import PYTHONPATH, Kea, settings
+from runtime.world import Kea, settings
 
 RELEASE_1 = Path(__file__).resolve().parent / "assets" / "state-0001.sqlite"
 """Made by the code of release 1.0.0 with its migration 0001: one bookmark, one dead letter, one heartbeat."""
@@ -373,5 +374,5 @@ def test_the_daemon_never_imports_alembic(tmp_path: Path) -> None:
         "from kea_lease_monitor.state.location import StateLocation;"
         "open_state(StateLocation(sys.argv[1])).bookmarks(); sys.exit('alembic' in sys.modules)"
     )
-    environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
+    environment = program_environment()
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "state.sqlite")], env=environment, check=True)

@@ -12,18 +12,17 @@ import tempfile
 from pathlib import Path
 from typing import Iterator
 
-import psycopg2
 import pytest
-from authority import Authority
 from kea_lease_monitor.app import create_state
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.settings import MonitorSettings
 from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.state.records import Bookmark
 from kea_lease_monitor.state.store import Store
+from support.certificates import Authority
+from support.postgres import FAST, Cluster
 
 from runtime.contracts import settle
-from runtime.world import Cluster
 
 
 class Secured(Cluster):
@@ -35,18 +34,15 @@ class Secured(Cluster):
         own = self.authority.issue("server", host="localhost")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+            port = free.getsockname()[1]
         files = {"ssl_cert_file": own.path, "ssl_key_file": own.key}
         for path in files.values():
             shutil.chown(path, "postgres" if os.geteuid() == 0 else None)
             path.chmod(0o600)
-        given = {"listen_addresses": "localhost", "port": self.port, "ssl": "on", **files}
-        self.options = " ".join(f"-c {name}={value}" for name, value in given.items())
-        super().__init__(str(directory))
-        connection = psycopg2.connect(host=self.socket, port=self.port, dbname="postgres", user="postgres")
-        connection.autocommit = True
-        connection.cursor().execute("CREATE DATABASE monitor")
-        connection.close()
+        given = {"listen_addresses": "localhost", "ssl": "on", **{name: str(path) for name, path in files.items()}}
+        super().__init__(str(directory), {**FAST, **given}, port=port)
+        self.start()
+        self.administer("CREATE DATABASE monitor")
 
     def location(self, **more: str) -> StateLocation:
         """As a configuration says it whose leases are elsewhere."""

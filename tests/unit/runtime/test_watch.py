@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 from kea_lease_monitor.sources.memfile.watch import Watch
-
-from runtime.world import PYTHONPATH
+from support.paths import program_path
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -117,7 +116,7 @@ def test_when_the_kernel_refuses_a_watch_nothing_leaks_and_one_line_is_logged(tm
         capture_output=True,
         text=True,
         check=False,
-        env={"PYTHONPATH": PYTHONPATH},
+        env={"PYTHONPATH": program_path()},
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("[unwatched]") == 1

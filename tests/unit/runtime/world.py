@@ -1,31 +1,22 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A throw-away PostgreSQL, and the statements that Kea would run in it. Tests fail if the real programs are missing."""
+"""A database with Kea's schema, and what a test does to it as Kea would."""
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Callable
 
 import psycopg2
-import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._events.ensure import ensure
 from ansible_collections.baremetal.kea.plugins.module_utils._events.target import Wanted
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login, session
 from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.section import Section
+from support.postgres import Cluster
+from support.wait import until
 
-CHECKOUT = Path(__file__).resolve().parents[3]
-RUNTIME = CHECKOUT / "roles" / "kea_lease_monitor" / "files"
-PYTHONPATH = f"{RUNTIME}:{CHECKOUT / 'plugins' / 'module_utils'}"
-"""For a child process that imports the monitor."""
 MONITOR = "kea-lease-monitor"
 RIGHTS = f"""
 CREATE ROLE "{MONITOR}" LOGIN;
@@ -38,64 +29,6 @@ GRANT SELECT, INSERT, UPDATE ON ipv6_reservations TO "{MONITOR}";
 GRANT USAGE ON SEQUENCE ipv6_reservations_reservation_id_seq TO "{MONITOR}";
 """
 """What it grants the monitor of a DHCPv6 server, too."""
-KEA_SCHEMA = "/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql"
-
-
-def program(name: str, *directories: str) -> str:
-    """Return the path of a program; fail the test if it is not installed."""
-    found = shutil.which(name, path=os.pathsep.join([*directories, os.environ.get("PATH", ""), "/usr/sbin"]))
-    if found is None:
-        pytest.fail(f"{name} is not installed; these tests run the real one")
-    return found
-
-
-def postgres_program(name: str) -> str:
-    return program(name, *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")), reverse=True))
-
-
-class Cluster:
-    """A PostgreSQL server on a unix socket only."""
-
-    options = "-c listen_addresses="
-    """Of the server's command line."""
-
-    def __init__(self, directory: str, primary: Cluster | None = None) -> None:
-        """Start a primary, or a streaming standby of ``primary``."""
-        self.socket = directory
-        self._data = os.path.join(directory, "data")
-        self._owner = pwd.getpwnam("postgres").pw_name if os.geteuid() == 0 else None
-        if self._owner:
-            shutil.chown(directory, self._owner)
-        if primary:
-            source = ("-h", primary.socket, "-U", "postgres", "-D", self._data)
-            self._run("pg_basebackup", *source, "--checkpoint=fast", "--write-recovery-conf", "--no-sync")
-        else:
-            self._run("initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-N", "--locale=C", "-E", "UTF8")
-        self.start()
-
-    def _run(self, name: str, *arguments: str) -> None:
-        prefix: list[str] = ["runuser", "-u", self._owner, "--"] if self._owner else []
-        done = subprocess.run(
-            [*prefix, postgres_program(name), *arguments], capture_output=True, text=True, check=False, cwd="/"
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    def start(self) -> None:
-        options = f"-k {self.socket} -c shared_buffers=32MB -c timezone=UTC {self.options}"
-        self._run("pg_ctl", "-D", self._data, "-w", "-l", f"{self._data}/log", "-o", options, "start")
-
-    def administer(self, statement: str) -> None:
-        connection = psycopg2.connect(host=self.socket, dbname="postgres", user="postgres")
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-        connection.close()
-
-    def promote(self) -> None:
-        self._run("pg_ctl", "-D", self._data, "-w", "promote")
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "-D", self._data, "-w", "-m", "immediate", "stop")
 
 
 class Kea:
@@ -133,9 +66,8 @@ class Kea:
         write(other)
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(act)
-            due = time.monotonic() + 5
-            while not self.rows("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
-                assert time.monotonic() < due, "act does not wait for the other session"
+            locked = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            until(lambda: self.rows(locked), "it waits for the other session", 5)
             other.connection.commit()
             other.connection.close()
             return answer.result()

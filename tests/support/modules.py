@@ -1,0 +1,41 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run a module as Ansible does, but in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.common import warnings
+from ansible.module_utils.testing import patch_module_args
+
+
+def run_module(module_name: str, /, check: bool = False, **options: Any) -> dict[str, Any]:
+    """Return the result of a module. It always has ``failed``."""
+    module = importlib.import_module(f"ansible_collections.baremetal.kea.plugins.modules.{module_name}")
+    arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True, "_ansible_no_log": False}
+    output = io.StringIO()
+    # A module has a process of its own. Here it must forget the warnings of the module that ran before it.
+    warnings._global_warnings.clear()
+    ended = False
+    with patch_module_args(arguments), contextlib.redirect_stdout(output):
+        try:
+            module.main()
+        except SystemExit:
+            ended = True
+    assert ended, f"{module_name} returned without a result"
+    return {"failed": False, **json.loads(output.getvalue())}
+
+
+def snapshot(directory: Path) -> dict[str, tuple[bytes, int, int, int]]:
+    """Return content, owner, group and mode of every file in a directory."""
+    return {
+        path.name: (path.read_bytes(), path.stat().st_uid, path.stat().st_gid, path.stat().st_mode)
+        for path in directory.iterdir()
+    }

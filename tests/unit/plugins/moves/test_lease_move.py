@@ -1,0 +1,393 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module kea_lease_move with a real Kea, which returns its leases, and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils._moves import (
+    journal,
+    lease_files,
+    lease_table,
+    leases,
+    unit,
+)
+from support import control
+from support.database import KEA, Database
+from support.modules import run_module
+from support.programs import need
+from support.wait import until
+
+pytestmark = [pytest.mark.kea, pytest.mark.postgres, pytest.mark.slow]
+
+HOOKS = Path("/usr/lib/x86_64-linux-gnu/kea/hooks")
+INFINITE = 4294967295
+NOW = int(time.time())
+
+# Unit tests run without systemd: these programs have the same commands for a Kea that the test starts.
+SYSTEMCTL = """\
+#!/bin/sh
+cd {directory}
+alive() {{ [ -e pid ] && kill -0 "$(cat pid)" 2>/dev/null; }}
+case $1 in
+show)
+    case "$*" in *Environment*) echo "KEA_LOCKFILE_DIR=none PGAPPNAME=as-kea"; exit ;; esac
+    alive && state=active || state=inactive
+    printf 'Id=kea-dhcp4-server.service\\nLoadState=loaded\\nActiveState=%s\\nNeedDaemonReload=no\\n' $state ;;
+start)
+    alive && exit 0
+    echo start >>verbs
+    KEA_PIDFILE_DIR={directory} KEA_LOCKFILE_DIR=none setsid {kea} -p 10067 -c {directory}/kea-dhcp4.conf \\
+        >>log 2>&1 </dev/null &
+    echo $! >pid ;;
+stop)
+    echo stop >>verbs
+    alive && kill "$(cat pid)"
+    while alive; do sleep 0.02; done ;;
+esac
+"""
+SYSTEMD_RUN = """\
+#!/bin/sh
+while [ "${1#--}" != "$1" ]; do shift; done
+setsid "$@" >/dev/null 2>&1 </dev/null &
+"""
+JOURNALCTL = "#!/bin/sh\ntail -n 5 {directory}/log\n"
+
+
+class Host:
+    """A host with one Kea and a database that it can use."""
+
+    def __init__(self, directory: Path, database: Database) -> None:
+        self.directory = directory
+        self.database = database
+        self.config = directory / "kea-dhcp4.conf"
+        self.candidate = directory / "kea-dhcp4.candidate.conf"
+        self.memfile = {"type": "memfile", "name": str(directory / "leases.csv"), "lfc-interval": 0}
+        self.postgresql = {
+            "type": "postgresql", "host": database.cluster.directory, "name": database.name, "user": KEA,
+        }  # fmt: skip
+        self.write(self.config, self.memfile)
+        self.systemctl("start")
+        self.wait()
+
+    def write(self, path: Path, lease_database: dict[str, Any], **more: Any) -> None:
+        settings = {
+            "control-socket": {"socket-type": "unix", "socket-name": str(self.directory / "control")},
+            "lease-database": lease_database,
+            "interfaces-config": {"interfaces": []},
+            "hooks-libraries": [{"library": str(HOOKS / "libdhcp_lease_cmds.so")}],
+            "subnet4": [{"id": 1, "subnet": "192.0.2.0/24", "pools": [{"pool": "192.0.2.1 - 192.0.2.200"}]}],
+            "expired-leases-processing": {"reclaim-timer-wait-time": 0, "flush-reclaimed-timer-wait-time": 0},
+            "sanity-checks": {"lease-checks": "none"},
+            **more,
+        }
+        path.write_text(json.dumps({"Dhcp4": settings}))
+        path.chmod(0o640)
+
+    def systemctl(self, verb: str) -> None:
+        subprocess.run([str(self.directory / "bin" / "systemctl"), verb], check=True)
+
+    def command(self, name: str, **arguments: Any) -> dict[str, Any]:
+        return control.ask(str(self.directory / "control"), name, arguments)
+
+    def wait(self) -> None:
+        until(self.answers, (self.directory / "log").read_text, 20)
+
+    def answers(self) -> bool:
+        with contextlib.suppress(OSError):
+            return bool(self.command("status-get"))
+        return False
+
+    def add(self, number: int, **values: Any) -> None:
+        lease = {
+            "ip-address": f"192.0.2.{number}", "hw-address": f"02:00:00:00:00:{number:02x}", "subnet-id": 1,
+            "client-id": f"01:{number:02x}", "valid-lft": 4000, "expire": NOW + 3000 + number,
+            "hostname": f"bmc-{number}", "fqdn-fwd": False, "fqdn-rev": False, **values,
+        }  # fmt: skip
+        answer = self.command("lease4-add", **{key: value for key, value in lease.items() if value is not None})
+        assert answer["result"] == 0, answer
+
+    def leases(self) -> list[dict[str, Any]]:
+        """Return every lease that Kea has in memory or in its database."""
+        answer = self.command("lease4-get-all", subnets=[1])
+        return sorted(answer.get("arguments", {"leases": []})["leases"], key=lambda lease: lease["ip-address"])
+
+    def move(self, lease_database: dict[str, Any], check: bool = False, **more: Any) -> dict[str, Any]:
+        self.write(self.candidate, lease_database, **more)
+        return self.module(check)
+
+    def module(self, check: bool = False) -> dict[str, Any]:
+        options = {
+            "path": str(self.config),
+            "candidate": str(self.candidate),
+            "state_dir": str(self.directory / "state"),
+        }
+        return run_module("kea_lease_move", check=check, timeout=20, **options)
+
+    def verbs(self) -> str:
+        return (self.directory / "verbs").read_text()
+
+    def aside(self) -> list[str]:
+        return sorted(path.name.split(".before-")[0] for path in self.directory.glob("leases.csv*.before-*"))
+
+
+@pytest.fixture
+def host(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    texts = {"systemctl": SYSTEMCTL, "systemd-run": SYSTEMD_RUN, "journalctl": JOURNALCTL}
+    for name, text in texts.items():
+        filled = text if name == "systemd-run" else text.format(directory=tmp_path, kea=need("kea-dhcp4"))
+        (programs / name).write_text(filled)
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    host = Host(tmp_path, database)
+    yield host
+    host.systemctl("stop")
+
+
+def fill(host: Host) -> None:
+    host.add(1)
+    host.add(2, hostname="a,b&c#x.example", **{"user-context": {"note": "1, 2 & 'three' \\ \"four\""}})
+    host.add(3, **{"valid-lft": INFINITE, "expire": None})
+    host.add(4, **{"client-id": None})
+    host.add(5, expire=NOW - 5000)
+    host.add(6, state=2, expire=NOW - 50)
+    host.add(7, state=1, expire=NOW + 86400, **{"fqdn-fwd": True, "fqdn-rev": True})
+    host.add(8, hostname="")
+
+
+def test_there_and_back(host: Host) -> None:
+    fill(host)
+    before = host.leases()
+    assert len(before) == 8
+
+    check = host.move(host.postgresql, check=True)
+    assert (check["failed"], check["changed"], check["leases"], check["rejected"]) == (False, True, 8, 0), check
+    assert host.verbs() == "start\n"
+
+    there = host.move(host.postgresql)
+    assert (there["failed"], there["changed"], there["leases"], there["rejected"]) == (False, True, 8, 0), there
+    assert 0 < there["silence"] < 10
+    assert host.leases() == before
+    assert host.database.value("SELECT count(*) FROM lease4") == 8
+    # Kea counts what is assigned or declined.
+    assert host.database.fetch("SELECT state, leases FROM lease4_stat ORDER BY state") == [(0, 6), (1, 1)]
+    assert host.aside() == ["leases.csv"]
+    assert not (host.directory / "leases.csv").exists()
+
+    again = host.module()
+    assert not again["changed"]
+    assert "silence" not in again
+
+    # Kea can change a moved lease only if it reads its end correctly (kea-facts 2).
+    renewed = host.command("lease4-update", **{**_given(before[0]), "expire": NOW + 9000})
+    assert renewed["result"] == 0, renewed
+    before = host.leases()
+    back = host.move(host.memfile)
+    assert (back["failed"], back["leases"]) == (False, 8), back
+    assert host.leases() == before
+    host.systemctl("stop")
+    host.systemctl("start")
+    host.wait()
+    assert host.leases() == before
+    assert (host.directory / "leases.csv").stat().st_mode & 0o777 == 0o640
+
+
+def _given(lease: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in lease.items() if key not in {"cltt", "state"}}
+
+
+def test_deleted_leases_do_not_come_back(host: Host) -> None:
+    fill(host)
+    assert host.move(host.postgresql)["changed"]
+    assert host.move(host.memfile)["changed"]
+    for address in ("192.0.2.1", "192.0.2.3"):
+        assert host.command("lease4-del", **{"ip-address": address})["result"] == 0
+    left = host.leases()
+    assert len(left) == 6
+    assert host.move(host.postgresql)["changed"]
+    assert host.leases() == left
+    assert host.database.value("SELECT sum(leases) FROM lease4_stat") == 5
+
+
+def test_files_of_an_lfc_run_are_read_in_load_order(host: Host) -> None:
+    fill(host)
+    host.systemctl("stop")
+    current = host.directory / "leases.csv"
+    header, *rows = current.read_text().splitlines(keepends=True)
+    Path(f"{current}.2").write_text(header + rows[0] + rows[1])
+    Path(f"{current}.1").write_text(header + rows[1].replace("a&#x2cb", "renamed") + rows[2] + "rubbish\n")
+    deleted = rows[0].split(",")
+    deleted[3] = "0"
+    current.write_text(header + ",".join(deleted) + rows[3] + rows[4])
+    host.systemctl("start")
+    host.wait()
+    before = host.leases()
+    assert [lease["ip-address"][-1] for lease in before] == ["2", "3", "4", "5"]
+    moved = host.move(host.postgresql)
+    assert (moved["failed"], moved["leases"], moved["rejected"]) == (False, 4, 1), moved
+    assert host.leases() == before
+    assert host.aside() == ["leases.csv", "leases.csv.1", "leases.csv.2"]
+
+
+def test_only_the_youngest_lease_of_a_client_is_moved(host: Host) -> None:
+    host.add(1)
+    host.add(2, **{"client-id": "01:01", "expire": NOW + 3500})
+    host.database.lease(int.from_bytes(socket.inet_aton("192.0.2.9"), "big"), client_id=b"\1\1", expire="2020-01-01")
+    host.database.lease(int.from_bytes(socket.inet_aton("192.0.2.8"), "big"), client_id=b"\7\7", expire="2030-01-01")
+    moved = host.move(host.postgresql)
+    assert moved["leases"] == 1, moved
+    assert [lease["ip-address"] for lease in host.leases()] == ["192.0.2.2", "192.0.2.8"]
+
+
+def test_younger_lease_in_the_database_stays(host: Host) -> None:
+    host.add(1)
+    host.add(2)
+    for number in (1, 2):
+        address = int.from_bytes(socket.inet_aton(f"192.0.2.{number}"), "big")
+        host.database.lease(
+            address, hostname="there", expire=f"20{number}9-01-01 00:00:00+00", client_id=b"\5%d" % number
+        )
+    assert host.move(host.postgresql)["leases"] == 2
+    assert [lease["hostname"] for lease in host.leases()] == ["bmc-1", "there"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("ALTER DATABASE {name} SET timezone = 'Asia/Tokyo'", "another time zone"),
+        ("DROP TABLE lease4 CASCADE", "Kea's schema first"),
+        ('REVOKE ALL ON lease4 FROM "_kea"; ALTER TABLE lease4 OWNER TO postgres', "42501"),
+    ],
+)
+def test_errors_are_found_while_kea_serves(host: Host, statement: str, message: str) -> None:
+    fill(host)
+    host.database.execute(statement.format(name=host.database.name))
+    failed = host.move(host.postgresql)
+    assert message in failed["msg"], failed
+    assert host.verbs() == "start\n"
+    assert json.loads(host.config.read_text())["Dhcp4"]["lease-database"] == host.memfile
+
+
+def test_lease_that_ends_after_2038_is_refused(host: Host) -> None:
+    host.add(1, expire=2**31 + 10)
+    failed = host.move(host.postgresql)
+    assert "192.0.2.1 ends after 2038-01-19" in failed["msg"]
+    assert host.verbs() == "start\n"
+
+
+def test_candidate_that_kea_does_not_serve_is_reverted(host: Host) -> None:
+    fill(host)
+    before = host.leases()
+    broken = {"library": "/nowhere/libdhcp_nothing.so"}
+    failed = host.move(host.postgresql, **{"hooks-libraries": [broken]})
+    assert failed["failed"]
+    assert "The previous configuration is in force again" in failed["msg"], failed
+    assert "/nowhere/libdhcp_nothing.so" in failed["msg"]
+    host.wait()
+    assert host.leases() == before
+    assert host.database.value("SELECT count(*) FROM lease4") == 0
+    assert host.aside() == []
+
+    assert host.move(host.postgresql)["changed"]
+    assert host.leases() == before
+
+
+# Functions before which the process is killed, by the last step that was done.
+STEPS: dict[str, tuple[Any, str]] = {
+    "stopped": (leases.Move, "_transfer"),
+    "read": (lease_table.LeaseTable, "take"),
+    "loaded": (leases.Move, "_swap"),
+    "swapped": (unit.KeaUnit, "start"),
+    "served": (lease_files.LeaseFiles, "set_aside"),
+    "set aside": (journal.Journal, "close"),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_move_killed_at_any_step_can_be_repeated(host: Host, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(host)
+    before = host.leases()
+    host.write(host.candidate, host.postgresql)
+    _killed(host, *STEPS[step], monkeypatch)
+    # The guard starts Kea, which has all leases.
+    host.wait()
+    assert host.leases() == before
+    # Leases change, whichever database they are in now.
+    host.add(20)
+    assert host.command("lease4-del", **{"ip-address": "192.0.2.3"})["result"] == 0
+    before = host.leases()
+
+    swapped = not host.candidate.exists()
+    again = host.module() if swapped else host.move(host.postgresql)
+    assert again["changed"], again
+    assert host.leases() == before
+    assert host.database.value("SELECT count(*) FROM lease4") == 8
+    assert host.aside() == ["leases.csv"]
+    assert not host.module()["changed"]
+
+
+def _killed(host: Host, owner: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the module in a process of its own that is killed when it would call that function."""
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr(owner, name, lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL))
+        try:
+            host.module()
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+
+
+def test_second_move_at_the_same_time_is_refused(host: Host) -> None:
+    host.add(1)
+    state = host.directory / "state"
+    state.mkdir()
+    lock = state / "lease-move.lock"
+    with subprocess.Popen([need("flock"), lock, "cat"], stdin=subprocess.PIPE) as holder:
+        while subprocess.run([need("flock"), "-n", lock, "true"], check=False).returncode == 0:
+            pass
+        failed = host.move(host.postgresql)
+        assert holder.stdin is not None
+        holder.stdin.close()
+    assert "another move is running" in failed["msg"], failed
+    assert host.verbs() == "start\n"
+
+
+def test_leases_in_memory_only_are_refused(host: Host) -> None:
+    host.write(host.config, {"type": "memfile", "persist": False})
+    assert "persist: false" in host.move(host.postgresql)["msg"]
+
+
+def test_dhcpv6_server_is_refused(host: Host) -> None:
+    host.add(1)
+    config = host.config.rename(host.config.with_name("kea-dhcp6.conf"))
+    options = {"state_dir": str(host.directory / "state"), "candidate": str(config), "path": str(config)}
+    assert "DHCPv6" in run_module("kea_lease_move", **options)["msg"]
+    assert host.verbs() == "start\n"
+
+
+def test_other_kind_of_database_is_refused(host: Host) -> None:
+    assert "type mysql" in host.move({"type": "mysql", "name": "kea"})["msg"]
+
+
+def test_same_lease_database_moves_no_leases(host: Host) -> None:
+    fill(host)
+    before = host.leases()
+    moved = host.move(host.memfile, **{"valid-lifetime": 1234})
+    assert (moved["failed"], moved["changed"], moved["leases"], moved["set_aside"]) == (False, True, 0, []), moved
+    assert host.leases() == before
+    assert host.command("config-get")["arguments"]["Dhcp4"]["valid-lifetime"] == 1234
