@@ -42,9 +42,9 @@ class Answer(NamedTuple):
 
 
 def send(path: str, command: str, timeout: float, arguments: Optional[Mapping[str, Any]] = None) -> Answer:
-    """Send one command to the control socket at C(path), and return Kea's answer.
+    """Send one command to the control socket at ``path``, and return Kea's answer.
 
-    C(timeout) is in seconds, for all of it: C(config-reload) of many leases may take minutes, C(status-get) none.
+    ``timeout`` is in seconds, for all of it: ``config-reload`` of many leases may take minutes, ``status-get`` none.
     Raises ControlError if there is no answer in that time, or one that cannot be read.
     """
     request: Dict[str, Any] = {"command": command}
@@ -65,7 +65,7 @@ def socket_path(name: str) -> str:
 def unix_sockets(sockets: object) -> List[str]:
     """Return the paths of the unix sockets among the control sockets of a configuration.
 
-    C(sockets) is the list C(control-sockets), or a list of the one map C(control-socket); anything else has none.
+    ``sockets`` is the list ``control-sockets``, or a list of the one map ``control-socket``; anything else has none.
     """
     maps = [one for one in sockets if isinstance(one, dict)] if isinstance(sockets, list) else []
     names = [one["socket-name"] for one in maps if one.get("socket-type") == "unix" and "socket-name" in one]

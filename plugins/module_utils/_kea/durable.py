@@ -17,9 +17,9 @@ Owner = Tuple[int, int]
 
 
 def replace(path: str, content: bytes, mode: int, owner: Optional[Owner] = None) -> None:
-    """Write the file at C(path) atomically: it has its old or its new content, and the new one on return.
+    """Write the file at ``path`` atomically: it has its old or its new content, and the new one on return.
 
-    It has its mode, whatever the umask, and its owner before it has its name; without C(owner) it is this user's.
+    It has its mode, whatever the umask, and its owner before it has its name; without ``owner`` it is this user's.
     If this fails, the old file stays and nothing else does.
     """
     candidate = temporary(path)
@@ -34,7 +34,7 @@ def replace(path: str, content: bytes, mode: int, owner: Optional[Owner] = None)
 
 
 def temporary(path: str) -> str:
-    """Return the name for the new content of a file until it is renamed to C(path); the same each time.
+    """Return the name for the new content of a file until it is renamed to ``path``; the same each time.
 
     It begins with a dot: Ansible and Kea's includes pass over such files. A killed run leaves it, the next removes it.
     """
@@ -51,7 +51,7 @@ def write_new(path: str, content: bytes, mode: int, owner: Optional[Owner] = Non
 
 
 def write(path: str, content: bytes, mode: int, owner: Optional[Owner] = None) -> None:
-    """Write a new file. Its content is on the disk on return, its name once C(sync) was called for the directory.
+    """Write a new file. Its content is on the disk on return, its name once ``sync`` was called for the directory.
 
     Raises FileExistsError if there is one.
     """
@@ -80,7 +80,7 @@ def remove(path: str) -> None:
 
 
 def link(path: str, target: str) -> bool:
-    """Make C(path) a symbolic link to C(target), replacing what is there atomically. Return whether that changed it."""
+    """Make ``path`` a symbolic link to ``target``, replacing what is there atomically. Return whether that changed it."""
     if os.path.islink(path) and os.readlink(path) == target:
         return False
     candidate = temporary(path)

@@ -32,7 +32,7 @@ class HostMaps(NamedTuple):
 
     maps: List[HostMap]
     comment: str
-    """What stands after the last one, like C(HostMap.comment)."""
+    """What stands after the last one, like ``HostMap.comment``."""
 
 
 def parse(text: str) -> HostMaps:
@@ -56,7 +56,7 @@ def parse(text: str) -> HostMaps:
 def render(maps: Iterable[Tuple[str, str]], comment: str = "") -> str:
     """Return the text of such a file.
 
-    C(maps) are pairs of the comment before a map, which may be empty, and the map as text. C(comment) stands last.
+    ``maps`` are pairs of the comment before a map, which may be empty, and the map as text. ``comment`` stands last.
     """
     listed = list(maps)
     lines: List[str] = []

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the directive by which a configuration of Kea includes another file: C(<?include "/path"?>)."""
+"""PRIVATE: the directive by which a configuration of Kea includes another file: ``<?include "/path"?>``."""
 
 from __future__ import annotations
 

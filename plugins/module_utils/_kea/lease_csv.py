@@ -56,7 +56,7 @@ class Header:
             raise ValueError(f"the header has no column {', '.join(missing)}")
 
     def split(self, line: str) -> List[str]:
-        """Return the fields of a row, still escaped; C(column) has their order.
+        """Return the fields of a row, still escaped; ``column`` has their order.
 
         Raises ValueError for a row of another width, which Kea and kea-lfc reject, too.
         """
@@ -79,14 +79,14 @@ def is_header(line: bytes) -> bool:
 def check_client(family: int, state: int, *identifiers: object) -> None:
     """Raise ValueError for a lease without a client that is not declined, whose row Kea rejects.
 
-    C(identifiers) are hwaddr and client_id in family 4, the DUID in family 6; those that are absent are empty.
+    ``identifiers`` are hwaddr and client_id in family 4, the DUID in family 6; those that are absent are empty.
     """
     if state != DECLINED and not any(identifiers):
         raise ValueError("no duid" if family == 6 else "neither hwaddr nor client_id")
 
 
 def number(text: str, limit: int) -> int:
-    """Return the number in a field, from 0 to C(limit). Raises ValueError for anything else."""
+    """Return the number in a field, from 0 to ``limit``. Raises ValueError for anything else."""
     if not text.isdecimal() or not text.isascii() or len(text) > 20 or int(text) > limit:
         raise ValueError(f"{text[:60]!r} is no number up to {limit}")
     return int(text)

@@ -19,15 +19,15 @@ NAMES = {4: "kea-leases4.csv", 6: "kea-leases6.csv"}
 
 
 def default_path(family: int) -> str:
-    """Return the lease file of a server whose configuration names none. C(family) is 4 or 6."""
+    """Return the lease file of a server whose configuration names none. ``family`` is 4 or 6."""
     return os.path.join(DIRECTORY, NAMES[family])
 
 
 def configured_path(database: Optional[Mapping[str, Any]], family: int) -> Optional[str]:
     """Return the lease file that a configuration asks for, or None if the leases are in no file.
 
-    C(database) is the map C(lease-database) of the configuration, None if it has none: Kea uses memfile then.
-    C(family) is 4 or 6.
+    ``database`` is the map ``lease-database`` of the configuration, None if it has none: Kea uses memfile then.
+    ``family`` is 4 or 6.
     """
     found = database or {}
     if found.get("type", "memfile") != "memfile" or found.get("persist") is False:
@@ -44,27 +44,27 @@ class LeaseFile:
 
     @property
     def rotated(self) -> str:
-        """C(.1): what Kea wrote until it started the LFC run; kea-lfc reads and then removes it."""
+        """``.1``: what Kea wrote until it started the LFC run; kea-lfc reads and then removes it."""
         return f"{self.current}.1"
 
     @property
     def previous(self) -> str:
-        """C(.2): the result of the last LFC run."""
+        """``.2``: the result of the last LFC run."""
         return f"{self.current}.2"
 
     @property
     def output(self) -> str:
-        """C(.output): what kea-lfc is writing; Kea never loads it."""
+        """``.output``: what kea-lfc is writing; Kea never loads it."""
         return f"{self.current}.output"
 
     @property
     def completed(self) -> str:
-        """C(.completed): stands for C(.2) and C(.1) together while kea-lfc replaces them."""
+        """``.completed``: stands for ``.2`` and ``.1`` together while kea-lfc replaces them."""
         return f"{self.current}.completed"
 
     @property
     def pid(self) -> str:
-        """C(.pid): while it names a living process, Kea refuses to load its leases (kea-facts 3.4)."""
+        """``.pid``: while it names a living process, Kea refuses to load its leases (kea-facts 3.4)."""
         return f"{self.current}.pid"
 
     @property
@@ -76,7 +76,7 @@ class LeaseFile:
     def load_order(self) -> Tuple[str, ...]:
         """Return the paths that Kea loads, oldest first; the last row of an address wins (kea-facts 3.4).
 
-        These are C(.completed) if it exists, or else C(.2) and C(.1); then the current file. Each may be missing.
+        These are ``.completed`` if it exists, or else ``.2`` and ``.1``; then the current file. Each may be missing.
         kea-lfc may rename them at any moment: a reader checks afterwards that they are still the same files.
         """
         older = (self.completed,) if os.path.exists(self.completed) else (self.previous, self.rotated)
@@ -87,14 +87,14 @@ class LeaseFile:
         return (self.completed, self.previous, self.rotated, self.current, self.output, self.pid)
 
     def unfinished(self) -> List[str]:
-        """Return the files that exist only while an LFC run is not finished: C(.1), C(.output), C(.completed).
+        """Return the files that exist only while an LFC run is not finished: ``.1``, ``.output``, ``.completed``.
 
         All of them are missing after a run that succeeded; the exit code of kea-lfc proves nothing (kea-facts 3.2).
         """
         return [path for path in (self.rotated, self.output, self.completed) if os.path.lexists(path)]
 
     def leftovers(self) -> List[str]:
-        """Return what must be gone after an LFC run: C(unfinished) and the PID file."""
+        """Return what must be gone after an LFC run: ``unfinished`` and the PID file."""
         return [*self.unfinished(), *([self.pid] if os.path.lexists(self.pid) else [])]
 
 

@@ -8,8 +8,8 @@ is looked for in /proc by its name and by the PID file that it was given. What /
 file:
 
 - Kea forks and then executes kea-lfc. In between, the process looks like Kea. Kea 3.1.3 and later write the PID file
-  before that, so a PID file younger than C(YOUNG) counts as an LFC that is about to start. With older versions only
-  the rotated file C(.1) announces it (C(LeaseFile.unfinished)).
+  before that, so a PID file younger than ``YOUNG`` counts as an LFC that is about to start. With older versions only
+  the rotated file ``.1`` announces it (``LeaseFile.unfinished``).
 - On a host that hides the processes of other users (hidepid of proc(5), ProtectProc of systemd.exec(5)), users other
   than root and Kea's own see no kea-lfc. A living process that the PID file of another user names then counts as one.
   A kea-lfc of Kea before 3.1.3 that has not written its PID file yet cannot be seen there.
@@ -27,6 +27,9 @@ from .lease_file import LeaseFile
 
 YOUNG = 5.0
 """Seconds for which a PID file counts as that of a kea-lfc that is about to start."""
+
+EXECUTION = 0.5
+"""Seconds to wait for the arguments of a kea-lfc that is being executed: it may work on another lease file."""
 
 _NAME = b"kea-lfc"
 _LONGEST = 64
@@ -75,7 +78,7 @@ class Lfc(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The same for people, such as C(kea-lfc runs as process 12); empty if there is nothing to say."""
+        """The same for people, such as ``kea-lfc runs as process 12``; empty if there is nothing to say."""
         return {
             Status.ABSENT: "",
             Status.RUNNING: f"kea-lfc runs as process {self.process}",
@@ -115,18 +118,27 @@ def running(path: str) -> Optional[int]:
         if not entry.isdigit():
             continue
         with contextlib.suppress(OSError):
-            cmdline = _read(f"/proc/{entry}/cmdline")
-            # Empty for kernel threads, for zombies and for an instant while a program is executed.
-            stat = b"" if cmdline else _read(f"/proc/{entry}/stat")
-            if is_lfc(cmdline, stat, pid_file):
+            if _is_lfc_of(entry, pid_file):
                 return int(entry)
     return None
+
+
+def _is_lfc_of(process: str, pid_file: bytes) -> bool:
+    """Look at one process until its arguments can be read, for at most EXECUTION seconds. Raises OSError if it ended."""
+    deadline = time.monotonic() + EXECUTION
+    while True:
+        cmdline = _read(f"/proc/{process}/cmdline")
+        # Empty for kernel threads, for zombies and for an instant while a program is executed.
+        stat = b"" if cmdline else _read(f"/proc/{process}/stat")
+        if cmdline or not is_lfc(cmdline, stat, pid_file) or time.monotonic() > deadline:
+            return is_lfc(cmdline, stat, pid_file)
+        time.sleep(0.002)
 
 
 def is_lfc(cmdline: bytes, stat: bytes, pid_file: bytes) -> bool:
     """Return whether a process is a kea-lfc that was given this PID file.
 
-    C(cmdline) and C(stat) are its files of these names in /proc (proc(5)); C(stat) counts if C(cmdline) is empty. A
+    ``cmdline`` and ``stat`` are its files of these names in /proc (proc(5)); ``stat`` counts if ``cmdline`` is empty. A
     kea-lfc whose arguments cannot be read yet counts for every lease file, a zombie for none.
     """
     words = cmdline.split(b"\0")
@@ -141,7 +153,7 @@ def remove_stale_pid_file(path: str) -> Lfc:
     """Remove the PID file if it is stale, and return what is known about the LFC afterwards.
 
     Without this, Kea would refuse to load its leases once the number belongs to another process, and kea-lfc would end
-    with success and do nothing. Nothing is removed if the result is C(at_work). Raises OSError.
+    with success and do nothing. Nothing is removed if the result is ``at_work``. Raises OSError.
 
     The caller holds the lock of the lease file and is root or Kea's user: the modules before they start Kea, the LFC
     program before its run. The monitor removes no PID file.
@@ -156,7 +168,7 @@ def remove_stale_pid_file(path: str) -> Lfc:
 
 
 def _judge(number: Optional[int], owner: int) -> Status:
-    """C(owner) is the user id of the PID file's owner, and so of the kea-lfc that wrote it."""
+    """``owner`` is the user id of the PID file's owner, and so of the kea-lfc that wrote it."""
     if number is None:
         return Status.BLOCKING
     if not _is_alive(number):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: Kea's programs, run for their result: C(kea-dhcp4 -t) on a configuration, and kea-lfc."""
+"""PRIVATE: Kea's programs, run for their result: ``kea-dhcp4 -t`` on a configuration, and kea-lfc."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ class Result(NamedTuple):
 def check_command(program: str, config: str) -> List[str]:
     """Return the command that has Kea check a configuration; its exit code is 0 if Kea accepts it.
 
-    C(program) is the path of kea-dhcp4 or kea-dhcp6. Run it as Kea's user and with C(ENVIRONMENT).
+    ``program`` is the path of kea-dhcp4 or kea-dhcp6. Run it as Kea's user and with ``ENVIRONMENT``.
     """
     return [program, "-t", config]
 
 
 def check(program: str, config: str, timeout: Optional[float] = None) -> Result:
-    """Have Kea check a configuration as this user; C(code) of the result is 0 if Kea accepts it.
+    """Have Kea check a configuration as this user; ``code`` of the result is 0 if Kea accepts it.
 
-    C(timeout) is in seconds, None for ever. Raises subprocess.TimeoutExpired, and OSError if the program cannot be run.
+    ``timeout`` is in seconds, None for ever. Raises subprocess.TimeoutExpired, and OSError if the program cannot be run.
     """
     return run(check_command(program, config), timeout)
 
 
 def run(command: Sequence[str], timeout: Optional[float] = None, inherited: Sequence[int] = ()) -> Result:
-    """Run one of Kea's programs with C(ENVIRONMENT), and return its result.
+    """Run one of Kea's programs with ``ENVIRONMENT``, and return its result.
 
-    C(timeout) is in seconds; the program is killed then, and subprocess.TimeoutExpired raised. C(inherited) are file
+    ``timeout`` is in seconds; the program is killed then, and subprocess.TimeoutExpired raised. ``inherited`` are file
     descriptors that stay open in the program, such as that of a lock. Raises OSError if the program cannot be run.
     """
     done = subprocess.run(
@@ -63,5 +63,5 @@ def run(command: Sequence[str], timeout: Optional[float] = None, inherited: Sequ
 
 
 def last_line(output: str) -> str:
-    """Return the last line of what a program wrote, C(no message) if it wrote nothing."""
+    """Return the last line of what a program wrote, ``no message`` if it wrote nothing."""
     return (output.strip().splitlines() or ["no message"])[-1]
