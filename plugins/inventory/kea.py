@@ -10,9 +10,8 @@ name: kea
 short_description: Hosts from the leases and reservations of ISC Kea
 description:
   - Reads the clients of Kea from PostgreSQL, from Kea's control channel or from discovery files of the lease monitor.
-  - Each client becomes one host. Nothing is written, neither in Kea nor in the database.
+  - Each client becomes one host. Text from clients, for example their host names, is never a template.
   - The name of the configuration file must end in C(.kea.yml) or C(.kea.yaml).
-  - Text from clients, for example their host names, is never a template.
 author:
   - The baremetal.kea authors (@baremetal)
 version_added: 1.1.0
@@ -29,9 +28,8 @@ options:
   source:
     description:
       - Where the clients come from.
-      - V(postgresql) is Kea's database. It needs psycopg2 on the controller, and the C(login_) options.
-      - V(control) is Kea's control channel over HTTP or HTTPS. It needs the C(control_) options.
-      - V(directory) is O(directory) with discovery files.
+      - V(postgresql) is Kea's database. It needs the C(login_) options.
+      - V(control) is the control channel, by HTTP or HTTPS. It needs the C(control_) options.
     type: str
     required: true
     choices: [postgresql, control, directory]
@@ -139,7 +137,7 @@ options:
     type: list
     elements: str
 requirements:
-  - psycopg2 2.8 or later on the controller, with O(source=postgresql)
+  - psycopg2 2.8 or later, with O(source=postgresql)
 seealso:
   - name: Inventory of a site
     description: Variables, names, security, speed.
@@ -167,7 +165,7 @@ hwaddr_prefixes: ["d0:94:66"]
 hostname: "idrac-{{ bmc_mac | replace(':', '') }}"
 keyed_groups:
   - prefix: subnet
-    key: kea_subnet_id
+    key: kea_subnet_id | string
 compose:
   redfish_url: "'https://' ~ ansible_host"
 groups:
@@ -270,8 +268,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         wishes = [self._wish(client, values) for client, values in zip(wanted, variables)]
         for name, values in zip(names.assigned(wishes, self._is_taken), variables):
             host = self.inventory.add_host(name, group)
+            # Not inventory.set_variable: that marks where each value is from, which takes as long as all the rest.
+            added = self.inventory.hosts[host]
             for variable, value in values.items():
-                self.inventory.set_variable(host, variable, value)
+                added.set_variable(variable, value)
             self._construct(host, values)
 
     def _wish(self, client: clients.Client, variables: Dict[str, Any]) -> names.Wish:
