@@ -65,6 +65,7 @@ def run(program: str, *arguments: object, **environment: str) -> Result:
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
         "ANSIBLE_FORCE_COLOR": "0",
         "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
         **environment,
     }
     command = [str(Path(sys.executable).parent / program), *map(str, arguments)]
@@ -73,16 +74,16 @@ def run(program: str, *arguments: object, **environment: str) -> Result:
     return Result(done.returncode, done.stdout, " ".join(done.stderr.split()))
 
 
-def configuration(directory: Path, **settings: Any) -> Path:
+def configuration(parent: Path, /, **settings: Any) -> Path:
     """Write a configuration of the plugin, and return its path."""
-    path = directory / "site.kea.yml"
+    path = parent / "site.kea.yml"
     path.write_text(yaml.safe_dump({"plugin": "baremetal.kea.kea", **settings}))
     return path
 
 
-def listed(directory: Path, **settings: Any) -> Result:
+def listed(parent: Path, /, **settings: Any) -> Result:
     """Return what C(ansible-inventory --list) says with these settings."""
-    return run("ansible-inventory", "-i", configuration(directory, **settings), "--list")
+    return run("ansible-inventory", "-i", configuration(parent, **settings), "--list")
 
 
 def free_port() -> int:
