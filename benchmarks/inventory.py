@@ -95,12 +95,13 @@ def measure(source: Source, directory: Path, hosts: int, times: int) -> report.R
     path.write_text(f"plugin: baremetal.kea.kea\n{source.settings}")
     environment = (f"ANSIBLE_CONFIG={ROOT}/ansible.cfg", f"ANSIBLE_COLLECTIONS_PATH={ROOT}/.collections")
     found = []
-    for _ in range(times + 1):
+    # The first run fills the caches. What has no goal takes long, so one run of it has to do.
+    for _ in range(times + 1 if source.has_goal else 1):
         report.progress(source.name)
         count, wall, cpu = json.loads(run("env", *environment, sys.executable, "-c", MEASURE, path))
         assert count == hosts, f"{source.name}: {count} hosts instead of {hosts}"
         found.append((wall, cpu))
-    wall, cpu = (min(run[at] for run in found[1:]) for at in (0, 1))  # the first run fills the caches
+    wall, cpu = (min(run[at] for run in found[1:] or found) for at in (0, 1))
     goal = report.Goal(f"< {GOAL:.0f} s", wall < GOAL) if source.has_goal else None
     return report.Row(source.name, [f"{hosts}", f"{wall:.2f}", f"{cpu:.2f}"], goal)
 
