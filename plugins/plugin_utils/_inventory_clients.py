@@ -107,7 +107,7 @@ def _key(record: Record, owners: Dict[object, Optional[Key]]) -> Optional[Key]:
     if not record.other_id:
         return None
     known = [owners.get((record.family, record.subnet_id, address)) for address in record.addresses]
-    kind, _, value = record.other_id.partition(" ")
+    kind, value = record.other_id.split(" ", 1)
     return next((key for key in known if key), (kind, value))
 
 

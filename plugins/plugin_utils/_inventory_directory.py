@@ -24,7 +24,7 @@ LARGEST = 65536
 
 _SUFFIXES = (".yml", ".yaml")
 _IDENTIFIERS = ("bmc_mac", "bmc_client_id", "bmc_duid")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 def read(directory: str, strict: bool, warn: Callable[[str], None]) -> List[Record]:

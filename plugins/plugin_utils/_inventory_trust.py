@@ -9,16 +9,18 @@ Older cores take all text for a template that is not marked as unsafe.
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import Any, Callable, Optional
 
 from ansible import template
 
-HAS_TRUST = hasattr(template, "trust_as_template")
+_MARKED: Optional[Callable[[Any], Any]] = None
+"""Marks a value as unsafe, in older cores. Newer ones are about to lose its module, so it is not imported there."""
 
-if not HAS_TRUST:
-    from ansible.utils.unsafe_proxy import wrap_var
+if not hasattr(template, "trust_as_template"):
+    _MARKED = importlib.import_module("ansible.utils.unsafe_proxy").wrap_var
 
 
 def untrusted(value: Any) -> Any:
     """Return a value that no Ansible takes for a template."""
-    return value if HAS_TRUST else wrap_var(value)
+    return _MARKED(value) if _MARKED else value

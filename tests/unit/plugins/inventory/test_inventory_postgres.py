@@ -144,7 +144,7 @@ def test_the_cache_answers_until_it_is_flushed(filled: Database, tmp_path: Path)
 def test_a_hostile_name_from_the_cache_is_no_template(filled: Database, tmp_path: Path) -> None:
     cached = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(tmp_path / "cache")}
     path = configuration(tmp_path, **settings(filled, **cached))
-    for _ in range(2):
+    for _run in range(2):
         shown = run("ansible", "lookup-pipe-id", "-i", path, "-m", "ansible.builtin.debug", "-a", "var=bmc_hostname")
         assert HOSTILE in shown.output
 
