@@ -107,12 +107,12 @@ def read(params: Mapping[str, Any], warn: Warn) -> List[Record]:
 
 def _of_server(channel: Channel, warn: Warn) -> List[Record]:
     try:
-        return [*_reservations(channel), *_leases(channel, warn)]
+        return [*_reservations(channel, warn), *_leases(channel, warn)]
     except _MALFORMED as error:
         raise InventoryError(f"{channel.option}: an answer of the server cannot be read: {error!r}") from error
 
 
-def _reservations(channel: Channel) -> Iterator[Record]:
+def _reservations(channel: Channel, warn: Warn) -> Iterator[Record]:
     answer = channel.need("config-get")
     if answer.result != control.SUCCESS:
         raise InventoryError(f"{channel.option}: Kea refuses config-get: {answer.text}")
@@ -125,7 +125,7 @@ def _reservations(channel: Channel) -> Iterator[Record]:
     found: Dict[object, Record] = {}
     for subnet_id, host in [
         *((subnet_id, host) for subnet_id, subnet in subnets.items() for host in subnet.get("reservations", [])),
-        *_host_pages(channel, subnets),
+        *_host_pages(channel, subnets, warn),
     ]:
         record = _reservation(channel.family, subnet_id, host)
         if record is not None:
@@ -140,13 +140,17 @@ def _subnets(configuration: Mapping[str, Any], family: int) -> Iterator[Mapping[
         yield from network.get(key, [])
 
 
-def _host_pages(channel: Channel, subnets: Mapping[int, Any]) -> Iterator[Any]:
+def _host_pages(channel: Channel, subnets: Mapping[int, Any], warn: Warn) -> Iterator[Any]:
     """Yield (subnet, reservation) of the databases; none if Kea does not know the command."""
     for subnet_id in subnets:
         following: Mapping[str, Any] = {}
         while True:
-            answer = channel.need("reservation-get-page", {"subnet-id": subnet_id, "limit": PAGE, **following})
+            answer = channel.send("reservation-get-page", {"subnet-id": subnet_id, "limit": PAGE, **following})
             if answer.result == control.UNSUPPORTED:
+                return
+            if answer.result not in (control.SUCCESS, control.EMPTY):
+                # A server whose reservations are all in its configuration may refuse this, and the rest is of use.
+                warn(f"{channel.option}: Kea refuses reservation-get-page: {answer.text}. Reservations may be missing.")
                 return
             for host in answer.arguments.get("hosts", []):
                 yield subnet_id, host

@@ -144,6 +144,18 @@ def test_reservations_of_a_database_and_dhcp6(tmp_path: Path) -> None:
     assert hosts["bmc-020000000001"]["kea_ipv4_addresses"] == ["10.0.0.1"]
 
 
+def test_a_refused_page_of_reservations_is_a_warning(tmp_path: Path) -> None:
+    plain = answers([{"hw-address": "02:00:00:00:00:01", "ip-address": "10.0.0.1"}])
+
+    def answer(request: dict[str, Any]) -> Any:
+        return {"result": 1, "text": "no backend"} if request["command"] == "reservation-get-page" else plain(request)
+
+    with http_socket(answer) as url:
+        found = listed(tmp_path, source="control", control_url=url)
+    assert set(found.hosts) == {"bmc-020000000001"}
+    assert "Kea refuses reservation-get-page: no backend. Reservations may be missing." in found.errors
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
