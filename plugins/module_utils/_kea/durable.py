@@ -80,7 +80,7 @@ def remove(path: str) -> None:
 
 
 def link(path: str, target: str) -> bool:
-    """Make ``path`` a symbolic link to ``target``, replacing what is there atomically. Return whether that changed it."""
+    """Make ``path`` a symbolic link to ``target``, replacing it atomically. Return whether that changed it."""
     if os.path.islink(path) and os.readlink(path) == target:
         return False
     candidate = temporary(path)

@@ -124,7 +124,7 @@ def running(path: str) -> Optional[int]:
 
 
 def _is_lfc_of(process: str, pid_file: bytes) -> bool:
-    """Look at one process until its arguments can be read, for at most EXECUTION seconds. Raises OSError if it ended."""
+    """Look at a process until its arguments can be read, at most EXECUTION seconds. Raises OSError if it ended."""
     deadline = time.monotonic() + EXECUTION
     while True:
         cmdline = _read(f"/proc/{process}/cmdline")

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE: Kea's equations of time. No other code adds or subtracts lifetimes.
 
-CLTT is the client's last transmission time. Lease files and PostgreSQL store ``expire`` and the valid lifetime, and mean
-different things by ``expire`` of an infinite lease (kea-facts 2 and 3.7). All times are epoch seconds, all lifetimes
-are seconds.
+CLTT is the client's last transmission time. Lease files and PostgreSQL store ``expire`` and the valid lifetime, and
+mean different things by ``expire`` of an infinite lease (kea-facts 2 and 3.7). Times are epoch
+seconds, lifetimes are seconds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def expire_of_record(cltt: int, valid_lifetime: int) -> int:
 
 
 def sql_cltt(row: str) -> str:
-    """Return the SQL expression for the CLTT, a timestamp, of ``row``: a table or alias with Kea's columns of leases."""
+    """Return the SQL expression for the CLTT (timestamp) of ``row``, a table or alias with Kea's lease columns."""
     return f"({row}.expire - make_interval(secs => coalesce(nullif({row}.valid_lifetime, {INFINITE}), 0)))"
 
 

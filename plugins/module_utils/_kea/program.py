@@ -39,7 +39,7 @@ def check_command(program: str, config: str) -> List[str]:
 def check(program: str, config: str, timeout: Optional[float] = None) -> Result:
     """Have Kea check a configuration as this user; ``code`` of the result is 0 if Kea accepts it.
 
-    ``timeout`` is in seconds, None for ever. Raises subprocess.TimeoutExpired, and OSError if the program cannot be run.
+    ``timeout`` is in seconds, None for ever. Raises subprocess.TimeoutExpired, and OSError if the program cannot run.
     """
     return run(check_command(program, config), timeout)
 

@@ -23,7 +23,7 @@ DIRECTORY = "/var/lib/baremetal-kea"
 VERSION = 1
 
 State = Dict[str, Any]
-"""State of a thing, by its kind (see entries.py); of a file also C(sha256), the name of its copy."""
+"""State of a thing, by its kind (see entries.py); of a file also ``sha256``, the name of its copy."""
 
 
 class ManifestError(KeaError):
@@ -63,7 +63,7 @@ class Entry(NamedTuple):
 
 
 class Manifest:
-    """The file, read once. Change it only inside C(locked), and write it with C(write)."""
+    """The file, read once. Change it only inside ``locked``, and write it with ``write``."""
 
     def __init__(self, directory: str = DIRECTORY) -> None:
         """Raises ManifestError."""
@@ -78,7 +78,7 @@ class Manifest:
         self.deployed: Optional[int] = None
         """End of the last finished deployment."""
         self.releases: List[Dict[str, Any]] = []
-        """Releases of the lease monitor, oldest first: C(release), and C(files) with their states by path."""
+        """Releases of the lease monitor, oldest first: ``release``, and ``files`` with their states by path."""
         self._read()
 
     def find(self, kind: str, name: str) -> Optional[Entry]:

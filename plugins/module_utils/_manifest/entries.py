@@ -28,14 +28,14 @@ ABSENT: State = {"state": "absent"}
 
 
 class Kind(NamedTuple):
-    """C(look) returns the state of a thing, without its content. C(put) restores a state, or raises ManifestError."""
+    """``look`` returns the state of a thing, without its content. ``put`` restores a state, or raises ManifestError."""
 
     look: Callable[[AnsibleModule, str], State]
     put: Callable[[AnsibleModule, Manifest, str, State], None]
 
 
 def look(module: AnsibleModule, kind: str, name: str, keep: Optional[Manifest] = None) -> State:
-    """Return the state of a thing. With C(keep), that manifest keeps a copy of its content."""
+    """Return the state of a thing. With ``keep``, that manifest keeps a copy of its content."""
     state = KINDS[kind].look(module, name)
     if keep and "sha256" in state and not module.check_mode:
         with open(name, "rb") as file:
@@ -163,7 +163,7 @@ KINDS: Dict[str, Kind] = {
 a link, with its owner, mode and digest; a link is not followed."""
 
 DATA = {"leases": "leases", "reservations": "reservations", "database": "database", "role": "database"}
-"""Kinds that hold data, which a roll-back keeps unless C(purge) names it, and the word for that."""
+"""Kinds that hold data, which a roll-back keeps unless ``purge`` names it, and the word for that."""
 
 _FLEETING = ("active", "version")
 _ACCESS = ("uid", "gid", "mode")

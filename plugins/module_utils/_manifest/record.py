@@ -53,7 +53,7 @@ def intend(
 ) -> Tuple[List[str], List[str]]:
     """Record the things before a change. Return the keys that are new in the manifest, and those of absent things.
 
-    A failed change is reverted to the current state, unless a killed deployment left it. C(settled) says that the
+    A failed change is reverted to the current state, unless a killed deployment left it. ``settled`` says that the
     current state is in force, and then it counts in any case. The state found of an existing entry stays.
     """
     new, absent, now = [], [], int(time.time())

@@ -72,7 +72,7 @@ class Step(NamedTuple):
 
 
 def drift(module: AnsibleModule, manifest: Manifest) -> List[Dict[str, Any]]:
-    """Return what a person changed after the last deployment, each with C(key), C(made) and C(now).
+    """Return what a person changed after the last deployment, each with ``key``, ``made`` and ``now``.
 
     An unfinished deployment left no record of its result, so no difference can be attributed to a person then.
     """
@@ -111,7 +111,7 @@ def _in_order_of_revert(manifest: Manifest, things: Sequence[Thing]) -> List[Thi
 def plan(module: AnsibleModule, manifest: Manifest, purge: Sequence[str]) -> List[Step]:
     """Return the steps of a roll-back in their order.
 
-    Raises ManifestError if C(purge) names the database and not the data in it.
+    Raises ManifestError if ``purge`` names the database and not the data in it.
     """
     if "database" in purge and not {"leases", "reservations"} <= set(purge):
         raise ManifestError("the database holds leases and reservations: to drop it, name those as well")
@@ -146,7 +146,7 @@ def restore(module: AnsibleModule, manifest: Manifest, steps: Sequence[Step]) ->
 
 
 def differences(found: Sequence[Dict[str, Any]]) -> Dict[str, str]:
-    """Return the differences as a module's C(diff)."""
+    """Return the differences as a module's ``diff``."""
     made = {one["key"]: one["made"] for one in found}
     diff: Dict[str, str] = state_text.diff(made, {one["key"]: one["now"] for one in found})
     return diff

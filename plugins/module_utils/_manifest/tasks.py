@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: perform what the options of C(kea_manifest) ask for, and return its result."""
+"""PRIVATE: perform what the options of ``kea_manifest`` ask for, and return its result."""
 
 from __future__ import annotations
 

@@ -41,18 +41,18 @@ class Journal:
 
     @property
     def unfinished(self) -> Optional[Dict[str, str]]:
-        """Return C(source), C(target) and C(backup) of the unfinished move; None if the last move finished."""
+        """Return ``source``, ``target`` and ``backup`` of the unfinished move; None if the last move finished."""
         unfinished: Optional[Dict[str, str]] = self._state["unfinished"]
         return unfinished
 
     def residue(self, key: str) -> List[Tuple[int, int]]:
-        """Return address and C(expire) of the stale rows in the lease database of that key."""
+        """Return address and ``expire`` of the stale rows in the lease database of that key."""
         return [(address, expire) for address, expire in self._state["residue"].get(key, [])]
 
     def open(self, source: str, target: str, backup: str, ends: Sequence[Tuple[int, int]]) -> None:
         """Record a move before its first lease is stored: these rows count only in the database that Kea serves from.
 
-        C(source) and C(target) are keys, C(backup) is the path of the previous configuration.
+        ``source`` and ``target`` are keys, ``backup`` is the path of the previous configuration.
         """
         residue = self._state["residue"]
         residue[source] = list(ends)
@@ -61,7 +61,7 @@ class Journal:
         self._write()
 
     def close(self, target: str) -> None:
-        """Record that Kea serves from C(target), so that all rows there count again."""
+        """Record that Kea serves from ``target``, so that all rows there count again."""
         if self._state["unfinished"] is None and target not in self._state["residue"]:
             return
         self._state["residue"].pop(target, None)

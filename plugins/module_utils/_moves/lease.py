@@ -23,7 +23,7 @@ class Lease(NamedTuple):
     valid_lifetime: int
     """Seconds."""
     cltt: int
-    """Client's last transmission time in epoch seconds: C(expire) has another meaning in files than in PostgreSQL."""
+    """Client's last transmission time in epoch seconds: ``expire`` has another meaning in files than in PostgreSQL."""
     subnet_id: int
     fqdn_fwd: bool
     fqdn_rev: bool

@@ -29,7 +29,7 @@ class LeaseFiles:
     """The files of one lease database of type memfile: a LeaseStore."""
 
     def __init__(self, entry: Mapping[str, Any], user: str) -> None:
-        """Find the files of a C(lease-database) entry; C(user) is Kea's. Raises KeaError if it has none."""
+        """Find the files of a ``lease-database`` entry; ``user`` is Kea's. Raises KeaError if it has none."""
         path = configured_path(entry, 4)
         if path is None:
             raise KeaError("lease-database has persist: false: Kea keeps no leases, so none can be moved")

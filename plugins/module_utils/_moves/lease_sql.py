@@ -61,7 +61,7 @@ PARTS = {
 
 
 def end_of(lease: Lease) -> int:
-    """Return C(expire) as Kea writes it to PostgreSQL, in epoch seconds."""
+    """Return ``expire`` as Kea writes it to PostgreSQL, in epoch seconds."""
     return lifetime.expire_of_record(lease.cltt, lease.valid_lifetime)
 
 

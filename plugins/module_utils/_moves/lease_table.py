@@ -26,7 +26,7 @@ from .lease import Lease, youngest
 from .store import Reading, Residue
 
 LATEST = 2147483647
-"""The last C(expire) that Kea can write to PostgreSQL (convertToDatabaseTime)."""
+"""The last ``expire`` that Kea can write to PostgreSQL (convertToDatabaseTime)."""
 TABLE = "lease4"
 SESSIONS_END = 2.0
 """Seconds that PostgreSQL may take to notice that Kea has stopped."""
@@ -38,9 +38,9 @@ class LeaseTable:
     """The table of one lease database of type postgresql: a LeaseStore."""
 
     def __init__(self, entry: Mapping[str, Any], user: str, environment: Mapping[str, str], schema: str) -> None:
-        """Prepare the connection of a C(lease-database) entry, and open none.
+        """Prepare the connection of a ``lease-database`` entry, and open none.
 
-        C(user) is Kea's user, C(environment) the libpq variables of Kea's unit (DESIGN 6).
+        ``user`` is Kea's user, ``environment`` the libpq variables of Kea's unit (DESIGN 6).
         """
         host, port = str(entry.get("host") or "localhost"), int(entry.get("port") or 5432)
         trust_anchor, certificate = entry.get("trust-anchor"), entry.get("cert-file")
@@ -80,7 +80,7 @@ class LeaseTable:
             return self._read(session)
 
     def rehearse(self, leases: Sequence[Lease], residue: Residue) -> None:
-        """Do the same as C(take) and roll it back. Raises KeaError."""
+        """Do the same as ``take`` and roll it back. Raises KeaError."""
         _check_ends(leases)
         with self._session() as session:
             self._check_zone(session)

@@ -142,7 +142,7 @@ class Move:
         return {**result, "backup_file": backup} if backup else result
 
     def _store(self, path: str) -> LeaseStore:
-        """Return the lease database of the configuration at C(path). Raises KeaError."""
+        """Return the lease database of the configuration at ``path``. Raises KeaError."""
         try:
             with open(path, "rb") as file:
                 document = Document(file.read().decode("utf-8", "surrogateescape"))

@@ -25,7 +25,7 @@ class Reservation(NamedTuple):
 
     identifier: bytes
     identifier_type: int
-    """Index in C(identifiers.TYPES)."""
+    """Index in ``identifiers.TYPES``."""
     subnet_id: int
     ipv4_address: int
     hostname: str

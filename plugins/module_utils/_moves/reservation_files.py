@@ -53,7 +53,7 @@ class ReservationFiles:
     def write(self, reservations: Sequence[Reservation], subnets: Iterable[int], check: bool) -> bool:
         """Write the files of these subnets and Kea's copies, and return whether any of them changed.
 
-        With C(check), only return that.
+        With ``check``, only return that.
         """
         changed = False
         for subnet in subnets:

@@ -84,7 +84,7 @@ class ReservationTable:
     def merge(self, wanted: Sequence[Reservation], unwanted: Sequence[Reservation]) -> bool:
         """Write the wanted reservations, and delete the unwanted ones that are unchanged, in an open transaction.
 
-        Returns whether that changed anything; C(commit) makes it last. Raises KeaError.
+        Returns whether that changed anything; ``commit`` makes it last. Raises KeaError.
         """
         subnets = sorted({one.subnet_id for one in [*wanted, *unwanted]})
         before = {one.key: one for one in self.read(subnets)}
@@ -104,7 +104,7 @@ class ReservationTable:
         return changed
 
     def commit(self) -> None:
-        """Commit what C(merge) changed."""
+        """Commit what ``merge`` changed."""
         self._session.run("COMMIT")
 
     def _apply(self, rows: Sequence[Reservation], statements: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from typing import ContextManager, List, NamedTuple, Protocol, Sequence, Tuple
 from .lease import Lease
 
 Residue = Sequence[Tuple[int, int]]
-"""Address and C(expire) of stale rows: copies of an interrupted move, or leases that were moved to another database."""
+"""Address and ``expire`` of stale rows: copies of an interrupted move, or leases that were moved away."""
 
 
 class Reading(NamedTuple):
@@ -27,7 +27,7 @@ class LeaseStore(Protocol):
     """A lease database that leases are moved from or to.
 
     It has seven methods, one for each step of a move, because the order of the steps is what makes a move safe, and
-    C(leases.Move) shall show it. All methods raise KeaError.
+    ``leases.Move`` shall show it. All methods raise KeaError.
     """
 
     key: str
@@ -48,7 +48,7 @@ class LeaseStore(Protocol):
         ...
 
     def rehearse(self, leases: Sequence[Lease], residue: Residue) -> None:
-        """Raise KeaError if C(take) would fail; change nothing. Called while Kea still serves."""
+        """Raise KeaError if ``take`` would fail; change nothing. Called while Kea still serves."""
         ...
 
     def take(self, reading: Reading, residue: Residue) -> List[Lease]:
@@ -56,7 +56,7 @@ class LeaseStore(Protocol):
         ...
 
     def withdraw(self, residue: Residue) -> None:
-        """Remove the leases that C(take) stored, because Kea did not serve with them."""
+        """Remove the leases that ``take`` stored, because Kea did not serve with them."""
         ...
 
     def set_aside(self) -> List[str]:

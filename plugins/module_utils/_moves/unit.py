@@ -47,7 +47,7 @@ class KeaUnit:
         self._running: Dict[str, str] = unit.environment() if unit.active else {}
 
     def libpq(self, path: str) -> Dict[str, str]:
-        """Return the libpq variables that Kea has, or will have, with the configuration at C(path)."""
+        """Return the libpq variables that Kea has, or will have, with the configuration at ``path``."""
         if path == self._path and self._running:
             return {name: value for name, value in self._running.items() if name.startswith("PG")}
         if not self._module.check_mode:
@@ -68,7 +68,7 @@ class KeaUnit:
         self._systemctl("start", self.name)
 
     def wait_until_serving(self) -> None:
-        """Wait until the server answers. Raises KeaError if it ended, or after C(timeout) seconds."""
+        """Wait until the server answers. Raises KeaError if it ended, or after ``timeout`` seconds."""
         timeout = self._module.params["timeout"]
         deadline = time.monotonic() + timeout
         while True:

@@ -69,5 +69,5 @@ class Backend(Protocol):
         ...
 
     def admin(self, command: str) -> Answer:
-        """Run a command of kea-admin, such as C(db-version)."""
+        """Run a command of kea-admin, such as ``db-version``."""
         ...

@@ -25,7 +25,7 @@ _VERSION = re.compile(r"SET version = '(\d+)', minor = '(\d+)'")
 
 
 def connection_of(params: Dict[str, Any]) -> Connection:
-    """Return the connection that the module's C(login_) options describe. Raises KeaError.
+    """Return the connection that the module's ``login_`` options describe. Raises KeaError.
 
     The default port of these options is PostgreSQL's, and stands for MySQL's.
     """
@@ -100,7 +100,7 @@ class Mysql:
     def admin(self, command: str) -> Answer:
         """Run a command of kea-admin.
 
-        All options of the client go through C(--extra), which kea-admin gives to every mysql; its own option for the
+        All options of the client go through ``--extra``, which kea-admin gives to every mysql; its own option for the
         port reaches only some.
         """
         connection = self.connection

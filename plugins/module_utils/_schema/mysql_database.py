@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: what C(kea_info) reports about Kea's database in MySQL or MariaDB."""
+"""PRIVATE: what ``kea_info`` reports about Kea's database in MySQL or MariaDB."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _REQUIRES = re.compile(r" REQUIRE (.+?)(?: WITH | PASSWORD | ACCOUNT |$)")
 
 
 def mysql_database(module: AnsibleModule) -> Dict[str, Any]:
-    """Return the schema version, the sessions and the TLS that the account requires; C(error) says what failed."""
+    """Return the schema version, the sessions and the TLS that the account requires; ``error`` says what failed."""
     found: Dict[str, Any] = dict.fromkeys(("schema_version", "connections", "account_requires"))
     found["error"] = None
     try:
@@ -57,7 +57,7 @@ def _rows(backend: Mysql, query: str) -> Optional[List[List[str]]]:
 
 
 def _session(row: List[str]) -> Dict[str, Any]:
-    """Return a session with the keys of C(_postgres.sessions); mysql prints NULL for unknown values."""
+    """Return a session with the keys of ``_postgres.sessions``; mysql prints NULL for unknown values."""
     role, host, protocol, cipher = row
     address, colon, _port = host.rpartition(":")
     return {

@@ -37,7 +37,7 @@ WHERE datname = current_database() AND usename = current_user AND pid <> pg_back
 
 
 def connection_of(params: Dict[str, Any]) -> Connection:
-    """Return the connection that the module's C(login_) options describe."""
+    """Return the connection that the module's ``login_`` options describe."""
     host = params["login_host"]
     if host in ("", "localhost"):
         host = params["login_unix_socket"] or host or SOCKET_DIRECTORY

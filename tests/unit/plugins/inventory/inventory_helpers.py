@@ -1,0 +1,199 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs Ansible's programs with a configuration of the inventory plugin, and starts the servers that it reads from."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.server
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from authority import Certificate
+
+ROOT = Path(__file__).resolve().parents[4]
+HOSTILE = "{{ lookup('pipe','id') }}"
+AGENT = shutil.which("kea-ctrl-agent", path="/usr/sbin:/usr/bin")
+LOGIN = ("inventory", "correct horse")
+
+
+class Result(NamedTuple):
+    """What a program printed. C(inventory) is the parsed answer of C(ansible-inventory --list)."""
+
+    code: int
+    output: str
+    errors: str
+
+    @property
+    def inventory(self) -> dict[str, Any]:
+        assert self.code == 0, self.errors
+        found: dict[str, Any] = json.loads(self.output)
+        return found
+
+    @property
+    def hosts(self) -> dict[str, dict[str, Any]]:
+        """The variables of each host, without the marks of text that is no template."""
+        found: dict[str, dict[str, Any]] = _plain(self.inventory.get("_meta", {}).get("hostvars", {}))
+        return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value["__ansible_unsafe"] if "__ansible_unsafe" in value else {k: _plain(v) for k, v in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list) else value
+
+
+def run(program: str, *arguments: object, **environment: str) -> Result:
+    """Run one of Ansible's programs. A source that fails ends it with an error."""
+    variables = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
+        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
+        "ANSIBLE_FORCE_COLOR": "0",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+        **environment,
+    }
+    command = [str(Path(sys.executable).parent / program), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=variables, cwd=ROOT)
+    # Ansible folds its messages to the width of a terminal.
+    return Result(done.returncode, done.stdout, " ".join(done.stderr.split()))
+
+
+def configuration(parent: Path, /, **settings: Any) -> Path:
+    """Write a configuration of the plugin, and return its path."""
+    path = parent / "site.kea.yml"
+    path.write_text(yaml.safe_dump({"plugin": "baremetal.kea.kea", **settings}))
+    return path
+
+
+def listed(parent: Path, /, **settings: Any) -> Result:
+    """Return what C(ansible-inventory --list) says with these settings."""
+    return run("ansible-inventory", "-i", configuration(parent, **settings), "--list")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+Answerer = Callable[[dict[str, Any]], Any]
+"""From a request, what the server answers."""
+
+
+@contextlib.contextmanager
+def http_socket(answer: Answerer, certificate: Certificate | None = None, login: bool = False) -> Iterator[str]:
+    """Serve a control channel as the HTTP socket of Kea 3.0 does, on localhost. Yields its URL."""
+    expected = "Basic " + base64.b64encode(":".join(LOGIN).encode()).decode()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            refused = login and self.headers.get("Authorization") != expected
+            content = json.dumps({"result": 401} if refused else answer(json.loads(body))).encode()
+            self.send_response(401 if refused else 200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_words: object) -> None:
+            """Print nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.path, certificate.key)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"{'https' if certificate else 'http'}://localhost:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+class Kea:
+    """A real kea-dhcp4 that serves no interface, with a lease file and the hook lease_cmds."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.socket = directory / "control"
+        self._programs: list[subprocess.Popen[bytes]] = []
+
+    def start(self, rows: list[str], reservations: list[dict[str, Any]], hook: bool) -> None:
+        """Start it with these rows of a lease file, and with reservations in subnet 1."""
+        leases = self.directory / "leases.csv"
+        head = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context"
+        leases.write_text("\n".join([head, *rows]) + "\n")
+        libraries = [str(path) for path in Path("/usr/lib").glob("*/kea/hooks/libdhcp_lease_cmds.so")]
+        subnet = {"id": 1, "subnet": "10.0.0.0/16", "pools": [{"pool": "10.0.1.0/24"}], "reservations": reservations}
+        configuration = {
+            "interfaces-config": {"interfaces": []},
+            "control-socket": {"socket-type": "unix", "socket-name": str(self.socket)},
+            "lease-database": {"type": "memfile", "name": str(leases), "lfc-interval": 0},
+            "hooks-libraries": [{"library": library} for library in libraries] if hook else [],
+            "subnet4": [subnet],
+        }
+        self._run("kea-dhcp4", {"Dhcp4": configuration})
+        self._wait(self.socket.exists)
+
+    def start_agent(self) -> str:
+        """Start kea-ctrl-agent, and return its URL."""
+        port = free_port()
+        sockets = {"dhcp4": {"socket-type": "unix", "socket-name": str(self.socket)}}
+        settings = {"http-host": "127.0.0.1", "http-port": port, "control-sockets": sockets}
+        self._run("kea-ctrl-agent", {"Control-agent": settings})
+
+        def listens() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", port)) == 0
+
+        self._wait(listens)
+        return f"http://127.0.0.1:{port}/"
+
+    def answer(self, request: dict[str, Any]) -> Any:
+        """Return Kea's own answer to a request: an HTTP socket in front of Kea's unix socket."""
+        request.pop("service")
+        with socket.socket(socket.AF_UNIX) as channel:
+            channel.connect(str(self.socket))
+            channel.sendall(json.dumps(request).encode())
+            return json.loads(b"".join(iter(lambda: channel.recv(65536), b"")))
+
+    def stop(self) -> None:
+        for program in self._programs:
+            program.terminate()
+            program.wait()
+
+    def _run(self, program: str, settings: dict[str, Any]) -> None:
+        path = self.directory / f"{program}.conf"
+        path.write_text(json.dumps(settings))
+        places = ("KEA_LOCKFILE_DIR", "KEA_PIDFILE_DIR")
+        environment = {**os.environ, **dict.fromkeys(places, str(self.directory))}
+        with (self.directory / f"{program}.log").open("wb") as log:
+            self._programs.append(
+                subprocess.Popen([f"/usr/sbin/{program}", "-c", path], stdout=log, stderr=log, env=environment)
+            )
+
+    def _wait(self, is_ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 30
+        while not is_ready():
+            logs = [path.read_text() for path in self.directory.glob("*.log")]
+            assert time.monotonic() < deadline, logs
+            assert self._programs[-1].poll() is None, logs
+            time.sleep(0.05)

@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inventory from a directory that the lease monitor's own discovery sink wrote."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from inventory_helpers import HOSTILE, Result, listed
+from kea_lease_monitor.sinks.discovery import DiscoverySink, Options
+from runtime.builders import event
+
+HOSTILE_NAMES = [HOSTILE, "{% raw %}", "\x1b[31mred", "../../etc/passwd", 'a": b\n- c', "localhost", "host-9", "host-9"]
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Return a directory with one sub-directory for each of two servers, as the playbook makes it."""
+    first, second = tmp_path / "files" / "dhcp1", tmp_path / "files" / "dhcp2"
+    for path in (first, second):
+        path.mkdir(parents=True)
+    DiscoverySink(Options(str(first), "bmc_targets", None)).deliver(
+        [event(number, hostname=name) for number, name in enumerate(HOSTILE_NAMES, 1)]
+    )
+    duid = "00:03:00:01:02:00:00:00:00:01"
+    DiscoverySink(Options(str(second), "other", None)).deliver(
+        [
+            event(20, client=1, hostname="host-1"),
+            event(1, family=6, address="2001:db8::1", duid="00:02:ff", hostname="", iaid=1),
+            event(1, family=6, address="2001:db8::2", duid=duid, hostname="", iaid=2),
+        ]
+    )
+    for path in first.iterdir():
+        os.utime(path, (1, 1))
+    return tmp_path / "files"
+
+
+def show(tmp_path: Path, **more: Any) -> Result:
+    return listed(tmp_path, source="directory", directory="files", **more)
+
+
+def test_each_client_is_one_host_whatever_it_calls_itself(directory: Path, tmp_path: Path) -> None:
+    found = show(tmp_path)
+    assert found.errors == ""
+    by_duid = "bmc-duid-00030001020000000001"
+    assert set(found.hosts) == {
+        *("host-1", "raw", "31mred", "etc-passwd", "a-b---c", by_duid),
+        *("bmc-020000000006", "bmc-020000000007", "bmc-020000000008"),
+    }
+    one = found.hosts["host-1"]  # the newest name and address of this client
+    assert one["ansible_host"] == "10.0.0.20"
+    assert one["kea_ipv4_addresses"] == ["10.0.0.20", "10.0.0.1"]
+    assert one["kea_ipv6_addresses"] == ["2001:db8::1"]
+    assert found.hosts[by_duid]["kea_ipv6_addresses"] == ["2001:db8::2"]
+    names = {variables["bmc_hostname"] for variables in found.hosts.values()}
+    assert set(HOSTILE_NAMES[1:]) <= names
+    assert set(found.inventory["bmc_targets"]["hosts"]) == set(found.hosts)
+    assert "other" not in found.inventory
+
+
+def test_the_group_is_the_configurations(directory: Path, tmp_path: Path) -> None:
+    assert "machines" in show(tmp_path, group="machines").inventory
+    assert set(show(tmp_path, group="").inventory) <= {"_meta", "all", "ungrouped"}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("- 1\n", "it is no inventory"),
+        ("g: {hosts: [a]}\n", "it has no hosts"),
+        ("g: {hosts: {a: }}\n", "a host in it has no variables"),
+        ("g: {hosts: {a: {ansible_host: 10.0.0.1}}}\n", "it has none of bmc_mac"),
+        ("g: {hosts: {a: {ansible_host: evil.example.org, bmc_mac: '02:00:00:00:00:99'}}}\n", "does not appear to be"),
+        ("g: {hosts: {a: {ansible_host: 10.0.0.1, bmc_mac: [}}}\n", "is no discovery file"),
+        ("x" * 70000, "it has more than 65536 bytes"),
+    ],
+)
+def test_a_file_that_is_none_is_skipped_or_an_error(
+    directory: Path, tmp_path: Path, content: str, expected: str
+) -> None:
+    (directory / "odd.yml").write_text(content)
+    found = show(tmp_path)
+    assert expected in found.errors
+    assert "odd.yml' is no discovery file" in found.errors
+    assert len(found.hosts) == 9
+    failed = show(tmp_path, strict=True)
+    assert failed.code != 0
+    assert expected in failed.errors
+
+
+def test_a_file_sets_nothing_but_what_the_sink_writes(directory: Path, tmp_path: Path) -> None:
+    variables = "ansible_host: 10.0.0.50, bmc_mac: '02:00:00:00:00:50', ansible_connection: local"
+    variables += ", x: !!python/object/apply:os.system [id]"
+    (directory / "odd.yml").write_text(f"kea_servers: {{hosts: {{dhcp1: {{{variables}}}}}}}\n")
+    found = show(tmp_path)
+    host = found.hosts["bmc-020000000050"]
+    assert "ansible_connection" not in host
+    assert "x" not in host
+    assert "kea_servers" not in found.inventory
+
+
+def test_links_and_pipes_are_not_followed(directory: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.yml"
+    secret.write_text("g: {hosts: {a: {ansible_host: 10.0.0.50, bmc_mac: '02:00:00:00:00:50'}}}\n")
+    (directory / "link.yml").symlink_to(secret)
+    os.mkfifo(directory / "pipe.yml")
+    found = show(tmp_path)
+    assert len(found.hosts) == 9
+    assert "link.yml' is no discovery file: Too many levels of symbolic links" in found.errors
+    assert "So are 1 other files" in found.errors
+
+
+def test_a_directory_that_is_missing_names_the_option(tmp_path: Path) -> None:
+    assert "directory: there is no directory" in show(tmp_path).errors
+    assert "source=directory needs the option directory" in listed(tmp_path, source="directory").errors
