@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Iterator, NamedTuple
 
 import report
-from postgres import ROOT, Server, run, server
+from postgres import Server, server
+from support.paths import ROOT
+from support.programs import run
 
 DATABASE = "inventory"
 GOAL = 2.0

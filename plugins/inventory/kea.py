@@ -203,7 +203,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     @staticmethod
     def _sanitize_group_name(name: str) -> str:
         """Return a valid name of a group, whatever a site allows in others: a client may have chosen it."""
-        return to_safe_group_name(name, force=True, silent=True)
+        return str(to_safe_group_name(name, force=True, silent=True))
 
     def verify_file(self, path: str) -> bool:
         """Return whether a file is a configuration of this plugin."""

@@ -52,10 +52,10 @@ def read(params: Mapping[str, Any]) -> List[Record]:
             ("reserved6", "ipv6_reservations"),
         )
     }
-    with session.connect(dict(params, connect_params={}), readonly=True) as cursor:
+    with session.connect(dict(params, connect_params={}), readonly=True) as database:
 
         def rows(template: str) -> List[Row]:
-            return session.fetch(cursor, session.compose(cursor, template, **tables))
+            return database.fetch(template, **tables)
 
         return [
             *(_lease(4, row) for row in rows(_LEASES4)),

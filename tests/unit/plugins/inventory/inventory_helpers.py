@@ -16,22 +16,23 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from authority import Certificate
+from support.certificates import Certificate
+from support.kea import KeaServer
+from support.paths import ROOT
+from support.wait import until
 
-ROOT = Path(__file__).resolve().parents[4]
 HOSTILE = "{{ lookup('pipe','id') }}"
 AGENT = shutil.which("kea-ctrl-agent", path="/usr/sbin:/usr/bin")
 LOGIN = ("inventory", "correct horse")
 
 
 class Result(NamedTuple):
-    """What a program printed. C(inventory) is the parsed answer of C(ansible-inventory --list)."""
+    """What a program printed. ``inventory`` is the parsed answer of ``ansible-inventory --list``."""
 
     code: int
     output: str
@@ -82,7 +83,7 @@ def configuration(parent: Path, /, **settings: Any) -> Path:
 
 
 def listed(parent: Path, /, **settings: Any) -> Result:
-    """Return what C(ansible-inventory --list) says with these settings."""
+    """Return what ``ansible-inventory --list`` says with these settings."""
     return run("ansible-inventory", "-i", configuration(parent, **settings), "--list")
 
 
@@ -128,72 +129,55 @@ def http_socket(answer: Answerer, certificate: Certificate | None = None, login:
         server.server_close()
 
 
-class Kea:
-    """A real kea-dhcp4 that serves no interface, with a lease file and the hook lease_cmds."""
+class Kea(KeaServer):
+    """A kea-dhcp4 that serves no interface, with a lease file, reservations and an HTTP server in front of it."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.socket = directory / "control"
-        self._programs: list[subprocess.Popen[bytes]] = []
+        super().__init__(directory)
+        self._agent: subprocess.Popen[bytes] | None = None
 
-    def start(self, rows: list[str], reservations: list[dict[str, Any]], hook: bool) -> None:
-        """Start it with these rows of a lease file, and with reservations in subnet 1."""
+    def start_with(self, rows: list[str], reservations: list[dict[str, Any]], hook: bool) -> None:
+        """Start it with these rows of a lease file, with reservations in subnet 1, and with the hook lease_cmds."""
         leases = self.directory / "leases.csv"
         head = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context"
         leases.write_text("\n".join([head, *rows]) + "\n")
         libraries = [str(path) for path in Path("/usr/lib").glob("*/kea/hooks/libdhcp_lease_cmds.so")]
         subnet = {"id": 1, "subnet": "10.0.0.0/16", "pools": [{"pool": "10.0.1.0/24"}], "reservations": reservations}
-        configuration = {
-            "interfaces-config": {"interfaces": []},
-            "control-socket": {"socket-type": "unix", "socket-name": str(self.socket)},
-            "lease-database": {"type": "memfile", "name": str(leases), "lfc-interval": 0},
-            "hooks-libraries": [{"library": library} for library in libraries] if hook else [],
-            "subnet4": [subnet],
-        }
-        self._run("kea-dhcp4", {"Dhcp4": configuration})
-        self._wait(self.socket.exists)
+        self.configure(
+            {
+                "interfaces-config": {"interfaces": []},
+                "lease-database": {"type": "memfile", "name": str(leases), "lfc-interval": 0},
+                "hooks-libraries": [{"library": library} for library in libraries] if hook else [],
+                "subnet4": [subnet],
+            }
+        )
+        self.start()
 
     def start_agent(self) -> str:
         """Start kea-ctrl-agent, and return its URL."""
         port = free_port()
         sockets = {"dhcp4": {"socket-type": "unix", "socket-name": str(self.socket)}}
         settings = {"http-host": "127.0.0.1", "http-port": port, "control-sockets": sockets}
-        self._run("kea-ctrl-agent", {"Control-agent": settings})
+        path, log = self.directory / "agent.conf", self.directory / "agent.log"
+        path.write_text(json.dumps({"Control-agent": settings}))
+        with log.open("wb") as output:
+            self._agent = subprocess.Popen(
+                [str(AGENT), "-c", path], stdout=output, stderr=output, env=self.environment()
+            )
 
         def listens() -> bool:
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", port)) == 0
 
-        self._wait(listens)
+        until(listens, lambda: f"kea-ctrl-agent: {log.read_text()}", 30)
         return f"http://127.0.0.1:{port}/"
 
     def answer(self, request: dict[str, Any]) -> Any:
-        """Return Kea's own answer to a request: an HTTP socket in front of Kea's unix socket."""
-        request.pop("service")
-        with socket.socket(socket.AF_UNIX) as channel:
-            channel.connect(str(self.socket))
-            channel.sendall(json.dumps(request).encode())
-            return json.loads(b"".join(iter(lambda: channel.recv(65536), b"")))
+        """Return Kea's own answer to a request, as the HTTP socket of Kea 3.0 does: a list."""
+        return [self.ask(request["command"], **request.get("arguments", {}))]
 
     def stop(self) -> None:
-        for program in self._programs:
-            program.terminate()
-            program.wait()
-
-    def _run(self, program: str, settings: dict[str, Any]) -> None:
-        path = self.directory / f"{program}.conf"
-        path.write_text(json.dumps(settings))
-        places = ("KEA_LOCKFILE_DIR", "KEA_PIDFILE_DIR")
-        environment = {**os.environ, **dict.fromkeys(places, str(self.directory))}
-        with (self.directory / f"{program}.log").open("wb") as log:
-            self._programs.append(
-                subprocess.Popen([f"/usr/sbin/{program}", "-c", path], stdout=log, stderr=log, env=environment)
-            )
-
-    def _wait(self, is_ready: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 30
-        while not is_ready():
-            logs = [path.read_text() for path in self.directory.glob("*.log")]
-            assert time.monotonic() < deadline, logs
-            assert self._programs[-1].poll() is None, logs
-            time.sleep(0.05)
+        if self._agent:
+            self._agent.terminate()
+            self._agent.wait()
+        super().stop()

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from authority import Authority
 from inventory_helpers import AGENT, HOSTILE, LOGIN, Kea, free_port, http_socket, listed
+from support.certificates import Authority
 
 FOREVER = 4294967295
 MARK = {"kea-lease-monitor": {"ip-address": "10.0.0.3", "hostname": "db"}}
@@ -45,14 +45,14 @@ def check(hosts: dict[str, dict[str, Any]]) -> None:
 
 
 def test_kea_by_the_http_socket(kea: Kea, tmp_path: Path) -> None:
-    kea.start(ROWS, RESERVATIONS, hook=True)
+    kea.start_with(ROWS, RESERVATIONS, hook=True)
     with http_socket(kea.answer) as url:
         check(listed(tmp_path, source="control", control_url=url).hosts)
 
 
 @pytest.mark.parametrize("agent", [AGENT] if AGENT else [])
 def test_kea_by_the_control_agent(kea: Kea, tmp_path: Path, agent: str) -> None:
-    kea.start(ROWS, RESERVATIONS, hook=True)
+    kea.start_with(ROWS, RESERVATIONS, hook=True)
     check(listed(tmp_path, source="control", control_url=kea.start_agent()).hosts)
 
 
@@ -61,7 +61,7 @@ def test_many_leases_come_in_pages(kea: Kea, tmp_path: Path) -> None:
         f"10.0.{n >> 8}.{n & 255},02:00:00:00:{n >> 8:02x}:{n & 255:02x},,{FOREVER},{FOREVER + 1},1,0,0,,0,"
         for n in range(1, 2001)
     ]
-    kea.start(rows, [], hook=True)
+    kea.start_with(rows, [], hook=True)
     asked = []
 
     def answer(request: dict[str, Any]) -> Any:
@@ -74,7 +74,7 @@ def test_many_leases_come_in_pages(kea: Kea, tmp_path: Path) -> None:
 
 
 def test_without_the_hook_there_are_reservations_and_a_warning(kea: Kea, tmp_path: Path) -> None:
-    kea.start(ROWS, RESERVATIONS, hook=False)
+    kea.start_with(ROWS, RESERVATIONS, hook=False)
     with http_socket(kea.answer) as url:
         found = listed(tmp_path, source="control", control_url=url)
     assert set(found.hosts) == {"db", "bmc-id-01020000000001"}
@@ -82,7 +82,7 @@ def test_without_the_hook_there_are_reservations_and_a_warning(kea: Kea, tmp_pat
 
 
 def test_login_and_certificates(kea: Kea, tmp_path: Path) -> None:
-    kea.start(ROWS, RESERVATIONS, hook=True)
+    kea.start_with(ROWS, RESERVATIONS, hook=True)
     (tmp_path / "tls").mkdir()
     authority = Authority(tmp_path / "tls", "ca")
     certificate = authority.issue("server", host="localhost")

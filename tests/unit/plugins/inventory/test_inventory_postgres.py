@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from inventory_helpers import HOSTILE, Result, configuration, listed, run
-from postgres_helpers import KEA, PASSWORD, PASSWORD_ROLE, Database
+from support.database import KEA, PASSWORD, PASSWORD_ROLE, Database
 
 pytestmark = pytest.mark.postgres
 
