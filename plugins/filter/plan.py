@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 from ..plugin_utils import (
     _database_plan,
     _deployment_plan,
+    _inventory_plan,
     _login,
     _monitor_plan,
     _rollback_plan,
@@ -73,10 +74,21 @@ def verify_report(verified: Mapping[str, Values]) -> Dict[str, Any]:
     return _verify_plan.report(verified)
 
 
+def discovery_directories(subscriptions: List[Dict[str, Any]], default: str) -> List[str]:
+    return _inventory_plan.discovery_directories(default, subscriptions)
+
+
+def gathered_files(
+    read: Mapping[str, str], directory: str, owner: Mapping[str, str], listed: str = ""
+) -> List[Dict[str, Any]]:
+    return _inventory_plan.make(directory, owner, read, listed)
+
+
 class FilterModule:
     def filters(self) -> Dict[str, Callable[..., Any]]:
         filters = (
             *(deployment_plan, site_reservations, login, server_plan, server_files),
             *(monitor_plan, monitor_files, database_access, rollback_plan, verify_options, verify_report),
+            *(discovery_directories, gathered_files),
         )
         return {one.__name__: one for one in filters}
