@@ -20,20 +20,21 @@ from runtime.builders import event
 from support.catalogue import INSERT6
 from support.database import KEA, Database, image_of, kea_cluster
 from support.paths import KEA_SCHEMA
+from support.suites import NEWER, NEWEST, OLDEST, SUITES
 
 pytestmark = [pytest.mark.kea, pytest.mark.postgres, pytest.mark.slow]
 
 
-@pytest.fixture(params=[("trixie", "22.2"), ("backports", "29.0")], ids=["2.6", "3.0"])
+@pytest.fixture(params=NEWER, ids=[SUITES[name].kea for name in NEWER])
 def upgrade(request: pytest.FixtureRequest) -> Iterator[tuple[Database, str]]:
     """Return a database with the schema of Kea 2.2 on the server of a newer Kea, and that Kea's schema version."""
-    suite, schema = request.param
-    show = ["podman", "run", "--rm", "--network", "none", image_of("bookworm"), "cat", KEA_SCHEMA]
+    suite = request.param
+    show = ["podman", "run", "--rm", "--network", "none", image_of(OLDEST), "cat", KEA_SCHEMA]
     old = subprocess.run(show, check=True, capture_output=True, text=True).stdout
     with kea_cluster(suite) as cluster:
         cluster.execute("postgres", f'CREATE DATABASE old OWNER "{KEA}"')
         cluster.sql(old, "old", KEA)
-        yield Database(cluster, "old"), schema
+        yield Database(cluster, "old"), SUITES[suite].schema
 
 
 def test_kea_admin_upgrades_with_all_objects_in_place(upgrade: tuple[Database, str]) -> None:
@@ -41,7 +42,7 @@ def test_kea_admin_upgrades_with_all_objects_in_place(upgrade: tuple[Database, s
     version = "SELECT version || '.' || minor FROM schema_version"
     events = "SELECT lease_event::text FROM kea_events.lease_event ORDER BY xid, id"
     hosts = "SELECT hosts::text FROM hosts"
-    assert database.value(version) == "13.0"
+    assert database.value(version) == SUITES[OLDEST].schema
     database.constraint()
     database.notify(lease6=True)
     with database.session(KEA) as kea:
@@ -87,7 +88,7 @@ def reserved(database: Database) -> None:
     assert database.value("SELECT split_part(address::text, '/', 1) FROM ipv6_reservations") == "2001:db8::4"
 
 
-@pytest.mark.parametrize("upgrade", [("backports", "29.0")], ids=["3.0"], indirect=True)
+@pytest.mark.parametrize("upgrade", [NEWEST], ids=[SUITES[NEWEST].kea], indirect=True)
 def test_monitor_reserves_on_every_schema_of_the_upgrade(upgrade: tuple[Database, str]) -> None:
     """Upgrade step by step, as kea-admin does, with and without the constraint."""
     database, schema = upgrade
