@@ -205,9 +205,9 @@ def test_a_monitor_that_does_not_start_is_taken_back(site: Site) -> None:
 @pytest.mark.usefixtures("events")
 def test_a_release_that_does_not_start_is_taken_back(site: Site, tmp_path: Path) -> None:
     release = site.run("readlink", "/opt/baremetal/current")
-    program = another_release(tmp_path, "9.9.8") / "cli.py"
+    program = another_release(tmp_path, "9.9.8") / "commands" / "run.py"
     broken = r"\1\n    raise SystemExit('it is broken')"
-    program.write_text(re.sub(r"(?m)^(def _run\(.*:)$", broken, program.read_text()))
+    program.write_text(re.sub(r"(?m)^(def execute\(.*:)$", broken, program.read_text()))
     with site.using(tmp_path):
         said = site.fail("kea_deploy", "Release .* is in force again and healthy", **EVENTS)
     assert "it is broken" in said
