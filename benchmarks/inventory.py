@@ -98,7 +98,7 @@ def measure(source: Source, directory: Path, hosts: int, times: int) -> report.R
     environment = (f"ANSIBLE_CONFIG={ROOT}/ansible.cfg", f"ANSIBLE_COLLECTIONS_PATH={ROOT}/.collections")
     found = []
     # The first run fills the caches. What has no goal takes long, so one run of it has to do.
-    for _ in range(times + 1 if source.has_goal else 1):
+    for _run in range(times + 1 if source.has_goal else 1):
         report.progress(source.name)
         count, wall, cpu = json.loads(run("env", *environment, sys.executable, "-c", MEASURE, path))
         assert count == hosts, f"{source.name}: {count} hosts instead of {hosts}"

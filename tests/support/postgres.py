@@ -47,7 +47,7 @@ class Cluster:
     def __init__(
         self,
         directory: str = "",
-        settings: Mapping[str, str] = FAST,
+        settings: Mapping[str, str] | None = None,
         hba: str = "",
         port: int = 5432,
         primary: Cluster | None = None,
@@ -55,7 +55,12 @@ class Cluster:
         self.directory = directory or temporary_directory("kea-pg-")
         self.port = port
         self.bin = postgres_directory()
-        self._settings = {"listen_addresses": "", "timezone": "UTC", "port": str(port), **settings}
+        self._settings = {
+            "listen_addresses": "",
+            "timezone": "UTC",
+            "port": str(port),
+            **(FAST if settings is None else settings),
+        }
         self._hba = hba
         self._primary = primary
         self._data = Path(self.directory, "data")

@@ -62,7 +62,7 @@ def path_exists(name: str) -> bool:
 
 def module_exists(name: str) -> bool:
     """Whether a dotted name is a package, a module, or a word that its module contains."""
-    path, _, word = name.replace(".", "/").rpartition("/")
+    path, _dot, word = name.replace(".", "/").rpartition("/")
     for base in BASES:
         if (base / path / word).is_dir() or (base / path / f"{word}.py").is_file():
             return True
@@ -163,7 +163,7 @@ def test_every_link_leads_somewhere(document: str) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", text_of(document)):
         if target.startswith("http"):
             continue
-        name, _, anchor = target.partition("#")
+        name, _hash, anchor = target.partition("#")
         path = (ROOT / document).parent / name if name else ROOT / document
         if not path.exists() or (anchor and anchor not in anchors(path)):
             broken.append(target)

@@ -167,7 +167,7 @@ def granted_onwards(session: Session, schema: str, table: str) -> List[Tuple[str
 
     Raises PostgresError.
     """
-    return [(grantor, grantee) for grantor, grantee in session.fetch(_GRANTED_ONWARDS, (schema, table))]
+    return [(str(grantor), str(grantee)) for grantor, grantee in session.fetch(_GRANTED_ONWARDS, (schema, table))]
 
 
 def of_another_kind(session: Session, event_schema: str) -> List[str]:

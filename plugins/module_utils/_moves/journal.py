@@ -47,7 +47,7 @@ class Journal:
 
     def residue(self, key: str) -> List[Tuple[int, int]]:
         """Return address and ``expire`` of the stale rows in the lease database of that key."""
-        return [(address, expire) for address, expire in self._state["residue"].get(key, [])]
+        return [(int(address), int(expire)) for address, expire in self._state["residue"].get(key, [])]
 
     def open(self, source: str, target: str, backup: str, ends: Sequence[Tuple[int, int]]) -> None:
         """Record a move before its first lease is stored: these rows count only in the database that Kea serves from.

@@ -37,28 +37,21 @@ class LeaseStore(Protocol):
 
     def alone(self) -> ContextManager[None]:
         """Keep other programs from changing the leases. Entered while Kea still serves."""
-        ...
 
     def settle(self) -> None:
         """Wait until what Kea started has finished. Called after Kea was stopped."""
-        ...
 
     def read(self) -> Reading:
         """Return all leases."""
-        ...
 
     def rehearse(self, leases: Sequence[Lease], residue: Residue) -> None:
         """Raise KeaError if ``take`` would fail; change nothing. Called while Kea still serves."""
-        ...
 
     def take(self, reading: Reading, residue: Residue) -> List[Lease]:
         """Store these leases, remove unchanged stale rows, and return the leases that were stored."""
-        ...
 
     def withdraw(self, residue: Residue) -> None:
         """Remove the leases that ``take`` stored, because Kea did not serve with them."""
-        ...
 
     def set_aside(self) -> List[str]:
         """Keep Kea from loading these leases again, and return the new paths of files."""
-        ...

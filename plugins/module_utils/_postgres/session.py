@@ -12,7 +12,7 @@ import time
 import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from ansible.module_utils.basic import missing_required_lib
 from . import parts
@@ -101,7 +101,7 @@ class Session:
             if error.sqlstate not in LOCK_LOST:
                 raise
             waited = f"within {CONCURRENTLY_LOCK_TIMEOUT} ms"
-            raise self._no_lock(error, waited, "the next run rebuilds the index") from error
+            self._give_up(error, waited, "the next run rebuilds the index")
         self._set_lock_timeout(self.locks.timeout)
 
     def patiently(self, attempt: Callable[[], Result], outcome: str = "nothing was changed") -> Result:
@@ -121,7 +121,7 @@ class Session:
                     waited = (
                         f"within {locks.timeout} ms in {locks.retries + 1} attempts (lock_retries: {locks.retries})"
                     )
-                    raise self._no_lock(error, waited, outcome) from error
+                    self._give_up(error, waited, outcome)
             # Twice as long as this session may have delayed Kea, so that Kea works most of the time.
             time.sleep(2 * locks.timeout / 1000)
             remaining -= 1
@@ -140,12 +140,12 @@ class Session:
                 self.run("ROLLBACK")
             raise
 
-    def _no_lock(self, error: PostgresError, waited: str, outcome: str) -> PostgresError:
-        """Return the error that names the session with the oldest transaction that holds a lock: the likely cause."""
+    def _give_up(self, error: PostgresError, waited: str, outcome: str) -> NoReturn:
+        """Raise an error that names the session with the oldest transaction that holds a lock: the likely cause."""
         message = f"No lock {waited}; {outcome}"
         for pid, role, state, since in self.fetch(_OLDEST_HOLDER):
             message += f"; the oldest transaction is that of process {pid} (role {role}, {state}, since {since})"
-        return PostgresError(message, error.sqlstate, error.statement)
+        raise PostgresError(message, error.sqlstate, error.statement) from error
 
 
 _OLDEST_HOLDER = """

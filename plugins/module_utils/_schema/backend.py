@@ -58,16 +58,12 @@ class Backend(Protocol):
 
     def wanted(self, kea: Capabilities) -> str:
         """Return the schema version that this Kea requires. Raises KeaError if that is unknown."""
-        ...
 
     def query(self, text: str) -> Answer:
         """Run one query with the database's own client program."""
-        ...
 
     def dump(self, path: str) -> Answer:
         """Write the whole database to a file, readable for no other user."""
-        ...
 
     def admin(self, command: str) -> Answer:
         """Run a command of kea-admin, such as ``db-version``."""
-        ...

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -35,10 +36,13 @@ def wanted(mode: str = "file", host: str = SOCKET, **others: Any) -> dict[str, A
     }
 
 
-def found(leases: Any = FILE, hosts: Any = None, server: Any = None, **config: Any) -> dict[str, Any]:
+def found(leases: Any = MappingProxyType(FILE), hosts: Any = None, server: Any = None, **config: Any) -> dict[str, Any]:
     server = {"version": "2.6.0", "outdated": False, "tls_environment": {}, **(server or {})}
     hosts_databases = [hosts] if hosts else None
-    return {"server": server, "config": {"lease_database": leases, "hosts_databases": hosts_databases, **config}}
+    return {
+        "server": server,
+        "config": {"lease_database": leases and dict(leases), "hosts_databases": hosts_databases, **config},
+    }
 
 
 BARE = found(None, server={"version": None})
