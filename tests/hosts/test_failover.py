@@ -15,6 +15,7 @@ from typing import Callable
 import pytest
 from host import Host, Kea, wait
 from support.programs import run
+from support.wait import until
 
 SETTINGS = ("pg_hba.conf", "conf.d/baremetal-kea.conf")
 WAITING = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
