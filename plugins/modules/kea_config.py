@@ -64,10 +64,10 @@ options:
     description:
       - Values in Kea's own structure below C(Dhcp4) or C(Dhcp6). They are set after O(settings).
         Only what is named is set; everything else stays byte for byte, also inside a subnet or another element.
-      - Subnets are found by C(id), else by C(subnet), wherever they stand, also inside shared networks. Shared networks,
-        client classes and loggers are found by C(name); pools by their range; C(option-data) and C(option-def) by C(code) or
-        C(name) and C(space); hooks by the file name of C(library); reservations by the bytes of their identifier.
-        Maps are merged key by key. Every other value is set as a whole.
+      - Subnets are found by C(id), else by C(subnet), wherever they stand, also inside shared networks. Pools are found
+        by their range, C(option-data) and C(option-def) by C(code) or C(name) and C(space), hooks by the file name of
+        C(library), reservations by the bytes of their identifier, and shared networks, client classes and loggers by
+        C(name). Maps are merged key by key. Every other value is set as a whole.
       - An element that is not found is added. With C(state=absent) it is removed, which is refused as O(allow_removals)
         says.
       - Before the first merge, subnets without an C(id) get the one that Kea gave them.

@@ -75,14 +75,18 @@ class Edits:
     def removal(self, container: Node, removed: Sequence[Item]) -> List[Splice]:
         """Return splices that remove items. Comments stay: they may belong to something else."""
         splices = []
-        for item in removed:
+        spans: List[Tuple[int, int]] = []
+        for item in sorted(removed, key=lambda one: one.start):
             end = item.end
             if item.comma is not None and not self.text[end : item.comma].strip():
                 end = item.comma + 1
             elif item.comma is not None:
                 splices.append(Splice(item.comma, item.comma + 1, ""))
-            start, end = self.layout.without(item.start, end)
-            splices.append(Splice(start, end, ""))
+            if spans and not self.text[spans[-1][1] : item.start].strip():
+                spans[-1] = (spans[-1][0], end)
+            else:
+                spans.append((item.start, end))
+        splices += [Splice(*self.layout.without(*span), "") for span in spans]
         kept = [item for item in container.items if item not in removed]
         last = container.items[-1]
         if last in removed and last.comma is None and kept and kept[-1].comma is not None:
