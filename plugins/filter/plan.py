@@ -43,8 +43,8 @@ def server_plan(
 
 
 def server_files(wanted: Values, names: Values, found: Values, unit: str) -> List[Dict[str, Any]]:
-    is_installed = _server_input.found(found).is_installed
-    return _server_plan.make_files(_server_input.wanted(wanted), is_installed, _server_input.Names(**names), unit)
+    now = _server_input.found(found)
+    return _server_plan.make_files(_server_input.wanted(wanted), now, _server_input.Names(**names), unit)
 
 
 def monitor_plan(wanted: Values, paths: Values, found: Values, certificates: Values) -> Dict[str, Any]:
