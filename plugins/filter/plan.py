@@ -15,6 +15,7 @@ from ..plugin_utils import (
     _rollback_plan,
     _server_input,
     _server_plan,
+    _subnet_check,
     _verify_plan,
 )
 
@@ -27,6 +28,10 @@ def deployment_plan(wanted: Values) -> Dict[str, Any]:
 
 def site_reservations(subnets: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     return _deployment_plan.site_reservations(subnets)
+
+
+def subnet_problems(wanted: Values, found: List[Dict[str, Any]]) -> List[str]:
+    return _subnet_check.problems(_subnet_check.asked(wanted), found)
 
 
 def login(database: Values, become_user: str, certificates: Optional[Values] = None) -> Dict[str, Any]:
@@ -76,7 +81,7 @@ def verify_report(verified: Mapping[str, Values]) -> Dict[str, Any]:
 class FilterModule:
     def filters(self) -> Dict[str, Callable[..., Any]]:
         filters = (
-            *(deployment_plan, site_reservations, login, server_plan, server_files),
+            *(deployment_plan, site_reservations, subnet_problems, login, server_plan, server_files),
             *(monitor_plan, monitor_files, database_access, rollback_plan, verify_options, verify_report),
         )
         return {one.__name__: one for one in filters}

@@ -64,7 +64,7 @@ def _with_include(asked: Wanted, now: Found, subnet: Settings) -> Settings:
     """Return a subnet of the variables with the file of its managed reservations, or without it."""
     if subnet.get("state") == "absent":
         return subnet
-    known = next((one for one in now.subnets if _is_same(one, subnet)), None)
+    known = next((one for one in now.subnets if is_same(one, subnet)), None)
     elements = _includes(asked, known, _number(subnet, now.subnets))
     reservations = subnet.get("reservations", [])
     if not elements or not isinstance(reservations, list):
@@ -89,23 +89,25 @@ def _includes(asked: Wanted, known: Optional[Settings], number: Optional[int]) -
 
 
 def _find(known: Settings, named: List[Settings]) -> Optional[Settings]:
-    return next((one for one in named if _is_same(known, one)), None)
+    return next((one for one in named if is_same(known, one)), None)
 
 
-def _is_same(known: Settings, named: Settings) -> bool:
+def is_same(known: Settings, named: Settings) -> bool:
+    """Return whether a subnet of the server is the one that the variables name: by its id, or else by its prefix."""
     if "id" in named and named["id"] == known["id"]:
         return True
-    return "subnet" in named and _network(named["subnet"]) == known["subnet"]
+    return "subnet" in named and network(named["subnet"]) == known["subnet"]
 
 
 def _number(subnet: Settings, known: List[Settings]) -> Optional[int]:
     """Return the id of a subnet: its own, or that of the one in the configuration with the same prefix."""
     if "id" in subnet:
         return int(subnet["id"])
-    return next((int(one["id"]) for one in known if _is_same(one, subnet)), None)
+    return next((int(one["id"]) for one in known if is_same(one, subnet)), None)
 
 
-def _network(text: Any) -> str:
+def network(text: Any) -> str:
+    """Return a prefix as kea_info spells it; other text stays."""
     try:
         return str(ipaddress.ip_network(str(text).strip(), strict=False))
     except ValueError:

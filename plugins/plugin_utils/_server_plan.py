@@ -241,6 +241,6 @@ def _former_hosts(asked: Wanted, now: Found, present: bool) -> List[Settings]:
     for found in now.hosts_databases:
         stays = present and (found.get("name"), found.get("host")) == (asked.database.name, asked.database.host)
         if _is_ours(asked, now, found) and not stays:
-            named = {key: found[key] for key in ("type", "name", "host") if key in found}
+            named: Settings = {key: found[key] for key in ("type", "name", "host") if key in found}
             former.append({**named, "purpose": "hosts", "state": "absent"})
     return former

@@ -107,8 +107,8 @@ def _gone(subnet: Subnet, new: Sequence[Subnet], record: Record) -> Loss:
     others = [one for one in subnet.pools if not record.owns((*path, "pools", {"pool": one}))]
     foreign = [one for one in subnet.reservations if not record.owns((*path, "reservations", _identifier(one)))]
     is_ours = record.owns(path) and not others and not foreign
-    moved = same_prefix is not None or same_id is not None
-    return Loss(subnet, f"{what} with {pools} pools and {hosts} reservations", [_span(subnet.prefix)], is_ours or moved)
+    owned = is_ours or same_prefix is not None
+    return Loss(subnet, f"{what} with {pools} pools and {hosts} reservations", [_span(subnet.prefix)], owned)
 
 
 def _lost_inside(old: Subnet, new: Subnet, record: Record) -> List[Loss]:
