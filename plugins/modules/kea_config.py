@@ -145,6 +145,14 @@ changed_paths:
   type: list
   elements: str
   sample: [Dhcp4/valid-lifetime]
+gave_way:
+  description:
+    - Managed reservations that were removed from the files of the directory C(applied), because O(merge) or the
+      configuration has a reservation for the same client or address.
+  returned: when there are any
+  type: list
+  elements: str
+  sample: [192.0.2.7 in 192.0.2.0/24 (id 1)]
 backup_file:
   description: Where the replaced file is kept.
   returned: when a file was replaced and O(backup=true)
@@ -222,6 +230,8 @@ def _update(
         merging.revert()
         raise
     merging.settle()
+    if merging.gave_way:
+        result["gave_way"] = merging.gave_way
     return before, after, entries.settle(result) if entries else result
 
 

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict
+from typing import TYPE_CHECKING, Dict, List
 
 from .._config.document import Document
 from .._config.merge import Wanted, merged, plain
 from .._config.record import Record
 from .._config.subnets import subnets_of, with_ids
 from . import removals, served
+from .giving_way import give_way
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -28,6 +29,8 @@ class Merging:
         self._record = Record(params["record"])
         self._allowed = bool(params["allow_removals"])
         self._writes = not module.check_mode
+        self.gave_way: List[str] = []
+        """Managed reservations that a reservation of the site replaces."""
         self._is_idle = not (self._wanted.values or self._wanted.exclusive or self._before.entries())
 
     def edit(self, document: Document) -> Document:
@@ -44,6 +47,7 @@ class Merging:
             removals.check(numbered, after, top, self._before)
         if self._writes:
             self._record.write(besides=self._before.entries())
+            self.gave_way = give_way(after, top)
         return after
 
     def settle(self) -> None:

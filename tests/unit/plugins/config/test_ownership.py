@@ -206,3 +206,45 @@ def test_an_included_file_is_changed_only_if_it_is_named(directory: Path) -> Non
     assert site.texts() == found
     result = site.merge(merge={"loggers": [{"name": "kea-dhcp4", "severity": "INFO"}]}, included=[])
     assert "loggers comes from the included file" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        {"hw-address": "2:0:0:0:0:9", "ip-address": "10.9.1.50"},
+        {"hw-address": "02:00:00:00:00:77", "ip-address": "10.9.1.9"},
+    ],
+)
+def test_a_managed_reservation_gives_way_to_that_of_the_site(host: dict[str, str], directory: Path) -> None:
+    """B10: Kea would refuse two reservations for one client, or for one address."""
+    site = site_of("one-line", directory)
+    managed = directory / "applied" / "subnet-2.json"
+    managed.parent.mkdir()
+    other = '{"hw-address": "02:00:00:00:00:0a", "ip-address": "10.9.1.10"}'
+    managed.write_text(f'{{"hw-address": "02:00:00:00:00:09", "ip-address": "10.9.1.9"}},\n// kept\n{other}\n')
+    include = {"<?include?>": str(managed)}
+    done(site, merge={"subnet4": [{"id": 2, "reservations": [include]}]})
+    wanted = {"subnet4": [{"id": 2, "reservations": [include, host]}]}
+    before = managed.read_text()
+    assert site.merge(check=True, merge=wanted)["changed"]
+    assert managed.read_text() == before
+    assert done(site, merge=wanted)["gave_way"] == ["10.9.1.9 in 10.9.1.0/24 (id 2)"]
+    assert managed.read_text() == f"// kept\n{other}\n"
+
+
+def test_nineteen_subnets_with_many_reservations_keep_all_of_them(directory: Path) -> None:
+    """B2: one of the subnets is in the variables."""
+    subnets = []
+    for number in range(1, 20):
+        hosts = ",\n".join(
+            f'        {{ "hw-address": "02:00:00:00:{number:02x}:{host:02x}", "ip-address": "10.{number}.0.{host}" }}'
+            for host in range(10, 90)
+        )
+        subnets.append(f'    {{ "id": {number}, "subnet": "10.{number}.0.0/24", "reservations": [\n{hosts}\n    ] }}')
+    path = directory / "kea-dhcp4.conf"
+    path.write_text('{ "Dhcp4": { "subnet4": [\n' + ",\n".join(subnets) + "\n] } }\n")
+    site, found = Site(path), path.read_bytes()
+    done(site, merge={"subnet4": [{"id": 4, "pools": [{"pool": "10.4.0.100 - 10.4.0.199"}], "renew-timer": 60}]})
+    assert sum(len(one.reservations) for one in site.subnets()) == 19 * 80
+    done(site)
+    assert path.read_bytes() == found
