@@ -98,7 +98,8 @@ class _Round:
         added: List[Entry] = []
         for key, value in values.items():
             here, item = (*path, key), member(node, key)
-            self._name(here, item)
+            if not _is_nothing(value):
+                self._name(here, item)
             if item is not None:
                 splices += self._member(item.node, value, here)
             elif isinstance(value, _Elements):
@@ -160,7 +161,7 @@ class _Round:
         """Set the members of an existing element. What identifies it keeps its spelling."""
         kind, found = str(path[-2]), value_of(item.node)
         others = {key: one for key, one in value.items() if not is_settled(kind, key, one, found)}
-        for key in value:
+        for key in set(value) - set(others):
             self._name((*path, key), member(item.node, key))
         if kind in SUBNETS and "id" in others and "id" in found:
             self.record.rename((kind, {"id": found["id"]}), path)
@@ -232,7 +233,7 @@ def _element(kind: str, value: Dict[str, Any]) -> _Element:
 
 
 def _is_nothing(value: Any) -> bool:
-    """Return whether a list with identities has no element to create."""
+    """Return whether a list with identities names no element that exists or is created."""
     return isinstance(value, _Elements) and all(one.is_absent for one in value)
 
 
