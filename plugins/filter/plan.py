@@ -16,6 +16,7 @@ from ..plugin_utils import (
     _rollback_plan,
     _server_input,
     _server_plan,
+    _subnet_check,
     _verify_plan,
 )
 
@@ -28,6 +29,10 @@ def deployment_plan(wanted: Values) -> Dict[str, Any]:
 
 def site_reservations(subnets: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     return _deployment_plan.site_reservations(subnets)
+
+
+def subnet_problems(wanted: Values, found: List[Dict[str, Any]]) -> List[str]:
+    return _subnet_check.problems(_subnet_check.asked(wanted), found)
 
 
 def login(database: Values, become_user: str, certificates: Optional[Values] = None) -> Dict[str, Any]:
@@ -44,8 +49,8 @@ def server_plan(
 
 
 def server_files(wanted: Values, names: Values, found: Values, unit: str) -> List[Dict[str, Any]]:
-    is_installed = _server_input.found(found).is_installed
-    return _server_plan.make_files(_server_input.wanted(wanted), is_installed, _server_input.Names(**names), unit)
+    now = _server_input.found(found)
+    return _server_plan.make_files(_server_input.wanted(wanted), now, _server_input.Names(**names), unit)
 
 
 def monitor_plan(wanted: Values, paths: Values, found: Values, certificates: Values) -> Dict[str, Any]:
@@ -87,7 +92,7 @@ def gathered_files(
 class FilterModule:
     def filters(self) -> Dict[str, Callable[..., Any]]:
         filters = (
-            *(deployment_plan, site_reservations, login, server_plan, server_files),
+            *(deployment_plan, site_reservations, subnet_problems, login, server_plan, server_files),
             *(monitor_plan, monitor_files, database_access, rollback_plan, verify_options, verify_report),
             *(discovery_directories, gathered_files),
         )

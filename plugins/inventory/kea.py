@@ -145,6 +145,7 @@ seealso:
 """
 
 EXAMPLES = r"""
+---
 # site.kea.yml: all clients with a lease or a reservation, from the database
 plugin: baremetal.kea.kea
 source: postgresql
@@ -154,6 +155,7 @@ login_password: "{{ lookup('ansible.builtin.env', 'INVENTORY_PASSWORD') }}"
 ssl_mode: verify-full
 ca_cert: /etc/ssl/site-ca.pem
 
+---
 # rack.kea.yml: the BMCs of one vendor in two subnets, over the control channel, in a group for each subnet
 plugin: baremetal.kea.kea
 source: control
@@ -171,6 +173,7 @@ compose:
 groups:
   reserved: kea_reserved
 
+---
 # files.kea.yml: the files that the playbook kea_inventory gathered
 plugin: baremetal.kea.kea
 source: directory

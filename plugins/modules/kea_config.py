@@ -60,6 +60,48 @@ options:
     elements: dict
     default: []
     version_added: 1.1.0
+  merge:
+    description:
+      - Values in Kea's own structure below C(Dhcp4) or C(Dhcp6). They are set after O(settings).
+        Only what is named is set; everything else stays byte for byte, also inside a subnet or another element.
+      - Subnets are found by C(id), else by C(subnet), wherever they stand, also inside shared networks. Pools are found
+        by their range, C(option-data) and C(option-def) by C(code) or C(name) and C(space), hooks by the file name of
+        C(library), reservations by the bytes of their identifier, and shared networks, client classes and loggers by
+        C(name). Maps are merged key by key. Every other value is set as a whole.
+      - An element that is not found is added. With C(state=absent) it is removed, which is refused as O(allow_removals)
+        says.
+      - Before the first merge, subnets without an C(id) get the one that Kea gave them.
+    type: dict
+    default: {}
+    version_added: 1.1.0
+  exclusive:
+    description: Whether to remove the subnets and shared networks that O(merge) does not name.
+    type: bool
+    default: false
+    version_added: 1.1.0
+  allow_removals:
+    description:
+      - Whether O(merge) and O(exclusive) may remove what holds live leases, or what the O(record) does not know. If
+        not, the module fails with a list of it, in check mode, too, and changes nothing.
+      - The same holds for a subnet whose C(id) or C(subnet) would change while leases exist.
+      - Leases are counted in Kea's lease file, or by Kea's statistics if they are in a database.
+    type: bool
+    default: false
+    version_added: 1.1.0
+  record:
+    description:
+      - File that records which keys O(merge) wrote and what stood there before. A key that O(merge) no longer names
+        goes back to what was found, unless it was changed since.
+      - Without it, keys that O(merge) no longer names stay.
+    type: path
+    version_added: 1.1.0
+  included:
+    description:
+      - Included files that may be edited, too. A file that is included more than once is not edited.
+    type: list
+    elements: path
+    default: []
+    version_added: 1.1.0
 """
 
 EXAMPLES = r"""
@@ -78,6 +120,17 @@ EXAMPLES = r"""
     absent:
       - Dhcp4/renew-timer
   notify: Reload Kea
+
+- name: Lengthen the leases of a subnet that a person wrote, wherever it stands, and add a pool to it
+  baremetal.kea.kea_config:
+    merge:
+      subnet4:
+        - id: 7
+          valid-lifetime: 86400
+          pools:
+            - pool: 198.51.100.100 - 198.51.100.199
+    record: /var/lib/baremetal-kea/keys-dhcp4.json
+  notify: Reload Kea
 """
 
 RETURN = r"""
@@ -92,6 +145,14 @@ changed_paths:
   type: list
   elements: str
   sample: [Dhcp4/valid-lifetime]
+gave_way:
+  description:
+    - Managed reservations that were removed from the files of the directory C(applied), because O(merge) or the
+      configuration has a reservation for the same client or address.
+  returned: when there are any
+  type: list
+  elements: str
+  sample: [192.0.2.7 in 192.0.2.0/24 (id 1)]
 backup_file:
   description: Where the replaced file is kept.
   returned: when a file was replaced and O(backup=true)
@@ -108,6 +169,8 @@ drop_in:
   type: dict
 """
 
+from typing import Any, Dict, Optional, Tuple
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
@@ -117,9 +180,12 @@ from ansible_collections.baremetal.kea.plugins.module_utils._config.file import 
     update,
 )
 from ansible_collections.baremetal.kea.plugins.module_utils._config.database_file import Entries, validated
+from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
 from ansible_collections.baremetal.kea.plugins.module_utils._config.path import format_path
+from ansible_collections.baremetal.kea.plugins.module_utils._config.servers import top_of_path
 from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import secrets_in
 from ansible_collections.baremetal.kea.plugins.module_utils._host.secrets import mask_only
+from ansible_collections.baremetal.kea.plugins.module_utils._server.merging import Merging
 
 
 def main() -> None:
@@ -129,22 +195,44 @@ def main() -> None:
             "settings": {"type": "dict", "default": {}, "no_log": True},
             "absent": {"type": "list", "elements": "str", "default": []},
             "databases": {"type": "list", "elements": "dict", "default": [], "no_log": True},
+            "merge": {"type": "dict", "default": {}, "no_log": True},
+            "exclusive": {"type": "bool", "default": False},
+            "allow_removals": {"type": "bool", "default": False},
+            "record": {"type": "path"},
+            "included": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
     )
-    mask_only(module, secrets_in([module.params["settings"], module.params["databases"]]))
+    params = module.params
+    mask_only(module, secrets_in([params["settings"], params["databases"], params["merge"]]))
     try:
-        settings = Settings(module.params["settings"], module.params["absent"])
-        if module.params["databases"]:
-            entries = Entries(module, validated(module, module.params["databases"]))
-            before, after, result = update(module, lambda found: settings.edit(entries.edit(found)), entries.top)
-            result = entries.settle(result)
-        else:
-            before, after, result = update(module, settings.edit, settings.top)
+        settings = Settings(params["settings"], params["absent"])
+        entries = Entries(module, validated(module, params["databases"])) if params["databases"] else None
+        before, after, result = _update(module, settings, entries)
     except KeaError as error:
         module.fail_json(**error.as_result())
     changed = [format_path(path) for path in settings.differing(before, after)]
     module.exit_json(changed_paths=changed, **result)
+
+
+def _update(
+    module: AnsibleModule, settings: Settings, entries: Optional[Entries]
+) -> Tuple[Document, Document, Dict[str, Any]]:
+    top = entries.top if entries else top_of_path(module.params["path"]) if module.params["merge"] else settings.top
+    merging = Merging(module, top)
+
+    def edit(document: Document) -> Document:
+        return merging.edit(settings.edit(entries.edit(document) if entries else document))
+
+    try:
+        before, after, result = update(module, edit, top, module.params["included"])
+    except KeaError:
+        merging.revert()
+        raise
+    merging.settle()
+    if merging.gave_way:
+        result["gave_way"] = merging.gave_way
+    return before, after, entries.settle(result) if entries else result
 
 
 if __name__ == "__main__":

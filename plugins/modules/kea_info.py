@@ -30,9 +30,11 @@ options:
   gather:
     description:
       - What to read. V(database) opens a session with the C(login_) options; the others do not use them.
+      - V(subnets) sends C(config-get) to Kea and reads the leases. Kea answers that in the thread that serves clients,
+        so do not gather it in a loop.
     type: list
     elements: str
-    choices: [server, config, database, monitor, lfc, move, packages, clusters]
+    choices: [server, config, subnets, database, monitor, lfc, move, packages, clusters]
     default: [server, config, monitor, lfc]
   type:
     description: Kind of the V(database), as in M(baremetal.kea.kea_schema); V(mysql) reports less.
@@ -150,6 +152,70 @@ config:
     control_sockets:
       description: The control sockets.
       type: list
+    interfaces_config:
+      description: The map C(interfaces-config).
+      type: dict
+    keys:
+      description: Keys of the map at the top.
+      type: list
+      elements: str
+    included:
+      description: Files that it includes and that are below its directory, except those with managed reservations.
+      type: list
+      elements: str
+subnets:
+  description:
+    - Every subnet that Kea serves or that its files define. A subnet without a file comes from a configuration backend,
+      or from a file that cannot be read.
+  returned: when gathered
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Its id; where the files have none, the one that Kea gave it.
+      type: int
+    has_id:
+      description: Whether the files name the id.
+      type: bool
+    subnet:
+      description: Its prefix.
+      type: str
+    shared_network:
+      description: Name of its shared network.
+      type: str
+    pools:
+      description: The ranges of its pools.
+      type: list
+      elements: str
+    relay:
+      description: Addresses of its relays.
+      type: list
+      elements: str
+    reservation_settings:
+      description: Its own settings for reservations, such as C(reservations-global) and C(reservation-mode).
+      type: dict
+    reservations:
+      description: Number of its reservations in the configuration and in the files that it includes.
+      type: int
+    reservation_files:
+      description: Files with reservations that it includes and that are not edited.
+      type: list
+      elements: str
+    leases:
+      description: Number of its live leases; null if that is not known.
+      type: int
+    file:
+      description: The file that defines it.
+      type: str
+    line:
+      description: The line in that file.
+      type: int
+    editable:
+      description: Whether M(baremetal.kea.kea_config) may add reservations to it.
+      type: bool
+    served:
+      description: Whether the running Kea serves it with this id; null if Kea does not answer.
+      type: bool
 database:
   description: Kea's database.
   returned: when gathered
@@ -292,7 +358,11 @@ from ansible_collections.baremetal.kea.plugins.module_utils._host import package
 from ansible_collections.baremetal.kea.plugins.module_utils import _info
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login
 from ansible_collections.baremetal.kea.plugins.module_utils._server import state as server_state
+from ansible_collections.baremetal.kea.plugins.module_utils._server import subnets as server_subnets
 from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_database import mysql_database
+
+
+_GATHERED = ("server", "config", "subnets", "database", "monitor", "lfc", "move", "packages", "clusters")
 
 
 def main() -> None:
@@ -302,7 +372,7 @@ def main() -> None:
             "gather": {
                 "type": "list",
                 "elements": "str",
-                "choices": ["server", "config", "database", "monitor", "lfc", "move", "packages", "clusters"],
+                "choices": list(_GATHERED),
                 "default": ["server", "config", "monitor", "lfc"],
             },
             "type": {"type": "str", "choices": ["postgresql", "mysql"], "default": "postgresql"},
@@ -317,6 +387,7 @@ def main() -> None:
     look: Dict[str, Callable[[], Any]] = {
         "server": lambda: server_state.server(module, params["path"]),
         "config": lambda: _info.config_file(module, params["path"]),
+        "subnets": lambda: server_subnets.subnets(params["path"]),
         "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),
         "monitor": lambda: _info.monitor(module),
         "lfc": lambda: _info.lfc(module, params["path"]),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, NamedTuple
 
+from ..module_utils._kea import identifiers
+
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -64,10 +66,23 @@ def make(asked: Wanted) -> Plan:
 
 
 def site_reservations(subnets: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
-    """Return the reservations that the site wrote into its subnets, as the lease monitor takes them."""
+    """Return the reservations that the site wrote into its subnets, as far as the lease monitor can use them.
+
+    It knows clients by hardware address. Of all others it gets the address, which it then gives to no other client.
+    """
     reserved = []
     for subnet in subnets:
-        for host in subnet.get("reservations", []):
-            address = {"address": host["ip-address"]} if "ip-address" in host else {}
-            reserved.append({"subnet": subnet["id"], "hwaddr": host.get("hw-address", ""), **address})
+        hosts = subnet.get("reservations") or []
+        for host in hosts if isinstance(hosts, list) else []:
+            known = {"hwaddr": _hwaddr(host), "address": str(host.get("ip-address") or "")}
+            if "id" in subnet and any(known.values()) and host.get("state") != "absent":
+                reserved.append({"subnet": subnet["id"], **{key: text for key, text in known.items() if text}})
     return reserved
+
+
+def _hwaddr(host: Mapping[str, Any]) -> str:
+    """Return the hardware address as Kea writes it; empty if there is none, or none that Kea takes."""
+    try:
+        return identifiers.spell(identifiers.parse(str(host.get("hw-address") or "")))
+    except ValueError:
+        return ""

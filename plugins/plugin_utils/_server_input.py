@@ -23,7 +23,10 @@ class Wanted(NamedTuple):
     reservations_directory: str
     interfaces: List[str]
     subnets: List[Settings]
+    shared_networks: List[Settings]
     settings: Settings
+    exclusive: bool
+    """Whether subnets and shared networks that the variables do not name are removed."""
 
     @property
     def uses_database(self) -> bool:
@@ -38,9 +41,9 @@ class Wanted(NamedTuple):
         """Directory of the reservations that Kea includes: the monitor's files are copied there after a test."""
         return f"{self.reservations_directory}/applied"
 
-    def included(self, subnet: Settings) -> str:
-        """Return the path of the file with the subnet's reservations."""
-        return f"{self.applied}/subnet-{subnet['id']}.json"
+    def included(self, subnet: int) -> str:
+        """Return the path of the file with the reservations of the subnet with this id."""
+        return f"{self.applied}/subnet-{subnet}.json"
 
     @property
     def ssl_mode(self) -> str:
@@ -60,8 +63,15 @@ class Found(NamedTuple):
     untouched: bool = False
     """Whether the configuration is the example of Debian's package."""
     has_control_socket: bool = False
+    interfaces_config: Settings = {}
+    keys: List[str] = []
+    """Keys of the map Dhcp4."""
+    included: List[str] = []
+    """Files that the configuration includes and that may be edited."""
+    subnets: List[Settings] = []
+    """Every subnet of the configuration; none of those of the example."""
     lease_database: Settings = {}
-    hosts_database: Settings = {}
+    hosts_databases: List[Settings] = []
 
 
 class Results(NamedTuple):
@@ -95,14 +105,19 @@ def wanted(variables: Mapping[str, Any]) -> Wanted:
 def found(look: Mapping[str, Any]) -> Found:
     """Return what kea_info found. Before it has run, look is empty and the host counts as one without Kea."""
     server, config = look.get("server") or {}, look.get("config") or {}
+    untouched = bool(config.get("untouched"))
     return Found(
         is_installed=server.get("version") is not None,
         outdated=bool(server.get("outdated")),
         tls_environment=server.get("tls_environment") or {},
-        untouched=bool(config.get("untouched")),
+        untouched=untouched,
         has_control_socket=bool(config.get("control_sockets")),
+        interfaces_config=config.get("interfaces_config") or {},
+        keys=list(config.get("keys") or []),
+        included=list(config.get("included") or []),
+        subnets=[] if untouched else list(look.get("subnets") or []),
         lease_database=config.get("lease_database") or {},
-        hosts_database=(config.get("hosts_databases") or [{}])[0],
+        hosts_databases=list(config.get("hosts_databases") or []),
     )
 
 

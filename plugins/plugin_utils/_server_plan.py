@@ -9,10 +9,20 @@ from typing import List, NamedTuple
 
 from ._login import Database, Files, Login, login, without_empty
 from ._server_input import Found, Names, Results, Settings, Wanted
+from ._server_merge import make as make_merge
 
-SUBNETS = "Dhcp4/subnet4"
 INTERFACES = "Dhcp4/interfaces-config"
 CONTROL_SOCKET = "/run/kea/kea4-ctrl-socket"
+RETRIES = {"service-sockets-max-retries": 100000, "service-sockets-retry-wait-time": 5000}
+"""An interface that comes up later is served then: Kea tries again every 5 s, for six days."""
+TIMERS = ("renew-timer", "rebind-timer", "calculate-tee-times")
+KEPT = frozenset(
+    (
+        *("interfaces-config", "control-socket", "control-sockets", "lease-database", "hosts-database"),
+        *("hosts-databases", "expired-leases-processing", "loggers", "hooks-libraries"),
+    )
+)
+"""Keys of Debian's example that stay: none of them reaches a client."""
 
 
 class Plan(NamedTuple):
@@ -39,8 +49,16 @@ class Plan(NamedTuple):
     """How a task reads or writes reservations in the database."""
     settings: Settings
     databases: List[Settings]
+    merge: Settings
+    """What is merged into the configuration."""
+    included: List[str]
+    """Included files that the merge may edit."""
+    subnet_ids: List[int]
+    """Subnets with managed reservations."""
+    left_out: List[str]
+    """Subnets that cannot have managed reservations in files."""
     absent: List[str]
-    """Settings of Debian's example to remove: its name servers and boot file are not meant for a BMC."""
+    """Settings of Debian's example to remove: its timers, options, classes and subnet are not meant for a site."""
     needs_restart: bool
     leftovers: List[str]
     """Paths to delete if the new configuration is rejected."""
@@ -52,6 +70,7 @@ def make(asked: Wanted, now: Found, done: Results, names: Names, check_mode: boo
     go = _reservations_go(asked, old_hosts)
     moves = _leases_move(asked, old) or go != "nowhere"
     restart = now.outdated or done.config_changed or names.unit_addition in done.changed_paths
+    settings, merge = _settings(asked, now), make_merge(asked, now)
     return Plan(
         is_installed=now.is_installed,
         uses_database=asked.uses_database,
@@ -64,16 +83,20 @@ def make(asked: Wanted, now: Found, done: Results, names: Names, check_mode: boo
         moves=moves,
         edited=names.candidate if moves and now.is_installed and not check_mode else names.config,
         login=_login(asked, now, done, names.user),
-        settings=_settings(asked, now),
-        databases=_databases(asked, old, done.certificates),
-        absent=["Dhcp4/option-data"] if now.untouched and "option-data" not in asked.settings else [],
+        settings=settings,
+        databases=_databases(asked, now, done.certificates),
+        merge=merge.values,
+        included=now.included,
+        subnet_ids=merge.subnet_ids,
+        left_out=merge.left_out,
+        absent=[f"Dhcp4/{key}" for key in now.keys if key not in KEPT] if now.untouched else [],
         needs_restart=restart and not done.restarted,
         # An old candidate could be taken for a later move's. New files are in use once leases have moved.
         leftovers=[names.candidate, *([] if done.restarted else done.new_paths)],
     )
 
 
-def make_files(asked: Wanted, is_installed: bool, names: Names, unit_text: str) -> List[Settings]:
+def make_files(asked: Wanted, now: Found, names: Names, unit_text: str) -> List[Settings]:
     """Return the files that Kea starts with, as kea_files takes them.
 
     The configuration can hold a password and the monitor is in Kea's group, so only Kea's user may read it. The monitor
@@ -82,14 +105,14 @@ def make_files(asked: Wanted, is_installed: bool, names: Names, unit_text: str) 
     own = {"owner": names.user, "group": names.user}
     root = {"owner": "root", "group": "root"}
     wanted_files: List[Settings] = []
-    if is_installed and asked.reservations_in_files:
+    if now.is_installed and asked.reservations_in_files:
         wanted_files += [
             {**own, "path": asked.reservations_directory, "state": "directory", "mode": "2770"},
             {**own, "path": asked.applied, "state": "directory", "mode": "2750"},
         ]
-        for subnet in asked.subnets:
-            wanted_files.append({**own, "path": asked.included(subnet), "content": "", "force": False, "mode": "0640"})
-    if is_installed:
+        for number in make_merge(asked, now).subnet_ids:
+            wanted_files.append({**own, "path": asked.included(number), "content": "", "force": False, "mode": "0640"})
+    if now.is_installed:
         wanted_files.append({**own, "path": names.config, "mode": "0600"})
     directory = names.unit_addition.rpartition("/")[0]
     return [
@@ -107,7 +130,23 @@ def _leases_from(asked: Wanted, now: Found) -> Settings:
 
 def _reservations_from(asked: Wanted, now: Found) -> Settings:
     defaults = {"type": "none", "host": "localhost", "port": 5432, "user": asked.database.user, "name": ""}
-    return {**defaults, **now.hosts_database}
+    ours = [one for one in now.hosts_databases if _is_ours(asked, now, one)]
+    return {**defaults, **(ours[0] if ours else {})}
+
+
+def _is_ours(asked: Wanted, now: Found, entry: Settings) -> bool:
+    """Whether a database of reservations is that of the deployment: the wanted one, or that of the leases in force.
+
+    Any other is the site's: it stays in its place, and its reservations count.
+    """
+    if entry.get("type") != "postgresql":
+        return False
+    entry = {"host": "localhost", "port": 5432, **entry}
+    leases = now.lease_database
+    with_leases = leases.get("type") == "postgresql" and all(
+        leases.get(key, default) == entry.get(key) for key, default in (("host", "localhost"), ("name", None))
+    )
+    return with_leases or _is_same(asked.database, entry)
 
 
 def _is_same(asked: Database, entry: Settings) -> bool:
@@ -152,44 +191,29 @@ def _login(asked: Wanted, now: Found, done: Results, user: str) -> Login:
     return login(left, environment.get("PGSSLMODE", entry.get("ssl-mode", "")), certificates, user)
 
 
-def _subnets(asked: Wanted) -> List[Settings]:
-    """Return the subnets. Without a database, each includes the reservations that the lease monitor writes.
-
-    Kea 2.2, 2.6 and 3.0 accept the comma that an empty included file leaves at the end of the list.
-    """
-    if not asked.reservations_in_files:
-        return asked.subnets
-    return [
-        {**subnet, "reservations": [*subnet.get("reservations", []), {"<?include?>": asked.included(subnet)}]}
-        for subnet in asked.subnets
-    ]
-
-
 def _settings(asked: Wanted, now: Found) -> Settings:
-    """Return the values for kea_config by their path.
+    """Return the values for kea_config by their path, which fill gaps and are not recorded as the variables are.
 
-    The interfaces are one entry of a map, and the hook libraries stand beside the one that the database may need. A
-    control socket is added where there is none: without it the server's health cannot be seen.
+    A control socket is added where there is none: without it the server's health cannot be seen. On a new host the
+    timers T1 and T2 follow from the lifetime.
     """
-    others = dict(asked.settings)
-    settings: Settings = {SUBNETS: _subnets(asked)}
-    if "interfaces-config" in others:
-        settings[INTERFACES] = {**others.pop("interfaces-config"), "interfaces": asked.interfaces}
-    else:
-        settings[f"{INTERFACES}/interfaces"] = asked.interfaces
-    for hook in others.pop("hooks-libraries", []):
-        settings[f"Dhcp4/hooks-libraries[library={hook['library']}]"] = hook
+    settings: Settings = {}
     if not now.has_control_socket:
         settings["Dhcp4/control-socket"] = {"socket-type": "unix", "socket-name": CONTROL_SOCKET}
-    settings.update({f"Dhcp4/{name}": value for name, value in others.items()})
+    site = {**now.interfaces_config, **asked.settings.get("interfaces-config", {})}
+    for key, value in RETRIES.items() if asked.interfaces and not set(RETRIES) & set(site) else ():
+        settings[f"{INTERFACES}/{key}"] = value
+    is_new = now.untouched or not now.keys
+    if is_new and not set(TIMERS) & set(asked.settings):
+        settings["Dhcp4/calculate-tee-times"] = True
     return settings
 
 
-def _databases(asked: Wanted, old: Settings, certificates: Files) -> List[Settings]:
+def _databases(asked: Wanted, now: Found, certificates: Files) -> List[Settings]:
     """Return the databases for kea_config.
 
-    A lease file in force stays as it is, wherever it is. The database of reservations is exclusive, so that Kea does
-    not read a previous one. Once the leases are in the database, a Kea that went on without it would refuse clients.
+    A lease file in force stays as it is, wherever it is, and so do databases of reservations that are the site's. Once
+    the leases are in the database, a Kea that went on without it would refuse clients.
     """
     one = asked.database
     entry = {"type": "postgresql", "name": one.name, "host": one.host, "port": one.port, "user": one.user}
@@ -201,13 +225,22 @@ def _databases(asked: Wanted, old: Settings, certificates: Files) -> List[Settin
         "ssl_mode": asked.ssl_mode,
     }
     entry.update(without_empty(secrets))
-    hosts = {
-        "purpose": "hosts",
-        "state": "present" if asked.hosts_database == "postgresql" else "absent",
-        "exclusive": True,
-        "on_fail": "stop-retry-exit" if asked.lease_database == "postgresql" else "",
-    }
+    present = asked.hosts_database == "postgresql"
+    hosts = {"purpose": "hosts", "on_fail": "stop-retry-exit" if asked.lease_database == "postgresql" else ""}
     leases: List[Settings] = [{**entry, "purpose": "lease"}]
     if asked.lease_database == "memfile":
-        leases = [] if old["type"] == "memfile" else [{"purpose": "lease", "type": "memfile"}]
-    return [*leases, {**entry, **without_empty(hosts)}]
+        is_file = now.lease_database.get("type", "memfile") == "memfile"
+        leases = [] if is_file else [{"purpose": "lease", "type": "memfile"}]
+    wanted = [{**entry, **without_empty(hosts), "state": "present"}] if present else []
+    return [*leases, *_former_hosts(asked, now, present), *wanted]
+
+
+def _former_hosts(asked: Wanted, now: Found, present: bool) -> List[Settings]:
+    """Return the databases of reservations that were ours and are not any more, as kea_config removes them."""
+    former: List[Settings] = []
+    for found in now.hosts_databases:
+        stays = present and (found.get("name"), found.get("host")) == (asked.database.name, asked.database.host)
+        if _is_ours(asked, now, found) and not stays:
+            named: Settings = {key: found[key] for key in ("type", "name", "host") if key in found}
+            former.append({**named, "purpose": "hosts", "state": "absent"})
+    return former

@@ -13,13 +13,14 @@ import contextlib
 import os
 import pwd
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from .._errors import KeaError
 from .._kea import durable, program as kea_program
 from .document import MISSING, Document
 from .path import Path, parse_path
 from .servers import PROGRAMS
+from .sources import Sources
 from .syntax import (
     KeaJsonError,
     from_plain,
@@ -72,37 +73,48 @@ class Settings:
 
 
 def update(
-    module: AnsibleModule, edit: Callable[[Document], Document], top: str
+    module: AnsibleModule, edit: Callable[[Document], Document], top: str, included: Sequence[str] = ()
 ) -> Tuple[Document, Document, Dict[str, Any]]:
     """Apply ``edit`` to the file that the module's options name. In check mode nothing is written.
 
-    ``top`` is the map at the top of a new file. Return the document before and after, and the module's result. Raises
-    KeaError, with nothing changed.
+    ``top`` is the map at the top of a new file. The edit sees and may change the included files ``included``, too.
+    Return the document before and after, and the module's result. Raises KeaError, with nothing changed.
     """
     path = os.path.realpath(module.params["path"])
     exists, text = _read(path, top)
     try:
-        before = Document(text)
+        sources = Sources(path, text, included)
+        before = Document(sources.text)
         after = edit(before)
+        files = _changed(sources, after)
+        old, new = sources.split(before.masked()), sources.split(after.masked())
     except KeaJsonError as error:
         raise KeaError(f"{path}: {error}") from error
     for document in (before, after):
         module.no_log_values.update(filter(None, secrets_in(value_of(document.root))))
-    result: Dict[str, Any] = {"path": path, "changed": not exists or after.text != before.text}
+    result: Dict[str, Any] = {"path": path, "changed": not exists or bool(files)}
     if result["changed"] and module._diff:
-        result["diff"] = {
-            "before_header": path,
-            "after_header": path,
-            "before": _printable(before.masked()) if exists else "",
-            "after": _printable(after.masked()),
-        }
+        diffs = [_diff(name, old[name] if exists else "", new[name]) for name in files or [path]]
+        result["diff"] = diffs if len(diffs) > 1 else diffs[0]
     if module.check_mode:
         return before, after, result
     _remove(_candidate(path))
-    backup = _swap(module, path, after) if result["changed"] else None
-    if backup:
-        result["backup_file"] = backup
+    if result["changed"]:
+        swap = _Swap(module, path, after)
+        backup = (
+            swap.files(files, sources.whole(after.text)) if set(files) - {path} else swap.file(files.get(path, text))
+        )
+        result.update({"backup_file": backup} if backup else {})
     return before, after, result
+
+
+def _changed(sources: Sources, after: Document) -> Dict[str, str]:
+    """Return the new text of each file that differs, by its path. Raises KeaJsonError."""
+    return {path: text for path, text in sources.split(after.text).items() if text != sources.files[path]}
+
+
+def _diff(path: str, before: str, after: str) -> Dict[str, str]:
+    return {"before_header": path, "after_header": path, "before": _printable(before), "after": _printable(after)}
 
 
 def top_of(document: Document) -> str:
@@ -141,21 +153,66 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _swap(module: AnsibleModule, path: str, document: Document) -> Optional[str]:
-    """Replace the file once Kea has accepted the document; return the path of the backup, if any."""
-    program, user = _program(module, document), _user(module.params["kea_user"])
-    candidate = _candidate(path)
-    try:
-        mode, owner = _access(path, user)
-        durable.write(candidate, document.text.encode("utf-8", "surrogateescape"), mode, owner)
-        _ask_kea(module, program, candidate, path, user)
-        backup = _keep(path) if module.params["backup"] else None
-        durable.rename(candidate, path)
-    except OSError as error:
-        raise KeaError(f"{error.filename or path} cannot be written: {error.strerror}; nothing was changed") from error
-    finally:
-        _remove(candidate)
-    return backup
+class _Swap:
+    """Replaces files once Kea has accepted them. Raises KeaError, with nothing changed."""
+
+    def __init__(self, module: AnsibleModule, path: str, document: Document) -> None:
+        self._module = module
+        self._path = path
+        self._program = _program(module, document)
+        self._user = _user(module.params["kea_user"])
+
+    def file(self, text: str) -> Optional[str]:
+        """Replace the configuration file, and return the path of its backup, if any."""
+        path, candidate = self._path, _candidate(self._path)
+        try:
+            self._test(text)
+            backup = self._keep(path)
+            durable.rename(candidate, path)
+        except OSError as error:
+            raise _unwritten(error, path) from error
+        finally:
+            _remove(candidate)
+        return backup
+
+    def files(self, texts: Dict[str, str], whole: str) -> Optional[str]:
+        """Replace several files, of which Kea tests the ``whole``, and return the backup of the configuration file.
+
+        The configuration is last. After a kill between two of them, the next run replaces the others.
+        """
+        try:
+            self._test(whole)
+        except OSError as error:
+            raise _unwritten(error, self._path) from error
+        finally:
+            _remove(_candidate(self._path))
+        backup = None
+        for path in sorted(texts, key=lambda one: one == self._path):
+            try:
+                mode, owner = _access(path, self._user)
+                kept = self._keep(path)
+                durable.replace(path, _encoded(texts[path]), mode, owner)
+            except OSError as error:
+                raise KeaError(f"{error.filename or path} cannot be written: {error.strerror}") from error
+            backup = kept if path == self._path else backup
+        return backup
+
+    def _test(self, text: str) -> None:
+        candidate = _candidate(self._path)
+        mode, owner = _access(self._path, self._user)
+        durable.write(candidate, _encoded(text), mode, owner)
+        _ask_kea(self._module, self._program, candidate, self._path, self._user)
+
+    def _keep(self, path: str) -> Optional[str]:
+        return _keep(path) if self._module.params["backup"] else None
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _unwritten(error: OSError, path: str) -> KeaError:
+    return KeaError(f"{error.filename or path} cannot be written: {error.strerror}; nothing was changed")
 
 
 def _candidate(path: str) -> str:

@@ -54,6 +54,11 @@ class Layout:
             return len(self.text[self._line(start) : start].rstrip(" \t")) + self._line(start), end
         if self.text.startswith("\n", rest):
             return self._line(start), rest + 1
+        line = self._line(start)
+        before = self.text[self._line(line - 1) : line].rstrip() if line else ""
+        if before and "//" not in before and "#" not in before:
+            # What follows on the line moves up; a remark would swallow it.
+            return self._line(line - 1) + len(before), end
         return start, rest
 
     def write(self, value: Any, indent: str, in_one_line: bool = False) -> str:

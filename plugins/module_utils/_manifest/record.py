@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, List, NamedTuple, Sequence, Tuple
 
 from . import entries as manifest_entries
 from .._host import systemd
-from .document import Entry, Manifest
+from .document import DIRECTORY, Entry, Manifest
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -44,7 +44,12 @@ def running(module: AnsibleModule, unit: str, things: Sequence[Thing]) -> Runnin
     found = systemd.find(module, unit) if unit else None
     if found is None or not found.active:
         return Running(False, [], False)
-    files = [thing.name for thing in things if thing.kind == "file" and os.path.isfile(thing.name)]
+    # Kea reads nothing of what is kept beside the manifest, such as the record of kea_config.
+    files = [
+        thing.name
+        for thing in things
+        if thing.kind == "file" and os.path.isfile(thing.name) and not thing.name.startswith(f"{DIRECTORY}/")
+    ]
     return Running(True, found.newer(files), found.needs_daemon_reload)
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from .._config.document import MISSING, Document
 from .._config.servers import family_of, top_of_path
@@ -20,6 +20,8 @@ _PARTS = (
     "config_databases",
     "hooks_libraries",
     "control_sockets",
+    "interfaces_config",
+    "keys",
 )
 
 
@@ -70,4 +72,11 @@ def _parts(document: Document, top: str) -> Dict[str, Any]:
         "config_databases": part("config-control", "config-databases"),
         "hooks_libraries": part("hooks-libraries"),
         "control_sockets": listed("control-socket", "control-sockets"),
+        "interfaces_config": part("interfaces-config"),
+        "keys": _keys(document, top),
     }
+
+
+def _keys(document: Document, top: str) -> List[str]:
+    value = document.get((top,))
+    return sorted(str(key) for key in value) if isinstance(value, dict) else []

@@ -141,7 +141,7 @@ def test_list_elements_keep_their_comments_when_another_goes() -> None:
 def test_list_elements_that_resemble_are_changed_in_place() -> None:
     first = {"id": 1, "subnet": "10.7.1.0/24"}
     after = put(HAND_WRITTEN, "Dhcp4/subnet4", [first, {"id": 2, "subnet": "10.7.2.0/24"}])
-    assert '// hall A\n      { "id": 1, "subnet": "10.7.1.0/24"\n        },' in after
+    assert '// hall A\n      { "id": 1, "subnet": "10.7.1.0/24" },' in after
     assert '// hall B\n      { "id": 2, "subnet": "10.7.2.0/24" }, // thin' in after
 
 

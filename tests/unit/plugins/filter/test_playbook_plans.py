@@ -59,12 +59,32 @@ def test_where_postgresql_runs(hosts: list[str], host: str, here: bool, listen: 
     assert (plan["database_is_here"], plan["listen_addresses"]) == (here, listen)
 
 
-def test_site_reservations() -> None:
-    hosts = [{"hw-address": "aa", "ip-address": "192.0.2.7"}, {"client-id": "01"}]
-    assert filters.site_reservations([{"id": 1, "reservations": hosts}, {"id": 2}]) == [
-        {"subnet": 1, "hwaddr": "aa", "address": "192.0.2.7"},
-        {"subnet": 1, "hwaddr": ""},
+def test_the_monitor_gets_the_site_reservations_that_it_can_use() -> None:
+    hosts = [
+        {"hw-address": "2:0:0:0:0:AB", "ip-address": "192.0.2.7"},
+        {"hw-address": "0200000000ac"},
+        {"hw-address": "no hex", "ip-address": "192.0.2.8"},
+        {"client-id": "01:02", "ip-address": "192.0.2.9"},
+        {"duid": "01:02:03"},
+        {"flex-id": "'s0mEVaLue'", "ip-address": "192.0.2.10", "hostname": "x"},
+        {"<?include?>": "/etc/kea/site.json"},
+        {"hw-address": "0200000000ad", "state": "absent"},
     ]
+    assert filters.site_reservations([{"id": 1, "reservations": hosts}, {"id": 2}]) == [
+        {"subnet": 1, "hwaddr": "02:00:00:00:00:ab", "address": "192.0.2.7"},
+        {"subnet": 1, "hwaddr": "02:00:00:00:00:ac"},
+        {"subnet": 1, "address": "192.0.2.8"},
+        {"subnet": 1, "address": "192.0.2.9"},
+        {"subnet": 1, "address": "192.0.2.10"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "subnet",
+    [{"id": 1, "reservations": {"<?include?>": "/x"}}, {"subnet": "192.0.2.0/24", "reservations": [{"duid": "01"}]}],
+)
+def test_reservations_in_other_forms_are_left_to_kea(subnet: dict[str, Any]) -> None:
+    assert filters.site_reservations([subnet]) == []
 
 
 @pytest.mark.parametrize(

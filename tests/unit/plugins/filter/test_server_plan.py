@@ -31,7 +31,9 @@ def wanted(mode: str = "file", host: str = SOCKET, **others: Any) -> dict[str, A
         "reservations_directory": "/reservations",
         "interfaces": ["eth0"],
         "subnets": [{"id": 1, "subnet": "192.0.2.0/24"}],
+        "shared_networks": [],
         "settings": {},
+        "exclusive": False,
         **others,
     }
 
@@ -39,10 +41,20 @@ def wanted(mode: str = "file", host: str = SOCKET, **others: Any) -> dict[str, A
 def found(leases: Any = MappingProxyType(FILE), hosts: Any = None, server: Any = None, **config: Any) -> dict[str, Any]:
     server = {"version": "2.6.0", "outdated": False, "tls_environment": {}, **(server or {})}
     hosts_databases = [hosts] if hosts else None
-    return {
-        "server": server,
-        "config": {"lease_database": leases and dict(leases), "hosts_databases": hosts_databases, **config},
+    subnets = config.pop("subnets", [])
+    config = {
+        "keys": ["subnet4"],
+        "lease_database": leases and dict(leases),
+        "hosts_databases": hosts_databases,
+        **config,
     }
+    return {"server": server, "config": config, "subnets": subnets}
+
+
+def known(number: int, prefix: str, **facts: Any) -> dict[str, Any]:
+    """A subnet as kea_info finds it."""
+    place = {"file": "/etc/kea/kea-dhcp4.conf", "line": 7, "editable": True, "has_id": True, "reservation_files": []}
+    return {"id": number, "subnet": prefix, "leases": 0, **place, **facts}
 
 
 BARE = found(None, server={"version": None})
@@ -82,7 +94,8 @@ def test_what_moves(mode: str, host: str, before: Any, moves: bool, go: str) -> 
         ("events", "db1", REMOTE, REMOTE, True),
         ("file", SOCKET, REMOTE, REMOTE, True),
         ("file", SOCKET, MYSQL, None, False),
-        ("file", SOCKET, FILE, MYSQL, False),
+        ("file", SOCKET, FILE, MYSQL, True),
+        ("database", SOCKET, FILE, MYSQL, True),
     ],
 )
 def test_what_can_move(mode: str, host: str, leases: Any, hosts: Any, can: bool) -> None:
@@ -144,51 +157,118 @@ def test_reservations_that_leave_a_database_log_in_as_kea_does(
 
 
 @pytest.mark.parametrize(
-    ("mode", "leases", "purposes"),
+    ("mode", "before", "purposes"),
     [
-        ("file", FILE, [("hosts", "absent", None)]),
-        ("file", LOCAL, [("lease", None, None), ("hosts", "absent", None)]),
-        ("database", FILE, [("hosts", "present", None)]),
-        ("events", FILE, [("lease", None, None), ("hosts", "present", "stop-retry-exit")]),
+        ("file", (FILE, None), []),
+        ("file", (LOCAL, None), [("lease", None, None)]),
+        ("file", (LOCAL, LOCAL), [("lease", None, None), ("hosts", "absent", None)]),
+        ("database", (FILE, None), [("hosts", "present", None)]),
+        ("events", (FILE, None), [("lease", None, None), ("hosts", "present", "stop-retry-exit")]),
+        ("file", (FILE, MYSQL), []),
+        ("database", (FILE, MYSQL), [("hosts", "present", None)]),
+        ("database", (FILE, {**LOCAL, "name": "theirs"}), [("hosts", "present", None)]),
+        ("database", (FILE, {**LOCAL, "host": "db1"}), [("hosts", "present", None)]),
     ],
 )
-def test_the_databases_of_kea(mode: str, leases: Any, purposes: list[Any]) -> None:
-    databases = make(wanted(mode), found(leases))["databases"]
+def test_the_databases_of_kea_leave_those_of_the_site(mode: str, before: Any, purposes: list[Any]) -> None:
+    databases = make(wanted(mode), found(*before))["databases"]
     assert [(one["purpose"], one.get("state"), one.get("on_fail")) for one in databases] == purposes
-    assert databases[-1]["exclusive"]
+    assert not any(one.get("exclusive") for one in databases)
 
 
-def test_settings_join_those_of_the_role() -> None:
-    site = {
-        "interfaces-config": {"dhcp-socket-type": "udp"},
-        "hooks-libraries": [{"library": "/hook.so"}],
+def test_a_database_of_ours_under_other_hosts_is_replaced() -> None:
+    databases = make(wanted("database", "db2"), found(FILE, REMOTE))["databases"]
+    assert [(one["state"], one["host"]) for one in databases] == [("absent", "db1,db2"), ("present", "db2")]
+
+
+def test_settings_are_merged_and_each_subnet_includes_its_reservations() -> None:
+    site = {"interfaces-config": {"dhcp-socket-type": "udp"}, "valid-lifetime": 60}
+    plan = make(wanted(settings=site), found(control_sockets=[{"socket-type": "unix"}]))
+    include = {"<?include?>": "/reservations/applied/subnet-1.json"}
+    assert plan["merge"] == {
+        "subnet4": [{"id": 1, "subnet": "192.0.2.0/24", "reservations": [include]}],
+        "interfaces-config": {"dhcp-socket-type": "udp", "interfaces": ["eth0"]},
         "valid-lifetime": 60,
     }
-    settings = make(wanted(settings=site), found(control_sockets=[{"socket-type": "unix"}]))["settings"]
-    assert settings == {
-        "Dhcp4/subnet4": [
-            {
-                "id": 1,
-                "subnet": "192.0.2.0/24",
-                "reservations": [{"<?include?>": "/reservations/applied/subnet-1.json"}],
-            }
-        ],
-        "Dhcp4/interfaces-config": {"dhcp-socket-type": "udp", "interfaces": ["eth0"]},
-        "Dhcp4/hooks-libraries[library=/hook.so]": {"library": "/hook.so"},
-        "Dhcp4/valid-lifetime": 60,
+    assert set(plan["settings"]) == {
+        "Dhcp4/interfaces-config/service-sockets-max-retries",
+        "Dhcp4/interfaces-config/service-sockets-retry-wait-time",
     }
-    settings = make(wanted("database"), found())["settings"]
-    assert settings["Dhcp4/subnet4"] == [{"id": 1, "subnet": "192.0.2.0/24"}]
-    assert settings["Dhcp4/interfaces-config/interfaces"] == ["eth0"]
-    assert settings["Dhcp4/control-socket"]["socket-name"] == "/run/kea/kea4-ctrl-socket"
+    plan = make(wanted("database"), found())
+    assert plan["merge"]["subnet4"] == [{"id": 1, "subnet": "192.0.2.0/24"}]
+    assert plan["settings"]["Dhcp4/control-socket"]["socket-name"] == "/run/kea/kea4-ctrl-socket"
+
+
+NOTHING: dict[str, Any] = {"interfaces": [], "subnets": []}
+KNOWN = [known(7, "10.0.7.0/24"), known(8, "10.0.8.0/24", has_id=False), known(9, "10.0.9.0/24", editable=False)]
+
+
+def test_without_variables_a_server_keeps_its_own_and_every_subnet_gets_reservations() -> None:
+    """B1, B3."""
+    sockets = [{"socket-type": "unix"}]
+    plan = make(wanted(**NOTHING), found(control_sockets=sockets, subnets=KNOWN))
+    assert plan["settings"] == {}
+    assert plan["merge"] == {
+        "subnet4": [
+            {"id": 7, "reservations": [{"<?include?>": "/reservations/applied/subnet-7.json"}]},
+            {
+                "id": 8,
+                "subnet": "10.0.8.0/24",
+                "reservations": [{"<?include?>": "/reservations/applied/subnet-8.json"}],
+            },
+        ]
+    }
+    assert plan["subnet_ids"] == [7, 8]
+    assert plan["left_out"] == ["10.0.9.0/24 (id 9, /etc/kea/kea-dhcp4.conf)"]
+    plan = make(wanted("database", **NOTHING), found(control_sockets=sockets, subnets=KNOWN))
+    assert (plan["merge"], plan["settings"], plan["left_out"], plan["subnet_ids"]) == ({}, {}, [], [7, 8, 9])
+
+
+def test_included_reservations_go_with_the_mode() -> None:
+    path = "/reservations/applied/subnet-7.json"
+    subnets = [known(7, "10.0.7.0/24", reservation_files=[path, "/etc/kea/site.json"])]
+    for named in ([], [{"subnet": "10.0.7.1/24", "renew-timer": 5}]):
+        plan = make(wanted("database", interfaces=[], subnets=named), found(FILE, subnets=subnets))
+        (subnet,) = plan["merge"]["subnet4"]
+        assert subnet["reservations"] == [{"<?include?>": path, "state": "absent"}]
+
+
+def test_subnets_of_the_variables_include_reservations_by_the_id_of_the_server() -> None:
+    networks = [{"name": "a", "subnet4": [{"id": 7}, {"id": 20, "subnet": "10.0.20.0/24"}]}, {"name": "b"}]
+    named = [{"subnet": "10.0.8.0/24", "reservations": {"<?include?>": "/x"}}, {"id": 9, "state": "absent"}]
+    plan = make(wanted(interfaces=[], subnets=named, shared_networks=networks), found(subnets=KNOWN))
+    assert plan["merge"]["subnet4"] == named
+    assert [one["reservations"][0]["<?include?>"][-13:] for one in plan["merge"]["shared-networks"][0]["subnet4"]] == [
+        "subnet-7.json", "ubnet-20.json",
+    ]  # fmt: skip
+    assert plan["merge"]["shared-networks"][1] == {"name": "b"}
+    assert plan["subnet_ids"] == [7, 8, 20]
+
+
+def test_exclusive_names_only_the_subnets_of_the_variables() -> None:
+    plan = make(wanted(exclusive=True, interfaces=[], subnets=[{"id": 7}]), found(subnets=KNOWN))
+    assert [one["id"] for one in plan["merge"]["subnet4"]] == [7]
+    assert plan["subnet_ids"] == [7]
 
 
 @pytest.mark.parametrize(
-    ("untouched", "settings", "absent"),
-    [(True, {}, ["Dhcp4/option-data"]), (False, {}, []), (True, {"option-data": []}, [])],
+    ("untouched", "settings", "absent", "tee_times"),
+    [
+        (True, {}, ["Dhcp4/client-classes", "Dhcp4/renew-timer", "Dhcp4/subnet4"], True),
+        (True, {"renew-timer": 5}, ["Dhcp4/client-classes", "Dhcp4/renew-timer", "Dhcp4/subnet4"], None),
+        (False, {}, [], None),
+    ],
 )
-def test_the_options_of_debians_example_go(untouched: bool, settings: dict[str, Any], absent: list[str]) -> None:
-    assert make(wanted(settings=settings), found(untouched=untouched))["absent"] == absent
+def test_nothing_of_debians_example_stays_active(
+    untouched: bool, settings: dict[str, Any], absent: list[str], tee_times: bool | None
+) -> None:
+    """B7."""
+    keys = ["client-classes", "control-socket", "lease-database", "loggers", "renew-timer", "subnet4"]
+    example = found(untouched=untouched, keys=keys, subnets=[known(1, "192.0.2.0/24")] if untouched else [])
+    plan = make(wanted(settings=settings), example)
+    assert plan["absent"] == absent
+    assert plan["settings"].get("Dhcp4/calculate-tee-times") == tee_times
+    assert [one["id"] for one in plan["merge"]["subnet4"]] == [1]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: takes back what earlier runs wrote into a configuration and no variable names any more."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Mapping, NamedTuple, Tuple
+
+from .document import Document
+from .edits import Splice
+from .record import Entry, Record, digest, key_of
+from .syntax import Item, Node, value_of
+from .tree import Tree
+
+
+class _Found(NamedTuple):
+    entry: Entry
+    container: Node
+    item: Item
+
+
+def without_former(document: Document, tree: Tree, record: Record, named: Mapping[str, int]) -> Document:
+    """Return the document in which what the record has, and ``named`` has not, is as it was found.
+
+    ``tree`` is that of the document. ``named`` holds the position of each wanted value by its path. A value that
+    another hand changed since stays.
+    """
+    unnamed = [entry for entry in record.entries() if key_of(entry.path) not in named]
+    places = [(entry, tree.find(entry.path)) for entry in unnamed]
+    found = [_Found(entry, *place) for entry, place in places if place]
+    wanted = {start for start in named.values() if start >= 0}
+    # The same element under another name, such as an option by its code, stays.
+    gone = [one for one in found if one.item.start not in wanted]
+    removed = _removed(gone)
+    splices = [splice for node, items in _by_container(removed) for splice in document.edits.removal(node, items)]
+    inside = [(one.item.start, one.item.end) for one in removed]
+    for one in gone:
+        node, text = one.item.node, one.entry.found
+        if text is not None and digest(value_of(node)) == one.entry.wrote and not _is_inside(node.start, inside):
+            splices.append(Splice(node.start, node.end, text))
+    for entry in unnamed:
+        record.forget_one(entry.path)
+    return document.spliced(splices) if splices else document
+
+
+def _removed(gone: List[_Found]) -> List[_Found]:
+    """Return what is to be removed: elements as a whole, values that no other hand changed, and emptied containers."""
+    removed: Dict[int, _Found] = {}
+    for one in sorted(gone, key=lambda one: -len(one.entry.path)):
+        if one.entry.found is not None:
+            continue
+        node = one.item.node
+        if one.entry.wrote is not None:
+            is_ours = digest(value_of(node)) == one.entry.wrote
+        else:
+            is_ours = one.entry.is_element or all(item.start in removed for item in node.items)
+        if is_ours:
+            removed[one.item.start] = one
+    return list(removed.values())
+
+
+def _by_container(removed: List[_Found]) -> List[Tuple[Node, List[Item]]]:
+    containers: Dict[int, Tuple[Node, List[Item]]] = {}
+    spans = [(one.item.start, one.item.end) for one in removed]
+    for one in removed:
+        if not _is_inside(one.item.start, [span for span in spans if span[0] != one.item.start]):
+            containers.setdefault(one.container.start, (one.container, []))[1].append(one.item)
+    return list(containers.values())
+
+
+def _is_inside(at: int, spans: List[Tuple[int, int]]) -> bool:
+    return any(start <= at < end for start, end in spans)

@@ -1,0 +1,170 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: which elements of Kea's lists are the same thing, by their natural keys.
+
+A natural key is what Kea itself tells elements apart by: the id of a subnet, the range of a pool, the code and space of
+an option, the bytes of a client identifier. Lists that have none are values like any other.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+from .._kea import identifiers
+from .syntax import INCLUDE_KEY, Include, KeaJsonError
+
+Identity = Dict[str, Any]
+"""The members of an element that identify it, such as ``{"id": 1}``."""
+
+SUBNETS = ("subnet4", "subnet6")
+NETWORKS = "shared-networks"
+OPAQUE = frozenset(("parameters", "user-context"))
+"""Keys of maps whose lists have meanings of their own."""
+
+_MEMBERS: Dict[str, Tuple[str, ...]] = {
+    "subnet4": ("id", "subnet"),
+    "subnet6": ("id", "subnet"),
+    NETWORKS: ("name",),
+    "pools": ("pool",),
+    "pd-pools": ("prefix", "prefix-len"),
+    "option-data": ("name", "code", "space"),
+    "option-def": ("name", "code", "space"),
+    "client-classes": ("name",),
+    "loggers": ("name",),
+    "hooks-libraries": ("library",),
+    "reservations": identifiers.TYPES,
+}
+
+
+def has_identities(kind: str) -> bool:
+    """Return whether the elements of the list with this key have natural keys."""
+    return kind in _MEMBERS
+
+
+def identity(kind: str, value: Any) -> Identity:
+    """Return the identity of an element of the list ``kind``. Raises KeaJsonError if it has none."""
+    if isinstance(value, Include):
+        return {INCLUDE_KEY: value.path}
+    found = {key: value[key] for key in _MEMBERS[kind] if key in value} if isinstance(value, dict) else {}
+    if not set(found) - {"space"}:
+        raise KeaJsonError(f"an element of {kind} needs {' or '.join(_MEMBERS[kind])}")
+    if kind == "pools":
+        pool_range(found["pool"])
+    return found
+
+
+def alike(kind: str, wanted: Mapping[str, Any], value: Any) -> bool:
+    """Return whether ``value``, an element of the list ``kind``, is the one with the identity ``wanted``."""
+    if isinstance(value, Include) or INCLUDE_KEY in wanted:
+        return isinstance(value, Include) and wanted.get(INCLUDE_KEY) == value.path
+    return isinstance(value, dict) and _ALIKE.get(kind, _same_members)(wanted, value)
+
+
+def is_settled(kind: str, key: str, wanted: Any, found: Mapping[str, Any]) -> bool:
+    """Return whether a member that identifies the element ``found`` says the same, so that its spelling stays."""
+    if key not in _MEMBERS[kind] or key not in found:
+        return False
+    if kind in SUBNETS and key == "subnet":
+        return network(wanted) == network(found[key]) is not None
+    return kind in ("pools", "hooks-libraries", "reservations")
+
+
+def words(path: Sequence[Union[str, Identity]]) -> str:
+    """Return the words of a path for a message."""
+    parts: List[str] = []
+    for step in path:
+        if isinstance(step, str):
+            parts.append(step)
+        else:
+            parts.append(label(parts.pop(), step))
+    return ", ".join(parts)
+
+
+def label(kind: str, wanted: Mapping[str, Any]) -> str:
+    """Return the words for a message that name an element."""
+    words = {"subnet4": "subnet", "subnet6": "subnet", NETWORKS: "shared network", "pools": "pool"}
+    words.update({"reservations": "reservation", "hooks-libraries": "hook"})
+    return f"{words.get(kind, kind)} {' '.join(str(text) for text in wanted.values())}"
+
+
+def network(text: Any) -> Optional[str]:
+    """Return a prefix in its one spelling; None if it is no prefix."""
+    try:
+        return str(ipaddress.ip_network(str(text).strip().replace(" ", ""), strict=False))
+    except ValueError:
+        return None
+
+
+def pool_range(text: Any) -> Tuple[int, int]:
+    """Return the first and the last address of a pool in either form of Kea. Raises KeaJsonError."""
+    words = str(text).replace(" ", "")
+    try:
+        if "-" in words:
+            first, last = map(ipaddress.ip_address, words.split("-"))
+            return int(first), int(last)
+        block = ipaddress.ip_network(words, strict=False)
+        return int(block[0]), int(block[-1])
+    except ValueError:
+        raise KeaJsonError(f"{text!r} is no pool such as 192.0.2.1 - 192.0.2.9 or 192.0.2.0/28") from None
+
+
+def client(value: Mapping[str, Any]) -> Optional[Tuple[str, bytes]]:
+    """Return the kind and the bytes of the identifier of a reservation; None if there is none that can be read."""
+    kind = next((one for one in identifiers.TYPES if value.get(one)), None)
+    if kind is None:
+        return None
+    text = str(value[kind])
+    try:
+        return kind, identifiers.parse(text)
+    except ValueError:
+        return kind, text.encode("utf-8", "surrogateescape")
+
+
+def _same_members(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
+    return all(key in value and value[key] == wanted[key] for key in wanted)
+
+
+def _same_subnet(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
+    if "id" in wanted and "id" in value:
+        return bool(wanted["id"] == value["id"])
+    return "subnet" in wanted and network(wanted["subnet"]) == network(value.get("subnet")) is not None
+
+
+def _same_pool(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
+    try:
+        return pool_range(wanted["pool"]) == pool_range(value.get("pool"))
+    except KeaJsonError:
+        return False
+
+
+def _same_option(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
+    """Kea knows options by code and space; without a code in both, the names decide."""
+    spaces = ("dhcp4", "dhcp6")
+    one, other = wanted.get("space"), value.get("space")
+    if one != other and not {one, other} <= {None, *spaces}:
+        return False
+    key = "code" if "code" in wanted and "code" in value else "name"
+    return key in wanted and bool(wanted[key] == value.get(key))
+
+
+def _same_library(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
+    return os.path.basename(str(wanted["library"])) == os.path.basename(str(value.get("library")))
+
+
+def _same_client(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
+    one = client(wanted)
+    return one is not None and one == client(value)
+
+
+_ALIKE: Dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], bool]] = {
+    "subnet4": _same_subnet,
+    "subnet6": _same_subnet,
+    "pools": _same_pool,
+    "option-data": _same_option,
+    "option-def": _same_option,
+    "hooks-libraries": _same_library,
+    "reservations": _same_client,
+}

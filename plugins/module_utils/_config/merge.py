@@ -1,0 +1,259 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: merges values into a configuration: only what they name is set, and all else stays byte for byte."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from .document import Document
+from .edits import Entry, Splice, last
+from .former import without_former
+from .identity import (
+    NETWORKS,
+    OPAQUE,
+    SUBNETS,
+    alike,
+    has_identities,
+    identity,
+    is_settled,
+    label,
+    network,
+    words,
+)
+from .record import Record, Steps, key_of
+from .syntax import INCLUDE_KEY, Include, Item, KeaJsonError, Node, from_plain, value_of
+from .tree import Place, Tree, element, member
+
+ABSENT = "absent"
+
+
+class Wanted(NamedTuple):
+    """What is merged."""
+
+    top: str
+    values: Dict[str, Any]
+    """Members of the map at the top, as ``plain`` returns them."""
+    exclusive: bool = False
+    """Whether subnets and shared networks that are not named are removed."""
+
+
+class _Element(NamedTuple):
+    """An element of a list with identities."""
+
+    value: Any
+    """The element, without its state."""
+    is_absent: bool
+
+
+class _Elements(List[_Element]):
+    """A list whose elements are found by their identities."""
+
+
+def plain(values: Any, kind: str = "") -> Any:
+    """Return values as Kea has them: includes become Include, lists with identities _Elements.
+
+    Raises KeaJsonError.
+    """
+    if isinstance(values, dict) and INCLUDE_KEY not in values:
+        return {key: from_plain(one) if key in OPAQUE else plain(one, key) for key, one in values.items()}
+    if isinstance(values, list) and has_identities(kind) and all(isinstance(one, dict) for one in values):
+        return _Elements(_element(kind, one) for one in values)
+    return from_plain(values)
+
+
+def merged(document: Document, wanted: Wanted, record: Record) -> Document:
+    """Return the document with the values. What earlier runs wrote and is not wanted any more goes back.
+
+    Raises KeaJsonError.
+    """
+    _check_doubles(wanted.values, ())
+    while True:
+        round_ = _Round(document, wanted, record)
+        splices = round_.splices()
+        if not splices:
+            return without_former(document, round_.tree, record, round_.named)
+        document = document.spliced(splices)
+
+
+class _Round:
+    """One pass over the text: collects splices that do not touch one another, and where the wanted values stand."""
+
+    def __init__(self, document: Document, wanted: Wanted, record: Record) -> None:
+        self.tree = Tree(document, wanted.top)
+        self.edits = document.edits
+        self.wanted = wanted
+        self.record = record
+        self.named: Dict[str, int] = {}
+        """Position of each value that is wanted, by its path; -1 for one that is missing."""
+
+    def splices(self) -> List[Splice]:
+        """Return the splices of this pass; none if everything is as it is wanted."""
+        found = self._map(self.tree.root, self.wanted.values, ())
+        return found or (self._exclusive() if self.wanted.exclusive else [])
+
+    def _map(self, node: Node, values: Dict[str, Any], path: Steps) -> List[Splice]:
+        splices: List[Splice] = []
+        added: List[Entry] = []
+        for key, value in values.items():
+            here, item = (*path, key), member(node, key)
+            if not _is_nothing(value):
+                self._name(here, item)
+            if item is not None:
+                splices += self._member(item.node, value, here)
+            elif isinstance(value, _Elements):
+                # Subnets are set where they stand, also without a list at the top level.
+                elsewhere, _removed, new = self._elements(_NOWHERE, value, here)
+                splices += elsewhere
+                if new:
+                    self.record.note_new(here)
+                    added.append((key, [element for _key, element in new]))
+            else:
+                added.append((key, self._made(value, here)))
+        return splices + self.edits.insertion(node, last(node), added)
+
+    def _member(self, node: Node, value: Any, path: Steps) -> List[Splice]:
+        if isinstance(value, dict) and node.kind == "map":
+            return self._map(node, value, path)
+        if (
+            isinstance(value, _Elements)
+            and node.kind == "list"
+            and all(one.node.kind != "scalar" for one in node.items)
+        ):
+            splices, removed, added = self._elements(node, value, path)
+            if removed:
+                return splices + self.edits.removal(node, removed)
+            return splices + self.edits.insertion(node, last(node), added)
+        if node.kind == "include" and not isinstance(value, Include):
+            where = node.scalar.path
+            raise KeaJsonError(f"{words(path)} comes from the included file {where}; it must be changed there")
+        bare = _bare(value)
+        splices = self.edits.change(node, bare)
+        if splices:
+            self.record.note(path, self.edits.text[node.start : node.end], value_of(node), bare)
+        return splices
+
+    def _elements(
+        self, node: Node, values: Sequence[_Element], path: Steps
+    ) -> Tuple[List[Splice], List[Item], List[Entry]]:
+        """Return the splices inside existing elements, the elements of this list to remove, and those to add."""
+        kind = str(path[-1])
+        splices: List[Splice] = []
+        removed: List[Item] = []
+        added: List[Entry] = []
+        for one in values:
+            here, item, container = self._place(node, identity(kind, one.value), path)
+            self._name(here, item)
+            if one.is_absent:
+                self.record.forget(here)
+            if item is None:
+                added += [] if one.is_absent else [(None, self._made(one.value, here))]
+            elif one.is_absent and container is node:
+                removed.append(item)
+            elif one.is_absent:
+                splices += self.edits.removal(container, [item])
+            elif isinstance(one.value, dict):
+                splices += self._element(item, one.value, here)
+        return splices, removed, added
+
+    def _element(self, item: Item, value: Dict[str, Any], path: Steps) -> List[Splice]:
+        """Set the members of an existing element. What identifies it keeps its spelling."""
+        kind, found = str(path[-2]), value_of(item.node)
+        others = {key: one for key, one in value.items() if not is_settled(kind, key, one, found)}
+        for key in set(value) - set(others):
+            self._name((*path, key), member(item.node, key))
+        if kind in SUBNETS and "id" in others and "id" in found:
+            self.record.rename((kind, {"id": found["id"]}), path)
+        return self._map(item.node, others, path)
+
+    def _place(self, node: Node, wanted: Dict[str, Any], path: Steps) -> Tuple[Steps, Optional[Item], Node]:
+        """Return the path of an element, and its item and list if it exists. A subnet is sought everywhere."""
+        kind = str(path[-1])
+        if kind not in SUBNETS:
+            return (*path, wanted), element(node, kind, wanted), node
+        place = self.tree.place(wanted)
+        number = wanted.get("id", place.value.get("id") if place else None)
+        here: Steps = (kind, {"id": number} if number is not None else wanted)
+        if place is None:
+            return here, None, node
+        if len(path) > 1 and place.container is not node:
+            where = f"shared network {place.network}" if place.network else "no shared network"
+            raise KeaJsonError(f"{label(kind, wanted)} stands in {where}, not in {words(path[:-1])}; move it by hand")
+        return here, place.item, place.container
+
+    def _made(self, value: Any, path: Steps) -> Any:
+        """Return a new value, and note it and its parts as ours."""
+        if isinstance(value, dict):
+            self._check_new(value, path)
+            self.record.note_new(path)
+            return {key: self._made(one, (*path, key)) for key, one in value.items() if not _is_nothing(one)}
+        if isinstance(value, _Elements):
+            self.record.note_new(path)
+            return [new for _key, new in self._elements(_NOWHERE, value, path)[2]]
+        if isinstance(path[-1], str):
+            self.record.note(path, None, None, _bare(value))
+        return _bare(value)
+
+    def _check_new(self, value: Dict[str, Any], path: Steps) -> None:
+        number, prefix = value.get("id"), network(value.get("subnet"))
+        if not isinstance(path[-1], str) and path[-2] in SUBNETS and (number is None or prefix is None):
+            raise KeaJsonError(f"{words(path)} is new here, so it needs both an id and a subnet (its prefix)")
+
+    def _name(self, path: Steps, item: Optional[Item]) -> None:
+        self.named[key_of(path)] = item.start if item else -1
+
+    def _exclusive(self) -> List[Splice]:
+        """Remove the shared networks and the subnets that are not named; a network with a named subnet stays."""
+        unnamed = [one for one in self.tree.places if self._path(one) not in self.named]
+        kept = {one.network for one in self.tree.places if one not in unnamed}
+        networks = member(self.tree.root, NETWORKS)
+        for item in networks.node.items if networks else ():
+            name = value_of(item.node).get("name") if item.node.kind == "map" else None
+            if name is not None and name not in kept and key_of((NETWORKS, {"name": name})) not in self.named:
+                return self.edits.removal(networks.node, [item]) if networks else []
+        for one in unnamed[:1]:
+            return self.edits.removal(
+                one.container, [other.item for other in unnamed if other.container is one.container]
+            )
+        return []
+
+    def _path(self, place: Place) -> str:
+        return key_of((self.tree.subnets_key, {"id": place.value.get("id")}))
+
+
+_NOWHERE = Node("list", 0, 0)
+
+
+def _element(kind: str, value: Dict[str, Any]) -> _Element:
+    state = value.get("state", "present") if kind not in ("loggers",) else "present"
+    if state not in ("present", ABSENT):
+        raise KeaJsonError(f"state of an element of {kind} is present or absent, not {state!r}")
+    return _Element(plain({key: one for key, one in value.items() if key != "state"}), state == ABSENT)
+
+
+def _is_nothing(value: Any) -> bool:
+    """Return whether a list with identities names no element that exists or is created."""
+    return isinstance(value, _Elements) and all(one.is_absent for one in value)
+
+
+def _bare(value: Any) -> Any:
+    if isinstance(value, _Elements):
+        return [_bare(one.value) for one in value if not one.is_absent]
+    if isinstance(value, dict):
+        return {key: _bare(one) for key, one in value.items()}
+    return value
+
+
+def _check_doubles(value: Any, path: Steps) -> None:
+    """Raise KeaJsonError if two elements of a list are the same one."""
+    if isinstance(value, _Elements):
+        kind = str(path[-1])
+        for number, one in enumerate(value):
+            wanted = identity(kind, one.value)
+            if any(alike(kind, wanted, other.value) for other in value[:number]):
+                raise KeaJsonError(f"{words((*path, wanted))} is named twice")
+            _check_doubles(one.value, (*path, wanted))
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            _check_doubles(one, (*path, key))

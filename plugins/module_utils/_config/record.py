@@ -1,0 +1,153 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the record of the keys that runs of ``kea_config`` wrote, and of what stood there before.
+
+It is kept beside the manifest. A key that is no longer wanted goes back to what was found, unless another hand changed
+it since: what was written is known by its digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
+
+from .._errors import KeaError
+from .._kea import durable
+from .identity import Identity
+from .syntax import Include
+
+VERSION = 1
+
+Step = Union[str, Identity]
+"""Key of a map, or identity of an element of a list."""
+Steps = Tuple[Step, ...]
+
+
+class Entry(NamedTuple):
+    """One key or element that was written."""
+
+    path: Steps
+    found: Optional[str]
+    """The text that stood there; None if there was nothing."""
+    wrote: Optional[str]
+    """Digest of the value that was written; None for an element or a container, which have entries of their own."""
+
+    @property
+    def is_element(self) -> bool:
+        return not isinstance(self.path[-1], str)
+
+
+class Record:
+    """The record of one configuration. Without a path nothing is kept."""
+
+    def __init__(self, path: Optional[str]) -> None:
+        """Raises KeaError if the file cannot be read."""
+        self._path = path
+        self._entries: Dict[str, Entry] = {}
+        self._noted: Set[str] = set()
+        self._text = self._read()
+
+    def entries(self) -> List[Entry]:
+        return list(self._entries.values())
+
+    def owns(self, path: Sequence[Step]) -> bool:
+        """Return whether a run created what is at ``path``."""
+        entry = self._entries.get(key_of(path))
+        return entry is not None and entry.found is None
+
+    def note(self, path: Steps, found: Optional[str], current: Any, wrote: Any) -> None:
+        """Note that the value at ``path`` is replaced; ``found`` is its text and ``current`` its value.
+
+        Only the first note of a run counts: a value can take several passes.
+        """
+        key, old = key_of(path), self._entries.get(key_of(path))
+        if key in self._noted:
+            return
+        self._noted.add(key)
+        if old and old.wrote is not None and (found is None or digest(current) == old.wrote):
+            found = old.found
+        self._entries[key] = Entry(path, found, digest(wrote))
+
+    def note_new(self, path: Steps) -> None:
+        """Note that an element or a container is created."""
+        self._entries.setdefault(key_of(path), Entry(path, None, None))
+
+    def forget(self, path: Sequence[Step]) -> None:
+        """Forget what is at ``path`` and below."""
+        keys = [key for key, entry in self._entries.items() if entry.path[: len(path)] == tuple(path)]
+        for key in keys:
+            del self._entries[key]
+
+    def forget_one(self, path: Sequence[Step]) -> None:
+        """Forget what is at ``path``, and nothing below."""
+        self._entries.pop(key_of(path), None)
+
+    def rename(self, path: Steps, new: Steps) -> None:
+        """Keep what is at ``path`` and below under a new path."""
+        for key, entry in list(self._entries.items()):
+            if entry.path[: len(path)] == path:
+                del self._entries[key]
+                moved = entry._replace(path=(*new, *entry.path[len(path) :]))
+                self._entries[key_of(moved.path)] = moved
+
+    def write(self, besides: Sequence[Entry] = ()) -> None:
+        """Write the record, and the entries ``besides`` that are still in force. Raises KeaError."""
+        entries = {**{key_of(entry.path): entry for entry in besides}, **self._entries}
+        document = {"version": VERSION, "keys": [entry._asdict() for entry in entries.values()]}
+        self._put((json.dumps(document, indent=1) + "\n").encode("utf-8", "surrogatepass"))
+
+    def revert(self) -> None:
+        """Write what was read: the configuration was not changed. Raises KeaError."""
+        self._put(self._text)
+
+    def _put(self, content: bytes) -> None:
+        if self._path is None or content == self._read_text():
+            return
+        try:
+            if content:
+                durable.replace(self._path, content, 0o600)
+            else:
+                durable.remove(self._path)
+        except OSError as error:
+            raise KeaError(f"{self._path} cannot be written: {error.strerror}") from error
+
+    def _read_text(self) -> bytes:
+        try:
+            with open(str(self._path), "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return b""
+
+    def _read(self) -> bytes:
+        if self._path is None:
+            return b""
+        try:
+            text = self._read_text()
+            document: Any = (
+                json.loads(text.decode("utf-8", "surrogatepass")) if text else {"version": VERSION, "keys": []}
+            )
+            if document["version"] != VERSION:
+                raise KeaError(f"{self._path} was written by a newer version of this collection")
+            for one in document["keys"]:
+                entry = Entry(tuple(one["path"]), one["found"], one["wrote"])
+                self._entries[key_of(entry.path)] = entry
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise KeaError(f"{self._path} cannot be read: {error}") from error
+        return text
+
+
+def key_of(path: Sequence[Step]) -> str:
+    """Return a path as one text."""
+    return json.dumps(list(path), sort_keys=True)
+
+
+def digest(value: Any) -> str:
+    """Return the digest of a value of a configuration."""
+    text = json.dumps(value, sort_keys=True, default=_plain)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    return value.path if isinstance(value, Include) else str(value)

@@ -1,0 +1,132 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: a configuration together with the files that it includes, as one text and back as files.
+
+Kea's includes are lexical: a file stands in place of its directive. So the text of the whole is made the same way, with
+a comment at both ends of each file, which an edit leaves alone like every other comment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
+
+from .syntax import KeaJsonError, Node, parse
+
+DEPTH = 10
+"""Files that Kea opens inside one another (dhcp4_lexer.ll)."""
+
+_BEGIN, _END = "/*<baremetal.kea {0}>*/", "\n/*</baremetal.kea {0}>*/"
+_PART = re.compile(
+    r"/\*<baremetal\.kea (\d+)>\*/((?:(?!/\*<baremetal\.kea ).)*?)\n/\*</baremetal\.kea \1>\*/", re.DOTALL
+)
+_MARK = re.compile(r"/\*<(/?)baremetal\.kea (\d+)>\*/")
+
+
+class _Part(NamedTuple):
+    path: str
+    directive: str
+
+
+class Sources:
+    """One configuration file and files that it includes."""
+
+    def __init__(self, path: str, text: str, expand: Sequence[str] = ()) -> None:
+        """Put those of the files ``expand`` that are included once in place of their directives.
+
+        Raises KeaJsonError.
+        """
+        self.path = path
+        self.files = {path: text}
+        """Text of each file that is part of the whole, by its path."""
+        self._parts: List[_Part] = []
+        self.text = text
+        if _MARK.search(text):
+            raise KeaJsonError("the file holds a comment that this collection uses while it edits")
+        for _level in range(DEPTH if expand else 0):
+            text = self._expanded(self.text, expand)
+            if text == self.text:
+                break
+            self.text = text
+
+    def split(self, text: str) -> Dict[str, str]:
+        """Return the text of each file after an edit. Raises KeaJsonError if a file was replaced as a whole."""
+        found: Dict[str, str] = {}
+
+        def take(match: "re.Match[str]") -> str:
+            part = self._parts[int(match.group(1))]
+            found[part.path] = match.group(2)
+            return part.directive
+
+        count = 1
+        while count:
+            text, count = _PART.subn(take, text)
+        missing = [part.path for part in self._parts if part.path not in found]
+        if missing or _MARK.search(text):
+            raise KeaJsonError(f"a value comes from the included file {', '.join(missing)}; it must be changed there")
+        return {self.path: text, **found}
+
+    def whole(self, text: str) -> str:
+        """Return the text as Kea reads it, with the files in place and without the comments around them."""
+        return _MARK.sub("", text)
+
+    def where(self, text: str, at: int) -> Tuple[str, int]:
+        """Return the file and the line of a position in the text after an edit."""
+        opened: List[Tuple[str, int]] = [(self.path, 1)]
+        start = 0
+        for found in [*_MARK.finditer(text, 0, at), None]:
+            path, line = opened.pop()
+            opened.append((path, line + text.count("\n", start, found.start() if found else at)))
+            if found is None:
+                break
+            start = found.end()
+            if found.group(1):
+                opened.pop()
+            else:
+                opened.append((self._parts[int(found.group(2))].path, 1))
+        return opened[-1]
+
+    def _expanded(self, text: str, expand: Sequence[str]) -> str:
+        nodes = [node for node in _includes(parse(text)) if os.path.realpath(node.scalar.path) in expand]
+        paths = [os.path.realpath(node.scalar.path) for node in nodes]
+        pieces, at = [], 0
+        for node, path in zip(nodes, paths):
+            if paths.count(path) > 1 or path in self.files:
+                continue
+            try:
+                with open(path, "rb") as file:
+                    content = file.read().decode("utf-8", "surrogateescape")
+            except OSError as error:
+                raise KeaJsonError(f"{path}, which is included, cannot be read: {error.strerror}") from error
+            if _MARK.search(content):
+                raise KeaJsonError(f"{path} holds a comment that this collection uses while it edits")
+            self.files[path] = content
+            self._parts.append(_Part(path, text[node.start : node.end]))
+            number = len(self._parts) - 1
+            pieces += [text[at : node.start], _BEGIN.format(number), content, _END.format(number)]
+            at = node.end
+        return "".join([*pieces, text[at:]])
+
+
+def included_files(path: str, text: str, accept: Callable[[str], bool]) -> List[str]:
+    """Return the real paths of the files that a configuration includes, also inside one another, if accepted.
+
+    Raises KeaJsonError.
+    """
+    known: List[str] = []
+    while True:
+        sources = Sources(path, text, known)
+        nodes = _includes(parse(sources.text))
+        new = {os.path.realpath(node.scalar.path) for node in nodes if os.path.isabs(node.scalar.path)}
+        more = sorted(one for one in new if one not in known and accept(one) and os.path.isfile(one))
+        if not more:
+            return known
+        known += more
+
+
+def _includes(node: Node) -> List[Node]:
+    if node.kind == "include":
+        return [node]
+    return [one for item in node.items for one in _includes(item.node)]

@@ -1,0 +1,182 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the subnets, pools and reservations of a configuration as values, and what an edit takes away from them."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+
+from .document import Document
+from .edits import Splice
+from .identity import client, network, pool_range
+from .record import Record, Steps
+from .syntax import KeaJsonError, value_of
+from .tree import Place, Tree, member
+
+Client = Tuple[str, bytes]
+"""Kind and bytes of the identifier of a reservation."""
+
+
+class Subnet(NamedTuple):
+    """One subnet."""
+
+    id: Optional[int]
+    """None for one without a number of its own."""
+    prefix: str
+    network: Optional[str]
+    """Name of its shared network."""
+    pools: List[str]
+    reservations: List[Dict[str, Any]]
+    start: int
+    """Position in the text."""
+    value: Dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return f"{self.prefix} (id {self.id})"
+
+
+class Loss(NamedTuple):
+    """What an edit takes away."""
+
+    subnet: Subnet
+    what: str
+    """Words for a message."""
+    ranges: List[Tuple[int, int]]
+    """Addresses that are not served any more."""
+    owned: bool
+    """Whether an earlier run of ours wrote what goes, and nothing else goes with it."""
+
+
+def subnets_of(document: Document, top: str) -> List[Subnet]:
+    """Return the subnets in the order of the text. Raises KeaJsonError."""
+    return [_subnet(place) for place in Tree(document, top).places]
+
+
+def with_ids(document: Document, top: str, known: Mapping[str, int]) -> Document:
+    """Write the ids that Kea gave to subnets without one, by their prefixes. Raises KeaJsonError."""
+    numbers = numbered(subnets_of(document, top), known)
+    splices: List[Splice] = []
+    for place in Tree(document, top).places:
+        number = numbers.get(str(place.prefix))
+        if number is not None and not place.value.get("id") and "id" not in place.value:
+            splices += document.edits.insertion(place.item.node, -1, [("id", number)])
+    return document.spliced(splices) if splices else document
+
+
+def numbered(subnets: Sequence[Subnet], known: Mapping[str, int]) -> Dict[str, int]:
+    """Return the ids of the subnets without one, by prefix: those that Kea told, or as Kea counts.
+
+    Kea numbers them from 1, in shared networks first (dhcp4 of 2.2: SimpleParser goes through the keys by name).
+    """
+    without = [one for one in subnets if not one.id]
+    order = sorted(without, key=lambda one: one.network is None)
+    return {one.prefix: known.get(one.prefix, number) for number, one in enumerate(order, 1)}
+
+
+def losses(before: Document, after: Document, top: str, record: Record) -> List[Loss]:
+    """Return what ``after`` does not have any more: subnets, addresses of pools, and reservations."""
+    old, new = subnets_of(before, top), subnets_of(after, top)
+    found: List[Loss] = []
+    for subnet in old:
+        same = next((one for one in new if one.id == subnet.id), None)
+        if same is None or same.prefix != subnet.prefix:
+            found.append(_gone(subnet, new, record))
+            same = next((one for one in new if one.prefix == subnet.prefix), None)
+        found += _lost_inside(subnet, same, record) if same else []
+    hosts = {client(one): one for one in _globals(before, top)}
+    for identifier in set(hosts) - {client(one) for one in _globals(after, top)}:
+        everywhere = Subnet(0, "all subnets", None, [], [], 0, {})
+        words = _host_words(hosts[identifier])
+        found.append(Loss(everywhere, words, [], record.owns(("reservations", _identifier(hosts[identifier])))))
+    return found
+
+
+def _gone(subnet: Subnet, new: Sequence[Subnet], record: Record) -> Loss:
+    """Return the loss of a subnet: it is removed, or clients of its id get another subnet."""
+    path: Steps = ("subnet4", {"id": subnet.id})
+    same_id = next((one for one in new if one.id == subnet.id), None)
+    same_prefix = next((one for one in new if one.prefix == subnet.prefix), None)
+    what = "subnet"
+    if same_prefix is not None:
+        what = f"subnet, whose id becomes {same_prefix.id}"
+    elif same_id is not None:
+        what = f"subnet, whose prefix becomes {same_id.prefix}"
+    pools, hosts = len(subnet.pools), len(subnet.reservations)
+    others = [one for one in subnet.pools if not record.owns((*path, "pools", {"pool": one}))]
+    foreign = [one for one in subnet.reservations if not record.owns((*path, "reservations", _identifier(one)))]
+    is_ours = record.owns(path) and not others and not foreign
+    owned = is_ours or same_prefix is not None
+    return Loss(subnet, f"{what} with {pools} pools and {hosts} reservations", [_span(subnet.prefix)], owned)
+
+
+def _lost_inside(old: Subnet, new: Subnet, record: Record) -> List[Loss]:
+    path: Steps = ("subnet4", {"id": old.id})
+    found: List[Loss] = []
+    kept = [pool_range(pool) for pool in new.pools]
+    for pool in old.pools:
+        left = _without(pool_range(pool), kept)
+        if left:
+            found.append(Loss(old, f"pool {pool}", left, record.owns((*path, "pools", {"pool": pool}))))
+    there: Set[Any] = {client(one) for one in new.reservations}
+    for host in old.reservations:
+        if client(host) is not None and client(host) not in there:
+            ranges = _address(host)
+            owned = record.owns((*path, "reservations", _identifier(host)))
+            found.append(Loss(old, _host_words(host), ranges, owned))
+    return found
+
+
+def _without(span: Tuple[int, int], others: Sequence[Tuple[int, int]]) -> List[Tuple[int, int]]:
+    """Return the parts of a range that none of the others covers."""
+    parts = [span]
+    for first, last in others:
+        cut = []
+        for begin, end in parts:
+            if last < begin or first > end:
+                cut.append((begin, end))
+                continue
+            cut += [(begin, first - 1)] if begin < first else []
+            cut += [(last + 1, end)] if end > last else []
+        parts = cut
+    return parts
+
+
+def _address(host: Mapping[str, Any]) -> List[Tuple[int, int]]:
+    try:
+        return [pool_range(f"{host['ip-address']}/32")] if "ip-address" in host else []
+    except KeaJsonError:
+        return []
+
+
+def _span(prefix: str) -> Tuple[int, int]:
+    return pool_range(prefix) if network(prefix) else (0, -1)
+
+
+def _host_words(host: Mapping[str, Any]) -> str:
+    words = " ".join(str(text) for text in _identifier(host).values())
+    return f"reservation of {words} ({host.get('ip-address', host.get('hostname', 'no address'))})"
+
+
+def _identifier(host: Mapping[str, Any]) -> Dict[str, Any]:
+    found = client(host)
+    return {found[0]: host[found[0]]} if found else {}
+
+
+def _globals(document: Document, top: str) -> List[Dict[str, Any]]:
+    found = member(Tree(document, top).root, "reservations")
+    return _maps(value_of(found.node)) if found else []
+
+
+def _subnet(place: Place) -> Subnet:
+    value = place.value
+    pools = [str(pool["pool"]) for pool in _maps(value.get("pools")) if "pool" in pool]
+    hosts = _maps(value.get("reservations"))
+    number = value.get("id")
+    prefix = place.prefix or str(value.get("subnet"))
+    return Subnet(number or None, prefix, place.network, pools, hosts, place.item.start, value)
+
+
+def _maps(value: Any) -> List[Dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -1,0 +1,102 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the subnets of a configuration, wherever they stand, and whatever else a path of identities leads to."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from .document import Document
+from .identity import NETWORKS, Identity, alike, network
+from .record import Step
+from .syntax import Item, KeaJsonError, Node, value_of
+
+
+class Place(NamedTuple):
+    """Where a subnet stands."""
+
+    item: Item
+    container: Node
+    """The list that it is an element of."""
+    network: Optional[str]
+    """Name of its shared network; None at the top level."""
+    value: Dict[str, Any]
+
+    @property
+    def prefix(self) -> Optional[str]:
+        return network(self.value.get("subnet"))
+
+
+class Tree:
+    """The configuration of one server in a document."""
+
+    def __init__(self, document: Document, top: str) -> None:
+        self.document = document
+        self.subnets_key = f"subnet{top[-1]}"
+        found = member(document.root, top)
+        if found is None or found.node.kind != "map":
+            raise KeaJsonError(f"{top} is no map in this file")
+        self.root = found.node
+        self.places = self._places()
+
+    def place(self, wanted: Mapping[str, Any]) -> Optional[Place]:
+        """Return the subnet with this id, or else with this prefix. Raises KeaJsonError if several have it."""
+        if "id" in wanted:
+            hits = [one for one in self.places if one.value.get("id") == wanted["id"]]
+            if hits:
+                return hits[0]
+        prefix = network(wanted.get("subnet"))
+        hits = [one for one in self.places if prefix is not None and one.prefix == prefix]
+        if len(hits) > 1:
+            raise KeaJsonError(f"{len(hits)} subnets have the prefix {prefix}; name the one that is meant by its id")
+        return hits[0] if hits else None
+
+    def find(self, path: Sequence[Step]) -> Optional[Tuple[Node, Item]]:
+        """Return the item that a path of identities leads to, and its container; None if it is missing."""
+        if len(path) > 1 and path[0] == self.subnets_key and isinstance(path[1], dict):
+            place = self.place(path[1])
+            if place is None:
+                return None
+            return self._below(place.item.node, path[2:], (place.container, place.item), self.subnets_key)
+        return self._below(self.root, path, None, "")
+
+    def _below(
+        self, node: Node, path: Sequence[Step], found: Optional[Tuple[Node, Item]], kind: str
+    ) -> Optional[Tuple[Node, Item]]:
+        for step in path:
+            if isinstance(step, str):
+                item, kind = member(node, step), step
+            else:
+                item = element(node, kind, step)
+            if item is None:
+                return None
+            found, node = (node, item), item.node
+        return found
+
+    def _places(self) -> List[Place]:
+        places = _listed(member(self.root, self.subnets_key), None)
+        networks = member(self.root, NETWORKS)
+        for one in networks.node.items if networks and networks.node.kind == "list" else ():
+            name = member(one.node, "name")
+            if one.node.kind == "map":
+                places += _listed(member(one.node, self.subnets_key), str(name.node.scalar) if name else "")
+        return places
+
+
+def member(node: Node, key: str) -> Optional[Item]:
+    """Return the member of a map with this key."""
+    return next((item for item in node.items if item.key == key), None) if node.kind == "map" else None
+
+
+def element(node: Node, kind: str, wanted: Identity) -> Optional[Item]:
+    """Return the element of the list ``kind`` with this identity."""
+    items = node.items if node.kind == "list" else ()
+    return next((item for item in items if alike(kind, wanted, value_of(item.node))), None)
+
+
+def _listed(found: Optional[Item], name: Optional[str]) -> List[Place]:
+    if found is None or found.node.kind != "list":
+        return []
+    maps = [item for item in found.node.items if item.node.kind == "map"]
+    return [Place(item, found.node, name, value_of(item.node)) for item in maps]

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: counts the live leases of a server: in its lease file by address, or else by Kea's own statistics."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import time
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from .._errors import KeaError
+from .._kea import control, lease_csv, lease_file
+
+TIMEOUT = 10.0
+"""Seconds that Kea has for its statistics."""
+_LIVE = (0, 1)
+"""States of a lease that keeps its address: default and declined."""
+_INFINITE = 0xFFFFFFFF
+
+Ranges = Sequence[Tuple[int, int]]
+
+
+class Lease(NamedTuple):
+    address: int
+    subnet: int
+
+
+class Leases:
+    """The live leases of one server."""
+
+    def __init__(self, database: Optional[Mapping[str, Any]], sockets: Any, family: int) -> None:
+        """``database`` is ``lease-database`` and ``sockets`` the control sockets of its configuration."""
+        self._by_address: Optional[List[Lease]] = None
+        self._by_subnet: Optional[Dict[int, int]] = None
+        path = lease_file.configured_path(database, family)
+        if path is not None:
+            self._by_address = list(_read(path, time.time()))
+        else:
+            self._by_subnet = _statistics(sockets, family)
+
+    def count(self, subnet: int, ranges: Optional[Ranges] = None) -> Optional[int]:
+        """Return how many live leases the subnet has in the ranges, by default in all; None if that is not known.
+
+        Kea's statistics do not tell addresses: then it is the number of the whole subnet.
+        """
+        if self._by_address is not None:
+            mine = [one.address for one in self._by_address if one.subnet == subnet]
+            return sum(1 for one in mine if ranges is None or any(first <= one <= last for first, last in ranges))
+        if self._by_subnet is None or ranges == []:
+            return None if ranges != [] else 0
+        return self._by_subnet.get(subnet, 0)
+
+
+def _statistics(sockets: Any, family: int) -> Optional[Dict[int, int]]:
+    """Return the number of leases by subnet; None if Kea does not answer."""
+    names = ("].assigned-addresses",) if family == 4 else ("].assigned-nas", "].assigned-pds")
+    for path in control.unix_sockets(sockets):
+        try:
+            answer = control.send(path, "statistic-get-all", TIMEOUT)
+        except control.ControlError:
+            continue
+        found: Dict[int, int] = {}
+        for name, samples in answer.arguments.items():
+            if name.startswith("subnet[") and name.endswith(names) and name.count("[") == 1 and samples:
+                number = int(name[len("subnet[") : name.index("]")])
+                found[number] = found.get(number, 0) + int(samples[0][0])
+        return found
+    return None
+
+
+def _read(path: str, now: float) -> Iterator[Lease]:
+    """Yield the live leases of a lease file. The last row of an address counts; what is no row is left out."""
+    last: Dict[str, Optional[Lease]] = {}
+    for part in lease_file.LeaseFile(path).load_order():
+        if os.path.exists(part):
+            _read_one(part, now, last)
+    return (lease for lease in last.values() if lease is not None)
+
+
+def _read_one(path: str, now: float, last: Dict[str, Optional[Lease]]) -> None:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            first = file.readline()
+            if first.strip():
+                header = lease_csv.Header(first)
+                for line in file:
+                    _take(header, line, now, last)
+    except (OSError, ValueError) as error:
+        raise KeaError(f"the leases in {path} cannot be counted: {error}") from error
+
+
+def _take(header: lease_csv.Header, line: str, now: float, last: Dict[str, Optional[Lease]]) -> None:
+    fields = line.rstrip("\r\n").split(",")
+    column = header.column
+    try:
+        text = fields[column["address"]]
+        lifetime, expire = int(fields[column["valid_lifetime"]]), int(fields[column["expire"]])
+        live = lifetime > 0 and int(fields[column["state"]]) in _LIVE and (expire > now or lifetime == _INFINITE)
+        last[text] = Lease(int(ipaddress.ip_address(text)), int(fields[column["subnet_id"]])) if live else None
+    except (ValueError, IndexError):
+        return

@@ -1,0 +1,68 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: what ``kea_config`` merges into a configuration, with the record of what is ours and the guard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Dict, List
+
+from .._config.document import Document
+from .._config.merge import Wanted, merged, plain
+from .._config.record import Record
+from .._config.subnets import subnets_of, with_ids
+from . import removals, served
+from .giving_way import give_way
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+
+class Merging:
+    """The options ``merge``, ``exclusive``, ``allow_removals`` and ``record`` of the module."""
+
+    def __init__(self, module: AnsibleModule, top: str) -> None:
+        """Raises KeaError."""
+        params = module.params
+        self._wanted = Wanted(top, plain(params["merge"]), params["exclusive"])
+        self._before = Record(params["record"])
+        self._record = Record(params["record"])
+        self._allowed = bool(params["allow_removals"])
+        self._writes = not module.check_mode
+        self.gave_way: List[str] = []
+        """Managed reservations that a reservation of the site replaces."""
+        self._is_idle = not (self._wanted.values or self._wanted.exclusive or self._before.entries())
+
+    def edit(self, document: Document) -> Document:
+        """Return the document with the values. Raises KeaError, also if a removal is refused.
+
+        The record is written first: after a kill, the next run knows what may be ours.
+        """
+        if self._is_idle:
+            return document
+        top = self._wanted.top
+        numbered = with_ids(document, top, self._known_ids(document))
+        after: Document = merged(numbered, self._wanted, self._record)
+        if not self._allowed:
+            removals.check(numbered, after, top, self._before)
+        if self._writes:
+            self._record.write(besides=self._before.entries())
+            self.gave_way = give_way(after, top)
+        return after
+
+    def settle(self) -> None:
+        """Write the record of what is in force. Raises KeaError."""
+        if self._writes and not self._is_idle:
+            self._record.write()
+
+    def revert(self) -> None:
+        """Write the previous record: the configuration was not changed. Raises KeaError."""
+        if self._writes and not self._is_idle:
+            self._before.revert()
+
+    def _known_ids(self, document: Document) -> Dict[str, int]:
+        """Return the ids of subnets without one, which Kea chose."""
+        if all(one.id for one in subnets_of(document, self._wanted.top)):
+            return {}
+        sockets = removals.sockets_of(document, self._wanted.top)
+        return {one.prefix: one.id for one in served.served(sockets, self._wanted.top) or []}

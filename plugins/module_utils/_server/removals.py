@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: refuses an edit that would take away live leases, or what this collection did not write."""
+
+from __future__ import annotations
+
+from typing import Any, List, Optional
+
+from .._config.document import MISSING, Document
+from .._config.record import Record
+from .._config.servers import family_of
+from .._config.subnets import Loss, losses
+from .._config.syntax import KeaJsonError
+from .._errors import KeaError
+from .leases import Leases
+
+SHOWN = 20
+"""Losses that a message names."""
+
+
+def check(before: Document, after: Document, top: str, record: Record) -> None:
+    """Raise KeaError with the list if ``after`` takes away what only a person may: see docs/take-over.md."""
+    lost = losses(before, after, top, record)
+    if not lost:
+        return
+    leases = Leases(_part(before, top, "lease-database"), sockets_of(before, top), family_of(top))
+    refused = [words for words in (_refused(one, leases) for one in lost) if words]
+    if not refused:
+        return
+    more = [f"and {len(refused) - SHOWN} more"] if len(refused) > SHOWN else []
+    raise KeaError(
+        f"this would remove: {'; '.join(refused[:SHOWN] + more)}. Nothing was changed. If that is meant, allow it with "
+        f"kea_allow_removals: true (allow_removals of kea_config)"
+    )
+
+
+def _refused(loss: Loss, leases: Leases) -> Optional[str]:
+    count = leases.count(loss.subnet.id or 0, loss.ranges)
+    if loss.owned and count == 0:
+        return None
+    known = "an unknown number of" if count is None else str(count)
+    where = loss.what if loss.what.startswith("subnet") else f"in {loss.subnet.name}: {loss.what}"
+    name = f"{loss.subnet.name}, a {where}" if loss.what.startswith("subnet") else where
+    return f"{name}, {known} live leases"
+
+
+def _part(document: Document, top: str, key: str) -> Any:
+    try:
+        value = document.get((top, key))
+    except KeaJsonError:  # it comes from an included file
+        return None
+    return None if value is MISSING else value
+
+
+def sockets_of(document: Document, top: str) -> List[Any]:
+    """Return the control sockets of a configuration; none if they come from an included file."""
+    single = _part(document, top, "control-socket")
+    several = _part(document, top, "control-sockets")
+    return [single] if isinstance(single, dict) else several if isinstance(several, list) else []

@@ -1,0 +1,50 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the subnets that a running Kea serves, as it tells by ``config-get``.
+
+Kea answers that command in the thread that serves clients, so it is sent once a run and never in a loop.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from .._config.identity import network
+from .._kea import control
+
+TIMEOUT = 30.0
+"""Seconds that Kea has for its configuration; it can be large."""
+
+
+class Served(NamedTuple):
+    """One subnet in the running Kea."""
+
+    id: int
+    prefix: str
+    network: Optional[str]
+    value: Dict[str, Any]
+
+
+def served(sockets: Any, top: str) -> Optional[List[Served]]:
+    """Return the subnets that Kea serves; None if it does not answer."""
+    for path in control.unix_sockets(sockets):
+        try:
+            answer = control.send(path, "config-get", TIMEOUT)
+        except control.ControlError:
+            continue
+        config = answer.arguments.get(top)
+        if answer.result == control.SUCCESS and isinstance(config, dict):
+            return _subnets(config, f"subnet{top[-1]}")
+    return None
+
+
+def _subnets(config: Dict[str, Any], key: str) -> List[Served]:
+    found = [_one(value, None) for value in config.get(key, [])]
+    for shared in config.get("shared-networks", []):
+        found += [_one(value, str(shared.get("name"))) for value in shared.get(key, [])]
+    return found
+
+
+def _one(value: Dict[str, Any], name: Optional[str]) -> Served:
+    return Served(int(value["id"]), network(value["subnet"]) or str(value["subnet"]), name, value)

@@ -1,0 +1,81 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hand-written configurations in a directory that Kea's user may read, and the real kea-dhcp4 that judges them."""
+
+from __future__ import annotations
+
+import glob
+import os
+import pwd
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
+from ansible_collections.baremetal.kea.plugins.module_utils._config.sources import Sources
+from ansible_collections.baremetal.kea.plugins.module_utils._config.subnets import Subnet, subnets_of
+from kea_helpers import need, run_module
+
+SITES = sorted((Path(__file__).parent / "sites").glob("*.conf"))
+EXAMPLES = sorted(Path("/usr/share/doc/kea/examples/kea4").glob("*.json"))
+FRAGMENTS = ("options.json", "loggers.json", "subnets.json", "timers.json")
+
+
+class Site(NamedTuple):
+    """One configuration in a directory of its own."""
+
+    path: Path
+
+    @property
+    def directory(self) -> Path:
+        return self.path.parent
+
+    @property
+    def record(self) -> Path:
+        return self.directory / "record.json"
+
+    def texts(self) -> dict[str, bytes]:
+        """The configuration and its included files."""
+        return {one.name: one.read_bytes() for one in sorted(self.directory.iterdir()) if one != self.record}
+
+    def merge(self, check: bool = False, **options: Any) -> dict[str, Any]:
+        included = [str(self.directory / name) for name in FRAGMENTS]
+        given = {"record": str(self.record), "included": included, "backup": False, **options}
+        return run_module("kea_config", check=check, path=str(self.path), **given)
+
+    def document(self) -> Document:
+        text = self.path.read_bytes().decode("utf-8", "surrogateescape")
+        included = [str(self.directory / name) for name in FRAGMENTS]
+        return Document(Sources(str(self.path), text, included).text)
+
+    def subnets(self) -> list[Subnet]:
+        return subnets_of(self.document(), "Dhcp4")
+
+    def subnet(self, number: int) -> dict[str, Any]:
+        return next(one.value for one in self.subnets() if one.id == number)
+
+    def accepted(self) -> bool:
+        """Whether kea-dhcp4 takes it."""
+        command = [need("kea-dhcp4"), "-t", str(self.path)]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def install(source: Path, directory: Path) -> Site:
+    """Copy a configuration, and the fragments that it may include, into a directory of Kea's user."""
+    user = pwd.getpwnam("_kea")
+    hooks = os.path.dirname(glob.glob("/usr/lib/*/kea/hooks/libdhcp_ha.so")[0])
+    for one in [source, *((source.parent / name) for name in FRAGMENTS)]:
+        if one.exists():
+            text = one.read_bytes().replace(b"@DIR@", str(directory).encode()).replace(b"@HOOKS@", hooks.encode())
+            target = directory / ("kea-dhcp4.conf" if one == source else one.name)
+            target.write_bytes(text)
+            os.chown(target, 0, user.pw_gid)
+            target.chmod(0o640)
+    return Site(directory / "kea-dhcp4.conf")
+
+
+def is_subsequence(old: bytes, new: bytes) -> bool:
+    """Whether the new text has all bytes of the old one in their order."""
+    rest = iter(new)
+    return all(byte in rest for byte in old)

@@ -1,0 +1,250 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a merge owns, what it gives back, and which removals it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from site_helpers import SITES, Site, install
+
+pytestmark = pytest.mark.kea
+
+HEADER = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context\n"
+
+
+def site_of(name: str, directory: Path, leases: dict[str, int] | None = None) -> Site:
+    """A site, and its live leases: subnet ids by address."""
+    site = install(next(one for one in SITES if name in one.name), directory)
+    expire = int(time.time()) + 3600
+    rows = [
+        f"{address},02:00:00:00:00:01,,3600,{expire},{subnet},0,0,,0,\n" for address, subnet in (leases or {}).items()
+    ]
+    (directory / "leases.csv").write_text(HEADER + "".join(rows))
+    database = json.dumps({"type": "memfile", "name": str(directory / "leases.csv")})
+    text = site.path.read_text("latin-1")
+    site.path.write_text(re.sub(r'("Dhcp4":\s*\{)', rf'\1 "lease-database": {database},', text, count=1), "latin-1")
+    return site
+
+
+def refusal(site: Site, **options: Any) -> str:
+    """Kea's configuration and the record are as they were after a refusal, which comes in check mode, too."""
+    before, record = site.texts(), site.record.read_bytes() if site.record.exists() else b""
+    messages = [site.merge(check=check, **options) for check in (True, False)]
+    assert all(one["failed"] for one in messages), messages
+    assert messages[0]["msg"] == messages[1]["msg"]
+    assert (site.texts(), site.record.read_bytes() if site.record.exists() else b"") == (before, record)
+    return str(messages[0]["msg"])
+
+
+def done(site: Site, **options: Any) -> dict[str, Any]:
+    result = site.merge(**options)
+    assert not result["failed"], result
+    assert site.accepted()
+    return result
+
+
+def test_a_subnet_is_found_by_id_or_prefix_inside_its_shared_network(directory: Path) -> None:
+    site = site_of("shared", directory)
+    done(site, merge={"subnet4": [{"id": 7, "min-valid-lifetime": 60}, {"subnet": "10.10.1.7/24", "renew-timer": 9}]})
+    assert [(one.id, one.network) for one in site.subnets()] == [(7, "hall-a"), (8, "hall-a"), (9, "hall-b")]
+    assert (site.subnet(7)["min-valid-lifetime"], site.subnet(8)["renew-timer"]) == (60, 9)
+    networks = [{"name": "hall-a", "subnet4": [{"id": 7, "renew-timer": 5}], "renew-timer": 6}]
+    done(site, merge={"shared-networks": networks})
+    assert (site.subnet(7)["renew-timer"], "min-valid-lifetime" in site.subnet(7)) == (5, False)
+    message = refusal(site, merge={"shared-networks": [{"name": "hall-b", "subnet4": [{"id": 7}]}]})
+    assert "subnet 7 stands in shared network hall-a" in message
+
+
+def test_pools_options_and_reservations_are_found_in_other_spellings(directory: Path) -> None:
+    site = site_of("shared", directory)
+    pools = [{"pool": "10.10.0.100 - 10.10.0.150", "client-class": "ALL"}]
+    hosts = [{"hw-address": "01:02:03:0A:0B:0C", "hostname": "named"}]
+    options = [{"name": "routers", "data": "10.10.0.254"}]
+    done(site, merge={"subnet4": [{"id": 7, "pools": pools, "reservations": hosts, "option-data": options}]})
+    assert site.subnet(7)["pools"] == [{"pool": "10.10.0.100-10.10.0.150", "client-class": "ALL"}]
+    expected = {"hw-address": "1:2:3:a:b:c", "ip-address": "10.10.0.20", "hostname": "named"}
+    assert site.subnet(7)["reservations"] == [expected]
+    assert site.subnet(7)["option-data"] == options
+    blocks = [{"pool": "10.11.0.0 - 10.11.0.127"}]
+    assert not site.merge(merge={"subnet4": [{"id": 9, "pools": blocks}]}, record=None)["changed"]
+
+
+def test_hooks_are_found_by_their_file_name(directory: Path) -> None:
+    site = site_of("-ha", directory)
+    found = site.texts()
+    hook = {"library": "/elsewhere/libdhcp_lease_cmds.so", "parameters": {}}
+    done(site, merge={"hooks-libraries": [hook]})
+    libraries = site.document().get(("Dhcp4", "hooks-libraries"))
+    assert len(libraries) == 2
+    assert libraries[0]["library"].startswith("/usr/lib")
+    done(site)
+    assert site.texts() == found
+
+
+def test_the_variables_of_the_field_case_take_nothing_away(directory: Path) -> None:
+    """B2: the subnet has routers and a reservation, and the variables name its pool only."""
+    site = site_of("shared", directory)
+    before = site.subnet(7)
+    subnet = {"id": 7, "subnet": "10.10.0.0/24", "pools": [{"pool": "10.10.0.100 - 10.10.0.150"}]}
+    assert not done(site, merge={"subnet4": [subnet]})["changed"]
+    assert site.subnet(7) == before
+
+
+def test_what_another_hand_changed_since_stays(directory: Path) -> None:
+    site = site_of("one-line", directory)
+    done(site, merge={"valid-lifetime": 1000, "renew-timer": 50})
+    site.path.write_text(site.path.read_text().replace("1000", "1001"))
+    done(site)
+    assert site.document().get(("Dhcp4", "valid-lifetime")) == 1001
+    assert '"renew-timer"' not in site.path.read_text()
+
+
+def test_a_killed_run_leaves_a_record_that_the_next_run_can_use(directory: Path) -> None:
+    site = site_of("one-line", directory)
+    found = site.texts()
+    done(site, merge={"valid-lifetime": 1000})
+    site.path.write_bytes(found["kea-dhcp4.conf"])  # the record was written, the configuration was not
+    assert not done(site)["changed"]
+    assert site.texts() == found
+    assert not json.loads(site.record.read_text())["keys"]
+
+
+def test_a_subnet_of_the_site_is_removed_only_if_allowed(directory: Path) -> None:
+    site = site_of("one-line", directory, {"10.9.0.7": 1, "10.9.0.8": 1, "10.9.1.3": 2})
+    absent = {"subnet4": [{"id": 1, "state": "absent"}]}
+    message = refusal(site, merge=absent)
+    assert "10.9.0.0/24 (id 1)" in message
+    assert "1 pools and 1 reservations" in message
+    assert "2 live leases" in message
+    done(site, merge=absent, allow_removals=True)
+    assert [one.id for one in site.subnets()] == [2]
+    assert not site.merge(merge=absent)["changed"]
+
+
+def test_a_pool_of_ours_goes_unless_it_holds_leases(directory: Path) -> None:
+    site = site_of("one-line", directory, {"10.9.1.60": 2})
+    for pool in ("10.9.1.10 - 10.9.1.20", "10.9.1.10 - 10.9.1.30"):
+        done(site, merge={"subnet4": [{"id": 2, "pools": [{"pool": pool}]}]})
+        assert site.subnet(2)["pools"] == [{"pool": pool}]
+    done(site, merge={"subnet4": [{"id": 2, "pools": [{"pool": "10.9.1.50 - 10.9.1.99"}]}]})
+    message = refusal(site, merge={"subnet4": [{"id": 2, "pools": [{"pool": "10.9.1.70 - 10.9.1.99"}]}]})
+    assert "pool 10.9.1.50 - 10.9.1.99, 1 live leases" in message
+    done(site, merge={"subnet4": [{"id": 2, "pools": [{"pool": "10.9.1.40 - 10.9.1.99"}]}]})
+
+
+def test_a_subnet_of_ours_with_a_reservation_of_the_site_is_not_ours_to_remove(directory: Path) -> None:
+    site = site_of("one-line", directory)
+    done(site, merge={"subnet4": [{"id": 30, "subnet": "10.30.0.0/24"}]})
+    foreign = '"subnet": "10.30.0.0/24", "reservations": [ { "duid": "01:02:03", "ip-address": "10.30.0.3" } ]'
+    site.path.write_text(site.path.read_text().replace('"subnet": "10.30.0.0/24"', foreign))
+    assert "10.30.0.0/24 (id 30)" in refusal(site)
+    site.path.write_text(site.path.read_text().replace(foreign, '"subnet": "10.30.0.0/24"'))
+    done(site)
+    assert [one.id for one in site.subnets()] == [1, 2]
+
+
+def test_exclusive_names_all_that_it_would_remove(directory: Path) -> None:
+    site = site_of("shared", directory)
+    wanted = {"subnet4": [{"id": 9}]}
+    message = refusal(site, merge=wanted, exclusive=True)
+    assert "10.10.0.0/24 (id 7)" in message
+    assert "10.10.1.0/24 (id 8)" in message
+    done(site, merge=wanted, exclusive=True, allow_removals=True)
+    assert [(one.id, one.network) for one in site.subnets()] == [(9, "hall-b")]
+    assert not site.merge(merge=wanted, exclusive=True)["changed"]
+
+
+def test_ids_that_kea_chose_are_written_down_and_never_change_under_leases(directory: Path) -> None:
+    """B5."""
+    site = site_of("no-ids", directory, {"192.168.10.60": 2})
+    message = refusal(site, merge={"subnet4": [{"id": 10, "subnet": "192.168.10.0/24"}]})
+    assert "192.168.10.0/24 (id 2), a subnet, whose id becomes 10" in message
+    assert "1 live leases" in message
+    done(site, merge={"subnet4": [{"subnet": "192.168.20.0/24", "renew-timer": 5}]})
+    assert {one.prefix: one.id for one in site.subnets()} == {
+        "192.168.30.0/24": 1, "192.168.10.0/24": 2, "192.168.20.0/24": 3,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"subnet4": [{"id": 99}]}, "subnet 99 is new here, so it needs both an id and a subnet"),
+        ({"subnet4": [{"pools": []}]}, "an element of subnet4 needs id or subnet"),
+        ({"subnet4": [{"id": 1}, {"id": 1}]}, "subnet 1 is named twice"),
+        ({"subnet4": [{"id": 1, "pools": [{"pool": "nonsense"}]}]}, "'nonsense' is no pool"),
+        ({"subnet4": [{"id": 1, "state": "gone"}]}, "state of an element of subnet4 is present or absent"),
+        ({"loggers": [{"severity": "WARN"}]}, "an element of loggers needs name"),
+        ({"valid-lifetime": "long"}, "Kea refuses the configuration"),
+    ],
+)
+def test_bad_values_are_refused_by_name(values: dict[str, Any], message: str, directory: Path) -> None:
+    site = site_of("one-line", directory)
+    before = site.texts()
+    result = site.merge(merge=values)
+    assert result["failed"]
+    assert message in result["msg"]
+    assert site.texts() == before
+    assert not site.record.exists()
+
+
+def test_an_included_file_is_changed_only_if_it_is_named(directory: Path) -> None:
+    site = site_of("includes", directory)
+    wanted = {"subnet4": [{"id": 3, "renew-timer": 5}], "option-data": [{"name": "ntp-servers", "data": "192.0.2.9"}]}
+    found = site.texts()
+    done(site, merge=wanted)
+    changed = {name for name, text in site.texts().items() if text != found[name]}
+    assert changed == {"subnets.json", "options.json"}
+    done(site)
+    assert site.texts() == found
+    result = site.merge(merge={"loggers": [{"name": "kea-dhcp4", "severity": "INFO"}]}, included=[])
+    assert "loggers comes from the included file" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        {"hw-address": "2:0:0:0:0:9", "ip-address": "10.9.1.50"},
+        {"hw-address": "02:00:00:00:00:77", "ip-address": "10.9.1.9"},
+    ],
+)
+def test_a_managed_reservation_gives_way_to_that_of_the_site(host: dict[str, str], directory: Path) -> None:
+    """B10: Kea would refuse two reservations for one client, or for one address."""
+    site = site_of("one-line", directory)
+    managed = directory / "applied" / "subnet-2.json"
+    managed.parent.mkdir()
+    other = '{"hw-address": "02:00:00:00:00:0a", "ip-address": "10.9.1.10"}'
+    managed.write_text(f'{{"hw-address": "02:00:00:00:00:09", "ip-address": "10.9.1.9"}},\n// kept\n{other}\n')
+    include = {"<?include?>": str(managed)}
+    done(site, merge={"subnet4": [{"id": 2, "reservations": [include]}]})
+    wanted = {"subnet4": [{"id": 2, "reservations": [include, host]}]}
+    before = managed.read_text()
+    assert site.merge(check=True, merge=wanted)["changed"]
+    assert managed.read_text() == before
+    assert done(site, merge=wanted)["gave_way"] == ["10.9.1.9 in 10.9.1.0/24 (id 2)"]
+    assert managed.read_text() == f"// kept\n{other}\n"
+
+
+def test_nineteen_subnets_with_many_reservations_keep_all_of_them(directory: Path) -> None:
+    """B2: one of the subnets is in the variables."""
+    subnets = []
+    for number in range(1, 20):
+        hosts = ",\n".join(
+            f'        {{ "hw-address": "02:00:00:00:{number:02x}:{host:02x}", "ip-address": "10.{number}.0.{host}" }}'
+            for host in range(10, 90)
+        )
+        subnets.append(f'    {{ "id": {number}, "subnet": "10.{number}.0.0/24", "reservations": [\n{hosts}\n    ] }}')
+    path = directory / "kea-dhcp4.conf"
+    path.write_text('{ "Dhcp4": { "subnet4": [\n' + ",\n".join(subnets) + "\n] } }\n")
+    site, found = Site(path), path.read_bytes()
+    done(site, merge={"subnet4": [{"id": 4, "pools": [{"pool": "10.4.0.100 - 10.4.0.199"}], "renew-timer": 60}]})
+    assert sum(len(one.reservations) for one in site.subnets()) == 19 * 80
+    done(site)
+    assert path.read_bytes() == found

@@ -1,0 +1,72 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The facts of kea_info about subnets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kea_helpers import run_module
+from site_helpers import SITES, Site, install
+from test_ownership import site_of
+
+pytestmark = pytest.mark.kea
+
+
+def facts(site: Site) -> list[dict[str, Any]]:
+    result = run_module("kea_info", path=str(site.path), gather=["subnets"])
+    assert not result["failed"], result
+    found: list[dict[str, Any]] = result["subnets"]
+    return found
+
+
+def test_subnets_of_shared_networks_are_told_with_their_place_and_counts(directory: Path) -> None:
+    site = site_of("shared", directory, {"10.10.0.101": 7, "10.10.0.102": 7, "10.11.0.4": 9})
+    found = facts(site)
+    assert [(one["id"], one["shared_network"], one["leases"], one["reservations"]) for one in found] == [
+        (7, "hall-a", 2, 1), (8, "hall-a", 0, 0), (9, "hall-b", 1, 0),
+    ]  # fmt: skip
+    assert found[0]["pools"] == ["10.10.0.100-10.10.0.150"]
+    lines = site.path.read_text().splitlines()
+    assert all(f'"id": {one["id"]}' in lines[one["line"] - 1] for one in found)
+    assert all((one["file"], one["editable"], one["served"]) == (str(site.path), True, None) for one in found)
+
+
+def test_subnets_of_included_files_are_told_by_file_and_line(directory: Path) -> None:
+    site = install(next(one for one in SITES if "includes" in one.name), directory)
+    places = {one["id"]: (Path(one["file"]).name, one["line"]) for one in facts(site)}
+    assert places == {1: ("kea-dhcp4.conf", 8), 2: ("subnets.json", 1), 3: ("subnets.json", 4)}
+    config = run_module("kea_info", path=str(site.path), gather=["config"])["config"]
+    assert sorted(Path(one).name for one in config["included"]) == [
+        "loggers.json", "options.json", "subnets.json", "timers.json",
+    ]  # fmt: skip
+
+
+def test_relays_reservation_settings_and_missing_ids_are_told(directory: Path) -> None:
+    flex = facts(install(next(one for one in SITES if "flex" in one.name), directory))
+    assert (flex[0]["relay"], flex[0]["reservations"]) == (["10.50.0.1", "10.50.0.2"], 3)
+    databases = facts(install(next(one for one in SITES if "databases" in one.name), directory))
+    assert databases[0]["reservation_settings"] == {"reservation-mode": "out-of-pool"}
+    numbers = facts(install(next(one for one in SITES if "no-ids" in one.name), directory))
+    assert [(one["id"], one["has_id"]) for one in numbers] == [(2, False), (3, False), (1, False)]
+
+
+def test_managed_reservations_are_counted_and_their_files_named(directory: Path) -> None:
+    site = install(next(one for one in SITES if "one-line" in one.name), directory)
+    applied = directory / "applied"
+    applied.mkdir()
+    managed = applied / "subnet-2.json"
+    managed.write_text('{"hw-address": "02:00:00:00:00:09", "ip-address": "10.9.1.9"}\n')
+    result = site.merge(merge={"subnet4": [{"id": 2, "reservations": [{"<?include?>": str(managed)}]}]})
+    assert not result["failed"] or "Permission" in result["msg"], result
+    found = facts(site)[1]
+    assert (found["reservations"], found["reservation_files"]) == (1, [str(managed)])
+
+
+def test_a_configuration_that_cannot_be_read_has_no_subnets(directory: Path) -> None:
+    (directory / "kea-dhcp4.conf").write_text("{")
+    assert facts(Site(directory / "kea-dhcp4.conf")) == []
+    assert facts(Site(directory / "missing.conf")) == []
