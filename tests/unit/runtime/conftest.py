@@ -11,10 +11,13 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from typing import Any, Callable, Iterator
 
 import pytest
+from kea_lease_monitor import telemetry
 from kea_lease_monitor.database import Link, installed
+from kea_lease_monitor.throttle import Throttle
 from kea_lease_monitor.waiting import Waiting
 
 from runtime.world import KEA_SCHEMA, RIGHTS, Cluster, Kea, install_events, postgres_program, settings
@@ -82,8 +85,9 @@ def link(kea: Kea) -> Any:
 
 
 @pytest.fixture
-def said() -> Iterator[Callable[[], str]]:
-    """Return what was logged so far."""
+def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+    """Return what was logged so far. Lines that earlier tests logged do not count for the limit."""
+    monkeypatch.setattr(telemetry, "_THROTTLE", Throttle(time.monotonic))
     log = io.StringIO()
     handler = logging.StreamHandler(log)
     logger = logging.getLogger("kea_lease_monitor")
