@@ -53,7 +53,9 @@ def of_record(expire: Optional[int], valid_lifetime: Optional[int]) -> Tuple[int
             "valid_lifetime 3600, expire now() + interval '1 hour' and state 0"
         )
     if not 0 <= valid_lifetime <= INFINITE:
-        raise ValueError(f"valid_lifetime {valid_lifetime} is not from 0 to {INFINITE}, so that Kea cannot read the row")
+        raise ValueError(
+            f"valid_lifetime {valid_lifetime} is not from 0 to {INFINITE}, so that Kea cannot read the row"
+        )
     if expire == _NO_MOMENT:
         raise ValueError(
             f"expire is infinite, so that Kea cannot read the row; a lease without an end has valid_lifetime {INFINITE}"

@@ -142,8 +142,11 @@ def events(families: Collection[int]) -> str:
     newer = _EVENTS_OF.replace("{unseen}", "xid >= %(xmax)s::xid8")
     late = _EVENTS_OF.replace("{unseen}", "xid = ANY (%(xip)s::xid8[])")
     statement = _EVENTS.replace("{newer}", newer).replace("{late}", late)
-    return statement.replace("{identifiers}", now).replace("{old}", old).replace("{rest}", _REST).replace(
-        "{old_expire}", lifetime.sql_expire("old_expire")
+    return (
+        statement.replace("{identifiers}", now)
+        .replace("{old}", old)
+        .replace("{rest}", _REST)
+        .replace("{old_expire}", lifetime.sql_expire("old_expire"))
     )
 
 
