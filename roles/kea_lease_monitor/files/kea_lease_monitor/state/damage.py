@@ -53,7 +53,7 @@ def _problem(location: StateLocation) -> str:
         with translated(location), engine.begin() as connection:
             found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA quick_check(1)")]
             if found != ["ok"]:
-                return found[0]
+                return " ".join(found[0].split())
             if schema.current(connection) != schema.versions()[-1]:
                 return ""
             known = {str(row[0]) for row in connection.exec_driver_sql("SELECT name FROM sqlite_master")}
