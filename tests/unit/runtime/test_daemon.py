@@ -219,6 +219,37 @@ def test_check_names_the_problem_of_a_first_start(tmp_path: Path) -> None:
     daemon.stop()
 
 
+def test_a_missing_lease_file_is_stated(tmp_path: Path) -> None:
+    """Kea writes its lease file when it starts, so without one there is nothing to follow, and no lease is reserved."""
+    source = {"type": "memfile", "path": str(tmp_path / "kea-leases4.csv")}
+    daemon = Daemon(tmp_path, document(tmp_path, source, []))
+    daemon.said("The lease file does not exist yet")
+    until(lambda: "WARN there is no lease file" in daemon.ask("check").stdout, "the warning")
+    [line] = json.loads(daemon.ask("status", "--json").stdout)
+    assert (line["status"], "persist: false" in line["detail"]) == ("waiting", True)
+    assert "Caught up" not in daemon.log()
+    (tmp_path / "kea-leases4.csv").write_text(HEADER + row(1))
+    daemon.said("Caught up with the leases")
+    until(lambda: daemon.ask("check").stdout == "healthy: default\n", "health")
+    (tmp_path / "kea-leases4.csv").unlink()
+    until(lambda: "WARN there is no lease file" in daemon.ask("check").stdout, "the warning about a file that went")
+    daemon.stop()
+
+
+def test_a_state_that_is_damaged_while_it_is_used_ends_the_monitor(file_daemon: Daemon, tmp_path: Path) -> None:
+    """systemd starts it again, and that start sets the file aside."""
+    file_daemon.said("Caught up with the leases")
+    until(lambda: file_daemon.ask("check").returncode == 0, "health")
+    with (tmp_path / "state.sqlite-wal").open("r+b") as log, (tmp_path / "state.sqlite").open("r+b") as file:
+        log.truncate()
+        file.write(b"no database " * 1000)
+    assert file_daemon.process.wait(timeout=15) == 1
+    assert "is not a database; start the monitor again" in file_daemon.log() or "malformed" in file_daemon.log()
+    file_daemon.start()
+    file_daemon.said("The state database is damaged and was set aside")
+    until(lambda: file_daemon.ask("check").returncode == 0, "health")
+
+
 def test_a_reload_applies_a_good_configuration_and_refuses_a_bad_one(file_daemon: Daemon, tmp_path: Path) -> None:
     file_daemon.said("Caught up with the leases")
     good = yaml.safe_load(file_daemon.config.read_text())
