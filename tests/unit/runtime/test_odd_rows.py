@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -16,6 +17,8 @@ from kea_lease_monitor.sources.polling import PollingSource
 
 from runtime.contracts import drained
 from runtime.world import Kea
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "monitor.md"
 
 UNREADABLE = {
     "expire = 'infinity'": "expire is infinite",
@@ -111,6 +114,14 @@ def test_the_insert_of_a_person_is_named_with_what_it_lacks(kea: Kea, source: So
     kea.rows("UPDATE lease4 SET valid_lifetime = 3600, expire = now() + interval '1 hour', state = 0")
     events, position = drained(source, position)
     assert [(event.kind.value, event.lease.address) for event in events] == [("assigned", "10.0.0.10")]
+
+
+def test_the_insert_of_the_manual_is_a_lease(kea: Kea, source: Source) -> None:
+    text = DOCUMENT.read_text()
+    begin = text.index("    INSERT INTO lease4")
+    _found, position = addresses(source, source.start(True))
+    kea.rows(text[begin : text.index(";", begin)])
+    assert addresses(source, position)[0] == {"192.168.1.10"}
 
 
 def test_addresses_beyond_all_addresses_end_the_reading(kea: Kea, source: Source) -> None:

@@ -121,8 +121,9 @@ def load(text: str) -> Position:
     try:
         kind, version, *fields = json.loads(text)
         if kind == "file" and version in _COMPANIONS:
-            *numbers, judged_at = [*fields, *_COMPANIONS[version]]
-            return FilePosition(*map(int, numbers), judged_at=float(judged_at))
+            device, inode, offset, checksum, companions, judged_at = [*fields, *_COMPANIONS[version]]
+            numbers = int(device), int(inode), int(offset), int(checksum), int(companions)
+            return FilePosition(*numbers, float(judged_at))
         if kind == "events" and version in _ADDED:
             known: List[Any] = [*fields, *_ADDED[version]]
             system, taken_at, seen, target, *more = known
