@@ -121,9 +121,10 @@ def load(text: str) -> Position:
     try:
         kind, version, *fields = json.loads(text)
         if kind == "file" and version in _COMPANIONS:
-            device, inode, offset, checksum, companions, judged_at = [*fields, *_COMPANIONS[version]]
-            numbers = int(device), int(inode), int(offset), int(checksum), int(companions)
-            return FilePosition(*numbers, float(judged_at))
+            numbers: List[Any] = [*fields, *_COMPANIONS[version]]
+            device, inode, offset, checksum, companions, judged_at = numbers
+            found = FilePosition(int(device), int(inode), int(offset), int(checksum), int(companions))
+            return found._replace(judged_at=float(judged_at))
         if kind == "events" and version in _ADDED:
             known: List[Any] = [*fields, *_ADDED[version]]
             system, taken_at, seen, target, *more = known
