@@ -30,6 +30,9 @@ from kea_lease_monitor.kea.sql import leases
 from kea_lease_monitor.settings import MonitorSettings
 from support.paths import ROOT
 
+LATEST = 253402300799
+"""The last second of the year 9999."""
+
 HANG = 10
 """Seconds for a thousand inputs, which take a tenth of one."""
 
@@ -38,7 +41,7 @@ HEADERS = [
     b"address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context,pool_id",
 ]
 ROWS = [
-    b"10.0.0.1,02:00:00:00:00:ab,01:02,3600,1700003600,1,0,0,a&#x2cb,0,{&#x22x&#x22}",
+    b"10.0.0.1,02:00:00:00:00:ab,01:02,3600,1700003600,1,0,0,a&#x2cb,0,{&#x22x&#x22: 1}",
     b"10.0.0.2,,ff:00,4294967295,5994967295,1024,1,1,,0,",
     b"10.0.0.3,,,86400,1700086400,7,0,0,,1,,3",
     b"10.0.0.4,02:00:00:00:00:ab,,0,1700003600,1,0,0,,3,,0",
@@ -60,6 +63,12 @@ TOKENS = [
     b"\xff\xfe",
     b"::",
     b"\r",
+    b"9223372036854775808",
+    b"-0",
+    b"&#xc3&#xbc",
+    b"[1]",
+    b"\t",
+    b",,",
 ]
 HOSTS = (
     b'# mine\n{"hw-address": "02:ff:ff:ff:ff:ff", "ip-address": "10.0.0.9", "user-context": {"a": [1]}},\n/* x */ {}\n'
@@ -67,8 +76,11 @@ HOSTS = (
 POSITIONS = [
     b'["file", 1, 2049, 7, 120, 99]',
     b'["file", 2, 2049, 7, 120, 99, 5]',
+    b'["file", 3, 2049, 7, 120, 99, 5, 1700000000.5]',
     b'["events", 3, "1/1", 1.5, "1:2:", "3:4:3", 5, 6, null, 0, "1:2:O"]',
+    b'["events", 4, "1/1", 1.5, "1:2:", "3:4:3", 5, 6, null, 0, "1:2:O", 1700000000.5]',
     b'["poll", 1, "1/1", 1.5, "1:2:", null, -1, true]',
+    b'["poll", 2, "1/1", 1.5, "1:2:", null, -1, true, "46", 1700000000.5]',
 ]
 JUNK: list[Any] = [
     None,
@@ -115,9 +127,11 @@ def mutated(chance: random.Random, seed: bytes) -> bytes:
 
 def csv_row(chance: random.Random) -> bool:
     known = chance.choice(ROWS)
-    header = next(header for header in HEADERS if header.count(b",") == known.count(b","))
+    header = chance.choice([header for header in HEADERS if header.count(b",") <= known.count(b",")])
     row = mutated(chance, known)
     lease = Header(mutated(chance, header) if chance.random() < 0.1 else header).parse(row)
+    assert 0 <= lease.cltt <= LATEST
+    assert lease.expires is None or 0 <= lease.expires <= LATEST
     assert changes.of_row(None, lease)
     assert changes.of_reading(changes.trace(lease), lease, 1.7e9)
     return True
@@ -142,7 +156,9 @@ def event_row(chance: random.Random) -> bool:
     address = chance.choice((chance.randrange(2**32), number(chance) or 0, "10.0.0.1", "2001:db8::1"))
     begin = (chance.randrange(2**63), 1, 1.7e9, chance.choice("IUDX"), address)
     row = (*begin, *identifiers[0], *times[0], text(chance), *identifiers[1], *times[1])
-    assert leases.event_of(row).lease.address
+    lease = leases.event_of(row).lease
+    assert lease.address
+    assert lease.expires is None or 0 <= lease.expires <= LATEST
     return True
 
 

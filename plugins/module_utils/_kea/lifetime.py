@@ -12,8 +12,28 @@ from __future__ import annotations
 
 from typing import Optional, Tuple
 
+from . import lease_csv
+
 INFINITE = 4294967295
-"""Valid lifetime in seconds of a lease that never expires; Lease::INFINITY_LFT."""
+"""Valid lifetime in seconds of a lease that never expires; Lease::INFINITY_LFT. No lifetime is greater."""
+
+_UNSIGNED = 2**64 - 1
+"""The greatest ``expire`` that Kea reads from a lease file."""
+
+_LATEST = 253402300799
+"""The end of the year 9999: every program and library of ours can keep and show times up to this one."""
+
+_NO_MOMENT = 2**63 - 1
+"""What sql_expire returns for ``infinity`` and ``-infinity``: no timestamp of PostgreSQL is that late."""
+
+
+def expire_field(text: str) -> int:
+    """Return ``expire`` from a field of a lease file. Raises ValueError.
+
+    Kea keeps it as a signed number of 64 bits, so that the greatest ones are moments before 1970.
+    """
+    found = lease_csv.number(text, _UNSIGNED)
+    return found if found <= _UNSIGNED // 2 else found - _UNSIGNED - 1
 
 
 def of_row(expire: int, valid_lifetime: int) -> Tuple[int, Optional[int]]:
@@ -21,9 +41,35 @@ def of_row(expire: int, valid_lifetime: int) -> Tuple[int, Optional[int]]:
     return expire - valid_lifetime, None if valid_lifetime == INFINITE else expire
 
 
-def of_record(expire: int, valid_lifetime: int) -> Tuple[int, Optional[int]]:
-    """Return (CLTT, end or None for never) of a row in PostgreSQL; ``expire`` of an infinite lease is its CLTT."""
+def of_record(expire: Optional[int], valid_lifetime: Optional[int]) -> Tuple[int, Optional[int]]:
+    """Return (CLTT, end or None for never) of a row in PostgreSQL; ``expire`` of an infinite lease is its CLTT.
+
+    Raises ValueError for times that Kea cannot read, and so never wrote. The message says what Kea writes.
+    """
+    if valid_lifetime is None or expire is None:
+        missing = "valid_lifetime" if valid_lifetime is None else "expire"
+        raise ValueError(
+            f"{missing} is NULL, so that Kea cannot read the row; a lease that is inserted by hand needs, for example, "
+            "valid_lifetime 3600, expire now() + interval '1 hour' and state 0"
+        )
+    if not 0 <= valid_lifetime <= INFINITE:
+        raise ValueError(
+            f"valid_lifetime {valid_lifetime} is not from 0 to {INFINITE}, so that Kea cannot read the row"
+        )
+    if expire == _NO_MOMENT:
+        raise ValueError(
+            f"expire is infinite, so that Kea cannot read the row; a lease without an end has valid_lifetime {INFINITE}"
+        )
     return (expire, None) if valid_lifetime == INFINITE else (expire - valid_lifetime, expire)
+
+
+def bounded(cltt: int, end: Optional[int]) -> Tuple[int, Optional[int]]:
+    """Return (CLTT, end) moved into the years 1970 to 9999: a lease file may hold any number."""
+    return _between(cltt), None if end is None else _between(end)
+
+
+def _between(moment: int) -> int:
+    return max(0, min(moment, _LATEST))
 
 
 def expire_of_row(cltt: int, valid_lifetime: int) -> int:
@@ -37,8 +83,19 @@ def expire_of_record(cltt: int, valid_lifetime: int) -> int:
 
 
 def sql_cltt(row: str) -> str:
-    """Return the SQL expression for the CLTT (timestamp) of ``row``, a table or alias with Kea's lease columns."""
-    return f"({row}.expire - make_interval(secs => coalesce(nullif({row}.valid_lifetime, {INFINITE}), 0)))"
+    """Return the SQL expression for the CLTT of ``row``: a table or alias with Kea's columns of leases.
+
+    It is a floating-point number of epoch seconds, which no value of these columns exceeds. A timestamp minus an
+    interval would fail for infinite and very long times, and with it the statement about all other rows.
+    """
+    lived = f"coalesce(nullif({row}.valid_lifetime, {INFINITE}), 0)"
+    return f"(extract(epoch FROM {row}.expire)::float8 - {lived}::float8)"
+
+
+def sql_expire(column: str) -> str:
+    """Return the SQL expression for a column ``expire`` in epoch seconds, rounded down; see ``of_record``."""
+    seconds = f"floor(extract(epoch FROM {column}))::bigint"
+    return f"CASE WHEN isfinite({column}) THEN {seconds} WHEN {column} IS NOT NULL THEN {_NO_MOMENT} END"
 
 
 def is_over(end: Optional[int], now: float) -> bool:

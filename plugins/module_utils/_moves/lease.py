@@ -11,7 +11,6 @@ from typing import Dict, Iterable, List, NamedTuple, Tuple
 from .._kea import identifiers, lease_csv, lifetime
 
 _LARGEST = 2**32 - 1
-_LATEST = 2**63 - 1
 
 
 class Lease(NamedTuple):
@@ -44,7 +43,7 @@ def replay(lines: Iterable[str], leases: Dict[int, Lease]) -> Tuple[int, bool]:
     The last row of an address counts, and a valid lifetime of 0 deletes the lease. Returns how many rows were rejected,
     as Kea rejects them, and whether the file has pool ids. Raises ValueError if it is no lease file of DHCPv4.
     """
-    rows = iter(lines)
+    rows = (line for line in lines if line.rstrip("\n"))  # Kea skips blank lines
     first = next(rows, "")
     if not first.strip():
         return 0, False
@@ -90,19 +89,19 @@ def _parse(header: lease_csv.Header, line: str) -> Lease:
     fields = header.split(line)
     row = {name: fields[index] for name, index in header.column.items()}
     valid_lifetime = lease_csv.number(row["valid_lifetime"], lifetime.INFINITE)
-    cltt, _end = lifetime.of_row(lease_csv.number(row["expire"], _LATEST), valid_lifetime)
+    cltt, _end = lifetime.of_row(lifetime.expire_field(row["expire"]), valid_lifetime)
     lease = Lease(
         address=int(ipaddress.IPv4Address(row["address"])),
-        hwaddr=identifiers.octets(row["hwaddr"]),
-        client_id=identifiers.octets(row["client_id"]),
+        hwaddr=identifiers.octets(lease_csv.hwaddr(row["hwaddr"])),
+        client_id=identifiers.octets(lease_csv.identifier(row["client_id"])),
         valid_lifetime=valid_lifetime,
         cltt=cltt,
         subnet_id=lease_csv.number(row["subnet_id"], _LARGEST),
-        fqdn_fwd=row["fqdn_fwd"] == "1",
-        fqdn_rev=row["fqdn_rev"] == "1",
+        fqdn_fwd=lease_csv.flag(row["fqdn_fwd"]),
+        fqdn_rev=lease_csv.flag(row["fqdn_rev"]),
         hostname=lease_csv.unescape(row["hostname"]),
         state=lease_csv.number(row["state"], _LARGEST),
-        user_context=lease_csv.unescape(row.get(lease_csv.CONTEXT, "")),
+        user_context=lease_csv.context(row.get(lease_csv.CONTEXT, "")),
         pool_id=lease_csv.number(row.get(lease_csv.POOL) or "0", _LARGEST),
     )
     lease_csv.check_client(4, lease.state, lease.hwaddr, lease.client_id)

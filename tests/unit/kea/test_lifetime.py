@@ -38,5 +38,5 @@ def test_an_infinite_lease_never_expires() -> None:
 
 def test_the_expression_names_its_row() -> None:
     assert lifetime.sql_cltt("t") == (
-        "(t.expire - make_interval(secs => coalesce(nullif(t.valid_lifetime, 4294967295), 0)))"
+        "(extract(epoch FROM t.expire)::float8 - coalesce(nullif(t.valid_lifetime, 4294967295), 0)::float8)"
     )

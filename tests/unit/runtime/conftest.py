@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import io
 import logging
+import time
 from typing import Any, Callable, Iterator
 
 import pytest
+from kea_lease_monitor import telemetry
 from kea_lease_monitor.database import Link, installed
+from kea_lease_monitor.throttle import Throttle
 from kea_lease_monitor.waiting import Waiting
 from support.paths import KEA_SCHEMA
 from support.postgres import Cluster, running
@@ -57,8 +60,9 @@ def link(kea: Kea) -> Any:
 
 
 @pytest.fixture
-def said() -> Iterator[Callable[[], str]]:
-    """Return what was logged so far."""
+def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+    """Return what was logged so far. Lines that earlier tests logged do not count for the limit."""
+    monkeypatch.setattr(telemetry, "_THROTTLE", Throttle(time.monotonic))
     log = io.StringIO()
     handler = logging.StreamHandler(log)
     logger = logging.getLogger("kea_lease_monitor")

@@ -8,19 +8,25 @@ from __future__ import annotations
 import random
 import select
 import time
+from pathlib import Path
 from typing import Any, Callable, Sequence
 
 import pytest
 from kea_lease_monitor import position as positions
-from kea_lease_monitor.batch import Delivery, Pending, Reason
+from kea_lease_monitor.app import open_state
+from kea_lease_monitor.batch import Delivery, Pending, Reason, Rejection
+from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.lease import EventKind, LeaseEvent
+from kea_lease_monitor.pipeline import Pipeline
 from kea_lease_monitor.position import Position
-from kea_lease_monitor.replay import dead_letter_text
+from kea_lease_monitor.replay import Replay, dead_letter_text
 from kea_lease_monitor.sinks.base import Adopting, Sink
 from kea_lease_monitor.sources.base import Source
+from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.state.records import Bookmark, DeadLetter, Heartbeat, Registration, Settlement
 from kea_lease_monitor.state.store import Store
+from kea_lease_monitor.subscriptions import Match, Subscription
 
 from runtime.builders import event
 
@@ -41,8 +47,107 @@ def drained(source: Source, position: Position, limit: int = 2) -> Any:
             return events, position
 
 
+class Keeper(Sink):
+    """Keeps the names of present leases, as every sink of ours does: a renewal tells it nothing new."""
+
+    name = "keeper"
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+        self.refused: set[str] = set()
+
+    def check(self) -> None: ...
+
+    def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
+        rejected = tuple(
+            Rejection(each, Reason.REFUSED, "not now") for each in events if each.lease.address in self.refused
+        )
+        acted = [each for each in events if each.kind in (EventKind.ASSIGNED, EventKind.CHANGED)]
+        self.kept.update({e.lease.address: e.lease.hostname for e in acted if e.lease.address not in self.refused})
+        return Delivery(created=len(events) - len(rejected), rejected=rejected)
+
+    def close(self) -> None: ...
+
+
+class Replaying:
+    """A subscription with a Keeper on a source, in which a person asks for replays."""
+
+    def __init__(self, source: Source, directory: Path) -> None:
+        self.passed = 0.0
+        self.sink = Keeper()
+        self.store = open_state(StateLocation(str(directory / "state.sqlite")))
+        clock = Clock(lambda: time.monotonic() + self.passed, time.time)
+        self.pipeline = Pipeline(Subscription("default", Match(), True, "all"), source, [self.sink], self.store, clock)
+
+    def run(self) -> dict[str, str]:
+        """Let time pass until requests are seen and done. Return what the sink kept."""
+        for _step in range(40):
+            self.passed += 1
+            self.pipeline.pump()
+        assert not self.pipeline.health.error
+        return self.sink.kept
+
+    def ask(self, replay: Replay) -> None:
+        self.store.add_request("default", replay.argument(), 1.0)
+        self.passed += 10
+
+
 class SourceContract:
     """The fixture ``source`` yields (source, grant): ``grant(number, hostname)`` writes a lease as Kea does."""
+
+    def test_a_replay_repeats_effects_that_were_lost(self, source: Any, tmp_path: Path) -> None:
+        reader, grant = source
+        grant(1, "one")
+        grant(2, "two")
+        world = Replaying(reader, tmp_path)
+        assert world.run() == {"10.0.0.1": "one", "10.0.0.2": "two"}
+        for replay in (Replay(), Replay(since=1.0)):
+            world.sink.kept.clear()
+            world.ask(replay)
+            assert world.run() == {"10.0.0.1": "one", "10.0.0.2": "two"}, replay
+            assert world.store.request("default") is None
+        grant(3, "three")
+        assert world.run()["10.0.0.3"] == "three"
+
+    def test_a_retried_dead_letter_is_acted_upon(self, source: Any, tmp_path: Path) -> None:
+        reader, grant = source
+        world = Replaying(reader, tmp_path)
+        world.sink.refused = {"10.0.0.1"}
+        grant(1, "one")
+        grant(2, "two")
+        assert world.run() == {"10.0.0.2": "two"}
+        [dead_letter] = world.store.dead_letters()
+        world.ask(Replay(dead_letters=(dead_letter.id,)))
+        assert world.run() == {"10.0.0.2": "two"}
+        [dead_letter] = world.store.dead_letters()
+        world.sink.refused = set()
+        world.sink.kept.clear()
+        grant(3, "three")
+        world.ask(Replay(dead_letters=(dead_letter.id,)))
+        assert world.run() == {"10.0.0.1": "one", "10.0.0.3": "three"}, "a lease of that moment is not passed over"
+        assert world.store.dead_letters() == []
+
+    def test_leases_that_were_read_while_the_clock_was_ahead_are_read_again(self, source: Any) -> None:
+        _reader, grant = source
+        for number in (1, 2, 3):
+            grant(number, "")
+        ahead = 7200.0
+        clock = Clock(time.monotonic, lambda: self.now() + ahead)
+        reader = self.another(clock)
+        events, position = drained(reader, reader.start(True))
+        assert [event.kind for event in events] == [EventKind.EXPIRED] * 3
+        assert reader.read(position, 2).events == ()
+        ahead = 0.0
+        for again in (reader, self.another(clock)):
+            with pytest.raises(PositionLostError, match="clock was 7200 seconds ahead"):
+                again.read(position, 2)
+            events, _position = drained(again, again.start(True))
+            assert [event.kind for event in events] == [EventKind.ASSIGNED] * 3, "no renewal must be waited for"
+            again.close()
+
+    def now(self) -> float:
+        """Return the time by which ``grant`` dates its leases, epoch seconds."""
+        return time.time()
 
     def test_start_with_everything_reads_all_current_leases(self, source: Any) -> None:
         reader, grant = source
@@ -86,7 +191,7 @@ class SourceContract:
         with pytest.raises(PositionLostError):
             reader.read(FromAnotherWorld(), 1)
 
-    def another(self) -> Source:
+    def another(self, clock: Clock | None = None) -> Source:
         """Return a second source of the same leases."""
         raise NotImplementedError
 

@@ -211,7 +211,10 @@ def test_a_silent_stop(kea: Kea, source: EventsSource) -> None:
     """node-postgres 967, pyeventsourcing 305: the wake-up is lost on its way, and no timer reads."""
     _events, position = drained(source, source.start(False))
     kea.rows("ALTER TABLE lease4 DISABLE TRIGGER kea_lease_notify_trigger")
-    kea.rows("INSERT INTO kea_events.lease_event (op, address, hwaddr, subnet_id) VALUES ('I', '10.0.0.1', '\\x01', 1)")
+    kea.rows(
+        "INSERT INTO kea_events.lease_event (op, address, hwaddr, subnet_id, valid_lifetime, expire)"
+        " VALUES ('I', '10.0.0.1', '\\x01', 1, 3600, now())"
+    )
     assert source.due() - Clock().monotonic() <= 5
     assert len(source.read(position, 10).events) == 1
 

@@ -166,6 +166,35 @@ def test_check_names_the_problem_of_a_first_start(tmp_path: Path) -> None:
     daemon.stop()
 
 
+def test_a_missing_lease_file_is_stated(tmp_path: Path) -> None:
+    """Kea writes its lease file when it starts, so without one there is nothing to follow, and no lease is reserved."""
+    source = {"type": "memfile", "path": str(tmp_path / "kea-leases4.csv")}
+    daemon = Daemon(tmp_path, document(tmp_path, source, []))
+    daemon.said("The lease file does not exist yet")
+    until(lambda: "WARN there is no lease file" in daemon.ask("check").stdout, "the warning")
+    [line] = json.loads(daemon.ask("status", "--json").stdout)
+    assert (line["status"], "persist: false" in line["detail"]) == ("waiting", True)
+    assert "Caught up" not in daemon.log()
+    (tmp_path / "kea-leases4.csv").write_text(HEADER + row(1))
+    daemon.said("Caught up with the leases")
+    until(lambda: daemon.ask("check").stdout == "healthy: default\n", "health")
+    (tmp_path / "kea-leases4.csv").unlink()
+    until(lambda: "WARN there is no lease file" in daemon.ask("check").stdout, "the warning about a file that went")
+    daemon.stop()
+
+
+def test_a_start_with_a_damaged_state_reads_all_leases(file_daemon: Daemon, tmp_path: Path) -> None:
+    file_daemon.said("Caught up with the leases")
+    file_daemon.stop()
+    (tmp_path / "state.sqlite").write_bytes(b"no database " * 1000)
+    failed = file_daemon.ask("check")
+    assert (failed.returncode, "file is not a database; start the monitor again" in failed.stderr) == (1, True)
+    file_daemon.start()
+    file_daemon.said("The state database is damaged and was set aside")
+    until(lambda: file_daemon.log().count("Caught up with the leases") == 2, "all leases")
+    until(lambda: file_daemon.ask("check").returncode == 0, "health")
+
+
 def test_a_reload_applies_a_good_configuration_and_refuses_a_bad_one(file_daemon: Daemon, tmp_path: Path) -> None:
     file_daemon.said("Caught up with the leases")
     good = yaml.safe_load(file_daemon.config.read_text())

@@ -40,8 +40,8 @@ class TestEvents(SourceContract):
         yield source, lambda number, hostname: kea.lease(f"10.0.0.{number}", f"02:00:00:00:00:{number:02x}", hostname)
         source.close()
 
-    def another(self) -> EventsSource:
-        return make(self.link)
+    def another(self, clock: Clock | None = None) -> EventsSource:
+        return make(self.link, clock)
 
 
 def make(link: Callable[[], Any], clock: Clock | None = None) -> EventsSource:

@@ -17,13 +17,13 @@ from kea_lease_monitor.lease import EventKind, LeaseState
 
 from runtime.builders import HEADER, NOW, lease
 
-FIELDS = b"10.0.0.1,02:00:00:00:00:AB,01:02,3600,1700003600,1,0,0,a&#x2cb,0,{&#x22x&#x22}"
+FIELDS = b"10.0.0.1,02:00:00:00:00:AB,01:02,3600,1700003600,1,0,0,a&#x2cb,0,{&#x22x&#x22: 1}"
 
 
 def test_a_row_of_kea_2_2_and_its_escapes() -> None:
     found = Header(HEADER.encode()).parse(FIELDS)
     assert (found.address, found.hwaddr, found.client_id) == ("10.0.0.1", "02:00:00:00:00:ab", "01:02")
-    assert (found.hostname, found.user_context, found.cltt, found.expires) == ("a,b", '{"x"}', NOW, NOW + 3600)
+    assert (found.hostname, found.user_context, found.cltt, found.expires) == ("a,b", '{"x": 1}', NOW, NOW + 3600)
 
 
 def test_a_row_of_kea_3_0_has_one_more_column() -> None:
@@ -73,7 +73,9 @@ def test_a_file_without_the_columns_is_refused() -> None:
     ("old", "new", "problem"),
     [
         (b"10.0.0.1", b"10.0.0", "no IPv4 address"),
-        (b"3600,17", b"-1,17", "no number"),
+        (b"3600,17", b"1e3,17", "no number"),
+        (b",0,{", b",0,[1]{", "user context .* is no JSON map"),
+        (b",0,0,a", b",0,2,a", "neither 0 nor 1"),
         (b"3600,17", b"4294967296,17", "no number"),
         (b"02:00:00:00:00:AB,01:02", b",", "neither"),
         (b"00:AB", b"00:XY", "no identifier"),

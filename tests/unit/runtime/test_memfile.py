@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from kea_lease_monitor import metrics
+from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.companions import LeaseFiles
 from kea_lease_monitor.lease import EventKind
@@ -39,8 +40,11 @@ class TestMemfile(SourceContract):
 
         return self.another(), grant
 
-    def another(self) -> MemfileSource:
-        return MemfileSource(str(self.path), Time().clock())
+    def another(self, clock: Clock | None = None) -> MemfileSource:
+        return MemfileSource(str(self.path), clock or Time().clock())
+
+    def now(self) -> float:
+        return NOW
 
 
 @pytest.fixture
@@ -114,7 +118,7 @@ def test_two_unseen_rotations_cause_a_full_read(files: Files) -> None:
         files.rotate()
         files.clean_up()
     assert files.addresses() == ["10.0.0.2", "10.0.0.1", "10.0.0.2", "10.0.0.3"]
-    assert files.kinds == ["assigned", "renewed", "renewed", "assigned"]
+    assert files.kinds == ["assigned"] * 4, "what was lost of their effects is repeated"
 
 
 def test_a_file_truncated_and_grown_again_is_read_again(files: Files) -> None:
@@ -199,10 +203,10 @@ def test_garbage_is_counted_and_skipped(files: Files) -> None:
     before = rejected()
     files.write("rubbish\n" + row(1) + ",,,,,,,,,,\n\n" + row(2))
     assert files.addresses() == ["10.0.0.1", "10.0.0.2"]
-    assert rejected() == before + 3
+    assert rejected() == before + 2, "Kea skips blank lines"
     files.write("x" * 600_000 + "\n" + row(3))
     assert files.addresses() == ["10.0.0.3"]
-    assert rejected() > before + 3
+    assert rejected() > before + 2
 
 
 def rejected() -> float:

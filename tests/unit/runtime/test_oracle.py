@@ -13,7 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from _kea.lease_csv import header_line
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from kea_lease_monitor.errors import PositionLostError
@@ -25,9 +26,27 @@ from runtime.lease_files import everything, run_lfc
 
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "10"))
 
-NAMES = ["", "host", "a&#x2cb", "x&#x26y"]
+NAMES = ["", "host", "a&#x2cb", "x&#x26y", "b&#xc3&#xbcro", "\u00fc", "a\t"]
 LIFETIMES = [60, 3600, 4294967295]
+CONTEXTS = ["", "{  }", '{ "a": "x&#x2cy" }']
+WHOLE = header_line(4, with_pools=True).split(",")
+COLUMNS = [9, 10, 11, 12]
+"""Columns of the headers: the first versions of Kea, 1.4, 2.2, and 2.4 and later."""
+ODD = {
+    "hwaddr": ["2:0:0:0:0:1", "02:00:00:00:00:AB", "02:", ":".join(["02"] * 20), ":".join(["02"] * 21), "0200", "x"],
+    "client_id": ["01:02:03", "1:2", "zz", "01:"],
+    "valid_lifetime": ["-1", "+60", "060", " 60", "4294967296", "1e3", "", "-4294967295", "-4294967296", "0"],
+    "expire": ["0", "5", "-1", str(2**31), str(2**32 + 5), str(2**63 - 1), str(2**63), str(2**64 - 1), str(2**64), "x"],
+    "subnet_id": ["4294967295", "4294967296", "-1", "", "1.0"],
+    "fqdn_fwd": ["1", "01", "+1", "-0", "2", "true", ""],
+    "fqdn_rev": ["1", "-1", "x"],
+    "hostname": [*NAMES, "a b", "x" * 255],
+    "state": ["1", "2", "", "-", "1x"],
+    "user_context": [*CONTEXTS, "[1]", "{", "null", "\r", " ", "{} x", "{'a': 1}", "[" * 50],
+}
+"""Values of fields that Kea writes, reads or refuses."""
 GARBAGE = [
+    *("\n\n", "   \n", "\t\n", "\r\n", "10.0.0.1,02:00:00:00:00:01,,60,1700000060,1,0,2,,0,\n"),
     *("rubbish\n", "\n", ",,,,,,,,,,\n", "10.0.0.300,02:00:00:00:00:01,,60,1700000060,1,0,0,,0,\n"),
     *("10.0.0.1,02:00:00:00:00:01,,x,1700000060,1,0,0,,0,\n", "10.0.0.1,,,60,1700000060,1,0,0,,0,\n"),
 ]
@@ -92,13 +111,16 @@ class Oracle(RuleBasedStateMachine):
         valid=st.sampled_from(LIFETIMES),
         name=st.sampled_from(NAMES),
         state=st.sampled_from([0, 0, 0, 0, 1, 2]),
+        width=st.sampled_from([11, 11, 11, 9, 10, 12, 13]),
+        context=st.sampled_from(CONTEXTS),
     )
-    def grant(self, number: int, client: int, valid: int, name: str, state: int) -> None:
-        """Write a row: a new lease, a renewal, another client, declined or reclaimed."""
+    def grant(self, number: int, client: int, valid: int, name: str, **more: Any) -> None:
+        """Write a row: a new lease, a renewal, another client, declined or reclaimed, of any version of Kea."""
         self.seconds += 1
-        hwaddr = "" if state == 1 else f"02:00:00:00:0{client}:{number:02x}"
+        hwaddr = "" if more["state"] == 1 else f"02:00:00:00:0{client}:{number:02x}"
         expire = NOW + self.seconds + valid
-        self.write(f"10.0.0.{number},{hwaddr},,{valid},{expire},1,0,0,{name},{state},\n")
+        fields = f"10.0.0.{number},{hwaddr},,{valid},{expire},1,0,0,{name},{more['state']},{more['context']},0,more"
+        self.write(",".join(fields.split(",")[: more["width"]]) + "\n")
 
     @rule(number=st.integers(1, 6))
     def release(self, number: int) -> None:
@@ -118,10 +140,10 @@ class Oracle(RuleBasedStateMachine):
         self.write(text[30:])
 
     @precondition(lambda self: self.path.exists() and not Path(f"{self.path}.1").exists())
-    @rule(clean=st.booleans())
-    def rotate(self, clean: bool) -> None:
+    @rule(clean=st.booleans(), columns=st.sampled_from(COLUMNS))
+    def rotate(self, clean: bool, columns: int) -> None:
         self.path.rename(f"{self.path}.1")
-        self.path.write_text(HEADER)
+        self.path.write_text(",".join(WHOLE[:columns]) + "\n")
         if clean:
             self.clean_up()
 
@@ -190,6 +212,26 @@ TestOracle = Oracle.TestCase
 TestOracle.settings = settings(
     max_examples=EXAMPLES, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+@st.composite
+def odd_row(draw: st.DrawFn) -> list[str]:
+    """Return a row after its address, with some odd fields, some missing ones, or some more."""
+    fields = dict(zip(WHOLE[1:], ["02:00:00:00:00:01", "", "60", str(NOW + 60), "1", "0", "0", "", "0", "", "0"]))
+    for name in draw(st.lists(st.sampled_from(sorted(ODD)), max_size=2)):
+        fields[name] = draw(st.sampled_from(ODD[name]))
+    return [*fields.values(), "more"][: draw(st.sampled_from([7, 8, 9, 10, 10, 10, 11, 12]))]
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(columns=st.sampled_from(COLUMNS), rows=st.lists(odd_row(), min_size=40, max_size=60), blank=st.booleans())
+def test_rows_are_taken_as_kea_takes_them(columns: int, rows: list[list[str]], blank: bool) -> None:
+    lines = [",".join([f"10.0.0.{number}", *row]) for number, row in enumerate(rows, 1)]
+    text = "\n" * blank + "\n\n".join([",".join(WHOLE[:columns]), *lines]) + "\n"
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "kea-leases4.csv"
+        path.write_text(text)
+        assert everything(path) == judged(path), text
 
 
 def test_the_oracle_finds_a_missing_row(tmp_path: Path) -> None:

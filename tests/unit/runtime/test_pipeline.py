@@ -13,7 +13,7 @@ from kea_lease_monitor import position as positions
 from kea_lease_monitor.app import open_state
 from kea_lease_monitor.backoff import Backoff
 from kea_lease_monitor.batch import Batch, Pending, Reason, Rejection
-from kea_lease_monitor.errors import PositionLostError, TemporaryError
+from kea_lease_monitor.errors import DamagedError, PositionLostError, TemporaryError
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.pipeline import BATCH, Pipeline
 from kea_lease_monitor.position import FilePosition, Position
@@ -180,6 +180,13 @@ def test_a_defect_in_a_sink_is_retried(world: World) -> None:
     world.time.now += 60
     world.run()
     assert len(world.sink.got) == 1
+
+
+def test_a_damaged_state_ends_the_monitor(world: World) -> None:
+    """Its next start sets the file aside. No retry could help, and no subscription could store a bookmark."""
+    world.source.problem = DamagedError("no database")
+    with pytest.raises(DamagedError):
+        world.pipeline.pump()
 
 
 def test_a_failing_state_is_retried(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

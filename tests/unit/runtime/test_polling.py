@@ -26,8 +26,8 @@ class TestPolling(SourceContract):
         yield source, lambda number, hostname: kea.lease(f"10.0.0.{number}", f"02:00:00:00:00:{number:02x}", hostname)
         source.close()
 
-    def another(self) -> PollingSource:
-        return PollingSource(self.link(), Options(), Clock())
+    def another(self, clock: Clock | None = None) -> PollingSource:
+        return PollingSource(self.link(), Options(), clock or Clock())
 
 
 @pytest.fixture

@@ -9,13 +9,14 @@ import logging
 import re
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import prometheus_client
 import pytest
 from kea_lease_monitor import metrics, telemetry
 from kea_lease_monitor.batch import Reason, Rejection
 from kea_lease_monitor.journal import JournalHandler, datagram
+from kea_lease_monitor.throttle import INTERVAL, LINES, Throttle
 from prometheus_client.openmetrics import exposition
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -125,3 +126,27 @@ def test_every_metric_is_documented() -> None:
         name = metric.name.replace("kea_lease_monitor_", "") + ("_total" if metric.type == "counter" else "")
         assert f"`{name}" in table, name
     assert prometheus_client.REGISTRY is not metrics.REGISTRY
+
+
+def test_a_million_rejections_are_counted_and_few_of_them_logged(
+    said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(telemetry, "_THROTTLE", Throttle(lambda: now))
+    counted = metrics.REGISTRY.get_sample_value("kea_lease_monitor_rejected_rows_total") or 0.0
+    for number in range(1000):
+        telemetry.row_rejected(f"file:{number}", "no row")
+        telemetry.dead_letter("default", "sink", Rejection(event(1), Reason.REFUSED, "never"))
+    assert metrics.REGISTRY.get_sample_value("kea_lease_monitor_rejected_rows_total") == counted + 1000
+    assert (said().count("[row_rejected]"), said().count("[dead_letter]")) == (LINES, LINES)
+    telemetry.beat(1.0)
+    assert "[suppressed]" not in said(), "the minute is not over"
+    now = INTERVAL
+    telemetry.beat(2.0)
+    for name in ("row_rejected", "dead_letter"):
+        assert f"More such events were counted and not logged: name={name} count={1000 - LINES} seconds=60" in said()
+    telemetry.row_rejected("file:1001", "no row")
+    assert said().count("[row_rejected]") == LINES + 1
+    now += INTERVAL
+    telemetry.beat(3.0)
+    assert said().count("[suppressed]") == 2, "nothing was left out since"

@@ -15,13 +15,13 @@ from kea_lease_monitor import __version__, loop, service, telemetry
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.context import Context
 from kea_lease_monitor.database import Link
-from kea_lease_monitor.errors import ConfigurationError, MonitorError, TemporaryError
+from kea_lease_monitor.errors import ConfigurationError, DamagedError, MonitorError, TemporaryError
 from kea_lease_monitor.heart import Heart
 from kea_lease_monitor.pipeline import Pipeline
 from kea_lease_monitor.settings import Choice, Flow, MonitorSettings
 from kea_lease_monitor.sinks.registry import SINKS
 from kea_lease_monitor.sources.registry import SOURCES
-from kea_lease_monitor.state import schema
+from kea_lease_monitor.state import damage, schema
 from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.waiting import Waiting
@@ -42,7 +42,8 @@ def create_state(location: StateLocation) -> None:
 
 
 def open_state(location: StateLocation) -> Store:
-    """Open the state; create a missing file first. Raises SchemaError, TemporaryError."""
+    """Open the state; set a damaged file aside and create a missing one first. Raises SchemaError, TemporaryError."""
+    damage.set_aside(location)
     if not location.shared and os.path.isdir(os.path.dirname(location.path)) and schema.found(location) is None:
         _create_in_child(location)
         telemetry.state_created(location.path)
@@ -74,9 +75,13 @@ class Monitor:
         self._serve(settings)
 
     def run(self) -> None:
-        """Run until a signal stops the daemon."""
+        """Run until a signal stops the daemon. Raises DamagedError if the state is damaged meanwhile."""
         signals = loop.Signals(lambda: self._waiting.end_within(_STOP_WITHIN))
-        loop.run(self._tasks, signals, self._reload, self._clock)
+        try:
+            loop.run(self._tasks, signals, self._reload, self._clock)
+        except DamagedError:
+            self._close()
+            raise
         telemetry.stopping(signals.stop)
         self._heart.stop()
         self._close()

@@ -6,6 +6,7 @@
 MonitorError
 +-- ConfigurationError   the configuration or a flag cannot be used; exit code 2
 +-- SchemaError          the state has another schema; the message names the command to run; exit code 2
++-- DamagedError         the state file is damaged; the monitor ends, and sets the file aside at its next start
 +-- TemporaryError       something outside the program fails for now; retried for ever, with back-off
 +-- RefusedError         these events will never be accepted; they become dead letters
 +-- PositionLostError    the source no longer knows this position; all leases are read again
@@ -24,6 +25,10 @@ class ConfigurationError(MonitorError):
 
 class SchemaError(MonitorError):
     """Names the version found, the version needed, and the command."""
+
+
+class DamagedError(MonitorError):
+    """Names the file, what SQLite found, and what helps."""
 
 
 class TemporaryError(MonitorError):

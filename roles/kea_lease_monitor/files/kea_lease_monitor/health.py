@@ -27,22 +27,26 @@ class Health:
         """Set while the last step failed."""
         self.events = 0
         """Number of events delivered since the start."""
+        self.missing = ""
+        """What the source lacks, so that there are no leases to read; empty if it lacks nothing."""
         self.since = clock.time()
         """Start of the present status, epoch seconds."""
 
     @property
     def status(self) -> str:
-        """Return standby, starting, retrying or running."""
+        """Return standby, waiting, starting, retrying or running."""
         if self.standing_by:
             return "standby"
+        if self.missing and not self.retry:
+            return "waiting"
         if not self.ready:
             return "starting"
         return "retrying" if self.retry else "running"
 
     @property
     def error(self) -> str:
-        """Return the error of the last step; empty if it succeeded."""
-        return self.retry.error if self.retry else ""
+        """Return the error of the last step, or what the source lacks; empty if all is well."""
+        return self.retry.error if self.retry else self.missing
 
     def stand_by(self, standing_by: bool) -> None:
         """Record whether another monitor acts."""
@@ -52,9 +56,16 @@ class Health:
             telemetry.standing_by(self._name)
         self.standing_by, self.since = standing_by, self._clock.time()
 
+    def wait_for(self, missing: str) -> None:
+        """Record what the source lacks."""
+        if bool(missing) != bool(self.missing):
+            self.since = self._clock.time()
+        self.missing = missing
+
     def delivered(self, events: Sequence[LeaseEvent], caught_up: bool) -> None:
         """Record that every sink has acted on ``events``."""
         self.events += len(events)
+        caught_up = caught_up and not self.missing
         now = self._clock.time()
         oldest = min((event.recorded_at for event in events if event.recorded_at), default=0.0)
         telemetry.delivered(self._name, len(events), caught_up, now, oldest)

@@ -13,14 +13,14 @@ from kea_lease_monitor import position as positions
 from kea_lease_monitor import refusals, telemetry
 from kea_lease_monitor.batch import Batch, Delivery, Pending
 from kea_lease_monitor.clock import Clock
-from kea_lease_monitor.errors import MonitorError, PositionLostError
+from kea_lease_monitor.errors import DamagedError, MonitorError, PositionLostError
 from kea_lease_monitor.health import Health
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.replay import Replays, Requests
 from kea_lease_monitor.settling import Bookmarks, Settling
 from kea_lease_monitor.sinks.base import Adopting, Sink
-from kea_lease_monitor.sources.base import Source, StandingBy
+from kea_lease_monitor.sources.base import Reporting, Source, StandingBy
 from kea_lease_monitor.state.records import DeadLetter
 from kea_lease_monitor.subscriptions import Subscription
 from kea_lease_monitor.turn import Terms, Turn
@@ -90,13 +90,18 @@ class Pipeline:
         return due if self._settling.due is None else min(due, self._settling.due)
 
     def pump(self) -> None:
-        """Do one step, with at most one batch. Raises nothing, so that one subscription cannot stop the others."""
+        """Do one step, with at most one batch. One subscription cannot stop the others.
+
+        Raises only DamagedError, because all subscriptions keep their bookmarks in the same state.
+        """
         try:
             with telemetry.acting_for(self.subscription.name):
                 self._step()
         except PositionLostError as lost:
             self._settling.position, self._lost, self._more = None, str(lost), True
             return
+        except DamagedError:
+            raise
         except MonitorError as error:
             self.health.fail(str(error))
             return
@@ -125,6 +130,7 @@ class Pipeline:
         self._settling.forget()
         self._replays.forget_all()
         self._unfinished, self._more, self.health.ready = None, True, False
+        self.health.wait_for("")
 
     def _step(self) -> None:
         acting = self._turn.claim()
@@ -162,6 +168,7 @@ class Pipeline:
         if events := self._replays.current.events:
             return _Work(Batch(events, position, False), events, list(self._sinks))
         batch = self._source.read(position, BATCH)
+        self.health.wait_for(self._source.missing() if isinstance(self._source, Reporting) else "")
         wanted = [event for event in batch.events if self.subscription.match(event)]
         wanted = self._replays.chosen(wanted, position)
         for sink in self._sinks if wanted and self._replays.adopts(position) else ():

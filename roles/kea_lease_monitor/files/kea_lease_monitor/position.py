@@ -27,6 +27,8 @@ class FilePosition(NamedTuple):
     companions: int = 0
     """Checksum of the files of rotations and LFC runs, when this was the current file. A later file may get the inode
     number of a removed one. While only the first line is before ``offset``, nothing else tells them apart."""
+    judged_at: float = 0.0
+    """When leases were last judged by the clock, epoch seconds; see sources.base.require_clock."""
 
 
 class Snapshot(NamedTuple):
@@ -67,6 +69,8 @@ class EventPosition(NamedTuple):
     """Number of events that the trigger had lost when all leases were last read."""
     triggers: str = ""
     """The lease tables followed at that time, and the state of their triggers."""
+    judged_at: float = 0.0
+    """As in FilePosition."""
 
 
 class PollPosition(NamedTuple):
@@ -84,14 +88,16 @@ class PollPosition(NamedTuple):
     """Whether the pass goes through all leases."""
     families: str = "4"
     """Address families whose leases were read."""
+    judged_at: float = 0.0
+    """As in FilePosition."""
 
 
 Position = Union[FilePosition, EventPosition, PollPosition]
 
-_ADDED: Dict[int, List[Any]] = {1: [0, ""], 2: [""], 3: []}
+_ADDED: Dict[int, List[Any]] = {1: [0, "", 0.0], 2: ["", 0.0], 3: [0.0], 4: []}
 """Values of the fields that an EventPosition of an older version lacks."""
 
-_COMPANIONS: Dict[int, List[int]] = {1: [0], 2: []}
+_COMPANIONS: Dict[int, List[Any]] = {1: [0, 0.0], 2: [0.0], 3: []}
 """Values of the fields that a FilePosition of an older version lacks."""
 
 
@@ -105,23 +111,26 @@ def reading_all(position: Position) -> bool:
 def dump(position: Position) -> str:
     """Return the text that a bookmark keeps."""
     if isinstance(position, FilePosition):
-        return json.dumps(["file", 2, *position])
+        return json.dumps(["file", 3, *position])
     fields: List[Any] = [str(field) if isinstance(field, Snapshot) else field for field in position]
-    return json.dumps(["poll", 1, *fields] if isinstance(position, PollPosition) else ["events", 3, *fields])
+    return json.dumps(["poll", 2, *fields] if isinstance(position, PollPosition) else ["events", 4, *fields])
 
 
 def load(text: str) -> Position:
     """Parse the text of ``dump``. Raises PositionLostError for another version: reading all leases is always right."""
     try:
         kind, version, *fields = json.loads(text)
-        if kind == "file" and version in (1, 2):
-            return FilePosition(*(int(field) for field in [*fields, *_COMPANIONS[version]]))
-        if kind == "events" and version in (1, 2, 3):
+        if kind == "file" and version in _COMPANIONS:
+            numbers: List[Any] = [*fields, *_COMPANIONS[version]]
+            device, inode, offset, checksum, companions, judged_at = numbers
+            found = FilePosition(int(device), int(inode), int(offset), int(checksum), int(companions))
+            return found._replace(judged_at=float(judged_at))
+        if kind == "events" and version in _ADDED:
             known: List[Any] = [*fields, *_ADDED[version]]
             system, taken_at, seen, target, *more = known
             parsed = None if target is None else Snapshot.parse(target)
             return EventPosition(system, taken_at, Snapshot.parse(seen), parsed, *more)
-        if (kind, version) == ("poll", 1):
+        if kind == "poll" and version in (1, 2):
             system, taken_at, seen, target, *more = fields
             parsed = None if target is None else Snapshot.parse(target)
             return PollPosition(system, taken_at, Snapshot.parse(seen), parsed, *more)

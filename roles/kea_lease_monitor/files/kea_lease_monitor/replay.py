@@ -61,7 +61,12 @@ class Replay(NamedTuple):
         return "some leases" if self.since else "all leases"
 
     def wants(self, event: LeaseEvent) -> bool:
-        """Return whether a present lease is selected. Not for events that happen meanwhile: all of them count."""
+        """Return whether a present lease is selected. Not for events that happen meanwhile: all of them count.
+
+        While all leases are read, a lease that is gone is such an event: no later read tells of it.
+        """
+        if event.kind is EventKind.DELETED:
+            return True
         if self.dead_letters and event.lease.address not in self.addresses:
             return False
         return event.lease.cltt >= self.since

@@ -13,7 +13,9 @@ from typing import Dict, Iterator, Optional, Tuple
 
 from kea_lease_monitor import journal, metrics
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
+from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.lease import Lease
+from kea_lease_monitor.throttle import INTERVAL, Throttle
 
 _LOG = logging.getLogger("kea_lease_monitor")
 
@@ -27,6 +29,9 @@ _FIELDS = {
 
 _HELD_LONG = 60.0
 """Seconds after which an open transaction is logged."""
+
+_THROTTLE = Throttle(Clock().monotonic)
+"""For lines that a client or a damaged file may cause."""
 
 _SUBSCRIPTION: ContextVar[Optional[str]] = ContextVar("subscription", default=None)
 
@@ -92,6 +97,11 @@ def reload_refused(error: str) -> None:
     _log(logging.ERROR, "reload_refused", "New configuration refused, the old one stays in force", error=error)
 
 
+def state_damaged(kept: str, problem: str) -> None:
+    text = "The state database is damaged and was set aside, all leases will be read again"
+    _log(logging.ERROR, "state_damaged", text, kept=kept, problem=problem)
+
+
 def state_created(path: str) -> None:
     _log(logging.INFO, "state_created", "State database created", path=path)
 
@@ -130,7 +140,8 @@ def rotated(path: str) -> None:
 
 def row_rejected(ref: str, problem: str) -> None:
     metrics.GARBAGE.inc()
-    _log(logging.WARNING, "row_rejected", "Row is no lease and was passed over", ref=ref, problem=problem)
+    if _THROTTLE.admits("row_rejected"):
+        _log(logging.WARNING, "row_rejected", "Row is no lease and was passed over", ref=ref, problem=problem)
 
 
 def reading_all(subscription: str, reason: str) -> None:
@@ -209,6 +220,8 @@ def dead_letter(subscription: str, sink: str, rejection: Rejection) -> None:
     metrics.RESULTS.labels(sink, "rejected").inc()
     if rejection.reason is Reason.ADDRESS_TAKEN:
         metrics.CONFLICTS.labels(subscription).inc()
+    if not _THROTTLE.admits("dead_letter"):
+        return
     fields = {**_lease(rejection.event.lease), "reason": rejection.reason.value, "detail": rejection.detail}
     _log(logging.WARNING, "dead_letter", "Event not acted upon", subscription=subscription, sink=sink, **fields)
 
@@ -255,6 +268,9 @@ def pruned_unread(count: int) -> None:
 
 def beat(now: float) -> None:
     metrics.BEAT.set(now)
+    for kind, count in _THROTTLE.suppressed():
+        text = "More such events were counted and not logged"
+        _log(logging.WARNING, "suppressed", text, name=kind, count=count, seconds=f"{INTERVAL:.0f}")
 
 
 def applying(step: str) -> None:

@@ -243,6 +243,24 @@ def test_files_of_an_lfc_run_are_read_in_load_order(host: Host) -> None:
     assert host.aside() == ["leases.csv", "leases.csv.1", "leases.csv.2"]
 
 
+def test_rows_of_another_width_than_the_header_are_moved(host: Host) -> None:
+    """An older header, rows appended by a newer Kea, and blank lines: Kea loads all of them, and none may be lost."""
+    fill(host)
+    host.systemctl("stop")
+    current = host.directory / "leases.csv"
+    header, *rows = current.read_text().splitlines(keepends=True)
+    older = ",".join(header.split(",")[:10]) + "\n"
+    narrow = [",".join(row.split(",")[:10]) + "\n" for row in rows[:2]]
+    current.write_text("\n".join([older, *narrow, *rows[2:]]))
+    host.systemctl("start")
+    host.wait()
+    before = host.leases()
+    assert len(before) == len(rows)
+    moved = host.move(host.postgresql)
+    assert (moved["failed"], moved["leases"], moved["rejected"]) == (False, len(rows), 0), moved
+    assert host.leases() == before
+
+
 def test_only_the_youngest_lease_of_a_client_is_moved(host: Host) -> None:
     host.add(1)
     host.add(2, **{"client-id": "01:01", "expire": NOW + 3500})

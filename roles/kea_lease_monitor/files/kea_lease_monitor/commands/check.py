@@ -23,6 +23,9 @@ from kea_lease_monitor.state.records import Bookmark, Heartbeat
 STUCK = 30.0
 """Seconds that a subscription may retry before it counts as stuck."""
 
+ABSENT = 60.0
+"""Seconds that a lease file may be missing: a server that is being installed or restarted creates it."""
+
 
 class BookmarkStore(Protocol):
     """What ``undelivered`` needs of the state store."""
@@ -45,10 +48,11 @@ def execute(options: argparse.Namespace) -> int:
     names = [flow.subscription.name for flow in settings.flows]
     monitor = socket.gethostname() if settings.state.shared else ""
     if options.delivered:
-        found = undelivered(settings, store)
+        found, warning = undelivered(settings, store), ""
     else:
-        found = problem(store.heartbeats(), names, monitor, time.time())
-    print(found or f"healthy: {', '.join(names)}")
+        beats = store.heartbeats()
+        found, warning = problem(beats, names, monitor, time.time()), waiting(beats, names)
+    print(found or f"healthy: {', '.join(names)}{warning}")
     return 1 if found else 0
 
 
@@ -80,7 +84,15 @@ def _trouble(beat: Heartbeat, now: float) -> str:
         return f"has not caught up yet: {beat.detail or 'still reading'}"
     if beat.status == "retrying" and now - beat.status_since > STUCK:
         return f"is stuck for {now - beat.status_since:.0f} seconds: {beat.detail}"
+    if beat.status == "waiting" and now - beat.status_since > ABSENT:
+        return f"reads no leases for {now - beat.status_since:.0f} seconds: {beat.detail}"
     return ""
+
+
+def waiting(heartbeats: Sequence[Heartbeat], names: Sequence[str]) -> str:
+    """Return what the subscriptions wait for, in one line with the word WARN; empty if they wait for nothing."""
+    found = sorted({beat.detail for beat in heartbeats if beat.subscription in names and beat.status == "waiting"})
+    return f"; WARN {'; '.join(found)}" if found else ""
 
 
 def undelivered(settings: MonitorSettings, store: BookmarkStore) -> Optional[str]:

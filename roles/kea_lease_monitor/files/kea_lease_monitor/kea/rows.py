@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import List
 
 from _kea import lease_csv, lifetime
-from _kea.identifiers import normal, octets
+from _kea.identifiers import octets
 
 from kea_lease_monitor.kea import identifiers
 from kea_lease_monitor.lease import Lease, LeaseState
@@ -33,20 +33,22 @@ class Header:
     def _lease(self, fields: List[str]) -> Lease:
         column = self._column
         valid = lease_csv.number(fields[column["valid_lifetime"]], lifetime.INFINITE)
-        cltt, expires = lifetime.of_row(lease_csv.number(fields[column["expire"]], 2**63), valid)
+        cltt, expires = lifetime.bounded(*lifetime.of_row(lifetime.expire_field(fields[column["expire"]]), valid))
+        for name in ("fqdn_fwd", "fqdn_rev"):
+            lease_csv.flag(fields[column[name]])
         context = column.get(lease_csv.CONTEXT)
         lease = Lease(
             family=self.family,
             address=fields[column["address"]],
             subnet_id=lease_csv.number(fields[column["subnet_id"]], 2**32 - 1),
-            hwaddr=normal(fields[column["hwaddr"]]),
-            client_id="" if self.family == 6 else normal(fields[column["client_id"]]),
+            hwaddr=lease_csv.hwaddr(fields[column["hwaddr"]]),
+            client_id="" if self.family == 6 else lease_csv.identifier(fields[column["client_id"]]),
             hostname=lease_csv.unescape(fields[column["hostname"]]),
             cltt=cltt,
             valid_lifetime=valid,
             expires=expires,
             state=LeaseState(lease_csv.number(fields[column["state"]], 2**32 - 1)),
-            user_context="" if context is None else lease_csv.unescape(fields[context]),
+            user_context="" if context is None else lease_csv.context(fields[context]),
         )
         return self._with_duid(lease, fields) if self.family == 6 else _checked(lease)
 
@@ -54,7 +56,7 @@ class Header:
         column = self._column
         return lease._replace(
             address=identifiers.address6(lease.address),
-            duid=identifiers.duid(octets(fields[column["duid"]])),
+            duid=identifiers.duid(octets(lease_csv.identifier(fields[column["duid"]]))),
             iaid=lease_csv.number(fields[column["iaid"]], 2**32 - 1),
             lease_type=lease_csv.number(fields[column["lease_type"]], 2),
             prefix_len=lease_csv.number(fields[column["prefix_len"]], 128),

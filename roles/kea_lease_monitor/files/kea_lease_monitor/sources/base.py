@@ -9,7 +9,20 @@ import abc
 from typing import Optional, Protocol, runtime_checkable
 
 from kea_lease_monitor.batch import Batch
+from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.position import Position
+
+_SKEW = 5.0
+"""Seconds by which a clock may be set back without consequences."""
+
+
+def require_clock(judged_at: float, now: float) -> None:
+    """Check that the clock was not ahead when leases were judged, epoch seconds. Raises PositionLostError.
+
+    Leases in force then looked expired, and their next renewals would look like those of known leases.
+    """
+    if now < judged_at - _SKEW:
+        raise PositionLostError(f"the clock was {judged_at - now:.0f} seconds ahead when leases were read")
 
 
 class Source(abc.ABC):
@@ -28,7 +41,10 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def start(self, everything: bool) -> Position:
-        """Return the position before all current leases, or after all events so far. Raises TemporaryError."""
+        """Return the position before all current leases, or after all events so far. Raises TemporaryError.
+
+        All current leases are handed over as if none were known, so that a lost effect is repeated.
+        """
 
     @abc.abstractmethod
     def read(self, after: Position, limit: int) -> Batch:
@@ -49,3 +65,11 @@ class StandingBy(Protocol):
 
     def stand_by(self, position: Position) -> None:
         """Keep nothing before this position for this monitor: another one reads, and has reached it."""
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """A source that can work and still have no leases to read."""
+
+    def missing(self) -> str:
+        """Return what is missing, for people; empty if nothing is."""

@@ -23,7 +23,7 @@ from kea_lease_monitor.kea.sql import leases
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.position import PollPosition, Position, Snapshot
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sources.base import Source
+from kea_lease_monitor.sources.base import Source, require_clock
 from kea_lease_monitor.sources.ledger import Known, Ledger
 
 _BEYOND = 2**129
@@ -64,6 +64,9 @@ class PollingSource(Source):
         self._ledger = Ledger()
         self._pending: List[Known] = []
         self._given: Optional[Position] = None
+        self._begun: Optional[Position] = None
+        self._again = False
+        """Whether this pass hands over leases that the ledger knows: their effects may be lost."""
         self._system = ""
         self._families = ""
         self._session = 0
@@ -88,14 +91,19 @@ class PollingSource(Source):
     def read(self, after: Position, limit: int) -> Batch:
         if not isinstance(after, PollPosition):
             raise PositionLostError("the stored position is of another source")
+        require_clock(after.judged_at, self._clock.time())
         self._due = self._clock.monotonic() + self._options.interval
         if after == self._given:
             self._ledger.put(self._pending)
+            self._again = self._again and after.target is not None
+        elif after != self._begun:
+            # A start, a restart or a replay: not all that the ledger knows was delivered before this position.
+            self._again = True
         self._pending = []
         with self._link.session() as session:
             self._check(session, after)
             batch = self._pass(session, after, limit)
-        self._given = batch.position
+        self._begun, self._given = after, batch.position
         return batch
 
     def _know(self, session: Session) -> bool:
@@ -130,6 +138,7 @@ class PollingSource(Source):
             target, taken_at = self._snapshot(session)
             whole = self._clock.monotonic() >= self._whole_due
             after = after._replace(target=target, taken_at=taken_at, whole=whole)
+        after = after._replace(judged_at=max(after.judged_at, self._clock.time()))
         families = [int(family) for family in after.families]
         rows = self._rows(session, after, limit, leases.table_after(after.address, families))
         end = leases.end_of(rows, limit, after.address, families)
@@ -171,13 +180,13 @@ class PollingSource(Source):
 
     def _event(self, key: str, lease: Optional[Lease]) -> Optional[LeaseEvent]:
         before = self._ledger.lease(key)
-        if lease == before:
+        if lease == before and not self._again:
             return None
         self._pending.append((key, lease))
         ref = f"poll:{identifiers.of_ordinal(int(key))}"
         if lease is None:
             return LeaseEvent(EventKind.DELETED, before, ref, None) if before else None
-        trace = changes.trace(before) if before else None
+        trace = changes.trace(before) if before and not self._again else None
         return LeaseEvent(changes.of_reading(trace, lease, self._clock.time()), lease, ref, None)
 
 

@@ -15,8 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kea_lease_monitor import database
 from kea_lease_monitor.database_settings import DatabaseSettings
-from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.errors import DamagedError, TemporaryError
 from kea_lease_monitor.state.location import StateLocation
+
+_DAMAGE = ("file is not a database", "database disk image is malformed", "malformed database schema")
+"""Beginnings of SQLite's messages for SQLITE_NOTADB and SQLITE_CORRUPT. Python 3.9 does not give their numbers."""
 
 
 def open_engine(location: StateLocation) -> Engine:
@@ -63,9 +66,12 @@ def _postgres(settings: DatabaseSettings, schema: str) -> Engine:
 
 @contextmanager
 def translated(location: StateLocation) -> Iterator[None]:
-    """Raise TemporaryError for any error of the library."""
+    """Raise DamagedError for a damaged file, TemporaryError for any other error of the library."""
     try:
         yield
     except SQLAlchemyError as error:
         text = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        if not location.shared and text.startswith(_DAMAGE):
+            remedy = "start the monitor again, which renames a damaged file and reads all leases"
+            raise DamagedError(f"the state {location}: {text}; {remedy}") from error
         raise TemporaryError(f"the state {location}: {text}") from error

@@ -18,7 +18,7 @@ class Heartbeat(NamedTuple):
     started_at: float
     beat_at: float
     status: str
-    """starting, running, retrying, standby or stopped."""
+    """starting, waiting, running, retrying, standby or stopped."""
     status_since: float
     detail: str
     events: int

@@ -22,7 +22,7 @@ READABLE6 = "SELECT coalesce(has_table_privilege(to_regclass('lease6'), 'SELECT'
 """Whether this role may read DHCPv6 leases."""
 
 _IDENTIFIERS = {4: "hwaddr, client_id, NULL, 0, 0, 0", 6: "hwaddr, NULL, duid, iaid, lease_type, prefix_len"}
-_REST = "valid_lifetime, floor(extract(epoch FROM expire))::bigint, subnet_id, hostname, state, user_context"
+_REST = f"valid_lifetime, {lifetime.sql_expire('expire')}, subnet_id, hostname, state, user_context"
 _COLUMNS = {4: f"address, {_IDENTIFIERS[4]}, {_REST}", 6: f"host(address::inet), {_IDENTIFIERS[6]}, {_REST}"}
 
 _AFTER = {4: "address > %(address)s - '0.0.0.0'::inet", 6: "address::inet > %(address)s"}
@@ -53,7 +53,7 @@ SELECT {columns}
    AND ({unknown} OR (
            SELECT true FROM {leases} AS other
             WHERE {same}
-              AND other.state = 0 AND other.valid_lifetime > 0
+              AND other.state = 0 AND {readable}
               AND ({cltt_of_other}, other.address)
                 > ({cltt}, {leases}.address)
             LIMIT 1) IS NULL)
@@ -62,7 +62,7 @@ SELECT {columns}
 """
 """All leases; of several leases of one client in a subnet only the one whose client Kea heard of last. The other leases
 are looked up lease by lease: for NOT EXISTS the planner would read all of a table without statistics, for each
-portion."""
+portion. A row that Kea cannot read must not hide another lease of its client."""
 
 _POLL = """
 WITH now AS MATERIALIZED (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS xmax)
@@ -86,8 +86,7 @@ WITH now AS MATERIALIZED (
 )
 SELECT now.target::text, taken_at, xid::text::bigint, id, extract(epoch FROM recorded_at)::float8, op,
        host(address), {identifiers}, {rest},
-       old_hwaddr, old_client_id, {old}, old_valid_lifetime, floor(extract(epoch FROM old_expire))::bigint,
-       old_subnet_id, old_hostname, old_state
+       old_hwaddr, old_client_id, {old}, old_valid_lifetime, {old_expire}, old_subnet_id, old_hostname, old_state
   FROM now
   LEFT JOIN ({newer} UNION ALL {late}) AS found ON true
  ORDER BY found.xid, found.id
@@ -124,6 +123,7 @@ def _of(template: str, family: int) -> str:
         order=_ORDER[family],
         unknown=unknown,
         same=same,
+        readable=f"other.valid_lifetime BETWEEN 1 AND {lifetime.INFINITE} AND isfinite(other.expire)",
         cltt=lifetime.sql_cltt(f"lease{family}"),
         cltt_of_other=lifetime.sql_cltt("other"),
     )
@@ -142,7 +142,12 @@ def events(families: Collection[int]) -> str:
     newer = _EVENTS_OF.replace("{unseen}", "xid >= %(xmax)s::xid8")
     late = _EVENTS_OF.replace("{unseen}", "xid = ANY (%(xip)s::xid8[])")
     statement = _EVENTS.replace("{newer}", newer).replace("{late}", late)
-    return statement.replace("{identifiers}", now).replace("{old}", old).replace("{rest}", _REST)
+    return (
+        statement.replace("{identifiers}", now)
+        .replace("{old}", old)
+        .replace("{rest}", _REST)
+        .replace("{old_expire}", lifetime.sql_expire("old_expire"))
+    )
 
 
 def events_of(rows: Sequence[Row]) -> Tuple[str, float, List[Row]]:
@@ -163,25 +168,41 @@ def end_of(rows: Sequence[Row], limit: int, ordinal: int, families: Collection[i
 
     ``rows`` is the portion that began after ``ordinal``.
     """
-    if len(rows) == limit:
-        last = rows[-1][0]
-        return min(last, identifiers.LAST4) if isinstance(last, int) else identifiers.ordinal(last)
+    last = rows[-1][0] if len(rows) == limit else None
+    if isinstance(last, str):
+        return identifiers.ordinal(last)
+    if last is not None and last < identifiers.LAST4:
+        return int(last)
     return identifiers.LAST4 if table_after(ordinal, families) == 4 and 6 in families else None
 
 
 def event_of(row: Row) -> LeaseEvent:
     """Return the event in a row of events_of. Raises ValueError for values that no lease has."""
     xid, number, recorded_at, operation = row[:4]
-    lease = lease_of(row[4:17])
-    previous: Optional[changes.Trace] = None
-    if operation == "U":
-        old = [lease.address, *row[17:28], None]
-        if old[9] is None:
-            # A row that is older than this column does not say whether the subnet changed.
-            old[9] = lease.subnet_id
-        previous = changes.trace(lease_of(tuple(old)))
+    lease = _deleted(row[4:17]) if operation == "D" else lease_of(row[4:17])
+    previous = _previous(lease, row[17:28]) if operation == "U" else None
     kind = changes.of_record(operation, previous, lease)
     return LeaseEvent(kind, lease, f"{xid}.{number}", recorded_at)
+
+
+def _deleted(row: Row) -> Lease:
+    """Return a lease that is gone. Its times do not matter, so it is returned even if Kea could not read them."""
+    try:
+        return lease_of(row)
+    except ValueError:
+        return lease_of((*row[:7], 0, 0, *row[9:]))
+
+
+def _previous(lease: Lease, old: Sequence[Any]) -> Optional[changes.Trace]:
+    """Return the trace of the row that an update replaced; None if that was no lease that Kea can read."""
+    fields = [lease.address, *old, None]
+    if fields[9] is None:
+        # A row that is older than this column does not say whether the subnet changed.
+        fields[9] = lease.subnet_id
+    try:
+        return changes.trace(lease_of(tuple(fields)))
+    except ValueError:
+        return None
 
 
 def lease_of(row: Row) -> Lease:
@@ -191,16 +212,18 @@ def lease_of(row: Row) -> Lease:
     """
     key, hwaddr, client_id, duid, iaid, lease_type, prefix_len, valid, expire, subnet_id, name, state, context = row
     address = _dotted(key) if isinstance(key, int) else key
-    cltt, expires = lifetime.of_record(expire or 0, valid or 0)
+    cltt, expires = lifetime.bounded(*lifetime.of_record(expire, valid))
+    if subnet_id is None:
+        raise ValueError("subnet_id is NULL, so that Kea cannot read the row")
     return Lease(
         family=6 if ":" in address else 4,
         address=address,
-        subnet_id=subnet_id or 0,
+        subnet_id=subnet_id,
         hwaddr=spell(hwaddr or b""),
         client_id=spell(client_id or b""),
         hostname=name or "",
         cltt=cltt,
-        valid_lifetime=valid or 0,
+        valid_lifetime=valid,
         expires=expires,
         state=LeaseState(state or 0),
         user_context=context or "",

@@ -39,8 +39,9 @@ class Scan:
         ordinal = after.scanned or 0
         statement = leases.IN_PORTIONS + leases.SCAN[leases.table_after(ordinal, families)]
         rows = session.rows(statement, {"address": identifiers.of_ordinal(ordinal), "limit": limit})
-        scanned = leases.end_of(rows, limit, ordinal, families)
-        return Batch(tuple(self._events(rows)), after._replace(scanned=scanned), False)
+        scanned, now = leases.end_of(rows, limit, ordinal, families), self._clock.time()
+        reached = after._replace(scanned=scanned, judged_at=max(now, after.judged_at))
+        return Batch(tuple(self._events(rows, now)), reached, False)
 
     def _must_wait(self, session: Session) -> bool:
         """Return whether to wait for transactions that are older than the count of lost events.
@@ -53,8 +54,7 @@ class Scan:
         self._older &= running
         return bool(self._older) and self._clock.monotonic() < self._due
 
-    def _events(self, rows: List[leases.Row]) -> Iterator[LeaseEvent]:
-        now = self._clock.time()
+    def _events(self, rows: List[leases.Row], now: float) -> Iterator[LeaseEvent]:
         for row in rows:
             ref = f"scan:{row[0]}"
             try:

@@ -21,7 +21,7 @@ from kea_lease_monitor.kea.sql import leases
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.position import EventPosition, Position, Snapshot
 from kea_lease_monitor.prepared import Prepared
-from kea_lease_monitor.sources.base import Source
+from kea_lease_monitor.sources.base import Source, require_clock
 from kea_lease_monitor.sources.events.scan import Scan
 from kea_lease_monitor.sources.events.upkeep import RETENTION, Options, Upkeep
 from kea_lease_monitor.sources.events.wakeups import Wakeups
@@ -74,6 +74,7 @@ class EventsSource(Source):
     def read(self, after: Position, limit: int) -> Batch:
         if not isinstance(after, EventPosition):
             raise PositionLostError("the stored position is of another source")
+        require_clock(after.judged_at, self._clock.time())
         self._wakeups.begin()
         with self._link.session() as session:
             self._prepare(session)

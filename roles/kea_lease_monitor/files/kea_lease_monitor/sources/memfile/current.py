@@ -25,6 +25,7 @@ class CurrentFile:
         self._files = files
         self._tail: Optional[Tail] = None
         self._header: Optional[rows.Header] = None
+        self._begin = 0
 
     def open(self, after: FilePosition) -> bool:
         """Open the file that the position is in. Return False if it was open already. Raises PositionLostError."""
@@ -48,12 +49,11 @@ class CurrentFile:
             found = present.header_of(tail)
             if found is None:
                 return []
-            self._header = found[0]
-        # One more for the header: otherwise a full batch would look like the last one.
-        return tail.rows(after.offset, limit) if after.offset else tail.rows(0, limit + 1)[1:]
+            self._header, self._begin = found
+        return tail.rows(max(after.offset, self._begin), limit)
 
     def lease(self, row: Row) -> Optional[Lease]:
-        """Return the lease in a row; None for a row that Kea rejects as well."""
+        """Return the lease in a row; None for a row that Kea skips or rejects as well."""
         return present.parsed(self._opened(), self._header, row) if self._header else None
 
     def ref(self, row: Row) -> str:
@@ -77,7 +77,7 @@ class CurrentFile:
         # It stays open, because its inode number alone would not be enough to find it again.
         self.close()
         self._tail = following
-        return FilePosition(following.device, following.inode, 0, 0, generation)
+        return FilePosition(following.device, following.inode, 0, 0, generation, after.judged_at)
 
     def close(self) -> None:
         """Close the file, if one is open."""

@@ -24,6 +24,8 @@ def header_of(tail: Tail) -> Optional[Tuple[Header, int]]:
     Raises TemporaryError if the file is not a lease file.
     """
     first = tail.rows(0, 1)
+    while first and not first[0].text:
+        first = tail.rows(first[0].end, 1)
     if not first:
         return None
     try:
@@ -33,9 +35,9 @@ def header_of(tail: Tail) -> Optional[Tuple[Header, int]]:
 
 
 def parsed(tail: Tail, header: Header, row: Row) -> Optional[Lease]:
-    """Return the lease in a row; None for a row that Kea rejects as well, which is counted."""
+    """Return the lease in a row; None for a blank row, and for one that Kea rejects as well, which is counted."""
     try:
-        return header.parse(row.text)
+        return header.parse(row.text) if row.text else None
     except ValueError as error:
         telemetry.row_rejected(f"{tail.path}:{row.end}", str(error))
         return None

@@ -21,7 +21,7 @@ from kea_lease_monitor.kea.companions import DEFAULT_PATH, LeaseFiles
 from kea_lease_monitor.lease import Lease, LeaseEvent
 from kea_lease_monitor.position import FilePosition, Position
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sources.base import Source
+from kea_lease_monitor.sources.base import Source, require_clock
 from kea_lease_monitor.sources.ledger import Ledger
 from kea_lease_monitor.sources.memfile.current import CurrentFile
 from kea_lease_monitor.sources.memfile.loader import EVERYTHING, Loader
@@ -62,6 +62,8 @@ class MemfileSource(Source):
         self._current = CurrentFile(self._files)
         self._pending: Dict[str, Optional[changes.Trace]] = {}
         self._given: Optional[FilePosition] = None
+        self._begun: Optional[FilePosition] = None
+        """Position of the last read. From any other one but ``_given``, the ledger knows too much or too little."""
 
     def fileno(self) -> Optional[int]:
         return self._watch.fileno()
@@ -83,6 +85,7 @@ class MemfileSource(Source):
     def read(self, after: Position, limit: int) -> Batch:
         if not isinstance(after, FilePosition):
             raise PositionLostError("the stored position is of another source")
+        require_clock(after.judged_at, self._clock.time())
         self._watch.drain()
         self._due = self._clock.monotonic() + _INTERVAL
         try:
@@ -93,14 +96,21 @@ class MemfileSource(Source):
         except TemporaryError:
             self._reset()
             raise
-        self._given = batch.position if isinstance(batch.position, FilePosition) else None
+        self._begun, self._given = after, batch.position if isinstance(batch.position, FilePosition) else None
         return batch
 
     def _reset(self) -> None:
         """Discard what is half read, as after an error it may be wrong."""
         self._loader.stop()
         self._current.close()
-        self._given = None
+        self._given = self._begun = None
+
+    def missing(self) -> str:
+        """Return that there is no lease file; see Reporting."""
+        path = self._files.current
+        if os.path.exists(path):
+            return ""
+        return f"there is no lease file {path}: Kea is not running, has persist: false, or keeps its leases elsewhere"
 
     def close(self) -> None:
         self._loader.stop()
@@ -113,14 +123,15 @@ class MemfileSource(Source):
             return Batch((), EVERYTHING, self._loader.missing)
         after = after if self._loader.knows(after.offset) else EVERYTHING
         now = self._clock.time()
+        judged_at = max(now, after.judged_at)
         found = self._loader.portion(after.offset, limit)
         events = tuple(self._met(key, lease, now) for key, lease in found)
         if len(found) < limit:
-            return Batch(events, self._loader.end, False)
-        return Batch(events, after._replace(offset=after.offset + len(found)), False)
+            return Batch(events, self._loader.end._replace(judged_at=judged_at), False)
+        return Batch(events, after._replace(offset=after.offset + len(found), judged_at=judged_at), False)
 
     def _met(self, key: str, lease: Lease, now: float) -> LeaseEvent:
-        kind = changes.of_reading(self._ledger.trace(key), lease, now)
+        kind = changes.of_reading(None, lease, now)
         self._pending[key] = changes.trace(lease)
         return LeaseEvent(kind, lease, f"{self._files.current}:{lease.address}", None)
 
@@ -141,15 +152,17 @@ class MemfileSource(Source):
             return Batch((), reached, True)
         events = tuple(event for event in (self._event(row) for row in rows) if event)
         end = rows[-1].end
-        position = FilePosition(tail.device, tail.inode, end, tail.checksum(end), generation)
+        position = after._replace(offset=end, checksum=tail.checksum(end), companions=generation)
         return Batch(events, position, len(rows) < limit and tail.is_at(self._files.current))
 
     def _tail(self, after: FilePosition) -> Tail:
         """Return the open file that the position is in. Raises PositionLostError if it is another one by now."""
-        if self._current.open(after):
-            if after != self._given:
-                # To know the leases before the position: the next renewal must not look like an assignment.
-                self._loader.prime(after)
+        opened = self._current.open(after)
+        if after not in (self._given, self._begun):
+            # To know the leases before the position: the next renewal must not look like an assignment, and no row
+            # after it like a renewal of itself.
+            self._loader.prime(after)
+        if opened:
             telemetry.following(self._files.current)
         return self._current.checked(after)
 
