@@ -24,6 +24,7 @@ from kea_lease_monitor.kea import reservations
 from kea_lease_monitor.kea.sql import hosts4
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.discovery import DiscoverySink, Options, identity, text
+from kea_lease_monitor.sinks.reservations.database import Options as DatabaseOptions
 from kea_lease_monitor.sinks.reservations.database import ReservationSink
 from kea_lease_monitor.sinks.reservations.file import Options as FileOptions
 from kea_lease_monitor.sinks.reservations.file import ReservationFileSink, Site
@@ -54,12 +55,23 @@ class TestReservation(ReservationContract):
         sink.close()
 
     @pytest.fixture
+    def naming(self, link: Callable[[], Link]) -> Iterator[ReservationSink]:
+        sink = ReservationSink(link(), options=DatabaseOptions(hostname="reserve"))
+        yield sink
+        sink.close()
+
+    @pytest.fixture
     def rename(self, kea: Kea) -> Callable[[str, str], None]:
         return lambda address, name: kea.rows("UPDATE hosts SET hostname = %s", name) and None
 
     @pytest.fixture
     def hostname_of(self, kea: Kea) -> Callable[[str], str]:
-        return lambda address: {row[1]: row[2] for row in kea.reservations()}[address]
+        return lambda address: {row[1]: row[2] or "" for row in kea.reservations()}[address]
+
+    @pytest.fixture
+    def mark_of(self, kea: Kea) -> Callable[[str], Any]:
+        statement = "SELECT user_context FROM hosts WHERE ipv4_address = %s::inet - '0.0.0.0'"
+        return lambda address: json.loads(kea.rows(statement, address)[0][0])[reservations.MARK]
 
     def test_an_unchanged_reservation_costs_no_write_and_no_sequence_value(self, kea: Kea, sink: Any) -> None:
         sink[0].deliver([event(1), event(2)])
@@ -159,7 +171,7 @@ class TestReservation(ReservationContract):
 
     def test_data_that_the_database_refuses_is_refused_for_ever(self, sink: Any) -> None:
         with pytest.raises(RefusedError):
-            sink[0].deliver([event(1, hostname="a\x00b")])
+            sink[0].deliver([event(1, client_id="a\x00b")])
 
     def test_check_reports_a_missing_grant(self, kea: Kea, sink: Any) -> None:
         kea.rows('REVOKE INSERT ON hosts FROM "kea-lease-monitor"')
@@ -173,7 +185,7 @@ class TestReservation(ReservationContract):
         )
         kea.rows("ANALYZE hosts")
         with kea.connection.cursor() as cursor:
-            cursor.execute("EXPLAIN " + hosts4.RESERVE, reservations.parameters([event(1), event(2)]))
+            cursor.execute("EXPLAIN " + hosts4.RESERVE, reservations.parameters([event(1), event(2)], False))
             plan = "\n".join(line for (line,) in cursor.fetchall())
         assert "Seq Scan on hosts" not in plan, plan
 
@@ -210,9 +222,21 @@ class TestReservationFile(ReservationContract):
 
     @pytest.fixture
     def hostname_of(self) -> Callable[[str], str]:
-        return lambda address: {host["ip-address"]: host["hostname"] for host in self.hosts()}[address]
+        return lambda address: {host["ip-address"]: host.get("hostname", "") for host in self.hosts()}[address]
 
-    def hosts(self) -> list[dict[str, str]]:
+    @pytest.fixture
+    def naming(self, sink: Any, tmp_path: Path) -> ReservationFileSink:
+        return ReservationFileSink(FileOptions(str(tmp_path), hostname="reserve"))
+
+    @pytest.fixture
+    def mark_of(self) -> Callable[[str], Any]:
+        def mark(address: str) -> Any:
+            (context,) = [host["user-context"] for host in self.hosts() if host["ip-address"] == address]
+            return context[reservations.MARK]
+
+        return mark
+
+    def hosts(self) -> list[dict[str, Any]]:
         return json.loads("[" + self.path.read_text().rstrip().rstrip(",") + "]") if self.path.exists() else []
 
     def test_a_line_for_each_reservation_and_no_comma_after_the_last(self, sink: Any) -> None:

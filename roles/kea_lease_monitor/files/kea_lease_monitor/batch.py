@@ -18,6 +18,10 @@ class Reason(enum.Enum):
     ADDRESS_TAKEN = "address_taken"
     EDITED = "edited_by_hand"
     REFUSED = "refused"
+    SECOND_LEASE = "second_lease"
+    """Another client identifier of the same hardware address has the reservation."""
+    INVALID = "invalid"
+    """Kea could not use a reservation with what the client sent."""
 
 
 class Rejection(NamedTuple):

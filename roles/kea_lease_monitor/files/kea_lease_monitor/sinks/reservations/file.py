@@ -49,6 +49,8 @@ class Options:
     """Where the files are."""
     site: Tuple[Site, ...] = ()
     """The reservations in Kea's own configuration."""
+    hostname: str = "follow"
+    """``reserve`` if a reservation also has the client's name; see reservations.NAMES."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
@@ -56,6 +58,7 @@ class Options:
         options = cls(
             section.text("directory", "/etc/kea/reservations.d"),
             tuple(_site(item) for item in section.sections("site")),
+            section.choice("hostname", reservations.NAMES, "follow"),
         )
         section.done()
         if not os.path.isabs(options.directory):
@@ -84,7 +87,8 @@ class ReservationFileSink(Sink):
         self._lists: Dict[int, HostList] = {}
         self._stamps: Dict[int, object] = {}
         self._reload_due = False
-        self._reserving = Reserving(self.name, self._reserve, self._exchange)
+        self._names = options.hostname == "reserve"
+        self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
 
     def check(self) -> None:
         """Check the directory, and request the reload that a killed run of this program could not request any more."""
@@ -143,7 +147,7 @@ class ReservationFileSink(Sink):
         stamp = _stamp(path)
         if subnet not in self._stamps or self._stamps[subnet] != stamp:
             try:
-                self._lists[subnet] = HostList(files.read(path) or b"", self._elsewhere(subnet))
+                self._lists[subnet] = HostList(files.read(path) or b"", self._elsewhere(subnet), self._names)
             except ValueError as error:
                 raise TemporaryError(f"{path}: {error}") from error
             self._stamps[subnet] = stamp
