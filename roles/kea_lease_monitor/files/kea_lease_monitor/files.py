@@ -80,6 +80,12 @@ def _explained(path: str) -> Iterator[None]:
         raise _failure(f"{path} cannot be written", error) from error
 
 
+def remove(path: str) -> None:
+    """Remove a file, if there is one. Raises TemporaryError."""
+    with _explained(path), suppress(FileNotFoundError):
+        os.unlink(path)
+
+
 def touch(path: str) -> None:
     """Create an empty file unless there is one. Raises TemporaryError."""
     with _explained(path):

@@ -204,6 +204,10 @@ def discovery_written(path: str) -> None:
     _log(logging.INFO, "discovery_written", "Discovery file written", path=path)
 
 
+def discovery_renamed(previous: str, path: str) -> None:
+    _log(logging.INFO, "discovery_renamed", "Discovery file renamed", previous=previous, path=path)
+
+
 def dead_letter(subscription: str, sink: str, rejection: Rejection) -> None:
     metrics.DEAD.labels(subscription, rejection.reason.value).inc()
     metrics.RESULTS.labels(sink, "rejected").inc()
