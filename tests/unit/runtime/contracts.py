@@ -17,7 +17,7 @@ from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.lease import EventKind, LeaseEvent
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.replay import dead_letter_text
-from kea_lease_monitor.sinks.base import Adopting, Sink
+from kea_lease_monitor.sinks.base import Adopting, Forgetting, Sink
 from kea_lease_monitor.sources.base import Source
 from kea_lease_monitor.state.records import Bookmark, DeadLetter, Heartbeat, Registration, Settlement
 from kea_lease_monitor.state.store import Store
@@ -143,7 +143,8 @@ class KeepingContract(SinkContract):
         assert addresses() == ["10.0.0.2"]
 
     @pytest.mark.parametrize(
-        "kind", [kind for kind in EventKind if kind not in (EventKind.ASSIGNED, EventKind.CHANGED)]
+        "kind",
+        [kind for kind in EventKind if kind not in (EventKind.ASSIGNED, EventKind.CHANGED, EventKind.FORGOTTEN)],
     )
     def test_ends_and_renewals_of_a_lease_are_skipped(self, sink: Any, kind: EventKind) -> None:
         writer, addresses, *_more = sink
@@ -157,6 +158,22 @@ class KeepingContract(SinkContract):
         writer, addresses, *_more = sink
         assert writer.deliver([event(1, hwaddr="")]).skipped == 1
         assert addresses() == []
+
+    def test_what_was_made_for_a_client_is_forgotten(self, sink: Any) -> None:
+        writer, addresses, *_more = sink
+        given = [event(1, hostname="bmc-1"), event(2, client_id="01:02"), event(3, client=1, subnet_id=2)]
+        assert writer.deliver(given).created == 3
+        assert isinstance(writer, Forgetting)
+        made = {(each.address, each.subnet_id): each for each in writer.made()}
+        assert made.keys() == {("10.0.0.1", 1), ("10.0.0.2", 1), ("10.0.0.3", 2)}
+        first, second = made["10.0.0.1", 1], made["10.0.0.2", 1]
+        assert (first.hwaddr, first.hostname, second.client_id) == ("02:00:00:00:00:01", "bmc-1", "01:02")
+        gone = [LeaseEvent(EventKind.FORGOTTEN, first, "forget", None)]
+        assert writer.deliver(gone) == Delivery(removed=1)
+        assert writer.deliver(gone) == Delivery(skipped=1)
+        assert {each.address for each in writer.made()} == {"10.0.0.2", "10.0.0.3"}
+        assert writer.deliver([event(5, client=1)]).created == 1
+        assert "10.0.0.1" not in addresses()
 
 
 class ReservationContract(KeepingContract):
@@ -446,6 +463,16 @@ class ReservationContract(KeepingContract):
         assert len(writer.deliver([event(2, client=1, client_id="ff:01")]).rejected) == 1
         assert writer.deliver([event(1, client=7)]).created == 1
         assert addresses() == ["10.0.0.1", "10.0.0.2"]
+
+    def test_a_reservation_that_a_person_edited_or_wrote_is_not_forgotten(self, sink: Any) -> None:
+        writer, addresses, by_hand, edit = sink
+        by_hand("02:ff:ff:ff:ff:ff", "10.0.0.8")
+        writer.deliver([event(1)])
+        assert [each.hwaddr for each in writer.made()] == ["02:00:00:00:00:01"]
+        assert writer.deliver([event(8, hwaddr="02:ff:ff:ff:ff:ff", kind=EventKind.FORGOTTEN)]).skipped == 1
+        edit("10.0.0.1", "10.0.0.7")
+        (rejection,) = writer.deliver([event(1, kind=EventKind.FORGOTTEN)]).rejected
+        assert (rejection.reason, addresses()) == (Reason.EDITED, ["10.0.0.7", "10.0.0.8"])
 
     def test_an_earlier_reservation_learns_the_client_identifier(
         self, sink: Any, mark_of: Callable[[str], Any]

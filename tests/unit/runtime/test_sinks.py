@@ -23,6 +23,7 @@ from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, RefusedError, TemporaryError
 from kea_lease_monitor.kea import reservations
 from kea_lease_monitor.kea.sql import hosts4
+from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks import names
 from kea_lease_monitor.sinks.discovery import DiscoverySink, Options, text
@@ -175,6 +176,25 @@ class TestReservation(ReservationContract):
         with pytest.raises(RefusedError):
             sink[0].deliver([event(1, client_id="a\x00b")])
 
+    def test_without_the_function_nothing_is_forgotten(self, kea: Kea, sink: Any) -> None:
+        sink[0].deliver([event(1)])
+        kea.rows("DROP FUNCTION kea_forget_reservations")
+        with pytest.raises(TemporaryError, match="kea_forget_reservations"):
+            sink[0].made()
+        (rejection,) = sink[0].deliver([event(1, kind=EventKind.FORGOTTEN)]).rejected
+        assert rejection.reason.value == "refused"
+
+    def test_the_function_removes_managed_reservations_only(
+        self, kea: Kea, sink: Any, link: Callable[[], Link]
+    ) -> None:
+        sink[0].deliver([event(1)])
+        sink[2]("02:ff:ff:ff:ff:ff", "10.0.0.8")
+        with link().session() as session:
+            session.rows("SELECT kea_forget_reservations(array_agg(host_id)) FROM hosts")
+            with pytest.raises(TemporaryError, match="permission denied"):
+                session.rows("DELETE FROM hosts")
+        assert sink[1]() == ["10.0.0.8"]
+
     def test_check_reports_a_missing_grant(self, kea: Kea, sink: Any) -> None:
         kea.rows('REVOKE INSERT ON hosts FROM "kea-lease-monitor"')
         with pytest.raises(TemporaryError, match="permission denied for table hosts"):
@@ -293,6 +313,16 @@ class TestReservationFile(ReservationContract):
         with pytest.raises(TemporaryError, match=r"subnet-1.json: the reservation that begins in line 1"):
             sink[0].deliver([event(1)])
         assert self.path.read_text() == "{ oops\n"
+
+    def test_comments_stay_when_a_reservation_is_forgotten(self, sink: Any) -> None:
+        sink[0].deliver([event(1), event(2), event(3)])
+        lines = self.path.read_text().splitlines()
+        self.path.write_text("\n".join(["# rack 1", lines[0], "# rack 2", lines[1], lines[2], "# end"]) + "\n")
+        forgotten = [event(number, kind=EventKind.FORGOTTEN) for number in (1, 3)]
+        assert sink[0].deliver(forgotten).removed == 2
+        text = self.path.read_text()
+        assert [text.count(comment) for comment in ("# rack 1", "# rack 2", "# end")] == [1, 1, 1]
+        assert (text.count('ip-address": "10.0.0.2'), text.count("hw-address")) == (2, 1)
 
     def test_clients_and_addresses_in_kea_s_own_configuration_are_left_out(self, tmp_path: Path) -> None:
         site = (Site(1, "02:00:00:00:00:01", "10.0.0.9"), Site(1, "", "10.0.0.2"), Site(2, "", "10.0.0.3"))

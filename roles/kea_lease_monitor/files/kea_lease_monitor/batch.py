@@ -54,6 +54,8 @@ class Delivery(NamedTuple):
     rejected: Tuple[Rejection, ...] = ()
     executed: int = 0
     """Events that a command accepted."""
+    removed: int = 0
+    """Effects that were removed for FORGOTTEN events."""
 
 
 class Pending(NamedTuple):

@@ -80,10 +80,12 @@ def _explained(path: str) -> Iterator[None]:
         raise _failure(f"{path} cannot be written", error) from error
 
 
-def remove(path: str) -> None:
-    """Remove a file, if there is one. Raises TemporaryError."""
+def remove(path: str) -> bool:
+    """Remove a file. Return whether there was one. Raises TemporaryError."""
     with _explained(path), suppress(FileNotFoundError):
         os.unlink(path)
+        return True
+    return False
 
 
 def touch(path: str) -> None:

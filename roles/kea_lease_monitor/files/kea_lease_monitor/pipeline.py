@@ -159,7 +159,7 @@ class Pipeline:
         position = self._settling.position
         if self._replays.begun(position):
             self._settling.settle(self._turn.term)
-            position = self._settling.position = self._replayed()
+            position = self._settling.position = self._replayed(position)
         if events := self._replays.current.events:
             return _Work(Batch(events, position, False), events, list(self._sinks))
         batch = self._source.read(position, BATCH)
@@ -189,8 +189,10 @@ class Pipeline:
         self._lost = ""
         return position
 
-    def _replayed(self) -> Position:
+    def _replayed(self, position: Position) -> Position:
         """Return where the replay begins."""
+        if self._replays.current.forgets:
+            return position
         if self._replays.current.position:
             return positions.load(self._replays.current.position)
         telemetry.reading_all(self.subscription.name, "replay of " + self._replays.current.what)

@@ -175,7 +175,7 @@ def delivered(subscription: str, count: int, caught_up: bool, now: float, oldest
 
 
 def sink_result(sink: str, delivery: Delivery) -> None:
-    for result in ("created", "updated", "unchanged", "skipped", "executed"):
+    for result in ("created", "updated", "unchanged", "skipped", "executed", "removed"):
         if count := getattr(delivery, result):
             metrics.RESULTS.labels(sink, result).inc(count)
 
@@ -190,6 +190,10 @@ def reservation_updated(lease: Lease) -> None:
 
 def reservation_adopted(lease: Lease) -> None:
     _log(logging.INFO, "reservation_adopted", "Static reservation taken over", **_lease(lease))
+
+
+def reservation_removed(lease: Lease) -> None:
+    _log(logging.INFO, "reservation_removed", "Static reservation removed", **_lease(lease))
 
 
 def conflict_over(lease: Lease) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from types import MappingProxyType
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Sequence, Tuple
 
 from _kea import host_maps
 
@@ -105,6 +105,22 @@ class HostList:
         self._texts[number] = json.dumps(host_object(lease, present, self._names))
         self._index[lease.hwaddr] = number
         self._holders[lease.address] = lease.hwaddr
+
+    def hosts(self) -> List[Dict[str, Any]]:
+        """Return the reservations of the file by hardware address."""
+        return [json.loads(self._texts[number]) for number in self._index.values()]
+
+    def without(self, hwaddrs: Collection[str]) -> bytes:
+        """Return the content of the file without the reservations of these clients. All comments stay."""
+        gone = {number for hwaddr, number in self._index.items() if hwaddr in hwaddrs}
+        kept: List[Tuple[str, str]] = []
+        comment = ""
+        for number, text in enumerate(self._texts):
+            comment += self._comments[number]
+            if number not in gone:
+                kept.append((comment, text))
+                comment = ""
+        return host_maps.render(kept, comment + self._last_comment).encode()
 
     def render(self) -> bytes:
         """Return the content of the file."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, Collection, Dict, List, Mapping, Sequence, Set, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from _kea.identifiers import DUID_TYPE, HWADDR_TYPE
 
@@ -214,6 +214,30 @@ def host_object(lease: Lease, present: Mapping[str, Any], reserve: bool = False)
     wanted = {**present, "hw-address": lease.hwaddr, "ip-address": lease.address, "user-context": context}
     wanted.pop("hostname", None)
     return {**wanted, "hostname": hostname} if hostname else wanted
+
+
+def managed(present: Mapping[str, Any], subnet: int) -> Optional[Lease]:
+    """Return the lease that the mark of a reservation tells of; None if a person wrote the reservation."""
+    mark = _mark(present)
+    if not mark or "hw-address" not in present:
+        return None
+    known = (
+        str(present["hw-address"]).lower(),
+        mark.get("client-id", ""),
+        mark.get("name") or mark.get("hostname", ""),
+    )
+    return Lease(4, mark.get("ip-address", ""), subnet, *known, 0, 0, None, LeaseState.DEFAULT, "")
+
+
+def is_unchanged(present: Mapping[str, Any]) -> bool:
+    """Return whether a managed reservation has just what the monitor wrote."""
+    mark = _mark(present)
+    written = present.keys() <= {"hw-address", "ip-address", "hostname", "user-context"}
+    right = present.get("ip-address") == mark.get("ip-address") and present.get("hostname", "") in (
+        "",
+        mark.get("hostname", ""),
+    )
+    return written and right and present["user-context"].keys() == {MARK}
 
 
 def _mark(present: Mapping[str, Any]) -> Dict[str, Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.errors import ConfigurationError, RefusedError
 from kea_lease_monitor.kea.reservations import KINDS
-from kea_lease_monitor.lease import Lease, LeaseEvent
+from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks import names
 from kea_lease_monitor.sinks.base import Sink
@@ -42,6 +43,8 @@ _MODE = 0o644
 _PREFIX = 2
 """Lease::TYPE_PD: a delegated prefix is no address of a host."""
 _SUBNET = re.compile(rb"^\s*kea_subnet_id: ([0-9]+)$", re.MULTILINE)
+_VALUE = re.compile(rb'^\s*(ansible_host|bmc_[a-z_]+): "([^"\\]*)"$', re.MULTILINE)
+_IAID = re.compile(rb"^    bmc-[0-9a-z-]+?v6([0-9a-f]+)(?:-s[0-9]+)?:$", re.MULTILINE)
 _NO_HWADDR = re.compile(rb'^\s*bmc_mac: ""$', re.MULTILINE)
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]')
@@ -114,6 +117,8 @@ class DiscoverySink(Sink):
         files.sync_directory(self._options.directory)
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
+        if events and events[0].kind is EventKind.FORGOTTEN:
+            return self._forget([event.lease for event in events])
         last: Dict[Tuple[Name, int], Lease] = {}
         for event in events:
             name = names.of(event.lease)
@@ -129,6 +134,23 @@ class DiscoverySink(Sink):
             unchanged=len(last) - created - updated,
             skipped=len(events) - len(last),
         )
+        telemetry.sink_result(self.name, delivery)
+        return delivery
+
+    def made(self) -> List[Lease]:
+        """Return what the files of the default template tell; other files are found by the leases of reservations."""
+        contents = [files.read(path) or b"" for path in sorted(glob.glob(self._path(Name("", "*"))))]
+        return [lease for lease in map(_told, contents) if lease]
+
+    def _forget(self, leases: Sequence[Lease]) -> Delivery:
+        removed = 0
+        for lease in leases:
+            name = names.of(lease)
+            second = name.in_subnet(lease.subnet_id)
+            chosen = second if os.path.exists(self._path(second)) or self._is_other(name, lease) else name
+            removed += files.remove(self._path(chosen))
+        files.sync_directory(self._options.directory)
+        delivery = Delivery(removed=removed, skipped=len(leases) - removed)
         telemetry.sink_result(self.name, delivery)
         return delivery
 
@@ -149,7 +171,9 @@ class DiscoverySink(Sink):
         """Return whether the file tells of another lease in another subnet. A subnet may get another number."""
         content = files.read(self._path(name)) or b""
         found = _SUBNET.search(content)
-        return bool(found) and found[1] != b"%d" % lease.subnet_id and text(lease.address).encode() not in content
+        if found is None or found[1] == b"%d" % lease.subnet_id:
+            return False
+        return text(lease.address).encode() not in content
 
     def _remove_earlier(self, entry: _Entry) -> None:
         """Remove the file that an earlier release wrote for the same client, now that it has a new name."""
@@ -187,6 +211,19 @@ class DiscoverySink(Sink):
 
     def close(self) -> None:
         """Do nothing: this sink keeps no file open."""
+
+
+def _told(content: bytes) -> Optional[Lease]:
+    """Return the lease that a file of the default template tells of; None for any other file."""
+    told = {key.decode(): value.decode() for key, value in _VALUE.findall(content)}
+    subnet = _SUBNET.search(content)
+    if not subnet or not {"ansible_host", "bmc_mac", "bmc_client_id"} <= told.keys():
+        return None
+    family = 6 if ":" in told["ansible_host"] else 4
+    known = (told["bmc_mac"], told["bmc_client_id"], told.get("bmc_hostname", ""))
+    lease = Lease(family, told["ansible_host"], int(subnet[1]), *known, 0, 0, None, LeaseState.DEFAULT, "")
+    iaid = _IAID.search(content)
+    return lease._replace(duid=told.get("bmc_duid", ""), iaid=int(iaid[1], 16) if iaid else 0)
 
 
 def _compiled(environment: jinja2.Environment, path: Optional[str]) -> jinja2.Template:

@@ -14,10 +14,11 @@ from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import reservations
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.sql import hosts4, hosts6
-from kea_lease_monitor.lease import LeaseEvent
+from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.prepared import Prepared
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
+from kea_lease_monitor.sinks.reservations.forgetting import check_right, forgotten, managed
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving
 
 _ATTEMPTS = 5
@@ -67,6 +68,9 @@ class ReservationSink(Sink):
             telemetry.host_ids(session.rows(hosts4.HOST_IDS, {})[0][0])
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
+        if events and events[0].kind is EventKind.FORGOTTEN:
+            with self._link.session() as session:
+                return forgotten(session, self.name, events)
         return self._reserving.deliver(events, self._families(events))
 
     def _families(self, events: Sequence[LeaseEvent]) -> Collection[int]:
@@ -99,6 +103,11 @@ class ReservationSink(Sink):
     def _exchange(self, events: Sequence[LeaseEvent]) -> bool:
         with self._link.session() as session:
             return bool(session.rows(hosts4.EXCHANGE, reservations.parameters(events, self._names)))
+
+    def made(self) -> List[Lease]:
+        with self._link.session() as session:
+            check_right(session)
+            return [host.lease for host in managed(session)]
 
     def adopt(self, events: Sequence[LeaseEvent]) -> None:
         held = reservations.held(events)
