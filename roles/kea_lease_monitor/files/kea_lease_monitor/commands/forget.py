@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from typing import Callable, Iterator, List, Sequence, Set, Tuple
+from typing import Callable, List, Sequence, Tuple
 
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.commands import access
+from kea_lease_monitor.commands.present import Present, client
 from kea_lease_monitor.context import Context
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.kea import identifiers
@@ -20,12 +21,7 @@ from kea_lease_monitor.replay import Replay
 from kea_lease_monitor.settings import Flow, MonitorSettings
 from kea_lease_monitor.sinks.base import Forgetting
 from kea_lease_monitor.sinks.registry import SINKS
-from kea_lease_monitor.sources import polling
-from kea_lease_monitor.sources.base import Source
-from kea_lease_monitor.sources.registry import SOURCES
 
-_BATCH = 1000
-_PRESENT = frozenset({EventKind.ASSIGNED, EventKind.RENEWED, EventKind.CHANGED})
 _REMOVE_LEASE = (
     "the monitor's user may not command Kea: remove the lease with the command lease4-del or lease6-del first"
 )
@@ -42,26 +38,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Store the requests. Return 1 if the client still has a lease. Raises MonitorError."""
     settings = access.read_settings(options)
+    present = Present(settings)
+    try:
+        return _forget(options, settings, present)
+    finally:
+        present.close()
+
+
+def _forget(options: argparse.Namespace, settings: MonitorSettings, present: Present) -> int:
     store = access.open_store(settings.state)
     made = [(flow, _made(settings, flow)) for flow in settings.flows]
     chosen = _chosen(options.target, [lease for _flow, leases in made for lease in leases])
     if not chosen:
         print(f"nothing is kept for {options.target}")
         return 0
-    if living := _living(settings, chosen):
+    if living := present.of({client(lease) for lease in chosen}):
         reason = _REMOVE_LEASE if options.lease else "it would come back at its next renewal"
         for lease in living:
             print(f"{lease.address} of subnet {lease.subnet_id} is leased by this client: {reason}", file=sys.stderr)
         return 1
     for lease in chosen:
-        print(f"{lease.address} subnet={lease.subnet_id} client={_client(lease)[1]} name={lease.hostname or '-'}")
+        print(f"{lease.address} subnet={lease.subnet_id} client={client(lease)[1]} name={lease.hostname or '-'}")
     if options.dry_run:
         print("nothing was requested")
         return 0
     for flow, leases in made:
         events = [LeaseEvent(EventKind.FORGOTTEN, lease, "forget", None) for lease in chosen]
-        clients = {_client(lease) for lease in leases}
-        wanted = [event for event in events if _client(event.lease) in clients or flow.subscription.match(event)]
+        clients = {client(lease) for lease in leases}
+        wanted = [event for event in events if client(event.lease) in clients or flow.subscription.match(event)]
         if wanted:
             argument = Replay(events=tuple(wanted), forgets=True).argument()
             store.add_request(flow.subscription.name, argument, time.time())
@@ -90,7 +94,7 @@ def _chosen(target: str, leases: Sequence[Lease]) -> List[Lease]:
 
     A target in hex is a hardware address if one is known, else a client identifier, else a DUID.
     """
-    unique = {(_client(lease), lease.address): lease for lease in leases}.values()
+    unique = {(client(lease), lease.address): lease for lease in leases}.values()
     text = target.strip().lower().rstrip(".")
     bare = identifiers.bare(text)
     tests: Tuple[Callable[[Lease], bool], ...] = (
@@ -104,36 +108,3 @@ def _chosen(target: str, leases: Sequence[Lease]) -> List[Lease]:
         if found := [lease for lease in unique if test(lease)]:
             return found
     return []
-
-
-def _client(lease: Lease) -> Tuple[int, str, int, int]:
-    identifier = lease.hwaddr or lease.client_id if lease.family == 4 else lease.duid or lease.hwaddr
-    return lease.family, identifier, lease.iaid, lease.subnet_id
-
-
-def _living(settings: MonitorSettings, chosen: Sequence[Lease]) -> List[Lease]:
-    """Return the present leases of these clients. Raises MonitorError."""
-    clients: Set[Tuple[int, str, int, int]] = {_client(lease) for lease in chosen}
-    source = _source(settings, settings.flows[0])
-    try:
-        return [lease for lease in _present(source) if _client(lease) in clients]
-    finally:
-        source.close()
-
-
-def _source(settings: MonitorSettings, flow: Flow) -> Source:
-    """Return a source that only reads: that of events would prune its table."""
-    context = _context(settings, flow)._replace(families=frozenset())
-    if SOURCES[settings.source.type].shared:
-        return polling.PollingSource(context.link(), polling.Options(), context.clock)
-    return SOURCES[settings.source.type].build(settings.source.options, context)
-
-
-def _present(source: Source) -> Iterator[Lease]:
-    position = source.start(True)
-    while True:
-        batch = source.read(position, _BATCH)
-        yield from (event.lease for event in batch.events if event.kind in _PRESENT)
-        if batch.caught_up:
-            return
-        position = batch.position
