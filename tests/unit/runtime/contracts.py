@@ -21,7 +21,7 @@ from kea_lease_monitor.lease import EventKind, LeaseEvent
 from kea_lease_monitor.pipeline import Pipeline
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.replay import Replay, dead_letter_text
-from kea_lease_monitor.sinks.base import Adopting, Sink
+from kea_lease_monitor.sinks.base import Adopting, Forgetting, Sink
 from kea_lease_monitor.sources.base import Source
 from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.state.records import Bookmark, DeadLetter, Heartbeat, Registration, Settlement
@@ -248,7 +248,8 @@ class KeepingContract(SinkContract):
         assert addresses() == ["10.0.0.2"]
 
     @pytest.mark.parametrize(
-        "kind", [kind for kind in EventKind if kind not in (EventKind.ASSIGNED, EventKind.CHANGED)]
+        "kind",
+        [kind for kind in EventKind if kind not in (EventKind.ASSIGNED, EventKind.CHANGED, EventKind.FORGOTTEN)],
     )
     def test_ends_and_renewals_of_a_lease_are_skipped(self, sink: Any, kind: EventKind) -> None:
         writer, addresses, *_more = sink
@@ -262,6 +263,22 @@ class KeepingContract(SinkContract):
         writer, addresses, *_more = sink
         assert writer.deliver([event(1, hwaddr="")]).skipped == 1
         assert addresses() == []
+
+    def test_what_was_made_for_a_client_is_forgotten(self, sink: Any) -> None:
+        writer, addresses, *_more = sink
+        given = [event(1, hostname="bmc-1"), event(2, client_id="01:02"), event(3, client=1, subnet_id=2)]
+        assert writer.deliver(given).created == 3
+        assert isinstance(writer, Forgetting)
+        made = {(each.address, each.subnet_id): each for each in writer.made()}
+        assert made.keys() == {("10.0.0.1", 1), ("10.0.0.2", 1), ("10.0.0.3", 2)}
+        first, second = made["10.0.0.1", 1], made["10.0.0.2", 1]
+        assert (first.hwaddr, first.hostname, second.client_id) == ("02:00:00:00:00:01", "bmc-1", "01:02")
+        gone = [LeaseEvent(EventKind.FORGOTTEN, first, "forget", None)]
+        assert writer.deliver(gone) == Delivery(removed=1)
+        assert writer.deliver(gone) == Delivery(skipped=1)
+        assert {each.address for each in writer.made()} == {"10.0.0.2", "10.0.0.3"}
+        assert writer.deliver([event(5, client=1)]).created == 1
+        assert "10.0.0.1" not in addresses()
 
 
 class ReservationContract(KeepingContract):
@@ -299,7 +316,7 @@ class ReservationContract(KeepingContract):
         assert writer.deliver([event(1, client=2), event(3, client=1)]).unchanged == 2
 
     def test_two_clients_with_each_other_s_address_are_swapped(
-        self, sink: Any, said: Callable[[], str], hostname_of: Callable[[str], str]
+        self, sink: Any, said: Callable[[], str], mark_of: Callable[[str], Any]
     ) -> None:
         """Neither could move first."""
         writer, addresses, *_more = sink
@@ -307,7 +324,7 @@ class ReservationContract(KeepingContract):
         crossed = [event(1, client=2), event(2, client=1)]
         assert writer.deliver([*crossed, event(4)])[:3] == (1, 2, 0)
         assert addresses() == ["10.0.0.1", "10.0.0.2", "10.0.0.4", "10.0.0.5"]
-        assert (hostname_of("10.0.0.1"), hostname_of("10.0.0.2")) == ("host-2", "host-1")
+        assert [mark_of(f"10.0.0.{number}")["name"] for number in (1, 2)] == ["host-2", "host-1"]
         assert "Static reservation updated: address=10.0.0.1 hwaddr=02:00:00:00:00:02" in said()
         assert writer.deliver(crossed) == Delivery(unchanged=2)
         assert writer.deliver([event(3, client=1)]).updated == 1, "they are still ours"
@@ -400,7 +417,7 @@ class ReservationContract(KeepingContract):
     ) -> None:
         writer, *_more = sink
         writer.deliver([event(1)])
-        assert writer.deliver([event(1, hostname="other")]).updated == 1, "ours follows the lease"
+        assert writer.deliver([event(1, hostname="other")]).updated == 1, "the monitor's name follows the lease"
         rename("10.0.0.1", "by-hand")
         assert writer.deliver([event(1, hostname="third")]).unchanged == 1
         assert writer.deliver([event(2, client=1, hostname="third")]).updated == 1
@@ -414,11 +431,162 @@ class ReservationContract(KeepingContract):
                 writer.deliver([each])
             assert addresses() == ["10.0.0.1", "10.0.0.3", "10.0.0.4"]
 
-    def test_a_lease_without_a_name_keeps_the_reserved_name(self, sink: Any, hostname_of: Callable[[str], str]) -> None:
+    def test_a_lease_without_a_name_keeps_the_name(
+        self, sink: Any, naming: Sink, mark_of: Callable[[str], Any], hostname_of: Callable[[str], str]
+    ) -> None:
         writer, *_more = sink
         writer.deliver([event(1)])
         assert writer.deliver([event(1, hostname="")]).unchanged == 1
+        assert mark_of("10.0.0.1")["name"] == "host-1"
+        assert delivered(naming, [event(1)]).updated == 1
+        assert delivered(naming, [event(1, hostname="")]).unchanged == 1
         assert hostname_of("10.0.0.1") == "host-1"
+
+    def test_a_name_follows_the_client_and_is_not_reserved(
+        self, sink: Any, mark_of: Callable[[str], Any], hostname_of: Callable[[str], str]
+    ) -> None:
+        """Kea would answer the client by a reserved name, and the lease would have that name for ever."""
+        writer, *_more = sink
+        writer.deliver([event(1, hostname="attacker-was-here")])
+        for name in ("bmc-rack7.", "bmc-rack8.example.org"):
+            assert writer.deliver([event(1, hostname=name, kind=EventKind.CHANGED)]).updated == 1
+            assert writer.deliver([event(1, hostname=name)]).unchanged == 1
+            assert (hostname_of("10.0.0.1"), mark_of("10.0.0.1")["name"]) == ("", name.rstrip("."))
+        assert writer.deliver([event(1, hostname="bmc-rack8.example.org.")]).unchanged == 1
+
+    def test_a_reserved_name_is_written_as_the_lease_has_it(
+        self, naming: Sink, mark_of: Callable[[str], Any], hostname_of: Callable[[str], str]
+    ) -> None:
+        assert delivered(naming, [event(1, hostname="bmc.example.org.")]).created == 1
+        assert hostname_of("10.0.0.1") == mark_of("10.0.0.1")["hostname"] == "bmc.example.org."
+        assert delivered(naming, [event(1, hostname="bmc-7")]).updated == 1
+        assert delivered(naming, [event(2, client=1, hostname="bmc-7")]).updated == 1
+        assert hostname_of("10.0.0.2") == mark_of("10.0.0.2")["hostname"] == "bmc-7"
+
+    def test_a_name_that_an_earlier_release_reserved_moves_into_the_mark(
+        self, sink: Any, naming: Sink, mark_of: Callable[[str], Any], hostname_of: Callable[[str], str]
+    ) -> None:
+        writer, addresses, *_more = sink
+        delivered(naming, [event(1), event(2), event(3, hostname="")])
+        assert writer.deliver([event(1, hostname=""), event(2, hostname="new"), event(3, hostname="")])[:3] == (0, 2, 1)
+        assert [hostname_of(f"10.0.0.{number}") for number in (1, 2, 3)] == ["", "", ""]
+        assert mark_of("10.0.0.1") == {"ip-address": "10.0.0.1", "name": "host-1"}
+        assert mark_of("10.0.0.2") == {"ip-address": "10.0.0.2", "name": "new"}
+        assert addresses() == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+        assert delivered(naming, [event(1, hostname="")]).unchanged == 1
+        assert delivered(naming, [event(2, hostname="new")]).updated == 1
+        assert mark_of("10.0.0.2") == {"ip-address": "10.0.0.2", "hostname": "new"}
+
+    def test_an_adopted_reservation_gives_its_name_to_the_mark(
+        self, sink: Any, mark_of: Callable[[str], Any], hostname_of: Callable[[str], str],
+        rename: Callable[[str, str], None],
+    ) -> None:  # fmt: skip
+        writer, _addresses, by_hand, _edit = sink
+        by_hand("02:00:00:00:00:01", "10.0.0.1")
+        rename("10.0.0.1", "host-1")
+        writer.adopt([event(1)])
+        assert writer.deliver([event(1)]).updated == 1
+        assert (hostname_of("10.0.0.1"), mark_of("10.0.0.1")["name"]) == ("", "host-1")
+
+    @pytest.mark.parametrize("name", ["by-hand", "host-1"])
+    def test_a_name_that_a_person_gave_is_never_touched(
+        self, sink: Any, name: str, hostname_of: Callable[[str], str], rename: Callable[[str, str], None]
+    ) -> None:
+        """Also where it is the name that the client has at that time."""
+        writer, *_more = sink
+        writer.deliver([event(1)])
+        rename("10.0.0.1", name)
+        for sent in ("host-1", "third", ""):
+            assert writer.deliver([event(1, hostname=sent)]).unchanged == 1
+            assert hostname_of("10.0.0.1") == name
+
+    @pytest.mark.parametrize(
+        "name", ["\u4e2d\u6587", "\ufffd\ufffd", "a" * 256, "a\x07b", "a\x1b[2Jb", "a\nb", "a\x00b"]
+    )
+    def test_a_name_that_kea_could_not_read_harms_nothing(
+        self, sink: Any, naming: Sink, name: str, mark_of: Callable[[str], Any]
+    ) -> None:
+        writer, addresses, *_more = sink
+        assert writer.deliver([event(1), event(2, hostname=name), event(3)]).created == 3
+        assert "name" not in mark_of("10.0.0.2")
+        delivery = delivered(naming, [event(4), event(5, hostname=name), event(6)])
+        assert (delivery.created, [each.reason for each in delivery.rejected]) == (2, [Reason.INVALID])
+        assert delivery.rejected[0].detail.startswith("the host name ")
+        assert addresses() == [f"10.0.0.{number}" for number in (1, 2, 3, 4, 6)]
+
+    def test_a_hardware_address_that_kea_refuses_is_rejected_alone(self, sink: Any) -> None:
+        writer, addresses, *_more = sink
+        longest = ":".join(["02"] * 20)
+        delivery = writer.deliver([event(1), event(2, hwaddr=f"{longest}:02"), event(3, hwaddr=longest)])
+        assert (delivery.created, [each.reason for each in delivery.rejected]) == (2, [Reason.INVALID])
+        assert "has 21 octets" in delivery.rejected[0].detail
+        assert addresses() == ["10.0.0.1", "10.0.0.3"]
+
+    def test_the_second_lease_of_a_hardware_address_takes_no_reservation(
+        self, sink: Any, mark_of: Callable[[str], Any]
+    ) -> None:
+        """PXE firmware and system with client identifiers of their own, or a client that takes on another's address."""
+        writer, addresses, *_more = sink
+        first, second = event(1, client=1, client_id="01:02"), event(2, client=1, client_id="ff:01")
+        assert writer.deliver([first]).created == 1
+        for _time in range(3):
+            (rejection,) = writer.deliver([second]).rejected
+            assert (rejection.reason, rejection.event) == (Reason.SECOND_LEASE, second)
+            assert "10.0.0.1 is reserved for this hardware address" in rejection.detail
+            assert writer.deliver([first]).unchanged == 1
+            assert addresses() == ["10.0.0.1"]
+        assert mark_of("10.0.0.1")["client-id"] == "01:02"
+        assert writer.deliver([event(3, client=1, client_id="01:02")]).updated == 1, "its own client moves"
+        assert writer.deliver([event(4, client=1)]).updated == 1, "Kea gives a client without identifier that lease"
+
+    def test_of_two_leases_in_one_batch_the_first_is_reserved(self, sink: Any) -> None:
+        writer, addresses, *_more = sink
+        first, second = event(1, client=1, client_id="01:02"), event(2, client=1, client_id="ff:01")
+        delivery = writer.deliver([first, second, event(3)])
+        assert (delivery.created, [each.event for each in delivery.rejected]) == (2, [second])
+        assert addresses() == ["10.0.0.1", "10.0.0.3"]
+
+    @pytest.mark.parametrize("kind", [EventKind.RELEASED, EventKind.EXPIRED, EventKind.RECLAIMED, EventKind.DELETED])
+    def test_the_second_lease_is_reserved_once_the_first_has_ended(self, sink: Any, kind: EventKind) -> None:
+        writer, addresses, *_more = sink
+        first, second = event(1, client=1, client_id="01:02"), event(2, client=1, client_id="ff:01")
+        writer.deliver([first])
+        assert len(writer.deliver([second]).rejected) == 1
+        assert writer.deliver([first._replace(kind=kind)]).skipped == 1
+        assert addresses() == ["10.0.0.2"]
+        third = event(3, client=1, client_id="ff:03")
+        writer.deliver([second])
+        assert writer.deliver([second._replace(kind=kind), third]).updated == 1, "in one batch"
+        assert addresses() == ["10.0.0.3"]
+        assert writer.deliver([event(4, client=4, client_id="a0"), event(4, client=4, client_id="a0", kind=kind),
+                               event(5, client=4, client_id="a1")]).created == 1  # fmt: skip
+        assert addresses() == ["10.0.0.3", "10.0.0.5"]
+
+    def test_the_second_lease_is_reserved_once_another_client_has_the_first_address(self, sink: Any) -> None:
+        writer, addresses, *_more = sink
+        writer.deliver([event(1, client=1, client_id="01:02")])
+        assert len(writer.deliver([event(2, client=1, client_id="ff:01")]).rejected) == 1
+        assert writer.deliver([event(1, client=7)]).created == 1
+        assert addresses() == ["10.0.0.1", "10.0.0.2"]
+
+    def test_a_reservation_that_a_person_edited_or_wrote_is_not_forgotten(self, sink: Any) -> None:
+        writer, addresses, by_hand, edit = sink
+        by_hand("02:ff:ff:ff:ff:ff", "10.0.0.8")
+        writer.deliver([event(1)])
+        assert [each.hwaddr for each in writer.made()] == ["02:00:00:00:00:01"]
+        assert writer.deliver([event(8, hwaddr="02:ff:ff:ff:ff:ff", kind=EventKind.FORGOTTEN)]).skipped == 1
+        edit("10.0.0.1", "10.0.0.7")
+        (rejection,) = writer.deliver([event(1, kind=EventKind.FORGOTTEN)]).rejected
+        assert (rejection.reason, addresses()) == (Reason.EDITED, ["10.0.0.7", "10.0.0.8"])
+
+    def test_an_earlier_reservation_learns_the_client_identifier(
+        self, sink: Any, mark_of: Callable[[str], Any]
+    ) -> None:
+        writer, *_more = sink
+        writer.deliver([event(1)])
+        assert writer.deliver([event(1, client_id="01:02")]).updated == 1
+        assert mark_of("10.0.0.1")["client-id"] == "01:02"
+        assert writer.deliver([event(1, client_id="01:02"), event(1)]).unchanged == 1
 
     def test_the_log_lines_that_people_look_for(self, sink: Any, said: Callable[[], str]) -> None:
         writer, *_more = sink

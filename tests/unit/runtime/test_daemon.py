@@ -77,9 +77,11 @@ def test_events_mode_from_the_commit_to_the_reservation(events_daemon: Daemon, k
     kea.rows("UPDATE lease4 SET hostname = 'renamed' WHERE hostname = 'second'")
     events_daemon.said("Static reservation updated: address=10.0.0.2")
     assert kea.reservations() == [
-        ("020000000001", "10.0.0.1", "first", 1),
-        ("020000000002", "10.0.0.2", "renamed", 1),
+        ("020000000001", "10.0.0.1", None, 1),
+        ("020000000002", "10.0.0.2", None, 1),
     ]
+    discovered = tmp_path / "discovery" / "02-00-00-00-00-02.yml"
+    until(lambda: 'bmc_hostname: "renamed"' in discovered.read_text(), "the new name in the inventory")
 
 
 def test_check_delivered_reports_waiting_events(events_daemon: Daemon, kea: Kea) -> None:

@@ -415,7 +415,7 @@ def test_the_statement_and_a_scan_use_indexes(kea: Kea) -> None:
     )
     kea.rows("ANALYZE hosts; ANALYZE ipv6_reservations")
     with kea.connection.cursor() as cursor:
-        cursor.execute("EXPLAIN " + hosts6.reserve(kind), reservations.parameters6([six(1), six(2)]))
+        cursor.execute("EXPLAIN " + hosts6.reserve(kind), reservations.parameters6([six(1), six(2)], False))
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Seq Scan on hosts" not in plan, plan
     assert "Seq Scan on ipv6_reservations" not in plan, plan

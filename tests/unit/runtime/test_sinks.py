@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -22,8 +23,11 @@ from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, RefusedError, TemporaryError
 from kea_lease_monitor.kea import reservations
 from kea_lease_monitor.kea.sql import hosts4
+from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sinks.discovery import DiscoverySink, Options, identity, text
+from kea_lease_monitor.sinks import names
+from kea_lease_monitor.sinks.discovery import DiscoverySink, Options, text
+from kea_lease_monitor.sinks.reservations.database import Options as DatabaseOptions
 from kea_lease_monitor.sinks.reservations.database import ReservationSink
 from kea_lease_monitor.sinks.reservations.file import Options as FileOptions
 from kea_lease_monitor.sinks.reservations.file import ReservationFileSink, Site
@@ -54,12 +58,23 @@ class TestReservation(ReservationContract):
         sink.close()
 
     @pytest.fixture
+    def naming(self, link: Callable[[], Link]) -> Iterator[ReservationSink]:
+        sink = ReservationSink(link(), options=DatabaseOptions(hostname="reserve"))
+        yield sink
+        sink.close()
+
+    @pytest.fixture
     def rename(self, kea: Kea) -> Callable[[str, str], None]:
         return lambda address, name: kea.rows("UPDATE hosts SET hostname = %s", name) and None
 
     @pytest.fixture
     def hostname_of(self, kea: Kea) -> Callable[[str], str]:
-        return lambda address: {row[1]: row[2] for row in kea.reservations()}[address]
+        return lambda address: {row[1]: row[2] or "" for row in kea.reservations()}[address]
+
+    @pytest.fixture
+    def mark_of(self, kea: Kea) -> Callable[[str], Any]:
+        statement = "SELECT user_context FROM hosts WHERE ipv4_address = %s::inet - '0.0.0.0'"
+        return lambda address: json.loads(kea.rows(statement, address)[0][0])[reservations.MARK]
 
     def test_an_unchanged_reservation_costs_no_write_and_no_sequence_value(self, kea: Kea, sink: Any) -> None:
         sink[0].deliver([event(1), event(2)])
@@ -159,7 +174,26 @@ class TestReservation(ReservationContract):
 
     def test_data_that_the_database_refuses_is_refused_for_ever(self, sink: Any) -> None:
         with pytest.raises(RefusedError):
-            sink[0].deliver([event(1, hostname="a\x00b")])
+            sink[0].deliver([event(1, client_id="a\x00b")])
+
+    def test_without_the_function_nothing_is_forgotten(self, kea: Kea, sink: Any) -> None:
+        sink[0].deliver([event(1)])
+        kea.rows("DROP FUNCTION kea_forget_reservations")
+        with pytest.raises(TemporaryError, match="kea_forget_reservations"):
+            sink[0].made()
+        (rejection,) = sink[0].deliver([event(1, kind=EventKind.FORGOTTEN)]).rejected
+        assert rejection.reason.value == "refused"
+
+    def test_the_function_removes_managed_reservations_only(
+        self, kea: Kea, sink: Any, link: Callable[[], Link]
+    ) -> None:
+        sink[0].deliver([event(1)])
+        sink[2]("02:ff:ff:ff:ff:ff", "10.0.0.8")
+        with link().session() as session:
+            session.rows("SELECT kea_forget_reservations(array_agg(host_id)) FROM hosts")
+            with pytest.raises(TemporaryError, match="permission denied"):
+                session.rows("DELETE FROM hosts")
+        assert sink[1]() == ["10.0.0.8"]
 
     def test_check_reports_a_missing_grant(self, kea: Kea, sink: Any) -> None:
         kea.rows('REVOKE INSERT ON hosts FROM "kea-lease-monitor"')
@@ -173,7 +207,7 @@ class TestReservation(ReservationContract):
         )
         kea.rows("ANALYZE hosts")
         with kea.connection.cursor() as cursor:
-            cursor.execute("EXPLAIN " + hosts4.RESERVE, reservations.parameters([event(1), event(2)]))
+            cursor.execute("EXPLAIN " + hosts4.RESERVE, reservations.parameters([event(1), event(2)], False))
             plan = "\n".join(line for (line,) in cursor.fetchall())
         assert "Seq Scan on hosts" not in plan, plan
 
@@ -210,9 +244,21 @@ class TestReservationFile(ReservationContract):
 
     @pytest.fixture
     def hostname_of(self) -> Callable[[str], str]:
-        return lambda address: {host["ip-address"]: host["hostname"] for host in self.hosts()}[address]
+        return lambda address: {host["ip-address"]: host.get("hostname", "") for host in self.hosts()}[address]
 
-    def hosts(self) -> list[dict[str, str]]:
+    @pytest.fixture
+    def naming(self, sink: Any, tmp_path: Path) -> ReservationFileSink:
+        return ReservationFileSink(FileOptions(str(tmp_path), hostname="reserve"))
+
+    @pytest.fixture
+    def mark_of(self) -> Callable[[str], Any]:
+        def mark(address: str) -> Any:
+            (context,) = [host["user-context"] for host in self.hosts() if host["ip-address"] == address]
+            return context[reservations.MARK]
+
+        return mark
+
+    def hosts(self) -> list[dict[str, Any]]:
         return json.loads("[" + self.path.read_text().rstrip().rstrip(",") + "]") if self.path.exists() else []
 
     def test_a_line_for_each_reservation_and_no_comma_after_the_last(self, sink: Any) -> None:
@@ -268,6 +314,16 @@ class TestReservationFile(ReservationContract):
             sink[0].deliver([event(1)])
         assert self.path.read_text() == "{ oops\n"
 
+    def test_comments_stay_when_a_reservation_is_forgotten(self, sink: Any) -> None:
+        sink[0].deliver([event(1), event(2), event(3)])
+        lines = self.path.read_text().splitlines()
+        self.path.write_text("\n".join(["# rack 1", lines[0], "# rack 2", lines[1], lines[2], "# end"]) + "\n")
+        forgotten = [event(number, kind=EventKind.FORGOTTEN) for number in (1, 3)]
+        assert sink[0].deliver(forgotten).removed == 2
+        text = self.path.read_text()
+        assert [text.count(comment) for comment in ("# rack 1", "# rack 2", "# end")] == [1, 1, 1]
+        assert (text.count('ip-address": "10.0.0.2'), text.count("hw-address")) == (2, 1)
+
     def test_clients_and_addresses_in_kea_s_own_configuration_are_left_out(self, tmp_path: Path) -> None:
         site = (Site(1, "02:00:00:00:00:01", "10.0.0.9"), Site(1, "", "10.0.0.2"), Site(2, "", "10.0.0.3"))
         sink = ReservationFileSink(FileOptions(str(tmp_path), site))
@@ -321,7 +377,60 @@ class TestDiscovery(KeepingContract):
 
     def test_without_a_hardware_address_the_client_id_names_the_file(self, sink: Any) -> None:
         sink[0].deliver([event(1, hwaddr="", client_id="01:02:03")])
-        assert list(self.inventory()) == ["bmc-010203"]
+        assert list(self.inventory()) == ["bmc-client-id-010203"]
+
+    def test_a_client_id_or_duid_that_spells_a_hardware_address_takes_no_file(self, sink: Any) -> None:
+        mac = "02:00:00:00:00:01"
+        six = {"family": 6, "iaid": 1, "prefix_len": 128}
+        sink[0].deliver([event(1), event(2, address="2001:db8::2", hwaddr=mac, **six)])
+        spelled = [event(3, hwaddr="", client_id=mac), event(4, address="2001:db8::4", hwaddr="", duid=mac, **six)]
+        assert sink[0].deliver(spelled).created == 2
+        found = {host: values["ansible_host"] for host, values in self.inventory().items()}
+        assert found == {
+            "bmc-020000000001": "10.0.0.1",
+            "bmc-020000000001v61": "2001:db8::2",
+            "bmc-client-id-020000000001": "10.0.0.3",
+            "bmc-duid-020000000001v61": "2001:db8::4",
+        }
+
+    def test_a_client_in_two_subnets_has_a_file_for_each(self, sink: Any) -> None:
+        for subnets in ((1, 2), (2, 1), (2, 1)):
+            sink[0].deliver([event(subnet, client=1, subnet_id=subnet) for subnet in subnets])
+            found = {host: values["ansible_host"] for host, values in self.inventory().items()}
+            assert found == {"bmc-020000000001": "10.0.0.1", "bmc-020000000001-s2": "10.0.0.2"}
+        (self.directory / "02-00-00-00-00-01.yml").unlink()
+        assert sink[0].deliver([event(7, client=1, subnet_id=2)]).updated == 1
+        assert {host: values["ansible_host"] for host, values in self.inventory().items()} == {
+            "bmc-020000000001-s2": "10.0.0.7"
+        }
+
+    def test_a_subnet_that_gets_another_number_keeps_its_files(self, sink: Any) -> None:
+        sink[0].deliver([event(1)])
+        assert sink[0].deliver([event(1, subnet_id=10)]).updated == 1
+        assert [values["kea_subnet_id"] for values in self.inventory().values()] == [10]
+
+    @pytest.mark.parametrize("template", [None, "{{ host }} {{ lease.address }}\n"])
+    def test_files_of_earlier_releases_are_renamed(
+        self, tmp_path: Path, template: str | None, said: Callable[[], str]
+    ) -> None:
+        given = None
+        if template:
+            given = tmp_path / "template"
+            given.write_text(template)
+        sink = DiscoverySink(Options(str(tmp_path), "bmc_targets", str(given) if given else None))
+        one = event(1, hwaddr="", client_id="02:00:00:00:00:01")
+        earlier = tmp_path / "02-00-00-00-00-01.yml"
+        earlier.write_bytes(sink._render(names.earlier(one.lease), one.lease))
+        assert sink.deliver([one]).created == 1
+        assert sorted(path.name for path in tmp_path.glob("*.yml")) == ["client-id-02-00-00-00-00-01.yml"]
+        assert "Discovery file renamed" in said()
+        sink.deliver([event(2, client=1)])
+        assert sink.deliver([one]).unchanged == 1
+        assert earlier.exists(), "that of the hardware address stays"
+
+    def test_names_have_no_dot_at_the_end(self, sink: Any) -> None:
+        sink[0].deliver([event(1, hostname="bmc.example.org.")])
+        assert [values["bmc_hostname"] for values in self.inventory().values()] == ["bmc.example.org"]
 
     def test_a_client_of_both_families_has_a_file_for_each(self, sink: Any) -> None:
         more = {"family": 6, "duid": "00:01:02", "iaid": 1, "prefix_len": 128}
@@ -431,4 +540,21 @@ def test_a_name_that_is_too_long_for_the_file_system_is_refused(tmp_path: Path) 
 
 
 def test_no_client_can_name_another_file() -> None:
-    assert identity(event(1).lease) == "02-00-00-00-00-01"
+    mac, digest = "02:00:00:00:00:01", hashlib.sha256("-".join(["ff"] * 100).encode()).hexdigest()
+    spelled = ":".join(digest[at : at + 2] for at in range(0, 64, 2))
+    six = {"family": 6, "address": "2001:db8::1", "prefix_len": 128, "hwaddr": ""}
+    leases = [
+        event(1).lease,
+        event(1, hwaddr="", client_id=mac).lease,
+        event(1, hwaddr="", duid=mac).lease,
+        event(1, hwaddr="", client_id=":".join(["ff"] * 100)).lease,
+        event(1, hwaddr="", client_id=spelled).lease,
+        event(1, **{**six, "hwaddr": mac}).lease,
+        event(1, **six, duid=mac).lease,
+        event(1, **six, duid=f"{mac}:06:01").lease,
+        event(1, **six, duid=mac, iaid=0x61).lease,
+    ]
+    found = [names.of(each) for each in leases]
+    assert (found[0].file, found[0].host) == ("02-00-00-00-00-01", "bmc-020000000001")
+    assert (found[1].file, found[1].host) == ("client-id-02-00-00-00-00-01", "bmc-client-id-020000000001")
+    assert len({each.file for each in found}) == len({each.host for each in found}) == len(leases)

@@ -14,6 +14,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._events.target impor
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login, session
 from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.section import Section
+from support.paths import ROOT
 from support.postgres import Cluster
 from support.wait import until
 
@@ -22,6 +23,8 @@ RIGHTS = f"""
 CREATE ROLE "{MONITOR}" LOGIN;
 GRANT SELECT, INSERT, UPDATE ON hosts TO "{MONITOR}";
 GRANT USAGE ON SEQUENCE hosts_host_id_seq TO "{MONITOR}";
+{(ROOT / "roles/kea_database/files/forget.sql").read_text()}
+GRANT EXECUTE ON FUNCTION kea_forget_reservations(bigint[]) TO "{MONITOR}";
 """
 """What the role kea_database grants the monitor. A test that passes as superuser would prove nothing."""
 RIGHTS6 = f"""

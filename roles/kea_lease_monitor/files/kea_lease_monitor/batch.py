@@ -18,6 +18,10 @@ class Reason(enum.Enum):
     ADDRESS_TAKEN = "address_taken"
     EDITED = "edited_by_hand"
     REFUSED = "refused"
+    SECOND_LEASE = "second_lease"
+    """Another client identifier of the same hardware address has the reservation."""
+    INVALID = "invalid"
+    """Kea could not use a reservation with what the client sent."""
 
 
 class Rejection(NamedTuple):
@@ -50,6 +54,8 @@ class Delivery(NamedTuple):
     rejected: Tuple[Rejection, ...] = ()
     executed: int = 0
     """Events that a command accepted."""
+    removed: int = 0
+    """Effects that were removed for FORGOTTEN events."""
 
 
 class Pending(NamedTuple):

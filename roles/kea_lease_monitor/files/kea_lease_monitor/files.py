@@ -86,6 +86,14 @@ def rename(path: str, new: str) -> None:
         os.rename(path, new)
 
 
+def remove(path: str) -> bool:
+    """Remove a file. Return whether there was one. Raises TemporaryError."""
+    with _explained(path), suppress(FileNotFoundError):
+        os.unlink(path)
+        return True
+    return False
+
+
 def touch(path: str) -> None:
     """Create an empty file unless there is one. Raises TemporaryError."""
     with _explained(path):

@@ -30,6 +30,8 @@ class EventKind(enum.Enum):
     EXPIRED = "expired"
     RECLAIMED = "reclaimed"
     DELETED = "deleted"
+    FORGOTTEN = "forgotten"
+    """A person requested that everything made for the lease's client be removed. No source tells of it."""
 
 
 class Lease(NamedTuple):

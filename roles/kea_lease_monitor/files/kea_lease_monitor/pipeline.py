@@ -11,7 +11,7 @@ from typing import List, Optional, Protocol, Sequence, Union
 
 from kea_lease_monitor import position as positions
 from kea_lease_monitor import refusals, telemetry
-from kea_lease_monitor.batch import Batch, Delivery, Pending
+from kea_lease_monitor.batch import Batch, Delivery, Pending, Reason
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import DamagedError, MonitorError, PositionLostError
 from kea_lease_monitor.health import Health
@@ -150,6 +150,7 @@ class Pipeline:
                 return
             del work.sinks[0]
             work.dead_letters += [self._settling.dead_letter(sink.name, each) for each in answer.rejected]
+            work.wanted = _without_second_leases(work.wanted, answer)
         self._more = self._settling.advance(work.batch, work.dead_letters, self.health.ready)
         self.health.delivered(work.wanted, work.batch.caught_up)
 
@@ -164,7 +165,7 @@ class Pipeline:
         position = self._settling.position
         if self._replays.begun(position):
             self._settling.settle(self._turn.term)
-            position = self._settling.position = self._replayed()
+            position = self._settling.position = self._replayed(position)
         if events := self._replays.current.events:
             return _Work(Batch(events, position, False), events, list(self._sinks))
         batch = self._source.read(position, BATCH)
@@ -195,8 +196,10 @@ class Pipeline:
         self._lost = ""
         return position
 
-    def _replayed(self) -> Position:
+    def _replayed(self, position: Position) -> Position:
         """Return where the replay begins."""
+        if self._replays.current.forgets:
+            return position
         if self._replays.current.position:
             return positions.load(self._replays.current.position)
         telemetry.reading_all(self.subscription.name, "replay of " + self._replays.current.what)
@@ -209,3 +212,9 @@ class Pipeline:
         for rejection in answer.rejected if isinstance(answer, Delivery) else ():
             telemetry.dead_letter(self.subscription.name, sink.name, rejection)
         return answer
+
+
+def _without_second_leases(events: Sequence[LeaseEvent], answer: Delivery) -> Sequence[LeaseEvent]:
+    """Return the events for the next sinks: those must not follow a lease that the reservation does not follow."""
+    seconds = [each.event for each in answer.rejected if each.reason is Reason.SECOND_LEASE]
+    return [event for event in events if event not in seconds] if seconds else events

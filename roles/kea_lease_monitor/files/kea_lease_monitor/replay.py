@@ -44,14 +44,17 @@ class Replay(NamedTuple):
     addresses: FrozenSet[str] = frozenset()
     """Addresses of those leases; empty means every address."""
     events: Tuple[LeaseEvent, ...] = ()
-    """Events of dead letters about the end of a lease. They are delivered unchanged."""
+    """Events of dead letters about the end of a lease, or FORGOTTEN ones. They are delivered unchanged."""
     adopt: bool = False
     """Whether reservations that look as release 1.0.0 wrote them become managed reservations; see sinks.base."""
+
+    forgets: bool = False
+    """Whether the events are all: a person requested that what was made for their clients be removed."""
 
     @property
     def limited(self) -> bool:
         """Whether the replay skips leases that no sink may have acted on yet."""
-        return bool(self.since or self.dead_letters)
+        return bool(self.since or self.dead_letters or self.forgets)
 
     @property
     def what(self) -> str:
@@ -74,7 +77,8 @@ class Replay(NamedTuple):
     def argument(self) -> str:
         """Return the text that the state store keeps."""
         fields = {"since": self.since, "position": self.position, "letters": self.dead_letters, "adopt": self.adopt}
-        return json.dumps({"version": 1, **fields})
+        forgotten = [event.lease._asdict() for event in self.events] if self.forgets else []
+        return json.dumps({"version": 1, **fields, "forget": forgotten})
 
     @classmethod
     def parse(cls, argument: str) -> Replay:
@@ -83,7 +87,8 @@ class Replay(NamedTuple):
         if given.get("version") != 1:
             return cls()
         replay = cls(float(given["since"]), str(given["position"]), tuple(map(int, given["letters"])))
-        return replay._replace(adopt=bool(given.get("adopt")))
+        events = [_event("forget", {"kind": EventKind.FORGOTTEN, "lease": each}) for each in given.get("forget", ())]
+        return replay._replace(adopt=bool(given.get("adopt")), events=tuple(events), forgets=bool(events))
 
     def with_events(self, events: Sequence[LeaseEvent]) -> Replay:
         """Return this replay with the ``events`` of its dead letters."""
@@ -175,6 +180,7 @@ class Replays:
         if self._number is None or self._over:
             return False
         if self.current.events:
+            self._over = self.current.forgets
             self.current = self.current._replace(events=())
         else:
             self._over = not positions.reading_all(batch.position)

@@ -23,7 +23,7 @@ class Match:
     subnets: FrozenSet[int] = frozenset()
     hwaddr_prefixes: Tuple[str, ...] = ()
     hostname: str = ""
-    """Shell pattern; case is ignored."""
+    """Shell pattern; case and a dot at the end are ignored."""
     kinds: FrozenSet[EventKind] = frozenset()
 
     @classmethod
@@ -44,7 +44,11 @@ class Match:
         if unknown := [kind for kind in kinds if kind not in _KINDS]:
             raise section.error("kinds", f"{', '.join(_KINDS)} are allowed, not {unknown}")
         return cls(
-            frozenset(families), frozenset(subnets), prefixes, hostname.lower(), frozenset(map(EventKind, kinds))
+            frozenset(families),
+            frozenset(subnets),
+            prefixes,
+            hostname.rstrip(".").lower(),
+            frozenset(map(EventKind, kinds)),
         )
 
     def __str__(self) -> str:
@@ -66,7 +70,7 @@ class Match:
             (not self.families or lease.family in self.families)
             and (not self.subnets or lease.subnet_id in self.subnets)
             and (not self.hwaddr_prefixes or lease.hwaddr.startswith(self.hwaddr_prefixes))
-            and (not self.hostname or fnmatch.fnmatchcase(lease.hostname.lower(), self.hostname))
+            and (not self.hostname or fnmatch.fnmatchcase(lease.hostname.rstrip(".").lower(), self.hostname))
             and (not self.kinds or event.kind in self.kinds)
         )
 

@@ -186,7 +186,7 @@ def delivered(subscription: str, count: int, caught_up: bool, now: float, oldest
 
 
 def sink_result(sink: str, delivery: Delivery) -> None:
-    for result in ("created", "updated", "unchanged", "skipped", "executed"):
+    for result in ("created", "updated", "unchanged", "skipped", "executed", "removed"):
         if count := getattr(delivery, result):
             metrics.RESULTS.labels(sink, result).inc(count)
 
@@ -203,6 +203,10 @@ def reservation_adopted(lease: Lease) -> None:
     _log(logging.INFO, "reservation_adopted", "Static reservation taken over", **_lease(lease))
 
 
+def reservation_removed(lease: Lease) -> None:
+    _log(logging.INFO, "reservation_removed", "Static reservation removed", **_lease(lease))
+
+
 def conflict_over(lease: Lease) -> None:
     _log(logging.INFO, "conflict_over", "Conflict over, the other client gave the address up", **_lease(lease))
 
@@ -213,6 +217,10 @@ def host_ids(ratio: float) -> None:
 
 def discovery_written(path: str) -> None:
     _log(logging.INFO, "discovery_written", "Discovery file written", path=path)
+
+
+def discovery_renamed(previous: str, path: str) -> None:
+    _log(logging.INFO, "discovery_renamed", "Discovery file renamed", previous=previous, path=path)
 
 
 def dead_letter(subscription: str, sink: str, rejection: Rejection) -> None:

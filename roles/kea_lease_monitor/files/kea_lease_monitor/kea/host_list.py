@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from types import MappingProxyType
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Sequence, Tuple
 
 from _kea import host_maps
 
@@ -18,11 +18,15 @@ from kea_lease_monitor.lease import Lease
 class HostList:
     """The reservations of one file. Those that this object does not change keep their text."""
 
-    def __init__(self, content: bytes, elsewhere: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self, content: bytes, elsewhere: Mapping[str, str] = MappingProxyType({}), names: bool = False
+    ) -> None:
         """Read the content of the file. Raises ValueError for a text that Kea rejects as well.
 
         ``elsewhere`` maps the hwaddr, or any other unique key, of each host in Kea's own configuration to its address.
+        ``names`` says that reservations also have the names of the clients.
         """
+        self._names = names
         parsed = host_maps.parse(content.decode("utf-8"))
         self._elsewhere = elsewhere
         self._taken = {address: host for host, address in elsewhere.items() if address}
@@ -53,8 +57,8 @@ class HostList:
         holder = self._taken.get(lease.address) or self._holders.get(lease.address, lease.hwaddr)
         number = self._index.get(lease.hwaddr)
         present = {} if number is None else json.loads(self._texts[number])
-        verdict = Verdict.CREATED if number is None else judge(present, lease)
-        if verdict is Verdict.EDITED:
+        verdict = Verdict.CREATED if number is None else judge(present, lease, self._names)
+        if verdict in (Verdict.EDITED, Verdict.SECOND):
             return verdict, str(present.get("ip-address", "no address"))
         if verdict is Verdict.UNCHANGED:
             return verdict, ""
@@ -75,7 +79,7 @@ class HostList:
         hosts = [json.loads(self._texts[number]) if number >= 0 else {} for number in numbers]
         if {host.get("ip-address") for host in hosts} != {lease.address for lease in leases}:
             return False
-        if any(judge(host, lease) is not Verdict.UPDATED for host, lease in zip(hosts, leases)):
+        if any(judge(host, lease, self._names) is not Verdict.UPDATED for host, lease in zip(hosts, leases)):
             return False
         for number, lease, host in zip(numbers, leases, hosts):
             self._put(number, lease, host)
@@ -98,9 +102,25 @@ class HostList:
         return len(self._texts) - 1
 
     def _put(self, number: int, lease: Lease, present: Dict[str, Any]) -> None:
-        self._texts[number] = json.dumps(host_object(lease, present))
+        self._texts[number] = json.dumps(host_object(lease, present, self._names))
         self._index[lease.hwaddr] = number
         self._holders[lease.address] = lease.hwaddr
+
+    def hosts(self) -> List[Dict[str, Any]]:
+        """Return the reservations of the file by hardware address."""
+        return [json.loads(self._texts[number]) for number in self._index.values()]
+
+    def without(self, hwaddrs: Collection[str]) -> bytes:
+        """Return the content of the file without the reservations of these clients. All comments stay."""
+        gone = {number for hwaddr, number in self._index.items() if hwaddr in hwaddrs}
+        kept: List[Tuple[str, str]] = []
+        comment = ""
+        for number, text in enumerate(self._texts):
+            comment += self._comments[number]
+            if number not in gone:
+                kept.append((comment, text))
+                comment = ""
+        return host_maps.render(kept, comment + self._last_comment).encode()
 
     def render(self) -> bytes:
         """Return the content of the file."""

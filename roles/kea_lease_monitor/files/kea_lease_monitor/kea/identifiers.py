@@ -9,7 +9,7 @@ import socket
 import struct
 from typing import Tuple
 
-from _kea.identifiers import spell
+from _kea.identifiers import parse, spell
 
 from kea_lease_monitor.lease import Lease
 
@@ -66,6 +66,19 @@ def client(lease: Lease) -> Tuple[object, ...]:
     if lease.family == 6:
         return (lease.duid, lease.iaid, lease.lease_type, lease.subnet_id) if lease.duid else ()
     return (lease.hwaddr, lease.subnet_id) if lease.hwaddr else ()
+
+
+def bare(text: str) -> str:
+    """Return an identifier as Kea writes it, from a person's spelling; empty for a text that is no identifier."""
+    try:
+        return spell(parse(text))
+    except ValueError:
+        return ""
+
+
+def spelled(digits: str) -> str:
+    """Return an identifier as Kea writes it, from its hex digits."""
+    return spell(bytes.fromhex(digits))
 
 
 def duid(value: bytes) -> str:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, Collection, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from _kea.identifiers import DUID_TYPE, HWADDR_TYPE
 
@@ -24,6 +24,10 @@ class Verdict(enum.Enum):
     """Another client has the reservation key: the address in the subnet."""
     EDITED = "edited"
     """A person wrote or changed the client's reservation."""
+    SECOND = "second"
+    """Another client identifier of the same hardware address has the client's reservation."""
+    INVALID = "invalid"
+    """Kea could not use a reservation with this hardware address or name. No statement returns it."""
     RETRY = "retry"
     """Another session wrote the same row at the same time, so nothing was done. Only the database returns it."""
 
@@ -32,26 +36,53 @@ KINDS = frozenset({EventKind.ASSIGNED, EventKind.CHANGED})
 """Kinds of event that ask for a reservation. A renewal does not: to act on it would undo, within hours, what a person
 changed."""
 
+ENDS = frozenset({EventKind.RELEASED, EventKind.DECLINED, EventKind.EXPIRED, EventKind.RECLAIMED, EventKind.DELETED})
+"""Kinds of event after which the client no longer has the lease."""
+
 _HELD = frozenset({*KINDS, EventKind.RENEWED})
+
+NAMES = ("follow", "reserve")
+"""What the option ``hostname`` of a sink may be. Kea answers a client by its reserved name, and stores it in the lease.
+So with ``follow`` only the mark holds the name, and the name of the lease stays the client's own."""
 
 MARK = "kea-lease-monitor"
 """Key in the user context of each managed reservation. Its value holds the address and the name that the monitor wrote.
 A reservation that differs from it was edited by a person, and one without it was written by a person."""
+
+_LONGEST_NAME = 255
+"""Characters that the column hosts.hostname holds."""
+
+_LONGEST_HWADDR = 20
+"""Octets of a hardware address, HWAddr::MAX_HWADDR_LEN."""
 
 _ADDRESS = 0
 """Lease::TYPE_NA. A temporary address must not last, and a delegated prefix is no address."""
 
 
 def chosen(events: Sequence[LeaseEvent], families: Collection[int]) -> List[LeaseEvent]:
-    """Return the events that ask for a reservation, in order: the last one for each client and each reservation key."""
-    clients: Dict[Tuple[object, ...], LeaseEvent] = {}
+    """Return the events that ask for a reservation, in order: the last one for each client and each reservation key.
+
+    A hardware address that has two leases at a time, by two client identifiers, counts as two clients.
+    """
+    clients: Dict[Tuple[object, ...], List[LeaseEvent]] = {}
+    over: Set[Tuple[str, int]] = set()
     for event in events:
-        client = identifiers.client(event.lease)
-        if event.kind in KINDS and client and event.lease.family in families and _may_last(event.lease):
-            clients.pop(client, None)
-            clients[client] = event
-    addresses = {(event.lease.address, event.lease.subnet_id): event for event in clients.values()}
-    return [event for event in clients.values() if addresses[event.lease.address, event.lease.subnet_id] is event]
+        client, key = identifiers.client(event.lease), (event.lease.address, event.lease.subnet_id)
+        if event.kind in ENDS:
+            over.add(key)
+        elif event.kind in KINDS and client and event.lease.family in families and _may_last(event.lease):
+            over.discard(key)
+            others = [each for each in clients.pop(client, []) if _is_second(each.lease, event.lease)]
+            living = [each for each in others if (each.lease.address, each.lease.subnet_id) not in over]
+            clients[client] = [*living, event]
+    found = [event for several in clients.values() for event in several]
+    addresses = {(event.lease.address, event.lease.subnet_id): event for event in found}
+    return [event for event in found if addresses[event.lease.address, event.lease.subnet_id] is event]
+
+
+def _is_second(one: Lease, other: Lease) -> bool:
+    """Return whether Kea takes the two leases of a hardware address for those of two clients (belongsToClient)."""
+    return bool(one.client_id and other.client_id) and one.client_id != other.client_id
 
 
 def _may_last(lease: Lease) -> bool:
@@ -60,17 +91,42 @@ def _may_last(lease: Lease) -> bool:
 
 
 def rounds(events: Sequence[LeaseEvent]) -> List[List[LeaseEvent]]:
-    """Split events so that each DHCPv6 client, which may hold several addresses, occurs once in a round."""
+    """Split events so that each client occurs once in a round.
+
+    A DHCPv6 client may hold several addresses, and so may a hardware address with several client identifiers.
+    """
     found: Dict[int, List[LeaseEvent]] = {}
     seen: Dict[Tuple[str, int], int] = {}
     for event in events:
-        client = (event.lease.duid, event.lease.subnet_id)
+        client = (event.lease.duid or event.lease.hwaddr, event.lease.subnet_id)
         seen[client] = seen.get(client, 0) + 1
         found.setdefault(seen[client], []).append(event)
     return list(found.values())
 
 
-def parameters6(events: Sequence[LeaseEvent]) -> Dict[str, Any]:
+def name(lease: Lease) -> str:
+    """Return the client's name without the dot at its end; empty if Kea's configuration could not hold the name."""
+    text = lease.hostname.rstrip(".")
+    return text if _is_fit(text) else ""
+
+
+def _is_fit(text: str) -> bool:
+    """Return whether Kea can read the name: its JSON ends at U+00FF, where U+FFFD stands for what is not UTF-8."""
+    return len(text) <= _LONGEST_NAME and all(char.isprintable() and char <= "\xff" for char in text)
+
+
+def problem(lease: Lease, reserve: bool) -> str:
+    """Return why Kea could not use a reservation for this lease; empty if it could. ``reserve``: with its name."""
+    octets = len(lease.hwaddr.split(":"))
+    if lease.family == 4 and octets > _LONGEST_HWADDR:
+        return f"the hardware address has {octets} octets, and Kea takes at most {_LONGEST_HWADDR}"
+    if reserve and not _is_fit(lease.hostname):
+        limits = f"at most {_LONGEST_NAME} printable characters up to U+00FF"
+        return f"the host name {lease.hostname[:60]!a} cannot be reserved: Kea takes {limits}"
+    return ""
+
+
+def parameters6(events: Sequence[LeaseEvent], reserve: bool) -> Dict[str, Any]:
     """Return the parameters of hosts6.reserve, one array for each column."""
     leases = [event.lease for event in events]
     return {
@@ -81,11 +137,15 @@ def parameters6(events: Sequence[LeaseEvent]) -> Dict[str, Any]:
         "iaids": [str(lease.iaid) for lease in leases],
         "subnets": [lease.subnet_id for lease in leases],
         "addresses": [lease.address for lease in leases],
-        "hostnames": [lease.hostname[:255] for lease in leases],
+        **_names(leases, reserve),
     }
 
 
-def parameters(events: Sequence[LeaseEvent]) -> Dict[str, Any]:
+def _names(leases: Sequence[Lease], reserve: bool) -> Dict[str, Any]:
+    return {"reserve": reserve, "hostnames": [lease.hostname if reserve else name(lease) for lease in leases]}
+
+
+def parameters(events: Sequence[LeaseEvent], reserve: bool) -> Dict[str, Any]:
     """Return the parameters of the statements in hosts4, one array for each column."""
     leases = [event.lease for event in events]
     return {
@@ -93,22 +153,34 @@ def parameters(events: Sequence[LeaseEvent]) -> Dict[str, Any]:
         "identifiers": [lease.hwaddr.replace(":", "") for lease in leases],
         "subnets": [lease.subnet_id for lease in leases],
         "addresses": [identifiers.number(lease.address) for lease in leases],
-        "hostnames": [lease.hostname[:255] for lease in leases],
+        "client_ids": [lease.client_id for lease in leases],
+        **_names(leases, reserve),
     }
 
 
-def judge(present: Mapping[str, Any], lease: Lease) -> Verdict:
-    """Return what to do with a client's reservation in Kea's configuration: UNCHANGED, UPDATED or EDITED.
+def judge(present: Mapping[str, Any], lease: Lease, reserve: bool = False) -> Verdict:
+    """Return what to do with a client's reservation in Kea's configuration: UNCHANGED, UPDATED, EDITED or SECOND.
 
-    A reservation without an address is UPDATED, because that overwrites nothing that a person wrote.
+    A reservation without an address is UPDATED, because that overwrites nothing that a person wrote. ``reserve`` says
+    that the reservation also has the name.
     """
     mark, address = _mark(present), present.get("ip-address")
     if address == lease.address:
-        renamed = _is_name_managed(present) and lease.hostname not in ("", present.get("hostname", ""))
-        return Verdict.UPDATED if renamed else Verdict.UNCHANGED
+        noted = lease.client_id not in ("", mark.get("client-id")) and address == mark.get("ip-address")
+        return Verdict.UPDATED if noted or _is_renamed(present, lease, reserve) else Verdict.UNCHANGED
     if address == mark.get("ip-address"):
-        return Verdict.UPDATED
+        second = lease.client_id and lease.client_id != mark.get("client-id", lease.client_id)
+        return Verdict.SECOND if second else Verdict.UPDATED
     return Verdict.UNCHANGED if lease.address == mark.get("ip-address") else Verdict.EDITED
+
+
+def _is_renamed(present: Mapping[str, Any], lease: Lease, reserve: bool) -> bool:
+    """Return whether a managed name differs from what it should be."""
+    if not _is_name_managed(present, reserve):
+        return False
+    if reserve:
+        return lease.hostname not in ("", present.get("hostname", ""))
+    return "hostname" in present or name(lease) not in ("", _mark(present).get("name", ""))
 
 
 def adopted(present: Mapping[str, Any], lease: Lease) -> Dict[str, Any]:
@@ -126,18 +198,46 @@ def held(events: Sequence[LeaseEvent]) -> List[LeaseEvent]:
     return [event for event in events if event.kind in _HELD and event.lease.family == 4 and event.lease.hwaddr]
 
 
-def host_object(lease: Lease, present: Mapping[str, Any]) -> Dict[str, Any]:
+def host_object(lease: Lease, present: Mapping[str, Any], reserve: bool = False) -> Dict[str, Any]:
     """Return Kea's reservation map for a lease. What else a person wrote into ``present`` stays.
 
-    A lease without a name does not remove the reservation's name.
+    A lease without a name does not remove the known name. ``reserve`` says that the reservation also gets the name.
     """
-    mark, name = _mark(present), present.get("hostname", "")
-    if _is_name_managed(present) or not (mark or name):
-        name = mark["hostname"] = lease.hostname or name
-    mark["ip-address"] = lease.address
+    before = _mark(present)
+    hostname = present.get("hostname", "")
+    mark = {"ip-address": lease.address, "client-id": lease.client_id, "hostname": before.get("hostname", "")}
+    if _is_name_managed(present, reserve) or not (before or hostname):
+        known = before.get("name") or before.get("hostname", "")
+        hostname = mark["hostname"] = (lease.hostname or hostname or known) if reserve else ""
+        mark["name"] = "" if reserve else (name(lease) or known)
     context = {**present.get("user-context", {}), MARK: {key: value for key, value in mark.items() if value}}
     wanted = {**present, "hw-address": lease.hwaddr, "ip-address": lease.address, "user-context": context}
-    return {**wanted, "hostname": name} if name else wanted
+    wanted.pop("hostname", None)
+    return {**wanted, "hostname": hostname} if hostname else wanted
+
+
+def managed(present: Mapping[str, Any], subnet: int) -> Optional[Lease]:
+    """Return the lease that the mark of a reservation tells of; None if a person wrote the reservation."""
+    mark = _mark(present)
+    if not mark or "hw-address" not in present:
+        return None
+    known = (
+        str(present["hw-address"]).lower(),
+        mark.get("client-id", ""),
+        mark.get("name") or mark.get("hostname", ""),
+    )
+    return Lease(4, mark.get("ip-address", ""), subnet, *known, 0, 0, None, LeaseState.DEFAULT, "")
+
+
+def is_unchanged(present: Mapping[str, Any]) -> bool:
+    """Return whether a managed reservation has just what the monitor wrote."""
+    mark = _mark(present)
+    written = present.keys() <= {"hw-address", "ip-address", "hostname", "user-context"}
+    right = present.get("ip-address") == mark.get("ip-address") and present.get("hostname", "") in (
+        "",
+        mark.get("hostname", ""),
+    )
+    return written and right and present["user-context"].keys() == {MARK}
 
 
 def _mark(present: Mapping[str, Any]) -> Dict[str, Any]:
@@ -146,6 +246,7 @@ def _mark(present: Mapping[str, Any]) -> Dict[str, Any]:
     return dict(mark) if isinstance(mark, dict) else {}
 
 
-def _is_name_managed(present: Mapping[str, Any]) -> bool:
-    mark = _mark(present)
-    return bool(mark) and mark.get("hostname", "") == present.get("hostname", "")
+def _is_name_managed(present: Mapping[str, Any], reserve: bool) -> bool:
+    """Return whether no person named the reservation. With ``follow``, one without a name is as it should be."""
+    mark, hostname = _mark(present), present.get("hostname", "")
+    return bool(mark) and (mark.get("hostname", "") == hostname or not (reserve or hostname))

@@ -9,7 +9,7 @@ import abc
 from typing import Protocol, Sequence, Union, runtime_checkable
 
 from kea_lease_monitor.batch import Delivery, Pending
-from kea_lease_monitor.lease import LeaseEvent
+from kea_lease_monitor.lease import Lease, LeaseEvent
 
 
 class Sink(abc.ABC):
@@ -34,6 +34,17 @@ class Sink(abc.ABC):
     @abc.abstractmethod
     def close(self) -> None:
         """Release what this sink holds."""
+
+
+@runtime_checkable
+class Forgetting(Protocol):
+    """A sink that removes what it made when it gets events of the kind FORGOTTEN."""
+
+    def made(self) -> Sequence[Lease]:
+        """Return a lease for each effect, as far as the effect tells of it. Raises TemporaryError.
+
+        For a command of a person, which may take long.
+        """
 
 
 @runtime_checkable

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import hashlib
+import glob
 import os
 import re
 from dataclasses import dataclass
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import jinja2
 import jinja2.sandbox
@@ -18,9 +18,11 @@ from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.errors import ConfigurationError, RefusedError
 from kea_lease_monitor.kea.reservations import KINDS
-from kea_lease_monitor.lease import Lease, LeaseEvent
+from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
 from kea_lease_monitor.section import Section
+from kea_lease_monitor.sinks import names
 from kea_lease_monitor.sinks.base import Sink
+from kea_lease_monitor.sinks.names import Name
 
 DEFAULT_DIRECTORY = "/var/lib/kea/discovery"
 
@@ -40,8 +42,10 @@ TEMPLATE = """\
 _MODE = 0o644
 _PREFIX = 2
 """Lease::TYPE_PD: a delegated prefix is no address of a host."""
-_LONGEST = 200
-"""Characters in a file name. File systems allow 255 bytes, and a client identifier has up to 255 octets in hex."""
+_SUBNET = re.compile(rb"^\s*kea_subnet_id: ([0-9]+)$", re.MULTILINE)
+_VALUE = re.compile(rb'^\s*(ansible_host|bmc_[a-z_]+): "([^"\\]*)"$', re.MULTILINE)
+_IAID = re.compile(rb"^    bmc-[0-9a-z-]+?v6([0-9a-f]+)(?:-s[0-9]+)?:$", re.MULTILINE)
+_NO_HWADDR = re.compile(rb'^\s*bmc_mac: ""$', re.MULTILINE)
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]')
 
@@ -55,6 +59,9 @@ class Options:
     """Inventory group of the clients."""
     template: Optional[str]
     """Path of the template; None for the default one."""
+    naming: str = "by kind"
+    """How files are named. No key sets it. It is part of a subscription's digest, so that a release that names files in
+    another way reads all leases."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
@@ -83,6 +90,13 @@ def text(value: object) -> str:
     return f"!unsafe {quoted}" if "{" in quoted else quoted
 
 
+class _Entry(NamedTuple):
+    """The file of a client in a subnet."""
+
+    name: Name
+    lease: Lease
+
+
 class DiscoverySink(Sink):
     """Writes a file for each client that gets a lease. The file stays when the lease is gone."""
 
@@ -103,11 +117,17 @@ class DiscoverySink(Sink):
         files.sync_directory(self._options.directory)
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
-        last: Dict[str, Lease] = {}
+        if events and events[0].kind is EventKind.FORGOTTEN:
+            return self._forget([event.lease for event in events])
+        last: Dict[Tuple[Name, int], Lease] = {}
         for event in events:
-            if event.kind in KINDS and identity(event.lease) and event.lease.lease_type != _PREFIX:
-                last[identity(event.lease)] = event.lease
-        created, updated = self._write({self._path(name): self._render(name, lease) for name, lease in last.items()})
+            name = names.of(event.lease)
+            if event.kind in KINDS and name.rest and event.lease.lease_type != _PREFIX:
+                last[name, event.lease.subnet_id] = event.lease
+        entries = self._entries(last)
+        created, updated = self._write({self._path(each.name): self._render(*each) for each in entries})
+        for entry in entries:
+            self._remove_earlier(entry)
         delivery = Delivery(
             created=created,
             updated=updated,
@@ -117,8 +137,59 @@ class DiscoverySink(Sink):
         telemetry.sink_result(self.name, delivery)
         return delivery
 
-    def _path(self, name: str) -> str:
-        return os.path.join(self._options.directory, f"{name}.yml")
+    def made(self) -> List[Lease]:
+        """Return what the files of the default template tell; other files are found by the leases of reservations."""
+        contents = [files.read(path) or b"" for path in sorted(glob.glob(self._path(Name("", "*"))))]
+        return [lease for lease in map(_told, contents) if lease]
+
+    def _forget(self, leases: Sequence[Lease]) -> Delivery:
+        removed = 0
+        for lease in leases:
+            name = names.of(lease)
+            second = name.in_subnet(lease.subnet_id)
+            chosen = second if os.path.exists(self._path(second)) or self._is_other(name, lease) else name
+            removed += files.remove(self._path(chosen))
+        files.sync_directory(self._options.directory)
+        delivery = Delivery(removed=removed, skipped=len(leases) - removed)
+        telemetry.sink_result(self.name, delivery)
+        return delivery
+
+    def _entries(self, leases: Dict[Tuple[Name, int], Lease]) -> List[_Entry]:
+        """Choose the file of each lease: the first subnet in which a client is met has the plain name."""
+        plain: Dict[Name, int] = {}
+        entries: List[_Entry] = []
+        for (name, subnet), lease in leases.items():
+            second = name.in_subnet(subnet)
+            if plain.get(name, subnet) != subnet or os.path.exists(self._path(second)) or self._is_other(name, lease):
+                chosen = second
+            else:
+                chosen, plain[name] = name, subnet
+            entries.append(_Entry(chosen, lease._replace(hostname=lease.hostname.rstrip("."))))
+        return entries
+
+    def _is_other(self, name: Name, lease: Lease) -> bool:
+        """Return whether the file tells of another lease in another subnet. A subnet may get another number."""
+        content = files.read(self._path(name)) or b""
+        found = _SUBNET.search(content)
+        if found is None or found[1] == b"%d" % lease.subnet_id:
+            return False
+        return text(lease.address).encode() not in content
+
+    def _remove_earlier(self, entry: _Entry) -> None:
+        """Remove the file that an earlier release wrote for the same client, now that it has a new name."""
+        earlier = names.earlier(entry.lease)
+        if earlier == entry.name._replace(subnet=""):
+            return
+        content = files.read(self._path(earlier))
+        if content is None:
+            return
+        identifier = text(entry.lease.client_id or entry.lease.duid).encode()
+        if (_NO_HWADDR.search(content) and identifier in content) or content == self._render(earlier, entry.lease):
+            files.remove(self._path(earlier))
+            telemetry.discovery_renamed(self._path(earlier), self._path(entry.name))
+
+    def _path(self, name: Name) -> str:
+        return os.path.join(self._options.directory, f"{name.file}.yml")
 
     def _write(self, contents: Dict[str, bytes]) -> Tuple[int, int]:
         """Write the files that differ. Return how many were created and how many updated."""
@@ -132,10 +203,9 @@ class DiscoverySink(Sink):
         created = sum(present[path] is None for path in changed)
         return created, len(changed) - created
 
-    def _render(self, name: str, lease: Lease) -> bytes:
-        host = f"bmc-{name.replace('-', '')}"
+    def _render(self, name: Name, lease: Lease) -> bytes:
         try:
-            return self._template.render(lease=lease, host=host, group=self._options.group).encode()
+            return self._template.render(lease=lease, host=name.host, group=self._options.group).encode()
         except Exception as error:  # The site wrote the template, and it may raise anything.
             raise RefusedError(f"the discovery template fails: {type(error).__name__}: {error}") from error
 
@@ -143,15 +213,17 @@ class DiscoverySink(Sink):
         """Do nothing: this sink keeps no file open."""
 
 
-def identity(lease: Lease) -> str:
-    """Return the name of a client's file, empty if the client is not known.
-
-    It has hex digits and dashes only, so that no client can name another file. A DHCPv6 client has a file for each of
-    its identity associations, because it has an address for each.
-    """
-    name = (lease.hwaddr or lease.client_id or lease.duid).replace(":", "-")
-    short = name if len(name) <= _LONGEST else hashlib.sha256(name.encode()).hexdigest()
-    return f"{short}-v6-{lease.iaid:x}" if name and lease.family == 6 else short
+def _told(content: bytes) -> Optional[Lease]:
+    """Return the lease that a file of the default template tells of; None for any other file."""
+    told = {key.decode(): value.decode() for key, value in _VALUE.findall(content)}
+    subnet = _SUBNET.search(content)
+    if not subnet or not {"ansible_host", "bmc_mac", "bmc_client_id"} <= told.keys():
+        return None
+    family = 6 if ":" in told["ansible_host"] else 4
+    known = (told["bmc_mac"], told["bmc_client_id"], told.get("bmc_hostname", ""))
+    lease = Lease(family, told["ansible_host"], int(subnet[1]), *known, 0, 0, None, LeaseState.DEFAULT, "")
+    iaid = _IAID.search(content)
+    return lease._replace(duid=told.get("bmc_duid", ""), iaid=int(iaid[1], 16) if iaid else 0)
 
 
 def _compiled(environment: jinja2.Environment, path: Optional[str]) -> jinja2.Template:

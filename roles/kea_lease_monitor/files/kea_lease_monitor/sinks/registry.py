@@ -29,7 +29,7 @@ SINKS: Dict[str, SinkType] = {
     "reservation": SinkType(
         1,
         reservation.Options.parse,
-        lambda _options, context: reservation.ReservationSink(context.link(), context.families),
+        lambda options, context: reservation.ReservationSink(context.link(), context.families, options),
     ),
     "reservation_file": SinkType(
         2, file.Options.parse, lambda options, _context: file.ReservationFileSink(options), file.FAMILIES

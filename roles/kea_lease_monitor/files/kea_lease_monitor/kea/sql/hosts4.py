@@ -9,9 +9,11 @@ from kea_lease_monitor.kea.reservations import MARK
 from kea_lease_monitor.kea.sql import mark
 
 _GIVEN = """
-    SELECT ordinal, decode(identifier, 'hex') AS identifier, subnet_id, address, nullif(hostname, '') AS hostname
-      FROM unnest(%(identifiers)s::text[], %(subnets)s::bigint[], %(addresses)s::bigint[], %(hostnames)s::text[])
-           WITH ORDINALITY AS g (identifier, subnet_id, address, hostname, ordinal)
+    SELECT ordinal, decode(identifier, 'hex') AS identifier, subnet_id, address, nullif(hostname, '') AS hostname,
+           nullif(client_id, '') AS client_id
+      FROM unnest(%(identifiers)s::text[], %(subnets)s::bigint[], %(addresses)s::bigint[], %(hostnames)s::text[],
+                  %(client_ids)s::text[])
+           WITH ORDINALITY AS g (identifier, subnet_id, address, hostname, client_id, ordinal)
 """
 """The leases to reserve, from the parameters."""
 
@@ -42,16 +44,22 @@ _COMPARED = f"""
 """
 """With the address that the monitor wrote, and whether the name is still the monitor's."""
 
+_NEW_MARK = """jsonb_strip_nulls(jsonb_build_object('ip-address', host('0.0.0.0'::inet + address),
+                                                        'client-id', client_id))"""
+"""What the mark holds beside the name: the client identifier tells two leases of one hardware address apart."""
+
 _JUDGED = f"""
     SELECT compared.*,
-           CASE WHEN present = address AND name_is_managed AND hostname <> coalesce(present_name, '') THEN 'updated'
+           CASE WHEN present = address AND {mark.RENAMED} THEN 'updated'
+                WHEN present = address AND present = marked AND client_id <> coalesce(mark ->> 'client-id', '')
+                THEN 'updated'
                 WHEN present = address OR marked = address AND present IS DISTINCT FROM marked THEN 'unchanged'
                 WHEN host_id IS NOT NULL AND present IS DISTINCT FROM marked THEN 'edited'
+                WHEN present IS NOT NULL AND client_id <> mark ->> 'client-id' THEN 'second'
                 WHEN holder IS NOT NULL THEN 'conflict'
                 WHEN host_id IS NULL THEN 'created'
                 ELSE 'updated' END AS verdict,
-           {mark.NEW_NAME} AS new_name,
-           jsonb_build_object('ip-address', host('0.0.0.0'::inet + address)) AS new_mark
+           {mark.NEW_NAME} AS new_name, {_NEW_MARK} AS new_mark
       FROM compared
 """
 """With the verdict, as reservations.judge finds it, and with what is to be written."""
@@ -70,7 +78,7 @@ INSERT would use up a value of the 32-bit sequence hosts_host_id_seq for each ho
 
 _CREATED = f"""
     INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, hostname, user_context)
-    SELECT identifier, %(type)s, subnet_id, address, hostname,
+    SELECT identifier, %(type)s, subnet_id, address, new_name,
            {mark.FIRST_CONTEXT}
       FROM judged
      WHERE verdict = 'created'
@@ -86,6 +94,7 @@ RESERVE = mark.statement(
 SELECT CASE WHEN verdict = 'created' AND created.host_id IS NULL OR verdict = 'updated' AND moved.ordinal IS NULL
             THEN 'retry' ELSE verdict END,
        CASE verdict WHEN 'conflict' THEN holder
+                    WHEN 'second' THEN host('0.0.0.0'::inet + present)
                     WHEN 'edited' THEN coalesce(host('0.0.0.0'::inet + present), 'no address')
                     ELSE '' END,
        created.host_id
@@ -96,14 +105,14 @@ SELECT CASE WHEN verdict = 'created' AND created.host_id IS NULL OR verdict = 'u
 """,
 )
 """Reserve the addresses of a batch, in one statement. For each lease it returns the value of a reservations.Verdict,
-the detail of a CONFLICT or an EDITED reservation, and the id of a new host.
+the detail of a CONFLICT, an EDITED or a SECOND one, and the id of a new host.
 
 Kea's schema allows two reservations of one address (a plain index since schema 6.2), so the step ``met`` looks for
 another holder.
 """
 
 _OWN = f"""
-    SELECT given.address, given.subnet_id, given.hostname, own.host_id, own.ipv4_address AS present,
+    SELECT given.address, given.subnet_id, given.hostname, given.client_id, own.host_id, own.ipv4_address AS present,
            own.hostname AS present_name, own.user_context, {mark.MARK_OF_OWN} AS mark
       FROM given
       JOIN hosts AS own ON own.dhcp_identifier = given.identifier AND own.dhcp_identifier_type + 0 = %(type)s
@@ -119,8 +128,7 @@ _NAMED = f"""
 """
 
 _SWAPPED = f"""
-    SELECT compared.*, {mark.NEW_NAME} AS new_name,
-           jsonb_build_object('ip-address', host('0.0.0.0'::inet + address)) AS new_mark
+    SELECT compared.*, {mark.NEW_NAME} AS new_name, {_NEW_MARK} AS new_mark
       FROM compared
 """
 

@@ -75,7 +75,7 @@ for the identity association, which is the one to change. Addresses that a perso
 
 _JUDGED = f"""
     SELECT found.*,
-           CASE WHEN has_it AND name_is_managed AND hostname <> coalesce(present_name, '') THEN 'updated'
+           CASE WHEN has_it AND {mark.RENAMED} THEN 'updated'
                 WHEN has_it OR is_client OR marked = address THEN 'unchanged'
                 WHEN moving IS NULL AND (marked IS NOT NULL OR mark IS NULL AND present IS NOT NULL) THEN 'edited'
                 WHEN holder IS NOT NULL THEN 'conflict'
@@ -110,7 +110,7 @@ _MOVED = """
 
 _CREATED = f"""
     INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_id, hostname, user_context)
-    SELECT identifier, %(type)s, subnet_id, hostname,
+    SELECT identifier, %(type)s, subnet_id, new_name,
            {mark.FIRST_CONTEXT}
       FROM judged
      WHERE verdict = 'created'

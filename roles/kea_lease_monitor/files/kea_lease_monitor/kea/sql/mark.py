@@ -17,22 +17,32 @@ from kea_lease_monitor.kea.reservations import MARK
 MARK_OF_OWN = f"CASE WHEN own.user_context LIKE '%%\"{MARK}\"%%' THEN own.user_context::jsonb -> '{MARK}' END"
 """The mark of the client's own host ``own``; NULL if a person wrote that host."""
 
-NAME_IS_MANAGED = "mark IS NOT NULL AND present_name IS NOT DISTINCT FROM mark ->> 'hostname'"
-"""Whether the host still has the name that the monitor wrote."""
+NAME_IS_MANAGED = """mark IS NOT NULL AND (present_name IS NOT DISTINCT FROM mark ->> 'hostname'
+                                OR NOT %(reserve)s AND present_name IS NULL)"""
+"""Whether no person named the host. Unless names are reserved, a host without a name is as it should be."""
 
-NEW_NAME = """CASE WHEN host_id IS NULL OR name_is_managed OR mark IS NULL AND present_name IS NULL
-                THEN coalesce(hostname, present_name) ELSE present_name END"""
-"""The name that the host gets: that of the lease, unless a person named the host."""
+RENAMED = """name_is_managed AND CASE WHEN %(reserve)s
+                THEN hostname <> coalesce(present_name, '')
+                ELSE present_name IS NOT NULL OR hostname <> coalesce(mark ->> 'name', '') END"""
+"""Whether a managed name differs from what it should be: that of the lease, or none in the host itself."""
+
+_NAMED_HERE = "(name_is_managed OR mark IS NULL AND present_name IS NULL)"
+
+NEW_NAME = f"""CASE WHEN host_id IS NULL OR {_NAMED_HERE}
+                THEN CASE WHEN %(reserve)s THEN coalesce(hostname, present_name, mark ->> 'name') END
+                ELSE present_name END"""
+"""The name that the host gets: that of the lease if names are reserved, unless a person named the host."""
 
 CHANGED = f"""hostname = judged.new_name,
            user_context = (coalesce(nullif(judged.user_context, '')::jsonb, '{{}}') || jsonb_build_object('{MARK}',
-               new_mark || jsonb_strip_nulls(jsonb_build_object('hostname',
-                   CASE WHEN name_is_managed OR mark IS NULL AND present_name IS NULL
-                        THEN new_name ELSE mark ->> 'hostname' END))))::text"""
+               new_mark || jsonb_strip_nulls(jsonb_build_object(
+                   'hostname', CASE WHEN {_NAMED_HERE} THEN new_name ELSE mark ->> 'hostname' END,
+                   'name', CASE WHEN {_NAMED_HERE} AND NOT %(reserve)s
+                                THEN coalesce(judged.hostname, mark ->> 'name', mark ->> 'hostname') END))))::text"""
 """The SET list of an existing host, from the step ``judged``."""
 
-FIRST_CONTEXT = f"""jsonb_build_object('{MARK}',
-               new_mark || jsonb_strip_nulls(jsonb_build_object('hostname', hostname)))::text"""
+FIRST_CONTEXT = f"""jsonb_build_object('{MARK}', new_mark || jsonb_strip_nulls(jsonb_build_object(
+               CASE WHEN %(reserve)s THEN 'hostname' ELSE 'name' END, hostname)))::text"""
 """The user context of a new host."""
 
 

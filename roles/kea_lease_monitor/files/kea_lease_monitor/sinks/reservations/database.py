@@ -14,10 +14,11 @@ from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import reservations
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.sql import hosts4, hosts6
-from kea_lease_monitor.lease import LeaseEvent
+from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.prepared import Prepared
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
+from kea_lease_monitor.sinks.reservations.forgetting import check_right, forgotten, managed
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving
 
 _ATTEMPTS = 5
@@ -30,13 +31,20 @@ _LAST = 2**31 - 1
 
 
 class Options(NamedTuple):
-    """This sink has no options: the database is configured once for the whole monitor."""
+    """The options of this sink. The database is configured once for the whole monitor."""
+
+    hostname: str = "follow"
+    """``reserve`` if a reservation also has the client's name; see reservations.NAMES."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
-        """Read the sink's section. Raises ConfigurationError if it has any key."""
+        """Read the sink's section. Raises ConfigurationError."""
+        options = cls(section.choice("hostname", reservations.NAMES, "follow"))
         section.done()
-        return cls()
+        return options
+
+
+_FOLLOW = Options()
 
 
 class ReservationSink(Sink):
@@ -44,21 +52,25 @@ class ReservationSink(Sink):
 
     name = "reservation"
 
-    def __init__(self, link: Link, named: FrozenSet[int] = frozenset()) -> None:
+    def __init__(self, link: Link, named: FrozenSet[int] = frozenset(), options: Options = _FOLLOW) -> None:
         """``named`` are the families that the subscription names. If it names none, DHCPv6 is served where possible."""
         self._link = link
         self._named = named
         self._six: Tuple[int, Optional[str], bool] = (0, None, False)
-        self._reserving = Reserving(self.name, self._reserve, self._exchange)
+        self._names = options.hostname == "reserve"
+        self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
 
     def check(self) -> None:
         with self._link.session() as session:
-            session.rows(hosts4.RESERVE, reservations.parameters(()))
+            session.rows(hosts4.RESERVE, reservations.parameters((), self._names))
             if 6 in self._named:
-                session.rows(self._statement6(session), reservations.parameters6(()))
+                session.rows(self._statement6(session), reservations.parameters6((), self._names))
             telemetry.host_ids(session.rows(hosts4.HOST_IDS, {})[0][0])
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
+        if events and events[0].kind is EventKind.FORGOTTEN:
+            with self._link.session() as session:
+                return forgotten(session, self.name, events)
         return self._reserving.deliver(events, self._families(events))
 
     def _families(self, events: Sequence[LeaseEvent]) -> Collection[int]:
@@ -80,42 +92,48 @@ class ReservationSink(Sink):
         four = [event for event in events if event.lease.family == 4]
         six = [event for event in events if event.lease.family == 6]
         with self._link.session() as session:
-            outcomes = _agreed(session, _RESERVE, reservations.parameters, four)
+            outcomes: List[Outcome] = []
+            for part in reservations.rounds(four):
+                outcomes += self._agreed(session, _RESERVE, reservations.parameters, part)
             for part in reservations.rounds(six):
-                outcomes += _agreed(
-                    session, Prepared("reserve6", self._statement6(session)), reservations.parameters6, part
-                )
+                reserve6 = Prepared("reserve6", self._statement6(session))
+                outcomes += self._agreed(session, reserve6, reservations.parameters6, part)
         return outcomes
 
     def _exchange(self, events: Sequence[LeaseEvent]) -> bool:
         with self._link.session() as session:
-            return bool(session.rows(hosts4.EXCHANGE, reservations.parameters(events)))
+            return bool(session.rows(hosts4.EXCHANGE, reservations.parameters(events, self._names)))
+
+    def made(self) -> List[Lease]:
+        with self._link.session() as session:
+            check_right(session)
+            return [host.lease for host in managed(session)]
 
     def adopt(self, events: Sequence[LeaseEvent]) -> None:
         held = reservations.held(events)
         with self._link.session() as session:
-            for (number,) in session.rows(hosts4.ADOPT, reservations.parameters(held)):
+            for (number,) in session.rows(hosts4.ADOPT, reservations.parameters(held, True)):
                 telemetry.reservation_adopted(held[number - 1].lease)
+
+    def _agreed(
+        self,
+        session: Session,
+        statement: Prepared,
+        parameters: Callable[[Sequence[LeaseEvent], bool], Dict[str, Any]],
+        events: Sequence[LeaseEvent],
+    ) -> List[Outcome]:
+        """Run a statement of hosts4 or hosts6 until no event meets a concurrent change. Raises TemporaryError."""
+        outcomes: List[Outcome] = []
+        for _attempt in range(_ATTEMPTS):
+            if not events:
+                return outcomes
+            rows = statement.rows(session, parameters(events, self._names), len(events))
+            if made := [host_id for _verdict, _detail, host_id in rows if host_id]:
+                telemetry.host_ids(max(made) / _LAST)
+            found = [Outcome(event, Verdict(row[0]), row[1]) for event, row in zip(events, rows)]
+            outcomes += [outcome for outcome in found if outcome.verdict is not Verdict.RETRY]
+            events = [outcome.event for outcome in found if outcome.verdict is Verdict.RETRY]
+        raise TemporaryError("other sessions keep changing the same reservations")
 
     def close(self) -> None:
         self._link.close()
-
-
-def _agreed(
-    session: Session,
-    statement: Prepared,
-    parameters: Callable[[Sequence[LeaseEvent]], Dict[str, Any]],
-    events: Sequence[LeaseEvent],
-) -> List[Outcome]:
-    """Run a statement of hosts4 or hosts6 until no event meets a concurrent change. Raises TemporaryError."""
-    outcomes: List[Outcome] = []
-    for _attempt in range(_ATTEMPTS):
-        if not events:
-            return outcomes
-        rows = statement.rows(session, parameters(events), len(events))
-        if made := [host_id for _verdict, _detail, host_id in rows if host_id]:
-            telemetry.host_ids(max(made) / _LAST)
-        found = [Outcome(event, Verdict(row[0]), row[1]) for event, row in zip(events, rows)]
-        outcomes += [outcome for outcome in found if outcome.verdict is not Verdict.RETRY]
-        events = [outcome.event for outcome in found if outcome.verdict is Verdict.RETRY]
-    raise TemporaryError("other sessions keep changing the same reservations")

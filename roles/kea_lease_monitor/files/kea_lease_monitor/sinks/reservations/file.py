@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from typing import Dict, List, Sequence, Tuple
 
 from kea_lease_monitor import files, telemetry
-from kea_lease_monitor.batch import Delivery
+from kea_lease_monitor.batch import Delivery, Reason, Rejection
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import reservations
 from kea_lease_monitor.kea.control import APPLIED
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.reservations import Verdict
-from kea_lease_monitor.lease import LeaseEvent
+from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
+from kea_lease_monitor.sinks.reservations.forgetting import EDITED
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, resolved
 
 REQUEST = ".apply-requested"
@@ -49,6 +50,8 @@ class Options:
     """Where the files are."""
     site: Tuple[Site, ...] = ()
     """The reservations in Kea's own configuration."""
+    hostname: str = "follow"
+    """``reserve`` if a reservation also has the client's name; see reservations.NAMES."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
@@ -56,6 +59,7 @@ class Options:
         options = cls(
             section.text("directory", "/etc/kea/reservations.d"),
             tuple(_site(item) for item in section.sections("site")),
+            section.choice("hostname", reservations.NAMES, "follow"),
         )
         section.done()
         if not os.path.isabs(options.directory):
@@ -84,7 +88,8 @@ class ReservationFileSink(Sink):
         self._lists: Dict[int, HostList] = {}
         self._stamps: Dict[int, object] = {}
         self._reload_due = False
-        self._reserving = Reserving(self.name, self._reserve, self._exchange)
+        self._names = options.hostname == "reserve"
+        self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
 
     def check(self) -> None:
         """Check the directory, and request the reload that a killed run of this program could not request any more."""
@@ -94,11 +99,46 @@ class ReservationFileSink(Sink):
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         try:
+            if events and events[0].kind is EventKind.FORGOTTEN:
+                return self._forget(events)
             return self._reserving.deliver(events, FAMILIES)
         finally:
             # Also after a failure: the next attempt finds unchanged what this one wrote, and would request no reload.
             if self._reload_due:
                 self._request()
+
+    def made(self) -> List[Lease]:
+        found = [(subnet, host) for subnet in self._subnets() for host in self._current(subnet).hosts()]
+        leases = [reservations.managed(host, subnet) for subnet, host in found]
+        return [lease for lease in leases if lease]
+
+    def _subnets(self) -> List[int]:
+        paths = glob.glob(self._path_of("*", glob.escape(self._directory)))
+        names = [os.path.basename(path)[len("subnet-") : -len(".json")] for path in paths]
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def _forget(self, events: Sequence[LeaseEvent]) -> Delivery:
+        removed, rejected = 0, []
+        for subnet in sorted({event.lease.subnet_id for event in events}):
+            own = {event.lease.hwaddr: event for event in events if event.lease.subnet_id == subnet}
+            hosts = self._current(subnet)
+            due = {}
+            for host in hosts.hosts():
+                lease = reservations.managed(host, subnet)
+                if lease and lease.hwaddr in own and reservations.is_unchanged(host):
+                    due[lease.hwaddr] = lease
+                elif lease and lease.hwaddr in own:
+                    rejected.append(Rejection(own[lease.hwaddr], Reason.EDITED, EDITED))
+            if due:
+                self._replace(subnet, hosts.without(due))
+                self._stamps.pop(subnet)
+            for lease in due.values():
+                telemetry.reservation_removed(lease)
+            removed += len(due)
+        skipped = len(events) - removed - len(rejected)
+        delivery = Delivery(removed=removed, skipped=skipped, rejected=tuple(rejected))
+        telemetry.sink_result(self.name, delivery)
+        return delivery
 
     def _reserve(self, events: Sequence[LeaseEvent]) -> List[Outcome]:
         outcomes: List[Outcome] = []
@@ -121,9 +161,12 @@ class ReservationFileSink(Sink):
         return done
 
     def _write(self, subnet: int, hosts: HostList) -> None:
+        self._replace(subnet, hosts.render())
+
+    def _replace(self, subnet: int, content: bytes) -> None:
         # Without a stamp until the file is written: after a failure the next attempt reads the file again.
         self._stamps.pop(subnet)
-        files.replace(self._path(subnet), hosts.render(), _MODE)
+        files.replace(self._path(subnet), content, _MODE)
         self._reload_due = True
         self._stamps[subnet] = _stamp(self._path(subnet))
 
@@ -143,7 +186,7 @@ class ReservationFileSink(Sink):
         stamp = _stamp(path)
         if subnet not in self._stamps or self._stamps[subnet] != stamp:
             try:
-                self._lists[subnet] = HostList(files.read(path) or b"", self._elsewhere(subnet))
+                self._lists[subnet] = HostList(files.read(path) or b"", self._elsewhere(subnet), self._names)
             except ValueError as error:
                 raise TemporaryError(f"{path}: {error}") from error
             self._stamps[subnet] = stamp
@@ -153,7 +196,10 @@ class ReservationFileSink(Sink):
         return {site.hwaddr or site.address: site.address for site in self._site if site.subnet == subnet}
 
     def _path(self, subnet: int) -> str:
-        return os.path.join(self._directory, f"subnet-{subnet}.json")
+        return self._path_of(str(subnet), self._directory)
+
+    def _path_of(self, subnet: str, directory: str) -> str:
+        return os.path.join(directory, f"subnet-{subnet}.json")
 
     def _request(self) -> None:
         files.touch(os.path.join(self._directory, REQUEST))

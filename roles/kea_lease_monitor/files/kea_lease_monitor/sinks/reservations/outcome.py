@@ -20,7 +20,8 @@ class Outcome(NamedTuple):
     event: LeaseEvent
     verdict: Verdict
     detail: str
-    """The client that holds the address of a CONFLICT; what a person reserved if EDITED; else empty."""
+    """The client that holds the address of a CONFLICT; what a person reserved if EDITED; the reserved address of a
+    SECOND lease; why a lease is INVALID; else empty."""
 
 
 Key = Tuple[str, int]
@@ -35,7 +36,8 @@ Exchange = Callable[[Sequence[LeaseEvent]], bool]
 Return whether that was done."""
 
 _REMEMBERED = 1000
-"""Conflicts that are retried when a reservation moves. A person must retry the dead letters of further ones."""
+"""Conflicts that are retried when a reservation moves, and second leases that are retried when the first one ends. A
+person must retry the dead letters of further ones."""
 
 _REJECTIONS = {
     Verdict.CONFLICT: (Reason.ADDRESS_TAKEN, "the address is reserved for {}"),
@@ -43,6 +45,11 @@ _REJECTIONS = {
         Reason.EDITED,
         "a person reserved {} for this client; delete that reservation to have it created again",
     ),
+    Verdict.SECOND: (
+        Reason.SECOND_LEASE,
+        "{} is reserved for this hardware address with another client identifier, whose lease has not ended",
+    ),
+    Verdict.INVALID: (Reason.INVALID, "{}"),
 }
 
 
@@ -53,29 +60,60 @@ class Reserving:
     hold each other's addresses are swapped, for none of them could leave its address first.
     """
 
-    def __init__(self, sink: str, reserve: Reserve, exchange: Exchange) -> None:
-        """``sink`` is its name, for log lines and metrics."""
+    def __init__(self, sink: str, reserve: Reserve, exchange: Exchange, names: bool) -> None:
+        """``sink`` is its name, for log lines and metrics. ``names`` says that reservations have names, too."""
         self._sink = sink
         self._reserve = reserve
         self._exchange = exchange
+        self._names = names
         self._conflicts: Dict[Key, Outcome] = {}
+        self._seconds: Dict[Key, LeaseEvent] = {}
+        """Second leases, by the reservation key that the first lease of their hardware address has."""
 
     def deliver(self, events: Sequence[LeaseEvent], families: Collection[int]) -> Delivery:
         """Reserve the addresses of the events of these families; skip the others. Raises what Reserve raises."""
         self._forget(events)
-        chosen = reservations.chosen(events, families)
-        own = {_key(outcome.event): outcome for outcome in (resolved(chosen, self._reserve) if chosen else [])}
+        own = {_key(outcome.event): outcome for outcome in self._tried(reservations.chosen(events, families))}
+        succeeded = self._succeeded(events, own)
+        own.update((key, outcome) for key, outcome in succeeded.items() if key in own)
         every = {**self._conflicts, **own}
-        verdicts = {outcome.verdict for outcome in own.values()}
-        if self._conflicts and Verdict.UPDATED in verdicts:
+        verdicts = {outcome.verdict for outcome in (*own.values(), *succeeded.values())}
+        if (self._conflicts or succeeded) and Verdict.UPDATED in verdicts:
             self._retry(every)
         # Earlier conflicts can be swapped only if this batch moved a reservation or added a conflict.
         while verdicts & {Verdict.UPDATED, Verdict.CONFLICT} and self._exchanged(every):
             self._retry(every)
         delivery = report(self._sink, len(events), [every[key] for key in own])
         self._report_solved([every[key] for key in self._conflicts if every[key].verdict is not Verdict.CONFLICT])
+        self._report_solved([outcome for key, outcome in succeeded.items() if key not in own])
         self._conflicts = {_key(outcome.event): outcome for outcome in _conflicts(every)[-_REMEMBERED:]}
         return delivery
+
+    def _tried(self, chosen: Sequence[LeaseEvent]) -> List[Outcome]:
+        """Reserve what Kea can use."""
+        problems = [reservations.problem(event.lease, self._names) for event in chosen]
+        invalid = [Outcome(event, Verdict.INVALID, why) for event, why in zip(chosen, problems) if why]
+        valid = [event for event, why in zip(chosen, problems) if not why]
+        return invalid + (resolved(valid, self._reserve) if valid else [])
+
+    def _succeeded(self, events: Sequence[LeaseEvent], own: Mapping[Key, Outcome]) -> Dict[Key, Outcome]:
+        """Reserve for second leases whose first lease ended: by an event of its end, or since another client has it.
+
+        Kea gives a client its reserved address as soon as that is free, so a second lease otherwise means that the
+        first one lives.
+        """
+        for outcome in own.values():
+            if outcome.verdict is Verdict.SECOND:
+                self._seconds[outcome.detail, outcome.event.lease.subnet_id] = outcome.event
+        over = {_key(event) for event in events if event.kind in reservations.ENDS}
+        over.update(
+            key for key, outcome in (*self._conflicts.items(), *own.items()) if outcome.verdict is Verdict.CONFLICT
+        )
+        due = [self._seconds.pop(key) for key in list(self._seconds) if key in over]
+        self._seconds = dict(list(self._seconds.items())[-_REMEMBERED:])
+        # Without a client identifier the lease counts as one of the same client.
+        plain = [event._replace(lease=event.lease._replace(client_id="")) for event in due]
+        return {_key(outcome.event): outcome for outcome in self._tried(plain)}
 
     def _retry(self, every: Dict[Key, Outcome]) -> None:
         """Reserve again what met a conflict in this batch or in an earlier one."""
@@ -90,9 +128,10 @@ class Reserving:
 
     def _forget(self, events: Sequence[LeaseEvent]) -> None:
         """Drop the conflicts whose lease or client has a newer event, whatever that event says."""
-        if self._conflicts:
+        if self._conflicts or self._seconds:
             keys = {_key(event) for event in events}
             clients = {identifiers.client(event.lease) for event in events}
+            self._seconds = {key: second for key, second in self._seconds.items() if _key(second) not in keys}
             self._conflicts = {
                 key: outcome
                 for key, outcome in self._conflicts.items()

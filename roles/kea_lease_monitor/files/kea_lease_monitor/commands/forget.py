@@ -1,0 +1,110 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``forget``: request that what was made for a client be removed. The monitor that acts for a subscription does so."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import Callable, List, Sequence, Tuple
+
+from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.commands import access
+from kea_lease_monitor.commands.present import Present, client
+from kea_lease_monitor.context import Context
+from kea_lease_monitor.database import Link
+from kea_lease_monitor.kea import identifiers
+from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
+from kea_lease_monitor.replay import Replay
+from kea_lease_monitor.settings import Flow, MonitorSettings
+from kea_lease_monitor.sinks.base import Forgetting
+from kea_lease_monitor.sinks.registry import SINKS
+
+_REMOVE_LEASE = (
+    "the monitor's user may not command Kea: remove the lease with the command lease4-del or lease6-del first"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
+    access.add_config(parser)
+    parser.add_argument("target", help="hardware address, client identifier, DUID, IP address or host name")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be removed, and request nothing")
+    parser.add_argument("--lease", action="store_true", help="remove the lease, too; refused, as only Kea may do that")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Store the requests. Return 1 if the client still has a lease. Raises MonitorError."""
+    settings = access.read_settings(options)
+    present = Present(settings)
+    try:
+        return _forget(options, settings, present)
+    finally:
+        present.close()
+
+
+def _forget(options: argparse.Namespace, settings: MonitorSettings, present: Present) -> int:
+    store = access.open_store(settings.state)
+    made = [(flow, _made(settings, flow)) for flow in settings.flows]
+    chosen = _chosen(options.target, [lease for _flow, leases in made for lease in leases])
+    if not chosen:
+        print(f"nothing is kept for {options.target}")
+        return 0
+    if living := present.of({client(lease) for lease in chosen}):
+        reason = _REMOVE_LEASE if options.lease else "it would come back at its next renewal"
+        for lease in living:
+            print(f"{lease.address} of subnet {lease.subnet_id} is leased by this client: {reason}", file=sys.stderr)
+        return 1
+    for lease in chosen:
+        print(f"{lease.address} subnet={lease.subnet_id} client={client(lease)[1]} name={lease.hostname or '-'}")
+    if options.dry_run:
+        print("nothing was requested")
+        return 0
+    for flow, leases in made:
+        events = [LeaseEvent(EventKind.FORGOTTEN, lease, "forget", None) for lease in chosen]
+        clients = {client(lease) for lease in leases}
+        wanted = [event for event in events if client(event.lease) in clients or flow.subscription.match(event)]
+        if wanted:
+            argument = Replay(events=tuple(wanted), forgets=True).argument()
+            store.add_request(flow.subscription.name, argument, time.time())
+    print("this will be removed once the monitor has seen the request")
+    return 0
+
+
+def _context(settings: MonitorSettings, flow: Flow) -> Context:
+    name = flow.subscription.name
+    return Context(name, flow.subscription.match.families, lambda: Link(settings.database), Clock(), {name: 0})
+
+
+def _made(settings: MonitorSettings, flow: Flow) -> List[Lease]:
+    """Return what the sinks of a subscription made. They only read here."""
+    found: List[Lease] = []
+    for choice in flow.sinks:
+        sink = SINKS[choice.type].build(choice.options, _context(settings, flow))
+        if isinstance(sink, Forgetting):
+            found += sink.made()
+        sink.close()
+    return found
+
+
+def _chosen(target: str, leases: Sequence[Lease]) -> List[Lease]:
+    """Return one lease for each client and address that the target names.
+
+    A target in hex is a hardware address if one is known, else a client identifier, else a DUID.
+    """
+    unique = {(client(lease), lease.address): lease for lease in leases}.values()
+    text = target.strip().lower().rstrip(".")
+    bare = identifiers.bare(text)
+    tests: Tuple[Callable[[Lease], bool], ...] = (
+        lambda lease: lease.address == text,
+        lambda lease: bool(bare) and lease.hwaddr == bare,
+        lambda lease: bool(bare) and lease.client_id == bare,
+        lambda lease: bool(bare) and lease.duid == bare,
+        lambda lease: lease.hostname.lower().rstrip(".") == text,
+    )
+    for test in tests:
+        if found := [lease for lease in unique if test(lease)]:
+            return found
+    return []

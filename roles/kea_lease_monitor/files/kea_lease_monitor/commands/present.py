@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The present leases, for a command. Root reads a lease file as the owner of its directory, in a child process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Collection, Iterator, List, Optional, Tuple
+
+from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.database import Link
+from kea_lease_monitor.errors import MonitorError, TemporaryError
+from kea_lease_monitor.lease import EventKind, Lease, LeaseState
+from kea_lease_monitor.settings import MonitorSettings
+from kea_lease_monitor.sources import polling
+from kea_lease_monitor.sources.base import Source
+from kea_lease_monitor.sources.memfile.source import MemfileSource
+from kea_lease_monitor.sources.registry import SOURCES
+
+Client = Tuple[int, str, int, int]
+"""Family, identifier, IAID and subnet of a client."""
+
+_BATCH = 1000
+_PRESENT = frozenset({EventKind.ASSIGNED, EventKind.RENEWED, EventKind.CHANGED})
+_CHILD = "from kea_lease_monitor.commands import present; present.answer()"
+
+
+def client(lease: Lease) -> Client:
+    """Return the client of a lease: by hardware address; without one, by client identifier or DUID."""
+    identifier = lease.hwaddr or lease.client_id if lease.family == 4 else lease.duid or lease.hwaddr
+    return lease.family, identifier, lease.iaid, lease.subnet_id
+
+
+class Present:
+    """Looks leases up. It must be made before this process becomes another user, who may not read the lease file."""
+
+    def __init__(self, settings: MonitorSettings) -> None:
+        """Raises TemporaryError."""
+        self._settings = settings
+        self._child: Optional[subprocess.Popen[bytes]] = None
+        self._shared = SOURCES[settings.source.type].shared
+        if os.geteuid() == 0 and not self._shared:
+            self._child = _as_owner(settings.source.options.path)
+
+    def of(self, clients: Collection[Client]) -> List[Lease]:
+        """Return the present leases of these clients. Raises MonitorError."""
+        if self._child is None:
+            return _of(self._source(), clients)
+        asked = json.dumps({"path": self._settings.source.options.path, "clients": list(clients)})
+        output, problem = self._child.communicate(asked.encode())
+        if self._child.returncode:
+            raise TemporaryError(problem.decode("utf-8", "replace").strip().rpartition("\n")[2])
+        return [Lease(**{**each, "state": LeaseState(each["state"])}) for each in json.loads(output)]
+
+    def _source(self) -> Source:
+        """Return a source that only reads: that of events would prune its table."""
+        if self._shared:
+            return polling.PollingSource(Link(self._settings.database), polling.Options(), Clock())
+        return MemfileSource(self._settings.source.options.path, Clock())
+
+    def close(self) -> None:
+        """End the child, if it was asked nothing."""
+        if self._child and self._child.returncode is None:
+            self._child.communicate()
+
+
+def _as_owner(path: str) -> subprocess.Popen[bytes]:
+    """Start a child that reads the lease file as the owner of its directory. Raises TemporaryError."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        owner = os.stat(os.path.dirname(path))
+        return subprocess.Popen(  # noqa: S603 - ourselves
+            [sys.executable, "-c", _CHILD],
+            env=environment,
+            cwd="/",
+            user=owner.st_uid,
+            group=owner.st_gid,
+            extra_groups=[],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    except OSError as error:
+        raise TemporaryError(f"the lease file {path} cannot be read: {error.strerror}") from error
+
+
+def answer() -> None:
+    """Print the present leases that standard input asks for."""
+    text = sys.stdin.read()
+    if not text:
+        return
+    asked = json.loads(text)
+    try:
+        found = _of(MemfileSource(asked["path"], Clock()), [tuple(each) for each in asked["clients"]])
+    except MonitorError as error:
+        sys.exit(str(error))
+    print(json.dumps([lease._asdict() for lease in found]))
+
+
+def _of(source: Source, clients: Collection[Tuple[object, ...]]) -> List[Lease]:
+    wanted = frozenset(clients)
+    try:
+        return [lease for lease in _read(source) if client(lease) in wanted]
+    finally:
+        source.close()
+
+
+def _read(source: Source) -> Iterator[Lease]:
+    position = source.start(True)
+    while True:
+        batch = source.read(position, _BATCH)
+        yield from (event.lease for event in batch.events if event.kind in _PRESENT)
+        if batch.caught_up:
+            return
+        position = batch.position

@@ -1,0 +1,38 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The statements that find managed reservations in Kea's table ``hosts``, and that remove them."""
+
+from __future__ import annotations
+
+from kea_lease_monitor.kea.reservations import MARK
+
+MANAGED = f"""
+SELECT marked.host_id, dhcp4_subnet_id IS NOT NULL, encode(dhcp_identifier, 'hex'),
+       coalesce(dhcp4_subnet_id, dhcp6_subnet_id), lease.address, lease.iaid::bigint,
+       coalesce(mark ->> 'client-id', ''), coalesce(mark ->> 'name', hostname, ''),
+       context - '{MARK}' = '{{}}'
+           AND (dhcp4_subnet_id IS NULL
+                OR nullif(ipv4_address, 0) IS NOT DISTINCT FROM (mark ->> 'ip-address')::inet - '0.0.0.0')
+           AND coalesce(hostname, '') IN ('', mark ->> 'hostname')
+           AND coalesce(dhcp4_client_classes, '') = '' AND coalesce(dhcp6_client_classes, '') = ''
+           AND coalesce(dhcp4_next_server, 0) = 0 AND coalesce(dhcp4_server_hostname, '') = ''
+           AND coalesce(dhcp4_boot_file_name, '') = '' AND coalesce(auth_key, '') = ''
+  FROM (SELECT *, user_context::jsonb AS context, user_context::jsonb -> '{MARK}' AS mark
+          FROM hosts
+         WHERE user_context LIKE '%"{MARK}"%') AS marked
+ CROSS JOIN LATERAL (
+       SELECT mark ->> 'ip-address' AS address, '0' AS iaid WHERE mark ->> 'ip-address' IS NOT NULL
+       UNION ALL
+       SELECT value, key FROM jsonb_each_text(mark -> 'ip-addresses')) AS lease
+"""
+"""A row for each address: the id of its host, whether it is IPv4, the identifier, the subnet, the address, the IAID,
+the client identifier, the name, and whether the host is as the monitor wrote it."""
+
+MAY_FORGET = (
+    "SELECT coalesce(has_function_privilege(to_regprocedure('kea_forget_reservations(bigint[])'), 'EXECUTE'), false)"
+)
+
+FORGET = "SELECT kea_forget_reservations(%(hosts)s::bigint[])"
+"""Remove hosts. The function belongs to the owner of Kea's tables, and removes hosts with the mark only: this role may
+not DELETE. Return the ids of the hosts that were there."""

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Removal of managed reservations from Kea's hosts database, at the request of a person."""
+
+from __future__ import annotations
+
+from typing import Dict, List, NamedTuple, Sequence, Tuple
+
+from kea_lease_monitor import telemetry
+from kea_lease_monitor.batch import Delivery, Reason, Rejection
+from kea_lease_monitor.database import Session
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea import identifiers
+from kea_lease_monitor.kea.sql import managed as sql
+from kea_lease_monitor.lease import Lease, LeaseEvent, LeaseState
+
+EDITED = "a person edited this reservation; delete it by hand if it is to go"
+_NO_RIGHT = "this role may not execute kea_forget_reservations(bigint[]); the next run of the play grants that"
+
+
+class Host(NamedTuple):
+    """An address of a managed reservation."""
+
+    host_id: int
+    lease: Lease
+    unchanged: bool
+    """Whether the reservation is as the monitor wrote it."""
+
+
+def check_right(session: Session) -> None:
+    """Raises TemporaryError if this role may remove no reservation."""
+    if not session.rows(sql.MAY_FORGET)[0][0]:
+        raise TemporaryError(_NO_RIGHT)
+
+
+def managed(session: Session) -> List[Host]:
+    """Return the managed reservations, with the leases as far as the marks tell of them."""
+    return [_host(*row) for row in session.rows(sql.MANAGED)]
+
+
+def _host(host_id: int, four: bool, identifier: str, *rest: object) -> Host:
+    subnet, address, iaid, client_id, name, unchanged = rest
+    spelled = identifiers.spelled(identifier)
+    known = (spelled if four else "", str(client_id), str(name))
+    lease = Lease(4 if four else 6, str(address), int(str(subnet)), *known, 0, 0, None, LeaseState.DEFAULT, "")
+    if not four:
+        lease = lease._replace(duid=spelled, iaid=int(str(iaid)))
+    return Host(host_id, lease, bool(unchanged))
+
+
+def forgotten(session: Session, sink: str, events: Sequence[LeaseEvent]) -> Delivery:
+    """Remove the reservations of the events' clients; one that a person edited is rejected."""
+    hosts: Dict[Tuple[str, int], Host] = {_client(host.lease): host for host in managed(session)}
+    found = [(event, hosts[_client(event.lease)]) for event in events if _client(event.lease) in hosts]
+    due = {host.host_id: host.lease for _event, host in found if host.unchanged}
+    if due and not session.rows(sql.MAY_FORGET)[0][0]:
+        rejected = [Rejection(event, Reason.REFUSED, _NO_RIGHT) for event, host in found if host.unchanged]
+        return Delivery(skipped=len(events) - len(rejected), rejected=tuple(rejected))
+    gone = session.rows(sql.FORGET, {"hosts": list(due)}) if due else []
+    for (host_id,) in gone:
+        telemetry.reservation_removed(due[host_id])
+    edited = tuple(Rejection(event, Reason.EDITED, EDITED) for event, host in found if not host.unchanged)
+    delivery = Delivery(removed=len(gone), skipped=len(events) - len(gone) - len(edited), rejected=edited)
+    telemetry.sink_result(sink, delivery)
+    return delivery
+
+
+def _client(lease: Lease) -> Tuple[str, int]:
+    return (lease.duid if lease.family == 6 else lease.hwaddr), lease.subnet_id
