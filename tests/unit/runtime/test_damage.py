@@ -19,9 +19,9 @@ from kea_lease_monitor.errors import DamagedError, TemporaryError
 from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.state.records import Bookmark
 from kea_lease_monitor.state.store import Store
+from support.paths import program_environment
 
 from runtime.contracts import settle
-from runtime.world import PYTHONPATH
 
 BOOKMARKS = [Bookmark(f"name-{number}", "x" * 2000, "some", 1.0) for number in range(40)]
 
@@ -181,7 +181,7 @@ def test_a_kill_while_it_is_set_aside_can_be_repeated(state: Path) -> None:
         "def once(*names):\n    rename(*names)\n    os._exit(9)\n"
         "os.rename = once\ndamage.set_aside(location.StateLocation(sys.argv[1]))"
     )
-    done = subprocess.run([sys.executable, "-c", script, str(state)], env={"PYTHONPATH": PYTHONPATH}, check=False)
+    done = subprocess.run([sys.executable, "-c", script, str(state)], env=program_environment(), check=False)
     assert done.returncode == 9
     assert bookmarks(state) == []
     assert [(state.parent / name).read_text() for name in aside(state)][-1] in ("log", "no database " * 100)

@@ -6,16 +6,21 @@
 from __future__ import annotations
 
 import glob
+import json
 import os
 import pwd
+import re
 import subprocess
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from _kea.lease_csv import header_line
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
 from ansible_collections.baremetal.kea.plugins.module_utils._config.sources import Sources
 from ansible_collections.baremetal.kea.plugins.module_utils._config.subnets import Subnet, subnets_of
-from kea_helpers import need, run_module
+from support.modules import run_module
+from support.programs import need
 
 SITES = sorted((Path(__file__).parent / "sites").glob("*.conf"))
 EXAMPLES = sorted(Path("/usr/share/doc/kea/examples/kea4").glob("*.json"))
@@ -79,3 +84,17 @@ def is_subsequence(old: bytes, new: bytes) -> bool:
     """Whether the new text has all bytes of the old one in their order."""
     rest = iter(new)
     return all(byte in rest for byte in old)
+
+
+def site_of(name: str, directory: Path, leases: dict[str, int] | None = None) -> Site:
+    """A site, and its live leases: subnet ids by address."""
+    site = install(next(one for one in SITES if name in one.name), directory)
+    expire = int(time.time()) + 3600
+    rows = [
+        f"{address},02:00:00:00:00:01,,3600,{expire},{subnet},0,0,,0,\n" for address, subnet in (leases or {}).items()
+    ]
+    (directory / "leases.csv").write_text(header_line(4) + "\n" + "".join(rows))
+    database = json.dumps({"type": "memfile", "name": str(directory / "leases.csv")})
+    text = site.path.read_text("latin-1")
+    site.path.write_text(re.sub(r'("Dhcp4":\s*\{)', rf'\1 "lease-database": {database},', text, count=1), "latin-1")
+    return site

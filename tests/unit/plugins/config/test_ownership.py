@@ -6,31 +6,13 @@
 from __future__ import annotations
 
 import json
-import re
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from site_helpers import SITES, Site, install
+from site_helpers import Site, site_of
 
 pytestmark = pytest.mark.kea
-
-HEADER = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context\n"
-
-
-def site_of(name: str, directory: Path, leases: dict[str, int] | None = None) -> Site:
-    """A site, and its live leases: subnet ids by address."""
-    site = install(next(one for one in SITES if name in one.name), directory)
-    expire = int(time.time()) + 3600
-    rows = [
-        f"{address},02:00:00:00:00:01,,3600,{expire},{subnet},0,0,,0,\n" for address, subnet in (leases or {}).items()
-    ]
-    (directory / "leases.csv").write_text(HEADER + "".join(rows))
-    database = json.dumps({"type": "memfile", "name": str(directory / "leases.csv")})
-    text = site.path.read_text("latin-1")
-    site.path.write_text(re.sub(r'("Dhcp4":\s*\{)', rf'\1 "lease-database": {database},', text, count=1), "latin-1")
-    return site
 
 
 def refusal(site: Site, **options: Any) -> str:

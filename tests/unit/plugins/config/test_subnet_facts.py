@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kea_helpers import run_module
-from site_helpers import SITES, Site, install
-from test_ownership import site_of
+from site_helpers import SITES, Site, install, site_of
+from support.modules import run_module
 
 pytestmark = pytest.mark.kea
 
