@@ -12,6 +12,10 @@ from typing import Any, Iterable, List, NamedTuple, Tuple
 # What Kea's grammar allows between two maps: white space, commas and its three kinds of comment (dhcp4_lexer.ll).
 _GAP = re.compile(r"(?:[\s,]+|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _AROUND = re.compile(r"^[\s,]+|[\s,]+$")
+# What Kea's grammar allows inside a map and JSON does not. Strings come first, so that nothing inside one is found.
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_COMMENT = re.compile(rf"{_STRING}|(?P<extra>#[^\n]*|//[^\n]*|/\*.*?\*/)", re.DOTALL)
+_COMMA = re.compile(rf"{_STRING}|(?P<extra>,(?=\s*[}}\]]))", re.DOTALL)
 
 
 class HostMap(NamedTuple):
@@ -36,8 +40,8 @@ class HostMaps(NamedTuple):
 
 
 def parse(text: str) -> HostMaps:
-    """Split the text of such a file. Raises ValueError with the line of a reservation that is no JSON."""
-    decoder, at = json.JSONDecoder(), 0
+    """Split the text of such a file. Raises ValueError with the line of a reservation that Kea cannot read."""
+    decoder, at, plain = json.JSONDecoder(), 0, _blanked(text)
     found: List[HostMap] = []
     while True:
         gap = _GAP.match(text, at)
@@ -47,10 +51,24 @@ def parse(text: str) -> HostMaps:
             return HostMaps(found, comment)
         line = text.count("\n", 0, begin) + 1
         try:
-            value, at = decoder.raw_decode(text, begin)
-        except ValueError as error:
+            value, at = decoder.raw_decode(plain, begin)
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"the reservation that begins in line {line} is not valid: {error}") from error
         found.append(HostMap(comment, text[begin:at], value, line))
+
+
+def read(text: str) -> Any:
+    """Return the value of one map's text. Raises ValueError if Kea cannot read it."""
+    return json.loads(_blanked(text))
+
+
+def _blanked(text: str) -> str:
+    """Return the text with spaces for each comment and each comma that nothing follows. Offsets and lines stay."""
+    return _COMMA.sub(_spaces, _COMMENT.sub(_spaces, text))
+
+
+def _spaces(found: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", found.group()) if found.group("extra") else found.group()
 
 
 def render(maps: Iterable[Tuple[str, str]], comment: str = "") -> str:

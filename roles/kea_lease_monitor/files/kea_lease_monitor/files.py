@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Iterator, Mapping, Optional, Sequence, Tuple
@@ -26,6 +27,21 @@ def read(path: str) -> Optional[bytes]:
             return handle.read()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _failure(f"{path} cannot be read", error) from error
+
+
+def read_regular(path: str) -> bytes:
+    """Return the content of a file in a directory that another user may write. Raises TemporaryError.
+
+    A link is not followed, and a FIFO not waited for.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as handle:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise TemporaryError(f"{path} is no regular file")
+            return handle.read()
     except OSError as error:
         raise _failure(f"{path} cannot be read", error) from error
 

@@ -263,3 +263,8 @@ def applying(step: str) -> None:
 
 def apply_waits(reason: str, seconds: float) -> None:
     _log(logging.INFO, "apply_waits", "Waiting before the reload", reason=reason, seconds=f"{seconds:.0f}")
+
+
+def reservation_refused(subnet: int, host: str, address: str, reason: str) -> None:
+    fields = {"subnet": subnet, "host": host, "address": address, "reason": reason}
+    _log(logging.WARNING, "reservation_refused", "Reservation refused and set aside", **fields)

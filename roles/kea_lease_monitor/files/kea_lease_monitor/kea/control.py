@@ -9,18 +9,19 @@ them. So Kea starts with reservations that it can read at any moment, also after
 
 from __future__ import annotations
 
-import glob
 import os
-import shutil
 from dataclasses import dataclass
-from typing import Callable, Dict
+from typing import Callable
 
-from _kea import lfc, program
+from _kea import lfc
 from _kea.control import SUCCESS, Answer, ControlError, send
 from _kea.lease_file import LeaseFile, Lock
 
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea.applier import batch, report
+from kea_lease_monitor.kea.applier.report import APPLIED, REQUESTED, RUNNING, Status
+from kea_lease_monitor.kea.applier.trial import Trial
 
 _ANSWER = 120.0
 """Seconds that Kea may take to load a large configuration and all leases."""
@@ -31,10 +32,8 @@ _LFC = 600.0
 _ATTEMPTS = 60
 """Reloads that are tried while an LFC run makes Kea refuse them, one each second."""
 
-APPLIED = "applied"
-"""Directory of the copies that Kea includes."""
-
-_TEST_CONFIG = ".test.conf"
+_TEST = ".test"
+"""Directory of the configuration that Kea tests."""
 
 
 @dataclass(frozen=True)
@@ -57,23 +56,38 @@ class Apply:
 
     def run(self) -> None:
         """Test and load the reservations if a reload is requested. Raises TemporaryError; the request then stays."""
-        requested, running = self._path(".apply-requested"), self._path(".apply-running")
+        requested, running = self._path(REQUESTED), self._path(RUNNING)
         if not os.path.exists(requested) and not os.path.exists(running):
             return
         self._keep_interval()
         if os.path.exists(requested):
             os.replace(requested, running)
-        candidates = self._candidates()
-        self._test(candidates)
-        for candidate, applied in candidates.items():
-            os.replace(candidate, applied)
-        files.sync_directory(self._path(APPLIED))
-        # Last, because an LFC run may have begun during the test, which takes seconds.
-        self._reload_after_lfc()
+        former = report.read(self.directory) or Status()
+        try:
+            self._apply(former)
+        except TemporaryError as error:
+            since = report.waiting_since(self.directory, former)
+            failed = former._replace(error=str(error), waiting_since=since, interval=self.min_interval)
+            report.write(self.directory, failed)
+            raise
         files.touch(self._path(".last-apply"))
         os.utime(self._path(".last-apply"))
         os.unlink(running)
         telemetry.applying("done")
+
+    def _apply(self, former: Status) -> None:
+        """Load what Kea accepts of the reservations, and report it. Raises TemporaryError."""
+        telemetry.applying("test")
+        written = batch.read_all(self.directory)
+        paths = {subnet: batch.applied_path(self.directory, subnet) for subnet in written}
+        with Trial(self.program, self.config, self._path(os.path.join(APPLIED, _TEST)), paths) as trial:
+            sifted = batch.accepted(self.directory, written, trial)
+        loaded = batch.write(self.directory, written, sifted)
+        if loaded != former.loaded:
+            # Last, because an LFC run may have begun during the test, which takes seconds.
+            self._reload_after_lfc()
+        counts = batch.counted(written, sifted, trial.included)
+        report.write(self.directory, Status(counts, None, "", self.min_interval, loaded))
 
     def _path(self, name: str) -> str:
         return os.path.join(self.directory, name)
@@ -110,36 +124,6 @@ class Apply:
             return f"{unfinished[0]} exists"
         found = lfc.find(self.lease_file)
         return found.text if found.refuses_load else ""
-
-    def _candidates(self) -> Dict[str, str]:
-        """Copy the reservation files. Return the path of each copy and the path that it gets when Kea accepts it."""
-        found: Dict[str, str] = {}
-        for path in sorted(glob.glob(self._path("subnet-*.json"))):
-            name = os.path.basename(path)
-            candidate = self._path(os.path.join(APPLIED, f".{name}"))
-            shutil.copyfile(path, candidate)
-            with open(candidate, "rb") as copy:
-                os.fsync(copy.fileno())
-            found[candidate] = self._path(os.path.join(APPLIED, name))
-        return found
-
-    def _test(self, candidates: Dict[str, str]) -> None:
-        """Have Kea test its configuration with the candidates. Raises TemporaryError.
-
-        The test configuration lies next to them, because a confined Kea reads files below /etc/kea only.
-        """
-        telemetry.applying("test")
-        text = (files.read(self.config) or b"").decode("utf-8")
-        for candidate, applied in candidates.items():
-            text = text.replace(f'"{applied}"', f'"{candidate}"')
-        config = self._path(os.path.join(APPLIED, _TEST_CONFIG))
-        files.replace(config, text.encode(), 0o600)
-        try:
-            tested = program.check(self.program, config)
-            if tested.code:
-                raise TemporaryError(f"Kea does not accept the new reservations: {tested.last_line}")
-        finally:
-            os.unlink(config)
 
     def _reload(self) -> None:
         """Reload, again and again if an LFC run prevents it: until a reload succeeds, Kea then has no leases."""

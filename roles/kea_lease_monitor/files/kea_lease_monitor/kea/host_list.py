@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from _kea import host_maps
 
+from kea_lease_monitor.kea import identifiers
 from kea_lease_monitor.kea.reservations import Verdict, adopted, host_object, judge
 from kea_lease_monitor.lease import Lease
 
@@ -23,7 +24,7 @@ class HostList:
 
         ``elsewhere`` maps the hwaddr, or any other unique key, of each host in Kea's own configuration to its address.
         """
-        parsed = host_maps.parse(content.decode("utf-8"))
+        parsed = host_maps.parse(content.decode("utf-8", "surrogateescape"))
         self._elsewhere = elsewhere
         self._taken = {address: host for host, address in elsewhere.items() if address}
         self._texts: List[str] = []
@@ -36,7 +37,7 @@ class HostList:
 
     def _take(self, host: Any, text: str) -> None:
         if isinstance(host, dict):
-            hwaddr = str(host.get("hw-address", "")).lower()
+            hwaddr = _hwaddr(str(host.get("hw-address", "")))
             if hwaddr:
                 self._index[hwaddr] = len(self._texts)
             if "ip-address" in host:
@@ -52,7 +53,7 @@ class HostList:
             return Verdict.UNCHANGED, ""
         holder = self._taken.get(lease.address) or self._holders.get(lease.address, lease.hwaddr)
         number = self._index.get(lease.hwaddr)
-        present = {} if number is None else json.loads(self._texts[number])
+        present = {} if number is None else host_maps.read(self._texts[number])
         verdict = Verdict.CREATED if number is None else judge(present, lease)
         if verdict is Verdict.EDITED:
             return verdict, str(present.get("ip-address", "no address"))
@@ -72,7 +73,7 @@ class HostList:
         Return whether that was done; all of them change or none.
         """
         numbers = [self._index.get(lease.hwaddr, -1) for lease in leases]
-        hosts = [json.loads(self._texts[number]) if number >= 0 else {} for number in numbers]
+        hosts = [host_maps.read(self._texts[number]) if number >= 0 else {} for number in numbers]
         if {host.get("ip-address") for host in hosts} != {lease.address for lease in leases}:
             return False
         if any(judge(host, lease) is not Verdict.UPDATED for host, lease in zip(hosts, leases)):
@@ -84,7 +85,7 @@ class HostList:
     def adopt(self, lease: Lease) -> bool:
         """Mark the lease's reservation as managed if release 1.0.0 would have written it so. Return whether it did."""
         number = self._index.get(lease.hwaddr)
-        host = {} if number is None else adopted(json.loads(self._texts[number]), lease)
+        host = {} if number is None else adopted(host_maps.read(self._texts[number]), lease)
         if number is None or not host:
             return False
         self._texts[number] = json.dumps(host)
@@ -104,4 +105,12 @@ class HostList:
 
     def render(self) -> bytes:
         """Return the content of the file."""
-        return host_maps.render(zip(self._comments, self._texts), self._last_comment).encode()
+        return host_maps.render(zip(self._comments, self._texts), self._last_comment).encode("utf-8", "surrogateescape")
+
+
+def _hwaddr(text: str) -> str:
+    """Return a hardware address as Kea writes it, so that addresses compare by bytes. Kea refuses what has none."""
+    try:
+        return identifiers.hwaddr(text)
+    except ValueError:
+        return text

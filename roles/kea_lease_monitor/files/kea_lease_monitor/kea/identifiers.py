@@ -9,7 +9,7 @@ import socket
 import struct
 from typing import Tuple
 
-from _kea.identifiers import spell
+from _kea.identifiers import parse, spell
 
 from kea_lease_monitor.lease import Lease
 
@@ -66,6 +66,11 @@ def client(lease: Lease) -> Tuple[object, ...]:
     if lease.family == 6:
         return (lease.duid, lease.iaid, lease.lease_type, lease.subnet_id) if lease.duid else ()
     return (lease.hwaddr, lease.subnet_id) if lease.hwaddr else ()
+
+
+def hwaddr(text: str) -> str:
+    """Return a hardware address as Kea writes it, from any spelling of a person. Raises ValueError."""
+    return spell(parse(text))
 
 
 def duid(value: bytes) -> str:

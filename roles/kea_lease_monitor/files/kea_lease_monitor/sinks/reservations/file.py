@@ -13,17 +13,14 @@ from typing import Dict, List, Sequence, Tuple
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea import reservations
-from kea_lease_monitor.kea.control import APPLIED
+from kea_lease_monitor.kea import identifiers, reservations
+from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, resolved
-
-REQUEST = ".apply-requested"
-"""File that requests a reload: its presence starts the service that has Kea load the reservations."""
 
 FAMILIES = frozenset({4})
 """DHCPv4 only: reservations in a DHCPv6 configuration look different, and no role of the collection writes one."""
@@ -64,13 +61,13 @@ class Options:
 
 
 def _site(section: Section) -> Site:
-    site = Site(
-        section.number("subnet", 0, 0, 2**32 - 1),
-        (section.optional_text("hwaddr") or "").lower().replace("-", ":"),
-        section.optional_text("address") or "",
-    )
+    subnet = section.number("subnet", 0, 0, 2**32 - 1)
+    hwaddr, address = section.optional_text("hwaddr") or "", section.optional_text("address") or ""
     section.done()
-    return site
+    try:
+        return Site(subnet, identifiers.hwaddr(hwaddr) if hwaddr else "", address)
+    except ValueError as error:
+        raise section.error("hwaddr", str(error)) from error
 
 
 class ReservationFileSink(Sink):
@@ -89,8 +86,10 @@ class ReservationFileSink(Sink):
     def check(self) -> None:
         """Check the directory, and request the reload that a killed run of this program could not request any more."""
         files.check_directory(self._directory)
-        if any(map(self._is_pending, glob.glob(os.path.join(glob.escape(self._directory), "subnet-*.json")))):
-            self._request()
+        status = report.read(self._directory) or report.Status()
+        for path in glob.glob(os.path.join(glob.escape(self._directory), "subnet-*.json")):
+            if self._is_pending(path, status):
+                self._request()
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         try:
@@ -156,13 +155,16 @@ class ReservationFileSink(Sink):
         return os.path.join(self._directory, f"subnet-{subnet}.json")
 
     def _request(self) -> None:
-        files.touch(os.path.join(self._directory, REQUEST))
+        files.touch(os.path.join(self._directory, report.REQUESTED))
         files.sync_directory(self._directory)
         self._reload_due = False
 
-    def _is_pending(self, path: str) -> bool:
-        """Return whether the copy that Kea includes differs from this file."""
-        return files.read(path) != (files.read(os.path.join(self._directory, APPLIED, os.path.basename(path))) or b"")
+    def _is_pending(self, path: str, status: report.Status) -> bool:
+        """Return whether no apply has seen this content of the file."""
+        content = files.read(path) or b""
+        seen = [subnet.source for subnet in status.subnets.values()]
+        included = files.read(os.path.join(self._directory, report.APPLIED, os.path.basename(path))) or b""
+        return content != included and report.digest(content) not in seen
 
     def close(self) -> None:
         self._lists.clear()
