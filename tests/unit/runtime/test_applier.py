@@ -9,16 +9,20 @@ The names of the tests give the field cases: 05, 06, 13, 34, 35, B17 and B3.
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
+from kea_lease_monitor.commands import applied
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.applier.hosts import Host as Reservation
 from kea_lease_monitor.kea.applier.sift import sift
+from kea_lease_monitor.settings import MonitorSettings
 from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
 from support.kea import DIRECTORIES, KeaServer, serving
 from support.programs import need
@@ -239,6 +243,64 @@ def test_a_refused_configuration_is_said_to_be_so_and_the_reservations_wait(host
     assert status.waiting_since is not None
     subprocess.run([need("kea-dhcp4"), "-t", str(host.path / "applied" / ".test")], check=False, capture_output=True)
     assert not (host.path / "applied" / ".test").exists()
+
+
+def settings(host: Host, subnets: list[int]) -> MonitorSettings:
+    return MonitorSettings.parse(
+        {
+            "source": {"type": "memfile", "path": str(host.leases)},
+            "state": {"type": "sqlite", "path": str(host.path / "state.sqlite")},
+            "subscriptions": [
+                {
+                    "name": "default",
+                    "match": {"subnets": subnets},
+                    "sinks": [{"type": "reservation_file", "directory": str(host.path)}],
+                }
+            ],
+        }
+    )
+
+
+def test_status_check_and_the_metric_tell_written_from_in_force_and_refused(host: Host) -> None:
+    host.include(",\n".join([*GOOD, BAD["outside the subnet"][0]]))
+    waits = applied.read(settings(host, []), time.time())
+    assert (waits.problem, waits.columns["default"]["written"]) == ("", None)
+    assert waits.columns["default"]["waiting"] >= 0
+    host.include(one(2), subnet=2)
+    host.apply()
+    found = applied.read(settings(host, []), time.time())
+    assert found.problem == ""
+    assert "1 reservations are refused, such as hw-address 02:00:00:00:00:09 in subnet 1:" in found.warning
+    assert "not within the IPv4 subnet" in found.warning
+    lines = [{"subscription": "default", "detail": ""}, {"subscription": "other", "detail": "x"}]
+    applied.add(lines, found)
+    assert lines[0] == {
+        "subscription": "default", "written": 5, "in_force": 3, "refused": 1, "waiting": None,
+        "detail": "Kea's configuration does not include the file of subnet 2",
+    }
+    assert (lines[1]["written"], lines[1]["detail"]) == (None, "x")
+    assert applied.read(settings(host, [2]), time.time()).columns["default"]["written"] == 1
+    states = ("written", "in_force", "refused")
+    assert [report.total([str(host.path)], state) for state in states] == [5, 3, 1]
+
+
+def test_a_failed_apply_is_unhealthy_in_kea_s_words(host: Host) -> None:
+    host.include(GOOD[0])
+    host.write('"oops": 1,')
+    with pytest.raises(TemporaryError):
+        host.apply()
+    found = applied.read(settings(host, []), time.time())
+    assert "oops" in found.problem
+    assert "oops" in found.columns["default"]["detail"]
+
+
+def test_a_report_that_this_user_may_not_read_is_a_warning(host: Host) -> None:
+    (host.path / "applied" / "status.json").mkdir()
+    found = applied.read(settings(host, []), time.time())
+    assert found.problem == ""
+    assert found.columns["default"]["written"] is None
+    assert "it is no regular file" in found.warning
+    assert math.isnan(report.total([str(host.path)], "written"))
 
 
 def test_an_apply_that_never_runs_is_reported(tmp_path: Path) -> None:

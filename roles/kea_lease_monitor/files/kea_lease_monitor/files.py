@@ -31,19 +31,26 @@ def read(path: str) -> Optional[bytes]:
         raise _failure(f"{path} cannot be read", error) from error
 
 
-def read_regular(path: str) -> bytes:
-    """Return the content of a file in a directory that another user may write. Raises TemporaryError.
+def read_regular(path: str) -> Optional[bytes]:
+    """Return the content of a file, if there is one, in a directory that another user may write. Raises TemporaryError.
 
     A link is not followed, and a FIFO not waited for.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as handle:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise TemporaryError(f"{path} is no regular file")
+        with open(path, "rb", opener=_open_regular) as handle:
             return handle.read()
+    except FileNotFoundError:
+        return None
     except OSError as error:
         raise _failure(f"{path} cannot be read", error) from error
+
+
+def _open_regular(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return descriptor
 
 
 def replace(path: str, content: bytes, mode: int) -> None:

@@ -53,7 +53,7 @@ def _read(directory: str, subnet: int) -> Written:
     path = os.path.join(directory, f"subnet-{subnet}.json")
     former = files.read(applied_path(directory, subnet)) or b""
     try:
-        content = files.read_regular(path)
+        content = files.read_regular(path) or b""
         parsed = hosts.read(subnet, content, former)
     except (TemporaryError, ValueError) as error:
         return Written("", hosts.included(subnet, former), [], former, f"{path}: {error}")

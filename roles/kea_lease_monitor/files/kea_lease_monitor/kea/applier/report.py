@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import AbstractSet, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
@@ -61,6 +61,11 @@ class Status(NamedTuple):
     """Seconds between two reloads."""
     loaded: str = ""
     """Digest of what Kea has loaded."""
+
+    def only(self, subnets: AbstractSet[int]) -> Status:
+        """Return the report of these subnets; of all if none is named."""
+        chosen = {number: subnet for number, subnet in self.subnets.items() if not subnets or number in subnets}
+        return self._replace(subnets=chosen)
 
     def total(self, field: str) -> int:
         """Return the sum of ``written``, ``in_force`` or ``refused``."""
@@ -135,8 +140,16 @@ def problem(directory: str, now: float) -> str:
     return ""
 
 
+def total(directories: Sequence[str], state: str) -> float:
+    """Return how many reservations are ``written``, ``in_force`` or ``refused``; NaN if a report cannot be read."""
+    try:
+        return sum((read(directory) or Status()).total(state) for directory in directories)
+    except TemporaryError:
+        return float("nan")
+
+
 def _load(path: str) -> Any:
-    content = files.read(path)
+    content = files.read_regular(path)
     try:
         return None if content is None else json.loads(content)
     except ValueError as error:
