@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
+from kea_lease_monitor import files
 from kea_lease_monitor.commands import applied
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import report
@@ -275,7 +276,11 @@ def test_status_check_and_the_metric_tell_written_from_in_force_and_refused(host
     lines = [{"subscription": "default", "detail": ""}, {"subscription": "other", "detail": "x"}]
     applied.add(lines, found)
     assert lines[0] == {
-        "subscription": "default", "written": 5, "in_force": 3, "refused": 1, "waiting": None,
+        "subscription": "default",
+        "written": 5,
+        "in_force": 3,
+        "refused": 1,
+        "waiting": None,
         "detail": "Kea's configuration does not include the file of subnet 2",
     }
     assert (lines[1]["written"], lines[1]["detail"]) == (None, "x")
@@ -323,3 +328,77 @@ def test_a_reservation_that_kea_does_not_name_costs_a_test_for_each_halving(bad:
     assert {int(refusal.text) for refusal in sifted.refused} == bad
     assert len(sifted.accepted) == 1000 - len(bad)
     assert len(calls) <= 2 + 11 * len(bad)
+
+
+def test_a_new_reservation_writes_the_same_beside_100_and_10000_others_c8(tmp_path: Path) -> None:
+    costs = []
+    for others in (100, 10_000):
+        directory = tmp_path / str(others)
+        directory.mkdir()
+        path = directory / "subnet-1.json"
+        hosts = (
+            {
+                "hw-address": f"04:00:00:00:{number >> 8:02x}:{number & 255:02x}",
+                "ip-address": f"10.1.{number >> 8}.{number & 255}",
+            }
+            for number in range(others)
+        )
+        path.write_text(",\n".join(map(json.dumps, hosts)) + "\n")
+        sink = ReservationFileSink(Options(str(directory)))
+        before, inode = path.stat().st_size, path.stat().st_ino
+        assert sink.deliver([event(1), event(2)]).created == 2
+        assert sink.deliver([event(3)]).created == 1
+        costs.append(path.stat().st_size - before)
+        assert path.stat().st_ino == inode, "the file was not written again"
+        assert len(json.loads(f"[{path.read_text()}]")) == others + 3
+        assert sink.deliver([event(4, client=2)]).updated == 1
+        assert len(path.read_text().splitlines()) == others + 3
+    assert costs[0] == costs[1]
+
+
+@pytest.mark.parametrize("cut", range(1, 60, 7))
+def test_a_line_that_a_crash_tore_is_left_out_and_written_again(host: Host, cut: int) -> None:
+    sink = ReservationFileSink(Options(str(host.path)))
+    sink.deliver([event(1)])
+    sink.deliver([event(2)])
+    path = host.path / "subnet-1.json"
+    path.write_bytes(path.read_bytes()[:-cut])
+    host.apply()
+    assert "10.0.0.1" in host.known()
+    assert ReservationFileSink(Options(str(host.path))).deliver([event(2), event(3)]).created >= 1
+    assert [each["ip-address"] for each in json.loads(f"[{path.read_text()}]")] == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+
+
+def test_an_edit_between_reading_and_appending_is_kept(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = ReservationFileSink(Options(str(host.path)))
+    sink.deliver([event(1)])
+    path, real = host.path / "subnet-1.json", files.append
+
+    def edited(name: str, content: bytes, stamp: Any) -> None:
+        path.write_text(f"{one(7)}\n")
+        real(name, content, stamp)
+
+    monkeypatch.setattr(files, "append", edited)
+    with pytest.raises(TemporaryError, match="changed by another program"):
+        sink.deliver([event(2)])
+    monkeypatch.undo()
+    assert sink.deliver([event(2)]).created == 1
+    assert [each["ip-address"] for each in json.loads(f"[{path.read_text()}]")] == ["10.0.0.7", "10.0.0.2"]
+
+
+@pytest.mark.parametrize("tail", ["# a comment", "# a comment\n", ",\n", "", " \n"])
+def test_a_file_that_a_person_ended_otherwise_is_written_again(tmp_path: Path, tail: str) -> None:
+    path = tmp_path / "subnet-1.json"
+    path.write_text(f"{one(7)}{tail}")
+    sink = ReservationFileSink(Options(str(tmp_path)))
+    assert sink.deliver([event(1)]).created == 1
+    assert sink.deliver([event(2)]).created == 1
+    assert ("# a comment" in path.read_text()) is ("#" in tail)
+    assert len(path.read_text().replace("# a comment\n", "").splitlines()) == 3
+
+
+def test_a_torn_line_hides_no_broken_line_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "subnet-1.json"
+    path.write_text(f"{one(7)}\n,{{oops\n,{one(8)[:-5]}")
+    with pytest.raises(TemporaryError, match="line 2"):
+        ReservationFileSink(Options(str(tmp_path))).deliver([event(1)])

@@ -59,6 +59,35 @@ def replace(path: str, content: bytes, mode: int) -> None:
         durable.replace(path, content, mode)
 
 
+Stamp = Tuple[int, int, int]
+"""Inode, size and time of change: another one when another program has written the file."""
+
+
+def stamp(path: str) -> Optional[Stamp]:
+    """Return the stamp of a file, None if there is none."""
+    try:
+        return _stamp_of(os.stat(path))
+    except FileNotFoundError:
+        return None
+
+
+def _stamp_of(status: os.stat_result) -> Stamp:
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def append(path: str, content: bytes, expected: Optional[Stamp]) -> None:
+    """Append durably to a file with this stamp. Raises TemporaryError, also if another program has changed the file.
+
+    A crash may leave a part of the content, which then does not end with the line.
+    """
+    with _explained(path), open(path, "ab") as handle:
+        if _stamp_of(os.fstat(handle.fileno())) != expected:
+            raise TemporaryError(f"{path} was changed by another program at the same time")
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
 def replace_all(contents: Mapping[str, bytes], mode: int) -> None:
     """Write many files, each atomically. They are durable after ``sync_directory``. Raises as ``read``.
 

@@ -30,10 +30,13 @@ class HostList:
         self._texts: List[str] = []
         self._comments = [one.comment for one in parsed.maps]
         self._last_comment = parsed.comment
+        self._appendable = content.endswith(b"}\n") and not parsed.comment
+        self._edited = False
         self._index: Dict[str, int] = {}
         self._holders: Dict[str, str] = {}
         for one in parsed.maps:
             self._take(one.value, one.text)
+        self._written = len(self._texts)
 
     def _take(self, host: Any, text: str) -> None:
         if isinstance(host, dict):
@@ -88,7 +91,7 @@ class HostList:
         host = {} if number is None else adopted(host_maps.read(self._texts[number]), lease)
         if number is None or not host:
             return False
-        self._texts[number] = json.dumps(host)
+        self._texts[number], self._edited = json.dumps(host), True
         return True
 
     def _append(self) -> int:
@@ -100,8 +103,23 @@ class HostList:
 
     def _put(self, number: int, lease: Lease, present: Dict[str, Any]) -> None:
         self._texts[number] = json.dumps(host_object(lease, present))
+        self._edited = self._edited or number < self._written
         self._index[lease.hwaddr] = number
         self._holders[lease.address] = lease.hwaddr
+
+    def appendix(self) -> bytes:
+        """Return what to append to the file for the reservations that are new; empty if it must be written again.
+
+        So a new reservation costs the same beside 100 and beside 100,000 others.
+        """
+        if self._edited or not self._appendable:
+            return b""
+        return "".join(f",{text}\n" for text in self._texts[self._written :]).encode("utf-8", "surrogateescape")
+
+    def saved(self) -> None:
+        """Remember that the file now has what this object has."""
+        self._written, self._edited = len(self._texts), False
+        self._appendable = bool(self._texts) and not self._last_comment
 
     def render(self) -> bytes:
         """Return the content of the file."""

@@ -30,6 +30,8 @@ class Written(NamedTuple):
     refused: List[Refusal]
     former: bytes
     """The file that Kea includes now."""
+    included: List[Host]
+    """Its hosts."""
     error: str = ""
     """Why the monitor's file cannot be read. The hosts are then those that Kea includes now."""
 
@@ -52,19 +54,20 @@ def read_all(directory: str) -> Dict[int, Written]:
 def _read(directory: str, subnet: int) -> Written:
     path = os.path.join(directory, f"subnet-{subnet}.json")
     former = files.read(applied_path(directory, subnet)) or b""
+    included, further = hosts.included(subnet, former)
     try:
         content = files.read_regular(path) or b""
-        parsed = hosts.read(subnet, content, former)
+        parsed = hosts.read(subnet, content, further)
     except (TemporaryError, ValueError) as error:
-        return Written("", hosts.included(subnet, former), [], former, f"{path}: {error}")
-    return Written(report.digest(content), parsed.hosts, parsed.refused, former)
+        return Written("", included, [], former, included, f"{path}: {error}")
+    return Written(report.digest(content), parsed.hosts, parsed.refused, former, included)
 
 
 def accepted(directory: str, written: Mapping[int, Written], trial: Trial) -> Sifted:
     """Return which hosts Kea accepts, and all refusals; record these. Raises TemporaryError."""
     known, configuration = report.read_refused(directory), report.digest(trial.configuration)
     every = [host for one in written.values() for host in one.hosts]
-    former = _former(written)
+    former = {_key(host) for one in written.values() for host in one.included}
     refused_before = {(one.subnet, one.text): one for one in known.refused if one.text}
     unchanged = known.configuration == configuration and former <= set(map(_key, every))
     # Only a change of the configuration, or a reservation that goes or changes, can make room for a refused one.
@@ -87,11 +90,6 @@ def accepted(directory: str, written: Mapping[int, Written], trial: Trial) -> Si
 
 def _key(host: Host) -> Tuple[int, str]:
     return host.subnet, host.text
-
-
-def _former(written: Mapping[int, Written]) -> Set[Tuple[int, str]]:
-    """Return the hosts that Kea includes now."""
-    return {_key(host) for subnet, one in written.items() for host in hosts.included(subnet, one.former)}
 
 
 def _rank(host: Host, former: Set[Tuple[int, str]], refused: Set[Tuple[int, str]]) -> int:

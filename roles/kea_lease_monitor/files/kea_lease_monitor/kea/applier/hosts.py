@@ -25,6 +25,10 @@ _LONGEST = 20
 """Octets of a hardware address that Kea takes (HWAddr::MAX_HWADDR_LEN)."""
 
 
+Further = Mapping[str, Mapping[str, Any]]
+"""Keys beside the monitor's own ones, and their values, by the name of the reservation's identifier."""
+
+
 class Host(NamedTuple):
     """One reservation of a subnet."""
 
@@ -56,15 +60,14 @@ class Parsed(NamedTuple):
     refused: List[Refusal]
 
 
-def read(subnet: int, content: bytes, former: bytes = b"") -> Parsed:
+def read(subnet: int, content: bytes, further: Further) -> Parsed:
     """Parse the reservations of a subnet. Raises ValueError if the file is no list of maps.
 
-    ``former`` is the file that Kea includes now: further keys stay that a client's reservation has there.
+    ``further`` are the keys that may stand beside the monitor's own ones.
     """
-    kept = _further_keys(former)
     parsed = Parsed([], [])
     for one in host_maps.parse(content.decode("utf-8", "surrogateescape")).maps:
-        found = _judged(subnet, one, kept)
+        found = _judged(subnet, one, further)
         if isinstance(found, Host):
             parsed.hosts.append(found)
         else:
@@ -72,20 +75,26 @@ def read(subnet: int, content: bytes, former: bytes = b"") -> Parsed:
     return parsed
 
 
-def _judged(subnet: int, one: host_maps.HostMap, kept: Mapping[str, Mapping[str, Any]]) -> Union[Host, Refusal]:
+def _judged(subnet: int, one: host_maps.HostMap, further: Further) -> Union[Host, Refusal]:
     try:
-        return _host(subnet, one.value, kept)
+        return _host(subnet, one.value, further)
     except (ValueError, UnicodeError) as error:
         name, address = _names(one.value, one.line)
         return Refusal(subnet, name, address, "", str(error))
 
 
-def included(subnet: int, content: bytes) -> List[Host]:
-    """Return the hosts of a file that Kea includes; none if it cannot be read."""
-    try:
-        return read(subnet, content, content).hosts
-    except ValueError:
-        return []
+def included(subnet: int, content: bytes) -> Tuple[List[Host], Further]:
+    """Return the hosts of a file that Kea includes and their further keys; none if it cannot be read."""
+    hosts: List[Host] = []
+    further: Dict[str, Mapping[str, Any]] = {}
+    with suppress(ValueError):
+        for one in host_maps.parse(content.decode("utf-8", "surrogateescape")).maps:
+            own = {key: value for key, value in one.value.items() if key not in _OWN}
+            known = {" ".join(_identifier(one.value)): own} if own else {}
+            further.update(known)
+            found = _judged(subnet, one, known)
+            hosts += [found] if isinstance(found, Host) else []
+    return hosts, further
 
 
 def render(hosts: List[Host]) -> bytes:
@@ -93,13 +102,13 @@ def render(hosts: List[Host]) -> bytes:
     return host_maps.render(("", host.text) for host in hosts).encode("utf-8", "surrogateescape") if hosts else b""
 
 
-def _host(subnet: int, value: Any, kept: Mapping[str, Mapping[str, Any]]) -> Host:
+def _host(subnet: int, value: Any, further: Further) -> Host:
     """Return the host of a map. Raises ValueError with the reason if the monitor may not write it so."""
     if not isinstance(value, dict):
         raise ValueError("a reservation is a map")
     kind, identifier = _identifier(value)
     name = f"{kind} {identifier}"
-    fields: Dict[str, Any] = {kind: identifier, **kept.get(name, {})}
+    fields: Dict[str, Any] = {kind: identifier, **further.get(name, {})}
     foreign = sorted(key for key in value if key not in _OWN and fields.get(key) != value[key])
     if foreign:
         raise ValueError(f"{', '.join(foreign)[:200]} must be set in Kea's own configuration (kea_dhcp4_subnets)")
@@ -131,17 +140,6 @@ def _text(value: Mapping[str, Any], key: str) -> str:
     if not isinstance(value[key], str):
         raise ValueError(f"{key} is no text")
     return str(value[key])
-
-
-def _further_keys(content: bytes) -> Dict[str, Dict[str, Any]]:
-    """Return what else Kea's reservations have than the monitor's own keys, by the name of the identifier."""
-    found: Dict[str, Dict[str, Any]] = {}
-    with suppress(ValueError):
-        for one in host_maps.parse(content.decode("utf-8", "surrogateescape")).maps:
-            further = {key: value for key, value in one.value.items() if key not in _OWN}
-            if further:
-                found[" ".join(_identifier(one.value))] = further
-    return found
 
 
 def _names(value: Any, line: int) -> Tuple[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import glob
 import os
 from dataclasses import dataclass
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.batch import Delivery
@@ -79,7 +79,7 @@ class ReservationFileSink(Sink):
         self._directory = options.directory
         self._site = options.site
         self._lists: Dict[int, HostList] = {}
-        self._stamps: Dict[int, object] = {}
+        self._stamps: Dict[int, Optional[files.Stamp]] = {}
         self._reload_due = False
         self._reserving = Reserving(self.name, self._reserve, self._exchange)
 
@@ -121,10 +121,14 @@ class ReservationFileSink(Sink):
 
     def _write(self, subnet: int, hosts: HostList) -> None:
         # Without a stamp until the file is written: after a failure the next attempt reads the file again.
-        self._stamps.pop(subnet)
-        files.replace(self._path(subnet), hosts.render(), _MODE)
+        stamp = self._stamps.pop(subnet)
+        if appendix := hosts.appendix():
+            files.append(self._path(subnet), appendix, stamp)
+        else:
+            files.replace(self._path(subnet), hosts.render(), _MODE)
         self._reload_due = True
-        self._stamps[subnet] = _stamp(self._path(subnet))
+        hosts.saved()
+        self._stamps[subnet] = files.stamp(self._path(subnet))
 
     def adopt(self, events: Sequence[LeaseEvent]) -> None:
         held = reservations.held(events)
@@ -139,7 +143,7 @@ class ReservationFileSink(Sink):
     def _current(self, subnet: int) -> HostList:
         """Return the reservations of a subnet. The file is read again only if another program wrote it."""
         path = self._path(subnet)
-        stamp = _stamp(path)
+        stamp = files.stamp(path)
         if subnet not in self._stamps or self._stamps[subnet] != stamp:
             try:
                 self._lists[subnet] = HostList(files.read(path) or b"", self._elsewhere(subnet))
@@ -169,11 +173,3 @@ class ReservationFileSink(Sink):
     def close(self) -> None:
         self._lists.clear()
         self._stamps.clear()
-
-
-def _stamp(path: str) -> object:
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
