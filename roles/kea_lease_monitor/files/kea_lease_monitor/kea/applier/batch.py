@@ -109,6 +109,11 @@ def write(directory: str, written: Mapping[int, Written], sifted: Sifted) -> str
     return report.digest(*contents)
 
 
+def digest_before(written: Mapping[int, Written]) -> str:
+    """Return the digest that ``write`` would return for the files as they were."""
+    return report.digest(*(part for subnet, one in sorted(written.items()) for part in (b"%d" % subnet, one.former)))
+
+
 def counted(written: Mapping[int, Written], sifted: Sifted, included: Set[int]) -> Dict[int, Subnet]:
     """Return the report of each subnet after Kea loaded what it accepts."""
     found: Dict[int, Subnet] = {}
