@@ -60,6 +60,8 @@ class Found(NamedTuple):
     untouched: bool = False
     """Whether the configuration is the example of Debian's package."""
     has_control_socket: bool = False
+    reservation_hook: str = ""
+    """Hook library by which the running Kea takes reservations; empty if it is not installed, or loaded already."""
     lease_database: Settings = {}
     hosts_database: Settings = {}
 
@@ -101,9 +103,20 @@ def found(look: Mapping[str, Any]) -> Found:
         tls_environment=server.get("tls_environment") or {},
         untouched=bool(config.get("untouched")),
         has_control_socket=bool(config.get("control_sockets")),
+        reservation_hook=_missing_hook(server.get("reservation_hook") or "", config.get("hooks_libraries") or []),
         lease_database=config.get("lease_database") or {},
         hosts_database=(config.get("hosts_databases") or [{}])[0],
     )
+
+
+def _missing_hook(path: str, loaded: List[Settings]) -> str:
+    """Return the path unless the same library is loaded from another one."""
+    return "" if names_library([one for one in loaded if one.get("library") != path], path) else path
+
+
+def names_library(hooks: List[Settings], path: str) -> bool:
+    """Return whether one of the hooks is this library, from whatever directory."""
+    return path.rpartition("/")[2] in [str(hook.get("library", "")).rpartition("/")[2] for hook in hooks]
 
 
 def results(registered: Mapping[str, Any]) -> Results:

@@ -308,6 +308,17 @@ def test_a_report_that_this_user_may_not_read_is_a_warning(host: Host) -> None:
     assert math.isnan(report.total([str(host.path)], "written"))
 
 
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"subnets": {"x": {}}}', '{"subnets": {}, "more": 1}', "7"])
+def test_a_damaged_report_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "applied").mkdir()
+    for name in ("status.json", "refused.json"):
+        (tmp_path / "applied" / name).write_text(text)
+    with pytest.raises(TemporaryError, match=r"status\.json is damaged, remove it"):
+        report.read(str(tmp_path))
+    with pytest.raises(TemporaryError, match=r"refused\.json is damaged, remove it"):
+        report.read_refused(str(tmp_path))
+
+
 def test_an_apply_that_never_runs_is_reported(tmp_path: Path) -> None:
     (tmp_path / ".apply-requested").touch()
     since = (tmp_path / ".apply-requested").stat().st_mtime

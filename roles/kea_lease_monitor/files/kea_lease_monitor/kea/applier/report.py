@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from typing import AbstractSet, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import AbstractSet, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, TypeVar
 
 from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
@@ -33,6 +33,9 @@ _MODE = 0o640
 
 _LONGEST = 1200.0
 """Seconds that an apply may take beyond the interval between reloads: a test, an LFC run and a reload."""
+
+
+_Parsed = TypeVar("_Parsed")
 
 
 class Subnet(NamedTuple):
@@ -89,9 +92,10 @@ def digest(*contents: bytes) -> str:
 
 def read(directory: str) -> Optional[Status]:
     """Return the report, None if there is none yet. Raises TemporaryError."""
-    found = _load(os.path.join(directory, APPLIED, STATUS))
-    if found is None:
-        return None
+    return _load(os.path.join(directory, APPLIED, STATUS), _status)
+
+
+def _status(found: Any) -> Status:
     subnets = {int(number): Subnet(**subnet) for number, subnet in found.pop("subnets").items()}
     return Status(subnets, **found)
 
@@ -104,7 +108,10 @@ def write(directory: str, status: Status) -> None:
 
 def read_refused(directory: str) -> Refusals:
     """Return the refused reservations. Raises TemporaryError."""
-    found = _load(os.path.join(directory, APPLIED, REFUSED)) or {"configuration": "", "refused": []}
+    return _load(os.path.join(directory, APPLIED, REFUSED), _refusals) or Refusals("", [])
+
+
+def _refusals(found: Any) -> Refusals:
     return Refusals(found["configuration"], [Refusal(**one) for one in found["refused"]])
 
 
@@ -148,11 +155,11 @@ def total(directories: Sequence[str], state: str) -> float:
         return float("nan")
 
 
-def _load(path: str) -> Any:
+def _load(path: str, parse: Callable[[Any], _Parsed]) -> Optional[_Parsed]:
     content = files.read_regular(path)
     try:
-        return None if content is None else json.loads(content)
-    except ValueError as error:
+        return None if content is None else parse(json.loads(content))
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise TemporaryError(f"{path} is damaged, remove it: {error}") from error
 
 
