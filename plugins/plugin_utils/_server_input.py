@@ -59,11 +59,21 @@ class Found(NamedTuple):
     """libpq's variables of the running Kea: before Kea 3.1, its TLS settings are there."""
     untouched: bool = False
     """Whether the configuration is the example of Debian's package."""
-    has_control_socket: bool = False
     reservation_hook: str = ""
-    """Hook library by which the running Kea takes reservations; empty if it is not installed, or loaded already."""
+    """Hook library by which the running Kea takes reservations; empty if it is not installed."""
+    hooks: List[Settings] = []
+    has_control_socket: bool = False
     lease_database: Settings = {}
     hosts_database: Settings = {}
+
+    def hook_for(self, asked: Wanted) -> Settings:
+        """Return the setting that loads the hook for reservations in files; empty if another such hook is loaded."""
+        path = self.reservation_hook
+        others = [one for one in self.hooks if one.get("library") != path] + asked.settings.get("hooks-libraries", [])
+        names = [str(one.get("library", "")).rpartition("/")[2] for one in others]
+        if not path or not asked.reservations_in_files or path.rpartition("/")[2] in names:
+            return {}
+        return {f"Dhcp4/hooks-libraries[library={path}]": {"library": path}}
 
 
 class Results(NamedTuple):
@@ -100,23 +110,14 @@ def found(look: Mapping[str, Any]) -> Found:
     return Found(
         is_installed=server.get("version") is not None,
         outdated=bool(server.get("outdated")),
+        reservation_hook=server.get("reservation_hook") or "",
+        hooks=list(config.get("hooks_libraries") or []),
         tls_environment=server.get("tls_environment") or {},
         untouched=bool(config.get("untouched")),
         has_control_socket=bool(config.get("control_sockets")),
-        reservation_hook=_missing_hook(server.get("reservation_hook") or "", config.get("hooks_libraries") or []),
         lease_database=config.get("lease_database") or {},
         hosts_database=(config.get("hosts_databases") or [{}])[0],
     )
-
-
-def _missing_hook(path: str, loaded: List[Settings]) -> str:
-    """Return the path unless the same library is loaded from another one."""
-    return "" if names_library([one for one in loaded if one.get("library") != path], path) else path
-
-
-def names_library(hooks: List[Settings], path: str) -> bool:
-    """Return whether one of the hooks is this library, from whatever directory."""
-    return path.rpartition("/")[2] in [str(hook.get("library", "")).rpartition("/")[2] for hook in hooks]
 
 
 def results(registered: Mapping[str, Any]) -> Results:

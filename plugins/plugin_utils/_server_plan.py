@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import List, NamedTuple
 
 from ._login import Database, Files, Login, login, without_empty
-from ._server_input import Found, Names, Results, Settings, Wanted, names_library
+from ._server_input import Found, Names, Results, Settings, Wanted
 
 SUBNETS = "Dhcp4/subnet4"
 INTERFACES = "Dhcp4/interfaces-config"
@@ -179,9 +179,7 @@ def _settings(asked: Wanted, now: Found) -> Settings:
         settings[f"{INTERFACES}/interfaces"] = asked.interfaces
     for hook in others.pop("hooks-libraries", []):
         settings[f"Dhcp4/hooks-libraries[library={hook['library']}]"] = hook
-    hook = now.reservation_hook if asked.reservations_in_files else ""
-    if hook and not names_library(asked.settings.get("hooks-libraries", []), hook):
-        settings[f"Dhcp4/hooks-libraries[library={hook}]"] = {"library": hook}
+    settings.update(now.hook_for(asked))
     if not now.has_control_socket:
         settings["Dhcp4/control-socket"] = {"socket-type": "unix", "socket-name": CONTROL_SOCKET}
     settings.update({f"Dhcp4/{name}": value for name, value in others.items()})
