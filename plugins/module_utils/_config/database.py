@@ -184,10 +184,13 @@ def put_hook(document: Document, top: str, database: str, library: str) -> Docum
 
 def find_hook(database: str) -> Optional[str]:
     """Return the path of the installed hook of a type of database; None if it is not installed."""
-    for pattern in HOOK_DIRECTORIES:
-        for path in sorted(glob.glob(os.path.join(pattern, HOOKS[database]))):
-            return path
-    return None
+    return find_library(HOOKS[database])
+
+
+def find_library(name: str) -> Optional[str]:
+    """Return the path of an installed hook library; None if it is not installed."""
+    found = [path for pattern in HOOK_DIRECTORIES for path in sorted(glob.glob(os.path.join(pattern, name)))]
+    return found[0] if found else None
 
 
 def _respelled(document: Document, top: str, purpose: str, entry: Mapping[str, Any]) -> Document:

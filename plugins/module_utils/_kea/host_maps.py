@@ -12,6 +12,12 @@ from typing import Any, Iterable, List, NamedTuple, Tuple
 # What Kea's grammar allows between two maps: white space, commas and its three kinds of comment (dhcp4_lexer.ll).
 _GAP = re.compile(r"(?:[\s,]+|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _AROUND = re.compile(r"^[\s,]+|[\s,]+$")
+# The monitor appends whole lines that begin so. One without its end was left by a crash, before it was acknowledged.
+_TORN = re.compile(r"(?<![^\n]),\{[^\n]*\Z")
+# What Kea's grammar allows inside a map and JSON does not. Strings come first, so that nothing inside one is found.
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_COMMENT = re.compile(rf"{_STRING}|(?P<extra>#[^\n]*|//[^\n]*|/\*.*?\*/)", re.DOTALL)
+_COMMA = re.compile(rf"{_STRING}|(?P<extra>,(?=\s*[}}\]]))", re.DOTALL)
 
 
 class HostMap(NamedTuple):
@@ -36,8 +42,20 @@ class HostMaps(NamedTuple):
 
 
 def parse(text: str) -> HostMaps:
-    """Split the text of such a file. Raises ValueError with the line of a reservation that is no JSON."""
-    decoder, at = json.JSONDecoder(), 0
+    """Split the text of such a file. Raises ValueError with the line of a reservation that Kea cannot read.
+
+    A last line that the monitor could not append to its end is left out.
+    """
+    try:
+        return _parsed(text, text)
+    except ValueError:
+        # Only now, because it takes ten times as long, and few files have comments inside a map.
+        return _parsed(text, _blanked(text), can_be_torn=True)
+
+
+def _parsed(text: str, plain: str, can_be_torn: bool = False) -> HostMaps:
+    """Split the text. ``plain`` has the same maps at the same offsets."""
+    decoder, at, line = json.JSONDecoder(), 0, 1
     found: List[HostMap] = []
     while True:
         gap = _GAP.match(text, at)
@@ -45,12 +63,30 @@ def parse(text: str) -> HostMaps:
         comment = _AROUND.sub("", text[at:begin])
         if begin == len(text):
             return HostMaps(found, comment)
-        line = text.count("\n", 0, begin) + 1
+        line += text.count("\n", at, begin)
         try:
-            value, at = decoder.raw_decode(text, begin)
-        except ValueError as error:
+            value, at = decoder.raw_decode(plain, begin)
+        except (ValueError, RecursionError) as error:
+            if can_be_torn and _TORN.match(text, max(0, begin - 1)):
+                return HostMaps(found, comment)
             raise ValueError(f"the reservation that begins in line {line} is not valid: {error}") from error
         found.append(HostMap(comment, text[begin:at], value, line))
+        line += text.count("\n", begin, at)
+
+
+def read(text: str) -> Any:
+    """Return the value of one map's text. Raises ValueError if Kea cannot read it."""
+    (found,) = parse(text).maps
+    return found.value
+
+
+def _blanked(text: str) -> str:
+    """Return the text with spaces for each comment and each comma that nothing follows. Offsets and lines stay."""
+    return _COMMA.sub(_spaces, _COMMENT.sub(_spaces, text))
+
+
+def _spaces(found: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", found.group()) if found.group("extra") else found.group()
 
 
 def render(maps: Iterable[Tuple[str, str]], comment: str = "") -> str:

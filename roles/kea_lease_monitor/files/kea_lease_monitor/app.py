@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import subprocess
@@ -17,6 +18,7 @@ from kea_lease_monitor.context import Context
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, DamagedError, MonitorError, TemporaryError
 from kea_lease_monitor.heart import Heart
+from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.pipeline import Pipeline
 from kea_lease_monitor.settings import Choice, Flow, MonitorSettings
 from kea_lease_monitor.sinks.registry import SINKS
@@ -94,6 +96,8 @@ class Monitor:
         self._store, self._pipelines = store, pipelines
         self._heart = Heart(pipelines, store, self._clock)
         self._tasks[:] = [*pipelines, self._heart]
+        if directories := settings.reservation_directories():
+            telemetry.count_reservations(functools.partial(report.total, directories))
         telemetry.started(__version__, tuple(passed))
 
     def _pipeline(self, settings: MonitorSettings, flow: Flow, store: Store, passed: Dict[str, int]) -> Pipeline:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Iterator, Mapping, Optional, Sequence, Tuple
@@ -30,10 +31,61 @@ def read(path: str) -> Optional[bytes]:
         raise _failure(f"{path} cannot be read", error) from error
 
 
+def read_regular(path: str) -> Optional[bytes]:
+    """Return the content of a file, if there is one, in a directory that another user may write. Raises TemporaryError.
+
+    A link is not followed, and a FIFO not waited for.
+    """
+    try:
+        with open(path, "rb", opener=_open_regular) as handle:
+            return handle.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _failure(f"{path} cannot be read", error) from error
+
+
+def _open_regular(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return descriptor
+
+
 def replace(path: str, content: bytes, mode: int) -> None:
     """Write a file atomically and durably. Raises as ``read``."""
     with _explained(path):
         durable.replace(path, content, mode)
+
+
+Stamp = Tuple[int, int, int]
+"""Inode, size and time of change: another one when another program has written the file."""
+
+
+def stamp(path: str) -> Optional[Stamp]:
+    """Return the stamp of a file, None if there is none."""
+    try:
+        return _stamp_of(os.stat(path))
+    except FileNotFoundError:
+        return None
+
+
+def _stamp_of(status: os.stat_result) -> Stamp:
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def append(path: str, content: bytes, expected: Optional[Stamp]) -> None:
+    """Append durably to a file with this stamp. Raises TemporaryError, also if another program has changed the file.
+
+    A crash may leave a part of the content, which then does not end with the line.
+    """
+    with _explained(path), open(path, "ab") as handle:
+        if _stamp_of(os.fstat(handle.fileno())) != expected:
+            raise TemporaryError(f"{path} was changed by another program at the same time")
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
 
 
 def replace_all(contents: Mapping[str, bytes], mode: int) -> None:

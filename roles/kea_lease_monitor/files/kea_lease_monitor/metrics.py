@@ -60,4 +60,5 @@ PRUNED = _counter("pruned_rows", "Event rows removed because every subscription 
 HOST_IDS = _gauge("host_id_sequence_used_ratio", "Share of the numbers for reservations that is used up.")
 UNREAD = _counter("pruned_unread_rows", "Event rows removed because they were too many, read or not.")
 TRIGGER = _gauge("trigger_enabled", "1 while the trigger on Kea's leases is in force.")
+RESERVATIONS = _gauge("reservations", "Reservations in files; NaN if the report of them cannot be read.", "state")
 BEAT = _gauge("heartbeat_timestamp_seconds", "When the loop last wrote its heartbeat.")

@@ -13,6 +13,7 @@ from typing import Any, List, Optional, Tuple
 from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.registry import SINKS
+from kea_lease_monitor.sinks.reservations.file import ReservationFileSink
 from kea_lease_monitor.sources.registry import SOURCES
 from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.subscriptions import Match, Subscription
@@ -38,6 +39,10 @@ class Flow:
     subscription: Subscription
     sinks: Tuple[Choice, ...]
 
+    def reservation_directories(self) -> List[str]:
+        """Return where this subscription writes reservations into files."""
+        return [sink.options.directory for sink in self.sinks if sink.type == ReservationFileSink.name]
+
 
 @dataclass(frozen=True)
 class MonitorSettings:
@@ -49,6 +54,10 @@ class MonitorSettings:
     log_level: str
     metrics: Optional[Tuple[str, int]]
     flows: Tuple[Flow, ...]
+
+    def reservation_directories(self) -> List[str]:
+        """Return where reservations are written into files."""
+        return sorted({directory for flow in self.flows for directory in flow.reservation_directories()})
 
     @classmethod
     def parse(cls, document: Any) -> MonitorSettings:

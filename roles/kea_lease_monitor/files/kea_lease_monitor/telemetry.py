@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Dict, Iterator, Optional, Tuple
+from typing import Callable, Dict, Iterator, Optional, Tuple
 
 from kea_lease_monitor import journal, metrics
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
@@ -63,6 +64,12 @@ def acting_for(subscription: str) -> Iterator[None]:
 def serve(address: str, port: int) -> None:
     """Serve the metrics from a thread that only reads them. Raises OSError."""
     metrics.serve(address, port)
+
+
+def count_reservations(count: Callable[[str], float]) -> None:
+    """Have the metric of reservations call ``count`` with a state whenever it is read."""
+    for state in ("written", "in_force", "refused"):
+        metrics.RESERVATIONS.labels(state).set_function(functools.partial(count, state))
 
 
 def _log(level: int, event: str, sentence: str, **fields: object) -> None:
@@ -287,3 +294,8 @@ def applying(step: str) -> None:
 
 def apply_waits(reason: str, seconds: float) -> None:
     _log(logging.INFO, "apply_waits", "Waiting before the reload", reason=reason, seconds=f"{seconds:.0f}")
+
+
+def reservation_refused(subnet: int, host: str, address: str, reason: str) -> None:
+    fields = {"subnet": subnet, "host": host, "address": address, "reason": reason}
+    _log(logging.WARNING, "reservation_refused", "Reservation refused and set aside", **fields)

@@ -11,7 +11,7 @@ import time
 from typing import Dict, List, Optional, Protocol, Sequence
 
 from kea_lease_monitor import position
-from kea_lease_monitor.commands import access
+from kea_lease_monitor.commands import access, applied
 from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.heart import STALE
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Print the first problem and return 1, or return 0. Raises MonitorError."""
     settings = access.read_settings(options)
+    reported = applied.read(settings, time.time())
     store = access.open_store(settings.state)
     names = [flow.subscription.name for flow in settings.flows]
     monitor = socket.gethostname() if settings.state.shared else ""
@@ -52,6 +53,8 @@ def execute(options: argparse.Namespace) -> int:
     else:
         beats = store.heartbeats()
         found, warning = problem(beats, names, monitor, time.time()), waiting(beats, names)
+        found = found or (reported.problem and f"unhealthy: {reported.problem}")
+        warning += f"; WARN {reported.warning}" if reported.warning else ""
     print(found or f"healthy: {', '.join(names)}{warning}")
     return 1 if found else 0
 

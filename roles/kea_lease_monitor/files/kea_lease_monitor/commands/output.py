@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, Sequence
 
-_AGES = ("since", "beat", "bookmark")
+_AGES = ("since", "beat", "bookmark", "waiting")
 
 
 def as_json(lines: Sequence[Dict[str, Any]]) -> str:

@@ -9,12 +9,13 @@ import argparse
 import time
 from typing import Any, Dict, List, Optional, Protocol
 
-from kea_lease_monitor.commands import access, output
+from kea_lease_monitor.commands import access, applied, output
 from kea_lease_monitor.heart import STALE
 from kea_lease_monitor.state.records import Bookmark, Heartbeat, Registration
 
 _COLUMNS = (
     *("subscription", "status", "since", "monitor", "version", "events", "beat", "bookmark", "dead_letters"),
+    *applied.COLUMNS,
     *("what", "detail"),
 )
 
@@ -39,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Print a table or JSON. Raises MonitorError."""
-    lines = status(access.open_store(access.read_settings(options).state), time.time())
+    settings, now = access.read_settings(options), time.time()
+    reported = applied.read(settings, now)
+    lines = status(access.open_store(settings.state), now)
+    applied.add(lines, reported)
     print(output.as_json(lines) if options.json else output.as_table(lines, _COLUMNS))
     return 0
 

@@ -9,18 +9,21 @@ them. So Kea starts with reservations that it can read at any moment, also after
 
 from __future__ import annotations
 
-import glob
 import os
-import shutil
 from dataclasses import dataclass
-from typing import Callable, Dict
+from typing import Any, Callable, Mapping, Optional, Set
 
-from _kea import lfc, program
+from _kea import lfc
 from _kea.control import SUCCESS, Answer, ControlError, send
 from _kea.lease_file import LeaseFile, Lock
 
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea.applier import batch, live, report
+from kea_lease_monitor.kea.applier.batch import Written
+from kea_lease_monitor.kea.applier.report import APPLIED, REQUESTED, RUNNING, Status
+from kea_lease_monitor.kea.applier.sift import Sifted
+from kea_lease_monitor.kea.applier.trial import Trial
 
 _ANSWER = 120.0
 """Seconds that Kea may take to load a large configuration and all leases."""
@@ -31,10 +34,8 @@ _LFC = 600.0
 _ATTEMPTS = 60
 """Reloads that are tried while an LFC run makes Kea refuse them, one each second."""
 
-APPLIED = "applied"
-"""Directory of the copies that Kea includes."""
-
-_TEST_CONFIG = ".test.conf"
+_TEST = ".test"
+"""Directory of the configuration that Kea tests."""
 
 
 @dataclass(frozen=True)
@@ -57,23 +58,55 @@ class Apply:
 
     def run(self) -> None:
         """Test and load the reservations if a reload is requested. Raises TemporaryError; the request then stays."""
-        requested, running = self._path(".apply-requested"), self._path(".apply-running")
+        requested, running = self._path(REQUESTED), self._path(RUNNING)
         if not os.path.exists(requested) and not os.path.exists(running):
             return
-        self._keep_interval()
+        by_command = live.available(self._ask)
+        if not by_command:
+            self._keep_interval()
         if os.path.exists(requested):
             os.replace(requested, running)
-        candidates = self._candidates()
-        self._test(candidates)
-        for candidate, applied in candidates.items():
-            os.replace(candidate, applied)
-        files.sync_directory(self._path(APPLIED))
-        # Last, because an LFC run may have begun during the test, which takes seconds.
-        self._reload_after_lfc()
+        former = report.read(self.directory) or Status()
+        try:
+            self._apply(former, by_command)
+        except TemporaryError as error:
+            since = report.waiting_since(self.directory, former)
+            failed = former._replace(error=str(error), waiting_since=since, interval=self.min_interval)
+            report.write(self.directory, failed)
+            raise
         files.touch(self._path(".last-apply"))
         os.utime(self._path(".last-apply"))
         os.unlink(running)
         telemetry.applying("done")
+
+    def _apply(self, former: Status, by_command: bool) -> None:
+        """Load what Kea accepts of the reservations, and report it. Raises TemporaryError."""
+        telemetry.applying("test")
+        written = batch.read_all(self.directory)
+        paths = {subnet: batch.applied_path(self.directory, subnet) for subnet in written}
+        with Trial(self.program, self.config, self._path(os.path.join(APPLIED, _TEST)), paths) as trial:
+            sifted = batch.accepted(self.directory, written, trial)
+        loaded = batch.write(self.directory, written, sifted)
+        # The file comes first: Kea has tested it, and a Kea that restarts now has what the commands would add.
+        if loaded != former.loaded and by_command:
+            self._command_changes(former, written, sifted, trial.included)
+        elif loaded != former.loaded:
+            # Last, because an LFC run may have begun during the test, which takes seconds.
+            self._reload_after_lfc()
+        counts = batch.counted(written, sifted, trial.included)
+        report.write(self.directory, Status(counts, None, "", self.min_interval, loaded))
+
+    def _command_changes(
+        self, former: Status, written: Mapping[int, Written], sifted: Sifted, included: Set[int]
+    ) -> None:
+        """Change the running Kea without a reload. Raises TemporaryError; the next attempt then compares all."""
+        telemetry.applying("commands")
+        after = [host for host in sifted.accepted if host.subnet in included]
+        if former.error or batch.digest_before(written) != former.loaded:
+            live.repair(self._ask, included, after)
+        else:
+            before = [host for subnet in sorted(included) for host in written[subnet].included]
+            live.change(self._ask, before, after)
 
     def _path(self, name: str) -> str:
         return os.path.join(self.directory, name)
@@ -111,41 +144,11 @@ class Apply:
         found = lfc.find(self.lease_file)
         return found.text if found.refuses_load else ""
 
-    def _candidates(self) -> Dict[str, str]:
-        """Copy the reservation files. Return the path of each copy and the path that it gets when Kea accepts it."""
-        found: Dict[str, str] = {}
-        for path in sorted(glob.glob(self._path("subnet-*.json"))):
-            name = os.path.basename(path)
-            candidate = self._path(os.path.join(APPLIED, f".{name}"))
-            shutil.copyfile(path, candidate)
-            with open(candidate, "rb") as copy:
-                os.fsync(copy.fileno())
-            found[candidate] = self._path(os.path.join(APPLIED, name))
-        return found
-
-    def _test(self, candidates: Dict[str, str]) -> None:
-        """Have Kea test its configuration with the candidates. Raises TemporaryError.
-
-        The test configuration lies next to them, because a confined Kea reads files below /etc/kea only.
-        """
-        telemetry.applying("test")
-        text = (files.read(self.config) or b"").decode("utf-8")
-        for candidate, applied in candidates.items():
-            text = text.replace(f'"{applied}"', f'"{candidate}"')
-        config = self._path(os.path.join(APPLIED, _TEST_CONFIG))
-        files.replace(config, text.encode(), 0o600)
-        try:
-            tested = program.check(self.program, config)
-            if tested.code:
-                raise TemporaryError(f"Kea does not accept the new reservations: {tested.last_line}")
-        finally:
-            os.unlink(config)
-
     def _reload(self) -> None:
         """Reload, again and again if an LFC run prevents it: until a reload succeeds, Kea then has no leases."""
         telemetry.applying("reload")
         for _attempt in range(_ATTEMPTS):
-            answer = self._command("config-reload")
+            answer = self._ask("config-reload")
             if answer.result == SUCCESS:
                 return
             reason = self._load_refused()
@@ -155,8 +158,8 @@ class Apply:
             self.sleep(1.0)
         raise TemporaryError(f"Kea refused to reload: {answer.text or f'result {answer.result}'}")
 
-    def _command(self, name: str) -> Answer:
+    def _ask(self, name: str, arguments: Optional[Mapping[str, Any]] = None) -> Answer:
         try:
-            return send(self.control_socket, name, _ANSWER)
+            return send(self.control_socket, name, _ANSWER, arguments)
         except ControlError as error:
             raise TemporaryError(f"Kea's control socket {error.path}: {error.reason}") from error

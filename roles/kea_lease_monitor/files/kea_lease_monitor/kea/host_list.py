@@ -11,6 +11,7 @@ from typing import Any, Collection, Dict, List, Mapping, Sequence, Tuple
 
 from _kea import host_maps
 
+from kea_lease_monitor.kea import identifiers
 from kea_lease_monitor.kea.reservations import Verdict, adopted, host_object, judge
 from kea_lease_monitor.lease import Lease
 
@@ -27,20 +28,23 @@ class HostList:
         ``names`` says that reservations also have the names of the clients.
         """
         self._names = names
-        parsed = host_maps.parse(content.decode("utf-8"))
+        parsed = host_maps.parse(content.decode("utf-8", "surrogateescape"))
         self._elsewhere = elsewhere
         self._taken = {address: host for host, address in elsewhere.items() if address}
         self._texts: List[str] = []
         self._comments = [one.comment for one in parsed.maps]
         self._last_comment = parsed.comment
+        self._appendable = content.endswith(b"}\n") and not parsed.comment
+        self._edited = False
         self._index: Dict[str, int] = {}
         self._holders: Dict[str, str] = {}
         for one in parsed.maps:
             self._take(one.value, one.text)
+        self._written = len(self._texts)
 
     def _take(self, host: Any, text: str) -> None:
         if isinstance(host, dict):
-            hwaddr = str(host.get("hw-address", "")).lower()
+            hwaddr = _hwaddr(str(host.get("hw-address", "")))
             if hwaddr:
                 self._index[hwaddr] = len(self._texts)
             if "ip-address" in host:
@@ -56,7 +60,7 @@ class HostList:
             return Verdict.UNCHANGED, ""
         holder = self._taken.get(lease.address) or self._holders.get(lease.address, lease.hwaddr)
         number = self._index.get(lease.hwaddr)
-        present = {} if number is None else json.loads(self._texts[number])
+        present = {} if number is None else host_maps.read(self._texts[number])
         verdict = Verdict.CREATED if number is None else judge(present, lease, self._names)
         if verdict in (Verdict.EDITED, Verdict.SECOND):
             return verdict, str(present.get("ip-address", "no address"))
@@ -76,7 +80,7 @@ class HostList:
         Return whether that was done; all of them change or none.
         """
         numbers = [self._index.get(lease.hwaddr, -1) for lease in leases]
-        hosts = [json.loads(self._texts[number]) if number >= 0 else {} for number in numbers]
+        hosts = [host_maps.read(self._texts[number]) if number >= 0 else {} for number in numbers]
         if {host.get("ip-address") for host in hosts} != {lease.address for lease in leases}:
             return False
         if any(judge(host, lease, self._names) is not Verdict.UPDATED for host, lease in zip(hosts, leases)):
@@ -88,10 +92,10 @@ class HostList:
     def adopt(self, lease: Lease) -> bool:
         """Mark the lease's reservation as managed if release 1.0.0 would have written it so. Return whether it did."""
         number = self._index.get(lease.hwaddr)
-        host = {} if number is None else adopted(json.loads(self._texts[number]), lease)
+        host = {} if number is None else adopted(host_maps.read(self._texts[number]), lease)
         if number is None or not host:
             return False
-        self._texts[number] = json.dumps(host)
+        self._texts[number], self._edited = json.dumps(host), True
         return True
 
     def _append(self) -> int:
@@ -103,12 +107,13 @@ class HostList:
 
     def _put(self, number: int, lease: Lease, present: Dict[str, Any]) -> None:
         self._texts[number] = json.dumps(host_object(lease, present, self._names))
+        self._edited = self._edited or number < self._written
         self._index[lease.hwaddr] = number
         self._holders[lease.address] = lease.hwaddr
 
     def hosts(self) -> List[Dict[str, Any]]:
         """Return the reservations of the file by hardware address."""
-        return [json.loads(self._texts[number]) for number in self._index.values()]
+        return [host_maps.read(self._texts[number]) for number in self._index.values()]
 
     def without(self, hwaddrs: Collection[str]) -> bytes:
         """Return the content of the file without the reservations of these clients. All comments stay."""
@@ -120,8 +125,30 @@ class HostList:
             if number not in gone:
                 kept.append((comment, text))
                 comment = ""
-        return host_maps.render(kept, comment + self._last_comment).encode()
+        return host_maps.render(kept, comment + self._last_comment).encode("utf-8", "surrogateescape")
+
+    def appendix(self) -> bytes:
+        """Return what to append to the file for the reservations that are new; empty if it must be written again.
+
+        So a new reservation costs the same beside 100 and beside 100,000 others.
+        """
+        if self._edited or not self._appendable:
+            return b""
+        return "".join(f",{text}\n" for text in self._texts[self._written :]).encode("utf-8", "surrogateescape")
+
+    def saved(self) -> None:
+        """Remember that the file now has what this object has."""
+        self._written, self._edited = len(self._texts), False
+        self._appendable = bool(self._texts) and not self._last_comment
 
     def render(self) -> bytes:
         """Return the content of the file."""
-        return host_maps.render(zip(self._comments, self._texts), self._last_comment).encode()
+        return host_maps.render(zip(self._comments, self._texts), self._last_comment).encode("utf-8", "surrogateescape")
+
+
+def _hwaddr(text: str) -> str:
+    """Return a hardware address as Kea writes it, so that addresses compare by bytes. Kea refuses what has none."""
+    try:
+        return identifiers.hwaddr(text)
+    except ValueError:
+        return text

@@ -33,6 +33,11 @@ def number(address: str) -> int:
         raise ValueError(f"{address!r} is no IPv4 address") from error
 
 
+def hwaddr(text: str) -> str:
+    """Return a hardware address as Kea writes it, from any spelling of a person. Raises ValueError."""
+    return spell(parse(text))
+
+
 def address6(text: str) -> str:
     """Return an IPv6 address in its one canonical spelling. Raises ValueError."""
     try:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import glob
 import os
 from dataclasses import dataclass
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea import reservations
-from kea_lease_monitor.kea.control import APPLIED
+from kea_lease_monitor.kea import identifiers, reservations
+from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
@@ -22,9 +22,6 @@ from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.reservations.forgetting import EDITED
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, resolved
-
-REQUEST = ".apply-requested"
-"""File that requests a reload: its presence starts the service that has Kea load the reservations."""
 
 FAMILIES = frozenset({4})
 """DHCPv4 only: reservations in a DHCPv6 configuration look different, and no role of the collection writes one."""
@@ -68,13 +65,13 @@ class Options:
 
 
 def _site(section: Section) -> Site:
-    site = Site(
-        section.number("subnet", 0, 0, 2**32 - 1),
-        (section.optional_text("hwaddr") or "").lower().replace("-", ":"),
-        section.optional_text("address") or "",
-    )
+    subnet = section.number("subnet", 0, 0, 2**32 - 1)
+    hwaddr, address = section.optional_text("hwaddr") or "", section.optional_text("address") or ""
     section.done()
-    return site
+    try:
+        return Site(subnet, identifiers.hwaddr(hwaddr) if hwaddr else "", address)
+    except ValueError as error:
+        raise section.error("hwaddr", str(error)) from error
 
 
 class ReservationFileSink(Sink):
@@ -86,7 +83,7 @@ class ReservationFileSink(Sink):
         self._directory = options.directory
         self._site = options.site
         self._lists: Dict[int, HostList] = {}
-        self._stamps: Dict[int, object] = {}
+        self._stamps: Dict[int, Optional[files.Stamp]] = {}
         self._reload_due = False
         self._names = options.hostname == "reserve"
         self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
@@ -94,8 +91,10 @@ class ReservationFileSink(Sink):
     def check(self) -> None:
         """Check the directory, and request the reload that a killed run of this program could not request any more."""
         files.check_directory(self._directory)
-        if any(map(self._is_pending, glob.glob(os.path.join(glob.escape(self._directory), "subnet-*.json")))):
-            self._request()
+        status = report.read(self._directory) or report.Status()
+        for path in glob.glob(os.path.join(glob.escape(self._directory), "subnet-*.json")):
+            if self._is_pending(path, status):
+                self._request()
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         try:
@@ -130,8 +129,7 @@ class ReservationFileSink(Sink):
                 elif lease and lease.hwaddr in own:
                     rejected.append(Rejection(own[lease.hwaddr], Reason.EDITED, EDITED))
             if due:
-                self._replace(subnet, hosts.without(due))
-                self._stamps.pop(subnet)
+                self._write_without(subnet, hosts.without(due))
             for lease in due.values():
                 telemetry.reservation_removed(lease)
             removed += len(due)
@@ -161,14 +159,21 @@ class ReservationFileSink(Sink):
         return done
 
     def _write(self, subnet: int, hosts: HostList) -> None:
-        self._replace(subnet, hosts.render())
-
-    def _replace(self, subnet: int, content: bytes) -> None:
         # Without a stamp until the file is written: after a failure the next attempt reads the file again.
-        self._stamps.pop(subnet)
+        stamp = self._stamps.pop(subnet)
+        if appendix := hosts.appendix():
+            files.append(self._path(subnet), appendix, stamp)
+        else:
+            files.replace(self._path(subnet), hosts.render(), _MODE)
+        self._reload_due = True
+        hosts.saved()
+        self._stamps[subnet] = files.stamp(self._path(subnet))
+
+    def _write_without(self, subnet: int, content: bytes) -> None:
+        """Write the file without some reservations. The next use reads it again."""
+        del self._stamps[subnet]
         files.replace(self._path(subnet), content, _MODE)
         self._reload_due = True
-        self._stamps[subnet] = _stamp(self._path(subnet))
 
     def adopt(self, events: Sequence[LeaseEvent]) -> None:
         held = reservations.held(events)
@@ -183,7 +188,7 @@ class ReservationFileSink(Sink):
     def _current(self, subnet: int) -> HostList:
         """Return the reservations of a subnet. The file is read again only if another program wrote it."""
         path = self._path(subnet)
-        stamp = _stamp(path)
+        stamp = files.stamp(path)
         if subnet not in self._stamps or self._stamps[subnet] != stamp:
             try:
                 self._lists[subnet] = HostList(files.read(path) or b"", self._elsewhere(subnet), self._names)
@@ -202,22 +207,17 @@ class ReservationFileSink(Sink):
         return os.path.join(directory, f"subnet-{subnet}.json")
 
     def _request(self) -> None:
-        files.touch(os.path.join(self._directory, REQUEST))
+        files.touch(os.path.join(self._directory, report.REQUESTED))
         files.sync_directory(self._directory)
         self._reload_due = False
 
-    def _is_pending(self, path: str) -> bool:
-        """Return whether the copy that Kea includes differs from this file."""
-        return files.read(path) != (files.read(os.path.join(self._directory, APPLIED, os.path.basename(path))) or b"")
+    def _is_pending(self, path: str, status: report.Status) -> bool:
+        """Return whether no apply has seen this content of the file."""
+        content = files.read(path) or b""
+        seen = [subnet.source for subnet in status.subnets.values()]
+        included = files.read(os.path.join(self._directory, report.APPLIED, os.path.basename(path))) or b""
+        return content != included and report.digest(content) not in seen
 
     def close(self) -> None:
         self._lists.clear()
         self._stamps.clear()
-
-
-def _stamp(path: str) -> object:
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns

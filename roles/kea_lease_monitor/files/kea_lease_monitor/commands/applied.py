@@ -1,0 +1,81 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ``status`` and ``check`` show of reservations in files: written, in force and refused."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Sequence, Tuple
+
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea.applier import report
+from kea_lease_monitor.settings import MonitorSettings
+
+COLUMNS = ("written", "in_force", "refused", "waiting")
+
+
+class Applied(NamedTuple):
+    """The report of the applier."""
+
+    problem: str
+    """Why reservations do not come into force; empty if they do."""
+    warning: str
+    """What a person should look at although the others work; empty if there is nothing."""
+    columns: Mapping[str, Mapping[str, Any]]
+    """By subscription: COLUMNS, and ``detail``."""
+
+
+def read(settings: MonitorSettings, now: float) -> Applied:
+    """Read the reports. Call it before ``access.open_store``: the monitor's user alone may not read them."""
+    problems: List[str] = []
+    warnings: List[str] = []
+    columns: Dict[str, Mapping[str, Any]] = {}
+    for flow in settings.flows:
+        for directory in flow.reservation_directories():
+            problem, warning = _judged(directory, now)
+            problems += [problem] if problem not in problems else []
+            warnings += [warning] if warning not in warnings else []
+            columns[flow.subscription.name] = _columns(directory, flow.subscription.match.subnets, now)
+    return Applied("; ".join(filter(None, problems)), "; ".join(filter(None, warnings)), columns)
+
+
+def _judged(directory: str, now: float) -> Tuple[str, str]:
+    """Return the problem and the warning of a directory. A report that cannot be read is a warning."""
+    try:
+        return report.problem(directory, now), "; ".join(_warnings(directory))
+    except TemporaryError as error:
+        return "", str(error)
+
+
+def add(lines: Sequence[Dict[str, Any]], applied: Applied) -> None:
+    """Add the columns to the lines of ``status``."""
+    for line in lines:
+        columns = dict(applied.columns.get(line["subscription"], dict.fromkeys(COLUMNS)))
+        line["detail"] = line["detail"] or columns.pop("detail", "")
+        line.update({name: columns[name] for name in COLUMNS})
+
+
+def _columns(directory: str, subnets: FrozenSet[int], now: float) -> Dict[str, Any]:
+    found: Dict[str, Any] = dict.fromkeys(COLUMNS)
+    with suppress(TemporaryError):
+        status = report.read(directory)
+        since = report.waiting_since(directory, status)
+        found["waiting"] = None if since is None else round(now - since, 1)
+        if status is not None:
+            own = status.only(subnets)
+            errors = [subnet.error for subnet in own.subnets.values() if subnet.error]
+            found.update({name: own.total(name) for name in COLUMNS[:3]})
+            found["detail"] = "; ".join(filter(None, [status.error, *errors]))
+    return found
+
+
+def _warnings(directory: str) -> List[str]:
+    """Return one sentence for the refused reservations, and one for each subnet that has none in force."""
+    status = report.read(directory) or report.Status()
+    found = [subnet.error for subnet in status.subnets.values() if subnet.error]
+    if count := status.total("refused"):
+        first = next(iter(report.read_refused(directory).refused), None)
+        why = f", such as {first.host} in subnet {first.subnet}: {first.reason}" if first else ""
+        found.append(f"{count} reservations are refused{why}")
+    return found

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All reservation files of the monitor, and which of their reservations Kea accepts."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from typing import Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
+
+from kea_lease_monitor import files, telemetry
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea.applier import hosts, report
+from kea_lease_monitor.kea.applier.hosts import Host, Refusal
+from kea_lease_monitor.kea.applier.report import APPLIED, Refusals, Subnet
+from kea_lease_monitor.kea.applier.sift import Sifted, sift
+from kea_lease_monitor.kea.applier.trial import Trial
+
+_FILE = re.compile(r"subnet-(\d{1,10})\.json")
+
+
+class Written(NamedTuple):
+    """The reservation file of a subnet."""
+
+    source: str
+    """Digest of the monitor's file."""
+    hosts: List[Host]
+    refused: List[Refusal]
+    former: bytes
+    """The file that Kea includes now."""
+    included: List[Host]
+    """Its hosts."""
+    error: str = ""
+    """Why the monitor's file cannot be read. The hosts are then those that Kea includes now."""
+
+
+def applied_path(directory: str, subnet: int) -> str:
+    """Return the path of the file that Kea includes."""
+    return os.path.join(directory, APPLIED, f"subnet-{subnet}.json")
+
+
+def read_all(directory: str) -> Dict[int, Written]:
+    """Return what the monitor wrote, by subnet. Raises TemporaryError."""
+    try:
+        names = os.listdir(directory)
+    except OSError as error:
+        raise TemporaryError(f"{directory} cannot be read: {error.strerror}") from error
+    subnets = sorted(int(found[1]) for found in map(_FILE.fullmatch, names) if found)
+    return {subnet: _read(directory, subnet) for subnet in subnets}
+
+
+def _read(directory: str, subnet: int) -> Written:
+    path = os.path.join(directory, f"subnet-{subnet}.json")
+    former = files.read(applied_path(directory, subnet)) or b""
+    included, further = hosts.included(subnet, former)
+    try:
+        content = files.read_regular(path) or b""
+        parsed = hosts.read(subnet, content, further)
+    except (TemporaryError, ValueError) as error:
+        return Written("", included, [], former, included, f"{path}: {error}")
+    return Written(report.digest(content), parsed.hosts, parsed.refused, former, included)
+
+
+def accepted(directory: str, written: Mapping[int, Written], trial: Trial) -> Sifted:
+    """Return which hosts Kea accepts, and all refusals; record these. Raises TemporaryError."""
+    known, configuration = report.read_refused(directory), report.digest(trial.configuration)
+    every = [host for one in written.values() for host in one.hosts]
+    former = {_key(host) for one in written.values() for host in one.included}
+    refused_before = {(one.subnet, one.text): one for one in known.refused if one.text}
+    unchanged = known.configuration == configuration and former <= set(map(_key, every))
+    # Only a change of the configuration, or a reservation that goes or changes, can make room for a refused one.
+    still = refused_before if unchanged else {}
+    settled = [refusal for one in written.values() for refusal in one.refused]
+    settled += [still[_key(host)] for host in every if _key(host) in still]
+
+    def record(found: Sequence[Refusal]) -> None:
+        report.write_refused(directory, Refusals(configuration, [*settled, *found]))
+
+    candidates = [host for host in every if _key(host) not in still]
+    candidates.sort(key=lambda host: _rank(host, former, set(refused_before)))
+    found = sift(candidates, trial.test, record)
+    record(found.refused)
+    for refusal in [*settled, *found.refused]:
+        if refusal not in known.refused:
+            telemetry.reservation_refused(refusal.subnet, refusal.host, refusal.address, refusal.reason)
+    return Sifted(found.accepted, [*settled, *found.refused])
+
+
+def _key(host: Host) -> Tuple[int, str]:
+    return host.subnet, host.text
+
+
+def _rank(host: Host, former: Set[Tuple[int, str]], refused: Set[Tuple[int, str]]) -> int:
+    """Return the rank of a host: what is in force comes first, and last what Kea refused before."""
+    return 0 if _key(host) in former else 2 if _key(host) in refused else 1
+
+
+def write(directory: str, written: Mapping[int, Written], sifted: Sifted) -> str:
+    """Write the files that Kea includes, where they change. Return the digest of all. Raises TemporaryError."""
+    contents: List[bytes] = []
+    by_subnet = sifted.by_subnet()
+    for subnet, one in sorted(written.items()):
+        content = hosts.render(by_subnet.get(subnet, []))
+        if content != one.former or not os.path.exists(applied_path(directory, subnet)):
+            files.replace(applied_path(directory, subnet), content, 0o640)
+        contents += [b"%d" % subnet, content]
+    return report.digest(*contents)
+
+
+def digest_before(written: Mapping[int, Written]) -> str:
+    """Return the digest that ``write`` would return for the files as they were."""
+    return report.digest(*(part for subnet, one in sorted(written.items()) for part in (b"%d" % subnet, one.former)))
+
+
+def counted(written: Mapping[int, Written], sifted: Sifted, included: Set[int]) -> Dict[int, Subnet]:
+    """Return the report of each subnet after Kea loaded what it accepts."""
+    found: Dict[int, Subnet] = {}
+    by_subnet, refused = sifted.by_subnet(), Counter(refusal.subnet for refusal in sifted.refused)
+    for subnet, one in written.items():
+        in_force = len(by_subnet.get(subnet, [])) if subnet in included else 0
+        missing = "" if subnet in included else f"Kea's configuration does not include the file of subnet {subnet}"
+        total = len(one.hosts) + len(one.refused)
+        found[subnet] = Subnet(total, in_force, refused[subnet], one.source, one.error or missing)
+    return found

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The hosts of one reservation file, parsed into values and written field by field.
+
+The monitor's user owns what is read here, so none of its text becomes configuration.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any, Dict, List, Mapping, NamedTuple, Tuple, Union
+
+from _kea import host_maps
+from _kea.identifiers import HWADDR_TYPE, TYPES, parse, spell
+
+from kea_lease_monitor.kea import identifiers
+
+_OWN = frozenset({*TYPES, "ip-address", "hostname", "user-context"})
+"""Keys that the monitor may set. Further ones, such as a boot file, must stand in Kea's own configuration."""
+
+
+_LONGEST = 20
+"""Octets of a hardware address that Kea takes (HWAddr::MAX_HWADDR_LEN)."""
+
+
+Further = Mapping[str, Mapping[str, Any]]
+"""Keys beside the monitor's own ones, and their values, by the name of the reservation's identifier."""
+
+
+class Host(NamedTuple):
+    """One reservation of a subnet."""
+
+    subnet: int
+    identifier: str
+    """Its kind and its value as Kea writes them: ``hw-address 02:00:00:00:00:01``."""
+    address: str
+    """Empty if the reservation has none."""
+    text: str
+    """The map in one line, for Kea. Surrogates stand for bytes that are not UTF-8."""
+
+
+class Refusal(NamedTuple):
+    """A reservation that is not in force, and why."""
+
+    subnet: int
+    host: str
+    """Its identifier, or the number of its line if it has none."""
+    address: str
+    text: str
+    """The map, empty if it could not be written for Kea."""
+    reason: str
+
+
+class Parsed(NamedTuple):
+    """The content of a reservation file."""
+
+    hosts: List[Host]
+    refused: List[Refusal]
+
+
+def read(subnet: int, content: bytes, further: Further) -> Parsed:
+    """Parse the reservations of a subnet. Raises ValueError if the file is no list of maps.
+
+    ``further`` are the keys that may stand beside the monitor's own ones.
+    """
+    parsed = Parsed([], [])
+    for one in host_maps.parse(content.decode("utf-8", "surrogateescape")).maps:
+        found = _judged(subnet, one, further)
+        if isinstance(found, Host):
+            parsed.hosts.append(found)
+        else:
+            parsed.refused.append(found)
+    return parsed
+
+
+def _judged(subnet: int, one: host_maps.HostMap, further: Further) -> Union[Host, Refusal]:
+    try:
+        return _host(subnet, one.value, further)
+    except (ValueError, UnicodeError) as error:
+        name, address = _names(one.value, one.line)
+        return Refusal(subnet, name, address, "", str(error))
+
+
+def included(subnet: int, content: bytes) -> Tuple[List[Host], Further]:
+    """Return the hosts of a file that Kea includes and their further keys; none if it cannot be read."""
+    hosts: List[Host] = []
+    further: Dict[str, Mapping[str, Any]] = {}
+    with suppress(ValueError):
+        for one in host_maps.parse(content.decode("utf-8", "surrogateescape")).maps:
+            own = {key: value for key, value in one.value.items() if key not in _OWN}
+            known = {" ".join(_identifier(one.value)): own} if own else {}
+            further.update(known)
+            found = _judged(subnet, one, known)
+            hosts += [found] if isinstance(found, Host) else []
+    return hosts, further
+
+
+def render(hosts: List[Host]) -> bytes:
+    """Return the content of a file for Kea: the hosts with commas between, one in each line."""
+    return host_maps.render(("", host.text) for host in hosts).encode("utf-8", "surrogateescape") if hosts else b""
+
+
+def _host(subnet: int, value: Any, further: Further) -> Host:
+    """Return the host of a map. Raises ValueError with the reason if the monitor may not write it so."""
+    if not isinstance(value, dict):
+        raise ValueError("a reservation is a map")
+    kind, identifier = _identifier(value)
+    name = f"{kind} {identifier}"
+    fields: Dict[str, Any] = {kind: identifier, **further.get(name, {})}
+    foreign = sorted(key for key in value if key not in _OWN and fields.get(key) != value[key])
+    if foreign:
+        raise ValueError(f"{', '.join(foreign)[:200]} must be set in Kea's own configuration (kea_dhcp4_subnets)")
+    if "ip-address" in value:
+        fields["ip-address"] = identifiers.dotted(identifiers.number(_text(value, "ip-address")))
+    if "hostname" in value:
+        fields["hostname"] = _text(value, "hostname")
+    if "user-context" in value:
+        if not isinstance(value["user-context"], dict):
+            raise ValueError("user-context is no map")
+        fields["user-context"] = value["user-context"]
+    # Kea's JSON reads \u00XX only, so that characters beyond ASCII are written as themselves.
+    text = json.dumps(fields, ensure_ascii=False, allow_nan=False)
+    text.encode("utf-8", "surrogateescape")
+    return Host(subnet, name, fields.get("ip-address", ""), text)
+
+
+def _identifier(value: Mapping[str, Any]) -> Tuple[str, str]:
+    kinds = [kind for kind in TYPES if kind in value]
+    if len(kinds) != 1:
+        raise ValueError(f"one of {', '.join(TYPES)} is needed")
+    octets = parse(_text(value, kinds[0]))
+    if not octets or (kinds[0] == TYPES[HWADDR_TYPE] and len(octets) > _LONGEST):
+        raise ValueError(f"{kinds[0]} has 1 to {_LONGEST} octets, not {len(octets)}")
+    return kinds[0], spell(octets)
+
+
+def _text(value: Mapping[str, Any], key: str) -> str:
+    if not isinstance(value[key], str):
+        raise ValueError(f"{key} is no text")
+    return str(value[key])
+
+
+def _names(value: Any, line: int) -> Tuple[str, str]:
+    """Return what a report calls a refused map, and its address."""
+    known = value if isinstance(value, dict) else {}
+    kinds = [kind for kind in TYPES if isinstance(known.get(kind), str)]
+    name = f"{kinds[0]} {known[kinds[0]]}" if kinds else f"line {line}"
+    return name[:200], str(known.get("ip-address", ""))[:40]

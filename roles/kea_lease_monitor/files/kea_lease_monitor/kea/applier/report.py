@@ -1,0 +1,167 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The report of the applier: which reservations are written, in force and refused.
+
+The applier writes it next to the files that Kea includes. The monitor and its commands read it there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import AbstractSet, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, TypeVar
+
+from kea_lease_monitor import files
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea.applier.hosts import Refusal
+
+APPLIED = "applied"
+"""Directory of the copies that Kea includes, below that of the monitor's files."""
+
+REQUESTED = ".apply-requested"
+"""File in the monitor's directory that requests a reload; its time is that of the first change that waits."""
+
+RUNNING = ".apply-running"
+"""The request while the applier works on it. It stays until Kea has loaded the reservations."""
+
+STATUS, REFUSED = "status.json", "refused.json"
+
+_MODE = 0o640
+"""The monitor reads through the directory's group."""
+
+_LONGEST = 1200.0
+"""Seconds that an apply may take beyond the interval between reloads: a test, an LFC run and a reload."""
+
+
+_Parsed = TypeVar("_Parsed")
+
+
+class Subnet(NamedTuple):
+    """The reservations of one subnet."""
+
+    written: int
+    """In the monitor's file."""
+    in_force: int
+    """In the file that Kea has loaded."""
+    refused: int
+    source: str
+    """Digest of the monitor's file that this is about."""
+    error: str = ""
+    """Why none of them can be in force."""
+
+
+class Status(NamedTuple):
+    """Result of the last apply."""
+
+    subnets: Mapping[int, Subnet] = {}
+    waiting_since: Optional[float] = None
+    """Epoch seconds of the first change that is not in force; None if all are."""
+    error: str = ""
+    """Why the last apply failed, in Kea's words."""
+    interval: float = 0.0
+    """Seconds between two reloads."""
+    loaded: str = ""
+    """Digest of what Kea has loaded."""
+
+    def only(self, subnets: AbstractSet[int]) -> Status:
+        """Return the report of these subnets; of all if none is named."""
+        chosen = {number: subnet for number, subnet in self.subnets.items() if not subnets or number in subnets}
+        return self._replace(subnets=chosen)
+
+    def total(self, field: str) -> int:
+        """Return the sum of ``written``, ``in_force`` or ``refused``."""
+        return sum(int(getattr(subnet, field)) for subnet in self.subnets.values())
+
+
+class Refusals(NamedTuple):
+    """The refused reservations, and the digest of the configuration that Kea refused them in."""
+
+    configuration: str
+    refused: Sequence[Refusal]
+
+
+def digest(*contents: bytes) -> str:
+    """Return a text that differs if any of the contents differs."""
+    whole = hashlib.sha256()
+    for content in contents:
+        whole.update(b"%d:" % len(content) + content)
+    return whole.hexdigest()
+
+
+def read(directory: str) -> Optional[Status]:
+    """Return the report, None if there is none yet. Raises TemporaryError."""
+    return _load(os.path.join(directory, APPLIED, STATUS), _status)
+
+
+def _status(found: Any) -> Status:
+    subnets = {int(number): Subnet(**subnet) for number, subnet in found.pop("subnets").items()}
+    return Status(subnets, **found)
+
+
+def write(directory: str, status: Status) -> None:
+    """Write the report. Raises TemporaryError."""
+    subnets = {str(number): subnet._asdict() for number, subnet in sorted(status.subnets.items())}
+    _store(os.path.join(directory, APPLIED, STATUS), {**status._asdict(), "subnets": subnets})
+
+
+def read_refused(directory: str) -> Refusals:
+    """Return the refused reservations. Raises TemporaryError."""
+    return _load(os.path.join(directory, APPLIED, REFUSED), _refusals) or Refusals("", [])
+
+
+def _refusals(found: Any) -> Refusals:
+    return Refusals(found["configuration"], [Refusal(**one) for one in found["refused"]])
+
+
+def write_refused(directory: str, refusals: Refusals) -> None:
+    """Write the refused reservations. Raises TemporaryError."""
+    listed: List[Dict[str, Any]] = [dict(one._asdict()) for one in refusals.refused]
+    _store(os.path.join(directory, APPLIED, REFUSED), {"configuration": refusals.configuration, "refused": listed})
+
+
+def waiting_since(directory: str, status: Optional[Status]) -> Optional[float]:
+    """Return since when the first change waits to be in force, in epoch seconds; None if none does."""
+    times = [_time(os.path.join(directory, name)) for name in (REQUESTED, RUNNING)]
+    return min((each for each in [*times, status and status.waiting_since] if each is not None), default=None)
+
+
+def _time(path: str) -> Optional[float]:
+    try:
+        return os.stat(path).st_mtime
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise TemporaryError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def problem(directory: str, now: float) -> str:
+    """Return why changed reservations do not come into force, empty if they do. Raises TemporaryError."""
+    status = read(directory)
+    if status and status.error:
+        return f"the reservations in {directory} are not in force: {status.error}"
+    since = waiting_since(directory, status)
+    if since is not None and now - since > _LONGEST + (status.interval if status else 0.0):
+        return f"the reservations in {directory} wait for {now - since:.0f} seconds: see kea-reservations.service"
+    return ""
+
+
+def total(directories: Sequence[str], state: str) -> float:
+    """Return how many reservations are ``written``, ``in_force`` or ``refused``; NaN if a report cannot be read."""
+    try:
+        return sum((read(directory) or Status()).total(state) for directory in directories)
+    except TemporaryError:
+        return float("nan")
+
+
+def _load(path: str, parse: Callable[[Any], _Parsed]) -> Optional[_Parsed]:
+    content = files.read_regular(path)
+    try:
+        return None if content is None else parse(json.loads(content))
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise TemporaryError(f"{path} is damaged, remove it: {error}") from error
+
+
+def _store(path: str, value: Any) -> None:
+    files.replace(path, json.dumps(value, indent=1).encode(), _MODE)

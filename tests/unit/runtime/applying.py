@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A directory with a real Kea that includes reservation files, for the tests of the applier."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Callable
+
+from _kea.control import send
+from kea_lease_monitor.kea.applier import report
+from kea_lease_monitor.kea.control import Apply
+from support.programs import need
+
+from runtime.builders import HEADER
+
+
+class Host:
+    """A directory with all files that Kea needs. Kea listens on no interface."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.program = need("kea-dhcp4")
+        self.slept: list[float] = []
+        self.asleep: Callable[[], None] = lambda: None
+        self.leases = path / "kea-leases4.csv"
+        self.leases.write_text(HEADER)
+        (path / "applied").mkdir()
+        (path / "applied" / "subnet-1.json").write_text("")
+        self.write("")
+
+    def write(self, more: str) -> None:
+        include = f'<?include "{self.path}/applied/subnet-1.json"?>'
+        (self.path / "kea.conf").write_text(
+            f"""{{"Dhcp4": {{ {more}
+            "interfaces-config": {{"interfaces": []}},
+            "control-socket": {{"socket-type": "unix", "socket-name": "{self.path}/socket"}},
+            "lease-database": {{"type": "memfile", "name": "{self.leases}", "lfc-interval": 0}},
+            "loggers": [{{"name": "kea-dhcp4", "severity": "WARN", "output_options": [{{"output": "stderr"}}]}}],
+            "subnet4": [{{"id": 1, "subnet": "10.0.0.0/24", "pools": [{{"pool": "10.0.0.1 - 10.0.0.99"}}],
+                         "reservations": [ {{"hw-address": "02:ff:ff:ff:ff:ff", "ip-address": "10.0.0.200"}},
+                                           {include} ]}}] }} }}"""
+        )
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.asleep()
+
+    def apply(self, now: float = 1e10) -> None:
+        Apply(
+            program=self.program,
+            config=str(self.path / "kea.conf"),
+            control_socket=str(self.path / "socket"),
+            lease_file=str(self.leases),
+            directory=str(self.path),
+            min_interval=60,
+            sleep=self.sleep,
+            now=lambda: now,
+        ).run()
+
+    def include(self, content: str, subnet: int = 1) -> None:
+        """Write the monitor's file as a person or a hostile process may, and request the reload."""
+        (self.path / f"subnet-{subnet}.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+        (self.path / ".apply-requested").touch()
+
+    def refused(self) -> dict[str, str]:
+        """Return the reason of each refused reservation, by its identifier."""
+        return {one.host.partition(" ")[2]: one.reason for one in report.read_refused(str(self.path)).refused}
+
+    def known(self) -> list[str]:
+        answer = send(str(self.path / "socket"), "config-get", 10.0)
+        return sorted(host["ip-address"] for host in answer.arguments["Dhcp4"]["subnet4"][0]["reservations"])
