@@ -109,7 +109,7 @@ def test_a_request_is_done_by_the_next_monitor(world: Any, tmp_path: Path) -> No
     assert daemon.ask("forget", FIRST).returncode == 0, "twice does no harm"
     daemon.start()
     until(lambda: reserved() == ["10.0.0.2"], daemon.log, 60)
-    assert not (tmp_path / "discovery" / "02-00-00-00-00-01.yml").exists()
+    until(lambda: not (tmp_path / "discovery" / "02-00-00-00-00-01.yml").exists(), daemon.log, 60)
 
 
 def test_without_a_hardware_address_the_inventory_entry_goes(tmp_path: Path, said: Callable[[], str]) -> None:

@@ -131,13 +131,8 @@ def file_missing(path: str) -> None:
 
 
 def unwatched(directory: str, error: str) -> None:
-    _log(
-        logging.WARNING,
-        "unwatched",
-        "Directory cannot be watched, polling it each second",
-        directory=directory,
-        error=error,
-    )
+    text = "Directory cannot be watched, polling it each second"
+    _log(logging.WARNING, "unwatched", text, directory=directory, error=error)
 
 
 def rotated(path: str) -> None:
