@@ -36,7 +36,10 @@ options:
     required: true
     suboptions:
       path:
-        description: Its path. A link is followed. The parent directory must exist.
+        description:
+          - Its path. The parent directory must exist.
+          - A link is followed only if root made it in a directory that only root may write. Any other link, a FIFO, a
+            device, and a file with a second name in a directory of another user are refused.
         type: path
         required: true
       state:
@@ -99,13 +102,12 @@ new_paths:
   sample: [/etc/kea-lease-monitor/db-password]
 """
 
-import os
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
-from ansible_collections.baremetal.kea.plugins.module_utils._host.files import Wanted, bring_about
+from ansible_collections.baremetal.kea.plugins.module_utils._host.files import Wanted, bring_about, exists
 from ansible_collections.baremetal.kea.plugins.module_utils._host.secrets import mask_only
 
 
@@ -139,7 +141,7 @@ def main() -> None:
     failure: Dict[str, Any] = {}
     try:
         for one in wanted:
-            was_there = os.path.lexists(one.path)
+            was_there = exists(one.path)
             diff = bring_about(module, one)
             if diff:
                 diffs[one.path] = diff

@@ -10,13 +10,15 @@ only below /etc/kea. Kea tests it as its own user, because root can read more.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import pwd
+import re
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .._errors import KeaError
-from .._kea import durable, program as kea_program
+from .._kea import durable, locks, program as kea_program, tree
 from .document import MISSING, Document
 from .path import Path, parse_path
 from .servers import PROGRAMS
@@ -30,6 +32,12 @@ from .syntax import (
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
+
+
+LOCKS = "/run/baremetal-kea"
+"""Directory of root's with the locks of the configuration files."""
+LOCK_TIMEOUT = 120.0
+"""Seconds that another module may hold the lock of a file, which it does for one test by Kea."""
 
 
 def config_options() -> Dict[str, Dict[str, Any]]:
@@ -79,7 +87,16 @@ def update(
     ``top`` is the map at the top of a new file. Return the document before and after, and the module's result. Raises
     KeaError, with nothing changed.
     """
-    path = os.path.realpath(module.params["path"])
+    path = _real(module.params["path"])
+    if module.check_mode:
+        return _update(module, path, edit, top)
+    with _alone(path):
+        return _update(module, path, edit, top)
+
+
+def _update(
+    module: AnsibleModule, path: str, edit: Callable[[Document], Document], top: str
+) -> Tuple[Document, Document, Dict[str, Any]]:
     exists, text = _read(path, top)
     try:
         before = Document(text)
@@ -98,7 +115,7 @@ def update(
         }
     if module.check_mode:
         return before, after, result
-    _remove(_candidate(path))
+    _remove_candidates(path)
     backup = _swap(module, path, after) if result["changed"] else None
     if backup:
         result["backup_file"] = backup
@@ -128,8 +145,7 @@ def _same_at(path: Path, before: Document, after: Document) -> bool:
 def _read(path: str, top: str) -> Tuple[bool, str]:
     """Return whether the file exists, and its text or that of an empty configuration."""
     try:
-        with open(path, "rb") as file:
-            return True, file.read().decode("utf-8", "surrogateescape")
+        return True, tree.read(path).decode("utf-8", "surrogateescape")
     except FileNotFoundError:
         return False, f'{{\n  "{top}": {{}}\n}}\n'
     except OSError as error:
@@ -149,19 +165,58 @@ def _swap(module: AnsibleModule, path: str, document: Document) -> Optional[str]
         mode, owner = _access(path, user)
         durable.write(candidate, document.text.encode("utf-8", "surrogateescape"), mode, owner)
         _ask_kea(module, program, candidate, path, user)
-        backup = _keep(path) if module.params["backup"] else None
+        backup = keep(path) if module.params["backup"] else None
         durable.rename(candidate, path)
     except OSError as error:
         raise KeaError(f"{error.filename or path} cannot be written: {error.strerror}; nothing was changed") from error
     finally:
-        _remove(candidate)
+        durable.remove(candidate)
     return backup
 
 
 def _candidate(path: str) -> str:
-    """Return the candidate's path, always the same, so that the next run finds what a killed one left."""
+    """Return the path of this process's candidate."""
     directory, name = os.path.split(path)
-    return os.path.join(directory, f".{name}.candidate")
+    return os.path.join(directory, f".{name}.{os.getpid()}.candidate")
+
+
+def _remove_candidates(path: str) -> None:
+    """Remove what killed runs left; this process holds the lock, so no other one has a candidate now."""
+    with tree.at(path, follow=False) as spot:
+        found = re.compile(rf"\.{re.escape(spot.name)}\.(?:[0-9]+\.)?candidate")
+        for name in filter(found.fullmatch, spot.names()):
+            durable.remove(spot.beside(name).path)
+
+
+def _real(path: str) -> str:
+    """Return the path without links. Raises KeaError for a link that another user may have made."""
+    try:
+        with tree.at(path) as spot:
+            return spot.path
+    except OSError as error:
+        raise KeaError(f"{error.filename or path} cannot be used: {error.strerror}; nothing was changed") from error
+
+
+@contextlib.contextmanager
+def _alone(path: str) -> Iterator[None]:
+    """Hold the lock of a configuration file from before it is read until the new one is in its place.
+
+    Otherwise one play would put in force what another one has not tested. Raises KeaError after LOCK_TIMEOUT seconds.
+    """
+    directory, name = os.path.split(path)
+    lock = os.path.join(directory, f".{name}.lock")
+    if os.geteuid() == 0:
+        lock = os.path.join(LOCKS, f"{hashlib.sha256(path.encode()).hexdigest()[:16]}.lock")
+    with contextlib.ExitStack() as stack:
+        try:
+            if os.geteuid() == 0:
+                tree.make_directories(LOCKS, 0o700)
+            stack.enter_context(locks.held(lock, LOCK_TIMEOUT))
+        except locks.LockedError as error:
+            raise KeaError(f"another module changes {path}: {error}; nothing was changed") from error
+        except OSError as error:
+            raise KeaError(f"{lock} cannot be locked: {error.strerror}; nothing was changed") from error
+        yield
 
 
 def _user(name: str) -> pwd.struct_passwd:
@@ -181,9 +236,8 @@ def _program(module: AnsibleModule, document: Document) -> str:
 
 def _access(path: str, user: pwd.struct_passwd) -> Tuple[int, durable.Owner]:
     """Return mode and owner of the file; a new one belongs to Kea's user and is closed to others."""
-    try:
-        found = os.stat(path)
-    except FileNotFoundError:
+    found = tree.status(path)
+    if found is None:
         return 0o640, (user.pw_uid, user.pw_gid)
     return found.st_mode & 0o7777, (found.st_uid, found.st_gid)
 
@@ -205,16 +259,17 @@ def _switch(module: AnsibleModule, user: pwd.struct_passwd) -> List[str]:
     return [module.get_bin_path("setpriv", required=True), *ids, "--init-groups", "--"]
 
 
-def _keep(path: str) -> Optional[str]:
-    """Give the live file a second name before it is replaced: this takes no space and keeps owner and mode."""
+def keep(path: str) -> Optional[str]:
+    """Copy a file, with its owner and mode, before it is replaced. Return the path of the copy; None without a file."""
     backup = f"{path}.{os.getpid()}.{time.strftime('%Y-%m-%d@%H:%M:%S')}~"
-    try:
-        os.link(path, backup)
-    except FileNotFoundError:
-        return None
-    return backup
+    return backup if copy(path, backup) else None
 
 
-def _remove(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+def copy(source: str, target: str) -> bool:
+    """Copy a file with its owner and mode over another one, atomically. Return whether there is one. Raises OSError."""
+    with tree.at(source) as spot:
+        found = spot.stat()
+        if found is None:
+            return False
+        durable.replace(target, spot.read(), found.st_mode & 0o7777, (found.st_uid, found.st_gid))
+    return True

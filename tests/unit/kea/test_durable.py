@@ -77,7 +77,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a"]
 
 
-@pytest.mark.parametrize("call", ["fchmod", "write", "fsync", "rename"])
+@pytest.mark.parametrize("call", ["fchmod", "write", "fsync", "renameat"])
 def test_killed_at_any_call_the_old_file_is_complete_and_the_next_run_works(tmp_path: Path, call: str) -> None:
     path = tmp_path / "a"
     path.write_text("before")
