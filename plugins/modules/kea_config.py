@@ -118,7 +118,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._config.file import 
 )
 from ansible_collections.baremetal.kea.plugins.module_utils._config.database_file import Entries, validated
 from ansible_collections.baremetal.kea.plugins.module_utils._config.path import format_path
-from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import secrets_in
+from ansible_collections.baremetal.kea.plugins.module_utils._config.secret import secrets_in
 from ansible_collections.baremetal.kea.plugins.module_utils._host.secrets import mask_only
 
 

@@ -9,7 +9,6 @@ line. The text is parsed again after each round of splices, so positions never o
 
 from __future__ import annotations
 
-import json
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .layout import Layout
@@ -20,8 +19,8 @@ from .path import (
     nested,
     with_members,
 )
+from .secret import masks
 from .syntax import (
-    SECRET_KEYS,
     Item,
     KeaJsonError,
     Node,
@@ -29,8 +28,6 @@ from .syntax import (
     same,
     value_of,
 )
-
-MASK = "********"
 
 Entry = Tuple[Optional[str], Any]
 """A new member of a map, or (key None) a new element of a list."""
@@ -89,7 +86,7 @@ class Document:
 
     def masked(self) -> str:
         """Return the text with every password and secret masked, for diffs."""
-        return _splice(self.text, self._masks(self.root))
+        return _splice(self.text, [Splice(*mask) for mask in masks(self.text, self.root)])
 
     # The walk
 
@@ -173,12 +170,15 @@ class Document:
                 end = item.comma + 1
             elif item.comma is not None:
                 splices.append(Splice(item.comma, item.comma + 1, ""))
+            # Kea takes superfluous commas after an item, and none before the first one.
+            splices += [Splice(comma, comma + 1, "") for comma in item.commas[1:]]
             start, end = self.layout.without(item.start, end)
             splices.append(Splice(start, end, ""))
-        kept = [item for item in container.items if item not in removed]
+        gone = {item.start for item in removed}
+        kept = [item for item in container.items if item.start not in gone]
         last = container.items[-1]
-        if last in removed and last.comma is None and kept and kept[-1].comma is not None:
-            splices.append(Splice(kept[-1].comma, kept[-1].comma + 1, ""))
+        if last.start in gone and not last.commas and kept:
+            splices += [Splice(comma, comma + 1, "") for comma in kept[-1].commas]
         return splices
 
     def _insertion(self, container: Node, after: int, entries: Sequence[Entry]) -> List[Splice]:
@@ -213,14 +213,6 @@ class Document:
         if "\n" in self.text[at:end]:
             return [Splice(at, at, ",".join(texts))]
         return [Splice(at, end, ",".join(texts) + self.layout.newline + outer)]
-
-    def _masks(self, node: Node) -> List[Splice]:
-        splices = []
-        for item in node.items:
-            if item.key in SECRET_KEYS and item.node.kind == "scalar":
-                splices.append(Splice(item.node.start, item.node.end, json.dumps(MASK)))
-            splices.extend(self._masks(item.node))
-        return splices
 
     def _spliced(self, splices: Sequence[Splice]) -> "Document":
         return Document(_splice(self.text, splices))

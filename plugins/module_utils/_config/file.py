@@ -21,12 +21,12 @@ from .._errors import KeaError
 from .._kea import durable, locks, program as kea_program, tree
 from .document import MISSING, Document
 from .path import Path, parse_path
+from .secret import secrets_in, secrets_in_text
 from .servers import PROGRAMS
 from .syntax import (
     KeaJsonError,
     from_plain,
     same,
-    secrets_in,
     value_of,
 )
 
@@ -105,6 +105,7 @@ def _update(
         raise KeaError(f"{path}: {error}") from error
     for document in (before, after):
         module.no_log_values.update(filter(None, secrets_in(value_of(document.root))))
+        module.no_log_values.update(filter(None, secrets_in_text(document.text)))
     result: Dict[str, Any] = {"path": path, "changed": not exists or after.text != before.text}
     if result["changed"] and module._diff:
         result["diff"] = {
@@ -182,8 +183,8 @@ def _candidate(path: str) -> str:
 
 def _remove_candidates(path: str) -> None:
     """Remove what killed runs left; this process holds the lock, so no other one has a candidate now."""
-    with tree.at(path, follow=False) as spot:
-        found = re.compile(rf"\.{re.escape(spot.name)}\.(?:[0-9]+\.)?candidate")
+    with contextlib.suppress(FileNotFoundError), tree.at(path, follow=False) as spot:
+        found = re.compile(rf"\.{re.escape(spot.name)}\.(?:(?:[0-9]+\.)?candidate|[0-9]+\.[0-9@:-]+~\.tmp)")
         for name in filter(found.fullmatch, spot.names()):
             durable.remove(spot.beside(name).path)
 
@@ -193,6 +194,8 @@ def _real(path: str) -> str:
     try:
         with tree.at(path) as spot:
             return spot.path
+    except FileNotFoundError:
+        return path
     except OSError as error:
         raise KeaError(f"{error.filename or path} cannot be used: {error.strerror}; nothing was changed") from error
 

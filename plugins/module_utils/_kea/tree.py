@@ -120,7 +120,7 @@ class Spot(NamedTuple):
         """
         kind = stat.S_IFMT(found.st_mode)
         if kind == stat.S_IFLNK:
-            raise UnsafePathError(self.path, _LINK.format(self.path))
+            raise UnsafePathError(self.path, "it is a link, and none is followed here; remove it")
         if kind not in (stat.S_IFREG, stat.S_IFDIR):
             raise UnsafePathError(self.path, f"it is {_KINDS.get(kind, 'a device')}, not a file; remove it")
         if kind == stat.S_IFDIR or found.st_nlink < 2:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Dict, Optional
 from .._config.document import MISSING, Document
 from .._config.file import copy, keep
 from .._config.servers import top_of_path
-from .._config.syntax import KeaJsonError, secrets_in
+from .._config.secret import secrets_in
+from .._config.syntax import KeaJsonError
 from .._errors import KeaError
 from .._kea import durable, tree
 from .._manifest.document import Manifest

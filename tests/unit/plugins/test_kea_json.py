@@ -12,7 +12,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._config.document import MASK, MISSING, Document
+from ansible_collections.baremetal.kea.plugins.module_utils._config.document import MISSING, Document
+from ansible_collections.baremetal.kea.plugins.module_utils._config.secret import MASK, secrets_in
 from ansible_collections.baremetal.kea.plugins.module_utils._config.path import format_path, parse_path
 from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import (
     INCLUDE_KEY,
@@ -20,7 +21,6 @@ from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax impor
     KeaJsonError,
     from_plain,
     same,
-    secrets_in,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
