@@ -15,7 +15,7 @@ import os
 import pwd
 import re
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from .._errors import KeaError
 from .._kea import durable, locks, program as kea_program, tree

@@ -78,9 +78,9 @@ class Store(NamedTuple):
             return []
         found = [(state.st_mtime, one) for state, one in states if state and stat.S_ISDIR(state.st_mode)]
         found.sort(key=lambda each: each[0], reverse=True)
-        return [
-            os.path.join(self.directory, one.name) for _mtime, one in found if one.name != _name(material)
-        ][PREVIOUS_SETS:]
+        return [os.path.join(self.directory, one.name) for _mtime, one in found if one.name != _name(material)][
+            PREVIOUS_SETS:
+        ]
 
 
 def remove(path: str) -> None:

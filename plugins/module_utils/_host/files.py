@@ -45,6 +45,21 @@ class Wanted(NamedTuple):
     """A command that succeeds for a valid file; %s is its path."""
 
 
+def wanted(options: Dict[str, Any]) -> Wanted:
+    """Return what the options of one file ask for. Raises KeaError if C(src) cannot be read."""
+    given = dict(options)
+    source = given.pop("src")
+    if source is not None:
+        try:
+            given.update(content=tree.read(source).decode("utf-8", "surrogateescape"), secret=True)
+        except OSError as error:
+            raise KeaError(f"{source} cannot be read: {error.strerror}; nothing was changed") from error
+    for what, look_up in (("owner", pwd.getpwuid), ("group", grp.getgrgid)):
+        if given[what] is not None and given[what].isdigit():
+            given[what] = _name(look_up, int(given[what]))
+    return Wanted(**given)
+
+
 def bring_about(module: AnsibleModule, wanted: Wanted) -> Optional[Dict[str, str]]:
     """Bring the file to the wanted state; in check mode nothing is written.
 
@@ -155,7 +170,9 @@ def _validate(module: AnsibleModule, wanted: Wanted, candidate: str) -> None:
 def _owner(path: str, after: State) -> durable.Owner:
     """Return the numbers of owner and group. Raises KeaError for a user or group that does not exist."""
     try:
-        return pwd.getpwnam(after["owner"]).pw_uid, grp.getgrnam(after["group"]).gr_gid
+        owner, group = after["owner"], after["group"]
+        user = int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
+        return user, int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
     except KeyError as error:
         raise KeaError(f"{path}: {error.args[0]}") from error
 

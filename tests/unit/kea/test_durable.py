@@ -83,7 +83,17 @@ def test_killed_at_any_call_the_old_file_is_complete_and_the_next_run_works(tmp_
     path.write_text("before")
     # Only the calls on these paths count, not those of Python itself.
     command = [need("strace"), "-f", "-o", "/dev/null", f"--inject={call}:signal=KILL:when=1"]
-    command += ["-P", durable.temporary(str(path)), "-P", str(tmp_path), sys.executable, "-c", REPLACE, MODULE_UTILS, str(path)]
+    command += [
+        "-P",
+        durable.temporary(str(path)),
+        "-P",
+        str(tmp_path),
+        sys.executable,
+        "-c",
+        REPLACE,
+        MODULE_UTILS,
+        str(path),
+    ]
     done = subprocess.run(command, check=False, capture_output=True)
     assert done.returncode == -9, done.stderr
     assert path.read_text() == "before"

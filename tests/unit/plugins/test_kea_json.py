@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import MISSING, Document
-from ansible_collections.baremetal.kea.plugins.module_utils._config.secret import MASK, secrets_in
 from ansible_collections.baremetal.kea.plugins.module_utils._config.path import format_path, parse_path
+from ansible_collections.baremetal.kea.plugins.module_utils._config.secret import MASK, secrets_in
 from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import (
     INCLUDE_KEY,
     Include,
