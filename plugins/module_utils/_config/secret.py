@@ -28,7 +28,7 @@ _MEMBER = re.compile(_STRING + r"\s*:\s*" + _STRING)
 
 
 def is_secret(key: str) -> bool:
-    """Return whether the values below this key are secret. The key may be a path such as Dhcp4/lease-database/password."""
+    """Return whether the values below this key are secret. A key may be a path, as Dhcp4/lease-database/password."""
     name = key.rsplit("/", 1)[-1]
     return bool(_SECRET.search(name)) and not _LOCATION.search(name)
 

@@ -5,8 +5,8 @@
 
 The dialect is that of Kea's lexer (src/bin/dhcp4/dhcp4_lexer.ll): comments ``//``, ``#`` and ``/* */``, superfluous
 commas, ``<?include "file"?>`` wherever a value, a list element or a map member may stand. What is included is never
-opened. Nothing here judges whether Kea would accept the configuration; that is asked of Kea itself. Nothing here recurses:
-a configuration may be nested to any depth.
+opened. Nothing here judges whether Kea would accept the configuration; that is asked of Kea itself. Nothing here
+recurses: a configuration may be nested to any depth.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import stat
-import subprocess
 from typing import Iterator, List, NamedTuple, Optional
 
 MAX_LINKS = 40
@@ -182,16 +182,42 @@ def make_directories(path: str, mode: int = 0o755) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a directory with all that is in it, or a file or link; does nothing if there is none. Raises OSError.
-
-    rm(1) descends by descriptors, and into any depth.
-    """
-    with at(path, follow=False) as spot:
-        home = f"/proc/{os.getpid()}/fd/{spot.directory}"
-        done = subprocess.run(["rm", "-rf", "--", spot.name], cwd=home, stderr=subprocess.PIPE, check=False)
-        if done.returncode:
-            raise OSError(errno.EIO, done.stderr.decode("utf-8", "replace").strip(), path)
+    """Remove a directory with all that is in it, or a file or link; does nothing if there is none. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError), at(path, follow=False) as spot:
+        found = spot.stat()
+        if found is not None and stat.S_ISDIR(found.st_mode):
+            with named(path):
+                _empty(spot)
+            spot.rmdir()
+        elif found is not None:
+            spot.unlink()
         spot.sync()
+
+
+def _empty(spot: Spot) -> None:
+    """Remove what is in a directory.
+
+    What is deeper is moved to the top first: a user can nest directories deeper than a process can open or recurse.
+    """
+    fresh = (f".removed.{number}" for number in itertools.count())
+    top = os.open(spot.name, os.O_RDONLY | os.O_DIRECTORY | _OPEN, dir_fd=spot.directory)
+    try:
+        pending = os.listdir(top)
+        while pending:
+            name = pending.pop()
+            if not stat.S_ISDIR(os.stat(name, dir_fd=top, follow_symlinks=False).st_mode):
+                os.unlink(name, dir_fd=top)
+                continue
+            below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | _OPEN, dir_fd=top)
+            try:
+                for inner, moved in zip(os.listdir(below), fresh):
+                    os.rename(inner, moved, src_dir_fd=below, dst_dir_fd=top)
+                    pending.append(moved)
+            finally:
+                os.close(below)
+            os.rmdir(name, dir_fd=top)
+    finally:
+        os.close(top)
 
 
 @contextlib.contextmanager

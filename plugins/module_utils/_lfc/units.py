@@ -80,8 +80,8 @@ SystemCallErrorNumber=EPERM
 # read: no link is followed, a FIFO does not block, and the size is bounded.
 _COPY = """\
 ExecStopPost=+-/bin/rm -f {directory}/.{name}.new
-ExecStopPost=+-/bin/sh -c "umask 0022; exec dd if={state}/{name} of={directory}/.{name}.new bs=64k count=1 status=none \\
-    iflag=nofollow,nonblock oflag=nofollow conv=excl"
+ExecStopPost=+-/bin/sh -c "umask 0022; exec dd if={state}/{name} of={directory}/.{name}.new \\
+    bs=64k count=1 status=none iflag=nofollow,nonblock oflag=nofollow conv=excl"
 ExecStopPost=+-/bin/mv --no-target-directory {directory}/.{name}.new {directory}/{name}
 """
 
