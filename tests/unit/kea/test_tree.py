@@ -110,9 +110,8 @@ def test_a_link_of_root_in_a_directory_of_root_is_followed(tmp_path: Path) -> No
 def test_links_in_a_circle_end(tmp_path: Path) -> None:
     (tmp_path / "one").symlink_to("two")
     (tmp_path / "two").symlink_to("one")
-    with pytest.raises(OSError) as caught:
+    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
         tree.read(str(tmp_path / "one"))
-    assert caught.value.errno == errno.ELOOP
 
 
 def test_a_deep_tree_is_removed_and_links_in_it_are_not_followed(foreign: Path, secret: Path) -> None:

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils._config import file
 from ansible_collections.baremetal.kea.plugins.module_utils._kea import locks
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest import document
 from kea_helpers import need, run_module
 
 STRANGER = 65534
@@ -137,8 +139,6 @@ def test_the_manifest_does_not_wait_for_a_fifo(host: Path) -> None:
 
 
 def test_a_manifest_that_is_locked_is_not_waited_for_for_ever(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.baremetal.kea.plugins.module_utils._manifest import document
-
     monkeypatch.setattr(document, "LOCK_TIMEOUT", 0.2)
     with locks.held(f"{host}/manifest/manifest.json.lock", 0):
         result = run_module("kea_manifest", state="intended", directory=f"{host}/manifest", things={})
@@ -146,8 +146,6 @@ def test_a_manifest_that_is_locked_is_not_waited_for_for_ever(host: Path, monkey
 
 
 def test_a_second_kea_config_waits_and_says_for_whom(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.baremetal.kea.plugins.module_utils._config import file
-
     need("kea-dhcp4")
     monkeypatch.setattr(file, "LOCK_TIMEOUT", 0.2)
     config = host / "kea-dhcp4.conf"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import tempfile
 import time
@@ -40,15 +41,16 @@ def home() -> Iterator[Path]:
         yield home
 
 
-def in_child(act: Callable[[], object]) -> int:
-    """Return 0 if a child that did this is nobody afterwards, with no way back to root."""
+def in_child(act: Callable[[], object], user: int = NOBODY) -> int:
+    """Return 0 if a child that did this is this user afterwards, with no way back to root."""
     child = os.fork()
     if child == 0:
         try:
             act()
         finally:
             # However it ends: the Python of the tests is closed to this user.
-            os._exit(0 if set(os.getresuid() + os.getresgid()) == {NOBODY} and 0 not in os.getgroups() else 1)
+            became = set(os.getresuid()) == {user} and 0 not in (*os.getresgid(), *os.getgroups())
+            os._exit(0 if became else 1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
@@ -77,7 +79,9 @@ def test_the_daemon_of_root_becomes_the_monitors_user(home: Path) -> None:
 
 def test_a_database_over_the_network_leaves_the_group_of_the_configuration(home: Path) -> None:
     location = StateLocation(database=DatabaseSettings("192.0.2.1", 5432, "kea", "monitor", 5))
-    assert in_child(lambda: access.become_owner(location, str(home.parent / "config.yml"))) == 0
+    config, user = home.parent / "config.yml", pwd.getpwnam("postgres")
+    os.chown(config, 0, user.pw_gid)
+    assert in_child(lambda: access.become_owner(location, str(config)), user.pw_uid) == 0
 
 
 def test_a_planted_directory_of_the_state_is_refused(home: Path) -> None:

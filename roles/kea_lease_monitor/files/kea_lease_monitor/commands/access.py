@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import grp
 import os
 import pwd
 from typing import Optional
@@ -69,5 +70,14 @@ def _owner(location: StateLocation, config: str) -> Optional[pwd.struct_passwd]:
             return pwd.getpwnam(location.database.user)
         except KeyError:
             pass  # The role is no user of this host, so it authenticates in another way.
+    return _user_of_group(config)
+
+
+def _user_of_group(config: str) -> Optional[pwd.struct_passwd]:
+    """Return the user whose own group the configuration file has; None without a file. Raises TemporaryError."""
     group = files.group_of(config)
-    return next((user for user in pwd.getpwall() if group is not None and user.pw_gid == group), None)
+    users = [user for user in pwd.getpwall() if user.pw_gid == group]
+    own = [user for user in users if group is not None and grp.getgrgid(user.pw_gid).gr_name == user.pw_name] or users
+    if group is not None and len(own) != 1:
+        raise TemporaryError(f"{config} does not tell the monitor's user by its group: run this as that user")
+    return own[0] if own else None
