@@ -35,7 +35,7 @@ def is_secret(key: str) -> bool:
 
 def secrets_in(value: Any) -> List[str]:
     """Return every secret inside a value, as text."""
-    found = []
+    found: List[str] = []
     pending: List[Tuple[Any, str]] = [(value, "")]
     while pending:
         one, key = pending.pop()
