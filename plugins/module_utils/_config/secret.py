@@ -12,7 +12,8 @@ import json
 import re
 from typing import Any, Iterator, List, Tuple
 
-from .syntax import INCLUDE_KEY, Include, Node, Shape, rebuild
+from .rebuilding import Shape, rebuild
+from .syntax import INCLUDE_KEY, Include, Node
 
 MASK = "********"
 

@@ -12,13 +12,12 @@ recurses: a configuration may be nested to any depth.
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from .._errors import KeaError
 from .._kea import includes
+from .rebuilding import Shape, rebuild
 
-Shape = Tuple[Any, Iterable[Tuple[Any, Any]]]
-"""Copy of a value with places for its children, and the children by their places."""
 INCLUDE_KEY = "<?include?>"
 """Key under which a plain value stands for an include directive: ``{"<?include?>": "/path"}``."""
 
@@ -146,20 +145,6 @@ def same(one: Any, other: Any) -> bool:
         elif left != right:
             return False
     return True
-
-
-def rebuild(root: Any, shape: Callable[[Any], Shape]) -> Any:
-    """Return a copy of nested maps and lists, made without recursion.
-
-    ``shape`` returns the copy of one value with a place for each of its children, and the children by their places.
-    """
-    holder: List[Any] = [None]
-    pending: List[Tuple[Any, Any, Any]] = [(holder, 0, root)]
-    while pending:
-        into, place, value = pending.pop()
-        into[place], children = shape(value)
-        pending += [(into[place], key, child) for key, child in children]
-    return holder[0]
 
 
 class _Open:

@@ -15,7 +15,7 @@ import stat
 from typing import Dict, List, NamedTuple, Optional
 
 from .._errors import KeaError
-from .._kea import durable, tree
+from .._kea import durable, removal, tree
 from .certificates import Material
 
 NAMES = {"trust_anchor": "ca.pem", "certificate": "cert.pem", "key": "key.pem"}
@@ -86,7 +86,7 @@ class Store(NamedTuple):
 def remove(path: str) -> None:
     """Remove a set. Raises KeaError."""
     try:
-        tree.remove_tree(path)
+        removal.remove_tree(path)
     except OSError as error:
         raise KeaError(f"{path} cannot be removed: {error.strerror}") from error
 
@@ -113,7 +113,7 @@ def _name(material: Material) -> str:
 
 def _write(home: str, material: Material, gid: int) -> None:
     part = home + ".part"
-    tree.remove_tree(part)
+    removal.remove_tree(part)
     tree.make_directories(part, DIRECTORY_MODE)
     _own(part, DIRECTORY_MODE, gid)
     for what, text in material._asdict().items():
@@ -121,7 +121,7 @@ def _write(home: str, material: Material, gid: int) -> None:
             path = os.path.join(part, NAMES[what])
             durable.write(path, text.encode("ascii"), FILE_MODE, (0, gid))
     # A rename replaces no directory, and a changed set is of no use.
-    tree.remove_tree(home)
+    removal.remove_tree(home)
     durable.rename(part, home)
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
 import stat
 from typing import Iterator, List, NamedTuple, Optional
@@ -21,7 +20,8 @@ MAX_LINKS = 40
 """Links that are followed in one path, as in Linux."""
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_OPEN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+OPEN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+"""Flags with which anything is opened."""
 _FOREIGN_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFLNK: "a link"}
 _LINK = "{} is a link that a user other than root may have made; remove it"
@@ -55,7 +55,7 @@ class Spot(NamedTuple):
             found = self.stat()
             if found is not None:
                 self._refuse(found)
-            descriptor = os.open(self.name, flags | _OPEN, mode, dir_fd=self.directory)
+            descriptor = os.open(self.name, flags | OPEN, mode, dir_fd=self.directory)
             try:
                 self._refuse(os.fstat(descriptor))
             except UnsafePathError:
@@ -179,45 +179,6 @@ def make_directories(path: str, mode: int = 0o755) -> None:
     except FileNotFoundError:
         make_directories(os.path.dirname(path), 0o755)
         make_directories(path, mode)
-
-
-def remove_tree(path: str) -> None:
-    """Remove a directory with all that is in it, or a file or link; does nothing if there is none. Raises OSError."""
-    with contextlib.suppress(FileNotFoundError), at(path, follow=False) as spot:
-        found = spot.stat()
-        if found is not None and stat.S_ISDIR(found.st_mode):
-            with named(path):
-                _empty(spot)
-            spot.rmdir()
-        elif found is not None:
-            spot.unlink()
-        spot.sync()
-
-
-def _empty(spot: Spot) -> None:
-    """Remove what is in a directory.
-
-    What is deeper is moved to the top first: a user can nest directories deeper than a process can open or recurse.
-    """
-    fresh = (f".removed.{number}" for number in itertools.count())
-    top = os.open(spot.name, os.O_RDONLY | os.O_DIRECTORY | _OPEN, dir_fd=spot.directory)
-    try:
-        pending = os.listdir(top)
-        while pending:
-            name = pending.pop()
-            if not stat.S_ISDIR(os.stat(name, dir_fd=top, follow_symlinks=False).st_mode):
-                os.unlink(name, dir_fd=top)
-                continue
-            below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | _OPEN, dir_fd=top)
-            try:
-                for inner, moved in zip(os.listdir(below), fresh):
-                    os.rename(inner, moved, src_dir_fd=below, dst_dir_fd=top)
-                    pending.append(moved)
-            finally:
-                os.close(below)
-            os.rmdir(name, dir_fd=top)
-    finally:
-        os.close(top)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ import pwd
 import stat
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
-from .._kea import durable, tree
+from .._kea import durable, removal, tree
 from . import packages
 from . import postgres
 from .._host import systemd
@@ -118,7 +118,7 @@ def _look_tree(_module: AnsibleModule, name: str) -> State:
 
 def _put_tree(_module: AnsibleModule, _manifest: Manifest, name: str, state: State) -> None:
     if state == ABSENT:
-        tree.remove_tree(name)
+        removal.remove_tree(name)
 
 
 def _look_unit(module: AnsibleModule, name: str) -> State:

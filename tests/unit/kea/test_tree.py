@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from _kea import durable, tree
+from _kea import durable, removal, tree
 
 STRANGER = 65534
 
@@ -47,7 +47,7 @@ def test_a_planted_directory_is_not_entered(foreign: Path, secret: Path) -> None
         lambda: durable.replace(path, b"new", 0o644),
         lambda: durable.remove(path),
         lambda: tree.make_directories(path + ".d"),
-        lambda: tree.remove_tree(path),
+        lambda: removal.remove_tree(path),
         lambda: durable.link(path, "elsewhere"),
         lambda: durable.sync(str(foreign / "applied")),
     ):
@@ -124,7 +124,7 @@ def test_a_deep_tree_is_removed_and_links_in_it_are_not_followed(foreign: Path, 
         at = below
     os.close(at)
     try:
-        tree.remove_tree(str(foreign))
+        removal.remove_tree(str(foreign))
         assert not foreign.exists()
         assert os.listdir(secret) == ["shadow"]
     finally:
