@@ -29,8 +29,7 @@ _WORD = re.compile(r"[-+.0-9A-Za-z]+")
 _INTEGER = re.compile(r"-?[0-9]+")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _KEYWORDS = {"true": True, "false": False, "null": None}
-_MOST_DIGITS = 4000
-"""Digits that Python converts; Kea reads 19."""
+_MOST_DIGITS = 4000  # Python converts these; Kea reads 19.
 
 
 class KeaJsonError(KeaError):
@@ -148,16 +147,14 @@ def same(one: Any, other: Any) -> bool:
 
 
 class _Open:
-    """A container that is not closed yet, and the item in it that is being read."""
+    """A container that is not closed yet; C(item) and C(key) are the start and the name of what is being read."""
 
     def __init__(self, kind: str, start: int) -> None:
         self.kind = kind
         self.start = start
         self.items: List[Item] = []
         self.keys: Set[str] = set()
-        """Names in the map so far."""
         self.item = start
-        """Where the item that is being read starts."""
         self.key: Optional[str] = None
 
 
