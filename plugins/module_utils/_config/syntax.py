@@ -5,8 +5,7 @@
 
 The dialect is that of Kea's lexer (src/bin/dhcp4/dhcp4_lexer.ll): comments ``//``, ``#`` and ``/* */``, superfluous
 commas, ``<?include "file"?>`` wherever a value, a list element or a map member may stand. What is included is never
-opened. Nothing here judges whether Kea would accept the configuration; that is asked of Kea itself. Nothing here
-recurses: a configuration may be nested to any depth.
+opened. Nothing here judges what Kea would accept, which is asked of Kea itself. Nesting has no limit.
 """
 
 from __future__ import annotations
@@ -213,9 +212,8 @@ class _Parser:
                 return Node(container.kind, container.start, self.at, items=tuple(container.items))
             if not self.text.startswith(",", self.at):
                 return None
-            if container.items:
-                commas = container.items[-1].commas
-                container.items[-1] = container.items[-1]._replace(commas=(*commas, self.at))
+            for last in container.items[-1:]:
+                container.items[-1] = last._replace(commas=(*last.commas, self.at))
             self.at += 1
 
     def name(self, container: _Open) -> None:
@@ -278,8 +276,7 @@ class _Parser:
         found = _WORD.match(self.text, self.at)
         if not found:
             raise self.error("a value is expected" if self.at < len(self.text) else "the configuration ends too early")
-        word = found.group()
-        self.at = found.end()
+        word, self.at = found.group(), found.end()
         if word in _KEYWORDS:
             return _KEYWORDS[word]
         if len(word) > _MOST_DIGITS:
