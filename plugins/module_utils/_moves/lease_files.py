@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import pwd
 import time
@@ -13,7 +14,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence
 
 from . import lease as lease_rows
 from .._errors import KeaError
-from .._kea import durable, lfc
+from .._kea import durable, lfc, tree
 from .._kea.lease_file import LeaseFile, configured_path
 from .._server.lfc import no_lfc
 from .lease import Lease
@@ -59,7 +60,7 @@ class LeaseFiles:
         rejected, has_pools = 0, False
         for path in self._files.load_order():
             try:
-                with open(path, encoding="utf-8", errors="replace", newline="\n") as file:
+                with _opened(path) as file:
                     bad, has_pools = lease_rows.replay(file, leases)
             except FileNotFoundError:
                 continue
@@ -93,13 +94,21 @@ class LeaseFiles:
         stamp = time.strftime("%Y%m%dT%H%M%S")
         kept = []
         for path in self._files.all():
-            if os.path.exists(path):
-                os.rename(path, f"{path}.before-{stamp}")
+            if tree.status(path, follow=False) is not None:
+                durable.rename(path, f"{path}.before-{stamp}")
                 kept.append(f"{path}.before-{stamp}")
-        durable.sync(os.path.dirname(self._path))
         return kept
 
     def _write(self, text: str) -> None:
         """Write the lease file for Kea's user, readable for its group, as Kea does."""
         user = pwd.getpwnam(self._user)
         durable.replace(self._path, text.encode(), 0o640, (user.pw_uid, user.pw_gid))
+
+
+@contextlib.contextmanager
+def _opened(path: str) -> Iterator[io.TextIOWrapper]:
+    """Open a lease file of Kea's directory, in which root follows nothing. Raises OSError."""
+    with tree.at(path) as spot, io.TextIOWrapper(
+        os.fdopen(spot.open(), "rb"), encoding="utf-8", errors="replace", newline="\n"
+    ) as file:
+        yield file

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
 from ansible_collections.baremetal.kea.plugins.module_utils._config.sources import Sources
 from ansible_collections.baremetal.kea.plugins.module_utils._config.subnets import Subnet, subnets_of
-from kea_helpers import need, run_module
+from support.modules import run_module
+from support.programs import need
 
 SITES = sorted((Path(__file__).parent / "sites").glob("*.conf"))
 EXAMPLES = sorted(Path("/usr/share/doc/kea/examples/kea4").glob("*.json"))

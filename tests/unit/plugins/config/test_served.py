@@ -18,8 +18,8 @@ from ansible_collections.baremetal.kea.plugins.module_utils._config.document imp
 from ansible_collections.baremetal.kea.plugins.module_utils._config.subnets import numbered, subnets_of
 from ansible_collections.baremetal.kea.plugins.module_utils._kea import control
 from ansible_collections.baremetal.kea.plugins.module_utils._server import leases, served
-from kea_helpers import need
 from site_helpers import SITES, install
+from support.programs import need
 
 pytestmark = pytest.mark.kea
 

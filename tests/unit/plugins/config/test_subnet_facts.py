@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kea_helpers import run_module
 from site_helpers import SITES, Site, install
+from support.modules import run_module
 from test_ownership import site_of
 
 pytestmark = pytest.mark.kea

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from ansible_collections.baremetal.kea.plugins.filter import plan as filters
 from ansible_collections.baremetal.kea.plugins.module_utils._config import tls_files
-from kea_helpers import run_module
 from site_helpers import SITES, Site, install, is_subsequence
+from support.modules import run_module
 
 pytestmark = pytest.mark.kea
 

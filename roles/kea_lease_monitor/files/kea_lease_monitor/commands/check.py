@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Print the first problem and return 1, or return 0. Raises MonitorError."""
     settings = access.read_settings(options)
-    store = access.open_store(settings.state)
+    store = access.open_store(settings.state, options.config)
     names = [flow.subscription.name for flow in settings.flows]
     monitor = socket.gethostname() if settings.state.shared else ""
     if options.delivered:

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Print a table or JSON. Raises MonitorError."""
-    lines = status(access.open_store(access.read_settings(options).state), time.time())
+    lines = status(access.open_store(access.read_settings(options).state, options.config), time.time())
     print(output.as_json(lines) if options.json else output.as_table(lines, _COLUMNS))
     return 0
 
