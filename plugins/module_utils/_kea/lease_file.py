@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import io
 import os
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, List, Mapping, Optional, Tuple, Type
+from typing import Any, Iterator, List, Mapping, Optional, Tuple, Type
 
 from . import locks, tree
 
@@ -35,6 +37,15 @@ def configured_path(database: Optional[Mapping[str, Any]], family: int) -> Optio
     if found.get("type", "memfile") != "memfile" or found.get("persist") is False:
         return None
     return os.path.join(DIRECTORY, str(found.get("name") or NAMES[family]))
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[io.TextIOWrapper]:
+    """Open a lease file to read it. Kea's user may write its directory, so nothing is followed. Raises OSError."""
+    with tree.at(path) as spot, io.TextIOWrapper(
+        os.fdopen(spot.open(), "rb"), encoding="utf-8", errors="replace", newline="\n"
+    ) as file:
+        yield file
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import pwd
 import time
@@ -15,7 +14,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence
 from . import lease as lease_rows
 from .._errors import KeaError
 from .._kea import durable, lfc, tree
-from .._kea.lease_file import LeaseFile, configured_path
+from .._kea.lease_file import LeaseFile, configured_path, opened
 from .._server.lfc import no_lfc
 from .lease import Lease
 from .store import Reading, Residue
@@ -60,7 +59,7 @@ class LeaseFiles:
         rejected, has_pools = 0, False
         for path in self._files.load_order():
             try:
-                with _opened(path) as file:
+                with opened(path) as file:
                     bad, has_pools = lease_rows.replay(file, leases)
             except FileNotFoundError:
                 continue
@@ -103,12 +102,3 @@ class LeaseFiles:
         """Write the lease file for Kea's user, readable for its group, as Kea does."""
         user = pwd.getpwnam(self._user)
         durable.replace(self._path, text.encode(), 0o640, (user.pw_uid, user.pw_gid))
-
-
-@contextlib.contextmanager
-def _opened(path: str) -> Iterator[io.TextIOWrapper]:
-    """Open a lease file of Kea's directory, in which root follows nothing. Raises OSError."""
-    with tree.at(path) as spot, io.TextIOWrapper(
-        os.fdopen(spot.open(), "rb"), encoding="utf-8", errors="replace", newline="\n"
-    ) as file:
-        yield file

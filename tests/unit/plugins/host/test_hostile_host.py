@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -23,6 +24,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._kea import locks
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest import document
 from support.modules import run_module
 from support.programs import need
+from support.wait import until
 
 STRANGER = 65534
 KEA = pwd.getpwnam("_kea")
@@ -169,6 +171,44 @@ def test_two_kea_config_at_once_lose_no_change(host: Path) -> None:
     running = [subprocess.Popen(command(play), stdout=subprocess.DEVNULL) for play in plays]
     assert [one.wait(60) for one in running] == [0, 0, 0]
     assert json.loads(config.read_text()) == {"Dhcp4": dict.fromkeys(keys, 7)}
+
+
+def test_the_record_of_keys_is_read_once_the_lock_is_held(host: Path) -> None:
+    """Else a play would forget what another one wrote while it waited."""
+    need("kea-dhcp4")
+    config, record, lock = host / "kea-dhcp4.conf", host / "root" / "keys.json", file.LOCKS
+    config.write_text('{ "Dhcp4": { "rebind-timer": 9 } }')
+    options = {"path": str(config), "record": str(record), "backup": False}
+    assert run_module("kea_config", **options, merge={"renew-timer": 7})["changed"]
+    kept = record.read_bytes()
+    record.unlink()
+    with file._alone(str(config)):
+        call = ["kea_config", {**options, "merge": {"valid-lifetime": 20}}]
+        play = subprocess.Popen(command([call]), stdout=subprocess.DEVNULL)
+        until(lambda: any(one.startswith(lock) for one in opened_by(play.pid)), "the play that waits")
+        record.write_bytes(kept)
+    assert play.wait(60) == 0
+    assert json.loads(config.read_text()) == {"Dhcp4": {"rebind-timer": 9, "valid-lifetime": 20}}
+
+
+def opened_by(process: int) -> list[str]:
+    found = []
+    for one in Path(f"/proc/{process}/fd").glob("*"):
+        with contextlib.suppress(OSError):
+            found.append(os.readlink(one))
+    return found
+
+
+def test_an_include_that_another_user_linked_is_not_edited(host: Path) -> None:
+    need("kea-dhcp4")
+    part, config = host / "root" / "timers.json", host / "kea-dhcp4.conf"
+    part.write_text('"renew-timer": 7')
+    link = host / "var-lib-kea" / "timers.json"
+    plant(link, part)
+    config.write_text(f'{{ "Dhcp4": {{ <?include "{link}"?> }} }}')
+    config.chmod(0o644)
+    run_module("kea_config", path=str(config), included=[str(part)], merge={"renew-timer": 8})
+    assert part.read_text() == '"renew-timer": 7'
 
 
 def command(calls: list[Any]) -> list[str]:
