@@ -99,12 +99,11 @@ key_file:
   sample: /etc/kea/tls/0f343b0931126a20/key.pem
 """
 
-import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
-from ansible_collections.baremetal.kea.plugins.module_utils._host.certificate_store import Store, given
+from ansible_collections.baremetal.kea.plugins.module_utils._host.certificate_store import Store, given, remove
 from ansible_collections.baremetal.kea.plugins.module_utils._host.certificates import Judge, Material
 
 
@@ -131,7 +130,7 @@ def main() -> None:
         if missing and not module.check_mode:
             store.put(material)
         for path in [] if module.check_mode else needless:
-            shutil.rmtree(path)
+            remove(path)
     except KeaError as error:
         module.fail_json(msg=f"{error}. Nothing was changed.")
     paths = store.paths(material)

@@ -176,14 +176,15 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._config.file import (
     Settings,
+    alone,
     config_options,
-    update,
+    update_alone,
 )
 from ansible_collections.baremetal.kea.plugins.module_utils._config.database_file import Entries, validated
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
 from ansible_collections.baremetal.kea.plugins.module_utils._config.path import format_path
+from ansible_collections.baremetal.kea.plugins.module_utils._config.secret import secrets_in
 from ansible_collections.baremetal.kea.plugins.module_utils._config.servers import top_of_path
-from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import secrets_in
 from ansible_collections.baremetal.kea.plugins.module_utils._host.secrets import mask_only
 from ansible_collections.baremetal.kea.plugins.module_utils._server.merging import Merging
 
@@ -219,13 +220,21 @@ def _update(
     module: AnsibleModule, settings: Settings, entries: Optional[Entries]
 ) -> Tuple[Document, Document, Dict[str, Any]]:
     top = entries.top if entries else top_of_path(module.params["path"]) if module.params["merge"] else settings.top
+    with alone(module):
+        return _update_alone(module, settings, entries, top)
+
+
+def _update_alone(
+    module: AnsibleModule, settings: Settings, entries: Optional[Entries], top: str
+) -> Tuple[Document, Document, Dict[str, Any]]:
+    """Update the file with its lock held, and with it the record of what is ours."""
     merging = Merging(module, top)
 
     def edit(document: Document) -> Document:
         return merging.edit(settings.edit(entries.edit(document) if entries else document))
 
     try:
-        before, after, result = update(module, edit, top, module.params["included"])
+        before, after, result = update_alone(module, edit, top, module.params["included"])
     except KeaError:
         merging.revert()
         raise

@@ -36,7 +36,10 @@ options:
     required: true
     suboptions:
       path:
-        description: Its path. A link is followed. The parent directory must exist.
+        description:
+          - Its path. The parent directory must exist.
+          - A link is followed only if root made it in a directory that only root may write. Any other link, a FIFO, a
+            device, and a file with a second name in a directory of another user are refused.
         type: path
         required: true
       state:
@@ -47,6 +50,10 @@ options:
       content:
         description: Content of the file. Without it, the file must exist and keeps its content.
         type: str
+      src:
+        description:
+          - Path of a file of this host whose content the file gets, in place of O(files[].content). It is not shown.
+        type: path
       owner:
         description: Its user. By default the present one, or V(root) for a new file.
         type: str
@@ -99,13 +106,12 @@ new_paths:
   sample: [/etc/kea-lease-monitor/db-password]
 """
 
-import os
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
-from ansible_collections.baremetal.kea.plugins.module_utils._host.files import Wanted, bring_about
+from ansible_collections.baremetal.kea.plugins.module_utils._host.files import bring_about, exists, wanted
 from ansible_collections.baremetal.kea.plugins.module_utils._host.secrets import mask_only
 
 
@@ -117,10 +123,12 @@ def main() -> None:
                 "elements": "dict",
                 "required": True,
                 "no_log": True,
+                "mutually_exclusive": [("content", "src")],
                 "options": {
                     "path": {"type": "path", "required": True},
                     "state": {"type": "str", "choices": ["file", "directory", "absent"], "default": "file"},
                     "content": {"type": "str"},
+                    "src": {"type": "path"},
                     "owner": {"type": "str"},
                     "group": {"type": "str"},
                     "mode": {"type": "str"},
@@ -132,14 +140,13 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    wanted = [Wanted(**one) for one in module.params["files"]]
-    mask_only(module, [one.content for one in wanted if one.secret])
+    mask_only(module, [one["content"] for one in module.params["files"] if one["secret"]])
     diffs: Dict[str, Dict[str, str]] = {}
     new: List[str] = []
     failure: Dict[str, Any] = {}
     try:
-        for one in wanted:
-            was_there = os.path.lexists(one.path)
+        for one in map(wanted, module.params["files"]):
+            was_there = exists(one.path)
             diff = bring_about(module, one)
             if diff:
                 diffs[one.path] = diff

@@ -13,11 +13,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._errors import KeaError
 from . import mysql_host
-from .file import (
-    readable,
-    top_of,
-    update,
-)
+from .file import update
 from .database import (
     HOOKS,
     drop_all,
@@ -31,6 +27,7 @@ from .database import (
 )
 from .document import Document
 from .servers import installed_version, top_of_path
+from .swap import readable, top_of
 from .tls import (
     DEFAULT,
     FILES,

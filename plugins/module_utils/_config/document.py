@@ -9,7 +9,6 @@ line. The text is parsed again after each round of splices, so positions never o
 
 from __future__ import annotations
 
-import json
 from typing import Any, List, Sequence, Tuple, Union
 
 from .edits import Edits, Entry, Splice, last, splice
@@ -21,16 +20,14 @@ from .path import (
     nested,
     with_members,
 )
+from .secret import masks
 from .syntax import (
-    SECRET_KEYS,
     Item,
     KeaJsonError,
     Node,
     parse,
     value_of,
 )
-
-MASK = "********"
 
 
 class _Missing:
@@ -78,7 +75,7 @@ class Document:
 
     def masked(self) -> str:
         """Return the text with every password and secret masked, for diffs."""
-        return splice(self.text, self._masks(self.root))
+        return splice(self.text, [Splice(*mask) for mask in masks(self.text, self.root)])
 
     # The walk
 
@@ -108,14 +105,6 @@ class Document:
         step, made = path[0], nested(path[1:], value)
         entry: Entry = (None, with_members(step, made)) if isinstance(step, Where) else (step, made)
         return self.edits.insertion(node, last(node), [entry])
-
-    def _masks(self, node: Node) -> List[Splice]:
-        splices = []
-        for item in node.items:
-            if item.key in SECRET_KEYS and item.node.kind == "scalar":
-                splices.append(Splice(item.node.start, item.node.end, json.dumps(MASK)))
-            splices.extend(self._masks(item.node))
-        return splices
 
     def spliced(self, splices: Sequence[Splice]) -> "Document":
         """Return the document with all splices applied."""

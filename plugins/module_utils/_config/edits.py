@@ -82,15 +82,18 @@ class Edits:
                 end = item.comma + 1
             elif item.comma is not None:
                 splices.append(Splice(item.comma, item.comma + 1, ""))
+            # Kea takes superfluous commas after an item, and none before the first one.
+            splices += [Splice(comma, comma + 1, "") for comma in item.commas[1:]]
             if spans and not self.text[spans[-1][1] : item.start].strip():
                 spans[-1] = (spans[-1][0], end)
             else:
                 spans.append((item.start, end))
         splices += [Splice(*self.layout.without(*span), "") for span in spans]
-        kept = [item for item in container.items if item not in removed]
+        gone = {item.start for item in removed}
+        kept = [item for item in container.items if item.start not in gone]
         last = container.items[-1]
-        if last in removed and last.comma is None and kept and kept[-1].comma is not None:
-            splices.append(Splice(kept[-1].comma, kept[-1].comma + 1, ""))
+        if last.start in gone and not last.commas and kept:
+            splices += [Splice(comma, comma + 1, "") for comma in kept[-1].commas]
         return splices
 
     def insertion(self, container: Node, after: int, entries: Sequence[Entry]) -> List[Splice]:

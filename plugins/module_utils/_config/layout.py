@@ -92,11 +92,11 @@ class Layout:
 
     def _unit(self, node: Node) -> str:
         """Return the additional indentation of the first indented item below ``node``."""
-        for item in node.items:
-            outer, inner = self.indent(node.start), self.indent(item.start)
+        pending = [(node, item) for item in reversed(node.items)]
+        while pending:
+            parent, item = pending.pop()
+            outer, inner = self.indent(parent.start), self.indent(item.start)
             if self.begins_line(item.start) and inner.startswith(outer) and inner != outer:
                 return inner[len(outer) :]
-            unit = self._unit(item.node)
-            if unit:
-                return unit
+            pending += [(item.node, below) for below in reversed(item.node.items)]
         return ""

@@ -14,7 +14,7 @@ import json
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from .._errors import KeaError
-from .._kea import durable
+from .._kea import durable, tree
 from .identity import Identity
 from .syntax import Include
 
@@ -115,8 +115,7 @@ class Record:
 
     def _read_text(self) -> bytes:
         try:
-            with open(str(self._path), "rb") as file:
-                return file.read()
+            return tree.read(str(self._path))
         except FileNotFoundError:
             return b""
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from .._kea import tree
 from .syntax import KeaJsonError, Node, parse
 
 DEPTH = 10
@@ -89,15 +90,15 @@ class Sources:
         return opened[-1]
 
     def _expanded(self, text: str, expand: Sequence[str]) -> str:
-        nodes = [node for node in _includes(parse(text)) if os.path.realpath(node.scalar.path) in expand]
-        paths = [os.path.realpath(node.scalar.path) for node in nodes]
+        real = [(node, _real(node.scalar.path)) for node in _includes(parse(text))]
+        found = [(node, path) for node, path in real if path is not None and path in expand]
+        paths = [path for _node, path in found]
         pieces, at = [], 0
-        for node, path in zip(nodes, paths):
+        for node, path in found:
             if paths.count(path) > 1 or path in self.files:
                 continue
             try:
-                with open(path, "rb") as file:
-                    content = file.read().decode("utf-8", "surrogateescape")
+                content = tree.read(path).decode("utf-8", "surrogateescape")
             except OSError as error:
                 raise KeaJsonError(f"{path}, which is included, cannot be read: {error.strerror}") from error
             if _MARK.search(content):
@@ -119,14 +120,28 @@ def included_files(path: str, text: str, accept: Callable[[str], bool]) -> List[
     while True:
         sources = Sources(path, text, known)
         nodes = _includes(parse(sources.text))
-        new = {os.path.realpath(node.scalar.path) for node in nodes if os.path.isabs(node.scalar.path)}
-        more = sorted(one for one in new if one not in known and accept(one) and os.path.isfile(one))
+        new = {_real(node.scalar.path) for node in nodes if os.path.isabs(node.scalar.path)}
+        more = sorted(one for one in new if one and one not in known and accept(one) and os.path.isfile(one))
         if not more:
             return known
         known += more
 
 
-def _includes(node: Node) -> List[Node]:
-    if node.kind == "include":
-        return [node]
-    return [one for item in node.items for one in _includes(item.node)]
+def _includes(root: Node) -> List[Node]:
+    """Return the include directives, in order."""
+    found, pending = [], [root]
+    while pending:
+        node = pending.pop()
+        if node.kind == "include":
+            found.append(node)
+        pending += [item.node for item in reversed(node.items)]
+    return found
+
+
+def _real(path: str) -> Optional[str]:
+    """Return the path without links; None for a link that another user may have made, which stays a directive."""
+    try:
+        with tree.at(path) as spot:
+            return spot.path
+    except OSError:
+        return None

@@ -5,18 +5,18 @@
 
 The dialect is that of Kea's lexer (src/bin/dhcp4/dhcp4_lexer.ll): comments ``//``, ``#`` and ``/* */``, superfluous
 commas, ``<?include "file"?>`` wherever a value, a list element or a map member may stand. What is included is never
-opened. Nothing here judges whether Kea would accept the configuration; that is asked of Kea itself.
+opened. Nothing here judges what Kea would accept, which is asked of Kea itself. Nesting has no limit.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from .._errors import KeaError
 from .._kea import includes
+from .rebuilding import Shape, rebuild
 
-SECRET_KEYS = frozenset(("password", "secret"))
 INCLUDE_KEY = "<?include?>"
 """Key under which a plain value stands for an include directive: ``{"<?include?>": "/path"}``."""
 
@@ -28,6 +28,7 @@ _WORD = re.compile(r"[-+.0-9A-Za-z]+")
 _INTEGER = re.compile(r"-?[0-9]+")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _KEYWORDS = {"true": True, "false": False, "null": None}
+_MOST_DIGITS = 4000  # Python converts these; Kea reads 19.
 
 
 class KeaJsonError(KeaError):
@@ -60,8 +61,13 @@ class Item(NamedTuple):
     key: Optional[str]
     """None for list elements and for include directives among map members."""
     node: Node
-    comma: Optional[int]
-    """Position of the comma after it, if there is one."""
+    commas: Tuple[int, ...]
+    """Positions of the commas between it and the next one. Kea takes more than one, and one after the last item."""
+
+    @property
+    def comma(self) -> Optional[int]:
+        """Position of the first comma after it, if there is one."""
+        return self.commas[0] if self.commas else None
 
     @property
     def end(self) -> int:
@@ -87,63 +93,72 @@ def value_of(node: Node) -> Any:
 
     Those among the members of a map are listed under INCLUDE_KEY, so that such a map equals none that a user writes.
     """
+    return rebuild(node, _value_shape)
+
+
+def _value_shape(node: Node) -> Shape:
     if node.kind == "map":
-        members: Dict[str, Any] = {item.key: value_of(item.node) for item in node.items if item.key is not None}
+        members: Dict[str, Any] = {item.key: None for item in node.items if item.key is not None}
         included = [item.node.scalar for item in node.items if item.key is None]
-        return {**members, INCLUDE_KEY: included} if included else members
+        made = {**members, INCLUDE_KEY: included} if included else members
+        return made, [(item.key, item.node) for item in node.items if item.key is not None]
     if node.kind == "list":
-        return [value_of(item.node) for item in node.items]
-    return node.scalar
+        return [None] * len(node.items), [(at, item.node) for at, item in enumerate(node.items)]
+    return node.scalar, ()
 
 
 def from_plain(value: Any) -> Any:
     """Convert a value as a user writes it: ``{"<?include?>": path}`` becomes an Include. Raises KeaJsonError."""
+    return rebuild(value, _plain_shape)
+
+
+def _plain_shape(value: Any) -> Shape:
     if isinstance(value, dict) and INCLUDE_KEY in value:
         path = value[INCLUDE_KEY]
         if len(value) > 1 or not isinstance(path, str) or not re.fullmatch(r'[^"\n]+', path):
             raise KeaJsonError(f'an include stands alone and names one file: {{"{INCLUDE_KEY}": "/path"}}')
-        return Include(path)
+        return Include(path), ()
     if isinstance(value, dict):
-        return {str(key): from_plain(member) for key, member in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [from_plain(element) for element in value]
-    return value
-
-
-def without_secrets(value: Any) -> Any:
-    """Return a value for output: without passwords and secrets, and an Include as ``from_plain`` reads it."""
-    if isinstance(value, Include):
-        return {INCLUDE_KEY: value.path}
-    if isinstance(value, dict):
-        return {key: without_secrets(member) for key, member in value.items() if key not in SECRET_KEYS}
-    if isinstance(value, list):
-        return [without_secrets(element) for element in value]
-    return value
+        return {str(key): None for key in value}, [(str(key), member) for key, member in value.items()]
+    if isinstance(value, (list, tuple)) and not isinstance(value, Include):
+        return [None] * len(value), list(enumerate(value))
+    return value, ()
 
 
 def same(one: Any, other: Any) -> bool:
     """Return whether Kea takes two values for equal: 1 equals neither true nor 1.0."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other)
+    pending = [(one, other)]
+    while pending:
+        left, right = pending.pop()
+        if type(left) is not type(right):
+            return False
+        if isinstance(left, dict):
+            if left.keys() != right.keys():
+                return False
+            pending += [(left[key], right[key]) for key in left]
+        elif isinstance(left, list):
+            if len(left) != len(right):
+                return False
+            pending += zip(left, right)
+        elif left != right:
+            return False
+    return True
 
 
-def secrets_in(value: Any) -> List[str]:
-    """Return every password and secret inside a value."""
-    if isinstance(value, dict):
-        found = [member for key, member in value.items() if key in SECRET_KEYS and isinstance(member, str)]
-        return found + [secret for member in value.values() for secret in secrets_in(member)]
-    if isinstance(value, list):
-        return [secret for element in value for secret in secrets_in(element)]
-    return []
+class _Open:
+    """A container that is not closed yet; ``item`` and ``key`` are the start and the name of what is being read."""
+
+    def __init__(self, kind: str, start: int) -> None:
+        self.kind = kind
+        self.start = start
+        self.items: List[Item] = []
+        self.keys: Set[str] = set()
+        self.item = start
+        self.key: Optional[str] = None
 
 
 class _Parser:
-    """Recursive descent parser of one text; ``at`` is the position of the next character."""
+    """Parser of one text; ``at`` is the position of the next character."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -160,51 +175,71 @@ class _Parser:
         return node
 
     def node(self) -> Node:
-        first = self.text[self.at : self.at + 1]
-        if first == "{":
-            return self.container("map", "}")
-        if first == "[":
-            return self.container("list", "]")
+        """Parse one value. Its open containers are a list, so its depth has no limit."""
+        opened: List[_Open] = []
+        node = self.begin(opened)
+        while opened:
+            if node is not None:
+                self.add(opened[-1], node)
+            node = self.close(opened[-1])
+            if node is not None:
+                opened.pop()
+                continue
+            self.name(opened[-1])
+            node = self.begin(opened)
+        if node is None:
+            raise self.error("a value is expected")
+        return node
+
+    def begin(self, opened: List[_Open]) -> Optional[Node]:
+        """Parse a value that is no container; None if it is one, which is open then."""
+        start, first = self.at, self.text[self.at : self.at + 1]
+        if first in ("{", "["):
+            opened.append(_Open("map" if first == "{" else "list", start))
+            self.at += 1
+            return None
         if first == "<":
             return self.include()
-        start = self.at
         value = self.string() if first == '"' else self.word()
         return Node("scalar", start, self.at, scalar=value)
 
-    def container(self, kind: str, close: str) -> Node:
-        start = self.at
-        self.at += 1
-        items: List[Item] = []
+    def close(self, container: _Open) -> Optional[Node]:
+        """Skip blanks and commas; return the container if it ends here."""
         while True:
             self.space()
-            if self.text.startswith(close, self.at):
+            if self.text.startswith("}" if container.kind == "map" else "]", self.at):
                 self.at += 1
-                return Node(kind, start, self.at, items=tuple(items))
-            if self.text.startswith(",", self.at):
-                if items and items[-1].comma is None:
-                    items[-1] = items[-1]._replace(comma=self.at)
-                self.at += 1
-                continue
-            item = self.item(kind)
-            if items and items[-1].comma is None and "include" not in (item.node.kind, items[-1].node.kind):
-                raise self.error("a comma is missing", item.start)
-            if item.key is not None and any(item.key == other.key for other in items):
-                raise self.error(f"{item.key!r} stands twice in the same map", item.start)
-            items.append(item)
+                return Node(container.kind, container.start, self.at, items=tuple(container.items))
+            if not self.text.startswith(",", self.at):
+                return None
+            for last in container.items[-1:]:
+                container.items[-1] = last._replace(commas=(*last.commas, self.at))
+            self.at += 1
 
-    def item(self, kind: str) -> Item:
-        start = self.at
-        if kind == "list" or self.text.startswith("<", start):
-            return Item(start, None, self.node(), None)
-        if not self.text.startswith('"', start):
+    def name(self, container: _Open) -> None:
+        """Parse what stands before the value of the next item: in a map, its name."""
+        container.item, container.key = self.at, None
+        if container.kind == "list" or self.text.startswith("<", self.at):
+            return
+        if not self.text.startswith('"', self.at):
             raise self.error("a name in double quotes or a closing } is expected")
-        key = self.string()
+        container.key = self.string()
         self.space()
         if not self.text.startswith(":", self.at):
-            raise self.error(f"a colon is missing after {key!r}")
+            raise self.error(f"a colon is missing after {container.key!r}")
         self.at += 1
         self.space()
-        return Item(start, key, self.node(), None)
+
+    def add(self, container: _Open, node: Node) -> None:
+        """Add the item that was read to its container. Raises KeaJsonError if it may not stand there."""
+        items, key = container.items, container.key
+        if items and not items[-1].commas and "include" not in (node.kind, items[-1].node.kind):
+            raise self.error("a comma is missing", container.item)
+        if key is not None and key in container.keys:
+            raise self.error(f"{key!r} stands twice in the same map", container.item)
+        if key is not None:
+            container.keys.add(key)
+        items.append(Item(container.item, key, node, ()))
 
     def include(self) -> Node:
         found = includes.DIRECTIVE.match(self.text, self.at)
@@ -241,10 +276,11 @@ class _Parser:
         found = _WORD.match(self.text, self.at)
         if not found:
             raise self.error("a value is expected" if self.at < len(self.text) else "the configuration ends too early")
-        word = found.group()
-        self.at = found.end()
+        word, self.at = found.group(), found.end()
         if word in _KEYWORDS:
             return _KEYWORDS[word]
+        if len(word) > _MOST_DIGITS:
+            raise self.error(f"a number of {len(word)} characters is larger than any that Kea reads", found.start())
         if _INTEGER.fullmatch(word):
             return int(word)
         if _NUMBER.fullmatch(word):

@@ -11,12 +11,11 @@ from __future__ import annotations
 import grp
 import hashlib
 import os
-import shutil
 import stat
 from typing import Dict, List, NamedTuple, Optional
 
 from .._errors import KeaError
-from .._kea import durable
+from .._kea import durable, removal, tree
 from .certificates import Material
 
 NAMES = {"trust_anchor": "ca.pem", "certificate": "cert.pem", "key": "key.pem"}
@@ -63,7 +62,7 @@ class Store(NamedTuple):
         except KeyError as error:
             raise KeaError(f"the group {self.group} does not exist") from error
         try:
-            os.makedirs(self.directory, DIRECTORY_MODE, exist_ok=True)
+            tree.make_directories(self.directory, DIRECTORY_MODE)
             _own(self.directory, DIRECTORY_MODE, gid)
             home = os.path.join(self.directory, _name(material))
             _write(home, material, gid)
@@ -73,11 +72,23 @@ class Store(NamedTuple):
     def others(self, material: Material) -> List[str]:
         """Return the other sets, except the newest of them."""
         try:
-            found = [entry for entry in os.scandir(self.directory) if entry.is_dir(follow_symlinks=False)]
+            with tree.at(os.path.join(self.directory, _name(material))) as spot:
+                states = [(one.stat(), one) for one in map(spot.beside, spot.names())]
         except FileNotFoundError:
             return []
-        found.sort(key=lambda entry: entry.stat().st_mtime, reverse=True)
-        return [entry.path for entry in found if entry.name != _name(material)][PREVIOUS_SETS:]
+        found = [(state.st_mtime, one) for state, one in states if state and stat.S_ISDIR(state.st_mode)]
+        found.sort(key=lambda each: each[0], reverse=True)
+        return [os.path.join(self.directory, one.name) for _mtime, one in found if one.name != _name(material)][
+            PREVIOUS_SETS:
+        ]
+
+
+def remove(path: str) -> None:
+    """Remove a set. Raises KeaError."""
+    try:
+        removal.remove_tree(path)
+    except OSError as error:
+        raise KeaError(f"{path} cannot be removed: {error.strerror}") from error
 
 
 def given(what: str, value: Optional[str]) -> Optional[str]:
@@ -85,7 +96,7 @@ def given(what: str, value: Optional[str]) -> Optional[str]:
     if not value or _BEGIN in value:
         return value or None
     try:
-        with open(value, encoding="ascii") as file:
+        with tree.at(value) as spot, os.fdopen(spot.open(), encoding="ascii") as file:
             if what == "key" and os.fstat(file.fileno()).st_mode & stat.S_IRWXO:
                 raise KeaError(f"{value} is a key that every user of this host can read: set its mode to 0600")
             return file.read()
@@ -102,32 +113,29 @@ def _name(material: Material) -> str:
 
 def _write(home: str, material: Material, gid: int) -> None:
     part = home + ".part"
-    shutil.rmtree(part, ignore_errors=True)
-    os.mkdir(part, DIRECTORY_MODE)
+    removal.remove_tree(part)
+    tree.make_directories(part, DIRECTORY_MODE)
     _own(part, DIRECTORY_MODE, gid)
     for what, text in material._asdict().items():
         if text:
             path = os.path.join(part, NAMES[what])
             durable.write(path, text.encode("ascii"), FILE_MODE, (0, gid))
     # A rename replaces no directory, and a changed set is of no use.
-    if os.path.isdir(home):
-        shutil.rmtree(home)
-    os.rename(part, home)
+    removal.remove_tree(home)
+    durable.rename(part, home)
 
 
 def _own(path: str, mode: int, gid: int) -> None:
-    os.chown(path, 0, gid)
-    os.chmod(path, mode)
+    with tree.at(path) as spot:
+        spot.own(0, gid, mode)
 
 
 def _is_as(path: str, mode: int, gid: int, text: Optional[str] = None) -> bool:
     try:
-        found = os.lstat(path)
-        if (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) != (0, gid, mode):
-            return False
-        if text is None:
-            return True
-        with open(path, encoding="ascii") as file:
-            return file.read() == text
+        with tree.at(path) as spot:
+            found = spot.stat()
+            if found is None or (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) != (0, gid, mode):
+                return False
+            return text is None or spot.read().decode("ascii") == text
     except (OSError, UnicodeDecodeError):
         return False

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE: creates, changes and removes files and directories of a host, many in one round trip.
 
-A file gets its name only when it is complete, on the disk, with its owner and mode, and found to be valid.
+A file gets its name only when it is complete, on the disk, with its owner and mode, and found to be valid. Every path
+is walked as ``_kea/tree.py`` does, so another user who may write a directory leads root nowhere else.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import stat
 from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional
 
 from .._errors import KeaError
-from .._kea import durable
+from .._kea import durable, tree
 from . import state_text
 
 if TYPE_CHECKING:
@@ -44,6 +45,21 @@ class Wanted(NamedTuple):
     """A command that succeeds for a valid file; %s is its path."""
 
 
+def wanted(options: Dict[str, Any]) -> Wanted:
+    """Return what the options of one file ask for. Raises KeaError if ``src`` cannot be read."""
+    given = dict(options)
+    source = given.pop("src")
+    if source is not None:
+        try:
+            given.update(content=tree.read(source).decode("utf-8", "surrogateescape"), secret=True)
+        except OSError as error:
+            raise KeaError(f"{source} cannot be read: {error.strerror}; nothing was changed") from error
+    for what, look_up in (("owner", pwd.getpwuid), ("group", grp.getgrgid)):
+        if given[what] is not None and given[what].isdigit():
+            given[what] = _name(look_up, int(given[what]))
+    return Wanted(**given)
+
+
 def bring_about(module: AnsibleModule, wanted: Wanted) -> Optional[Dict[str, str]]:
     """Bring the file to the wanted state; in check mode nothing is written.
 
@@ -62,14 +78,29 @@ def bring_about(module: AnsibleModule, wanted: Wanted) -> Optional[Dict[str, str
     return {**header, **state_text.diff(_shown(wanted, before, "before"), _shown(wanted, after, "after"))}
 
 
+def exists(path: str) -> bool:
+    """Return whether the path names anything, a link included. Raises KeaError."""
+    try:
+        return tree.status(path, follow=False) is not None
+    except OSError as error:
+        raise KeaError(f"{path} cannot be read: {error.strerror}; nothing was changed") from error
+
+
 def _look(wanted: Wanted) -> State:
     """Return the current state; with the content only if it may change."""
     try:
-        found = os.stat(wanted.path)
+        with tree.at(wanted.path, follow=wanted.state != "absent") as spot:
+            return _look_at(wanted, spot)
     except FileNotFoundError:
         return ABSENT
     except OSError as error:
         raise KeaError(f"{wanted.path} cannot be read: {error.strerror}; nothing was changed") from error
+
+
+def _look_at(wanted: Wanted, spot: tree.Spot) -> State:
+    found = spot.stat()
+    if found is None:
+        return ABSENT
     kind = "directory" if stat.S_ISDIR(found.st_mode) else "file"
     if wanted.state not in (kind, "absent"):
         raise KeaError(f"{wanted.path} is a {kind}, and a {wanted.state} is wanted; nothing was changed")
@@ -80,8 +111,9 @@ def _look(wanted: Wanted) -> State:
         "mode": f"{stat.S_IMODE(found.st_mode):04o}",
     }
     if kind == "file" and wanted.content is not None and wanted.force:
-        with open(wanted.path, encoding="utf-8", errors="surrogateescape") as file:
-            state["content"] = file.read()
+        state["content"] = spot.read().decode("utf-8", "surrogateescape")
+    elif wanted.state != "absent":
+        os.close(spot.open())
     return state
 
 
@@ -103,30 +135,28 @@ def _then(wanted: Wanted, before: State) -> State:
 
 
 def _change(module: AnsibleModule, wanted: Wanted, before: State, after: State) -> None:
-    if after == ABSENT:
-        (os.rmdir if before["state"] == "directory" else os.unlink)(wanted.path)
-        durable.sync(os.path.dirname(wanted.path))
-        return
-    if before.get("content") != after.get("content"):
-        _write(module, wanted, after)
-        return
-    if before == ABSENT:
-        os.mkdir(wanted.path, 0o700)
-        durable.sync(os.path.dirname(wanted.path))
-    _own(wanted.path, after)
+    with tree.at(wanted.path, follow=after != ABSENT) as spot:
+        if after == ABSENT:
+            (spot.rmdir if before["state"] == "directory" else spot.unlink)()
+            spot.sync()
+        elif before.get("content") != after.get("content"):
+            _write(module, wanted, after, spot)
+        else:
+            if before == ABSENT:
+                spot.mkdir(0o700)
+            spot.own(*_owner(wanted.path, after), int(after["mode"], 8))
 
 
-def _write(module: AnsibleModule, wanted: Wanted, after: State) -> None:
-    path = os.path.realpath(wanted.path)
-    candidate = durable.temporary(path)
+def _write(module: AnsibleModule, wanted: Wanted, after: State, spot: tree.Spot) -> None:
+    candidate = durable.temporary(spot.path)
+    content = after["content"].encode("utf-8", "surrogateescape")
     try:
-        durable.write_new(candidate, after["content"].encode("utf-8", "surrogateescape"), 0o600)
-        _own(candidate, after)
+        durable.write_new(candidate, content, int(after["mode"], 8), _owner(wanted.path, after))
         _validate(module, wanted, candidate)
-        durable.rename(candidate, path)
+        durable.rename(candidate, spot.path)
     finally:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(candidate)
+            spot.beside(os.path.basename(candidate)).unlink()
 
 
 def _validate(module: AnsibleModule, wanted: Wanted, candidate: str) -> None:
@@ -137,13 +167,14 @@ def _validate(module: AnsibleModule, wanted: Wanted, candidate: str) -> None:
         raise KeaError(f"{wanted.path} is not valid: {(err.strip() or out.strip()).replace(candidate, wanted.path)}")
 
 
-def _own(path: str, after: State) -> None:
-    """Set owner, group and mode. Raises KeaError for a user or group that does not exist."""
+def _owner(path: str, after: State) -> durable.Owner:
+    """Return the numbers of owner and group. Raises KeaError for a user or group that does not exist."""
     try:
-        os.chown(path, pwd.getpwnam(after["owner"]).pw_uid, grp.getgrnam(after["group"]).gr_gid)
+        owner, group = after["owner"], after["group"]
+        user = int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
+        return user, int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
     except KeyError as error:
         raise KeaError(f"{path}: {error.args[0]}") from error
-    os.chmod(path, int(after["mode"], 8))
 
 
 def _name(look_up: Any, number: int) -> str:

@@ -3,14 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE: files that are complete at every moment, also after a power failure: write, fsync, rename, fsync.
 
-A rename survives a power failure only once the directory is synced, too. Every function raises OSError.
+A rename survives a power failure only once the directory is synced, too. Every path is walked as ``tree`` does, so that
+another user who may write a directory leads no process of ours elsewhere. Every function raises OSError.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from typing import Optional, Tuple
+
+from . import tree
 
 Owner = Tuple[int, int]
 """User id and group id."""
@@ -22,15 +26,18 @@ def replace(path: str, content: bytes, mode: int, owner: Optional[Owner] = None)
     It has its mode, whatever the umask, and its owner before it has its name; without ``owner`` it is this user's.
     If this fails, the old file stays and nothing else does.
     """
-    candidate = temporary(path)
-    try:
-        write_new(candidate, content, mode, owner)
-        rename(candidate, path)
-    except OSError:
-        # A full disk must not stay full because of this file.
-        with contextlib.suppress(OSError):
-            os.unlink(candidate)
-        raise
+    with tree.at(path, follow=False) as spot:
+        candidate = spot.beside(os.path.basename(temporary(spot.name)))
+        try:
+            _remove_name(candidate)
+            _write(candidate, content, mode, owner)
+            candidate.rename(spot.name)
+            spot.sync()
+        except OSError:
+            # A full disk must not stay full because of this file.
+            with contextlib.suppress(OSError):
+                candidate.unlink()
+            raise
 
 
 def temporary(path: str) -> str:
@@ -44,10 +51,9 @@ def temporary(path: str) -> str:
 
 def write_new(path: str, content: bytes, mode: int, owner: Optional[Owner] = None) -> None:
     """Remove what has this name, and write a new file. Its content is on the disk on return, its name once synced."""
-    # A killed run left it; or a link was put there in the hope that root follows it.
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-    write(path, content, mode, owner)
+    with tree.at(path, follow=False) as spot:
+        _remove_name(spot)
+        _write(spot, content, mode, owner)
 
 
 def write(path: str, content: bytes, mode: int, owner: Optional[Owner] = None) -> None:
@@ -55,39 +61,36 @@ def write(path: str, content: bytes, mode: int, owner: Optional[Owner] = None) -
 
     Raises FileExistsError if there is one.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        if owner is not None:
-            os.fchown(descriptor, *owner)
-        # Explicitly: the umask of a hardened host must not keep a daemon from its files.
-        os.fchmod(descriptor, mode)
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
+    with tree.at(path, follow=False) as spot:
+        _write(spot, content, mode, owner)
 
 
 def rename(source: str, target: str) -> None:
     """Rename a file over another one in the same directory, and sync that directory."""
-    os.replace(source, target)
-    sync(os.path.dirname(target))
+    with tree.at(source, follow=False) as spot:
+        spot.rename(os.path.basename(target))
+        spot.sync()
 
 
 def remove(path: str) -> None:
     """Remove a file so that it stays away after a power failure; does nothing if there is none."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-        sync(os.path.dirname(path))
+    with contextlib.suppress(FileNotFoundError), tree.at(path, follow=False) as spot:
+        spot.unlink()
+        spot.sync()
 
 
 def link(path: str, target: str) -> bool:
     """Make ``path`` a symbolic link to ``target``, replacing it atomically. Return whether that changed it."""
-    if os.path.islink(path) and os.readlink(path) == target:
-        return False
-    candidate = temporary(path)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(candidate)
-    os.symlink(target, candidate)
-    rename(candidate, path)
+    with tree.at(path, follow=False) as spot:
+        found = spot.stat()
+        is_link = found is not None and stat.S_ISLNK(found.st_mode)
+        if is_link and os.readlink(spot.name, dir_fd=spot.directory) == target:
+            return False
+        candidate = spot.beside(os.path.basename(temporary(spot.name)))
+        _remove_name(candidate)
+        os.symlink(target, candidate.name, dir_fd=candidate.directory)
+        candidate.rename(spot.name)
+        spot.sync()
     return True
 
 
@@ -96,8 +99,27 @@ def sync(directory: str) -> None:
 
     An empty name is the working directory.
     """
-    descriptor = os.open(directory or ".", os.O_RDONLY | os.O_DIRECTORY)
+    with tree.at(os.path.join(directory or ".", "."), follow=True) as spot:
+        descriptor = spot.open(os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _remove_name(spot: tree.Spot) -> None:
+    # A killed run left it; or a link was put there in the hope that root follows it.
+    with contextlib.suppress(FileNotFoundError):
+        spot.unlink()
+
+
+def _write(spot: tree.Spot, content: bytes, mode: int, owner: Optional[Owner]) -> None:
+    descriptor = spot.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    with os.fdopen(descriptor, "wb") as file:
+        if owner is not None:
+            os.fchown(descriptor, *owner)
+        # Explicitly: the umask of a hardened host must not keep a daemon from its files.
+        os.fchmod(descriptor, mode)
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)

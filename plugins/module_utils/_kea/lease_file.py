@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import io
 import os
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, List, Mapping, Optional, Tuple, Type
+from typing import Any, Iterator, List, Mapping, Optional, Tuple, Type
+
+from . import locks, tree
 
 DIRECTORY = "/var/lib/kea"
 """Kea's data directory in Debian's and in ISC's packages; a bare name in a configuration is a file in it."""
@@ -33,6 +37,15 @@ def configured_path(database: Optional[Mapping[str, Any]], family: int) -> Optio
     if found.get("type", "memfile") != "memfile" or found.get("persist") is False:
         return None
     return os.path.join(DIRECTORY, str(found.get("name") or NAMES[family]))
+
+
+@contextlib.contextmanager
+def opened(path: str) -> Iterator[io.TextIOWrapper]:
+    """Open a lease file to read it. Kea's user may write its directory, so nothing is followed. Raises OSError."""
+    with tree.at(path) as spot, io.TextIOWrapper(
+        os.fdopen(spot.open(), "rb"), encoding="utf-8", errors="replace", newline="\n"
+    ) as file:
+        yield file
 
 
 @dataclass(frozen=True)
@@ -116,26 +129,27 @@ class Lock:
         """
         self.path = LeaseFile(lease_file).lock
         """Path of the lock file, for messages."""
-        # A link could point anywhere, and a pipe would block.
-        flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-        self.descriptor = os.open(self.path, flags, 0o640)
-        """File descriptor that holds the lock. A child that inherits it holds the lock until both have closed it."""
-        try:
-            self._share()
-        except OSError:
-            os.close(self.descriptor)
-            raise
+        with tree.at(self.path, follow=False) as spot:
+            self.descriptor = spot.open(os.O_RDONLY | os.O_CREAT, 0o600)
+            """File descriptor that holds the lock. A child that inherits it holds the lock until both closed it."""
+            try:
+                self._share(os.fstat(spot.directory))
+            except OSError:
+                os.close(self.descriptor)
+                raise
 
-    def _share(self) -> None:
-        """Open the lock for the group of the directory, which is Kea's, whatever the umask and whoever created it."""
-        found = os.fstat(self.descriptor)
+    def _share(self, directory: os.stat_result) -> None:
+        """Open the lock for Kea's user only, whatever the umask and whoever created it.
+
+        That is the owner of the directory. Where root owns it, Kea has it by the group. Whoever can open the lock can
+        hold it for ever, and the monitor's user has Kea's group.
+        """
+        found, by_group = os.fstat(self.descriptor), directory.st_uid == 0
         if found.st_uid != os.geteuid():
             return
-        group = os.stat(os.path.dirname(self.path) or ".").st_gid
-        if os.geteuid() == 0 and found.st_gid != group:
-            os.fchown(self.descriptor, -1, group)
-        if found.st_mode & 0o777 != 0o640:
-            os.fchmod(self.descriptor, 0o640)
+        if os.geteuid() == 0:
+            os.fchown(self.descriptor, directory.st_uid, directory.st_gid)
+        os.fchmod(self.descriptor, 0o640 if by_group else 0o600)
 
     def take(self) -> bool:
         """Take the lock without waiting; it is free again once it is closed. Return False if another holds it."""
@@ -144,6 +158,10 @@ class Lock:
         except BlockingIOError:
             return False
         return True
+
+    def holder(self) -> str:
+        """Return which process holds the lock, for messages."""
+        return locks.holder(self.descriptor)
 
     def __enter__(self) -> Lock:
         return self

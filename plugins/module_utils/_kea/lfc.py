@@ -4,8 +4,8 @@
 """PRIVATE: whether an LFC (kea-lfc) works on a lease file, told from the processes; the PID file alone does not tell.
 
 A PID file outlives a killed kea-lfc, and its number may belong to another process by now (kea-facts 3.4). So a kea-lfc
-is looked for in /proc by its name and by the PID file that it was given. What /proc cannot show is told from the PID
-file:
+is looked for in /proc: by its program, its user, and the PID file that it was given. Its name proves nothing, since
+each user may give a process any name and any arguments. What /proc cannot show is told from the PID file:
 
 - Kea forks and then executes kea-lfc. In between, the process looks like Kea. Kea 3.1.3 and later write the PID file
   before that, so a PID file younger than ``YOUNG`` counts as an LFC that is about to start. With older versions only
@@ -20,9 +20,11 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
+import stat
 import time
-from typing import NamedTuple, Optional
+from typing import FrozenSet, NamedTuple, Optional
 
+from . import tree
 from .lease_file import LeaseFile
 
 YOUNG = 5.0
@@ -99,10 +101,10 @@ def find(path: str) -> Lfc:
     if process is not None:
         return Lfc(Status.RUNNING, process, pid_file)
     try:
-        found = os.stat(pid_file)
+        found = os.lstat(pid_file)
         if 0 <= time.time() - found.st_mtime < YOUNG:
             return Lfc(Status.STARTING, None, pid_file)
-        text = _read_if_allowed(pid_file)
+        text = _read_pid(pid_file) if stat.S_ISREG(found.st_mode) else b""
     except FileNotFoundError:
         return Lfc(Status.ABSENT, None, pid_file)
     if text is None:
@@ -113,38 +115,65 @@ def find(path: str) -> Lfc:
 
 def running(path: str) -> Optional[int]:
     """Return the process id of a kea-lfc that works on the lease file with this path, None if this user sees none."""
-    pid_file = os.fsencode(LeaseFile(path).pid)
+    pid_file, users = os.fsencode(LeaseFile(path).pid), _users(path)
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
         with contextlib.suppress(OSError):
-            if _is_lfc_of(entry, pid_file):
+            if _is_lfc_of(entry, pid_file, users):
                 return int(entry)
     return None
 
 
-def _is_lfc_of(process: str, pid_file: bytes) -> bool:
-    """Look at a process until its arguments can be read, at most EXECUTION seconds. Raises OSError if it ended."""
+def _is_lfc_of(entry: str, pid_file: bytes, users: FrozenSet[int]) -> bool:
+    """Look at a process until its arguments can be read, at most EXECUTION seconds. Raises OSError if it has ended."""
     deadline = time.monotonic() + EXECUTION
     while True:
-        cmdline = _read(f"/proc/{process}/cmdline")
+        cmdline = _read(f"/proc/{entry}/cmdline")
         # Empty for kernel threads, for zombies and for an instant while a program is executed.
-        stat = b"" if cmdline else _read(f"/proc/{process}/stat")
-        if cmdline or not is_lfc(cmdline, stat, pid_file) or time.monotonic() > deadline:
-            return is_lfc(cmdline, stat, pid_file)
+        status = b"" if cmdline else _read(f"/proc/{entry}/stat")
+        if not is_lfc(cmdline, status, pid_file) or not _is_genuine(entry, users):
+            return False
+        if cmdline or time.monotonic() > deadline:
+            return True
         time.sleep(0.002)
 
 
-def is_lfc(cmdline: bytes, stat: bytes, pid_file: bytes) -> bool:
-    """Return whether a process is a kea-lfc that was given this PID file.
+def _users(path: str) -> FrozenSet[int]:
+    """Return the users who may run an LFC on this lease file: root, and who owns the file or its directory."""
+    owners = {0}
+    for name in (path, os.path.dirname(path)):
+        with contextlib.suppress(OSError):
+            owners.add(os.lstat(name).st_uid)
+    return frozenset(owners)
 
-    ``cmdline`` and ``stat`` are its files of these names in /proc (proc(5)); ``stat`` counts if ``cmdline`` is empty. A
-    kea-lfc whose arguments cannot be read yet counts for every lease file, a zombie for none.
+
+def _is_genuine(entry: str, users: FrozenSet[int]) -> bool:
+    """Return whether a process that looks like kea-lfc runs as one of these users, and runs that program.
+
+    The program of another user's process cannot be seen without rights; its user counts then. Raises OSError if the
+    process has ended.
+    """
+    if os.stat(f"/proc/{entry}").st_uid not in users:
+        return False
+    try:
+        program = os.readlink(f"/proc/{entry}/exe")
+    except PermissionError:
+        return True
+    deleted = " (deleted)"
+    return os.path.basename(program[: -len(deleted)] if program.endswith(deleted) else program) == _NAME.decode()
+
+
+def is_lfc(cmdline: bytes, status: bytes, pid_file: bytes) -> bool:
+    """Return whether a process says that it is a kea-lfc that was given this PID file.
+
+    ``cmdline`` and ``status`` are its files ``cmdline`` and ``stat`` in /proc (proc(5)); the latter counts if the first
+    is empty. A kea-lfc whose arguments cannot be read yet counts for every lease file, a zombie for none.
     """
     words = cmdline.split(b"\0")
     if cmdline:
         return os.path.basename(words[0]) == _NAME and pid_file in words
-    _number, _open, rest = stat.partition(b"(")
+    _number, _open, rest = status.partition(b"(")
     name, _close, state = rest.rpartition(b") ")
     return name == _NAME and state[:1] not in (b"Z", b"X")
 
@@ -161,8 +190,8 @@ def remove_stale_pid_file(path: str) -> Lfc:
     found = find(path)
     if not found.stale:
         return found
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(found.pid_file)
+    with contextlib.suppress(FileNotFoundError), tree.at(found.pid_file, follow=False) as spot:
+        spot.unlink()
     # A kea-lfc that started while its PID file was removed is seen by this second look.
     return find(path)
 
@@ -199,11 +228,15 @@ def _is_visible(number: int) -> bool:
     return os.access(f"/proc/{number}/cmdline", os.R_OK)
 
 
-def _read_if_allowed(path: str) -> Optional[bytes]:
+def _read_pid(path: str) -> Optional[bytes]:
+    """Return the beginning of a PID file; None if this user may not read it, nothing if another user prepared it."""
     try:
-        return _read(path)
+        with tree.at(path, follow=False) as spot, open(spot.open(), "rb") as file:
+            return file.read(_LONGEST)
     except PermissionError:
         return None
+    except tree.UnsafePathError:
+        return b""
 
 
 def _read(path: str) -> bytes:

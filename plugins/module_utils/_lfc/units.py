@@ -76,9 +76,12 @@ SystemCallFilter=@system-service
 SystemCallErrorNumber=EPERM
 """
 
-# Only root may write where node_exporter reads; a rename, so that it never reads half a file.
+# Only root may write where node_exporter reads; a rename, so that it never reads half a file. Kea's user owns what is
+# read: no link is followed, a FIFO does not block, and the size is bounded.
 _COPY = """\
-ExecStopPost=+-/bin/cp --no-dereference {state}/{name} {directory}/.{name}.new
+ExecStopPost=+-/bin/rm -f {directory}/.{name}.new
+ExecStopPost=+-/bin/sh -c "umask 0022; exec dd if={state}/{name} of={directory}/.{name}.new \\
+    bs=64k count=1 status=none iflag=nofollow,nonblock oflag=nofollow conv=excl"
 ExecStopPost=+-/bin/mv --no-target-directory {directory}/.{name}.new {directory}/{name}
 """
 

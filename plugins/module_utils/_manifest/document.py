@@ -10,17 +10,18 @@ digest and readable by root only.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
 from .._errors import KeaError
-from .._kea import durable
+from .._kea import durable, locks, tree
 
 DIRECTORY = "/var/lib/baremetal-kea"
 VERSION = 1
+LOCK_TIMEOUT = 300.0
+"""Seconds that another play may hold the manifest; it does so for one roll-back at most."""
 
 State = Dict[str, Any]
 """State of a thing, by its kind (see entries.py); of a file also ``sha256``, the name of its copy."""
@@ -90,10 +91,13 @@ class Manifest:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock of the file, and read the file again."""
-        os.makedirs(self._directory, mode=0o755, exist_ok=True)
-        with open(f"{self.path}.lock", "w", encoding="utf-8") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        """Hold the lock of the file, and read the file again. Raises ManifestError after LOCK_TIMEOUT seconds."""
+        tree.make_directories(self._directory, 0o755)
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(locks.held(f"{self.path}.lock", LOCK_TIMEOUT))
+            except locks.LockedError as error:
+                raise ManifestError(f"{error}: let it finish, then run the play again") from error
             self._read()
             yield
 
@@ -101,8 +105,8 @@ class Manifest:
         """Write a copy of the content to the disk, and return its digest."""
         digest = hashlib.sha256(content).hexdigest()
         path = os.path.join(self._copies, digest)
-        if not os.path.exists(path):
-            os.makedirs(self._copies, mode=0o700, exist_ok=True)
+        if tree.status(path) is None:
+            tree.make_directories(self._copies, 0o700)
             durable.replace(path, content, 0o600)
         return digest
 
@@ -110,8 +114,7 @@ class Manifest:
         """Return the content with that digest. Raises ManifestError if the copy is missing or was changed."""
         path = os.path.join(self._copies, digest)
         try:
-            with open(path, "rb") as file:
-                content = file.read()
+            content = tree.read(path)
         except OSError as error:
             raise ManifestError(f"{path} cannot be read: {error.strerror}; what was found is lost") from error
         if hashlib.sha256(content).hexdigest() != digest:
@@ -130,9 +133,9 @@ class Manifest:
         durable.replace(self.path, (json.dumps(document, indent=1) + "\n").encode(), 0o600)
         self.exists = True
         wanted = {state["sha256"] for state in self._states() if state and "sha256" in state}
-        for name in os.listdir(self._copies) if os.path.isdir(self._copies) else []:
+        for name in os.listdir(self._copies) if tree.is_directory(self._copies) else []:
             if name not in wanted:
-                os.unlink(os.path.join(self._copies, name))
+                durable.remove(os.path.join(self._copies, name))
 
     def _states(self) -> List[Optional[State]]:
         states = [state for entry in self.entries.values() for state in (entry.found, entry.in_force)]
@@ -140,8 +143,7 @@ class Manifest:
 
     def _read(self) -> None:
         try:
-            with open(self.path, encoding="utf-8") as file:
-                document = json.load(file)
+            document = json.loads(tree.text(self.path))
             if document["version"] != VERSION:
                 raise ManifestError(f"{self.path} was written by a newer version of this collection")
             entries = [Entry(**entry) for entry in document["entries"]]

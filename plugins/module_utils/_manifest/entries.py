@@ -8,14 +8,14 @@ Owners are numbers, because a user can be removed before its files are restored.
 
 from __future__ import annotations
 
-import glob
+import errno
+import hashlib
 import os
 import pwd
-import shutil
 import stat
-from typing import TYPE_CHECKING, Any, Callable, Dict, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
-from .._kea import durable
+from .._kea import durable, removal, tree
 from . import packages
 from . import postgres
 from .._host import systemd
@@ -36,10 +36,12 @@ class Kind(NamedTuple):
 
 def look(module: AnsibleModule, kind: str, name: str, keep: Optional[Manifest] = None) -> State:
     """Return the state of a thing. With ``keep``, that manifest keeps a copy of its content."""
-    state = KINDS[kind].look(module, name)
-    if keep and "sha256" in state and not module.check_mode:
-        with open(name, "rb") as file:
-            state["sha256"] = keep.keep(file.read())
+    try:
+        state = KINDS[kind].look(module, name)
+        if keep and "sha256" in state and not module.check_mode:
+            state["sha256"] = keep.keep(tree.read(name))
+    except OSError as error:
+        raise ManifestError(f"{error.filename or name} cannot be recorded: {error.strerror}") from error
     return state
 
 
@@ -51,17 +53,24 @@ def put(module: AnsibleModule, manifest: Manifest, kind: str, name: str, state: 
         raise ManifestError(f"{error.filename or name} cannot be restored: {error.strerror}") from error
 
 
-def _look_file(module: AnsibleModule, name: str) -> State:
+def _look_file(_module: AnsibleModule, name: str) -> State:
     try:
-        found = os.lstat(name)
+        with tree.at(name, follow=False) as spot:
+            return _state_at(spot)
     except (FileNotFoundError, NotADirectoryError):
         return dict(ABSENT)
+
+
+def _state_at(spot: tree.Spot) -> State:
+    found = spot.stat()
+    if found is None:
+        return dict(ABSENT)
     if stat.S_ISLNK(found.st_mode):
-        return {"state": "link", "target": os.readlink(name)}
+        return {"state": "link", "target": os.readlink(spot.name, dir_fd=spot.directory)}
     state: Dict[str, Any] = {"uid": found.st_uid, "gid": found.st_gid, "mode": f"{stat.S_IMODE(found.st_mode):04o}"}
     if stat.S_ISDIR(found.st_mode):
         return {"state": "directory", **state}
-    return {"state": "file", **state, "sha256": module.digest_from_file(name, "sha256")}
+    return {"state": "file", **state, "sha256": hashlib.sha256(spot.read()).hexdigest()}
 
 
 def _put_file(module: AnsibleModule, manifest: Manifest, name: str, state: State) -> None:
@@ -70,9 +79,9 @@ def _put_file(module: AnsibleModule, manifest: Manifest, name: str, state: State
         _remove(name)
     if state["state"] == "link":
         _remove(name)
-        os.symlink(state["target"], name)
+        durable.link(name, state["target"])
     elif state["state"] == "directory":
-        os.makedirs(name, exist_ok=True)
+        tree.make_directories(name)
         _own(name, state)
     elif state["state"] == "file" and _look_file(module, name).get("sha256") == state["sha256"]:
         _own(name, state)
@@ -82,27 +91,34 @@ def _put_file(module: AnsibleModule, manifest: Manifest, name: str, state: State
 
 
 def _own(path: str, state: State) -> None:
-    os.chown(path, state["uid"], state["gid"])
-    os.chmod(path, int(state["mode"], 8))
+    with tree.at(path, follow=False) as spot:
+        spot.own(state["uid"], state["gid"], int(state["mode"], 8))
 
 
 def _remove(path: str) -> None:
     """Remove a path. A directory with unknown files stays."""
-    if os.path.isdir(path) and not os.path.islink(path):
-        if not os.listdir(path):
-            os.rmdir(path)
-    elif os.path.lexists(path):
-        os.unlink(path)
+    with tree.at(path, follow=False) as spot:
+        found = spot.stat()
+        if found is None:
+            return
+        if not stat.S_ISDIR(found.st_mode):
+            spot.unlink()
+            return
+        try:
+            spot.rmdir()
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
 
 
 def _look_tree(_module: AnsibleModule, name: str) -> State:
     """Return the state of a directory whose files all belong to the collection, so only its presence counts."""
-    return {"state": "directory" if os.path.isdir(name) else "absent"}
+    return {"state": "directory" if tree.is_directory(name) else "absent"}
 
 
 def _put_tree(_module: AnsibleModule, _manifest: Manifest, name: str, state: State) -> None:
     if state == ABSENT:
-        shutil.rmtree(name)
+        removal.remove_tree(name)
 
 
 def _look_unit(module: AnsibleModule, name: str) -> State:
@@ -139,13 +155,22 @@ def _put_user(module: AnsibleModule, _manifest: Manifest, name: str, state: Stat
 
 
 def _look_leases(_module: AnsibleModule, name: str) -> State:
-    return {"state": "file" if glob.glob(f"{glob.escape(name)}*") else "absent"}
+    return {"state": "file" if _beginning_with(name) else "absent"}
 
 
 def _put_leases(_module: AnsibleModule, _manifest: Manifest, name: str, state: State) -> None:
     """Delete the lease file with the files of kea-lfc and of moves beside it."""
-    for path in glob.glob(f"{glob.escape(name)}*") if state == ABSENT else []:
-        os.unlink(path)
+    for path in _beginning_with(name) if state == ABSENT else []:
+        durable.remove(path)
+
+
+def _beginning_with(path: str) -> List[str]:
+    """Return the paths of all that begins with this path, in its directory."""
+    try:
+        with tree.at(path, follow=False) as spot:
+            return [spot.beside(name).path for name in spot.names() if name.startswith(spot.name)]
+    except FileNotFoundError:
+        return []
 
 
 KINDS: Dict[str, Kind] = {

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import json
 import os
-from typing import IO, Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, ContextManager, Dict, List, Optional, Sequence, Tuple
 
 from .._errors import KeaError
-from .._kea import durable
+from .._kea import durable, locks, tree
 
 VERSION = 1
 DIRECTORY = "/var/lib/baremetal-kea"
@@ -30,8 +30,7 @@ class Journal:
         self.lock_path = os.path.join(directory, "lease-move.lock")
         self._state: Dict[str, Any] = {"version": VERSION, "unfinished": None, "residue": {}}
         try:
-            with open(self._path, encoding="utf-8") as file:
-                self._state = json.load(file)
+            self._state = json.loads(tree.text(self._path))
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as error:
@@ -68,11 +67,11 @@ class Journal:
         self._state["unfinished"] = None
         self._write()
 
-    def lock(self) -> IO[str]:
-        """Return the open file that a move locks; the kernel releases the lock when the process ends."""
-        os.makedirs(self._directory, mode=0o755, exist_ok=True)
-        return open(self.lock_path, "w", encoding="utf-8")
+    def lock(self) -> ContextManager[int]:
+        """Return what holds the lock of the moves. It raises LockedError at once if another process has it."""
+        tree.make_directories(self._directory, 0o755)
+        return locks.held(self.lock_path, timeout=0)
 
     def _write(self) -> None:
-        os.makedirs(self._directory, mode=0o755, exist_ok=True)
+        tree.make_directories(self._directory, 0o755)
         durable.replace(self._path, json.dumps(self._state).encode(), 0o600)

@@ -13,8 +13,8 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence
 
 from . import lease as lease_rows
 from .._errors import KeaError
-from .._kea import durable, lfc
-from .._kea.lease_file import LeaseFile, configured_path
+from .._kea import durable, lfc, tree
+from .._kea.lease_file import LeaseFile, configured_path, opened
 from .._server.lfc import no_lfc
 from .lease import Lease
 from .store import Reading, Residue
@@ -59,7 +59,7 @@ class LeaseFiles:
         rejected, has_pools = 0, False
         for path in self._files.load_order():
             try:
-                with open(path, encoding="utf-8", errors="replace", newline="\n") as file:
+                with opened(path) as file:
                     bad, has_pools = lease_rows.replay(file, leases)
             except FileNotFoundError:
                 continue
@@ -93,10 +93,9 @@ class LeaseFiles:
         stamp = time.strftime("%Y%m%dT%H%M%S")
         kept = []
         for path in self._files.all():
-            if os.path.exists(path):
-                os.rename(path, f"{path}.before-{stamp}")
+            if tree.status(path, follow=False) is not None:
+                durable.rename(path, f"{path}.before-{stamp}")
                 kept.append(f"{path}.before-{stamp}")
-        durable.sync(os.path.dirname(self._path))
         return kept
 
     def _write(self, text: str) -> None:

@@ -16,10 +16,12 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from .._config.document import MISSING, Document
+from .._config.secret import secrets_in
 from .._config.servers import top_of_path
-from .._config.syntax import KeaJsonError, secrets_in
+from .._config.swap import copy, keep
+from .._config.syntax import KeaJsonError
 from .._errors import KeaError
-from .._kea import durable
+from .._kea import durable, tree
 from .._manifest.document import Manifest
 from .._manifest.record import Thing, adopt
 from .journal import Journal
@@ -79,7 +81,7 @@ class Move:
         return {**result, "changed": True}
 
     def _cut_over(self, source: LeaseStore, target: LeaseStore) -> Dict[str, Any]:
-        backup = self._module.backup_local(self._path)
+        backup = keep(self._path) or ""
         self._stopped_at = time.monotonic()
         self._unit.stop()
         reading = Reading([], 0, False)
@@ -117,7 +119,7 @@ class Move:
         """Put the previous configuration in force, and return the error that says so."""
         log = self._unit.log()
         self._unit.stop()
-        self._module.atomic_move(self._copy(backup), self._path)
+        copy(backup, self._path)
         self._unit.start()
         outcome = "The previous configuration is in force again"
         try:
@@ -144,8 +146,7 @@ class Move:
     def _store(self, path: str) -> LeaseStore:
         """Return the lease database of the configuration at ``path``. Raises KeaError."""
         try:
-            with open(path, "rb") as file:
-                document = Document(file.read().decode("utf-8", "surrogateescape"))
+            document = Document(tree.read(path).decode("utf-8", "surrogateescape"))
             entry = document.get((top_of_path(self._path), "lease-database"))
         except (OSError, KeaJsonError) as error:
             raise KeaError(f"{path}: {error}") from error
@@ -175,8 +176,3 @@ class Move:
             durable.rename(candidate, self._path)
         except OSError as error:
             raise KeaError(f"{self._path} cannot be written: {error.strerror}") from error
-
-    def _copy(self, backup: str) -> str:
-        copy = f"{self._path}.returning"
-        self._module.preserved_copy(backup, copy)
-        return copy

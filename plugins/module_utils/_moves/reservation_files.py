@@ -15,7 +15,7 @@ from typing import Dict, Iterable, List, Sequence
 
 from . import reservation as reservation_maps
 from .._errors import KeaError
-from .._kea import durable
+from .._kea import durable, tree
 from .reservation import Reservation
 
 APPLIED = "applied"
@@ -36,8 +36,7 @@ class ReservationFiles:
         for path in self.paths():
             subnet_id = int(re.sub(r"\D", "", os.path.basename(path)))
             try:
-                with open(path, encoding="utf-8") as file:
-                    found += reservation_maps.parse(file.read(), subnet_id)
+                found += reservation_maps.parse(tree.text(path), subnet_id)
             except (OSError, ValueError) as error:
                 raise KeaError(f"{path}: {error}") from error
         return found
@@ -72,8 +71,9 @@ class ReservationFiles:
         moved = []
         for path in glob.glob(os.path.join(glob.escape(self._directory), "**", "subnet-*.json"), recursive=True):
             target = os.path.join(kept, os.path.relpath(path, self._directory))
-            os.makedirs(os.path.dirname(target), mode=0o750, exist_ok=True)
-            os.rename(path, target)
+            tree.make_directories(os.path.dirname(target), 0o750)
+            with tree.at(path, follow=False) as old, tree.at(target, follow=False) as new:
+                os.rename(old.name, new.name, src_dir_fd=old.directory, dst_dir_fd=new.directory)
             moved.append(target)
         return sorted(moved)
 
@@ -92,13 +92,13 @@ class ReservationFiles:
 
 def _text(path: str) -> str:
     """Return the content of a file, empty for none."""
-    with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as file:
-        return file.read()
+    with contextlib.suppress(FileNotFoundError):
+        return tree.text(path)
     return ""
 
 
 def _replace(path: str, text: str) -> None:
     """Write a file for the owner of its directory, readable for its group."""
-    directory = os.stat(os.path.dirname(path))
-    owner = (directory.st_uid, directory.st_gid) if os.geteuid() == 0 else None
+    directory = tree.status(os.path.dirname(path))
+    owner = (directory.st_uid, directory.st_gid) if directory and os.geteuid() == 0 else None
     durable.replace(path, text.encode(), 0o640, owner)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shlex
 import signal
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Dict, Iterator
 from .._config.servers import SERVICES, top_of_path
 from .._errors import KeaError
 from .._host import systemd
+from .._kea import locks
 from .._server import channel
 from .._server import config as server_config
 from .journal import Journal
@@ -94,11 +94,11 @@ class KeaUnit:
         A guard process waits for the lock, which the kernel releases however this process ends, and then starts Kea. So
         Kea does not stay stopped.
         """
-        with journal.lock() as lock:
+        with contextlib.ExitStack() as stack:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise KeaError(f"another move is running: {journal.lock_path} is locked") from error
+                stack.enter_context(journal.lock())
+            except locks.LockedError as error:
+                raise KeaError(f"another move is running: {error}") from error
             flock = self._module.get_bin_path("flock", required=True)
             command = ["systemd-run", "--quiet", "--collect", f"--unit={GUARD}-{os.getpid()}", "--no-block"]
             command += [flock, "--close", journal.lock_path, "systemctl", "start", self.name]

@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 from typing import Optional
 
 from .._errors import KeaError
 from .._host.time_zone import difference
+from .._kea import tree
 from .backend import Answer, Backend
 
 
@@ -60,15 +62,25 @@ class Schema:
 
     def dump(self, path: str) -> None:
         """Write the whole database to a file that exists only once it is complete. Raises KeaError."""
-        part = path + ".part"
         try:
-            answer = self.backend.dump(part)
+            with tree.at(path + ".part", follow=False) as part:
+                self._dump_to(part, os.path.basename(path))
+        except OSError as error:
+            raise KeaError(f"{error.filename or path} cannot be written: {error.strerror}") from error
+
+    def _dump_to(self, part: tree.Spot, name: str) -> None:
+        """Dump by the descriptor of the directory: others may write the one above it, which is Kea's."""
+        home = os.fstat(part.directory)
+        if home.st_uid not in (0, os.geteuid()) or home.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise KeaError(f"{os.path.dirname(part.path)} can be written by other users: choose another dump_dir")
+        try:
+            answer = self.backend.dump(f"/proc/{os.getpid()}/fd/{part.directory}/{part.name}")
             if answer.code != 0:
                 raise KeaError(f"the database could not be dumped, so it is not upgraded: {_one_line(answer.errors)}")
-            os.rename(part, path)
+            part.rename(name)
         finally:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(part)
+                part.unlink()
 
     def _query(self, text: str) -> str:
         answer = self.backend.query(text)

@@ -9,7 +9,8 @@ from typing import Any, Dict, List, Optional
 
 from .._config.document import MISSING, Document
 from .._config.servers import family_of, top_of_path
-from .._config.syntax import KeaJsonError, without_secrets
+from .._config.secret import without_secrets
+from .._config.syntax import KeaJsonError
 from .._kea import lease_file
 
 _PARTS = (

@@ -17,7 +17,7 @@ from .._config.identity import client
 from .._config.subnets import Subnet, subnets_of
 from .._config.syntax import Include
 from .._errors import KeaError
-from .._kea import durable, host_maps
+from .._kea import durable, host_maps, tree
 from .subnets import is_applied
 
 
@@ -53,12 +53,8 @@ def _clear(path: str, subnet: Subnet) -> List[str]:
 
 
 def _read(path: str) -> "tuple[str, os.stat_result]":
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, encoding="utf-8", errors="surrogateescape") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise ValueError("it is no regular file")
-        return file.read(), found
+    with tree.at(path, follow=False) as spot, open(spot.open(), encoding="utf-8", errors="surrogateescape") as file:
+        return file.read(), os.fstat(file.fileno())
 
 
 def _is_overruled(host: Dict[str, Any], subnet: Subnet) -> bool:

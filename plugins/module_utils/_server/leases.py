@@ -81,7 +81,7 @@ def _read(path: str, now: float) -> Iterator[Lease]:
 
 def _read_one(path: str, now: float, last: Dict[str, Optional[Lease]]) -> None:
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with lease_file.opened(path) as file:
             first = file.readline()
             if first.strip():
                 header = lease_csv.Header(first)

@@ -32,7 +32,7 @@ def no_lfc(path: Optional[str], timeout: float = TIMEOUT) -> Iterator[None]:
     deadline = time.monotonic() + timeout
     with _open(path) as lock:
         while not lock.take():
-            _wait(deadline, f"the LFC run that holds {lock.path}")
+            _wait(deadline, f"the LFC run that holds {lock.path}, {lock.holder()},")
         while lfc.remove_stale_pid_file(path).at_work:
             _wait(deadline, f"the kea-lfc at work on {path}")
         yield

@@ -14,7 +14,7 @@ from .._config.sources import Sources, included_files
 from .._config.subnets import Subnet, numbered, subnets_of
 from .._config.syntax import Include, KeaJsonError
 from .._errors import KeaError
-from .._kea import host_maps
+from .._kea import host_maps, tree
 from . import config, served
 from .leases import Leases
 
@@ -66,8 +66,7 @@ def subnets(path: str) -> List[Facts]:
 def _defined(path: str, top: str) -> List[_Defined]:
     """Return the subnets in the files; none if they cannot be read."""
     try:
-        with open(path, "rb") as file:
-            text = file.read().decode("utf-8", "surrogateescape")
+        text = tree.read(path).decode("utf-8", "surrogateescape")
         sources = Sources(path, text, included_files(path, text, lambda one: not is_applied(one)))
         found = subnets_of(Document(sources.text), top)
     except (OSError, KeaJsonError):
@@ -132,7 +131,6 @@ def _relay(value: Facts) -> Sequence[str]:
 def _hosts_in(path: str) -> int:
     """Return how many reservations a file holds; 0 if it cannot be read."""
     try:
-        with open(path, encoding="utf-8") as file:
-            return len(host_maps.parse(file.read()).maps)
+        return len(host_maps.parse(tree.text(path)).maps)
     except (OSError, ValueError):
         return 0

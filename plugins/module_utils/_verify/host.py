@@ -19,7 +19,8 @@ from .._server import state as server_state
 from .._manifest import record
 from .._manifest import rollback
 from .._config.document import Document
-from .._config.syntax import KeaJsonError, secrets_in, value_of
+from .._config.secret import secrets_in
+from .._config.syntax import KeaJsonError, value_of
 from .._manifest.document import Manifest, ManifestError
 
 if TYPE_CHECKING:

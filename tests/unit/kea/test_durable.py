@@ -77,13 +77,23 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a"]
 
 
-@pytest.mark.parametrize("call", ["fchmod", "write", "fsync", "rename"])
+@pytest.mark.parametrize("call", ["fchmod", "write", "fsync", "renameat"])
 def test_killed_at_any_call_the_old_file_is_complete_and_the_next_run_works(tmp_path: Path, call: str) -> None:
     path = tmp_path / "a"
     path.write_text("before")
     # Only the calls on these paths count, not those of Python itself.
     command = [need("strace"), "-f", "-o", "/dev/null", f"--inject={call}:signal=KILL:when=1"]
-    command += ["-P", durable.temporary(str(path)), sys.executable, "-c", REPLACE, MODULE_UTILS, str(path)]
+    command += [
+        "-P",
+        durable.temporary(str(path)),
+        "-P",
+        str(tmp_path),
+        sys.executable,
+        "-c",
+        REPLACE,
+        MODULE_UTILS,
+        str(path),
+    ]
     done = subprocess.run(command, check=False, capture_output=True)
     assert done.returncode == -9, done.stderr
     assert path.read_text() == "before"

@@ -184,3 +184,38 @@ def test_a_pid_file_that_may_not_be_read_counts_as_at_work(files: LeaseFile) -> 
 )
 def test_what_a_kea_lfc_looks_like(cmdline: bytes, stat: bytes, is_lfc: bool) -> None:
     assert lfc.is_lfc(cmdline, stat, b"/x/l.csv.pid") is is_lfc
+
+
+def test_a_process_of_another_user_that_calls_itself_kea_lfc_does_not_count(files: LeaseFile) -> None:
+    """Its name and its arguments are what any user can choose."""
+    command = ["kea-lfc", "-", files.pid]
+    with subprocess.Popen(
+        command, executable=need("cat"), stdin=subprocess.PIPE, user=STRANGER, group=STRANGER
+    ) as stranger:
+        try:
+            until(lambda: Path(f"/proc/{stranger.pid}/cmdline").read_bytes().startswith(b"kea-lfc"), "its name")
+            assert lfc.find(files.current).status is Status.ABSENT
+            assert as_stranger(files) == "absent None"
+        finally:
+            stranger.kill()
+
+
+def test_another_program_of_root_that_calls_itself_kea_lfc_does_not_count(files: LeaseFile) -> None:
+    with subprocess.Popen(["kea-lfc", "-", files.pid], executable=need("cat"), stdin=subprocess.PIPE) as process:
+        try:
+            until(lambda: Path(f"/proc/{process.pid}/cmdline").read_bytes().startswith(b"kea-lfc"), "its name")
+            assert lfc.running(files.current) is None
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link"])
+def test_what_stands_in_place_of_the_pid_file_does_not_block_and_is_removed(files: LeaseFile, kind: str) -> None:
+    if kind == "fifo":
+        os.mkfifo(files.pid)
+    else:
+        os.symlink("/etc/hostname", files.pid)
+    os.utime(files.pid, (1, 1), follow_symlinks=False)
+    assert lfc.find(files.current).status is Status.BLOCKING
+    assert lfc.remove_stale_pid_file(files.current).status is Status.ABSENT
+    assert os.path.exists("/etc/hostname")

@@ -97,7 +97,7 @@ def traced(call: str, number: int, command: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("restart", [False, True])
-@pytest.mark.parametrize(("call", "times"), [("link", 1), ("unlink", 4), ("rename", 2)])
+@pytest.mark.parametrize(("call", "times"), [("link", 1), ("unlink", 2), ("unlinkat", 2), ("renameat", 2)])
 def test_the_program_is_killed_before_every_change_of_a_name(kea: Server, call: str, times: int, restart: bool) -> None:
     """It renames by link and unlink, removes a stale copy, and replaces its state file and its metrics."""
     prepare(kea)

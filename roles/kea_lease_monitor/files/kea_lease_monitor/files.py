@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Iterator, Mapping, Optional, Sequence, Tuple
 
-from _kea import durable
+from _kea import durable, tree
 
 from kea_lease_monitor.errors import MonitorError, RefusedError, TemporaryError
 
@@ -23,8 +23,7 @@ _THREADS = 8
 def read(path: str) -> Optional[bytes]:
     """Return the content of a file, if there is one. Raises TemporaryError, or RefusedError for a name too long."""
     try:
-        with open(path, "rb") as handle:
-            return handle.read()
+        return tree.read(path)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -97,13 +96,13 @@ def replace_all(contents: Mapping[str, bytes], mode: int) -> None:
     try:
         _write_all([(path, prepared[path], content, mode) for path, content in contents.items()])
         for path, temporary in prepared.items():
-            with _explained(path):
-                os.rename(temporary, path)
+            with _explained(path), tree.at(temporary, follow=False) as spot:
+                spot.rename(os.path.basename(path))
     except MonitorError:
         for temporary in prepared.values():
             # A full disk must not stay full because of these files.
-            with suppress(OSError):
-                os.unlink(temporary)
+            with suppress(OSError), tree.at(temporary, follow=False) as spot:
+                spot.unlink()
         raise
 
 
@@ -148,8 +147,8 @@ def remove(path: str) -> bool:
 
 def touch(path: str) -> None:
     """Create an empty file unless there is one. Raises TemporaryError."""
-    with _explained(path):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o660))
+    with _explained(path), tree.at(path) as spot:
+        os.close(spot.open(os.O_WRONLY | os.O_CREAT, 0o660))
 
 
 def create_own(path: str) -> None:
@@ -157,13 +156,34 @@ def create_own(path: str) -> None:
 
     Otherwise one attempt as root would lock the service out of its own directory.
     """
-    with _explained(path):
-        if os.path.exists(path):
+    with _explained(path), tree.at(path) as spot:
+        if spot.stat() is not None:
             return
-        touch(path)
-        if os.geteuid() == 0:
-            status = os.stat(os.path.dirname(path) or ".")
-            os.chown(path, status.st_uid, status.st_gid)
+        descriptor = spot.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o660)
+        try:
+            if os.geteuid() == 0:
+                directory = os.fstat(spot.directory)
+                os.fchown(descriptor, directory.st_uid, directory.st_gid)
+        finally:
+            os.close(descriptor)
+
+
+def owner_of_directory(path: str) -> int:
+    """Return the user who owns the directory of a path. Raises TemporaryError."""
+    try:
+        with tree.at(path) as spot:
+            return os.fstat(spot.directory).st_uid
+    except OSError as error:
+        raise _failure(f"{path} cannot be used", error) from error
+
+
+def group_of(path: str) -> Optional[int]:
+    """Return the group of a file; None if there is no file. Raises TemporaryError."""
+    try:
+        found = tree.status(path)
+    except OSError as error:
+        raise _failure(f"{path} cannot be used", error) from error
+    return found.st_gid if found else None
 
 
 def sync_directory(directory: str) -> None:

@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
 def main(words: Sequence[str], on_step: Optional[Callable[[str], None]] = None) -> int:
     """Do one LFC run, print and write its report, and return the exit code.
 
-    C(on_step) is called with the name of each step before that step; it prints the name by default.
+    ``on_step`` is called with the name of each step before that step; it prints the name by default.
     """
     options = parser().parse_args(words)
     report = Report(options.strategy, options.why, options.lfc_interval, options.state_directory, options.family)
@@ -71,7 +71,9 @@ def run(options: argparse.Namespace, report: Report, on_step: Callable[[str], No
     kea = Kea(options.family, options.kea_program, options.kea_config, options.control_socket, options.kea_lfc)
     with Lock(options.lease_file) as lock:
         if not lock.take():
-            raise BusyError(f"another LFC run, or a play that restarts Kea, holds {lock.path}; nothing was done")
+            raise BusyError(
+                f"another LFC run, or a play that restarts Kea, holds {lock.path}: {lock.holder()}; nothing was done"
+            )
         host = Host(kea, LeaseFile(options.lease_file), lock.descriptor, report)
         for step in STRATEGIES[options.strategy](host):
             on_step(step)

@@ -238,12 +238,25 @@ def test_an_unknown_user_is_refused(config: Path) -> None:
 
 
 def test_a_link_stays_a_link(config: Path) -> None:
-    link = config.parent / "link.conf"
-    link.symlink_to(config.name)
+    link = config.parent.parent / "link.conf"
+    link.symlink_to("kea/" + config.name)
     result = run_module("kea_config", path=str(link), settings={"Dhcp4/valid-lifetime": 1})
     assert result["path"] == str(config)
     assert link.is_symlink()
     assert '"valid-lifetime": 1,' in config.read_text()
+
+
+def test_a_link_in_a_directory_of_keas_user_is_refused(config: Path) -> None:
+    shadow = config.parent.parent / "shadow"
+    shadow.write_text(HAND_WRITTEN)
+    link = config.parent / "link.conf"
+    link.symlink_to(shadow)
+    before = snapshot(config.parent)
+    for check in (True, False):
+        message = run_module("kea_config", check=check, path=str(link), settings={"Dhcp4/valid-lifetime": 1})["msg"]
+        assert f"{link} is a link that a user other than root may have made" in message
+    assert snapshot(config.parent) == before
+    assert shadow.read_text() == HAND_WRITTEN
 
 
 def test_a_full_disk_changes_nothing(directory: Path) -> None:
@@ -265,12 +278,12 @@ def test_a_run_killed_before_the_swap_is_healed_by_the_next(config: Path, monkey
     wanted = {"path": str(config), "settings": {"Dhcp4/valid-lifetime": 5000}}
     child = os.fork()
     if child == 0:
-        monkeypatch.setattr(os, "replace", lambda *_names: os._exit(9))
+        monkeypatch.setattr(os, "replace", lambda *_names, **_directories: os._exit(9))
         run_module("kea_config", **wanted)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     assert config.read_text() == HAND_WRITTEN
-    assert (config.parent / ".kea-dhcp4.conf.candidate").exists()
+    assert list(config.parent.glob(".kea-dhcp4.conf.*.candidate"))
 
     unchanged = {"path": str(config), "settings": {"Dhcp4/valid-lifetime": 4000}}
     assert not run_module("kea_config", check=True, **unchanged)["changed"]

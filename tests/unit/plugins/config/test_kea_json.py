@@ -9,18 +9,19 @@ import difflib
 import json
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._config.document import MASK, MISSING, Document
+from ansible_collections.baremetal.kea.plugins.module_utils._config.document import MISSING, Document
 from ansible_collections.baremetal.kea.plugins.module_utils._config.path import format_path, parse_path
+from ansible_collections.baremetal.kea.plugins.module_utils._config.secret import MASK, secrets_in
 from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import (
     INCLUDE_KEY,
     Include,
     KeaJsonError,
     from_plain,
     same,
-    secrets_in,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -420,3 +421,49 @@ def test_every_comment_outside_survives_nested_changes(
     after = Document(outer).put(("y", key), new).text
     assert after.startswith('{ /* first */ "z": 1, // second\n "y": ')
     assert after.endswith(' , # third\n "x": [ 2 ] /* fourth */ }')
+
+
+# The corners of the dialect
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "left"),
+    [
+        ('{ "l": { "a": 1 ,, "b": 2 } }', "l/a", '{ "l": { "b": 2 } }'),
+        ('{ "l": { "a": 1,, , "b": 2,, } }', "l/b", None),
+        ('{ "l": [ {"id": 1} ,, {"id": 2} ] }', "l[id=1]", None),
+        ('{ "l": [ {"id": 1} /* one */ , /* two */ , {"id": 2} ] }', "l[id=1]", None),
+    ],
+)
+def test_superfluous_commas_go_with_what_is_dropped(text: str, path: str, left: str | None) -> None:
+    result = Document(text).drop(parse_path(path)).text
+    assert left is None or " ".join(result.split()) == left
+    inner = re.sub(r"/\*.*?\*/", "", result[result.index("l") :])
+    assert not re.search(r"[\[{]\s*,", inner), "Kea takes no comma before the first item"
+
+
+def test_a_configuration_of_any_depth_is_read_and_changed() -> None:
+    levels = 20_000
+    text = '{ "Dhcp4": { "a": 1, "password": "p", "deep": ' + '{ "x": [' * levels + "1" + "] }" * levels + " } }"
+    document = Document(text)
+    assert document.put(parse_path("Dhcp4/a"), 2).text == text.replace('"a": 1', '"a": 2')
+    assert document.drop(parse_path("Dhcp4/a")).get(parse_path("Dhcp4/a")) is MISSING
+    assert '"password": "********"' in document.masked()
+    assert secrets_in(document.get(parse_path("Dhcp4"))) == ["p"]
+    assert same(document.get(parse_path("Dhcp4")), Document(text).get(parse_path("Dhcp4")))
+
+
+def test_a_number_that_is_too_long_is_refused_with_its_place() -> None:
+    with pytest.raises(KeaJsonError, match="line 1, column 8: a number of 5000 characters is larger than any"):
+        Document('{ "a": ' + "7" * 5000 + " }")
+
+
+def test_many_members_cost_no_more_than_their_number() -> None:
+    def seconds(members: int) -> float:
+        text = '{ "m": {' + ",".join(f'"key{number}": {number}' for number in range(members)) + "} }"
+        started = time.process_time()
+        Document(text).put(("m", "key0"), -1).drop(("m", "key1"))
+        return time.process_time() - started
+
+    seconds(1000)
+    assert seconds(16_000) < 12 * seconds(4_000)

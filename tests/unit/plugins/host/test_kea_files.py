@@ -100,7 +100,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
             {"path": "{}/first/file", "content": "x"},
             "/first/file cannot be read: Not a directory; nothing was changed",
         ),
-        ({"path": "{}/none/file", "content": "x"}, "/none/.file.tmp cannot be changed: No such file or directory"),
+        ({"path": "{}/none/file", "content": "x"}, "/none/file cannot be changed: No such file or directory"),
         ({"path": "{}/file", "content": "x", "owner": "nobody-here"}, "name not found: 'nobody-here'"),
     ],
 )

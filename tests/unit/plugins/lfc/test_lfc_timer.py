@@ -142,7 +142,7 @@ def test_the_units_contain_the_settings() -> None:
     assert "MemoryMax=308M" in service, "64 MiB, and 1 KiB for each of 250000 leases"
     assert "# Enough for 250000 leases." in service
     assert '"auto: 100 %% of \\"Kea\\" costs $$5"' in service
-    assert "cp --no-dereference /var/lib/kea-lfc/kea_lfc4.prom /srv/.kea_lfc4.prom.new" in service
+    assert "dd if=/var/lib/kea-lfc/kea_lfc4.prom of=/srv/.kea_lfc4.prom.new" in service
     assert "OnCalendar=hourly\nPersistent=yes\n" in timer
     assert "RandomizedDelaySec=15min" in timer
 

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 
-from kea_lease_monitor import telemetry
+from kea_lease_monitor import files, telemetry
+from kea_lease_monitor.errors import ConfigurationError
 from kea_lease_monitor.kea.companions import DEFAULT_PATH
 from kea_lease_monitor.kea.control import Apply
 
@@ -24,7 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Test the configuration and reload Kea. Raises MonitorError."""
+    """Test the configuration and reload Kea. Raises MonitorError.
+
+    As root it is refused: the monitor's user may write where this program reads and writes.
+    """
+    if os.geteuid() == 0 and files.owner_of_directory(options.lease_file) != 0:
+        raise ConfigurationError("apply-reservations is for Kea's user: systemctl start kea-reservations.service")
     telemetry.set_up("INFO")
     Apply(
         program=options.kea_program,

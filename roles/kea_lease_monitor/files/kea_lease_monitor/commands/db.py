@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Do the step. Raises SchemaError, TemporaryError; ConfigurationError if it is not confirmed."""
     location = StateLocation(options.state) if options.state else access.read_settings(options).state
-    access.become_owner(location)
+    access.become_owner(location, options.config)
     if options.step == "init":
         _migrate().upgrade(location)
     elif options.step in ("upgrade", "downgrade"):

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Do the step. Raises MonitorError."""
-    store: DeadLetterStore = access.open_store(access.read_settings(options).state)
+    store: DeadLetterStore = access.open_store(access.read_settings(options).state, options.config)
     now = time.time()
     found = store.dead_letters(options.subscription)
     if options.step == "list":

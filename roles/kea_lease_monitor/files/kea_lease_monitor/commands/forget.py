@@ -46,7 +46,7 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _forget(options: argparse.Namespace, settings: MonitorSettings, present: Present) -> int:
-    store = access.open_store(settings.state)
+    store = access.open_store(settings.state, options.config)
     made = [(flow, _made(settings, flow)) for flow in settings.flows]
     chosen = _chosen(options.target, [lease for _flow, leases in made for lease in leases])
     if not chosen:

@@ -33,7 +33,7 @@ def execute(options: argparse.Namespace) -> int:
     """Store the request. Raises MonitorError."""
     settings = access.read_settings(options)
     names = [flow.subscription.name for flow in settings.flows]
-    store = access.open_store(settings.state)
+    store = access.open_store(settings.state, options.config)
     if options.subscription not in names:
         raise ConfigurationError(f"there is no subscription {options.subscription}, only {', '.join(names)}")
     if options.position:

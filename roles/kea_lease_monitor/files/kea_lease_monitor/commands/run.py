@@ -39,6 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Run until a signal stops the daemon. Raises MonitorError."""
+    if os.geteuid() == 0:
+        access.become_owner(MonitorSettings.parse(_document(options)).state, options.config)
+    if options.output_dir and os.path.isabs(options.output_dir):
+        _create_directory(options.output_dir)
     waiting = Waiting(lambda: service.notify("WATCHDOG=1"))
     with installed(waiting):
         Monitor(lambda: MonitorSettings.parse(_document(options)), Clock(), waiting).run()
@@ -55,8 +59,6 @@ def _document(options: argparse.Namespace) -> Any:
         if flags and isinstance(found, dict):
             found.update(flags)
         return found
-    if options.output_dir and os.path.isabs(options.output_dir):
-        _create_directory(options.output_dir)
     sinks: List[Dict[str, Any]] = [{"type": "discovery", "directory": options.output_dir or DEFAULT_DIRECTORY}]
     if options.use_database_events or options.db_host:
         sinks.insert(0, {"type": "reservation"})

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The monitor's program, run by root: it becomes the monitor's user, and follows nothing that this user planted."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from kea_lease_monitor import files
+from kea_lease_monitor.commands import access, cli
+from kea_lease_monitor.database_settings import DatabaseSettings
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.state.location import StateLocation
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """The directory of a monitor whose user is nobody, in a directory that this user may enter."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        home = Path(name) / "home"
+        home.mkdir()
+        config = Path(name) / "config.yml"
+        config.write_text(
+            f"source: {{type: memfile, path: {home}/leases.csv}}\nstate: {{path: {home}/state.sqlite}}\n"
+            f"subscriptions: [{{name: a, sinks: [{{type: discovery, directory: {home}}}]}}]\n"
+        )
+        config.chmod(0o640)
+        for path in (home, config):
+            os.chown(path, NOBODY if path == home else 0, NOBODY)
+        yield home
+
+
+def in_child(act: Callable[[], object], user: int = NOBODY) -> int:
+    """Return 0 if a child that did this is this user afterwards, with no way back to root."""
+    child = os.fork()
+    if child == 0:
+        try:
+            act()
+        finally:
+            # However it ends: the Python of the tests is closed to this user.
+            became = set(os.getresuid()) == {user} and 0 not in (*os.getresgid(), *os.getgroups())
+            os._exit(0 if became else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+@pytest.mark.parametrize(
+    "words", [["check"], ["status"], ["db", "version"], ["replay", "a"], ["dead-letters", "list"], ["db", "init"]]
+)
+def test_a_command_of_root_becomes_the_monitors_user(home: Path, words: list[str]) -> None:
+    arguments = [*words, "--config", str(home.parent / "config.yml")]
+    assert in_child(lambda: cli.main(arguments)) == 0
+    assert {path.stat().st_uid for path in home.iterdir()} <= {NOBODY}
+
+
+def test_the_daemon_of_root_becomes_the_monitors_user(home: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        os._exit(cli.main(["run", "--config", str(home.parent / "config.yml")]))
+    try:
+        ends = time.monotonic() + 20
+        while f"Uid:\t{NOBODY}\t{NOBODY}" not in Path(f"/proc/{child}/status").read_text():
+            assert time.monotonic() < ends, "the daemon is still root"
+            time.sleep(0.05)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_a_database_over_the_network_leaves_the_group_of_the_configuration(home: Path) -> None:
+    location = StateLocation(database=DatabaseSettings("192.0.2.1", 5432, "kea", "monitor", 5))
+    config, user = home.parent / "config.yml", pwd.getpwnam("postgres")
+    os.chown(config, 0, user.pw_gid)
+    assert in_child(lambda: access.become_owner(location, str(config)), user.pw_uid) == 0
+
+
+def test_a_planted_directory_of_the_state_is_refused(home: Path) -> None:
+    root = home.parent / "root"
+    root.mkdir()
+    (home / "link").symlink_to(root)
+    os.lchown(home / "link", NOBODY, NOBODY)
+    with pytest.raises(TemporaryError, match="a link that a user other than root may have made"):
+        access.become_owner(StateLocation(f"{home}/link/state.sqlite"))
+
+
+def test_no_file_is_created_or_opened_through_a_planted_link(home: Path) -> None:
+    target = home.parent / "target"
+    for name in ("state.sqlite", "host.yml", ".host.yml.tmp"):
+        (home / name).symlink_to(target)
+        os.lchown(home / name, NOBODY, NOBODY)
+    for act in (files.touch, files.create_own, files.read):
+        with pytest.raises(TemporaryError):
+            act(f"{home}/state.sqlite")
+    files.replace(f"{home}/host.yml", b"x", 0o644)
+    files.replace_all({f"{home}/host.yml": b"y"}, 0o644)
+    assert not target.exists()
+    assert (home / "host.yml").read_bytes() == b"y"
+
+
+def test_apply_reservations_is_refused_to_root(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["apply-reservations", "--control-socket", "none", "--lease-file", f"{home}/leases.csv"]
+    assert cli.main([*arguments, "--directory", str(home)]) == 2
+    assert "systemctl start kea-reservations.service" in capsys.readouterr().err
