@@ -435,7 +435,10 @@ def test_metrics_are_served_when_asked_for(file_daemon: Daemon) -> None:
         (["--config", "/none"], "/none cannot be read: No such file or directory"),
         (["check-config", "--config", "/none"], "/none cannot be read"),
         (["--subnet-id", "0"], "match.subnets: numbers from 1 to 4294967294 are needed, not [0]"),
-        (["--output-dir", "/dev/null/out"], "--output-dir /dev/null/out cannot be made: Not a directory"),
+        (
+            ["--state", "/run/state", "--output-dir", "/dev/null/out"],
+            "--output-dir /dev/null/out cannot be made: Not a directory",
+        ),
         (["--lease-file", "x.csv"], "source.path: an absolute path is needed"),
         (["--config", "/none", "--subnet-id", "1"], "--config says all; not allowed beside it: subnet_id"),
         (["--db-port", "0", "--db-host", "x"], "database.port: a whole number from 1 to 65535 is needed, not 0"),
