@@ -138,10 +138,8 @@ options:
     elements: str
 requirements:
   - psycopg2 2.8 or later, with O(source=postgresql)
-seealso:
-  - name: Inventory of a site
-    description: Variables, names, security, speed.
-    link: https://github.com/baremetal/baremetal.kea/blob/main/docs/inventory.md
+notes:
+  - docs/inventory.md explains variables, names, security and speed.
 """
 
 EXAMPLES = r"""
