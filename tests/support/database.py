@@ -36,10 +36,10 @@ class KeaCluster(Cluster):
         # The newest; a test that needs it fails without it.
         self.bin = Path(self.run("sh", "-c", "ls -v /usr/lib/postgresql/*/bin/initdb").split()[-1]).parent
 
-    def _as_postgres(self) -> tuple[str, ...]:
+    def as_postgres(self) -> tuple[str, ...]:
         if self._container:
             return ("podman", "exec", "--interactive", "--user", "postgres", self._container)
-        return super()._as_postgres()
+        return super().as_postgres()
 
     def prepare(self) -> None:
         """Create the roles, and the template of each test's database."""
@@ -65,6 +65,20 @@ class KeaCluster(Cluster):
         self.execute("postgres", f'CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER "{KEA}"')
         yield Database(self, name)
         self.execute("postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class Standby(Cluster):
+    """A streaming standby of that server, on the same machine or in the same container."""
+
+    def __init__(self, primary: KeaCluster) -> None:
+        directory = f"{primary.directory}/standby"
+        primary.run("mkdir", directory)
+        super().__init__(directory, {**FAST, "max_connections": "40"}, primary=primary)
+        self.bin = primary.bin
+        self._kea = primary
+
+    def as_postgres(self) -> tuple[str, ...]:
+        return self._kea.as_postgres()
 
 
 @contextmanager

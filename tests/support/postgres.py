@@ -77,14 +77,15 @@ class Cluster:
 
     def run(self, *command: str | Path, stdin: str | None = None) -> str:
         """Return the output of a command that runs where the server is, as the user postgres. Raise ProgramError."""
-        words = [*self._as_postgres(), *map(str, command)]
+        words = [*self.as_postgres(), *map(str, command)]
         # Some commands write to the directory that they are in.
         done = subprocess.run(words, input=stdin, capture_output=True, text=True, check=False, cwd=self.directory)
         if done.returncode:
             raise ProgramError(f"{' '.join(words)}: {done.stdout}{done.stderr}")
         return done.stdout
 
-    def _as_postgres(self) -> tuple[str, ...]:
+    def as_postgres(self) -> tuple[str, ...]:
+        """Return the words before a command that run it as the user postgres, where the server is."""
         # PostgreSQL refuses to run as root.
         return ("runuser", "-u", SUPERUSER, "--") if os.geteuid() == 0 else ()
 

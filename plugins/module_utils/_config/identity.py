@@ -68,7 +68,7 @@ def is_settled(kind: str, key: str, wanted: Any, found: Mapping[str, Any]) -> bo
     if key not in _MEMBERS[kind] or key not in found:
         return False
     if kind in SUBNETS and key == "subnet":
-        return network(wanted) == network(found[key]) is not None
+        return is_same_network(wanted, found[key])
     return kind in ("pools", "hooks-libraries", "reservations")
 
 
@@ -96,6 +96,12 @@ def network(text: Any) -> Optional[str]:
         return str(ipaddress.ip_network(str(text).strip().replace(" ", ""), strict=False))
     except ValueError:
         return None
+
+
+def is_same_network(one: Any, other: Any) -> bool:
+    """Return whether both are spellings of one prefix."""
+    prefix = network(one)
+    return prefix is not None and prefix == network(other)
 
 
 def pool_range(text: Any) -> Tuple[int, int]:
@@ -130,7 +136,7 @@ def _same_members(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
 def _same_subnet(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
     if "id" in wanted and "id" in value:
         return bool(wanted["id"] == value["id"])
-    return "subnet" in wanted and network(wanted["subnet"]) == network(value.get("subnet")) is not None
+    return "subnet" in wanted and is_same_network(wanted["subnet"], value.get("subnet"))
 
 
 def _same_pool(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:

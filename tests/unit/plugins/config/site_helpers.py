@@ -73,6 +73,11 @@ def install(source: Path, directory: Path) -> Site:
     for one in [source, *((source.parent / name) for name in FRAGMENTS)]:
         if one.exists():
             text = one.read_bytes().replace(b"@DIR@", str(directory).encode()).replace(b"@HOOKS@", hooks.encode())
+            # Git and the linters have these as any other text.
+            if one == source and "crlf" in one.name:
+                text = text.replace(b"\n", b"\r\n")
+            if one == source and "latin1" in one.name:
+                text = text.decode().encode("latin-1")
             target = directory / ("kea-dhcp4.conf" if one == source else one.name)
             target.write_bytes(text)
             os.chown(target, 0, user.pw_gid)

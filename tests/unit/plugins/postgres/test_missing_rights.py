@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Iterator
 
 import pytest
 from support.catalogue import CATALOGUE
-from support.database import KEA, MONITOR
+from support.database import KEA, MONITOR, Standby
 from support.modules import run_module
-from support.postgres import FAST, Cluster, running
+from support.postgres import running
 
 if TYPE_CHECKING:
     from support.database import Database, KeaCluster
@@ -144,8 +144,7 @@ def test_unknown_role_is_refused_in_check_mode_too(database: Database, options: 
 def standby(cluster: KeaCluster, database: Database) -> Iterator[dict]:
     """Module options that reach a standby, which follows the cluster as it is."""
     del database  # exists already, so the copy has it
-    follower = Cluster(settings={**FAST, "max_connections": "40"}, primary=cluster)
-    with running(follower):
+    with running(Standby(cluster)) as follower:
         yield {"login_unix_socket": follower.socket}
 
 
