@@ -111,9 +111,6 @@ server:
     admin:
       description: Path of C(kea-admin).
       type: str
-    reservation_hook:
-      description: Path of the installed hook C(libdhcp_host_cmds.so); null without it, or if this Kea cannot load it.
-      type: str
     confined:
       description: Whether AppArmor is active, so that Debian's profile confines Kea.
       type: bool

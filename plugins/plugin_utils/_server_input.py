@@ -62,9 +62,6 @@ class Found(NamedTuple):
     """libpq's variables of the running Kea: before Kea 3.1, its TLS settings are there."""
     untouched: bool = False
     """Whether the configuration is the example of Debian's package."""
-    reservation_hook: str = ""
-    """Hook library by which the running Kea takes reservations; empty if it is not installed."""
-    hooks: List[Settings] = []
     has_control_socket: bool = False
     interfaces_config: Settings = {}
     keys: List[str] = []
@@ -75,15 +72,6 @@ class Found(NamedTuple):
     """Every subnet of the configuration; none of those of the example."""
     lease_database: Settings = {}
     hosts_databases: List[Settings] = []
-
-    def hook_for(self, asked: Wanted) -> Settings:
-        """Return the setting that loads the hook for reservations in files; empty if another such hook is loaded."""
-        path = self.reservation_hook
-        others = [one for one in self.hooks if one.get("library") != path] + asked.settings.get("hooks-libraries", [])
-        names = [str(one.get("library", "")).rpartition("/")[2] for one in others]
-        if not path or not asked.reservations_in_files or path.rpartition("/")[2] in names:
-            return {}
-        return {f"Dhcp4/hooks-libraries[library={path}]": {"library": path}}
 
 
 class Results(NamedTuple):
@@ -121,8 +109,6 @@ def found(look: Mapping[str, Any]) -> Found:
     return Found(
         is_installed=server.get("version") is not None,
         outdated=bool(server.get("outdated")),
-        reservation_hook=server.get("reservation_hook") or "",
-        hooks=list(config.get("hooks_libraries") or []),
         tls_environment=server.get("tls_environment") or {},
         untouched=untouched,
         has_control_socket=bool(config.get("control_sockets")),

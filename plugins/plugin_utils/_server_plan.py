@@ -197,7 +197,7 @@ def _settings(asked: Wanted, now: Found) -> Settings:
     A control socket is added where there is none: without it the server's health cannot be seen. On a new host the
     timers T1 and T2 follow from the lifetime.
     """
-    settings = now.hook_for(asked)
+    settings: Settings = {}
     if not now.has_control_socket:
         settings["Dhcp4/control-socket"] = {"socket-type": "unix", "socket-name": CONTROL_SOCKET}
     site = {**now.interfaces_config, **asked.settings.get("interfaces-config", {})}

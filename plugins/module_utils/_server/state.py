@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Dict
 
-from .._config.database import find_library
 from .._config.servers import SERVICES, installed_version, top_of_path
 from .._config.tls import VARIABLES, asked_mode
 from .._config.versions import KeaVersionError, capabilities
@@ -18,7 +17,6 @@ from . import channel, config
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-RESERVATION_HOOK = "libdhcp_host_cmds.so"
 APPARMOR = "/sys/kernel/security/apparmor"
 
 
@@ -42,7 +40,5 @@ def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
     entries = [settings["lease_database"], *(settings["hosts_databases"] or []), *(settings["config_databases"] or [])]
     found["ssl_mode"] = asked_mode(environment, entries, keys) if unit and unit.active else None
     found["admin"] = module.get_bin_path("kea-admin")
-    by_command = bool(found["capabilities"] and found["capabilities"]["reservation_commands"])
-    found["reservation_hook"] = find_library(RESERVATION_HOOK) if by_command else None
     found["confined"] = os.path.isdir(APPARMOR)
     return found

@@ -310,27 +310,3 @@ def test_the_files_of_kea(mode: str, now: dict[str, Any], paths: list[str]) -> N
     files = filters.server_files(wanted(mode), NAMES, now, "[Unit]")
     assert [one["path"] for one in files] == paths
     assert files[-1]["content"] == "[Unit]"
-
-
-HOST_CMDS = "/usr/lib/x86_64-linux-gnu/kea/hooks/libdhcp_host_cmds.so"
-
-
-@pytest.mark.parametrize(
-    ("mode", "installed", "loaded", "asked", "expected"),
-    [
-        ("file", HOST_CMDS, [], [], {"library": HOST_CMDS}),
-        ("file", HOST_CMDS, [HOST_CMDS], [], {"library": HOST_CMDS}),
-        ("file", HOST_CMDS, ["/opt/libdhcp_host_cmds.so"], [], None),
-        ("file", HOST_CMDS, [], ["libdhcp_host_cmds.so"], None),
-        ("file", HOST_CMDS, ["/opt/libdhcp_ha.so"], ["/opt/libdhcp_lease_cmds.so"], {"library": HOST_CMDS}),
-        ("file", None, [], [], None),
-        ("database", HOST_CMDS, [], [], None),
-    ],
-)
-def test_a_kea_that_takes_reservations_by_command_loads_the_hook_for_it(
-    mode: str, installed: str | None, loaded: list[str], asked: list[str], expected: Any
-) -> None:
-    now = found(server={"reservation_hook": installed}, hooks_libraries=[{"library": path} for path in loaded])
-    settings = {"hooks-libraries": [{"library": path} for path in asked]}
-    plan = make({**wanted(mode), "settings": settings}, now)
-    assert plan["settings"].get(f"Dhcp4/hooks-libraries[library={HOST_CMDS}]") == expected

@@ -82,7 +82,6 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         "tls_environment": {},
         "ssl_mode": None,
         "admin": None,
-        "reservation_hook": None,
         "confined": False,
     }
     assert info["server"] == nothing

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Optional, Set
+from typing import Callable
 
 from _kea import lfc
 from _kea.control import SUCCESS, Answer, ControlError, send
@@ -19,10 +19,8 @@ from _kea.lease_file import LeaseFile, Lock
 
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea.applier import batch, live, report
-from kea_lease_monitor.kea.applier.batch import Written
+from kea_lease_monitor.kea.applier import batch, report
 from kea_lease_monitor.kea.applier.report import APPLIED, REQUESTED, RUNNING, Status
-from kea_lease_monitor.kea.applier.sift import Sifted
 from kea_lease_monitor.kea.applier.trial import Trial
 
 _ANSWER = 120.0
@@ -61,14 +59,12 @@ class Apply:
         requested, running = self._path(REQUESTED), self._path(RUNNING)
         if not os.path.exists(requested) and not os.path.exists(running):
             return
-        by_command = live.available(self._ask)
-        if not by_command:
-            self._keep_interval()
+        self._keep_interval()
         if os.path.exists(requested):
             os.replace(requested, running)
         former = report.read(self.directory) or Status()
         try:
-            self._apply(former, by_command)
+            self._apply(former)
         except TemporaryError as error:
             since = report.waiting_since(self.directory, former)
             failed = former._replace(error=str(error), waiting_since=since, interval=self.min_interval)
@@ -79,7 +75,7 @@ class Apply:
         os.unlink(running)
         telemetry.applying("done")
 
-    def _apply(self, former: Status, by_command: bool) -> None:
+    def _apply(self, former: Status) -> None:
         """Load what Kea accepts of the reservations, and report it. Raises TemporaryError."""
         telemetry.applying("test")
         written = batch.read_all(self.directory)
@@ -87,26 +83,12 @@ class Apply:
         with Trial(self.program, self.config, self._path(os.path.join(APPLIED, _TEST)), paths) as trial:
             sifted = batch.accepted(self.directory, written, trial)
         loaded = batch.write(self.directory, written, sifted)
-        # The file comes first: Kea has tested it, and a Kea that restarts now has what the commands would add.
-        if loaded != former.loaded and by_command:
-            self._command_changes(former, written, sifted, trial.included)
-        elif loaded != former.loaded:
+        # After an apply that failed or was killed it is not known what Kea has loaded.
+        if former.error or not loaded == former.loaded == batch.digest_before(written):
             # Last, because an LFC run may have begun during the test, which takes seconds.
             self._reload_after_lfc()
         counts = batch.counted(written, sifted, trial.included)
         report.write(self.directory, Status(counts, None, "", self.min_interval, loaded))
-
-    def _command_changes(
-        self, former: Status, written: Mapping[int, Written], sifted: Sifted, included: Set[int]
-    ) -> None:
-        """Change the running Kea without a reload. Raises TemporaryError; the next attempt then compares all."""
-        telemetry.applying("commands")
-        after = [host for host in sifted.accepted if host.subnet in included]
-        if former.error or batch.digest_before(written) != former.loaded:
-            live.repair(self._ask, included, after)
-        else:
-            before = [host for subnet in sorted(included) for host in written[subnet].included]
-            live.change(self._ask, before, after)
 
     def _path(self, name: str) -> str:
         return os.path.join(self.directory, name)
@@ -158,8 +140,8 @@ class Apply:
             self.sleep(1.0)
         raise TemporaryError(f"Kea refused to reload: {answer.text or f'result {answer.result}'}")
 
-    def _ask(self, name: str, arguments: Optional[Mapping[str, Any]] = None) -> Answer:
+    def _ask(self, name: str) -> Answer:
         try:
-            return send(self.control_socket, name, _ANSWER, arguments)
+            return send(self.control_socket, name, _ANSWER)
         except ControlError as error:
             raise TemporaryError(f"Kea's control socket {error.path}: {error.reason}") from error

@@ -69,9 +69,15 @@ def accepted(directory: str, written: Mapping[int, Written], trial: Trial) -> Si
     every = [host for one in written.values() for host in one.hosts]
     former = {_key(host) for one in written.values() for host in one.included}
     refused_before = {(one.subnet, one.text): one for one in known.refused if one.text}
-    unchanged = known.configuration == configuration and former <= set(map(_key, every))
+    present = set(map(_key, every))
+    gone = [host for one in written.values() for host in one.included if _key(host) not in present]
     # Only a change of the configuration, or a reservation that goes or changes, can make room for a refused one.
-    still = refused_before if unchanged else {}
+    room = {(host.subnet, part) for host in gone for part in (host.identifier, host.address)}
+    still = {
+        key: one
+        for key, one in (refused_before if known.configuration == configuration else {}).items()
+        if not room & {(one.subnet, one.host), (one.subnet, one.address)}
+    }
     settled = [refusal for one in written.values() for refusal in one.refused]
     settled += [still[_key(host)] for host in every if _key(host) in still]
 

@@ -11,14 +11,14 @@ import shutil
 from contextlib import suppress
 from typing import Dict, List, Mapping, Sequence, Set
 
-from _kea import program
+from _kea import includes, program
 
 from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import hosts as host_files
 from kea_lease_monitor.kea.applier.hosts import Host
 
-_INCLUDE = re.compile(rb'<\?include\s+"([^"\n]+)"\s*\?>')
+_INCLUDE = re.compile(includes.DIRECTIVE.pattern.encode())
 _DEEPEST = 10
 """Kea's own limit for includes within includes."""
 
@@ -71,6 +71,8 @@ class Trial:
         for subnet, own in by_subnet.items():
             self._write(self._candidate(subnet), host_files.render(own))
         tested = program.check(self._kea, self._config)
+        if tested.code < 0:
+            raise TemporaryError(f"signal {-tested.code} ended the test of Kea's configuration")
         return self._explained(tested.last_line) if tested.code else ""
 
     def _explained(self, words: str) -> str:
