@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from ._config.servers import PROGRAMS, family_of, top_of_path
 from ._errors import KeaError
@@ -26,7 +26,7 @@ from ._postgres import sessions
 from ._postgres.errors import PostgresError
 from ._reservations import catalogue as reservations_catalogue
 from ._reservations import constraint as reservations_constraint
-from ._server import config, subnets
+from ._server import config
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -44,7 +44,7 @@ def config_file(module: AnsibleModule, path: str) -> Dict[str, Any]:
     package = f"{PROGRAMS[top_of_path(path)]}-server"
     found = {**config.read(path), "included": [], "untouched": packages.untouched(module, package, path)}
     if found["error"] is None:
-        found["included"] = _included(os.path.realpath(path))
+        found["included"] = config.included(path)
     return found
 
 
@@ -124,17 +124,6 @@ def _schema_version(session: postgres_session.Session, schema: str) -> Optional[
         return None
     rows = session.fetch("SELECT version || '.' || minor FROM {table}", table=(schema, "schema_version"))
     return str(rows[0][0]) if rows else None
-
-
-def _included(path: str) -> List[str]:
-    """Return the included files that may be edited; none if one of them cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            text = file.read().decode("utf-8", "surrogateescape")
-        found: List[str] = subnets.editable_files(path, text)
-    except (OSError, KeaError):
-        return []
-    return found
 
 
 def _exists(session: postgres_session.Session, schema: str, name: str) -> bool:

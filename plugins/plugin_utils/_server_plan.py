@@ -91,8 +91,9 @@ def make(asked: Wanted, now: Found, done: Results, names: Names, check_mode: boo
         left_out=merge.left_out,
         absent=[f"Dhcp4/{key}" for key in now.keys if key not in KEPT] if now.untouched else [],
         needs_restart=restart and not done.restarted,
-        # An old candidate could be taken for a later move's. New files are in use once leases have moved.
-        leftovers=[names.candidate, *([] if done.restarted else done.new_paths)],
+        # An old candidate could be taken for a later move's. New files are in use once leases have moved. A directory
+        # comes after what is in it.
+        leftovers=[names.candidate, *([] if done.restarted else reversed(done.new_paths))],
     )
 
 

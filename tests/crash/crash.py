@@ -142,7 +142,11 @@ class World:
     def discovered(self) -> Iterator[tuple[str, str]]:
         """Of each file; one that is not whole, and one with another name than that of its content, is no lease's."""
         for path in self.disk.directory.iterdir():
-            found = re.search(r'ansible_host: "([0-9.]+)"\n\s+bmc_mac: "([0-9a-f:]+)"\n', path.read_text())
+            try:
+                text = path.read_text()
+            except FileNotFoundError:
+                continue  # A monitor that still writes renamed its temporary file.
+            found = re.search(r'ansible_host: "([0-9.]+)"\n\s+bmc_mac: "([0-9a-f:]+)"\n', text)
             named = found and path.name == f"{found[2].replace(':', '-')}.yml"
             yield (found[2].replace(":", ""), found[1]) if found and named else (path.name, "is not whole")
 

@@ -162,9 +162,15 @@ class Move:
     def _adopt(self) -> None:
         """Tell the manifest that a failure must not revert to the previous configuration: its leases are outdated."""
         manifest = Manifest(self._module.params["state_dir"])
+        # The configuration with what it includes, what is known of it, and the additions to the unit.
         directory = os.path.join("/etc/systemd/system", f"{self._unit.name}.d", "")
+        own = (
+            os.path.join(os.path.dirname(self._path), ""),
+            os.path.join(self._module.params["state_dir"], ""),
+            directory,
+        )
         files = [entry for entry in manifest.entries.values() if entry.kind == "file"]
-        names = [entry.name for entry in files if entry.name == self._path or entry.name.startswith(directory)]
+        names = [entry.name for entry in files if entry.name.startswith(own)]
         if names:
             with manifest.locked():
                 adopt(self._module, manifest, [Thing("file", name) for name in names])

@@ -66,7 +66,8 @@ class Schema:
             with tree.at(path + ".part", follow=False) as part:
                 self._dump_to(part, os.path.basename(path))
         except OSError as error:
-            raise KeaError(f"{error.filename or path} cannot be written: {error.strerror}") from error
+            reason = f"{error.filename or path} cannot be written: {error.strerror}"
+            raise KeaError(f"the database could not be dumped, so it is not upgraded: {reason}") from error
 
     def _dump_to(self, part: tree.Spot, name: str) -> None:
         """Dump by the descriptor of the directory: others may write the one above it, which is Kea's."""

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Dict, List, Optional
 
 from .._config.document import MISSING, Document
 from .._config.servers import family_of, top_of_path
 from .._config.secret import without_secrets
+from .._config.sources import Sources, included_files
 from .._config.syntax import KeaJsonError
 from .._kea import lease_file
 
@@ -26,6 +28,10 @@ _PARTS = (
 )
 
 
+APPLIED = "applied"
+"""Directory of the included files that hold managed reservations. They change at any time and are never edited."""
+
+
 def read(path: str) -> Dict[str, Any]:
     """Return these parts of the configuration file, without passwords.
 
@@ -35,13 +41,48 @@ def read(path: str) -> Dict[str, Any]:
     found.update(path=path, error=None)
     try:
         with open(path, "rb") as file:
-            document = Document(file.read().decode("utf-8", "surrogateescape"))
-        found.update(_parts(document, top_of_path(path)))
+            text = file.read().decode("utf-8", "surrogateescape")
+        found.update(_parts(Document(_whole(os.path.realpath(path), text)), top_of_path(path)))
     except OSError as error:
         found["error"] = error.strerror
     except KeaJsonError as error:
         found["error"] = str(error)
     return found
+
+
+def editable_files(path: str, text: str) -> List[str]:
+    """Return the included files that may be edited: those below the directory of the configuration.
+
+    Raises KeaJsonError.
+    """
+    root = os.path.dirname(os.path.realpath(path)) + "/"
+    found: List[str] = included_files(path, text, lambda one: one.startswith(root) and not is_applied(one))
+    return found
+
+
+def included(path: str) -> List[str]:
+    """Return the same files of a configuration on the disk; none if one of them cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            text = file.read().decode("utf-8", "surrogateescape")
+        return editable_files(os.path.realpath(path), text)
+    except (OSError, KeaJsonError):
+        return []
+
+
+def is_applied(path: str) -> bool:
+    """Return whether a file holds managed reservations, which the applier writes."""
+    return os.path.basename(os.path.dirname(path)) == APPLIED
+
+
+def _whole(path: str, text: str) -> str:
+    """Return the configuration with the included files in their places, as ``kea_config`` edits it."""
+    try:
+        whole: str = Sources(path, text, editable_files(path, text)).text
+    except KeaJsonError:
+        # Kea says what is wrong with an included file. The parts of this file are known all the same.
+        return text
+    return whole
 
 
 def lease_file_of(path: str, config: Optional[Dict[str, Any]] = None) -> Optional[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any, Dict, List
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from .._config.document import Document
 from .._config.identity import client
@@ -18,38 +18,61 @@ from .._config.subnets import Subnet, subnets_of
 from .._config.syntax import Include
 from .._errors import KeaError
 from .._kea import durable, host_maps, tree
-from .subnets import is_applied
+from .config import is_applied
 
 
-def give_way(document: Document, top: str) -> List[str]:
-    """Remove from the included files what a reservation of the configuration overrules. Return words for each.
+class Former(NamedTuple):
+    """A file as it was before reservations in it gave way."""
 
-    Raises KeaError.
-    """
-    words: List[str] = []
+    path: str
+    content: bytes
+    mode: int
+    owner: Tuple[int, int]
+
+    def restore(self) -> None:
+        """Write the file as it was: the configuration was not changed. Raises KeaError."""
+        try:
+            durable.replace(self.path, self.content, self.mode, self.owner)
+        except OSError as error:
+            raise KeaError(f"{self.path} cannot be written: {error.strerror}") from error
+
+
+class GaveWay(NamedTuple):
+    """What gave way in one file."""
+
+    words: List[str]
+    former: Former
+
+
+def give_way(document: Document, top: str) -> List[GaveWay]:
+    """Remove from the included files what a reservation of the configuration overrules. Raises KeaError."""
+    changed: List[GaveWay] = []
     for subnet in subnets_of(document, top):
         listed = subnet.value.get("reservations")
         includes = [one.path for one in listed if isinstance(one, Include)] if isinstance(listed, list) else []
         for path in filter(is_applied, includes if subnet.reservations else []):
-            words += _clear(path, subnet)
-    return words
+            changed += _clear(path, subnet)
+    return changed
 
 
-def _clear(path: str, subnet: Subnet) -> List[str]:
+def _clear(path: str, subnet: Subnet) -> List[GaveWay]:
     try:
         text, found = _read(path)
         maps = host_maps.parse(text)
         lost = [one for one in maps.maps if isinstance(one.value, dict) and _is_overruled(one.value, subnet)]
+        former = Former(
+            path, text.encode("utf-8", "surrogateescape"), stat.S_IMODE(found.st_mode), (found.st_uid, found.st_gid)
+        )
         if lost:
             kept = [(one.comment, one.text) for one in maps.maps if one not in lost]
             content = host_maps.render(kept, maps.comment) if kept or maps.comment else ""
-            owner = (found.st_uid, found.st_gid)
-            durable.replace(path, content.encode("utf-8", "surrogateescape"), stat.S_IMODE(found.st_mode), owner)
+            durable.replace(path, content.encode("utf-8", "surrogateescape"), former.mode, former.owner)
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
         raise KeaError(f"the reservations in {path} cannot give way to those of the site: {error}") from error
-    return [f"{one.value.get('ip-address')} in {subnet.name}" for one in lost]
+    words = [f"{one.value.get('ip-address')} in {subnet.name}" for one in lost]
+    return [GaveWay(words, former)] if words else []
 
 
 def _read(path: str) -> "tuple[str, os.stat_result]":

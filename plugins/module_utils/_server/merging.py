@@ -12,7 +12,7 @@ from .._config.merge import Wanted, merged, plain
 from .._config.record import Record
 from .._config.subnets import subnets_of, with_ids
 from . import removals, served
-from .giving_way import give_way
+from .giving_way import GaveWay, give_way
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -31,6 +31,7 @@ class Merging:
         self._writes = not module.check_mode
         self.gave_way: List[str] = []
         """Managed reservations that a reservation of the site replaces."""
+        self._given: List[GaveWay] = []
         self._is_idle = not (self._wanted.values or self._wanted.exclusive or self._before.entries())
 
     def edit(self, document: Document) -> Document:
@@ -47,7 +48,8 @@ class Merging:
             removals.check(numbered, after, top, self._before)
         if self._writes:
             self._record.write(besides=self._before.entries())
-            self.gave_way = give_way(after, top)
+            self._given = give_way(after, top)
+            self.gave_way = [words for one in self._given for words in one.words]
         return after
 
     def settle(self) -> None:
@@ -56,9 +58,11 @@ class Merging:
             self._record.write()
 
     def revert(self) -> None:
-        """Write the previous record: the configuration was not changed. Raises KeaError."""
+        """Write the previous record and reservations: the configuration was not changed. Raises KeaError."""
         if self._writes and not self._is_idle:
             self._before.revert()
+            for one in self._given:
+                one.former.restore()
 
     def _known_ids(self, document: Document) -> Dict[str, int]:
         """Return the ids of subnets without one, which Kea chose."""

@@ -18,8 +18,6 @@ from .._kea import host_maps, tree
 from . import config, served
 from .leases import Leases
 
-APPLIED = "applied"
-"""Directory of the included files that hold managed reservations. They change at any time and are never edited."""
 SETTINGS = ("reservations-global", "reservations-in-subnet", "reservations-out-of-pool", "reservation-mode")
 
 Facts = Dict[str, Any]
@@ -29,20 +27,6 @@ class _Defined(NamedTuple):
     subnet: Subnet
     file: str
     line: int
-
-
-def editable_files(path: str, text: str) -> List[str]:
-    """Return the included files that may be edited: those below the directory of the configuration.
-
-    Raises KeaJsonError.
-    """
-    root = os.path.dirname(os.path.realpath(path)) + "/"
-    found: List[str] = included_files(path, text, lambda one: one.startswith(root) and not is_applied(one))
-    return found
-
-
-def is_applied(path: str) -> bool:
-    return os.path.basename(os.path.dirname(path)) == APPLIED
 
 
 def subnets(path: str) -> List[Facts]:
@@ -67,7 +51,7 @@ def _defined(path: str, top: str) -> List[_Defined]:
     """Return the subnets in the files; none if they cannot be read."""
     try:
         text = tree.read(path).decode("utf-8", "surrogateescape")
-        sources = Sources(path, text, included_files(path, text, lambda one: not is_applied(one)))
+        sources = Sources(path, text, included_files(path, text, lambda one: not config.is_applied(one)))
         found = subnets_of(Document(sources.text), top)
     except (OSError, KeaJsonError):
         return []
