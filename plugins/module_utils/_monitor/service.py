@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 COMMAND_PATH = f"/usr/local/bin/{COMMAND}"
+READING = "has not caught up yet: still reading"
+"""In what ``kea-lease-monitor check`` prints while a monitor reads all leases and met no error."""
+CATCHING_UP = 600
+"""Seconds that it may read beyond the time-out of the module."""
 JOURNAL_LINES = 20
 SOURCE = re.compile(r"source \w+")
 # Of release 1.0.0, which makes its state by itself and knows nothing of --yes.
@@ -217,7 +221,9 @@ class Monitor:
             )
             if code == 0:
                 return ""
-            if time.monotonic() > deadline:
+            # The first start of a release may read all leases of a large site. An error ends this at once.
+            patience = CATCHING_UP if READING in out else 0
+            if time.monotonic() > deadline + patience:
                 return (out.strip() or err.strip() or f"check ended with {code}").splitlines()[-1]
             time.sleep(0.5)
 

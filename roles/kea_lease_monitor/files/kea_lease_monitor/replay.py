@@ -91,10 +91,13 @@ class Replay(NamedTuple):
         return replay._replace(adopt=bool(given.get("adopt")), events=tuple(events), forgets=bool(events))
 
     def with_events(self, events: Sequence[LeaseEvent]) -> Replay:
-        """Return this replay with the ``events`` of its dead letters."""
+        """Return this replay with the ``events`` of its dead letters.
+
+        A client whose FORGOTTEN event failed may have a lease again, so only another ``forget`` acts on it.
+        """
         return self._replace(
             addresses=frozenset(event.lease.address for event in events if event.kind in _PRESENT),
-            events=tuple(event for event in events if event.kind not in _PRESENT),
+            events=tuple(event for event in events if event.kind not in {*_PRESENT, EventKind.FORGOTTEN}),
         )
 
 
