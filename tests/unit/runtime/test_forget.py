@@ -19,6 +19,8 @@ from runtime.world import Kea
 
 FIRST, SECOND = "02:00:00:00:00:01", "02:00:00:00:00:02"
 
+pytestmark = pytest.mark.slow  # each test starts programs, for seconds
+
 
 def told(tmp_path: Path) -> dict[str, Any]:
     """Return a subscription whose command keeps what it is told."""

@@ -22,6 +22,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax impor
 from support.modules import run_module
 from support.programs import need
 
+pytestmark = pytest.mark.slow  # each test starts programs, for seconds
 SECRETS = (
     *("password", "basic-auth-password", "secret", "Secret", "tsig-secret", "api_token", "AuthToken", "passwd"),
     *("private-key", "pre-shared-key", "bind_password", "authorization", "credentials", "basic-auth"),

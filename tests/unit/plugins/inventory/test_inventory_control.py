@@ -13,6 +13,7 @@ import pytest
 from inventory_helpers import AGENT, HOSTILE, LOGIN, Kea, free_port, http_socket, listed
 from support.certificates import Authority
 
+pytestmark = pytest.mark.slow  # each test starts programs, for seconds
 FOREVER = 4294967295
 MARK = {"kea-lease-monitor": {"ip-address": "10.0.0.3", "hostname": "db"}}
 ROWS = [

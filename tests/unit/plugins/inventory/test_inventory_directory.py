@@ -14,6 +14,7 @@ from inventory_helpers import HOSTILE, Result, listed
 from kea_lease_monitor.sinks.discovery import DiscoverySink, Options
 from runtime.builders import event
 
+pytestmark = pytest.mark.slow  # each test starts programs, for seconds
 HOSTILE_NAMES = [HOSTILE, "{% raw %}", "\x1b[31mred", "../../etc/passwd", 'a": b\n- c', "localhost", "host-9", "host-9"]
 
 

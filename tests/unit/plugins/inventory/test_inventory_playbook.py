@@ -16,6 +16,8 @@ from inventory_helpers import HOSTILE, ROOT, Result, listed, run
 from kea_lease_monitor.sinks.discovery import DiscoverySink, Options
 from runtime.builders import event
 
+pytestmark = pytest.mark.slow  # each test starts programs, for seconds
+
 
 class Site:
     """Two servers, each with a directory of discovery files, and the directory on the controller."""

@@ -13,7 +13,7 @@ import pytest
 from inventory_helpers import HOSTILE, Result, configuration, listed, run
 from support.database import KEA, PASSWORD, PASSWORD_ROLE, Database
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 ADDRESS = 10 << 24
 """Of 10.0.0.0, as Kea stores it."""
