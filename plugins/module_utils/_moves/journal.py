@@ -68,9 +68,12 @@ class Journal:
         self._write()
 
     def lock(self) -> ContextManager[int]:
-        """Return what holds the lock of the moves. It raises LockedError at once if another process has it."""
+        """Return what holds the lock of the moves. It raises LockedError if another process keeps it for 10 s.
+
+        The guard of the previous move has it for as long as it starts Kea.
+        """
         tree.make_directories(self._directory, 0o755)
-        return locks.held(self.lock_path, timeout=0)
+        return locks.held(self.lock_path, timeout=10)
 
     def _write(self) -> None:
         tree.make_directories(self._directory, 0o755)
