@@ -28,6 +28,10 @@ _STRING = r'"((?:[^"\\\n]|\\.)*)"'
 _MEMBER = re.compile(_STRING + r"\s*:\s*" + _STRING)
 
 
+SHORTEST = 8
+"""Characters of a secret in a comment that is masked wherever it occurs."""
+
+
 def is_secret(key: str) -> bool:
     """Return whether the values below this key are secret. A key may be a path, as Dhcp4/lease-database/password."""
     name = key.rsplit("/", 1)[-1]
@@ -53,9 +57,14 @@ def secrets_in(value: Any) -> List[str]:
 
 
 def secrets_in_text(text: str) -> List[str]:
-    """Return every secret in the comments of a configuration, and in members that stand in its texts."""
+    """Return every secret in the comments of a configuration, and in members that stand in its texts.
+
+    A shorter one than SHORTEST is left out. Debian's example has the password "kea" in a comment: masked wherever it
+    occurs, that word would make every message unreadable. ``masks`` hides it where it stands.
+    """
     members = [match.group(2) for match in _MEMBER.finditer(text) if is_secret(match.group(1))]
-    return members + [match.group(2) for match in _URL.finditer(text)]
+    found = members + [match.group(2) for match in _URL.finditer(text)]
+    return [one for one in found if len(one) >= SHORTEST]
 
 
 def without_secrets(value: Any) -> Any:

@@ -112,3 +112,9 @@ def test_the_password_of_the_ha_hook_is_nowhere_in_the_result(tmp_path: Path) ->
     assert result["changed"]
     assert result["diff"]["after"]
     assert "-word" not in json.dumps(result)
+
+
+def test_a_word_in_a_comment_does_not_hide_messages() -> None:
+    """As in Debian's example: // "password": "kea"."""
+    text = '// "password": "kea"\n// "password": "long enough"\n{}'
+    assert secrets_in_text(text) == ["long enough"]
