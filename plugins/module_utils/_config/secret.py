@@ -59,12 +59,11 @@ def secrets_in(value: Any) -> List[str]:
 def secrets_in_text(text: str) -> List[str]:
     """Return every secret in the comments of a configuration, and in members that stand in its texts.
 
-    A shorter one than SHORTEST is left out. Debian's example has the password "kea" in a comment: masked wherever it
+    A member shorter than SHORTEST is left out. Debian's example has the password "kea" in a comment: masked wherever it
     occurs, that word would make every message unreadable. ``masks`` hides it where it stands.
     """
     members = [match.group(2) for match in _MEMBER.finditer(text) if is_secret(match.group(1))]
-    found = members + [match.group(2) for match in _URL.finditer(text)]
-    return [one for one in found if len(one) >= SHORTEST]
+    return [one for one in members if len(one) >= SHORTEST] + [match.group(2) for match in _URL.finditer(text)]
 
 
 def without_secrets(value: Any) -> Any:
