@@ -13,8 +13,6 @@ from changing import Site
 from states import BEFORE_DEPLOY, EVENTS, deployed
 
 LEASES = "/var/lib/kea/kea-leases4.csv"
-pytestmark = pytest.mark.timeout(1800)
-"""Packages come and go."""
 
 
 class Fresh(Site):

@@ -104,7 +104,7 @@ class World:
 
     def start(self) -> None:
         self.server.launch("-p", str(SERVER), "-P", str(RELAY))
-        until(self.server.answers, self.server.log.read_text, 20)
+        until(self.server.answers, self.server.log.read_text)
         self.position = drained(self.source, self.source.start(True))[1]
 
     def act(self) -> Delivery:

@@ -69,8 +69,9 @@ class Kea:
         write(other)
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(act)
+            # psql, because psycopg2 has one wait callback for all threads, and act sets it.
             locked = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            until(lambda: self.rows(locked), "it waits for the other session", 5)
+            until(lambda: self.cluster.sql(locked, self.name), "it waits for the other session", pause=0.05)
             other.connection.commit()
             other.connection.close()
             return answer.result()
