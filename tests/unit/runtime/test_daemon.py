@@ -26,6 +26,8 @@ from support.wait import until
 
 from runtime.world import Kea
 
+pytestmark = pytest.mark.slow  # each test starts programs, for seconds
+
 HEADER = (
     "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context,pool_id\n"
 )
