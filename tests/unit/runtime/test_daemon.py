@@ -116,7 +116,6 @@ def test_a_restart_loses_no_event_and_repeats_none(events_daemon: Daemon, kea: K
     assert events_daemon.log().count("Static reservation created: address=10.0.0.1 ") == 1
 
 
-@pytest.mark.slow
 def test_a_server_that_restarts_is_waited_for(events_daemon: Daemon, kea: Kea, cluster: Cluster) -> None:
     events_daemon.said("Caught up with the leases")
     cluster.stop()
@@ -251,7 +250,6 @@ def test_systemd_is_notified(file_daemon: Daemon, tmp_path: Path, monkeypatch: p
             told.append(manager.recv(1000).decode())
 
 
-@pytest.mark.slow
 def test_systemd_gets_signs_of_life_while_a_database_is_waited_for(
     events_daemon: Daemon, kea: Kea, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,7 +302,6 @@ def test_a_reload_is_notified_with_the_monotonic_time(
         file_daemon.stop()
 
 
-@pytest.mark.slow
 def test_the_replay_and_dead_letters_commands(events_daemon: Daemon, kea: Kea, tmp_path: Path) -> None:
     events_daemon.said("Static reservation created: address=10.0.0.1")
     kea.rows(
@@ -388,7 +385,6 @@ def test_the_memory_of_a_monitor_that_creates_no_schema(events_daemon: Daemon) -
     assert done.stdout == "[]\n", done.stderr
 
 
-@pytest.mark.slow
 def test_memory_is_bounded_while_a_sink_is_stuck(events_daemon: Daemon, kea: Kea) -> None:
     """And all is made good afterwards, though no event told of these leases: the trigger was off."""
     events_daemon.said("Caught up with the leases")
@@ -455,7 +451,6 @@ def test_bad_input_is_one_clear_line(arguments: list[str], problem: str) -> None
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.slow
 def test_the_db_command(tmp_path: Path) -> None:
     state = str(tmp_path / "state.sqlite")
 
