@@ -71,8 +71,10 @@ def rollback_plan(wanted: Values, checked: Values) -> Dict[str, Any]:
     return _rollback_plan.make(_rollback_plan.wanted(wanted), checked)._asdict()
 
 
-def verify_options(seen: Values, enable_database: bool, probe: bool = False) -> Dict[str, Any]:
-    return _verify_plan.options(enable_database, probe, _verify_plan.Seen(**seen))
+def verify_options(
+    seen: Values, enable_database: bool, probe: bool = False, subscriptions: Optional[List[Dict[str, Any]]] = None
+) -> Dict[str, Any]:
+    return _verify_plan.options(enable_database, probe, _verify_plan.Seen(**seen), subscriptions)
 
 
 def verify_report(verified: Mapping[str, Values]) -> Dict[str, Any]:

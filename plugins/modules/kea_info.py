@@ -93,6 +93,14 @@ server:
     unit:
       description: C(name), C(active) and C(enabled) of the unit.
       type: dict
+    listening:
+      description:
+        - Whether the server listens on its interfaces, as its command C(status-get) tells. C(status) is V(ready),
+          V(retrying) or V(failed), and C(errors) names the interfaces. Null if Kea does not answer.
+      type: dict
+      sample:
+        status: ready
+        errors: []
     outdated:
       description: Whether the file, or the unit, changed after the server started.
       type: bool
@@ -194,6 +202,25 @@ subnets:
     reservation_settings:
       description: Its own settings for reservations, such as C(reservations-global) and C(reservation-mode).
       type: dict
+    reservation_scopes:
+      description:
+        - All settings that decide about its reservations, the nearest place first. Each has C(place), such as
+          C(shared network hall-a), and C(settings).
+      type: list
+      elements: dict
+    reservation_obstacle:
+      description:
+        - The setting, and its place, under which reservations of the lease monitor do nothing in this subnet; empty if
+          there is none.
+      type: str
+      sample: "reservations-out-of-pool: true in Dhcp4"
+    site_reservations:
+      description:
+        - The reservations that the site wrote into this subnet and, if the subnet uses them, outside all subnets. Each
+          has C(kind), such as V(hw-address), C(identifier) in hexadecimal digits, C(address) and C(hostname); what it
+          does not name is empty. Managed reservations and those in databases are not among them.
+      type: list
+      elements: dict
     reservations:
       description: Number of its reservations in the configuration and in the files that it includes.
       type: int

@@ -11,10 +11,9 @@ import time
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .._errors import KeaError
-from .._kea import control, lease_csv, lease_file
+from .._kea import lease_csv, lease_file
+from . import statistics
 
-TIMEOUT = 10.0
-"""Seconds that Kea has for its statistics."""
 _LIVE = (0, 1)
 """States of a lease that keeps its address: default and declined."""
 _INFINITE = 0xFFFFFFFF
@@ -38,7 +37,7 @@ class Leases:
         if path is not None:
             self._by_address = list(_read(path, time.time()))
         else:
-            self._by_subnet = _statistics(sockets, family)
+            self._by_subnet = statistics.leases(sockets, family)
 
     def count(self, subnet: int, ranges: Optional[Ranges] = None) -> Optional[int]:
         """Return how many live leases the subnet has in the ranges, by default in all; None if that is not known.
@@ -51,23 +50,6 @@ class Leases:
         if self._by_subnet is None or ranges == []:
             return None if ranges != [] else 0
         return self._by_subnet.get(subnet, 0)
-
-
-def _statistics(sockets: Any, family: int) -> Optional[Dict[int, int]]:
-    """Return the number of leases by subnet; None if Kea does not answer."""
-    names = ("].assigned-addresses",) if family == 4 else ("].assigned-nas", "].assigned-pds")
-    for path in control.unix_sockets(sockets):
-        try:
-            answer = control.send(path, "statistic-get-all", TIMEOUT)
-        except control.ControlError:
-            continue
-        found: Dict[int, int] = {}
-        for name, samples in answer.arguments.items():
-            if name.startswith("subnet[") and name.endswith(names) and name.count("[") == 1 and samples:
-                number = int(name[len("subnet[") : name.index("]")])
-                found[number] = found.get(number, 0) + int(samples[0][0])
-        return found
-    return None
 
 
 def _read(path: str, now: float) -> Iterator[Lease]:

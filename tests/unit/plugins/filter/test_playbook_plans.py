@@ -208,6 +208,12 @@ def test_what_a_verification_saw(database: bool, probe: bool, seen: Any, options
     assert filters.verify_options(results, database, probe) == options
 
 
+def test_the_subnets_with_reservations_are_those_of_the_subscriptions() -> None:
+    results = dict.fromkeys(("database", "monitor_database", "probed"), SKIPPED)
+    assert filters.verify_options(results, False, False, [{"match": {"subnets": [9, 7]}}]) == {"subnets": [7, 9]}
+    assert filters.verify_options(results, False, False, [{"match": {"subnets": [9]}}, {"name": "all"}]) == {}
+
+
 def test_a_probe_without_a_database_is_skipped() -> None:
     results = dict.fromkeys(("database", "monitor_database", "probed"), SKIPPED)
     assert "without a database" in filters.verify_options(results, False, True)["probe"]["skipped"]
