@@ -54,8 +54,8 @@ def server_files(wanted: Values, names: Values, found: Values, unit: str) -> Lis
 
 
 def monitor_plan(wanted: Values, paths: Values, found: Values, certificates: Values) -> Dict[str, Any]:
-    asked, config = _monitor_plan.wanted(wanted), found.get("config") or {}
-    return _monitor_plan.make(asked, config, certificates, _monitor_plan.Paths(**paths))._asdict()
+    asked = _monitor_plan.wanted(wanted)
+    return _monitor_plan.make(asked, found, certificates, _monitor_plan.Paths(**paths))._asdict()
 
 
 def monitor_files(wanted: Values, paths: Values, texts: Values) -> List[Dict[str, Any]]:

@@ -34,7 +34,7 @@ options:
         so do not gather it in a loop.
     type: list
     elements: str
-    choices: [server, config, subnets, database, monitor, lfc, move, packages, clusters]
+    choices: [server, config, subnets, reservations, database, monitor, lfc, move, packages, clusters]
     default: [server, config, monitor, lfc]
   type:
     description: Kind of the V(database), as in M(baremetal.kea.kea_schema); V(mysql) reports less.
@@ -214,6 +214,9 @@ subnets:
           there is none.
       type: str
       sample: "reservations-out-of-pool: true in Dhcp4"
+    uses_global_reservations:
+      description: Whether it uses the reservations outside all subnets (C(reservations-global)).
+      type: bool
     site_reservations:
       description:
         - The reservations that the site wrote into this subnet and, if the subnet uses them, outside all subnets. Each
@@ -243,6 +246,19 @@ subnets:
     served:
       description: Whether the running Kea serves it with this id; null if Kea does not answer.
       type: bool
+reservations:
+  description: The reservations that the site wrote into Kea's configuration. Kea is not asked for them.
+  returned: when gathered
+  type: dict
+  contains:
+    site:
+      description: As C(site_reservations) in RV(subnets), each with its C(subnet).
+      type: list
+      elements: dict
+    global_subnets:
+      description: Ids of the subnets that use the reservations outside all subnets.
+      type: list
+      elements: int
 database:
   description: Kea's database.
   returned: when gathered
@@ -389,7 +405,18 @@ from ansible_collections.baremetal.kea.plugins.module_utils._server import subne
 from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_database import mysql_database
 
 
-_GATHERED = ("server", "config", "subnets", "database", "monitor", "lfc", "move", "packages", "clusters")
+_GATHERED = (
+    "server",
+    "config",
+    "subnets",
+    "reservations",
+    "database",
+    "monitor",
+    "lfc",
+    "move",
+    "packages",
+    "clusters",
+)
 
 
 def main() -> None:
@@ -415,6 +442,7 @@ def main() -> None:
         "server": lambda: server_state.server(module, params["path"]),
         "config": lambda: _info.config_file(module, params["path"]),
         "subnets": lambda: server_subnets.subnets(params["path"]),
+        "reservations": lambda: server_subnets.site_reservations(params["path"]),
         "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),
         "monitor": lambda: _info.monitor(module),
         "lfc": lambda: _info.lfc(module, params["path"]),

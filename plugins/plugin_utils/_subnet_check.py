@@ -78,7 +78,7 @@ def reserved(subscriptions: Sequence[Settings]) -> Optional[List[int]]:
 class _Subnet(NamedTuple):
     """A subnet as it will be."""
 
-    number: int
+    number: Optional[int]
     name: str
     scopes: List[reserving.Scope]
     has_pools: bool

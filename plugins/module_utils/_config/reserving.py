@@ -10,6 +10,7 @@ moveReservationMode), and a version that does not know a key refuses the configu
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .._kea import identifiers
@@ -112,6 +113,17 @@ def hosts(value: Any) -> List[Dict[str, str]]:
 
 def _host(value: Mapping[str, Any]) -> Dict[str, str]:
     kind, octets = client(value) or ("", b"")
-    texts = {key: value.get(key) for key in ("ip-address", "hostname")}
-    address, hostname = (text if isinstance(text, str) else "" for text in texts.values())
-    return {"kind": kind, "identifier": identifiers.spell(octets), "address": address, "hostname": hostname}
+    address, hostname = value.get("ip-address"), value.get("hostname")
+    return {
+        "kind": kind,
+        "identifier": identifiers.spell(octets),
+        "address": _address(address) if isinstance(address, str) else "",
+        "hostname": hostname if isinstance(hostname, str) else "",
+    }
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text.strip()))
+    except ValueError:
+        return ""

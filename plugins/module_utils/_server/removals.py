@@ -24,7 +24,7 @@ def check(before: Document, after: Document, top: str, record: Record) -> None:
     lost = losses(before, after, top, record)
     if not lost:
         return
-    leases = Leases(_part(before, top, "lease-database"), sockets_of(before, top), family_of(top))
+    leases = leases_of(before, top)
     refused = [words for words in (_refused(one, leases) for one in lost) if words]
     if not refused:
         return
@@ -43,6 +43,11 @@ def _refused(loss: Loss, leases: Leases) -> Optional[str]:
     where = loss.what if loss.what.startswith("subnet") else f"in {loss.subnet.name}: {loss.what}"
     name = f"{loss.subnet.name}, a {where}" if loss.what.startswith("subnet") else where
     return f"{name}, {known} live leases"
+
+
+def leases_of(document: Document, top: str) -> Leases:
+    """Return the live leases of the server that a configuration is for. Raises KeaError."""
+    return Leases(_part(document, top, "lease-database"), sockets_of(document, top), family_of(top))
 
 
 def _part(document: Document, top: str, key: str) -> Any:

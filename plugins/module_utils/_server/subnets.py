@@ -54,6 +54,23 @@ def subnets(path: str, with_leases: bool = True) -> List[Facts]:
     return found
 
 
+def site_reservations(path: str) -> Facts:
+    """Return the reservations that the site wrote into the files, and the subnets that use those outside all subnets.
+
+    Kea is not asked. A subnet without a number of its own has none here; ``kea_config`` writes the numbers first.
+    """
+    found: List[Facts] = []
+    everywhere: List[int] = []
+    for one in _defined(os.path.realpath(path), top_of_path(path)):
+        number = one.subnet.id
+        if number is None:
+            continue
+        facts = _reserving("", one.subnet.value, one.inherited, one.hosts, 4)
+        found += [{"subnet": number, **host} for host in facts["site_reservations"]]
+        everywhere += [number] if facts["uses_global_reservations"] else []
+    return {"site": found, "global_subnets": sorted(everywhere)}
+
+
 def _defined(path: str, top: str) -> List[_Defined]:
     """Return the subnets in the files; none if they cannot be read."""
     try:
@@ -107,6 +124,7 @@ def _reserving(
         "reservation_settings": reserving.settings_of(value),
         "reservation_scopes": [{"place": scope.place, "settings": scope.settings} for scope in scopes],
         "reservation_obstacle": reserving.obstacle(scopes, bool(value.get("pools")), family),
+        "uses_global_reservations": reserving.uses_global(scopes),
         "site_reservations": hosts + (everywhere if reserving.uses_global(scopes) else []),
     }
 

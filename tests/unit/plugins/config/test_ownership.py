@@ -214,6 +214,73 @@ def test_a_managed_reservation_gives_way_to_that_of_the_site(host: dict[str, str
     assert managed.read_text() == f"// kept\n{other}\n"
 
 
+def test_a_managed_reservation_gives_way_to_one_outside_all_subnets(directory: Path) -> None:
+    """B12: Kea takes both, and the one in the subnet would hide the other."""
+    site = site_of("one-line", directory)
+    managed = directory / "applied" / "subnet-2.json"
+    managed.parent.mkdir()
+    managed.write_text('{"hw-address": "02:00:00:00:00:09", "ip-address": "10.9.1.9"}\n')
+    subnets = [{"id": 2, "reservations": [{"<?include?>": str(managed)}]}]
+    host = {"hw-address": "2:0:0:0:0:9", "ip-address": "10.9.1.50"}
+    wanted = {"subnet4": subnets, "reservations": [host], "reservations-global": False}
+    assert "gave_way" not in done(site, merge=wanted), "the subnet does not use it"
+    assert done(site, merge={**wanted, "reservations-global": True})["gave_way"] == ["10.9.1.9 in 10.9.1.0/24 (id 2)"]
+    assert not managed.read_text()
+
+
+LEASED = {"10.9.1.60": 2}
+"""The lease of 02:00:00:00:00:01."""
+
+
+@pytest.mark.parametrize(
+    ("host", "leases", "address"),
+    [
+        ({"hw-address": "2:0:0:0:0:1", "hostname": "rack7"}, LEASED, "10.9.1.60"),
+        ({"hw-address": "020000000001"}, LEASED, "10.9.1.60"),
+        ({"hw-address": "02:00:00:00:00:02", "hostname": "rack7"}, LEASED, None),
+        ({"client-id": "02:00:00:00:00:01", "hostname": "rack7"}, LEASED, None),
+        ({"flex-id": "02:00:00:00:00:01", "hostname": "rack7"}, LEASED, None),
+        ({"hw-address": "02:00:00:00:00:01", "hostname": "rack7"}, {"10.9.1.60": 1}, None),
+        ({"hw-address": "02:00:00:00:00:01", "hostname": "rack7"}, {"10.8.0.1": 2}, None),
+        ({"hw-address": "02:00:00:00:00:01", "hostname": "rack7"}, {"10.9.1.60": 2, "10.9.1.61": 2}, None),
+        ({"hw-address": "02:00:00:00:00:01", "ip-address": "10.9.1.7"}, LEASED, "10.9.1.7"),
+    ],
+)
+def test_a_reservation_without_an_address_gets_that_of_its_clients_lease(
+    host: dict[str, str], leases: dict[str, int], address: str | None, directory: Path
+) -> None:
+    """B11: from the variables, and again nothing; then by hand, without variables."""
+    site = site_of("one-line", directory, leases)
+    wanted = {"subnet4": [{"id": 2, "reservations": [host]}]}
+    before = site.path.read_bytes()
+    preview = site.merge(check=True, merge=wanted, complete_reservations=True)
+    assert preview["changed"]
+    assert site.path.read_bytes() == before
+    result = done(site, merge=wanted, complete_reservations=True)
+    added = address is not None and "ip-address" not in host
+    assert result.get("completed", []) == ([f"{address} in 10.9.1.0/24 (id 2)"] if added else [])
+    expected = {**host, "ip-address": address} if address else host
+    assert site.subnet(2)["reservations"] == [expected]
+    assert not site.merge(merge=wanted, complete_reservations=True)["changed"]
+    by_hand = site_of("one-line", directory, leases)
+    text = by_hand.path.read_text().replace('"id":2', f'"reservations":[{json.dumps(host)}],"id":2', 1)
+    by_hand.path.write_text(text)
+    by_hand.record.unlink()
+    assert ("completed" in done(by_hand, complete_reservations=True)) is added
+    assert by_hand.subnet(2)["reservations"] == [expected]
+
+
+def test_an_address_that_another_reservation_has_is_not_added(directory: Path) -> None:
+    site = site_of("one-line", directory, LEASED)
+    hosts = [
+        {"hw-address": "02:00:00:00:00:01", "hostname": "a"},
+        {"hw-address": "02:00:00:00:00:02", "ip-address": "10.9.1.60"},
+    ]
+    assert "completed" not in done(
+        site, merge={"subnet4": [{"id": 2, "reservations": hosts}]}, complete_reservations=True
+    )
+
+
 def test_nineteen_subnets_with_many_reservations_keep_all_of_them(directory: Path) -> None:
     """B2: one of the subnets is in the variables."""
     subnets = []

@@ -70,12 +70,15 @@ def test_the_monitor_gets_the_site_reservations_that_it_can_use() -> None:
         {"<?include?>": "/etc/kea/site.json"},
         {"hw-address": "0200000000ad", "state": "absent"},
     ]
-    assert filters.site_reservations([{"id": 1, "reservations": hosts}, {"id": 2}]) == [
-        {"subnet": 1, "hwaddr": "02:00:00:00:00:ab", "address": "192.0.2.7"},
-        {"subnet": 1, "hwaddr": "02:00:00:00:00:ac"},
-        {"subnet": 1, "address": "192.0.2.8"},
-        {"subnet": 1, "address": "192.0.2.9"},
-        {"subnet": 1, "address": "192.0.2.10"},
+    found = filters.site_reservations([{"id": 1, "reservations": hosts}, {"id": 2}])
+    assert {one["subnet"] for one in found} == {1}
+    assert [(one["kind"], one["identifier"], one["address"]) for one in found] == [
+        ("hw-address", "02:00:00:00:00:ab", "192.0.2.7"),
+        ("hw-address", "02:00:00:00:00:ac", ""),
+        ("hw-address", "6e:6f:20:68:65:78", "192.0.2.8"),
+        ("client-id", "01:02", "192.0.2.9"),
+        ("duid", "01:02:03", ""),
+        ("flex-id", "73:30:6d:45:56:61:4c:75:65", "192.0.2.10"),
     ]
 
 
