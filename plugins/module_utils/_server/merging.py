@@ -13,6 +13,7 @@ from .._config.record import Record
 from .._config.subnets import subnets_of, with_ids
 from . import removals, served
 from .completing import completed
+from .earlier import replaced_pools
 from .giving_way import GaveWay, give_way
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ class Merging:
             return document
         top = self._wanted.top
         numbered = with_ids(document, top, self._known_ids(document))
+        if self._before.is_new:
+            for path in replaced_pools(numbered, top, self._wanted.values):
+                self._before.note_new(path)
+                self._record.note_new(path)
         after: Document = merged(numbered, self._wanted, self._record)
         if not self._allowed:
             removals.check(numbered, after, top, self._before)

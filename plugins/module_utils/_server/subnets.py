@@ -14,7 +14,7 @@ from .._config.servers import family_of, top_of_path
 from .._config.sources import Sources, included_files
 from .._config.subnets import Subnet, numbered, subnets_of
 from .._config.syntax import Include, KeaJsonError, value_of
-from .._config.tree import Tree
+from .._config.tree import Place, Tree, member
 from .._errors import KeaError
 from .._kea import host_maps, tree
 from . import config, served
@@ -27,6 +27,8 @@ class _Defined(NamedTuple):
     subnet: Subnet
     file: str
     line: int
+    editable: bool
+    """Whether an edit may add reservations to it."""
     inherited: List[reserving.Scope]
     hosts: List[Facts]
     """The reservations outside all subnets."""
@@ -44,7 +46,7 @@ def subnets(path: str, with_leases: bool = True) -> List[Facts]:
     numbers = numbered([one.subnet for one in defined], ids)
     leases = _leases(settings, top) if with_leases else None
     family = family_of(top)
-    found = [_facts(one, numbers, path, family) for one in defined]
+    found = [_facts(one, numbers, family) for one in defined]
     for facts in found:
         facts["served"] = None if running is None else ids.get(facts["subnet"]) == facts["id"]
     known = [(facts["id"], facts["subnet"]) for facts in found]
@@ -76,12 +78,22 @@ def _defined(path: str, top: str) -> List[_Defined]:
     try:
         text = tree.read(path).decode("utf-8", "surrogateescape")
         sources = Sources(path, text, included_files(path, text, lambda one: not config.is_applied(one)))
-        document = Document(sources.text)
+        document, may_edit = Document(sources.text), [path, *config.editable_files(path, text)]
+        places = Tree(document, top).places
         found, whole = subnets_of(document, top), value_of(Tree(document, top).root)
     except (OSError, KeaJsonError):
         return []
     inherited, everywhere = reserving.inherited(whole, top), reserving.hosts(whole.get("reservations"))
-    return [_Defined(one, *sources.where(sources.text, one.start), inherited[one.network], everywhere) for one in found]
+
+    def defined(one: Subnet, place: Place) -> _Defined:
+        # Reservations of the subnet may stand in another file than the subnet itself.
+        listed = member(place.item.node, "reservations")
+        at = [one.start, *([listed.node.start] if listed else [])]
+        files = [sources.where(sources.text, start)[0] for start in at]
+        editable = all(file in may_edit for file in files) and (listed is None or listed.node.kind == "list")
+        return _Defined(one, *sources.where(sources.text, one.start), editable, inherited[one.network], everywhere)
+
+    return [defined(one, place) for one, place in zip(found, places)]
 
 
 def _leases(settings: Facts, top: str) -> Optional[Leases]:
@@ -91,9 +103,8 @@ def _leases(settings: Facts, top: str) -> Optional[Leases]:
         return None
 
 
-def _facts(one: _Defined, numbers: Dict[str, int], path: str, family: int) -> Facts:
+def _facts(one: _Defined, numbers: Dict[str, int], family: int) -> Facts:
     subnet, value = one.subnet, one.subnet.value
-    root = os.path.dirname(os.path.realpath(path)) + "/"
     listed = value.get("reservations", [])
     includes = [host.path for host in listed if isinstance(host, Include)] if isinstance(listed, list) else []
     number = subnet.id or numbers.get(subnet.prefix)
@@ -110,7 +121,7 @@ def _facts(one: _Defined, numbers: Dict[str, int], path: str, family: int) -> Fa
         "reservation_files": includes,
         "file": one.file,
         "line": one.line,
-        "editable": one.file.startswith(root) and isinstance(listed, list),
+        "editable": one.editable,
     }
 
 

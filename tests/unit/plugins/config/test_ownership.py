@@ -132,6 +132,45 @@ def test_a_subnet_of_ours_with_a_reservation_of_the_site_is_not_ours_to_remove(d
     assert [one.id for one in site.subnets()] == [1, 2]
 
 
+def test_managed_reservations_of_what_goes_are_counted(directory: Path) -> None:
+    """Their clients may be switched off, and have no live lease."""
+    site = site_of("one-line", directory)
+    managed = directory / "applied" / "subnet-30.json"
+    managed.parent.mkdir()
+    managed.write_text('{"hw-address": "02:00:00:00:00:09", "ip-address": "10.30.0.25"}\n')
+    subnet = {"id": 30, "subnet": "10.30.0.0/24", "reservations": [{"<?include?>": str(managed)}]}
+    done(site, merge={"subnet4": [{**subnet, "pools": [{"pool": "10.30.0.10 - 10.30.0.29"}]}]})
+    assert "0 live leases and 1 managed reservations" in refusal(site)
+    smaller = {"subnet4": [{**subnet, "pools": [{"pool": "10.30.0.10 - 10.30.0.19"}]}]}
+    assert "pool 10.30.0.10 - 10.30.0.29, 0 live leases and 1 managed reservations" in refusal(site, merge=smaller)
+    done(site, merge={"subnet4": [{**subnet, "pools": [{"pool": "10.30.0.20 - 10.30.0.29"}]}]})
+    done(site, allow_removals=True)
+
+
+@pytest.mark.parametrize("include", [True, False])
+def test_a_pool_of_an_earlier_release_is_replaced_by_the_one_that_overlaps_it(include: bool, directory: Path) -> None:
+    """That release kept no record, and all that tells its subnets is the include of managed reservations."""
+    site = site_of("one-line", directory, {"10.9.0.60": 1})
+    if include:
+        managed = directory / "applied" / "subnet-1.json"
+        managed.parent.mkdir()
+        managed.touch()
+        text = site.path.read_text()
+        site.path.write_text(text.replace('"10.9.0.200"}]', f'"10.9.0.200"}},<?include "{managed}"?>]', 1))
+
+    def wanted(pool: str) -> dict[str, Any]:
+        return {"subnet4": [{"id": 1, "pools": [{"pool": pool}]}]}
+
+    if not include:
+        assert "overlap" in site.merge(merge=wanted("10.9.0.50 - 10.9.0.120"))["msg"]
+        return
+    assert "pool 10.9.0.2 - 10.9.0.99, 1 live leases" in refusal(site, merge=wanted("10.9.0.70 - 10.9.0.120"))
+    done(site, merge=wanted("10.9.0.50 - 10.9.0.120"))
+    assert site.subnet(1)["pools"] == [{"pool": "10.9.0.50 - 10.9.0.120"}]
+    assert len(site.subnet(1)["reservations"]) == 2
+    assert not site.merge(merge=wanted("10.9.0.50 - 10.9.0.120"))["changed"]
+
+
 def test_exclusive_names_all_that_it_would_remove(directory: Path) -> None:
     site = site_of("shared", directory)
     wanted = {"subnet4": [{"id": 9}]}

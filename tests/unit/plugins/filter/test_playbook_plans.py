@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -136,6 +137,19 @@ def test_who_may_reach_the_database(server: str, client: str, addresses: list[st
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "action", "restarts"),
+    [
+        (f"{os.path.dirname(CONFIG)}/subnets.json", "restore", True),
+        (f"{os.path.dirname(CONFIG)}/subnets.json", "keep", False),
+        (f"{os.path.dirname(CONFIG)}/new.json", "remove", False),
+        ("/etc/systemd/system/kea.service", "restore", False),
+    ],
+)
+def test_kea_reads_restored_included_files_again(name: str, action: str, restarts: bool) -> None:
+    assert rollback(plan=[step("file", name, action)])["restores_included"] is restarts
+
+
 def rollback(to: str = "before_deploy", notify: bool = False, keep: bool = True, **checked: Any) -> dict[str, Any]:
     asked = {"to": to, "enable_notify": notify, "keep_constraint": keep, "config": CONFIG}
     default = {"deployed": 1, "unfinished": None, "plan": [], "plan_lines": ["a line"], "entries": [], "releases": []}
@@ -166,6 +180,7 @@ def test_what_happens_to_kea() -> None:
     plan = rollback(plan=[step("file", CONFIG, "restore")], entries=[{"name": CONFIG, "found": state}, unit])
     assert (plan["restores_config"], plan["removes_kea"], plan["kea_was_active"]) == (True, False, True)
     assert plan["config_found"] == state
+    assert not plan["restores_included"]
     plan = rollback(plan=[step("file", CONFIG, "remove"), step("package", "kea-dhcp4-server", "remove")])
     assert (plan["restores_config"], plan["removes_kea"], plan["kea_was_active"]) == (False, True, False)
     assert plan["config_found"] == {"state": "absent"}
