@@ -54,8 +54,8 @@ def server_files(wanted: Values, names: Values, found: Values, unit: str) -> Lis
 
 
 def monitor_plan(wanted: Values, paths: Values, found: Values, certificates: Values) -> Dict[str, Any]:
-    asked, config = _monitor_plan.wanted(wanted), found.get("config") or {}
-    return _monitor_plan.make(asked, config, certificates, _monitor_plan.Paths(**paths))._asdict()
+    asked = _monitor_plan.wanted(wanted)
+    return _monitor_plan.make(asked, found, certificates, _monitor_plan.Paths(**paths))._asdict()
 
 
 def monitor_files(wanted: Values, paths: Values, texts: Values) -> List[Dict[str, Any]]:
@@ -71,8 +71,10 @@ def rollback_plan(wanted: Values, checked: Values) -> Dict[str, Any]:
     return _rollback_plan.make(_rollback_plan.wanted(wanted), checked)._asdict()
 
 
-def verify_options(seen: Values, enable_database: bool, probe: bool = False) -> Dict[str, Any]:
-    return _verify_plan.options(enable_database, probe, _verify_plan.Seen(**seen))
+def verify_options(
+    seen: Values, enable_database: bool, probe: bool = False, subscriptions: Optional[List[Dict[str, Any]]] = None
+) -> Dict[str, Any]:
+    return _verify_plan.options(enable_database, probe, _verify_plan.Seen(**seen), subscriptions)
 
 
 def verify_report(verified: Mapping[str, Values]) -> Dict[str, Any]:

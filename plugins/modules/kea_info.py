@@ -34,7 +34,7 @@ options:
         so do not gather it in a loop.
     type: list
     elements: str
-    choices: [server, config, subnets, database, monitor, lfc, move, packages, clusters]
+    choices: [server, config, subnets, reservations, database, monitor, lfc, move, packages, clusters]
     default: [server, config, monitor, lfc]
   type:
     description: Kind of the V(database), as in M(baremetal.kea.kea_schema); V(mysql) reports less.
@@ -93,6 +93,14 @@ server:
     unit:
       description: C(name), C(active) and C(enabled) of the unit.
       type: dict
+    listening:
+      description:
+        - Whether the server listens on its interfaces, as its command C(status-get) tells. C(status) is V(ready),
+          V(retrying) or V(failed), and C(errors) names the interfaces. Null if Kea does not answer.
+      type: dict
+      sample:
+        status: ready
+        errors: []
     outdated:
       description: Whether the file, or the unit, changed after the server started.
       type: bool
@@ -194,6 +202,28 @@ subnets:
     reservation_settings:
       description: Its own settings for reservations, such as C(reservations-global) and C(reservation-mode).
       type: dict
+    reservation_scopes:
+      description:
+        - All settings that decide about its reservations, the nearest place first. Each has C(place), such as
+          C(shared network hall-a), and C(settings).
+      type: list
+      elements: dict
+    reservation_obstacle:
+      description:
+        - The setting, and its place, under which reservations of the lease monitor do nothing in this subnet; empty if
+          there is none.
+      type: str
+      sample: "reservations-out-of-pool: true in Dhcp4"
+    uses_global_reservations:
+      description: Whether it uses the reservations outside all subnets (C(reservations-global)).
+      type: bool
+    site_reservations:
+      description:
+        - The reservations that the site wrote into this subnet and, if the subnet uses them, outside all subnets. Each
+          has C(kind), such as V(hw-address), C(identifier) in hexadecimal digits, C(address) and C(hostname); what it
+          does not name is empty. Managed reservations and those in databases are not among them.
+      type: list
+      elements: dict
     reservations:
       description: Number of its reservations in the configuration and in the files that it includes.
       type: int
@@ -216,6 +246,19 @@ subnets:
     served:
       description: Whether the running Kea serves it with this id; null if Kea does not answer.
       type: bool
+reservations:
+  description: The reservations that the site wrote into Kea's configuration. Kea is not asked for them.
+  returned: when gathered
+  type: dict
+  contains:
+    site:
+      description: As C(site_reservations) in RV(subnets), each with its C(subnet).
+      type: list
+      elements: dict
+    global_subnets:
+      description: Ids of the subnets that use the reservations outside all subnets.
+      type: list
+      elements: int
 database:
   description: Kea's database.
   returned: when gathered
@@ -362,7 +405,18 @@ from ansible_collections.baremetal.kea.plugins.module_utils._server import subne
 from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_database import mysql_database
 
 
-_GATHERED = ("server", "config", "subnets", "database", "monitor", "lfc", "move", "packages", "clusters")
+_GATHERED = (
+    "server",
+    "config",
+    "subnets",
+    "reservations",
+    "database",
+    "monitor",
+    "lfc",
+    "move",
+    "packages",
+    "clusters",
+)
 
 
 def main() -> None:
@@ -388,6 +442,7 @@ def main() -> None:
         "server": lambda: server_state.server(module, params["path"]),
         "config": lambda: _info.config_file(module, params["path"]),
         "subnets": lambda: server_subnets.subnets(params["path"]),
+        "reservations": lambda: server_subnets.site_reservations(params["path"]),
         "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),
         "monitor": lambda: _info.monitor(module),
         "lfc": lambda: _info.lfc(module, params["path"]),

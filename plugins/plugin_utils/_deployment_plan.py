@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, NamedTuple
 
-from ..module_utils._kea import identifiers
+from ..module_utils._config import reserving
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -66,23 +66,10 @@ def make(asked: Wanted) -> Plan:
 
 
 def site_reservations(subnets: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
-    """Return the reservations that the site wrote into its subnets, as far as the lease monitor can use them.
-
-    It knows clients by hardware address. Of all others it gets the address, which it then gives to no other client.
-    """
-    reserved = []
+    """Return the reservations that the variables write into subnets, as kea_info returns those of a server."""
+    reserved: List[Dict[str, Any]] = []
     for subnet in subnets:
-        hosts = subnet.get("reservations") or []
-        for host in hosts if isinstance(hosts, list) else []:
-            known = {"hwaddr": _hwaddr(host), "address": str(host.get("ip-address") or "")}
-            if "id" in subnet and any(known.values()) and host.get("state") != "absent":
-                reserved.append({"subnet": subnet["id"], **{key: text for key, text in known.items() if text}})
-    return reserved
-
-
-def _hwaddr(host: Mapping[str, Any]) -> str:
-    """Return the hardware address as Kea writes it; empty if there is none, or none that Kea takes."""
-    try:
-        return identifiers.spell(identifiers.parse(str(host.get("hw-address") or "")))
-    except ValueError:
-        return ""
+        listed = subnet.get("reservations")
+        present = [one for one in listed if one.get("state") != "absent"] if isinstance(listed, list) else []
+        reserved += [{"subnet": subnet["id"], **host} for host in reserving.hosts(present) if "id" in subnet]
+    return [one for one in reserved if one["identifier"] or one["address"]]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple
 
@@ -14,6 +15,7 @@ Settings = Dict[str, Any]
 
 RUN_DIRECTORY = "/run/kea"
 DEFAULT_SOCKET = "kea4-ctrl-socket"
+SITE_KEYS = ("subnet", "kind", "identifier", "address")
 DEFAULT_LEASE_FILE = "/var/lib/kea/kea-leases4.csv"
 
 
@@ -61,6 +63,7 @@ class Paths(NamedTuple):
     config_directory: str
     config_file: str
     password_file: str
+    site_file: str
     state_directory: str
 
 
@@ -68,6 +71,8 @@ class Texts(NamedTuple):
     """Contents to write."""
 
     config: str
+    site: List[Settings]
+    """The reservations of the site."""
     units: Mapping[str, str]
     """By the path of the unit."""
     reservation_units: Mapping[str, str]
@@ -91,6 +96,8 @@ class Plan(NamedTuple):
     offline: bool
     """Whether the unit needs no network."""
     config: Settings
+    site: List[Settings]
+    """The reservations of the site, for the file that the sinks read."""
 
 
 def wanted(variables: Mapping[str, Any]) -> Wanted:
@@ -99,12 +106,13 @@ def wanted(variables: Mapping[str, Any]) -> Wanted:
     return Wanted(**{**known, "database": database(variables["database"])})
 
 
-def make(asked: Wanted, kea_config: Mapping[str, Any], certificates: Mapping[str, Any], paths: Paths) -> Plan:
+def make(asked: Wanted, look: Mapping[str, Any], certificates: Mapping[str, Any], paths: Paths) -> Plan:
     """Return the plan.
 
-    kea_config is what kea_info found of Kea's configuration, empty before it has run; certificates is the result of
-    kea_certificates, empty without one.
+    look is what kea_info found, empty before it has run; certificates is the result of kea_certificates, empty without
+    one.
     """
+    kea_config, reservations = look.get("config") or {}, look.get("reservations") or {}
     lease_file = asked.lease_file or _lease_file(kea_config) or DEFAULT_LEASE_FILE
     return Plan(
         in_files=asked.in_files,
@@ -114,7 +122,8 @@ def make(asked: Wanted, kea_config: Mapping[str, Any], certificates: Mapping[str
         lease_file=lease_file,
         writable=_writable(asked),
         offline=_offline(asked),
-        config=_config(asked, lease_file, files(certificates), paths),
+        config=_config(asked, lease_file, files(certificates), paths, reservations.get("global_subnets") or []),
+        site=_site(asked, reservations.get("site") or []),
     )
 
 
@@ -135,6 +144,8 @@ def make_files(asked: Wanted, paths: Paths, texts: Texts) -> List[Settings]:
         {**directory, "path": paths.state_directory, "group": paths.user, "mode": "0750"},
         *({**directory, "path": path, "group": paths.kea_user, "mode": "0755"} for path in discovery),
         secret,
+        # Before the configuration, which is refused without it.
+        {**shared, "path": paths.site_file, "content": f"{json.dumps(texts.site)}\n"},
         {**shared, "path": paths.config_file, "content": texts.config, "validate": texts.validate},
         *({**root, "path": path, "mode": "0644", "content": text} for path, text in units.items()),
     ]
@@ -167,7 +178,13 @@ def _offline(asked: Wanted) -> bool:
     return asked.database.is_local and not asked.metrics_listen and not runs_commands
 
 
-def _config(asked: Wanted, lease_file: str, certificates: Files, paths: Paths) -> Settings:
+def _site(asked: Wanted, found: List[Settings]) -> List[Settings]:
+    """Return the reservations of the configuration and of the variables, which in check mode are not there yet."""
+    every = [tuple(one.get(key, "") for key in SITE_KEYS) for one in [*asked.site_reservations, *found]]
+    return [dict(zip(SITE_KEYS, one)) for one in dict.fromkeys(every)]
+
+
+def _config(asked: Wanted, lease_file: str, certificates: Files, paths: Paths, global_subnets: List[int]) -> Settings:
     """Return the monitor's configuration file as a document."""
     source = {"type": asked.source, **({"path": lease_file} if asked.source == "memfile" else {})}
     sqlite = {"path": f"{paths.state_directory}/state.sqlite"}
@@ -176,7 +193,9 @@ def _config(asked: Wanted, lease_file: str, certificates: Files, paths: Paths) -
         "source": {**source, **asked.source_options},
         "state": {**state, **asked.state_options},
         "log_level": asked.log_level,
-        "subscriptions": [{"sinks": _sinks(asked), **subscription} for subscription in asked.subscriptions],
+        "subscriptions": [
+            {"sinks": _sinks(asked, paths, global_subnets), **subscription} for subscription in asked.subscriptions
+        ],
     }
     if asked.uses_database:
         config["database"] = _database(asked.database, certificates, paths)
@@ -185,12 +204,14 @@ def _config(asked: Wanted, lease_file: str, certificates: Files, paths: Paths) -
     return config
 
 
-def _sinks(asked: Wanted) -> List[Settings]:
+def _sinks(asked: Wanted, paths: Paths, global_subnets: List[int]) -> List[Settings]:
     """Return the sinks of a subscription that names none."""
-    reservations: Settings = {"type": "reservation"}
+    reservations: Settings = {"type": "reservation", "site_file": paths.site_file}
+    if global_subnets:
+        reservations["global_subnets"] = global_subnets
     if asked.in_files:
-        directory, site = asked.reservations_directory, asked.site_reservations
-        reservations = {"type": "reservation_file", "directory": directory, "site": site}
+        directory = asked.reservations_directory
+        reservations = {"type": "reservation_file", "directory": directory, "site_file": paths.site_file}
     return [reservations, {"type": "discovery", "directory": asked.discovery_directory}]
 
 

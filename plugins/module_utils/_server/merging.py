@@ -12,6 +12,8 @@ from .._config.merge import Wanted, merged, plain
 from .._config.record import Record
 from .._config.subnets import subnets_of, with_ids
 from . import removals, served
+from .completing import completed
+from .earlier import replaced_pools
 from .giving_way import GaveWay, give_way
 
 if TYPE_CHECKING:
@@ -28,11 +30,15 @@ class Merging:
         self._before = Record(params["record"])
         self._record = Record(params["record"])
         self._allowed = bool(params["allow_removals"])
+        self._completes = bool(params["complete_reservations"])
         self._writes = not module.check_mode
         self.gave_way: List[str] = []
         """Managed reservations that a reservation of the site replaces."""
+        self.completed: List[str] = []
+        """Reservations that got the address of their client."""
         self._given: List[GaveWay] = []
-        self._is_idle = not (self._wanted.values or self._wanted.exclusive or self._before.entries())
+        is_merging = self._wanted.values or self._wanted.exclusive or self._before.entries()
+        self._is_idle = not (is_merging or self._completes)
 
     def edit(self, document: Document) -> Document:
         """Return the document with the values. Raises KeaError, also if a removal is refused.
@@ -43,9 +49,15 @@ class Merging:
             return document
         top = self._wanted.top
         numbered = with_ids(document, top, self._known_ids(document))
+        if self._before.is_new:
+            for path in replaced_pools(numbered, top, self._wanted.values):
+                self._before.note_new(path)
+                self._record.note_new(path)
         after: Document = merged(numbered, self._wanted, self._record)
         if not self._allowed:
             removals.check(numbered, after, top, self._before)
+        if self._completes:
+            after, self.completed = completed(after, top, lambda: removals.leases_of(after, top))
         if self._writes:
             self._record.write(besides=self._before.entries())
             self._given = give_way(after, top)

@@ -33,6 +33,7 @@ def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
         except KeaVersionError as error:
             module.warn(str(error))
     found["serving"] = channel.is_serving(unit, settings["control_sockets"])
+    found["listening"] = channel.listening(settings["control_sockets"])
     found["outdated"] = bool(unit and unit.outdated([path, *config.included(path)]))
     environment = unit.environment() if unit and unit.active else {}
     found["tls_environment"] = {name: value for name, value in environment.items() if name in VARIABLES.values()}

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple
+from typing import Any, List, Mapping, NamedTuple, Optional
 
 OK, WARN, WRONG = "ok", "warn", "wrong"
 SEVERITIES = (WRONG, WARN, OK)
@@ -39,6 +39,8 @@ class Expected(NamedTuple):
     """Whether the database may be reached by TLS only."""
     kea_role: str
     monitor_role: str
+    subnets: Optional[List[int]] = None
+    """Ids of the subnets in which the lease monitor is to reserve addresses; None for all."""
 
     @property
     def database(self) -> bool:

@@ -14,8 +14,11 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
 
 from .. import _info
+from .._config.servers import family_of, top_of_path
 from .._server import config as server_config
 from .._server import state as server_state
+from .._server import statistics
+from .._server import subnets as server_subnets
 from .._manifest import record
 from .._manifest import rollback
 from .._config.document import Document
@@ -61,6 +64,7 @@ def read(module: AnsibleModule, path: str) -> Dict[str, Any]:
     lfc = _info.lfc(module, path)
     config = server_config.read(path)
     monitor = _info.monitor(module)
+    lease_file = server_config.lease_file_of(path, config)
     return {
         "now": time.time(),
         "server": server_state.server(module, path),
@@ -69,7 +73,10 @@ def read(module: AnsibleModule, path: str) -> Dict[str, Any]:
         "monitor": monitor,
         "monitor_check": _check(module) if monitor["unit"] else None,
         "monitor_status": _status(module) if monitor["unit"] else None,
-        "lease_file_age": _age(server_config.lease_file_of(path, config)),
+        "lease_file": lease_file,
+        "lease_file_age": _age(lease_file),
+        "subnets": server_subnets.subnets(path, with_leases=False),
+        "pools": statistics.usage(config["control_sockets"], family_of(top_of_path(path))),
         "lfc": lfc,
         "lfc_service": _last_run(module, lfc),
         "secrets": [found for secret in SECRETS for found in find(secret)],

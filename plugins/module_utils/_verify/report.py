@@ -10,6 +10,7 @@ from typing import List, Sequence
 from . import database as verify_database
 from . import monitor as verify_monitor
 from . import server as verify_server
+from . import subnets as verify_subnets
 from .finding import (
     OK,
     SEVERITIES,
@@ -22,6 +23,9 @@ _LOOKS = (
     verify_server.server,
     verify_server.version,
     verify_server.configuration,
+    verify_server.lease_file,
+    verify_subnets.reservations,
+    verify_subnets.pools,
     verify_database.database,
     verify_database.trigger,
     verify_database.events,

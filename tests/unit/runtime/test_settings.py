@@ -71,7 +71,11 @@ def test_missing_settings_have_defaults() -> None:
         ("subscriptions.0.start", "then", r"^subscriptions\[0\].start: one of all, now is needed"),
         ("subscriptions.0.sinks", [], r"^subscriptions\[0\].sinks: at least one is needed$"),
         ("subscriptions.0.sinks.0.type", "mail", r"^subscriptions\[0\].sinks\[0\].type: one of reservation, "),
-        ("subscriptions.0.sinks.0.x", 1, r"^subscriptions\[0\].sinks\[0\].x: unknown; allowed here: hostname, type$"),
+        (
+            "subscriptions.0.sinks.0.x",
+            1,
+            r"^subscriptions\[0\].sinks\[0\].x: unknown; allowed here: global_subnets, hostname, type$",
+        ),
         ("subscriptions.0.match", {"subnets": ["1"]}, r"^subscriptions\[0\].match.subnets\[0\]: a whole number"),
         ("subscriptions.0.match", {"subnets": [0]}, r"^subscriptions\[0\].match.subnets: numbers from 1"),
         ("subscriptions.0.match", {"kinds": ["new"]}, r"^subscriptions\[0\].match.kinds: assigned, .* not \['new'\]$"),

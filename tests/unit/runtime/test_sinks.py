@@ -22,6 +22,7 @@ from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, RefusedError, TemporaryError
 from kea_lease_monitor.kea import reservations
+from kea_lease_monitor.kea.site import Entry
 from kea_lease_monitor.kea.sql import hosts4
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.section import Section
@@ -30,7 +31,7 @@ from kea_lease_monitor.sinks.discovery import DiscoverySink, Options, text
 from kea_lease_monitor.sinks.reservations.database import Options as DatabaseOptions
 from kea_lease_monitor.sinks.reservations.database import ReservationSink
 from kea_lease_monitor.sinks.reservations.file import Options as FileOptions
-from kea_lease_monitor.sinks.reservations.file import ReservationFileSink, Site
+from kea_lease_monitor.sinks.reservations.file import ReservationFileSink
 
 from runtime.builders import event
 from runtime.contracts import KeepingContract, ReservationContract
@@ -325,7 +326,11 @@ class TestReservationFile(ReservationContract):
         assert (text.count('ip-address": "10.0.0.2'), text.count("hw-address")) == (2, 1)
 
     def test_clients_and_addresses_in_kea_s_own_configuration_are_left_out(self, tmp_path: Path) -> None:
-        site = (Site(1, "02:00:00:00:00:01", "10.0.0.9"), Site(1, "", "10.0.0.2"), Site(2, "", "10.0.0.3"))
+        site = (
+            Entry(1, "hw-address", "02:00:00:00:00:01", "10.0.0.9"),
+            Entry(1, "", "", "10.0.0.2"),
+            Entry(2, "", "", "10.0.0.3"),
+        )
         sink = ReservationFileSink(FileOptions(str(tmp_path), site))
         assert sink.deliver([event(1)]).unchanged == 1
         (rejection,) = sink.deliver([event(2)]).rejected

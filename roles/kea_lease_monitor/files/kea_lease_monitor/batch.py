@@ -20,6 +20,8 @@ class Reason(enum.Enum):
     REFUSED = "refused"
     SECOND_LEASE = "second_lease"
     """Another client identifier of the same hardware address has the reservation."""
+    SITE = "site_reservation"
+    """A reservation of the site is, or may be, the client's, and it names no address."""
     INVALID = "invalid"
     """Kea could not use a reservation with what the client sent."""
 

@@ -205,8 +205,9 @@ def reservation_adopted(lease: Lease) -> None:
     _log(logging.INFO, "reservation_adopted", "Static reservation taken over", **_lease(lease))
 
 
-def reservation_removed(lease: Lease) -> None:
-    _log(logging.INFO, "reservation_removed", "Static reservation removed", **_lease(lease))
+def reservation_removed(lease: Lease, reason: str = "") -> None:
+    more = {"reason": reason} if reason else {}
+    _log(logging.INFO, "reservation_removed", "Static reservation removed", **_lease(lease), **more)
 
 
 def conflict_over(lease: Lease) -> None:

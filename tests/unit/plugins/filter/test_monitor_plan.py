@@ -16,10 +16,12 @@ PATHS = {
     "config_directory": "/etc/monitor",
     "config_file": "/etc/monitor/config.yml",
     "password_file": "/etc/monitor/password",
+    "site_file": "/config/site",
     "state_directory": "/var/monitor",
 }
 TEXTS = {
     "config": "config",
+    "site": [{"subnet": 1}],
     "units": {"/monitor.service": "unit"},
     "reservation_units": {"/reservations.path": "path"},
     "validate": "check %s",
@@ -116,12 +118,24 @@ def test_what_the_unit_may_write_to() -> None:
 
 def test_the_sinks_of_a_subscription() -> None:
     discovery = {"type": "discovery", "directory": "/discovery"}
-    site = [{"subnet": 1, "hwaddr": "aa"}]
-    files = {"type": "reservation_file", "directory": "/reservations", "site": site}
-    config = make(wanted(site_reservations=site))["config"]
+    files = {"type": "reservation_file", "directory": "/reservations", "site_file": "/config/site"}
+    config = make(wanted())["config"]
     assert config["subscriptions"] == [{"sinks": [files, discovery], "name": "all"}]
+    database = {"type": "reservation", "site_file": "/config/site"}
     config = make(wanted("events", "database", subscriptions=[*COMMAND, {"name": "all"}]))["config"]
-    assert config["subscriptions"] == [*COMMAND, {"sinks": [{"type": "reservation"}, discovery], "name": "all"}]
+    assert config["subscriptions"] == [*COMMAND, {"sinks": [database, discovery], "name": "all"}]
+
+
+def test_the_reservations_of_the_site_are_those_of_the_variables_and_of_the_configuration() -> None:
+    """B12: each once, without what the monitor does not need."""
+    own = {"subnet": 1, "kind": "hw-address", "identifier": "02:00", "address": "192.0.2.7", "hostname": "x"}
+    other = {**own, "kind": "flex-id", "hostname": ""}
+    look = {"reservations": {"site": [own, other], "global_subnets": [1]}}
+    plan = filters.monitor_plan(wanted("events", "database", site_reservations=[own]), PATHS, look, {})
+    assert [one["kind"] for one in plan["site"]] == ["hw-address", "flex-id"]
+    assert set(plan["site"][0]) == {"subnet", "kind", "identifier", "address"}
+    sink = plan["config"]["subscriptions"][0]["sinks"][0]
+    assert sink == {"type": "reservation", "site_file": "/config/site", "global_subnets": [1]}
 
 
 def test_source_state_and_metrics() -> None:
@@ -162,6 +176,9 @@ def test_the_files_of_the_monitor(reservations: str, last: str) -> None:
     paths = [one["path"] for one in files]
     assert paths[:5] == ["/etc/monitor", "/opt/baremetal", "/var/monitor", "/discovery", "/site"]
     assert paths[-1] == last
+    (site,) = [one for one in files if one["path"] == "/config/site"]
+    assert (site["content"], site["mode"], site["group"]) == ('[{"subnet": 1}]\n', "0640", "monitor")
+    assert paths.index("/config/site") < paths.index("/etc/monitor/config.yml"), "the configuration needs it"
     assert {"path": "/etc/monitor/password", "state": "absent"} in files
 
 

@@ -78,6 +78,7 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         "capabilities": None,
         "unit": None,
         "serving": False,
+        "listening": None,
         "outdated": False,
         "tls_environment": {},
         "ssl_mode": None,

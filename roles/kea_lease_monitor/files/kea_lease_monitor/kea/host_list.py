@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import json
-from types import MappingProxyType
-from typing import Any, Collection, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Sequence, Tuple
 
 from _kea import host_maps
 
@@ -19,18 +18,13 @@ from kea_lease_monitor.lease import Lease
 class HostList:
     """The reservations of one file. Those that this object does not change keep their text."""
 
-    def __init__(
-        self, content: bytes, elsewhere: Mapping[str, str] = MappingProxyType({}), names: bool = False
-    ) -> None:
+    def __init__(self, content: bytes, names: bool = False) -> None:
         """Read the content of the file. Raises ValueError for a text that Kea rejects as well.
 
-        ``elsewhere`` maps the hwaddr, or any other unique key, of each host in Kea's own configuration to its address.
         ``names`` says that reservations also have the names of the clients.
         """
         self._names = names
         parsed = host_maps.parse(content.decode("utf-8", "surrogateescape"))
-        self._elsewhere = elsewhere
-        self._taken = {address: host for host, address in elsewhere.items() if address}
         self._texts: List[str] = []
         self._comments = [one.comment for one in parsed.maps]
         self._last_comment = parsed.comment
@@ -56,9 +50,7 @@ class HostList:
 
         Return what was done, and the detail: who holds the address of a CONFLICT, what a person reserved if EDITED.
         """
-        if lease.hwaddr in self._elsewhere:
-            return Verdict.UNCHANGED, ""
-        holder = self._taken.get(lease.address) or self._holders.get(lease.address, lease.hwaddr)
+        holder = self._holders.get(lease.address, lease.hwaddr)
         number = self._index.get(lease.hwaddr)
         present = {} if number is None else host_maps.read(self._texts[number])
         verdict = Verdict.CREATED if number is None else judge(present, lease, self._names)

@@ -170,6 +170,15 @@ RETURNING lease.ordinal
 """Mark the hosts that have only what release 1.0.0 wrote, and agree with the lease. The options of a host are in tables
 that the monitor may not read; a host that has options keeps them."""
 
+BY_OTHERS = f"""
+SELECT dhcp4_subnet_id, dhcp_identifier_type, encode(dhcp_identifier, 'hex'), nullif(ipv4_address, 0)
+  FROM hosts
+ WHERE dhcp4_subnet_id IS NOT NULL AND (dhcp_identifier_type <> %(type)s OR dhcp4_subnet_id = 0)
+   AND (nullif(ipv4_address, 0) IS NOT NULL OR coalesce(user_context, '') NOT LIKE '%%"{MARK}"%%')
+"""
+"""The hosts that ``met`` does not find: those by other identifiers than the hardware address, and those of subnet 0,
+which Kea uses in each subnet with reservations-global."""
+
 HOST_IDS = """
 SELECT coalesce(last_value, 0)::float8 / max_value
   FROM pg_sequences

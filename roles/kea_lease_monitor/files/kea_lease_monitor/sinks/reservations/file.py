@@ -8,19 +8,21 @@ from __future__ import annotations
 import glob
 import os
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Collection, Dict, List, Optional, Sequence, Tuple
 
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea import identifiers, reservations
+from kea_lease_monitor.kea import reservations
 from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.reservations import Verdict
+from kea_lease_monitor.kea.site import Entry, Site
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
-from kea_lease_monitor.sinks.reservations.forgetting import EDITED
+from kea_lease_monitor.sinks.reservations import sites
+from kea_lease_monitor.sinks.reservations.forgetting import EDITED, GAVE_WAY
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, resolved
 
 FAMILIES = frozenset({4})
@@ -31,21 +33,12 @@ _MODE = 0o640
 
 
 @dataclass(frozen=True)
-class Site:
-    """A reservation that the site wrote into Kea's own configuration. Kea refuses a second one for the same client."""
-
-    subnet: int
-    hwaddr: str
-    address: str
-
-
-@dataclass(frozen=True)
 class Options:
     """The options of this sink."""
 
     directory: str
     """Where the files are."""
-    site: Tuple[Site, ...] = ()
+    site: Tuple[Entry, ...] = ()
     """The reservations in Kea's own configuration."""
     hostname: str = "follow"
     """``reserve`` if a reservation also has the client's name; see reservations.NAMES."""
@@ -55,23 +48,13 @@ class Options:
         """Read the sink's section. Raises ConfigurationError."""
         options = cls(
             section.text("directory", "/etc/kea/reservations.d"),
-            tuple(_site(item) for item in section.sections("site")),
+            sites.read(section),
             section.choice("hostname", reservations.NAMES, "follow"),
         )
         section.done()
         if not os.path.isabs(options.directory):
             raise section.error("directory", "an absolute path is needed")
         return options
-
-
-def _site(section: Section) -> Site:
-    subnet = section.number("subnet", 0, 0, 2**32 - 1)
-    hwaddr, address = section.optional_text("hwaddr") or "", section.optional_text("address") or ""
-    section.done()
-    try:
-        return Site(subnet, identifiers.hwaddr(hwaddr) if hwaddr else "", address)
-    except ValueError as error:
-        raise section.error("hwaddr", str(error)) from error
 
 
 class ReservationFileSink(Sink):
@@ -81,16 +64,21 @@ class ReservationFileSink(Sink):
 
     def __init__(self, options: Options) -> None:
         self._directory = options.directory
-        self._site = options.site
         self._lists: Dict[int, HostList] = {}
         self._stamps: Dict[int, Optional[files.Stamp]] = {}
         self._reload_due = False
         self._names = options.hostname == "reserve"
         self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
+        self._reserving.site = Site(options.site)
 
     def check(self) -> None:
-        """Check the directory, and request the reload that a killed run of this program could not request any more."""
+        """Check the directory, and request the reload that a killed run of this program could not request any more.
+
+        Managed reservations for clients and addresses of the site are removed: Kea would refuse them.
+        """
         files.check_directory(self._directory)
+        for subnet in self._subnets() if self._reserving.site else ():
+            self._give_way(subnet)
         status = report.read(self._directory) or report.Status()
         for path in glob.glob(os.path.join(glob.escape(self._directory), "subnet-*.json")):
             if self._is_pending(path, status):
@@ -116,6 +104,15 @@ class ReservationFileSink(Sink):
         names = [os.path.basename(path)[len("subnet-") : -len(".json")] for path in paths]
         return sorted(int(name) for name in names if name.isdigit())
 
+    def _give_way(self, subnet: int) -> None:
+        hosts = self._current(subnet)
+        managed = [reservations.managed(one, subnet) for one in hosts.hosts() if reservations.is_unchanged(one)]
+        gone = self._reserving.site.overruled([lease for lease in managed if lease])
+        if gone:
+            self._write_without(subnet, hosts, {lease.hwaddr for lease in gone})
+        for lease in gone:
+            telemetry.reservation_removed(lease, GAVE_WAY)
+
     def _forget(self, events: Sequence[LeaseEvent]) -> Delivery:
         removed, rejected = 0, []
         for subnet in sorted({event.lease.subnet_id for event in events}):
@@ -129,7 +126,7 @@ class ReservationFileSink(Sink):
                 elif lease and lease.hwaddr in own:
                     rejected.append(Rejection(own[lease.hwaddr], Reason.EDITED, EDITED))
             if due:
-                self._write_without(subnet, hosts.without(due))
+                self._write_without(subnet, hosts, due)
             for lease in due.values():
                 telemetry.reservation_removed(lease)
             removed += len(due)
@@ -169,10 +166,10 @@ class ReservationFileSink(Sink):
         hosts.saved()
         self._stamps[subnet] = files.stamp(self._path(subnet))
 
-    def _write_without(self, subnet: int, content: bytes) -> None:
-        """Write the file without some reservations. The next use reads it again."""
+    def _write_without(self, subnet: int, hosts: HostList, hwaddrs: Collection[str]) -> None:
+        """Write the file without the reservations of these clients. The next use reads it again."""
         del self._stamps[subnet]
-        files.replace(self._path(subnet), content, _MODE)
+        files.replace(self._path(subnet), hosts.without(hwaddrs), _MODE)
         self._reload_due = True
 
     def adopt(self, events: Sequence[LeaseEvent]) -> None:
@@ -191,14 +188,11 @@ class ReservationFileSink(Sink):
         stamp = files.stamp(path)
         if subnet not in self._stamps or self._stamps[subnet] != stamp:
             try:
-                self._lists[subnet] = HostList(files.read(path) or b"", self._elsewhere(subnet), self._names)
+                self._lists[subnet] = HostList(files.read(path) or b"", self._names)
             except ValueError as error:
                 raise TemporaryError(f"{path}: {error}") from error
             self._stamps[subnet] = stamp
         return self._lists[subnet]
-
-    def _elsewhere(self, subnet: int) -> Dict[str, str]:
-        return {site.hwaddr or site.address: site.address for site in self._site if site.subnet == subnet}
 
     def _path(self, subnet: int) -> str:
         return self._path_of(str(subnet), self._directory)

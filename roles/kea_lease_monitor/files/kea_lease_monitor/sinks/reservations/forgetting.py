@@ -12,9 +12,11 @@ from kea_lease_monitor.batch import Delivery, Reason, Rejection
 from kea_lease_monitor.database import Session
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import identifiers
+from kea_lease_monitor.kea.site import Site
 from kea_lease_monitor.kea.sql import managed as sql
 from kea_lease_monitor.lease import Lease, LeaseEvent, LeaseState
 
+GAVE_WAY = "the site has a reservation for this client or address"
 EDITED = "a person edited this reservation; delete it by hand if it is to go"
 _NO_RIGHT = "this role may not execute kea_forget_reservations(bigint[]); the next run of the play grants that"
 
@@ -47,6 +49,17 @@ def _host(host_id: int, four: bool, identifier: str, *rest: object) -> Host:
     if not four:
         lease = lease._replace(duid=spelled, iaid=int(str(iaid)))
     return Host(host_id, lease, bool(unchanged))
+
+
+def give_way(session: Session, site: Site) -> None:
+    """Remove the managed IPv4 reservations for clients and addresses of the site, as far as no person edited them."""
+    if not site or not session.rows(sql.MAY_FORGET)[0][0]:
+        return
+    hosts = [host for host in managed(session) if host.unchanged and host.lease.family == 4]
+    overruled = site.overruled([host.lease for host in hosts])
+    due = {host.host_id: host.lease for host in hosts if host.lease in overruled}
+    for (host_id,) in session.rows(sql.FORGET, {"hosts": list(due)}) if due else ():
+        telemetry.reservation_removed(due[host_id], GAVE_WAY)
 
 
 def forgotten(session: Session, sink: str, events: Sequence[LeaseEvent]) -> Delivery:

@@ -11,6 +11,7 @@ from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
 from kea_lease_monitor.kea import identifiers, reservations
 from kea_lease_monitor.kea.reservations import Verdict
+from kea_lease_monitor.kea.site import Site
 from kea_lease_monitor.lease import LeaseEvent
 
 
@@ -21,7 +22,7 @@ class Outcome(NamedTuple):
     verdict: Verdict
     detail: str
     """The client that holds the address of a CONFLICT; what a person reserved if EDITED; the reserved address of a
-    SECOND lease; why a lease is INVALID; else empty."""
+    SECOND lease; why a lease is INVALID or left to the SITE; else empty."""
 
 
 Key = Tuple[str, int]
@@ -49,6 +50,7 @@ _REJECTIONS = {
         Reason.SECOND_LEASE,
         "{} is reserved for this hardware address with another client identifier, whose lease has not ended",
     ),
+    Verdict.SITE: (Reason.SITE, "{}"),
     Verdict.INVALID: (Reason.INVALID, "{}"),
 }
 
@@ -63,7 +65,9 @@ class Reserving:
     def __init__(self, sink: str, reserve: Reserve, exchange: Exchange, names: bool) -> None:
         """``sink`` is its name, for log lines and metrics. ``names`` says that reservations have names, too."""
         self._sink = sink
-        self._reserve = reserve
+        self.site = Site()
+        """The reservations of the site, which win."""
+        self._write = reserve
         self._exchange = exchange
         self._names = names
         self._conflicts: Dict[Key, Outcome] = {}
@@ -88,6 +92,13 @@ class Reserving:
         self._report_solved([outcome for key, outcome in succeeded.items() if key not in own])
         self._conflicts = {_key(outcome.event): outcome for outcome in _conflicts(every)[-_REMEMBERED:]}
         return delivery
+
+    def _reserve(self, events: Sequence[LeaseEvent]) -> List[Outcome]:
+        """Reserve for the events about which the reservations of the site say nothing."""
+        judged = [(event, self.site.judge(event.lease) if event.lease.family == 4 else None) for event in events]
+        settled = [Outcome(event, *found) for event, found in judged if found]
+        rest = [event for event, found in judged if not found]
+        return settled + (self._write(rest) if rest else [])
 
     def _tried(self, chosen: Sequence[LeaseEvent]) -> List[Outcome]:
         """Reserve what Kea can use."""
