@@ -26,6 +26,7 @@ from ._postgres import sessions
 from ._postgres.errors import PostgresError
 from ._reservations import catalogue as reservations_catalogue
 from ._reservations import constraint as reservations_constraint
+from ._rights import catalogue as rights_catalogue
 from ._server import config
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def database(params: Dict[str, Any]) -> Dict[str, Any]:
         (
             *("schema_version", "hosts_constraint", "lease_notify"),
             *("lost_events", "waiting_events", "oldest_event", "newest_event"),
-            *("notification_queue_usage", "connections"),
+            *("notification_queue_usage", "connections", "rights"),
         )
     )
     found["error"] = None
@@ -110,6 +111,7 @@ def database(params: Dict[str, Any]) -> Dict[str, Any]:
             hosts = reservations_catalogue.read_state(session, schema)
             constraint = hosts.constraints.get(reservations_constraint.NAME) if hosts else None
             found["hosts_constraint"] = constraint.definition if constraint else None
+            found["rights"] = rights_catalogue.read_state(session, schema)
             found["lease_notify"] = events_catalogue.read_state(session, schema, event_schema)
             if found["lease_notify"]["event_table"]:
                 found["waiting_events"] = counts.count_waiting(session, event_schema)

@@ -23,6 +23,7 @@ _LOOKS = (
     verify_server.version,
     verify_server.configuration,
     verify_database.database,
+    verify_database.rights,
     verify_database.trigger,
     verify_database.events,
     verify_database.tls,

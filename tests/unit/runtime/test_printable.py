@@ -65,7 +65,15 @@ def test_dead_letters_of_an_evil_client(monkeypatch: pytest.MonkeyPatch, capsys:
 def test_check_and_an_error_of_an_evil_client(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = type("S", (), {"state": type("L", (), {"shared": False}), "flows": ()})
+    settings = type(
+        "S",
+        (),
+        {
+            "state": type("L", (), {"shared": False, "database": None}),
+            "flows": (),
+            "source": type("C", (), {"type": "memfile"}),
+        },
+    )
     store = type("Store", (), {"heartbeats": lambda _self: []})()
     monkeypatch.setattr(check.access, "read_settings", lambda _options: settings)
     monkeypatch.setattr(check.access, "open_store", lambda _state, _config: store)
