@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Iterator, List, NamedTuple, Optional
 
+from .._host import hba
 from .._postgres.acl import PUBLIC
 from .._reservations import constraint
 from .._rights import target
@@ -93,6 +94,19 @@ def rights(facts: Facts, expected: Expected) -> Iterator[Finding]:
 
 def _only_reads(right: str) -> bool:
     return right.split(" ", maxsplit=1)[0] in ("CONNECT", "SELECT", "USAGE")
+
+
+def access(facts: Facts, expected: Expected) -> Iterator[Finding]:
+    """Judge pg_hba.conf of the PostgreSQL of this host; that of another host cannot be read here."""
+    if not expected.database:
+        return
+    roles = [expected.kea_role, expected.monitor_role]
+    for name, rules in facts["hba"].items():
+        if loose := hba.looser(rules, roles, expected.tls):
+            seen = f"pg_hba.conf of {name} admits more than needed: {'; '.join(map(str, loose))}"
+            yield Finding(
+                "pg_hba", WARN, seen, "narrow or remove these lines: docs/security.md; then reload PostgreSQL"
+            )
 
 
 def trigger(facts: Facts, expected: Expected) -> Iterator[Finding]:

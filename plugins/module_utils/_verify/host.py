@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
 
 from .. import _info
+from .._host import clusters, hba
 from .._server import config as server_config
 from .._server import state as server_state
 from .._manifest import record
@@ -74,6 +75,7 @@ def read(module: AnsibleModule, path: str) -> Dict[str, Any]:
         "lfc_service": _last_run(module, lfc),
         "secrets": [found for secret in SECRETS for found in find(secret)],
         "manifest": _manifest(module),
+        "hba": {one["name"]: hba.read(one["version"], one["name"]) for one in clusters.clusters(module) or []},
     }
 
 

@@ -24,6 +24,7 @@ _LOOKS = (
     verify_server.configuration,
     verify_database.database,
     verify_database.rights,
+    verify_database.access,
     verify_database.trigger,
     verify_database.events,
     verify_database.tls,

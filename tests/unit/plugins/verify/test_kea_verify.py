@@ -95,6 +95,7 @@ def facts() -> dict[str, Any]:
         },
         "lfc_service": {"result": "success", "triggered": NOW - 1801},
         "secrets": [{"path": "/etc/kea/kea-dhcp4.conf", "problem": "", "todo": ""}],
+        "hba": {"main": []},
         "manifest": {"error": "", "unfinished": None, "things": 40, "changed": []},
     }
 
