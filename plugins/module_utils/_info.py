@@ -16,6 +16,7 @@ from ._events import catalogue as events_catalogue
 from ._events import counts, trigger
 from ._host import packages, systemd
 from ._host.release import Releases
+from ._kea import tree
 from ._lfc import units
 from ._lfc.interval import Kept, Mark
 from ._monitor import config as monitor_config
@@ -26,11 +27,14 @@ from ._postgres import sessions
 from ._postgres.errors import PostgresError
 from ._reservations import catalogue as reservations_catalogue
 from ._reservations import constraint as reservations_constraint
+from ._rights import catalogue as rights_catalogue
 from ._server import config
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+MOST_OF_A_REPORT = 2**20
+"""Bytes; a report has some hundred."""
 RESERVATIONS_UNIT = "kea-reservations.path"
 MONITOR_ROOT = "/opt/baremetal"
 MONITOR_CONFIG = "/etc/kea-lease-monitor/config.yml"
@@ -77,11 +81,7 @@ def lfc(module: AnsibleModule, path: str) -> Dict[str, Any]:
     family = family_of(top_of_path(path))
     names = units.unit_names(family)
     found: Dict[str, Any] = {kind: _shown(systemd.find(module, name)) for kind, name in names.items()}
-    try:
-        with open(os.path.join(units.STATE_DIRECTORY, f"state{family}.json"), encoding="utf-8") as file:
-            found["last_run"] = json.load(file)
-    except (OSError, ValueError):
-        found["last_run"] = None
+    found["last_run"] = _report(os.path.join(units.STATE_DIRECTORY, f"state{family}.json"))
     paths = [os.path.join(units.DIRECTORY, name) for name in names.values()]
     paths += [units.ROOT, units.STATE_DIRECTORY, Kept(family).path, Mark(family).path]
     found["traces"] = [one for one in paths if os.path.lexists(one)]
@@ -95,7 +95,7 @@ def database(params: Dict[str, Any]) -> Dict[str, Any]:
         (
             *("schema_version", "hosts_constraint", "lease_notify"),
             *("lost_events", "waiting_events", "oldest_event", "newest_event"),
-            *("notification_queue_usage", "connections"),
+            *("notification_queue_usage", "connections", "rights"),
         )
     )
     found["error"] = None
@@ -110,6 +110,7 @@ def database(params: Dict[str, Any]) -> Dict[str, Any]:
             hosts = reservations_catalogue.read_state(session, schema)
             constraint = hosts.constraints.get(reservations_constraint.NAME) if hosts else None
             found["hosts_constraint"] = constraint.definition if constraint else None
+            found["rights"] = rights_catalogue.read_state(session, schema)
             found["lease_notify"] = events_catalogue.read_state(session, schema, event_schema)
             if found["lease_notify"]["event_table"]:
                 found["waiting_events"] = counts.count_waiting(session, event_schema)
@@ -117,6 +118,15 @@ def database(params: Dict[str, Any]) -> Dict[str, Any]:
     except PostgresError as error:
         found["error"] = error.as_result()["msg"]
     return found
+
+
+def _report(path: str) -> Optional[Dict[str, Any]]:
+    """Return the report of an LFC run, which Kea's user may write; None if it is missing or none."""
+    try:
+        found = json.loads(tree.read(path, MOST_OF_A_REPORT))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _schema_version(session: postgres_session.Session, schema: str) -> Optional[str]:

@@ -292,6 +292,9 @@ database:
     hosts_constraint:
       description: Definition of the constraint of M(baremetal.kea.kea_hosts_constraint).
       type: str
+    rights:
+      description: The objects of M(baremetal.kea.kea_database_rights), each with its owner and its rights by role.
+      type: dict
     lease_notify:
       description:
         - The objects of M(baremetal.kea.kea_lease_notify), null for a missing one. Events are delivered while

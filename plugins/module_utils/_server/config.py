@@ -13,7 +13,7 @@ from .._config.servers import family_of, top_of_path
 from .._config.secret import without_secrets
 from .._config.sources import Sources, included_files
 from .._config.syntax import KeaJsonError
-from .._kea import lease_file
+from .._kea import lease_file, tree
 
 _PARTS = (
     "interfaces",
@@ -40,8 +40,7 @@ def read(path: str) -> Dict[str, Any]:
     found: Dict[str, Any] = dict.fromkeys(_PARTS)
     found.update(path=path, error=None)
     try:
-        with open(path, "rb") as file:
-            text = file.read().decode("utf-8", "surrogateescape")
+        text = tree.read(path).decode("utf-8", "surrogateescape")
         found.update(_parts(Document(_whole(os.path.realpath(path), text)), top_of_path(path)))
     except OSError as error:
         found["error"] = error.strerror
@@ -63,8 +62,7 @@ def editable_files(path: str, text: str) -> List[str]:
 def included(path: str) -> List[str]:
     """Return the same files of a configuration on the disk; none if one of them cannot be read."""
     try:
-        with open(path, "rb") as file:
-            text = file.read().decode("utf-8", "surrogateescape")
+        text = tree.read(path).decode("utf-8", "surrogateescape")
         return editable_files(os.path.realpath(path), text)
     except (OSError, KeaJsonError):
         return []

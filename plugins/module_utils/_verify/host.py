@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import glob
 import json
-import os
 import pwd
 import stat
 import time
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
 
 from .. import _info
 from .._config.servers import family_of, top_of_path
+from .._kea import tree
+from .._host import clusters, hba
 from .._server import config as server_config
 from .._server import state as server_state
 from .._server import statistics
@@ -81,6 +82,7 @@ def read(module: AnsibleModule, path: str) -> Dict[str, Any]:
         "lfc_service": _last_run(module, lfc),
         "secrets": [found for secret in SECRETS for found in find(secret)],
         "manifest": _manifest(module),
+        "hba": {one["name"]: hba.read(one["version"], one["name"]) for one in clusters.clusters(module) or []},
     }
 
 
@@ -123,7 +125,12 @@ def _judge(secret: Secret, path: str) -> List[Dict[str, str]]:
     """Judge one file; the list is empty if it contains no secret."""
     if secret.is_kea_config and not _has_password(path):
         return []
-    found = os.stat(path)
+    try:
+        found = tree.status(path)
+    except tree.UnsafePathError as error:
+        return [{"path": path, "problem": str(error.strerror), "todo": f"find out why: ls -l {path}"}]
+    if found is None:
+        return []
     mode, owner = stat.S_IMODE(found.st_mode), _owner(found.st_uid)
     if mode & ~secret.mode:
         problem = f"has mode {mode:04o}, and may have {secret.mode:04o} at most"
@@ -136,8 +143,7 @@ def _judge(secret: Secret, path: str) -> List[Dict[str, str]]:
 def _has_password(path: str) -> bool:
     """Return whether a configuration contains a password; True if it cannot be read, to be safe."""
     try:
-        with open(path, "rb") as file:
-            document = Document(file.read().decode("utf-8", "surrogateescape"))
+        document = Document(tree.read(path).decode("utf-8", "surrogateescape"))
         return any(secrets_in(value_of(document.root)))
     except (OSError, KeaJsonError):
         return True
@@ -153,9 +159,10 @@ def _owner(number: int) -> str:
 def _age(path: Optional[str]) -> Optional[float]:
     """Return the seconds since a file was last written; None if there is none."""
     try:
-        return time.time() - os.stat(path).st_mtime if path else None
+        found = tree.status(path) if path else None
     except OSError:
         return None
+    return time.time() - found.st_mtime if found else None
 
 
 def _manifest(module: AnsibleModule) -> Dict[str, Any]:

@@ -27,6 +27,8 @@ _LOOKS = (
     verify_subnets.reservations,
     verify_subnets.pools,
     verify_database.database,
+    verify_database.rights,
+    verify_database.access,
     verify_database.trigger,
     verify_database.events,
     verify_database.tls,

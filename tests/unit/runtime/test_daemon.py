@@ -425,6 +425,8 @@ def test_metrics_are_served_when_asked_for(file_daemon: Daemon) -> None:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         text = answer.read().decode()
     assert 'kea_lease_monitor_caught_up{subscription="default"} 1.0' in text
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
+        assert answer.read() == b"healthy\n"
 
 
 @pytest.mark.parametrize(

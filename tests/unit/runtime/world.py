@@ -12,26 +12,14 @@ import psycopg2
 from ansible_collections.baremetal.kea.plugins.module_utils._events.ensure import ensure
 from ansible_collections.baremetal.kea.plugins.module_utils._events.target import Wanted
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login, session
+from ansible_collections.baremetal.kea.plugins.module_utils._rights import target as rights
+from ansible_collections.baremetal.kea.plugins.module_utils._rights.ensure import ensure as ensure_rights
 from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.section import Section
-from support.paths import ROOT
 from support.postgres import Cluster
 from support.wait import until
 
 MONITOR = "kea-lease-monitor"
-RIGHTS = f"""
-CREATE ROLE "{MONITOR}" LOGIN;
-GRANT SELECT, INSERT, UPDATE ON hosts TO "{MONITOR}";
-GRANT USAGE ON SEQUENCE hosts_host_id_seq TO "{MONITOR}";
-{(ROOT / "roles/kea_database/files/forget.sql").read_text()}
-GRANT EXECUTE ON FUNCTION kea_forget_reservations(bigint[]) TO "{MONITOR}";
-"""
-"""What the role kea_database grants the monitor. A test that passes as superuser would prove nothing."""
-RIGHTS6 = f"""
-GRANT SELECT, INSERT, UPDATE ON ipv6_reservations TO "{MONITOR}";
-GRANT USAGE ON SEQUENCE ipv6_reservations_reservation_id_seq TO "{MONITOR}";
-"""
-"""What it grants the monitor of a DHCPv6 server, too."""
 
 
 class Kea:
@@ -84,6 +72,21 @@ class Kea:
         )
 
 
+def _login(directory: str, database: str) -> dict[str, Any]:
+    options = {key: option.get("default") for key, option in login.argument_spec().items()}
+    return {**options, "login_unix_socket": directory, "login_db": database}
+
+
+def grant_rights(directory: str, database: str, dhcp6: bool = False) -> None:
+    """Give the monitor its rights with the code of the module ``kea_database_rights``, as the role kea_database does.
+
+    A test that passes as superuser would prove nothing.
+    """
+    wanted = rights.Wanted(True, "public", MONITOR, [], public_connect=True, dhcp6=dhcp6)
+    with session.connect(_login(directory, database)) as opened:
+        ensure_rights(opened, wanted)
+
+
 def install_events(directory: str, database: str, lease6: bool = False) -> None:
     """Create the event objects with the code of the module ``kea_lease_notify``, with its defaults."""
     wanted = Wanted(
@@ -98,9 +101,7 @@ def install_events(directory: str, database: str, lease6: bool = False) -> None:
         renewals=False,
         force=False,
     )
-    options = {key: option.get("default") for key, option in login.argument_spec().items()}
-    options.update(login_unix_socket=directory, login_db=database)
-    with session.connect(options) as opened:
+    with session.connect(_login(directory, database)) as opened:
         ensure(opened, wanted)
 
 

@@ -5,14 +5,29 @@
 
 from __future__ import annotations
 
+from typing import Callable
+
 import prometheus_client as prometheus
+
+from kea_lease_monitor.endpoint import Endpoint, Page
 
 REGISTRY = prometheus.CollectorRegistry()
 
 
-def serve(address: str, port: int) -> None:
-    """Serve the metrics from a thread that only reads them. Raises OSError."""
-    prometheus.start_http_server(port, addr=address, registry=REGISTRY)
+def serve(address: str, port: int, trouble: Callable[[], str]) -> None:
+    """Serve /metrics and /healthz from a thread that only reads. Raises OSError.
+
+    ``trouble`` returns why the monitor is unhealthy; empty if it is healthy.
+    """
+    Endpoint(address, port, {"/metrics": _metrics, "/healthz": lambda: _health(trouble())}).start()
+
+
+def _metrics() -> Page:
+    return Page(200, prometheus.CONTENT_TYPE_LATEST, prometheus.generate_latest(REGISTRY))
+
+
+def _health(trouble: str) -> Page:
+    return Page(503 if trouble else 200, "text/plain; charset=utf-8", f"{trouble or 'healthy'}\n".encode())
 
 
 def _counter(name: str, text: str, *labels: str) -> prometheus.Counter:

@@ -16,6 +16,7 @@ from kea_lease_monitor import journal, metrics
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.lease import Lease
+from kea_lease_monitor.printable import printable
 from kea_lease_monitor.throttle import INTERVAL, Throttle
 
 _LOG = logging.getLogger("kea_lease_monitor")
@@ -61,9 +62,9 @@ def acting_for(subscription: str) -> Iterator[None]:
         _SUBSCRIPTION.reset(token)
 
 
-def serve(address: str, port: int) -> None:
-    """Serve the metrics from a thread that only reads them. Raises OSError."""
-    metrics.serve(address, port)
+def serve(address: str, port: int, trouble: Callable[[], str]) -> None:
+    """Serve the metrics, and whether the monitor is healthy (see metrics.serve). Raises OSError."""
+    metrics.serve(address, port, trouble)
 
 
 def count_reservations(count: Callable[[str], float]) -> None:
@@ -75,7 +76,7 @@ def count_reservations(count: Callable[[str], float]) -> None:
 def _log(level: int, event: str, sentence: str, **fields: object) -> None:
     if not _LOG.isEnabledFor(level):
         return
-    tail = "".join(f" {name}={value}" for name, value in fields.items())
+    tail = "".join(f" {name}={printable(str(value))}" for name, value in fields.items())
     text = f"{sentence}:{tail} [{event}]" if tail else f"{sentence} [{event}]"
     named = {"subscription": _SUBSCRIPTION.get(), **fields, "event": event}
     kept = {_FIELDS.get(name, f"KEA_{name.upper()}"): str(value) for name, value in named.items() if value is not None}

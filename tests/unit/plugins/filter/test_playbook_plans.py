@@ -119,17 +119,19 @@ def test_how_a_task_logs_in(database: dict[str, str], certificates: Any, become:
 
 
 @pytest.mark.parametrize(
-    ("server", "client", "addresses", "tls"),
+    ("server", "client", "asks", "kinds", "tls"),
     [
-        ("", "", ["192.0.2.0/24"], ""),
-        ("CERT", "", [], ""),
-        ("CERT", "CA", [], " clientcert=verify-full"),
+        ("", "", False, ["host"], ""),
+        ("", "", True, ["hostssl"], ""),
+        ("CERT", "", True, [], ""),
+        ("CERT", "CA", True, [], " clientcert=verify-full"),
     ],
 )
-def test_who_may_reach_the_database(server: str, client: str, addresses: list[str], tls: str) -> None:
-    asked = {"name": "kea", "users": ["_kea", "monitor"], "clients": ["192.0.2.0/24"]}
+def test_who_may_reach_the_database(server: str, client: str, asks: bool, kinds: list[str], tls: str) -> None:
+    asked = {"name": "kea", "users": ["_kea", "monitor"], "clients": ["192.0.2.0/24"], "tls": asks}
     access = filters.database_access({**asked, "server_certificate": server, "client_trust_anchor": client})
-    assert [rule["address"] for rule in access["rules"] if "address" in rule] == addresses
+    network = [rule for rule in access["rules"] if "address" in rule]
+    assert network == [{"contype": kind, "address": "192.0.2.0/24", "method": "scram-sha-256"} for kind in kinds]
     assert access["rules"][0] == {"contype": "local", "method": "peer"}
     assert access["tls_rules"].splitlines() == [
         f'hostssl "kea" "_kea","monitor" 192.0.2.0/24 scram-sha-256{tls}',

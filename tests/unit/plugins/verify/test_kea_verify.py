@@ -83,6 +83,7 @@ def facts() -> dict[str, Any]:
             "oldest_event": 90.0,
             "newest_event": 30.0,
             "notification_queue_usage": 0.0,
+            "rights": None,
             "connections": [session()],
         },
         "monitor_database": None,
@@ -108,6 +109,7 @@ def facts() -> dict[str, Any]:
         },
         "lfc_service": {"result": "success", "triggered": NOW - 1801},
         "secrets": [{"path": "/etc/kea/kea-dhcp4.conf", "problem": "", "todo": ""}],
+        "hba": {"main": []},
         "manifest": {"error": "", "unfinished": None, "things": 40, "changed": []},
     }
 
@@ -342,8 +344,8 @@ def test_modes_of_secrets(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     with postgres_cluster() as running:
-        running.sql("CREATE DATABASE kea")
-        for module in ("kea_schema", "kea_hosts_constraint", "kea_lease_notify"):
+        running.sql('CREATE DATABASE kea; CREATE ROLE "kea-lease-monitor"; CREATE ROLE auditor')
+        for module in ("kea_schema", "kea_hosts_constraint", "kea_database_rights", "kea_lease_notify"):
             assert run_module(module, **running.login)["changed"]
         yield running
 
@@ -375,6 +377,30 @@ def test_a_database_that_was_changed_by_hand(cluster: Cluster, statement: str, n
     cluster.sql(f"UPDATE schema_version SET version = {version}", "kea")
     for module in ("kea_hosts_constraint", "kea_lease_notify"):
         run_module(module, **cluster.login)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("grant", "name", "verdict", "words"),
+    [
+        ("CONNECT ON DATABASE kea TO PUBLIC", "connect", "warn", "every role of the server may connect"),
+        ("CONNECT ON DATABASE kea TO auditor", "rights", "ok", "by a person: auditor has CONNECT on database"),
+        ("SELECT ON hosts TO auditor", "rights", "ok", "auditor has SELECT on hosts"),
+        ("UPDATE (hostname) ON hosts TO auditor", "rights", "warn", "auditor has UPDATE (hostname) on hosts"),
+        ("CREATE ON DATABASE kea TO auditor", "rights", "warn", "auditor has CREATE on database"),
+        ('DELETE ON hosts TO "kea-lease-monitor"', "rights", "warn", "kea-lease-monitor has DELETE on hosts"),
+        ('SELECT ON hosts TO "kea-lease-monitor"', "rights", "warn", "kea-lease-monitor has SELECT on hosts"),
+        ("EXECUTE ON FUNCTION kea_forget_reservations TO auditor", "rights", "warn", "auditor has EXECUTE on forget"),
+    ],
+)
+def test_rights_beyond_those_that_are_needed(cluster: Cluster, grant: str, name: str, verdict: str, words: str) -> None:
+    assert [one.verdict for one in looked(cluster) if one.name == "rights"] == ["ok"]
+    cluster.sql(f"GRANT {grant}", "kea")
+    try:
+        assert [one.verdict for one in looked(cluster) if one.name == name and words in one.seen] == [verdict]
+    finally:
+        cluster.sql(f"REVOKE {grant.replace(' TO ', ' FROM ')}", "kea")
+        run_module("kea_database_rights", **cluster.login)
 
 
 @pytest.mark.postgres

@@ -11,7 +11,7 @@ import time
 from typing import Dict, List, Optional, Protocol, Sequence
 
 from kea_lease_monitor import position
-from kea_lease_monitor.commands import access, applied
+from kea_lease_monitor.commands import access, applied, holders, output
 from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.heart import STALE
@@ -55,7 +55,9 @@ def execute(options: argparse.Namespace) -> int:
         found, warning = problem(beats, names, monitor, time.time()), waiting(beats, names)
         found = found or (reported.problem and f"unhealthy: {reported.problem}")
         warning += f"; WARN {reported.warning}" if reported.warning else ""
-    print(found or f"healthy: {', '.join(names)}{warning}")
+        if others := holders.foreign(settings):
+            found, warning = found and f"{found}; {others}", f"{warning}; WARN {others}"
+    output.show(found or f"healthy: {', '.join(names)}{warning}")
     return 1 if found else 0
 
 

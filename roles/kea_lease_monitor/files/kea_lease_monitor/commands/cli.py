@@ -10,7 +10,7 @@ import sys
 from typing import Callable, Dict, List, NamedTuple, Optional
 
 from kea_lease_monitor import __version__
-from kea_lease_monitor.commands import apply, check, check_config, db, dead_letters, forget, replay, run, status
+from kea_lease_monitor.commands import apply, check, check_config, db, dead_letters, forget, output, replay, run, status
 from kea_lease_monitor.database import installed
 from kea_lease_monitor.errors import ConfigurationError, MonitorError, SchemaError
 from kea_lease_monitor.waiting import Waiting
@@ -49,7 +49,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         with installed(Waiting()):
             return int(options.execute(options))
     except MonitorError as error:
-        print(f"kea-lease-monitor: error: {error}", file=sys.stderr)
+        output.show(f"kea-lease-monitor: error: {error}", sys.stderr)
         return 2 if isinstance(error, (ConfigurationError, SchemaError)) else 1
 
 

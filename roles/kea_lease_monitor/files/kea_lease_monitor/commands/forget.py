@@ -11,7 +11,7 @@ import time
 from typing import Callable, List, Sequence, Tuple
 
 from kea_lease_monitor.clock import Clock
-from kea_lease_monitor.commands import access
+from kea_lease_monitor.commands import access, output
 from kea_lease_monitor.commands.present import Present, client
 from kea_lease_monitor.context import Context
 from kea_lease_monitor.database import Link
@@ -50,15 +50,15 @@ def _forget(options: argparse.Namespace, settings: MonitorSettings, present: Pre
     made = [(flow, _made(settings, flow)) for flow in settings.flows]
     chosen = _chosen(options.target, [lease for _flow, leases in made for lease in leases])
     if not chosen:
-        print(f"nothing is kept for {options.target}")
+        output.show(f"nothing is kept for {options.target}")
         return 0
     if living := present.of({client(lease) for lease in chosen}):
         reason = _REMOVE_LEASE if options.lease else "it would come back at its next renewal"
         for lease in living:
-            print(f"{lease.address} of subnet {lease.subnet_id} is leased by this client: {reason}", file=sys.stderr)
+            output.show(f"{lease.address} of subnet {lease.subnet_id} is leased by this client: {reason}", sys.stderr)
         return 1
     for lease in chosen:
-        print(f"{lease.address} subnet={lease.subnet_id} client={client(lease)[1]} name={lease.hostname or '-'}")
+        output.show(f"{lease.address} subnet={lease.subnet_id} client={client(lease)[1]} name={lease.hostname or '-'}")
     if options.dry_run:
         print("nothing was requested")
         return 0

@@ -27,7 +27,7 @@ _MET = f"""
              LIMIT 1) AS holder
       FROM given
       LEFT JOIN LATERAL (
-           SELECT *
+           SELECT host_id, ipv4_address, hostname, user_context
              FROM hosts
             WHERE dhcp_identifier = given.identifier AND dhcp_identifier_type + 0 = %(type)s
               AND dhcp4_subnet_id = given.subnet_id
@@ -164,11 +164,11 @@ UPDATE hosts
    AND coalesce(user_context, '') = '' AND dhcp6_subnet_id IS NULL
    AND coalesce(dhcp4_client_classes, '') = '' AND coalesce(dhcp6_client_classes, '') = ''
    AND coalesce(dhcp4_next_server, 0) = 0 AND coalesce(dhcp4_server_hostname, '') = ''
-   AND coalesce(dhcp4_boot_file_name, '') = '' AND coalesce(auth_key, '') = ''
+   AND coalesce(dhcp4_boot_file_name, '') = ''
 RETURNING lease.ordinal
 """
 """Mark the hosts that have only what release 1.0.0 wrote, and agree with the lease. The options of a host are in tables
-that the monitor may not read; a host that has options keeps them."""
+that the monitor may not read; a host that has options keeps them. Nor may it read auth_key, which only DHCPv6 has."""
 
 BY_OTHERS = f"""
 SELECT dhcp4_subnet_id, dhcp_identifier_type, encode(dhcp_identifier, 'hex'), nullif(ipv4_address, 0)

@@ -12,9 +12,8 @@ CAPABLE = """
 SELECT (SELECT format_type(atttypid, NULL)
           FROM pg_attribute
          WHERE attrelid = to_regclass('ipv6_reservations') AND attname = 'address'),
-       coalesce(has_table_privilege(to_regclass('ipv6_reservations'), 'SELECT')
-                AND has_table_privilege(to_regclass('ipv6_reservations'), 'INSERT')
-                AND has_table_privilege(to_regclass('ipv6_reservations'), 'UPDATE'), false)
+       (SELECT coalesce(bool_and(has_column_privilege(to_regclass('ipv6_reservations'), 'address', needed)), false)
+          FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS needed)
 """
 """The type of an address, which is varchar(39) up to schema 17.0 and inet since 18.0, and whether this role may
 write."""
@@ -34,7 +33,7 @@ _MET = f"""
            other.holder, other.is_client
       FROM given
       LEFT JOIN LATERAL (
-           SELECT *
+           SELECT host_id, hostname, user_context
              FROM hosts
             WHERE dhcp_identifier = given.identifier AND dhcp_identifier_type + 0 = %(type)s
               AND dhcp6_subnet_id = given.subnet_id

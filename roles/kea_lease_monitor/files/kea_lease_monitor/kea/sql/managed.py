@@ -17,8 +17,10 @@ SELECT marked.host_id, dhcp4_subnet_id IS NOT NULL, encode(dhcp_identifier, 'hex
            AND coalesce(hostname, '') IN ('', mark ->> 'hostname')
            AND coalesce(dhcp4_client_classes, '') = '' AND coalesce(dhcp6_client_classes, '') = ''
            AND coalesce(dhcp4_next_server, 0) = 0 AND coalesce(dhcp4_server_hostname, '') = ''
-           AND coalesce(dhcp4_boot_file_name, '') = '' AND coalesce(auth_key, '') = ''
-  FROM (SELECT *, user_context::jsonb AS context, user_context::jsonb -> '{MARK}' AS mark
+           AND coalesce(dhcp4_boot_file_name, '') = ''
+  FROM (SELECT host_id, dhcp_identifier, dhcp4_subnet_id, dhcp6_subnet_id, ipv4_address, hostname,
+               dhcp4_client_classes, dhcp6_client_classes, dhcp4_next_server, dhcp4_server_hostname,
+               dhcp4_boot_file_name, user_context::jsonb AS context, user_context::jsonb -> '{MARK}' AS mark
           FROM hosts
          WHERE user_context LIKE '%"{MARK}"%') AS marked
  CROSS JOIN LATERAL (
