@@ -17,6 +17,7 @@ from ..plugin_utils import (
     _server_input,
     _server_plan,
     _subnet_check,
+    _variables_file,
     _verify_plan,
 )
 
@@ -89,11 +90,15 @@ def gathered_files(
     return _inventory_plan.make(directory, owner, read, listed)
 
 
+def variables_file(imported: Values, host: str, path: str) -> str:
+    return _variables_file.text(imported, host, path)
+
+
 class FilterModule:
     def filters(self) -> Dict[str, Callable[..., Any]]:
         filters = (
             *(deployment_plan, site_reservations, subnet_problems, login, server_plan, server_files),
             *(monitor_plan, monitor_files, database_access, rollback_plan, verify_options, verify_report),
-            *(discovery_directories, gathered_files),
+            *(discovery_directories, gathered_files, variables_file),
         )
         return {one.__name__: one for one in filters}

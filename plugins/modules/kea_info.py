@@ -30,11 +30,11 @@ options:
   gather:
     description:
       - What to read. V(database) opens a session with the C(login_) options; the others do not use them.
-      - V(subnets) sends C(config-get) to Kea and reads the leases. Kea answers that in the thread that serves clients,
-        so do not gather it in a loop.
+      - V(subnets) and V(variables) send C(config-get) to Kea, and V(subnets) reads the leases. Kea answers that in the
+        thread that serves clients, so do not gather them in a loop.
     type: list
     elements: str
-    choices: [server, config, subnets, database, monitor, lfc, move, packages, clusters]
+    choices: [server, config, subnets, variables, database, monitor, lfc, move, packages, clusters]
     default: [server, config, monitor, lfc]
   type:
     description: Kind of the V(database), as in M(baremetal.kea.kea_schema); V(mysql) reports less.
@@ -216,6 +216,27 @@ subnets:
     served:
       description: Whether the running Kea serves it with this id; null if Kea does not answer.
       type: bool
+variables:
+  description: The configuration file of kea-dhcp4 as variables of the playbook C(kea_deploy.yml), without secrets.
+  returned: when gathered
+  type: dict
+  contains:
+    values:
+      description:
+        - The variables by name. C({<?include?>: path}) stands for an include that cannot be edited, C({<?secret?>:
+          name}) for a secret that is to be read from the variable with that name.
+      type: dict
+    secrets:
+      description: The C(variable) and the C(path) of each secret, which a person sets.
+      type: list
+      elements: dict
+    notes:
+      description: What the variables do not reproduce, and why.
+      type: list
+      elements: str
+    error:
+      description: Why the rest is missing.
+      type: str
 database:
   description: Kea's database.
   returned: when gathered
@@ -359,10 +380,11 @@ from ansible_collections.baremetal.kea.plugins.module_utils import _info
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login
 from ansible_collections.baremetal.kea.plugins.module_utils._server import state as server_state
 from ansible_collections.baremetal.kea.plugins.module_utils._server import subnets as server_subnets
+from ansible_collections.baremetal.kea.plugins.module_utils._server import variables as server_variables
 from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_database import mysql_database
 
 
-_GATHERED = ("server", "config", "subnets", "database", "monitor", "lfc", "move", "packages", "clusters")
+_GATHERED = ("server", "config", "subnets", "variables", "database", "monitor", "lfc", "move", "packages", "clusters")
 
 
 def main() -> None:
@@ -388,6 +410,7 @@ def main() -> None:
         "server": lambda: server_state.server(module, params["path"]),
         "config": lambda: _info.config_file(module, params["path"]),
         "subnets": lambda: server_subnets.subnets(params["path"]),
+        "variables": lambda: server_variables.variables(params["path"]),
         "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),
         "monitor": lambda: _info.monitor(module),
         "lfc": lambda: _info.lfc(module, params["path"]),
