@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, NamedTuple
 
-KEA_PACKAGE = "kea-dhcp4-server"
-KEA_UNIT = "kea-dhcp4-server.service"
+from ..module_utils._config.packagings import SERVERS, UNITS
 
 
 class Wanted(NamedTuple):
@@ -55,8 +54,8 @@ def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
         is_rolled_back=rolled_back and "remove" not in steps.values(),
         was_rolled_back=rolled_back,
         restores_config=steps.get(("file", asked.config)) == "restore",
-        removes_kea=steps.get(("package", KEA_PACKAGE)) == "remove",
-        kea_was_active=bool(found.get(KEA_UNIT, {}).get("active", False)),
+        removes_kea=any(steps.get(("package", one)) == "remove" for one in SERVERS),
+        kea_was_active=any(found.get(one, {}).get("active", False) for one in UNITS["Dhcp4"]),
         config_found=found.get(asked.config, {"state": "absent"}),
     )
 
