@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.filter import plan as filters
+from ansible_collections.baremetal.kea.plugins.plugin_utils import _subnet_check
 
 FOUND = [
     {"id": 7, "subnet": "10.0.7.0/24", "leases": 3, "file": "/etc/kea/kea-dhcp4.conf", "line": 12},
@@ -19,7 +19,7 @@ FOUND = [
 
 def problems(**variables: Any) -> list[str]:
     defaults = {"subnets": [], "shared_networks": [], "subscriptions": [], "allow_removals": False, "in_files": True}
-    return filters.subnet_problems({**defaults, **variables}, FOUND)
+    return _subnet_check.problems(_subnet_check.asked({**defaults, **variables}), FOUND)
 
 
 @pytest.mark.parametrize(
