@@ -13,10 +13,11 @@ from ..plugin_utils import (
     _inventory_plan,
     _login,
     _monitor_plan,
+    _preflight,
     _rollback_plan,
     _server_input,
     _server_plan,
-    _subnet_check,
+    _variables_file,
     _verify_plan,
 )
 
@@ -29,10 +30,6 @@ def deployment_plan(wanted: Values) -> Dict[str, Any]:
 
 def site_reservations(subnets: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     return _deployment_plan.site_reservations(subnets)
-
-
-def subnet_problems(wanted: Values, found: List[Dict[str, Any]]) -> List[str]:
-    return _subnet_check.problems(_subnet_check.asked(wanted), found)
 
 
 def login(database: Values, become_user: str, certificates: Optional[Values] = None) -> Dict[str, Any]:
@@ -91,11 +88,23 @@ def gathered_files(
     return _inventory_plan.make(directory, owner, read, listed)
 
 
+def preflight(asked: Values, found: Values) -> Dict[str, Any]:
+    return _preflight.judge(asked, found)._asdict()
+
+
+def preflight_messages(findings: Mapping[str, Mapping[str, List[str]]], verdict: str) -> List[str]:
+    return _preflight.messages(findings, verdict)
+
+
+def variables_file(imported: Values, host: str, path: str) -> str:
+    return _variables_file.text(imported, host, path)
+
+
 class FilterModule:
     def filters(self) -> Dict[str, Callable[..., Any]]:
         filters = (
-            *(deployment_plan, site_reservations, subnet_problems, login, server_plan, server_files),
+            *(deployment_plan, site_reservations, login, server_plan, server_files),
             *(monitor_plan, monitor_files, database_access, rollback_plan, verify_options, verify_report),
-            *(discovery_directories, gathered_files),
+            *(discovery_directories, gathered_files, variables_file, preflight, preflight_messages),
         )
         return {one.__name__: one for one in filters}

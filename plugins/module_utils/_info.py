@@ -10,7 +10,8 @@ import os
 import pwd
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
-from ._config.servers import PROGRAMS, family_of, top_of_path
+from ._config import packagings
+from ._config.servers import family_of, top_of_path
 from ._errors import KeaError
 from ._events import catalogue as events_catalogue
 from ._events import counts, trigger
@@ -45,11 +46,27 @@ def config_file(module: AnsibleModule, path: str) -> Dict[str, Any]:
 
     ``included`` are the files that it includes and that may be edited.
     """
-    package = f"{PROGRAMS[top_of_path(path)]}-server"
-    found = {**config.read(path), "included": [], "untouched": packages.untouched(module, package, path)}
+    found = {**config.read(path), "included": [], "untouched": _untouched(module, path)}
     if found["error"] is None:
         found["included"] = config.included(path)
     return found
+
+
+def packaging(module: AnsibleModule, name: str, names: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the names of Kea on this host, and the state of its packages; ``error`` says why they are missing."""
+    try:
+        found = packagings.detected(module, name, names)
+    except KeaError as error:
+        return {**dict.fromkeys(packagings.Packaging._fields), "error": str(error)}
+    return {**found._asdict(), **packages.packages(module, found.packages), "error": None}
+
+
+def _untouched(module: AnsibleModule, path: str) -> bool:
+    """Return whether a configuration file is still that of the package of its server."""
+    if not packages.format_of(module):
+        return False
+    package = packagings.detected(module).packages[0]
+    return packages.untouched(module, package.replace("dhcp4", f"dhcp{family_of(top_of_path(path))}"), path)
 
 
 def monitor(module: AnsibleModule) -> Dict[str, Any]:

@@ -24,6 +24,7 @@ class Wanted(NamedTuple):
     database_hosts: List[str]
     """Hosts of the group kea_database."""
     database_host: str
+    database_port: int
     enable_lfc_timer: bool
 
 
@@ -33,6 +34,8 @@ class Plan(NamedTuple):
     database_is_here: bool
     """Whether PostgreSQL runs on the Kea host itself."""
     listen_addresses: str
+    connect: List[str]
+    """Database servers that must be there before the deployment, each as host:port."""
     events: bool
     polling: bool
     lease_database: str
@@ -51,9 +54,11 @@ def make(asked: Wanted) -> Plan:
     local = asked.database_host.startswith("/") or asked.database_host in LOOPBACK
     polling = asked.enable_notify and asked.polling
     events = asked.enable_notify and not asked.polling
+    is_foreign = asked.enable_database and not local and not asked.database_hosts
     return Plan(
         database_is_here=not asked.database_hosts and local,
         listen_addresses="*" if asked.database_hosts else "",
+        connect=[f"{host}:{asked.database_port}" for host in asked.database_host.split(",") if is_foreign],
         events=events,
         polling=polling,
         lease_database="postgresql" if asked.enable_notify else "memfile",

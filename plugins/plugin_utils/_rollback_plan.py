@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, List, Mapping, NamedTuple
 
-KEA_PACKAGE = "kea-dhcp4-server"
-KEA_UNIT = "kea-dhcp4-server.service"
+from ..module_utils._config.packagings import SERVERS, UNITS
 
 
 class Wanted(NamedTuple):
@@ -63,8 +62,8 @@ def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
             kind == "file" and action == "restore" and name != asked.config and name.startswith(directory)
             for (kind, name), action in steps.items()
         ),
-        removes_kea=steps.get(("package", KEA_PACKAGE)) == "remove",
-        kea_was_active=bool(found.get(KEA_UNIT, {}).get("active", False)),
+        removes_kea=any(steps.get(("package", one)) == "remove" for one in SERVERS),
+        kea_was_active=any(found.get(one, {}).get("active", False) for one in UNITS["Dhcp4"]),
         config_found=found.get(asked.config, {"state": "absent"}),
     )
 

@@ -25,8 +25,17 @@ KEPT = frozenset(
 """Keys of Debian's example that stay: none of them reaches a client."""
 
 
+RESERVED = ("lease-database", "hosts-database", "hosts-databases", "subnet4", "shared-networks")
+"""Keys of Dhcp4 that have variables of their own."""
+
+
 class Plan(NamedTuple):
     """What the role does."""
+
+    reserved: List[str]
+    """Keys in the settings that have variables of their own."""
+    lease_file_changes: bool
+    """Whether the settings name another lease file than the one in force."""
 
     is_installed: bool
     """False in check mode on a new host, which stays without Kea."""
@@ -72,6 +81,8 @@ def make(asked: Wanted, now: Found, done: Results, names: Names, check_mode: boo
     restart = now.outdated or done.config_changed or names.unit_addition in done.changed_paths
     settings, merge = _settings(asked, now), make_merge(asked, now)
     return Plan(
+        reserved=reserved(asked.settings, asked.lease_database),
+        lease_file_changes=_lease_file_changes(asked, now),
         is_installed=now.is_installed,
         uses_database=asked.uses_database,
         database_is_local=asked.database.is_local,
@@ -121,6 +132,25 @@ def make_files(asked: Wanted, now: Found, names: Names, unit_text: str) -> List[
         {**root, "path": directory, "state": "directory", "mode": "0755"},
         {**root, "path": names.unit_addition, "mode": "0644", "content": unit_text},
     ]
+
+
+def reserved(settings: Settings, lease_database: str) -> List[str]:
+    """Return the keys of the settings that have variables of their own.
+
+    A lease file has none: its options, such as lfc-interval, may be named in file and database mode.
+    """
+    lease = settings.get("lease-database")
+    is_file = lease_database == "memfile" and isinstance(lease, dict) and lease.get("type") == "memfile"
+    return [key for key in RESERVED if key in settings and not (key == "lease-database" and is_file)]
+
+
+def _lease_file_changes(asked: Wanted, now: Found) -> bool:
+    """Return whether Kea would start with another lease file, without the leases."""
+    wanted, found = asked.settings.get("lease-database"), now.lease_database
+    is_file = found.get("type", "memfile") == "memfile"
+    if not (now.is_installed and is_file and isinstance(wanted, dict)) or now.untouched:
+        return False
+    return any(key in wanted and wanted[key] != found.get(key, wanted[key]) for key in ("name", "persist"))
 
 
 def _leases_from(asked: Wanted, now: Found) -> Settings:
@@ -196,7 +226,8 @@ def _settings(asked: Wanted, now: Found) -> Settings:
     """Return the values for kea_config by their path, which fill gaps and are not recorded as the variables are.
 
     A control socket is added where there is none: without it the server's health cannot be seen. On a new host the
-    timers T1 and T2 follow from the lifetime.
+    timers T1 and T2 follow from the lifetime. A site that names its interfaces in the settings, as an imported server
+    does, gets what it names and nothing else.
     """
     settings: Settings = {}
     if not now.has_control_socket:
@@ -205,7 +236,7 @@ def _settings(asked: Wanted, now: Found) -> Settings:
     for key, value in RETRIES.items() if asked.interfaces and not set(RETRIES) & set(site) else ():
         settings[f"{INTERFACES}/{key}"] = value
     is_new = now.untouched or not now.keys
-    if is_new and not set(TIMERS) & set(asked.settings):
+    if is_new and asked.interfaces and not set(TIMERS) & set(asked.settings):
         settings["Dhcp4/calculate-tee-times"] = True
     return settings
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Dict
 
-from .._config.servers import SERVICES, installed_version, top_of_path
+from .._config.packagings import UNITS
+from .._config.servers import installed_version, top_of_path
 from .._config.tls import VARIABLES, asked_mode
 from .._config.versions import KeaVersionError, capabilities
 from .._host import systemd
@@ -23,7 +24,7 @@ APPARMOR = "/sys/kernel/security/apparmor"
 def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
     """Return what ``kea_info`` reports about the server. What is missing is None, so this works before installation."""
     top = top_of_path(path)
-    unit = systemd.find(module, *SERVICES[top])
+    unit = systemd.find(module, *UNITS[top])
     settings = config.read(path)
     found: Dict[str, Any] = {"version": installed_version(module, top), "capabilities": None}
     found["unit"] = unit.shown() if unit else None

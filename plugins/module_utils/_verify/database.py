@@ -20,6 +20,7 @@ from .finding import (
     Facts,
     Finding,
     journal,
+    kea_unit,
 )
 
 PRUNED_AFTER = 3600.0 + 600.0
@@ -156,7 +157,7 @@ def tls(facts: Facts, expected: Expected) -> Iterator[Finding]:
         return
     if _runs(facts["server"]):
         kea = _Client("Kea", _sessions(facts, "database", expected.kea_role), facts["server"]["ssl_mode"])
-        yield from _sessions_found(kea, expected, journal("kea-dhcp4-server"))
+        yield from _sessions_found(kea, expected, journal(kea_unit(facts)))
     if facts["monitor_database"] is None or not _runs(facts["monitor"]):
         return
     # The monitor's role sees its own sessions, but not all that kea_info reads after them.

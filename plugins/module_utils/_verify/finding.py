@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, List, Mapping, NamedTuple, Optional
 
+from .._config.packagings import UNITS
+
 OK, WARN, WRONG = "ok", "warn", "wrong"
 SEVERITIES = (WRONG, WARN, OK)
 """Worst first: wrong needs action at once, warn on the next day."""
@@ -46,6 +48,12 @@ class Expected(NamedTuple):
     def database(self) -> bool:
         """Return whether leases or reservations are expected in a database."""
         return "postgresql" in (self.leases, self.reservations)
+
+
+def kea_unit(facts: Facts) -> str:
+    """Return the name of the unit of the DHCPv4 server."""
+    unit = facts["server"]["unit"]
+    return str(unit["name"]) if unit else UNITS["Dhcp4"][0]
 
 
 def journal(unit: str) -> str:

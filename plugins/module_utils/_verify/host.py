@@ -23,6 +23,7 @@ from .._server import subnets as server_subnets
 from .._manifest import record
 from .._manifest import rollback
 from .._config.document import Document
+from .._config.packagings import USERS
 from .._config.secret import secrets_in
 from .._config.syntax import KeaJsonError, value_of
 from .._manifest.document import Manifest, ManifestError
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 MONITOR = "/usr/local/bin/kea-lease-monitor"
-OWNERS = ("root", "_kea", "kea-lease-monitor", "postgres")
+OWNERS = ("root", *USERS, "kea-lease-monitor", "postgres")
 TIMEOUT = "20"
 """Seconds after which a command of the monitor is stopped."""
 

@@ -16,6 +16,7 @@ from .finding import (
     Facts,
     Finding,
     journal,
+    kea_unit,
 )
 
 LAG = 60.0
@@ -78,7 +79,7 @@ def probe(facts: Facts, _expected: Expected) -> Iterator[Finding]:
         yield Finding("probe", WARN, f"no lease was sent through: {found['skipped']}", "leave kea_verify_probe out")
         return
     if found["error"]:
-        yield Finding("probe", WRONG, found["error"], f"{STATUS}; {journal('kea-dhcp4-server')}")
+        yield Finding("probe", WRONG, found["error"], f"{STATUS}; {journal(kea_unit(facts))}")
         return
     stations = ", ".join(f"{name} after {seconds * 1000:.0f} ms" for name, seconds in found["seconds"].items())
     yield Finding("probe", OK, f"{stations}; removed again: {', '.join(found['removed'])}")

@@ -17,7 +17,9 @@ DATABASE = {"host": "/run", "port": "5432", "name": "kea", "user": "_kea", "pass
 
 def deployment(**asked: Any) -> dict[str, Any]:
     default = {"enable_database": False, "enable_notify": False, "polling": False, "enable_lfc_timer": True}
-    return filters.deployment_plan({**default, "database_hosts": [], "database_host": "/run", **asked})
+    return filters.deployment_plan(
+        {**default, "database_hosts": [], "database_host": "/run", "database_port": 5432, **asked}
+    )
 
 
 @pytest.mark.parametrize(

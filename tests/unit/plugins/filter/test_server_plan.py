@@ -272,6 +272,34 @@ def test_nothing_of_debians_example_stays_active(
 
 
 @pytest.mark.parametrize(
+    ("mode", "settings", "reserved", "changes"),
+    [
+        ("file", {"lease-database": {"type": "memfile", "lfc-interval": 0}, "valid-lifetime": 5}, [], False),
+        ("file", {"lease-database": {"type": "memfile", "name": "/leases"}}, [], False),
+        ("file", {"lease-database": {"type": "memfile", "name": "/elsewhere"}}, [], True),
+        ("file", {"lease-database": {"type": "memfile", "persist": False}}, [], True),
+        ("file", {"lease-database": {"type": "mysql"}, "subnet4": []}, ["lease-database", "subnet4"], False),
+        ("events", {"lease-database": {"type": "memfile"}}, ["lease-database"], False),
+        ("file", {"hosts-database": {}}, ["hosts-database"], False),
+    ],
+)
+def test_settings_may_have_options_of_the_lease_file_and_no_other_lease_file(
+    mode: str, settings: dict[str, Any], reserved: list[str], changes: bool
+) -> None:
+    in_force = found({**FILE, "name": "/leases", "persist": True})
+    plan = make(wanted(mode, settings=settings), in_force)
+    assert (plan["reserved"], plan["lease_file_changes"]) == (reserved, changes)
+    assert not make(wanted(mode, settings=settings), BARE)["lease_file_changes"]
+
+
+def test_an_imported_server_gets_what_it_names_on_a_new_host() -> None:
+    settings = {"interfaces-config": {"interfaces": ["eth0"]}}
+    plan = make(wanted(interfaces=[], settings=settings), found(keys=[]))
+    assert plan["settings"] == {"Dhcp4/control-socket": plan["settings"]["Dhcp4/control-socket"]}
+    assert plan["merge"]["interfaces-config"] == {"interfaces": ["eth0"]}
+
+
+@pytest.mark.parametrize(
     ("outdated", "results", "restart", "leftovers"),
     [
         (False, {}, False, ["/candidate.conf"]),

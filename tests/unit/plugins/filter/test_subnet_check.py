@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.filter import plan as filters
+from ansible_collections.baremetal.kea.plugins.plugin_utils import _subnet_check
 
 FOUND = [
     {"id": 7, "subnet": "10.0.7.0/24", "leases": 3, "file": "/etc/kea/kea-dhcp4.conf", "line": 12},
@@ -26,7 +26,7 @@ def compared(found: list[dict[str, Any]], **variables: Any) -> list[str]:
         "subnets": [], "shared_networks": [], "settings": {}, "subscriptions": [{"name": "all"}], "exclusive": False,
         "allow_removals": False, "allow_ineffective": False, "in_files": True,
     }  # fmt: skip
-    return filters.subnet_problems({**defaults, **variables}, found)
+    return _subnet_check.problems(_subnet_check.asked({**defaults, **variables}), found)
 
 
 @pytest.mark.parametrize(
