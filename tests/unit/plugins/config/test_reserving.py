@@ -98,6 +98,21 @@ def test_the_reservations_of_the_site_are_told_without_kea(directory: Path) -> N
     ]
 
 
+@pytest.mark.kea
+def test_reservations_of_included_files_are_the_sites_and_managed_ones_are_not(directory: Path) -> None:
+    files = {"site.json": "02:00:00:00:00:01", "applied/subnet-8.json": "02:00:00:00:00:02"}
+    (directory / "applied").mkdir()
+    for name, hwaddr in files.items():
+        (directory / name).write_text(json.dumps({"hw-address": hwaddr, "hostname": "a"}))
+    includes = ", ".join(f'<?include "{directory / name}"?>' for name in files)
+    path = directory / "kea-dhcp4.conf"
+    subnet = f'{{ "id": 8, "subnet": "10.0.8.0/24", "reservations": [ {includes} ] }}'
+    path.write_text(f'{{ "Dhcp4": {{ "subnet4": [ {subnet} ] }} }}')
+    assert Site(path).accepted()
+    found = run_module("kea_info", path=str(path), gather=["reservations"])["reservations"]
+    assert [one["identifier"] for one in found["site"]] == ["02:00:00:00:00:01"]
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_the_flags_of_a_mode_agree_with_the_mode(mode: str) -> None:
     """As Kea 2.2 translates them."""
