@@ -193,9 +193,7 @@ def _config(asked: Wanted, lease_file: str, certificates: Files, paths: Paths, g
         "source": {**source, **asked.source_options},
         "state": {**state, **asked.state_options},
         "log_level": asked.log_level,
-        "subscriptions": [
-            {"sinks": _sinks(asked, paths, global_subnets), **subscription} for subscription in asked.subscriptions
-        ],
+        "subscriptions": [_subscription(asked, one, paths, global_subnets) for one in asked.subscriptions],
     }
     if asked.uses_database:
         config["database"] = _database(asked.database, certificates, paths)
@@ -204,14 +202,24 @@ def _config(asked: Wanted, lease_file: str, certificates: Files, paths: Paths, g
     return config
 
 
-def _sinks(asked: Wanted, paths: Paths, global_subnets: List[int]) -> List[Settings]:
+def _subscription(asked: Wanted, named: Settings, paths: Paths, global_subnets: List[int]) -> Settings:
+    """Return a subscription whose sinks know the reservations of the site; with the usual sinks if it names none."""
+    known: Dict[str, Settings] = {
+        "reservation_file": {"site_file": paths.site_file},
+        "reservation": {
+            "site_file": paths.site_file,
+            **({"global_subnets": global_subnets} if global_subnets else {}),
+        },
+    }
+    sinks = named.get("sinks", _sinks(asked))
+    return {**named, "sinks": [{**known.get(sink["type"], {}), **sink} for sink in sinks]}
+
+
+def _sinks(asked: Wanted) -> List[Settings]:
     """Return the sinks of a subscription that names none."""
-    reservations: Settings = {"type": "reservation", "site_file": paths.site_file}
-    if global_subnets:
-        reservations["global_subnets"] = global_subnets
+    reservations: Settings = {"type": "reservation"}
     if asked.in_files:
-        directory = asked.reservations_directory
-        reservations = {"type": "reservation_file", "directory": directory, "site_file": paths.site_file}
+        reservations = {"type": "reservation_file", "directory": asked.reservations_directory}
     return [reservations, {"type": "discovery", "directory": asked.discovery_directory}]
 
 

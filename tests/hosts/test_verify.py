@@ -92,7 +92,7 @@ def well(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[s
 
 
 def test_what_was_looked_at(host: Host, well: set[str]) -> None:
-    everywhere = {"kea", "version", "configuration", "monitor", "subscription all", "secrets", "drift"}
+    everywhere = {"kea", "version", "configuration", "pools", "monitor", "subscription all", "secrets", "drift"}
     of_the_mode = {
         "events": {"schema", "constraint", "trigger", "events", "sessions of Kea"},
         "file": {"timer", "reservations"},

@@ -37,16 +37,36 @@ class Merging:
         self.completed: List[str] = []
         """Reservations that got the address of their client."""
         self._given: List[GaveWay] = []
-        is_merging = self._wanted.values or self._wanted.exclusive or self._before.entries()
-        self._is_idle = not (is_merging or self._completes)
+        self._is_merging = bool(self._wanted.values or self._wanted.exclusive or self._before.entries())
 
     def edit(self, document: Document) -> Document:
         """Return the document with the values. Raises KeaError, also if a removal is refused.
 
         The record is written first: after a kill, the next run knows what may be ours.
         """
-        if self._is_idle:
-            return document
+        top, after = self._wanted.top, document
+        if self._is_merging:
+            after = self._merged(document)
+        if self._completes:
+            after, self.completed = completed(after, top, lambda: removals.leases_of(after, top))
+        if self._writes and (self._is_merging or self.completed):
+            self._given = give_way(after, top)
+            self.gave_way = [words for one in self._given for words in one.words]
+        return after
+
+    def settle(self) -> None:
+        """Write the record of what is in force. Raises KeaError."""
+        if self._writes and self._is_merging:
+            self._record.write()
+
+    def revert(self) -> None:
+        """Write the previous record and reservations: the configuration was not changed. Raises KeaError."""
+        if self._writes and self._is_merging:
+            self._before.revert()
+        for one in self._given:
+            one.former.restore()
+
+    def _merged(self, document: Document) -> Document:
         top = self._wanted.top
         numbered = with_ids(document, top, self._known_ids(document))
         if self._before.is_new:
@@ -56,25 +76,9 @@ class Merging:
         after: Document = merged(numbered, self._wanted, self._record)
         if not self._allowed:
             removals.check(numbered, after, top, self._before)
-        if self._completes:
-            after, self.completed = completed(after, top, lambda: removals.leases_of(after, top))
         if self._writes:
             self._record.write(besides=self._before.entries())
-            self._given = give_way(after, top)
-            self.gave_way = [words for one in self._given for words in one.words]
         return after
-
-    def settle(self) -> None:
-        """Write the record of what is in force. Raises KeaError."""
-        if self._writes and not self._is_idle:
-            self._record.write()
-
-    def revert(self) -> None:
-        """Write the previous record and reservations: the configuration was not changed. Raises KeaError."""
-        if self._writes and not self._is_idle:
-            self._before.revert()
-            for one in self._given:
-                one.former.restore()
 
     def _known_ids(self, document: Document) -> Dict[str, int]:
         """Return the ids of subnets without one, which Kea chose."""

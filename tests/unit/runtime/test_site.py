@@ -19,7 +19,9 @@ from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.reservations.database import Options as DatabaseOptions
 from kea_lease_monitor.sinks.reservations.database import ReservationSink
 from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
+from support.kea import DIRECTORIES, KeaServer, serving
 
+from runtime.applying import Host
 from runtime.builders import event, lease
 from runtime.world import Kea
 
@@ -138,6 +140,33 @@ def test_managed_reservations_stay_beside_one_that_a_lease_cannot_tell(world: Wo
     (rejection,) = sink.deliver([event(2)]).rejected
     assert (rejection.reason.value, world.addresses()) == ("site_reservation", ["10.0.0.1"])
     sink.close()
+
+
+@pytest.mark.kea
+def test_after_the_play_nothing_is_refused_and_kea_has_the_sites_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """B10 in file mode, with the real Kea: the client's own reservation, and one of another client's address."""
+    for name in DIRECTORIES:
+        monkeypatch.setenv(name, str(tmp_path))
+    host = Host(tmp_path)
+    server = KeaServer(tmp_path, config=tmp_path / "kea.conf", socket=tmp_path / "socket")
+    with serving(server):
+        sink = ReservationFileSink(Options(str(tmp_path)))
+        sink.deliver([event(1), event(2), event(3)])
+        host.apply()
+        assert host.known() == ["10.0.0.1", "10.0.0.2", "10.0.0.200", "10.0.0.3"]
+        # The play adds both to the configuration and clears the copy that Kea includes; the monitor starts again.
+        more = [("02:00:00:00:00:01", "10.0.0.50"), ("02:00:00:00:00:77", "10.0.0.2")]
+        text = "".join(f'{{"hw-address": "{hwaddr}", "ip-address": "{address}"}}, ' for hwaddr, address in more)
+        config = tmp_path / "kea.conf"
+        config.write_text(config.read_text().replace('"reservations": [ ', f'"reservations": [ {text}'))
+        ReservationFileSink(
+            Options(str(tmp_path), tuple(Entry(1, "hw-address", hwaddr, address) for hwaddr, address in more))
+        ).check()
+        host.apply()
+        assert host.known() == ["10.0.0.2", "10.0.0.200", "10.0.0.3", "10.0.0.50"]
+        assert host.refused() == {}
 
 
 def by_hand(kea: Kea, kind: str, identifier: str, subnet: int, address: str = "") -> None:

@@ -309,6 +309,14 @@ def test_a_reservation_without_an_address_gets_that_of_its_clients_lease(
     assert by_hand.subnet(2)["reservations"] == [expected]
 
 
+def test_where_nothing_is_merged_only_the_address_is_added(directory: Path) -> None:
+    """Neither ids of subnets nor a record."""
+    site = site_of("no-ids", directory)
+    before = site.path.read_bytes()
+    assert not done(site, complete_reservations=True)["changed"]
+    assert (site.path.read_bytes(), site.record.exists()) == (before, False)
+
+
 def test_an_address_that_another_reservation_has_is_not_added(directory: Path) -> None:
     site = site_of("one-line", directory, LEASED)
     hosts = [

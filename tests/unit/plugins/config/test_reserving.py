@@ -84,6 +84,35 @@ def test_reservations_outside_all_subnets_are_the_sites_where_the_subnet_uses_th
     assert found[1]["site_reservations"] == []
 
 
+@pytest.mark.kea
+def test_the_reservations_of_the_site_are_told_without_kea(directory: Path) -> None:
+    inside = {"flex-id": "0102", "ip-address": "10.0.7.12"}
+    settings = {"reservations": [{"duid": "01:02:03", "hostname": "rack7"}]}
+    facts(directory, settings, {"reservations-global": True}, {"reservations": [inside]})
+    path = str(directory / "kea-dhcp4.conf")
+    found = run_module("kea_info", path=path, gather=["reservations"])["reservations"]
+    assert found["global_subnets"] == [7]
+    assert found["site"] == [
+        {"subnet": 7, "kind": "flex-id", "identifier": "01:02", "address": "10.0.7.12", "hostname": ""},
+        {"subnet": 7, "kind": "duid", "identifier": "01:02:03", "address": "", "hostname": "rack7"},
+    ]
+
+
+@pytest.mark.kea
+def test_reservations_of_included_files_are_the_sites_and_managed_ones_are_not(directory: Path) -> None:
+    files = {"site.json": "02:00:00:00:00:01", "applied/subnet-8.json": "02:00:00:00:00:02"}
+    (directory / "applied").mkdir()
+    for name, hwaddr in files.items():
+        (directory / name).write_text(json.dumps({"hw-address": hwaddr, "hostname": "a"}))
+    includes = ", ".join(f'<?include "{directory / name}"?>' for name in files)
+    path = directory / "kea-dhcp4.conf"
+    subnet = f'{{ "id": 8, "subnet": "10.0.8.0/24", "reservations": [ {includes} ] }}'
+    path.write_text(f'{{ "Dhcp4": {{ "subnet4": [ {subnet} ] }} }}')
+    assert Site(path).accepted()
+    found = run_module("kea_info", path=str(path), gather=["reservations"])["reservations"]
+    assert [one["identifier"] for one in found["site"]] == ["02:00:00:00:00:01"]
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_the_flags_of_a_mode_agree_with_the_mode(mode: str) -> None:
     """As Kea 2.2 translates them."""

@@ -138,6 +138,14 @@ def test_the_reservations_of_the_site_are_those_of_the_variables_and_of_the_conf
     assert sink == {"type": "reservation", "site_file": "/config/site", "global_subnets": [1]}
 
 
+def test_sinks_that_a_subscription_names_know_the_reservations_of_the_site_too() -> None:
+    own = [{"name": "a", "sinks": [{"type": "reservation_file", "directory": "/own"}, {"type": "discovery"}]}]
+    (subscription,) = make(wanted(subscriptions=own))["config"]["subscriptions"]
+    assert subscription["sinks"] == [
+        {"type": "reservation_file", "directory": "/own", "site_file": "/config/site"}, {"type": "discovery"},
+    ]  # fmt: skip
+
+
 def test_source_state_and_metrics() -> None:
     options = {"source_options": {"batch": 5}, "state_options": {"schema": "x"}, "metrics_listen": "127.0.0.1:9"}
     config = make(wanted("events", "database", state="postgresql", **options))["config"]
