@@ -12,7 +12,7 @@ import hashlib
 import json
 import random
 from pathlib import Path
-from typing import Any, Callable, List, Mapping, NamedTuple
+from typing import Any, Callable, Mapping, NamedTuple
 
 from _kea import control
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
@@ -33,7 +33,7 @@ class Boundary(NamedTuple):
     read: Callable[[bytes], None]
     """Read the bytes. Raises ``promised``, or AssertionError for a result that harms."""
 
-    def known(self) -> List[bytes]:
+    def known(self) -> list[bytes]:
         """Return the inputs of the corpus."""
         return [path.read_bytes() for path in sorted((CORPUS / self.name).iterdir())]
 
@@ -42,7 +42,7 @@ class Boundary(NamedTuple):
         for content in self.known():
             self.accepts(content)
 
-    def random(self, known: List[bytes]) -> Callable[[random.Random], bool]:
+    def fuzzer(self, known: list[bytes]) -> Callable[[random.Random], bool]:
         """Return the target of a fuzzer: it reads a changed input, which joins the corpus if a fault is found."""
         return lambda chance: self.accepts(mutated(chance, chance.choice(known), JSON_TOKENS))
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Random inputs for all that the monitor and the modules read and did not write: no crash, no hang, only the error that is promised.
+"""Random inputs for all that the programs read and did not write: no crash, no hang, only the error that is promised.
 
     python tests/fuzz/fuzz.py [--inputs 1000000] [--seed 1]
 
@@ -172,7 +172,7 @@ def targets() -> list[tuple[str, int, type[Exception], Callable[[random.Random],
         ("configuration", 20, ConfigurationError, lambda chance: configuration(chance, known)),
         ("position", 10, PositionLostError, stored_position),
         ("reservation file", 5, ValueError, host_list),
-        *((one.name, 3, one.promised, one.random(one.known())) for one in BOUNDARIES),
+        *((one.name, 3, one.promised, one.fuzzer(one.known())) for one in BOUNDARIES),
     ]
 
 
