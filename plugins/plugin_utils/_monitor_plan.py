@@ -136,7 +136,7 @@ def make_files(asked: Wanted, paths: Paths, texts: Texts) -> List[Settings]:
     discovery = [asked.discovery_directory, *filter(None, own)]
     secret: Settings = {"path": paths.password_file, "state": "absent"}
     if asked.database.password:
-        secret = {**shared, "path": paths.password_file, "secret": True, "content": asked.database.password}
+        secret = {**shared, "path": paths.password_file, "secret": True, "content": asked.database.password}  # nosec B105
     units = {**texts.units, **(texts.reservation_units if asked.in_files else {})}
     return [
         {**shared, "path": paths.config_directory, "state": "directory", "mode": "0750"},

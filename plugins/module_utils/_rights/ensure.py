@@ -86,6 +86,7 @@ def _refuse(session: Session, wanted: Wanted, before: State, after: State) -> No
         rights.of_owner(before["hosts"]["owner"], f"table {wanted.schema}.hosts")
     if after["forget"] and not before["forget"]:
         rights.on_schema("CREATE", wanted.schema)
+        rights.to_become(after["forget"]["owner"])
     rights.refuse_missing()
     if before["database"] != after["database"] and wanted.present and not wanted.public_connect:
         known = [wanted.monitor, *wanted.connect, before["database"]["owner"]]

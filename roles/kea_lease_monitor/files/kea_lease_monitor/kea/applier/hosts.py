@@ -89,7 +89,8 @@ def included(subnet: int, content: bytes) -> Tuple[List[Host], Further]:
     further: Dict[str, Mapping[str, Any]] = {}
     with suppress(ValueError):
         for one in host_maps.parse(content.decode("utf-8", "surrogateescape")).maps:
-            own = {key: value for key, value in one.value.items() if key not in _OWN}
+            present = one.value if isinstance(one.value, dict) else {}
+            own = {key: value for key, value in present.items() if key not in _OWN}
             known = {" ".join(_identifier(one.value)): own} if own else {}
             further.update(known)
             found = _judged(subnet, one, known)
