@@ -291,6 +291,19 @@ def apply_waits(reason: str, seconds: float) -> None:
     _log(logging.INFO, "apply_waits", "Waiting before the reload", reason=reason, seconds=f"{seconds:.0f}")
 
 
+def applier_started(version: str) -> None:
+    _log(logging.INFO, "applier_started", "Applier of reservations started", version=version)
+
+
+def apply_failed(error: str, seconds: float) -> None:
+    fields = {"error": error, "seconds": f"{seconds:.0f}"}
+    _log(logging.ERROR, "apply_failed", "Reservations are not in force, will try again", **fields)
+
+
+def apply_works() -> None:
+    _log(logging.INFO, "apply_works", "Reservations are in force again")
+
+
 def reservation_refused(subnet: int, host: str, address: str, reason: str) -> None:
     fields = {"subnet": subnet, "host": host, "address": address, "reason": reason}
     _log(logging.WARNING, "reservation_refused", "Reservation refused and set aside", **fields)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import glob
 import os
+import time
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple
 
@@ -27,7 +28,7 @@ FAMILIES = frozenset({4})
 """DHCPv4 only: reservations in a DHCPv6 configuration look different, and no role of the collection writes one."""
 
 _MODE = 0o640
-"""Kea reads through the directory's group."""
+"""The applier reads through the directory's group."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,10 @@ class Site:
 class Options:
     """The options of this sink."""
 
-    directory: str
-    """Where the files are."""
+    directory: str = report.DEFAULT.written
+    """Where the files are. Only the monitor writes there."""
+    report: str = report.DEFAULT.report
+    """Where the applier says what is in force."""
     site: Tuple[Site, ...] = ()
     """The reservations in Kea's own configuration."""
     hostname: str = "follow"
@@ -54,14 +57,20 @@ class Options:
     def parse(cls, section: Section) -> Options:
         """Read the sink's section. Raises ConfigurationError."""
         options = cls(
-            section.text("directory", "/etc/kea/reservations.d"),
+            section.text("directory", cls().directory),
+            section.text("report", cls().report),
             tuple(_site(item) for item in section.sections("site")),
             section.choice("hostname", reservations.NAMES, "follow"),
         )
         section.done()
-        if not os.path.isabs(options.directory):
-            raise section.error("directory", "an absolute path is needed")
+        for name, path in (("directory", options.directory), ("report", options.report)):
+            if not os.path.isabs(path):
+                raise section.error(name, "an absolute path is needed")
         return options
+
+    @property
+    def places(self) -> report.Places:
+        return report.Places(self.directory, self.report)
 
 
 def _site(section: Section) -> Site:
@@ -75,26 +84,21 @@ def _site(section: Section) -> Site:
 
 
 class ReservationFileSink(Sink):
-    """Reserves IPv4 addresses by hardware address, and requests a reload of Kea when a file changed."""
+    """Reserves IPv4 addresses by hardware address. The applier watches the directory, and has Kea load the files."""
 
     name = "reservation_file"
 
     def __init__(self, options: Options) -> None:
-        self._directory = options.directory
+        self._directory, self._places = options.directory, options.places
         self._site = options.site
         self._lists: Dict[int, HostList] = {}
         self._stamps: Dict[int, Optional[files.Stamp]] = {}
-        self._reload_due = False
+        self._changed = False
         self._names = options.hostname == "reserve"
         self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
 
     def check(self) -> None:
-        """Check the directory, and request the reload that a killed run of this program could not request any more."""
         files.check_directory(self._directory)
-        status = report.read(self._directory) or report.Status()
-        for path in glob.glob(os.path.join(glob.escape(self._directory), "subnet-*.json")):
-            if self._is_pending(path, status):
-                self._request()
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         try:
@@ -102,9 +106,10 @@ class ReservationFileSink(Sink):
                 return self._forget(events)
             return self._reserving.deliver(events, FAMILIES)
         finally:
-            # Also after a failure: the next attempt finds unchanged what this one wrote, and would request no reload.
-            if self._reload_due:
-                self._request()
+            # Also after a failure: the next attempt finds unchanged what this one wrote.
+            if self._changed:
+                report.request(self._places, time.time())
+                self._changed = False
 
     def made(self) -> List[Lease]:
         found = [(subnet, host) for subnet in self._subnets() for host in self._current(subnet).hosts()]
@@ -165,7 +170,7 @@ class ReservationFileSink(Sink):
             files.append(self._path(subnet), appendix, stamp)
         else:
             files.replace(self._path(subnet), hosts.render(), _MODE)
-        self._reload_due = True
+        self._changed = True
         hosts.saved()
         self._stamps[subnet] = files.stamp(self._path(subnet))
 
@@ -173,7 +178,7 @@ class ReservationFileSink(Sink):
         """Write the file without some reservations. The next use reads it again."""
         del self._stamps[subnet]
         files.replace(self._path(subnet), content, _MODE)
-        self._reload_due = True
+        self._changed = True
 
     def adopt(self, events: Sequence[LeaseEvent]) -> None:
         held = reservations.held(events)
@@ -205,18 +210,6 @@ class ReservationFileSink(Sink):
 
     def _path_of(self, subnet: str, directory: str) -> str:
         return os.path.join(directory, f"subnet-{subnet}.json")
-
-    def _request(self) -> None:
-        files.touch(os.path.join(self._directory, report.REQUESTED))
-        files.sync_directory(self._directory)
-        self._reload_due = False
-
-    def _is_pending(self, path: str, status: report.Status) -> bool:
-        """Return whether no apply has seen this content of the file."""
-        content = files.read(path) or b""
-        seen = [subnet.source for subnet in status.subnets.values()]
-        included = files.read(os.path.join(self._directory, report.APPLIED, os.path.basename(path))) or b""
-        return content != included and report.digest(content) not in seen
 
     def close(self) -> None:
         self._lists.clear()
