@@ -147,6 +147,40 @@ def test_further_keys_that_kea_includes_already_stay(host: Host) -> None:
     assert '"next-server": "10.0.0.9"' in (host.applied / "subnet-1.json").read_text()
 
 
+def test_an_edit_that_is_refused_takes_no_reservation_away(host: Host) -> None:
+    host.include(",\n".join(GOOD))
+    host.apply()
+    edited = one(2, **{"boot-file-name": "mine.efi"}).replace("02:00", "2:0")
+    host.include(",\n".join([GOOD[0], edited, GOOD[2]]))
+    host.apply()
+    assert host.known() == ["10.0.0.1", "10.0.0.2", SITE, "10.0.0.3"]
+    assert "boot-file-name must be set" in host.refused()["02:00:00:00:00:02"]
+    status = report.read(host.places.report)
+    assert status
+    assert (status.total("written"), status.total("in_force"), status.total("refused")) == (3, 3, 1)
+    host.include(GOOD[0])
+    host.apply()
+    assert host.known() == ["10.0.0.1", SITE], "what goes from the file goes"
+
+
+def test_keys_of_a_person_stay_known_while_kea_refuses_their_host(host: Host) -> None:
+    text = one(1, **{"next-server": "10.0.0.9"})
+    (host.applied / "subnet-1.json").write_text(text)
+    host.include(f"{text},\n{GOOD[1]}")
+    host.apply()
+    config = host.path / "kea.conf"
+    former = config.read_text()
+    begin = '"reservations": [ '
+    config.write_text(former.replace(begin, f"{begin}{json.dumps({'client-id': '01:02', 'ip-address': '10.0.0.1'})}, "))
+    host.include(f"{text},\n{GOOD[1]},\n{GOOD[2]}")
+    host.apply()
+    assert "already a reservation for this address" in host.refused()["02:00:00:00:00:01"]
+    config.write_text(former)
+    host.apply()
+    assert host.refused() == {}
+    assert '"next-server": "10.0.0.9"' in (host.applied / "subnet-1.json").read_text()
+
+
 def test_bytes_of_the_configuration_need_not_be_utf_8(host: Host) -> None:
     config = host.path / "kea.conf"
     config.write_bytes(b"# gr\xfc\xdfe\n" + config.read_bytes())

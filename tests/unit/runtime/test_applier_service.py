@@ -97,6 +97,18 @@ def test_a_change_during_an_apply_is_applied_next(applier: Applier, recorder: Re
     assert recorder.runs == 2
 
 
+def test_it_pauses_as_long_as_an_apply_took(applier: Applier, recorder: Recorder, time: Time, tmp_path: Path) -> None:
+    def last() -> None:
+        (tmp_path / "subnet-1.json").write_text("x" * recorder.runs)
+        time.now += 5.0
+
+    recorder.during = last
+    applier.pump()
+    assert (time.now, applier.due()) == (105.0, 110.0)
+    applier.pump()
+    assert recorder.runs == 1
+
+
 def test_a_change_within_the_interval_waits_for_its_end(applier: Applier, recorder: Recorder, time: Time) -> None:
     recorder.waits = 40.0
     applier.pump()

@@ -109,7 +109,7 @@ def test_reloads_keep_the_minimum_interval(host: Host) -> None:
     reserve(host, 2)
     status = report.read(host.places.report)
     assert status
-    host.program_at(status.applied_at + 20).run()
+    host.program_at(status.reloaded_at + 20).run()
     assert [round(seconds) for seconds in host.slept] == [40]
     assert host.known() == ["10.0.0.1", "10.0.0.2", "10.0.0.200"]
 

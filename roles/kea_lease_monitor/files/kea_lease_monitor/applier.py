@@ -67,7 +67,9 @@ class Applier:
             telemetry.apply_works()
         # A change during the apply differs from these, and is applied next.
         self._seen, self._error = stamps, ""
-        self._due = self._clock.monotonic()
+        end = self._clock.monotonic()
+        # Half of the time at most: whoever writes without a pause must not keep the processor busy.
+        self._due = self._not_before = end + (end - now)
 
     def _fail(self, error: str) -> None:
         if error != self._error:

@@ -14,7 +14,6 @@ from typing import Callable, Dict, List, Optional, Protocol
 
 from kea_lease_monitor.clock import Clock
 
-
 _IDLE = 3600.0
 """Seconds that a loop without tasks sleeps."""
 

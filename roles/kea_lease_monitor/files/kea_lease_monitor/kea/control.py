@@ -55,7 +55,7 @@ class Apply:
     included: str
     """Directory of the files that Kea includes."""
     min_interval: float
-    """Seconds between two applies: Kea does not serve during a reload."""
+    """Seconds between two reloads, during which Kea does not serve."""
     sleep: Callable[[float], None]
     now: Callable[[], float]
     """Epoch seconds, as file times are."""
@@ -67,7 +67,7 @@ class Apply:
         """
         with files.locked(os.path.join(self.included, _LOCK), _OTHER):
             if pause := self.pause():
-                telemetry.apply_waits("the last apply was a moment ago", pause)
+                telemetry.apply_waits("the last reload was a moment ago", pause)
                 self.sleep(pause)
             former = report.read(self.places.report) or Status()
             try:
@@ -79,15 +79,15 @@ class Apply:
                 raise
 
     def pause(self) -> float:
-        """Return the seconds until the interval since the last apply is over. Raises TemporaryError."""
+        """Return the seconds until the interval since the last reload is over. Raises TemporaryError."""
         status = report.read(self.places.report) or Status()
-        since = self.now() - status.applied_at
+        since = self.now() - status.reloaded_at
         return self.min_interval - since if 0 <= since < self.min_interval else 0.0
 
     def _apply(self, former: Status) -> None:
         """Load what Kea accepts of the reservations, and report it. Raises TemporaryError."""
         telemetry.applying("test")
-        read_at = self.now()
+        read_at, reloaded_at = self.now(), former.reloaded_at
         written = batch.read_all(self.places, self.included)
         paths = {subnet: batch.included_path(self.included, subnet) for subnet in written}
         with Trial(self.program, self.config, os.path.join(self.included, _TEST), paths) as trial:
@@ -97,8 +97,9 @@ class Apply:
         if former.error or not loaded == former.loaded == batch.digest_before(written):
             # Last, because an LFC run may have begun during the test, which takes seconds.
             self._reload_after_lfc()
+            reloaded_at = self.now()
         counts = batch.counted(written, sifted, trial.included)
-        done = Status(counts, None, "", self.min_interval, loaded, read_at, self.now())
+        done = Status(counts, None, "", self.min_interval, loaded, read_at, reloaded_at)
         report.write(self.places.report, done)
         telemetry.applying("done")
 

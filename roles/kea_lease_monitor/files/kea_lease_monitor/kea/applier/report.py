@@ -70,13 +70,13 @@ class Status(NamedTuple):
     error: str = ""
     """Why the last apply failed, in Kea's words."""
     interval: float = 0.0
-    """Seconds between two applies."""
+    """Seconds between two reloads."""
     loaded: str = ""
     """Digest of what Kea has loaded."""
     read_at: float = 0.0
     """Epoch seconds at which the last apply that succeeded read the monitor's files."""
-    applied_at: float = 0.0
-    """Epoch seconds at which it ended."""
+    reloaded_at: float = 0.0
+    """Epoch seconds of the last reload."""
 
     def only(self, subnets: AbstractSet[int]) -> Status:
         """Return the report of these subnets; of all if none is named."""

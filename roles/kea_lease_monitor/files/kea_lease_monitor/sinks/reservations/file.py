@@ -16,6 +16,7 @@ from kea_lease_monitor.batch import Delivery, Reason, Rejection
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import identifiers, reservations
 from kea_lease_monitor.kea.applier import report
+from kea_lease_monitor.kea.applier.report import DEFAULT, Places
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
@@ -44,9 +45,9 @@ class Site:
 class Options:
     """The options of this sink."""
 
-    directory: str = report.DEFAULT.written
+    directory: str = DEFAULT.written
     """Where the files are. Only the monitor writes there."""
-    report: str = report.DEFAULT.report
+    report: str = DEFAULT.report
     """Where the applier says what is in force."""
     site: Tuple[Site, ...] = ()
     """The reservations in Kea's own configuration."""
@@ -69,8 +70,8 @@ class Options:
         return options
 
     @property
-    def places(self) -> report.Places:
-        return report.Places(self.directory, self.report)
+    def places(self) -> Places:
+        return Places(self.directory, self.report)
 
 
 def _site(section: Section) -> Site:
