@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE: moves the monitor's reservation files to the directory that its configuration names.
 
-Up to release 1.1 the monitor wrote into the directory of Kea's includes. Since then it has one of its own. A release and
-its configuration are put in force or reverted together, so the files follow the configuration, in both directions.
+Former releases of the monitor wrote into the directory of Kea's includes. Now it has a directory of its own. A release
+and its configuration are put in force or reverted together, so the files follow the configuration in both directions.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ COMMAND_PATH = f"/usr/local/bin/{COMMAND}"
 READING = "has not caught up yet: still reading"
 """In what ``kea-lease-monitor check`` prints while a monitor reads all leases and met no error."""
 NOT_IN_FORCE = "unhealthy: the reservations in "
-"""What it prints if Kea does not load reservations. No other release of the monitor would help; kea_verify reports it."""
+"""What it prints if Kea does not load reservations. Another release would not help, and kea_verify reports it."""
 CATCHING_UP = 600
 """Seconds that it may read beyond the time-out of the module."""
 JOURNAL_LINES = 20
