@@ -209,7 +209,7 @@ def test_kills_at_any_time_lose_nothing(host: Host) -> None:
 def test_it_only_observes_where_reservations_are_in_a_database(host: Host) -> None:
     host.sink().deliver([event(1)])
     process = follow(host, "--observe")
-    until(lambda: "Applier of reservations started" in (host.path / "service.log").read_text(), "the start", 30)
+    until(lambda: "step=watch" in (host.path / "service.log").read_text(), "the start", 30)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(1)
     process.terminate()

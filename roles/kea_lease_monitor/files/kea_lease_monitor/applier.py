@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from typing import Dict, List, NoReturn, Optional
 
-from kea_lease_monitor import __version__, files, loop, service, telemetry
+from kea_lease_monitor import files, loop, service, telemetry
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import report
@@ -63,8 +63,6 @@ class Applier:
             self._due = self._not_before = now + pause
             return
         self._apply.run()
-        if self._error:
-            telemetry.apply_works()
         # A change during the apply differs from these, and is applied next.
         self._seen, self._error = stamps, ""
         end = self._clock.monotonic()
@@ -73,7 +71,7 @@ class Applier:
 
     def _fail(self, error: str) -> None:
         if error != self._error:
-            telemetry.apply_failed(error, _RETRY)
+            telemetry.apply_failed(error)
         self._seen, self._error = None, error
         self._due = self._not_before = self._clock.monotonic() + _RETRY
 
@@ -92,7 +90,7 @@ def run(apply: Optional[Apply], clock: Clock) -> None:
     if apply:
         tasks.append(Applier(apply, Watch(apply.places.written), clock))
     # PERIODIC WORK OF KEA'S USER: append loop.Periodic(seconds, function, clock) to tasks here.
-    telemetry.applier_started(__version__)
+    telemetry.applying("watch")
     service.notify("READY=1")
     loop.run(tasks, signals, lambda: None, clock)
 

@@ -291,17 +291,8 @@ def apply_waits(reason: str, seconds: float) -> None:
     _log(logging.INFO, "apply_waits", "Waiting before the reload", reason=reason, seconds=f"{seconds:.0f}")
 
 
-def applier_started(version: str) -> None:
-    _log(logging.INFO, "applier_started", "Applier of reservations started", version=version)
-
-
-def apply_failed(error: str, seconds: float) -> None:
-    fields = {"error": error, "seconds": f"{seconds:.0f}"}
-    _log(logging.ERROR, "apply_failed", "Reservations are not in force, will try again", **fields)
-
-
-def apply_works() -> None:
-    _log(logging.INFO, "apply_works", "Reservations are in force again")
+def apply_failed(error: str) -> None:
+    _log(logging.ERROR, "apply_failed", "Reservations are not in force, will try again", error=error)
 
 
 def reservation_refused(subnet: int, host: str, address: str, reason: str) -> None:
