@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._host import systemd
 from ansible_collections.baremetal.kea.plugins.module_utils._kea import durable
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor import reservations
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.reservations import ReservationFiles
+from ansible_collections.baremetal.kea.plugins.module_utils._monitor.service import Monitor
 
 NOBODY = pwd.getpwnam("nobody")
 
@@ -116,3 +118,53 @@ def test_a_link_of_kea_s_user_is_not_followed(host: Host, tmp_path: Path) -> Non
     with pytest.raises(KeaError, match="cannot be moved"):
         host.names(host.written).move()
     assert os.listdir(host.written) == []
+
+
+class Module:
+    """Records the commands of systemctl."""
+
+    check_mode = False
+
+    def __init__(self, host: Host) -> None:
+        self.params = {"root": "/none", "config": str(host.config), "files": [], "timeout": 0}
+        self.params["reservations_directory"] = str(host.includes)
+        self.commands: list[list[str]] = []
+
+    def run_command(self, command: list[str]) -> tuple[int, str, str]:
+        self.commands.append(command)
+        return 0, "", ""
+
+
+@pytest.mark.parametrize("former", [False, True])
+def test_nothing_runs_while_files_move_and_then_what_the_release_needs(
+    host: Host, monkeypatch: pytest.MonkeyPatch, former: bool
+) -> None:
+    (host.includes / "subnet-1.json").write_text("one")
+    unit = systemd.Unit("kea-reservations.path", False, False, 0.0, False)
+    monkeypatch.setattr(systemd, "find", lambda _module, _name: unit if former else None)
+    module = Module(host)
+    monitor = Monitor(module)  # type: ignore[arg-type]
+    monitor._reservations = host.names(host.written)
+    assert monitor._restart() == ""
+    assert (host.written / "subnet-1.json").read_text() == "one"
+    words = [" ".join(command[1:]) for command in module.commands if command[0] == "systemctl"]
+    stops = ["stop kea-lease-monitor.service", "stop kea-reservations.path kea-reservations.service"]
+    new = ["restart kea-reservations.service"]
+    old = ["stop kea-reservations.service", "enable --now --quiet kea-reservations.path"]
+    assert words[:2] == stops
+    assert words[-1 if not former else -2 :] == (old if former else new)
+    assert "restart kea-lease-monitor.service" in words
+
+
+def test_what_kea_does_not_load_is_not_the_release_s_fault(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = Module(host)
+    monitor = Monitor(module)  # type: ignore[arg-type]
+    monitor._reservations = host.names(None)
+    said = ["unhealthy: the reservations in /x are not in force: Kea refuses", "unhealthy: subscription all never ran"]
+    for text, wrong in zip(said, ("", said[1])):
+        answer = (1, text, "")
+        monkeypatch.setattr(
+            module, "run_command", lambda command, answer=answer: answer if command[0] == "runuser" else (0, "", "")
+        )
+        monitor._timeout = -600
+        assert monitor._restart_monitor() == wrong
