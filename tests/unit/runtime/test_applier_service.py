@@ -157,6 +157,15 @@ def test_a_periodic_task_calls_its_function_at_regular_times(time: Time) -> None
     assert (calls, task.due(), task.fileno()) == ([100.0], 110.0, None)
 
 
+def test_a_periodic_task_goes_on_after_a_temporary_error(time: Time) -> None:
+    def fail() -> None:
+        raise TemporaryError("Kea does not answer")
+
+    task = loop.Periodic(10.0, fail, time.clock())
+    task.pump()
+    assert task.due() == 110.0
+
+
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in DIRECTORIES:

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Callable, Dict, List, Optional, Protocol
 
 from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.errors import TemporaryError
 
 _IDLE = 3600.0
 """Seconds that a loop without tasks sleeps."""
@@ -29,7 +30,7 @@ class Task(Protocol):
 
 
 class Periodic:
-    """A task that calls a function at regular times. What the function raises ends the program."""
+    """A task that calls a function at regular times, also after a TemporaryError."""
 
     def __init__(self, seconds: float, call: Callable[[], None], clock: Clock) -> None:
         self._seconds, self._call, self._clock = seconds, call, clock
@@ -42,7 +43,8 @@ class Periodic:
         return self._due
 
     def pump(self) -> None:
-        self._call()
+        with contextlib.suppress(TemporaryError):
+            self._call()
         self._due = self._clock.monotonic() + self._seconds
 
 
