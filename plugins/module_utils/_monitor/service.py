@@ -116,7 +116,8 @@ class Monitor:
         self._refuse_other_source(name, previous)
         if not self._check:
             self._history.keep(previous)
-            self._migrate_or_stay(name, previous)
+            if not self._same_schema(name, previous):
+                self._migrate_or_stay(name, previous)
             self._history.revert(name)
             self._releases.activate(name)
             self._restart_or_revert(name, previous)
@@ -147,6 +148,10 @@ class Monitor:
             f"Release {name} of the lease monitor cannot migrate its state store: {problem}. {outcome}.",
             monitor=self.state(),
         )
+
+    def _same_schema(self, one: str, other: str) -> bool:
+        """Whether one release can use the state of another as it is. It may refuse the configuration of the other."""
+        return bool(self._releases.schema(one) == self._releases.schema(other))
 
     def _migrate(self, source: Optional[str], target: str) -> str:
         """Migrate the state store to the schema of release ``target``. Return what went wrong, or an empty text.
@@ -205,7 +210,7 @@ class Monitor:
         if previous is None:
             self._systemctl("disable", "--now", "--quiet")
             return "There is no previous release; it was stopped"
-        stuck = self._migrate(name, previous) if previous != name else ""
+        stuck = "" if self._same_schema(name, previous) else self._migrate(name, previous)
         altered = self._history.revert(previous)
         if previous == name and not altered:
             return "There is no previous release"
