@@ -21,7 +21,7 @@ from ._kea import tree
 from ._lfc import units
 from ._lfc.interval import Kept, Mark
 from ._monitor import config as monitor_config
-from ._monitor.names import UNIT, USER
+from ._monitor.names import APPLIER, FORMER_APPLIER, UNIT, USER
 from ._moves.journal import DIRECTORY, Journal
 from ._postgres import session as postgres_session
 from ._postgres import sessions
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 MOST_OF_A_REPORT = 2**20
 """Bytes; a report has some hundred."""
-RESERVATIONS_UNIT = "kea-reservations.path"
 MONITOR_ROOT = "/opt/baremetal"
 MONITOR_CONFIG = "/etc/kea-lease-monitor/config.yml"
 
@@ -72,13 +71,15 @@ def _untouched(module: AnsibleModule, path: str) -> bool:
 def monitor(module: AnsibleModule) -> Dict[str, Any]:
     """Return the lease monitor's release in force, its TLS mode towards PostgreSQL, its units and its user.
 
-    ``reservations`` is the unit that makes Kea read new reservations in files.
+    ``reservations`` is the service that has Kea use reservations in files, ``former_applier`` what started it in former
+    releases.
     """
     return {
         "release": Releases(MONITOR_ROOT).current(),
         "ssl_mode": monitor_config.ssl_mode(MONITOR_CONFIG),
         "unit": _shown(systemd.find(module, UNIT)),
-        "reservations": _shown(systemd.find(module, RESERVATIONS_UNIT)),
+        "reservations": _shown(systemd.find(module, APPLIER)),
+        "former_applier": _shown(systemd.find(module, FORMER_APPLIER)),
         "user": _user(USER),
     }
 

@@ -378,7 +378,10 @@ monitor:
       description: C(name), C(active) and C(enabled) of the unit.
       type: dict
     reservations:
-      description: C(name), C(active) and C(enabled) of the unit that makes Kea read new reservations in files.
+      description: C(name), C(active) and C(enabled) of the service that has Kea use reservations in files.
+      type: dict
+    former_applier:
+      description: The same of the unit that started that service in former releases.
       type: dict
     user:
       description: C(home) and C(shell) of the user that it runs as.

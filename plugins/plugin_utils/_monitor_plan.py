@@ -14,6 +14,9 @@ from ._login import Database, Files, database, files, without_empty
 Settings = Dict[str, Any]
 
 RUN_DIRECTORY = "/run/kea"
+KEA_DIRECTORIES = (RUN_DIRECTORY, "/etc/kea")
+"""Kea's control socket and its configuration."""
+FILE_SINK = "reservation_file"
 DEFAULT_SOCKET = "kea4-ctrl-socket"
 SITE_KEYS = ("subnet", "kind", "identifier", "address")
 DEFAULT_LEASE_FILE = "/var/lib/kea/kea-leases4.csv"
@@ -30,6 +33,7 @@ class Wanted(NamedTuple):
     reservations: str
     """files or database."""
     reservations_directory: str
+    """Directory of what Kea includes, in which former releases of the monitor wrote, too."""
     site_reservations: List[Settings]
     discovery_directory: str
     database: Database
@@ -65,6 +69,18 @@ class Paths(NamedTuple):
     password_file: str
     site_file: str
     state_directory: str
+    reservations: str
+    """Directory of the reservations in files: what the monitor wrote, and what the applier reports."""
+    former_applier: str
+    """Unit of former releases."""
+
+    @property
+    def written(self) -> str:
+        return f"{self.reservations}/written"
+
+    @property
+    def report(self) -> str:
+        return f"{self.reservations}/report"
 
 
 class Texts(NamedTuple):
@@ -76,7 +92,7 @@ class Texts(NamedTuple):
     units: Mapping[str, str]
     """By the path of the unit."""
     reservation_units: Mapping[str, str]
-    """Units that make Kea read new reservations in files, by their path."""
+    """The unit that has Kea use new reservations in files, by its path."""
     validate: str
     """Command that refuses a configuration that the new release cannot use."""
 
@@ -93,6 +109,8 @@ class Plan(NamedTuple):
     lease_file: str
     writable: List[str]
     """Directories that the unit may write to."""
+    hidden: List[str]
+    """Directories of Kea that the unit does not see."""
     offline: bool
     """Whether the unit needs no network."""
     config: Settings
@@ -114,13 +132,15 @@ def make(asked: Wanted, look: Mapping[str, Any], certificates: Mapping[str, Any]
     """
     kea_config, reservations = look.get("config") or {}, look.get("reservations") or {}
     lease_file = asked.lease_file or _lease_file(kea_config) or DEFAULT_LEASE_FILE
+    writable = _writable(asked, paths)
     return Plan(
         in_files=asked.in_files,
         over_socket=asked.database.is_local,
         uses_database=asked.uses_database,
         kea_socket=os.path.join(RUN_DIRECTORY, _socket(kea_config)),
         lease_file=lease_file,
-        writable=_writable(asked),
+        writable=writable,
+        hidden=[one for one in KEA_DIRECTORIES if not any(_is_below(path, one) for path in [lease_file, *writable])],
         offline=_offline(asked),
         config=_config(asked, lease_file, files(certificates), paths, reservations.get("global_subnets") or []),
         site=_site(asked, reservations.get("site") or []),
@@ -128,7 +148,10 @@ def make(asked: Wanted, look: Mapping[str, Any], certificates: Mapping[str, Any]
 
 
 def make_files(asked: Wanted, paths: Paths, texts: Texts) -> List[Settings]:
-    """Return the directories, the password, the configuration and the units, as kea_files takes them."""
+    """Return the directories, the password, the configuration and the units, as kea_files takes them.
+
+    The monitor's user and Kea's user each write one directory of reservations, and read the other one as its group.
+    """
     root = {"owner": "root", "group": "root"}
     shared = {"owner": "root", "group": paths.user, "mode": "0640"}
     directory = {"owner": paths.user, "state": "directory"}
@@ -138,16 +161,23 @@ def make_files(asked: Wanted, paths: Paths, texts: Texts) -> List[Settings]:
     if asked.database.password:
         secret = {**shared, "path": paths.password_file, "secret": True, "content": asked.database.password}  # nosec B105
     units = {**texts.units, **(texts.reservation_units if asked.in_files else {})}
+    reservations: List[Settings] = [
+        {**root, "path": paths.reservations, "state": "directory", "mode": "0755"},
+        {**directory, "path": paths.written, "group": paths.kea_user, "mode": "2750"},
+        {**directory, "path": paths.report, "owner": paths.kea_user, "group": paths.user, "mode": "2750"},
+    ]
     return [
         {**shared, "path": paths.config_directory, "state": "directory", "mode": "0750"},
         {**root, "path": "/opt/baremetal", "state": "directory", "mode": "0755"},
         {**directory, "path": paths.state_directory, "group": paths.user, "mode": "0750"},
         *({**directory, "path": path, "group": paths.kea_user, "mode": "0755"} for path in discovery),
+        *(reservations if asked.in_files else []),
         secret,
         # Before the configuration, which is refused without it.
         {**shared, "path": paths.site_file, "content": f"{json.dumps(texts.site)}\n"},
         {**shared, "path": paths.config_file, "content": texts.config, "validate": texts.validate},
         *({**root, "path": path, "mode": "0644", "content": text} for path, text in units.items()),
+        {"path": paths.former_applier, "state": "absent"},
     ]
 
 
@@ -162,10 +192,22 @@ def _lease_file(kea_config: Mapping[str, Any]) -> str:
     return str(found.get("name", "")) if found.get("type", "memfile") == "memfile" else ""
 
 
-def _writable(asked: Wanted) -> List[str]:
-    reservations = [asked.reservations_directory] if asked.in_files else []
-    own = [sink["directory"] for sink in asked.site_sinks if "directory" in sink]
+def _writable(asked: Wanted, paths: Paths) -> List[str]:
+    reservations = [paths.written] if asked.in_files else []
+    sinks = [_placed(asked, paths, sink) for sink in asked.site_sinks]
+    own = [sink["directory"] for sink in sinks if "directory" in sink]
     return _unique([asked.discovery_directory, *reservations, *own, *asked.writable])
+
+
+def _is_below(path: str, directory: str) -> bool:
+    return os.path.normpath(path).startswith(f"{directory}/")
+
+
+def _placed(asked: Wanted, paths: Paths, sink: Settings) -> Settings:
+    """Return a sink of the site. Reservations in files are where the applier watches, unless it names another place."""
+    if sink["type"] != FILE_SINK or sink.get("directory", asked.reservations_directory) != asked.reservations_directory:
+        return sink
+    return {**sink, "directory": paths.written, "report": paths.report}
 
 
 def _unique(paths: Iterable[str]) -> List[str]:
@@ -205,21 +247,21 @@ def _config(asked: Wanted, lease_file: str, certificates: Files, paths: Paths, g
 def _subscription(asked: Wanted, named: Settings, paths: Paths, global_subnets: List[int]) -> Settings:
     """Return a subscription whose sinks know the reservations of the site; with the usual sinks if it names none."""
     known: Dict[str, Settings] = {
-        "reservation_file": {"site_file": paths.site_file},
+        FILE_SINK: {"site_file": paths.site_file},
         "reservation": {
             "site_file": paths.site_file,
             **({"global_subnets": global_subnets} if global_subnets else {}),
         },
     }
-    sinks = named.get("sinks", _sinks(asked))
+    sinks = [_placed(asked, paths, sink) for sink in named["sinks"]] if "sinks" in named else _sinks(asked, paths)
     return {**named, "sinks": [{**known.get(sink["type"], {}), **sink} for sink in sinks]}
 
 
-def _sinks(asked: Wanted) -> List[Settings]:
+def _sinks(asked: Wanted, paths: Paths) -> List[Settings]:
     """Return the sinks of a subscription that names none."""
     reservations: Settings = {"type": "reservation"}
     if asked.in_files:
-        reservations = {"type": "reservation_file", "directory": asked.reservations_directory}
+        reservations = _placed(asked, paths, {"type": FILE_SINK})
     return [reservations, {"type": "discovery", "directory": asked.discovery_directory}]
 
 

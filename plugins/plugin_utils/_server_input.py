@@ -38,7 +38,7 @@ class Wanted(NamedTuple):
 
     @property
     def applied(self) -> str:
-        """Directory of the reservations that Kea includes: the monitor's files are copied there after a test."""
+        """Directory of the reservations that Kea includes: the applier writes them there after a test."""
         return f"{self.reservations_directory}/applied"
 
     def included(self, subnet: int) -> str:

@@ -111,16 +111,16 @@ def make(asked: Wanted, now: Found, done: Results, names: Names, check_mode: boo
 def make_files(asked: Wanted, now: Found, names: Names, unit_text: str) -> List[Settings]:
     """Return the files that Kea starts with, as kea_files takes them.
 
-    The configuration can hold a password and the monitor is in Kea's group, so only Kea's user may read it. The monitor
-    writes reservations as a member of that group into a directory from which Kea's user copies them.
+    The configuration can hold a password and the monitor is in Kea's group, so only Kea's user may read it. Only Kea's
+    user writes the reservations that Kea includes.
     """
     own = {"owner": names.user, "group": names.user}
     root = {"owner": "root", "group": "root"}
     wanted_files: List[Settings] = []
     if now.is_installed and asked.reservations_in_files:
         wanted_files += [
-            {**own, "path": asked.reservations_directory, "state": "directory", "mode": "2770"},
-            {**own, "path": asked.applied, "state": "directory", "mode": "2750"},
+            {**own, "path": asked.reservations_directory, "state": "directory", "mode": "0750"},
+            {**own, "path": asked.applied, "state": "directory", "mode": "0750"},
         ]
         for number in make_merge(asked, now).subnet_ids:
             wanted_files.append({**own, "path": asked.included(number), "content": "", "force": False, "mode": "0640"})

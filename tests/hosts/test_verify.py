@@ -53,7 +53,7 @@ IN_FILES = {
         {"timer"},
     ),
     "reservations": Broken(
-        "systemctl stop kea-reservations.path", "systemctl start kea-reservations.path", {"reservations"}
+        "systemctl stop kea-reservations.service", "systemctl start kea-reservations.service", {"reservations"}
     ),
 }
 

@@ -18,7 +18,7 @@ from .reservation_table import ReservationTable
 
 def to_database(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
     """Move the reservations of the files to the database, and return the module's result. Raises KeaError."""
-    files, table = ReservationFiles(params["directory"]), ReservationTable(session, params["schema"])
+    files, table = ReservationFiles(params["directory"], params["written"]), ReservationTable(session, params["schema"])
     wanted = files.read()
     check = session.readonly
     changed = bool(wanted) if check else table.merge(wanted, files.left(_name(params)))
@@ -26,14 +26,14 @@ def to_database(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
         table.commit()
     result: Dict[str, Any] = {"changed": changed, "reservations": len(wanted)}
     if params["set_aside"]:
-        result["changed"] = changed or bool(files.paths())
+        result["changed"] = changed or bool(files.to_set_aside())
         result["set_aside"] = [] if check else files.set_aside()
     return result
 
 
 def to_files(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
     """Write the reservations of the database to the files, and return the module's result. Raises KeaError."""
-    files, table = ReservationFiles(params["directory"]), ReservationTable(session, params["schema"])
+    files, table = ReservationFiles(params["directory"], params["written"]), ReservationTable(session, params["schema"])
     table.check_for_files(params["subnets"])
     found = table.read(params["subnets"])
     changed = files.write(found, params["subnets"], session.readonly)

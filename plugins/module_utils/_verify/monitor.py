@@ -60,14 +60,16 @@ def subscriptions(facts: Facts, expected: Expected) -> Iterator[Finding]:
 
 
 def reservation_files(facts: Facts, expected: Expected) -> Iterator[Finding]:
-    """Judge the unit that makes Kea read new reservations in files."""
+    """Judge the service that has Kea use reservations in files."""
     unit = facts["monitor"]["reservations"]
     if expected.reservations != "files":
         return
     if unit and unit["active"] and unit["enabled"]:
-        yield Finding("reservations", OK, f"{unit['name']} waits for new ones")
+        yield Finding("reservations", OK, f"{unit['name']} watches for new ones")
     else:
-        yield Finding("reservations", WRONG, "Kea does not read new reservations: the unit does not run", DEPLOY)
+        yield Finding(
+            "reservations", WRONG, "Kea does not read new reservations: kea-reservations.service does not run", DEPLOY
+        )
 
 
 def probe(facts: Facts, _expected: Expected) -> Iterator[Finding]:

@@ -138,7 +138,7 @@ def world(
     (tmp_path / "subnet-1.json").write_text("")
     if request.param == "file":
         settings: dict[str, Any] = {"subnet": {"reservations": [f"<?include {tmp_path}/subnet-1.json?>"]}}
-        world = World(tmp_path, ReservationFileSink(Options(str(tmp_path))), settings)
+        world = World(tmp_path, ReservationFileSink(Options(str(tmp_path), str(tmp_path))), settings)
     else:
         database = {"type": "postgresql", "host": kea.cluster.socket, "name": kea.name, "user": "postgres"}
         world = World(tmp_path, ReservationSink(link()), {"hosts-database": database})

@@ -42,7 +42,7 @@ def file_daemon(tmp_path: Path) -> Iterator[Daemon]:
     (tmp_path / "leases").mkdir()
     (tmp_path / "reservations").mkdir()
     source = {"type": "memfile", "path": str(tmp_path / "leases" / "kea-leases4.csv")}
-    sinks = [{"type": "reservation_file", "directory": str(tmp_path / "reservations")}]
+    sinks = [{"type": "reservation_file", "directory": str(tmp_path / "reservations"), "report": str(tmp_path)}]
     (tmp_path / "leases" / "kea-leases4.csv").write_text(HEADER + row(1, "first"))
     daemon = Daemon(tmp_path, document(tmp_path, source, sinks))
     yield daemon

@@ -45,7 +45,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, kea: Kea) -> Iterator[
         settings = document(
             tmp_path,
             {"type": "memfile", "path": str(leases)},
-            [{"type": "reservation_file", "directory": str(tmp_path / "reservations")}],
+            [{"type": "reservation_file", "directory": str(tmp_path / "reservations"), "report": str(tmp_path)}],
         )
 
         def end() -> None:

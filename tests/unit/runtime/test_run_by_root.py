@@ -11,6 +11,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,7 @@ def test_no_file_is_created_or_opened_through_a_planted_link(home: Path) -> None
     for name in ("state.sqlite", "host.yml", ".host.yml.tmp"):
         (home / name).symlink_to(target)
         os.lchown(home / name, NOBODY, NOBODY)
-    for act in (files.touch, files.create_own, files.read):
+    for act in (partial(files.touch, now=0.0), files.create_own, files.read):
         with pytest.raises(TemporaryError):
             act(f"{home}/state.sqlite")
     files.replace(f"{home}/host.yml", b"x", 0o644)
@@ -110,4 +111,4 @@ def test_no_file_is_created_or_opened_through_a_planted_link(home: Path) -> None
 def test_apply_reservations_is_refused_to_root(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["apply-reservations", "--control-socket", "none", "--lease-file", f"{home}/leases.csv"]
     assert cli.main([*arguments, "--directory", str(home)]) == 2
-    assert "systemctl start kea-reservations.service" in capsys.readouterr().err
+    assert "systemctl restart kea-reservations.service" in capsys.readouterr().err

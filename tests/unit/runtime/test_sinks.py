@@ -22,6 +22,7 @@ from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, RefusedError, TemporaryError
 from kea_lease_monitor.kea import reservations
+from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.site import Entry
 from kea_lease_monitor.kea.sql import hosts4
 from kea_lease_monitor.lease import EventKind
@@ -232,7 +233,7 @@ class TestReservationFile(ReservationContract):
                 self.path.read_text().replace(f'"ip-address": "{address}"', f'"ip-address": "{another}"', 1)
             )
 
-        sink = ReservationFileSink(FileOptions(str(tmp_path)))
+        sink = ReservationFileSink(FileOptions(str(tmp_path), str(tmp_path / "report")))
         return sink, lambda: sorted(host["ip-address"] for host in self.hosts()), by_hand, edit
 
     @pytest.fixture
@@ -249,7 +250,7 @@ class TestReservationFile(ReservationContract):
 
     @pytest.fixture
     def naming(self, sink: Any, tmp_path: Path) -> ReservationFileSink:
-        return ReservationFileSink(FileOptions(str(tmp_path), hostname="reserve"))
+        return ReservationFileSink(FileOptions(str(tmp_path), str(tmp_path / "report"), hostname="reserve"))
 
     @pytest.fixture
     def mark_of(self) -> Callable[[str], Any]:
@@ -267,41 +268,28 @@ class TestReservationFile(ReservationContract):
         lines = self.path.read_text().splitlines()
         assert [line[-1] for line in lines] == [",", "}"]
 
-    def test_a_reload_is_requested_only_after_a_change(self, sink: Any, tmp_path: Path) -> None:
+    def test_a_change_is_waited_for_and_no_repetition(self, sink: Any, tmp_path: Path) -> None:
         sink[0].deliver([event(1)])
         (tmp_path / ".apply-requested").unlink()
         sink[0].deliver([event(1)])
         assert not (tmp_path / ".apply-requested").exists()
 
-    def test_a_reload_that_could_not_be_requested_is_requested_later(self, sink: Any, tmp_path: Path) -> None:
-        request = tmp_path / ".apply-requested"
-        request.symlink_to(tmp_path / "none" / "none")
-        with pytest.raises(TemporaryError):
-            sink[0].deliver([event(1)])
-        request.unlink()
-        assert sink[0].deliver([event(1)]).unchanged == 1
-        assert request.exists()
+    def test_the_time_of_the_first_change_stays_until_an_apply_has_read_it(self, sink: Any, tmp_path: Path) -> None:
+        request, directory = tmp_path / ".apply-requested", tmp_path / "report"
+        directory.mkdir()
+        sink[0].deliver([event(1)])
+        os.utime(request, (1000, 1000))
+        sink[0].deliver([event(2)])
+        assert request.stat().st_mtime == 1000
+        report.write(str(directory), report.Status(read_at=1000.0))
+        sink[0].deliver([event(3)])
+        assert request.stat().st_mtime > 1000
 
-    def test_a_reload_is_requested_even_if_a_later_subnet_fails(self, sink: Any, tmp_path: Path) -> None:
+    def test_a_change_is_recorded_even_if_a_later_subnet_fails(self, sink: Any, tmp_path: Path) -> None:
         (tmp_path / "subnet-2.json").write_text("{ oops\n")
         with pytest.raises(TemporaryError):
             sink[0].deliver([event(1), event(2, subnet_id=2)])
         assert (tmp_path / ".apply-requested").exists()
-
-    def test_check_requests_a_reload_for_files_that_kea_does_not_include_yet(self, sink: Any, tmp_path: Path) -> None:
-        request, applied = tmp_path / ".apply-requested", tmp_path / "applied"
-        applied.mkdir()
-        self.path.write_text("")
-        sink[0].check()
-        assert not request.exists(), "an empty file has nothing to include"
-        sink[0].deliver([event(1)])
-        request.unlink()
-        sink[0].check()
-        assert request.exists()
-        request.unlink()
-        (applied / "subnet-1.json").write_bytes(self.path.read_bytes())
-        sink[0].check()
-        assert not request.exists()
 
     def test_a_file_that_a_person_changed_is_read_again(self, sink: Any) -> None:
         sink[0].deliver([event(1)])
@@ -331,7 +319,7 @@ class TestReservationFile(ReservationContract):
             Entry(1, "", "", "10.0.0.2"),
             Entry(2, "", "", "10.0.0.3"),
         )
-        sink = ReservationFileSink(FileOptions(str(tmp_path), site))
+        sink = ReservationFileSink(FileOptions(str(tmp_path), str(tmp_path / "report"), site))
         assert sink.deliver([event(1)]).unchanged == 1
         (rejection,) = sink.deliver([event(2)]).rejected
         assert rejection.reason.value == "address_taken"

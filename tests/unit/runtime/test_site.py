@@ -79,7 +79,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
             text = path.read_text() if path.exists() else ""
             return sorted(one["ip-address"] for one in json.loads(f"[{text}]"))
 
-        yield World(lambda *site: ReservationFileSink(Options(str(tmp_path), site)), addresses)
+        yield World(lambda *site: ReservationFileSink(Options(str(tmp_path), site=site)), addresses)
         return
     kea, link = request.getfixturevalue("kea"), request.getfixturevalue("link")
     yield World(
@@ -152,7 +152,7 @@ def test_after_the_play_nothing_is_refused_and_kea_has_the_sites_word(
     host = Host(tmp_path)
     server = KeaServer(tmp_path, config=tmp_path / "kea.conf", socket=tmp_path / "socket")
     with serving(server):
-        sink = ReservationFileSink(Options(str(tmp_path)))
+        sink = host.sink()
         sink.deliver([event(1), event(2), event(3)])
         host.apply()
         assert host.known() == ["10.0.0.1", "10.0.0.2", "10.0.0.200", "10.0.0.3"]
@@ -161,9 +161,8 @@ def test_after_the_play_nothing_is_refused_and_kea_has_the_sites_word(
         text = "".join(f'{{"hw-address": "{hwaddr}", "ip-address": "{address}"}}, ' for hwaddr, address in more)
         config = tmp_path / "kea.conf"
         config.write_text(config.read_text().replace('"reservations": [ ', f'"reservations": [ {text}'))
-        ReservationFileSink(
-            Options(str(tmp_path), tuple(Entry(1, "hw-address", hwaddr, address) for hwaddr, address in more))
-        ).check()
+        site = tuple(Entry(1, "hw-address", hwaddr, address) for hwaddr, address in more)
+        ReservationFileSink(Options(*host.places, site=site)).check()
         host.apply()
         assert host.known() == ["10.0.0.2", "10.0.0.200", "10.0.0.3", "10.0.0.50"]
         assert host.refused() == {}

@@ -101,8 +101,8 @@ class Monitor:
         self._store, self._pipelines = store, pipelines
         self._heart = Heart(pipelines, store, self._clock)
         self._tasks[:] = [*pipelines, self._heart]
-        if directories := settings.reservation_directories():
-            telemetry.count_reservations(functools.partial(report.total, directories))
+        if reports := settings.reservation_reports():
+            telemetry.count_reservations(functools.partial(report.total, reports))
         telemetry.started(__version__, tuple(passed))
 
     def _pipeline(self, settings: MonitorSettings, flow: Flow, store: Store, passed: Dict[str, int]) -> Pipeline:

@@ -9,10 +9,10 @@ import errno
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Iterator, Mapping, Optional, Sequence, Tuple
 
-from _kea import durable, tree
+from _kea import durable, locks, tree
 
 from kea_lease_monitor.errors import MonitorError, RefusedError, TemporaryError
 
@@ -62,10 +62,10 @@ Stamp = Tuple[int, int, int]
 """Inode, size and time of change: another one when another program has written the file."""
 
 
-def stamp(path: str) -> Optional[Stamp]:
-    """Return the stamp of a file, None if there is none."""
+def stamp(path: str, follow: bool = True) -> Optional[Stamp]:
+    """Return the stamp of a file, None if there is none. ``follow`` is False in a directory of another user."""
     try:
-        return _stamp_of(os.stat(path))
+        return _stamp_of(os.stat(path, follow_symlinks=follow))
     except FileNotFoundError:
         return None
 
@@ -145,10 +145,26 @@ def remove(path: str) -> bool:
     return False
 
 
-def touch(path: str) -> None:
-    """Create an empty file unless there is one. Raises TemporaryError."""
+def touch(path: str, now: float) -> None:
+    """Create an empty file unless there is one, and set its time in epoch seconds. Raises TemporaryError."""
     with _explained(path), tree.at(path) as spot:
-        os.close(spot.open(os.O_WRONLY | os.O_CREAT, 0o660))
+        descriptor = spot.open(os.O_WRONLY | os.O_CREAT, 0o640)
+        try:
+            os.utime(descriptor, (now, now))
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def locked(path: str, timeout: float) -> Iterator[None]:
+    """Hold the lock of this path, whose file only this user may open. Raises TemporaryError that names the holder."""
+    with ExitStack() as stack:
+        try:
+            with _explained(path):
+                stack.enter_context(locks.held(path, timeout))
+        except locks.LockedError as error:
+            raise TemporaryError(str(error)) from error
+        yield
 
 
 def create_own(path: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
 from kea_lease_monitor.database_settings import DatabaseSettings
+from kea_lease_monitor.kea.applier.report import Places
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.registry import SINKS
 from kea_lease_monitor.sinks.reservations.file import ReservationFileSink
@@ -39,9 +40,9 @@ class Flow:
     subscription: Subscription
     sinks: Tuple[Choice, ...]
 
-    def reservation_directories(self) -> List[str]:
+    def reservation_places(self) -> List[Places]:
         """Return where this subscription writes reservations into files."""
-        return [sink.options.directory for sink in self.sinks if sink.type == ReservationFileSink.name]
+        return [sink.options.places for sink in self.sinks if sink.type == ReservationFileSink.name]
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ class MonitorSettings:
     metrics: Optional[Tuple[str, int]]
     flows: Tuple[Flow, ...]
 
-    def reservation_directories(self) -> List[str]:
-        """Return where reservations are written into files."""
-        return sorted({directory for flow in self.flows for directory in flow.reservation_directories()})
+    def reservation_reports(self) -> List[str]:
+        """Return the directories of the applier's reports."""
+        return sorted({places.report for flow in self.flows for places in flow.reservation_places()})
 
     @classmethod
     def parse(cls, document: Any) -> MonitorSettings:

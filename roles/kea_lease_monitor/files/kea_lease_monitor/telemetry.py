@@ -293,6 +293,10 @@ def apply_waits(reason: str, seconds: float) -> None:
     _log(logging.INFO, "apply_waits", "Waiting before the reload", reason=reason, seconds=f"{seconds:.0f}")
 
 
+def apply_failed(error: str) -> None:
+    _log(logging.ERROR, "apply_failed", "Reservations are not in force, will try again", error=error)
+
+
 def reservation_refused(subnet: int, host: str, address: str, reason: str) -> None:
     fields = {"subnet": subnet, "host": host, "address": address, "reason": reason}
     _log(logging.WARNING, "reservation_refused", "Reservation refused and set aside", **fields)

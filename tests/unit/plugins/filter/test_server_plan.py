@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import subprocess
+import tempfile
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.filter import plan as filters
+from support.modules import run_module
 
 NAMES = {"config": "/kea.conf", "candidate": "/candidate.conf", "unit_addition": "/unit.d/kea.conf", "user": "_kea"}
 SOCKET = "/var/run/postgresql"
@@ -338,3 +344,31 @@ def test_the_files_of_kea(mode: str, now: dict[str, Any], paths: list[str]) -> N
     files = filters.server_files(wanted(mode), NAMES, now, "[Unit]")
     assert [one["path"] for one in files] == paths
     assert files[-1]["content"] == "[Unit]"
+
+
+ATTACKS = {
+    "write into a file": "echo x >{}/applied/subnet-7.json",
+    "create a file": "echo x >{}/applied/subnet-8.json",
+    "replace a file": "mv {}/applied/subnet-7.json {}/applied/old",
+    "replace the directory (14)": "cd {} && mv applied .old && mkdir applied",
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_member_of_kea_s_group_can_replace_nothing_that_kea_includes_e3(attack: str) -> None:
+    kea = pwd.getpwnam("_kea")
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        now = found(FILE)
+        asked = wanted(
+            "file", reservations_directory=f"{name}/reservations.d", subnets=[{"id": 7, "subnet": "10.0.7.0/24"}]
+        )
+        files = [one for one in filters.server_files(asked, NAMES, now, "") if one["path"].startswith(name)]
+        assert run_module("kea_files", files=[{**one, "owner": "_kea", "group": "_kea"} for one in files])["changed"]
+        user = ["setpriv", "--reuid=65534", "--regid=65534", f"--groups={kea.pw_gid}", "--"]
+        directory = f"{name}/reservations.d"
+        read = subprocess.run([*user, "cat", f"{directory}/applied/subnet-7.json"], check=False)
+        done = subprocess.run([*user, "sh", "-c", ATTACKS[attack].replace("{}", directory)], check=False)
+        assert (read.returncode, done.returncode != 0) == (0, True)
+        assert os.listdir(directory) == ["applied"]
+        assert os.listdir(f"{directory}/applied") == ["subnet-7.json"]

@@ -50,8 +50,8 @@ def host() -> Iterator[Path]:
         host = Path(name)
         host.chmod(0o755)
         for path, owner, mode in (
-            ("reservations.d", KEA.pw_uid, 0o2770),
-            ("reservations.d/applied", KEA.pw_uid, 0o2750),
+            ("reservations.d", KEA.pw_uid, 0o750),
+            ("reservations.d/applied", KEA.pw_uid, 0o750),
             ("var-lib-kea", KEA.pw_uid, 0o750),
             ("monitor", STRANGER, 0o750),
             ("root", 0, 0o755),
@@ -69,8 +69,8 @@ def files(host: Path) -> list[dict[str, Any]]:
     """Return what the roles ask of kea_files."""
     kea = {"owner": "_kea", "group": "_kea"}
     return [
-        {**kea, "path": f"{host}/reservations.d", "state": "directory", "mode": "2770"},
-        {**kea, "path": f"{host}/reservations.d/applied", "state": "directory", "mode": "2750"},
+        {**kea, "path": f"{host}/reservations.d", "state": "directory", "mode": "0750"},
+        {**kea, "path": f"{host}/reservations.d/applied", "state": "directory", "mode": "0750"},
         {**kea, "path": f"{host}/reservations.d/applied/subnet-1.json", "content": "", "force": False, "mode": "0640"},
         {"path": f"{host}/var-lib-kea/discovery", "state": "directory", "owner": "nobody", "group": "_kea"},
         {"path": f"{host}/var-lib-kea/dumps", "state": "directory", "owner": "postgres", "mode": "0700"},

@@ -91,7 +91,7 @@ def facts() -> dict[str, Any]:
             "release": "1.1.0-3f2a9c1d77aa",
             "ssl_mode": "verify-full",
             "unit": unit("kea-lease-monitor.service"),
-            "reservations": unit("kea-reservations.path"),
+            "reservations": unit("kea-reservations.service"),
         },
         "monitor_check": {"code": 0, "said": "healthy: all"},
         "monitor_status": [

@@ -44,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Print the first problem and return 1, or return 0. Raises MonitorError."""
     settings = access.read_settings(options)
-    reported = applied.read(settings, time.time())
     store = access.open_store(settings.state, options.config)
+    reported = applied.read(settings, time.time())
     names = [flow.subscription.name for flow in settings.flows]
     monitor = socket.gethostname() if settings.state.shared else ""
     if options.delivered:

@@ -41,9 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Print a table or JSON. Raises MonitorError."""
     settings, now = access.read_settings(options), time.time()
-    reported = applied.read(settings, now)
     lines = status(access.open_store(settings.state, options.config), now)
-    applied.add(lines, reported)
+    applied.add(lines, applied.read(settings, now))
     print(output.as_json(lines) if options.json else output.as_table(lines, _COLUMNS))
     return 0
 

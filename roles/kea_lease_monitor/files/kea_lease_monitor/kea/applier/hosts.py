@@ -147,5 +147,6 @@ def _names(value: Any, line: int) -> Tuple[str, str]:
     """Return what a report calls a refused map, and its address."""
     known = value if isinstance(value, dict) else {}
     kinds = [kind for kind in TYPES if isinstance(known.get(kind), str)]
-    name = f"{kinds[0]} {known[kinds[0]]}" if kinds else f"line {line}"
+    spelled = identifiers.bare(known[kinds[0]]) or known[kinds[0]] if kinds else ""
+    name = f"{kinds[0]} {spelled}" if kinds else f"line {line}"
     return name[:200], str(known.get("ip-address", ""))[:40]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import glob
 import os
+import time
 from dataclasses import dataclass
 from typing import Collection, Dict, List, Optional, Sequence, Tuple
 
@@ -15,6 +16,7 @@ from kea_lease_monitor.batch import Delivery, Reason, Rejection
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import reservations
 from kea_lease_monitor.kea.applier import report
+from kea_lease_monitor.kea.applier.report import DEFAULT, Places
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.site import Entry, Site
@@ -29,15 +31,17 @@ FAMILIES = frozenset({4})
 """DHCPv4 only: reservations in a DHCPv6 configuration look different, and no role of the collection writes one."""
 
 _MODE = 0o640
-"""Kea reads through the directory's group."""
+"""The applier reads through the directory's group."""
 
 
 @dataclass(frozen=True)
 class Options:
     """The options of this sink."""
 
-    directory: str
-    """Where the files are."""
+    directory: str = DEFAULT.written
+    """Where the files are. Only the monitor writes there."""
+    report: str = DEFAULT.report
+    """Where the applier says what is in force."""
     site: Tuple[Entry, ...] = ()
     """The reservations in Kea's own configuration."""
     hostname: str = "follow"
@@ -47,42 +51,45 @@ class Options:
     def parse(cls, section: Section) -> Options:
         """Read the sink's section. Raises ConfigurationError."""
         options = cls(
-            section.text("directory", "/etc/kea/reservations.d"),
+            section.text("directory", cls().directory),
+            section.text("report", cls().report),
             sites.read(section),
             section.choice("hostname", reservations.NAMES, "follow"),
         )
         section.done()
-        if not os.path.isabs(options.directory):
-            raise section.error("directory", "an absolute path is needed")
+        for name, path in (("directory", options.directory), ("report", options.report)):
+            if not os.path.isabs(path):
+                raise section.error(name, "an absolute path is needed")
         return options
+
+    @property
+    def places(self) -> Places:
+        return Places(self.directory, self.report)
 
 
 class ReservationFileSink(Sink):
-    """Reserves IPv4 addresses by hardware address, and requests a reload of Kea when a file changed."""
+    """Reserves IPv4 addresses by hardware address. The applier watches the directory, and has Kea load the files."""
 
     name = "reservation_file"
 
     def __init__(self, options: Options) -> None:
-        self._directory = options.directory
+        self._directory, self._places = options.directory, options.places
         self._lists: Dict[int, HostList] = {}
         self._stamps: Dict[int, Optional[files.Stamp]] = {}
-        self._reload_due = False
+        self._changed = False
         self._names = options.hostname == "reserve"
         self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
         self._reserving.site = Site(options.site)
 
     def check(self) -> None:
-        """Check the directory, and request the reload that a killed run of this program could not request any more.
+        """Check the directory, and remove managed reservations for clients and addresses of the site.
 
-        Managed reservations for clients and addresses of the site are removed: Kea would refuse them.
+        Kea would refuse them.
         """
         files.check_directory(self._directory)
         for subnet in self._subnets() if self._reserving.site else ():
             self._give_way(subnet)
-        status = report.read(self._directory) or report.Status()
-        for path in glob.glob(os.path.join(glob.escape(self._directory), "subnet-*.json")):
-            if self._is_pending(path, status):
-                self._request()
+        self._request()
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         try:
@@ -90,9 +97,13 @@ class ReservationFileSink(Sink):
                 return self._forget(events)
             return self._reserving.deliver(events, FAMILIES)
         finally:
-            # Also after a failure: the next attempt finds unchanged what this one wrote, and would request no reload.
-            if self._reload_due:
-                self._request()
+            # Also after a failure: the next attempt finds unchanged what this one wrote.
+            self._request()
+
+    def _request(self) -> None:
+        if self._changed:
+            report.request(self._places, time.time())
+            self._changed = False
 
     def made(self) -> List[Lease]:
         found = [(subnet, host) for subnet in self._subnets() for host in self._current(subnet).hosts()]
@@ -162,7 +173,7 @@ class ReservationFileSink(Sink):
             files.append(self._path(subnet), appendix, stamp)
         else:
             files.replace(self._path(subnet), hosts.render(), _MODE)
-        self._reload_due = True
+        self._changed = True
         hosts.saved()
         self._stamps[subnet] = files.stamp(self._path(subnet))
 
@@ -170,7 +181,7 @@ class ReservationFileSink(Sink):
         """Write the file without the reservations of these clients. The next use reads it again."""
         del self._stamps[subnet]
         files.replace(self._path(subnet), hosts.without(hwaddrs), _MODE)
-        self._reload_due = True
+        self._changed = True
 
     def adopt(self, events: Sequence[LeaseEvent]) -> None:
         held = reservations.held(events)
@@ -199,18 +210,6 @@ class ReservationFileSink(Sink):
 
     def _path_of(self, subnet: str, directory: str) -> str:
         return os.path.join(directory, f"subnet-{subnet}.json")
-
-    def _request(self) -> None:
-        files.touch(os.path.join(self._directory, report.REQUESTED))
-        files.sync_directory(self._directory)
-        self._reload_due = False
-
-    def _is_pending(self, path: str, status: report.Status) -> bool:
-        """Return whether no apply has seen this content of the file."""
-        content = files.read(path) or b""
-        seen = [subnet.source for subnet in status.subnets.values()]
-        included = files.read(os.path.join(self._directory, report.APPLIED, os.path.basename(path))) or b""
-        return content != included and report.digest(content) not in seen
 
     def close(self) -> None:
         self._lists.clear()
