@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
 from ..module_utils._kea import identifiers
 
@@ -78,6 +78,19 @@ def site_reservations(subnets: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
             if "id" in subnet and any(known.values()) and host.get("state") != "absent":
                 reserved.append({"subnet": subnet["id"], **{key: text for key, text in known.items() if text}})
     return reserved
+
+
+def given_to_monitor(given: Sequence[Mapping[str, Any]]) -> List[Dict[str, Any]]:
+    """Return the entries of kea_reservations, with their subnet-id, as the lease monitor takes them.
+
+    One without an address is not in Kea's configuration: the monitor reserves the leased address, with this name.
+    """
+    found = []
+    for one in given:
+        address, name = str(one.get("ip-address") or ""), "" if one.get("ip-address") else one.get("hostname", "")
+        known = {"hwaddr": _hwaddr(one), "address": address, "hostname": name}
+        found.append({"subnet": one["subnet-id"], **{key: text for key, text in known.items() if text}})
+    return found
 
 
 def _hwaddr(host: Mapping[str, Any]) -> str:

@@ -99,7 +99,7 @@ def _name(one: Given, host: Host) -> str:
 
 
 def _dropped(host: Host, owner: str) -> Change:
-    """Take an owner from a host. It goes with its last owner, unless a person changed it or the monitor completed it."""
+    """Take an owner from a host. It goes with the last one, unless a person changed it or the monitor completed it."""
     others = [one for one in _owners(host) if one != owner]
     marks: Dict[str, Any] = {**host.marks, GIVEN: {**_wrote(host), "owners": others}}
     if others:

@@ -49,7 +49,8 @@ def test_it_writes_into_the_configuration(etc: Path) -> None:
     assert run_module("kea_reservation", check=True, **wanted)["changed"]
     assert (etc.read_text(), B in managed.read_text()) == (found, True)
     applied = run_module("kea_reservation", **wanted)
-    assert applied["changed"] and applied["kept_in"] == "configuration", applied
+    assert applied["changed"], applied
+    assert applied["kept_in"] == "configuration"
     assert applied["gave_way"] == ["198.51.100.7 in 198.51.100.0/24 (id 2)"]
     assert B not in managed.read_text()
     assert "// the site's own words" in etc.read_text()

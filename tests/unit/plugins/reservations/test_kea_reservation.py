@@ -62,22 +62,24 @@ def automatic(database: Database, hwaddr: str, address: str, subnet: int = 1, co
 
 
 @pytest.mark.parametrize(
-    ("client", "kind", "address", "subnet"),
+    ("client", "kind", "place"),
     [
-        ({"hw_address": "02-00-00-00-00-0A"}, 0, "192.0.2.7", 1),
-        ({"client_id": A}, 3, "198.51.100.7", 2),
-        ({"duid": A}, 1, "192.0.2.7", 1),
+        ({"hw_address": "02-00-00-00-00-0A"}, 0, (1, "192.0.2.7")),
+        ({"client_id": A}, 3, (2, "198.51.100.7")),
+        ({"duid": A}, 1, (1, "192.0.2.7")),
     ],
 )
 def test_the_whole_life(
-    database: Database, module: Module, client: dict[str, str], kind: int, address: str, subnet: int
+    database: Database, module: Module, client: dict[str, str], kind: int, place: tuple[int, str]
 ) -> None:
     database.constraint()
+    subnet, address = place
     wanted = {**client, "ip_address": address, "hostname": "bmc-7"}
     checked = module(check=True, **wanted)
     assert (checked["changed"], rows(database)) == (True, []), checked
     applied = module(**wanted)
-    assert applied["changed"] and applied["kept_in"] == "database"
+    assert applied["changed"]
+    assert applied["kept_in"] == "database"
     assert applied["diff"] == checked["diff"]
     assert address in applied["diff"]["after"]
     assert rows(database) == [(A.replace(":", ""), kind, subnet, address, "bmc-7", "")]
