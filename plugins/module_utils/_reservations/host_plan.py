@@ -51,7 +51,7 @@ def present(given: Sequence[Given], found: Sequence[Host], owner: str = "") -> P
             gave_way[holder.host_id] = holder
         after = _wanted(one, before, owner)
         if not one.address and taken & {(one.subnet, address) for address in after.addresses}:
-            after = after._replace(addresses=())
+            after = _without_address(after)
         if after != before:
             changes.append(Change(before, after))
     removed = [Change(host, None) for host in gave_way.values() if (host.client, host.subnet) not in wanted]
@@ -90,6 +90,12 @@ def _wanted(one: Given, before: Optional[Host], owner: str) -> Host:
     addresses = (one.address,) if one.address else host.addresses
     context = host.context if marks == host.marks else json.dumps(marks) if marks else ""
     return host._replace(addresses=addresses, hostname=_name(one, host), context=context)
+
+
+def _without_address(host: Host) -> Host:
+    """Return a host whose leased address another client is given. The monitor adds the next address that it leases."""
+    marks = {key: value for key, value in host.marks.items() if key != MANAGED}
+    return host._replace(addresses=(), context=json.dumps(marks) if marks else "")
 
 
 def _name(one: Given, host: Host) -> str:

@@ -42,8 +42,15 @@ class Host:
         seen = run_module("kea_info", path=str(self.config), gather=["server", "config", "subnets"])
         assert filters.reservation_problems(list(entries), [], seen["subnets"], True) == []
         asked = {
-            **{"lease_database": "memfile", "hosts_database": "none", "database": DATABASE, "interfaces": []},
-            **{"reservations_directory": "", "subnets": [], "shared_networks": [], "settings": {}, "exclusive": False},
+            "lease_database": "memfile",
+            "hosts_database": "none",
+            "database": DATABASE,
+            "interfaces": [],
+            "reservations_directory": "",
+            "subnets": [],
+            "shared_networks": [],
+            "settings": {},
+            "exclusive": False,
             "reservations": filters.given_reservations(list(entries), [], seen["subnets"]),
         }
         plan = filters.server_plan(asked, NAMES, seen, {})
@@ -96,7 +103,7 @@ def test_kea_refuses_what_the_site_reserved_in_another_way(host: Host) -> None:
     host.config.write_text(
         host.config.read_text().replace(
             '"192.0.2.0/24"',
-            '"192.0.2.0/24", "reservations": [%s]' % json.dumps({"duid": "01", "ip-address": "192.0.2.7"}),
+            '"192.0.2.0/24", "reservations": [{}]'.format(json.dumps({"duid": "01", "ip-address": "192.0.2.7"})),
         )
     )
     found = host.config.read_text()

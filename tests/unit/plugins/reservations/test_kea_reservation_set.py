@@ -113,6 +113,8 @@ def test_an_entry_without_an_address_gets_the_leased_one(database: Database, mod
     # The address is given to another client: the named one leaves it.
     assert module(named, entry(B, "192.0.2.50"))["changed"]
     assert rows(database) == [(bare(A), None, "rack-7"), (bare(B), "192.0.2.50", None)]
+    # Without the monitor's mark: with it, the monitor would take the missing address for a person's wish.
+    assert "kea-lease-monitor" not in database.value("SELECT string_agg(user_context, '') FROM hosts")
 
 
 def test_without_its_entry_the_monitors_reservation_stays_and_loses_the_name(

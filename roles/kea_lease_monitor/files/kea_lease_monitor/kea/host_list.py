@@ -12,7 +12,7 @@ from typing import Any, Collection, Dict, List, Mapping, Sequence, Tuple
 from _kea import host_maps
 
 from kea_lease_monitor.kea import identifiers
-from kea_lease_monitor.kea.reservations import Verdict, adopted, host_object, judge
+from kea_lease_monitor.kea.reservations import Verdict, adopted, given_name, host_object, is_name_due, judge
 from kea_lease_monitor.lease import Lease
 
 
@@ -20,13 +20,19 @@ class HostList:
     """The reservations of one file. Those that this object does not change keep their text."""
 
     def __init__(
-        self, content: bytes, elsewhere: Mapping[str, str] = MappingProxyType({}), names: bool = False
+        self,
+        content: bytes,
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
+        names: bool = False,
+        given: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Read the content of the file. Raises ValueError for a text that Kea rejects as well.
 
         ``elsewhere`` maps the hwaddr, or any other unique key, of each host in Kea's own configuration to its address.
-        ``names`` says that reservations also have the names of the clients.
+        ``names`` says that reservations also have the names of the clients. ``given`` maps the hwaddr of a client to
+        the name that the site gives it.
         """
+        self._given = given
         self._names = names
         parsed = host_maps.parse(content.decode("utf-8", "surrogateescape"))
         self._elsewhere = elsewhere
@@ -64,6 +70,8 @@ class HostList:
         verdict = Verdict.CREATED if number is None else judge(present, lease, self._names)
         if verdict in (Verdict.EDITED, Verdict.SECOND):
             return verdict, str(present.get("ip-address", "no address"))
+        if verdict is Verdict.UNCHANGED and is_name_due(present, self._given.get(lease.hwaddr, "")):
+            verdict = Verdict.UPDATED if present.get("ip-address") == lease.address else verdict
         if verdict is Verdict.UNCHANGED:
             return verdict, ""
         if holder != lease.hwaddr:
@@ -106,7 +114,9 @@ class HostList:
         return len(self._texts) - 1
 
     def _put(self, number: int, lease: Lease, present: Dict[str, Any]) -> None:
-        self._texts[number] = json.dumps(host_object(lease, present, self._names))
+        host = host_object(lease, present, self._names)
+        name = self._given.get(lease.hwaddr, "")
+        self._texts[number] = json.dumps(given_name(host, name) if is_name_due(host, name) else host)
         self._edited = self._edited or number < self._written
         self._index[lease.hwaddr] = number
         self._holders[lease.address] = lease.hwaddr

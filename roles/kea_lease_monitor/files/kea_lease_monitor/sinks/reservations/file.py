@@ -32,11 +32,15 @@ _MODE = 0o640
 
 @dataclass(frozen=True)
 class Site:
-    """A reservation that the site wrote into Kea's own configuration. Kea refuses a second one for the same client."""
+    """A reservation that the site wrote into Kea's own configuration. Kea refuses a second one for the same client.
+
+    With a ``hostname`` it is not there: the site gives its client a name, and the address is the one that is leased.
+    """
 
     subnet: int
     hwaddr: str
     address: str
+    hostname: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,12 @@ class Options:
 def _site(section: Section) -> Site:
     subnet = section.number("subnet", 0, 0, 2**32 - 1)
     hwaddr, address = section.optional_text("hwaddr") or "", section.optional_text("address") or ""
+    hostname = section.optional_text("hostname") or ""
     section.done()
+    if hostname and (address or not hwaddr):
+        raise section.error("hostname", "it is for a hwaddr without an address")
     try:
-        return Site(subnet, identifiers.hwaddr(hwaddr) if hwaddr else "", address)
+        return Site(subnet, identifiers.hwaddr(hwaddr) if hwaddr else "", address, hostname)
     except ValueError as error:
         raise section.error("hwaddr", str(error)) from error
 
@@ -191,14 +198,16 @@ class ReservationFileSink(Sink):
         stamp = files.stamp(path)
         if subnet not in self._stamps or self._stamps[subnet] != stamp:
             try:
-                self._lists[subnet] = HostList(files.read(path) or b"", self._elsewhere(subnet), self._names)
+                self._lists[subnet] = self._parsed(subnet, files.read(path) or b"")
             except ValueError as error:
                 raise TemporaryError(f"{path}: {error}") from error
             self._stamps[subnet] = stamp
         return self._lists[subnet]
 
-    def _elsewhere(self, subnet: int) -> Dict[str, str]:
-        return {site.hwaddr or site.address: site.address for site in self._site if site.subnet == subnet}
+    def _parsed(self, subnet: int, content: bytes) -> HostList:
+        own = [site for site in self._site if site.subnet == subnet]
+        elsewhere = {site.hwaddr or site.address: site.address for site in own if not site.hostname}
+        return HostList(content, elsewhere, self._names, {site.hwaddr: site.hostname for site in own if site.hostname})
 
     def _path(self, subnet: int) -> str:
         return self._path_of(str(subnet), self._directory)
