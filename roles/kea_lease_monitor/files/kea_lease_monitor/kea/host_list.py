@@ -12,7 +12,15 @@ from typing import Any, Collection, Dict, List, Mapping, Sequence, Tuple
 from _kea import host_maps
 
 from kea_lease_monitor.kea import identifiers
-from kea_lease_monitor.kea.reservations import Verdict, adopted, given_name, host_object, is_name_due, judge
+from kea_lease_monitor.kea.reservations import (
+    Verdict,
+    adopted,
+    given_name,
+    host_object,
+    is_name_due,
+    is_unchanged,
+    judge,
+)
 from kea_lease_monitor.lease import Lease
 
 
@@ -82,6 +90,27 @@ class HostList:
         self._put(number, lease, present)
         return verdict, ""
 
+    def place(self, lease: Lease) -> Tuple[Verdict, str]:
+        """Reserve the address and the name of a lease for its client as a person would: without the mark.
+
+        A managed reservation of the client is replaced. Return as ``reserve`` does.
+        """
+        wanted = {"hw-address": lease.hwaddr, "ip-address": lease.address}
+        wanted.update({"hostname": lease.hostname} if lease.hostname else {})
+        number = self._index.get(lease.hwaddr)
+        present = {} if number is None else host_maps.read(self._texts[number])
+        holder = self._taken.get(lease.address) or self._holders.get(lease.address, lease.hwaddr)
+        if present == wanted:
+            return Verdict.UNCHANGED, ""
+        if lease.hwaddr in self._elsewhere or (number is not None and not is_unchanged(present)):
+            return Verdict.EDITED, str(present.get("ip-address") or self._elsewhere.get(lease.hwaddr) or "no address")
+        if holder != lease.hwaddr:
+            return Verdict.CONFLICT, holder
+        self._holders.pop(str(present.get("ip-address", "")), None)
+        verdict = Verdict.CREATED if number is None else Verdict.UPDATED
+        self._store(self._append() if number is None else number, wanted)
+        return verdict, ""
+
     def exchange(self, leases: Sequence[Lease]) -> bool:
         """Give each client the address of its lease, if these managed reservations hold just these addresses.
 
@@ -116,10 +145,13 @@ class HostList:
     def _put(self, number: int, lease: Lease, present: Dict[str, Any]) -> None:
         host = host_object(lease, present, self._names)
         name = self._given.get(lease.hwaddr, "")
-        self._texts[number] = json.dumps(given_name(host, name) if is_name_due(host, name) else host)
+        self._store(number, given_name(host, name) if is_name_due(host, name) else host)
+
+    def _store(self, number: int, host: Mapping[str, Any]) -> None:
+        self._texts[number] = json.dumps(host)
         self._edited = self._edited or number < self._written
-        self._index[lease.hwaddr] = number
-        self._holders[lease.address] = lease.hwaddr
+        self._index[host["hw-address"]] = number
+        self._holders[host["ip-address"]] = host["hw-address"]
 
     def hosts(self) -> List[Dict[str, Any]]:
         """Return the reservations of the file by hardware address."""

@@ -253,6 +253,8 @@ def managed(present: Mapping[str, Any], subnet: int) -> Optional[Lease]:
 def is_unchanged(present: Mapping[str, Any]) -> bool:
     """Return whether a managed reservation has just what the monitor wrote."""
     mark = _mark(present)
+    if not mark:
+        return False
     written = present.keys() <= {"hw-address", "ip-address", "hostname", "user-context"}
     names = ("", mark.get("hostname", ""), mark.get(_GIVEN_NAME, ""))
     right = present.get("ip-address") == mark.get("ip-address") and present.get("hostname", "") in names

@@ -20,6 +20,7 @@ from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.reservations.forgetting import check_right, forgotten, managed
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving
+from kea_lease_monitor.sinks.reservations.replacing import replaced
 
 _ATTEMPTS = 5
 """Attempts to write rows that other sessions write at the same time."""
@@ -71,6 +72,9 @@ class ReservationSink(Sink):
         if events and events[0].kind is EventKind.FORGOTTEN:
             with self._link.session() as session:
                 return forgotten(session, self.name, events)
+        if events and events[0].kind is EventKind.REPLACED:
+            with self._link.session() as session:
+                return replaced(session, self.name, events)
         return self._reserving.deliver(events, self._families(events))
 
     def _families(self, events: Sequence[LeaseEvent]) -> Collection[int]:

@@ -22,6 +22,7 @@ from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.reservations.forgetting import EDITED
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, resolved
+from kea_lease_monitor.sinks.reservations.outcome import report as reported
 
 FAMILIES = frozenset({4})
 """DHCPv4 only: reservations in a DHCPv6 configuration look different, and no role of the collection writes one."""
@@ -107,6 +108,8 @@ class ReservationFileSink(Sink):
         try:
             if events and events[0].kind is EventKind.FORGOTTEN:
                 return self._forget(events)
+            if events and events[0].kind is EventKind.REPLACED:
+                return self._replace(events)
             return self._reserving.deliver(events, FAMILIES)
         finally:
             # Also after a failure: the next attempt finds unchanged what this one wrote, and would request no reload.
@@ -144,6 +147,15 @@ class ReservationFileSink(Sink):
         delivery = Delivery(removed=removed, skipped=skipped, rejected=tuple(rejected))
         telemetry.sink_result(self.name, delivery)
         return delivery
+
+    def _replace(self, events: Sequence[LeaseEvent]) -> Delivery:
+        outcomes: List[Outcome] = []
+        for event in (event for event in events if event.lease.family in FAMILIES):
+            hosts = self._current(event.lease.subnet_id)
+            outcomes.append(Outcome(event, *hosts.place(event.lease)))
+            if outcomes[-1].verdict in {Verdict.CREATED, Verdict.UPDATED}:
+                self._write(event.lease.subnet_id, hosts)
+        return reported(self.name, len(events), outcomes)
 
     def _reserve(self, events: Sequence[LeaseEvent]) -> List[Outcome]:
         outcomes: List[Outcome] = []
