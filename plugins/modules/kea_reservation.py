@@ -18,6 +18,8 @@ description:
   - The site decides. A reservation that the lease monitor made for the client becomes the site's, and the monitor does
     not change it any more. One that the monitor made for another client gives way if it has the address. One that a
     person wrote for another client is never touched; then the module fails.
+  - The monitor learns of a reservation in the configuration by the next play. Until then, one of its own that gave way
+    counts as refused in C(kea-lease-monitor status).
   - With O(state=absent) everything about the client is removed, whoever wrote the reservation. The lease monitor does
     its part by C(kea-lease-monitor forget), if it is installed. Its reservations and inventory entries of the client go
     in every subnet. Without a monitor only the reservation is removed, and leases are not looked at.
@@ -62,8 +64,8 @@ options:
     type: str
   ip_address:
     description:
-      - The address. Without it, only a name is reserved, and only by O(hw_address). In a database, the lease monitor
-        adds the address that the client leases.
+      - The address. Without it, only a name is reserved, only by O(hw_address) and only in a database, where the lease
+        monitor adds the address that the client leases.
     type: str
   hostname:
     description: The name that Kea gives the client. If not set, a name that the reservation has stays.

@@ -143,8 +143,8 @@ class HostTable:
         if host.addresses == (before.addresses if before else ()):
             return
         if self._family == 4:
-            address = int(ipaddress.IPv4Address(host.addresses[0])) if host.addresses else None
-            self._session.fetch(_SET4, [address, number], **self._parts)
+            value = int(ipaddress.IPv4Address(host.addresses[0])) if host.addresses else None
+            self._session.fetch(_SET4, [value, number], **self._parts)
             return
         self._session.fetch(_CLEAR6, [number], **self._parts)
         for address in host.addresses:

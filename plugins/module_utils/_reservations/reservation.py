@@ -50,6 +50,11 @@ class Reservation:
         """Have the reservation. Raises KeaError, with nothing changed."""
         if self.in_database:
             return self._in_database(functools.partial(host_plan.present, [self.given]))
+        if not self.given.address:
+            raise KeaError(
+                "ip-address: missing: a name alone in Kea's configuration would keep the lease monitor from reserving "
+                "the leased address. Nothing was changed. Name the address, or list the client in kea_reservations"
+            )
         return self._in_file(self.given.host_map())
 
     def absent(self) -> Dict[str, Any]:

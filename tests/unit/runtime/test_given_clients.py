@@ -82,6 +82,7 @@ def test_unknown_clients_get_no_lease_and_known_ones_their_own(place: tuple[Worl
     assert answer[12] == NAME.encode()
 
 
+@pytest.mark.parametrize("place", ["database"], indirect=True)
 def test_a_known_client_without_an_address_gets_one_of_the_pool(place: tuple[World, Callable[..., Any]]) -> None:
     world, reserve = place
     reserve(hw_address=HWADDR, hostname=NAME, subnet_id=1)

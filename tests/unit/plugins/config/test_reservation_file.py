@@ -69,6 +69,15 @@ def test_it_writes_into_the_configuration(etc: Path) -> None:
     assert not run_module("kea_reservation", **gone)["changed"]
 
 
+def test_a_name_alone_is_refused(etc: Path) -> None:
+    """B11: Kea refuses a second reservation for the client, so its address would not be kept."""
+    found = etc.read_text()
+    refused = run_module("kea_reservation", path=str(etc), hw_address=A, hostname="x", subnet_id=1)
+    assert refused["failed"]
+    assert refused["msg"].startswith("ip-address: missing: a name alone in Kea's configuration")
+    assert etc.read_text() == found
+
+
 def test_what_kea_refuses_changes_nothing(etc: Path) -> None:
     run_module("kea_reservation", path=str(etc), hw_address=A, ip_address="192.0.2.7", backup=False)
     found = etc.read_text()

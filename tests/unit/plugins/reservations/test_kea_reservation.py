@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
 from support.database import Database
+from support.wait import until
 
 pytestmark = pytest.mark.postgres
 
@@ -118,7 +120,15 @@ def test_a_dhcpv6_reservation_has_its_address_in_the_other_table(
     assert database.fetch(query) == [(5, "2001:db8::7", 128, 0)]
     assert run(ip_address="2001:db8::8")["changed"]
     assert database.fetch(query) == [(5, "2001:db8::8", 128, 0)]
-    assert run(ip_address="2001:db8::8", state="absent")["changed"]
+    mark = json.dumps({"kea-lease-monitor": {"ip-addresses": {"1": "2001:db8::9"}}})
+    database.execute(
+        "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_id, user_context)"
+        f" VALUES ('\\x0001', 1, 5, '{mark}')",
+        "INSERT INTO ipv6_reservations (address, host_id) SELECT '2001:db8::9', max(host_id) FROM hosts",
+    )
+    assert run(ip_address="2001:db8::9")["gave_way"] == ["2001:db8::9 of duid 00:01 in subnet 5"]
+    assert database.fetch(query) == [(5, "2001:db8::9", 128, 0)]
+    assert run(ip_address="2001:db8::9", state="absent")["changed"]
     assert database.fetch(query) == []
 
 
@@ -190,6 +200,21 @@ def test_a_lock_is_not_waited_for_long(database: Database, module: Module) -> No
         refused = module(hw_address=A, ip_address="192.0.2.7", lock_timeout=20, lock_retries=0)
     assert (refused["failed"], refused.get("sqlstate")) == (True, "55P03"), refused
     assert rows(database) == []
+
+
+def test_a_reservation_that_the_monitor_writes_meanwhile_gives_way_too(database: Database, module: Module) -> None:
+    with database.session(autocommit=False) as other, ThreadPoolExecutor(1) as pool:
+        mark = json.dumps({"kea-lease-monitor": {"ip-address": "192.0.2.7"}})
+        other.execute(
+            "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, user_context)"
+            f" VALUES (decode('{B.replace(':', '')}', 'hex'), 0, 1, '192.0.2.7'::inet - '0.0.0.0', '{mark}')"
+        )
+        applied = pool.submit(module, hw_address=A, ip_address="192.0.2.7")
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        until(lambda: database.value(waiting), "it waits for the monitor's transaction", 10)
+        other.execute("COMMIT")
+        assert applied.result()["gave_way"] == [f"192.0.2.7 of hw-address {B} in subnet 1"]
+    assert [row[0] for row in rows(database)] == [A.replace(":", "")]
 
 
 def test_a_missing_right_is_named_before_anything_is_changed(database: Database, module: Module) -> None:
