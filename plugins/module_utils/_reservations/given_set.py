@@ -37,7 +37,10 @@ def given(values: Sequence[Mapping[str, Any]]) -> List[Given]:
 
 def _numbered(number: int, value: Mapping[str, Any]) -> Given:
     try:
-        return parse(value, [])
+        one = parse(value, [])
+        if one.family == 6:
+            raise FieldError("ip-address", f"{one.address} is an IPv6 address; use kea_reservation for it")
+        return one
     except FieldError as error:
         raise FieldError(f"reservations[{number}]", str(error)) from error
 
@@ -73,7 +76,13 @@ def _refuse_leased(session: Session, params: Mapping[str, Any], former: Sequence
 def _is_leased(session: Session, params: Mapping[str, Any], host: Host) -> bool:
     """Return whether Kea has leased an address of the host, in its lease file or in the same database."""
     numbers = [int(ipaddress.IPv4Address(one)) for one in host.addresses]
-    found = config.read(params["path"])["lease_database"]
+    seen = config.read(params["path"])
+    if seen["error"]:
+        raise KeaError(
+            f"{params['path']} cannot be read: {seen['error']}, so it is not known whether "
+            f"{' '.join(host.addresses)} of {host.text} is leased. Nothing was changed"
+        )
+    found = seen["lease_database"]
     if found and found.get("type", "memfile") != "memfile":
         return bool(session.fetch(_LEASED, [numbers], leases=(params["schema"], "lease4")))
     return bool(Leases(found, None, 4).count(host.subnet, [(one, one) for one in numbers]))

@@ -157,7 +157,17 @@ def test_a_leased_address_is_not_removed_unasked(
     assert rows(database) == []
 
 
+def test_without_kea_s_configuration_nothing_is_removed(database: Database, module: Module, config: Path) -> None:
+    module(entry(A, "192.0.2.7"))
+    config.unlink()
+    refused = module()
+    assert "cannot be read: No such file or directory, so it is not known whether 192.0.2.7" in refused["msg"]
+    assert len(rows(database)) == 1
+
+
 def test_a_bad_entry_changes_nothing(database: Database, module: Module) -> None:
     refused = module(entry(A, "192.0.2.7"), entry(B, "192.0.2"))
     assert "reservations[1]: ip-address: '192.0.2' is no IP address" in refused["msg"]
+    refused = module(entry(A, "2001:db8::7"))
+    assert "reservations[0]: ip-address: 2001:db8::7 is an IPv6 address" in refused["msg"]
     assert rows(database) == []
