@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from ..plugin_utils import (
     _database_plan,
@@ -14,6 +14,7 @@ from ..plugin_utils import (
     _login,
     _monitor_plan,
     _preflight,
+    _reservation_plan,
     _rollback_plan,
     _server_input,
     _server_plan,
@@ -28,8 +29,20 @@ def deployment_plan(wanted: Values) -> Dict[str, Any]:
     return _deployment_plan.make(_deployment_plan.wanted(wanted))._asdict()
 
 
-def site_reservations(subnets: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
-    return _deployment_plan.site_reservations(subnets)
+def site_reservations(subnets: List[Dict[str, Any]], given: Sequence[Dict[str, Any]] = ()) -> List[Dict[str, Any]]:
+    return _deployment_plan.site_reservations(subnets) + _deployment_plan.given_to_monitor(given)
+
+
+def given_reservations(
+    entries: List[Dict[str, Any]], named: List[Dict[str, Any]], found: List[Dict[str, Any]]
+) -> List[Dict[str, Any]]:
+    return _reservation_plan.resolved(entries, named, found)
+
+
+def reservation_problems(
+    entries: Any, named: List[Dict[str, Any]], found: List[Dict[str, Any]], in_files: bool
+) -> List[str]:
+    return _reservation_plan.problems(entries, named, found, in_files)
 
 
 def login(database: Values, become_user: str, certificates: Optional[Values] = None) -> Dict[str, Any]:
@@ -106,5 +119,6 @@ class FilterModule:
             *(deployment_plan, site_reservations, login, server_plan, server_files),
             *(monitor_plan, monitor_files, database_access, rollback_plan, verify_options, verify_report),
             *(discovery_directories, gathered_files, variables_file, preflight, preflight_messages),
+            *(given_reservations,),
         )
         return {one.__name__: one for one in filters}

@@ -244,7 +244,7 @@ def _update_alone(
     module: AnsibleModule, settings: Settings, entries: Optional[Entries], top: str
 ) -> Tuple[Document, Document, Dict[str, Any]]:
     """Update the file with its lock held, and with it the record of what is ours."""
-    merging = Merging(module, top)
+    merging = Merging(module.params, top, not module.check_mode)
 
     def edit(document: Document) -> Document:
         return merging.edit(settings.edit(entries.edit(document) if entries else document))

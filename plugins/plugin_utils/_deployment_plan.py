@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
 from ..module_utils._config import reserving
 
@@ -78,3 +78,15 @@ def site_reservations(subnets: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
         present = [one for one in listed if one.get("state") != "absent"] if isinstance(listed, list) else []
         reserved += [{"subnet": subnet["id"], **host} for host in reserving.hosts(present) if "id" in subnet]
     return [one for one in reserved if one["identifier"] or one["address"]]
+
+
+def given_to_monitor(given: Sequence[Mapping[str, Any]]) -> List[Dict[str, Any]]:
+    """Return the entries of kea_reservations, with their subnet-id, as the lease monitor takes them.
+
+    One without an address is not in Kea's configuration: the monitor reserves the leased address, with the ``name``.
+    """
+    found = []
+    for one, host in zip(given, reserving.hosts(list(given))):
+        named = {} if host["address"] else {"name": host["hostname"]}
+        found.append({"subnet": one["subnet-id"], **host, **named})
+    return found

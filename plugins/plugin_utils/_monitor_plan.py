@@ -18,7 +18,7 @@ KEA_DIRECTORIES = (RUN_DIRECTORY, "/etc/kea")
 """Kea's control socket and its configuration."""
 FILE_SINK = "reservation_file"
 DEFAULT_SOCKET = "kea4-ctrl-socket"
-SITE_KEYS = ("subnet", "kind", "identifier", "address")
+SITE_KEYS = ("subnet", "kind", "identifier", "address", "name")
 DEFAULT_LEASE_FILE = "/var/lib/kea/kea-leases4.csv"
 
 

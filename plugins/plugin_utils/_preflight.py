@@ -27,6 +27,7 @@ _JUDGES: Tuple[Judge, ...] = (
     _preflight_variables.database_hosts,
     _preflight_variables.server,
     _preflight_variables.subnets,
+    _preflight_variables.reservations,
     _preflight_host.system,
     _preflight_host.packaging,
     _preflight_host.kea_version,
@@ -52,6 +53,7 @@ _UNKNOWN: Mapping[str, Any] = {
     **dict.fromkeys(("interfaces", "subnets", "shared_networks", "subscriptions", "clients", "database_hosts")),
     **dict.fromkeys(("settings", "packaging_names", "roles")),
     "database_port": 5432,
+    "reservations": (),
 }
 """Values in place of variables that cannot be read."""
 _UNREADABLE = object()

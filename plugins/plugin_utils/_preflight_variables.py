@@ -13,7 +13,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._errors import KeaError
 from ..module_utils._config.packagings import DEB, chosen
-from . import _subnet_check
+from . import _reservation_plan, _subnet_check
 from ._preflight_finding import Finding, refusal
 from ._server_plan import reserved
 
@@ -145,6 +145,17 @@ def subnets(asked: Values, found: Values) -> Iterator[Finding]:
     known = [] if (found.get("config") or {}).get("untouched") else found.get("subnets") or []
     wanted = _subnet_check.asked({**asked, "in_files": not asked["enable_database"]})
     for sentence in _subnet_check.problems(wanted, known):
+        yield refusal(sentence)
+
+
+def reservations(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge the reservations given beforehand against the subnets of the variables and those of the server."""
+    if not asked["is_server"]:
+        return
+    known = [] if (found.get("config") or {}).get("untouched") else found.get("subnets") or []
+    inside = [one for shared in asked["shared_networks"] for one in shared.get("subnet4") or []]
+    named = [*asked["subnets"], *inside]
+    for sentence in _reservation_plan.problems(asked["reservations"], named, known, not asked["enable_database"]):
         yield refusal(sentence)
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
 from ._login import Database, Files, database, files
 
@@ -27,6 +27,8 @@ class Wanted(NamedTuple):
     settings: Settings
     exclusive: bool
     """Whether subnets and shared networks that the variables do not name are removed."""
+    reservations: Sequence[Settings] = ()
+    """Reservations given beforehand, each with its subnet-id."""
 
     @property
     def uses_database(self) -> bool:
@@ -98,7 +100,7 @@ class Names(NamedTuple):
 
 def wanted(variables: Mapping[str, Any]) -> Wanted:
     """Return the variables of the role, given without their prefix."""
-    known = {name: variables[name] for name in Wanted._fields}
+    known = {name: variables[name] for name in Wanted._fields if name in variables}
     return Wanted(**{**known, "database": database(variables["database"])})
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, List
+from typing import Any, Dict, List, Mapping
 
 from .._config.document import Document
 from .._config.merge import Wanted, merged, plain
@@ -16,22 +16,18 @@ from .completing import completed
 from .earlier import replaced_pools
 from .giving_way import GaveWay, give_way
 
-if TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
-
 
 class Merging:
     """The options ``merge``, ``exclusive``, ``allow_removals`` and ``record`` of the module."""
 
-    def __init__(self, module: AnsibleModule, top: str) -> None:
-        """Raises KeaError."""
-        params = module.params
+    def __init__(self, params: Mapping[str, Any], top: str, writes: bool) -> None:
+        """``writes`` is false in check mode. Raises KeaError."""
         self._wanted = Wanted(top, plain(params["merge"]), params["exclusive"])
         self._before = Record(params["record"])
         self._record = Record(params["record"])
         self._allowed = bool(params["allow_removals"])
         self._completes = bool(params["complete_reservations"])
-        self._writes = not module.check_mode
+        self._writes = writes
         self.gave_way: List[str] = []
         """Managed reservations that a reservation of the site replaces."""
         self.completed: List[str] = []

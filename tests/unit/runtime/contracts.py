@@ -30,6 +30,9 @@ from kea_lease_monitor.subscriptions import Match, Subscription
 
 from runtime.builders import event
 
+REQUESTED = (EventKind.FORGOTTEN, EventKind.REPLACED)
+"""Kinds of events that a person requests."""
+
 
 class FromAnotherWorld(tuple[int, ...]):
     """A position that no source knows."""
@@ -249,7 +252,7 @@ class KeepingContract(SinkContract):
 
     @pytest.mark.parametrize(
         "kind",
-        [kind for kind in EventKind if kind not in (EventKind.ASSIGNED, EventKind.CHANGED, EventKind.FORGOTTEN)],
+        [kind for kind in EventKind if kind not in (EventKind.ASSIGNED, EventKind.CHANGED, *REQUESTED)],
     )
     def test_ends_and_renewals_of_a_lease_are_skipped(self, sink: Any, kind: EventKind) -> None:
         writer, addresses, *_more = sink

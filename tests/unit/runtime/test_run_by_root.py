@@ -56,7 +56,8 @@ def in_child(act: Callable[[], object], user: int = NOBODY) -> int:
 
 
 @pytest.mark.parametrize(
-    "words", [["check"], ["status"], ["db", "version"], ["replay", "a"], ["dead-letters", "list"], ["db", "init"]]
+    "words",
+    [["check"], ["status"], ["db", "version"], ["replay", "a"], ["dead-letters", "list"], ["db", "init"], ["export"]],
 )
 def test_a_command_of_root_becomes_the_monitors_user(home: Path, words: list[str]) -> None:
     arguments = [*words, "--config", str(home.parent / "config.yml")]
@@ -112,3 +113,11 @@ def test_apply_reservations_is_refused_to_root(home: Path, capsys: pytest.Captur
     arguments = ["apply-reservations", "--control-socket", "none", "--lease-file", f"{home}/leases.csv"]
     assert cli.main([*arguments, "--directory", str(home)]) == 2
     assert "systemctl restart kea-reservations.service" in capsys.readouterr().err
+
+
+def test_an_import_reads_its_file_as_root_and_writes_as_the_monitors_user(home: Path) -> None:
+    backup = home.parent / "backup.json"
+    backup.write_text('{"version": 1, "reservations": {}}')
+    backup.chmod(0o600)
+    config = str(home.parent / "config.yml")
+    assert in_child(lambda: cli.main(["import", str(backup), "--config", config])) == 0

@@ -150,6 +150,21 @@ class TestReservation(ReservationContract):
         sink[0].adopt([event(1)])
         assert len(sink[0].deliver([event(7, client=1)]).rejected) == 1
 
+    def test_an_entry_of_kea_reservations_without_an_address_gets_the_leased_one(self, kea: Kea, sink: Any) -> None:
+        """B11: kea_reservation_set writes such a row."""
+        mark = {"baremetal.kea": {"owners": ["dhcp1"], "hostname": "rack-7"}}
+        kea.rows(
+            "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, hostname, user_context)"
+            " VALUES (decode(%s, 'hex'), 0, 1, 'rack-7', %s)",
+            *(event(1).lease.hwaddr.replace(":", ""), json.dumps(mark)),
+        )
+        assert sink[0].deliver([event(1, hostname="own")]).updated == 1
+        ((_hwaddr, address, hostname, _subnet),) = kea.reservations()
+        assert (address, hostname) == ("10.0.0.1", "rack-7")
+        ((context,),) = kea.rows("SELECT user_context::jsonb FROM hosts")
+        assert context["baremetal.kea"] == mark["baremetal.kea"]
+        assert context["kea-lease-monitor"]["ip-address"] == "10.0.0.1"
+
     def test_an_address_is_filled_in_where_a_person_reserved_only_options(self, kea: Kea, sink: Any) -> None:
         kea.rows(
             "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, hostname, user_context)"
@@ -325,6 +340,14 @@ class TestReservationFile(ReservationContract):
         assert rejection.reason.value == "address_taken"
         assert sink.deliver([event(3)]).created == 1, "another subnet's reservations do not count"
         assert "02:00:00:00:00:01" not in (tmp_path / "subnet-1.json").read_text()
+
+    def test_a_client_that_the_site_only_names_is_reserved_with_the_name(self, tmp_path: Path) -> None:
+        given = Entry(1, "hw-address", "02:00:00:00:00:01", "", "rack-7")
+        sink = ReservationFileSink(FileOptions(str(tmp_path), str(tmp_path / "report"), (given,)))
+        assert sink.deliver([event(1), event(2)]).created == 2
+        text = (tmp_path / "subnet-1.json").read_text()
+        assert '"hostname": "rack-7"' in text.splitlines()[0]
+        assert "rack-7" not in text.splitlines()[1]
 
     def test_after_a_failed_write_the_file_is_read_again(self, sink: Any, tmp_path: Path) -> None:
         (tmp_path / ".subnet-1.json.tmp").mkdir()

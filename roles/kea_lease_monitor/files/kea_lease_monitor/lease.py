@@ -32,6 +32,8 @@ class EventKind(enum.Enum):
     DELETED = "deleted"
     FORGOTTEN = "forgotten"
     """A person requested that everything made for the lease's client be removed. No source tells of it."""
+    REPLACED = "replaced"
+    """A person requested that the lease's client gets its address and name from another one. No source tells of it."""
 
 
 class Lease(NamedTuple):

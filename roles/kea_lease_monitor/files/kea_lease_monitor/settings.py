@@ -56,6 +56,10 @@ class MonitorSettings:
     metrics: Optional[Tuple[str, int]]
     flows: Tuple[Flow, ...]
 
+    def reservation_directories(self) -> List[str]:
+        """Return where reservations are written into files."""
+        return sorted({places.written for flow in self.flows for places in flow.reservation_places()})
+
     def reservation_reports(self) -> List[str]:
         """Return the directories of the applier's reports."""
         return sorted({places.report for flow in self.flows for places in flow.reservation_places()})

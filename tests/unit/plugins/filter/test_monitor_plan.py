@@ -138,7 +138,7 @@ def test_the_reservations_of_the_site_are_those_of_the_variables_and_of_the_conf
     look = {"reservations": {"site": [own, other], "global_subnets": [1]}}
     plan = filters.monitor_plan(wanted("events", "database", site_reservations=[own]), PATHS, look, {})
     assert [one["kind"] for one in plan["site"]] == ["hw-address", "flex-id"]
-    assert set(plan["site"][0]) == {"subnet", "kind", "identifier", "address"}
+    assert set(plan["site"][0]) == {"subnet", "kind", "identifier", "address", "name"}
     sink = plan["config"]["subscriptions"][0]["sinks"][0]
     assert sink == {"type": "reservation", "site_file": "/config/site", "global_subnets": [1]}
 

@@ -174,3 +174,15 @@ def test_reservation_that_files_cannot_hold_is_refused(site: Site) -> None:
     failed = site.move("files")
     assert "1 global reservations and 1 with options" in failed["msg"], failed
     assert not (site.directory / "subnet-1.json").exists()
+
+
+def test_what_the_variables_give_is_not_copied_into_the_monitors_files(site: Site) -> None:
+    """The play writes it into the configuration, and Kea refuses a second one."""
+    given = [
+        {"subnet-id": 1, "hw-address": "02:00:00:00:00:01", "ip-address": "192.0.2.7"},
+        {"subnet-id": 1, "hw-address": "02:00:00:00:00:02", "hostname": "rack-7"},
+    ]
+    site.database.module("kea_reservation_set", reservations=given, owner="dhcp1")
+    moved = site.move("files")
+    assert (moved["failed"], moved["reservations"]) == (False, 1), moved
+    assert [host["hw-address"] for host in site.read()] == ["02:00:00:00:00:02"]

@@ -47,8 +47,8 @@ def execute(options: argparse.Namespace) -> int:
 
 def _forget(options: argparse.Namespace, settings: MonitorSettings, present: Present) -> int:
     store = access.open_store(settings.state, options.config)
-    made = [(flow, _made(settings, flow)) for flow in settings.flows]
-    chosen = _chosen(options.target, [lease for _flow, leases in made for lease in leases])
+    made = [(flow, read_made(settings, flow)) for flow in settings.flows]
+    chosen = choose(options.target, [lease for _flow, leases in made for lease in leases])
     if not chosen:
         output.show(f"nothing is kept for {options.target}")
         return 0
@@ -78,7 +78,7 @@ def _context(settings: MonitorSettings, flow: Flow) -> Context:
     return Context(name, flow.subscription.match.families, lambda: Link(settings.database), Clock(), {name: 0})
 
 
-def _made(settings: MonitorSettings, flow: Flow) -> List[Lease]:
+def read_made(settings: MonitorSettings, flow: Flow) -> List[Lease]:
     """Return what the sinks of a subscription made. They only read here."""
     found: List[Lease] = []
     for choice in flow.sinks:
@@ -89,7 +89,7 @@ def _made(settings: MonitorSettings, flow: Flow) -> List[Lease]:
     return found
 
 
-def _chosen(target: str, leases: Sequence[Lease]) -> List[Lease]:
+def choose(target: str, leases: Sequence[Lease]) -> List[Lease]:
     """Return one lease for each client and address that the target names.
 
     A target in hex is a hardware address if one is known, else a client identifier, else a DUID.

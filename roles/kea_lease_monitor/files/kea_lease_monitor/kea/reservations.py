@@ -51,6 +51,9 @@ MARK = "kea-lease-monitor"
 """Key in the user context of each managed reservation. Its value holds the address and the name that the monitor wrote.
 A reservation that differs from it was edited by a person, and one without it was written by a person."""
 
+_GIVEN_NAME = "given-name"
+"""Key in the mark: the name that the site gives the client beforehand (``site[].hostname`` of the file sink)."""
+
 _LONGEST_NAME = 255
 """Characters that the column hosts.hostname holds."""
 
@@ -208,6 +211,7 @@ def host_object(lease: Lease, present: Mapping[str, Any], reserve: bool = False)
     before = _mark(present)
     hostname = present.get("hostname", "")
     mark = {"ip-address": lease.address, "client-id": lease.client_id, "hostname": before.get("hostname", "")}
+    mark[_GIVEN_NAME] = before.get(_GIVEN_NAME, "")
     if _is_name_managed(present, reserve) or not (before or hostname):
         known = before.get("name") or before.get("hostname", "")
         hostname = mark["hostname"] = (lease.hostname or hostname or known) if reserve else ""
@@ -218,6 +222,23 @@ def host_object(lease: Lease, present: Mapping[str, Any], reserve: bool = False)
     return {**wanted, "hostname": hostname} if hostname else wanted
 
 
+def is_name_due(present: Mapping[str, Any], name: str) -> bool:
+    """Return whether ``given_name`` would change a managed reservation: the site gives another name, or none now."""
+    mark = _mark(present)
+    return bool(mark) and (present.get("hostname", "") != name if name else _GIVEN_NAME in mark)
+
+
+def given_name(present: Mapping[str, Any], name: str) -> Dict[str, Any]:
+    """Return a managed reservation with the name that the site gives its client; empty removes one given earlier."""
+    mark, host = _mark(present), dict(present)
+    earlier = mark.pop(_GIVEN_NAME, "")
+    if name:
+        host["hostname"] = mark[_GIVEN_NAME] = name
+    elif earlier and host.get("hostname") == earlier:
+        del host["hostname"]
+    return {**host, "user-context": {**present.get("user-context", {}), MARK: mark}}
+
+
 def managed(present: Mapping[str, Any], subnet: int) -> Optional[Lease]:
     """Return the lease that the mark of a reservation tells of; None if a person wrote the reservation."""
     mark = _mark(present)
@@ -226,7 +247,7 @@ def managed(present: Mapping[str, Any], subnet: int) -> Optional[Lease]:
     known = (
         str(present["hw-address"]).lower(),
         mark.get("client-id", ""),
-        mark.get("name") or mark.get("hostname", ""),
+        mark.get("name") or mark.get("hostname") or mark.get(_GIVEN_NAME, ""),
     )
     return Lease(4, mark.get("ip-address", ""), subnet, *known, 0, 0, None, LeaseState.DEFAULT, "")
 
@@ -234,11 +255,11 @@ def managed(present: Mapping[str, Any], subnet: int) -> Optional[Lease]:
 def is_unchanged(present: Mapping[str, Any]) -> bool:
     """Return whether a managed reservation has just what the monitor wrote."""
     mark = _mark(present)
+    if not mark:
+        return False
     written = present.keys() <= {"hw-address", "ip-address", "hostname", "user-context"}
-    right = present.get("ip-address") == mark.get("ip-address") and present.get("hostname", "") in (
-        "",
-        mark.get("hostname", ""),
-    )
+    names = ("", mark.get("hostname", ""), mark.get(_GIVEN_NAME, ""))
+    right = present.get("ip-address") == mark.get("ip-address") and present.get("hostname", "") in names
     return written and right and present["user-context"].keys() == {MARK}
 
 

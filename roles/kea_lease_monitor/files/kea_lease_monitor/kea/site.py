@@ -40,6 +40,8 @@ class Entry(NamedTuple):
     """As Kea writes it."""
     address: str
     """Empty if it names none."""
+    name: str = ""
+    """The name that the site gives a client beforehand. Such an entry is in no configuration of Kea."""
 
 
 def parse(content: bytes) -> Tuple[Entry, ...]:
@@ -52,7 +54,7 @@ def parse(content: bytes) -> Tuple[Entry, ...]:
 
 def _entry(value: Any) -> Entry:
     try:
-        subnet, texts = value["subnet"], [value.get(key, "") for key in ("kind", "identifier", "address")]
+        subnet, texts = value["subnet"], [value.get(key, "") for key in Entry._fields[1:]]
     except (TypeError, AttributeError, KeyError) as error:
         raise ValueError(f"{str(value)[:60]!r} is no reservation with a subnet") from error
     if not isinstance(subnet, int) or not all(isinstance(text, str) for text in texts):
@@ -67,7 +69,7 @@ class Site:
         self._clients: Dict[Tuple[int, str, str], Entry] = {}
         self._addresses: Dict[Tuple[int, str], Entry] = {}
         self._hidden: Dict[int, str] = {}
-        for one in entries:
+        for one in (one for one in entries if not one.name):
             if one.kind and one.identifier:
                 self._clients.setdefault((one.subnet, one.kind, one.identifier), one)
             if one.address:

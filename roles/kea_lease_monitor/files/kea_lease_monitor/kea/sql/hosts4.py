@@ -185,3 +185,31 @@ SELECT coalesce(last_value, 0)::float8 / max_value
  WHERE format('%%I.%%I', schemaname, sequencename) = pg_get_serial_sequence('hosts', 'host_id')
 """
 """Used share of the host ids; a serial column ends at 2147483647."""
+
+PLACE_OF = """
+SELECT own.host_id, host('0.0.0.0'::inet + nullif(own.ipv4_address, 0)),
+       coalesce(own.ipv4_address = %(address)s AND coalesce(own.hostname, '') = %(hostname)s
+                AND coalesce(own.user_context, '') = '', false),
+       (SELECT encode(other.dhcp_identifier, 'hex')
+          FROM hosts AS other
+         WHERE other.ipv4_address = %(address)s AND other.dhcp4_subnet_id = %(subnet)s
+           AND (other.dhcp_identifier, other.dhcp_identifier_type) <> (decode(%(identifier)s, 'hex'), 0)
+         LIMIT 1)
+  FROM (SELECT 1) AS one
+  LEFT JOIN hosts AS own ON own.dhcp_identifier = decode(%(identifier)s, 'hex') AND own.dhcp_identifier_type = 0
+                        AND own.dhcp4_subnet_id = %(subnet)s
+"""
+"""The client's own host, its address, whether it is as wanted, and the other client that holds the address."""
+
+PLACE = """
+UPDATE hosts SET ipv4_address = %(address)s, hostname = nullif(%(hostname)s, ''), user_context = ''
+ WHERE host_id = %(host)s
+"""
+"""Give a managed host another address and name; it is no longer managed."""
+
+PLACE_NEW = """
+INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, hostname, user_context)
+VALUES (decode(%(identifier)s, 'hex'), 0, %(subnet)s, %(address)s, nullif(%(hostname)s, ''), '')
+    ON CONFLICT DO NOTHING
+"""
+"""Create a host that is not managed."""

@@ -23,6 +23,7 @@ from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.reservations import sites
 from kea_lease_monitor.sinks.reservations.forgetting import check_right, forgotten, give_way, managed
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving
+from kea_lease_monitor.sinks.reservations.replacing import replaced
 
 _ATTEMPTS = 5
 """Attempts to write rows that other sessions write at the same time."""
@@ -98,6 +99,9 @@ class ReservationSink(Sink):
         if events and events[0].kind is EventKind.FORGOTTEN:
             with self._link.session() as session:
                 return forgotten(session, self.name, events)
+        if events and events[0].kind is EventKind.REPLACED:
+            with self._link.session() as session:
+                return replaced(session, self.name, events)
         if self._site_read is None or self._now() - self._site_read >= _SITE_AGE:
             with self._link.session() as session:
                 self._read_site(session)

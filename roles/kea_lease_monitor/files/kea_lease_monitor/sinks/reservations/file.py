@@ -19,13 +19,14 @@ from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.applier.report import DEFAULT, Places
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.reservations import Verdict
-from kea_lease_monitor.kea.site import Entry, Site
+from kea_lease_monitor.kea.site import HWADDR, Entry, Site
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.reservations import sites
 from kea_lease_monitor.sinks.reservations.forgetting import EDITED, GAVE_WAY
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, resolved
+from kea_lease_monitor.sinks.reservations.outcome import report as reported
 
 FAMILIES = frozenset({4})
 """DHCPv4 only: reservations in a DHCPv6 configuration look different, and no role of the collection writes one."""
@@ -79,6 +80,7 @@ class ReservationFileSink(Sink):
         self._changed = False
         self._names = options.hostname == "reserve"
         self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
+        self._entries = options.site
         self._reserving.site = Site(options.site)
 
     def check(self) -> None:
@@ -95,6 +97,8 @@ class ReservationFileSink(Sink):
         try:
             if events and events[0].kind is EventKind.FORGOTTEN:
                 return self._forget(events)
+            if events and events[0].kind is EventKind.REPLACED:
+                return self._replace(events)
             return self._reserving.deliver(events, FAMILIES)
         finally:
             # Also after a failure: the next attempt finds unchanged what this one wrote.
@@ -145,6 +149,15 @@ class ReservationFileSink(Sink):
         delivery = Delivery(removed=removed, skipped=skipped, rejected=tuple(rejected))
         telemetry.sink_result(self.name, delivery)
         return delivery
+
+    def _replace(self, events: Sequence[LeaseEvent]) -> Delivery:
+        outcomes: List[Outcome] = []
+        for event in (event for event in events if event.lease.family in FAMILIES):
+            hosts = self._current(event.lease.subnet_id)
+            outcomes.append(Outcome(event, *(self._reserving.site.judge(event.lease) or hosts.place(event.lease))))
+            if outcomes[-1].verdict in {Verdict.CREATED, Verdict.UPDATED}:
+                self._write(event.lease.subnet_id, hosts)
+        return reported(self.name, len(events), outcomes)
 
     def _reserve(self, events: Sequence[LeaseEvent]) -> List[Outcome]:
         outcomes: List[Outcome] = []
@@ -199,11 +212,16 @@ class ReservationFileSink(Sink):
         stamp = files.stamp(path)
         if subnet not in self._stamps or self._stamps[subnet] != stamp:
             try:
-                self._lists[subnet] = HostList(files.read(path) or b"", self._names)
+                self._lists[subnet] = HostList(files.read(path) or b"", self._names, self._given(subnet))
             except ValueError as error:
                 raise TemporaryError(f"{path}: {error}") from error
             self._stamps[subnet] = stamp
         return self._lists[subnet]
+
+    def _given(self, subnet: int) -> Dict[str, str]:
+        """Return the names that the site gives to clients by hardware address."""
+        named = [one for one in self._entries if one.subnet == subnet and one.name and one.kind == HWADDR]
+        return {one.identifier: one.name for one in named}
 
     def _path(self, subnet: int) -> str:
         return self._path_of(str(subnet), self._directory)
