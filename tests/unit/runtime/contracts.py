@@ -28,7 +28,7 @@ from kea_lease_monitor.state.records import Bookmark, DeadLetter, Heartbeat, Reg
 from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.subscriptions import Match, Subscription
 
-from runtime.builders import event
+from runtime.builders import NOW, event
 
 
 class FromAnotherWorld(tuple[int, ...]):
@@ -45,6 +45,11 @@ def drained(source: Source, position: Position, limit: int = 2) -> Any:
         position = positions.load(positions.dump(batch.position))
         if batch.caught_up:
             return events, position
+
+
+def counted(delivery: Delivery) -> Delivery:
+    """Return what a sink answered, without what it keeps."""
+    return delivery._replace(kept=())
 
 
 class Keeper(Sink):
@@ -274,8 +279,8 @@ class KeepingContract(SinkContract):
         first, second = made["10.0.0.1", 1], made["10.0.0.2", 1]
         assert (first.hwaddr, first.hostname, second.client_id) == ("02:00:00:00:00:01", "bmc-1", "01:02")
         gone = [LeaseEvent(EventKind.FORGOTTEN, first, "forget", None)]
-        assert writer.deliver(gone) == Delivery(removed=1)
-        assert writer.deliver(gone) == Delivery(skipped=1)
+        assert counted(writer.deliver(gone)) == Delivery(removed=1)
+        assert counted(writer.deliver(gone)) == Delivery(skipped=1)
         assert {each.address for each in writer.made()} == {"10.0.0.2", "10.0.0.3"}
         assert writer.deliver([event(5, client=1)]).created == 1
         assert "10.0.0.1" not in addresses()
@@ -326,7 +331,7 @@ class ReservationContract(KeepingContract):
         assert addresses() == ["10.0.0.1", "10.0.0.2", "10.0.0.4", "10.0.0.5"]
         assert [mark_of(f"10.0.0.{number}")["name"] for number in (1, 2)] == ["host-2", "host-1"]
         assert "Static reservation updated: address=10.0.0.1 hwaddr=02:00:00:00:00:02" in said()
-        assert writer.deliver(crossed) == Delivery(unchanged=2)
+        assert counted(writer.deliver(crossed)) == Delivery(unchanged=2)
         assert writer.deliver([event(3, client=1)]).updated == 1, "they are still ours"
 
     def test_a_circle_of_clients_is_swapped_once_its_last_lease_arrives(
@@ -337,10 +342,10 @@ class ReservationContract(KeepingContract):
         turned = [event(2, client=1), event(3, client=2), event(1, client=3)]
         for each in turned[:2]:
             assert writer.deliver([each]).rejected[0].reason is Reason.ADDRESS_TAKEN
-        assert writer.deliver(turned[2:]) == Delivery(updated=1)
+        assert counted(writer.deliver(turned[2:])) == Delivery(updated=1)
         assert said().count("[conflict_over]") == 2
         assert addresses() == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
-        assert writer.deliver(turned) == Delivery(unchanged=3)
+        assert counted(writer.deliver(turned)) == Delivery(unchanged=3)
 
     def test_all_leases_in_any_order_get_their_reservations_after_any_history(self, sink: Any) -> None:
         """Five clients share seven addresses; a read of all leases tells which address each has now."""
@@ -354,7 +359,7 @@ class ReservationContract(KeepingContract):
             size = chance.randint(1, 5)
             for first in range(0, 5, size):
                 writer.deliver(present[first : first + size])
-            assert writer.deliver(present) == Delivery(unchanged=5)
+            assert counted(writer.deliver(present)) == Delivery(unchanged=5)
 
     def test_a_reservation_that_a_person_wrote_or_edited_is_not_swapped(self, sink: Any) -> None:
         writer, addresses, by_hand, edit = sink
@@ -363,7 +368,7 @@ class ReservationContract(KeepingContract):
         edit("10.0.0.4", "10.0.0.9")
         assert len(writer.deliver([event(1, client=2), event(2, client=1)]).rejected) == 2
         assert len(writer.deliver([event(3, client=4), event(9, client=3)]).rejected) == 2
-        assert writer.deliver([event(1), event(2), event(3), event(9, client=4)]) == Delivery(unchanged=4)
+        assert counted(writer.deliver([event(1), event(2), event(3), event(9, client=4)])) == Delivery(unchanged=4)
         assert addresses() == ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.9"]
 
     def test_an_ipv6_lease_is_skipped(self, sink: Any) -> None:
@@ -391,7 +396,7 @@ class ReservationContract(KeepingContract):
         writer, addresses, _by_hand, edit = sink
         writer.deliver([event(1)])
         edit("10.0.0.1", "10.0.0.7")
-        assert writer.deliver([event(1)]) == Delivery(unchanged=1), "the lease that we had acted upon"
+        assert counted(writer.deliver([event(1)])) == Delivery(unchanged=1), "the lease that we had acted upon"
         assert writer.deliver([event(2, client=1)]).rejected[0].reason is Reason.EDITED
         assert addresses() == ["10.0.0.7"]
         assert writer.deliver([event(7, client=1)]).unchanged == 1, "Kea gave the client what the person wanted"
@@ -470,12 +475,12 @@ class ReservationContract(KeepingContract):
         delivered(naming, [event(1), event(2), event(3, hostname="")])
         assert writer.deliver([event(1, hostname=""), event(2, hostname="new"), event(3, hostname="")])[:3] == (0, 2, 1)
         assert [hostname_of(f"10.0.0.{number}") for number in (1, 2, 3)] == ["", "", ""]
-        assert mark_of("10.0.0.1") == {"ip-address": "10.0.0.1", "name": "host-1"}
-        assert mark_of("10.0.0.2") == {"ip-address": "10.0.0.2", "name": "new"}
+        assert mark_of("10.0.0.1") == {"ip-address": "10.0.0.1", "name": "host-1", "made": NOW}
+        assert mark_of("10.0.0.2") == {"ip-address": "10.0.0.2", "name": "new", "made": NOW}
         assert addresses() == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
         assert delivered(naming, [event(1, hostname="")]).unchanged == 1
         assert delivered(naming, [event(2, hostname="new")]).updated == 1
-        assert mark_of("10.0.0.2") == {"ip-address": "10.0.0.2", "hostname": "new"}
+        assert mark_of("10.0.0.2") == {"ip-address": "10.0.0.2", "hostname": "new", "made": NOW}
 
     def test_an_adopted_reservation_gives_its_name_to_the_mark(
         self, sink: Any, mark_of: Callable[[str], Any], hostname_of: Callable[[str], str],

@@ -55,7 +55,11 @@ def test_missing_settings_have_defaults() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "problem"),
     [
-        ("oops", 1, r"^oops: unknown; allowed here: database, log_level, metrics, source, state, subscriptions$"),
+        (
+            "oops",
+            1,
+            r"^oops: unknown; allowed here: database, log_level, metrics, pools, source, state, subscriptions$",
+        ),
         ("database.prot", 1, r"^database.prot: unknown"),
         ("database.port", "5432", r"^database.port: a whole number from 1 to 65535 is needed, not '5432'$"),
         ("database.ssl_mode", "on", r"^database.ssl_mode: one of disable, .*verify-full is needed, not 'on'$"),

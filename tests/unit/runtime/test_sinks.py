@@ -33,7 +33,7 @@ from kea_lease_monitor.sinks.reservations.file import Options as FileOptions
 from kea_lease_monitor.sinks.reservations.file import ReservationFileSink, Site
 
 from runtime.builders import event
-from runtime.contracts import KeepingContract, ReservationContract
+from runtime.contracts import KeepingContract, ReservationContract, counted
 from runtime.world import Kea, settings
 
 
@@ -134,7 +134,7 @@ class TestReservation(ReservationContract):
         writer.deliver([event(1), event(2)])
         by_hand("02:ff:ff:ff:ff:ff", "10.0.0.2")
         assert len(writer.deliver([event(1, client=2), event(2, client=1)]).rejected) == 2
-        assert writer.deliver([event(1), event(2)]) == Delivery(unchanged=2)
+        assert counted(writer.deliver([event(1), event(2)])) == Delivery(unchanged=2)
 
     @pytest.mark.parametrize(
         "detail",
@@ -420,7 +420,7 @@ class TestDiscovery(KeepingContract):
         sink = DiscoverySink(Options(str(tmp_path), "bmc_targets", str(given) if given else None))
         one = event(1, hwaddr="", client_id="02:00:00:00:00:01")
         earlier = tmp_path / "02-00-00-00-00-01.yml"
-        earlier.write_bytes(sink._render(names.earlier(one.lease), one.lease))
+        earlier.write_bytes(sink._render(names.earlier(one.lease), one.lease, None))
         assert sink.deliver([one]).created == 1
         assert sorted(path.name for path in tmp_path.glob("*.yml")) == ["client-id-02-00-00-00-00-01.yml"]
         assert "Discovery file renamed" in said()
@@ -444,7 +444,10 @@ class TestDiscovery(KeepingContract):
 
     def test_the_longest_client_id_has_a_file_too(self, sink: Any) -> None:
         ids = [":".join(["ff"] * 254 + [last]) for last in ("01", "02")]
-        assert sink[0].deliver([event(1, hwaddr="", client_id=each) for each in ids]).created == 2
+        assert (
+            sink[0].deliver([event(number, hwaddr="", client_id=each) for number, each in enumerate(ids, 1)]).created
+            == 2
+        )
         assert sorted(host["bmc_client_id"] for host in self.inventory().values()) == ids
 
     def test_ansible_reads_the_file_and_evaluates_nothing(self, sink: Any) -> None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 from types import MappingProxyType
-from typing import Any, Collection, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from _kea import host_maps
 
 from kea_lease_monitor.kea import identifiers
-from kea_lease_monitor.kea.reservations import Verdict, adopted, host_object, judge
+from kea_lease_monitor.kea.reservations import Verdict, adopted, host_object, judge, made
 from kea_lease_monitor.lease import Lease
 
 
@@ -114,6 +114,15 @@ class HostList:
     def hosts(self) -> List[Dict[str, Any]]:
         """Return the reservations of the file by hardware address."""
         return [host_maps.read(self._texts[number]) for number in self._index.values()]
+
+    def of(self, hwaddr: str) -> Dict[str, Any]:
+        """Return the reservation of a client in the file; empty if there is none."""
+        number = self._index.get(hwaddr)
+        return {} if number is None else host_maps.read(self._texts[number])
+
+    def made(self, hwaddr: str) -> Optional[int]:
+        """Return when the client's reservation was made; see batch.Kept."""
+        return None if hwaddr in self._elsewhere else made(self.of(hwaddr))
 
     def without(self, hwaddrs: Collection[str]) -> bytes:
         """Return the content of the file without the reservations of these clients. All comments stay."""

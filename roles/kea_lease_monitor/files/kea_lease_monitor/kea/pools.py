@@ -23,6 +23,12 @@ from kea_lease_monitor.errors import MonitorError, TemporaryError
 Command = Callable[[str, Optional[Mapping[str, Any]]], Answer]
 """Sends a command with its arguments over Kea's control channel, and returns Kea's answer."""
 
+DEFAULT_PATH = "/var/lib/kea/pools.json"
+"""Where the figures are."""
+
+STALE = 60.0
+"""Seconds after which figures no longer count. They are written every 10 seconds."""
+
 _MODE = 0o644
 """The figures are no secret, and the monitor is another user."""
 
@@ -65,6 +71,43 @@ class Reading(NamedTuple):
     figures: Figures
     written_at: float
     """Epoch seconds."""
+
+
+class Room(NamedTuple):
+    """How many addresses of a subnet are free for new clients."""
+
+    total: int
+    leased: int
+    reserved: int
+    """For clients without a lease, as far as the monitor knows."""
+
+    @property
+    def free(self) -> int:
+        """Return the rest. Leases and reservations outside the pools may make it too small."""
+        return max(0, self.total - self.leased - self.reserved)
+
+    @property
+    def counts(self) -> Dict[str, int]:
+        """Return all four by name."""
+        return {**self._asdict(), "free": self.free}
+
+    def is_below(self, percentage: int) -> bool:
+        """Return whether less than this percentage of the addresses is free."""
+        return self.free * 100 < percentage * self.total
+
+
+def rooms(figures: Figures, reserved: Mapping[Tuple[int, int], int]) -> Dict[Tuple[int, int], Room]:
+    """Return the room in each subnet by family and id; not in one without a pool, or with more addresses than Kea counts.
+
+    ``reserved`` are the addresses that are reserved for clients without a lease.
+    """
+    return {
+        (subnet.family, subnet.id): Room(
+            subnet.use.total, subnet.use.assigned, reserved.get((subnet.family, subnet.id), 0)
+        )
+        for subnet in figures
+        if subnet.use.total
+    }
 
 
 def gather(command: Command) -> Figures:
