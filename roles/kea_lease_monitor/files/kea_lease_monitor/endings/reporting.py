@@ -32,8 +32,8 @@ def show(figures: Figures, rooms: Mapping[Subnet, Room]) -> None:
         subnets.update({(*key, state): count for state, count in room.counts.items()})
     for subnet in figures:
         for number, use in subnet.pools.items():
-            if use.total is not None:
-                counts = {"total": use.total, "leased": use.assigned, "free": max(0, use.total - use.assigned)}
+            if use.total is not None and use.free is not None:
+                counts = {"total": use.total, "leased": use.assigned, "free": use.free}
                 pools.update({(subnet.family, subnet.id, number, state): count for state, count in counts.items()})
     metrics.replace(metrics.SUBNETS, subnets)
     metrics.replace(metrics.POOLS, pools)

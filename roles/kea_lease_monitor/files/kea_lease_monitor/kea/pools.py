@@ -33,7 +33,7 @@ _MODE = 0o644
 """The figures are no secret, and the monitor is another user."""
 
 _LARGEST = 16 * 2**20
-"""Bytes that the file of figures may have. Those of a thousand subnets take a hundredth of it."""
+"""Bytes that are read of the file of figures. Those of a thousand subnets take a hundredth of it."""
 
 _STATISTIC = re.compile(
     r"subnet\[(?P<subnet>[0-9]{1,10})\]\.(?:pool\[(?P<pool>[0-9]{1,10})\]\.)?"
@@ -49,6 +49,11 @@ class Use(NamedTuple):
     assigned: int
     """Leased ones. Kea counts declined ones and leases outside the pools, too."""
     declined: int
+
+    @property
+    def free(self) -> Optional[int]:
+        """Return how many are not leased; None if they are not counted."""
+        return None if self.total is None else max(0, self.total - self.assigned)
 
 
 class Subnet(NamedTuple):
@@ -97,7 +102,7 @@ class Room(NamedTuple):
 
 
 def rooms(figures: Figures, reserved: Mapping[Tuple[int, int], int]) -> Dict[Tuple[int, int], Room]:
-    """Return the room in each subnet by family and id; not in one without a pool, or with more addresses than Kea counts.
+    """Return the room in each subnet by family and id. One without a pool, or too large for Kea's numbers, has none.
 
     ``reserved`` are the addresses that are reserved for clients without a lease.
     """
@@ -157,17 +162,14 @@ def write(path: str, figures: Figures) -> None:
 
 
 def read(path: str) -> Optional[Reading]:
-    """Return the figures and their age; None for a file that is missing, damaged or of another version.
+    """Return the figures and when they were written; None for a file that is missing, damaged or of another version.
 
     It raises nothing: what depends on figures waits for the next ones.
     """
     try:
-        stamp = files.stamp(path)
-        content = files.read_regular(path) if stamp and stamp[1] <= _LARGEST else None
-        if stamp is None or content is None:
-            return None
-        return Reading(_parsed(json.loads(content)), stamp[2] / 1e9)
-    except (MonitorError, OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        found = files.read_stamped(path, _LARGEST)
+        return Reading(_parsed(json.loads(found[0])), found[1][2] / 1e9) if found else None
+    except (MonitorError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
 
 
