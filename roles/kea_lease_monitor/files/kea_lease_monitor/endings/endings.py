@@ -190,10 +190,11 @@ class Endings:
         if before is None:
             known = name_of(event.lease) and self._manner.keeps and self._match(event)
             return self._record(event.lease) if known else None
-        if before.state != LIVING or before.address != event.lease.address:
+        if before.state == CONFIRMED or before.address != event.lease.address:
             return before
+        # The end of a lease may be all that a source tells of it: polling sees no lease that came and went.
         state = UNCONFIRMED if is_unconfirmed(before, event.lease.cltt, before.lifetime) else CONFIRMED
-        return before._replace(state=state, at=self._clock.time())
+        return before if state == before.state else before._replace(state=state, at=self._clock.time())
 
     def _record(self, lease: Lease) -> Client:
         """Return the record of a confirmed client whose lease has just ended."""

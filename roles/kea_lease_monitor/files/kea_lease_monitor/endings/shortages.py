@@ -81,9 +81,11 @@ class Shortages:
         if room.is_below(terms.low_water):
             if subnet not in self.current:
                 reporting.short(self._subscription.name, subnet[1], room)
-            # Without a lease since the start, the time after which each unconfirmed client goes is long enough.
-            lifetime = self._lifetimes.get(subnet, terms.unconfirmed_for)
-            self.current[subnet] = now + lifetime + _LATE
+            # If no lease was met since the start, none was made since the shortage was stored. Without a stored one,
+            # the time after which each unconfirmed client goes is long enough.
+            known = self._lifetimes.get(subnet)
+            until = self.current.get(subnet, 0.0 if known else now + terms.unconfirmed_for)
+            self.current[subnet] = max(until, now + known + _LATE if known else 0.0)
             self.changed = True
         elif self.current.get(subnet, now) < now:
             del self.current[subnet]

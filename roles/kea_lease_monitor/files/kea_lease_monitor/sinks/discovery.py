@@ -103,7 +103,7 @@ class _Entry(NamedTuple):
 
 
 class DiscoverySink(Sink):
-    """Writes a file for each client that gets a lease. The file stays when the lease is gone, until a FORGOTTEN event."""
+    """Writes a file for each client that gets a lease. The file outlives the lease, until the client is forgotten."""
 
     name = "discovery"
 
