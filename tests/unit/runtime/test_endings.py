@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
 import pytest
 from kea_lease_monitor import metrics
@@ -33,8 +33,11 @@ from kea_lease_monitor.sources.polling import Options as Polling
 from kea_lease_monitor.sources.polling import PollingSource
 from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.subscriptions import Ending, Match, Subscription
+from support.kea import DIRECTORIES, KeaServer, serving
+from support.wait import until
 
 from runtime.builders import HEADER, NOW
+from runtime.test_pools import LEASE_COMMANDS, gathered
 
 LIFETIME = 600
 DAY = 86400
@@ -156,6 +159,13 @@ class FileWorld(World):
         path = self.path / "reservations" / "subnet-1.json"
         text = path.read_text() if path.exists() else ""
         return sorted(host["ip-address"] for host in json.loads(f"[{text}]"))
+
+
+class RealWorld(FileWorld):
+    """Its clock is the real one, and a real Kea writes the leases."""
+
+    def clock(self) -> Clock:
+        return Clock()
 
 
 class DatabaseWorld(World):
@@ -464,4 +474,49 @@ def test_after_a_shortage_the_week_counts_again(tmp_path: Path) -> None:
     world.run()
     world.run(DAY)
     assert world.reserved() == ["10.0.0.3"]
+    world.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.kea
+def test_a_flood_of_leases_of_a_real_kea_is_gone_after_their_lifetime(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kea counts its pool, and reclaims the leases; the clock is the real one."""
+    for name in DIRECTORIES:
+        monkeypatch.setenv(name, str(tmp_path))
+    server = KeaServer(tmp_path)
+    server.configure(
+        {
+            "interfaces-config": {"interfaces": []},
+            "lease-database": {"type": "memfile", "name": str(tmp_path / "leases.csv"), "lfc-interval": 0},
+            "hooks-libraries": [LEASE_COMMANDS],
+            "expired-leases-processing": {"reclaim-timer-wait-time": 1},
+            "subnet4": [{"id": 1, "subnet": "10.0.0.0/24", "pools": [{"pool": "10.0.0.1-10.0.0.20"}]}],
+        }
+    )
+    world = RealWorld(tmp_path)
+
+    def grant(number: int, lifetime: int) -> None:
+        lease = {"ip-address": f"10.0.0.{number}", "hw-address": mac(number), "subnet-id": 1, "valid-lft": lifetime}
+        assert server.ask("lease4-add", **lease)["result"] == 0
+
+    def acts(done: Callable[[], bool]) -> Callable[[], bool]:
+        def act() -> bool:
+            pools.write(world.figures, gathered(server))
+            world.pipeline.pump()
+            assert not world.pipeline.health.error
+            return done()
+
+        return act
+
+    with serving(server):
+        grant(1, 3600)
+        for number in range(2, 21):
+            grant(number, 8)
+        until(acts(lambda: len(world.reserved()) == len(world.inventory()) == 20), "all are reserved", 60)
+        until(acts(lambda: bool(world.store.shortages("all"))), "the shortage is noticed", 60)
+        until(acts(lambda: world.reserved() == ["10.0.0.1"]), lambda: str(world.reserved()), 120)
+    assert world.inventory() == ["02-00-00-00-00-01.yml"]
+    assert sorted(world.told.forgotten) == [(mac(number), "low_water") for number in range(2, 21)]
     world.kill()

@@ -42,14 +42,14 @@ def is_unconfirmed(record: Client, heard: int, lifetime: float) -> bool:
 
 
 def dumped(lease: Lease) -> str:
-    """Return the text that a record keeps of a lease."""
-    return json.dumps(lease._asdict())
+    """Return the text that a record keeps of a lease: its fields in order."""
+    return json.dumps(lease)
 
 
 def forgotten(record: Client, reason: str) -> LeaseEvent:
     """Return the event that has all sinks remove what they made for a client."""
-    given = json.loads(record.lease)
-    return LeaseEvent(EventKind.FORGOTTEN, Lease(**{**given, "state": LeaseState(given["state"])}), reason, None)
+    lease = Lease(*json.loads(record.lease))
+    return LeaseEvent(EventKind.FORGOTTEN, lease._replace(state=LeaseState(lease.state)), reason, None)
 
 
 class Clients:

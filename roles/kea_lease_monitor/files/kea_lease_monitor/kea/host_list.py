@@ -51,28 +51,30 @@ class HostList:
                 self._holders[str(host["ip-address"])] = hwaddr or "another identifier"
         self._texts.append(text)
 
-    def reserve(self, lease: Lease) -> Tuple[Verdict, str]:
+    def reserve(self, lease: Lease) -> Tuple[Verdict, str, Optional[int]]:
         """Reserve the address of a lease for its client, if that is possible.
 
-        Return what was done, and the detail: who holds the address of a CONFLICT, what a person reserved if EDITED.
+        Return what was done, the detail (who holds the address of a CONFLICT, what a person reserved if EDITED), and
+        when the reservation was made (see batch.Kept).
         """
         if lease.hwaddr in self._elsewhere:
-            return Verdict.UNCHANGED, ""
+            return Verdict.UNCHANGED, "", None
         holder = self._taken.get(lease.address) or self._holders.get(lease.address, lease.hwaddr)
         number = self._index.get(lease.hwaddr)
         present = {} if number is None else host_maps.read(self._texts[number])
         verdict = Verdict.CREATED if number is None else judge(present, lease, self._names)
         if verdict in (Verdict.EDITED, Verdict.SECOND):
-            return verdict, str(present.get("ip-address", "no address"))
+            return verdict, str(present.get("ip-address", "no address")), None
+        since = lease.cltt if number is None else made(present)
         if verdict is Verdict.UNCHANGED:
-            return verdict, ""
+            return verdict, "", since
         if holder != lease.hwaddr:
-            return Verdict.CONFLICT, holder
+            return Verdict.CONFLICT, holder, None
         self._holders.pop(str(present.get("ip-address", "")), None)
         if number is None:
             number = self._append()
         self._put(number, lease, present)
-        return verdict, ""
+        return verdict, "", since
 
     def exchange(self, leases: Sequence[Lease]) -> bool:
         """Give each client the address of its lease, if these managed reservations hold just these addresses.
@@ -119,10 +121,6 @@ class HostList:
         """Return the reservation of a client in the file; empty if there is none."""
         number = self._index.get(hwaddr)
         return {} if number is None else host_maps.read(self._texts[number])
-
-    def made(self, hwaddr: str) -> Optional[int]:
-        """Return when the client's reservation was made; see batch.Kept."""
-        return None if hwaddr in self._elsewhere else made(self.of(hwaddr))
 
     def without(self, hwaddrs: Collection[str]) -> bytes:
         """Return the content of the file without the reservations of these clients. All comments stay."""

@@ -93,7 +93,7 @@ class Client(NamedTuple):
     reserves: bool
     """Whether the address is reserved for it."""
     lease: str
-    """JSON of its last lease."""
+    """JSON of its last lease; see endings.clients.dumped."""
 
 
 Subnet = Tuple[int, int]

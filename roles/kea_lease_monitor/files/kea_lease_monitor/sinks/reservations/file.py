@@ -150,9 +150,7 @@ class ReservationFileSink(Sink):
         hosts = self._current(subnet)
         outcomes = resolved(
             events,
-            lambda some: [
-                Outcome(event, *hosts.reserve(event.lease), hosts.made(event.lease.hwaddr)) for event in some
-            ],
+            lambda some: [Outcome(event, *hosts.reserve(event.lease)) for event in some],
         )
         if any(outcome.verdict in {Verdict.CREATED, Verdict.UPDATED} for outcome in outcomes):
             self._write(subnet, hosts)
