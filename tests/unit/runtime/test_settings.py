@@ -234,3 +234,24 @@ def test_the_same_configuration_always_has_the_same_effects() -> None:
         for seed in range(3)
     }
     assert len(told) == 1
+
+
+def test_a_subscription_says_when_what_it_made_goes() -> None:
+    given: dict[str, Any] = {"name": "all", "sinks": [{"type": "discovery"}]}
+    plain = MonitorSettings.parse({"source": {"type": "memfile"}, "subscriptions": [given]})
+    ending = plain.flows[0].subscription.ending
+    assert ending == (604800, 20, 0, "/var/lib/kea/pools.json")
+    keys = {"unconfirmed_for": 60, "low_water": 0, "retire_after": 86400}
+    settings = {
+        "source": {"type": "memfile"},
+        "pools": {"path": "/run/pools.json"},
+        "subscriptions": [{**given, **keys}],
+    }
+    changed = MonitorSettings.parse(settings).flows[0].subscription
+    assert changed.ending == (60, 0, 86400, "/run/pools.json")
+    assert changed.effects == plain.flows[0].subscription.effects, "it needs no reading of all leases"
+    for key, value in (("unconfirmed_for", -1), ("low_water", 101), ("retire_after", "never")):
+        with pytest.raises(ConfigurationError, match=rf"subscriptions\[0\]\.{key}: a whole number from 0"):
+            MonitorSettings.parse({"source": {"type": "memfile"}, "subscriptions": [{**given, key: value}]})
+    with pytest.raises(ConfigurationError, match=r"pools\.path: an absolute path is needed"):
+        MonitorSettings.parse({**settings, "pools": {"path": "pools.json"}})
