@@ -24,7 +24,16 @@ from kea_lease_monitor.replay import Replay, dead_letter_text
 from kea_lease_monitor.sinks.base import Adopting, Forgetting, Sink
 from kea_lease_monitor.sources.base import Source
 from kea_lease_monitor.state.location import StateLocation
-from kea_lease_monitor.state.records import Bookmark, DeadLetter, Heartbeat, Registration, Settlement
+from kea_lease_monitor.state.records import (
+    LIVING,
+    UNCONFIRMED,
+    Bookmark,
+    Client,
+    DeadLetter,
+    Heartbeat,
+    Registration,
+    Settlement,
+)
 from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.subscriptions import Match, Subscription
 
@@ -647,6 +656,45 @@ class StateContract:
         assert state.request("one") is not None
         assert state.request("one").argument == "b"  # type: ignore[union-attr]
         assert state.request("three") is None
+
+    def test_clients_change_with_a_bookmark_and_are_found_by_name_address_time_and_subnet(self, state: Store) -> None:
+        bookmark = Bookmark("one", "first", "some", 1.0)
+        assert not state.has_clients("one")
+        many = {
+            f"c{number}": Client(
+                *(
+                    "one",
+                    f"c{number}",
+                    4,
+                    2**32 - 2,
+                    f"10.0.0.{number}",
+                    UNCONFIRMED,
+                    float(number),
+                    None,
+                    600,
+                    True,
+                    "[]",
+                )
+            )
+            for number in range(1200)
+        }
+        one = many["c1"]._replace(state=LIVING, made=NOW)
+        settle(state, bookmark, clients={**many, "c1": one, "c2": many["c2"]._replace(reserves=False)})
+        subnet = (4, 2**32 - 2)
+        settle(state, bookmark, clients={"c0": None, "unknown": None}, shortages={subnet: 5.5, (6, 1): 7.0})
+        settle(state, Bookmark("two", "first", "some", 1.0), clients={"c9": many["c9"]._replace(subscription="two")})
+        assert state.has_clients("one")
+        assert state.clients("one", ["c0", "c1"]) == [one]
+        assert len(state.clients("one", list(many))) == 1199
+        assert state.clients_at("one", ["10.0.0.1", "10.0.0.0"]) == [one]
+        assert [each.client for each in state.clients_before("one", UNCONFIRMED, 4.0, 2)] == ["c2", "c3"]
+        assert state.clients_before("one", LIVING, 0.5, 9) == []
+        assert len(state.unconfirmed_of("one", subnet, 1000)) == 1000
+        assert state.unconfirmed_of("one", (4, 1), 9) == []
+        assert state.reserved() == {subnet: 1197}
+        assert (state.shortages("one"), state.shortages("two")) == ({subnet: 5.5, (6, 1): 7.0}, {})
+        settle(state, bookmark, shortages={})
+        assert state.shortages("one") == {}
 
     def test_a_heartbeat_replaces_the_one_before(self, state: Store) -> None:
         beat = Heartbeat("host", "one", "1.0", 42, 1.0, 2.0, "running", 1.5, "", 7)
