@@ -467,7 +467,7 @@ def test_the_db_command(tmp_path: Path) -> None:
     planned = db("downgrade", "--dry-run", "0001")
     assert planned.stdout.splitlines()[:2] == [
         f"The state {state} has schema 0003.",
-        "  downgrade 0002: Which subscriptions there are and were, and what people ask of them.",
+        "  downgrade 0003: Which clients have something that may go, and which subnets ran short of addresses.",
     ]
     alone = db("downgrade", "--to", "0001")
     assert (alone.returncode, alone.stderr) == (

@@ -22,7 +22,7 @@ from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, RefusedError, TemporaryError
 from kea_lease_monitor.kea import reservations
-from kea_lease_monitor.kea.sql import hosts4
+from kea_lease_monitor.kea.sql import hosts4, managed
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks import names
@@ -160,6 +160,18 @@ class TestReservation(ReservationContract):
         kea.rows("UPDATE hosts SET ipv4_address = NULL")
         (rejection,) = sink[0].deliver([event(2, client=1)]).rejected
         assert "a person reserved no address" in rejection.detail
+
+    def test_a_reservation_to_remove_is_looked_up_and_not_searched_for(self, kea: Kea, sink: Any) -> None:
+        kea.rows(
+            "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, user_context)"
+            " SELECT decode(lpad(to_hex(n), 12, '0'), 'hex'), 0, 1, n, '{\"kea-lease-monitor\": {}}'"
+            " FROM generate_series(1, 20000) AS n"
+        )
+        with kea.connection.cursor() as cursor:
+            named = {"identifiers": ["020000000001", "020000000002"], "subnets": [1, 1]}
+            cursor.execute("EXPLAIN " + managed.MANAGED_OF, named)
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+        assert "Seq Scan on hosts" not in plan, plan
 
     def test_the_used_share_of_the_sequence_is_a_metric(self, kea: Kea, sink: Any) -> None:
         kea.rows("SELECT setval('hosts_host_id_seq', 2147483647 / 2)")
