@@ -460,13 +460,13 @@ def test_the_db_command(tmp_path: Path) -> None:
         command = [sys.executable, str(MONITOR / "kea_lease_monitor.py"), "db", *arguments, "--state", path]
         return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
-    assert db("version").stdout == "schema none, this program needs 0002\n"
+    assert db("version").stdout == "schema none, this program needs 0003\n"
     assert not Path(state).exists()
-    assert db("init").stdout == "schema 0002, this program needs 0002\n"
+    assert db("init").stdout == "schema 0003, this program needs 0003\n"
     planned = db("downgrade", "--dry-run", "0001")
     assert planned.stdout.splitlines()[:2] == [
-        f"The state {state} has schema 0002.",
-        "  downgrade 0002: Which subscriptions there are and were, and what people ask of them.",
+        f"The state {state} has schema 0003.",
+        "  downgrade 0003: Which clients have something that may go, and which subnets ran short of addresses.",
     ]
     alone = db("downgrade", "--to", "0001")
     assert (alone.returncode, alone.stderr) == (
@@ -474,8 +474,8 @@ def test_the_db_command(tmp_path: Path) -> None:
         "kea-lease-monitor: error: nothing was changed: standard input is no terminal to confirm on; use --yes\n",
     )
     told = json.loads(db("version", "--json").stdout)
-    assert (told["schema"], told["needed"], told["problem"]) == ("0002", "0002", None)
-    assert db("downgrade", "--yes", "0001").stdout.endswith("schema 0001, this program needs 0002\n")
+    assert (told["schema"], told["needed"], told["problem"]) == ("0003", "0003", None)
+    assert db("downgrade", "--yes", "0001").stdout.endswith("schema 0001, this program needs 0003\n")
     told = json.loads(db("version", "--json").stdout)
     assert told["problem"].endswith("run: kea-lease-monitor db upgrade --yes")
     assert json.loads(db("downgrade", "--yes", "--json").stdout)["schema"] is None

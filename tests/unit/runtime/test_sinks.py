@@ -24,7 +24,7 @@ from kea_lease_monitor.errors import ConfigurationError, RefusedError, Temporary
 from kea_lease_monitor.kea import reservations
 from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.site import Entry
-from kea_lease_monitor.kea.sql import hosts4
+from kea_lease_monitor.kea.sql import hosts4, managed
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks import names
@@ -35,7 +35,7 @@ from kea_lease_monitor.sinks.reservations.file import Options as FileOptions
 from kea_lease_monitor.sinks.reservations.file import ReservationFileSink
 
 from runtime.builders import event
-from runtime.contracts import KeepingContract, ReservationContract
+from runtime.contracts import KeepingContract, ReservationContract, counted
 from runtime.world import Kea, settings
 
 
@@ -136,7 +136,7 @@ class TestReservation(ReservationContract):
         writer.deliver([event(1), event(2)])
         by_hand("02:ff:ff:ff:ff:ff", "10.0.0.2")
         assert len(writer.deliver([event(1, client=2), event(2, client=1)]).rejected) == 2
-        assert writer.deliver([event(1), event(2)]) == Delivery(unchanged=2)
+        assert counted(writer.deliver([event(1), event(2)])) == Delivery(unchanged=2)
 
     @pytest.mark.parametrize(
         "detail",
@@ -177,6 +177,18 @@ class TestReservation(ReservationContract):
         kea.rows("UPDATE hosts SET ipv4_address = NULL")
         (rejection,) = sink[0].deliver([event(2, client=1)]).rejected
         assert "a person reserved no address" in rejection.detail
+
+    def test_a_reservation_to_remove_is_looked_up_and_not_searched_for(self, kea: Kea, sink: Any) -> None:
+        kea.rows(
+            "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, user_context)"
+            " SELECT decode(lpad(to_hex(n), 12, '0'), 'hex'), 0, 1, n, '{\"kea-lease-monitor\": {}}'"
+            " FROM generate_series(1, 20000) AS n"
+        )
+        with kea.connection.cursor() as cursor:
+            named = {"identifiers": ["020000000001", "020000000002"], "subnets": [1, 1]}
+            cursor.execute("EXPLAIN " + managed.MANAGED_OF, named)
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+        assert "Seq Scan on hosts" not in plan, plan
 
     def test_the_used_share_of_the_sequence_is_a_metric(self, kea: Kea, sink: Any) -> None:
         kea.rows("SELECT setval('hosts_host_id_seq', 2147483647 / 2)")
@@ -436,7 +448,7 @@ class TestDiscovery(KeepingContract):
         sink = DiscoverySink(Options(str(tmp_path), "bmc_targets", str(given) if given else None))
         one = event(1, hwaddr="", client_id="02:00:00:00:00:01")
         earlier = tmp_path / "02-00-00-00-00-01.yml"
-        earlier.write_bytes(sink._render(names.earlier(one.lease), one.lease))
+        earlier.write_bytes(sink._render(names.earlier(one.lease), one.lease, None))
         assert sink.deliver([one]).created == 1
         assert sorted(path.name for path in tmp_path.glob("*.yml")) == ["client-id-02-00-00-00-00-01.yml"]
         assert "Discovery file renamed" in said()
@@ -460,7 +472,10 @@ class TestDiscovery(KeepingContract):
 
     def test_the_longest_client_id_has_a_file_too(self, sink: Any) -> None:
         ids = [":".join(["ff"] * 254 + [last]) for last in ("01", "02")]
-        assert sink[0].deliver([event(1, hwaddr="", client_id=each) for each in ids]).created == 2
+        assert (
+            sink[0].deliver([event(number, hwaddr="", client_id=each) for number, each in enumerate(ids, 1)]).created
+            == 2
+        )
         assert sorted(host["bmc_client_id"] for host in self.inventory().values()) == ids
 
     def test_ansible_reads_the_file_and_evaluates_nothing(self, sink: Any) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.position import Position
@@ -34,6 +34,17 @@ class Rejection(NamedTuple):
     detail: str
 
 
+class Kept(NamedTuple):
+    """What a sink keeps for the client of an event that told of a living lease."""
+
+    event: LeaseEvent
+    made: Optional[int]
+    """When the client first got a lease, epoch seconds by Kea's clock; None for what an earlier release made, and for
+    what a person wrote."""
+    reserves: bool
+    """Whether Kea gives the address to no other client because of it."""
+
+
 class Batch(NamedTuple):
     """Events of a source. ``position`` may be stored once every sink has acted on them.
 
@@ -58,6 +69,8 @@ class Delivery(NamedTuple):
     """Events that a command accepted."""
     removed: int = 0
     """Effects that were removed for FORGOTTEN events."""
+    kept: Tuple[Kept, ...] = ()
+    """One for each event after which this sink has an effect that lasts, whether it was there before or not."""
 
 
 class Pending(NamedTuple):

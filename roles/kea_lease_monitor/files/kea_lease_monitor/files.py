@@ -20,6 +20,10 @@ _THREADS = 8
 """Files written at the same time. The threads only write, and end with the batch."""
 
 
+Stamp = Tuple[int, int, int]
+"""Inode, size and time of change: another one when another program has written the file."""
+
+
 def read(path: str) -> Optional[bytes]:
     """Return the content of a file, if there is one. Raises TemporaryError, or RefusedError for a name too long."""
     try:
@@ -44,6 +48,17 @@ def read_regular(path: str) -> Optional[bytes]:
         raise _failure(f"{path} cannot be read", error) from error
 
 
+def read_stamped(path: str, limit: int) -> Optional[Tuple[bytes, Stamp]]:
+    """Return the first ``limit`` bytes of a file and its stamp, if there is one. As ``read_regular`` otherwise."""
+    try:
+        with open(path, "rb", opener=_open_regular) as handle:
+            return handle.read(limit), _stamp_of(os.fstat(handle.fileno()))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _failure(f"{path} cannot be read", error) from error
+
+
 def _open_regular(path: str, flags: int) -> int:
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -56,10 +71,6 @@ def replace(path: str, content: bytes, mode: int) -> None:
     """Write a file atomically and durably. Raises as ``read``."""
     with _explained(path):
         durable.replace(path, content, mode)
-
-
-Stamp = Tuple[int, int, int]
-"""Inode, size and time of change: another one when another program has written the file."""
 
 
 def stamp(path: str, follow: bool = True) -> Optional[Stamp]:

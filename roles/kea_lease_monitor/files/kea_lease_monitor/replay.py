@@ -172,6 +172,11 @@ class Replays:
         chosen = [each for each in self._requests.dead_letters(self._name) if each.id in replay.dead_letters]
         return replay.with_events([_event(each.ref, json.loads(each.event)) for each in chosen])
 
+    @property
+    def running(self) -> bool:
+        """Whether a replay has begun and is not stored yet."""
+        return self._number is not None
+
     def adopts(self, after: Position) -> bool:
         """Return whether sinks may adopt reservations of the leases that follow ``after``."""
         return self.current.adopt and not self._over and positions.reading_all(after)

@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
 from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.kea.applier.report import Places
+from kea_lease_monitor.kea.pools import DEFAULT_PATH as DEFAULT_POOLS
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.registry import SINKS
 from kea_lease_monitor.sinks.reservations.file import ReservationFileSink
 from kea_lease_monitor.sources.registry import SOURCES
 from kea_lease_monitor.state.location import StateLocation
-from kea_lease_monitor.subscriptions import Match, Subscription
+from kea_lease_monitor.subscriptions import Ending, Match, Subscription
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -55,6 +57,8 @@ class MonitorSettings:
     log_level: str
     metrics: Optional[Tuple[str, int]]
     flows: Tuple[Flow, ...]
+    pools: str = DEFAULT_POOLS
+    """Path of the figures of pools; see kea.pools."""
 
     def reservation_directories(self) -> List[str]:
         """Return where reservations are written into files."""
@@ -68,6 +72,7 @@ class MonitorSettings:
     def parse(cls, document: Any) -> MonitorSettings:
         """Raises ConfigurationError, which names the line, if there is one, and the dotted path."""
         section = Section(document, "")
+        pools = _pools(section.section("pools"))
         leases = DatabaseSettings.parse(section.section("database"))
         settings = cls(
             database=leases,
@@ -75,7 +80,8 @@ class MonitorSettings:
             state=StateLocation.parse(section.section("state"), leases),
             log_level=section.choice("log_level", LOG_LEVELS, "INFO"),
             metrics=_metrics(section.section("metrics")),
-            flows=tuple(_flow(item) for item in section.sections("subscriptions")),
+            flows=tuple(_flow(item, pools) for item in section.sections("subscriptions")),
+            pools=pools,
         )
         section.done()
         if settings.state.shared and not SOURCES[settings.source.type].shared:
@@ -100,6 +106,14 @@ def _choice(section: Section, registry: Any) -> Choice:
     return Choice(name, registry[name].parse(section))
 
 
+def _pools(section: Section) -> str:
+    path = section.text("path", DEFAULT_POOLS)
+    section.done()
+    if not os.path.isabs(path):
+        raise section.error("path", "an absolute path is needed")
+    return path
+
+
 def _metrics(section: Section) -> Optional[Tuple[str, int]]:
     listen = section.optional_text("listen")
     section.done()
@@ -111,7 +125,7 @@ def _metrics(section: Section) -> Optional[Tuple[str, int]]:
     return found["host"].strip("[]"), int(found["port"])
 
 
-def _flow(section: Section) -> Flow:
+def _flow(section: Section, pools: str) -> Flow:
     name = section.text("name")
     if not _NAME.fullmatch(name):
         raise section.error("name", f"letters, digits, _, . and - are needed, not {name!r}")
@@ -124,9 +138,10 @@ def _flow(section: Section) -> Flow:
         if unserved := match.families - SINKS[sink.type].families:
             problem = f"{sink.type} takes no leases of IPv{min(unserved)}, which match.families asks for"
             raise section.error(f"sinks[{index}].type", problem)
+    ending = Ending.parse(section, pools)
     section.done()
     description = f"{match} -> {', '.join(sink.type for sink in sinks)}"
-    return Flow(Subscription(name, match, everything, _digest(match, sinks), description), tuple(sinks))
+    return Flow(Subscription(name, match, everything, _digest(match, sinks), description, ending), tuple(sinks))
 
 
 def _digest(match: Match, sinks: List[Choice]) -> str:

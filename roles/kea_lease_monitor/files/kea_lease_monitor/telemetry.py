@@ -83,6 +83,10 @@ def _log(level: int, event: str, sentence: str, **fields: object) -> None:
     _LOG.log(level, "%s", text, extra={"fields": kept})
 
 
+def warning(event: str, sentence: str, **fields: object) -> None:
+    _log(logging.WARNING, event, sentence, **fields)
+
+
 def _lease(lease: Lease) -> Dict[str, object]:
     named = {"client_id": lease.client_id} if not lease.hwaddr else {}
     return {"address": lease.address, "hwaddr": lease.hwaddr or "-", "subnet": lease.subnet_id, **named}

@@ -11,10 +11,11 @@ import time
 from typing import Dict, List, Optional, Protocol, Sequence
 
 from kea_lease_monitor import position
-from kea_lease_monitor.commands import access, applied, holders, output
+from kea_lease_monitor.commands import access, addresses, applied, holders, output
 from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.heart import STALE
+from kea_lease_monitor.kea import pools
 from kea_lease_monitor.kea.sql import events
 from kea_lease_monitor.position import EventPosition
 from kea_lease_monitor.settings import MonitorSettings
@@ -54,7 +55,8 @@ def execute(options: argparse.Namespace) -> int:
         beats = store.heartbeats()
         found, warning = problem(beats, names, monitor, time.time()), waiting(beats, names)
         found = found or (reported.problem and f"unhealthy: {reported.problem}")
-        warning += f"; WARN {reported.warning}" if reported.warning else ""
+        short = addresses.warning(addresses.of(pools.read(settings.pools), store, time.time()))
+        warning += "".join(f"; WARN {each}" for each in (reported.warning, short) if each)
         if others := holders.foreign(settings):
             found, warning = found and f"{found}; {others}", f"{warning}; WARN {others}"
     output.show(found or f"healthy: {', '.join(names)}{warning}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from types import MappingProxyType
-from typing import Any, Collection, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from _kea import host_maps
 
@@ -20,6 +20,7 @@ from kea_lease_monitor.kea.reservations import (
     is_name_due,
     is_unchanged,
     judge,
+    made,
 )
 from kea_lease_monitor.lease import Lease
 
@@ -56,28 +57,30 @@ class HostList:
                 self._holders[str(host["ip-address"])] = hwaddr or "another identifier"
         self._texts.append(text)
 
-    def reserve(self, lease: Lease) -> Tuple[Verdict, str]:
+    def reserve(self, lease: Lease) -> Tuple[Verdict, str, Optional[int]]:
         """Reserve the address of a lease for its client, if that is possible.
 
-        Return what was done, and the detail: who holds the address of a CONFLICT, what a person reserved if EDITED.
+        Return what was done, the detail (who holds the address of a CONFLICT, what a person reserved if EDITED), and
+        when the reservation was made (see batch.Kept).
         """
         holder = self._holders.get(lease.address, lease.hwaddr)
         number = self._index.get(lease.hwaddr)
         present = {} if number is None else host_maps.read(self._texts[number])
         verdict = Verdict.CREATED if number is None else judge(present, lease, self._names)
         if verdict in (Verdict.EDITED, Verdict.SECOND):
-            return verdict, str(present.get("ip-address", "no address"))
+            return verdict, str(present.get("ip-address", "no address")), None
+        since = lease.cltt if number is None else made(present)
         if verdict is Verdict.UNCHANGED and is_name_due(present, self._given.get(lease.hwaddr, "")):
             verdict = Verdict.UPDATED if present.get("ip-address") == lease.address else verdict
         if verdict is Verdict.UNCHANGED:
-            return verdict, ""
+            return verdict, "", since
         if holder != lease.hwaddr:
-            return Verdict.CONFLICT, holder
+            return Verdict.CONFLICT, holder, None
         self._holders.pop(str(present.get("ip-address", "")), None)
         if number is None:
             number = self._append()
         self._put(number, lease, present)
-        return verdict, ""
+        return verdict, "", since
 
     def place(self, lease: Lease) -> Tuple[Verdict, str]:
         """Reserve the address and the name of a lease for its client as a person would: without the mark.
@@ -145,6 +148,11 @@ class HostList:
     def hosts(self) -> List[Dict[str, Any]]:
         """Return the reservations of the file by hardware address."""
         return [host_maps.read(self._texts[number]) for number in self._index.values()]
+
+    def of(self, hwaddr: str) -> Dict[str, Any]:
+        """Return the reservation of a client in the file; empty if there is none."""
+        number = self._index.get(hwaddr)
+        return {} if number is None else host_maps.read(self._texts[number])
 
     def without(self, hwaddrs: Collection[str]) -> bytes:
         """Return the content of the file without the reservations of these clients. All comments stay."""

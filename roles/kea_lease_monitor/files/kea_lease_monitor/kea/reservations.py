@@ -48,8 +48,9 @@ NAMES = ("follow", "reserve")
 So with ``follow`` only the mark holds the name, and the name of the lease stays the client's own."""
 
 MARK = "kea-lease-monitor"
-"""Key in the user context of each managed reservation. Its value holds the address and the name that the monitor wrote.
-A reservation that differs from it was edited by a person, and one without it was written by a person."""
+"""Key in the user context of each managed reservation. Its value holds the address and the name that the monitor wrote,
+and when the client first got a lease. A reservation whose address or name differs was edited by a person, and one
+without the mark was written by a person."""
 
 _GIVEN_NAME = "given-name"
 """Key in the mark: the name that the site gives the client beforehand (``site[].hostname`` of the file sink)."""
@@ -59,6 +60,9 @@ _LONGEST_NAME = 255
 
 _LONGEST_HWADDR = 20
 """Octets of a hardware address, HWAddr::MAX_HWADDR_LEN."""
+
+_DIGITS = 13
+"""Epoch seconds have fewer digits up to the year 9999."""
 
 _ADDRESS = 0
 """Lease::TYPE_NA. A temporary address must not last, and a delegated prefix is no address."""
@@ -142,6 +146,7 @@ def parameters6(events: Sequence[LeaseEvent], reserve: bool) -> Dict[str, Any]:
         "iaids": [str(lease.iaid) for lease in leases],
         "subnets": [lease.subnet_id for lease in leases],
         "addresses": [lease.address for lease in leases],
+        "made": [lease.cltt for lease in leases],
         **_names(leases, reserve),
     }
 
@@ -159,6 +164,7 @@ def parameters(events: Sequence[LeaseEvent], reserve: bool) -> Dict[str, Any]:
         "subnets": [lease.subnet_id for lease in leases],
         "addresses": [identifiers.number(lease.address) for lease in leases],
         "client_ids": [lease.client_id for lease in leases],
+        "made": [lease.cltt for lease in leases],
         **_names(leases, reserve),
     }
 
@@ -212,6 +218,7 @@ def host_object(lease: Lease, present: Mapping[str, Any], reserve: bool = False)
     hostname = present.get("hostname", "")
     mark = {"ip-address": lease.address, "client-id": lease.client_id, "hostname": before.get("hostname", "")}
     mark[_GIVEN_NAME] = before.get(_GIVEN_NAME, "")
+    mark["made"] = before.get("made") if present else lease.cltt
     if _is_name_managed(present, reserve) or not (before or hostname):
         known = before.get("name") or before.get("hostname", "")
         hostname = mark["hostname"] = (lease.hostname or hostname or known) if reserve else ""
@@ -250,6 +257,17 @@ def managed(present: Mapping[str, Any], subnet: int) -> Optional[Lease]:
         mark.get("name") or mark.get("hostname") or mark.get(_GIVEN_NAME, ""),
     )
     return Lease(4, mark.get("ip-address", ""), subnet, *known, 0, 0, None, LeaseState.DEFAULT, "")
+
+
+def made(present: Mapping[str, Any]) -> Optional[int]:
+    """Return when a managed reservation was made; see batch.Kept."""
+    return moment(_mark(present).get("made"))
+
+
+def moment(value: object) -> Optional[int]:
+    """Return the value ``made`` of a mark as epoch seconds; None if a person wrote anything else there."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else None
 
 
 def is_unchanged(present: Mapping[str, Any]) -> bool:

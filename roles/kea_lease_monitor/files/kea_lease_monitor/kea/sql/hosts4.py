@@ -10,10 +10,10 @@ from kea_lease_monitor.kea.sql import mark
 
 _GIVEN = """
     SELECT ordinal, decode(identifier, 'hex') AS identifier, subnet_id, address, nullif(hostname, '') AS hostname,
-           nullif(client_id, '') AS client_id
+           nullif(client_id, '') AS client_id, made
       FROM unnest(%(identifiers)s::text[], %(subnets)s::bigint[], %(addresses)s::bigint[], %(hostnames)s::text[],
-                  %(client_ids)s::text[])
-           WITH ORDINALITY AS g (identifier, subnet_id, address, hostname, client_id, ordinal)
+                  %(client_ids)s::text[], %(made)s::bigint[])
+           WITH ORDINALITY AS g (identifier, subnet_id, address, hostname, client_id, made, ordinal)
 """
 """The leases to reserve, from the parameters."""
 
@@ -90,14 +90,14 @@ Kea's partial indexes of every schema and a full UNIQUE constraint alike."""
 
 RESERVE = mark.statement(
     {"given": _GIVEN, "met": _MET, "compared": _COMPARED, "judged": _JUDGED, "moved": _MOVED, "created": _CREATED},
-    """
+    f"""
 SELECT CASE WHEN verdict = 'created' AND created.host_id IS NULL OR verdict = 'updated' AND moved.ordinal IS NULL
             THEN 'retry' ELSE verdict END,
        CASE verdict WHEN 'conflict' THEN holder
                     WHEN 'second' THEN host('0.0.0.0'::inet + present)
                     WHEN 'edited' THEN coalesce(host('0.0.0.0'::inet + present), 'no address')
                     ELSE '' END,
-       created.host_id
+       created.host_id, {mark.MADE}
   FROM judged
   LEFT JOIN moved USING (ordinal)
   LEFT JOIN created ON created.dhcp_identifier = judged.identifier AND created.dhcp4_subnet_id = judged.subnet_id
@@ -105,7 +105,7 @@ SELECT CASE WHEN verdict = 'created' AND created.host_id IS NULL OR verdict = 'u
 """,
 )
 """Reserve the addresses of a batch, in one statement. For each lease it returns the value of a reservations.Verdict,
-the detail of a CONFLICT, an EDITED or a SECOND one, and the id of a new host.
+the detail of a CONFLICT, an EDITED or a SECOND one, the id of a new host, and when the host was made.
 
 Kea's schema allows two reservations of one address (a plain index since schema 6.2), so the step ``met`` looks for
 another holder.

@@ -20,10 +20,10 @@ write."""
 
 _GIVEN = """
     SELECT ordinal, decode(identifier, 'hex') AS identifier, decode(hwaddr, 'hex') AS hwaddr, iaid, subnet_id,
-           address AS written, address::{type} AS address, nullif(hostname, '') AS hostname
+           address AS written, address::{type} AS address, nullif(hostname, '') AS hostname, made
       FROM unnest(%(identifiers)s::text[], %(hwaddrs)s::text[], %(iaids)s::text[], %(subnets)s::bigint[],
-                  %(addresses)s::text[], %(hostnames)s::text[])
-           WITH ORDINALITY AS g (identifier, hwaddr, iaid, subnet_id, address, hostname, ordinal)
+                  %(addresses)s::text[], %(hostnames)s::text[], %(made)s::bigint[])
+           WITH ORDINALITY AS g (identifier, hwaddr, iaid, subnet_id, address, hostname, made, ordinal)
 """
 """The leases to reserve, from the parameters. A client occurs once in a batch."""
 
@@ -140,13 +140,13 @@ _RESERVE = mark.statement(
         "created": _CREATED,
         "added": _ADDED,
     },
-    """
+    f"""
 SELECT CASE WHEN verdict = 'created' AND created.host_id IS NULL
               OR verdict = 'updated' AND (noted.ordinal IS NULL
                                           OR has_it IS NOT TRUE AND moving IS NOT NULL AND moved.ordinal IS NULL)
             THEN 'retry' ELSE verdict END,
        CASE verdict WHEN 'conflict' THEN holder WHEN 'edited' THEN coalesce(present, 'no address') ELSE '' END,
-       created.host_id
+       created.host_id, {mark.MADE}
   FROM judged
   LEFT JOIN noted USING (ordinal)
   LEFT JOIN moved USING (ordinal)

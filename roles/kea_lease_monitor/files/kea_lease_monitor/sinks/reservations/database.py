@@ -66,6 +66,7 @@ class ReservationSink(Sink):
     """Reserves IPv4 addresses by hardware address, and IPv6 addresses by DUID where the database allows it."""
 
     name = "reservation"
+    reserves = True
 
     def __init__(
         self,
@@ -168,9 +169,11 @@ class ReservationSink(Sink):
             if not events:
                 return outcomes
             rows = statement.rows(session, parameters(events, self._names), len(events))
-            if made := [host_id for _verdict, _detail, host_id in rows if host_id]:
+            if made := [host_id for _verdict, _detail, host_id, _made in rows if host_id]:
                 telemetry.host_ids(max(made) / _LAST)
-            found = [Outcome(event, Verdict(row[0]), row[1]) for event, row in zip(events, rows)]
+            found = [
+                Outcome(event, Verdict(row[0]), row[1], reservations.moment(row[3])) for event, row in zip(events, rows)
+            ]
             outcomes += [outcome for outcome in found if outcome.verdict is not Verdict.RETRY]
             events = [outcome.event for outcome in found if outcome.verdict is Verdict.RETRY]
         raise TemporaryError("other sessions keep changing the same reservations")

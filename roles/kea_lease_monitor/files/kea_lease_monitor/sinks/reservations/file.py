@@ -72,6 +72,7 @@ class ReservationFileSink(Sink):
     """Reserves IPv4 addresses by hardware address. The applier watches the directory, and has Kea load the files."""
 
     name = "reservation_file"
+    reserves = True
 
     def __init__(self, options: Options) -> None:
         self._directory, self._places = options.directory, options.places
@@ -134,12 +135,13 @@ class ReservationFileSink(Sink):
             own = {event.lease.hwaddr: event for event in events if event.lease.subnet_id == subnet}
             hosts = self._current(subnet)
             due = {}
-            for host in hosts.hosts():
+            for hwaddr, event in own.items():
+                host = hosts.of(hwaddr)
                 lease = reservations.managed(host, subnet)
-                if lease and lease.hwaddr in own and reservations.is_unchanged(host):
-                    due[lease.hwaddr] = lease
-                elif lease and lease.hwaddr in own:
-                    rejected.append(Rejection(own[lease.hwaddr], Reason.EDITED, EDITED))
+                if lease and reservations.is_unchanged(host):
+                    due[hwaddr] = lease
+                elif lease:
+                    rejected.append(Rejection(event, Reason.EDITED, EDITED))
             if due:
                 self._write_without(subnet, hosts, due)
             for lease in due.values():
@@ -167,7 +169,10 @@ class ReservationFileSink(Sink):
 
     def _reserve_in(self, subnet: int, events: Sequence[LeaseEvent]) -> List[Outcome]:
         hosts = self._current(subnet)
-        outcomes = resolved(events, lambda some: [Outcome(event, *hosts.reserve(event.lease)) for event in some])
+        outcomes = resolved(
+            events,
+            lambda some: [Outcome(event, *hosts.reserve(event.lease)) for event in some],
+        )
         if any(outcome.verdict in {Verdict.CREATED, Verdict.UPDATED} for outcome in outcomes):
             self._write(subnet, hosts)
         return outcomes
