@@ -464,6 +464,10 @@ preflight:
     time_synchronized:
       description: Whether the clock is synchronised.
       type: bool
+    groups:
+      description: The groups of the host.
+      type: list
+      elements: str
     firewall:
       description:
         - Each C(chain) of nftables that drops incoming packets which no rule accepts, and the ports that its rules

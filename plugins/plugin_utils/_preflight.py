@@ -35,6 +35,7 @@ _JUDGES: Tuple[Judge, ...] = (
     _preflight_host.interfaces,
     _preflight_host.servers,
     _preflight_host.clock,
+    _preflight_host.groups,
     _preflight_host.firewall,
 )
 _TLS = (
@@ -44,7 +45,7 @@ _TLS = (
 _UNKNOWN: Mapping[str, Any] = {
     **dict.fromkeys(("is_server", "is_database", "enable_database", "enable_notify", "dhcp6"), False),
     **dict.fromkeys(("servers_enable_database", "database_is_here", "tls_remote", "allow_removals"), False),
-    **dict.fromkeys(("database_host", "ssl_mode", "metrics_listen"), ""),
+    **dict.fromkeys(("database_host", "ssl_mode", "metrics_listen", "config_group"), ""),
     # As if they were there: that they cannot be read is told already.
     **dict.fromkeys(("database_password", "monitor_password"), "unreadable"),
     **dict.fromkeys(("tls_files", "tls"), dict.fromkeys(_TLS, "")),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ctypes
+import grp
 import os
 import re
 import shlex
@@ -45,6 +46,7 @@ def read(module: AnsibleModule, connect: Sequence[str]) -> Facts:
         "dhcp_sockets": _dhcp_sockets(module),
         "interfaces": _interfaces(),
         "time_synchronized": _time(),
+        "groups": sorted({one.gr_name for one in grp.getgrall()}),
         "firewall": firewall.closed(module),
         "servers": [_server(one) for one in connect],
     }
