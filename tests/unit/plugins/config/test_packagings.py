@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils._host import packages as host_packages
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest import packages
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest.document import Manifest, ManifestError
 from support.modules import run_module
 from support.paths import ROOT
 
@@ -73,6 +76,33 @@ def test_a_host_with_neither_dpkg_nor_rpm(bin_: Path) -> None:
     assert "neither dpkg nor rpm" in info["packaging"]["error"]
     assert info["packages"]["missing"] == ["x"]
     assert info["config"]["untouched"] is False
+
+
+class Rpm:
+    """A module on a host with rpm."""
+
+    def get_bin_path(self, name: str) -> str | None:
+        return "/usr/bin/rpm" if name == "rpm" else None
+
+    def run_command(self, words: list[str], **_options: Any) -> tuple[int, str, str]:
+        self.words = words
+        return 0, "installed kea 3.0.1-1.el10\n", ""
+
+
+def test_packages_of_rpm_are_recorded_and_not_removed() -> None:
+    module: Any = Rpm()
+    assert packages.look(module, "kea") == {"state": "installed", "version": "3.0.1-1.el10"}
+    assert packages.look(module, "kea-hooks") == {"state": "absent"}
+    assert module.words[0] == "rpm"
+    with pytest.raises(ManifestError, match="remove it by hand"):
+        packages.put(module, Manifest("/nowhere"), "kea", {"state": "absent"})
+
+
+def test_libraries_have_other_names_on_el() -> None:
+    module: Any = Rpm()
+    found = host_packages.packages(module, ["python3-yaml", "python3-sqlalchemy"])
+    assert found["names"] == found["missing"] == ["python3-pyyaml", "python3-sqlalchemy"]
+    assert found["format"] == "rpm"
 
 
 TABLE = "plugins/module_utils/_config/packagings.py"
