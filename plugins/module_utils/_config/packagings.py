@@ -112,8 +112,8 @@ def detected(module: AnsibleModule, name: str = "", names: Mapping[str, Any] = {
     format_ = host_packages.format_of(module)
     fitting: List[Packaging] = [one for one in PACKAGINGS if one.format == format_]
     if not name and len(fitting) > 1:
-        missing = host_packages.packages(module, [one.packages[0] for one in fitting])["missing"]
-        name = next((one.name for one in fitting if one.packages[0] not in missing), fitting[0].name)
+        installed = host_packages.installed(module, [one.packages[0] for one in fitting])
+        name = next((one.name for one in fitting if one.packages[0] in installed), fitting[0].name)
     return chosen(format_, name, names)
 
 

@@ -43,10 +43,10 @@ def packages(module: AnsibleModule, debian_names: Sequence[str]) -> Facts:
     """
     format_ = format_of(module)
     names = [RPM_NAMES.get(name, name) if format_ == "rpm" else name for name in debian_names]
-    installed = _installed(module, names)
+    there = installed(module, names)
     automatic = _automatic()
-    missing = [name for name in names if name not in installed]
-    needless = [name for name in names if name in installed and name in automatic]
+    missing = [name for name in names if name not in there]
+    needless = [name for name in names if name in there and name in automatic]
     return {
         "names": names,
         "format": format_,
@@ -71,7 +71,8 @@ def untouched(module: AnsibleModule, package: str, path: str) -> bool:
     return code <= 1 and f" {path} " in files and os.path.exists(path) and path not in altered
 
 
-def _installed(module: AnsibleModule, names: Sequence[str]) -> List[str]:
+def installed(module: AnsibleModule, names: Sequence[str]) -> List[str]:
+    """Return those of the packages, by their names on this host, that are installed."""
     format_ = format_of(module)
     if not names or not format_:
         return []
