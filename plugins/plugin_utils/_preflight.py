@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Tuple
 
-from ansible.errors import AnsibleError
 from jinja2 import UndefinedError
 
 from . import _preflight_host, _preflight_variables
@@ -99,7 +98,7 @@ def _readable(values: Mapping[str, Any], keys: List[str], reasons: List[str]) ->
 def _value(values: Mapping[str, Any], key: str, reasons: List[str]) -> Any:
     try:
         return _plain(values[key])
-    except (AnsibleError, UndefinedError) as error:
+    except UndefinedError as error:
         reasons.append(str(error.message))
         return _UNREADABLE
 

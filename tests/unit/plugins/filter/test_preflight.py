@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleError
 from ansible_collections.baremetal.kea.plugins.filter import plan as filters
 from ansible_collections.baremetal.kea.plugins.module_utils._host import firewall
+from jinja2 import UndefinedError
 from support.playbook import play
 
 GIB = 2**30
@@ -291,7 +291,7 @@ class Undefined(dict[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         if key in ("settings", "kea_server_settings"):
-            raise AnsibleError("kea_secret is undefined")
+            raise UndefinedError("kea_secret is undefined")
         return super().__getitem__(key)
 
 
