@@ -57,7 +57,8 @@ def packaging(module: AnsibleModule, name: str, names: Dict[str, Any]) -> Dict[s
         found = packagings.detected(module, name, names)
     except KeaError as error:
         return {**dict.fromkeys(packagings.Packaging._fields), "error": str(error)}
-    return {**found._asdict(), **packages.packages(module, found.packages), "error": None}
+    state = packages.packages(module, found.packages)
+    return {**state, **found._asdict(), "error": None}
 
 
 def _untouched(module: AnsibleModule, path: str) -> bool:

@@ -59,7 +59,7 @@ options:
     type: path
     default: /etc/kea/kea-dhcp4.conf
   packages:
-    description: For V(packages), their names.
+    description: For V(packages), their names in Debian.
     type: list
     elements: str
     default: []
@@ -68,7 +68,8 @@ options:
     type: str
     choices: [debian, isc, rhel]
   packaging_names:
-    description: For V(packaging), names that replace those of the packaging, by the keys of RV(packaging).
+    description:
+      - For V(packaging), names that replace its C(packages), C(user), C(program), C(lease_file) or C(profile).
     type: dict
     default: {}
   connect:
@@ -424,6 +425,17 @@ packages:
   returned: when gathered
   type: dict
   contains:
+    names:
+      description: Their names on this host; EL has other ones for some.
+      type: list
+      elements: str
+    format:
+      description: V(deb) or V(rpm).
+      type: str
+    wanted:
+      description: Packages to install or to mark, that is, the missing and the automatic ones.
+      type: list
+      elements: str
     missing:
       description: Packages that are not installed.
       type: list
@@ -460,9 +472,6 @@ packaging:
     user:
       description: User that Kea runs as, and name of its group.
       type: str
-    config:
-      description: Configuration file of the DHCPv4 server.
-      type: str
     program:
       description: Program of the DHCPv4 server.
       type: str
@@ -476,7 +485,7 @@ packaging:
       description: Name of the AppArmor profile of the DHCPv4 server; empty for none.
       type: str
     missing:
-      description: As RV(packages.missing), for its C(packages); so are C(automatic) and C(unlisted).
+      description: As RV(packages.missing), for its C(packages); so are C(automatic), C(unlisted) and C(wanted).
       type: list
       elements: str
     error:
@@ -505,6 +514,10 @@ preflight:
     time_synchronized:
       description: Whether the clock is synchronised.
       type: bool
+    groups:
+      description: The groups of the host.
+      type: list
+      elements: str
     firewall:
       description:
         - Each C(chain) of nftables that drops incoming packets which no rule accepts, and the ports that its rules

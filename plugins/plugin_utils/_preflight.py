@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Tuple
 
-from ansible.errors import AnsibleError
 from jinja2 import UndefinedError
 
 from . import _preflight_host, _preflight_variables
@@ -36,6 +35,7 @@ _JUDGES: Tuple[Judge, ...] = (
     _preflight_host.interfaces,
     _preflight_host.servers,
     _preflight_host.clock,
+    _preflight_host.groups,
     _preflight_host.firewall,
 )
 _TLS = (
@@ -46,7 +46,7 @@ _UNKNOWN: Mapping[str, Any] = {
     **dict.fromkeys(("is_server", "is_database", "enable_database", "enable_notify", "dhcp6"), False),
     **dict.fromkeys(("servers_enable_database", "database_is_here", "tls_remote", "allow_removals"), False),
     **dict.fromkeys(("exclusive", "allow_ineffective"), False),
-    **dict.fromkeys(("database_host", "ssl_mode", "metrics_listen"), ""),
+    **dict.fromkeys(("database_host", "ssl_mode", "metrics_listen", "config_group"), ""),
     # As if they were there: that they cannot be read is told already.
     **dict.fromkeys(("database_password", "monitor_password"), "unreadable"),
     **dict.fromkeys(("tls_files", "tls"), dict.fromkeys(_TLS, "")),
@@ -101,7 +101,7 @@ def _readable(values: Mapping[str, Any], keys: List[str], reasons: List[str]) ->
 def _value(values: Mapping[str, Any], key: str, reasons: List[str]) -> Any:
     try:
         return _plain(values[key])
-    except (AnsibleError, UndefinedError) as error:
+    except UndefinedError as error:
         reasons.append(str(error.message))
         return _UNREADABLE
 

@@ -163,6 +163,13 @@ def clock(_asked: Values, found: Values) -> Iterator[Finding]:
         )
 
 
+def groups(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge whether the group exists that may read the configuration."""
+    group = asked["config_group"]
+    if asked["is_server"] and found and group and group not in found["preflight"]["groups"]:
+        yield refusal(f"kea_config_group: there is no group {group} on this host; install what brings it first")
+
+
 def firewall(asked: Values, found: Values) -> Iterator[Finding]:
     """Judge what nftables drops of what Kea, a pair, the monitor and PostgreSQL receive."""
     for chain in (found.get("preflight") or {}).get("firewall") or []:

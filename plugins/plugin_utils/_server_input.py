@@ -25,6 +25,8 @@ class Wanted(NamedTuple):
     subnets: List[Settings]
     shared_networks: List[Settings]
     settings: Settings
+    config_group: str
+    """Group that may read the configuration; empty for Kea's user alone."""
     exclusive: bool
     """Whether subnets and shared networks that the variables do not name are removed."""
     reservations: Sequence[Settings] = ()

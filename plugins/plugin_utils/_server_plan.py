@@ -34,6 +34,8 @@ class Plan(NamedTuple):
 
     reserved: List[str]
     """Keys in the settings that have variables of their own."""
+    config_access: Settings
+    """Group and mode of the configuration. It can hold a password, and the monitor is in Kea's group."""
     lease_file_changes: bool
     """Whether the settings name another lease file than the one in force."""
 
@@ -82,6 +84,7 @@ def make(asked: Wanted, now: Found, done: Results, names: Names, check_mode: boo
     settings, merge = _settings(asked, now), make_merge(asked, now)
     return Plan(
         reserved=reserved(asked.settings, asked.lease_database),
+        config_access=_config_access(asked, names),
         lease_file_changes=_lease_file_changes(asked, now),
         is_installed=now.is_installed,
         uses_database=asked.uses_database,
@@ -111,7 +114,7 @@ def make(asked: Wanted, now: Found, done: Results, names: Names, check_mode: boo
 def make_files(asked: Wanted, now: Found, names: Names, unit_text: str) -> List[Settings]:
     """Return the files that Kea starts with, as kea_files takes them.
 
-    The configuration can hold a password and the monitor is in Kea's group, so only Kea's user may read it. Only Kea's
+    The configuration can hold a password, so only Kea's user may read it, and a group that the site names. Only Kea's
     user writes the reservations that Kea includes.
     """
     own = {"owner": names.user, "group": names.user}
@@ -125,13 +128,19 @@ def make_files(asked: Wanted, now: Found, names: Names, unit_text: str) -> List[
         for number in make_merge(asked, now).subnet_ids:
             wanted_files.append({**own, "path": asked.included(number), "content": "", "force": False, "mode": "0640"})
     if now.is_installed:
-        wanted_files.append({**own, "path": names.config, "mode": "0600"})
+        wanted_files.append({"owner": names.user, **_config_access(asked, names), "path": names.config})
     directory = names.unit_addition.rpartition("/")[0]
     return [
         *wanted_files,
         {**root, "path": directory, "state": "directory", "mode": "0755"},
         {**root, "path": names.unit_addition, "mode": "0644", "content": unit_text},
     ]
+
+
+def _config_access(asked: Wanted, names: Names) -> Settings:
+    if asked.config_group:
+        return {"group": asked.config_group, "mode": "0640"}
+    return {"group": names.user, "mode": "0600"}
 
 
 def reserved(settings: Settings, lease_database: str) -> List[str]:

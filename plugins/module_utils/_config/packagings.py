@@ -17,7 +17,7 @@ DEB, RPM = "deb", "rpm"
 
 
 class Packaging(NamedTuple):
-    """One packaging. A person may replace each name."""
+    """One packaging."""
 
     name: str
     """debian, isc or rhel."""
@@ -30,7 +30,6 @@ class Packaging(NamedTuple):
     unit6: str
     user: str
     """User that Kea runs as, and name of its group."""
-    config: str = "/etc/kea/kea-dhcp4.conf"
     program: str = "/usr/sbin/kea-dhcp4"
     lease_file: str = "/var/lib/kea/kea-leases4.csv"
     hook_directory: str = "/usr/lib64/kea/hooks"
@@ -86,7 +85,8 @@ HOOK_DIRECTORIES = (
 )
 """Patterns of the directories of hooks, also of a Kea that a site built."""
 
-_CHANGEABLE = tuple(key for key in Packaging._fields if key not in ("name", "format"))
+_CHANGEABLE = ("packages", "user", "program", "lease_file", "profile")
+"""Names that a person may replace. Units are found by UNITS."""
 
 
 def chosen(format_: str, name: str, names: Mapping[str, Any]) -> Packaging:
@@ -100,7 +100,7 @@ def chosen(format_: str, name: str, names: Mapping[str, Any]) -> Packaging:
     unknown = sorted(set(names) - set(_CHANGEABLE))
     if unknown:
         raise KeaError(f"kea_packaging_names: {', '.join(unknown)} is none of {', '.join(_CHANGEABLE)}")
-    values = {key: tuple(value) if key == "packages" else str(value) for key, value in names.items()}
+    values: Dict[str, Any] = {key: tuple(value) if key == "packages" else str(value) for key, value in names.items()}
     return fitting[0]._replace(**values)
 
 
@@ -112,8 +112,8 @@ def detected(module: AnsibleModule, name: str = "", names: Mapping[str, Any] = {
     format_ = host_packages.format_of(module)
     fitting: List[Packaging] = [one for one in PACKAGINGS if one.format == format_]
     if not name and len(fitting) > 1:
-        missing = host_packages.packages(module, [one.packages[0] for one in fitting])["missing"]
-        name = next((one.name for one in fitting if one.packages[0] not in missing), fitting[0].name)
+        installed = host_packages.installed(module, [one.packages[0] for one in fitting])
+        name = next((one.name for one in fitting if one.packages[0] in installed), fitting[0].name)
     return chosen(format_, name, names)
 
 

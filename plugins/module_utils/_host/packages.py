@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Dict, List, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Sequence
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+Facts = Dict[str, Any]
+
 EXTENDED_STATES = "/var/lib/apt/extended_states"
 _AUTOMATIC = re.compile(r"^Package: (\S+)\n(?:\S.*\n)*?Auto-Installed: 1$", re.MULTILINE)
 _NO_CANDIDATE = re.compile(r"^(\S+):\n  Installed: .*\n  Candidate: \(none\)", re.MULTILINE)
+RPM_NAMES = {
+    "postgresql-client": "postgresql",
+    "python3-prometheus-client": "python3-prometheus_client",
+    "python3-yaml": "python3-pyyaml",
+}
+"""Names of packages that EL calls otherwise than Debian."""
 _KNOWN = re.compile(r"^(\S+):$", re.MULTILINE)
 
 
@@ -26,18 +34,25 @@ def format_of(module: AnsibleModule) -> str:
     return ""
 
 
-def packages(module: AnsibleModule, names: Sequence[str]) -> Dict[str, List[str]]:
-    """Return the packages that are not installed (``missing``), and those marked as automatic (``automatic``).
+def packages(module: AnsibleModule, debian_names: Sequence[str]) -> Facts:
+    """Return the state of packages, given by their names in Debian, and their ``names`` and ``format`` on this host.
 
-    apt removes an automatic package with the one that needed it. ``unlisted`` are missing packages that the package
-    lists of the host do not have, so that the lists must be fetched first.
+    ``missing`` are those that are not installed, ``automatic`` those marked as such: apt removes an automatic package
+    with the one that needed it. ``wanted`` are both. ``unlisted`` are missing packages that the package lists of the
+    host do not have, so that the lists must be fetched first.
     """
-    installed = _installed(module, names)
+    format_ = format_of(module)
+    names = [RPM_NAMES.get(name, name) if format_ == "rpm" else name for name in debian_names]
+    there = installed(module, names)
     automatic = _automatic()
-    missing = [name for name in names if name not in installed]
+    missing = [name for name in names if name not in there]
+    needless = [name for name in names if name in there and name in automatic]
     return {
+        "names": names,
+        "format": format_,
         "missing": missing,
-        "automatic": [name for name in names if name in installed and name in automatic],
+        "automatic": needless,
+        "wanted": missing + needless,
         "unlisted": _unlisted(module, missing),
     }
 
@@ -56,7 +71,8 @@ def untouched(module: AnsibleModule, package: str, path: str) -> bool:
     return code <= 1 and f" {path} " in files and os.path.exists(path) and path not in altered
 
 
-def _installed(module: AnsibleModule, names: Sequence[str]) -> List[str]:
+def installed(module: AnsibleModule, names: Sequence[str]) -> List[str]:
+    """Return those of the packages, by their names on this host, that are installed."""
     format_ = format_of(module)
     if not names or not format_:
         return []

@@ -121,7 +121,7 @@ def _metrics(section: Section) -> Optional[Tuple[str, int]]:
         return None
     found = _LISTEN.fullmatch(listen)
     if not found or not 0 < int(found["port"]) < 65536:
-        raise section.error("listen", f"an address and a port, like 127.0.0.1:9547, are needed, not {listen!r}")
+        raise section.error("listen", f"an address and a port, like 127.0.0.1:19547, are needed, not {listen!r}")
     return found["host"].strip("[]"), int(found["port"])
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleError
 from ansible_collections.baremetal.kea.plugins.filter import plan as filters
 from ansible_collections.baremetal.kea.plugins.module_utils._host import firewall
+from jinja2 import UndefinedError
 from support.playbook import play
 
 GIB = 2**30
@@ -42,6 +42,7 @@ ASKED: dict[str, Any] = {
     "shared_networks": [],
     "allow_removals": False,
     "subscriptions": [{"name": "all"}],
+    "config_group": "",
     "metrics_listen": "",
     "packaging_names": {},
     "roles": {},
@@ -55,6 +56,7 @@ FACTS: dict[str, Any] = {
     "dhcp_sockets": [],
     "interfaces": [{"name": "eth0", "up": True, "link": True}, {"name": "lo", "up": True, "link": True}],
     "time_synchronized": True,
+    "groups": ["kea-readers"],
     "firewall": [],
     "servers": [],
 }
@@ -241,6 +243,7 @@ NOT_SERVING = {"server": {"serving": False}}
         ),
         ({}, found(servers=[server("timed out"), server("")]), "warnings", "does not answer at port 5432"),
         ({}, found(time_synchronized=False), "warnings", "the clock is not synchronised"),
+        ({"config_group": "stork-agent"}, found(), "refusals", "kea_config_group: there is no group stork-agent"),
         ({}, found(**chain()), "warnings", "drops udp port 67"),
         ({"dhcp6": True}, found(**chain(("udp", 67))), "warnings", "drops udp port 547"),
         (
@@ -265,6 +268,7 @@ def test_what_is_told_of_a_host(asked: dict[str, Any], seen: dict[str, Any], ver
         ({}, dhcp("kea-dhcp4")),
         ({}, dhcp("dhcpd", 547)),
         ({"interfaces": ["*"]}, {}),
+        ({"config_group": "kea-readers"}, {}),
         ({}, chain(("udp", 67))),
         ({"metrics_listen": "127.0.0.1:9560"}, chain(("udp", 67))),
         ({}, {"dhcp_sockets": None, "firewall": None, "time_synchronized": None}),
@@ -287,7 +291,7 @@ class Undefined(dict[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         if key in ("settings", "kea_server_settings"):
-            raise AnsibleError("kea_secret is undefined")
+            raise UndefinedError("kea_secret is undefined")
         return super().__getitem__(key)
 
 

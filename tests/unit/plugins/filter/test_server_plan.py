@@ -40,6 +40,7 @@ def wanted(mode: str = "file", host: str = SOCKET, **others: Any) -> dict[str, A
         "shared_networks": [],
         "settings": {},
         "exclusive": False,
+        "config_group": "",
         **others,
     }
 
@@ -275,6 +276,18 @@ def test_nothing_of_debians_example_stays_active(
     assert plan["absent"] == absent
     assert plan["settings"].get("Dhcp4/calculate-tee-times") == tee_times
     assert [one["id"] for one in plan["merge"]["subnet4"]] == [1]
+
+
+@pytest.mark.parametrize(
+    ("group", "access"),
+    [("", {"group": "_kea", "mode": "0600"}), ("stork-agent", {"group": "stork-agent", "mode": "0640"})],
+)
+def test_a_group_of_the_site_may_read_the_configuration(group: str, access: dict[str, str]) -> None:
+    """B26."""
+    asked = wanted(config_group=group)
+    assert make(asked, found())["config_access"] == access
+    files = filters.server_files(asked, NAMES, found(), "unit")
+    assert {"path": "/kea.conf", "owner": "_kea", **access} in files
 
 
 @pytest.mark.parametrize(
