@@ -14,6 +14,7 @@ from ..plugin_utils import (
     _login,
     _monitor_plan,
     _preflight,
+    _preflight_variables,
     _reservation_plan,
     _rollback_plan,
     _server_input,
@@ -105,6 +106,10 @@ def preflight(asked: Values, found: Values) -> Dict[str, Any]:
     return _preflight.judge(asked, found)._asdict()
 
 
+def role_options(names: List[str]) -> List[str]:
+    return _preflight_variables.role_options(names)
+
+
 def preflight_messages(findings: Mapping[str, Mapping[str, List[str]]], verdict: str) -> List[str]:
     return _preflight.messages(findings, verdict)
 
@@ -118,7 +123,7 @@ class FilterModule:
         filters = (
             *(deployment_plan, site_reservations, login, server_plan, server_files),
             *(monitor_plan, monitor_files, database_access, rollback_plan, verify_options, verify_report),
-            *(discovery_directories, gathered_files, variables_file, preflight, preflight_messages),
+            *(discovery_directories, gathered_files, variables_file, preflight, preflight_messages, role_options),
             *(given_reservations,),
         )
         return {one.__name__: one for one in filters}

@@ -89,8 +89,9 @@ def _read(asked: Mapping[str, Any]) -> Tuple[Dict[str, Any], List[str]]:
     """Return the variables that can be read, and why the others cannot."""
     reasons: List[str] = []
     values = _readable(asked, [key for key in asked if key != "roles"], reasons)
-    roles = asked.get("roles", {})
-    return {**values, "roles": _readable(roles, list(roles), reasons)}, list(dict.fromkeys(reasons))
+    roles = _value(asked, "roles", reasons) if "roles" in asked else {}
+    roles = {} if roles is _UNREADABLE else _readable(roles, list(roles), reasons)
+    return {**values, "roles": roles}, list(dict.fromkeys(reasons))
 
 
 def _readable(values: Mapping[str, Any], keys: List[str], reasons: List[str]) -> Dict[str, Any]:

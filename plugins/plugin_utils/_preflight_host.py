@@ -13,6 +13,8 @@ from ._preflight_variables import interfaces_of
 
 Values = Mapping[str, Any]
 MIB = 2**20
+PROGRAMS = "/opt"
+"""Where only the programs of a DHCP server lie."""
 
 TRIED = (("debian", "12"), ("debian", "13"))
 """Systems that the tests of this collection run on."""
@@ -39,7 +41,7 @@ def system(asked: Values, found: Values) -> Iterator[Finding]:
         return
     if not seen["systemd"]:
         yield refusal("systemd does not manage this host; the units of Kea and of the monitor need it")
-    if known[0] == "rpm" and (asked["is_database"] or (asked["enable_database"] and asked["database_is_here"])):
+    if known[0] == "rpm" and asked["enable_database"] and (asked["is_database"] or asked["database_is_here"]):
         yield refusal(
             f"{name}: the play sets up PostgreSQL on Debian and Ubuntu only; set kea_db_host to an existing server"
         )
@@ -86,10 +88,12 @@ def kea_version(asked: Values, found: Values) -> Iterator[Finding]:
         )
 
 
-def disks(_asked: Values, found: Values) -> Iterator[Finding]:
+def disks(asked: Values, found: Values) -> Iterator[Finding]:
     """Judge the free space where the deployment writes."""
     for one in (found.get("preflight") or {}).get("disks", []):
         directory, free = one["directory"], one["free"]
+        if not asked["is_server"] and (directory == PROGRAMS or not asked["enable_database"]):
+            continue
         if one["read_only"]:
             yield refusal(f"{directory} is on a file system that is mounted read-only")
         elif free < LEAST_FREE:
@@ -111,11 +115,12 @@ def ports(asked: Values, found: Values) -> Iterator[Finding]:
         if one["program"] in KEA or port not in wanted or (program, port) in told:
             continue
         told.append((program, port))
-        elsewhere = device is not None and device not in named and "*" not in named
+        # For "*", Kea logs the interface that it cannot open, and serves the others.
+        elsewhere = device is not None and device not in named
         if device is None and one["address"] not in _ANY:
             yield warning(f"{program} listens on {one['address']}, port {port}; Kea must not serve that address")
         elif elsewhere:
-            yield warning(f"{program} has port {port} on {device}, where the variables do not name it for Kea")
+            yield warning(f"{program} has port {port} on {device}: Kea cannot serve there, and is not told to")
         elif serves or port == 547:
             yield warning(f"{program} has port {port}, too; two DHCP servers may answer the same clients")
         else:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping
+from typing import Any, Dict, Iterator, List, Mapping, Sequence
 
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -19,6 +19,7 @@ from ._server_plan import reserved
 
 Values = Mapping[str, Any]
 
+ROLE_NAMES = ("kea_server", "kea_database", "kea_lease_monitor", "kea_lfc_timer")
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 _UNIX = "/"
 _TLS_VARIABLES = {
@@ -163,7 +164,7 @@ def arguments(asked: Values, _found: Values) -> Iterator[Finding]:
     """Judge the type and the choices of each variable of the roles."""
     for reason in asked["unreadable"]:
         yield refusal(f"a variable cannot be read: {reason}")
-    for role in ("kea_server", "kea_database", "kea_lease_monitor", "kea_lfc_timer"):
+    for role in ROLE_NAMES:
         given = {
             name: value for name, value in asked["roles"].items() if name.startswith(f"{role}_") and value is not None
         }
@@ -182,6 +183,12 @@ def interfaces_of(asked: Values, found: Values) -> List[str]:
 def _is_bare(found: Values) -> bool:
     version = (found.get("server") or {}).get("version")
     return bool(found) and (version is None or bool((found.get("config") or {}).get("untouched")))
+
+
+def role_options(names: Sequence[str]) -> List[str]:
+    """Return those names that are variables of the roles. A site may use the same prefix for its own ones."""
+    known = {option for role in ROLE_NAMES for option in _options(role)}
+    return [name for name in names if name in known]
 
 
 def _options(role: str) -> Dict[str, Any]:

@@ -51,6 +51,8 @@ def problems(wanted: Asked, found: List[Settings]) -> List[str]:
             sentences += _against(wanted, one, found)
     known = {one["id"] for one in [*found, *named] if "id" in one}
     for subscription in wanted.subscriptions:
+        if 4 not in ((subscription.get("match") or {}).get("families") or [4]):
+            continue
         unknown = [one for one in (subscription.get("match") or {}).get("subnets") or [] if one not in known]
         if unknown:
             numbers = ", ".join(map(str, unknown))
@@ -68,7 +70,10 @@ def reserved(subscriptions: Sequence[Settings]) -> Optional[List[int]]:
         sinks = one.get("sinks")
         if sinks is not None and not any(str(sink.get("type", "")).startswith("reservation") for sink in sinks):
             continue
-        subnets = (one.get("match") or {}).get("subnets")
+        match = one.get("match") or {}
+        if 4 not in (match.get("families") or [4]):
+            continue
+        subnets = match.get("subnets")
         if not subnets:
             return None
         numbers.update(subnets)

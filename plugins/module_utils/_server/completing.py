@@ -4,7 +4,8 @@
 """PRIVATE: gives reservations of the site that name no address the address that their client has.
 
 Such a reservation keeps no address, and the lease monitor cannot add one: Kea refuses a second host for the client, and
-one in the configuration hides one in a database.
+one in the configuration hides one in a database. One without a name, with classes or options only, is left alone: its
+client may be meant to have any address.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ def _open(document: Document, top: str) -> Iterator[_Open]:
         taken = [host["ip-address"] for _item, host in hosts if "ip-address" in host]
         for item, host in hosts:
             identifier = client(host)
-            if "ip-address" not in host and identifier and identifier[0] in _TOLD and "id" in place.value:
+            named = "hostname" in host and "ip-address" not in host and "id" in place.value
+            if named and identifier and identifier[0] in _TOLD:
                 yield _Open(place, item, identifier, taken)
 
 

@@ -275,7 +275,8 @@ LEASED = {"10.9.1.60": 2}
     ("host", "leases", "address"),
     [
         ({"hw-address": "2:0:0:0:0:1", "hostname": "rack7"}, LEASED, "10.9.1.60"),
-        ({"hw-address": "020000000001"}, LEASED, "10.9.1.60"),
+        ({"hw-address": "020000000001", "hostname": "rack7"}, LEASED, "10.9.1.60"),
+        ({"hw-address": "02:00:00:00:00:01", "client-classes": ["x"]}, LEASED, None),
         ({"hw-address": "02:00:00:00:00:02", "hostname": "rack7"}, LEASED, None),
         ({"client-id": "02:00:00:00:00:01", "hostname": "rack7"}, LEASED, None),
         ({"flex-id": "02:00:00:00:00:01", "hostname": "rack7"}, LEASED, None),

@@ -216,7 +216,7 @@ NOT_SERVING = {"server": {"serving": False}}
             {},
             found(**NOT_SERVING, **dhcp("dnsmasq", device="virbr0")),
             "warnings",
-            "on virbr0, where the variables do not",
+            "on virbr0: Kea cannot serve there",
         ),
         ({}, found(**NOT_SERVING, **dhcp("dnsmasq", device="eth0")), "refusals", "dnsmasq"),
         ({}, found(**NOT_SERVING, **dhcp("dnsmasq", address="10.9.0.1")), "warnings", "listens on 10.9.0.1, port 67"),
@@ -376,3 +376,29 @@ def test_the_playbook_tells_all_findings_of_all_hosts_and_changes_nothing(tmp_pa
             "dhcp1, dhcp2, dhcp3: systemd does not manage this host",
         ):
             assert words in played.words, (words, played.output)
+
+
+def test_a_program_on_one_interface_is_a_warning_for_all_interfaces() -> None:
+    judged = judge({"interfaces": ["*"]}, found(**NOT_SERVING, **dhcp("dnsmasq", device="virbr0")))
+    assert (judged["refusals"], len(judged["warnings"])) == ([], 1)
+
+
+def test_a_host_of_a_database_that_the_play_does_not_set_up_is_left_alone() -> None:
+    asked = {"is_server": False, "is_database": True, "enable_database": False}
+    assert judge(asked, found(**disk(read_only=True)))["refusals"] == []
+
+
+def test_only_variables_of_the_roles_are_read() -> None:
+    names = ["kea_server_address", "kea_server_subnets", "kea_lfc_timer_x"]
+    assert filters.role_options(names) == ["kea_server_subnets"]
+
+
+def test_roles_whose_variables_cannot_be_read_hide_no_other_finding() -> None:
+    class Undefined(dict[str, Any]):
+        def __getitem__(self, key: str) -> Any:
+            if key == "roles":
+                raise UndefinedError("'x' is undefined")
+            return super().__getitem__(key)
+
+    refusals = filters.preflight(Undefined(ASKED, roles={}), found(**disk(read_only=True)))["refusals"]
+    assert len(refusals) == 2
