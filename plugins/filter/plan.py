@@ -13,6 +13,8 @@ from ..plugin_utils import (
     _inventory_plan,
     _login,
     _monitor_plan,
+    _pair,
+    _pair_check,
     _rollback_plan,
     _server_input,
     _server_plan,
@@ -33,6 +35,19 @@ def site_reservations(subnets: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
 
 def subnet_problems(wanted: Values, found: List[Dict[str, Any]]) -> List[str]:
     return _subnet_check.problems(_subnet_check.asked(wanted), found)
+
+
+def pair_peers(
+    named: List[Dict[str, Any]], hosts: Mapping[str, Mapping[str, Any]], tls: bool = False
+) -> List[Dict[str, Any]]:
+    return _pair.peers(named, hosts, tls)
+
+
+def pair_problems(
+    wanted: Values, settings: Dict[str, Any], subnets: List[Dict[str, Any]], found: List[Dict[str, Any]]
+) -> List[str]:
+    pooled = _pair_check.pooled(subnets, found)
+    return _pair_check.problems(_pair.pair(wanted), wanted["certificate"], settings, pooled)
 
 
 def login(database: Values, become_user: str, certificates: Optional[Values] = None) -> Dict[str, Any]:
@@ -94,6 +109,6 @@ class FilterModule:
         filters = (
             *(deployment_plan, site_reservations, subnet_problems, login, server_plan, server_files),
             *(monitor_plan, monitor_files, database_access, rollback_plan, verify_options, verify_report),
-            *(discovery_directories, gathered_files),
+            *(discovery_directories, gathered_files, pair_peers, pair_problems),
         )
         return {one.__name__: one for one in filters}

@@ -53,7 +53,7 @@ def send(path: str, command: str, timeout: float, arguments: Optional[Mapping[st
     try:
         # Kea's JSON reads no number of a character beyond U+00FF. A name may hold bytes that are not UTF-8.
         text = json.dumps(request, ensure_ascii=False).encode("utf-8", "surrogateescape")
-        return _parse(_exchange(path, text, timeout))
+        return parse(_exchange(path, text, timeout))
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         reason = f"{type(error).__name__}: {error}" if isinstance(error, (LookupError, TypeError)) else str(error)
         raise ControlError(command, path, reason) from error
@@ -93,8 +93,11 @@ def _exchange(path: str, request: bytes, timeout: float) -> bytes:
             parts.append(part)
 
 
-def _parse(text: bytes) -> Answer:
-    """The control agent wraps the answer in a list."""
+def parse(text: bytes) -> Answer:
+    """Return the answer in a text of Kea's, which HTTP wraps in a list.
+
+    Raises ValueError, LookupError or TypeError if there is none.
+    """
     found = json.loads(text.decode("utf-8", "surrogateescape"))
     answer = found[0] if isinstance(found, list) else found
     return Answer(int(answer["result"]), str(answer.get("text", "")), answer.get("arguments") or {})

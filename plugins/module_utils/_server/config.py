@@ -13,7 +13,7 @@ from .._config.servers import family_of, top_of_path
 from .._config.secret import without_secrets
 from .._config.sources import Sources, included_files
 from .._config.syntax import KeaJsonError
-from .._kea import lease_file
+from .._kea import lease_file, tree
 
 _PARTS = (
     "interfaces",
@@ -48,6 +48,16 @@ def read(path: str) -> Dict[str, Any]:
     except KeaJsonError as error:
         found["error"] = str(error)
     return found
+
+
+def hooks(path: str) -> Any:
+    """Return ``hooks-libraries`` of the configuration file with the secrets in it, never to be shown; None if unknown."""
+    try:
+        text = tree.read(path).decode("utf-8", "surrogateescape")
+        value = Document(_whole(os.path.realpath(path), text)).get((top_of_path(path), "hooks-libraries"))
+    except (OSError, KeaJsonError):
+        return None
+    return None if value is MISSING else value
 
 
 def editable_files(path: str, text: str) -> List[str]:

@@ -28,6 +28,12 @@ class Served(NamedTuple):
 
 def served(sockets: Any, top: str) -> Optional[List[Served]]:
     """Return the subnets that Kea serves; None if it does not answer."""
+    found = running(sockets, top)
+    return None if found is None else _subnets(found, f"subnet{top[-1]}")
+
+
+def running(sockets: Any, top: str) -> Optional[Dict[str, Any]]:
+    """Return the configuration of the running Kea with the secrets in it, never to be shown; None without an answer."""
     for path in control.unix_sockets(sockets):
         try:
             answer = control.send(path, "config-get", TIMEOUT)
@@ -35,7 +41,7 @@ def served(sockets: Any, top: str) -> Optional[List[Served]]:
             continue
         config = answer.arguments.get(top)
         if answer.result == control.SUCCESS and isinstance(config, dict):
-            return _subnets(config, f"subnet{top[-1]}")
+            return config
     return None
 
 

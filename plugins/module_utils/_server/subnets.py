@@ -76,6 +76,7 @@ def _facts(one: _Defined, numbers: Dict[str, int], path: str) -> Facts:
         "subnet": subnet.prefix,
         "shared_network": subnet.network,
         "pools": subnet.pools,
+        "pool_classes": _pool_classes(value),
         "relay": _relay(value),
         "reservation_settings": {key: value[key] for key in SETTINGS if key in value},
         "reservations": len(subnet.reservations) + sum(map(_hosts_in, includes)),
@@ -95,6 +96,7 @@ def _served_only(one: served.Served) -> Facts:
         "subnet": one.prefix,
         "shared_network": one.network,
         "pools": [str(pool["pool"]) for pool in value.get("pools", []) if "pool" in pool],
+        "pool_classes": _pool_classes(value),
         "relay": _relay(value),
         "reservation_settings": {key: value[key] for key in SETTINGS if key in value},
         "reservations": len(value.get("reservations", [])),
@@ -104,6 +106,14 @@ def _served_only(one: served.Served) -> Facts:
         "editable": False,
         "served": True,
     }
+
+
+def _pool_classes(value: Facts) -> Dict[str, List[str]]:
+    """Return the classes of each pool. Kea before 2.7.3 has one for a pool (``client-class``), and later ones a list."""
+    listed = value.get("pools")
+    pools = [one for one in listed if isinstance(one, dict) and "pool" in one] if isinstance(listed, list) else []
+    single = {str(one["pool"]): [one["client-class"]] if "client-class" in one else [] for one in pools}
+    return {str(one["pool"]): one.get("client-classes", single[str(one["pool"])]) for one in pools}
 
 
 def _relay(value: Facts) -> Sequence[str]:
