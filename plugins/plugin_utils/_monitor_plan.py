@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple
 
+from ..module_utils._kea import pairs
 from ._login import Database, Files, database, files, without_empty
 
 Settings = Dict[str, Any]
@@ -80,6 +81,8 @@ class Plan(NamedTuple):
     """How the monitor is set up."""
 
     in_files: bool
+    on_pair: bool
+    """Whether Kea is half of a pair, whose reloads are planned."""
     """Whether reservations are files that Kea includes."""
     over_socket: bool
     """Whether PostgreSQL is reached over its unix socket."""
@@ -108,6 +111,7 @@ def make(asked: Wanted, kea_config: Mapping[str, Any], certificates: Mapping[str
     lease_file = asked.lease_file or _lease_file(kea_config) or DEFAULT_LEASE_FILE
     return Plan(
         in_files=asked.in_files,
+        on_pair=pairs.is_configured(kea_config.get("hooks_libraries")),
         over_socket=asked.database.is_local,
         uses_database=asked.uses_database,
         kea_socket=os.path.join(RUN_DIRECTORY, _socket(kea_config)),

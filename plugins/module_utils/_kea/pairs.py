@@ -29,6 +29,9 @@ SERVES_ALL = (PARTNER_DOWN, PARTNER_IN_MAINTENANCE)
 """States in which a server serves the clients of both."""
 
 
+_LOST = ("", "unavailable")
+
+
 class Status(NamedTuple):
     """The pair as one of its servers reports it."""
 
@@ -61,6 +64,19 @@ def hook(libraries: object) -> Optional[Mapping[str, Any]]:
     return None
 
 
+def is_configured(libraries: object) -> bool:
+    """Return whether ``hooks-libraries`` of a configuration makes a pair."""
+    try:
+        return hook(libraries) is not None
+    except ValueError:
+        return True
+
+
+def is_half(arguments: Mapping[str, Any]) -> bool:
+    """Return whether the server that answered ``status-get`` so is half of a pair."""
+    return bool(arguments.get("high-availability"))
+
+
 def status(arguments: Mapping[str, Any]) -> Optional[Status]:
     """Return the pair in an answer to ``status-get``; None if the server is no half of one."""
     found = arguments.get("high-availability")
@@ -74,6 +90,7 @@ def status(arguments: Mapping[str, Any]) -> Optional[Status]:
         state=str(local.get("state", "")),
         scopes=[str(one) for one in local.get("scopes", [])],
         partner_state=str(remote.get("last-state", "")),
-        in_touch=bool(remote.get("in-touch")),
+        # Kea's own ``in-touch`` stays true after a loss.
+        in_touch=remote.get("last-state", "") not in _LOST and not remote.get("communication-interrupted"),
         unacked=int(remote.get("unacked-clients", 0)),
     )

@@ -38,16 +38,16 @@ class Partner(NamedTuple):
     """Paths of ``trust-anchor``, ``cert-file`` and ``key-file``, for https."""
 
     def send(self, command: str, arguments: Optional[Mapping[str, Any]] = None) -> control.Answer:
-        """Send one command and return the answer. Raises control.ControlError."""
+        """Send one command and return the answer, which is an error where HTTP refuses. Raises control.ControlError."""
         request: Dict[str, Any] = {"command": command, "service": [f"dhcp{self.family}"]}
         if arguments is not None:
             request["arguments"] = arguments
         try:
-            return control.parse(self._post(json.dumps(request)))
+            return self._post(json.dumps(request))
         except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
             raise control.ControlError(command, self.url, str(error) or type(error).__name__) from error
 
-    def _post(self, text: str) -> bytes:
+    def _post(self, text: str) -> control.Answer:
         connection = self._connection()
         headers = {"Content-Type": "application/json"}
         if self.authorization:
@@ -59,8 +59,9 @@ class Partner(NamedTuple):
         finally:
             connection.close()
         if response.status != http.client.OK:
-            raise ValueError(f"HTTP {response.status} {response.reason}")
-        return body
+            # Such as 403 for a command that restrict-commands forbids, or 401 without the password.
+            return control.Answer(control.ERROR, f"HTTP {response.status} {response.reason}", {})
+        return control.parse(body)
 
     def _connection(self) -> http.client.HTTPConnection:
         parts = urlsplit(self.url)

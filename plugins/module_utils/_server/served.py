@@ -29,7 +29,7 @@ class Served(NamedTuple):
 def served(sockets: Any, top: str) -> Optional[List[Served]]:
     """Return the subnets that Kea serves; None if it does not answer."""
     found = running(sockets, top)
-    return None if found is None else _subnets(found, f"subnet{top[-1]}")
+    return None if found is None else subnets_in(found, top)
 
 
 def running(sockets: Any, top: str) -> Optional[Dict[str, Any]]:
@@ -45,7 +45,9 @@ def running(sockets: Any, top: str) -> Optional[Dict[str, Any]]:
     return None
 
 
-def _subnets(config: Dict[str, Any], key: str) -> List[Served]:
+def subnets_in(config: Dict[str, Any], top: str) -> List[Served]:
+    """Return the subnets of a configuration as a running Kea returns it."""
+    key = f"subnet{top[-1]}"
     found = [_one(value, None) for value in config.get(key, [])]
     for shared in config.get("shared-networks", []):
         found += [_one(value, str(shared.get("name"))) for value in shared.get(key, [])]

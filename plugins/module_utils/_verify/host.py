@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
 
 from .. import _info
 from .._server import config as server_config
+from .._server import pair_facts
 from .._server import state as server_state
 from .._manifest import record
 from .._manifest import rollback
@@ -65,6 +66,7 @@ def read(module: AnsibleModule, path: str) -> Dict[str, Any]:
         "now": time.time(),
         "server": server_state.server(module, path),
         "config": config,
+        "pair": pair_facts.pair(path),
         "move": _info.move(),
         "monitor": monitor,
         "monitor_check": _check(module) if monitor["unit"] else None,

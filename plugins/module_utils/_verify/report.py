@@ -9,6 +9,7 @@ from typing import List, Sequence
 
 from . import database as verify_database
 from . import monitor as verify_monitor
+from . import pair as verify_pair
 from . import server as verify_server
 from .finding import (
     OK,
@@ -21,6 +22,7 @@ from .finding import (
 _LOOKS = (
     verify_server.server,
     verify_server.version,
+    verify_pair.pair,
     verify_server.configuration,
     verify_database.database,
     verify_database.trigger,

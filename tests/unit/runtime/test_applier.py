@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
+from _kea.control import send
 from kea_lease_monitor import files
 from kea_lease_monitor.commands import applied
 from kea_lease_monitor.errors import TemporaryError
@@ -46,6 +47,8 @@ def one(number: int, **more: Any) -> str:
     return json.dumps({"hw-address": f"02:00:00:00:00:{number:02x}", "ip-address": f"10.0.0.{number}", **more})
 
 
+LEASE_COMMANDS = str(next(Path("/usr/lib").glob("*/kea/hooks/libdhcp_lease_cmds.so")))
+PEERS = (("one", 18041, "primary"), ("two", 18042, "standby"))
 GOOD = [one(1), one(2), one(3)]
 SITE = "10.0.0.200"
 BAD = {
@@ -287,6 +290,37 @@ def test_status_check_and_the_metric_tell_written_from_in_force_and_refused(host
     assert applied.read(settings(host, [2]), time.time()).columns["default"]["written"] == 1
     states = ("written", "in_force", "refused")
     assert [report.total([str(host.path)], state) for state in states] == [5, 3, 1]
+
+
+def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Host) -> None:
+    host.include(GOOD[0])
+    host.apply(time.time())
+    peers = [{"name": name, "url": f"http://127.0.0.1:{port}/", "role": role} for name, port, role in PEERS]
+    relationship = {"this-server-name": "one", "mode": "hot-standby", "peers": peers}
+    parameters = {"high-availability": [relationship]}
+    hooks = [{"library": LEASE_COMMANDS}, {"library": LEASE_COMMANDS.replace("lease_cmds", "ha"), "parameters": parameters}]
+    host.write(f'"hooks-libraries": {json.dumps(hooks)},')
+    assert send(str(host.path / "socket"), "config-reload", 10.0).result == 0
+
+    host.include(",\n".join(GOOD))
+    host.apply(time.time())
+    assert host.known() == ["10.0.0.1", SITE]
+    assert not list(host.path.glob(".apply-*")), "a request that stays starts the unit again at once"
+    later = time.time() + 36000
+    found = applied.read(settings(host, []), later)
+    assert found.problem == ""
+    assert "2 reservations or more wait for the next planned reload" in found.warning
+    assert [found.columns["default"][name] for name in ("written", "in_force", "refused")] == [3, 1, 0]
+
+    # A play reloads Kea; the next apply sees that, and needs no request.
+    past = time.time() - 3600
+    for path in host.path.glob("applied/subnet-*.json"):
+        os.utime(path, (past, past))
+    assert send(str(host.path / "socket"), "config-reload", 10.0).result == 0
+    host.apply(time.time())
+    assert host.known() == ["10.0.0.1", "10.0.0.2", SITE, "10.0.0.3"]
+    found = applied.read(settings(host, []), later)
+    assert (found.problem, found.warning, found.columns["default"]["in_force"]) == ("", "", 3)
 
 
 def test_a_failed_apply_is_unhealthy_in_kea_s_words(host: Host) -> None:

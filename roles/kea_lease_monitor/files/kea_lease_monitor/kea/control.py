@@ -10,10 +10,11 @@ them. So Kea starts with reservations that it can read at any moment, also after
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, Optional
 
-from _kea import lfc
+from _kea import lfc, pairs
 from _kea.control import SUCCESS, Answer, ControlError, send
 from _kea.lease_file import LeaseFile, Lock
 
@@ -57,12 +58,12 @@ class Apply:
     def run(self) -> None:
         """Test and load the reservations if a reload is requested. Raises TemporaryError; the request then stays."""
         requested, running = self._path(REQUESTED), self._path(RUNNING)
-        if not os.path.exists(requested) and not os.path.exists(running):
+        former = report.read(self.directory) or Status()
+        if not os.path.exists(requested) and not os.path.exists(running) and not former.planned:
             return
         self._keep_interval()
         if os.path.exists(requested):
             os.replace(requested, running)
-        former = report.read(self.directory) or Status()
         try:
             self._apply(former)
         except TemporaryError as error:
@@ -72,7 +73,8 @@ class Apply:
             raise
         files.touch(self._path(".last-apply"))
         os.utime(self._path(".last-apply"))
-        os.unlink(running)
+        with suppress(FileNotFoundError):
+            os.unlink(running)
         telemetry.applying("done")
 
     def _apply(self, former: Status) -> None:
@@ -83,12 +85,29 @@ class Apply:
         with Trial(self.program, self.config, self._path(os.path.join(APPLIED, _TEST)), paths) as trial:
             sifted = batch.accepted(self.directory, written, trial)
         loaded = batch.write(self.directory, written, sifted)
+        counts = batch.counted(written, sifted, trial.included)
         # After an apply that failed or was killed it is not known what Kea has loaded.
         if former.error or not loaded == former.loaded == batch.digest_before(written):
-            # Last, because an LFC run may have begun during the test, which takes seconds.
-            self._reload_after_lfc()
-        counts = batch.counted(written, sifted, trial.included)
+            read = self._read_by_half()
+            if read is not None and batch.changed_at(self.directory, written) >= read:
+                held, since = batch.not_loaded(counts, former.subnets), report.waiting_since(self.directory, former)
+                status = Status(held, since, "", self.min_interval, former.loaded, planned=True)
+                telemetry.apply_is_planned(status.held())
+                return report.write(self.directory, status)
+            if read is None:
+                # Last, because an LFC run may have begun during the test, which takes seconds.
+                self._reload_after_lfc()
         report.write(self.directory, Status(counts, None, "", self.min_interval, loaded))
+
+    def _read_by_half(self) -> Optional[float]:
+        """Return when Kea read its configuration, in epoch seconds, if it is half of a pair; None if it is not.
+
+        A reload of half of a pair stops DHCP for some heartbeats, and two at once stop all (kea-facts 8). Only a play
+        sees both servers, so only a play reloads them.
+        """
+        status = self._ask("status-get").arguments
+        # Kea 2.2 counts whole seconds, so that it may have read the file up to a second later.
+        return self.now() - float(status.get("reload", 0)) - 1 if pairs.is_half(status) else None
 
     def _path(self, name: str) -> str:
         return os.path.join(self.directory, name)

@@ -115,6 +115,17 @@ def write(directory: str, written: Mapping[int, Written], sifted: Sifted) -> str
     return report.digest(*contents)
 
 
+def changed_at(directory: str, written: Mapping[int, Written]) -> float:
+    """Return when the files that Kea includes were last changed, in epoch seconds."""
+    return max((os.stat(applied_path(directory, subnet)).st_mtime for subnet in written), default=0.0)
+
+
+def not_loaded(counts: Mapping[int, Subnet], former: Mapping[int, Subnet]) -> Dict[int, Subnet]:
+    """Return the report of each subnet before Kea has loaded what it accepts."""
+    known = {subnet: one.in_force for subnet, one in former.items()}
+    return {subnet: one._replace(in_force=min(one.in_force, known.get(subnet, 0))) for subnet, one in counts.items()}
+
+
 def digest_before(written: Mapping[int, Written]) -> str:
     """Return the digest that ``write`` would return for the files as they were."""
     return report.digest(*(part for subnet, one in sorted(written.items()) for part in (b"%d" % subnet, one.former)))
