@@ -29,7 +29,9 @@ def problems(asked: Pair, certificate: str, site: Settings, subnets: List[Settin
         return [f"kea_ha_mode is {asked.mode}; it must be {' or '.join(pairs.MODES)}"]
     found = _peer_problems(asked)
     if bool(asked.trust_anchor) != bool(certificate):
-        found.append("kea_ha_trust_anchor, kea_ha_cert_file and kea_ha_key_file belong together: set all of them or none")
+        found.append(
+            "kea_ha_trust_anchor, kea_ha_cert_file and kea_ha_key_file belong together: set all of them or none"
+        )
     if any(name_of(one) == pairs.HOOK for one in site.get("hooks-libraries", [])):
         found.append(f"kea_dhcp4_settings has {pairs.HOOK}, and kea_ha_mode sets it: remove one of them")
     if asked.mode == pairs.LOAD_BALANCING and not found:
@@ -75,7 +77,9 @@ def _peer_problems(asked: Pair) -> List[str]:
 def _unsplit(asked: Pair, site: Settings, subnets: List[Settings]) -> List[str]:
     """Return what to write for pools from which both servers would give the same address to different clients."""
     classes = [f"HA_{one.name}" for one in asked.peers]
-    derived = [one["name"] for one in site.get("client-classes", []) if any(each in one.get("test", "") for each in classes)]
+    derived = [
+        one["name"] for one in site.get("client-classes", []) if any(each in one.get("test", "") for each in classes)
+    ]
     known = {*classes, *derived}
     pools = [
         (subnet, str(pool["pool"]))
@@ -101,7 +105,7 @@ def _split(subnet: Settings, pool: str, classes: Sequence[str]) -> str:
     middle = (int(bounds[0]) + int(bounds[1])) // 2
     halves = ((bounds[0], type(bounds[0])(middle)), (type(bounds[0])(middle + 1), bounds[1]))
     texts = [f'{{pool: "{low} - {high}", client-class: "{name}"}}' for (low, high), name in zip(halves, classes)]
-    return f"{where}: {', '.join(texts)}, and {{pool: \"{pool}\", state: absent}} if Kea has it"
+    return f'{where}: {", ".join(texts)}, and {{pool: "{pool}", state: absent}} if Kea has it'
 
 
 def _bounds(pool: str) -> Optional[Tuple[Any, Any]]:

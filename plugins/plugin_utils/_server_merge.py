@@ -29,12 +29,12 @@ class Merge(NamedTuple):
     """Subnets that cannot include a file of managed reservations."""
 
 
-def make(asked: Wanted, now: Found, certificates: Files = Files()) -> Merge:
+def make(asked: Wanted, now: Found, certificates: Optional[Files] = None) -> Merge:
     """Return what is merged. A list of reservations that is an include stays as it is written.
 
     ``certificates`` are those of the pair.
     """
-    pair = pairing.settings(asked.pair, certificates, now.hooks) if asked.pair.mode else {}
+    pair = pairing.settings(asked.pair, certificates or Files(), now.hooks) if asked.pair.mode else {}
     settings = pairing.joined(pair, asked.settings)
     values: Settings = {key: value for key, value in settings.items() if key != "interfaces-config"}
     interfaces = {**asked.settings.get("interfaces-config", {})}

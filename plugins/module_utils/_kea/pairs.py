@@ -59,7 +59,9 @@ def hook(libraries: object) -> Optional[Mapping[str, Any]]:
             parameters = one.get("parameters")
             found = parameters.get("high-availability") if isinstance(parameters, dict) else None
             if not isinstance(found, list) or len(found) != 1 or not isinstance(found[0], dict):
-                raise ValueError(f"{HOOK} needs exactly one map in high-availability: others than pairs are not supported")
+                raise ValueError(
+                    f"{HOOK} needs exactly one map in high-availability: others than pairs are not supported"
+                )
             return found[0]
     return None
 

@@ -69,7 +69,7 @@ class Move:
         return {**result, "pair": said + self._settled(pair)}
 
     def _settled(self, pair: Pair) -> List[str]:
-        """Wait until the pair is normal again. The move is over, so a pair that does not become normal is no failure."""
+        """Wait until the pair is normal. The move is over, so a pair that does not become normal is no failure."""
         try:
             return pair.settle(wait=True)
         except KeaError as error:

@@ -51,7 +51,7 @@ def read(path: str) -> Dict[str, Any]:
 
 
 def hooks(path: str) -> Any:
-    """Return ``hooks-libraries`` of the configuration file with the secrets in it, never to be shown; None if unknown."""
+    """Return ``hooks-libraries`` of the file with the secrets in it, never to be shown; None if unknown."""
     try:
         text = tree.read(path).decode("utf-8", "surrogateescape")
         value = Document(_whole(os.path.realpath(path), text)).get((top_of_path(path), "hooks-libraries"))

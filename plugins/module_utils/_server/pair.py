@@ -29,6 +29,8 @@ HEARTBEATS = 12
 MISSES = 3
 """Looks in which a partner does not answer before it counts as absent."""
 BETWEEN_LOOKS = 0.5
+GRACE = 30.0
+"""Seconds for which a maintenance of the partner lasts before it counts as left over: a play may be at work there."""
 _SERVES_NONE = (pairs.WAITING, "syncing", "ready", pairs.IN_MAINTENANCE)
 
 
@@ -68,17 +70,20 @@ def before(look: Look) -> Tuple[Step, str]:
     if here.mode not in pairs.MODES or here.role == "backup":
         return Step.ACT, ""
     if pairs.TERMINATED in (here.state, there):
-        return Step.ACT, "the pair is terminated: each server serves for itself, and the clients of this one wait for it"
-    if not there:
-        if here.in_touch and here.state != pairs.PARTNER_DOWN:
-            return Step.WAIT, ""
+        return Step.ACT, "the pair is terminated: each server serves for itself, and clients of this one wait for it"
+    if not there and (not here.in_touch or here.state == pairs.PARTNER_DOWN):
         return Step.ACT, f"the partner does not answer ({look.silence}): no server serves until this one is back"
-    if here.state == pairs.PARTNER_IN_MAINTENANCE:
-        return Step.CANCEL_HERE, ""
+    return _before_with_partner(look), ""
+
+
+def _before_with_partner(look: Look) -> Step:
+    here, there = look.here, look.there
+    if here.state == pairs.PARTNER_IN_MAINTENANCE and there:
+        return Step.CANCEL_HERE
     standby = (here.mode, here.role, there) == (pairs.HOT_STANDBY, pairs.STANDBY, pairs.HOT_STANDBY)
     if there in pairs.SERVES_ALL or here.state == pairs.IN_MAINTENANCE or standby:
-        return Step.ACT, ""
-    return (Step.HAND_OVER if look.is_normal else Step.WAIT), ""
+        return Step.ACT
+    return Step.HAND_OVER if look.is_normal else Step.WAIT
 
 
 def after(look: Look) -> Step:
@@ -96,7 +101,7 @@ def after(look: Look) -> Step:
 
 
 class Pair:
-    """The server that reads one configuration file, and its partner. It may be no half of a pair: then nothing is done."""
+    """The server that reads one configuration file, and its partner. Without a partner, nothing is done."""
 
     def __init__(
         self,
@@ -128,10 +133,9 @@ class Pair:
             if self._now() > deadline:
                 return self._stuck(look)
             if step is Step.HAND_OVER and not handed_over:
-                self._command("ha-maintenance-start", there=True)
-                handed_over = True
-            elif step is Step.CANCEL_HERE:
-                self._command("ha-maintenance-cancel", there=False)
+                handed_over = self._start(status)
+            elif step is Step.CANCEL_HERE and self._now() > deadline - self._limit + GRACE:
+                self._end(step)
             self._sleep(BETWEEN_LOOKS)
             status = self._status() or status
 
@@ -156,7 +160,9 @@ class Pair:
                 return [*said, look.words]
             if self._now() > deadline:
                 raise KeaError(f"the pair is not normal after {self._limit:.0f} s: {look.words}; see docs/pairs.md")
-            if step is not Step.WAIT:
+            if step in (Step.CANCEL_THERE, Step.RESUME) or (
+                step is Step.CANCEL_HERE and self._now() > deadline - self._limit + GRACE
+            ):
                 said += self._end(step)
             self._sleep(BETWEEN_LOOKS)
             status = self._status() or status
@@ -173,6 +179,17 @@ class Pair:
     def partner(self) -> Optional[partner.Partner]:
         """Return the partner, after a look."""
         return self._partner
+
+    def _start(self, status: pairs.Status) -> bool:
+        """Have the partner take over. Return whether it does. Raises KeaError if it refuses that in a normal state."""
+        try:
+            self._command("ha-maintenance-start", there=True)
+        except _RefusedError:
+            # A play at the partner may have been faster; then the states tell.
+            if self._look(self._status() or status).is_normal:
+                raise
+            return False
+        return True
 
     def _end(self, step: Step) -> List[str]:
         """End a maintenance. Return what was done; empty if the states changed in the same moment."""
@@ -211,12 +228,11 @@ class Pair:
         return config.read(self._path)["control_sockets"] or []
 
     def _status(self) -> Optional[pairs.Status]:
-        for path in control.unix_sockets(self._sockets()):
-            try:
-                return pairs.status(control.send(path, "status-get", ANSWER).arguments)
-            except control.ControlError:
-                continue
-        return None
+        paths = control.unix_sockets(self._sockets())
+        try:
+            return pairs.status(control.send(paths[0], "status-get", ANSWER).arguments) if paths else None
+        except control.ControlError:
+            return None
 
     def _look(self, status: pairs.Status) -> Look:
         if self._partner is None:

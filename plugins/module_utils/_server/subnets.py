@@ -109,7 +109,7 @@ def _served_only(one: served.Served) -> Facts:
 
 
 def _pool_classes(value: Facts) -> Dict[str, List[str]]:
-    """Return the classes of each pool. Kea before 2.7.3 has one for a pool (``client-class``), and later ones a list."""
+    """Return the classes of each pool. Kea before 2.7.3 has one (``client-class``), and later versions a list."""
     listed = value.get("pools")
     pools = [one for one in listed if isinstance(one, dict) and "pool" in one] if isinstance(listed, list) else []
     single = {str(one["pool"]): [one["client-class"]] if "client-class" in one else [] for one in pools}

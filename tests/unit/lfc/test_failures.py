@@ -22,7 +22,7 @@ from support.paths import program_environment
 from support.programs import need
 from support.wait import until
 
-from lfc.world import HOOK, COLUMNS, Server, hanging, row
+from lfc.world import COLUMNS, HOOK, Server, hanging, row
 
 
 def bad_rows(number: int) -> str:

@@ -298,7 +298,10 @@ def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Hos
     peers = [{"name": name, "url": f"http://127.0.0.1:{port}/", "role": role} for name, port, role in PEERS]
     relationship = {"this-server-name": "one", "mode": "hot-standby", "peers": peers}
     parameters = {"high-availability": [relationship]}
-    hooks = [{"library": LEASE_COMMANDS}, {"library": LEASE_COMMANDS.replace("lease_cmds", "ha"), "parameters": parameters}]
+    hooks = [
+        {"library": LEASE_COMMANDS},
+        {"library": LEASE_COMMANDS.replace("lease_cmds", "ha"), "parameters": parameters},
+    ]
     host.write(f'"hooks-libraries": {json.dumps(hooks)},')
     assert send(str(host.path / "socket"), "config-reload", 10.0).result == 0
 

@@ -43,10 +43,9 @@ class Kea:
     def check(self) -> None:
         """Check that Kea may be reloaded, which has it read the configuration on the disk. Changes nothing.
 
-        Raises LfcError if Kea, run as this user, refuses that configuration, if the server reports an error, if it is
-        half of a pair, or if the
-        configuration or a file that it includes was changed after the server read it: bringing that into force is the
-        decision of the person who changed it.
+        Raises LfcError if Kea, run as this user, refuses that configuration, if the server is half of a pair or reports
+        an error, or if the configuration or a file that it includes was changed after the server read it: bringing that
+        into force is the decision of the person who changed it.
         """
         self._check_config()
         status = self.send("status-get")

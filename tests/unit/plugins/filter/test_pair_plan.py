@@ -116,7 +116,10 @@ def test_a_pair_by_hand_and_one_of_the_variables_exclude_each_other() -> None:
     assert "remove one of them" in found
 
 
-SPLIT = [{"pool": "192.0.2.10 - 192.0.2.19", "client-class": "HA_a"}, {"pool": "192.0.2.20 - 192.0.2.29", "client-class": "HA_b"}]
+SPLIT = [
+    {"pool": "192.0.2.10 - 192.0.2.19", "client-class": "HA_a"},
+    {"pool": "192.0.2.20 - 192.0.2.29", "client-class": "HA_b"},
+]
 
 
 @pytest.mark.parametrize(

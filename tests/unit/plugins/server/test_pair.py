@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._kea import pairs
+from ansible_collections.baremetal.kea.plugins.module_utils._server import pair as server_pair
 from ansible_collections.baremetal.kea.plugins.module_utils._server import pair_facts, partner
 from ansible_collections.baremetal.kea.plugins.module_utils._server.pair import Look, Pair, Step, after, before
 from ansible_collections.baremetal.kea.plugins.plugin_utils import _pair as plan
@@ -183,7 +184,9 @@ def pair_of(server: KeaServer) -> Pair:
 real = [pytest.mark.kea, pytest.mark.slow]
 
 
-@pytest.mark.parametrize("keas", [pytest.param((mode, {}), id=mode, marks=real) for mode in (HOT, BALANCED)], indirect=True)
+@pytest.mark.parametrize(
+    "keas", [pytest.param((mode, {}), id=mode, marks=real) for mode in (HOT, BALANCED)], indirect=True
+)
 def test_a_reload_happens_while_the_partner_serves_all(keas: Keas) -> None:
     one, two = keas.servers
     pair = pair_of(one)
@@ -196,7 +199,8 @@ def test_a_reload_happens_while_the_partner_serves_all(keas: Keas) -> None:
 
 
 @pytest.mark.parametrize("keas", [pytest.param((HOT, {}), id=HOT, marks=real)], indirect=True)
-def test_what_a_killed_play_leaves_is_finished_by_the_next_one(keas: Keas) -> None:
+def test_what_a_killed_play_leaves_is_finished_by_the_next_one(keas: Keas, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_pair, "GRACE", 1.0)
     one, two = keas.servers
     pair_of(one).hand_over()
     # Killed here. The next play may meet either server first, and has nothing to change.
@@ -250,7 +254,7 @@ def test_the_survivor_is_restarted_and_says_so(keas: Keas) -> None:
 )
 def test_a_partner_that_refuses_the_command_is_named(keas: Keas) -> None:
     one, _two = keas.servers
-    with pytest.raises(KeaError, match="partner two refuses ha-maintenance-start.*restrict-commands"):
+    with pytest.raises(KeaError, match=r"partner two refuses ha-maintenance-start.*restrict-commands"):
         pair_of(one).hand_over()
     assert keas.states() == [HOT] * 2
 

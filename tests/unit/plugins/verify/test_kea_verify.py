@@ -128,7 +128,7 @@ def at(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
 def half(**changes: Any) -> Callable[[dict[str, Any]], None]:
     """Make the server half of a pair."""
     one = {"mode": "hot-standby", "role": "primary", "state": "hot-standby", "scopes": ["a"], "in_touch": True}
-    two = {"partner": "b", "url": "http://192.0.2.2:8001/", "partner_state": "hot-standby", "partner_scopes": []}
+    two = {"partner": "b", "url": "https://192.0.2.2:8001/", "partner_state": "hot-standby", "partner_scopes": []}
     both = {"unacked": 0, "clock_difference": 0.4, "subnets_differ": [], "error": None}
     return at("pair", {**one, **two, **both, **changes})
 
@@ -149,8 +149,14 @@ def test_a_pair_is_one_line_a3() -> None:
         ({"state": "syncing"}, "pair", "warn", "is syncing"),
         ({"clock_difference": -7.0}, "pair clocks", "warn", "the clock of b is -7 s from"),
         ({"clock_difference": 45.0}, "pair clocks", "wrong", "the clock of b is +45 s from"),
+        ({"url": "http://192.0.2.2:8001/"}, "pair access", "warn", "b takes every command at http://192.0.2.2:8001/"),
         ({"unacked": 3}, "pair clients", "warn", "b left 3 clients"),
-        ({"subnets_differ": ["192.0.2.0/24 (id 1) here only"]}, "pair subnets", "wrong", "192.0.2.0/24 (id 1) here only"),
+        (
+            {"subnets_differ": ["192.0.2.0/24 (id 1) here only"]},
+            "pair subnets",
+            "wrong",
+            "192.0.2.0/24 (id 1) here only",
+        ),
         ({"subnets_differ": None}, "pair subnets", "warn", "does not tell"),
     ],
 )

@@ -93,7 +93,8 @@ class Apply:
                 held, since = batch.not_loaded(counts, former.subnets), report.waiting_since(self.directory, former)
                 status = Status(held, since, "", self.min_interval, former.loaded, planned=True)
                 telemetry.apply_is_planned(status.held())
-                return report.write(self.directory, status)
+                report.write(self.directory, status)
+                return
             if read is None:
                 # Last, because an LFC run may have begun during the test, which takes seconds.
                 self._reload_after_lfc()
