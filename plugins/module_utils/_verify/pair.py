@@ -32,7 +32,9 @@ def pair(facts: Facts, _expected: Expected) -> Iterator[Finding]:
         yield Finding("pair clients", WARN, seen, f"look at {found['partner']}: this server takes over soon")
     if found["subnets_differ"] is not None and str(found["url"]).startswith("http://"):
         seen = f"{found['partner']} takes every command at {found['url']}, from whoever reaches it"
-        yield Finding("pair access", WARN, seen, f"set kea_ha_trust_anchor, or have a firewall admit the pair only, {PAGE}")
+        yield Finding(
+            "pair access", WARN, seen, f"set kea_ha_trust_anchor, or have a firewall admit the pair only, {PAGE}"
+        )
     if found["subnets_differ"]:
         seen = f"the subnets of both servers differ: {', '.join(found['subnets_differ'])}"
         yield Finding("pair subnets", WRONG, seen, f"give both servers the same variables, then {DEPLOY}")

@@ -53,8 +53,8 @@ class Kea:
             raise LfcError("Kea answers status-get with an error: look into its journal, nothing was done")
         if pairs.is_half(status.arguments):
             raise LfcError(
-                "Kea is half of a pair, where a reload stops DHCP: deploy again, so that another strategy is chosen and "
-                "Kea is restarted while its partner serves; nothing was done"
+                "Kea is half of a pair, where a reload stops DHCP: deploy again, so that another strategy is chosen "
+                "and Kea is restarted while its partner serves; nothing was done"
             )
         # Kea 2.2 counts whole seconds, so that it may have read the file up to a second later.
         read = time.time() - float(status.arguments["reload"]) + 1
