@@ -325,6 +325,15 @@ def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Hos
     found = applied.read(settings(host, []), later)
     assert (found.problem, found.warning, found.columns["default"]["in_force"]) == ("", "", 3)
 
+    # It counts what a play brought into force also when more is written before it looks.
+    for count, in_force in ((4, 3), (5, 4)):
+        host.include(",\n".join([*GOOD, *map(one, range(4, count + 1))]))
+        host.apply(time.time())
+        columns = applied.read(settings(host, []), later).columns["default"]
+        assert [columns[name] for name in ("written", "in_force")] == [count, in_force]
+        os.utime(host.path / "applied/subnet-1.json", (past, past))
+        assert send(str(host.path / "socket"), "config-reload", 10.0).result == 0
+
 
 def test_a_failed_apply_is_unhealthy_in_kea_s_words(host: Host) -> None:
     host.include(GOOD[0])

@@ -84,13 +84,18 @@ class Apply:
         paths = {subnet: batch.applied_path(self.directory, subnet) for subnet in written}
         with Trial(self.program, self.config, self._path(os.path.join(APPLIED, _TEST)), paths) as trial:
             sifted = batch.accepted(self.directory, written, trial)
+        changed_before = batch.changed_at(self.directory, written)
         loaded = batch.write(self.directory, written, sifted)
         counts = batch.counted(written, sifted, trial.included)
         # After an apply that failed or was killed it is not known what Kea has loaded.
         if former.error or not loaded == former.loaded == batch.digest_before(written):
             read = self._read_by_half()
             if read is not None and batch.changed_at(self.directory, written) >= read:
-                held, since = batch.not_loaded(counts, former.subnets), report.waiting_since(self.directory, former)
+                known = {subnet: one.in_force for subnet, one in former.subnets.items()}
+                if changed_before < read:  # a play has reloaded Kea since
+                    known = {subnet: len(one.included) for subnet, one in written.items()}
+                since = report.waiting_since(self.directory, former)
+                held = batch.not_loaded(counts, known)
                 status = Status(held, since, "", self.min_interval, former.loaded, planned=True)
                 telemetry.apply_is_planned(status.held())
                 report.write(self.directory, status)

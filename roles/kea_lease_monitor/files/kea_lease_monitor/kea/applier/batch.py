@@ -117,12 +117,12 @@ def write(directory: str, written: Mapping[int, Written], sifted: Sifted) -> str
 
 def changed_at(directory: str, written: Mapping[int, Written]) -> float:
     """Return when the files that Kea includes were last changed, in epoch seconds."""
-    return max((os.stat(applied_path(directory, subnet)).st_mtime for subnet in written), default=0.0)
+    paths = filter(os.path.exists, (applied_path(directory, subnet) for subnet in written))
+    return max((os.stat(path).st_mtime for path in paths), default=0.0)
 
 
-def not_loaded(counts: Mapping[int, Subnet], former: Mapping[int, Subnet]) -> Dict[int, Subnet]:
-    """Return the report of each subnet before Kea has loaded what it accepts."""
-    known = {subnet: one.in_force for subnet, one in former.items()}
+def not_loaded(counts: Mapping[int, Subnet], known: Mapping[int, int]) -> Dict[int, Subnet]:
+    """Return the report of each subnet before Kea has loaded what it accepts; ``known`` is how many are in force."""
     return {subnet: one._replace(in_force=min(one.in_force, known.get(subnet, 0))) for subnet, one in counts.items()}
 
 
