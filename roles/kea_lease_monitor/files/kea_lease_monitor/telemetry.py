@@ -291,11 +291,6 @@ def apply_waits(reason: str, seconds: float) -> None:
     _log(logging.INFO, "apply_waits", "Waiting before the reload", reason=reason, seconds=f"{seconds:.0f}")
 
 
-def apply_is_planned(held: int) -> None:
-    """Log how many reservations wait for a planned reload."""
-    _log(logging.INFO, "apply_is_planned", "Kea is half of a pair, so a play must reload it", reservations=held)
-
-
 def reservation_refused(subnet: int, host: str, address: str, reason: str) -> None:
     fields = {"subnet": subnet, "host": host, "address": address, "reason": reason}
     _log(logging.WARNING, "reservation_refused", "Reservation refused and set aside", **fields)

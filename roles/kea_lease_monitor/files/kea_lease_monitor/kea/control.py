@@ -97,7 +97,7 @@ class Apply:
                 since = report.waiting_since(self.directory, former)
                 held = batch.not_loaded(counts, known)
                 status = Status(held, since, "", self.min_interval, former.loaded, planned=True)
-                telemetry.apply_is_planned(status.held())
+                telemetry.applying("wait for a planned reload, because Kea is half of a pair")
                 report.write(self.directory, status)
                 return
             if read is None:
