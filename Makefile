@@ -9,7 +9,7 @@ VENV = $(eval VENV := $$(shell $(LAB) setup))$(VENV)
 BIN = $(VENV)/bin
 RUN = PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.cache/ansible" ANSIBLE_FORCE_COLOR=1
 CRASH = $(RUN) PYTHONPATH=tests:.collections $(BIN)/python tests/crash/crash.py
-FUZZ = PYTHONPATH=tests:plugins/module_utils:roles/kea_lease_monitor/files $(BIN)/python tests/fuzz/fuzz.py
+FUZZ = PYTHONPATH=tests:.collections:plugins/module_utils:roles/kea_lease_monitor/files $(BIN)/python tests/fuzz/fuzz.py
 # killed tests events mode only; with KILLED=all also file mode and polling.
 SCENARIOS := file database events remote lfc killed
 # Not in make test, which must end within 40 minutes; run them by name, such as make molecule-tls.
@@ -22,7 +22,10 @@ BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rer
 LINT := lint-ruff lint-imports lint-ansible lint-changelog
 TYPES := types-monitor types-lfc types-modules types-tests
 
-.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short sanity build integration molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
+# pip-audit is left out: it needs PyPI's advisories, and what hosts run comes from Debian's packages.
+AUDIT := bandit==1.9.4
+
+.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit sanity build integration molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -33,7 +36,7 @@ demo: ## deploy to a fresh host and serve 300 BMCs; MODE=file|database|events, S
 demo-clean: ## remove the hosts of the demo
 	@$(LAB) down kea-demo kea-demo-bmcs
 
-test: check lint-scenarios postgres slow oldest oracle fuzz-short crash-short sanity molecule ## everything
+test: check lint-scenarios postgres slow oldest oracle fuzz-short crash-short audit sanity molecule ## everything
 	@echo "All tests passed."
 
 # Each part waits for something most of its time, so more of them run at once than there are cores.
@@ -115,7 +118,7 @@ oracle: ## compare lease files with what kea-lfc makes of them; some minutes
 	@echo "== oracle"
 	@$(RUN) ORACLE_EXAMPLES=$(or $(EXAMPLES),150) pytest -n 2 tests/unit/runtime/test_oracle.py
 
-fuzz: ## a million random rows, events and configurations
+fuzz: ## a million random rows, events, configurations, reservations and answers
 	@$(FUZZ) --inputs 1000000
 
 fuzz-short:
@@ -129,6 +132,14 @@ crash: ## kill monitors 150 times under DHCP traffic, and their databases; KILLS
 crash-short:
 	@echo "== crash"
 	@$(CRASH) --kills 12
+
+.cache/audit: Makefile | .cache
+	@$(BIN)/python -m pip install --quiet --target $@ --upgrade $(AUDIT)
+	@touch $@
+
+audit: .cache/audit ## search the code for what bandit takes for insecure
+	@echo "== bandit"
+	@PYTHONPATH=.cache/audit $(BIN)/python -m bandit --quiet --configfile pyproject.toml --recursive plugins roles
 
 sanity:
 	@tests/sanity.sh $(BIN)

@@ -108,7 +108,7 @@ class Site:
     """The host as its operator sees it; each mode keeps leases and reservations in other places."""
 
     LEASES = "/var/lib/kea/kea-leases4.csv"
-    RESERVATIONS = "/etc/kea/reservations.d/subnet-1.json"
+    RESERVATIONS = "/var/lib/kea-reservations/written/subnet-1.json"
     LEASE_COUNT = "SELECT count(*) FROM lease4 WHERE state = 0 AND valid_lifetime > 0"
     # PostgreSQL's own commit times of both rows, which neither Kea nor the monitor can influence.
     DELAYS = """SELECT extract(epoch FROM pg_xact_commit_timestamp(hosts.xmin) - pg_xact_commit_timestamp(lease4.xmin))
@@ -207,7 +207,8 @@ def prove(site: Site, server: str) -> None:
 
 
 def pending() -> bool:
-    return bool(on_host("find", "/etc/kea/reservations.d", "-name", ".apply-*"))
+    lines = json.loads(on_host("kea-lease-monitor", "status", "--json"))
+    return any(line["waiting"] is not None for line in lines)
 
 
 def demonstrate(mode: str, suite: str) -> None:

@@ -16,9 +16,10 @@ options:
     type: path
     default: /etc/kea/kea-dhcp4.conf
   kea_user:
-    description: User that Kea runs as. The new configuration is tested with the rights of this user.
+    description:
+      - User that Kea runs as. The new configuration is tested with the rights of this user. The default is the user of
+        the installed packages.
     type: str
-    default: _kea
   backup:
     description: Whether to keep the replaced file under another name in the same directory.
     type: bool

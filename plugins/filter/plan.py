@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from ..plugin_utils import (
     _database_plan,
@@ -14,11 +14,12 @@ from ..plugin_utils import (
     _login,
     _monitor_plan,
     _pair,
-    _pair_check,
+    _preflight,
+    _reservation_plan,
     _rollback_plan,
     _server_input,
     _server_plan,
-    _subnet_check,
+    _variables_file,
     _verify_plan,
 )
 
@@ -29,25 +30,26 @@ def deployment_plan(wanted: Values) -> Dict[str, Any]:
     return _deployment_plan.make(_deployment_plan.wanted(wanted))._asdict()
 
 
-def site_reservations(subnets: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
-    return _deployment_plan.site_reservations(subnets)
+def site_reservations(subnets: List[Dict[str, Any]], given: Sequence[Dict[str, Any]] = ()) -> List[Dict[str, Any]]:
+    return _deployment_plan.site_reservations(subnets) + _deployment_plan.given_to_monitor(given)
 
 
-def subnet_problems(wanted: Values, found: List[Dict[str, Any]]) -> List[str]:
-    return _subnet_check.problems(_subnet_check.asked(wanted), found)
+def given_reservations(
+    entries: List[Dict[str, Any]], named: List[Dict[str, Any]], found: List[Dict[str, Any]]
+) -> List[Dict[str, Any]]:
+    return _reservation_plan.resolved(entries, named, found)
+
+
+def reservation_problems(
+    entries: Any, named: List[Dict[str, Any]], found: List[Dict[str, Any]], in_files: bool
+) -> List[str]:
+    return _reservation_plan.problems(entries, named, found, in_files)
 
 
 def pair_peers(
     named: List[Dict[str, Any]], hosts: Mapping[str, Mapping[str, Any]], tls: bool = False
 ) -> List[Dict[str, Any]]:
     return _pair.peers(named, hosts, tls)
-
-
-def pair_problems(
-    wanted: Values, settings: Dict[str, Any], subnets: List[Dict[str, Any]], found: List[Dict[str, Any]]
-) -> List[str]:
-    pooled = _pair_check.pooled(subnets, found)
-    return _pair_check.problems(_pair.pair(wanted), wanted["certificate"], settings, pooled)
 
 
 def login(database: Values, become_user: str, certificates: Optional[Values] = None) -> Dict[str, Any]:
@@ -69,8 +71,8 @@ def server_files(wanted: Values, names: Values, found: Values, unit: str) -> Lis
 
 
 def monitor_plan(wanted: Values, paths: Values, found: Values, certificates: Values) -> Dict[str, Any]:
-    asked, config = _monitor_plan.wanted(wanted), found.get("config") or {}
-    return _monitor_plan.make(asked, config, certificates, _monitor_plan.Paths(**paths))._asdict()
+    asked = _monitor_plan.wanted(wanted)
+    return _monitor_plan.make(asked, found, certificates, _monitor_plan.Paths(**paths))._asdict()
 
 
 def monitor_files(wanted: Values, paths: Values, texts: Values) -> List[Dict[str, Any]]:
@@ -86,8 +88,10 @@ def rollback_plan(wanted: Values, checked: Values) -> Dict[str, Any]:
     return _rollback_plan.make(_rollback_plan.wanted(wanted), checked)._asdict()
 
 
-def verify_options(seen: Values, enable_database: bool, probe: bool = False) -> Dict[str, Any]:
-    return _verify_plan.options(enable_database, probe, _verify_plan.Seen(**seen))
+def verify_options(
+    seen: Values, enable_database: bool, probe: bool = False, subscriptions: Optional[List[Dict[str, Any]]] = None
+) -> Dict[str, Any]:
+    return _verify_plan.options(enable_database, probe, _verify_plan.Seen(**seen), subscriptions)
 
 
 def verify_report(verified: Mapping[str, Values]) -> Dict[str, Any]:
@@ -104,11 +108,24 @@ def gathered_files(
     return _inventory_plan.make(directory, owner, read, listed)
 
 
+def preflight(asked: Values, found: Values) -> Dict[str, Any]:
+    return _preflight.judge(asked, found)._asdict()
+
+
+def preflight_messages(findings: Mapping[str, Mapping[str, List[str]]], verdict: str) -> List[str]:
+    return _preflight.messages(findings, verdict)
+
+
+def variables_file(imported: Values, host: str, path: str) -> str:
+    return _variables_file.text(imported, host, path)
+
+
 class FilterModule:
     def filters(self) -> Dict[str, Callable[..., Any]]:
         filters = (
-            *(deployment_plan, site_reservations, subnet_problems, login, server_plan, server_files),
+            *(deployment_plan, site_reservations, login, server_plan, server_files),
             *(monitor_plan, monitor_files, database_access, rollback_plan, verify_options, verify_report),
-            *(discovery_directories, gathered_files, pair_peers, pair_problems),
+            *(discovery_directories, gathered_files, variables_file, preflight, preflight_messages),
+            *(given_reservations, pair_peers),
         )
         return {one.__name__: one for one in filters}

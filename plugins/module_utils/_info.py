@@ -10,28 +10,32 @@ import os
 import pwd
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
-from ._config.servers import PROGRAMS, family_of, top_of_path
+from ._config import packagings
+from ._config.servers import family_of, top_of_path
 from ._errors import KeaError
 from ._events import catalogue as events_catalogue
 from ._events import counts, trigger
 from ._host import packages, systemd
 from ._host.release import Releases
+from ._kea import tree
 from ._lfc import units
 from ._lfc.interval import Kept, Mark
 from ._monitor import config as monitor_config
-from ._monitor.names import UNIT, USER
+from ._monitor.names import APPLIER, FORMER_APPLIER, UNIT, USER
 from ._moves.journal import DIRECTORY, Journal
 from ._postgres import session as postgres_session
 from ._postgres import sessions
 from ._postgres.errors import PostgresError
 from ._reservations import catalogue as reservations_catalogue
 from ._reservations import constraint as reservations_constraint
+from ._rights import catalogue as rights_catalogue
 from ._server import config
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-RESERVATIONS_UNIT = "kea-reservations.path"
+MOST_OF_A_REPORT = 2**20
+"""Bytes; a report has some hundred."""
 MONITOR_ROOT = "/opt/baremetal"
 MONITOR_CONFIG = "/etc/kea-lease-monitor/config.yml"
 
@@ -41,23 +45,42 @@ def config_file(module: AnsibleModule, path: str) -> Dict[str, Any]:
 
     ``included`` are the files that it includes and that may be edited.
     """
-    package = f"{PROGRAMS[top_of_path(path)]}-server"
-    found = {**config.read(path), "included": [], "untouched": packages.untouched(module, package, path)}
+    found = {**config.read(path), "included": [], "untouched": _untouched(module, path)}
     if found["error"] is None:
         found["included"] = config.included(path)
     return found
 
 
+def packaging(module: AnsibleModule, name: str, names: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the names of Kea on this host, and the state of its packages; ``error`` says why they are missing."""
+    try:
+        found = packagings.detected(module, name, names)
+    except KeaError as error:
+        return {**dict.fromkeys(packagings.Packaging._fields), "error": str(error)}
+    state = packages.packages(module, found.packages)
+    return {**state, **found._asdict(), "error": None}
+
+
+def _untouched(module: AnsibleModule, path: str) -> bool:
+    """Return whether a configuration file is still that of the package of its server."""
+    if not packages.format_of(module):
+        return False
+    package = packagings.detected(module).packages[0]
+    return packages.untouched(module, package.replace("dhcp4", f"dhcp{family_of(top_of_path(path))}"), path)
+
+
 def monitor(module: AnsibleModule) -> Dict[str, Any]:
     """Return the lease monitor's release in force, its TLS mode towards PostgreSQL, its units and its user.
 
-    ``reservations`` is the unit that makes Kea read new reservations in files.
+    ``reservations`` is the service that has Kea use reservations in files, ``former_applier`` what started it in former
+    releases.
     """
     return {
         "release": Releases(MONITOR_ROOT).current(),
         "ssl_mode": monitor_config.ssl_mode(MONITOR_CONFIG),
         "unit": _shown(systemd.find(module, UNIT)),
-        "reservations": _shown(systemd.find(module, RESERVATIONS_UNIT)),
+        "reservations": _shown(systemd.find(module, APPLIER)),
+        "former_applier": _shown(systemd.find(module, FORMER_APPLIER)),
         "user": _user(USER),
     }
 
@@ -77,11 +100,7 @@ def lfc(module: AnsibleModule, path: str) -> Dict[str, Any]:
     family = family_of(top_of_path(path))
     names = units.unit_names(family)
     found: Dict[str, Any] = {kind: _shown(systemd.find(module, name)) for kind, name in names.items()}
-    try:
-        with open(os.path.join(units.STATE_DIRECTORY, f"state{family}.json"), encoding="utf-8") as file:
-            found["last_run"] = json.load(file)
-    except (OSError, ValueError):
-        found["last_run"] = None
+    found["last_run"] = _report(os.path.join(units.STATE_DIRECTORY, f"state{family}.json"))
     paths = [os.path.join(units.DIRECTORY, name) for name in names.values()]
     paths += [units.ROOT, units.STATE_DIRECTORY, Kept(family).path, Mark(family).path]
     found["traces"] = [one for one in paths if os.path.lexists(one)]
@@ -95,7 +114,7 @@ def database(params: Dict[str, Any]) -> Dict[str, Any]:
         (
             *("schema_version", "hosts_constraint", "lease_notify"),
             *("lost_events", "waiting_events", "oldest_event", "newest_event"),
-            *("notification_queue_usage", "connections"),
+            *("notification_queue_usage", "connections", "rights"),
         )
     )
     found["error"] = None
@@ -110,6 +129,7 @@ def database(params: Dict[str, Any]) -> Dict[str, Any]:
             hosts = reservations_catalogue.read_state(session, schema)
             constraint = hosts.constraints.get(reservations_constraint.NAME) if hosts else None
             found["hosts_constraint"] = constraint.definition if constraint else None
+            found["rights"] = rights_catalogue.read_state(session, schema)
             found["lease_notify"] = events_catalogue.read_state(session, schema, event_schema)
             if found["lease_notify"]["event_table"]:
                 found["waiting_events"] = counts.count_waiting(session, event_schema)
@@ -117,6 +137,15 @@ def database(params: Dict[str, Any]) -> Dict[str, Any]:
     except PostgresError as error:
         found["error"] = error.as_result()["msg"]
     return found
+
+
+def _report(path: str) -> Optional[Dict[str, Any]]:
+    """Return the report of an LFC run, which Kea's user may write; None if it is missing or none."""
+    try:
+        found = json.loads(tree.read(path, MOST_OF_A_REPORT))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _schema_version(session: postgres_session.Session, schema: str) -> Optional[str]:

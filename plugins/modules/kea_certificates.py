@@ -45,9 +45,8 @@ options:
     type: path
     default: /etc/kea/tls
   group:
-    description: Group that may read the files.
+    description: Group that may read the files. The default is that of Kea's installed packages.
     type: str
-    default: _kea
   exclusive:
     description:
       - Whether other sets below O(directory) are removed, except the newest of them.
@@ -102,6 +101,7 @@ key_file:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.baremetal.kea.plugins.module_utils._config.packagings import detected
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._host.certificate_store import Store, given, remove
 from ansible_collections.baremetal.kea.plugins.module_utils._host.certificates import Judge, Material
@@ -114,7 +114,7 @@ def main() -> None:
             "certificate": {"type": "str"},
             "key": {"type": "str", "no_log": True},
             "directory": {"type": "path", "default": "/etc/kea/tls"},
-            "group": {"type": "str", "default": "_kea"},
+            "group": {"type": "str"},
             "exclusive": {"type": "bool", "default": False},
         },
         required_together=[("certificate", "key")],
@@ -122,8 +122,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    store = Store(params["directory"], params["group"])
     try:
+        store = Store(params["directory"], params["group"] or detected(module).user)
         material = Material(*(given(what, params[what]) for what in Material._fields))
         Judge(module).check(material)
         missing, needless = not store.holds(material), store.others(material) if params["exclusive"] else []

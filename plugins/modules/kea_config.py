@@ -88,6 +88,15 @@ options:
     type: bool
     default: false
     version_added: 1.1.0
+  complete_reservations:
+    description:
+      - Whether reservations in subnets that name no address get the one that their client has.
+      - Such a reservation keeps no address, and M(baremetal.kea.kea_lease_monitor) cannot add one beside it. The client
+        is found by its C(hw-address) or C(client-id) in Kea's lease file, and must have one live lease in the subnet.
+        With leases in a database nothing is added.
+    type: bool
+    default: false
+    version_added: 1.1.0
   record:
     description:
       - File that records which keys O(merge) wrote and what stood there before. A key that O(merge) no longer names
@@ -153,6 +162,12 @@ gave_way:
   type: list
   elements: str
   sample: [192.0.2.7 in 192.0.2.0/24 (id 1)]
+completed:
+  description: Addresses that reservations got with O(complete_reservations), each with its subnet.
+  returned: when there are any
+  type: list
+  elements: str
+  sample: [192.0.2.7 in 192.0.2.0/24 (id 1)]
 backup_file:
   description: Where the replaced file is kept.
   returned: when a file was replaced and O(backup=true)
@@ -199,6 +214,7 @@ def main() -> None:
             "merge": {"type": "dict", "default": {}, "no_log": True},
             "exclusive": {"type": "bool", "default": False},
             "allow_removals": {"type": "bool", "default": False},
+            "complete_reservations": {"type": "bool", "default": False},
             "record": {"type": "path"},
             "included": {"type": "list", "elements": "path", "default": []},
         },
@@ -228,7 +244,7 @@ def _update_alone(
     module: AnsibleModule, settings: Settings, entries: Optional[Entries], top: str
 ) -> Tuple[Document, Document, Dict[str, Any]]:
     """Update the file with its lock held, and with it the record of what is ours."""
-    merging = Merging(module, top)
+    merging = Merging(module.params, top, not module.check_mode)
 
     def edit(document: Document) -> Document:
         return merging.edit(settings.edit(entries.edit(document) if entries else document))
@@ -239,6 +255,8 @@ def _update_alone(
         merging.revert()
         raise
     merging.settle()
+    if merging.completed:
+        result["completed"] = merging.completed
     if merging.gave_way:
         result["gave_way"] = merging.gave_way
     return before, after, entries.settle(result) if entries else result

@@ -30,11 +30,25 @@ options:
   gather:
     description:
       - What to read. V(database) opens a session with the C(login_) options; the others do not use them.
-      - V(subnets) sends C(config-get) to Kea and reads the leases. Kea answers that in the thread that serves clients,
-        so do not gather it in a loop. V(pair) sends it to both servers of a pair.
+      - V(subnets) and V(variables) send C(config-get) to Kea, and V(subnets) reads the leases. Kea answers that in the
+        thread that serves clients, so do not gather them in a loop. V(pair) sends it to both servers of a pair.
     type: list
     elements: str
-    choices: [server, config, subnets, pair, database, monitor, lfc, move, packages, clusters]
+    choices:
+      - server
+      - config
+      - subnets
+      - pair
+      - reservations
+      - variables
+      - database
+      - monitor
+      - lfc
+      - move
+      - packages
+      - packaging
+      - preflight
+      - clusters
     default: [server, config, monitor, lfc]
   type:
     description: Kind of the V(database), as in M(baremetal.kea.kea_schema); V(mysql) reports less.
@@ -46,7 +60,21 @@ options:
     type: path
     default: /etc/kea/kea-dhcp4.conf
   packages:
-    description: For V(packages), their names.
+    description: For V(packages), their names in Debian.
+    type: list
+    elements: str
+    default: []
+  packaging:
+    description: For V(packaging), the packaging to use; by default the one that is installed, or else the system's own.
+    type: str
+    choices: [debian, isc, rhel]
+  packaging_names:
+    description:
+      - For V(packaging), names that replace its C(packages), C(user), C(program), C(lease_file) or C(profile).
+    type: dict
+    default: {}
+  connect:
+    description: For V(preflight), the database servers to connect to, each as C(host:port).
     type: list
     elements: str
     default: []
@@ -93,6 +121,14 @@ server:
     unit:
       description: C(name), C(active) and C(enabled) of the unit.
       type: dict
+    listening:
+      description:
+        - Whether the server listens on its interfaces, as its command C(status-get) tells. C(status) is V(ready),
+          V(retrying) or V(failed), and C(errors) names the interfaces. Null if Kea does not answer.
+      type: dict
+      sample:
+        status: ready
+        errors: []
     outdated:
       description: Whether the file, or the unit, changed after the server started.
       type: bool
@@ -200,6 +236,28 @@ subnets:
     reservation_settings:
       description: Its own settings for reservations, such as C(reservations-global) and C(reservation-mode).
       type: dict
+    reservation_scopes:
+      description:
+        - All settings that decide about its reservations, the nearest place first. Each has C(place), such as
+          C(shared network hall-a), and C(settings).
+      type: list
+      elements: dict
+    reservation_obstacle:
+      description:
+        - The setting, and its place, under which reservations of the lease monitor do nothing in this subnet; empty if
+          there is none.
+      type: str
+      sample: "reservations-out-of-pool: true in Dhcp4"
+    uses_global_reservations:
+      description: Whether it uses the reservations outside all subnets (C(reservations-global)).
+      type: bool
+    site_reservations:
+      description:
+        - The reservations that the site wrote into this subnet and, if the subnet uses them, outside all subnets. Each
+          has C(kind), such as V(hw-address), C(identifier) in hexadecimal digits, C(address) and C(hostname); what it
+          does not name is empty. Managed reservations and those in databases are not among them.
+      type: list
+      elements: dict
     reservations:
       description: Number of its reservations in the configuration and in the files that it includes.
       type: int
@@ -272,6 +330,40 @@ pair:
     error:
       description: Why the partner does not answer.
       type: str
+reservations:
+  description: The reservations that the site wrote into Kea's configuration. Kea is not asked for them.
+  returned: when gathered
+  type: dict
+  contains:
+    site:
+      description: As C(site_reservations) in RV(subnets), each with its C(subnet).
+      type: list
+      elements: dict
+    global_subnets:
+      description: Ids of the subnets that use the reservations outside all subnets.
+      type: list
+      elements: int
+variables:
+  description: The configuration file of kea-dhcp4 as variables of the playbook C(kea_deploy.yml), without secrets.
+  returned: when gathered
+  type: dict
+  contains:
+    values:
+      description:
+        - The variables by name. C({<?include?>: path}) stands for an include that cannot be edited, C({<?secret?>:
+          name}) for a secret that is to be read from the variable with that name.
+      type: dict
+    secrets:
+      description: The C(variable) and the C(path) of each secret, which a person sets.
+      type: list
+      elements: dict
+    notes:
+      description: What the variables do not reproduce, and why.
+      type: list
+      elements: str
+    error:
+      description: Why the rest is missing.
+      type: str
 database:
   description: Kea's database.
   returned: when gathered
@@ -305,6 +397,9 @@ database:
     hosts_constraint:
       description: Definition of the constraint of M(baremetal.kea.kea_hosts_constraint).
       type: str
+    rights:
+      description: The objects of M(baremetal.kea.kea_database_rights), each with its owner and its rights by role.
+      type: dict
     lease_notify:
       description:
         - The objects of M(baremetal.kea.kea_lease_notify), null for a missing one. Events are delivered while
@@ -341,7 +436,10 @@ monitor:
       description: C(name), C(active) and C(enabled) of the unit.
       type: dict
     reservations:
-      description: C(name), C(active) and C(enabled) of the unit that makes Kea read new reservations in files.
+      description: C(name), C(active) and C(enabled) of the service that has Kea use reservations in files.
+      type: dict
+    former_applier:
+      description: The same of the unit that started that service in former releases.
       type: dict
     user:
       description: C(home) and C(shell) of the user that it runs as.
@@ -384,6 +482,17 @@ packages:
   returned: when gathered
   type: dict
   contains:
+    names:
+      description: Their names on this host; EL has other ones for some.
+      type: list
+      elements: str
+    format:
+      description: V(deb) or V(rpm).
+      type: str
+    wanted:
+      description: Packages to install or to mark, that is, the missing and the automatic ones.
+      type: list
+      elements: str
     missing:
       description: Packages that are not installed.
       type: list
@@ -392,6 +501,90 @@ packages:
       description: Packages that are installed only because another package needs them, and are removed with it.
       type: list
       elements: str
+    unlisted:
+      description: Missing packages that the package lists of the host do not have; the lists must be fetched first.
+      type: list
+      elements: str
+packaging:
+  description: The names of Kea on this host.
+  returned: when gathered
+  type: dict
+  contains:
+    name:
+      description: V(debian), V(isc) or V(rhel).
+      type: str
+    format:
+      description: V(deb) or V(rpm).
+      type: str
+    packages:
+      description: Packages of the DHCPv4 server and its tools.
+      type: list
+      elements: str
+    unit:
+      description: Unit of the DHCPv4 server, without its suffix.
+      type: str
+    unit6:
+      description: Unit of the DHCPv6 server.
+      type: str
+    user:
+      description: User that Kea runs as, and name of its group.
+      type: str
+    program:
+      description: Program of the DHCPv4 server.
+      type: str
+    lease_file:
+      description: Lease file of the DHCPv4 server.
+      type: str
+    hook_directory:
+      description: Pattern of the directory of the hooks.
+      type: str
+    profile:
+      description: Name of the AppArmor profile of the DHCPv4 server; empty for none.
+      type: str
+    missing:
+      description: As RV(packages.missing), for its C(packages); so are C(automatic), C(unlisted) and C(wanted).
+      type: list
+      elements: str
+    error:
+      description: Why the rest is missing.
+      type: str
+preflight:
+  description: Facts that decide whether a deployment can succeed. What cannot be found out is null.
+  returned: when gathered
+  type: dict
+  contains:
+    system:
+      description: C(id), C(like), C(version) and C(name) as in os-release(5), and whether C(systemd) manages the host.
+      type: dict
+    disks:
+      description: C(free) bytes, C(free_inodes) and C(read_only) of the file systems of each C(directory) written to.
+      type: list
+      elements: dict
+    dhcp_sockets:
+      description: UDP sockets at the ports 67 and 547, with C(address), C(device), C(program) and C(pid).
+      type: list
+      elements: dict
+    interfaces:
+      description: Each network interface with C(name), whether it is C(up), and whether it has its C(link).
+      type: list
+      elements: dict
+    time_synchronized:
+      description: Whether the clock is synchronised.
+      type: bool
+    groups:
+      description: The groups of the host.
+      type: list
+      elements: str
+    firewall:
+      description:
+        - Each C(chain) of nftables that drops incoming packets which no rule accepts, and the ports that its rules
+          accept, with C(protocol), C(first) and C(last). Null where rules are not simple.
+      type: list
+      elements: dict
+    servers:
+      description: Whether each of O(connect) was C(resolved), and the C(error) of the connection, empty for none.
+      type: list
+      elements: dict
 clusters:
   description: PostgreSQL's clusters on this host, with C(version), C(name), C(port) and C(online); null if
     postgresql-common is not installed.
@@ -409,17 +602,23 @@ from typing import Any, Callable, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.baremetal.kea.plugins.module_utils._config import packagings
 from ansible_collections.baremetal.kea.plugins.module_utils._host import clusters as host_clusters
 from ansible_collections.baremetal.kea.plugins.module_utils._host import packages as host_packages
+from ansible_collections.baremetal.kea.plugins.module_utils._host import preflight as host_preflight
 from ansible_collections.baremetal.kea.plugins.module_utils import _info
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login
 from ansible_collections.baremetal.kea.plugins.module_utils._server import pair_facts as server_pair
 from ansible_collections.baremetal.kea.plugins.module_utils._server import state as server_state
 from ansible_collections.baremetal.kea.plugins.module_utils._server import subnets as server_subnets
+from ansible_collections.baremetal.kea.plugins.module_utils._server import variables as server_variables
 from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_database import mysql_database
 
 
-_GATHERED = ("server", "config", "subnets", "pair", "database", "monitor", "lfc", "move", "packages", "clusters")
+_GATHERED = (
+    *("server", "config", "subnets", "pair", "reservations", "variables", "database", "monitor", "lfc", "move"),
+    *("packages", "packaging", "preflight", "clusters"),
+)
 
 
 def main() -> None:
@@ -435,6 +634,9 @@ def main() -> None:
             "type": {"type": "str", "choices": ["postgresql", "mysql"], "default": "postgresql"},
             "path": {"type": "path", "default": "/etc/kea/kea-dhcp4.conf"},
             "packages": {"type": "list", "elements": "str", "default": []},
+            "packaging": {"type": "str", "choices": list(packagings.NAMES)},
+            "packaging_names": {"type": "dict", "default": {}},
+            "connect": {"type": "list", "elements": "str", "default": []},
             "schema": {"type": "str", "default": "public"},
             "event_schema": {"type": "str", "default": "kea_events"},
         },
@@ -446,11 +648,15 @@ def main() -> None:
         "config": lambda: _info.config_file(module, params["path"]),
         "subnets": lambda: server_subnets.subnets(params["path"]),
         "pair": lambda: server_pair.pair(params["path"]),
+        "reservations": lambda: server_subnets.site_reservations(params["path"]),
+        "variables": lambda: server_variables.variables(params["path"]),
         "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),
         "monitor": lambda: _info.monitor(module),
         "lfc": lambda: _info.lfc(module, params["path"]),
         "move": _info.move,
         "packages": lambda: host_packages.packages(module, params["packages"]),
+        "packaging": lambda: _info.packaging(module, params["packaging"] or "", params["packaging_names"]),
+        "preflight": lambda: host_preflight.read(module, params["connect"]),
         "clusters": lambda: host_clusters.clusters(module),
     }
     module.exit_json(changed=False, **{name: look[name]() for name in params["gather"]})

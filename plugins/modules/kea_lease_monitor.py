@@ -64,6 +64,12 @@ options:
     type: list
     elements: path
     default: []
+  reservations_directory:
+    description:
+      - The directory of the reservations that Kea includes. Former releases of the monitor wrote there, too. When a
+        release is put in force, the files of the monitor move to the directory that O(config) names.
+    type: path
+    default: /etc/kea/reservations.d
   restart:
     description: Restart the unit even if the release is in force already, because its configuration or unit changed.
     type: bool
@@ -156,6 +162,7 @@ def main() -> None:
             "root": {"type": "path", "default": "/opt/baremetal"},
             "config": {"type": "path", "default": "/etc/kea-lease-monitor/config.yml"},
             "files": {"type": "list", "elements": "path", "default": []},
+            "reservations_directory": {"type": "path", "default": "/etc/kea/reservations.d"},
             "restart": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 30},
         },

@@ -49,9 +49,10 @@ options:
     type: path
     required: true
   kea_user:
-    description: The user of the server, which connects to the database and owns the files.
+    description:
+      - The user of the server, which connects to the database and owns the files. The default is the user of the
+        installed packages.
     type: str
-    default: _kea
   schema:
     description: Schema of Kea's tables.
     type: str
@@ -161,7 +162,7 @@ def main() -> None:
         argument_spec={
             "path": {"type": "path", "default": "/etc/kea/kea-dhcp4.conf"},
             "candidate": {"type": "path", "required": True},
-            "kea_user": {"type": "str", "default": "_kea"},
+            "kea_user": {"type": "str"},
             "schema": {"type": "str", "default": "public"},
             "state_dir": {"type": "path", "default": DIRECTORY},
             "timeout": {"type": "int", "default": 60},

@@ -39,9 +39,15 @@ options:
     choices: [database, files]
     required: true
   directory:
-    description: The directory of the files; its subdirectory C(applied) holds the copies that Kea includes.
+    description:
+      - The directory whose subdirectory C(applied) holds the files that Kea includes.
+      - With O(to=files), the monitor's next files wait here until M(baremetal.kea.kea_lease_monitor) starts it.
     type: path
     default: /etc/kea/reservations.d
+  written:
+    description: The monitor's own directory of files, which is only read.
+    type: path
+    default: /var/lib/kea-reservations/written
   subnets:
     description: The subnets that have files. Required if O(to=files).
     type: list
@@ -111,6 +117,7 @@ def main() -> None:
             login.argument_spec(),
             to={"type": "str", "choices": ["database", "files"], "required": True},
             directory={"type": "path", "default": "/etc/kea/reservations.d"},
+            written={"type": "path", "default": "/var/lib/kea-reservations/written"},
             subnets={"type": "list", "elements": "int"},
             set_aside={"type": "bool", "default": False},
             schema={"type": "str", "default": "public"},

@@ -72,6 +72,10 @@ options:
     description: The monitor's role in the database.
     type: str
     default: kea-lease-monitor
+  subnets:
+    description: Ids of the subnets in which the lease monitor should reserve addresses; by default all.
+    type: list
+    elements: int
 seealso:
   - module: baremetal.kea.kea_info
   - module: baremetal.kea.kea_manifest
@@ -144,6 +148,7 @@ def main() -> None:
             "probe": {"type": "dict"},
             "kea_role": {"type": "str", "default": "_kea"},
             "monitor_role": {"type": "str", "default": "kea-lease-monitor"},
+            "subnets": {"type": "list", "elements": "int"},
         },
         supports_check_mode=True,
     )

@@ -21,6 +21,8 @@ class Wanted(NamedTuple):
     """Networks of the clients."""
     server_certificate: str
     client_trust_anchor: str
+    tls: bool
+    """Whether the roles are to use TLS with a certificate that the site gave its server."""
 
 
 class Access(NamedTuple):
@@ -41,7 +43,8 @@ def access(asked: Wanted) -> Access:
     """Return the rules. With a certificate of the server, clients are named in the rules for TLS alone."""
     rules = [{"contype": "local", "method": "peer"}]
     if not asked.server_certificate:
-        rules += [{"contype": "host", "address": client, "method": "scram-sha-256"} for client in asked.clients]
+        kind = "hostssl" if asked.tls else "host"
+        rules += [{"contype": kind, "address": client, "method": "scram-sha-256"} for client in asked.clients]
     return Access(rules, _tls_rules(asked))
 
 

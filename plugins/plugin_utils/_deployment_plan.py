@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
-from ..module_utils._kea import identifiers
+from ..module_utils._config import reserving
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -24,6 +24,7 @@ class Wanted(NamedTuple):
     database_hosts: List[str]
     """Hosts of the group kea_database."""
     database_host: str
+    database_port: int
     enable_lfc_timer: bool
 
 
@@ -33,6 +34,8 @@ class Plan(NamedTuple):
     database_is_here: bool
     """Whether PostgreSQL runs on the Kea host itself."""
     listen_addresses: str
+    connect: List[str]
+    """Database servers that must be there before the deployment, each as host:port."""
     events: bool
     polling: bool
     lease_database: str
@@ -51,9 +54,11 @@ def make(asked: Wanted) -> Plan:
     local = asked.database_host.startswith("/") or asked.database_host in LOOPBACK
     polling = asked.enable_notify and asked.polling
     events = asked.enable_notify and not asked.polling
+    is_foreign = asked.enable_database and not local and not asked.database_hosts
     return Plan(
         database_is_here=not asked.database_hosts and local,
         listen_addresses="*" if asked.database_hosts else "",
+        connect=[f"{host}:{asked.database_port}" for host in asked.database_host.split(",") if is_foreign],
         events=events,
         polling=polling,
         lease_database="postgresql" if asked.enable_notify else "memfile",
@@ -66,23 +71,22 @@ def make(asked: Wanted) -> Plan:
 
 
 def site_reservations(subnets: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
-    """Return the reservations that the site wrote into its subnets, as far as the lease monitor can use them.
-
-    It knows clients by hardware address. Of all others it gets the address, which it then gives to no other client.
-    """
-    reserved = []
+    """Return the reservations that the variables write into subnets, as kea_info returns those of a server."""
+    reserved: List[Dict[str, Any]] = []
     for subnet in subnets:
-        hosts = subnet.get("reservations") or []
-        for host in hosts if isinstance(hosts, list) else []:
-            known = {"hwaddr": _hwaddr(host), "address": str(host.get("ip-address") or "")}
-            if "id" in subnet and any(known.values()) and host.get("state") != "absent":
-                reserved.append({"subnet": subnet["id"], **{key: text for key, text in known.items() if text}})
-    return reserved
+        listed = subnet.get("reservations")
+        present = [one for one in listed if one.get("state") != "absent"] if isinstance(listed, list) else []
+        reserved += [{"subnet": subnet["id"], **host} for host in reserving.hosts(present) if "id" in subnet]
+    return [one for one in reserved if one["identifier"] or one["address"]]
 
 
-def _hwaddr(host: Mapping[str, Any]) -> str:
-    """Return the hardware address as Kea writes it; empty if there is none, or none that Kea takes."""
-    try:
-        return identifiers.spell(identifiers.parse(str(host.get("hw-address") or "")))
-    except ValueError:
-        return ""
+def given_to_monitor(given: Sequence[Mapping[str, Any]]) -> List[Dict[str, Any]]:
+    """Return the entries of kea_reservations, with their subnet-id, as the lease monitor takes them.
+
+    One without an address is not in Kea's configuration: the monitor reserves the leased address, with the ``name``.
+    """
+    found = []
+    for one, host in zip(given, reserving.hosts(list(given))):
+        named = {} if host["address"] else {"name": host["hostname"]}
+        found.append({"subnet": one["subnet-id"], **host, **named})
+    return found

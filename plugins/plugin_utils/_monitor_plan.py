@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple
 
-from ..module_utils._kea import pairs
 from ._login import Database, Files, database, files, without_empty
 
 Settings = Dict[str, Any]
 
 RUN_DIRECTORY = "/run/kea"
+KEA_DIRECTORIES = (RUN_DIRECTORY, "/etc/kea")
+"""Kea's control socket and its configuration."""
+FILE_SINK = "reservation_file"
 DEFAULT_SOCKET = "kea4-ctrl-socket"
+SITE_KEYS = ("subnet", "kind", "identifier", "address", "name")
 DEFAULT_LEASE_FILE = "/var/lib/kea/kea-leases4.csv"
 
 
@@ -29,6 +33,7 @@ class Wanted(NamedTuple):
     reservations: str
     """files or database."""
     reservations_directory: str
+    """Directory of what Kea includes, in which former releases of the monitor wrote, too."""
     site_reservations: List[Settings]
     discovery_directory: str
     database: Database
@@ -62,17 +67,32 @@ class Paths(NamedTuple):
     config_directory: str
     config_file: str
     password_file: str
+    site_file: str
     state_directory: str
+    reservations: str
+    """Directory of the reservations in files: what the monitor wrote, and what the applier reports."""
+    former_applier: str
+    """Unit of former releases."""
+
+    @property
+    def written(self) -> str:
+        return f"{self.reservations}/written"
+
+    @property
+    def report(self) -> str:
+        return f"{self.reservations}/report"
 
 
 class Texts(NamedTuple):
     """Contents to write."""
 
     config: str
+    site: List[Settings]
+    """The reservations of the site."""
     units: Mapping[str, str]
     """By the path of the unit."""
     reservation_units: Mapping[str, str]
-    """Units that make Kea read new reservations in files, by their path."""
+    """The unit that has Kea use new reservations in files, by its path."""
     validate: str
     """Command that refuses a configuration that the new release cannot use."""
 
@@ -81,8 +101,6 @@ class Plan(NamedTuple):
     """How the monitor is set up."""
 
     in_files: bool
-    on_pair: bool
-    """Whether Kea is half of a pair, whose reloads are planned."""
     """Whether reservations are files that Kea includes."""
     over_socket: bool
     """Whether PostgreSQL is reached over its unix socket."""
@@ -91,9 +109,13 @@ class Plan(NamedTuple):
     lease_file: str
     writable: List[str]
     """Directories that the unit may write to."""
+    hidden: List[str]
+    """Directories of Kea that the unit does not see."""
     offline: bool
     """Whether the unit needs no network."""
     config: Settings
+    site: List[Settings]
+    """The reservations of the site, for the file that the sinks read."""
 
 
 def wanted(variables: Mapping[str, Any]) -> Wanted:
@@ -102,28 +124,34 @@ def wanted(variables: Mapping[str, Any]) -> Wanted:
     return Wanted(**{**known, "database": database(variables["database"])})
 
 
-def make(asked: Wanted, kea_config: Mapping[str, Any], certificates: Mapping[str, Any], paths: Paths) -> Plan:
+def make(asked: Wanted, look: Mapping[str, Any], certificates: Mapping[str, Any], paths: Paths) -> Plan:
     """Return the plan.
 
-    kea_config is what kea_info found of Kea's configuration, empty before it has run; certificates is the result of
-    kea_certificates, empty without one.
+    look is what kea_info found, empty before it has run; certificates is the result of kea_certificates, empty without
+    one.
     """
+    kea_config, reservations = look.get("config") or {}, look.get("reservations") or {}
     lease_file = asked.lease_file or _lease_file(kea_config) or DEFAULT_LEASE_FILE
+    writable = _writable(asked, paths)
     return Plan(
         in_files=asked.in_files,
-        on_pair=pairs.is_configured(kea_config.get("hooks_libraries")),
         over_socket=asked.database.is_local,
         uses_database=asked.uses_database,
         kea_socket=os.path.join(RUN_DIRECTORY, _socket(kea_config)),
         lease_file=lease_file,
-        writable=_writable(asked),
+        writable=writable,
+        hidden=[one for one in KEA_DIRECTORIES if not any(_is_below(path, one) for path in [lease_file, *writable])],
         offline=_offline(asked),
-        config=_config(asked, lease_file, files(certificates), paths),
+        config=_config(asked, lease_file, files(certificates), paths, reservations.get("global_subnets") or []),
+        site=_site(asked, reservations.get("site") or []),
     )
 
 
 def make_files(asked: Wanted, paths: Paths, texts: Texts) -> List[Settings]:
-    """Return the directories, the password, the configuration and the units, as kea_files takes them."""
+    """Return the directories, the password, the configuration and the units, as kea_files takes them.
+
+    The monitor's user and Kea's user each write one directory of reservations, and read the other one as its group.
+    """
     root = {"owner": "root", "group": "root"}
     shared = {"owner": "root", "group": paths.user, "mode": "0640"}
     directory = {"owner": paths.user, "state": "directory"}
@@ -131,16 +159,25 @@ def make_files(asked: Wanted, paths: Paths, texts: Texts) -> List[Settings]:
     discovery = [asked.discovery_directory, *filter(None, own)]
     secret: Settings = {"path": paths.password_file, "state": "absent"}
     if asked.database.password:
-        secret = {**shared, "path": paths.password_file, "secret": True, "content": asked.database.password}
+        secret = {**shared, "path": paths.password_file, "secret": True, "content": asked.database.password}  # nosec B105
     units = {**texts.units, **(texts.reservation_units if asked.in_files else {})}
+    reservations: List[Settings] = [
+        {**root, "path": paths.reservations, "state": "directory", "mode": "0755"},
+        {**directory, "path": paths.written, "group": paths.kea_user, "mode": "2750"},
+        {**directory, "path": paths.report, "owner": paths.kea_user, "group": paths.user, "mode": "2750"},
+    ]
     return [
         {**shared, "path": paths.config_directory, "state": "directory", "mode": "0750"},
         {**root, "path": "/opt/baremetal", "state": "directory", "mode": "0755"},
         {**directory, "path": paths.state_directory, "group": paths.user, "mode": "0750"},
         *({**directory, "path": path, "group": paths.kea_user, "mode": "0755"} for path in discovery),
+        *(reservations if asked.in_files else []),
         secret,
+        # Before the configuration, which is refused without it.
+        {**shared, "path": paths.site_file, "content": f"{json.dumps(texts.site)}\n"},
         {**shared, "path": paths.config_file, "content": texts.config, "validate": texts.validate},
         *({**root, "path": path, "mode": "0644", "content": text} for path, text in units.items()),
+        {"path": paths.former_applier, "state": "absent"},
     ]
 
 
@@ -155,10 +192,22 @@ def _lease_file(kea_config: Mapping[str, Any]) -> str:
     return str(found.get("name", "")) if found.get("type", "memfile") == "memfile" else ""
 
 
-def _writable(asked: Wanted) -> List[str]:
-    reservations = [asked.reservations_directory] if asked.in_files else []
-    own = [sink["directory"] for sink in asked.site_sinks if "directory" in sink]
+def _writable(asked: Wanted, paths: Paths) -> List[str]:
+    reservations = [paths.written] if asked.in_files else []
+    sinks = [_placed(asked, paths, sink) for sink in asked.site_sinks]
+    own = [sink["directory"] for sink in sinks if "directory" in sink]
     return _unique([asked.discovery_directory, *reservations, *own, *asked.writable])
+
+
+def _is_below(path: str, directory: str) -> bool:
+    return os.path.normpath(path).startswith(f"{directory}/")
+
+
+def _placed(asked: Wanted, paths: Paths, sink: Settings) -> Settings:
+    """Return a sink of the site. Reservations in files are where the applier watches, unless it names another place."""
+    if sink["type"] != FILE_SINK or sink.get("directory", asked.reservations_directory) != asked.reservations_directory:
+        return sink
+    return {**sink, "directory": paths.written, "report": paths.report}
 
 
 def _unique(paths: Iterable[str]) -> List[str]:
@@ -171,7 +220,13 @@ def _offline(asked: Wanted) -> bool:
     return asked.database.is_local and not asked.metrics_listen and not runs_commands
 
 
-def _config(asked: Wanted, lease_file: str, certificates: Files, paths: Paths) -> Settings:
+def _site(asked: Wanted, found: List[Settings]) -> List[Settings]:
+    """Return the reservations of the configuration and of the variables, which in check mode are not there yet."""
+    every = [tuple(one.get(key, "") for key in SITE_KEYS) for one in [*asked.site_reservations, *found]]
+    return [dict(zip(SITE_KEYS, one)) for one in dict.fromkeys(every)]
+
+
+def _config(asked: Wanted, lease_file: str, certificates: Files, paths: Paths, global_subnets: List[int]) -> Settings:
     """Return the monitor's configuration file as a document."""
     source = {"type": asked.source, **({"path": lease_file} if asked.source == "memfile" else {})}
     sqlite = {"path": f"{paths.state_directory}/state.sqlite"}
@@ -180,7 +235,7 @@ def _config(asked: Wanted, lease_file: str, certificates: Files, paths: Paths) -
         "source": {**source, **asked.source_options},
         "state": {**state, **asked.state_options},
         "log_level": asked.log_level,
-        "subscriptions": [{"sinks": _sinks(asked), **subscription} for subscription in asked.subscriptions],
+        "subscriptions": [_subscription(asked, one, paths, global_subnets) for one in asked.subscriptions],
     }
     if asked.uses_database:
         config["database"] = _database(asked.database, certificates, paths)
@@ -189,12 +244,24 @@ def _config(asked: Wanted, lease_file: str, certificates: Files, paths: Paths) -
     return config
 
 
-def _sinks(asked: Wanted) -> List[Settings]:
+def _subscription(asked: Wanted, named: Settings, paths: Paths, global_subnets: List[int]) -> Settings:
+    """Return a subscription whose sinks know the reservations of the site; with the usual sinks if it names none."""
+    known: Dict[str, Settings] = {
+        FILE_SINK: {"site_file": paths.site_file},
+        "reservation": {
+            "site_file": paths.site_file,
+            **({"global_subnets": global_subnets} if global_subnets else {}),
+        },
+    }
+    sinks = [_placed(asked, paths, sink) for sink in named["sinks"]] if "sinks" in named else _sinks(asked, paths)
+    return {**named, "sinks": [{**known.get(sink["type"], {}), **sink} for sink in sinks]}
+
+
+def _sinks(asked: Wanted, paths: Paths) -> List[Settings]:
     """Return the sinks of a subscription that names none."""
     reservations: Settings = {"type": "reservation"}
     if asked.in_files:
-        directory, site = asked.reservations_directory, asked.site_reservations
-        reservations = {"type": "reservation_file", "directory": directory, "site": site}
+        reservations = _placed(asked, paths, {"type": FILE_SINK})
     return [reservations, {"type": "discovery", "directory": asked.discovery_directory}]
 
 

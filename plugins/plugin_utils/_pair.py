@@ -49,12 +49,15 @@ def pair(variables: Mapping[str, Any]) -> Pair:
     return Pair(peers=peers, **texts)
 
 
-def peers(named: Sequence[Mapping[str, Any]], hosts: Mapping[str, Mapping[str, Any]], tls: bool) -> List[Settings]:
+def peers(named: Sequence[Any], hosts: Mapping[str, Mapping[str, Any]], tls: bool) -> List[Settings]:
     """Return name and URL of the servers: those that are named, or else all hosts.
 
-    ``hosts`` are the variables of the hosts of kea_servers. The URL is empty where no address is known.
+    ``hosts`` are the variables of the hosts of kea_servers. The URL is empty where no address is known. What is no map
+    with a name is left out, so that the check of the variables finds a server too few.
     """
-    chosen = list(named) or [{"name": name} for name in hosts]
+    chosen = (
+        [one for one in named if isinstance(one, dict) and "name" in one] if named else [{"name": one} for one in hosts]
+    )
     scheme = "https" if tls else "http"
     return [
         {"name": one["name"], "url": one.get("url") or _url(scheme, _address(hosts.get(one["name"], {})))}

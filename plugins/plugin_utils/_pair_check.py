@@ -18,17 +18,18 @@ SHOWN = 10
 """Pools that a message names."""
 
 
-def problems(asked: Pair, certificate: str, site: Settings, subnets: List[Settings]) -> List[str]:
+def problems(asked: Pair, tls: Sequence[str], site: Settings, subnets: List[Settings]) -> List[str]:
     """Return a sentence for each variable with which there can be no pair.
 
-    ``certificate`` tells whether the pair has one; ``site`` is kea_dhcp4_settings; ``subnets`` are from ``pooled``.
+    ``tls`` are the files for https, an empty text for one that is not set; ``site`` is kea_dhcp4_settings; ``subnets``
+    are from ``pooled``.
     """
     if not asked.mode:
         return []
     if asked.mode not in pairs.MODES:
         return [f"kea_ha_mode is {asked.mode}; it must be {' or '.join(pairs.MODES)}"]
     found = _peer_problems(asked)
-    if bool(asked.trust_anchor) != bool(certificate):
+    if any(tls) and not all(tls):
         found.append(
             "kea_ha_trust_anchor, kea_ha_cert_file and kea_ha_key_file belong together: set all of them or none"
         )

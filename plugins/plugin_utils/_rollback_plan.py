@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Dict, List, Mapping, NamedTuple
 
-KEA_PACKAGE = "kea-dhcp4-server"
-KEA_UNIT = "kea-dhcp4-server.service"
+from ..module_utils._config.packagings import SERVERS, UNITS
 
 
 class Wanted(NamedTuple):
@@ -33,6 +33,8 @@ class Plan(NamedTuple):
     was_rolled_back: bool
     """Whether no deployment happened after the last roll-back."""
     restores_config: bool
+    restores_included: bool
+    """Whether a file that Kea's configuration includes is restored, which Kea must read again."""
     removes_kea: bool
     """Whether Kea's package is removed, because a deployment installed it."""
     kea_was_active: bool
@@ -49,14 +51,19 @@ def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
     """Return the plan; checked is the result of kea_manifest with the state checked."""
     steps = {(one["kind"], one["name"]): one["action"] for one in checked["plan"]}
     found = {one["name"]: one["found"] for one in checked["entries"]}
+    directory = f"{os.path.dirname(asked.config)}/"
     rolled_back = checked["deployed"] is None and checked["unfinished"] is None
     return Plan(
         lines=_lines(asked, checked),
         is_rolled_back=rolled_back and "remove" not in steps.values(),
         was_rolled_back=rolled_back,
         restores_config=steps.get(("file", asked.config)) == "restore",
-        removes_kea=steps.get(("package", KEA_PACKAGE)) == "remove",
-        kea_was_active=bool(found.get(KEA_UNIT, {}).get("active", False)),
+        restores_included=any(
+            kind == "file" and action == "restore" and name != asked.config and name.startswith(directory)
+            for (kind, name), action in steps.items()
+        ),
+        removes_kea=any(steps.get(("package", one)) == "remove" for one in SERVERS),
+        kea_was_active=any(found.get(one, {}).get("active", False) for one in UNITS["Dhcp4"]),
         config_found=found.get(asked.config, {"state": "absent"}),
     )
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
 from ._login import Database, Files, database, files
 from ._pair import Pair, pair
@@ -28,8 +28,12 @@ class Wanted(NamedTuple):
     settings: Settings
     pair: Pair
     """Its mode is empty without a pair."""
+    config_group: str
+    """Group that may read the configuration; empty for Kea's user alone."""
     exclusive: bool
     """Whether subnets and shared networks that the variables do not name are removed."""
+    reservations: Sequence[Settings] = ()
+    """Reservations given beforehand, each with its subnet-id."""
 
     @property
     def uses_database(self) -> bool:
@@ -41,7 +45,7 @@ class Wanted(NamedTuple):
 
     @property
     def applied(self) -> str:
-        """Directory of the reservations that Kea includes: the monitor's files are copied there after a test."""
+        """Directory of the reservations that Kea includes: the applier writes them there after a test."""
         return f"{self.reservations_directory}/applied"
 
     def included(self, subnet: int) -> str:
@@ -104,7 +108,7 @@ class Names(NamedTuple):
 
 def wanted(variables: Mapping[str, Any]) -> Wanted:
     """Return the variables of the role, given without their prefix."""
-    known = {name: variables[name] for name in Wanted._fields}
+    known = {name: variables[name] for name in Wanted._fields if name in variables}
     return Wanted(**{**known, "database": database(variables["database"]), "pair": pair(variables["pair"])})
 
 

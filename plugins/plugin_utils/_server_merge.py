@@ -72,7 +72,8 @@ def _with_include(asked: Wanted, now: Found, subnet: Settings) -> Settings:
     if subnet.get("state") == "absent":
         return subnet
     known = next((one for one in now.subnets if is_same(one, subnet)), None)
-    elements = _includes(asked, known, _number(subnet, now.subnets))
+    number = _number(subnet, now.subnets)
+    elements = [*_given(asked, number), *_includes(asked, known, number)]
     reservations = subnet.get("reservations", [])
     if not elements or not isinstance(reservations, list):
         return subnet
@@ -81,9 +82,19 @@ def _with_include(asked: Wanted, now: Found, subnet: Settings) -> Settings:
 
 def _others(asked: Wanted, known: Settings) -> Optional[Settings]:
     """Return what is merged into a subnet that the variables do not name."""
-    elements = _includes(asked, known, known["id"])
+    elements = [*_given(asked, known["id"]), *_includes(asked, known, known["id"])]
     named: Settings = {"id": known["id"]} if known["has_id"] else {"id": known["id"], "subnet": known["subnet"]}
     return {**named, "reservations": elements} if elements else None
+
+
+def _given(asked: Wanted, number: Optional[int]) -> List[Settings]:
+    """Return the reservations of kea_reservations that belong into the configuration of a subnet.
+
+    With a hosts database they are there. One without an address gets it from the lease monitor, beside its own ones.
+    """
+    mine = [one for one in asked.reservations if one["subnet-id"] == number and "ip-address" in one]
+    wanted = mine if asked.hosts_database == "none" else []
+    return [{key: value for key, value in one.items() if key != "subnet-id"} for one in wanted]
 
 
 def _includes(asked: Wanted, known: Optional[Settings], number: Optional[int]) -> List[Dict[str, Any]]:

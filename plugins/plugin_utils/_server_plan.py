@@ -25,8 +25,19 @@ KEPT = frozenset(
 """Keys of Debian's example that stay: none of them reaches a client."""
 
 
+RESERVED = ("lease-database", "hosts-database", "hosts-databases", "subnet4", "shared-networks")
+"""Keys of Dhcp4 that have variables of their own."""
+
+
 class Plan(NamedTuple):
     """What the role does."""
+
+    reserved: List[str]
+    """Keys in the settings that have variables of their own."""
+    config_access: Settings
+    """Group and mode of the configuration. It can hold a password, and the monitor is in Kea's group."""
+    lease_file_changes: bool
+    """Whether the settings name another lease file than the one in force."""
 
     is_installed: bool
     """False in check mode on a new host, which stays without Kea."""
@@ -72,6 +83,9 @@ def make(asked: Wanted, now: Found, done: Results, names: Names, check_mode: boo
     restart = now.outdated or done.config_changed or names.unit_addition in done.changed_paths
     settings, merge = _settings(asked, now), make_merge(asked, now, done.pair_certificates)
     return Plan(
+        reserved=reserved(asked.settings, asked.lease_database),
+        config_access=_config_access(asked, names),
+        lease_file_changes=_lease_file_changes(asked, now),
         is_installed=now.is_installed,
         uses_database=asked.uses_database,
         database_is_local=asked.database.is_local,
@@ -100,27 +114,52 @@ def make(asked: Wanted, now: Found, done: Results, names: Names, check_mode: boo
 def make_files(asked: Wanted, now: Found, names: Names, unit_text: str) -> List[Settings]:
     """Return the files that Kea starts with, as kea_files takes them.
 
-    The configuration can hold a password and the monitor is in Kea's group, so only Kea's user may read it. The monitor
-    writes reservations as a member of that group into a directory from which Kea's user copies them.
+    The configuration can hold a password, so only Kea's user may read it, and a group that the site names. Only Kea's
+    user writes the reservations that Kea includes.
     """
     own = {"owner": names.user, "group": names.user}
     root = {"owner": "root", "group": "root"}
     wanted_files: List[Settings] = []
     if now.is_installed and asked.reservations_in_files:
         wanted_files += [
-            {**own, "path": asked.reservations_directory, "state": "directory", "mode": "2770"},
-            {**own, "path": asked.applied, "state": "directory", "mode": "2750"},
+            {**own, "path": asked.reservations_directory, "state": "directory", "mode": "0750"},
+            {**own, "path": asked.applied, "state": "directory", "mode": "0750"},
         ]
         for number in make_merge(asked, now).subnet_ids:
             wanted_files.append({**own, "path": asked.included(number), "content": "", "force": False, "mode": "0640"})
     if now.is_installed:
-        wanted_files.append({**own, "path": names.config, "mode": "0600"})
+        wanted_files.append({"owner": names.user, **_config_access(asked, names), "path": names.config})
     directory = names.unit_addition.rpartition("/")[0]
     return [
         *wanted_files,
         {**root, "path": directory, "state": "directory", "mode": "0755"},
         {**root, "path": names.unit_addition, "mode": "0644", "content": unit_text},
     ]
+
+
+def _config_access(asked: Wanted, names: Names) -> Settings:
+    if asked.config_group:
+        return {"group": asked.config_group, "mode": "0640"}
+    return {"group": names.user, "mode": "0600"}
+
+
+def reserved(settings: Settings, lease_database: str) -> List[str]:
+    """Return the keys of the settings that have variables of their own.
+
+    A lease file has none: its options, such as lfc-interval, may be named in file and database mode.
+    """
+    lease = settings.get("lease-database")
+    is_file = lease_database == "memfile" and isinstance(lease, dict) and lease.get("type") == "memfile"
+    return [key for key in RESERVED if key in settings and not (key == "lease-database" and is_file)]
+
+
+def _lease_file_changes(asked: Wanted, now: Found) -> bool:
+    """Return whether Kea would start with another lease file, without the leases."""
+    wanted, found = asked.settings.get("lease-database"), now.lease_database
+    is_file = found.get("type", "memfile") == "memfile"
+    if not (now.is_installed and is_file and isinstance(wanted, dict)) or now.untouched:
+        return False
+    return any(key in wanted and wanted[key] != found.get(key, wanted[key]) for key in ("name", "persist"))
 
 
 def _leases_from(asked: Wanted, now: Found) -> Settings:
@@ -196,7 +235,8 @@ def _settings(asked: Wanted, now: Found) -> Settings:
     """Return the values for kea_config by their path, which fill gaps and are not recorded as the variables are.
 
     A control socket is added where there is none: without it the server's health cannot be seen. On a new host the
-    timers T1 and T2 follow from the lifetime.
+    timers T1 and T2 follow from the lifetime. A site that names its interfaces in the settings, as an imported server
+    does, gets what it names and nothing else.
     """
     settings: Settings = {}
     if not now.has_control_socket:
@@ -205,7 +245,7 @@ def _settings(asked: Wanted, now: Found) -> Settings:
     for key, value in RETRIES.items() if asked.interfaces and not set(RETRIES) & set(site) else ():
         settings[f"{INTERFACES}/{key}"] = value
     is_new = now.untouched or not now.keys
-    if is_new and not set(TIMERS) & set(asked.settings):
+    if is_new and asked.interfaces and not set(TIMERS) & set(asked.settings):
         settings["Dhcp4/calculate-tee-times"] = True
     return settings
 

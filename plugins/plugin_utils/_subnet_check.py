@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
+from ..module_utils._config import reserving
 from ._server_merge import is_same, network
 
 Settings = Dict[str, Any]
@@ -19,8 +20,13 @@ class Asked(NamedTuple):
     """kea_dhcp4_subnets."""
     shared_networks: List[Settings]
     """kea_dhcp4_shared_networks."""
+    settings: Settings
+    """kea_dhcp4_settings."""
     subscriptions: List[Settings]
+    exclusive: bool
     allow_removals: bool
+    allow_ineffective: bool
+    """Whether reservations of the lease monitor may do nothing."""
     in_files: bool
     """Whether reservations are in files."""
 
@@ -52,7 +58,81 @@ def problems(wanted: Asked, found: List[Settings]) -> List[str]:
             sentences.append(
                 f"kea_monitor_subscriptions: subscription {name} names subnet {numbers}, which Kea does not serve"
             )
-    return sentences
+    return sentences + ([] if wanted.allow_ineffective else _ineffective(wanted, found))
+
+
+def reserved(subscriptions: Sequence[Settings]) -> Optional[List[int]]:
+    """Return the ids of the subnets in which the lease monitor is to reserve addresses; None for all."""
+    numbers: Set[int] = set()
+    for one in subscriptions:
+        sinks = one.get("sinks")
+        if sinks is not None and not any(str(sink.get("type", "")).startswith("reservation") for sink in sinks):
+            continue
+        subnets = (one.get("match") or {}).get("subnets")
+        if not subnets:
+            return None
+        numbers.update(subnets)
+    return sorted(numbers)
+
+
+class _Subnet(NamedTuple):
+    """A subnet as it will be."""
+
+    number: Optional[int]
+    name: str
+    scopes: List[reserving.Scope]
+    has_pools: bool
+
+
+def _ineffective(wanted: Asked, found: List[Settings]) -> List[str]:
+    """Return a sentence for each setting under which reservations would do nothing, with the subnets that have it."""
+    numbers = reserved(wanted.subscriptions)
+    names: Dict[str, List[str]] = {}
+    for one in _subnets(wanted, found):
+        obstacle = reserving.obstacle(one.scopes, one.has_pools)
+        if obstacle and (numbers is None or one.number in numbers):
+            names.setdefault(obstacle, []).append(one.name)
+    return [
+        f"{obstacle}: the lease monitor's reservations would do nothing in {', '.join(subnets)}. Change that setting; "
+        f"or leave these subnets out of kea_monitor_subscriptions; or, if it is meant, set "
+        f"kea_allow_ineffective_reservations: true"
+        for obstacle, subnets in names.items()
+    ]
+
+
+def _subnets(wanted: Asked, found: List[Settings]) -> List[_Subnet]:
+    """Return the subnets of the server and of the variables, without those that go."""
+    named = [(one, None) for one in wanted.subnets]
+    inside = [(one, shared) for shared in wanted.shared_networks for one in shared.get("subnet4") or []]
+    every: List[Tuple[Settings, Optional[Settings]]] = [*named, *inside]
+    by_place = {scope["place"]: scope["settings"] for one in found for scope in one.get("reservation_scopes", [])}
+    subnets: List[_Subnet] = []
+    for known in found:
+        same = next((pair for pair in every if is_same(known, pair[0])), None)
+        if same is None and not (wanted.exclusive and known["file"]):
+            subnets.append(_subnet(wanted, by_place, ({}, None), known))
+        elif same is not None and same[0].get("state") != "absent":
+            subnets.append(_subnet(wanted, by_place, same, known))
+    for one, shared in every:
+        is_new = not any(is_same(known, one) for known in found)
+        if is_new and {"id", "subnet"} <= set(one) and one.get("state") != "absent":
+            subnets.append(_subnet(wanted, by_place, (one, shared), {}))
+    return subnets
+
+
+def _subnet(
+    wanted: Asked, by_place: Mapping[str, Settings], asked_for: Tuple[Settings, Optional[Settings]], known: Settings
+) -> _Subnet:
+    """Return a subnet with the settings of the server, over which those of the variables are set."""
+    one, shared = asked_for
+    number, prefix = known.get("id", one.get("id")), known.get("subnet", network(one.get("subnet")))
+    name, network_name = f"{prefix} (id {number})", known.get("shared_network") or (shared or {}).get("name")
+    asked_network = next((each for each in wanted.shared_networks if each.get("name") == network_name), {})
+    scopes = [reserving.subnet_scope(name, one)]
+    scopes += [reserving.network_scope(str(network_name), asked_network)] if network_name else []
+    scopes.append(reserving.Scope("Dhcp4", reserving.settings_of(wanted.settings)))
+    merged = [scope._replace(settings={**by_place.get(scope.place, {}), **scope.settings}) for scope in scopes]
+    return _Subnet(number, name, merged, bool(known.get("pools") or one.get("pools")))
 
 
 def _against(wanted: Asked, one: Settings, found: List[Settings]) -> List[str]:

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, NamedTuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+
+from ._subnet_check import reserved
 
 NOT_ASKED = "not asked"
 
@@ -20,8 +22,10 @@ class Seen(NamedTuple):
     probed: Mapping[str, Any]
 
 
-def options(enable_database: bool, probe: bool, seen: Seen) -> Dict[str, Any]:
-    """Return the options database, monitor_database and probe of kea_verify, without those to omit.
+def options(
+    enable_database: bool, probe: bool, seen: Seen, subscriptions: Optional[List[Dict[str, Any]]]
+) -> Dict[str, Any]:
+    """Return the options database, monitor_database, probe and subnets of kea_verify, without those to omit.
 
     A database that cannot be asked is a finding like others, so its error stands in the place of the answer.
     """
@@ -32,6 +36,9 @@ def options(enable_database: bool, probe: bool, seen: Seen) -> Dict[str, Any]:
         chosen["monitor_database"] = _answer(seen.monitor_database, "database", NOT_ASKED)
     if probe:
         chosen["probe"] = _probe(enable_database, seen.probed)
+    subnets = None if subscriptions is None else reserved(subscriptions)
+    if subnets is not None:
+        chosen["subnets"] = subnets
     return chosen
 
 

@@ -39,15 +39,15 @@ class Database:
         first.administer(f'CREATE ROLE "{ROLE}" LOGIN')
         first.load(KEA_SCHEMA, DATABASE)
         login: dict[str, Any] = {**first.login, "login_db": DATABASE}
-        options: dict[str, dict[str, Any]] = {"kea_hosts_constraint": {}, "kea_lease_notify": {"readers": [ROLE]}}
+        options: dict[str, dict[str, Any]] = {
+            "kea_hosts_constraint": {},
+            "kea_lease_notify": {"readers": [ROLE]},
+            "kea_database_rights": {"monitor": ROLE},
+        }
         for name, more in options.items():
             result = run_module(name, **login, **more)
             assert not result["failed"], result
-        self.rows(
-            f'GRANT SELECT ON lease4 TO "{ROLE}"; GRANT SELECT, INSERT, UPDATE ON hosts TO "{ROLE}";'
-            f' GRANT USAGE ON SEQUENCE hosts_host_id_seq TO "{ROLE}"; CREATE SCHEMA kea_lease_monitor;'
-            f' GRANT USAGE, CREATE ON SCHEMA kea_lease_monitor TO "{ROLE}"'
-        )
+        self.rows(f'CREATE SCHEMA kea_lease_monitor; GRANT USAGE, CREATE ON SCHEMA kea_lease_monitor TO "{ROLE}"')
         second = Cluster(str(_directory(directory / "two")), DURABLE, primary=first)
         self.servers.append(second)
         second.start()

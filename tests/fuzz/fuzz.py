@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Random inputs for all that the monitor reads and did not write: no crash, no hang, only the error that is promised.
+"""Random inputs for all that the programs read and did not write: no crash, no hang, only the error that is promised.
 
     python tests/fuzz/fuzz.py [--inputs 1000000] [--seed 1]
 
@@ -21,6 +21,7 @@ import time
 from typing import Any, Callable
 
 import yaml
+from boundaries import BOUNDARIES
 from kea_lease_monitor import position
 from kea_lease_monitor.errors import ConfigurationError, PositionLostError
 from kea_lease_monitor.kea import changes
@@ -28,6 +29,7 @@ from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.rows import Header
 from kea_lease_monitor.kea.sql import leases
 from kea_lease_monitor.settings import MonitorSettings
+from mutation import mutated
 from support.paths import ROOT
 
 LATEST = 253402300799
@@ -51,25 +53,6 @@ HEADERS.append(
     b"hwaddr,state,user_context,hwtype,hwaddr_source"
 )
 ROWS.append(b"2001:db8::1,00:01:00:01:ab,3600,1700003600,7,1800,0,4294967295,128,0,0,a,02:00:00:00:00:ab,0,,1,2")
-TOKENS = [
-    b",",
-    b"\n",
-    b"&#x",
-    b"&#xZZ",
-    b"4294967295",
-    b"-1",
-    b"18446744073709551616",
-    b"\x00",
-    b"\xff\xfe",
-    b"::",
-    b"\r",
-    b"9223372036854775808",
-    b"-0",
-    b"&#xc3&#xbc",
-    b"[1]",
-    b"\t",
-    b",,",
-]
 HOSTS = (
     b'# mine\n{"hw-address": "02:ff:ff:ff:ff:ff", "ip-address": "10.0.0.9", "user-context": {"a": [1]}},\n/* x */ {}\n'
 )
@@ -106,23 +89,6 @@ def documents() -> list[Any]:
     """Every configuration of the manual."""
     text = (ROOT / "docs" / "monitor.md").read_text()
     return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
-
-
-def mutated(chance: random.Random, seed: bytes) -> bytes:
-    data = bytearray(seed)
-    for _change in range(chance.choice((0, 1, 1, 2, 4, 12))):
-        at = chance.randrange(len(data) + 1)
-        kind = chance.randrange(4)
-        if kind == 0:
-            data[at : at + 1] = bytes([chance.randrange(256)])
-        elif kind == 1:
-            data[at:at] = chance.choice(TOKENS)
-        elif kind == 2:
-            del data[at : at + chance.choice((1, 2, 9, 99))]
-        else:
-            begin = chance.randrange(len(data) + 1)
-            data[at:at] = data[begin : begin + 20]
-    return bytes(data)
 
 
 def csv_row(chance: random.Random) -> bool:
@@ -206,11 +172,14 @@ def targets() -> list[tuple[str, int, type[Exception], Callable[[random.Random],
         ("configuration", 20, ConfigurationError, lambda chance: configuration(chance, known)),
         ("position", 10, PositionLostError, stored_position),
         ("reservation file", 5, ValueError, host_list),
+        *((one.name, 3, one.promised, one.fuzzer(one.known())) for one in BOUNDARIES),
     ]
 
 
 def run(inputs: int, seed: int) -> dict[str, list[int]]:
     """Accepted and refused inputs of each target. Raises at the first that does worse."""
+    for boundary in BOUNDARIES:
+        boundary.begin()
     chance, counts = random.Random(seed), collections.defaultdict(lambda: [0, 0])
     every = targets()
     weights = [weight for _name, weight, _error, _act in every]

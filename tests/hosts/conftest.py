@@ -17,6 +17,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bmcs", required=True, help="host that plays its BMCs")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test time for whole deployments, on three hosts at once: more than the 300 s of a unit test."""
+    for item in items:
+        item.add_marker(pytest.mark.timeout(3600))
+
+
 @pytest.fixture(scope="session")
 def host(request: pytest.FixtureRequest) -> Host:
     options = request.config.option

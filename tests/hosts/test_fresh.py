@@ -13,8 +13,6 @@ from changing import Site
 from states import BEFORE_DEPLOY, EVENTS, deployed
 
 LEASES = "/var/lib/kea/kea-leases4.csv"
-pytestmark = pytest.mark.timeout(1800)
-"""Packages come and go."""
 
 
 class Fresh(Site):
@@ -99,5 +97,5 @@ def test_the_database_keeps_its_server_until_it_is_named(site: Fresh, found: lis
     assert "installed sudo" in left
     assert [one for one in left if any(word in one for word in ("kea", "postgres", "python3", "libpq", "acl"))] == []
     assert site.ours() == ""
-    assert site.has(f"{LEASES}*", "/etc/kea/reservations.d") == []
+    assert site.has(f"{LEASES}*", "/etc/kea/reservations.d", "/var/lib/kea-reservations") == []
     assert site.succeed("kea_rollback", **EVENTS, **BEFORE_DEPLOY, **purge) == 0

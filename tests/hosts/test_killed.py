@@ -22,7 +22,6 @@ from support.playbook import Played
 MODES: dict[str, dict[str, Any]] = {"file": {}, "events": EVENTS}
 CLIENTS = ("--first", "9000", "--count", "10", "--retry-after", "20")
 MOST = 80
-pytestmark = pytest.mark.timeout(1800)
 
 
 class Killed(Host):

@@ -53,7 +53,7 @@ IN_FILES = {
         {"timer"},
     ),
     "reservations": Broken(
-        "systemctl stop kea-reservations.path", "systemctl start kea-reservations.path", {"reservations"}
+        "systemctl stop kea-reservations.service", "systemctl start kea-reservations.service", {"reservations"}
     ),
 }
 
@@ -92,7 +92,7 @@ def well(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[s
 
 
 def test_what_was_looked_at(host: Host, well: set[str]) -> None:
-    everywhere = {"kea", "version", "configuration", "monitor", "subscription all", "secrets", "drift"}
+    everywhere = {"kea", "version", "configuration", "pools", "monitor", "subscription all", "secrets", "drift"}
     of_the_mode = {
         "events": {"schema", "constraint", "trigger", "events", "sessions of Kea"},
         "file": {"timer", "reservations"},

@@ -139,6 +139,9 @@ class Database:
     def constraint(self, check: bool = False, **params: Any) -> dict[str, Any]:
         return self.module("kea_hosts_constraint", check, **params)
 
+    def rights(self, check: bool = False, **params: Any) -> dict[str, Any]:
+        return self.module("kea_database_rights", check, **{"connect": [KEA], **params})
+
     def notify(self, check: bool = False, **params: Any) -> dict[str, Any]:
         return self.module("kea_lease_notify", check, **{"readers": [MONITOR], **params})
 

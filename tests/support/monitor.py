@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from support.paths import MONITOR, program_environment
-from support.wait import until
+from support.wait import LIMIT, until
 
 PROGRAM = MONITOR / "kea_lease_monitor.py"
 
@@ -38,13 +38,13 @@ class Daemon:
     def log(self) -> str:
         return self._log.read_text()
 
-    def said(self, text: str, seconds: float = 10.0) -> None:
+    def said(self, text: str, seconds: float = LIMIT) -> None:
         """Wait until the text is in the log."""
         until(lambda: text in self.log(), lambda: f"{text!r}, but:\n{self.log()}", seconds)
 
     def stop(self) -> None:
         self.process.terminate()
-        assert self.process.wait(timeout=5) == 0, self.log()
+        assert self.process.wait(timeout=LIMIT) == 0, self.log()
 
     def kill(self) -> None:
         self.process.kill()

@@ -9,12 +9,14 @@ import time
 from typing import Callable, TypeVar
 
 T = TypeVar("T")
+LIMIT = 60.0
+"""Seconds. Far above what any wait takes on a busy machine, because a test must not depend on its load."""
 
 
 def until(
     condition: Callable[[], T],
     what: str | Callable[[], str],
-    seconds: float = 10.0,
+    seconds: float = LIMIT,
     pause: float | Callable[[], object] = 0.005,
 ) -> T:
     """Call ``condition`` until it returns something true, and return that.

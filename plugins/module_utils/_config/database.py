@@ -12,11 +12,11 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 from .._errors import KeaError
 from . import mysql_host
 from .document import MISSING, Document
+from .packagings import HOOK_DIRECTORIES
 from .path import Path, Where
 from .versions import Capabilities
 
 HOOKS = {"postgresql": "libdhcp_pgsql.so", "mysql": "libdhcp_mysql.so"}
-HOOK_DIRECTORIES = ("/usr/lib/*/kea/hooks", "/usr/lib64/kea/hooks", "/usr/lib/kea/hooks", "/usr/local/lib/kea/hooks")
 
 SERVERS = ("mysql", "postgresql")
 # Tries after which Kea gives up on a lost database; with the default wait this is more than eleven days.

@@ -26,6 +26,7 @@ from .database import (
     put_hook,
 )
 from .document import Document
+from .packagings import user_of
 from .servers import installed_version, top_of_path
 from .swap import readable, top_of
 from .tls import (
@@ -198,8 +199,8 @@ def _check_access(module: AnsibleModule, tls: Dict[str, str], kind: str) -> None
     """Raise KeaError for TLS files that are unfit or that Kea's user cannot read; root can read more."""
     check_files(module, tls, kind)
     for path in filter(os.path.exists, (tls.get(name, "") for name in FILES)):
-        if not readable(module, module.params["kea_user"], path):
-            raise KeaError(f"the user {module.params['kea_user']} of Kea cannot read {path}")
+        if not readable(module, user_of(module), path):
+            raise KeaError(f"the user {user_of(module)} of Kea cannot read {path}")
 
 
 def _check_library(module: AnsibleModule) -> None:

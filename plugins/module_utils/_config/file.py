@@ -38,7 +38,7 @@ def config_options() -> Dict[str, Dict[str, Any]]:
     """Return the options of every module that writes a configuration file."""
     return {
         "path": {"type": "path", "default": "/etc/kea/kea-dhcp4.conf"},
-        "kea_user": {"type": "str", "default": "_kea"},
+        "kea_user": {"type": "str"},
         "backup": {"type": "bool", "default": True},
     }
 

@@ -49,6 +49,11 @@ class Record:
         self._noted: Set[str] = set()
         self._text = self._read()
 
+    @property
+    def is_new(self) -> bool:
+        """Whether no run has written it yet."""
+        return self._path is not None and not self._text
+
     def entries(self) -> List[Entry]:
         return list(self._entries.values())
 

@@ -13,11 +13,6 @@ if TYPE_CHECKING:
 
 PROGRAMS = {"Dhcp4": "kea-dhcp4", "Dhcp6": "kea-dhcp6"}
 """Program of each server, by the map at the top of its configuration."""
-SERVICES = {
-    "Dhcp4": ("kea-dhcp4-server.service", "isc-kea-dhcp4-server.service"),
-    "Dhcp6": ("kea-dhcp6-server.service", "isc-kea-dhcp6-server.service"),
-}
-"""Names of its unit, in Debian's and in ISC's packages."""
 
 
 def top_of_path(path: str) -> str:

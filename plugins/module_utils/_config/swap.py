@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 from .._errors import KeaError
 from .._kea import durable, program as kea_program, tree
 from .document import MISSING, Document
+from .packagings import user_of
 from .servers import PROGRAMS
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Swap:
         self._module = module
         self._path = path
         self._program = _program(module, document)
-        self._user = _user(module.params["kea_user"])
+        self._user = _user(user_of(module))
 
     def file(self, text: str) -> Optional[str]:
         """Replace the configuration file, and return the path of its backup, if any."""

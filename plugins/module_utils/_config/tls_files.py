@@ -13,7 +13,7 @@ from .._errors import KeaError
 from .._host import systemd
 from .._host.certificates import Judge, Material
 from .._kea import durable
-from .servers import SERVICES
+from . import packagings
 from .tls import FILES
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class DropIn(NamedTuple):
     @classmethod
     def of(cls, module: AnsibleModule, top: str) -> "DropIn":
         """Return the drop-in of the server with this map at the top of its configuration."""
-        unit = systemd.find(module, *SERVICES[top])
-        return cls(os.path.join(UNITS, f"{unit.name if unit else SERVICES[top][0]}.d", FILE_NAME))
+        unit = systemd.find(module, *packagings.UNITS[top])
+        return cls(os.path.join(UNITS, f"{unit.name if unit else packagings.UNITS[top][0]}.d", FILE_NAME))
 
     def text(self) -> str:
         """Return its text; empty if there is none."""

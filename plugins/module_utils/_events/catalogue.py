@@ -7,32 +7,13 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional, Tuple
 
+from .._postgres import acl
 from .._postgres.session import Session
 from .trigger import EVENTS, FAMILIES, LOST
 
 State = Dict[str, Any]
 """One entry for each object: its definition, owner and rights as plain values, or None if it does not exist."""
 
-# {grantee: [rights]}; ALL for an owner that has PostgreSQL's default rights of an owner, which depend on its version.
-# The rights on single columns of a relation follow those on the whole relation.
-_RIGHTS = """
-SELECT coalesce(jsonb_object_agg(grantee, rights), '{}') FROM (
-    SELECT CASE a.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(a.grantee)::text END AS grantee,
-        CASE WHEN a.grantee = o.owner AND bool_and(a.part = '') AND count(*) = (
-            SELECT count(*) FROM aclexplode(acldefault(o.kind, o.owner)) d WHERE d.grantee = o.owner
-        ) THEN '["ALL"]' ELSE jsonb_agg(
-            a.privilege_type || a.part || CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
-            ORDER BY a.privilege_type || a.part) END AS rights
-    FROM (SELECT %s::"char" AS kind, %s::oid AS owner, %s::aclitem[] AS acl, %s::oid AS relation) o,
-        LATERAL (
-            SELECT whole.*, '' AS part FROM aclexplode(coalesce(o.acl, acldefault(o.kind, o.owner))) whole
-            UNION ALL
-            SELECT one.*, format(' (%%s)', c.attname)
-            FROM pg_attribute c, aclexplode(c.attacl) one WHERE c.attrelid = o.relation
-        ) a
-    GROUP BY a.grantee, o.owner, o.kind
-) granted
-"""
 # All roles that ALTER DEFAULT PRIVILEGES names for objects of that kind that this session creates.
 _DEFAULT_GRANTEES = """
 SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'public' ELSE pg_get_userbyid(a.grantee)::text END
@@ -188,9 +169,8 @@ def strangers(session: Session, event_schema: str) -> List[str]:
 
 def _owned(session: Session, kind: str, query: str, *arguments: str) -> Optional[Dict[str, Any]]:
     """``kind`` is the first argument of acldefault."""
-    for owner, oid, acl, relation, definition in session.fetch(query, arguments):
-        rights = session.fetch(_RIGHTS, (kind, oid, acl, relation))[0][0]
-        return {"owner": owner, "rights": rights, **definition}
+    for owner, oid, stored, relation, definition in session.fetch(query, arguments):
+        return {"owner": owner, "rights": acl.read(session, kind, oid, stored, relation), **definition}
     return None
 
 

@@ -10,6 +10,8 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from . import catalogue
 from . import trigger
 from . import table as events_table
+from .._postgres import acl
+from .._postgres.acl import Rights
 from .._postgres.parts import Literal, Part, Words
 from .._postgres.session import Session
 from .catalogue import State
@@ -54,8 +56,6 @@ MEND = {
     ],
     **{key: CREATE[key] for key in FUNCTIONS},
 }
-
-Rights = Dict[str, List[str]]
 
 
 class Transition(NamedTuple):
@@ -122,7 +122,7 @@ class Changes:
         if created or before["owner"] != after["owner"]:
             statements.append(self._sql(f"ALTER {TARGETS[key]} OWNER TO {{owner}}", owner=after["owner"]))
         rights = self._initial_rights(key) if created else before["rights"]
-        return statements + self._rights(TARGETS[key], rights, after["rights"])
+        return statements + acl.statements(self.session, TARGETS[key], rights, after["rights"], **self.parts)
 
     def _templates(self, key: str) -> List[str]:
         before, after = self.before[key], self.after[key]
@@ -154,19 +154,6 @@ class Changes:
         named = catalogue.default_grantees(self.session, DEFAULT_ACL_KINDS.get(key, "f"), schema)
         rights = {owner: ["ALL"], **({"public": ["EXECUTE"]} if key in FUNCTIONS else {})}
         return {**rights, **{role: ["by default"] for role in ([*named, owner] if named else [])}}
-
-    def _rights(self, target: str, before: Rights, after: Rights) -> List[str]:
-        statements = []
-        for role in sorted(set(before) | set(after)):
-            if before.get(role) == after.get(role):
-                continue
-            who: Part = Words("PUBLIC") if role == "public" else role
-            if role in before:
-                # CASCADE: with what that role granted to others.
-                statements.append(self._sql(f"REVOKE ALL ON {target} FROM {{who}} CASCADE", who=who))
-            if role in after:
-                statements.append(self._sql(f"GRANT {', '.join(after[role])} ON {target} TO {{who}}", who=who))
-        return statements
 
     def _readers(self, family: Family) -> List[str]:
         key, leases = family.leases_key, (self.schema, family.table)

@@ -54,9 +54,8 @@ def send(path: str, command: str, timeout: float, arguments: Optional[Mapping[st
         # Kea's JSON reads no number of a character beyond U+00FF. A name may hold bytes that are not UTF-8.
         text = json.dumps(request, ensure_ascii=False).encode("utf-8", "surrogateescape")
         return parse(_exchange(path, text, timeout))
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        reason = f"{type(error).__name__}: {error}" if isinstance(error, (LookupError, TypeError)) else str(error)
-        raise ControlError(command, path, reason) from error
+    except (OSError, ValueError) as error:
+        raise ControlError(command, path, str(error)) from error
 
 
 def socket_path(name: str) -> str:
@@ -94,10 +93,15 @@ def _exchange(path: str, request: bytes, timeout: float) -> bytes:
 
 
 def parse(text: bytes) -> Answer:
-    """Return the answer in a text of Kea's, which HTTP wraps in a list.
-
-    Raises ValueError, LookupError or TypeError if there is none.
-    """
-    found = json.loads(text.decode("utf-8", "surrogateescape"))
-    answer = found[0] if isinstance(found, list) else found
-    return Answer(int(answer["result"]), str(answer.get("text", "")), answer.get("arguments") or {})
+    """Return the answer; the control agent wraps it in a list. Raises ValueError if it cannot be read."""
+    try:
+        found = json.loads(text.decode("utf-8", "surrogateescape"))
+    except RecursionError as error:
+        raise ValueError("the answer is nested too deeply") from error
+    answer = found[0] if isinstance(found, list) and found else found
+    if not isinstance(answer, dict) or not isinstance(answer.get("result"), int):
+        raise ValueError("the answer is no map with a result")
+    words, arguments = answer.get("text"), answer.get("arguments")
+    return Answer(
+        answer["result"], words if isinstance(words, str) else "", arguments if isinstance(arguments, dict) else {}
+    )

@@ -63,10 +63,15 @@ class Spot(NamedTuple):
                 raise
             return descriptor
 
-    def read(self) -> bytes:
-        """Return the content of a file."""
+    def read(self, most: Optional[int] = None) -> bytes:
+        """Return the content of a file. One with more than ``most`` bytes is refused, however large it is."""
         with open(self.open(), "rb") as file:
-            return file.read()
+            if most is None:
+                return file.read()
+            content = file.read(most + 1)
+        if len(content) > most:
+            raise OSError(errno.EFBIG, f"it has more than {most} bytes", self.path)
+        return content
 
     def own(self, user: int, group: int, mode: int) -> None:
         """Set owner, group and mode of a file or directory."""
@@ -145,10 +150,10 @@ def at(path: str, follow: bool = True) -> Iterator[Spot]:
         walk.close()
 
 
-def read(path: str) -> bytes:
-    """Return the content of a file. Raises OSError."""
+def read(path: str, most: Optional[int] = None) -> bytes:
+    """Return the content of a file, of at most so many bytes. Raises OSError."""
     with at(path) as spot:
-        return spot.read()
+        return spot.read(most)
 
 
 def text(path: str) -> str:

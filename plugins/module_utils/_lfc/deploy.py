@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Dict, List, Tuple
 
+from .._config.packagings import user_of
 from .._config.servers import PROGRAMS, family_of, installed_version, top_of_path
 from .._config.versions import capabilities
 from .._errors import KeaError
@@ -74,7 +75,7 @@ def _settings(module: AnsibleModule, top: str, timer: Timer) -> Tuple[lfc_units.
     choice = choose(params["strategy"], capabilities(version), timer.found().seconds, pair)
     settings = lfc_units.Settings(
         family=family_of(top),
-        user=params["kea_user"],
+        user=user_of(module),
         command=[os.path.join(lfc_units.ROOT, "current", COMMAND), *_words(module, config, leases, choice, timer)],
         lease_directory=os.path.dirname(leases),
         leases=params["leases"],

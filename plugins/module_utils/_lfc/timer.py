@@ -14,7 +14,7 @@ from .._config.file import update
 from .._errors import KeaError
 from .._host import systemd
 from .._host.release import Files, Releases
-from .._kea import durable
+from .._kea import durable, tree
 from .._manifest.document import Manifest
 from .._manifest.record import Thing, intend
 from .._server.lfc import no_lfc
@@ -146,8 +146,8 @@ class Timer:
             manifest.write()
 
     def _look(self) -> Found:
-        with open(self._module.params["path"], encoding="utf-8", errors="surrogateescape") as file:
-            return look(Document(file.read()), self._top)
+        text = tree.read(self._module.params["path"]).decode("utf-8", "surrogateescape")
+        return look(Document(text), self._top)
 
     def _set_interval(self, taken_over: bool) -> bool:
         """Set Kea's lfc-interval to 0 or revert it, and restart Kea if that changed its configuration.

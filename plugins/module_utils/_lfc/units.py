@@ -9,6 +9,7 @@ import os
 import re
 from typing import Dict, List, NamedTuple, Optional
 
+from .._config.packagings import UNITS
 from .._errors import KeaError
 
 DIRECTORY = "/etc/systemd/system"
@@ -26,7 +27,7 @@ _SERVICE = """\
 [Unit]
 Description=Clean up the lease file of Kea's DHCPv{family} server
 Documentation=https://github.com/baremetal/baremetal.kea
-After=kea-dhcp{family}-server.service isc-kea-dhcp{family}-server.service
+After={after}
 StartLimitIntervalSec=0
 
 [Service]
@@ -59,6 +60,7 @@ LockPersonality=yes
 MemoryDenyWriteExecute=yes
 NoNewPrivileges=yes
 PrivateDevices=yes
+PrivateMounts=yes
 PrivateTmp=yes
 ProtectClock=yes
 ProtectControlGroups=yes
@@ -68,6 +70,7 @@ ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
 ProtectSystem=strict
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
@@ -167,6 +170,7 @@ def render(settings: Settings) -> Dict[str, str]:
     metrics = f"kea_lfc{settings.family}.prom"
     service = _SERVICE.format(
         family=settings.family,
+        after=" ".join(UNITS[f"Dhcp{settings.family}"]),
         user=settings.user,
         command=" \\\n    ".join(quoted(word) for word in settings.command),
         copy=_COPY.format(state=STATE_DIRECTORY, name=metrics, directory=settings.metrics_directory)

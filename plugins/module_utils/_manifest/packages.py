@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: read the state of Debian packages, and remove those that a deployment installed.
+"""PRIVATE: read the state of packages, and remove those that a deployment installed.
 
 They are not purged, because a purge would delete data such as /var/lib/kea with the leases.
 """
@@ -12,6 +12,7 @@ import functools
 import re
 from typing import TYPE_CHECKING, Dict, Set
 
+from .._host.packages import format_of
 from .document import Manifest, ManifestError, State
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def look(module: AnsibleModule, name: str) -> State:
 def _installed(module: AnsibleModule) -> Dict[str, str]:
     """Return the version of each package. The result is cached: one query takes as long as a query for all."""
     query = ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Package} ${Version}\n"]
+    if format_of(module) == "rpm":
+        query = ["rpm", "--query", "--all", "--queryformat", "installed %{NAME} %{VERSION}-%{RELEASE}\n"]
     _code, out, _err = module.run_command(query)
     rows = (line.split() for line in out.splitlines())
     return {row[1]: row[2] for row in rows if row[0] == "installed"}
@@ -42,6 +45,8 @@ def put(module: AnsibleModule, manifest: Manifest, name: str, state: State) -> N
     """
     if state["state"] != "absent":
         return
+    if format_of(module) == "rpm":
+        raise ManifestError(f"{name}: packages of this system are not removed; remove it by hand")
     ours = {entry.name for entry in manifest.entries.values() if entry.kind == "package"}
     needless = _simulate(module, "autoremove")
     names = _simulate(module, "remove", "--auto-remove", name) - needless

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: reads the TLS mode of the lease monitor's connection to PostgreSQL from its configuration."""
+"""PRIVATE: reads from the lease monitor's configuration how it connects to PostgreSQL and where it writes files."""
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Callable, Optional
 
 from .._config.tls import DEFAULT
 
@@ -20,11 +20,33 @@ except ImportError:
 def ssl_mode(path: str) -> Optional[str]:
     """Return libpq's sslmode; None if the database is not reached over the network, or without a readable
     configuration."""
+
+    def read(document: Any) -> Optional[str]:
+        database = document["database"]
+        return None if database["host"].startswith("/") else str(database.get("ssl_mode", DEFAULT["ssl_mode"]))
+
+    return _read(path, read)
+
+
+def reservation_directory(path: str, default: str) -> Optional[str]:
+    """Return where reservations are written into files; None if they are not, or without a readable configuration.
+
+    ``default`` is that of a sink that names no directory.
+    """
+
+    def read(document: Any) -> Optional[str]:
+        sinks = [sink for subscription in document["subscriptions"] for sink in subscription["sinks"]]
+        found = [sink.get("directory", default) for sink in sinks if sink["type"] == "reservation_file"]
+        return str(found[0]) if found else None
+
+    return _read(path, read)
+
+
+def _read(path: str, read: Callable[[Any], Optional[str]]) -> Optional[str]:
     if not HAS_YAML:
         return None
     try:
         with open(path, encoding="utf-8") as file:
-            database = yaml.safe_load(file)["database"]
-        return None if database["host"].startswith("/") else str(database.get("ssl_mode", DEFAULT["ssl_mode"]))
+            return read(yaml.safe_load(file))
     except (OSError, UnicodeDecodeError, LookupError, TypeError, AttributeError, yaml.YAMLError):
         return None

@@ -14,7 +14,8 @@ from .._errors import KeaError
 from .._host import systemd
 from .._kea import durable
 from .history import History
-from .names import UNIT, USER
+from .names import APPLIER, FORMER_APPLIER, UNIT, USER
+from .reservations import ReservationFiles
 from .._host.release import COMMAND, LAUNCHER, Files, Releases
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 COMMAND_PATH = f"/usr/local/bin/{COMMAND}"
 READING = "has not caught up yet: still reading"
 """In what ``kea-lease-monitor check`` prints while a monitor reads all leases and met no error."""
+NOT_IN_FORCE = "unhealthy: the reservations in "
+"""What it prints if Kea does not load reservations. Another release would not help, and kea_verify reports it."""
 CATCHING_UP = 600
 """Seconds that it may read beyond the time-out of the module."""
 JOURNAL_LINES = 20
@@ -41,6 +44,7 @@ class Monitor:
         self._timeout: int = module.params["timeout"]
         self._releases = Releases(module.params["root"])
         self._history = History(module, [self._config, *module.params["files"]])
+        self._reservations = ReservationFiles(self._config, module.params["reservations_directory"])
         self._links = {
             os.path.join(module.params["root"], LAUNCHER): f"current/{LAUNCHER}",
             COMMAND_PATH: os.path.join(module.params["root"], "current", COMMAND),
@@ -73,10 +77,13 @@ class Monitor:
 
         Raises KeaError if it is not healthy; the previous release is in force again then.
         """
+        # Raises before anything is changed if the reservation files cannot be moved.
+        misplaced = bool(self._reservations.misplaced())
         previous = self._releases.current()
         altered = self.stage(name, files)
         unit = systemd.find(self._module, UNIT)
-        needed = altered or restart or previous != name or not (unit and unit.active) or unit.outdated(self._reads())
+        needed = altered or restart or misplaced or previous != name
+        needed = needed or not (unit and unit.active) or unit.outdated(self._reads())
         disabled = not (unit and unit.enabled)
         unlinked = [path for path, target in self._links.items() if not _points_to(path, target)]
         if not self._check:
@@ -109,7 +116,8 @@ class Monitor:
         self._refuse_other_source(name, previous)
         if not self._check:
             self._history.keep(previous)
-            self._migrate_or_stay(name, previous)
+            if not self._same_schema(name, previous):
+                self._migrate_or_stay(name, previous)
             self._history.revert(name)
             self._releases.activate(name)
             self._restart_or_revert(name, previous)
@@ -140,6 +148,10 @@ class Monitor:
             f"Release {name} of the lease monitor cannot migrate its state store: {problem}. {outcome}.",
             monitor=self.state(),
         )
+
+    def _same_schema(self, one: str, other: str) -> bool:
+        """Whether one release can use the state of another as it is. It may refuse the configuration of the other."""
+        return bool(self._releases.schema(one) == self._releases.schema(other))
 
     def _migrate(self, source: Optional[str], target: str) -> str:
         """Migrate the state store to the schema of release ``target``. Return what went wrong, or an empty text.
@@ -198,7 +210,7 @@ class Monitor:
         if previous is None:
             self._systemctl("disable", "--now", "--quiet")
             return "There is no previous release; it was stopped"
-        stuck = self._migrate(name, previous) if previous != name else ""
+        stuck = "" if self._same_schema(name, previous) else self._migrate(name, previous)
         altered = self._history.revert(previous)
         if previous == name and not altered:
             return "There is no previous release"
@@ -208,7 +220,37 @@ class Monitor:
         return f"{what} is in force again" + (f", but: {again}" if again else " and healthy")
 
     def _restart(self) -> str:
-        """Restart the unit and wait until it is healthy. Return what is wrong, or an empty text."""
+        """Restart the units and wait until the monitor is healthy. Return what is wrong, or an empty text.
+
+        The reservation files follow the configuration.
+        """
+        try:
+            self._move_reservations()
+        except KeaError as error:
+            return str(error)
+        problem = self._restart_monitor()
+        self._restart_applier()
+        return problem
+
+    def _move_reservations(self) -> None:
+        """Move the reservation files while no process uses them. Raises KeaError."""
+        if self._reservations.misplaced():
+            self._systemctl("stop")
+            self._module.run_command(["systemctl", "stop", FORMER_APPLIER, APPLIER])
+        self._reservations.move()
+
+    def _restart_applier(self) -> None:
+        """Restart what applies reservations. A former release has a path unit, which starts the service."""
+        if self._reservations.directory is None:
+            return
+        former = systemd.find(self._module, FORMER_APPLIER)
+        if former is None:
+            self._module.run_command(["systemctl", "restart", APPLIER])
+            return
+        self._module.run_command(["systemctl", "stop", APPLIER])
+        self._module.run_command(["systemctl", "enable", "--now", "--quiet", FORMER_APPLIER])
+
+    def _restart_monitor(self) -> str:
         deadline = time.monotonic() + self._timeout
         self._module.run_command(["systemctl", "daemon-reload"])
         self._systemctl("reset-failed", "--quiet")
@@ -219,7 +261,7 @@ class Monitor:
             code, out, err = self._module.run_command(
                 ["runuser", "-u", USER, "--", COMMAND_PATH, "check", "--config", self._config]
             )
-            if code == 0:
+            if code == 0 or out.startswith(NOT_IN_FORCE):
                 return ""
             # The first start of a release may read all leases of a large site. An error ends this at once.
             patience = CATCHING_UP if READING in out else 0

@@ -16,6 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from .._config.document import MISSING, Document
+from .._config.packagings import user_of
 from .._config.secret import secrets_in
 from .._config.servers import top_of_path
 from .._config.swap import copy, keep
@@ -163,7 +164,7 @@ class Move:
             raise KeaError(f"{path}: {error}") from error
         entry = {} if entry is MISSING else entry
         self._module.no_log_values.update(filter(None, secrets_in(entry)))
-        kind, user = entry.get("type", "memfile"), self._module.params["kea_user"]
+        kind, user = entry.get("type", "memfile"), user_of(self._module)
         if kind == "memfile":
             return LeaseFiles(entry, user)
         if kind == "postgresql":

@@ -9,16 +9,20 @@ deletes the rows whose reservations a person has deleted from the files meanwhil
 
 from __future__ import annotations
 
+import contextlib
+import json
 from typing import Any, Dict
 
 from .._postgres.session import Session
+from .._reservations.host_table import GIVEN
+from .reservation import Reservation
 from .reservation_files import ReservationFiles
 from .reservation_table import ReservationTable
 
 
 def to_database(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
     """Move the reservations of the files to the database, and return the module's result. Raises KeaError."""
-    files, table = ReservationFiles(params["directory"]), ReservationTable(session, params["schema"])
+    files, table = ReservationFiles(params["directory"], params["written"]), ReservationTable(session, params["schema"])
     wanted = files.read()
     check = session.readonly
     changed = bool(wanted) if check else table.merge(wanted, files.left(_name(params)))
@@ -26,20 +30,27 @@ def to_database(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
         table.commit()
     result: Dict[str, Any] = {"changed": changed, "reservations": len(wanted)}
     if params["set_aside"]:
-        result["changed"] = changed or bool(files.paths())
+        result["changed"] = changed or bool(files.to_set_aside())
         result["set_aside"] = [] if check else files.set_aside()
     return result
 
 
 def to_files(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
     """Write the reservations of the database to the files, and return the module's result. Raises KeaError."""
-    files, table = ReservationFiles(params["directory"]), ReservationTable(session, params["schema"])
+    files, table = ReservationFiles(params["directory"], params["written"]), ReservationTable(session, params["schema"])
     table.check_for_files(params["subnets"])
-    found = table.read(params["subnets"])
+    found = [one for one in table.read(params["subnets"]) if not _is_given(one)]
     changed = files.write(found, params["subnets"], session.readonly)
     if not session.readonly:
         files.leave(_name(params), found)
     return {"changed": changed, "reservations": len(found)}
+
+
+def _is_given(one: Reservation) -> bool:
+    """Return whether the variables give this address: then the play writes it into the configuration."""
+    with contextlib.suppress(ValueError, AttributeError):
+        return "ip-address" in json.loads(one.user_context or "{}").get(GIVEN, {})
+    return False
 
 
 def _name(params: Dict[str, Any]) -> str:

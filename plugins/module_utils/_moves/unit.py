@@ -12,7 +12,8 @@ import signal
 import time
 from typing import TYPE_CHECKING, Dict, Iterator
 
-from .._config.servers import SERVICES, top_of_path
+from .._config.packagings import UNITS
+from .._config.servers import top_of_path
 from .._errors import KeaError
 from .._host import systemd
 from .._kea import locks
@@ -37,7 +38,7 @@ class KeaUnit:
         top = top_of_path(path)
         if top != "Dhcp4":
             raise KeaError(f"{path} is of the server for DHCPv6, whose leases cannot be moved")
-        unit = systemd.find(module, *SERVICES[top])
+        unit = systemd.find(module, *UNITS[top])
         if unit is None:
             raise KeaError(f"systemd knows no unit for {path}")
         self._module = module

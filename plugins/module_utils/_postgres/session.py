@@ -8,9 +8,11 @@ This folder is the only place that knows psycopg2.
 
 from __future__ import annotations
 
+import os
+import pwd
 import time
 import traceback
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from typing import NoReturn, TypeVar
 
@@ -211,6 +213,38 @@ def translated(statement: str) -> Iterator[None]:
     except psycopg2.Error as error:
         message = error.diag.message_primary or str(error).strip() or type(error).__name__
         raise PostgresError("PostgreSQL: " + message, error.pgcode or "08006", statement) from error
+
+
+@contextmanager
+def connect_as_root(params: Mapping[str, Any], readonly: bool = False) -> Iterator[Session]:
+    """Do as ``connect``; run by root over the unix socket without a password, log in as the user ``login_user``.
+
+    The server identifies a role there by the system user of that name, and root is no such user. Raises PostgresError.
+    """
+    with ExitStack() as stack:
+        with _peer(params):
+            session = stack.enter_context(connect(params, readonly))
+        yield session
+
+
+@contextmanager
+def _peer(params: Mapping[str, Any]) -> Iterator[None]:
+    """Be the system user of the role, if that is needed and there is one."""
+    local = params["login_host"] in ("", "localhost") or params["login_host"].startswith("/")
+    try:
+        user = pwd.getpwnam(params["login_user"])
+    except KeyError:
+        user = None
+    if user is None or os.geteuid() != 0 or not local or params["login_password"]:
+        yield
+        return
+    os.setegid(user.pw_gid)
+    os.seteuid(user.pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
 
 
 def _open(dsn: Mapping[str, Any]) -> extensions.connection:

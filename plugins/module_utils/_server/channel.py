@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Dict, Optional
 
 from .._host import systemd
 from .._kea import control
@@ -20,6 +20,21 @@ def is_serving(unit: Optional[systemd.Unit], sockets: Any) -> bool:
     ``sockets`` is ``control_sockets`` of the configuration. Without a unix socket, the unit alone decides.
     """
     return bool(unit and unit.active) and all(_answers(path) for path in control.unix_sockets(sockets))
+
+
+def listening(sockets: Any) -> Optional[Dict[str, Any]]:
+    """Return whether the server listens on its interfaces: ``status`` and ``errors``; None if it does not tell.
+
+    With status ``failed`` or ``retrying``, clients behind the interfaces that ``errors`` name are not served.
+    """
+    for path in control.unix_sockets(sockets):
+        try:
+            found = control.send(path, "status-get", TIMEOUT).arguments.get("sockets")
+        except control.ControlError:
+            continue
+        if isinstance(found, dict):
+            return {"status": str(found.get("status", "")), "errors": [str(one) for one in found.get("errors") or []]}
+    return None
 
 
 def lease_problem(sockets: Any) -> str:

@@ -40,8 +40,7 @@ def read(path: str) -> Dict[str, Any]:
     found: Dict[str, Any] = dict.fromkeys(_PARTS)
     found.update(path=path, error=None)
     try:
-        with open(path, "rb") as file:
-            text = file.read().decode("utf-8", "surrogateescape")
+        text = tree.read(path).decode("utf-8", "surrogateescape")
         found.update(_parts(Document(_whole(os.path.realpath(path), text)), top_of_path(path)))
     except OSError as error:
         found["error"] = error.strerror
@@ -73,8 +72,7 @@ def editable_files(path: str, text: str) -> List[str]:
 def included(path: str) -> List[str]:
     """Return the same files of a configuration on the disk; none if one of them cannot be read."""
     try:
-        with open(path, "rb") as file:
-            text = file.read().decode("utf-8", "surrogateescape")
+        text = tree.read(path).decode("utf-8", "surrogateescape")
         return editable_files(os.path.realpath(path), text)
     except (OSError, KeaJsonError):
         return []

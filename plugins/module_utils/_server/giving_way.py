@@ -12,10 +12,12 @@ import os
 import stat
 from typing import Any, Dict, List, NamedTuple, Tuple
 
+from .._config import reserving
 from .._config.document import Document
 from .._config.identity import client
 from .._config.subnets import Subnet, subnets_of
-from .._config.syntax import Include
+from .._config.syntax import Include, value_of
+from .._config.tree import Tree
 from .._errors import KeaError
 from .._kea import durable, host_maps, tree
 from .config import is_applied
@@ -47,12 +49,25 @@ class GaveWay(NamedTuple):
 def give_way(document: Document, top: str) -> List[GaveWay]:
     """Remove from the included files what a reservation of the configuration overrules. Raises KeaError."""
     changed: List[GaveWay] = []
-    for subnet in subnets_of(document, top):
+    for subnet in _with_global_hosts(document, top):
         listed = subnet.value.get("reservations")
         includes = [one.path for one in listed if isinstance(one, Include)] if isinstance(listed, list) else []
         for path in filter(is_applied, includes if subnet.reservations else []):
             changed += _clear(path, subnet)
     return changed
+
+
+def _with_global_hosts(document: Document, top: str) -> List[Subnet]:
+    """Return the subnets, each also with the reservations outside all subnets if it uses them."""
+    whole = value_of(Tree(document, top).root)
+    inherited, listed = reserving.inherited(whole, top), whole.get("reservations")
+    everywhere = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+    def uses(one: Subnet) -> bool:
+        return reserving.uses_global([reserving.subnet_scope(one.name, one.value), *inherited[one.network]])
+
+    found = subnets_of(document, top)
+    return [one._replace(reservations=one.reservations + everywhere) if uses(one) else one for one in found]
 
 
 def _clear(path: str, subnet: Subnet) -> List[GaveWay]:

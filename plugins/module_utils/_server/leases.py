@@ -11,12 +11,14 @@ import time
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .._errors import KeaError
-from .._kea import control, lease_csv, lease_file
+from .._kea import identifiers, lease_csv, lease_file
+from . import statistics
 
-TIMEOUT = 10.0
-"""Seconds that Kea has for its statistics."""
-_LIVE = (0, 1)
+_DECLINED = 1
+_LIVE = (0, _DECLINED)
 """States of a lease that keeps its address: default and declined."""
+_CLIENTS = {"hw-address": "hwaddr", "client-id": "client_id"}
+"""Columns of the identifiers, by their kinds."""
 _INFINITE = 0xFFFFFFFF
 
 Ranges = Sequence[Tuple[int, int]]
@@ -25,6 +27,9 @@ Ranges = Sequence[Tuple[int, int]]
 class Lease(NamedTuple):
     address: int
     subnet: int
+    is_declined: bool
+    clients: Mapping[str, str]
+    """The identifiers of its client as Kea writes them, by their kind; empty for none."""
 
 
 class Leases:
@@ -38,7 +43,13 @@ class Leases:
         if path is not None:
             self._by_address = list(_read(path, time.time()))
         else:
-            self._by_subnet = _statistics(sockets, family)
+            self._by_subnet = statistics.leases(sockets, family)
+
+    def held(self, subnet: int, kind: str, identifier: bytes) -> List[int]:
+        """Return the addresses that a client has in a subnet; none if Kea's leases are in no file."""
+        text = identifiers.spell(identifier)
+        mine = [one for one in self._by_address or [] if one.subnet == subnet and not one.is_declined]
+        return [one.address for one in mine if text and one.clients.get(kind) == text]
 
     def count(self, subnet: int, ranges: Optional[Ranges] = None) -> Optional[int]:
         """Return how many live leases the subnet has in the ranges, by default in all; None if that is not known.
@@ -51,23 +62,6 @@ class Leases:
         if self._by_subnet is None or ranges == []:
             return None if ranges != [] else 0
         return self._by_subnet.get(subnet, 0)
-
-
-def _statistics(sockets: Any, family: int) -> Optional[Dict[int, int]]:
-    """Return the number of leases by subnet; None if Kea does not answer."""
-    names = ("].assigned-addresses",) if family == 4 else ("].assigned-nas", "].assigned-pds")
-    for path in control.unix_sockets(sockets):
-        try:
-            answer = control.send(path, "statistic-get-all", TIMEOUT)
-        except control.ControlError:
-            continue
-        found: Dict[int, int] = {}
-        for name, samples in answer.arguments.items():
-            if name.startswith("subnet[") and name.endswith(names) and name.count("[") == 1 and samples:
-                number = int(name[len("subnet[") : name.index("]")])
-                found[number] = found.get(number, 0) + int(samples[0][0])
-        return found
-    return None
 
 
 def _read(path: str, now: float) -> Iterator[Lease]:
@@ -97,7 +91,10 @@ def _take(header: lease_csv.Header, line: str, now: float, last: Dict[str, Optio
     try:
         text = fields[column["address"]]
         lifetime, expire = int(fields[column["valid_lifetime"]]), int(fields[column["expire"]])
-        live = lifetime > 0 and int(fields[column["state"]]) in _LIVE and (expire > now or lifetime == _INFINITE)
-        last[text] = Lease(int(ipaddress.ip_address(text)), int(fields[column["subnet_id"]])) if live else None
+        state = int(fields[column["state"]])
+        live = lifetime > 0 and state in _LIVE and (expire > now or lifetime == _INFINITE)
+        clients = {kind: fields[column[name]].lower() for kind, name in _CLIENTS.items() if name in column}
+        address, subnet = int(ipaddress.ip_address(text)), int(fields[column["subnet_id"]])
+        last[text] = Lease(address, subnet, state == _DECLINED, clients) if live else None
     except (ValueError, IndexError):
         return

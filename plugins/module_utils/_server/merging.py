@@ -5,64 +5,76 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, List
+from typing import Any, Dict, List, Mapping
 
 from .._config.document import Document
 from .._config.merge import Wanted, merged, plain
 from .._config.record import Record
 from .._config.subnets import subnets_of, with_ids
 from . import removals, served
+from .completing import completed
+from .earlier import replaced_pools
 from .giving_way import GaveWay, give_way
-
-if TYPE_CHECKING:
-    from ansible.module_utils.basic import AnsibleModule
 
 
 class Merging:
     """The options ``merge``, ``exclusive``, ``allow_removals`` and ``record`` of the module."""
 
-    def __init__(self, module: AnsibleModule, top: str) -> None:
-        """Raises KeaError."""
-        params = module.params
+    def __init__(self, params: Mapping[str, Any], top: str, writes: bool) -> None:
+        """``writes`` is false in check mode. Raises KeaError."""
         self._wanted = Wanted(top, plain(params["merge"]), params["exclusive"])
         self._before = Record(params["record"])
         self._record = Record(params["record"])
         self._allowed = bool(params["allow_removals"])
-        self._writes = not module.check_mode
+        self._completes = bool(params["complete_reservations"])
+        self._writes = writes
         self.gave_way: List[str] = []
         """Managed reservations that a reservation of the site replaces."""
+        self.completed: List[str] = []
+        """Reservations that got the address of their client."""
         self._given: List[GaveWay] = []
-        self._is_idle = not (self._wanted.values or self._wanted.exclusive or self._before.entries())
+        self._is_merging = bool(self._wanted.values or self._wanted.exclusive or self._before.entries())
 
     def edit(self, document: Document) -> Document:
         """Return the document with the values. Raises KeaError, also if a removal is refused.
 
         The record is written first: after a kill, the next run knows what may be ours.
         """
-        if self._is_idle:
-            return document
-        top = self._wanted.top
-        numbered = with_ids(document, top, self._known_ids(document))
-        after: Document = merged(numbered, self._wanted, self._record)
-        if not self._allowed:
-            removals.check(numbered, after, top, self._before)
-        if self._writes:
-            self._record.write(besides=self._before.entries())
+        top, after = self._wanted.top, document
+        if self._is_merging:
+            after = self._merged(document)
+        if self._completes:
+            after, self.completed = completed(after, top, lambda: removals.leases_of(after, top))
+        if self._writes and (self._is_merging or self.completed):
             self._given = give_way(after, top)
             self.gave_way = [words for one in self._given for words in one.words]
         return after
 
     def settle(self) -> None:
         """Write the record of what is in force. Raises KeaError."""
-        if self._writes and not self._is_idle:
+        if self._writes and self._is_merging:
             self._record.write()
 
     def revert(self) -> None:
         """Write the previous record and reservations: the configuration was not changed. Raises KeaError."""
-        if self._writes and not self._is_idle:
+        if self._writes and self._is_merging:
             self._before.revert()
-            for one in self._given:
-                one.former.restore()
+        for one in self._given:
+            one.former.restore()
+
+    def _merged(self, document: Document) -> Document:
+        top = self._wanted.top
+        numbered = with_ids(document, top, self._known_ids(document))
+        if self._before.is_new:
+            for path in replaced_pools(numbered, top, self._wanted.values):
+                self._before.note_new(path)
+                self._record.note_new(path)
+        after: Document = merged(numbered, self._wanted, self._record)
+        if not self._allowed:
+            removals.check(numbered, after, top, self._before)
+        if self._writes:
+            self._record.write(besides=self._before.entries())
+        return after
 
     def _known_ids(self, document: Document) -> Dict[str, int]:
         """Return the ids of subnets without one, which Kea chose."""

@@ -44,7 +44,7 @@ class Partner(NamedTuple):
             request["arguments"] = arguments
         try:
             return self._post(json.dumps(request))
-        except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise control.ControlError(command, self.url, str(error) or type(error).__name__) from error
 
     def _post(self, text: str) -> control.Answer:

@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any, List, Optional
 
 from .._config.document import MISSING, Document
 from .._config.record import Record
 from .._config.servers import family_of
 from .._config.subnets import Loss, losses
-from .._config.syntax import KeaJsonError
+from .._config.syntax import Include, KeaJsonError
 from .._errors import KeaError
+from .._kea import host_maps, tree
+from .config import is_applied
 from .leases import Leases
 
 SHOWN = 20
@@ -24,7 +27,7 @@ def check(before: Document, after: Document, top: str, record: Record) -> None:
     lost = losses(before, after, top, record)
     if not lost:
         return
-    leases = Leases(_part(before, top, "lease-database"), sockets_of(before, top), family_of(top))
+    leases = leases_of(before, top)
     refused = [words for words in (_refused(one, leases) for one in lost) if words]
     if not refused:
         return
@@ -36,13 +39,37 @@ def check(before: Document, after: Document, top: str, record: Record) -> None:
 
 
 def _refused(loss: Loss, leases: Leases) -> Optional[str]:
-    count = leases.count(loss.subnet.id or 0, loss.ranges)
-    if loss.owned and count == 0:
+    count, managed = leases.count(loss.subnet.id or 0, loss.ranges), _managed(loss)
+    if loss.owned and count == 0 and not managed:
         return None
     known = "an unknown number of" if count is None else str(count)
     where = loss.what if loss.what.startswith("subnet") else f"in {loss.subnet.name}: {loss.what}"
     name = f"{loss.subnet.name}, a {where}" if loss.what.startswith("subnet") else where
-    return f"{name}, {known} live leases"
+    more = f" and {managed} managed reservations" if managed else ""
+    return f"{name}, {known} live leases{more}"
+
+
+def _managed(loss: Loss) -> int:
+    """Return how many managed reservations in included files lie in the ranges that are lost. Raises KeaError."""
+    listed = loss.subnet.value.get("reservations")
+    includes = [one.path for one in listed if isinstance(one, Include)] if isinstance(listed, list) else []
+    addresses = [address for path in includes if is_applied(path) for address in _addresses(path)]
+    return sum(1 for one in addresses if any(first <= one <= last for first, last in loss.ranges))
+
+
+def _addresses(path: str) -> List[int]:
+    try:
+        hosts = [one.value for one in host_maps.parse(tree.text(path)).maps]
+        return [int(ipaddress.ip_address(one["ip-address"])) for one in hosts if "ip-address" in one]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError) as error:
+        raise KeaError(f"the reservations in {path} cannot be counted: {error}") from error
+
+
+def leases_of(document: Document, top: str) -> Leases:
+    """Return the live leases of the server that a configuration is for. Raises KeaError."""
+    return Leases(_part(document, top, "lease-database"), sockets_of(document, top), family_of(top))
 
 
 def _part(document: Document, top: str, key: str) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from .._config import reserving
 from .._config.identity import network
 from .._kea import control
 
@@ -24,6 +25,10 @@ class Served(NamedTuple):
     prefix: str
     network: Optional[str]
     value: Dict[str, Any]
+    inherited: List[reserving.Scope]
+    """Settings for reservations of its shared network and of the server, see ``reserving.inherited``."""
+    hosts: List[Dict[str, str]]
+    """The reservations outside all subnets."""
 
 
 def served(sockets: Any, top: str) -> Optional[List[Served]]:
@@ -47,12 +52,14 @@ def running(sockets: Any, top: str) -> Optional[Dict[str, Any]]:
 
 def subnets_in(config: Dict[str, Any], top: str) -> List[Served]:
     """Return the subnets of a configuration as a running Kea returns it."""
-    key = f"subnet{top[-1]}"
-    found = [_one(value, None) for value in config.get(key, [])]
+    key, inherited = f"subnet{top[-1]}", reserving.inherited(config, top)
+    hosts = reserving.hosts(config.get("reservations"))
+
+    def one(value: Dict[str, Any], name: Optional[str]) -> Served:
+        prefix = network(value["subnet"]) or str(value["subnet"])
+        return Served(int(value["id"]), prefix, name, value, inherited[name], hosts)
+
+    found = [one(value, None) for value in config.get(key, [])]
     for shared in config.get("shared-networks", []):
-        found += [_one(value, str(shared.get("name"))) for value in shared.get(key, [])]
+        found += [one(value, str(shared.get("name"))) for value in shared.get(key, [])]
     return found
-
-
-def _one(value: Dict[str, Any], name: Optional[str]) -> Served:
-    return Served(int(value["id"]), network(value["subnet"]) or str(value["subnet"]), name, value)

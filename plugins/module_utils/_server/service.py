@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
-from .._config.servers import SERVICES, top_of_path
+from .._config.packagings import UNITS
+from .._config.servers import top_of_path
 from .._errors import KeaError
 from .._host import systemd
 from .._kea import control
@@ -36,7 +37,7 @@ class KeaService:
 
     def unit(self) -> Optional[systemd.Unit]:
         """Return the unit as systemd knows it, under Debian's or ISC's name; None if there is none."""
-        return systemd.find(self._module, *SERVICES[self._top])
+        return systemd.find(self._module, *UNITS[self._top])
 
     def config(self) -> Dict[str, Any]:
         """Return the parts of the configuration, see ``config.read``."""
@@ -55,7 +56,7 @@ class KeaService:
         """
         unit = self.unit()
         if unit is None:
-            raise KeaError(f"systemd knows no unit {' or '.join(SERVICES[self._top])}")
+            raise KeaError(f"systemd knows no unit {' or '.join(UNITS[self._top])}")
         pair = Pair(self._path)
         said = pair.hand_over() if verb and unit.active else []
         with no_lfc(self.lease_file()):

@@ -9,7 +9,8 @@ import os
 from typing import TYPE_CHECKING, Any, Dict
 
 from .._config.database import find_library
-from .._config.servers import SERVICES, installed_version, top_of_path
+from .._config.packagings import UNITS
+from .._config.servers import installed_version, top_of_path
 from .._config.tls import VARIABLES, asked_mode
 from .._config.versions import KeaVersionError, capabilities
 from .._host import systemd
@@ -25,7 +26,7 @@ APPARMOR = "/sys/kernel/security/apparmor"
 def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
     """Return what ``kea_info`` reports about the server. What is missing is None, so this works before installation."""
     top = top_of_path(path)
-    unit = systemd.find(module, *SERVICES[top])
+    unit = systemd.find(module, *UNITS[top])
     settings = config.read(path)
     found: Dict[str, Any] = {"version": installed_version(module, top), "capabilities": None}
     found["unit"] = unit.shown() if unit else None
@@ -35,6 +36,7 @@ def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
         except KeaVersionError as error:
             module.warn(str(error))
     found["serving"] = channel.is_serving(unit, settings["control_sockets"])
+    found["listening"] = channel.listening(settings["control_sockets"])
     found["outdated"] = bool(unit and unit.outdated([path, *config.included(path)]))
     environment = unit.environment() if unit and unit.active else {}
     found["tls_environment"] = {name: value for name, value in environment.items() if name in VARIABLES.values()}

@@ -8,17 +8,17 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
+from .._config import reserving
 from .._config.document import Document
 from .._config.servers import family_of, top_of_path
 from .._config.sources import Sources, included_files
 from .._config.subnets import Subnet, numbered, subnets_of
-from .._config.syntax import Include, KeaJsonError
+from .._config.syntax import Include, KeaJsonError, value_of
+from .._config.tree import Place, Tree, member
 from .._errors import KeaError
 from .._kea import host_maps, tree
 from . import config, served
 from .leases import Leases
-
-SETTINGS = ("reservations-global", "reservations-in-subnet", "reservations-out-of-pool", "reservation-mode")
 
 Facts = Dict[str, Any]
 
@@ -27,24 +27,50 @@ class _Defined(NamedTuple):
     subnet: Subnet
     file: str
     line: int
+    editable: bool
+    """Whether an edit may add reservations to it."""
+    inherited: List[reserving.Scope]
+    hosts: List[Facts]
+    """The reservations outside all subnets."""
 
 
-def subnets(path: str) -> List[Facts]:
-    """Return the subnets of the server that reads the configuration file, as ``kea_info`` returns them."""
+def subnets(path: str, with_leases: bool = True) -> List[Facts]:
+    """Return the subnets of the server that reads the configuration file, as ``kea_info`` returns them.
+
+    To count the leases of a large site takes seconds; without that, ``leases`` is None.
+    """
     top, settings = top_of_path(path), config.read(path)
     defined = _defined(os.path.realpath(path), top)
     running = served.served(settings["control_sockets"], top)
     ids = {one.prefix: one.id for one in running or []}
     numbers = numbered([one.subnet for one in defined], ids)
-    leases = _leases(settings, top)
-    found = [_facts(one, numbers, path) for one in defined]
+    leases = _leases(settings, top) if with_leases else None
+    family = family_of(top)
+    found = [_facts(one, numbers, family) for one in defined]
     for facts in found:
         facts["served"] = None if running is None else ids.get(facts["subnet"]) == facts["id"]
     known = [(facts["id"], facts["subnet"]) for facts in found]
-    found += [_served_only(one) for one in running or [] if (one.id, one.prefix) not in known]
+    found += [_served_only(one, family) for one in running or [] if (one.id, one.prefix) not in known]
     for facts in found:
         facts["leases"] = leases.count(facts["id"]) if leases else None
     return found
+
+
+def site_reservations(path: str) -> Facts:
+    """Return the reservations that the site wrote into the files, and the subnets that use those outside all subnets.
+
+    Kea is not asked. A subnet without a number of its own has none here; ``kea_config`` writes the numbers first.
+    """
+    found: List[Facts] = []
+    everywhere: List[int] = []
+    for one in _defined(os.path.realpath(path), top_of_path(path)):
+        number = one.subnet.id
+        if number is None:
+            continue
+        facts = _reserving("", one.subnet.value, one.inherited, one.hosts, 4)
+        found += [{"subnet": number, **host} for host in facts["site_reservations"]]
+        everywhere += [number] if facts["uses_global_reservations"] else []
+    return {"site": found, "global_subnets": sorted(everywhere)}
 
 
 def _defined(path: str, top: str) -> List[_Defined]:
@@ -52,10 +78,22 @@ def _defined(path: str, top: str) -> List[_Defined]:
     try:
         text = tree.read(path).decode("utf-8", "surrogateescape")
         sources = Sources(path, text, included_files(path, text, lambda one: not config.is_applied(one)))
-        found = subnets_of(Document(sources.text), top)
+        document, may_edit = Document(sources.text), [path, *config.editable_files(path, text)]
+        places = Tree(document, top).places
+        found, whole = subnets_of(document, top), value_of(Tree(document, top).root)
     except (OSError, KeaJsonError):
         return []
-    return [_Defined(one, *sources.where(sources.text, one.start)) for one in found]
+    inherited, everywhere = reserving.inherited(whole, top), reserving.hosts(whole.get("reservations"))
+
+    def defined(one: Subnet, place: Place) -> _Defined:
+        # Reservations of the subnet may stand in another file than the subnet itself.
+        listed = member(place.item.node, "reservations")
+        at = [one.start, *([listed.node.start] if listed else [])]
+        files = [sources.where(sources.text, start)[0] for start in at]
+        editable = all(file in may_edit for file in files) and (listed is None or listed.node.kind == "list")
+        return _Defined(one, *sources.where(sources.text, one.start), editable, inherited[one.network], everywhere)
+
+    return [defined(one, place) for one, place in zip(found, places)]
 
 
 def _leases(settings: Facts, top: str) -> Optional[Leases]:
@@ -65,29 +103,45 @@ def _leases(settings: Facts, top: str) -> Optional[Leases]:
         return None
 
 
-def _facts(one: _Defined, numbers: Dict[str, int], path: str) -> Facts:
+def _facts(one: _Defined, numbers: Dict[str, int], family: int) -> Facts:
     subnet, value = one.subnet, one.subnet.value
-    root = os.path.dirname(os.path.realpath(path)) + "/"
     listed = value.get("reservations", [])
     includes = [host.path for host in listed if isinstance(host, Include)] if isinstance(listed, list) else []
+    number = subnet.id or numbers.get(subnet.prefix)
+    name = f"{subnet.prefix} (id {number})"
     return {
-        "id": subnet.id or numbers.get(subnet.prefix),
+        "id": number,
         "has_id": subnet.id is not None,
         "subnet": subnet.prefix,
         "shared_network": subnet.network,
         "pools": subnet.pools,
         "pool_classes": _pool_classes(value),
         "relay": _relay(value),
-        "reservation_settings": {key: value[key] for key in SETTINGS if key in value},
+        **_reserving(name, value, one.inherited, one.hosts, family),
         "reservations": len(subnet.reservations) + sum(map(_hosts_in, includes)),
         "reservation_files": includes,
         "file": one.file,
         "line": one.line,
-        "editable": one.file.startswith(root) and isinstance(listed, list),
+        "editable": one.editable,
     }
 
 
-def _served_only(one: served.Served) -> Facts:
+def _reserving(
+    name: str, value: Facts, inherited: Sequence[reserving.Scope], everywhere: List[Facts], family: int
+) -> Facts:
+    """Return what decides about reservations in a subnet, and those that the site has there."""
+    scopes = [reserving.subnet_scope(name, value), *inherited]
+    hosts = reserving.hosts(value.get("reservations"))
+    return {
+        "reservation_settings": reserving.settings_of(value),
+        "reservation_scopes": [{"place": scope.place, "settings": scope.settings} for scope in scopes],
+        "reservation_obstacle": reserving.obstacle(scopes, bool(value.get("pools")), family),
+        "uses_global_reservations": reserving.uses_global(scopes),
+        "site_reservations": hosts + (everywhere if reserving.uses_global(scopes) else []),
+    }
+
+
+def _served_only(one: served.Served, family: int) -> Facts:
     """Return the facts of a subnet that no file defines, such as one of a configuration backend."""
     value = one.value
     return {
@@ -98,7 +152,7 @@ def _served_only(one: served.Served) -> Facts:
         "pools": [str(pool["pool"]) for pool in value.get("pools", []) if "pool" in pool],
         "pool_classes": _pool_classes(value),
         "relay": _relay(value),
-        "reservation_settings": {key: value[key] for key in SETTINGS if key in value},
+        **_reserving(f"{one.prefix} (id {one.id})", value, one.inherited, one.hosts, family),
         "reservations": len(value.get("reservations", [])),
         "reservation_files": [],
         "file": None,

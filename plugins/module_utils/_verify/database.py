@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from typing import Iterator, List, NamedTuple, Optional
 
+from .._host import hba
+from .._postgres.acl import PUBLIC
 from .._reservations import constraint
+from .._rights import target
 from .finding import (
     DEPLOY,
     OK,
@@ -17,6 +20,7 @@ from .finding import (
     Facts,
     Finding,
     journal,
+    kea_unit,
 )
 
 PRUNED_AFTER = 3600.0 + 600.0
@@ -60,6 +64,50 @@ def database(facts: Facts, expected: Expected) -> Iterator[Finding]:
     else:
         seen = f"{constraint.NAME} is {found['hosts_constraint'] or 'missing'}"
         yield Finding("constraint", WRONG, seen, DEPLOY)
+
+
+def rights(facts: Facts, expected: Expected) -> Iterator[Finding]:
+    """Judge whether roles have more rights than they need. Such as a person granted to read with is only shown."""
+    found = facts["database"]
+    if not expected.database or found["error"] or not found["rights"]:
+        return
+    more = target.excess(found["rights"], expected.monitor_role, [expected.kea_role])
+    everybody = "CONNECT" in more.get("database", {}).get(PUBLIC, [])
+    if everybody:
+        seen = "every role of the server may connect, and so can keep the monitors from acting"
+        yield Finding("connect", WARN, seen, f"{DEPLOY} without kea_db_public_connect: docs/security.md")
+    texts = {
+        (role, right): f"{role} has {right} on {name}"
+        for name, roles in sorted(more.items())
+        for role, held in sorted(roles.items())
+        for right in held
+        if (role, right) != (PUBLIC, "CONNECT")
+    }
+    risky = [text for (role, right), text in texts.items() if role == expected.monitor_role or not _only_reads(right)]
+    if risky:
+        seen = f"more than needed: {'; '.join(risky)}"
+        yield Finding("rights", WARN, seen, f"{DEPLOY}, and REVOKE what is left then")
+    elif texts:
+        yield Finding("rights", OK, f"granted by a person: {'; '.join(texts.values())}")
+    elif not everybody:
+        yield Finding("rights", OK, "only Kea and the monitor have rights, and only those that they need")
+
+
+def _only_reads(right: str) -> bool:
+    return right.split(" ", maxsplit=1)[0] in ("CONNECT", "SELECT", "USAGE")
+
+
+def access(facts: Facts, expected: Expected) -> Iterator[Finding]:
+    """Judge pg_hba.conf of the PostgreSQL of this host; that of another host cannot be read here."""
+    if not expected.database:
+        return
+    roles = [expected.kea_role, expected.monitor_role]
+    for name, rules in facts["hba"].items():
+        if loose := hba.looser(rules, roles, expected.tls):
+            seen = f"pg_hba.conf of {name} admits more than needed: {'; '.join(map(str, loose))}"
+            yield Finding(
+                "pg_hba", WARN, seen, "narrow or remove these lines: docs/security.md; then reload PostgreSQL"
+            )
 
 
 def trigger(facts: Facts, expected: Expected) -> Iterator[Finding]:
@@ -109,7 +157,7 @@ def tls(facts: Facts, expected: Expected) -> Iterator[Finding]:
         return
     if _runs(facts["server"]):
         kea = _Client("Kea", _sessions(facts, "database", expected.kea_role), facts["server"]["ssl_mode"])
-        yield from _sessions_found(kea, expected, journal("kea-dhcp4-server"))
+        yield from _sessions_found(kea, expected, journal(kea_unit(facts)))
     if facts["monitor_database"] is None or not _runs(facts["monitor"]):
         return
     # The monitor's role sees its own sessions, but not all that kea_info reads after them.

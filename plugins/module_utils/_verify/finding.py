@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple
+from typing import Any, List, Mapping, NamedTuple, Optional
+
+from .._config.packagings import UNITS
 
 OK, WARN, WRONG = "ok", "warn", "wrong"
 SEVERITIES = (WRONG, WARN, OK)
@@ -39,11 +41,19 @@ class Expected(NamedTuple):
     """Whether the database may be reached by TLS only."""
     kea_role: str
     monitor_role: str
+    subnets: Optional[List[int]] = None
+    """Ids of the subnets in which the lease monitor is to reserve addresses; None for all."""
 
     @property
     def database(self) -> bool:
         """Return whether leases or reservations are expected in a database."""
         return "postgresql" in (self.leases, self.reservations)
+
+
+def kea_unit(facts: Facts) -> str:
+    """Return the name of the unit of the DHCPv4 server."""
+    unit = facts["server"]["unit"]
+    return str(unit["name"]) if unit else UNITS["Dhcp4"][0]
 
 
 def journal(unit: str) -> str:

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import glob
 import json
-import os
 import pwd
 import stat
 import time
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
 
 from .. import _info
+from .._config.servers import family_of, top_of_path
+from .._kea import tree
+from .._host import clusters, hba
 from .._server import config as server_config
 from .._server import pair_facts
 from .._server import state as server_state
+from .._server import statistics
+from .._server import subnets as server_subnets
 from .._manifest import record
 from .._manifest import rollback
 from .._config.document import Document
+from .._config.packagings import USERS
 from .._config.secret import secrets_in
 from .._config.syntax import KeaJsonError, value_of
 from .._manifest.document import Manifest, ManifestError
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 MONITOR = "/usr/local/bin/kea-lease-monitor"
-OWNERS = ("root", "_kea", "kea-lease-monitor", "postgres")
+OWNERS = ("root", *USERS, "kea-lease-monitor", "postgres")
 TIMEOUT = "20"
 """Seconds after which a command of the monitor is stopped."""
 
@@ -63,6 +68,7 @@ def read(module: AnsibleModule, path: str) -> Dict[str, Any]:
     lfc = _info.lfc(module, path)
     config = server_config.read(path)
     monitor = _info.monitor(module)
+    lease_file = server_config.lease_file_of(path, config)
     return {
         "now": time.time(),
         "server": server_state.server(module, path),
@@ -72,11 +78,15 @@ def read(module: AnsibleModule, path: str) -> Dict[str, Any]:
         "monitor": monitor,
         "monitor_check": _check(module) if monitor["unit"] else None,
         "monitor_status": _status(module) if monitor["unit"] else None,
-        "lease_file_age": _age(server_config.lease_file_of(path, config)),
+        "lease_file": lease_file,
+        "lease_file_age": _age(lease_file),
+        "subnets": server_subnets.subnets(path, with_leases=False),
+        "pools": statistics.usage(config["control_sockets"], family_of(top_of_path(path))),
         "lfc": lfc,
         "lfc_service": _last_run(module, lfc),
         "secrets": [found for secret in SECRETS for found in find(secret)],
         "manifest": _manifest(module),
+        "hba": {one["name"]: hba.read(one["version"], one["name"]) for one in clusters.clusters(module) or []},
     }
 
 
@@ -119,7 +129,12 @@ def _judge(secret: Secret, path: str) -> List[Dict[str, str]]:
     """Judge one file; the list is empty if it contains no secret."""
     if secret.is_kea_config and not _has_password(path):
         return []
-    found = os.stat(path)
+    try:
+        found = tree.status(path)
+    except tree.UnsafePathError as error:
+        return [{"path": path, "problem": str(error.strerror), "todo": f"find out why: ls -l {path}"}]
+    if found is None:
+        return []
     mode, owner = stat.S_IMODE(found.st_mode), _owner(found.st_uid)
     if mode & ~secret.mode:
         problem = f"has mode {mode:04o}, and may have {secret.mode:04o} at most"
@@ -132,8 +147,7 @@ def _judge(secret: Secret, path: str) -> List[Dict[str, str]]:
 def _has_password(path: str) -> bool:
     """Return whether a configuration contains a password; True if it cannot be read, to be safe."""
     try:
-        with open(path, "rb") as file:
-            document = Document(file.read().decode("utf-8", "surrogateescape"))
+        document = Document(tree.read(path).decode("utf-8", "surrogateescape"))
         return any(secrets_in(value_of(document.root)))
     except (OSError, KeaJsonError):
         return True
@@ -149,9 +163,10 @@ def _owner(number: int) -> str:
 def _age(path: Optional[str]) -> Optional[float]:
     """Return the seconds since a file was last written; None if there is none."""
     try:
-        return time.time() - os.stat(path).st_mtime if path else None
+        found = tree.status(path) if path else None
     except OSError:
         return None
+    return time.time() - found.st_mtime if found else None
 
 
 def _manifest(module: AnsibleModule) -> Dict[str, Any]:

@@ -16,6 +16,7 @@ from .finding import (
     Facts,
     Finding,
     journal,
+    kea_unit,
 )
 
 LAG = 60.0
@@ -59,14 +60,16 @@ def subscriptions(facts: Facts, expected: Expected) -> Iterator[Finding]:
 
 
 def reservation_files(facts: Facts, expected: Expected) -> Iterator[Finding]:
-    """Judge the unit that makes Kea read new reservations in files."""
+    """Judge the service that has Kea use reservations in files."""
     unit = facts["monitor"]["reservations"]
     if expected.reservations != "files":
         return
     if unit and unit["active"] and unit["enabled"]:
-        yield Finding("reservations", OK, f"{unit['name']} waits for new ones")
+        yield Finding("reservations", OK, f"{unit['name']} watches for new ones")
     else:
-        yield Finding("reservations", WRONG, "Kea does not read new reservations: the unit does not run", DEPLOY)
+        yield Finding(
+            "reservations", WRONG, "Kea does not read new reservations: kea-reservations.service does not run", DEPLOY
+        )
 
 
 def probe(facts: Facts, _expected: Expected) -> Iterator[Finding]:
@@ -78,7 +81,7 @@ def probe(facts: Facts, _expected: Expected) -> Iterator[Finding]:
         yield Finding("probe", WARN, f"no lease was sent through: {found['skipped']}", "leave kea_verify_probe out")
         return
     if found["error"]:
-        yield Finding("probe", WRONG, found["error"], f"{STATUS}; {journal('kea-dhcp4-server')}")
+        yield Finding("probe", WRONG, found["error"], f"{STATUS}; {journal(kea_unit(facts))}")
         return
     stations = ", ".join(f"{name} after {seconds * 1000:.0f} ms" for name, seconds in found["seconds"].items())
     yield Finding("probe", OK, f"{stations}; removed again: {', '.join(found['removed'])}")

@@ -13,7 +13,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List
 
-from .._kea import identifiers
+from .._kea import durable, identifiers, tree
 from .._postgres.session import Session, connect
 from .._server import config as server_config
 from .dhcp import Client, ProbeError
@@ -74,7 +74,7 @@ class Probe:
         found["seconds"]["lease"] = round(time.monotonic() - began, 3)
         stations: Dict[str, Callable[[], bool]] = {
             "reservation": lambda: self._count(session, "reservation") > 0,
-            "discovery file": lambda: os.path.exists(self._file),
+            "discovery file": self._has_file,
         }
         for name, reached in stations.items():
             while not reached():
@@ -83,9 +83,16 @@ class Probe:
                 time.sleep(0.02)
             found["seconds"][name] = round(time.monotonic() - began, 3)
 
+    def _has_file(self) -> bool:
+        """Return whether the monitor wrote the discovery file. The directory is the monitor's: no link is followed."""
+        try:
+            return tree.status(self._file, follow=False) is not None
+        except OSError as error:
+            raise ProbeError(f"{self._file}: {error.strerror}") from error
+
     def _refuse_taken(self, session: Session) -> None:
         taken = [name for name in self._tables() if name != "event" and self._count(session, name)]
-        if taken or os.path.exists(self._file):
+        if taken or self._has_file():
             hwaddr = identifiers.spell(self._hwaddr)
             raise ProbeError(f"{hwaddr} has a {(taken or ['discovery file'])[0]} already; choose another hwaddr")
 
@@ -106,8 +113,8 @@ class Probe:
             if self._count(session, name):
                 self._query(session, "DELETE FROM {table} WHERE {column} = %s RETURNING 1", name)
                 gone.append(name)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._file)
+        if self._has_file():
+            durable.remove(self._file)
             gone.append("discovery file")
         return gone
 

@@ -11,6 +11,7 @@ from . import database as verify_database
 from . import monitor as verify_monitor
 from . import pair as verify_pair
 from . import server as verify_server
+from . import subnets as verify_subnets
 from .finding import (
     OK,
     SEVERITIES,
@@ -24,7 +25,12 @@ _LOOKS = (
     verify_server.version,
     verify_pair.pair,
     verify_server.configuration,
+    verify_server.lease_file,
+    verify_subnets.reservations,
+    verify_subnets.pools,
     verify_database.database,
+    verify_database.rights,
+    verify_database.access,
     verify_database.trigger,
     verify_database.events,
     verify_database.tls,

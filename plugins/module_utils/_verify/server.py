@@ -35,6 +35,11 @@ def server(facts: Facts, _expected: Expected) -> Iterator[Finding]:
         yield Finding("kea", OK, f"{name} serves")
     if not unit["enabled"]:
         yield Finding("kea at boot", WRONG, f"{name} does not start with the host", DEPLOY)
+    listening = found["listening"]
+    if listening and listening["status"] not in ("", "ready"):
+        seen = f"Kea does not listen on all interfaces ({listening['status']}): {'; '.join(listening['errors'])}"
+        todo = f"bring the interface up (ip link), or take it out of kea_dhcp4_interfaces; {journal(name)}"
+        yield Finding("interfaces", WRONG, seen, todo)
     if found["outdated"]:
         seen = "the configuration or the unit was changed after the server started, and is not in force"
         yield Finding("kea in force", WARN, seen, f"if the change is meant: {DEPLOY}, which restarts Kea")
@@ -72,6 +77,20 @@ def configuration(facts: Facts, expected: Expected) -> Iterator[Finding]:
     if move["unfinished"] or move["error"]:
         seen = move["error"] or "a move of the leases was interrupted"
         yield Finding("move", WRONG, seen, f"{DEPLOY}: it finishes the move")
+
+
+def lease_file(facts: Facts, expected: Expected) -> Iterator[Finding]:
+    """Judge whether leases in a file reach a file: the lease monitor reads them there."""
+    config = facts["config"]
+    database = config["lease_database"] or {}
+    if expected.leases != "memfile" or config["error"] or database.get("type", "memfile") != "memfile":
+        return
+    if facts["lease_file"] is None:
+        seen = "Kea keeps its leases in memory only (persist: false): a restart loses them, and the monitor sees none"
+        yield Finding("leases", WRONG, seen, f"remove persist from lease-database in {config['path']}; restart Kea")
+    elif facts["lease_file_age"] is None:
+        seen = f"{facts['lease_file']} is missing, although Kea creates it when it starts: the monitor sees no leases"
+        yield Finding("leases", WRONG, seen, journal("kea-dhcp4-server"))
 
 
 def secrets(facts: Facts, _expected: Expected) -> Iterator[Finding]:

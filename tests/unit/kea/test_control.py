@@ -66,7 +66,20 @@ def test_the_answer_of_a_control_agent_is_in_a_list(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"no JSON", b"[]", b"1", b"{}", b'{"result": "x"}', b'{"result": null}', b"\xff"]
+    "text",
+    [
+        b"",
+        b"no JSON",
+        b"[]",
+        b"1",
+        b"{}",
+        b'{"result": "x"}',
+        b'{"result": null}',
+        b"\xff",
+        b"[" * 100_000,
+        b'{"result": 1e999}',
+        b'[["result"]]',
+    ],
 )
 def test_an_answer_that_cannot_be_read(tmp_path: Path, text: bytes) -> None:
     with answering(tmp_path / "s", text) as path, pytest.raises(ControlError, match=f"does not answer x on {path} "):

@@ -24,6 +24,8 @@ from support.wait import until
 
 from lfc.world import COLUMNS, HOOK, Server, hanging, row
 
+pytestmark = pytest.mark.slow  # each test starts programs, for seconds
+
 
 def bad_rows(number: int) -> str:
     return "".join(row(one).replace("10.", "xx.", 1) for one in range(number))

@@ -22,6 +22,8 @@ from support.wait import until
 
 from lfc.world import COLUMNS, Server, row
 
+pytestmark = pytest.mark.slow  # each test starts programs, for seconds
+
 ROTATE = [
     "look for traces of a killed run",
     "test the configuration",

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Callable
 
 from _kea.control import send
 from kea_lease_monitor.kea.applier import report
+from kea_lease_monitor.kea.applier.report import Places
 from kea_lease_monitor.kea.control import Apply
+from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
 from support.programs import need
 
 from runtime.builders import HEADER
@@ -22,12 +25,16 @@ class Host:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.program = need("kea-dhcp4")
+        self.later = 0
         self.slept: list[float] = []
         self.asleep: Callable[[], None] = lambda: None
         self.leases = path / "kea-leases4.csv"
         self.leases.write_text(HEADER)
-        (path / "applied").mkdir()
-        (path / "applied" / "subnet-1.json").write_text("")
+        self.places = Places(str(path / "written"), str(path / "report"))
+        self.written, self.applied, self.report = path / "written", path / "applied", path / "report"
+        for directory in (self.written, self.applied, self.report):
+            directory.mkdir()
+        (self.applied / "subnet-1.json").write_text("")
         self.write("")
 
     def write(self, more: str) -> None:
@@ -47,26 +54,36 @@ class Host:
         self.slept.append(seconds)
         self.asleep()
 
-    def apply(self, now: float = 1e10) -> None:
-        Apply(
+    def apply(self) -> None:
+        """Apply after the interval is over."""
+        self.later += 100
+        self.program_at(time.time() + self.later).run()
+
+    def program_at(self, now: float) -> Apply:
+        """Return the program of the applier at a time, in epoch seconds."""
+        return Apply(
             program=self.program,
             config=str(self.path / "kea.conf"),
             control_socket=str(self.path / "socket"),
             lease_file=str(self.leases),
-            directory=str(self.path),
+            places=self.places,
+            included=str(self.applied),
             min_interval=60,
             sleep=self.sleep,
             now=lambda: now,
-        ).run()
+        )
 
     def include(self, content: str, subnet: int = 1) -> None:
-        """Write the monitor's file as a person or a hostile process may, and request the reload."""
-        (self.path / f"subnet-{subnet}.json").write_bytes(content.encode("utf-8", "surrogateescape"))
-        (self.path / ".apply-requested").touch()
+        """Write the monitor's file as a person or a hostile process may."""
+        (self.written / f"subnet-{subnet}.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+
+    def sink(self) -> ReservationFileSink:
+        """Return the sink of the monitor."""
+        return ReservationFileSink(Options(*self.places))
 
     def refused(self) -> dict[str, str]:
         """Return the reason of each refused reservation, by its identifier."""
-        return {one.host.partition(" ")[2]: one.reason for one in report.read_refused(str(self.path)).refused}
+        return {one.host.partition(" ")[2]: one.reason for one in report.read_refused(self.places.report).refused}
 
     def known(self) -> list[str]:
         answer = send(str(self.path / "socket"), "config-get", 10.0)

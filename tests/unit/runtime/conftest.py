@@ -18,7 +18,7 @@ from kea_lease_monitor.waiting import Waiting
 from support.paths import KEA_SCHEMA
 from support.postgres import Cluster, running
 
-from runtime.world import RIGHTS, Kea, install_events, settings
+from runtime.world import MONITOR, Kea, grant_rights, install_events, settings
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,8 @@ def cluster() -> Iterator[Cluster]:
     with running(server):
         server.administer("CREATE DATABASE template_kea")
         server.load(KEA_SCHEMA, "template_kea")
-        server.sql(RIGHTS, "template_kea")
+        server.administer(f'CREATE ROLE "{MONITOR}" LOGIN')
+        grant_rights(server.socket, "template_kea")
         install_events(server.socket, "template_kea")
         yield server
 

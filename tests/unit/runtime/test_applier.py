@@ -82,7 +82,7 @@ def test_a_refused_reservation_is_set_aside_and_the_others_are_in_force(host: Ho
     assert host.known() == (sorted(expected) if first else ["10.0.0.1", "10.0.0.2", SITE, "10.0.0.3"])
     (reason,) = host.refused().values()
     assert words in reason
-    status = report.read(str(host.path))
+    status = report.read(host.places.report)
     assert status
     assert (status.total("written"), status.total("in_force"), status.total("refused")) == (4, 3, 1)
     assert (status.waiting_since, status.error) == (None, "")
@@ -100,8 +100,8 @@ def test_any_name_is_written_as_kea_reads_it_05(host: Host, name: str) -> None:
     "spelling", ["2:0:0:0:0:7", "020000000007", "0x020000000007", "02-00-00-00-00-07", "2 0 0 0 0 7"]
 )
 def test_spellings_of_a_client_are_compared_by_bytes_06(host: Host, spelling: str) -> None:
-    (host.path / "subnet-1.json").write_text(json.dumps({"hw-address": spelling, "ip-address": "10.0.0.77"}))
-    delivery = ReservationFileSink(Options(str(host.path))).deliver([event(7), event(8)])
+    (host.written / "subnet-1.json").write_text(json.dumps({"hw-address": spelling, "ip-address": "10.0.0.77"}))
+    delivery = host.sink().deliver([event(7), event(8)])
     assert (delivery.created, len(delivery.rejected)) == (1, 1), "a person's reservation stays"
     host.apply()
     assert host.known() == [SITE, "10.0.0.77", "10.0.0.8"]
@@ -111,10 +111,10 @@ def test_text_of_the_monitor_never_becomes_configuration_13(host: Host) -> None:
     host.include('] } ], "hooks-libraries": [ { "library": "/tmp/evil.so" } ], "shared-networks": [ { "name": "z" ')
     host.include(one(2), subnet=2)
     host.apply()
-    status = report.read(str(host.path))
+    status = report.read(host.places.report)
     assert status
     assert "is not valid" in status.subnets[1].error
-    included = b"".join(path.read_bytes() for path in (host.path / "applied").glob("subnet-*"))
+    included = b"".join(path.read_bytes() for path in host.applied.glob("subnet-*"))
     assert b"hooks" not in included
     assert status.subnets[2].error == "Kea's configuration does not include the file of subnet 2", "B3"
     assert (status.subnets[2].written, status.subnets[2].in_force) == (1, 0)
@@ -124,11 +124,10 @@ def test_text_of_the_monitor_never_becomes_configuration_13(host: Host) -> None:
 def test_only_regular_files_of_the_monitor_are_read(host: Host, kind: str) -> None:
     host.include(GOOD[0])
     host.apply()
-    path = host.path / "subnet-1.json"
+    path = host.written / "subnet-1.json"
     path.unlink()
     (host.path / "secret").write_text(one(5))
     {"link": lambda: path.symlink_to("secret"), "fifo": lambda: os.mkfifo(path), "directory": path.mkdir}[kind]()
-    (host.path / ".apply-requested").touch()
     host.apply()
     assert host.known() == ["10.0.0.1", SITE]
 
@@ -136,19 +135,53 @@ def test_only_regular_files_of_the_monitor_are_read(host: Host, kind: str) -> No
 def test_comments_and_commas_of_a_person_are_read_as_kea_reads_them_b17(host: Host) -> None:
     text = '{ "hw-address": "02:00:00:00:00:01", # board 1, rack {2}\n "ip-address": "10.0.0.1", /* , */ }'
     host.include(f", {text},\n,// more\n{GOOD[1]},")
-    assert ReservationFileSink(Options(str(host.path))).deliver([event(1), event(3)]).created == 1
-    assert "# board 1, rack {2}" in (host.path / "subnet-1.json").read_text()
+    assert host.sink().deliver([event(1), event(3)]).created == 1
+    assert "# board 1, rack {2}" in (host.written / "subnet-1.json").read_text()
     host.apply()
     assert host.known() == ["10.0.0.1", "10.0.0.2", SITE, "10.0.0.3"]
 
 
 def test_further_keys_that_kea_includes_already_stay(host: Host) -> None:
     text = one(1, **{"next-server": "10.0.0.9"})
-    (host.path / "applied" / "subnet-1.json").write_text(text)
+    (host.applied / "subnet-1.json").write_text(text)
     host.include(f"{text},\n{GOOD[1]}")
     host.apply()
     assert host.refused() == {}
-    assert '"next-server": "10.0.0.9"' in (host.path / "applied" / "subnet-1.json").read_text()
+    assert '"next-server": "10.0.0.9"' in (host.applied / "subnet-1.json").read_text()
+
+
+def test_an_edit_that_is_refused_takes_no_reservation_away(host: Host) -> None:
+    host.include(",\n".join(GOOD))
+    host.apply()
+    edited = one(2, **{"boot-file-name": "mine.efi"}).replace("02:00", "2:0")
+    host.include(",\n".join([GOOD[0], edited, GOOD[2]]))
+    host.apply()
+    assert host.known() == ["10.0.0.1", "10.0.0.2", SITE, "10.0.0.3"]
+    assert "boot-file-name must be set" in host.refused()["02:00:00:00:00:02"]
+    status = report.read(host.places.report)
+    assert status
+    assert (status.total("written"), status.total("in_force"), status.total("refused")) == (3, 3, 1)
+    host.include(GOOD[0])
+    host.apply()
+    assert host.known() == ["10.0.0.1", SITE], "what goes from the file goes"
+
+
+def test_keys_of_a_person_stay_known_while_kea_refuses_their_host(host: Host) -> None:
+    text = one(1, **{"next-server": "10.0.0.9"})
+    (host.applied / "subnet-1.json").write_text(text)
+    host.include(f"{text},\n{GOOD[1]}")
+    host.apply()
+    config = host.path / "kea.conf"
+    former = config.read_text()
+    begin = '"reservations": [ '
+    config.write_text(former.replace(begin, f"{begin}{json.dumps({'client-id': '01:02', 'ip-address': '10.0.0.1'})}, "))
+    host.include(f"{text},\n{GOOD[1]},\n{GOOD[2]}")
+    host.apply()
+    assert "already a reservation for this address" in host.refused()["02:00:00:00:00:01"]
+    config.write_text(former)
+    host.apply()
+    assert host.refused() == {}
+    assert '"next-server": "10.0.0.9"' in (host.applied / "subnet-1.json").read_text()
 
 
 def test_bytes_of_the_configuration_need_not_be_utf_8(host: Host) -> None:
@@ -228,11 +261,11 @@ def test_without_a_change_kea_is_not_reloaded(host: Host) -> None:
     host.include(",\n".join(GOOD))
     with pytest.raises(TemporaryError, match="control socket"):
         host.apply()
-    assert "control socket" in report.problem(str(host.path), 0.0)
+    assert "control socket" in report.problem(host.places, 0.0)
     (host.path / "moved").rename(host.path / "socket")
     host.apply()
     assert host.known() == ["10.0.0.1", "10.0.0.2", SITE, "10.0.0.3"]
-    assert report.problem(str(host.path), 0.0) == ""
+    assert report.problem(host.places, 0.0) == ""
 
 
 def test_a_refused_configuration_is_said_to_be_so_and_the_reservations_wait(host: Host) -> None:
@@ -241,12 +274,12 @@ def test_a_refused_configuration_is_said_to_be_so_and_the_reservations_wait(host
     with pytest.raises(TemporaryError, match=r"also without the monitor's reservations: .*kea\.conf.*oops"):
         host.apply()
     assert host.refused() == {}
-    assert "oops" in report.problem(str(host.path), 0.0)
-    status = report.read(str(host.path))
+    assert "oops" in report.problem(host.places, 0.0)
+    status = report.read(host.places.report)
     assert status
     assert status.waiting_since is not None
-    subprocess.run([need("kea-dhcp4"), "-t", str(host.path / "applied" / ".test")], check=False, capture_output=True)
-    assert not (host.path / "applied" / ".test").exists()
+    subprocess.run([need("kea-dhcp4"), "-t", str(host.applied / ".test")], check=False, capture_output=True)
+    assert not (host.applied / ".test").exists()
 
 
 def settings(host: Host, subnets: list[int]) -> MonitorSettings:
@@ -258,7 +291,13 @@ def settings(host: Host, subnets: list[int]) -> MonitorSettings:
                 {
                     "name": "default",
                     "match": {"subnets": subnets},
-                    "sinks": [{"type": "reservation_file", "directory": str(host.path)}],
+                    "sinks": [
+                        {
+                            "type": "reservation_file",
+                            "directory": host.places.written,
+                            "report": host.places.report,
+                        }
+                    ],
                 }
             ],
         }
@@ -289,12 +328,10 @@ def test_status_check_and_the_metric_tell_written_from_in_force_and_refused(host
     assert (lines[1]["written"], lines[1]["detail"]) == (None, "x")
     assert applied.read(settings(host, [2]), time.time()).columns["default"]["written"] == 1
     states = ("written", "in_force", "refused")
-    assert [report.total([str(host.path)], state) for state in states] == [5, 3, 1]
+    assert [report.total([host.places.report], state) for state in states] == [5, 3, 1]
 
 
-def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Host) -> None:
-    host.include(GOOD[0])
-    host.apply(time.time())
+def half_of_a_pair(host: Host) -> None:
     peers = [{"name": name, "url": f"http://127.0.0.1:{port}/", "role": role} for name, port, role in PEERS]
     relationship = {"this-server-name": "one", "mode": "hot-standby", "peers": peers}
     parameters = {"high-availability": [relationship]}
@@ -303,36 +340,79 @@ def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Hos
         {"library": LEASE_COMMANDS.replace("lease_cmds", "ha"), "parameters": parameters},
     ]
     host.write(f'"hooks-libraries": {json.dumps(hooks)},')
+    reload(host)
+
+
+def reload(host: Host) -> None:
+    """Reload Kea as a play does."""
     assert send(str(host.path / "socket"), "config-reload", 10.0).result == 0
 
+
+def an_hour_passes(host: Host) -> None:
+    """Make what Kea includes an hour older."""
+    past = time.time() - 3600
+    for path in host.applied.glob("subnet-*.json"):
+        os.utime(path, (past, past))
+
+
+def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Host) -> None:
+    host.include(GOOD[0])
+    host.apply()
+    half_of_a_pair(host)
+
     host.include(",\n".join(GOOD))
-    host.apply(time.time())
+    host.program_at(time.time()).run()
     assert host.known() == ["10.0.0.1", SITE]
-    assert not list(host.path.glob(".apply-*")), "a request that stays starts the unit again at once"
     later = time.time() + 36000
     found = applied.read(settings(host, []), later)
     assert found.problem == ""
     assert "2 reservations or more wait for the next planned reload" in found.warning
     assert [found.columns["default"][name] for name in ("written", "in_force", "refused")] == [3, 1, 0]
+    assert found.columns["default"]["waiting"] == pytest.approx(36000, abs=60)
 
-    # A play reloads Kea; the next apply sees that, and needs no request.
-    past = time.time() - 3600
-    for path in host.path.glob("applied/subnet-*.json"):
-        os.utime(path, (past, past))
-    assert send(str(host.path / "socket"), "config-reload", 10.0).result == 0
-    host.apply(time.time())
+    # A play reloads Kea; the service asks for that.
+    an_hour_passes(host)
+    reload(host)
+    assert host.program_at(time.time()).is_reloaded()
+    host.program_at(time.time()).run()
+    assert not host.program_at(time.time()).is_reloaded()
     assert host.known() == ["10.0.0.1", "10.0.0.2", SITE, "10.0.0.3"]
     found = applied.read(settings(host, []), later)
-    assert (found.problem, found.warning, found.columns["default"]["in_force"]) == ("", "", 3)
+    columns = found.columns["default"]
+    assert (found.problem, found.warning, columns["in_force"], columns["waiting"]) == ("", "", 3, None)
 
     # It counts what a play brought into force also when more is written before it looks.
     for count, in_force in ((4, 3), (5, 4)):
         host.include(",\n".join([*GOOD, *map(one, range(4, count + 1))]))
-        host.apply(time.time())
+        host.program_at(time.time()).run()
         columns = applied.read(settings(host, []), later).columns["default"]
         assert [columns[name] for name in ("written", "in_force")] == [count, in_force]
-        os.utime(host.path / "applied/subnet-1.json", (past, past))
-        assert send(str(host.path / "socket"), "config-reload", 10.0).result == 0
+        an_hour_passes(host)
+        reload(host)
+
+
+def test_what_waits_on_a_pair_waits_while_kea_does_not_answer(host: Host) -> None:
+    half_of_a_pair(host)
+    host.include(GOOD[0])
+    host.program_at(time.time()).run()
+    assert not host.program_at(time.time()).is_reloaded()
+    (host.path / "socket").rename(host.path / "moved")
+    assert not host.program_at(time.time()).is_reloaded()
+
+
+def test_a_server_that_is_in_no_pair_any_more_is_reloaded(host: Host) -> None:
+    half_of_a_pair(host)
+    host.include(GOOD[0])
+    host.program_at(time.time()).run()
+    assert host.known() == [SITE]
+    host.write("")
+    reload(host)
+    assert host.program_at(time.time()).is_reloaded()
+    host.include(",\n".join(GOOD[:2]))
+    host.program_at(time.time()).run()
+    assert host.known() == ["10.0.0.1", "10.0.0.2", SITE]
+    found = applied.read(settings(host, []), time.time())
+    assert (found.problem, found.warning, found.columns["default"]["in_force"]) == ("", "", 2)
 
 
 def test_a_failed_apply_is_unhealthy_in_kea_s_words(host: Host) -> None:
@@ -346,19 +426,18 @@ def test_a_failed_apply_is_unhealthy_in_kea_s_words(host: Host) -> None:
 
 
 def test_a_report_that_this_user_may_not_read_is_a_warning(host: Host) -> None:
-    (host.path / "applied" / "status.json").mkdir()
+    (host.report / "status.json").mkdir()
     found = applied.read(settings(host, []), time.time())
     assert found.problem == ""
     assert found.columns["default"]["written"] is None
     assert "it is no regular file" in found.warning
-    assert math.isnan(report.total([str(host.path)], "written"))
+    assert math.isnan(report.total([host.places.report], "written"))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"subnets": {"x": {}}}', '{"subnets": {}, "more": 1}', "7"])
 def test_a_damaged_report_is_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / "applied").mkdir()
     for name in ("status.json", "refused.json"):
-        (tmp_path / "applied" / name).write_text(text)
+        (tmp_path / name).write_text(text)
     with pytest.raises(TemporaryError, match=r"status\.json is damaged, remove it"):
         report.read(str(tmp_path))
     with pytest.raises(TemporaryError, match=r"refused\.json is damaged, remove it"):
@@ -366,10 +445,14 @@ def test_a_damaged_report_is_named(tmp_path: Path, text: str) -> None:
 
 
 def test_an_apply_that_never_runs_is_reported(tmp_path: Path) -> None:
-    (tmp_path / ".apply-requested").touch()
+    places = report.Places(str(tmp_path), str(tmp_path / "report"))
+    (tmp_path / "report").mkdir()
+    assert report.problem(places, time.time() + 1e6) == ""
+    ReservationFileSink(Options(*places)).deliver([event(1)])
     since = (tmp_path / ".apply-requested").stat().st_mtime
-    assert report.problem(str(tmp_path), since + 60) == ""
-    assert "wait for 3600 seconds: see kea-reservations.service" in report.problem(str(tmp_path), since + 3600)
+    os.utime(tmp_path / "subnet-1.json", (since + 3000, since + 3000))
+    assert report.problem(places, since + 60) == ""
+    assert "wait for 3600 seconds: see kea-reservations.service" in report.problem(places, since + 3600)
 
 
 @pytest.mark.parametrize("bad", [{0}, {999}, {0, 1, 2}, {10, 500, 998}])
@@ -401,7 +484,7 @@ def test_a_new_reservation_writes_the_same_beside_100_and_10000_others_c8(tmp_pa
             for number in range(others)
         )
         path.write_text(",\n".join(map(json.dumps, hosts)) + "\n")
-        sink = ReservationFileSink(Options(str(directory)))
+        sink = ReservationFileSink(Options(str(directory), str(directory)))
         before, inode = path.stat().st_size, path.stat().st_ino
         assert sink.deliver([event(1), event(2)]).created == 2
         assert sink.deliver([event(3)]).created == 1
@@ -415,21 +498,21 @@ def test_a_new_reservation_writes_the_same_beside_100_and_10000_others_c8(tmp_pa
 
 @pytest.mark.parametrize("cut", range(1, 60, 7))
 def test_a_line_that_a_crash_tore_is_left_out_and_written_again(host: Host, cut: int) -> None:
-    sink = ReservationFileSink(Options(str(host.path)))
+    sink = host.sink()
     sink.deliver([event(1)])
     sink.deliver([event(2)])
-    path = host.path / "subnet-1.json"
+    path = host.written / "subnet-1.json"
     path.write_bytes(path.read_bytes()[:-cut])
     host.apply()
     assert "10.0.0.1" in host.known()
-    assert ReservationFileSink(Options(str(host.path))).deliver([event(2), event(3)]).created >= 1
+    assert host.sink().deliver([event(2), event(3)]).created >= 1
     assert [each["ip-address"] for each in json.loads(f"[{path.read_text()}]")] == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
 
 
 def test_an_edit_between_reading_and_appending_is_kept(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    sink = ReservationFileSink(Options(str(host.path)))
+    sink = host.sink()
     sink.deliver([event(1)])
-    path, real = host.path / "subnet-1.json", files.append
+    path, real = host.written / "subnet-1.json", files.append
 
     def edited(name: str, content: bytes, stamp: Any) -> None:
         path.write_text(f"{one(7)}\n")
@@ -447,7 +530,7 @@ def test_an_edit_between_reading_and_appending_is_kept(host: Host, monkeypatch: 
 def test_a_file_that_a_person_ended_otherwise_is_written_again(tmp_path: Path, tail: str) -> None:
     path = tmp_path / "subnet-1.json"
     path.write_text(f"{one(7)}{tail}")
-    sink = ReservationFileSink(Options(str(tmp_path)))
+    sink = ReservationFileSink(Options(str(tmp_path), str(tmp_path)))
     assert sink.deliver([event(1)]).created == 1
     assert sink.deliver([event(2)]).created == 1
     assert ("# a comment" in path.read_text()) is ("#" in tail)
@@ -458,4 +541,4 @@ def test_a_torn_line_hides_no_broken_line_before_it(tmp_path: Path) -> None:
     path = tmp_path / "subnet-1.json"
     path.write_text(f"{one(7)}\n,{{oops\n,{one(8)[:-5]}")
     with pytest.raises(TemporaryError, match="line 2"):
-        ReservationFileSink(Options(str(tmp_path))).deliver([event(1)])
+        ReservationFileSink(Options(str(tmp_path), str(tmp_path))).deliver([event(1)])

@@ -104,7 +104,7 @@ class World:
 
     def start(self) -> None:
         self.server.launch("-p", str(SERVER), "-P", str(RELAY))
-        until(self.server.answers, self.server.log.read_text, 20)
+        until(self.server.answers, self.server.log.read_text)
         self.position = drained(self.source, self.source.start(True))[1]
 
     def act(self) -> Delivery:
@@ -138,7 +138,7 @@ def world(
     (tmp_path / "subnet-1.json").write_text("")
     if request.param == "file":
         settings: dict[str, Any] = {"subnet": {"reservations": [f"<?include {tmp_path}/subnet-1.json?>"]}}
-        world = World(tmp_path, ReservationFileSink(Options(str(tmp_path))), settings)
+        world = World(tmp_path, ReservationFileSink(Options(str(tmp_path), str(tmp_path))), settings)
     else:
         database = {"type": "postgresql", "host": kea.cluster.socket, "name": kea.name, "user": "postgres"}
         world = World(tmp_path, ReservationSink(link()), {"hosts-database": database})

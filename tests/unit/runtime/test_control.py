@@ -13,8 +13,7 @@ from typing import Any, Iterator
 import pytest
 from _kea.control import SUCCESS, send
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea.control import Apply
-from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
+from kea_lease_monitor.kea.applier import report
 from support.kea import DIRECTORIES, KeaServer, serving
 
 from runtime.applying import Host
@@ -32,24 +31,19 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def reserve(host: Host, number: int) -> None:
-    ReservationFileSink(Options(str(host.path))).deliver([event(number)])
+    host.sink().deliver([event(number)])
 
 
-def marks(host: Host) -> list[str]:
-    return sorted(path.name for path in host.path.glob(".*ppl*"))
+def waits(host: Host) -> bool:
+    return report.waiting_since(host.places, report.read(host.places.report)) is not None
 
 
 def test_kea_knows_the_reservation_after_the_reload(host: Host) -> None:
     reserve(host, 1)
-    assert marks(host) == [".apply-requested"]
+    assert waits(host)
     host.apply()
     assert host.known() == ["10.0.0.1", "10.0.0.200"]
-    assert marks(host) == [".last-apply"]
-
-
-def test_without_a_request_nothing_is_done(host: Host) -> None:
-    host.apply()
-    assert marks(host) == []
+    assert not waits(host)
 
 
 def test_a_configuration_that_kea_refuses_is_not_loaded(host: Host) -> None:
@@ -58,7 +52,7 @@ def test_a_configuration_that_kea_refuses_is_not_loaded(host: Host) -> None:
     with pytest.raises(TemporaryError, match=r"Kea refuses its configuration, also without .*oops"):
         host.apply()
     assert host.known() == ["10.0.0.200"]
-    assert marks(host) == [".apply-running"], "still requested"
+    assert waits(host)
     host.write("")
     host.apply()
     assert host.known() == ["10.0.0.1", "10.0.0.200"]
@@ -104,7 +98,7 @@ def test_a_reload_that_an_lfc_run_prevents_is_retried_at_once(host: Host) -> Non
     pid = Path(f"{host.leases}.pid")
     pid.write_text(str(os.getpid()))
     host.asleep = pid.unlink
-    Apply("true", "", str(host.path / "socket"), str(host.leases), str(host.path), 0, host.sleep, lambda: 0.0)._reload()
+    host.program_at(0.0)._reload()
     assert host.slept == [1.0]
     assert send(str(host.path / "socket"), "status-get", 10.0).result == SUCCESS
 
@@ -113,11 +107,13 @@ def test_reloads_keep_the_minimum_interval(host: Host) -> None:
     reserve(host, 1)
     host.apply()
     reserve(host, 2)
-    host.apply(now=(host.path / ".last-apply").stat().st_mtime + 20)
+    status = report.read(host.places.report)
+    assert status
+    host.program_at(status.reloaded_at + 20).run()
     assert [round(seconds) for seconds in host.slept] == [40]
     assert host.known() == ["10.0.0.1", "10.0.0.2", "10.0.0.200"]
 
 
 def test_a_missing_control_socket_is_a_temporary_error(tmp_path: Path) -> None:
     with pytest.raises(TemporaryError, match="control socket"):
-        Apply("true", "", str(tmp_path / "socket"), "", "", 0, lambda _seconds: None, lambda: 0.0)._reload()
+        Host(tmp_path).program_at(0.0)._reload()

@@ -23,6 +23,8 @@ from support.paths import program_environment
 
 from runtime.contracts import settle
 
+pytestmark = pytest.mark.slow  # each test starts programs, for seconds
+
 BOOKMARKS = [Bookmark(f"name-{number}", "x" * 2000, "some", 1.0) for number in range(40)]
 
 

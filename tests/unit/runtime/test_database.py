@@ -48,7 +48,7 @@ def test_the_server_ends_a_statement_before_the_monitor_drops_the_session(link: 
         assert session.rows("SHOW statement_timeout") == [("7s",)]
         session.rows("SET statement_timeout = 50")
         with pytest.raises(TemporaryError, match="statement timeout"):
-            session.rows("SELECT pg_sleep(5)")
+            session.rows("SELECT pg_sleep(60)")
     one.close()
 
 
@@ -81,10 +81,10 @@ def test_waits_for_a_database_end_when_the_program_stops(link: Callable[[], Any]
     with installed(waiting), socket.create_server(("127.0.0.77", 5432)):
         waiting.end_within(0.3)
         with pytest.raises(TemporaryError, match="before the end"), one.session() as session:
-            session.rows("SELECT pg_sleep(5)")
+            session.rows("SELECT pg_sleep(60)")
         with pytest.raises(TemporaryError, match="not made in time"), Link(made(host="127.0.0.77")).session():
             pass
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10
 
 
 def test_the_wait_callback_is_installed_only_for_a_while() -> None:
@@ -106,7 +106,7 @@ def test_an_abandoned_statement_has_no_effect(
     with pytest.raises(TemporaryError), link().session() as session:
         session.rows("INSERT INTO effects VALUES (1)")
     running = "SELECT FROM pg_stat_activity WHERE query ~ '^INSERT' AND datname = 'kea' AND pid <> pg_backend_pid()"
-    until(lambda: not kea.rows(running), "the end of the INSERT", 5)
+    until(lambda: not kea.rows(running), "the end of the INSERT")
     blocker.commit()
     blocker.close()
     assert kea.rows("SELECT * FROM effects") == []

@@ -359,7 +359,7 @@ def test_a_full_notification_queue_is_released(
     assert of_newcomer.listening == (limit == 0.5), "who begins to listen reads all that is in the queue"
     of_newcomer.close()
     culprit.close()
-    until(lambda: not kea.rows("SELECT 1 FROM pg_stat_activity WHERE pid = %s", process), "the end of its process", 5)
+    until(lambda: not kea.rows("SELECT 1 FROM pg_stat_activity WHERE pid = %s", process), "the end of its process")
     [(left,)] = kea.rows("SELECT pg_notification_queue_usage()")
     assert (left == 0) == (limit < 0.5), "only the monitor could hold it now"
     source.read(position, 10)

@@ -45,7 +45,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, kea: Kea) -> Iterator[
         settings = document(
             tmp_path,
             {"type": "memfile", "path": str(leases)},
-            [{"type": "reservation_file", "directory": str(tmp_path / "reservations")}],
+            [{"type": "reservation_file", "directory": str(tmp_path / "reservations"), "report": str(tmp_path)}],
         )
 
         def end() -> None:
@@ -70,7 +70,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, kea: Kea) -> Iterator[
 
     settings["subscriptions"].append(told(tmp_path))
     daemon = Daemon(tmp_path, settings)
-    until(lambda: daemon.log().count("Caught up with the leases") == 2, daemon.log, 60)
+    until(lambda: daemon.log().count("Caught up with the leases") == 2, daemon.log)
     yield daemon, reserved, end
     daemon.process.kill()
     daemon.process.wait()
@@ -93,8 +93,8 @@ def test_a_client_is_forgotten_once_its_lease_has_ended(world: Any, tmp_path: Pa
     assert entry.exists()
     answer = daemon.ask("forget", target)
     assert answer.returncode == 0, answer.stderr
-    until(lambda: not entry.exists() and reserved() == ["10.0.0.2"], daemon.log, 60)
-    until(lambda: any(each["kind"] == "forgotten" for one in documents(tmp_path) for each in one["events"]), "told", 60)
+    until(lambda: not entry.exists() and reserved() == ["10.0.0.2"], daemon.log)
+    until(lambda: any(each["kind"] == "forgotten" for one in documents(tmp_path) for each in one["events"]), "told")
     (lease,) = [each["lease"] for one in documents(tmp_path) for each in one["events"] if each["kind"] == "forgotten"]
     assert (lease["address"], lease["hwaddr"], lease["hostname"]) == ("10.0.0.1", FIRST, "bmc-1")
     assert (tmp_path / "discovery" / "02-00-00-00-00-02.yml").exists()
@@ -110,8 +110,8 @@ def test_a_request_is_done_by_the_next_monitor(world: Any, tmp_path: Path) -> No
     assert daemon.ask("forget", FIRST).returncode == 0
     assert daemon.ask("forget", FIRST).returncode == 0, "twice does no harm"
     daemon.start()
-    until(lambda: reserved() == ["10.0.0.2"], daemon.log, 60)
-    until(lambda: not (tmp_path / "discovery" / "02-00-00-00-00-01.yml").exists(), daemon.log, 60)
+    until(lambda: reserved() == ["10.0.0.2"], daemon.log)
+    until(lambda: not (tmp_path / "discovery" / "02-00-00-00-00-01.yml").exists(), daemon.log)
 
 
 def test_without_a_hardware_address_the_inventory_entry_goes(tmp_path: Path, said: Callable[[], str]) -> None:
@@ -121,11 +121,11 @@ def test_without_a_hardware_address_the_inventory_entry_goes(tmp_path: Path, sai
     daemon = Daemon(tmp_path, document(tmp_path, {"type": "memfile", "path": str(leases)}, []))
     try:
         entry = tmp_path / "discovery" / "client-id-01-02-03.yml"
-        until(entry.exists, daemon.log, 60)
+        until(entry.exists, daemon.log)
         assert daemon.ask("forget", "01:02:03").returncode == 1
         with leases.open("a") as file:
             file.write(f"10.0.0.3,,01:02:03,0,{now},1,0,0,,0,\n")
         assert daemon.ask("forget", "01:02:03").returncode == 0
-        until(lambda: not entry.exists(), daemon.log, 60)
+        until(lambda: not entry.exists(), daemon.log)
     finally:
         daemon.kill()

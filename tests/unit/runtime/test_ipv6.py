@@ -23,7 +23,7 @@ from kea_lease_monitor.sources.polling import PollingSource
 from runtime import test_events
 from runtime.builders import Time, event
 from runtime.contracts import drained
-from runtime.world import RIGHTS6, Kea, install_events
+from runtime.world import Kea, grant_rights, install_events
 
 SIX = frozenset({6})
 BOTH = frozenset({4, 6})
@@ -36,7 +36,7 @@ def kea(kea: Kea, request: pytest.FixtureRequest) -> Kea:
         for table in ("lease6", "ipv6_reservations"):
             kea.rows(f"ALTER TABLE {table} ALTER COLUMN address TYPE inet USING address::inet")
     install_events(kea.cluster.socket, kea.name, lease6=True)
-    kea.rows(RIGHTS6)
+    grant_rights(kea.cluster.socket, kea.name, dhcp6=True)
     return kea
 
 

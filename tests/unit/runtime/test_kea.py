@@ -9,7 +9,7 @@ import pytest
 from _kea.lease_csv import header_line
 from hypothesis import given
 from hypothesis import strategies as st
-from kea_lease_monitor.kea import changes, identifiers
+from kea_lease_monitor.kea import changes, identifiers, reservations
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.rows import Header
@@ -139,10 +139,10 @@ def test_a_lease_that_expired_before_it_was_read_is_expired() -> None:
 def test_hosts_written_by_a_person_keep_their_text() -> None:
     text = '# mine\n{"hw-address": "02:FF:FF:FF:FF:FF",\n  "ip-address": "10.0.0.9", "boot-file-name": "x"},\n# end\n'
     hosts = HostList(text.encode())
-    assert hosts.reserve(lease(9)) == (Verdict.CONFLICT, "02:ff:ff:ff:ff:ff")
-    assert hosts.reserve(lease(1)) == (Verdict.CREATED, "")
-    assert hosts.reserve(lease(8, hwaddr="02:ff:ff:ff:ff:ff")) == (Verdict.EDITED, "10.0.0.9")
-    assert hosts.reserve(lease(2, client=1)) == (Verdict.UPDATED, "")
+    assert hosts.reserve(lease(9))[:2] == (Verdict.CONFLICT, "02:ff:ff:ff:ff:ff")
+    assert hosts.reserve(lease(1))[:2] == (Verdict.CREATED, "")
+    assert hosts.reserve(lease(8, hwaddr="02:ff:ff:ff:ff:ff"))[:2] == (Verdict.EDITED, "10.0.0.9")
+    assert hosts.reserve(lease(2, client=1))[:2] == (Verdict.UPDATED, "")
     rendered = hosts.render().decode()
     assert rendered.startswith("# mine\n")
     assert '"boot-file-name": "x"' in rendered
@@ -157,6 +157,40 @@ def test_a_host_list_is_the_same_after_it_is_read_again(steps: list[tuple[int, i
         before = HostList(hosts.render()).reserve(lease(number, client))
         assert hosts.reserve(lease(number, client)) == before
     assert HostList(hosts.render()).render() == hosts.render()
+
+
+def test_a_client_keeps_the_leased_address_and_gets_the_name_that_the_site_gives() -> None:
+    """B11: a site's entry with a name and no address."""
+    first = lease(1, hostname="own").hwaddr
+    hosts = HostList(b"")
+    hosts.reserve(lease(1, hostname="own"))
+    named = HostList(hosts.render(), given={first: "rack-7"})
+    assert named.reserve(lease(1, hostname="own"))[:2] == (Verdict.UPDATED, "")
+    assert named.reserve(lease(1, hostname="rack-7"))[:2] == (Verdict.UNCHANGED, "")
+    (host,) = named.hosts()
+    assert (host["ip-address"], host["hostname"]) == ("10.0.0.1", "rack-7")
+    assert reservations.is_unchanged(host)
+    assert named.reserve(lease(2, client=1, hostname="rack-7"))[:2] == (Verdict.UPDATED, "")
+    assert [(host["ip-address"], host["hostname"]) for host in named.hosts()] == [("10.0.0.2", "rack-7")]
+    without = HostList(named.render())
+    assert without.reserve(lease(2, client=1, hostname="rack-7")) == (Verdict.UPDATED, "")
+    assert without.reserve(lease(2, client=1, hostname="own")) == (Verdict.UPDATED, "")
+    (host,) = without.hosts()
+    assert "hostname" not in host
+    assert reservations.is_unchanged(host)
+
+
+def test_a_new_client_has_the_given_name_at_once() -> None:
+    new = lease(1)
+    hosts = HostList(b"", given={new.hwaddr: "rack-7"})
+    assert hosts.reserve(new)[:2] == (Verdict.CREATED, "")
+    assert hosts.hosts()[0]["hostname"] == "rack-7"
+
+
+def test_a_name_of_a_person_stays_beside_a_given_one() -> None:
+    text = '{"hw-address": "02:00:00:00:00:01", "ip-address": "10.0.0.1", "hostname": "person"}\n'
+    hosts = HostList(text.encode(), given={"02:00:00:00:00:01": "rack-7"})
+    assert hosts.reserve(lease(1))[:2] == (Verdict.UNCHANGED, "")
 
 
 def test_a_broken_file_names_the_line() -> None:

@@ -11,6 +11,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,8 @@ def in_child(act: Callable[[], object], user: int = NOBODY) -> int:
 
 
 @pytest.mark.parametrize(
-    "words", [["check"], ["status"], ["db", "version"], ["replay", "a"], ["dead-letters", "list"], ["db", "init"]]
+    "words",
+    [["check"], ["status"], ["db", "version"], ["replay", "a"], ["dead-letters", "list"], ["db", "init"], ["export"]],
 )
 def test_a_command_of_root_becomes_the_monitors_user(home: Path, words: list[str]) -> None:
     arguments = [*words, "--config", str(home.parent / "config.yml")]
@@ -98,7 +100,7 @@ def test_no_file_is_created_or_opened_through_a_planted_link(home: Path) -> None
     for name in ("state.sqlite", "host.yml", ".host.yml.tmp"):
         (home / name).symlink_to(target)
         os.lchown(home / name, NOBODY, NOBODY)
-    for act in (files.touch, files.create_own, files.read):
+    for act in (partial(files.touch, now=0.0), files.create_own, files.read):
         with pytest.raises(TemporaryError):
             act(f"{home}/state.sqlite")
     files.replace(f"{home}/host.yml", b"x", 0o644)
@@ -110,4 +112,12 @@ def test_no_file_is_created_or_opened_through_a_planted_link(home: Path) -> None
 def test_apply_reservations_is_refused_to_root(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["apply-reservations", "--control-socket", "none", "--lease-file", f"{home}/leases.csv"]
     assert cli.main([*arguments, "--directory", str(home)]) == 2
-    assert "systemctl start kea-reservations.service" in capsys.readouterr().err
+    assert "systemctl restart kea-reservations.service" in capsys.readouterr().err
+
+
+def test_an_import_reads_its_file_as_root_and_writes_as_the_monitors_user(home: Path) -> None:
+    backup = home.parent / "backup.json"
+    backup.write_text('{"version": 1, "reservations": {}}')
+    backup.chmod(0o600)
+    config = str(home.parent / "config.yml")
+    assert in_child(lambda: cli.main(["import", str(backup), "--config", config])) == 0

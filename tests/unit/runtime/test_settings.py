@@ -55,7 +55,11 @@ def test_missing_settings_have_defaults() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "problem"),
     [
-        ("oops", 1, r"^oops: unknown; allowed here: database, log_level, metrics, source, state, subscriptions$"),
+        (
+            "oops",
+            1,
+            r"^oops: unknown; allowed here: database, log_level, metrics, pools, source, state, subscriptions$",
+        ),
         ("database.prot", 1, r"^database.prot: unknown"),
         ("database.port", "5432", r"^database.port: a whole number from 1 to 65535 is needed, not '5432'$"),
         ("database.ssl_mode", "on", r"^database.ssl_mode: one of disable, .*verify-full is needed, not 'on'$"),
@@ -71,7 +75,11 @@ def test_missing_settings_have_defaults() -> None:
         ("subscriptions.0.start", "then", r"^subscriptions\[0\].start: one of all, now is needed"),
         ("subscriptions.0.sinks", [], r"^subscriptions\[0\].sinks: at least one is needed$"),
         ("subscriptions.0.sinks.0.type", "mail", r"^subscriptions\[0\].sinks\[0\].type: one of reservation, "),
-        ("subscriptions.0.sinks.0.x", 1, r"^subscriptions\[0\].sinks\[0\].x: unknown; allowed here: hostname, type$"),
+        (
+            "subscriptions.0.sinks.0.x",
+            1,
+            r"^subscriptions\[0\].sinks\[0\].x: unknown; allowed here: global_subnets, hostname, type$",
+        ),
         ("subscriptions.0.match", {"subnets": ["1"]}, r"^subscriptions\[0\].match.subnets\[0\]: a whole number"),
         ("subscriptions.0.match", {"subnets": [0]}, r"^subscriptions\[0\].match.subnets: numbers from 1"),
         ("subscriptions.0.match", {"kinds": ["new"]}, r"^subscriptions\[0\].match.kinds: assigned, .* not \['new'\]$"),
@@ -230,3 +238,24 @@ def test_the_same_configuration_always_has_the_same_effects() -> None:
         for seed in range(3)
     }
     assert len(told) == 1
+
+
+def test_a_subscription_says_when_what_it_made_goes() -> None:
+    given: dict[str, Any] = {"name": "all", "sinks": [{"type": "discovery"}]}
+    plain = MonitorSettings.parse({"source": {"type": "memfile"}, "subscriptions": [given]})
+    ending = plain.flows[0].subscription.ending
+    assert ending == (604800, 20, 0, "/var/lib/kea/pools.json")
+    keys = {"unconfirmed_for": 60, "low_water": 0, "retire_after": 86400}
+    settings = {
+        "source": {"type": "memfile"},
+        "pools": {"path": "/run/pools.json"},
+        "subscriptions": [{**given, **keys}],
+    }
+    changed = MonitorSettings.parse(settings).flows[0].subscription
+    assert changed.ending == (60, 0, 86400, "/run/pools.json")
+    assert changed.effects == plain.flows[0].subscription.effects, "it needs no reading of all leases"
+    for key, value in (("unconfirmed_for", -1), ("low_water", 101), ("retire_after", "never")):
+        with pytest.raises(ConfigurationError, match=rf"subscriptions\[0\]\.{key}: a whole number from 0"):
+            MonitorSettings.parse({"source": {"type": "memfile"}, "subscriptions": [{**given, key: value}]})
+    with pytest.raises(ConfigurationError, match=r"pools\.path: an absolute path is needed"):
+        MonitorSettings.parse({**settings, "pools": {"path": "pools.json"}})

@@ -22,7 +22,9 @@ from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, RefusedError, TemporaryError
 from kea_lease_monitor.kea import reservations
-from kea_lease_monitor.kea.sql import hosts4
+from kea_lease_monitor.kea.applier import report
+from kea_lease_monitor.kea.site import Entry
+from kea_lease_monitor.kea.sql import hosts4, managed
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks import names
@@ -30,10 +32,10 @@ from kea_lease_monitor.sinks.discovery import DiscoverySink, Options, text
 from kea_lease_monitor.sinks.reservations.database import Options as DatabaseOptions
 from kea_lease_monitor.sinks.reservations.database import ReservationSink
 from kea_lease_monitor.sinks.reservations.file import Options as FileOptions
-from kea_lease_monitor.sinks.reservations.file import ReservationFileSink, Site
+from kea_lease_monitor.sinks.reservations.file import ReservationFileSink
 
 from runtime.builders import event
-from runtime.contracts import KeepingContract, ReservationContract
+from runtime.contracts import KeepingContract, ReservationContract, counted
 from runtime.world import Kea, settings
 
 
@@ -134,11 +136,11 @@ class TestReservation(ReservationContract):
         writer.deliver([event(1), event(2)])
         by_hand("02:ff:ff:ff:ff:ff", "10.0.0.2")
         assert len(writer.deliver([event(1, client=2), event(2, client=1)]).rejected) == 2
-        assert writer.deliver([event(1), event(2)]) == Delivery(unchanged=2)
+        assert counted(writer.deliver([event(1), event(2)])) == Delivery(unchanged=2)
 
     @pytest.mark.parametrize(
         "detail",
-        ["user_context = '{}'", "hostname = 'x'", "dhcp4_next_server = 1", "auth_key = 'k'", "dhcp6_subnet_id = 1"],
+        ["user_context = '{}'", "hostname = 'x'", "dhcp4_next_server = 1", "dhcp6_subnet_id = 1"],
     )
     def test_a_reservation_with_more_than_release_1_0_0_wrote_is_not_adopted(
         self, kea: Kea, sink: Any, detail: str
@@ -147,6 +149,21 @@ class TestReservation(ReservationContract):
         kea.rows(f"UPDATE hosts SET {detail}")
         sink[0].adopt([event(1)])
         assert len(sink[0].deliver([event(7, client=1)]).rejected) == 1
+
+    def test_an_entry_of_kea_reservations_without_an_address_gets_the_leased_one(self, kea: Kea, sink: Any) -> None:
+        """B11: kea_reservation_set writes such a row."""
+        mark = {"baremetal.kea": {"owners": ["dhcp1"], "hostname": "rack-7"}}
+        kea.rows(
+            "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, hostname, user_context)"
+            " VALUES (decode(%s, 'hex'), 0, 1, 'rack-7', %s)",
+            *(event(1).lease.hwaddr.replace(":", ""), json.dumps(mark)),
+        )
+        assert sink[0].deliver([event(1, hostname="own")]).updated == 1
+        ((_hwaddr, address, hostname, _subnet),) = kea.reservations()
+        assert (address, hostname) == ("10.0.0.1", "rack-7")
+        ((context,),) = kea.rows("SELECT user_context::jsonb FROM hosts")
+        assert context["baremetal.kea"] == mark["baremetal.kea"]
+        assert context["kea-lease-monitor"]["ip-address"] == "10.0.0.1"
 
     def test_an_address_is_filled_in_where_a_person_reserved_only_options(self, kea: Kea, sink: Any) -> None:
         kea.rows(
@@ -160,6 +177,18 @@ class TestReservation(ReservationContract):
         kea.rows("UPDATE hosts SET ipv4_address = NULL")
         (rejection,) = sink[0].deliver([event(2, client=1)]).rejected
         assert "a person reserved no address" in rejection.detail
+
+    def test_a_reservation_to_remove_is_looked_up_and_not_searched_for(self, kea: Kea, sink: Any) -> None:
+        kea.rows(
+            "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, user_context)"
+            " SELECT decode(lpad(to_hex(n), 12, '0'), 'hex'), 0, 1, n, '{\"kea-lease-monitor\": {}}'"
+            " FROM generate_series(1, 20000) AS n"
+        )
+        with kea.connection.cursor() as cursor:
+            named = {"identifiers": ["020000000001", "020000000002"], "subnets": [1, 1]}
+            cursor.execute("EXPLAIN " + managed.MANAGED_OF, named)
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+        assert "Seq Scan on hosts" not in plan, plan
 
     def test_the_used_share_of_the_sequence_is_a_metric(self, kea: Kea, sink: Any) -> None:
         kea.rows("SELECT setval('hosts_host_id_seq', 2147483647 / 2)")
@@ -196,7 +225,7 @@ class TestReservation(ReservationContract):
         assert sink[1]() == ["10.0.0.8"]
 
     def test_check_reports_a_missing_grant(self, kea: Kea, sink: Any) -> None:
-        kea.rows('REVOKE INSERT ON hosts FROM "kea-lease-monitor"')
+        kea.rows('REVOKE INSERT (hostname) ON hosts FROM "kea-lease-monitor"')
         with pytest.raises(TemporaryError, match="permission denied for table hosts"):
             sink[0].check()
 
@@ -231,7 +260,7 @@ class TestReservationFile(ReservationContract):
                 self.path.read_text().replace(f'"ip-address": "{address}"', f'"ip-address": "{another}"', 1)
             )
 
-        sink = ReservationFileSink(FileOptions(str(tmp_path)))
+        sink = ReservationFileSink(FileOptions(str(tmp_path), str(tmp_path / "report")))
         return sink, lambda: sorted(host["ip-address"] for host in self.hosts()), by_hand, edit
 
     @pytest.fixture
@@ -248,7 +277,7 @@ class TestReservationFile(ReservationContract):
 
     @pytest.fixture
     def naming(self, sink: Any, tmp_path: Path) -> ReservationFileSink:
-        return ReservationFileSink(FileOptions(str(tmp_path), hostname="reserve"))
+        return ReservationFileSink(FileOptions(str(tmp_path), str(tmp_path / "report"), hostname="reserve"))
 
     @pytest.fixture
     def mark_of(self) -> Callable[[str], Any]:
@@ -266,41 +295,28 @@ class TestReservationFile(ReservationContract):
         lines = self.path.read_text().splitlines()
         assert [line[-1] for line in lines] == [",", "}"]
 
-    def test_a_reload_is_requested_only_after_a_change(self, sink: Any, tmp_path: Path) -> None:
+    def test_a_change_is_waited_for_and_no_repetition(self, sink: Any, tmp_path: Path) -> None:
         sink[0].deliver([event(1)])
         (tmp_path / ".apply-requested").unlink()
         sink[0].deliver([event(1)])
         assert not (tmp_path / ".apply-requested").exists()
 
-    def test_a_reload_that_could_not_be_requested_is_requested_later(self, sink: Any, tmp_path: Path) -> None:
-        request = tmp_path / ".apply-requested"
-        request.symlink_to(tmp_path / "none" / "none")
-        with pytest.raises(TemporaryError):
-            sink[0].deliver([event(1)])
-        request.unlink()
-        assert sink[0].deliver([event(1)]).unchanged == 1
-        assert request.exists()
+    def test_the_time_of_the_first_change_stays_until_an_apply_has_read_it(self, sink: Any, tmp_path: Path) -> None:
+        request, directory = tmp_path / ".apply-requested", tmp_path / "report"
+        directory.mkdir()
+        sink[0].deliver([event(1)])
+        os.utime(request, (1000, 1000))
+        sink[0].deliver([event(2)])
+        assert request.stat().st_mtime == 1000
+        report.write(str(directory), report.Status(read_at=1000.0))
+        sink[0].deliver([event(3)])
+        assert request.stat().st_mtime > 1000
 
-    def test_a_reload_is_requested_even_if_a_later_subnet_fails(self, sink: Any, tmp_path: Path) -> None:
+    def test_a_change_is_recorded_even_if_a_later_subnet_fails(self, sink: Any, tmp_path: Path) -> None:
         (tmp_path / "subnet-2.json").write_text("{ oops\n")
         with pytest.raises(TemporaryError):
             sink[0].deliver([event(1), event(2, subnet_id=2)])
         assert (tmp_path / ".apply-requested").exists()
-
-    def test_check_requests_a_reload_for_files_that_kea_does_not_include_yet(self, sink: Any, tmp_path: Path) -> None:
-        request, applied = tmp_path / ".apply-requested", tmp_path / "applied"
-        applied.mkdir()
-        self.path.write_text("")
-        sink[0].check()
-        assert not request.exists(), "an empty file has nothing to include"
-        sink[0].deliver([event(1)])
-        request.unlink()
-        sink[0].check()
-        assert request.exists()
-        request.unlink()
-        (applied / "subnet-1.json").write_bytes(self.path.read_bytes())
-        sink[0].check()
-        assert not request.exists()
 
     def test_a_file_that_a_person_changed_is_read_again(self, sink: Any) -> None:
         sink[0].deliver([event(1)])
@@ -325,13 +341,25 @@ class TestReservationFile(ReservationContract):
         assert (text.count('ip-address": "10.0.0.2'), text.count("hw-address")) == (2, 1)
 
     def test_clients_and_addresses_in_kea_s_own_configuration_are_left_out(self, tmp_path: Path) -> None:
-        site = (Site(1, "02:00:00:00:00:01", "10.0.0.9"), Site(1, "", "10.0.0.2"), Site(2, "", "10.0.0.3"))
-        sink = ReservationFileSink(FileOptions(str(tmp_path), site))
+        site = (
+            Entry(1, "hw-address", "02:00:00:00:00:01", "10.0.0.9"),
+            Entry(1, "", "", "10.0.0.2"),
+            Entry(2, "", "", "10.0.0.3"),
+        )
+        sink = ReservationFileSink(FileOptions(str(tmp_path), str(tmp_path / "report"), site))
         assert sink.deliver([event(1)]).unchanged == 1
         (rejection,) = sink.deliver([event(2)]).rejected
         assert rejection.reason.value == "address_taken"
         assert sink.deliver([event(3)]).created == 1, "another subnet's reservations do not count"
         assert "02:00:00:00:00:01" not in (tmp_path / "subnet-1.json").read_text()
+
+    def test_a_client_that_the_site_only_names_is_reserved_with_the_name(self, tmp_path: Path) -> None:
+        given = Entry(1, "hw-address", "02:00:00:00:00:01", "", "rack-7")
+        sink = ReservationFileSink(FileOptions(str(tmp_path), str(tmp_path / "report"), (given,)))
+        assert sink.deliver([event(1), event(2)]).created == 2
+        text = (tmp_path / "subnet-1.json").read_text()
+        assert '"hostname": "rack-7"' in text.splitlines()[0]
+        assert "rack-7" not in text.splitlines()[1]
 
     def test_after_a_failed_write_the_file_is_read_again(self, sink: Any, tmp_path: Path) -> None:
         (tmp_path / ".subnet-1.json.tmp").mkdir()
@@ -420,7 +448,7 @@ class TestDiscovery(KeepingContract):
         sink = DiscoverySink(Options(str(tmp_path), "bmc_targets", str(given) if given else None))
         one = event(1, hwaddr="", client_id="02:00:00:00:00:01")
         earlier = tmp_path / "02-00-00-00-00-01.yml"
-        earlier.write_bytes(sink._render(names.earlier(one.lease), one.lease))
+        earlier.write_bytes(sink._render(names.earlier(one.lease), one.lease, None))
         assert sink.deliver([one]).created == 1
         assert sorted(path.name for path in tmp_path.glob("*.yml")) == ["client-id-02-00-00-00-00-01.yml"]
         assert "Discovery file renamed" in said()
@@ -444,7 +472,10 @@ class TestDiscovery(KeepingContract):
 
     def test_the_longest_client_id_has_a_file_too(self, sink: Any) -> None:
         ids = [":".join(["ff"] * 254 + [last]) for last in ("01", "02")]
-        assert sink[0].deliver([event(1, hwaddr="", client_id=each) for each in ids]).created == 2
+        assert (
+            sink[0].deliver([event(number, hwaddr="", client_id=each) for number, each in enumerate(ids, 1)]).created
+            == 2
+        )
         assert sorted(host["bmc_client_id"] for host in self.inventory().values()) == ids
 
     def test_ansible_reads_the_file_and_evaluates_nothing(self, sink: Any) -> None:

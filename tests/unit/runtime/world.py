@@ -12,26 +12,14 @@ import psycopg2
 from ansible_collections.baremetal.kea.plugins.module_utils._events.ensure import ensure
 from ansible_collections.baremetal.kea.plugins.module_utils._events.target import Wanted
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login, session
+from ansible_collections.baremetal.kea.plugins.module_utils._rights import target as rights
+from ansible_collections.baremetal.kea.plugins.module_utils._rights.ensure import ensure as ensure_rights
 from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.section import Section
-from support.paths import ROOT
 from support.postgres import Cluster
 from support.wait import until
 
 MONITOR = "kea-lease-monitor"
-RIGHTS = f"""
-CREATE ROLE "{MONITOR}" LOGIN;
-GRANT SELECT, INSERT, UPDATE ON hosts TO "{MONITOR}";
-GRANT USAGE ON SEQUENCE hosts_host_id_seq TO "{MONITOR}";
-{(ROOT / "roles/kea_database/files/forget.sql").read_text()}
-GRANT EXECUTE ON FUNCTION kea_forget_reservations(bigint[]) TO "{MONITOR}";
-"""
-"""What the role kea_database grants the monitor. A test that passes as superuser would prove nothing."""
-RIGHTS6 = f"""
-GRANT SELECT, INSERT, UPDATE ON ipv6_reservations TO "{MONITOR}";
-GRANT USAGE ON SEQUENCE ipv6_reservations_reservation_id_seq TO "{MONITOR}";
-"""
-"""What it grants the monitor of a DHCPv6 server, too."""
 
 
 class Kea:
@@ -69,8 +57,9 @@ class Kea:
         write(other)
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(act)
+            # psql, because psycopg2 has one wait callback for all threads, and act sets it.
             locked = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            until(lambda: self.rows(locked), "it waits for the other session", 5)
+            until(lambda: self.cluster.sql(locked, self.name), "it waits for the other session", pause=0.05)
             other.connection.commit()
             other.connection.close()
             return answer.result()
@@ -81,6 +70,21 @@ class Kea:
             "SELECT encode(dhcp_identifier, 'hex'), host('0.0.0.0'::inet + ipv4_address), hostname, dhcp4_subnet_id"
             " FROM hosts ORDER BY ipv4_address, host_id"
         )
+
+
+def _login(directory: str, database: str) -> dict[str, Any]:
+    options = {key: option.get("default") for key, option in login.argument_spec().items()}
+    return {**options, "login_unix_socket": directory, "login_db": database}
+
+
+def grant_rights(directory: str, database: str, dhcp6: bool = False) -> None:
+    """Give the monitor its rights with the code of the module ``kea_database_rights``, as the role kea_database does.
+
+    A test that passes as superuser would prove nothing.
+    """
+    wanted = rights.Wanted(True, "public", MONITOR, [], public_connect=True, dhcp6=dhcp6)
+    with session.connect(_login(directory, database)) as opened:
+        ensure_rights(opened, wanted)
 
 
 def install_events(directory: str, database: str, lease6: bool = False) -> None:
@@ -97,9 +101,7 @@ def install_events(directory: str, database: str, lease6: bool = False) -> None:
         renewals=False,
         force=False,
     )
-    options = {key: option.get("default") for key, option in login.argument_spec().items()}
-    options.update(login_unix_socket=directory, login_db=database)
-    with session.connect(options) as opened:
+    with session.connect(_login(directory, database)) as opened:
         ensure(opened, wanted)
 
 

@@ -10,7 +10,7 @@ import importlib
 import os
 import subprocess
 import sys
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Optional, Sequence
 
 from kea_lease_monitor import __version__, loop, service, telemetry
 from kea_lease_monitor.clock import Clock
@@ -25,8 +25,12 @@ from kea_lease_monitor.sinks.registry import SINKS
 from kea_lease_monitor.sources.registry import SOURCES
 from kea_lease_monitor.state import damage, schema
 from kea_lease_monitor.state.location import StateLocation
+from kea_lease_monitor.state.records import Heartbeat
 from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.waiting import Waiting
+
+Judge = Callable[[Sequence[Heartbeat], Sequence[str], str, float], Optional[str]]
+"""Function that finds the first problem in heartbeats of subscriptions (commands.check.problem)."""
 
 _STOP_WITHIN = 0.5
 """Seconds that databases have to answer after a stop signal. The batch in progress is settled within them."""
@@ -65,9 +69,10 @@ def _create_in_child(location: StateLocation) -> None:
 class Monitor:
     """The running daemon."""
 
-    def __init__(self, load: Callable[[], MonitorSettings], clock: Clock, waiting: Waiting) -> None:
+    def __init__(self, load: Callable[[], MonitorSettings], clock: Clock, waiting: Waiting, judge: Judge) -> None:
         """``load`` reads the configuration, again at each reload. Raises MonitorError."""
         self._load = load
+        self._judge = judge
         self._clock = clock
         self._waiting = waiting
         self._tasks: List[loop.Task] = []
@@ -96,8 +101,8 @@ class Monitor:
         self._store, self._pipelines = store, pipelines
         self._heart = Heart(pipelines, store, self._clock)
         self._tasks[:] = [*pipelines, self._heart]
-        if directories := settings.reservation_directories():
-            telemetry.count_reservations(functools.partial(report.total, directories))
+        if reports := settings.reservation_reports():
+            telemetry.count_reservations(functools.partial(report.total, reports))
         telemetry.started(__version__, tuple(passed))
 
     def _pipeline(self, settings: MonitorSettings, flow: Flow, store: Store, passed: Dict[str, int]) -> Pipeline:
@@ -115,9 +120,16 @@ class Monitor:
     def _serve(self, settings: MonitorSettings) -> None:
         if settings.metrics:
             try:
-                telemetry.serve(*settings.metrics)
+                telemetry.serve(*settings.metrics, self._trouble)
             except OSError as error:
                 raise ConfigurationError(f"metrics.listen: {error}") from error
+
+    def _trouble(self) -> str:
+        """Return why this monitor is unhealthy; empty if it is healthy. A subscription that stands by is healthy."""
+        beats = [beat for beat in self._heart.last if beat.status != "standby"]
+        if not self._heart.last:
+            return "unhealthy: the monitor has just begun"
+        return self._judge(beats, [beat.subscription for beat in beats], "", self._clock.time()) or ""
 
     def _reload(self) -> None:
         """Apply the configuration again. One that cannot be used changes nothing."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.position import Position
@@ -20,6 +20,8 @@ class Reason(enum.Enum):
     REFUSED = "refused"
     SECOND_LEASE = "second_lease"
     """Another client identifier of the same hardware address has the reservation."""
+    SITE = "site_reservation"
+    """A reservation of the site is, or may be, the client's, and it names no address."""
     INVALID = "invalid"
     """Kea could not use a reservation with what the client sent."""
 
@@ -30,6 +32,17 @@ class Rejection(NamedTuple):
     event: LeaseEvent
     reason: Reason
     detail: str
+
+
+class Kept(NamedTuple):
+    """What a sink keeps for the client of an event that told of a living lease."""
+
+    event: LeaseEvent
+    made: Optional[int]
+    """When the client first got a lease, epoch seconds by Kea's clock; None for what an earlier release made, and for
+    what a person wrote."""
+    reserves: bool
+    """Whether Kea gives the address to no other client because of it."""
 
 
 class Batch(NamedTuple):
@@ -56,6 +69,8 @@ class Delivery(NamedTuple):
     """Events that a command accepted."""
     removed: int = 0
     """Effects that were removed for FORGOTTEN events."""
+    kept: Tuple[Kept, ...] = ()
+    """One for each event after which this sink has an effect that lasts, whether it was there before or not."""
 
 
 class Pending(NamedTuple):

@@ -61,7 +61,8 @@ def read(path: str) -> Any:
     """Return the document in a file. Raises ConfigurationError."""
     try:
         with open(path, encoding="utf-8") as handle:
-            return yaml.load(handle, Loader=_Loader)  # noqa: S506 (a SafeLoader)
+            # A SafeLoader.
+            return yaml.load(handle, Loader=_Loader)  # noqa: S506 # nosec B506
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
     except yaml.MarkedYAMLError as error:

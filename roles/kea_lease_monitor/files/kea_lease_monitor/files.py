@@ -9,15 +9,19 @@ import errno
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Iterator, Mapping, Optional, Sequence, Tuple
 
-from _kea import durable, tree
+from _kea import durable, locks, tree
 
 from kea_lease_monitor.errors import MonitorError, RefusedError, TemporaryError
 
 _THREADS = 8
 """Files written at the same time. The threads only write, and end with the batch."""
+
+
+Stamp = Tuple[int, int, int]
+"""Inode, size and time of change: another one when another program has written the file."""
 
 
 def read(path: str) -> Optional[bytes]:
@@ -44,6 +48,17 @@ def read_regular(path: str) -> Optional[bytes]:
         raise _failure(f"{path} cannot be read", error) from error
 
 
+def read_stamped(path: str, limit: int) -> Optional[Tuple[bytes, Stamp]]:
+    """Return the first ``limit`` bytes of a file and its stamp, if there is one. As ``read_regular`` otherwise."""
+    try:
+        with open(path, "rb", opener=_open_regular) as handle:
+            return handle.read(limit), _stamp_of(os.fstat(handle.fileno()))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _failure(f"{path} cannot be read", error) from error
+
+
 def _open_regular(path: str, flags: int) -> int:
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -58,14 +73,10 @@ def replace(path: str, content: bytes, mode: int) -> None:
         durable.replace(path, content, mode)
 
 
-Stamp = Tuple[int, int, int]
-"""Inode, size and time of change: another one when another program has written the file."""
-
-
-def stamp(path: str) -> Optional[Stamp]:
-    """Return the stamp of a file, None if there is none."""
+def stamp(path: str, follow: bool = True) -> Optional[Stamp]:
+    """Return the stamp of a file, None if there is none. ``follow`` is False in a directory of another user."""
     try:
-        return _stamp_of(os.stat(path))
+        return _stamp_of(os.stat(path, follow_symlinks=follow))
     except FileNotFoundError:
         return None
 
@@ -145,10 +156,26 @@ def remove(path: str) -> bool:
     return False
 
 
-def touch(path: str) -> None:
-    """Create an empty file unless there is one. Raises TemporaryError."""
+def touch(path: str, now: float) -> None:
+    """Create an empty file unless there is one, and set its time in epoch seconds. Raises TemporaryError."""
     with _explained(path), tree.at(path) as spot:
-        os.close(spot.open(os.O_WRONLY | os.O_CREAT, 0o660))
+        descriptor = spot.open(os.O_WRONLY | os.O_CREAT, 0o640)
+        try:
+            os.utime(descriptor, (now, now))
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def locked(path: str, timeout: float) -> Iterator[None]:
+    """Hold the lock of this path, whose file only this user may open. Raises TemporaryError that names the holder."""
+    with ExitStack() as stack:
+        try:
+            with _explained(path):
+                stack.enter_context(locks.held(path, timeout))
+        except locks.LockedError as error:
+            raise TemporaryError(str(error)) from error
+        yield
 
 
 def create_own(path: str) -> None:

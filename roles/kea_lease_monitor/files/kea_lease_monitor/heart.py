@@ -51,6 +51,8 @@ class Heart:
         self._reported = ""
         self._ready = False
         self._registered = False
+        self.last: Sequence[Heartbeat] = ()
+        """The last heartbeats, also those that the state store did not take. Other threads may read them."""
 
     def fileno(self) -> Optional[int]:
         """Return None: the heart waits for no descriptor."""
@@ -87,6 +89,7 @@ class Heart:
         return ", ".join(f"{each.subscription.name}: {each.health.status}" for each in self._pipelines)
 
     def _beat(self, heartbeats: List[Heartbeat]) -> None:
+        self.last = heartbeats
         try:
             if not self._registered:
                 self._register()

@@ -31,7 +31,10 @@ class EventKind(enum.Enum):
     RECLAIMED = "reclaimed"
     DELETED = "deleted"
     FORGOTTEN = "forgotten"
-    """A person requested that everything made for the lease's client be removed. No source tells of it."""
+    """Everything made for the lease's client is to be removed: a person requested it, or its time is over (endings). No
+    source tells of it."""
+    REPLACED = "replaced"
+    """A person requested that the lease's client gets its address and name from another one. No source tells of it."""
 
 
 class Lease(NamedTuple):

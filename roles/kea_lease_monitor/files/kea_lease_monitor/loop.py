@@ -13,6 +13,10 @@ from types import FrameType
 from typing import Callable, Dict, List, Optional, Protocol
 
 from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.errors import TemporaryError
+
+_IDLE = 3600.0
+"""Seconds that a loop without tasks sleeps."""
 
 
 class Task(Protocol):
@@ -23,6 +27,25 @@ class Task(Protocol):
     def due(self) -> float: ...
 
     def pump(self) -> None: ...
+
+
+class Periodic:
+    """A task that calls a function at regular times, also after a TemporaryError."""
+
+    def __init__(self, seconds: float, call: Callable[[], None], clock: Clock) -> None:
+        self._seconds, self._call, self._clock = seconds, call, clock
+        self._due = clock.monotonic()
+
+    def fileno(self) -> Optional[int]:
+        return None
+
+    def due(self) -> float:
+        return self._due
+
+    def pump(self) -> None:
+        with contextlib.suppress(TemporaryError):
+            self._call()
+        self._due = self._clock.monotonic() + self._seconds
 
 
 class Signals:
@@ -75,7 +98,7 @@ def _wait(tasks: List[Task], signals: Signals, clock: Clock) -> Dict[Optional[in
         number = task.fileno()
         if number is not None:
             poll.register(number, select.POLLIN)
-    due = min(task.due() for task in tasks)
+    due = min((task.due() for task in tasks), default=clock.monotonic() + _IDLE)
     found = poll.poll(max(0.0, due - clock.monotonic()) * 1000)
     signals.drain()
     return dict(found)

@@ -5,14 +5,29 @@
 
 from __future__ import annotations
 
+from typing import Callable, Mapping, Tuple
+
 import prometheus_client as prometheus
+
+from kea_lease_monitor.endpoint import Endpoint, Page
 
 REGISTRY = prometheus.CollectorRegistry()
 
 
-def serve(address: str, port: int) -> None:
-    """Serve the metrics from a thread that only reads them. Raises OSError."""
-    prometheus.start_http_server(port, addr=address, registry=REGISTRY)
+def serve(address: str, port: int, trouble: Callable[[], str]) -> None:
+    """Serve /metrics and /healthz from a thread that only reads. Raises OSError.
+
+    ``trouble`` returns why the monitor is unhealthy; empty if it is healthy.
+    """
+    Endpoint(address, port, {"/metrics": _metrics, "/healthz": lambda: _health(trouble())}).start()
+
+
+def _metrics() -> Page:
+    return Page(200, prometheus.CONTENT_TYPE_LATEST, prometheus.generate_latest(REGISTRY))
+
+
+def _health(trouble: str) -> Page:
+    return Page(503 if trouble else 200, "text/plain; charset=utf-8", f"{trouble or 'healthy'}\n".encode())
 
 
 def _counter(name: str, text: str, *labels: str) -> prometheus.Counter:
@@ -21,6 +36,17 @@ def _counter(name: str, text: str, *labels: str) -> prometheus.Counter:
 
 def _gauge(name: str, text: str, *labels: str) -> prometheus.Gauge:
     return prometheus.Gauge(f"kea_lease_monitor_{name}", text, labels, registry=REGISTRY)
+
+
+Counts = Mapping[Tuple[object, ...], float]
+"""Values of a gauge by its labels."""
+
+
+def replace(gauge: prometheus.Gauge, counts: Counts) -> None:
+    """Set these values of a gauge, and drop all others."""
+    gauge.clear()
+    for labels, count in counts.items():
+        gauge.labels(*labels).set(count)
 
 
 INFO = _gauge("build_info", "Always 1; the label tells the version.", "version")
@@ -61,4 +87,7 @@ HOST_IDS = _gauge("host_id_sequence_used_ratio", "Share of the numbers for reser
 UNREAD = _counter("pruned_unread_rows", "Event rows removed because they were too many, read or not.")
 TRIGGER = _gauge("trigger_enabled", "1 while the trigger on Kea's leases is in force.")
 RESERVATIONS = _gauge("reservations", "Reservations in files; NaN if the report of them cannot be read.", "state")
+ENDED = _counter("forgotten", "Clients forgotten because their time was over.", "subscription", "reason")
+SUBNETS = _gauge("subnet_addresses", "Addresses in the pools of a subnet.", "family", "subnet", "state")
+POOLS = _gauge("pool_addresses", "Addresses in the pools with one pool-id.", "family", "subnet", "pool", "state")
 BEAT = _gauge("heartbeat_timestamp_seconds", "When the loop last wrote its heartbeat.")

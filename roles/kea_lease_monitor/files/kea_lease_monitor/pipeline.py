@@ -11,15 +11,16 @@ from typing import List, Optional, Protocol, Sequence, Union
 
 from kea_lease_monitor import position as positions
 from kea_lease_monitor import refusals, telemetry
-from kea_lease_monitor.batch import Batch, Delivery, Pending, Reason
+from kea_lease_monitor.batch import Batch, Delivery, Kept, Pending, Reason
 from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.endings.endings import Endings, EndingStore, Manner
 from kea_lease_monitor.errors import DamagedError, MonitorError, PositionLostError
 from kea_lease_monitor.health import Health
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.replay import Replays, Requests
 from kea_lease_monitor.settling import Bookmarks, Settling
-from kea_lease_monitor.sinks.base import Adopting, Sink
+from kea_lease_monitor.sinks.base import Adopting, Forgetting, Sink
 from kea_lease_monitor.sources.base import Reporting, Source, StandingBy
 from kea_lease_monitor.state.records import DeadLetter
 from kea_lease_monitor.subscriptions import Subscription
@@ -29,7 +30,7 @@ BATCH = 1000
 """Events read at once. It limits the memory used while a sink cannot deliver."""
 
 
-class PipelineStore(Terms, Bookmarks, Requests, Protocol):
+class PipelineStore(Terms, Bookmarks, Requests, EndingStore, Protocol):
     """What a pipeline needs of the state store."""
 
 
@@ -41,7 +42,11 @@ class _Work:
     wanted: Sequence[LeaseEvent]
     sinks: List[Sink]
     """Those that have not acted yet."""
+    removal: bool = False
+    """Whether these are FORGOTTEN events of clients whose time is over. The position then stays."""
     dead_letters: List[DeadLetter] = field(default_factory=list)
+    kept: List[Kept] = field(default_factory=list)
+    """What the sinks that acted keep."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,12 @@ class Pipeline:
     """One subscription at work. A failed step is retried for ever; what was not settled is read again."""
 
     def __init__(
-        self, subscription: Subscription, source: Source, sinks: Sequence[Sink], store: PipelineStore, clock: Clock
+        self,
+        subscription: Subscription,
+        source: Source,
+        sinks: Sequence[Sink],
+        store: PipelineStore,
+        clock: Clock,
     ) -> None:
         self.subscription = subscription
         self.health = Health(subscription.name, clock)
@@ -64,7 +74,10 @@ class Pipeline:
         self._sinks = sinks
         self._turn = Turn(subscription.name, store, clock, self._drop)
         self._replays = Replays(subscription.name, store, clock)
-        self._settling = Settling(subscription, store, self._replays, clock)
+        keeps = any(isinstance(sink, Forgetting) for sink in sinks)
+        manner = Manner(source.renewals, keeps, any(sink.reserves for sink in sinks))
+        self._endings = Endings(subscription, store, clock, manner)
+        self._settling = Settling(subscription, store, self._replays, self._endings, clock)
         self._unfinished: Optional[_Unfinished] = None
         self._lost = ""
         """Why all leases must be read again; empty if the bookmark is valid."""
@@ -86,7 +99,7 @@ class Pipeline:
         elif self.health.standing_by:
             return self._turn.due
         else:
-            due = 0.0 if self._more else self._source.due()
+            due = 0.0 if self._more or self._endings.waits else self._source.due()
         return due if self._settling.due is None else min(due, self._settling.due)
 
     def pump(self) -> None:
@@ -150,8 +163,20 @@ class Pipeline:
                 return
             del work.sinks[0]
             work.dead_letters += [self._settling.dead_letter(sink.name, each) for each in answer.rejected]
+            work.kept += answer.kept
             work.wanted = _without_second_leases(work.wanted, answer)
-        self._more = self._settling.advance(work.batch, work.dead_letters, self.health.ready)
+        self._finish(work)
+
+    def _finish(self, work: _Work) -> None:
+        """Record that all sinks have acted."""
+        self._endings.note(work.batch.events, work.kept)
+        if work.removal:
+            self._settling.add(work.dead_letters)
+            self._more = True
+        else:
+            self._more = self._settling.advance(work.batch, work.dead_letters, self.health.ready)
+        if not self._more and not self._replays.running and self._endings.look():
+            self._settling.hurry()
         self.health.delivered(work.wanted, work.batch.caught_up)
 
     def _stand_by(self) -> None:
@@ -163,6 +188,8 @@ class Pipeline:
         if self._settling.position is None:
             self._settling.position = self._begin()
         position = self._settling.position
+        if due := self._endings.take():
+            return self._removal(due, position)
         if self._replays.begun(position):
             self._settling.settle(self._turn.term)
             position = self._settling.position = self._replayed(position)
@@ -170,12 +197,18 @@ class Pipeline:
             return _Work(Batch(events, position, False), events, list(self._sinks))
         batch = self._source.read(position, BATCH)
         self.health.wait_for(self._source.missing() if isinstance(self._source, Reporting) else "")
+        if gone := [] if self._replays.running else self._endings.displaced(batch.events):
+            # The source is read at the same position again, once this is done.
+            return self._removal(gone, position)
         wanted = [event for event in batch.events if self.subscription.match(event)]
         wanted = self._replays.chosen(wanted, position)
         for sink in self._sinks if wanted and self._replays.adopts(position) else ():
             if isinstance(sink, Adopting):
                 sink.adopt(wanted)
         return _Work(batch, wanted, list(self._sinks) if wanted else [])
+
+    def _removal(self, events: Sequence[LeaseEvent], position: Position) -> _Work:
+        return _Work(Batch(tuple(events), position, False), events, list(self._sinks), removal=True)
 
     def _begin(self) -> Position:
         """Return the position of the bookmark, or where to read all leases."""

@@ -21,6 +21,9 @@ _INTERVAL = 5.0
 _OWN = 0
 """Number of a replay that no person requested."""
 
+_ASKED = {"forget": EventKind.FORGOTTEN, "replace": EventKind.REPLACED}
+"""Kinds of the events that a person requests, by their key in the text of a request. One request has one kind."""
+
 _PRESENT = (EventKind.ASSIGNED, EventKind.RENEWED, EventKind.CHANGED)
 
 
@@ -44,12 +47,12 @@ class Replay(NamedTuple):
     addresses: FrozenSet[str] = frozenset()
     """Addresses of those leases; empty means every address."""
     events: Tuple[LeaseEvent, ...] = ()
-    """Events of dead letters about the end of a lease, or FORGOTTEN ones. They are delivered unchanged."""
+    """Events of dead letters about the end of a lease, or requested by a person. They are delivered unchanged."""
     adopt: bool = False
     """Whether reservations that look as release 1.0.0 wrote them become managed reservations; see sinks.base."""
 
     forgets: bool = False
-    """Whether the events are all: a person requested that what was made for their clients be removed."""
+    """Whether the events are all: a person requested them by ``forget`` or ``replace``."""
 
     @property
     def limited(self) -> bool:
@@ -77,8 +80,10 @@ class Replay(NamedTuple):
     def argument(self) -> str:
         """Return the text that the state store keeps."""
         fields = {"since": self.since, "position": self.position, "letters": self.dead_letters, "adopt": self.adopt}
-        forgotten = [event.lease._asdict() for event in self.events] if self.forgets else []
-        return json.dumps({"version": 1, **fields, "forget": forgotten})
+        given = [event for event in self.events if self.forgets]
+        for key, kind in _ASKED.items():
+            fields[key] = [event.lease._asdict() for event in given if event.kind is kind]
+        return json.dumps({"version": 1, **fields})
 
     @classmethod
     def parse(cls, argument: str) -> Replay:
@@ -87,17 +92,19 @@ class Replay(NamedTuple):
         if given.get("version") != 1:
             return cls()
         replay = cls(float(given["since"]), str(given["position"]), tuple(map(int, given["letters"])))
-        events = [_event("forget", {"kind": EventKind.FORGOTTEN, "lease": each}) for each in given.get("forget", ())]
+        asked = [(key, kind, each) for key, kind in _ASKED.items() for each in given.get(key, ())]
+        events = [_event(key, {"kind": kind, "lease": each}) for key, kind, each in asked]
         return replay._replace(adopt=bool(given.get("adopt")), events=tuple(events), forgets=bool(events))
 
     def with_events(self, events: Sequence[LeaseEvent]) -> Replay:
         """Return this replay with the ``events`` of its dead letters.
 
-        A client whose FORGOTTEN event failed may have a lease again, so only another ``forget`` acts on it.
+        A client whose FORGOTTEN event failed may have a lease again, so only another ``forget`` acts on it. The same
+        holds for ``replace``.
         """
         return self._replace(
             addresses=frozenset(event.lease.address for event in events if event.kind in _PRESENT),
-            events=tuple(event for event in events if event.kind not in {*_PRESENT, EventKind.FORGOTTEN}),
+            events=tuple(event for event in events if event.kind not in {*_PRESENT, *_ASKED.values()}),
         )
 
 
@@ -164,6 +171,11 @@ class Replays:
             return replay
         chosen = [each for each in self._requests.dead_letters(self._name) if each.id in replay.dead_letters]
         return replay.with_events([_event(each.ref, json.loads(each.event)) for each in chosen])
+
+    @property
+    def running(self) -> bool:
+        """Whether a replay has begun and is not stored yet."""
+        return self._number is not None
 
     def adopts(self, after: Position) -> bool:
         """Return whether sinks may adopt reservations of the leases that follow ``after``."""

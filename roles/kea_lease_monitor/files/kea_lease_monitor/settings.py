@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
 from kea_lease_monitor.database_settings import DatabaseSettings
+from kea_lease_monitor.kea.applier.report import Places
+from kea_lease_monitor.kea.pools import DEFAULT_PATH as DEFAULT_POOLS
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.registry import SINKS
 from kea_lease_monitor.sinks.reservations.file import ReservationFileSink
 from kea_lease_monitor.sources.registry import SOURCES
 from kea_lease_monitor.state.location import StateLocation
-from kea_lease_monitor.subscriptions import Match, Subscription
+from kea_lease_monitor.subscriptions import Ending, Match, Subscription
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -39,9 +42,9 @@ class Flow:
     subscription: Subscription
     sinks: Tuple[Choice, ...]
 
-    def reservation_directories(self) -> List[str]:
+    def reservation_places(self) -> List[Places]:
         """Return where this subscription writes reservations into files."""
-        return [sink.options.directory for sink in self.sinks if sink.type == ReservationFileSink.name]
+        return [sink.options.places for sink in self.sinks if sink.type == ReservationFileSink.name]
 
 
 @dataclass(frozen=True)
@@ -54,15 +57,22 @@ class MonitorSettings:
     log_level: str
     metrics: Optional[Tuple[str, int]]
     flows: Tuple[Flow, ...]
+    pools: str = DEFAULT_POOLS
+    """Path of the figures of pools; see kea.pools."""
 
     def reservation_directories(self) -> List[str]:
         """Return where reservations are written into files."""
-        return sorted({directory for flow in self.flows for directory in flow.reservation_directories()})
+        return sorted({places.written for flow in self.flows for places in flow.reservation_places()})
+
+    def reservation_reports(self) -> List[str]:
+        """Return the directories of the applier's reports."""
+        return sorted({places.report for flow in self.flows for places in flow.reservation_places()})
 
     @classmethod
     def parse(cls, document: Any) -> MonitorSettings:
         """Raises ConfigurationError, which names the line, if there is one, and the dotted path."""
         section = Section(document, "")
+        pools = _pools(section.section("pools"))
         leases = DatabaseSettings.parse(section.section("database"))
         settings = cls(
             database=leases,
@@ -70,7 +80,8 @@ class MonitorSettings:
             state=StateLocation.parse(section.section("state"), leases),
             log_level=section.choice("log_level", LOG_LEVELS, "INFO"),
             metrics=_metrics(section.section("metrics")),
-            flows=tuple(_flow(item) for item in section.sections("subscriptions")),
+            flows=tuple(_flow(item, pools) for item in section.sections("subscriptions")),
+            pools=pools,
         )
         section.done()
         if settings.state.shared and not SOURCES[settings.source.type].shared:
@@ -95,6 +106,14 @@ def _choice(section: Section, registry: Any) -> Choice:
     return Choice(name, registry[name].parse(section))
 
 
+def _pools(section: Section) -> str:
+    path = section.text("path", DEFAULT_POOLS)
+    section.done()
+    if not os.path.isabs(path):
+        raise section.error("path", "an absolute path is needed")
+    return path
+
+
 def _metrics(section: Section) -> Optional[Tuple[str, int]]:
     listen = section.optional_text("listen")
     section.done()
@@ -102,11 +121,11 @@ def _metrics(section: Section) -> Optional[Tuple[str, int]]:
         return None
     found = _LISTEN.fullmatch(listen)
     if not found or not 0 < int(found["port"]) < 65536:
-        raise section.error("listen", f"an address and a port, like 127.0.0.1:9547, are needed, not {listen!r}")
+        raise section.error("listen", f"an address and a port, like 127.0.0.1:19547, are needed, not {listen!r}")
     return found["host"].strip("[]"), int(found["port"])
 
 
-def _flow(section: Section) -> Flow:
+def _flow(section: Section, pools: str) -> Flow:
     name = section.text("name")
     if not _NAME.fullmatch(name):
         raise section.error("name", f"letters, digits, _, . and - are needed, not {name!r}")
@@ -119,9 +138,10 @@ def _flow(section: Section) -> Flow:
         if unserved := match.families - SINKS[sink.type].families:
             problem = f"{sink.type} takes no leases of IPv{min(unserved)}, which match.families asks for"
             raise section.error(f"sinks[{index}].type", problem)
+    ending = Ending.parse(section, pools)
     section.done()
     description = f"{match} -> {', '.join(sink.type for sink in sinks)}"
-    return Flow(Subscription(name, match, everything, _digest(match, sinks), description), tuple(sinks))
+    return Flow(Subscription(name, match, everything, _digest(match, sinks), description, ending), tuple(sinks))
 
 
 def _digest(match: Match, sinks: List[Choice]) -> str:

@@ -10,6 +10,7 @@ from typing import List, Optional, Protocol, Sequence
 from kea_lease_monitor import position as positions
 from kea_lease_monitor.batch import Batch, Rejection
 from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.endings.endings import Endings
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.replay import Replays, dead_letter_text
 from kea_lease_monitor.state.records import Bookmark, DeadLetter, Settlement
@@ -31,9 +32,12 @@ class Bookmarks(Protocol):
 
 
 class Settling:
-    """The position in the source, and the dead letters that are stored together with its bookmark."""
+    """The position in the source, and what is stored together with its bookmark: dead letters and clients."""
 
-    def __init__(self, subscription: Subscription, bookmarks: Bookmarks, replays: Replays, clock: Clock) -> None:
+    def __init__(
+        self, subscription: Subscription, bookmarks: Bookmarks, replays: Replays, endings: Endings, clock: Clock
+    ) -> None:
+        self._endings = endings
         self._subscription = subscription
         self._bookmarks = bookmarks
         self._replays = replays
@@ -57,6 +61,11 @@ class Settling:
     def hurry(self) -> None:
         """Make the bookmark due at once."""
         self.due = self._clock.monotonic()
+
+    def add(self, dead_letters: Sequence[DeadLetter]) -> None:
+        """Keep the dead letters of a removal, which moves nowhere, and store that it is done."""
+        self._dead_letters += dead_letters
+        self.hurry()
 
     def advance(self, batch: Batch, dead_letters: Sequence[DeadLetter], ready: bool) -> bool:
         """Move to the end of a batch that every sink has acted on. Return whether more can be read at once."""
@@ -84,10 +93,11 @@ class Settling:
         if self.due is not None and self.position is not None:
             position = positions.dump(self._replays.bookmarked(self.position))
             bookmark = Bookmark(self._subscription.name, position, self._subscription.effects, self._clock.time())
-            self._bookmarks.settle(
-                Settlement(bookmark, tuple(self._dead_letters), *self._replays.fulfilled()), term or 0
-            )
+            settlement = Settlement(bookmark, tuple(self._dead_letters), *self._replays.fulfilled())
+            settlement = settlement._replace(clients=self._endings.changes, shortages=self._endings.shortages)
+            self._bookmarks.settle(settlement, term or 0)
             self._replays.settled()
+            self._endings.settled()
             self._dead_letters = []
         self.due = None
 
@@ -95,3 +105,4 @@ class Settling:
         """Drop all that is not stored."""
         self.position = self.due = None
         self._dead_letters = []
+        self._endings.drop()

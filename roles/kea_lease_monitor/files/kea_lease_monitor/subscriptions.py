@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import fnmatch
 from dataclasses import dataclass
-from typing import FrozenSet, Tuple
+from typing import FrozenSet, NamedTuple, Tuple
 
+from kea_lease_monitor.kea.pools import DEFAULT_PATH
 from kea_lease_monitor.lease import EventKind, LeaseEvent
 from kea_lease_monitor.section import Section
+
+_LONGEST = 10 * 366 * 86400
+"""Seconds in ten years."""
 
 _KINDS = tuple(kind.value for kind in EventKind)
 
@@ -63,6 +67,10 @@ class Match:
         described = [f"{name} {', '.join(values)}" for name, values in parts if values]
         return "; ".join(described) or "all leases"
 
+    def has_subnet(self, family: int, number: int) -> bool:
+        """Return whether leases of this subnet can be selected."""
+        return (not self.families or family in self.families) and (not self.subnets or number in self.subnets)
+
     def __call__(self, event: LeaseEvent) -> bool:
         """Return whether the event is selected."""
         lease = event.lease
@@ -73,6 +81,32 @@ class Match:
             and (not self.hostname or fnmatch.fnmatchcase(lease.hostname.rstrip(".").lower(), self.hostname))
             and (not self.kinds or event.kind in self.kinds)
         )
+
+
+class Ending(NamedTuple):
+    """When what a subscription made goes, counted from the end of the client's lease. Times are in seconds."""
+
+    unconfirmed_for: int = 7 * 86400
+    """For a client whose lease was not acknowledged again after half a lifetime."""
+    low_water: int = 20
+    """Per cent of a subnet's addresses. Once fewer are free, what was made for its unconfirmed clients goes at once."""
+    retire_after: int = 0
+    """For any other client; 0 is never."""
+    figures: str = DEFAULT_PATH
+    """Path of the figures of pools. It is the same for all subscriptions."""
+
+    @classmethod
+    def parse(cls, section: Section, figures: str) -> Ending:
+        """Read the keys of a subscription's section. Raises ConfigurationError."""
+        return cls(
+            section.number("unconfirmed_for", cls().unconfirmed_for, 0, _LONGEST),
+            section.number("low_water", cls().low_water, 0, 100),
+            section.number("retire_after", cls().retire_after, 0, _LONGEST),
+            figures,
+        )
+
+
+_DEFAULT = Ending()
 
 
 @dataclass(frozen=True)
@@ -87,3 +121,4 @@ class Subscription:
     """Digest of the match and the sinks. When it changes, all leases are delivered again."""
     description: str = ""
     """For people."""
+    ending: Ending = _DEFAULT

@@ -16,6 +16,7 @@ from kea_lease_monitor import journal, metrics
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.lease import Lease
+from kea_lease_monitor.printable import printable
 from kea_lease_monitor.throttle import INTERVAL, Throttle
 
 _LOG = logging.getLogger("kea_lease_monitor")
@@ -61,9 +62,9 @@ def acting_for(subscription: str) -> Iterator[None]:
         _SUBSCRIPTION.reset(token)
 
 
-def serve(address: str, port: int) -> None:
-    """Serve the metrics from a thread that only reads them. Raises OSError."""
-    metrics.serve(address, port)
+def serve(address: str, port: int, trouble: Callable[[], str]) -> None:
+    """Serve the metrics, and whether the monitor is healthy (see metrics.serve). Raises OSError."""
+    metrics.serve(address, port, trouble)
 
 
 def count_reservations(count: Callable[[str], float]) -> None:
@@ -75,11 +76,15 @@ def count_reservations(count: Callable[[str], float]) -> None:
 def _log(level: int, event: str, sentence: str, **fields: object) -> None:
     if not _LOG.isEnabledFor(level):
         return
-    tail = "".join(f" {name}={value}" for name, value in fields.items())
+    tail = "".join(f" {name}={printable(str(value))}" for name, value in fields.items())
     text = f"{sentence}:{tail} [{event}]" if tail else f"{sentence} [{event}]"
     named = {"subscription": _SUBSCRIPTION.get(), **fields, "event": event}
     kept = {_FIELDS.get(name, f"KEA_{name.upper()}"): str(value) for name, value in named.items() if value is not None}
     _LOG.log(level, "%s", text, extra={"fields": kept})
+
+
+def warning(event: str, sentence: str, **fields: object) -> None:
+    _log(logging.WARNING, event, sentence, **fields)
 
 
 def _lease(lease: Lease) -> Dict[str, object]:
@@ -205,8 +210,9 @@ def reservation_adopted(lease: Lease) -> None:
     _log(logging.INFO, "reservation_adopted", "Static reservation taken over", **_lease(lease))
 
 
-def reservation_removed(lease: Lease) -> None:
-    _log(logging.INFO, "reservation_removed", "Static reservation removed", **_lease(lease))
+def reservation_removed(lease: Lease, reason: str = "") -> None:
+    more = {"reason": reason} if reason else {}
+    _log(logging.INFO, "reservation_removed", "Static reservation removed", **_lease(lease), **more)
 
 
 def conflict_over(lease: Lease) -> None:
@@ -289,6 +295,10 @@ def applying(step: str) -> None:
 
 def apply_waits(reason: str, seconds: float) -> None:
     _log(logging.INFO, "apply_waits", "Waiting before the reload", reason=reason, seconds=f"{seconds:.0f}")
+
+
+def apply_failed(error: str) -> None:
+    _log(logging.ERROR, "apply_failed", "Reservations are not in force, will try again", error=error)
 
 
 def reservation_refused(subnet: int, host: str, address: str, reason: str) -> None:

@@ -42,7 +42,11 @@ class Site(NamedTuple):
 
     def texts(self) -> dict[str, bytes]:
         """The configuration and its included files."""
-        return {one.name: one.read_bytes() for one in sorted(self.directory.iterdir()) if one != self.record}
+        return {
+            one.name: one.read_bytes()
+            for one in sorted(self.directory.iterdir())
+            if one.is_file() and one != self.record
+        }
 
     def merge(self, check: bool = False, **options: Any) -> dict[str, Any]:
         included = [str(self.directory / name) for name in FRAGMENTS]

@@ -132,6 +132,45 @@ def test_a_subnet_of_ours_with_a_reservation_of_the_site_is_not_ours_to_remove(d
     assert [one.id for one in site.subnets()] == [1, 2]
 
 
+def test_managed_reservations_of_what_goes_are_counted(directory: Path) -> None:
+    """Their clients may be switched off, and have no live lease."""
+    site = site_of("one-line", directory)
+    managed = directory / "applied" / "subnet-30.json"
+    managed.parent.mkdir()
+    managed.write_text('{"hw-address": "02:00:00:00:00:09", "ip-address": "10.30.0.25"}\n')
+    subnet = {"id": 30, "subnet": "10.30.0.0/24", "reservations": [{"<?include?>": str(managed)}]}
+    done(site, merge={"subnet4": [{**subnet, "pools": [{"pool": "10.30.0.10 - 10.30.0.29"}]}]})
+    assert "0 live leases and 1 managed reservations" in refusal(site)
+    smaller = {"subnet4": [{**subnet, "pools": [{"pool": "10.30.0.10 - 10.30.0.19"}]}]}
+    assert "pool 10.30.0.10 - 10.30.0.29, 0 live leases and 1 managed reservations" in refusal(site, merge=smaller)
+    done(site, merge={"subnet4": [{**subnet, "pools": [{"pool": "10.30.0.20 - 10.30.0.29"}]}]})
+    done(site, allow_removals=True)
+
+
+@pytest.mark.parametrize("include", [True, False])
+def test_a_pool_of_an_earlier_release_is_replaced_by_the_one_that_overlaps_it(include: bool, directory: Path) -> None:
+    """That release kept no record, and all that tells its subnets is the include of managed reservations."""
+    site = site_of("one-line", directory, {"10.9.0.60": 1})
+    if include:
+        managed = directory / "applied" / "subnet-1.json"
+        managed.parent.mkdir()
+        managed.touch()
+        text = site.path.read_text()
+        site.path.write_text(text.replace('"10.9.0.200"}]', f'"10.9.0.200"}},<?include "{managed}"?>]', 1))
+
+    def wanted(pool: str) -> dict[str, Any]:
+        return {"subnet4": [{"id": 1, "pools": [{"pool": pool}]}]}
+
+    if not include:
+        assert "overlap" in site.merge(merge=wanted("10.9.0.50 - 10.9.0.120"))["msg"]
+        return
+    assert "pool 10.9.0.2 - 10.9.0.99, 1 live leases" in refusal(site, merge=wanted("10.9.0.70 - 10.9.0.120"))
+    done(site, merge=wanted("10.9.0.50 - 10.9.0.120"))
+    assert site.subnet(1)["pools"] == [{"pool": "10.9.0.50 - 10.9.0.120"}]
+    assert len(site.subnet(1)["reservations"]) == 2
+    assert not site.merge(merge=wanted("10.9.0.50 - 10.9.0.120"))["changed"]
+
+
 def test_exclusive_names_all_that_it_would_remove(directory: Path) -> None:
     site = site_of("shared", directory)
     wanted = {"subnet4": [{"id": 9}]}
@@ -212,6 +251,81 @@ def test_a_managed_reservation_gives_way_to_that_of_the_site(host: dict[str, str
     assert managed.read_text() == before
     assert done(site, merge=wanted)["gave_way"] == ["10.9.1.9 in 10.9.1.0/24 (id 2)"]
     assert managed.read_text() == f"// kept\n{other}\n"
+
+
+def test_a_managed_reservation_gives_way_to_one_outside_all_subnets(directory: Path) -> None:
+    """B12: Kea takes both, and the one in the subnet would hide the other."""
+    site = site_of("one-line", directory)
+    managed = directory / "applied" / "subnet-2.json"
+    managed.parent.mkdir()
+    managed.write_text('{"hw-address": "02:00:00:00:00:09", "ip-address": "10.9.1.9"}\n')
+    subnets = [{"id": 2, "reservations": [{"<?include?>": str(managed)}]}]
+    host = {"hw-address": "2:0:0:0:0:9", "ip-address": "10.9.1.50"}
+    wanted = {"subnet4": subnets, "reservations": [host], "reservations-global": False}
+    assert "gave_way" not in done(site, merge=wanted), "the subnet does not use it"
+    assert done(site, merge={**wanted, "reservations-global": True})["gave_way"] == ["10.9.1.9 in 10.9.1.0/24 (id 2)"]
+    assert not managed.read_text()
+
+
+LEASED = {"10.9.1.60": 2}
+"""The lease of 02:00:00:00:00:01."""
+
+
+@pytest.mark.parametrize(
+    ("host", "leases", "address"),
+    [
+        ({"hw-address": "2:0:0:0:0:1", "hostname": "rack7"}, LEASED, "10.9.1.60"),
+        ({"hw-address": "020000000001"}, LEASED, "10.9.1.60"),
+        ({"hw-address": "02:00:00:00:00:02", "hostname": "rack7"}, LEASED, None),
+        ({"client-id": "02:00:00:00:00:01", "hostname": "rack7"}, LEASED, None),
+        ({"flex-id": "02:00:00:00:00:01", "hostname": "rack7"}, LEASED, None),
+        ({"hw-address": "02:00:00:00:00:01", "hostname": "rack7"}, {"10.9.1.60": 1}, None),
+        ({"hw-address": "02:00:00:00:00:01", "hostname": "rack7"}, {"10.8.0.1": 2}, None),
+        ({"hw-address": "02:00:00:00:00:01", "hostname": "rack7"}, {"10.9.1.60": 2, "10.9.1.61": 2}, None),
+        ({"hw-address": "02:00:00:00:00:01", "ip-address": "10.9.1.7"}, LEASED, "10.9.1.7"),
+    ],
+)
+def test_a_reservation_without_an_address_gets_that_of_its_clients_lease(
+    host: dict[str, str], leases: dict[str, int], address: str | None, directory: Path
+) -> None:
+    """B11: from the variables, and again nothing; then by hand, without variables."""
+    site = site_of("one-line", directory, leases)
+    wanted = {"subnet4": [{"id": 2, "reservations": [host]}]}
+    before = site.path.read_bytes()
+    preview = site.merge(check=True, merge=wanted, complete_reservations=True)
+    assert preview["changed"]
+    assert site.path.read_bytes() == before
+    result = done(site, merge=wanted, complete_reservations=True)
+    added = address is not None and "ip-address" not in host
+    assert result.get("completed", []) == ([f"{address} in 10.9.1.0/24 (id 2)"] if added else [])
+    expected = {**host, "ip-address": address} if address else host
+    assert site.subnet(2)["reservations"] == [expected]
+    assert not site.merge(merge=wanted, complete_reservations=True)["changed"]
+    by_hand = site_of("one-line", directory, leases)
+    text = by_hand.path.read_text().replace('"id":2', f'"reservations":[{json.dumps(host)}],"id":2', 1)
+    by_hand.path.write_text(text)
+    by_hand.record.unlink()
+    assert ("completed" in done(by_hand, complete_reservations=True)) is added
+    assert by_hand.subnet(2)["reservations"] == [expected]
+
+
+def test_where_nothing_is_merged_only_the_address_is_added(directory: Path) -> None:
+    """Neither ids of subnets nor a record."""
+    site = site_of("no-ids", directory)
+    before = site.path.read_bytes()
+    assert not done(site, complete_reservations=True)["changed"]
+    assert (site.path.read_bytes(), site.record.exists()) == (before, False)
+
+
+def test_an_address_that_another_reservation_has_is_not_added(directory: Path) -> None:
+    site = site_of("one-line", directory, LEASED)
+    hosts = [
+        {"hw-address": "02:00:00:00:00:01", "hostname": "a"},
+        {"hw-address": "02:00:00:00:00:02", "ip-address": "10.9.1.60"},
+    ]
+    assert "completed" not in done(
+        site, merge={"subnet4": [{"id": 2, "reservations": hosts}]}, complete_reservations=True
+    )
 
 
 def test_nineteen_subnets_with_many_reservations_keep_all_of_them(directory: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
 from ansible_collections.baremetal.kea.plugins.module_utils._config.subnets import numbered, subnets_of
 from ansible_collections.baremetal.kea.plugins.module_utils._kea import control
-from ansible_collections.baremetal.kea.plugins.module_utils._server import leases, served
+from ansible_collections.baremetal.kea.plugins.module_utils._server import channel, leases, served, statistics
 from site_helpers import SITES, install
 from support.programs import need
 
@@ -72,3 +73,33 @@ def test_kea_counts_leases_that_are_in_no_file(directory: Path) -> None:
         counted = leases.Leases(memory, sockets, 4)
         assert (counted.count(1), counted.count(2), counted.count(1, [])) == (1, 0, 0)
     assert leases.Leases(memory, sockets, 4).count(1) is None
+
+
+def test_kea_tells_the_usage_of_its_pools_and_that_it_listens(directory: Path) -> None:
+    site = install(next(one for one in SITES if "one-line" in one.name), directory)
+    memory = {"lease-database": {"type": "memfile", "persist": False}}
+    site.path.write_text('{"Dhcp4":{' + json.dumps(memory)[1:-1] + "," + site.path.read_text()[len('{"Dhcp4":{') :])
+    pools = {one.id: len(one.pools) for one in subnets_of(Document(site.path.read_text()), "Dhcp4")}
+    with running(site.path, directory) as sockets:
+        found = statistics.usage(sockets, 4)
+        assert found is not None
+        assert {number: (one.total > 0, one.assigned) for number, one in found.items()} == {
+            number: (count > 0, 0) for number, count in pools.items()
+        }
+        assert channel.listening(sockets) == {"status": "ready", "errors": []}
+    assert (statistics.usage(sockets, 4), channel.listening(sockets)) == (None, None)
+
+
+def test_an_interface_on_which_kea_cannot_listen_is_told(directory: Path) -> None:
+    """B16: here another program has the port; an interface that is down looks the same."""
+    config = directory / "kea-dhcp4.conf"
+    interfaces = {"interfaces": ["lo"], "dhcp-socket-type": "udp"}
+    memory = {"type": "memfile", "persist": False}
+    config.write_text(json.dumps({"Dhcp4": {"interfaces-config": interfaces, "lease-database": memory}}))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 10067))
+        with running(config, directory) as sockets:
+            found = channel.listening(sockets)
+    assert found is not None
+    assert found["status"] == "failed"
+    assert "lo" in found["errors"][0]

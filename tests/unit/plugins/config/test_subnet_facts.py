@@ -53,6 +53,22 @@ def test_relays_reservation_settings_and_missing_ids_are_told(directory: Path) -
     assert [(one["id"], one["has_id"]) for one in numbers] == [(2, False), (3, False), (1, False)]
 
 
+def test_a_subnet_is_editable_only_where_its_reservations_are(directory: Path, tmp_path: Path) -> None:
+    """An edit refuses a value of a file that it may not change."""
+    outside, inside = tmp_path / "hosts.json", directory / "hosts.json"
+    for path in (outside, inside):
+        path.write_text('[ { "hw-address": "02:00:00:00:00:01", "hostname": "a" } ]')
+    site = Site(directory / "kea-dhcp4.conf")
+    subnets = [
+        f'{{ "id": {number}, "subnet": "10.0.{number}.0/24", "reservations": <?include "{path}"?> }}'
+        for number, path in enumerate((outside, inside), 1)
+    ]
+    site.path.write_text(
+        f'{{ "Dhcp4": {{ "subnet4": [ {", ".join(subnets)}, {{ "id": 3, "subnet": "10.0.3.0/24" }} ] }} }}'
+    )
+    assert {one["id"]: one["editable"] for one in facts(site)} == {1: False, 2: True, 3: True}
+
+
 def test_managed_reservations_are_counted_and_their_files_named(directory: Path) -> None:
     site = install(next(one for one in SITES if "one-line" in one.name), directory)
     applied = directory / "applied"

@@ -32,6 +32,7 @@ def deploy(site: Site, untouched: bool = False, mode: str = "file", **variables:
         "hosts_database": "none" if mode == "file" else "postgresql",
         "database": {"host": "/run/postgresql", "port": 5432, "name": "kea", "user": "_kea", "password": "",
                      "ssl_mode": "", "trust_anchor": "", "certificate": ""},
+        "config_group": "",
         "reservations_directory": str(site.directory / "reservations.d"),
         "interfaces": [], "subnets": [], "shared_networks": [], "settings": {}, "exclusive": False, **variables,
     }  # fmt: skip

@@ -115,7 +115,7 @@ def test_wake_ups(database: Database, wake_up: str, received: int) -> None:
 def wait_for(database: Database, query: str) -> None:
     """Wait until a statement with this beginning waits for a lock."""
     waiting = f"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '{query}%' AND wait_event_type = 'Lock'"
-    until(lambda: database.value(waiting), query, 30)
+    until(lambda: database.value(waiting), query)
 
 
 def test_writer_waits_at_most_the_bound_of_both_tables(database: Database) -> None:

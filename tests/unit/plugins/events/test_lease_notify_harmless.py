@@ -160,28 +160,27 @@ def test_kea_continues_without_the_counter(events: Database, gone: str) -> None:
 def test_locked_event_table_delays_kea_briefly(events: Database) -> None:
     with events.session(autocommit=False) as other:
         other.execute("LOCK TABLE kea_events.lease_event IN ACCESS EXCLUSIVE MODE")
-        start = time.monotonic()
+        # Each waits at most lock_timeout (20 ms). One that waited for the lock itself would never return.
         for address in range(10):
             events.lease(address)
-        assert time.monotonic() - start < 1
     assert events.lost() == 10
     assert events.value("SELECT count(*) FROM lease4") == 10
 
 
 def test_locked_event_table_delays_a_statement_once(events: Database) -> None:
     """Kea removes all reclaimed leases with one DELETE."""
-    events.execute("INSERT INTO lease4 (address, subnet_id, state) SELECT n, 1, 2 FROM generate_series(1, 300) n")
+    events.execute("INSERT INTO lease4 (address, subnet_id, state) SELECT n, 1, 2 FROM generate_series(1, 3000) n")
     with events.session(autocommit=False) as other, events.session(KEA) as kea:
         other.execute("LOCK TABLE kea_events.lease_event IN ACCESS EXCLUSIVE MODE")
         start = time.monotonic()
         kea.execute("DELETE FROM public.lease4 WHERE state = 2")
-        assert time.monotonic() - start < 3, "half of what 300 waits take"
-        assert kea.rowcount == 300
-        assert events.lost() == 300
+        assert time.monotonic() - start < 30, "half of what 3,000 waits take"
+        assert kea.rowcount == 3000
+        assert events.lost() == 3000
         other.connection.rollback()
         kea.execute("INSERT INTO public.lease4 (address, subnet_id, state) VALUES (1, 1, 0)")
     assert events.ops()[-1] == "I"
-    assert events.lost() == 300
+    assert events.lost() == 3000
 
 
 def test_trigger_catches_a_statement_timeout(events: Database) -> None:

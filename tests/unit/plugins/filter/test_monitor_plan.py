@@ -16,12 +16,16 @@ PATHS = {
     "config_directory": "/etc/monitor",
     "config_file": "/etc/monitor/config.yml",
     "password_file": "/etc/monitor/password",
+    "site_file": "/config/site",
     "state_directory": "/var/monitor",
+    "reservations": "/data",
+    "former_applier": "/reservations.path",
 }
 TEXTS = {
     "config": "config",
+    "site": [{"subnet": 1}],
     "units": {"/monitor.service": "unit"},
-    "reservation_units": {"/reservations.path": "path"},
+    "reservation_units": {"/reservations.service": "service"},
     "validate": "check %s",
 }
 COMMAND = [{"name": "site", "sinks": [{"type": "exec", "command": ["/bin/true"]}]}]
@@ -110,18 +114,58 @@ def test_when_the_unit_needs_no_network(others: dict[str, Any], offline: bool) -
 
 def test_what_the_unit_may_write_to() -> None:
     asked = wanted(subscriptions=INVENTORY, writable=["/more", "/site"])
-    assert make(asked)["writable"] == ["/discovery", "/reservations", "/site", "/more"]
+    assert make(asked)["writable"] == ["/discovery", "/data/written", "/site", "/more"]
     assert make(wanted("events", "database"))["writable"] == ["/discovery"]
 
 
 def test_the_sinks_of_a_subscription() -> None:
     discovery = {"type": "discovery", "directory": "/discovery"}
-    site = [{"subnet": 1, "hwaddr": "aa"}]
-    files = {"type": "reservation_file", "directory": "/reservations", "site": site}
-    config = make(wanted(site_reservations=site))["config"]
+    files = {
+        "type": "reservation_file", "directory": "/data/written", "report": "/data/report",
+        "site_file": "/config/site",
+    }  # fmt: skip
+    config = make(wanted())["config"]
     assert config["subscriptions"] == [{"sinks": [files, discovery], "name": "all"}]
+    database = {"type": "reservation", "site_file": "/config/site"}
     config = make(wanted("events", "database", subscriptions=[*COMMAND, {"name": "all"}]))["config"]
-    assert config["subscriptions"] == [*COMMAND, {"sinks": [{"type": "reservation"}, discovery], "name": "all"}]
+    assert config["subscriptions"] == [*COMMAND, {"sinks": [database, discovery], "name": "all"}]
+
+
+def test_the_reservations_of_the_site_are_those_of_the_variables_and_of_the_configuration() -> None:
+    """B12: each once, without what the monitor does not need."""
+    own = {"subnet": 1, "kind": "hw-address", "identifier": "02:00", "address": "192.0.2.7", "hostname": "x"}
+    other = {**own, "kind": "flex-id", "hostname": ""}
+    look = {"reservations": {"site": [own, other], "global_subnets": [1]}}
+    plan = filters.monitor_plan(wanted("events", "database", site_reservations=[own]), PATHS, look, {})
+    assert [one["kind"] for one in plan["site"]] == ["hw-address", "flex-id"]
+    assert set(plan["site"][0]) == {"subnet", "kind", "identifier", "address", "name"}
+    sink = plan["config"]["subscriptions"][0]["sinks"][0]
+    assert sink == {"type": "reservation", "site_file": "/config/site", "global_subnets": [1]}
+
+
+def test_sinks_that_a_subscription_names_know_the_reservations_of_the_site_too() -> None:
+    own = [{"name": "a", "sinks": [{"type": "reservation_file", "directory": "/own"}, {"type": "discovery"}]}]
+    (subscription,) = make(wanted(subscriptions=own))["config"]["subscriptions"]
+    assert subscription["sinks"] == [
+        {"type": "reservation_file", "directory": "/own", "site_file": "/config/site"}, {"type": "discovery"},
+    ]  # fmt: skip
+
+
+def test_a_sink_of_the_site_writes_where_the_applier_watches() -> None:
+    sinks = [
+        {"type": "reservation_file", **named} for named in ({}, {"directory": "/reservations"}, {"directory": "/x"})
+    ]
+    plan = make(wanted(subscriptions=[{"name": "a", "sinks": sinks}]))
+    site = {"type": "reservation_file", "site_file": "/config/site"}
+    placed = {**site, "directory": "/data/written", "report": "/data/report"}
+    assert plan["config"]["subscriptions"][0]["sinks"] == [placed, placed, {**site, "directory": "/x"}]
+    assert plan["writable"] == ["/discovery", "/data/written", "/x"]
+
+
+def test_the_unit_sees_neither_kea_s_socket_nor_its_configuration_e13() -> None:
+    assert make(wanted())["hidden"] == ["/run/kea", "/etc/kea"]
+    assert make(wanted(writable=["/etc/kea/site"]))["hidden"] == ["/run/kea"], "the site asks for it"
+    assert make(wanted(lease_file="/etc/kea/leases.csv"))["hidden"] == ["/run/kea"]
 
 
 def test_source_state_and_metrics() -> None:
@@ -156,13 +200,28 @@ def test_how_the_monitor_logs_in(database: dict[str, str], certificates: dict[st
     assert config["database"] == {"host": "/run", "port": 5432, "name": "kea", "user": "monitor", **section}
 
 
-@pytest.mark.parametrize(("reservations", "last"), [("files", "/reservations.path"), ("database", "/monitor.service")])
-def test_the_files_of_the_monitor(reservations: str, last: str) -> None:
-    files = filters.monitor_files(wanted(reservations=reservations, subscriptions=INVENTORY), PATHS, TEXTS)
+def test_the_files_of_the_monitor() -> None:
+    files = filters.monitor_files(wanted(subscriptions=INVENTORY), PATHS, TEXTS)
     paths = [one["path"] for one in files]
     assert paths[:5] == ["/etc/monitor", "/opt/baremetal", "/var/monitor", "/discovery", "/site"]
-    assert paths[-1] == last
+    (site,) = [one for one in files if one["path"] == "/config/site"]
+    assert (site["content"], site["mode"], site["group"]) == ('[{"subnet": 1}]\n', "0640", "monitor")
+    assert paths.index("/config/site") < paths.index("/etc/monitor/config.yml"), "the configuration needs it"
+    assert paths[5:8] == ["/data", "/data/written", "/data/report"]
+    assert paths[-2:] == ["/reservations.service", "/reservations.path"]
     assert {"path": "/etc/monitor/password", "state": "absent"} in files
+    assert {"path": "/reservations.path", "state": "absent"} in files
+    access = [(one["owner"], one.get("group"), one["mode"]) for one in files[5:8]]
+    assert access == [
+        ("root", "root", "0755"),
+        (PATHS["user"], PATHS["kea_user"], "2750"),
+        (PATHS["kea_user"], PATHS["user"], "2750"),
+    ]
+
+
+def test_in_database_mode_no_unit_applies_reservations() -> None:
+    files = filters.monitor_files(wanted(reservations="database", subscriptions=INVENTORY), PATHS, TEXTS)
+    assert [one["path"] for one in files][-2:] == ["/monitor.service", "/reservations.path"]
 
 
 def test_the_password_is_a_secret_file() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.filter import plan as filters
-from ansible_collections.baremetal.kea.plugins.plugin_utils import _pair
+from ansible_collections.baremetal.kea.plugins.plugin_utils import _pair, _pair_check
 from ansible_collections.baremetal.kea.plugins.plugin_utils._login import Files
 from support.kea import DIRECTORIES
 from support.programs import need
@@ -24,7 +24,14 @@ PEERS = [{"name": "a", "url": "http://192.0.2.1:8001/"}, {"name": "b", "url": "h
 
 def asked(**changes: Any) -> dict[str, Any]:
     own = {"mode": HOT, "this": "a", "peers": PEERS, "user": "kea", "password": "", "trust_anchor": ""}
-    return {**own, "certificate": "", **changes}
+    return {**own, "certificate": "", "key": "", **changes}
+
+
+def problems(
+    wanted: dict[str, Any], settings: dict[str, Any], named: list[dict[str, Any]], found: list[dict[str, Any]]
+) -> list[str]:
+    tls = [wanted[name] for name in ("trust_anchor", "certificate", "key")]
+    return _pair_check.problems(_pair.pair(wanted), tls, settings, _pair_check.pooled(named, found))
 
 
 def relationship(settings: dict[str, Any]) -> dict[str, Any]:
@@ -90,6 +97,9 @@ def test_peers_may_be_named() -> None:
     hosts = {"a": {"kea_dhcp4_interfaces": ["eth0/192.0.2.1"]}, "b": {}, "c": {}}
     assert [one["name"] for one in filters.pair_peers(named, hosts)] == ["b", "a"]
     assert filters.pair_peers(named, hosts)[0]["url"] == "http://192.0.2.7:9000/"
+    assert filters.pair_peers([{"name": "a"}, {"url": ""}, "b"], hosts) == [
+        {"name": "a", "url": "http://192.0.2.1:8001/"}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -103,16 +113,18 @@ def test_peers_may_be_named() -> None:
         ({"peers": [PEERS[0], {"name": "b", "url": ""}]}, "the address of b is not known"),
         ({"peers": [PEERS[0], {"name": "b", "url": "http://b:8001/"}]}, "Kea takes no names, so write the IP address"),
         ({"trust_anchor": "/ca.pem"}, "belong together"),
+        ({"trust_anchor": "/ca.pem", "certificate": "/cert.pem"}, "belong together"),
+        ({"trust_anchor": "/ca.pem", "certificate": "/cert.pem", "key": "/key.pem"}, ""),
     ],
 )
 def test_variables_that_make_no_pair(changes: dict[str, Any], words: str) -> None:
-    found = filters.pair_problems(asked(**changes), {}, [], [])
+    found = problems(asked(**changes), {}, [], [])
     assert bool(found) == bool(words)
     assert words in " ".join(found)
 
 
 def test_a_pair_by_hand_and_one_of_the_variables_exclude_each_other() -> None:
-    (found,) = filters.pair_problems(asked(), {"hooks-libraries": [{"library": "/x/libdhcp_ha.so"}]}, [], [])
+    (found,) = problems(asked(), {"hooks-libraries": [{"library": "/x/libdhcp_ha.so"}]}, [], [])
     assert "remove one of them" in found
 
 
@@ -145,14 +157,13 @@ def test_load_balancing_needs_pools_of_each_server(
 ) -> None:
     named = [{"id": 1, "subnet": "192.0.2.0/24", **subnet}]
     present = [{"id": 1, "subnet": "192.0.2.0/24", "pool_classes": one} for one in found]
-    problems = filters.pair_problems(asked(mode=BALANCED), settings, named, present)
-    assert bool(problems) == refused
-    assert filters.pair_problems(asked(), settings, named, present) == []
+    assert bool(problems(asked(mode=BALANCED), settings, named, present)) == refused
+    assert problems(asked(), settings, named, present) == []
 
 
 def test_the_text_to_write_is_named() -> None:
     named = [{"id": 1, "subnet": "192.0.2.0/24", "pools": [{"pool": "192.0.2.10-192.0.2.13"}]}]
-    (words,) = filters.pair_problems(asked(mode=BALANCED), {}, named, [])
+    (words,) = problems(asked(mode=BALANCED), {}, named, [])
     assert '{pool: "192.0.2.10 - 192.0.2.11", client-class: "HA_a"}' in words
     assert '{pool: "192.0.2.12 - 192.0.2.13", client-class: "HA_b"}' in words
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ DATABASE = {"host": "/run", "port": "5432", "name": "kea", "user": "_kea", "pass
 
 def deployment(**asked: Any) -> dict[str, Any]:
     default = {"enable_database": False, "enable_notify": False, "polling": False, "enable_lfc_timer": True}
-    return filters.deployment_plan({**default, "database_hosts": [], "database_host": "/run", **asked})
+    return filters.deployment_plan(
+        {**default, "database_hosts": [], "database_host": "/run", "database_port": 5432, **asked}
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,12 +73,15 @@ def test_the_monitor_gets_the_site_reservations_that_it_can_use() -> None:
         {"<?include?>": "/etc/kea/site.json"},
         {"hw-address": "0200000000ad", "state": "absent"},
     ]
-    assert filters.site_reservations([{"id": 1, "reservations": hosts}, {"id": 2}]) == [
-        {"subnet": 1, "hwaddr": "02:00:00:00:00:ab", "address": "192.0.2.7"},
-        {"subnet": 1, "hwaddr": "02:00:00:00:00:ac"},
-        {"subnet": 1, "address": "192.0.2.8"},
-        {"subnet": 1, "address": "192.0.2.9"},
-        {"subnet": 1, "address": "192.0.2.10"},
+    found = filters.site_reservations([{"id": 1, "reservations": hosts}, {"id": 2}])
+    assert {one["subnet"] for one in found} == {1}
+    assert [(one["kind"], one["identifier"], one["address"]) for one in found] == [
+        ("hw-address", "02:00:00:00:00:ab", "192.0.2.7"),
+        ("hw-address", "02:00:00:00:00:ac", ""),
+        ("hw-address", "6e:6f:20:68:65:78", "192.0.2.8"),
+        ("client-id", "01:02", "192.0.2.9"),
+        ("duid", "01:02:03", ""),
+        ("flex-id", "73:30:6d:45:56:61:4c:75:65", "192.0.2.10"),
     ]
 
 
@@ -115,22 +121,37 @@ def test_how_a_task_logs_in(database: dict[str, str], certificates: Any, become:
 
 
 @pytest.mark.parametrize(
-    ("server", "client", "addresses", "tls"),
+    ("server", "client", "asks", "kinds", "tls"),
     [
-        ("", "", ["192.0.2.0/24"], ""),
-        ("CERT", "", [], ""),
-        ("CERT", "CA", [], " clientcert=verify-full"),
+        ("", "", False, ["host"], ""),
+        ("", "", True, ["hostssl"], ""),
+        ("CERT", "", True, [], ""),
+        ("CERT", "CA", True, [], " clientcert=verify-full"),
     ],
 )
-def test_who_may_reach_the_database(server: str, client: str, addresses: list[str], tls: str) -> None:
-    asked = {"name": "kea", "users": ["_kea", "monitor"], "clients": ["192.0.2.0/24"]}
+def test_who_may_reach_the_database(server: str, client: str, asks: bool, kinds: list[str], tls: str) -> None:
+    asked = {"name": "kea", "users": ["_kea", "monitor"], "clients": ["192.0.2.0/24"], "tls": asks}
     access = filters.database_access({**asked, "server_certificate": server, "client_trust_anchor": client})
-    assert [rule["address"] for rule in access["rules"] if "address" in rule] == addresses
+    network = [rule for rule in access["rules"] if "address" in rule]
+    assert network == [{"contype": kind, "address": "192.0.2.0/24", "method": "scram-sha-256"} for kind in kinds]
     assert access["rules"][0] == {"contype": "local", "method": "peer"}
     assert access["tls_rules"].splitlines() == [
         f'hostssl "kea" "_kea","monitor" 192.0.2.0/24 scram-sha-256{tls}',
         'host "kea" "_kea","monitor" all reject',
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "restarts"),
+    [
+        (f"{os.path.dirname(CONFIG)}/subnets.json", "restore", True),
+        (f"{os.path.dirname(CONFIG)}/subnets.json", "keep", False),
+        (f"{os.path.dirname(CONFIG)}/new.json", "remove", False),
+        ("/etc/systemd/system/kea.service", "restore", False),
+    ],
+)
+def test_kea_reads_restored_included_files_again(name: str, action: str, restarts: bool) -> None:
+    assert rollback(plan=[step("file", name, action)])["restores_included"] is restarts
 
 
 def rollback(to: str = "before_deploy", notify: bool = False, keep: bool = True, **checked: Any) -> dict[str, Any]:
@@ -163,6 +184,7 @@ def test_what_happens_to_kea() -> None:
     plan = rollback(plan=[step("file", CONFIG, "restore")], entries=[{"name": CONFIG, "found": state}, unit])
     assert (plan["restores_config"], plan["removes_kea"], plan["kea_was_active"]) == (True, False, True)
     assert plan["config_found"] == state
+    assert not plan["restores_included"]
     plan = rollback(plan=[step("file", CONFIG, "remove"), step("package", "kea-dhcp4-server", "remove")])
     assert (plan["restores_config"], plan["removes_kea"], plan["kea_was_active"]) == (False, True, False)
     assert plan["config_found"] == {"state": "absent"}
@@ -206,6 +228,12 @@ SKIPPED = {"skipped": True, "changed": False}
 def test_what_a_verification_saw(database: bool, probe: bool, seen: Any, options: dict[str, Any]) -> None:
     results = dict(zip(("database", "monitor_database", "probed"), seen))
     assert filters.verify_options(results, database, probe) == options
+
+
+def test_the_subnets_with_reservations_are_those_of_the_subscriptions() -> None:
+    results = dict.fromkeys(("database", "monitor_database", "probed"), SKIPPED)
+    assert filters.verify_options(results, False, False, [{"match": {"subnets": [9, 7]}}]) == {"subnets": [7, 9]}
+    assert filters.verify_options(results, False, False, [{"match": {"subnets": [9]}}, {"name": "all"}]) == {}
 
 
 def test_a_probe_without_a_database_is_skipped() -> None:

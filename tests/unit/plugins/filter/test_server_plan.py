@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import subprocess
+import tempfile
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.filter import plan as filters
+from support.modules import run_module
 
 NAMES = {"config": "/kea.conf", "candidate": "/candidate.conf", "unit_addition": "/unit.d/kea.conf", "user": "_kea"}
 SOCKET = "/var/run/postgresql"
@@ -35,6 +41,7 @@ def wanted(mode: str = "file", host: str = SOCKET, **others: Any) -> dict[str, A
         "settings": {},
         "exclusive": False,
         "pair": {**PAIR, **others.pop("pair", {})},
+        "config_group": "",
         **others,
     }
 
@@ -274,6 +281,46 @@ def test_nothing_of_debians_example_stays_active(
 
 
 @pytest.mark.parametrize(
+    ("group", "access"),
+    [("", {"group": "_kea", "mode": "0600"}), ("stork-agent", {"group": "stork-agent", "mode": "0640"})],
+)
+def test_a_group_of_the_site_may_read_the_configuration(group: str, access: dict[str, str]) -> None:
+    """B26."""
+    asked = wanted(config_group=group)
+    assert make(asked, found())["config_access"] == access
+    files = filters.server_files(asked, NAMES, found(), "unit")
+    assert {"path": "/kea.conf", "owner": "_kea", **access} in files
+
+
+@pytest.mark.parametrize(
+    ("mode", "settings", "reserved", "changes"),
+    [
+        ("file", {"lease-database": {"type": "memfile", "lfc-interval": 0}, "valid-lifetime": 5}, [], False),
+        ("file", {"lease-database": {"type": "memfile", "name": "/leases"}}, [], False),
+        ("file", {"lease-database": {"type": "memfile", "name": "/elsewhere"}}, [], True),
+        ("file", {"lease-database": {"type": "memfile", "persist": False}}, [], True),
+        ("file", {"lease-database": {"type": "mysql"}, "subnet4": []}, ["lease-database", "subnet4"], False),
+        ("events", {"lease-database": {"type": "memfile"}}, ["lease-database"], False),
+        ("file", {"hosts-database": {}}, ["hosts-database"], False),
+    ],
+)
+def test_settings_may_have_options_of_the_lease_file_and_no_other_lease_file(
+    mode: str, settings: dict[str, Any], reserved: list[str], changes: bool
+) -> None:
+    in_force = found({**FILE, "name": "/leases", "persist": True})
+    plan = make(wanted(mode, settings=settings), in_force)
+    assert (plan["reserved"], plan["lease_file_changes"]) == (reserved, changes)
+    assert not make(wanted(mode, settings=settings), BARE)["lease_file_changes"]
+
+
+def test_an_imported_server_gets_what_it_names_on_a_new_host() -> None:
+    settings = {"interfaces-config": {"interfaces": ["eth0"]}}
+    plan = make(wanted(interfaces=[], settings=settings), found(keys=[]))
+    assert plan["settings"] == {"Dhcp4/control-socket": plan["settings"]["Dhcp4/control-socket"]}
+    assert plan["merge"]["interfaces-config"] == {"interfaces": ["eth0"]}
+
+
+@pytest.mark.parametrize(
     ("outdated", "results", "restart", "leftovers"),
     [
         (False, {}, False, ["/candidate.conf"]),
@@ -312,3 +359,31 @@ def test_the_files_of_kea(mode: str, now: dict[str, Any], paths: list[str]) -> N
     files = filters.server_files(wanted(mode), NAMES, now, "[Unit]")
     assert [one["path"] for one in files] == paths
     assert files[-1]["content"] == "[Unit]"
+
+
+ATTACKS = {
+    "write into a file": "echo x >{}/applied/subnet-7.json",
+    "create a file": "echo x >{}/applied/subnet-8.json",
+    "replace a file": "mv {}/applied/subnet-7.json {}/applied/old",
+    "replace the directory (14)": "cd {} && mv applied .old && mkdir applied",
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_member_of_kea_s_group_can_replace_nothing_that_kea_includes_e3(attack: str) -> None:
+    kea = pwd.getpwnam("_kea")
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        now = found(FILE)
+        asked = wanted(
+            "file", reservations_directory=f"{name}/reservations.d", subnets=[{"id": 7, "subnet": "10.0.7.0/24"}]
+        )
+        files = [one for one in filters.server_files(asked, NAMES, now, "") if one["path"].startswith(name)]
+        assert run_module("kea_files", files=[{**one, "owner": "_kea", "group": "_kea"} for one in files])["changed"]
+        user = ["setpriv", "--reuid=65534", "--regid=65534", f"--groups={kea.pw_gid}", "--"]
+        directory = f"{name}/reservations.d"
+        read = subprocess.run([*user, "cat", f"{directory}/applied/subnet-7.json"], check=False)
+        done = subprocess.run([*user, "sh", "-c", ATTACKS[attack].replace("{}", directory)], check=False)
+        assert (read.returncode, done.returncode != 0) == (0, True)
+        assert os.listdir(directory) == ["applied"]
+        assert os.listdir(f"{directory}/applied") == ["subnet-7.json"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.filter import plan as filters
+from ansible_collections.baremetal.kea.plugins.plugin_utils import _subnet_check
 
 FOUND = [
     {"id": 7, "subnet": "10.0.7.0/24", "leases": 3, "file": "/etc/kea/kea-dhcp4.conf", "line": 12},
@@ -18,8 +18,15 @@ FOUND = [
 
 
 def problems(**variables: Any) -> list[str]:
-    defaults = {"subnets": [], "shared_networks": [], "subscriptions": [], "allow_removals": False, "in_files": True}
-    return filters.subnet_problems({**defaults, **variables}, FOUND)
+    return compared(FOUND, **variables)
+
+
+def compared(found: list[dict[str, Any]], **variables: Any) -> list[str]:
+    defaults = {
+        "subnets": [], "shared_networks": [], "settings": {}, "subscriptions": [{"name": "all"}], "exclusive": False,
+        "allow_removals": False, "allow_ineffective": False, "in_files": True,
+    }  # fmt: skip
+    return _subnet_check.problems(_subnet_check.asked({**defaults, **variables}), found)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +72,58 @@ def test_what_does_not_fit_is_one_sentence(variables: dict[str, Any], words: str
 
 def test_all_problems_are_told_at_once() -> None:
     assert len(problems(subnets=[{"id": 7}, {"id": 7}, {"id": 30}], subscriptions=[{"match": {"subnets": [70]}}])) == 3
+
+
+DISABLED = {"reservation-mode": "disabled"}
+
+
+def site(**settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """A server with a subnet in a shared network and one outside."""
+    own, network, top = settings.get("own", {}), settings.get("network", {}), settings.get("top", {})
+    everywhere = {"place": "Dhcp4", "settings": top}
+    inside = [
+        {"place": "subnet 10.0.7.0/24 (id 7)", "settings": own}, {"place": "shared network a", "settings": network},
+    ]  # fmt: skip
+    outside = {"place": "subnet 10.0.8.0/24 (id 8)", "settings": {}}
+    return [
+        {**FOUND[0], "shared_network": "a", "pools": ["x"], "reservation_scopes": [*inside, everywhere]},
+        {**FOUND[1], "shared_network": None, "pools": ["x"], "reservation_scopes": [outside, everywhere]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "variables", "words"),
+    [
+        ({"own": DISABLED}, {}, "reservation-mode: disabled in subnet 10.0.7.0/24 (id 7): "),
+        ({"network": {"reservations-in-subnet": False}}, {}, "reservations-in-subnet: false in shared network a: "),
+        ({"top": {"reservations-out-of-pool": True}}, {}, "in 10.0.7.0/24 (id 7), 10.0.8.0/24 (id 8). "),
+        ({}, {"settings": {"host-reservation-identifiers": ["duid"]}}, "without hw-address in Dhcp4: "),
+        ({}, {"subnets": [{"id": 8, **DISABLED}]}, "disabled in subnet 10.0.8.0/24 (id 8): "),
+        ({}, {"shared_networks": [{"name": "a", **DISABLED}]}, "disabled in shared network a: "),
+        ({}, {"subnets": [{"id": 9, "subnet": "10.0.9.0/24", **DISABLED}]}, "disabled in subnet 10.0.9.0/24 (id 9): "),
+        ({"top": DISABLED}, {"subscriptions": [{"match": {"subnets": [8]}}]}, "would do nothing in 10.0.8.0/24 (id 8)"),
+    ],
+)
+def test_a_setting_under_which_reservations_do_nothing_is_refused(
+    found: dict[str, Any], variables: dict[str, Any], words: str
+) -> None:
+    """B13."""
+    (sentence,) = compared(site(**found), **variables)
+    assert words in sentence
+    assert "kea_allow_ineffective_reservations: true" in sentence
+
+
+@pytest.mark.parametrize(
+    ("found", "variables"),
+    [
+        ({"top": DISABLED}, {"allow_ineffective": True}),
+        ({"top": DISABLED}, {"settings": {"reservations-in-subnet": True}}),
+        ({"own": DISABLED}, {"subnets": [{"id": 7, "reservation-mode": "all"}]}),
+        ({"own": DISABLED}, {"subnets": [{"id": 7, "state": "absent"}]}),
+        ({"own": DISABLED}, {"subnets": [{"id": 8}], "exclusive": True}),
+        ({"network": DISABLED}, {"subscriptions": [{"match": {"subnets": [8]}}]}),
+        ({"network": DISABLED}, {"subscriptions": [{"sinks": [{"type": "exec"}]}, {"match": {"subnets": [8]}}]}),
+    ],
+)
+def test_a_setting_that_is_meant_or_without_effect_is_not(found: dict[str, Any], variables: dict[str, Any]) -> None:
+    assert compared(site(**found), **variables) == []

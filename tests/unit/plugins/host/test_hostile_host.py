@@ -19,9 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils import _info
 from ansible_collections.baremetal.kea.plugins.module_utils._config import file
 from ansible_collections.baremetal.kea.plugins.module_utils._kea import locks
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest import document
+from ansible_collections.baremetal.kea.plugins.module_utils._verify import host as verify_host
+from ansible_collections.baremetal.kea.plugins.module_utils._verify import probe
 from support.modules import run_module
 from support.programs import need
 from support.wait import until
@@ -47,8 +50,8 @@ def host() -> Iterator[Path]:
         host = Path(name)
         host.chmod(0o755)
         for path, owner, mode in (
-            ("reservations.d", KEA.pw_uid, 0o2770),
-            ("reservations.d/applied", KEA.pw_uid, 0o2750),
+            ("reservations.d", KEA.pw_uid, 0o750),
+            ("reservations.d/applied", KEA.pw_uid, 0o750),
             ("var-lib-kea", KEA.pw_uid, 0o750),
             ("monitor", STRANGER, 0o750),
             ("root", 0, 0o755),
@@ -66,8 +69,8 @@ def files(host: Path) -> list[dict[str, Any]]:
     """Return what the roles ask of kea_files."""
     kea = {"owner": "_kea", "group": "_kea"}
     return [
-        {**kea, "path": f"{host}/reservations.d", "state": "directory", "mode": "2770"},
-        {**kea, "path": f"{host}/reservations.d/applied", "state": "directory", "mode": "2750"},
+        {**kea, "path": f"{host}/reservations.d", "state": "directory", "mode": "0750"},
+        {**kea, "path": f"{host}/reservations.d/applied", "state": "directory", "mode": "0750"},
         {**kea, "path": f"{host}/reservations.d/applied/subnet-1.json", "content": "", "force": False, "mode": "0640"},
         {"path": f"{host}/var-lib-kea/discovery", "state": "directory", "owner": "nobody", "group": "_kea"},
         {"path": f"{host}/var-lib-kea/dumps", "state": "directory", "owner": "postgres", "mode": "0700"},
@@ -211,6 +214,44 @@ def test_an_include_that_another_user_linked_is_not_edited(host: Path) -> None:
     assert part.read_text() == '"renew-timer": 7'
 
 
+@pytest.mark.parametrize("kind", ["fifo", "link", "huge", "deep", "list"])
+def test_a_hostile_report_of_the_lfc_is_no_report(host: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Kea's user writes the report, and root reads it."""
+    monkeypatch.setattr(_info.units, "STATE_DIRECTORY", f"{host}/var-lib-kea")
+    report = host / "var-lib-kea" / "state4.json"
+    if kind == "fifo":
+        os.mkfifo(report)
+    elif kind == "link":
+        (host / "root" / "shadow").write_text("{}")
+        plant(report, host / "root" / "shadow")
+    elif kind == "huge":
+        with report.open("w") as file:
+            file.truncate(2**40)
+    else:
+        report.write_text("[" * 100_000 if kind == "deep" else "[]")
+    assert run_module("kea_info", gather=["lfc"])["lfc"]["last_run"] is None
+
+
+@pytest.mark.parametrize("kind", ["fifo", "link"])
+def test_a_configuration_that_is_no_file_is_reported(host: Path, kind: str) -> None:
+    config = host / "var-lib-kea" / "kea-dhcp4.conf"
+    os.mkfifo(config) if kind == "fifo" else plant(config, host / "root" / "shadow")
+    found = run_module("kea_info", path=str(config), gather=["config"])["config"]
+    assert ("a FIFO" if kind == "fifo" else "is a link that a user other than root") in found["error"]
+    (judged,) = verify_host.find(verify_host.Secret(str(config), 0o640, is_kea_config=True))
+    assert judged["problem"]
+
+
+def test_a_probe_removes_no_file_through_a_planted_directory(host: Path) -> None:
+    plant(host / "var-lib-kea" / "discovery", host / "root")
+    (host / "root" / "02-00-00-00-00-01.yml").write_text("of root")
+    found = object.__new__(probe.Probe)
+    found._file = f"{host}/var-lib-kea/discovery/02-00-00-00-00-01.yml"
+    with pytest.raises(probe.ProbeError, match="is a link that a user other than root"):
+        found._has_file()
+    assert (host / "root" / "02-00-00-00-00-01.yml").exists()
+
+
 def command(calls: list[Any]) -> list[str]:
     return [sys.executable, "-c", RUN, json.dumps(sys.path), json.dumps(calls)]
 
@@ -218,6 +259,8 @@ def command(calls: list[Any]) -> list[str]:
 def test_no_path_that_root_uses_goes_through_a_directory_of_another_user(host: Path) -> None:
     """A component of a path that another user may replace must be opened by descriptor, which the trace shows."""
     manifest = {"directory": f"{host}/manifest"}
+    config = f"{host}/var-lib-kea/kea-dhcp4.conf"
+    Path(config).write_text('{ "Dhcp4": { "lease-database": { "type": "memfile", "name": "/nowhere/x" } } }')
     things = {"file": [one["path"] for one in files(host)], "tree": [f"{host}/var-lib-kea/discovery"]}
     calls = [
         ["kea_manifest", {**manifest, "state": "intended", "things": things}],
@@ -225,6 +268,8 @@ def test_no_path_that_root_uses_goes_through_a_directory_of_another_user(host: P
         ["kea_files", {"files": files(host)}],
         ["kea_manifest", {**manifest, "state": "made"}],
         ["kea_manifest", {**manifest, "state": "reverted", "things": things}],
+        ["kea_info", {"path": config, "gather": ["config", "lfc"]}],
+        ["kea_verify", {"path": config}],
     ]
     trace = host / "root" / "trace"
     words = [need("strace"), "-f", "-qq", "-s", "4096", "-e", "trace=file,fchownat,fchmodat", "-o", str(trace)]
@@ -233,6 +278,7 @@ def test_no_path_that_root_uses_goes_through_a_directory_of_another_user(host: P
     assert [one for one in results if one["failed"]] == []
     assert results[1]["changed"], "the trace is of modules that change something"
     assert not results[2]["changed"]
+    assert results[5]["config"]["lease_database"] == {"type": "memfile", "name": "/nowhere/x"}
     used = set(re.findall(r'^\d+ +(\w+)\((?:AT_FDCWD[^,]*, )?"(/[^"]*)"', trace.read_text(), re.MULTILINE))
     assert len(used) > 50, "the trace must have the paths that Python itself uses"
     assert sorted((call, path) for call, path in used if call not in HARMLESS and replaceable(host, path)) == []

@@ -14,6 +14,8 @@ import pytest
 from support.certificates import Authority, Certificate
 from support.modules import run_module, snapshot
 
+pytestmark = pytest.mark.slow  # each test starts programs, for seconds
+
 GROUP = "_kea"
 
 

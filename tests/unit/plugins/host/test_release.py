@@ -182,7 +182,13 @@ class Host:
     """Runs the releases' own commands; systemctl is only recorded."""
 
     def __init__(self, root: Path, config: Path) -> None:
-        self.params = {"root": str(root), "config": str(config), "files": [], "timeout": 1}
+        self.params = {
+            "root": str(root),
+            "config": str(config),
+            "files": [],
+            "timeout": 1,
+            "reservations_directory": str(root / "includes"),
+        }
         self.check_mode = False
         self.commands: list[list[str]] = []
 

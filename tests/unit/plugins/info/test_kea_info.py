@@ -80,6 +80,7 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         "capabilities": None,
         "unit": None,
         "serving": False,
+        "listening": None,
         "outdated": False,
         "tls_environment": {},
         "ssl_mode": None,
@@ -189,14 +190,21 @@ def test_what_is_to_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(host_packages, "EXTENDED_STATES", str(states))
     names = ["kea-dhcp4-server", "kea-admin", "no-such-package"]
     found = run_module("kea_info", gather=["packages"], packages=names)["packages"]
-    assert found == {"missing": ["no-such-package"], "automatic": []}
+    assert found == {
+        "names": names,
+        "format": "deb",
+        "automatic": [],
+        **{key: ["no-such-package"] for key in ("missing", "unlisted", "wanted")},
+    }
     states.write_text(
         "Package: kea-dhcp4-server\nArchitecture: amd64\nAuto-Installed: 0\n\n"
         "Package: kea-admin\nArchitecture: amd64\nAuto-Installed: 1\n\n"
     )
     found = run_module("kea_info", gather=["packages"], packages=names)["packages"]
-    assert found == {"missing": ["no-such-package"], "automatic": ["kea-admin"]}
-    assert run_module("kea_info", gather=["packages"])["packages"] == {"missing": [], "automatic": []}
+    assert found["automatic"] == ["kea-admin"]
+    assert sorted(found["wanted"]) == ["kea-admin", "no-such-package"]
+    nothing = run_module("kea_info", gather=["packages"])["packages"]
+    assert not any(nothing[key] for key in ("names", "missing", "automatic", "unlisted", "wanted"))
 
 
 def test_an_unedited_example_is_recognised(tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ class Kea(KeaServer):
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", port)) == 0
 
-        until(listens, lambda: f"kea-ctrl-agent: {log.read_text()}", 30)
+        until(listens, lambda: f"kea-ctrl-agent: {log.read_text()}")
         return f"http://127.0.0.1:{port}/"
 
     def answer(self, request: dict[str, Any]) -> Any:

@@ -103,7 +103,7 @@ class Host:
         return control.ask(str(self.directory / "control"), name, arguments)
 
     def wait(self) -> None:
-        until(self.answers, (self.directory / "log").read_text, 20)
+        until(self.answers, (self.directory / "log").read_text)
 
     def answers(self) -> bool:
         with contextlib.suppress(OSError):

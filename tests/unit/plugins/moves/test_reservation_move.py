@@ -33,6 +33,8 @@ class Site:
     def __init__(self, directory: Path, database: Database) -> None:
         self.directory = directory
         self.database = database
+        self.written = directory / ".monitor"
+        self.written.mkdir()
         (directory / "applied").mkdir()
 
     def write(self, *hosts: dict[str, Any], subnet: int = 1) -> None:
@@ -46,7 +48,7 @@ class Site:
         return json.loads(f"[{text}]")
 
     def move(self, to: str, check: bool = False, **params: Any) -> dict[str, Any]:
-        options = {"directory": str(self.directory), "login_user": KEA, **params}
+        options = {"directory": str(self.directory), "written": str(self.written), "login_user": KEA, **params}
         subnets = {"subnets": [1, 2]} if to == "files" else {}
         return self.database.module("kea_reservation_move", check, to=to, **subnets, **options)
 
@@ -87,6 +89,23 @@ def test_there_and_back(site: Site) -> None:
     assert (back["failed"], back["changed"], back["reservations"]) == (False, True, 5), back
     assert by_identifier(site.read()) == by_identifier(HOSTS)
     assert not (site.directory / "subnet-2.json").exists()
+    assert not site.move("files")["changed"]
+
+
+def test_what_the_monitor_wrote_goes_to_the_database_and_is_replaced_on_the_way_back(site: Site) -> None:
+    path, waiting = site.written / "subnet-1.json", site.directory / "subnet-1.json"
+    path.write_text(json.dumps(HOSTS[0]))
+    (site.directory / "applied" / "subnet-1.json").write_text(json.dumps({**HOSTS[0], "ip-address": "192.0.2.77"}))
+    assert site.move("database")["reservations"] == 1
+    assert [row[3] for row in site.rows()] == [int.from_bytes(bytes([192, 0, 2, 1]), "big")]
+    aside = site.move("database", set_aside=True)["set_aside"]
+    assert [Path(one).parent.name for one in aside] == ["applied"], (
+        "Kea's user may not write in the monitor's directory"
+    )
+    site.database.fetch("DELETE FROM hosts RETURNING 1")
+    assert site.move("files")["changed"]
+    assert (waiting.read_text(), (site.directory / ".moved-from-database").read_text()) == ("", "")
+    assert path.read_text() != ""
     assert not site.move("files")["changed"]
 
 
@@ -155,3 +174,15 @@ def test_reservation_that_files_cannot_hold_is_refused(site: Site) -> None:
     failed = site.move("files")
     assert "1 global reservations and 1 with options" in failed["msg"], failed
     assert not (site.directory / "subnet-1.json").exists()
+
+
+def test_what_the_variables_give_is_not_copied_into_the_monitors_files(site: Site) -> None:
+    """The play writes it into the configuration, and Kea refuses a second one."""
+    given = [
+        {"subnet-id": 1, "hw-address": "02:00:00:00:00:01", "ip-address": "192.0.2.7"},
+        {"subnet-id": 1, "hw-address": "02:00:00:00:00:02", "hostname": "rack-7"},
+    ]
+    site.database.module("kea_reservation_set", reservations=given, owner="dhcp1")
+    moved = site.move("files")
+    assert (moved["failed"], moved["reservations"]) == (False, 1), moved
+    assert [host["hw-address"] for host in site.read()] == ["02:00:00:00:00:02"]

@@ -30,6 +30,11 @@ def stranger(database: Database) -> Iterator[str]:
 
 
 LACKING = {
+    "rights": [
+        "ownership of the table public.hosts, which is _kea's",
+        "CREATE on the schema public",
+        "membership in the role _kea, which is to own what is made",
+    ],
     "constraint": [
         "ownership of the table public.hosts, which is _kea's",
         "CREATE on the schema public",
@@ -150,7 +155,11 @@ def standby(cluster: KeaCluster, database: Database) -> Iterator[dict]:
 
 def test_standby_is_refused(database: Database, standby: dict) -> None:
     login = {**standby, "login_db": database.name}
-    for module, options in (("kea_hosts_constraint", {}), ("kea_lease_notify", {"readers": [MONITOR]})):
+    for module, options in (
+        ("kea_hosts_constraint", {}),
+        ("kea_lease_notify", {"readers": [MONITOR]}),
+        ("kea_database_rights", {}),
+    ):
         for check in (True, False):
             refused = run_module(module, check, **login, **options)
             assert refused["sqlstate"] == "25006", refused

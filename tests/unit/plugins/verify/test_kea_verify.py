@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import capabilities
 from ansible_collections.baremetal.kea.plugins.module_utils._reservations.constraint import DEFINITION
+from ansible_collections.baremetal.kea.plugins.module_utils._server.statistics import Usage
 from ansible_collections.baremetal.kea.plugins.module_utils._verify import host
 from ansible_collections.baremetal.kea.plugins.module_utils._verify import report as verify_report
 from ansible_collections.baremetal.kea.plugins.module_utils._verify.finding import Expected, Finding
@@ -41,6 +42,15 @@ def session(**values: Any) -> dict[str, Any]:
     }
 
 
+def subnet(number: int, network: str | None = None) -> dict[str, Any]:
+    own = {"id": number, "subnet": f"10.0.{number}.0/24", "shared_network": network}
+    return {**own, "reservation_obstacle": "", "site_reservations": []}
+
+
+def host_of(kind: str, address: str = "") -> dict[str, str]:
+    return {"kind": kind, "identifier": "02:00", "address": address, "hostname": "rack7"}
+
+
 def facts() -> dict[str, Any]:
     """Facts of a host on which all is well, with leases in PostgreSQL and facts of a lease file."""
     objects = ("event_schema", "event_table", "lost_counter", "function")
@@ -53,6 +63,7 @@ def facts() -> dict[str, Any]:
             "unit": unit("kea-dhcp4-server.service"),
             "serving": True,
             "outdated": False,
+            "listening": {"status": "ready", "errors": []},
             "ssl_mode": "verify-full",
         },
         "config": {
@@ -73,6 +84,7 @@ def facts() -> dict[str, Any]:
             "oldest_event": 90.0,
             "newest_event": 30.0,
             "notification_queue_usage": 0.0,
+            "rights": None,
             "connections": [session()],
         },
         "monitor_database": None,
@@ -80,13 +92,16 @@ def facts() -> dict[str, Any]:
             "release": "1.1.0-3f2a9c1d77aa",
             "ssl_mode": "verify-full",
             "unit": unit("kea-lease-monitor.service"),
-            "reservations": unit("kea-reservations.path"),
+            "reservations": unit("kea-reservations.service"),
         },
         "monitor_check": {"code": 0, "said": "healthy: all"},
         "monitor_status": [
             {"subscription": "all", "status": "running", "events": 3, "bookmark": 30.0, "dead_letters": 0}
         ],
+        "lease_file": "/var/lib/kea/kea-leases4.csv",
         "lease_file_age": 100.0,
+        "subnets": [subnet(7), subnet(8, "a"), subnet(9, "a")],
+        "pools": {7: Usage(100, 90), 8: Usage(10, 10), 9: Usage(90, 0)},
         "probe": None,
         "lfc": {
             "service": unit("kea-lfc.service"),
@@ -95,6 +110,7 @@ def facts() -> dict[str, Any]:
         },
         "lfc_service": {"result": "success", "triggered": NOW - 1801},
         "secrets": [{"path": "/etc/kea/kea-dhcp4.conf", "problem": "", "todo": ""}],
+        "hba": {"main": []},
         "manifest": {"error": "", "unfinished": None, "things": 40, "changed": []},
     }
 
@@ -119,8 +135,8 @@ def at(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
     def change(found: Any) -> None:
         *way, last = path.split("/")
         for key in way:
-            found = found[int(key)] if isinstance(found, list) else found[key]
-        found[int(last) if isinstance(found, list) else last] = value
+            found = found[int(key)] if key.isdigit() else found[key]
+        found[int(last) if last.isdigit() else last] = value
 
     return change
 
@@ -185,6 +201,26 @@ def test_all_is_well(expected: Expected) -> None:
         ("server/unit/active", False, "kea", "wrong", "does not run"),
         ("server/serving", False, "kea", "wrong", "does not answer"),
         ("server/unit/enabled", False, "kea at boot", "wrong", "does not start with the host"),
+        (
+            "server/listening",
+            {"status": "failed", "errors": ["interface eth1 is down"]},
+            "interfaces",
+            "wrong",
+            "(failed): interface eth1 is down",
+        ),
+        ("server/listening", {"status": "retrying", "errors": ["eth1"]}, "interfaces", "wrong", "(retrying): eth1"),
+        (
+            "subnets/0/reservation_obstacle",
+            "reservation-mode: disabled in Dhcp4",
+            "reservation settings",
+            "wrong",
+            "do nothing in 10.0.7.0/24 (id 7): reservation-mode: disabled in Dhcp4",
+        ),
+        ("subnets/0/site_reservations", [host_of("flex-id")], "site reservations", "warn", "1 by flex-id name no"),
+        ("subnets/0/site_reservations", [host_of("hw-address")], "site reservations", "warn", "hw-address 02:00"),
+        ("pools/7", Usage(100, 91), "pools", "warn", "10.0.7.0/24 (id 7) has 9 of 100 addresses free"),
+        ("pools/7", Usage(100, 100), "pools", "wrong", "10.0.7.0/24 (id 7) has no free address of 100"),
+        ("pools/9", Usage(90, 85), "pools", "warn", "shared network a has 5 of 100"),
         ("server/outdated", True, "kea in force", "warn", "not in force"),
         ("server/capabilities", None, "version", "wrong", "does not support Kea 2.6.3"),
         ("server/capabilities/schema", None, "version", "warn", "newer than every version"),
@@ -242,6 +278,8 @@ def test_what_is_wrong_is_named(path: str, value: object, name: str, verdict: st
         ("lfc/last_run/outcome", "failed", "timer", "wrong", "failed"),
         ("lfc/last_run", None, "timer", "warn", "has elapsed since, but none has succeeded yet"),
         ("lfc/last_run/last_success", NOW - 90000, "timer", "warn", "the last success was 25 h ago"),
+        ("lease_file", None, "leases", "wrong", "in memory only (persist: false)"),
+        ("lease_file_age", None, "leases", "wrong", "/var/lib/kea/kea-leases4.csv is missing"),
         ("monitor/reservations/active", False, "reservations", "wrong", "Kea does not read new reservations"),
         ("monitor/reservations", None, "reservations", "wrong", "Kea does not read new reservations"),
         ("monitor_status/0/bookmark", 500.0, "subscription all", "warn", "its bookmark lags 100 s"),
@@ -253,6 +291,24 @@ def test_what_is_wrong_without_a_database_is_named(
     findings = judged(FILE, at(path, value))
     assert [one.verdict for one in findings if one.name == name and words in one.seen] == [verdict]
     assert {one.verdict for one in findings} <= {verdict, "ok"}
+
+
+def test_pools_that_are_well() -> None:
+    """Kea gives a client an address of another subnet of its shared network; without an answer nothing is said."""
+    (seen,) = [one.seen for one in judged(EVENTS) if one.name == "pools"]
+    assert seen == "least are free in 10.0.7.0/24 (id 7): 10 of 100 addresses"
+    for nothing in (None, {}, {7: Usage(0, 0)}):
+        assert [one for one in judged(EVENTS, at("pools", nothing)) if one.name == "pools"] == []
+
+
+def test_subnets_without_a_subscription_need_no_reservations() -> None:
+    change = at("subnets/0/reservation_obstacle", "reservation-mode: disabled in Dhcp4")
+    assert verify_report.worst(judged(EVENTS._replace(subnets=[8]), change)) == "ok"
+
+
+def test_reservations_of_the_site_with_an_address_are_well() -> None:
+    hosts = [host_of("flex-id", "10.0.7.9"), host_of("hw-address", "10.0.7.8")]
+    assert verify_report.worst(judged(EVENTS, at("subnets/0/site_reservations", hosts))) == "ok"
 
 
 def test_a_timer_that_has_not_elapsed_yet_is_well() -> None:
@@ -331,8 +387,8 @@ def test_modes_of_secrets(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     with postgres_cluster() as running:
-        running.sql("CREATE DATABASE kea")
-        for module in ("kea_schema", "kea_hosts_constraint", "kea_lease_notify"):
+        running.sql('CREATE DATABASE kea; CREATE ROLE "kea-lease-monitor"; CREATE ROLE auditor')
+        for module in ("kea_schema", "kea_hosts_constraint", "kea_database_rights", "kea_lease_notify"):
             assert run_module(module, **running.login)["changed"]
         yield running
 
@@ -364,6 +420,30 @@ def test_a_database_that_was_changed_by_hand(cluster: Cluster, statement: str, n
     cluster.sql(f"UPDATE schema_version SET version = {version}", "kea")
     for module in ("kea_hosts_constraint", "kea_lease_notify"):
         run_module(module, **cluster.login)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("grant", "name", "verdict", "words"),
+    [
+        ("CONNECT ON DATABASE kea TO PUBLIC", "connect", "warn", "every role of the server may connect"),
+        ("CONNECT ON DATABASE kea TO auditor", "rights", "ok", "by a person: auditor has CONNECT on database"),
+        ("SELECT ON hosts TO auditor", "rights", "ok", "auditor has SELECT on hosts"),
+        ("UPDATE (hostname) ON hosts TO auditor", "rights", "warn", "auditor has UPDATE (hostname) on hosts"),
+        ("CREATE ON DATABASE kea TO auditor", "rights", "warn", "auditor has CREATE on database"),
+        ('DELETE ON hosts TO "kea-lease-monitor"', "rights", "warn", "kea-lease-monitor has DELETE on hosts"),
+        ('SELECT ON hosts TO "kea-lease-monitor"', "rights", "warn", "kea-lease-monitor has SELECT on hosts"),
+        ("EXECUTE ON FUNCTION kea_forget_reservations TO auditor", "rights", "warn", "auditor has EXECUTE on forget"),
+    ],
+)
+def test_rights_beyond_those_that_are_needed(cluster: Cluster, grant: str, name: str, verdict: str, words: str) -> None:
+    assert [one.verdict for one in looked(cluster) if one.name == "rights"] == ["ok"]
+    cluster.sql(f"GRANT {grant}", "kea")
+    try:
+        assert [one.verdict for one in looked(cluster) if one.name == name and words in one.seen] == [verdict]
+    finally:
+        cluster.sql(f"REVOKE {grant.replace(' TO ', ' FROM ')}", "kea")
+        run_module("kea_database_rights", **cluster.login)
 
 
 @pytest.mark.postgres

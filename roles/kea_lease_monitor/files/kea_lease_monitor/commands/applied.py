@@ -10,6 +10,7 @@ from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Sequence, Tu
 
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import report
+from kea_lease_monitor.kea.applier.report import Places
 from kea_lease_monitor.settings import MonitorSettings
 
 COLUMNS = ("written", "in_force", "refused", "waiting")
@@ -27,23 +28,23 @@ class Applied(NamedTuple):
 
 
 def read(settings: MonitorSettings, now: float) -> Applied:
-    """Read the reports. Call it before ``access.open_store``: the monitor's user alone may not read them."""
+    """Read the reports."""
     problems: List[str] = []
     warnings: List[str] = []
     columns: Dict[str, Mapping[str, Any]] = {}
     for flow in settings.flows:
-        for directory in flow.reservation_directories():
-            problem, warning = _judged(directory, now)
+        for places in flow.reservation_places():
+            problem, warning = _judged(places, now)
             problems += [problem] if problem not in problems else []
             warnings += [warning] if warning not in warnings else []
-            columns[flow.subscription.name] = _columns(directory, flow.subscription.match.subnets, now)
+            columns[flow.subscription.name] = _columns(places, flow.subscription.match.subnets, now)
     return Applied("; ".join(filter(None, problems)), "; ".join(filter(None, warnings)), columns)
 
 
-def _judged(directory: str, now: float) -> Tuple[str, str]:
+def _judged(places: Places, now: float) -> Tuple[str, str]:
     """Return the problem and the warning of a directory. A report that cannot be read is a warning."""
     try:
-        return report.problem(directory, now), "; ".join(_warnings(directory))
+        return report.problem(places, now), "; ".join(_warnings(places.report))
     except TemporaryError as error:
         return "", str(error)
 
@@ -56,11 +57,11 @@ def add(lines: Sequence[Dict[str, Any]], applied: Applied) -> None:
         line.update({name: columns[name] for name in COLUMNS})
 
 
-def _columns(directory: str, subnets: FrozenSet[int], now: float) -> Dict[str, Any]:
+def _columns(places: Places, subnets: FrozenSet[int], now: float) -> Dict[str, Any]:
     found: Dict[str, Any] = dict.fromkeys(COLUMNS)
     with suppress(TemporaryError):
-        status = report.read(directory)
-        since = report.waiting_since(directory, status)
+        status = report.read(places.report)
+        since = report.waiting_since(places, status)
         found["waiting"] = None if since is None else round(now - since, 1)
         if status is not None:
             own = status.only(subnets)

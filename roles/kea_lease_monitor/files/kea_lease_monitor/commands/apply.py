@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``apply-reservations``: reload Kea when reservation files changed."""
+"""``apply-reservations``: have Kea use the reservation files, once or whenever one changes."""
 
 from __future__ import annotations
 
@@ -9,38 +9,51 @@ import argparse
 import os
 import time
 
-from kea_lease_monitor import files, telemetry
+from kea_lease_monitor import applier, files, telemetry
+from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import ConfigurationError
+from kea_lease_monitor.kea.applier.report import DEFAULT, Places
 from kea_lease_monitor.kea.companions import DEFAULT_PATH
 from kea_lease_monitor.kea.control import Apply
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
+    parser.add_argument("--follow", action="store_true", help="apply whenever a file changes, until a signal comes")
+    parser.add_argument("--observe", action="store_true", help="apply nothing: Kea's reservations are in a database")
     parser.add_argument("--kea-program", default="/usr/sbin/kea-dhcp4")
     parser.add_argument("--kea-config", default="/etc/kea/kea-dhcp4.conf")
     parser.add_argument("--control-socket", required=True)
     parser.add_argument("--lease-file", default=DEFAULT_PATH)
-    parser.add_argument("--directory", default="/etc/kea/reservations.d")
+    parser.add_argument("--directory", default=DEFAULT.written, help="of the monitor's files (default: %(default)s)")
+    parser.add_argument("--report", default=DEFAULT.report, help="directory of the report (default: %(default)s)")
+    parser.add_argument(
+        "--included", default="/etc/kea/reservations.d/applied", help="of Kea's files (default: %(default)s)"
+    )
     parser.add_argument("--min-interval", type=float, default=60.0, help="seconds between two reloads")
 
 
 def execute(options: argparse.Namespace) -> int:
     """Test the configuration and reload Kea. Raises MonitorError.
 
-    As root it is refused: the monitor's user may write where this program reads and writes.
+    As root it is refused: Kea's user may write where this program reads and writes.
     """
     if os.geteuid() == 0 and files.owner_of_directory(options.lease_file) != 0:
-        raise ConfigurationError("apply-reservations is for Kea's user: systemctl start kea-reservations.service")
+        raise ConfigurationError("apply-reservations is for Kea's user: systemctl restart kea-reservations.service")
     telemetry.set_up("INFO")
-    Apply(
+    apply = Apply(
         program=options.kea_program,
         config=options.kea_config,
         control_socket=options.control_socket,
         lease_file=options.lease_file,
-        directory=options.directory,
+        places=Places(options.directory, options.report),
+        included=options.included,
         min_interval=options.min_interval,
         sleep=time.sleep,
         now=time.time,
-    ).run()
+    )
+    if options.follow:
+        applier.run(None if options.observe else apply, Clock())
+    else:
+        apply.run()
     return 0

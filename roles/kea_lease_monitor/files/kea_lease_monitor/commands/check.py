@@ -11,10 +11,11 @@ import time
 from typing import Dict, List, Optional, Protocol, Sequence
 
 from kea_lease_monitor import position
-from kea_lease_monitor.commands import access, applied
+from kea_lease_monitor.commands import access, addresses, applied, holders, output
 from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.heart import STALE
+from kea_lease_monitor.kea import pools
 from kea_lease_monitor.kea.sql import events
 from kea_lease_monitor.position import EventPosition
 from kea_lease_monitor.settings import MonitorSettings
@@ -44,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Print the first problem and return 1, or return 0. Raises MonitorError."""
     settings = access.read_settings(options)
-    reported = applied.read(settings, time.time())
     store = access.open_store(settings.state, options.config)
+    reported = applied.read(settings, time.time())
     names = [flow.subscription.name for flow in settings.flows]
     monitor = socket.gethostname() if settings.state.shared else ""
     if options.delivered:
@@ -54,8 +55,11 @@ def execute(options: argparse.Namespace) -> int:
         beats = store.heartbeats()
         found, warning = problem(beats, names, monitor, time.time()), waiting(beats, names)
         found = found or (reported.problem and f"unhealthy: {reported.problem}")
-        warning += f"; WARN {reported.warning}" if reported.warning else ""
-    print(found or f"healthy: {', '.join(names)}{warning}")
+        short = addresses.warning(addresses.of(pools.read(settings.pools), store, time.time()))
+        warning += "".join(f"; WARN {each}" for each in (reported.warning, short) if each)
+        if others := holders.foreign(settings):
+            found, warning = found and f"{found}; {others}", f"{warning}; WARN {others}"
+    output.show(found or f"healthy: {', '.join(names)}{warning}")
     return 1 if found else 0
 
 

@@ -10,7 +10,20 @@ import sys
 from typing import Callable, Dict, List, NamedTuple, Optional
 
 from kea_lease_monitor import __version__
-from kea_lease_monitor.commands import apply, check, check_config, db, dead_letters, forget, replay, run, status
+from kea_lease_monitor.commands import (
+    apply,
+    check,
+    check_config,
+    db,
+    dead_letters,
+    export,
+    forget,
+    output,
+    replace,
+    replay,
+    run,
+    status,
+)
 from kea_lease_monitor.database import installed
 from kea_lease_monitor.errors import ConfigurationError, MonitorError, SchemaError
 from kea_lease_monitor.waiting import Waiting
@@ -34,6 +47,9 @@ COMMANDS: Dict[str, Command] = {
     "replay": Command(replay.add_arguments, replay.execute, "let a subscription deliver leases again"),
     "dead-letters": Command(dead_letters.add_arguments, dead_letters.execute, "events that a sink will never accept"),
     "forget": Command(forget.add_arguments, forget.execute, "remove what was made for a client that is gone"),
+    "replace": Command(replace.add_arguments, replace.execute, "give a new board the address and name of another one"),
+    "export": Command(export.add_arguments, export.execute, "print the reservations in files as JSON"),
+    "import": Command(export.add_import_arguments, export.execute_import, "write reservations that export printed"),
     "db": Command(db.add_arguments, db.execute, "the schema of the state database"),
     "apply-reservations": Command(apply.add_arguments, apply.execute, "reload Kea when reservation files changed"),
 }
@@ -49,7 +65,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         with installed(Waiting()):
             return int(options.execute(options))
     except MonitorError as error:
-        print(f"kea-lease-monitor: error: {error}", file=sys.stderr)
+        output.show(f"kea-lease-monitor: error: {error}", sys.stderr)
         return 2 if isinstance(error, (ConfigurationError, SchemaError)) else 1
 
 

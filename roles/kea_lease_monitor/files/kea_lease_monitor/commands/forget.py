@@ -11,7 +11,7 @@ import time
 from typing import Callable, List, Sequence, Tuple
 
 from kea_lease_monitor.clock import Clock
-from kea_lease_monitor.commands import access
+from kea_lease_monitor.commands import access, output
 from kea_lease_monitor.commands.present import Present, client
 from kea_lease_monitor.context import Context
 from kea_lease_monitor.database import Link
@@ -47,18 +47,18 @@ def execute(options: argparse.Namespace) -> int:
 
 def _forget(options: argparse.Namespace, settings: MonitorSettings, present: Present) -> int:
     store = access.open_store(settings.state, options.config)
-    made = [(flow, _made(settings, flow)) for flow in settings.flows]
-    chosen = _chosen(options.target, [lease for _flow, leases in made for lease in leases])
+    made = [(flow, read_made(settings, flow)) for flow in settings.flows]
+    chosen = choose(options.target, [lease for _flow, leases in made for lease in leases])
     if not chosen:
-        print(f"nothing is kept for {options.target}")
+        output.show(f"nothing is kept for {options.target}")
         return 0
     if living := present.of({client(lease) for lease in chosen}):
         reason = _REMOVE_LEASE if options.lease else "it would come back at its next renewal"
         for lease in living:
-            print(f"{lease.address} of subnet {lease.subnet_id} is leased by this client: {reason}", file=sys.stderr)
+            output.show(f"{lease.address} of subnet {lease.subnet_id} is leased by this client: {reason}", sys.stderr)
         return 1
     for lease in chosen:
-        print(f"{lease.address} subnet={lease.subnet_id} client={client(lease)[1]} name={lease.hostname or '-'}")
+        output.show(f"{lease.address} subnet={lease.subnet_id} client={client(lease)[1]} name={lease.hostname or '-'}")
     if options.dry_run:
         print("nothing was requested")
         return 0
@@ -78,7 +78,7 @@ def _context(settings: MonitorSettings, flow: Flow) -> Context:
     return Context(name, flow.subscription.match.families, lambda: Link(settings.database), Clock(), {name: 0})
 
 
-def _made(settings: MonitorSettings, flow: Flow) -> List[Lease]:
+def read_made(settings: MonitorSettings, flow: Flow) -> List[Lease]:
     """Return what the sinks of a subscription made. They only read here."""
     found: List[Lease] = []
     for choice in flow.sinks:
@@ -89,7 +89,7 @@ def _made(settings: MonitorSettings, flow: Flow) -> List[Lease]:
     return found
 
 
-def _chosen(target: str, leases: Sequence[Lease]) -> List[Lease]:
+def choose(target: str, leases: Sequence[Lease]) -> List[Lease]:
     """Return one lease for each client and address that the target names.
 
     A target in hex is a hardware address if one is known, else a client identifier, else a DUID.

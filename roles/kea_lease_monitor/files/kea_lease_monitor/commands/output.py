@@ -6,9 +6,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Sequence
+import sys
+from typing import Any, Dict, Optional, Sequence, TextIO
+
+from kea_lease_monitor.printable import printable
 
 _AGES = ("since", "beat", "bookmark", "waiting")
+
+
+def show(line: str, file: Optional[TextIO] = None) -> None:
+    """Print one line, whatever a client put into it."""
+    print(printable(line), file=file or sys.stdout)
 
 
 def as_json(lines: Sequence[Dict[str, Any]]) -> str:
@@ -28,7 +36,7 @@ def as_table(lines: Sequence[Dict[str, Any]], columns: Sequence[str]) -> str:
 def _cell(name: str, value: object) -> str:
     if value is None or value == "":
         return "-"
-    return age(float(str(value))) if name in _AGES else str(value).splitlines()[-1]
+    return age(float(str(value))) if name in _AGES else printable(str(value).splitlines()[-1])
 
 
 def age(seconds: float) -> str:

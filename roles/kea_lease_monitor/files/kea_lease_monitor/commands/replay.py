@@ -10,7 +10,7 @@ import datetime
 import time
 
 from kea_lease_monitor import position
-from kea_lease_monitor.commands import access
+from kea_lease_monitor.commands import access, output
 from kea_lease_monitor.errors import ConfigurationError, PositionLostError
 from kea_lease_monitor.replay import Replay
 
@@ -44,7 +44,7 @@ def execute(options: argparse.Namespace) -> int:
     since = _time(options.since) if options.since else 0.0
     argument = Replay(since, options.position or "", adopt=options.adopt).argument()
     store.add_request(options.subscription, argument, time.time())
-    print(f"subscription {options.subscription} will read {_what(options)} once its monitor has seen this")
+    output.show(f"subscription {options.subscription} will read {_what(options)} once its monitor has seen this")
     return 0
 
 

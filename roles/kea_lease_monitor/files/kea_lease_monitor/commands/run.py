@@ -12,7 +12,7 @@ from typing import Any, Dict, List
 from kea_lease_monitor import document, service
 from kea_lease_monitor.app import Monitor
 from kea_lease_monitor.clock import Clock
-from kea_lease_monitor.commands import access
+from kea_lease_monitor.commands import access, check
 from kea_lease_monitor.database import installed
 from kea_lease_monitor.errors import ConfigurationError
 from kea_lease_monitor.kea.companions import DEFAULT_PATH
@@ -45,7 +45,7 @@ def execute(options: argparse.Namespace) -> int:
         _create_directory(options.output_dir)
     waiting = Waiting(lambda: service.notify("WATCHDOG=1"))
     with installed(waiting):
-        Monitor(lambda: MonitorSettings.parse(_document(options)), Clock(), waiting).run()
+        Monitor(lambda: MonitorSettings.parse(_document(options)), Clock(), waiting, check.problem).run()
     return 0
 
 

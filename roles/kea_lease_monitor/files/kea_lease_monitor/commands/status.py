@@ -9,8 +9,9 @@ import argparse
 import time
 from typing import Any, Dict, List, Optional, Protocol
 
-from kea_lease_monitor.commands import access, applied, output
+from kea_lease_monitor.commands import access, addresses, applied, output
 from kea_lease_monitor.heart import STALE
+from kea_lease_monitor.kea import pools
 from kea_lease_monitor.state.records import Bookmark, Heartbeat, Registration
 
 _COLUMNS = (
@@ -41,10 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Print a table or JSON. Raises MonitorError."""
     settings, now = access.read_settings(options), time.time()
-    reported = applied.read(settings, now)
-    lines = status(access.open_store(settings.state, options.config), now)
-    applied.add(lines, reported)
+    store = access.open_store(settings.state, options.config)
+    lines = status(store, now)
+    applied.add(lines, applied.read(settings, now))
+    present = addresses.of(pools.read(settings.pools), store, now)
+    addresses.add(lines, present, settings)
     print(output.as_json(lines) if options.json else output.as_table(lines, _COLUMNS))
+    if present.rooms and not options.json:
+        print("\n" + output.as_table(addresses.lines(present), addresses.COLUMNS))
     return 0
 
 

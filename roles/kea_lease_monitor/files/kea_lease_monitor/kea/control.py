@@ -3,16 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Have a running Kea load new reservations: after a test, and never during an LFC run (kea-facts 3.4).
 
-Kea's configuration includes the copies in ``applied/``. Only this program writes them, and only after Kea accepted
-them. So Kea starts with reservations that it can read at any moment, also after a crash or a power failure.
+Kea's configuration includes files in a directory that only Kea's user may write. Only this program writes them, and
+only after Kea accepted them. So Kea starts with reservations that it can read at any moment, also after a crash or a
+power failure.
 """
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Callable, Optional
+from typing import Callable, Mapping, Optional
 
 from _kea import lfc, pairs
 from _kea.control import SUCCESS, Answer, ControlError, send
@@ -21,7 +21,7 @@ from _kea.lease_file import LeaseFile, Lock
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import batch, report
-from kea_lease_monitor.kea.applier.report import APPLIED, REQUESTED, RUNNING, Status
+from kea_lease_monitor.kea.applier.report import Places, Status, Subnet
 from kea_lease_monitor.kea.applier.trial import Trial
 
 _ANSWER = 120.0
@@ -33,99 +33,127 @@ _LFC = 600.0
 _ATTEMPTS = 60
 """Reloads that are tried while an LFC run makes Kea refuse them, one each second."""
 
-_TEST = ".test"
-"""Directory of the configuration that Kea tests."""
+_OTHER = 900.0
+"""Seconds to wait for another process that applies reservations."""
+
+_TEST, _LOCK = ".test", ".lock"
+"""Directory of the configuration that Kea tests, and the lock of who applies. Both are in the directory of includes."""
 
 
 @dataclass(frozen=True)
 class Apply:
     """Have Kea load the reservation files. It may be killed at any step and run again.
 
-    ``.apply-running`` stays until Kea has loaded the files.
+    The report tells what Kea has loaded, and is written last. So a run after a kill finds the difference.
     """
 
     program: str
     config: str
     control_socket: str
     lease_file: str
-    directory: str
+    places: Places
+    included: str
+    """Directory of the files that Kea includes."""
     min_interval: float
-    """Seconds between two reloads."""
+    """Seconds between two reloads, during which Kea does not serve."""
     sleep: Callable[[float], None]
     now: Callable[[], float]
     """Epoch seconds, as file times are."""
 
     def run(self) -> None:
-        """Test and load the reservations if a reload is requested. Raises TemporaryError; the request then stays."""
-        requested, running = self._path(REQUESTED), self._path(RUNNING)
-        former = report.read(self.directory) or Status()
-        if not os.path.exists(requested) and not os.path.exists(running) and not former.planned:
-            return
-        self._keep_interval()
-        if os.path.exists(requested):
-            os.replace(requested, running)
-        try:
-            self._apply(former)
-        except TemporaryError as error:
-            since = report.waiting_since(self.directory, former)
-            failed = former._replace(error=str(error), waiting_since=since, interval=self.min_interval)
-            report.write(self.directory, failed)
-            raise
-        files.touch(self._path(".last-apply"))
-        os.utime(self._path(".last-apply"))
-        with suppress(FileNotFoundError):
-            os.unlink(running)
-        telemetry.applying("done")
+        """Test what the monitor wrote, and have Kea load what differs from what it has loaded. Raises TemporaryError.
+
+        Waits while another process applies, and until the interval is over.
+        """
+        with files.locked(os.path.join(self.included, _LOCK), _OTHER):
+            if pause := self.pause():
+                telemetry.apply_waits("the last reload was a moment ago", pause)
+                self.sleep(pause)
+            former = report.read(self.places.report) or Status()
+            try:
+                self._apply(former)
+            except TemporaryError as error:
+                since = report.waiting_since(self.places, former)
+                failed = former._replace(error=str(error), waiting_since=since, interval=self.min_interval)
+                report.write(self.places.report, failed)
+                raise
+
+    def pause(self) -> float:
+        """Return the seconds until the interval since the last reload is over. Raises TemporaryError."""
+        status = report.read(self.places.report) or Status()
+        since = self.now() - status.reloaded_at
+        return self.min_interval - since if 0 <= since < self.min_interval else 0.0
 
     def _apply(self, former: Status) -> None:
         """Load what Kea accepts of the reservations, and report it. Raises TemporaryError."""
         telemetry.applying("test")
-        written = batch.read_all(self.directory)
-        paths = {subnet: batch.applied_path(self.directory, subnet) for subnet in written}
-        with Trial(self.program, self.config, self._path(os.path.join(APPLIED, _TEST)), paths) as trial:
-            sifted = batch.accepted(self.directory, written, trial)
-        changed_before = batch.changed_at(self.directory, written)
-        loaded = batch.write(self.directory, written, sifted)
+        read_at, reloaded_at = self.now(), former.reloaded_at
+        written = batch.read_all(self.places, self.included)
+        paths = {subnet: batch.included_path(self.included, subnet) for subnet in written}
+        with Trial(self.program, self.config, os.path.join(self.included, _TEST), paths) as trial:
+            sifted = batch.accepted(self.places, written, trial)
+        changed_before = batch.changed_at(self.included, written)
+        loaded = batch.write(self.included, written, sifted)
         counts = batch.counted(written, sifted, trial.included)
         # After an apply that failed or was killed it is not known what Kea has loaded.
         if former.error or not loaded == former.loaded == batch.digest_before(written):
-            read = self._read_by_half()
-            if read is not None and batch.changed_at(self.directory, written) >= read:
-                known = {subnet: one.in_force for subnet, one in former.subnets.items()}
-                if changed_before < read:  # a play has reloaded Kea since
-                    known = {subnet: len(one.included) for subnet, one in written.items()}
-                since = report.waiting_since(self.directory, former)
-                held = batch.not_loaded(counts, known)
-                status = Status(held, since, "", self.min_interval, former.loaded, planned=True)
-                telemetry.applying("wait for a planned reload, because Kea is half of a pair")
-                report.write(self.directory, status)
-                return
-            if read is None:
+            kea_read_at = self._read_by_half()
+            if kea_read_at is None:
                 # Last, because an LFC run may have begun during the test, which takes seconds.
                 self._reload_after_lfc()
-        report.write(self.directory, Status(counts, None, "", self.min_interval, loaded))
+                reloaded_at = self.now()
+            elif batch.changed_at(self.included, written) >= kea_read_at:
+                known = {subnet: one.in_force for subnet, one in former.subnets.items()}
+                if changed_before < kea_read_at:  # a play has reloaded Kea since the last apply
+                    known = {subnet: len(one.included) for subnet, one in written.items()}
+                    former = former._replace(waiting_since=None)
+                self._hold(former, batch.not_loaded(counts, known), read_at)
+                return
+        done = Status(counts, None, "", self.min_interval, loaded, read_at, reloaded_at)
+        report.write(self.places.report, done)
+        telemetry.applying("done")
+
+    def _hold(self, former: Status, counts: Mapping[int, Subnet], read_at: float) -> None:
+        """Report that changes wait for a planned reload; ``counts`` has what is in force until then.
+
+        Raises TemporaryError.
+        """
+        since = report.waiting_since(self.places, former)
+        held = former._replace(
+            subnets=counts,
+            waiting_since=read_at if since is None else since,
+            error="",
+            interval=self.min_interval,
+            read_at=read_at,
+            planned=True,
+        )
+        report.write(self.places.report, held)
+        telemetry.applying("wait for a planned reload, because Kea is half of a pair")
+
+    def is_reloaded(self) -> bool:
+        """Return whether Kea has read what waited for a planned reload, or is half of a pair no longer.
+
+        It has not while it does not answer: that reload may be going on. Raises TemporaryError.
+        """
+        status = report.read(self.places.report)
+        if status is None or not status.planned:
+            return False
+        subnets = report.written(self.places.written)
+        try:
+            kea_read_at = self._read_by_half()
+        except TemporaryError:
+            return False
+        return kea_read_at is None or batch.changed_at(self.included, subnets) < kea_read_at
 
     def _read_by_half(self) -> Optional[float]:
         """Return when Kea read its configuration, in epoch seconds, if it is half of a pair; None if it is not.
 
         A reload of half of a pair stops DHCP for some heartbeats, and two at once stop all (kea-facts 8). Only a play
-        sees both servers, so only a play reloads them.
+        sees both servers, so only a play reloads them. Raises TemporaryError.
         """
         status = self._ask("status-get").arguments
         # Kea 2.2 counts whole seconds, so that it may have read the file up to a second later.
         return self.now() - float(status.get("reload", 0)) - 1 if pairs.is_half(status) else None
-
-    def _path(self, name: str) -> str:
-        return os.path.join(self.directory, name)
-
-    def _keep_interval(self) -> None:
-        try:
-            since = self.now() - os.stat(self._path(".last-apply")).st_mtime
-        except FileNotFoundError:
-            return
-        if 0 <= since < self.min_interval:
-            telemetry.apply_waits("the last reload was a moment ago", self.min_interval - since)
-            self.sleep(self.min_interval - since)
 
     def _reload_after_lfc(self) -> None:
         """Reload under the lock, so that no LFC run begins before the reload is over."""

@@ -7,30 +7,36 @@ from __future__ import annotations
 
 import json
 from types import MappingProxyType
-from typing import Any, Collection, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from _kea import host_maps
 
 from kea_lease_monitor.kea import identifiers
-from kea_lease_monitor.kea.reservations import Verdict, adopted, host_object, judge
+from kea_lease_monitor.kea.reservations import (
+    Verdict,
+    adopted,
+    given_name,
+    host_object,
+    is_name_due,
+    is_unchanged,
+    judge,
+    made,
+)
 from kea_lease_monitor.lease import Lease
 
 
 class HostList:
     """The reservations of one file. Those that this object does not change keep their text."""
 
-    def __init__(
-        self, content: bytes, elsewhere: Mapping[str, str] = MappingProxyType({}), names: bool = False
-    ) -> None:
+    def __init__(self, content: bytes, names: bool = False, given: Mapping[str, str] = MappingProxyType({})) -> None:
         """Read the content of the file. Raises ValueError for a text that Kea rejects as well.
 
-        ``elsewhere`` maps the hwaddr, or any other unique key, of each host in Kea's own configuration to its address.
-        ``names`` says that reservations also have the names of the clients.
+        ``names`` says that reservations also have the names of the clients. ``given`` maps the hwaddr of a client to
+        the name that the site gives it.
         """
+        self._given = given
         self._names = names
         parsed = host_maps.parse(content.decode("utf-8", "surrogateescape"))
-        self._elsewhere = elsewhere
-        self._taken = {address: host for host, address in elsewhere.items() if address}
         self._texts: List[str] = []
         self._comments = [one.comment for one in parsed.maps]
         self._last_comment = parsed.comment
@@ -51,27 +57,50 @@ class HostList:
                 self._holders[str(host["ip-address"])] = hwaddr or "another identifier"
         self._texts.append(text)
 
-    def reserve(self, lease: Lease) -> Tuple[Verdict, str]:
+    def reserve(self, lease: Lease) -> Tuple[Verdict, str, Optional[int]]:
         """Reserve the address of a lease for its client, if that is possible.
 
-        Return what was done, and the detail: who holds the address of a CONFLICT, what a person reserved if EDITED.
+        Return what was done, the detail (who holds the address of a CONFLICT, what a person reserved if EDITED), and
+        when the reservation was made (see batch.Kept).
         """
-        if lease.hwaddr in self._elsewhere:
-            return Verdict.UNCHANGED, ""
-        holder = self._taken.get(lease.address) or self._holders.get(lease.address, lease.hwaddr)
+        holder = self._holders.get(lease.address, lease.hwaddr)
         number = self._index.get(lease.hwaddr)
         present = {} if number is None else host_maps.read(self._texts[number])
         verdict = Verdict.CREATED if number is None else judge(present, lease, self._names)
         if verdict in (Verdict.EDITED, Verdict.SECOND):
-            return verdict, str(present.get("ip-address", "no address"))
+            return verdict, str(present.get("ip-address", "no address")), None
+        since = lease.cltt if number is None else made(present)
+        if verdict is Verdict.UNCHANGED and is_name_due(present, self._given.get(lease.hwaddr, "")):
+            verdict = Verdict.UPDATED if present.get("ip-address") == lease.address else verdict
         if verdict is Verdict.UNCHANGED:
-            return verdict, ""
+            return verdict, "", since
         if holder != lease.hwaddr:
-            return Verdict.CONFLICT, holder
+            return Verdict.CONFLICT, holder, None
         self._holders.pop(str(present.get("ip-address", "")), None)
         if number is None:
             number = self._append()
         self._put(number, lease, present)
+        return verdict, "", since
+
+    def place(self, lease: Lease) -> Tuple[Verdict, str]:
+        """Reserve the address and the name of a lease for its client as a person would: without the mark.
+
+        A managed reservation of the client is replaced. Return as ``reserve`` does.
+        """
+        wanted = {"hw-address": lease.hwaddr, "ip-address": lease.address}
+        wanted.update({"hostname": lease.hostname} if lease.hostname else {})
+        number = self._index.get(lease.hwaddr)
+        present = {} if number is None else host_maps.read(self._texts[number])
+        holder = self._holders.get(lease.address, lease.hwaddr)
+        if present == wanted:
+            return Verdict.UNCHANGED, ""
+        if number is not None and not is_unchanged(present):
+            return Verdict.EDITED, str(present.get("ip-address") or "no address")
+        if holder != lease.hwaddr:
+            return Verdict.CONFLICT, holder
+        self._holders.pop(str(present.get("ip-address", "")), None)
+        verdict = Verdict.CREATED if number is None else Verdict.UPDATED
+        self._store(self._append() if number is None else number, wanted)
         return verdict, ""
 
     def exchange(self, leases: Sequence[Lease]) -> bool:
@@ -106,14 +135,24 @@ class HostList:
         return len(self._texts) - 1
 
     def _put(self, number: int, lease: Lease, present: Dict[str, Any]) -> None:
-        self._texts[number] = json.dumps(host_object(lease, present, self._names))
+        host = host_object(lease, present, self._names)
+        name = self._given.get(lease.hwaddr, "")
+        self._store(number, given_name(host, name) if is_name_due(host, name) else host)
+
+    def _store(self, number: int, host: Mapping[str, Any]) -> None:
+        self._texts[number] = json.dumps(host)
         self._edited = self._edited or number < self._written
-        self._index[lease.hwaddr] = number
-        self._holders[lease.address] = lease.hwaddr
+        self._index[host["hw-address"]] = number
+        self._holders[host["ip-address"]] = host["hw-address"]
 
     def hosts(self) -> List[Dict[str, Any]]:
         """Return the reservations of the file by hardware address."""
         return [host_maps.read(self._texts[number]) for number in self._index.values()]
+
+    def of(self, hwaddr: str) -> Dict[str, Any]:
+        """Return the reservation of a client in the file; empty if there is none."""
+        number = self._index.get(hwaddr)
+        return {} if number is None else host_maps.read(self._texts[number])
 
     def without(self, hwaddrs: Collection[str]) -> bytes:
         """Return the content of the file without the reservations of these clients. All comments stay."""

@@ -26,6 +26,8 @@ class Verdict(enum.Enum):
     """A person wrote or changed the client's reservation."""
     SECOND = "second"
     """Another client identifier of the same hardware address has the client's reservation."""
+    SITE = "site"
+    """The site's own reservations leave none to the monitor. No statement returns it."""
     INVALID = "invalid"
     """Kea could not use a reservation with this hardware address or name. No statement returns it."""
     RETRY = "retry"
@@ -46,14 +48,21 @@ NAMES = ("follow", "reserve")
 So with ``follow`` only the mark holds the name, and the name of the lease stays the client's own."""
 
 MARK = "kea-lease-monitor"
-"""Key in the user context of each managed reservation. Its value holds the address and the name that the monitor wrote.
-A reservation that differs from it was edited by a person, and one without it was written by a person."""
+"""Key in the user context of each managed reservation. Its value holds the address and the name that the monitor wrote,
+and when the client first got a lease. A reservation whose address or name differs was edited by a person, and one
+without the mark was written by a person."""
+
+_GIVEN_NAME = "given-name"
+"""Key in the mark: the name that the site gives the client beforehand (``site[].hostname`` of the file sink)."""
 
 _LONGEST_NAME = 255
 """Characters that the column hosts.hostname holds."""
 
 _LONGEST_HWADDR = 20
 """Octets of a hardware address, HWAddr::MAX_HWADDR_LEN."""
+
+_DIGITS = 13
+"""Epoch seconds have fewer digits up to the year 9999."""
 
 _ADDRESS = 0
 """Lease::TYPE_NA. A temporary address must not last, and a delegated prefix is no address."""
@@ -137,6 +146,7 @@ def parameters6(events: Sequence[LeaseEvent], reserve: bool) -> Dict[str, Any]:
         "iaids": [str(lease.iaid) for lease in leases],
         "subnets": [lease.subnet_id for lease in leases],
         "addresses": [lease.address for lease in leases],
+        "made": [lease.cltt for lease in leases],
         **_names(leases, reserve),
     }
 
@@ -154,6 +164,7 @@ def parameters(events: Sequence[LeaseEvent], reserve: bool) -> Dict[str, Any]:
         "subnets": [lease.subnet_id for lease in leases],
         "addresses": [identifiers.number(lease.address) for lease in leases],
         "client_ids": [lease.client_id for lease in leases],
+        "made": [lease.cltt for lease in leases],
         **_names(leases, reserve),
     }
 
@@ -206,6 +217,8 @@ def host_object(lease: Lease, present: Mapping[str, Any], reserve: bool = False)
     before = _mark(present)
     hostname = present.get("hostname", "")
     mark = {"ip-address": lease.address, "client-id": lease.client_id, "hostname": before.get("hostname", "")}
+    mark[_GIVEN_NAME] = before.get(_GIVEN_NAME, "")
+    mark["made"] = before.get("made") if present else lease.cltt
     if _is_name_managed(present, reserve) or not (before or hostname):
         known = before.get("name") or before.get("hostname", "")
         hostname = mark["hostname"] = (lease.hostname or hostname or known) if reserve else ""
@@ -216,6 +229,23 @@ def host_object(lease: Lease, present: Mapping[str, Any], reserve: bool = False)
     return {**wanted, "hostname": hostname} if hostname else wanted
 
 
+def is_name_due(present: Mapping[str, Any], name: str) -> bool:
+    """Return whether ``given_name`` would change a managed reservation: the site gives another name, or none now."""
+    mark = _mark(present)
+    return bool(mark) and (present.get("hostname", "") != name if name else _GIVEN_NAME in mark)
+
+
+def given_name(present: Mapping[str, Any], name: str) -> Dict[str, Any]:
+    """Return a managed reservation with the name that the site gives its client; empty removes one given earlier."""
+    mark, host = _mark(present), dict(present)
+    earlier = mark.pop(_GIVEN_NAME, "")
+    if name:
+        host["hostname"] = mark[_GIVEN_NAME] = name
+    elif earlier and host.get("hostname") == earlier:
+        del host["hostname"]
+    return {**host, "user-context": {**present.get("user-context", {}), MARK: mark}}
+
+
 def managed(present: Mapping[str, Any], subnet: int) -> Optional[Lease]:
     """Return the lease that the mark of a reservation tells of; None if a person wrote the reservation."""
     mark = _mark(present)
@@ -224,19 +254,30 @@ def managed(present: Mapping[str, Any], subnet: int) -> Optional[Lease]:
     known = (
         str(present["hw-address"]).lower(),
         mark.get("client-id", ""),
-        mark.get("name") or mark.get("hostname", ""),
+        mark.get("name") or mark.get("hostname") or mark.get(_GIVEN_NAME, ""),
     )
     return Lease(4, mark.get("ip-address", ""), subnet, *known, 0, 0, None, LeaseState.DEFAULT, "")
+
+
+def made(present: Mapping[str, Any]) -> Optional[int]:
+    """Return when a managed reservation was made; see batch.Kept."""
+    return moment(_mark(present).get("made"))
+
+
+def moment(value: object) -> Optional[int]:
+    """Return the value ``made`` of a mark as epoch seconds; None if a person wrote anything else there."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else None
 
 
 def is_unchanged(present: Mapping[str, Any]) -> bool:
     """Return whether a managed reservation has just what the monitor wrote."""
     mark = _mark(present)
+    if not mark:
+        return False
     written = present.keys() <= {"hw-address", "ip-address", "hostname", "user-context"}
-    right = present.get("ip-address") == mark.get("ip-address") and present.get("hostname", "") in (
-        "",
-        mark.get("hostname", ""),
-    )
+    names = ("", mark.get("hostname", ""), mark.get(_GIVEN_NAME, ""))
+    right = present.get("ip-address") == mark.get("ip-address") and present.get("hostname", "") in names
     return written and right and present["user-context"].keys() == {MARK}
 
 

@@ -16,6 +16,8 @@ class Sink(abc.ABC):
     """Acts on lease events. Effects are idempotent: after any interruption the same events come again, in order."""
 
     name: str
+    reserves = False
+    """Whether this sink reserves addresses, so that Kea gives them to no other client."""
 
     @abc.abstractmethod
     def check(self) -> None:

@@ -15,7 +15,7 @@ import jinja2
 import jinja2.sandbox
 
 from kea_lease_monitor import files, telemetry
-from kea_lease_monitor.batch import Delivery
+from kea_lease_monitor.batch import Delivery, Kept
 from kea_lease_monitor.errors import ConfigurationError, RefusedError
 from kea_lease_monitor.kea.reservations import KINDS
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
@@ -36,13 +36,15 @@ TEMPLATE = """\
       bmc_client_id: {{ lease.client_id | text }}{% if lease.duid %}
       bmc_duid: {{ lease.duid | text }}{% endif %}
       bmc_hostname: {{ lease.hostname | text }}
-      kea_subnet_id: {{ lease.subnet_id }}
+      kea_subnet_id: {{ lease.subnet_id }}{% if made %}
+      kea_made_at: {{ made }}{% endif %}
 """
 
 _MODE = 0o644
 _PREFIX = 2
 """Lease::TYPE_PD: a delegated prefix is no address of a host."""
 _SUBNET = re.compile(rb"^\s*kea_subnet_id: ([0-9]+)$", re.MULTILINE)
+_MADE = re.compile(rb"^\s*kea_made_at: ([0-9]{1,12})$", re.MULTILINE)
 _VALUE = re.compile(rb'^\s*(ansible_host|bmc_[a-z_]+): "([^"\\]*)"$', re.MULTILINE)
 _IAID = re.compile(rb"^    bmc-[0-9a-z-]+?v6([0-9a-f]+)(?:-s[0-9]+)?:$", re.MULTILINE)
 _NO_HWADDR = re.compile(rb'^\s*bmc_mac: ""$', re.MULTILINE)
@@ -95,10 +97,13 @@ class _Entry(NamedTuple):
 
     name: Name
     lease: Lease
+    event: LeaseEvent
+    made: Optional[int]
+    """See batch.Kept."""
 
 
 class DiscoverySink(Sink):
-    """Writes a file for each client that gets a lease. The file stays when the lease is gone."""
+    """Writes a file for each client that gets a lease. The file outlives the lease, until the client is forgotten."""
 
     name = "discovery"
 
@@ -119,13 +124,11 @@ class DiscoverySink(Sink):
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         if events and events[0].kind is EventKind.FORGOTTEN:
             return self._forget([event.lease for event in events])
-        last: Dict[Tuple[Name, int], Lease] = {}
-        for event in events:
-            name = names.of(event.lease)
-            if event.kind in KINDS and name.rest and event.lease.lease_type != _PREFIX:
-                last[name, event.lease.subnet_id] = event.lease
+        last = _last(events)
         entries = self._entries(last)
-        created, updated = self._write({self._path(each.name): self._render(*each) for each in entries})
+        created, updated = self._write(
+            {self._path(each.name): self._render(each.name, each.lease, each.made) for each in entries}
+        )
         for entry in entries:
             self._remove_earlier(entry)
         delivery = Delivery(
@@ -133,6 +136,7 @@ class DiscoverySink(Sink):
             updated=updated,
             unchanged=len(last) - created - updated,
             skipped=len(events) - len(last),
+            kept=tuple(Kept(each.event, each.made, False) for each in entries),
         )
         telemetry.sink_result(self.name, delivery)
         return delivery
@@ -154,18 +158,31 @@ class DiscoverySink(Sink):
         telemetry.sink_result(self.name, delivery)
         return delivery
 
-    def _entries(self, leases: Dict[Tuple[Name, int], Lease]) -> List[_Entry]:
+    def _entries(self, last: Dict[Tuple[Name, int], LeaseEvent]) -> List[_Entry]:
         """Choose the file of each lease: the first subnet in which a client is met has the plain name."""
         plain: Dict[Name, int] = {}
         entries: List[_Entry] = []
-        for (name, subnet), lease in leases.items():
+        for (name, subnet), event in last.items():
+            lease = event.lease
             second = name.in_subnet(subnet)
             if plain.get(name, subnet) != subnet or os.path.exists(self._path(second)) or self._is_other(name, lease):
                 chosen = second
             else:
                 chosen, plain[name] = name, subnet
-            entries.append(_Entry(chosen, lease._replace(hostname=lease.hostname.rstrip("."))))
+            made = self._made(chosen, lease)
+            entries.append(_Entry(chosen, lease._replace(hostname=lease.hostname.rstrip(".")), event, made))
         return entries
+
+    def _made(self, name: Name, lease: Lease) -> Optional[int]:
+        """Return when the client's file was first written; None if it does not tell, as that of an earlier release."""
+        content = files.read(self._path(name))
+        earlier = names.earlier(lease)
+        if content is None and earlier != name._replace(subnet=""):
+            content = files.read(self._path(earlier))
+        if content is None:
+            return lease.cltt
+        found = _MADE.search(content)
+        return int(found[1]) if found else None
 
     def _is_other(self, name: Name, lease: Lease) -> bool:
         """Return whether the file tells of another lease in another subnet. A subnet may get another number."""
@@ -184,7 +201,9 @@ class DiscoverySink(Sink):
         if content is None:
             return
         identifier = text(entry.lease.client_id or entry.lease.duid).encode()
-        if (_NO_HWADDR.search(content) and identifier in content) or content == self._render(earlier, entry.lease):
+        if (_NO_HWADDR.search(content) and identifier in content) or content == self._render(
+            earlier, entry.lease, None
+        ):
             files.remove(self._path(earlier))
             telemetry.discovery_renamed(self._path(earlier), self._path(entry.name))
 
@@ -203,14 +222,30 @@ class DiscoverySink(Sink):
         created = sum(present[path] is None for path in changed)
         return created, len(changed) - created
 
-    def _render(self, name: Name, lease: Lease) -> bytes:
+    def _render(self, name: Name, lease: Lease, made: Optional[int]) -> bytes:
         try:
-            return self._template.render(lease=lease, host=name.host, group=self._options.group).encode()
+            given = {"lease": lease, "host": name.host, "group": self._options.group, "made": made}
+            return self._template.render(given).encode()
         except Exception as error:  # The site wrote the template, and it may raise anything.
             raise RefusedError(f"the discovery template fails: {type(error).__name__}: {error}") from error
 
     def close(self) -> None:
         """Do nothing: this sink keeps no file open."""
+
+
+def _last(events: Sequence[LeaseEvent]) -> Dict[Tuple[Name, int], LeaseEvent]:
+    """Return the last event of each client and subnet that asks for a file.
+
+    A client whose address another one got within the batch gets none: it would be removed at once.
+    """
+    last: Dict[Tuple[Name, int], LeaseEvent] = {}
+    holders: Dict[Tuple[str, int], Name] = {}
+    for event in events:
+        name = names.of(event.lease)
+        if event.kind in KINDS and name.rest and event.lease.lease_type != _PREFIX:
+            last[name, event.lease.subnet_id] = event
+            holders[event.lease.address, event.lease.subnet_id] = name
+    return {key: event for key, event in last.items() if holders[event.lease.address, key[1]] == key[0]}
 
 
 def _told(content: bytes) -> Optional[Lease]:

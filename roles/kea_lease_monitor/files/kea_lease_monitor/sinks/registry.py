@@ -29,7 +29,9 @@ SINKS: Dict[str, SinkType] = {
     "reservation": SinkType(
         1,
         reservation.Options.parse,
-        lambda options, context: reservation.ReservationSink(context.link(), context.families, options),
+        lambda options, context: reservation.ReservationSink(
+            context.link(), context.families, options, context.clock.monotonic
+        ),
     ),
     "reservation_file": SinkType(
         2, file.Options.parse, lambda options, _context: file.ReservationFileSink(options), file.FAMILIES

@@ -31,6 +31,9 @@ class Source(abc.ABC):
     The caller keeps the position. So a subscription whose sinks fail reads again, and no queue can be lost.
     """
 
+    renewals = True
+    """Whether this source tells of each renewal of a lease."""
+
     @abc.abstractmethod
     def fileno(self) -> Optional[int]:
         """Return a descriptor that becomes readable when ``read`` may find something; None while there is none."""

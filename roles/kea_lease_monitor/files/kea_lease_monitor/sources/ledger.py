@@ -147,5 +147,6 @@ def _record(known: Known) -> Tuple[object, ...]:
 
 
 def _lease(blob: bytes) -> Lease:
-    lease = Lease(*marshal.loads(blob))  # noqa: S302 - written by _record, in a file that no other process can open
+    # Written by _record, in a file that no other process can open.
+    lease = Lease(*marshal.loads(blob))  # noqa: S302 # nosec B302
     return lease._replace(state=LeaseState(lease.state))

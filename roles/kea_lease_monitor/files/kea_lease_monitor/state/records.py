@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Tuple
+from typing import Mapping, NamedTuple, Optional, Tuple
 
 
 class Heartbeat(NamedTuple):
@@ -68,6 +68,38 @@ class Request(NamedTuple):
     requested_at: float
 
 
+LIVING, UNCONFIRMED, CONFIRMED = "living", "unconfirmed", "confirmed"
+"""States of a client. The first says that its lease lives and that it is not confirmed yet, the others that its lease
+ended."""
+
+
+class Client(NamedTuple):
+    """A client for which a subscription keeps something that may go."""
+
+    subscription: str
+    client: str
+    """Text that tells clients apart; see endings.client."""
+    family: int
+    subnet_id: int
+    address: str
+    state: str
+    """LIVING, UNCONFIRMED or CONFIRMED."""
+    at: float
+    """When the lease ends, if LIVING; else when it ended."""
+    made: Optional[int]
+    """When the client first got a lease, by Kea's clock; None if that is not known."""
+    lifetime: int
+    """Of its lease, in seconds."""
+    reserves: bool
+    """Whether the address is reserved for it."""
+    lease: str
+    """JSON of its last lease; see endings.clients.dumped."""
+
+
+Subnet = Tuple[int, int]
+"""Family and id."""
+
+
 class Settlement(NamedTuple):
     """All that changes in one transaction with a bookmark."""
 
@@ -78,3 +110,7 @@ class Settlement(NamedTuple):
     """Number of the request that is fulfilled."""
     redelivered: Tuple[int, ...] = ()
     """Numbers of dead letters to remove."""
+    clients: Mapping[str, Optional[Client]] = {}
+    """Clients to store, None to remove one."""
+    shortages: Optional[Mapping[Subnet, float]] = None
+    """Subnets that ran short of addresses, and until when leases of that time last. None if nothing changed."""

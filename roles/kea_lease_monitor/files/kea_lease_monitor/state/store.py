@@ -1,21 +1,40 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bookmarks, heartbeats, subscriptions, dead letters and requests. Every call is one transaction."""
+"""Bookmarks, heartbeats, subscriptions, dead letters, requests and clients. Every call is one transaction."""
 
 from __future__ import annotations
 
 import importlib
-from typing import Any, Dict, List, Optional, Sequence, TypeVar
+from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, TypeVar
 
 import sqlalchemy
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
 from kea_lease_monitor.state.location import StateLocation
-from kea_lease_monitor.state.records import Bookmark, DeadLetter, Heartbeat, Registration, Request, Settlement
+from kea_lease_monitor.state.records import (
+    LIVING,
+    UNCONFIRMED,
+    Bookmark,
+    Client,
+    DeadLetter,
+    Heartbeat,
+    Registration,
+    Request,
+    Settlement,
+    Subnet,
+)
 from kea_lease_monitor.state.session import StateSession
-from kea_lease_monitor.state.tables import BOOKMARKS, DEAD_LETTERS, HEARTBEATS, REQUESTS, SUBSCRIPTIONS
+from kea_lease_monitor.state.tables import (
+    BOOKMARKS,
+    CLIENTS,
+    DEAD_LETTERS,
+    HEARTBEATS,
+    REQUESTS,
+    SHORTAGES,
+    SUBSCRIPTIONS,
+)
 
 _Row = TypeVar("_Row")
 
@@ -26,8 +45,9 @@ _KEPT = 1000
 class Store:
     """All records of the state. It is wide because one session, which holds the election locks, must store them all.
 
-    Each user has a narrow Protocol of its own: turn.Terms, settling.Bookmarks, replay.Requests, heart.HeartbeatStore,
-    and those of the commands. Opening raises SchemaError for another schema; every method raises TemporaryError.
+    Each user has a narrow Protocol of its own: turn.Terms, settling.Bookmarks, replay.Requests, endings.Clients,
+    heart.HeartbeatStore, and those of the commands. Opening raises SchemaError for another schema; every method raises
+    TemporaryError.
     """
 
     def __init__(self, location: StateLocation) -> None:
@@ -63,6 +83,9 @@ class Store:
             self._drop(connection, settlement.redelivered)
             if settlement.done is not None:
                 connection.execute(REQUESTS.delete().where(REQUESTS.c.id == settlement.done))
+            self._store_clients(connection, name, settlement.clients)
+            if settlement.shortages is not None:
+                _store_shortages(connection, name, settlement.shortages)
             _upsert(connection, BOOKMARKS, [settlement.bookmark._asdict()])
 
     def beat(self, heartbeats: Sequence[Heartbeat]) -> None:
@@ -124,6 +147,70 @@ class Store:
         found = self._select(REQUESTS, REQUESTS.c.subscription == subscription)
         return Request(*found[0]) if found else None
 
+    def has_clients(self, subscription: str) -> bool:
+        """Return whether anything is known of any client."""
+        query = select(CLIENTS.c.client).where(CLIENTS.c.subscription == subscription).limit(1)
+        with self._session.transaction() as connection:
+            return connection.execute(query).first() is not None
+
+    def clients(self, subscription: str, names: Collection[str]) -> List[Client]:
+        """Return what is known of these clients."""
+        return self._clients(subscription, CLIENTS.c.client, names)
+
+    def clients_at(self, subscription: str, addresses: Collection[str]) -> List[Client]:
+        """Return the clients that have or had a lease of these addresses, in any subnet."""
+        return self._clients(subscription, CLIENTS.c.address, addresses)
+
+    def _clients(self, subscription: str, column: Any, values: Collection[str]) -> List[Client]:
+        with self._session.transaction() as connection:
+            queries = (
+                select(CLIENTS).where(CLIENTS.c.subscription == subscription, column.in_(chunk))
+                for chunk in self._chunks(list(values))
+            )
+            return [Client(*row) for query in queries for row in connection.execute(query)]
+
+    def clients_before(self, subscription: str, state: str, moment: float, limit: int) -> List[Client]:
+        """Return up to ``limit`` clients in this state whose lease ended or ends up to ``moment``, oldest first."""
+        table = CLIENTS.c
+        where = (table.subscription == subscription, table.state == state, table.at <= moment)
+        query = select(CLIENTS).where(*where).order_by(table.at).limit(limit)
+        with self._session.transaction() as connection:
+            return [Client(*row) for row in connection.execute(query)]
+
+    def unconfirmed_of(self, subscription: str, subnet: Subnet, limit: int) -> List[Client]:
+        """Return up to ``limit`` unconfirmed clients of a subnet whose lease ended."""
+        table, (family, number) = CLIENTS.c, subnet
+        where = (table.subscription == subscription, table.family == family, table.subnet_id == number)
+        query = select(CLIENTS).where(*where, table.state == UNCONFIRMED).limit(limit)
+        with self._session.transaction() as connection:
+            return [Client(*row) for row in connection.execute(query)]
+
+    def reserved(self) -> Dict[Subnet, int]:
+        """Return how many addresses of each subnet are reserved for clients whose lease ended.
+
+        It reads an index of all clients. Of several subscriptions that reserve in the same subnet, the greatest counts.
+        """
+        table = CLIENTS.c
+        groups = (table.subscription, table.family, table.subnet_id)
+        query = select(*groups[1:], func.count()).where(table.reserves, table.state != LIVING).group_by(*groups)
+        found: Dict[Subnet, int] = {}
+        with self._session.transaction() as connection:
+            for family, number, count in connection.execute(query):
+                found[family, number] = max(count, found.get((family, number), 0))
+        return found
+
+    def shortages(self, subscription: str) -> Dict[Subnet, float]:
+        """Return the subnets that ran short of addresses; see Settlement."""
+        rows = self._select(SHORTAGES, SHORTAGES.c.subscription == subscription)
+        return {(row.family, row.subnet_id): row.until for row in rows}
+
+    def _store_clients(self, connection: Connection, name: str, clients: Mapping[str, Optional[Client]]) -> None:
+        gone = [client for client, record in clients.items() if record is None]
+        for chunk in self._chunks(gone):
+            connection.execute(CLIENTS.delete().where(CLIENTS.c.subscription == name, CLIENTS.c.client.in_(chunk)))
+        for records in self._chunks([record._asdict() for record in clients.values() if record is not None]):
+            _upsert(connection, CLIENTS, records)
+
     def _select(self, table: sqlalchemy.Table, *where: Any) -> List[Any]:
         with self._session.transaction() as connection:
             order = list(table.primary_key.columns)
@@ -131,6 +218,16 @@ class Store:
 
     def _chunks(self, rows: Sequence[_Row]) -> List[Sequence[_Row]]:
         return [rows[start : start + self._chunk] for start in range(0, len(rows), self._chunk)]
+
+
+def _store_shortages(connection: Connection, name: str, shortages: Mapping[Subnet, float]) -> None:
+    connection.execute(SHORTAGES.delete().where(SHORTAGES.c.subscription == name))
+    rows = [
+        {"subscription": name, "family": family, "subnet_id": number, "until": until}
+        for (family, number), until in shortages.items()
+    ]
+    if rows:
+        connection.execute(SHORTAGES.insert(), rows)
 
 
 def _without_number(dead_letter: DeadLetter) -> Dict[str, Any]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, Table, Text
 
 METADATA = MetaData()
 
@@ -52,6 +52,34 @@ SUBSCRIPTIONS = Table(
     Column("description", Text, nullable=False),
     Column("added_at", Float, nullable=False),
     Column("removed_at", Float, nullable=True),
+)
+
+CLIENTS = Table(
+    "clients",
+    METADATA,
+    Column("subscription", Text, primary_key=True),
+    Column("client", Text, primary_key=True),
+    Column("family", Integer, nullable=False),
+    Column("subnet_id", BigInteger, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("made", BigInteger, nullable=True),
+    Column("lifetime", BigInteger, nullable=False),
+    Column("reserves", Boolean, nullable=False),
+    Column("lease", Text, nullable=False),
+    Index("clients_by_time", "subscription", "state", "at"),
+    Index("clients_by_subnet", "subscription", "family", "subnet_id", "reserves", "state"),
+    Index("clients_by_address", "subscription", "address"),
+)
+
+SHORTAGES = Table(
+    "shortages",
+    METADATA,
+    Column("subscription", Text, primary_key=True),
+    Column("family", Integer, primary_key=True),
+    Column("subnet_id", BigInteger, primary_key=True),
+    Column("until", Float, nullable=False),
 )
 
 REQUESTS = Table(

@@ -6,66 +6,77 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
-from typing import Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import hosts, report
 from kea_lease_monitor.kea.applier.hosts import Host, Refusal
-from kea_lease_monitor.kea.applier.report import APPLIED, Refusals, Subnet
+from kea_lease_monitor.kea.applier.report import Places, Refusals, Subnet
 from kea_lease_monitor.kea.applier.sift import Sifted, sift
 from kea_lease_monitor.kea.applier.trial import Trial
-
-_FILE = re.compile(r"subnet-(\d{1,10})\.json")
 
 
 class Written(NamedTuple):
     """The reservation file of a subnet."""
 
     source: str
-    """Digest of the monitor's file."""
+    """Digest of the monitor's file; empty if it cannot be read."""
     hosts: List[Host]
     refused: List[Refusal]
     former: bytes
     """The file that Kea includes now."""
     included: List[Host]
     """Its hosts."""
+    kept: int = 0
+    """Hosts that stay as Kea includes them, because their text in the monitor's file is refused."""
     error: str = ""
     """Why the monitor's file cannot be read. The hosts are then those that Kea includes now."""
 
 
-def applied_path(directory: str, subnet: int) -> str:
-    """Return the path of the file that Kea includes."""
-    return os.path.join(directory, APPLIED, f"subnet-{subnet}.json")
+def included_path(directory: str, subnet: int) -> str:
+    """Return the path of the file that Kea includes, in this directory."""
+    return os.path.join(directory, f"subnet-{subnet}.json")
 
 
-def read_all(directory: str) -> Dict[int, Written]:
-    """Return what the monitor wrote, by subnet. Raises TemporaryError."""
-    try:
-        names = os.listdir(directory)
-    except OSError as error:
-        raise TemporaryError(f"{directory} cannot be read: {error.strerror}") from error
-    subnets = sorted(int(found[1]) for found in map(_FILE.fullmatch, names) if found)
-    return {subnet: _read(directory, subnet) for subnet in subnets}
+def read_all(places: Places, directory: str) -> Dict[int, Written]:
+    """Return what the monitor wrote, by subnet. Kea includes the files of ``directory``. Raises TemporaryError."""
+    refused = report.read_refused(places.report).refused
+    return {
+        subnet: _read(path, subnet, included_path(directory, subnet), refused)
+        for subnet, path in report.written(places.written).items()
+    }
 
 
-def _read(directory: str, subnet: int) -> Written:
-    path = os.path.join(directory, f"subnet-{subnet}.json")
-    former = files.read(applied_path(directory, subnet)) or b""
+def _read(path: str, subnet: int, target: str, refused: Sequence[Refusal]) -> Written:
+    former = files.read(target) or b""
     included, further = hosts.included(subnet, former)
+    # Keys of a person stay known while Kea refuses their host.
+    texts = [one.text.encode("utf-8", "surrogateescape") for one in refused if one.subnet == subnet and one.text]
+    for text in texts:
+        further = {**hosts.included(subnet, text)[1], **further}
+    source = ""
     try:
         content = files.read_regular(path) or b""
+        source = report.digest(content)
         parsed = hosts.read(subnet, content, further)
     except (TemporaryError, ValueError) as error:
-        return Written("", included, [], former, included, f"{path}: {error}")
-    return Written(report.digest(content), parsed.hosts, parsed.refused, former, included)
+        return Written(source, included, [], former, included, error=f"{path}: {error}")
+    kept = _kept(parsed, included)
+    return Written(source, [*parsed.hosts, *kept], parsed.refused, former, included, len(kept))
 
 
-def accepted(directory: str, written: Mapping[int, Written], trial: Trial) -> Sifted:
+def _kept(parsed: hosts.Parsed, included: Sequence[Host]) -> List[Host]:
+    """Return the hosts that Kea includes and whose new text is refused: a wrong edit takes no reservation away."""
+    present = {host.identifier for host in parsed.hosts}
+    edited = {refusal.host for refusal in parsed.refused} - present
+    return [host for host in included if host.identifier in edited]
+
+
+def accepted(places: Places, written: Mapping[int, Written], trial: Trial) -> Sifted:
     """Return which hosts Kea accepts, and all refusals; record these. Raises TemporaryError."""
-    known, configuration = report.read_refused(directory), report.digest(trial.configuration)
+    known, configuration = report.read_refused(places.report), report.digest(trial.configuration)
     every = [host for one in written.values() for host in one.hosts]
     former = {_key(host) for one in written.values() for host in one.included}
     refused_before = {(one.subnet, one.text): one for one in known.refused if one.text}
@@ -82,7 +93,7 @@ def accepted(directory: str, written: Mapping[int, Written], trial: Trial) -> Si
     settled += [still[_key(host)] for host in every if _key(host) in still]
 
     def record(found: Sequence[Refusal]) -> None:
-        report.write_refused(directory, Refusals(configuration, [*settled, *found]))
+        report.write_refused(places.report, Refusals(configuration, [*settled, *found]))
 
     candidates = [host for host in every if _key(host) not in still]
     candidates.sort(key=lambda host: _rank(host, former, set(refused_before)))
@@ -104,20 +115,23 @@ def _rank(host: Host, former: Set[Tuple[int, str]], refused: Set[Tuple[int, str]
 
 
 def write(directory: str, written: Mapping[int, Written], sifted: Sifted) -> str:
-    """Write the files that Kea includes, where they change. Return the digest of all. Raises TemporaryError."""
+    """Write the files that Kea includes, where they change, into their directory. Return the digest of all.
+
+    Raises TemporaryError.
+    """
     contents: List[bytes] = []
     by_subnet = sifted.by_subnet()
     for subnet, one in sorted(written.items()):
         content = hosts.render(by_subnet.get(subnet, []))
-        if content != one.former or not os.path.exists(applied_path(directory, subnet)):
-            files.replace(applied_path(directory, subnet), content, 0o640)
+        if content != one.former or not os.path.exists(included_path(directory, subnet)):
+            files.replace(included_path(directory, subnet), content, 0o640)
         contents += [b"%d" % subnet, content]
     return report.digest(*contents)
 
 
-def changed_at(directory: str, written: Mapping[int, Written]) -> float:
-    """Return when the files that Kea includes were last changed, in epoch seconds."""
-    paths = filter(os.path.exists, (applied_path(directory, subnet) for subnet in written))
+def changed_at(directory: str, subnets: Iterable[int]) -> float:
+    """Return when the files of these subnets that Kea includes were last changed, in epoch seconds; 0 without any."""
+    paths = filter(os.path.exists, (included_path(directory, subnet) for subnet in subnets))
     return max((os.stat(path).st_mtime for path in paths), default=0.0)
 
 
@@ -138,6 +152,6 @@ def counted(written: Mapping[int, Written], sifted: Sifted, included: Set[int]) 
     for subnet, one in written.items():
         in_force = len(by_subnet.get(subnet, [])) if subnet in included else 0
         missing = "" if subnet in included else f"Kea's configuration does not include the file of subnet {subnet}"
-        total = len(one.hosts) + len(one.refused)
+        total = len(one.hosts) + len(one.refused) - one.kept
         found[subnet] = Subnet(total, in_force, refused[subnet], one.source, one.error or missing)
     return found

@@ -89,7 +89,8 @@ def included(subnet: int, content: bytes) -> Tuple[List[Host], Further]:
     further: Dict[str, Mapping[str, Any]] = {}
     with suppress(ValueError):
         for one in host_maps.parse(content.decode("utf-8", "surrogateescape")).maps:
-            own = {key: value for key, value in one.value.items() if key not in _OWN}
+            present = one.value if isinstance(one.value, dict) else {}
+            own = {key: value for key, value in present.items() if key not in _OWN}
             known = {" ".join(_identifier(one.value)): own} if own else {}
             further.update(known)
             found = _judged(subnet, one, known)
@@ -146,5 +147,6 @@ def _names(value: Any, line: int) -> Tuple[str, str]:
     """Return what a report calls a refused map, and its address."""
     known = value if isinstance(value, dict) else {}
     kinds = [kind for kind in TYPES if isinstance(known.get(kind), str)]
-    name = f"{kinds[0]} {known[kinds[0]]}" if kinds else f"line {line}"
+    spelled = identifiers.bare(known[kinds[0]]) or known[kinds[0]] if kinds else ""
+    name = f"{kinds[0]} {spelled}" if kinds else f"line {line}"
     return name[:200], str(known.get("ip-address", ""))[:40]

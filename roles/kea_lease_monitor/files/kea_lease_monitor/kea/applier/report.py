@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The report of the applier: which reservations are written, in force and refused.
 
-The applier writes it next to the files that Kea includes. The monitor and its commands read it there.
+Only Kea's user writes it. The monitor and its commands read it.
 """
 
 from __future__ import annotations
@@ -11,31 +11,40 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from typing import AbstractSet, Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, TypeVar
 
 from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier.hosts import Refusal
 
-APPLIED = "applied"
-"""Directory of the copies that Kea includes, below that of the monitor's files."""
-
 REQUESTED = ".apply-requested"
-"""File in the monitor's directory that requests a reload; its time is that of the first change that waits."""
-
-RUNNING = ".apply-running"
-"""The request while the applier works on it. It stays until Kea has loaded the reservations."""
+"""File in the monitor's directory; its time is that of the first change that waits to be in force."""
 
 STATUS, REFUSED = "status.json", "refused.json"
 
 _MODE = 0o640
-"""The monitor reads through the directory's group."""
+"""The monitor reads it: the directory gives each file its group."""
+
+_FILE = re.compile(r"subnet-(\d{1,10})\.json")
 
 _LONGEST = 1200.0
 """Seconds that an apply may take beyond the interval between reloads: a test, an LFC run and a reload."""
 
 
 _Parsed = TypeVar("_Parsed")
+
+
+class Places(NamedTuple):
+    """Where the monitor and the applier meet. Each directory has one writer, and the other one reads it."""
+
+    written: str
+    """Directory of the monitor's reservation files."""
+    report: str
+    """Directory of the applier's report."""
+
+
+DEFAULT = Places("/var/lib/kea-reservations/written", "/var/lib/kea-reservations/report")
 
 
 class Subnet(NamedTuple):
@@ -64,6 +73,10 @@ class Status(NamedTuple):
     """Seconds between two reloads."""
     loaded: str = ""
     """Digest of what Kea has loaded."""
+    read_at: float = 0.0
+    """Epoch seconds at which the last apply that succeeded read the monitor's files."""
+    reloaded_at: float = 0.0
+    """Epoch seconds of the last reload by the applier."""
     planned: bool = False
     """Whether changes wait for a planned reload: Kea is half of a pair, where a reload of its own stops DHCP."""
 
@@ -99,7 +112,7 @@ def digest(*contents: bytes) -> str:
 
 def read(directory: str) -> Optional[Status]:
     """Return the report, None if there is none yet. Raises TemporaryError."""
-    return _load(os.path.join(directory, APPLIED, STATUS), _status)
+    return _load(os.path.join(directory, STATUS), _status)
 
 
 def _status(found: Any) -> Status:
@@ -110,12 +123,12 @@ def _status(found: Any) -> Status:
 def write(directory: str, status: Status) -> None:
     """Write the report. Raises TemporaryError."""
     subnets = {str(number): subnet._asdict() for number, subnet in sorted(status.subnets.items())}
-    _store(os.path.join(directory, APPLIED, STATUS), {**status._asdict(), "subnets": subnets})
+    _store(os.path.join(directory, STATUS), {**status._asdict(), "subnets": subnets})
 
 
 def read_refused(directory: str) -> Refusals:
     """Return the refused reservations. Raises TemporaryError."""
-    return _load(os.path.join(directory, APPLIED, REFUSED), _refusals) or Refusals("", [])
+    return _load(os.path.join(directory, REFUSED), _refusals) or Refusals("", [])
 
 
 def _refusals(found: Any) -> Refusals:
@@ -125,37 +138,77 @@ def _refusals(found: Any) -> Refusals:
 def write_refused(directory: str, refusals: Refusals) -> None:
     """Write the refused reservations. Raises TemporaryError."""
     listed: List[Dict[str, Any]] = [dict(one._asdict()) for one in refusals.refused]
-    _store(os.path.join(directory, APPLIED, REFUSED), {"configuration": refusals.configuration, "refused": listed})
+    _store(os.path.join(directory, REFUSED), {"configuration": refusals.configuration, "refused": listed})
 
 
-def waiting_since(directory: str, status: Optional[Status]) -> Optional[float]:
-    """Return since when the first change waits to be in force, in epoch seconds; None if none does."""
-    times = [_time(os.path.join(directory, name)) for name in (REQUESTED, RUNNING)]
-    return min((each for each in [*times, status and status.waiting_since] if each is not None), default=None)
+def written(directory: str) -> Dict[int, str]:
+    """Return the paths of the monitor's reservation files by subnet. Raises TemporaryError."""
+    try:
+        names = os.listdir(directory)
+    except OSError as error:
+        raise TemporaryError(f"{directory} cannot be read: {error.strerror}") from error
+    found = filter(None, map(_FILE.fullmatch, sorted(names)))
+    return {int(name[1]): os.path.join(directory, name[0]) for name in found}
+
+
+def source(path: str) -> str:
+    """Return the digest of a reservation file; an empty text if it cannot be read."""
+    try:
+        return digest(files.read_regular(path) or b"")
+    except TemporaryError:
+        return ""
+
+
+def waiting_since(places: Places, status: Optional[Status]) -> Optional[float]:
+    """Return since when the first change waits to be in force, in epoch seconds; None if none does.
+
+    Raises TemporaryError.
+    """
+    if status and status.waiting_since is not None:
+        return status.waiting_since
+    seen = {number: subnet.source for number, subnet in status.subnets.items()} if status else {}
+    changed = [path for number, path in written(places.written).items() if seen.get(number) != source(path)]
+    if not changed:
+        return None
+    requested = _time(os.path.join(places.written, REQUESTED))
+    if requested is not None and (status is None or requested > status.read_at):
+        return requested
+    return min((each for each in map(_time, changed) if each is not None), default=None)
+
+
+def request(places: Places, now: float) -> None:
+    """Record when a change began to wait, unless an earlier one waits still. Raises TemporaryError."""
+    path = os.path.join(places.written, REQUESTED)
+    requested, status = _time(path), read(places.report) or Status()
+    if requested is None or requested <= status.read_at:
+        files.touch(path, now)
 
 
 def _time(path: str) -> Optional[float]:
     try:
-        return os.stat(path).st_mtime
+        return os.lstat(path).st_mtime
     except FileNotFoundError:
         return None
     except OSError as error:
         raise TemporaryError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def problem(directory: str, now: float) -> str:
+def problem(places: Places, now: float) -> str:
     """Return why changed reservations do not come into force, empty if they do. Raises TemporaryError."""
-    status = read(directory)
+    status = read(places.report)
     if status and status.error:
-        return f"the reservations in {directory} are not in force: {status.error}"
-    since = None if status and status.planned else waiting_since(directory, status)
+        return f"the reservations in {places.written} are not in force: {status.error}"
+    since = None if status and status.planned else waiting_since(places, status)
     if since is not None and now - since > _LONGEST + (status.interval if status else 0.0):
-        return f"the reservations in {directory} wait for {now - since:.0f} seconds: see kea-reservations.service"
+        return f"the reservations in {places.written} wait for {now - since:.0f} seconds: see kea-reservations.service"
     return ""
 
 
 def total(directories: Sequence[str], state: str) -> float:
-    """Return how many reservations are ``written``, ``in_force`` or ``refused``; NaN if a report cannot be read."""
+    """Return how many reservations are ``written``, ``in_force`` or ``refused``; NaN if a report cannot be read.
+
+    ``directories`` are those of the reports.
+    """
     try:
         return sum((read(directory) or Status()).total(state) for directory in directories)
     except TemporaryError:

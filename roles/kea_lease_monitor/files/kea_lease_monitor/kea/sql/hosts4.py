@@ -10,10 +10,10 @@ from kea_lease_monitor.kea.sql import mark
 
 _GIVEN = """
     SELECT ordinal, decode(identifier, 'hex') AS identifier, subnet_id, address, nullif(hostname, '') AS hostname,
-           nullif(client_id, '') AS client_id
+           nullif(client_id, '') AS client_id, made
       FROM unnest(%(identifiers)s::text[], %(subnets)s::bigint[], %(addresses)s::bigint[], %(hostnames)s::text[],
-                  %(client_ids)s::text[])
-           WITH ORDINALITY AS g (identifier, subnet_id, address, hostname, client_id, ordinal)
+                  %(client_ids)s::text[], %(made)s::bigint[])
+           WITH ORDINALITY AS g (identifier, subnet_id, address, hostname, client_id, made, ordinal)
 """
 """The leases to reserve, from the parameters."""
 
@@ -27,7 +27,7 @@ _MET = f"""
              LIMIT 1) AS holder
       FROM given
       LEFT JOIN LATERAL (
-           SELECT *
+           SELECT host_id, ipv4_address, hostname, user_context
              FROM hosts
             WHERE dhcp_identifier = given.identifier AND dhcp_identifier_type + 0 = %(type)s
               AND dhcp4_subnet_id = given.subnet_id
@@ -90,14 +90,14 @@ Kea's partial indexes of every schema and a full UNIQUE constraint alike."""
 
 RESERVE = mark.statement(
     {"given": _GIVEN, "met": _MET, "compared": _COMPARED, "judged": _JUDGED, "moved": _MOVED, "created": _CREATED},
-    """
+    f"""
 SELECT CASE WHEN verdict = 'created' AND created.host_id IS NULL OR verdict = 'updated' AND moved.ordinal IS NULL
             THEN 'retry' ELSE verdict END,
        CASE verdict WHEN 'conflict' THEN holder
                     WHEN 'second' THEN host('0.0.0.0'::inet + present)
                     WHEN 'edited' THEN coalesce(host('0.0.0.0'::inet + present), 'no address')
                     ELSE '' END,
-       created.host_id
+       created.host_id, {mark.MADE}
   FROM judged
   LEFT JOIN moved USING (ordinal)
   LEFT JOIN created ON created.dhcp_identifier = judged.identifier AND created.dhcp4_subnet_id = judged.subnet_id
@@ -105,7 +105,7 @@ SELECT CASE WHEN verdict = 'created' AND created.host_id IS NULL OR verdict = 'u
 """,
 )
 """Reserve the addresses of a batch, in one statement. For each lease it returns the value of a reservations.Verdict,
-the detail of a CONFLICT, an EDITED or a SECOND one, and the id of a new host.
+the detail of a CONFLICT, an EDITED or a SECOND one, the id of a new host, and when the host was made.
 
 Kea's schema allows two reservations of one address (a plain index since schema 6.2), so the step ``met`` looks for
 another holder.
@@ -164,11 +164,20 @@ UPDATE hosts
    AND coalesce(user_context, '') = '' AND dhcp6_subnet_id IS NULL
    AND coalesce(dhcp4_client_classes, '') = '' AND coalesce(dhcp6_client_classes, '') = ''
    AND coalesce(dhcp4_next_server, 0) = 0 AND coalesce(dhcp4_server_hostname, '') = ''
-   AND coalesce(dhcp4_boot_file_name, '') = '' AND coalesce(auth_key, '') = ''
+   AND coalesce(dhcp4_boot_file_name, '') = ''
 RETURNING lease.ordinal
 """
 """Mark the hosts that have only what release 1.0.0 wrote, and agree with the lease. The options of a host are in tables
-that the monitor may not read; a host that has options keeps them."""
+that the monitor may not read; a host that has options keeps them. Nor may it read auth_key, which only DHCPv6 has."""
+
+BY_OTHERS = f"""
+SELECT dhcp4_subnet_id, dhcp_identifier_type, encode(dhcp_identifier, 'hex'), nullif(ipv4_address, 0)
+  FROM hosts
+ WHERE dhcp4_subnet_id IS NOT NULL AND (dhcp_identifier_type <> %(type)s OR dhcp4_subnet_id = 0)
+   AND (nullif(ipv4_address, 0) IS NOT NULL OR coalesce(user_context, '') NOT LIKE '%%"{MARK}"%%')
+"""
+"""The hosts that ``met`` does not find: those by other identifiers than the hardware address, and those of subnet 0,
+which Kea uses in each subnet with reservations-global."""
 
 HOST_IDS = """
 SELECT coalesce(last_value, 0)::float8 / max_value
@@ -176,3 +185,31 @@ SELECT coalesce(last_value, 0)::float8 / max_value
  WHERE format('%%I.%%I', schemaname, sequencename) = pg_get_serial_sequence('hosts', 'host_id')
 """
 """Used share of the host ids; a serial column ends at 2147483647."""
+
+PLACE_OF = """
+SELECT own.host_id, host('0.0.0.0'::inet + nullif(own.ipv4_address, 0)),
+       coalesce(own.ipv4_address = %(address)s AND coalesce(own.hostname, '') = %(hostname)s
+                AND coalesce(own.user_context, '') = '', false),
+       (SELECT encode(other.dhcp_identifier, 'hex')
+          FROM hosts AS other
+         WHERE other.ipv4_address = %(address)s AND other.dhcp4_subnet_id = %(subnet)s
+           AND (other.dhcp_identifier, other.dhcp_identifier_type) <> (decode(%(identifier)s, 'hex'), 0)
+         LIMIT 1)
+  FROM (SELECT 1) AS one
+  LEFT JOIN hosts AS own ON own.dhcp_identifier = decode(%(identifier)s, 'hex') AND own.dhcp_identifier_type = 0
+                        AND own.dhcp4_subnet_id = %(subnet)s
+"""
+"""The client's own host, its address, whether it is as wanted, and the other client that holds the address."""
+
+PLACE = """
+UPDATE hosts SET ipv4_address = %(address)s, hostname = nullif(%(hostname)s, ''), user_context = ''
+ WHERE host_id = %(host)s
+"""
+"""Give a managed host another address and name; it is no longer managed."""
+
+PLACE_NEW = """
+INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, hostname, user_context)
+VALUES (decode(%(identifier)s, 'hex'), 0, %(subnet)s, %(address)s, nullif(%(hostname)s, ''), '')
+    ON CONFLICT DO NOTHING
+"""
+"""Create a host that is not managed."""

@@ -12,19 +12,18 @@ CAPABLE = """
 SELECT (SELECT format_type(atttypid, NULL)
           FROM pg_attribute
          WHERE attrelid = to_regclass('ipv6_reservations') AND attname = 'address'),
-       coalesce(has_table_privilege(to_regclass('ipv6_reservations'), 'SELECT')
-                AND has_table_privilege(to_regclass('ipv6_reservations'), 'INSERT')
-                AND has_table_privilege(to_regclass('ipv6_reservations'), 'UPDATE'), false)
+       (SELECT coalesce(bool_and(has_column_privilege(to_regclass('ipv6_reservations'), 'address', needed)), false)
+          FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS needed)
 """
 """The type of an address, which is varchar(39) up to schema 17.0 and inet since 18.0, and whether this role may
 write."""
 
 _GIVEN = """
     SELECT ordinal, decode(identifier, 'hex') AS identifier, decode(hwaddr, 'hex') AS hwaddr, iaid, subnet_id,
-           address AS written, address::{type} AS address, nullif(hostname, '') AS hostname
+           address AS written, address::{type} AS address, nullif(hostname, '') AS hostname, made
       FROM unnest(%(identifiers)s::text[], %(hwaddrs)s::text[], %(iaids)s::text[], %(subnets)s::bigint[],
-                  %(addresses)s::text[], %(hostnames)s::text[])
-           WITH ORDINALITY AS g (identifier, hwaddr, iaid, subnet_id, address, hostname, ordinal)
+                  %(addresses)s::text[], %(hostnames)s::text[], %(made)s::bigint[])
+           WITH ORDINALITY AS g (identifier, hwaddr, iaid, subnet_id, address, hostname, made, ordinal)
 """
 """The leases to reserve, from the parameters. A client occurs once in a batch."""
 
@@ -34,7 +33,7 @@ _MET = f"""
            other.holder, other.is_client
       FROM given
       LEFT JOIN LATERAL (
-           SELECT *
+           SELECT host_id, hostname, user_context
              FROM hosts
             WHERE dhcp_identifier = given.identifier AND dhcp_identifier_type + 0 = %(type)s
               AND dhcp6_subnet_id = given.subnet_id
@@ -141,13 +140,13 @@ _RESERVE = mark.statement(
         "created": _CREATED,
         "added": _ADDED,
     },
-    """
+    f"""
 SELECT CASE WHEN verdict = 'created' AND created.host_id IS NULL
               OR verdict = 'updated' AND (noted.ordinal IS NULL
                                           OR has_it IS NOT TRUE AND moving IS NOT NULL AND moved.ordinal IS NULL)
             THEN 'retry' ELSE verdict END,
        CASE verdict WHEN 'conflict' THEN holder WHEN 'edited' THEN coalesce(present, 'no address') ELSE '' END,
-       created.host_id
+       created.host_id, {mark.MADE}
   FROM judged
   LEFT JOIN noted USING (ordinal)
   LEFT JOIN moved USING (ordinal)

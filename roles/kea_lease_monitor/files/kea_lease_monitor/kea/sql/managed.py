@@ -7,20 +7,27 @@ from __future__ import annotations
 
 from kea_lease_monitor.kea.reservations import MARK
 
-MANAGED = f"""
+_COLUMNS = (
+    "host_id, dhcp_identifier, dhcp4_subnet_id, dhcp6_subnet_id, ipv4_address, hostname, dhcp4_client_classes,"
+    " dhcp6_client_classes, dhcp4_next_server, dhcp4_server_hostname, dhcp4_boot_file_name"
+)
+"""Named, because the monitor has no right to the others."""
+
+_MANAGED = f"""
 SELECT marked.host_id, dhcp4_subnet_id IS NOT NULL, encode(dhcp_identifier, 'hex'),
        coalesce(dhcp4_subnet_id, dhcp6_subnet_id), lease.address, lease.iaid::bigint,
        coalesce(mark ->> 'client-id', ''), coalesce(mark ->> 'name', hostname, ''),
-       context - '{MARK}' = '{{}}'
+       context - '{MARK}' = '{{{{}}}}'
            AND (dhcp4_subnet_id IS NULL
                 OR nullif(ipv4_address, 0) IS NOT DISTINCT FROM (mark ->> 'ip-address')::inet - '0.0.0.0')
            AND coalesce(hostname, '') IN ('', mark ->> 'hostname')
            AND coalesce(dhcp4_client_classes, '') = '' AND coalesce(dhcp6_client_classes, '') = ''
            AND coalesce(dhcp4_next_server, 0) = 0 AND coalesce(dhcp4_server_hostname, '') = ''
-           AND coalesce(dhcp4_boot_file_name, '') = '' AND coalesce(auth_key, '') = ''
-  FROM (SELECT *, user_context::jsonb AS context, user_context::jsonb -> '{MARK}' AS mark
-          FROM hosts
-         WHERE user_context LIKE '%"{MARK}"%') AS marked
+           AND coalesce(dhcp4_boot_file_name, '') = ''
+  FROM (SELECT {_COLUMNS},
+               user_context::jsonb AS context, user_context::jsonb -> '{MARK}' AS mark
+          FROM {{hosts}} AS hosts
+         WHERE user_context LIKE '%%"{MARK}"%%') AS marked
  CROSS JOIN LATERAL (
        SELECT mark ->> 'ip-address' AS address, '0' AS iaid WHERE mark ->> 'ip-address' IS NOT NULL
        UNION ALL
@@ -28,6 +35,21 @@ SELECT marked.host_id, dhcp4_subnet_id IS NOT NULL, encode(dhcp_identifier, 'hex
 """
 """A row for each address: the id of its host, whether it is IPv4, the identifier, the subnet, the address, the IAID,
 the client identifier, the name, and whether the host is as the monitor wrote it."""
+
+MANAGED = _MANAGED.format(hosts="hosts")
+
+MANAGED_OF = _MANAGED.format(
+    hosts=f"""(SELECT own.*
+                  FROM unnest(%(identifiers)s::text[], %(subnets)s::bigint[]) AS given (identifier, subnet_id)
+                 CROSS JOIN LATERAL (
+                       SELECT {_COLUMNS}, user_context
+                         FROM hosts
+                        WHERE dhcp_identifier = decode(given.identifier, 'hex')
+                          AND given.subnet_id IN (dhcp4_subnet_id, dhcp6_subnet_id)
+                        LIMIT 10) AS own)"""
+)
+"""The same for some clients. LIMIT makes the planner look hosts up one by one, so that it costs the same beside 100 and
+beside 100,000 reservations. A subnet has one host for each of the few types of an identifier."""
 
 MAY_FORGET = (
     "SELECT coalesce(has_function_privilege(to_regprocedure('kea_forget_reservations(bigint[])'), 'EXECUTE'), false)"

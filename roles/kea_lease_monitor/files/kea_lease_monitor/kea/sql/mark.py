@@ -4,8 +4,9 @@
 """SQL that the statements for reservations of both families share: the mark (reservations.MARK) and the name of a host.
 
 The expressions use these columns of the steps (WITH queries) that they stand in: ``mark``, what the monitor wrote;
-``hostname``, the name of the lease; ``present_name`` and ``user_context`` of the host as it is; ``host_id``, NULL
-without a host; ``name_is_managed``, ``new_name`` and ``new_mark``, as computed here and by the family's statement.
+``hostname``, the name of the lease; ``made``, when the client got it; ``present_name`` and ``user_context`` of the
+host as it is; ``host_id``, NULL without a host; ``name_is_managed``, ``new_name`` and ``new_mark``, as computed here
+and by the family's statement.
 """
 
 from __future__ import annotations
@@ -36,14 +37,19 @@ NEW_NAME = f"""CASE WHEN host_id IS NULL OR {_NAMED_HERE}
 CHANGED = f"""hostname = judged.new_name,
            user_context = (coalesce(nullif(judged.user_context, '')::jsonb, '{{}}') || jsonb_build_object('{MARK}',
                new_mark || jsonb_strip_nulls(jsonb_build_object(
+                   'made', mark -> 'made',
                    'hostname', CASE WHEN {_NAMED_HERE} THEN new_name ELSE mark ->> 'hostname' END,
                    'name', CASE WHEN {_NAMED_HERE} AND NOT %(reserve)s
                                 THEN coalesce(judged.hostname, mark ->> 'name', mark ->> 'hostname') END))))::text"""
 """The SET list of an existing host, from the step ``judged``."""
 
 FIRST_CONTEXT = f"""jsonb_build_object('{MARK}', new_mark || jsonb_strip_nulls(jsonb_build_object(
-               CASE WHEN %(reserve)s THEN 'hostname' ELSE 'name' END, hostname)))::text"""
+               'made', made, CASE WHEN %(reserve)s THEN 'hostname' ELSE 'name' END, hostname)))::text"""
 """The user context of a new host."""
+
+
+MADE = "CASE WHEN verdict = 'created' THEN made::text ELSE mark ->> 'made' END"
+"""The mark's time of a host, as a text: a person may have written anything there."""
 
 
 def statement(steps: Mapping[str, str], result: str) -> str:

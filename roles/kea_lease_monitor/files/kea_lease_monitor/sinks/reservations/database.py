@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Callable, Collection, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
 from kea_lease_monitor import telemetry
@@ -13,18 +14,24 @@ from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import reservations
 from kea_lease_monitor.kea.reservations import Verdict
+from kea_lease_monitor.kea.site import Entry, Site, of_rows
 from kea_lease_monitor.kea.sql import hosts4, hosts6
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.prepared import Prepared
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
-from kea_lease_monitor.sinks.reservations.forgetting import check_right, forgotten, managed
+from kea_lease_monitor.sinks.reservations import sites
+from kea_lease_monitor.sinks.reservations.forgetting import check_right, forgotten, give_way, managed
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving
+from kea_lease_monitor.sinks.reservations.replacing import replaced
 
 _ATTEMPTS = 5
 """Attempts to write rows that other sessions write at the same time."""
 
 _RESERVE = Prepared("reserve", hosts4.RESERVE)
+
+_SITE_AGE = 60.0
+"""Seconds after which the hosts by other identifiers are read again, before a batch."""
 
 _LAST = 2**31 - 1
 """The greatest host_id."""
@@ -35,11 +42,19 @@ class Options(NamedTuple):
 
     hostname: str = "follow"
     """``reserve`` if a reservation also has the client's name; see reservations.NAMES."""
+    site: Tuple[Entry, ...] = ()
+    """The reservations in Kea's own configuration."""
+    global_subnets: FrozenSet[int] = frozenset()
+    """Subnets that also use the hosts of subnet 0 (reservations-global)."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
         """Read the sink's section. Raises ConfigurationError."""
-        options = cls(section.choice("hostname", reservations.NAMES, "follow"))
+        options = cls(
+            section.choice("hostname", reservations.NAMES, "follow"),
+            sites.read(section),
+            frozenset(section.numbers("global_subnets")),
+        )
         section.done()
         return options
 
@@ -51,9 +66,21 @@ class ReservationSink(Sink):
     """Reserves IPv4 addresses by hardware address, and IPv6 addresses by DUID where the database allows it."""
 
     name = "reservation"
+    reserves = True
 
-    def __init__(self, link: Link, named: FrozenSet[int] = frozenset(), options: Options = _FOLLOW) -> None:
-        """``named`` are the families that the subscription names. If it names none, DHCPv6 is served where possible."""
+    def __init__(
+        self,
+        link: Link,
+        named: FrozenSet[int] = frozenset(),
+        options: Options = _FOLLOW,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``named`` are the families that the subscription names. If it names none, DHCPv6 is served where possible.
+
+        ``now`` returns seconds that never go back.
+        """
+        self._options, self._now = options, now
+        self._site_read: Optional[float] = None
         self._link = link
         self._named = named
         self._six: Tuple[int, Optional[str], bool] = (0, None, False)
@@ -66,12 +93,26 @@ class ReservationSink(Sink):
             if 6 in self._named:
                 session.rows(self._statement6(session), reservations.parameters6((), self._names))
             telemetry.host_ids(session.rows(hosts4.HOST_IDS, {})[0][0])
+            self._read_site(session)
+            give_way(session, self._reserving.site)
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         if events and events[0].kind is EventKind.FORGOTTEN:
             with self._link.session() as session:
                 return forgotten(session, self.name, events)
+        if events and events[0].kind is EventKind.REPLACED:
+            with self._link.session() as session:
+                return replaced(session, self.name, events)
+        if self._site_read is None or self._now() - self._site_read >= _SITE_AGE:
+            with self._link.session() as session:
+                self._read_site(session)
         return self._reserving.deliver(events, self._families(events))
+
+    def _read_site(self, session: Session) -> None:
+        """Read the hosts that the statement for a batch does not look at."""
+        rows = session.rows(hosts4.BY_OTHERS, reservations.parameters((), self._names))
+        self._reserving.site = Site([*self._options.site, *of_rows(rows, self._options.global_subnets)])
+        self._site_read = self._now()
 
     def _families(self, events: Sequence[LeaseEvent]) -> Collection[int]:
         if 6 in self._named or all(event.lease.family == 4 for event in events):
@@ -128,9 +169,11 @@ class ReservationSink(Sink):
             if not events:
                 return outcomes
             rows = statement.rows(session, parameters(events, self._names), len(events))
-            if made := [host_id for _verdict, _detail, host_id in rows if host_id]:
+            if made := [host_id for _verdict, _detail, host_id, _made in rows if host_id]:
                 telemetry.host_ids(max(made) / _LAST)
-            found = [Outcome(event, Verdict(row[0]), row[1]) for event, row in zip(events, rows)]
+            found = [
+                Outcome(event, Verdict(row[0]), row[1], reservations.moment(row[3])) for event, row in zip(events, rows)
+            ]
             outcomes += [outcome for outcome in found if outcome.verdict is not Verdict.RETRY]
             events = [outcome.event for outcome in found if outcome.verdict is Verdict.RETRY]
         raise TemporaryError("other sessions keep changing the same reservations")

@@ -7,45 +7,43 @@ from __future__ import annotations
 
 import glob
 import os
+import time
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Collection, Dict, List, Optional, Sequence, Tuple
 
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea import identifiers, reservations
+from kea_lease_monitor.kea import reservations
 from kea_lease_monitor.kea.applier import report
+from kea_lease_monitor.kea.applier.report import DEFAULT, Places
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.reservations import Verdict
+from kea_lease_monitor.kea.site import HWADDR, Entry, Site
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
-from kea_lease_monitor.sinks.reservations.forgetting import EDITED
+from kea_lease_monitor.sinks.reservations import sites
+from kea_lease_monitor.sinks.reservations.forgetting import EDITED, GAVE_WAY
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, resolved
+from kea_lease_monitor.sinks.reservations.outcome import report as reported
 
 FAMILIES = frozenset({4})
 """DHCPv4 only: reservations in a DHCPv6 configuration look different, and no role of the collection writes one."""
 
 _MODE = 0o640
-"""Kea reads through the directory's group."""
-
-
-@dataclass(frozen=True)
-class Site:
-    """A reservation that the site wrote into Kea's own configuration. Kea refuses a second one for the same client."""
-
-    subnet: int
-    hwaddr: str
-    address: str
+"""The applier reads through the directory's group."""
 
 
 @dataclass(frozen=True)
 class Options:
     """The options of this sink."""
 
-    directory: str
-    """Where the files are."""
-    site: Tuple[Site, ...] = ()
+    directory: str = DEFAULT.written
+    """Where the files are. Only the monitor writes there."""
+    report: str = DEFAULT.report
+    """Where the applier says what is in force."""
+    site: Tuple[Entry, ...] = ()
     """The reservations in Kea's own configuration."""
     hostname: str = "follow"
     """``reserve`` if a reservation also has the client's name; see reservations.NAMES."""
@@ -54,57 +52,63 @@ class Options:
     def parse(cls, section: Section) -> Options:
         """Read the sink's section. Raises ConfigurationError."""
         options = cls(
-            section.text("directory", "/etc/kea/reservations.d"),
-            tuple(_site(item) for item in section.sections("site")),
+            section.text("directory", cls().directory),
+            section.text("report", cls().report),
+            sites.read(section),
             section.choice("hostname", reservations.NAMES, "follow"),
         )
         section.done()
-        if not os.path.isabs(options.directory):
-            raise section.error("directory", "an absolute path is needed")
+        for name, path in (("directory", options.directory), ("report", options.report)):
+            if not os.path.isabs(path):
+                raise section.error(name, "an absolute path is needed")
         return options
 
-
-def _site(section: Section) -> Site:
-    subnet = section.number("subnet", 0, 0, 2**32 - 1)
-    hwaddr, address = section.optional_text("hwaddr") or "", section.optional_text("address") or ""
-    section.done()
-    try:
-        return Site(subnet, identifiers.hwaddr(hwaddr) if hwaddr else "", address)
-    except ValueError as error:
-        raise section.error("hwaddr", str(error)) from error
+    @property
+    def places(self) -> Places:
+        return Places(self.directory, self.report)
 
 
 class ReservationFileSink(Sink):
-    """Reserves IPv4 addresses by hardware address, and requests a reload of Kea when a file changed."""
+    """Reserves IPv4 addresses by hardware address. The applier watches the directory, and has Kea load the files."""
 
     name = "reservation_file"
+    reserves = True
 
     def __init__(self, options: Options) -> None:
-        self._directory = options.directory
-        self._site = options.site
+        self._directory, self._places = options.directory, options.places
         self._lists: Dict[int, HostList] = {}
         self._stamps: Dict[int, Optional[files.Stamp]] = {}
-        self._reload_due = False
+        self._changed = False
         self._names = options.hostname == "reserve"
         self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
+        self._entries = options.site
+        self._reserving.site = Site(options.site)
 
     def check(self) -> None:
-        """Check the directory, and request the reload that a killed run of this program could not request any more."""
+        """Check the directory, and remove managed reservations for clients and addresses of the site.
+
+        Kea would refuse them.
+        """
         files.check_directory(self._directory)
-        status = report.read(self._directory) or report.Status()
-        for path in glob.glob(os.path.join(glob.escape(self._directory), "subnet-*.json")):
-            if self._is_pending(path, status):
-                self._request()
+        for subnet in self._subnets() if self._reserving.site else ():
+            self._give_way(subnet)
+        self._request()
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         try:
             if events and events[0].kind is EventKind.FORGOTTEN:
                 return self._forget(events)
+            if events and events[0].kind is EventKind.REPLACED:
+                return self._replace(events)
             return self._reserving.deliver(events, FAMILIES)
         finally:
-            # Also after a failure: the next attempt finds unchanged what this one wrote, and would request no reload.
-            if self._reload_due:
-                self._request()
+            # Also after a failure: the next attempt finds unchanged what this one wrote.
+            self._request()
+
+    def _request(self) -> None:
+        if self._changed:
+            report.request(self._places, time.time())
+            self._changed = False
 
     def made(self) -> List[Lease]:
         found = [(subnet, host) for subnet in self._subnets() for host in self._current(subnet).hosts()]
@@ -116,20 +120,30 @@ class ReservationFileSink(Sink):
         names = [os.path.basename(path)[len("subnet-") : -len(".json")] for path in paths]
         return sorted(int(name) for name in names if name.isdigit())
 
+    def _give_way(self, subnet: int) -> None:
+        hosts = self._current(subnet)
+        managed = [reservations.managed(one, subnet) for one in hosts.hosts() if reservations.is_unchanged(one)]
+        gone = self._reserving.site.overruled([lease for lease in managed if lease])
+        if gone:
+            self._write_without(subnet, hosts, {lease.hwaddr for lease in gone})
+        for lease in gone:
+            telemetry.reservation_removed(lease, GAVE_WAY)
+
     def _forget(self, events: Sequence[LeaseEvent]) -> Delivery:
         removed, rejected = 0, []
         for subnet in sorted({event.lease.subnet_id for event in events}):
             own = {event.lease.hwaddr: event for event in events if event.lease.subnet_id == subnet}
             hosts = self._current(subnet)
             due = {}
-            for host in hosts.hosts():
+            for hwaddr, event in own.items():
+                host = hosts.of(hwaddr)
                 lease = reservations.managed(host, subnet)
-                if lease and lease.hwaddr in own and reservations.is_unchanged(host):
-                    due[lease.hwaddr] = lease
-                elif lease and lease.hwaddr in own:
-                    rejected.append(Rejection(own[lease.hwaddr], Reason.EDITED, EDITED))
+                if lease and reservations.is_unchanged(host):
+                    due[hwaddr] = lease
+                elif lease:
+                    rejected.append(Rejection(event, Reason.EDITED, EDITED))
             if due:
-                self._write_without(subnet, hosts.without(due))
+                self._write_without(subnet, hosts, due)
             for lease in due.values():
                 telemetry.reservation_removed(lease)
             removed += len(due)
@@ -137,6 +151,15 @@ class ReservationFileSink(Sink):
         delivery = Delivery(removed=removed, skipped=skipped, rejected=tuple(rejected))
         telemetry.sink_result(self.name, delivery)
         return delivery
+
+    def _replace(self, events: Sequence[LeaseEvent]) -> Delivery:
+        outcomes: List[Outcome] = []
+        for event in (event for event in events if event.lease.family in FAMILIES):
+            hosts = self._current(event.lease.subnet_id)
+            outcomes.append(Outcome(event, *(self._reserving.site.judge(event.lease) or hosts.place(event.lease))))
+            if outcomes[-1].verdict in {Verdict.CREATED, Verdict.UPDATED}:
+                self._write(event.lease.subnet_id, hosts)
+        return reported(self.name, len(events), outcomes)
 
     def _reserve(self, events: Sequence[LeaseEvent]) -> List[Outcome]:
         outcomes: List[Outcome] = []
@@ -146,7 +169,10 @@ class ReservationFileSink(Sink):
 
     def _reserve_in(self, subnet: int, events: Sequence[LeaseEvent]) -> List[Outcome]:
         hosts = self._current(subnet)
-        outcomes = resolved(events, lambda some: [Outcome(event, *hosts.reserve(event.lease)) for event in some])
+        outcomes = resolved(
+            events,
+            lambda some: [Outcome(event, *hosts.reserve(event.lease)) for event in some],
+        )
         if any(outcome.verdict in {Verdict.CREATED, Verdict.UPDATED} for outcome in outcomes):
             self._write(subnet, hosts)
         return outcomes
@@ -165,15 +191,15 @@ class ReservationFileSink(Sink):
             files.append(self._path(subnet), appendix, stamp)
         else:
             files.replace(self._path(subnet), hosts.render(), _MODE)
-        self._reload_due = True
+        self._changed = True
         hosts.saved()
         self._stamps[subnet] = files.stamp(self._path(subnet))
 
-    def _write_without(self, subnet: int, content: bytes) -> None:
-        """Write the file without some reservations. The next use reads it again."""
+    def _write_without(self, subnet: int, hosts: HostList, hwaddrs: Collection[str]) -> None:
+        """Write the file without the reservations of these clients. The next use reads it again."""
         del self._stamps[subnet]
-        files.replace(self._path(subnet), content, _MODE)
-        self._reload_due = True
+        files.replace(self._path(subnet), hosts.without(hwaddrs), _MODE)
+        self._changed = True
 
     def adopt(self, events: Sequence[LeaseEvent]) -> None:
         held = reservations.held(events)
@@ -191,32 +217,22 @@ class ReservationFileSink(Sink):
         stamp = files.stamp(path)
         if subnet not in self._stamps or self._stamps[subnet] != stamp:
             try:
-                self._lists[subnet] = HostList(files.read(path) or b"", self._elsewhere(subnet), self._names)
+                self._lists[subnet] = HostList(files.read(path) or b"", self._names, self._given(subnet))
             except ValueError as error:
                 raise TemporaryError(f"{path}: {error}") from error
             self._stamps[subnet] = stamp
         return self._lists[subnet]
 
-    def _elsewhere(self, subnet: int) -> Dict[str, str]:
-        return {site.hwaddr or site.address: site.address for site in self._site if site.subnet == subnet}
+    def _given(self, subnet: int) -> Dict[str, str]:
+        """Return the names that the site gives to clients by hardware address."""
+        named = [one for one in self._entries if one.subnet == subnet and one.name and one.kind == HWADDR]
+        return {one.identifier: one.name for one in named}
 
     def _path(self, subnet: int) -> str:
         return self._path_of(str(subnet), self._directory)
 
     def _path_of(self, subnet: str, directory: str) -> str:
         return os.path.join(directory, f"subnet-{subnet}.json")
-
-    def _request(self) -> None:
-        files.touch(os.path.join(self._directory, report.REQUESTED))
-        files.sync_directory(self._directory)
-        self._reload_due = False
-
-    def _is_pending(self, path: str, status: report.Status) -> bool:
-        """Return whether no apply has seen this content of the file."""
-        content = files.read(path) or b""
-        seen = [subnet.source for subnet in status.subnets.values()]
-        included = files.read(os.path.join(self._directory, report.APPLIED, os.path.basename(path))) or b""
-        return content != included and report.digest(content) not in seen
 
     def close(self) -> None:
         self._lists.clear()

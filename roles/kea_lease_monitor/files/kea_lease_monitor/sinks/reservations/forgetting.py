@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Removal of managed reservations from Kea's hosts database, at the request of a person."""
+"""Removal of managed reservations from Kea's hosts database: for a person, or because a client's time is over."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from kea_lease_monitor.batch import Delivery, Reason, Rejection
 from kea_lease_monitor.database import Session
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import identifiers
+from kea_lease_monitor.kea.site import Site
 from kea_lease_monitor.kea.sql import managed as sql
 from kea_lease_monitor.lease import Lease, LeaseEvent, LeaseState
 
+GAVE_WAY = "the site has a reservation for this client or address"
 EDITED = "a person edited this reservation; delete it by hand if it is to go"
 _NO_RIGHT = "this role may not execute kea_forget_reservations(bigint[]); the next run of the play grants that"
 
@@ -49,9 +51,20 @@ def _host(host_id: int, four: bool, identifier: str, *rest: object) -> Host:
     return Host(host_id, lease, bool(unchanged))
 
 
+def give_way(session: Session, site: Site) -> None:
+    """Remove the managed IPv4 reservations for clients and addresses of the site, as far as no person edited them."""
+    if not site or not session.rows(sql.MAY_FORGET)[0][0]:
+        return
+    hosts = [host for host in managed(session) if host.unchanged and host.lease.family == 4]
+    overruled = site.overruled([host.lease for host in hosts])
+    due = {host.host_id: host.lease for host in hosts if host.lease in overruled}
+    for (host_id,) in session.rows(sql.FORGET, {"hosts": list(due)}) if due else ():
+        telemetry.reservation_removed(due[host_id], GAVE_WAY)
+
+
 def forgotten(session: Session, sink: str, events: Sequence[LeaseEvent]) -> Delivery:
     """Remove the reservations of the events' clients; one that a person edited is rejected."""
-    hosts: Dict[Tuple[str, int], Host] = {_client(host.lease): host for host in managed(session)}
+    hosts = _of_clients(session, events)
     found = [(event, hosts[_client(event.lease)]) for event in events if _client(event.lease) in hosts]
     due = {host.host_id: host.lease for _event, host in found if host.unchanged}
     if due and not session.rows(sql.MAY_FORGET)[0][0]:
@@ -64,6 +77,22 @@ def forgotten(session: Session, sink: str, events: Sequence[LeaseEvent]) -> Deli
     delivery = Delivery(removed=len(gone), skipped=len(events) - len(gone) - len(edited), rejected=edited)
     telemetry.sink_result(sink, delivery)
     return delivery
+
+
+def _of_clients(session: Session, events: Sequence[LeaseEvent]) -> Dict[Tuple[str, int], Host]:
+    """Return the hosts of the events' clients, without those that have an address of no event.
+
+    A DHCPv6 client has one host for all its identity associations.
+    """
+    clients = sorted({_client(event.lease) for event in events})
+    named = {
+        "identifiers": [identifier.replace(":", "") for identifier, _subnet in clients],
+        "subnets": [subnet for _identifier, subnet in clients],
+    }
+    hosts = [_host(*row) for row in session.rows(sql.MANAGED_OF, named)]
+    over = {(*_client(event.lease), event.lease.address) for event in events}
+    kept = {host.host_id for host in hosts if (*_client(host.lease), host.lease.address) not in over}
+    return {_client(host.lease): host for host in hosts if host.host_id not in kept}
 
 
 def _client(lease: Lease) -> Tuple[str, int]:

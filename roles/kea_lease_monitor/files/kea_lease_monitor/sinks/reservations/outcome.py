@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
+from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from kea_lease_monitor import telemetry
-from kea_lease_monitor.batch import Delivery, Reason, Rejection
+from kea_lease_monitor.batch import Delivery, Kept, Reason, Rejection
 from kea_lease_monitor.kea import identifiers, reservations
 from kea_lease_monitor.kea.reservations import Verdict
+from kea_lease_monitor.kea.site import Site
 from kea_lease_monitor.lease import LeaseEvent
 
 
@@ -21,7 +22,9 @@ class Outcome(NamedTuple):
     verdict: Verdict
     detail: str
     """The client that holds the address of a CONFLICT; what a person reserved if EDITED; the reserved address of a
-    SECOND lease; why a lease is INVALID; else empty."""
+    SECOND lease; why a lease is INVALID or left to the SITE; else empty."""
+    made: Optional[int] = None
+    """When the reservation was made; see batch.Kept."""
 
 
 Key = Tuple[str, int]
@@ -49,6 +52,7 @@ _REJECTIONS = {
         Reason.SECOND_LEASE,
         "{} is reserved for this hardware address with another client identifier, whose lease has not ended",
     ),
+    Verdict.SITE: (Reason.SITE, "{}"),
     Verdict.INVALID: (Reason.INVALID, "{}"),
 }
 
@@ -63,7 +67,9 @@ class Reserving:
     def __init__(self, sink: str, reserve: Reserve, exchange: Exchange, names: bool) -> None:
         """``sink`` is its name, for log lines and metrics. ``names`` says that reservations have names, too."""
         self._sink = sink
-        self._reserve = reserve
+        self.site = Site()
+        """The reservations of the site, which win."""
+        self._write = reserve
         self._exchange = exchange
         self._names = names
         self._conflicts: Dict[Key, Outcome] = {}
@@ -84,10 +90,19 @@ class Reserving:
         while verdicts & {Verdict.UPDATED, Verdict.CONFLICT} and self._exchanged(every):
             self._retry(every)
         delivery = report(self._sink, len(events), [every[key] for key in own])
-        self._report_solved([every[key] for key in self._conflicts if every[key].verdict is not Verdict.CONFLICT])
-        self._report_solved([outcome for key, outcome in succeeded.items() if key not in own])
+        solved = self._report_solved(
+            [every[key] for key in self._conflicts if every[key].verdict is not Verdict.CONFLICT]
+        )
+        solved += self._report_solved([outcome for key, outcome in succeeded.items() if key not in own])
         self._conflicts = {_key(outcome.event): outcome for outcome in _conflicts(every)[-_REMEMBERED:]}
-        return delivery
+        return delivery._replace(kept=delivery.kept + solved)
+
+    def _reserve(self, events: Sequence[LeaseEvent]) -> List[Outcome]:
+        """Reserve for the events about which the reservations of the site say nothing."""
+        judged = [(event, self.site.judge(event.lease) if event.lease.family == 4 else None) for event in events]
+        settled = [Outcome(event, *found) for event, found in judged if found]
+        rest = [event for event, found in judged if not found]
+        return settled + (self._write(rest) if rest else [])
 
     def _tried(self, chosen: Sequence[LeaseEvent]) -> List[Outcome]:
         """Reserve what Kea can use."""
@@ -123,7 +138,7 @@ class Reserving:
     def _exchanged(self, every: Dict[Key, Outcome]) -> bool:
         """Swap the addresses of clients that hold each other's. Return whether there were any."""
         done = [event for circle in circles(_conflicts(every)) if self._exchange(circle) for event in circle]
-        every.update({_key(event): Outcome(event, Verdict.UPDATED, "") for event in done})
+        every.update({_key(event): Outcome(event, Verdict.UPDATED, "", every[_key(event)].made) for event in done})
         return bool(done)
 
     def _forget(self, events: Sequence[LeaseEvent]) -> None:
@@ -138,11 +153,11 @@ class Reserving:
                 if key not in keys and identifiers.client(outcome.event.lease) not in clients
             }
 
-    def _report_solved(self, outcomes: Sequence[Outcome]) -> None:
-        """Report earlier conflicts that a retry solved."""
+    def _report_solved(self, outcomes: Sequence[Outcome]) -> Tuple[Kept, ...]:
+        """Report earlier conflicts that a retry solved. Return what is kept for them."""
         for outcome in outcomes:
             telemetry.conflict_over(outcome.event.lease)
-        report(self._sink, 0, outcomes)
+        return report(self._sink, 0, outcomes).kept
 
 
 def _key(event: LeaseEvent) -> Key:
@@ -157,7 +172,7 @@ def circles(conflicts: Sequence[Outcome]) -> List[List[LeaseEvent]]:
     """Return the circles of IPv4 leases in which each has the address that is reserved for the next one's client."""
     waiting = {
         (event.lease.hwaddr.replace(":", ""), event.lease.subnet_id): (event, holder.replace(":", ""))
-        for event, _verdict, holder in conflicts
+        for event, _verdict, holder, _made in conflicts
         if event.lease.family == 4
     }
     found: List[List[LeaseEvent]] = []
@@ -198,9 +213,10 @@ def report(sink: str, given: int, outcomes: Sequence[Outcome]) -> Delivery:
         skipped=max(0, given - len(outcomes)),
         rejected=tuple(
             Rejection(event, _REJECTIONS[verdict][0], _REJECTIONS[verdict][1].format(detail))
-            for event, verdict, detail in outcomes
+            for event, verdict, detail, _made in outcomes
             if verdict in _REJECTIONS
         ),
+        kept=tuple(Kept(event, made, True) for event, verdict, _detail, made in outcomes if verdict not in _REJECTIONS),
     )
     telemetry.sink_result(sink, delivery)
     return delivery

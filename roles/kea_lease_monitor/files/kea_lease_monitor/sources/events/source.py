@@ -33,6 +33,8 @@ _REWIND = 60.0
 class EventsSource(Source):
     """Reads all leases first, then the rows that the trigger writes."""
 
+    renewals = False
+
     def __init__(self, name: str, link: Link, options: Options, passed: Dict[str, int], clock: Clock) -> None:
         """``name`` is the subscription's; ``link`` opens sessions for this source alone; for ``passed`` see Upkeep."""
         self._link = link

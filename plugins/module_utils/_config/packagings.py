@@ -1,0 +1,122 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the packagings of Kea: names of packages, units, users and paths. No other place knows these names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Tuple
+
+from .._errors import KeaError
+from .._host import packages as host_packages
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+DEB, RPM = "deb", "rpm"
+
+
+class Packaging(NamedTuple):
+    """One packaging."""
+
+    name: str
+    """debian, isc or rhel."""
+    format: str
+    """deb or rpm."""
+    packages: Tuple[str, ...]
+    """Packages of the DHCPv4 server and its tools; the first one has the server."""
+    unit: str
+    """Unit of the DHCPv4 server, without its suffix."""
+    unit6: str
+    user: str
+    """User that Kea runs as, and name of its group."""
+    program: str = "/usr/sbin/kea-dhcp4"
+    lease_file: str = "/var/lib/kea/kea-leases4.csv"
+    hook_directory: str = "/usr/lib64/kea/hooks"
+    """Pattern of the directory of the hooks."""
+    profile: str = ""
+    """Name of the AppArmor profile of the server; empty for none."""
+
+
+_DEB_HOOKS = "/usr/lib/*/kea/hooks"
+PACKAGINGS = (
+    Packaging(
+        "debian",
+        DEB,
+        ("kea-dhcp4-server", "kea-admin"),
+        "kea-dhcp4-server",
+        "kea-dhcp6-server",
+        "_kea",
+        hook_directory=_DEB_HOOKS,
+        profile="usr.sbin.kea-dhcp4",
+    ),
+    Packaging(
+        "isc",
+        DEB,
+        ("isc-kea-dhcp4", "isc-kea-admin", "isc-kea-hooks", "isc-kea-pgsql"),
+        "isc-kea-dhcp4-server",
+        "isc-kea-dhcp6-server",
+        "_kea",
+        hook_directory=_DEB_HOOKS,
+    ),
+    Packaging("rhel", RPM, ("kea", "kea-hooks"), "kea-dhcp4", "kea-dhcp6", "kea"),
+    Packaging(
+        "isc",
+        RPM,
+        ("isc-kea-dhcp4", "isc-kea-admin", "isc-kea-hooks", "isc-kea-pgsql"),
+        "kea-dhcp4",
+        "kea-dhcp6",
+        "kea",
+    ),
+)
+"""Of each format, the system's own packaging comes first."""
+NAMES = tuple(sorted({one.name for one in PACKAGINGS}))
+SERVERS = tuple(sorted({one.packages[0] for one in PACKAGINGS}))
+"""The package of the DHCPv4 server in each packaging."""
+USERS = tuple(sorted({one.user for one in PACKAGINGS}))
+UNITS: Dict[str, Tuple[str, ...]] = {
+    "Dhcp4": tuple(dict.fromkeys(f"{one.unit}.service" for one in PACKAGINGS)),
+    "Dhcp6": tuple(dict.fromkeys(f"{one.unit6}.service" for one in PACKAGINGS)),
+}
+"""Names of the units of each server."""
+HOOK_DIRECTORIES = (
+    *dict.fromkeys(one.hook_directory for one in PACKAGINGS),
+    *("/usr/lib/kea/hooks", "/usr/local/lib/kea/hooks"),
+)
+"""Patterns of the directories of hooks, also of a Kea that a site built."""
+
+_CHANGEABLE = ("packages", "user", "program", "lease_file", "profile")
+"""Names that a person may replace. Units are found by UNITS."""
+
+
+def chosen(format_: str, name: str, names: Mapping[str, Any]) -> Packaging:
+    """Return the packaging with this name for a format, with the names that a person replaced. Raises KeaError."""
+    if not format_:
+        raise KeaError("this host has neither dpkg nor rpm, so the names of Kea's packages are not known")
+    fitting = [one for one in PACKAGINGS if one.format == format_ and name in ("", one.name)]
+    if not fitting:
+        known = ", ".join(sorted(one.name for one in PACKAGINGS if one.format == format_))
+        raise KeaError(f"kea_packaging: there is no packaging {name} for a host with {format_} packages, only {known}")
+    unknown = sorted(set(names) - set(_CHANGEABLE))
+    if unknown:
+        raise KeaError(f"kea_packaging_names: {', '.join(unknown)} is none of {', '.join(_CHANGEABLE)}")
+    values: Dict[str, Any] = {key: tuple(value) if key == "packages" else str(value) for key, value in names.items()}
+    return fitting[0]._replace(**values)
+
+
+def detected(module: AnsibleModule, name: str = "", names: Mapping[str, Any] = {}) -> Packaging:
+    """Return the packaging ``name`` of this host; for an empty name the one that is installed, else the system's own.
+
+    Raises KeaError.
+    """
+    format_ = host_packages.format_of(module)
+    fitting: List[Packaging] = [one for one in PACKAGINGS if one.format == format_]
+    if not name and len(fitting) > 1:
+        installed = host_packages.installed(module, [one.packages[0] for one in fitting])
+        name = next((one.name for one in fitting if one.packages[0] in installed), fitting[0].name)
+    return chosen(format_, name, names)
+
+
+def user_of(module: AnsibleModule) -> str:
+    """Return the option ``kea_user``, or else the user of the packaging of this host. Raises KeaError."""
+    return str(module.params.get("kea_user") or detected(module).user)

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: what nftables accepts from outside, as far as its rules are simple, as those of Debian's examples are."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+Facts = Dict[str, Any]
+
+_FAMILIES = ("ip", "inet")
+_REFUSALS = ("drop", "reject")
+
+
+class _Rule(NamedTuple):
+    verdict: str
+    """accept, drop, reject, empty for none, or unclear for one that other rules decide."""
+    ports: Optional[List[Facts]]
+    """What it names as ports; None if it names none."""
+    is_narrow: bool
+    """Whether it also asks for something else, such as an interface or a state."""
+
+
+def closed(module: AnsibleModule) -> Optional[List[Facts]]:
+    """Return the chains for incoming packets that drop what no rule accepts, each with the ports that rules accept.
+
+    None if that is not known: without nft, or where a chain jumps to another one or uses named sets or maps.
+    """
+    program = module.get_bin_path("nft")
+    if program is None:
+        return None
+    code, out, _err = module.run_command([program, "--json", "list", "ruleset"])
+    try:
+        listed = json.loads(out)["nftables"] if code == 0 else None
+    except (ValueError, KeyError):
+        listed = None
+    return None if listed is None else _closed(listed)
+
+
+def _closed(listed: List[Facts]) -> Optional[List[Facts]]:
+    chains = [one["chain"] for one in listed if one.get("chain", {}).get("hook") == "input"]
+    found: List[Facts] = []
+    for chain in chains:
+        if chain.get("type") != "filter" or chain["family"] not in _FAMILIES:
+            continue
+        place = (chain["family"], chain["table"], chain["name"])
+        inside = [one["rule"] for one in listed if "rule" in one and _place(one["rule"]) == place]
+        rules = [_rule(one.get("expr", [])) for one in inside]
+        if any(one.verdict == "unclear" for one in rules):
+            return None
+        ends = next((one for one in rules if one.verdict and one.ports is None and not one.is_narrow), None)
+        last = ends.verdict if ends else chain.get("policy", "accept")
+        if last in _REFUSALS:
+            rules = rules[: rules.index(ends)] if ends else rules
+            accepted = [port for one in rules if one.verdict == "accept" for port in one.ports or []]
+            found.append({"chain": " ".join(place), "accepted": accepted})
+    return found
+
+
+def _place(rule: Facts) -> Any:
+    return rule["family"], rule["table"], rule["chain"]
+
+
+def _rule(expressions: List[Facts]) -> _Rule:
+    verdict, ports, is_narrow = "", None, False
+    for one in expressions:
+        kind = next(iter(one))
+        if kind in ("jump", "goto", "vmap", "queue"):
+            verdict = "unclear"
+        elif kind in ("accept", *_REFUSALS):
+            verdict = verdict or kind
+        elif kind == "match":
+            named = _ports(one["match"])
+            is_narrow = is_narrow or named is None
+            ports = named if named is not None else ports
+            if named is not None and not named:
+                verdict = "unclear"
+        elif kind not in ("counter", "log", "comment"):
+            is_narrow = True
+    return _Rule(verdict, ports, is_narrow)
+
+
+def _ports(match: Facts) -> Optional[List[Facts]]:
+    """Return the ports that a match names; None if it is about something else, empty if they cannot be read."""
+    payload = match["left"].get("payload", {}) if isinstance(match["left"], dict) else {}
+    if payload.get("field") != "dport":
+        return None
+    right = match["right"]
+    several = right["set"] if isinstance(right, dict) and isinstance(right.get("set"), list) else [right]
+    found: List[Facts] = []
+    for one in several:
+        span = one.get("range") if isinstance(one, dict) else [one, one]
+        if match.get("op") not in ("==", "in") or not span or not all(isinstance(port, int) for port in span):
+            return []
+        found.append({"protocol": payload.get("protocol", "th"), "first": span[0], "last": span[1]})
+    return found

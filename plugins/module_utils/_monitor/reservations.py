@@ -1,0 +1,106 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: moves the monitor's reservation files to the directory that its configuration names.
+
+Former releases of the monitor wrote into the directory of Kea's includes. Now it has a directory of its own. A release
+and its configuration are put in force or reverted together, so the files follow the configuration in both directions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import re
+from typing import Dict, Iterator, List, Optional, Tuple
+
+from .._errors import KeaError
+from .._kea import durable, tree
+from .._moves.reservation_files import FROM_DATABASE
+from . import config as monitor_config
+from .names import USER
+
+WRITTEN = "/var/lib/kea-reservations/written"
+"""The monitor's own directory."""
+NAME = re.compile(r"subnet-\d+\.json")
+SHARED_MODE = 0o2770
+"""Mode in which former releases of the monitor could write beside Kea's includes, as a member of Kea's group."""
+
+
+class ReservationFiles:
+    """The reservation files that the monitor with this configuration file reads and writes."""
+
+    def __init__(self, config: str, includes: str, written: str = WRITTEN) -> None:
+        """``includes`` is the directory of what Kea includes, in which former releases wrote, too."""
+        self._config = config
+        self._includes = includes
+        self._written = written
+
+    @property
+    def directory(self) -> Optional[str]:
+        """Return where the monitor writes; None if its reservations are not in files, or elsewhere."""
+        found = monitor_config.reservation_directory(self._config, self._includes)
+        return found if found in (self._includes, self._written) and tree.is_directory(found) else None
+
+    def misplaced(self) -> Dict[str, str]:
+        """Return the files to move, and their new paths. Raises KeaError, also if a file is in both directories.
+
+        Only a move from the database writes over a file of the monitor.
+        """
+        target = self.directory
+        source = self._written if target == self._includes else self._includes
+        if target is None:
+            return {}
+        with _explained(target):
+            moves = {os.path.join(source, name): os.path.join(target, name) for name in _names(source)}
+            fresh = tree.status(os.path.join(self._includes, FROM_DATABASE)) is not None
+            for one, other in moves.items() if not fresh else ():
+                if tree.status(other) is not None and tree.read(one) != tree.read(other):
+                    raise KeaError(
+                        f"{one} and {other} differ. The monitor uses the latter: move {one} away, or merge them"
+                    )
+        return moves
+
+    def move(self) -> None:
+        """Move the files. The monitor must be stopped. May be killed at any step and run again. Raises KeaError."""
+        target, moves = self.directory, self.misplaced()
+        if target is None:
+            return
+        with _explained(target):
+            if target == self._includes:
+                _share(target)
+            owner = _owner(target) if moves else None
+            for one, other in sorted(moves.items()):
+                durable.replace(other, tree.read(one), 0o640, owner)
+                durable.remove(one)
+            durable.remove(os.path.join(self._includes, FROM_DATABASE))
+
+
+def _names(directory: str) -> List[str]:
+    if not tree.is_directory(directory):
+        return []
+    with tree.at(os.path.join(directory, FROM_DATABASE), follow=False) as spot:
+        return [name for name in spot.names() if NAME.fullmatch(name)]
+
+
+def _owner(directory: str) -> Tuple[int, int]:
+    """Return the monitor's user and the group of a directory, which is Kea's."""
+    found = tree.status(directory)
+    return pwd.getpwnam(USER).pw_uid, found.st_gid if found else 0
+
+
+def _share(directory: str) -> None:
+    """Let the monitor of a former release write here again."""
+    with tree.at(directory, follow=False) as spot:
+        found = spot.stat()
+        if found is not None:
+            spot.own(found.st_uid, found.st_gid, SHARED_MODE)
+
+
+@contextlib.contextmanager
+def _explained(directory: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, KeyError) as error:
+        raise KeaError(f"The reservation files cannot be moved to {directory}: {error}") from error

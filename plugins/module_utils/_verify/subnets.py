@@ -1,0 +1,84 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: judges the subnets: whether reservations have an effect there, and whether the pools have free addresses."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterator, List, NamedTuple
+
+from .._server.statistics import Usage
+from .finding import DEPLOY, OK, WARN, WRONG, Expected, Facts, Finding
+
+LOW = 0.1
+"""Share of free addresses below which a pool needs attention."""
+_BY_ADDRESS = ("circuit-id", "flex-id")
+"""Identifiers that a lease does not tell: only the address of such a reservation tells whose it is."""
+_TODO = "enlarge the pool (kea_dhcp4_subnets), shorten valid-lifetime, or forget clients that are gone"
+
+
+class _Pools(NamedTuple):
+    """The pools that serve one link: those of a subnet, or of all subnets of a shared network."""
+
+    name: str
+    total: int
+    free: int
+
+    @property
+    def share(self) -> float:
+        return self.free / self.total
+
+
+def reservations(facts: Facts, expected: Expected) -> Iterator[Finding]:
+    """Judge the settings for reservations, and reservations of the site that leave no room for the monitor's."""
+    for one in facts["subnets"]:
+        if expected.subnets is not None and one["id"] not in expected.subnets:
+            continue
+        name = f"{one['subnet']} (id {one['id']})"
+        if one["reservation_obstacle"]:
+            seen = f"the lease monitor's reservations do nothing in {name}: {one['reservation_obstacle']}"
+            yield Finding("reservation settings", WRONG, seen, "change that setting (docs/take-over.md)")
+        yield from _site_reservations(name, one["site_reservations"])
+
+
+def _site_reservations(name: str, hosts: List[Dict[str, str]]) -> Iterator[Finding]:
+    open_ones = [one for one in hosts if not one["address"]]
+    hidden = [one["kind"] for one in open_ones if one["kind"] in _BY_ADDRESS]
+    if hidden:
+        seen = f"the monitor makes no reservations in {name}: {len(hidden)} by {hidden[0]} name no address"
+        yield Finding("site reservations", WARN, seen, "give each an ip-address (docs/take-over.md)")
+    named = [f"{one['kind']} {one['identifier']}" for one in open_ones if one["kind"] not in _BY_ADDRESS]
+    if named:
+        seen = f"{len(named)} reservations in {name} name no address, so none is kept: {', '.join(named[:3])}"
+        yield Finding("site reservations", WARN, seen, f"add ip-address, or {DEPLOY}: it adds that of a live lease")
+
+
+def pools(facts: Facts, _expected: Expected) -> Iterator[Finding]:
+    """Judge how many addresses are free, by Kea's statistics."""
+    found = _pools(facts) if facts["pools"] is not None else []
+    for one in found:
+        if one.free <= 0:
+            seen = f"{one.name} has no free address of {one.total}: a new client gets none"
+            yield Finding("pools", WRONG, seen, _TODO)
+        elif one.share < LOW:
+            yield Finding("pools", WARN, f"{one.name} has {one.free} of {one.total} addresses free", _TODO)
+    if found and all(one.share >= LOW for one in found):
+        least = min(found, key=lambda one: one.share)
+        yield Finding("pools", OK, f"least are free in {least.name}: {least.free} of {least.total} addresses")
+
+
+def _pools(facts: Facts) -> List[_Pools]:
+    """Return the pools of each link. Kea gives a client an address of any subnet of its shared network."""
+    known = {one["id"]: one for one in facts["subnets"]}
+    links: Dict[str, List[Usage]] = {}
+    for number, usage in facts["pools"].items():
+        subnet = known.get(number, {"subnet": "subnet", "shared_network": None})
+        network = subnet["shared_network"]
+        name = f"shared network {network}" if network is not None else f"{subnet['subnet']} (id {number})"
+        links.setdefault(name, []).append(usage)
+    found = []
+    for name, several in links.items():
+        total = sum(one.total for one in several)
+        if total:
+            found.append(_Pools(name, total, max(0, total - sum(one.assigned for one in several))))
+    return found

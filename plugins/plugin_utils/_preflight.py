@@ -1,0 +1,134 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: whether a deployment can succeed on a host, judged before anything is changed.
+
+A refusal names what would make the deployment fail or take something away from clients. A warning names what a person
+should look at. All findings of a host are collected, so that one run tells them all.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Tuple
+
+from jinja2 import UndefinedError
+
+from . import _preflight_host, _preflight_variables
+from ._preflight_finding import REFUSAL, WARNING, Finding
+
+Judge = Callable[[Mapping[str, Any], Mapping[str, Any]], Iterator[Finding]]
+
+_JUDGES: Tuple[Judge, ...] = (
+    _preflight_variables.arguments,
+    _preflight_variables.mode,
+    _preflight_variables.passwords,
+    _preflight_variables.tls,
+    _preflight_variables.database_hosts,
+    _preflight_variables.server,
+    _preflight_variables.subnets,
+    _preflight_variables.reservations,
+    _preflight_variables.pair,
+    _preflight_host.system,
+    _preflight_host.packaging,
+    _preflight_host.kea_version,
+    _preflight_host.disks,
+    _preflight_host.ports,
+    _preflight_host.interfaces,
+    _preflight_host.servers,
+    _preflight_host.clock,
+    _preflight_host.groups,
+    _preflight_host.firewall,
+)
+_TLS = (
+    *("trust_anchor", "certificate", "key", "monitor_certificate", "monitor_key"),
+    *("server_certificate", "server_key", "client_trust_anchor"),
+)
+_UNKNOWN: Mapping[str, Any] = {
+    **dict.fromkeys(("is_server", "is_database", "enable_database", "enable_notify", "dhcp6"), False),
+    **dict.fromkeys(("servers_enable_database", "database_is_here", "tls_remote", "allow_removals"), False),
+    **dict.fromkeys(("exclusive", "allow_ineffective"), False),
+    **dict.fromkeys(("database_host", "ssl_mode", "metrics_listen", "config_group"), ""),
+    # As if they were there: that they cannot be read is told already.
+    **dict.fromkeys(("database_password", "monitor_password"), "unreadable"),
+    **dict.fromkeys(("tls_files", "tls"), dict.fromkeys(_TLS, "")),
+    **dict.fromkeys(("interfaces", "subnets", "shared_networks", "subscriptions", "clients", "database_hosts")),
+    **dict.fromkeys(("settings", "packaging_names", "pair", "roles")),
+    "database_port": 5432,
+    "reservations": (),
+}
+"""Values in place of variables that cannot be read."""
+_UNREADABLE = object()
+_MAPS = ("settings", "packaging_names", "pair", "roles")
+_LISTS_OF_MAPS = ("subnets", "shared_networks", "subscriptions")
+_LISTS = (*_LISTS_OF_MAPS, "interfaces", "clients", "database_hosts")
+
+
+class Findings(NamedTuple):
+    """The findings of one host, as sentences."""
+
+    refusals: List[str]
+    warnings: List[str]
+
+
+def judge(asked: Mapping[str, Any], found: Mapping[str, Any]) -> Findings:
+    """Return the findings of one host. ``asked`` are variables, ``found`` is what kea_info returned.
+
+    ``found`` lacks its facts for a host that could not be inspected. Variables are templated as they are read here, so
+    that one that cannot be read hides no other finding.
+    """
+    values, unreadable = _read(asked)
+    values = _typed({**_UNKNOWN, **values, "unreadable": unreadable, "unread": found.get("msg", "")})
+    found = found if "preflight" in found else {}
+    findings = [one for judged in _JUDGES for one in judged(values, found)]
+    return Findings(
+        [one.sentence for one in findings if one.verdict == REFUSAL],
+        [one.sentence for one in findings if one.verdict == WARNING],
+    )
+
+
+def _read(asked: Mapping[str, Any]) -> Tuple[Dict[str, Any], List[str]]:
+    """Return the variables that can be read, and why the others cannot."""
+    reasons: List[str] = []
+    values = _readable(asked, [key for key in asked if key != "roles"], reasons)
+    roles = asked.get("roles", {})
+    return {**values, "roles": _readable(roles, list(roles), reasons)}, list(dict.fromkeys(reasons))
+
+
+def _readable(values: Mapping[str, Any], keys: List[str], reasons: List[str]) -> Dict[str, Any]:
+    found = {key: _value(values, key, reasons) for key in keys}
+    return {key: value for key, value in found.items() if value is not _UNREADABLE}
+
+
+def _value(values: Mapping[str, Any], key: str, reasons: List[str]) -> Any:
+    try:
+        return _plain(values[key])
+    except UndefinedError as error:
+        reasons.append(str(error.message))
+        return _UNREADABLE
+
+
+def _plain(value: Any) -> Any:
+    """Return a copy of a value, for which Ansible templates all of it."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list) else value
+
+
+def _typed(asked: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the variables with empty values in place of those of a wrong type, which ``arguments`` names."""
+    maps = {key: value if isinstance(value, dict) else {} for key, value in asked.items() if key in _MAPS}
+    lists = {key: value if isinstance(value, list) else [] for key, value in asked.items() if key in _LISTS}
+    lists.update({key: [one for one in lists[key] if isinstance(one, dict)] for key in _LISTS_OF_MAPS if key in lists})
+    return {**asked, **maps, **lists}
+
+
+def messages(findings: Mapping[str, Mapping[str, List[str]]], verdict: str) -> List[str]:
+    """Return the findings of all hosts with this verdict (``refusals`` or ``warnings``), each with its hosts.
+
+    Hosts with the same finding share a line.
+    """
+    hosts: Dict[str, List[str]] = {}
+    for host, found in findings.items():
+        for sentence in found[verdict]:
+            hosts.setdefault(sentence, []).append(host)
+    return [f"{', '.join(names)}: {sentence}" for sentence, names in hosts.items()]

@@ -1,0 +1,219 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: whether a host can run what the variables ask for."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, Iterator, List, Mapping, Tuple
+
+from ._preflight_finding import Finding, refusal, warning
+from ._preflight_variables import interfaces_of
+
+Values = Mapping[str, Any]
+MIB = 2**20
+
+TRIED = (("debian", "12"), ("debian", "13"))
+"""Systems that the tests of this collection run on."""
+FAMILIES = {"debian": "deb", "ubuntu": "deb", "rhel": "rpm", "fedora": "rpm", "centos": "rpm"}
+NEWEST_TRIED = (3, 0)
+"""The newest stable branch of Kea that the tests of this collection run with."""
+LEAST_FREE, WARN_FREE = 64 * MIB, 512 * MIB
+"""Bytes under which a deployment is refused, and under which a person is warned."""
+LEAST_INODES = 1000
+KEA = ("kea-dhcp4", "kea-dhcp6")
+_ANY = ("0.0.0.0", "*", "::")  # noqa: S104
+
+
+def system(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge the distribution. Nothing else is certain on one that this collection does not know."""
+    if not found:
+        yield refusal(f"this host could not be inspected: {asked['unread'] or 'kea_info failed'}")
+        return
+    seen = found["preflight"]["system"]
+    name = seen["name"] or "this system"
+    known = [FAMILIES[one] for one in (seen["id"], *seen["like"]) if one in FAMILIES]
+    if not known:
+        yield refusal(f"{name} is not supported: this collection knows Debian, Ubuntu and systems of Red Hat's family")
+        return
+    if not seen["systemd"]:
+        yield refusal("systemd does not manage this host; the units of Kea and of the monitor need it")
+    if known[0] == "rpm" and (asked["is_database"] or (asked["enable_database"] and asked["database_is_here"])):
+        yield refusal(
+            f"{name}: the play sets up PostgreSQL on Debian and Ubuntu only; set kea_db_host to an existing server"
+        )
+    version = seen["version"].split(".")[0] if seen["id"] == "debian" else seen["version"]
+    if (seen["id"], version) not in TRIED:
+        yield warning(f"{name}: this collection was tried on Debian 12 and 13 only; try it on a test host first")
+
+
+def packaging(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge whether the packages are known, and whether another packaging of Kea is there already."""
+    seen = found.get("packaging")
+    if not asked["is_server"] or not seen:
+        return
+    if seen["error"]:
+        yield refusal(seen["error"])
+        return
+    is_foreign = bool(set(seen["packages"][:1]) & set(seen["missing"]))
+    if is_foreign and (found.get("server") or {}).get("version") is not None:
+        yield refusal(
+            f"Kea is installed, but not from the package {seen['packages'][0]} of the packaging {seen['name']}; set "
+            f"kea_packaging or kea_packaging_names to what is installed"
+        )
+    if seen["unlisted"]:
+        yield warning(
+            f"the package lists of this host do not have {', '.join(seen['unlisted'])}; the deployment fetches the "
+            f"lists first, and fails if no repository has them then"
+        )
+    if seen["name"] != "debian":
+        yield warning(f"the packaging {seen['name']} was not tried on its own system; try it on a test host first")
+
+
+def kea_version(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge the version of an installed Kea."""
+    version = (found.get("server") or {}).get("version")
+    numbers = re.match(r"(\d+)\.(\d+)", version or "")
+    if not asked["is_server"] or numbers is None:
+        return
+    if found["server"]["capabilities"] is None:
+        yield refusal(f"this collection does not support Kea {version}; upgrade Kea")
+    elif (int(numbers.group(1)), int(numbers.group(2))) > NEWEST_TRIED:
+        yield warning(
+            f"Kea {version} is newer than the versions that this collection was tried with (2.2, 2.6 and 3.0): its "
+            f"options and its schema are known, no server of it was run"
+        )
+
+
+def disks(_asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge the free space where the deployment writes."""
+    for one in (found.get("preflight") or {}).get("disks", []):
+        directory, free = one["directory"], one["free"]
+        if one["read_only"]:
+            yield refusal(f"{directory} is on a file system that is mounted read-only")
+        elif free < LEAST_FREE:
+            yield refusal(f"{directory} has {free // MIB} MiB free; at least {LEAST_FREE // MIB} MiB are needed")
+        elif one["free_inodes"] is not None and one["free_inodes"] < LEAST_INODES:
+            yield refusal(f"{directory} has {one['free_inodes']} free inodes; at least {LEAST_INODES} are needed")
+        elif free < WARN_FREE:
+            yield warning(f"{directory} has {free // MIB} MiB free; a dump or a copy of the leases may not fit")
+
+
+def ports(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge whether another DHCP server has the ports. On a host where Kea serves, it did not keep Kea from it."""
+    serves = bool((found.get("server") or {}).get("serving"))
+    wanted = [67, *([547] if asked["dhcp6"] else [])] if asked["is_server"] else []
+    named = [one.split("/")[0] for one in interfaces_of(asked, found)]
+    told: List[Tuple[str, int]] = []
+    for one in (found.get("preflight") or {}).get("dhcp_sockets") or []:
+        program, port, device = one["program"] or "another program", one["port"], one["device"]
+        if one["program"] in KEA or port not in wanted or (program, port) in told:
+            continue
+        told.append((program, port))
+        elsewhere = device is not None and device not in named and "*" not in named
+        if device is None and one["address"] not in _ANY:
+            yield warning(f"{program} listens on {one['address']}, port {port}; Kea must not serve that address")
+        elif elsewhere:
+            yield warning(f"{program} has port {port} on {device}, where the variables do not name it for Kea")
+        elif serves or port == 547:
+            yield warning(f"{program} has port {port}, too; two DHCP servers may answer the same clients")
+        else:
+            yield refusal(f"{program} (process {one['pid']}) has port {port}, so Kea cannot serve; stop and disable it")
+
+
+def interfaces(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge the interfaces that Kea will listen on. One may come up later, and is served then."""
+    if not asked["is_server"] or not found:
+        return
+    there = {one["name"]: one for one in found["preflight"]["interfaces"]}
+    for text in interfaces_of(asked, found):
+        name = text.split("/")[0]
+        if name == "*":
+            continue
+        if name not in there:
+            yield warning(f"there is no interface {name}; this host has {', '.join(sorted(set(there) - {'lo'}))}")
+        elif there[name]["up"] is False:
+            yield warning(f"the interface {name} is down; Kea serves it once it is up")
+        elif there[name]["link"] is False:
+            yield warning(f"the interface {name} has no link; Kea serves it once it has one")
+
+
+def servers(_asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge whether the database servers can be reached. Of several, one is enough."""
+    seen = (found.get("preflight") or {}).get("servers", [])
+    reached = [one for one in seen if not one["error"]]
+    for one in seen:
+        where = f"kea_db_host: {one['host']}"
+        if one["error"] and not one["resolved"]:
+            sentence = f"{where} does not resolve on this host ({one['error']})"
+        elif one["error"]:
+            sentence = f"{where} does not answer at port {one['port']} ({one['error']})"
+        else:
+            continue
+        yield warning(sentence) if reached else refusal(sentence)
+
+
+def clock(_asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge the clock: leases, certificates and pairs depend on it."""
+    if found and found["preflight"]["time_synchronized"] is False:
+        yield warning(
+            "the clock is not synchronised; leases end by it, and the two servers of a pair must agree: install chrony "
+            "or start systemd-timesyncd"
+        )
+
+
+def groups(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge whether the group exists that may read the configuration."""
+    group = asked["config_group"]
+    if asked["is_server"] and found and group and group not in found["preflight"]["groups"]:
+        yield refusal(f"kea_config_group: there is no group {group} on this host; install what brings it first")
+
+
+def firewall(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge what nftables drops of what Kea, a pair, the monitor and PostgreSQL receive."""
+    for chain in (found.get("preflight") or {}).get("firewall") or []:
+        for (protocol, port), what in _needed(asked, found).items():
+            if not any(_accepts(one, protocol, port) for one in chain["accepted"]):
+                yield warning(
+                    f"nftables, chain {chain['chain']}, drops {protocol} port {port} ({what}); accept it there"
+                )
+
+
+def _needed(asked: Values, found: Values) -> Dict[Tuple[str, int], str]:
+    needed: Dict[Tuple[str, int], str] = {}
+    if asked["is_server"]:
+        is_udp = ((found.get("config") or {}).get("socket_type") or "raw") == "udp"
+        raw = "" if is_udp else "; Kea's raw sockets see them before the firewall does"
+        needed[("udp", 67)] = f"requests of DHCP clients and relays{raw}"
+        if asked["dhcp6"]:
+            needed[("udp", 547)] = "requests of DHCPv6 clients"
+        for port in _pair_ports(asked, found):
+            needed[("tcp", port)] = "the other server of the pair"
+        host, _colon, metrics = asked["metrics_listen"].rpartition(":")
+        if metrics.isdigit() and host.strip("[]") not in ("localhost", "127.0.0.1", "::1"):
+            needed[("tcp", int(metrics))] = "metrics of the monitor"
+    if asked["is_database"] and asked["enable_database"]:
+        needed[("tcp", int(asked["database_port"]))] = "PostgreSQL"
+    return needed
+
+
+def _pair_ports(asked: Values, found: Values) -> List[int]:
+    """Return the ports at which this server of a pair listens, or will listen."""
+    hooks = [
+        *(asked["settings"].get("hooks-libraries") or []),
+        *((found.get("config") or {}).get("hooks_libraries") or []),
+    ]
+    pair = asked["pair"]
+    urls = [str(one["url"]) for one in pair.get("peers", []) if one["name"] == pair["this"]]
+    for hook in hooks:
+        relations = (hook.get("parameters") or {}).get("high-availability") if isinstance(hook, dict) else None
+        for relation in relations if isinstance(relations, list) else []:
+            named = [one for one in relation.get("peers", []) if one.get("name") == relation.get("this-server-name")]
+            urls += [str(one.get("url", "")) for one in named]
+    found_ports = [re.search(r":(\d+)/?$", url) for url in urls]
+    return [int(port.group(1)) for port in found_ports if port]
+
+
+def _accepts(rule: Values, protocol: str, port: int) -> bool:
+    return rule["protocol"] in (protocol, "th") and rule["first"] <= port <= rule["last"]

@@ -1,0 +1,237 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: whether the variables of a host fit each other and the server that is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping
+
+import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ..module_utils._errors import KeaError
+from ..module_utils._config.packagings import DEB, chosen
+from . import _pair, _pair_check, _reservation_plan, _subnet_check
+from ._preflight_finding import Finding, refusal
+from ._server_plan import reserved
+
+Values = Mapping[str, Any]
+
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+_UNIX = "/"
+_TLS_VARIABLES = {
+    "trust_anchor": "kea_db_trust_anchor",
+    "certificate": "kea_db_cert_file",
+    "key": "kea_db_key_file",
+    "monitor_certificate": "kea_db_monitor_cert_file",
+    "monitor_key": "kea_db_monitor_key_file",
+    "server_certificate": "kea_db_server_cert_file",
+    "server_key": "kea_db_server_key_file",
+    "client_trust_anchor": "kea_db_client_trust_anchor",
+}
+_PAIR_TLS_VARIABLES = {
+    "trust_anchor": "kea_ha_trust_anchor",
+    "certificate": "kea_ha_cert_file",
+    "key": "kea_ha_key_file",
+}
+
+
+def mode(asked: Values, _found: Values) -> Iterator[Finding]:
+    """Judge whether the variables name a mode that exists."""
+    if asked["enable_notify"] and not asked["enable_database"]:
+        yield refusal(
+            "kea_db_enable_notify: true needs kea_enable_database: true as well; the events are written there"
+        )
+    if not 0 < _number(asked["database_port"]) < 65536:
+        yield refusal(f"kea_db_port: {asked['database_port']!r} is no port")
+    try:
+        chosen(DEB, "", asked["packaging_names"])
+    except KeaError as error:
+        yield refusal(str(error))
+
+
+def passwords(asked: Values, _found: Values) -> Iterator[Finding]:
+    """Judge the logins to the database. A missing one would stop the deployment after many changes."""
+    if not asked["enable_database"]:
+        return
+    if set("'\\") & set(asked["database_password"]):
+        yield refusal(
+            "kea_db_password contains a quote or a backslash, which Kea before 3.3 cannot write into its connection to "
+            "PostgreSQL; choose another password"
+        )
+    if asked["database_host"].startswith(_UNIX) or asked["database_hosts"]:
+        return
+    logins = (
+        ("kea_db_password", "Kea", "certificate"),
+        ("kea_db_monitor_password", "the monitor", "monitor_certificate"),
+    )
+    given = (asked["database_password"], asked["monitor_password"])
+    for (name, who, certificate), password in zip(logins, given):
+        if asked["is_server"] and not password and not asked["tls_files"][certificate]:
+            yield refusal(
+                f"{name} is missing: {who} connects to the database over the network at {asked['database_host']}. "
+                f"Set it"
+            )
+
+
+def tls(asked: Values, _found: Values) -> Iterator[Finding]:
+    """Judge whether TLS to the database is possible and complete."""
+    files = asked["tls_files"]
+    if not asked["enable_database"]:
+        return
+    if asked["database_host"].startswith(_UNIX) and any(
+        (files["trust_anchor"], files["certificate"], asked["ssl_mode"])
+    ):
+        yield refusal(
+            f"kea_db_trust_anchor, kea_db_cert_file and kea_db_ssl_mode: PostgreSQL has no TLS over its unix socket "
+            f"{asked['database_host']}. Set kea_db_host to the name in the server's certificate, or leave them out"
+        )
+    if not asked["tls_remote"]:
+        yield from _missing_files(_TLS_VARIABLES, files, asked["tls"])
+    pairs = (
+        ("kea_db_cert_file", "certificate", "kea_db_key_file", "key"),
+        ("kea_db_server_cert_file", "server_certificate", "kea_db_server_key_file", "server_key"),
+    )
+    for name, certificate, other, key in pairs:
+        if bool(files[certificate]) != bool(files[key]):
+            yield refusal(f"{name} and {other} belong together; set both or none of them")
+
+
+def database_hosts(asked: Values, _found: Values) -> Iterator[Finding]:
+    """Judge what a group of database hosts needs."""
+    if asked["is_database"] and not asked["enable_database"] and asked["servers_enable_database"]:
+        yield refusal(
+            "kea_enable_database is true for a host of kea_servers and not for this one: with a group kea_database, "
+            "set the kea_db_ variables and kea_enable_database for both groups (all)"
+        )
+    if not asked["enable_database"] or not asked["database_hosts"]:
+        return
+    needed = {
+        "kea_db_host": "" if asked["database_host"].startswith(_UNIX) else asked["database_host"],
+        "kea_db_password": asked["database_password"],
+        "kea_db_monitor_password": asked["monitor_password"],
+        "kea_db_clients": asked["clients"],
+    }
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        yield refusal(f"PostgreSQL runs on the group kea_database, which needs {', '.join(missing)}; set them")
+
+
+def server(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge the settings of the server, and what a new one needs."""
+    if not asked["is_server"]:
+        return
+    leases = "postgresql" if asked["enable_notify"] else "memfile"
+    keys = reserved(asked["settings"], leases)
+    if keys:
+        yield refusal(
+            f"kea_dhcp4_settings must not hold {', '.join(keys)}: these have their own variables (options of the lease "
+            f"file may stand there with type memfile, while leases are in files)"
+        )
+    if not _is_bare(found):
+        return
+    missing = [] if interfaces_of(asked, {}) else ["kea_dhcp4_interfaces"]
+    missing += [] if asked["subnets"] or asked["shared_networks"] else ["kea_dhcp4_subnets"]
+    if missing:
+        yield refusal(
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing; docs/variables.md shows how to "
+            f"set {'it' if len(missing) == 1 else 'them'}. There is no Kea here yet, or its configuration is still the "
+            f"example of its package"
+        )
+
+
+def subnets(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge the subnets of the variables against those of the server."""
+    if not asked["is_server"]:
+        return
+    known = _known_subnets(found)
+    wanted = _subnet_check.asked({**asked, "in_files": not asked["enable_database"]})
+    for sentence in _subnet_check.problems(wanted, known):
+        yield refusal(sentence)
+
+
+def reservations(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge the reservations given beforehand against the subnets of the variables and those of the server."""
+    if not asked["is_server"]:
+        return
+    named, known = _named_subnets(asked), _known_subnets(found)
+    for sentence in _reservation_plan.problems(asked["reservations"], named, known, not asked["enable_database"]):
+        yield refusal(sentence)
+
+
+def pair(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge the variables of a pair, whose pools may be those of the server."""
+    if not asked["is_server"] or not asked["pair"]:
+        return
+    subnets = _pair_check.pooled(_named_subnets(asked), _known_subnets(found))
+    wanted, files = _pair.pair(asked["pair"]), asked["pair"]["files"]
+    for sentence in _pair_check.problems(wanted, list(files.values()), asked["settings"], subnets):
+        yield refusal(sentence)
+    if wanted.mode and not asked["pair"]["tls_remote"]:
+        yield from _missing_files(_PAIR_TLS_VARIABLES, files, asked["pair"]["tls"])
+
+
+def arguments(asked: Values, _found: Values) -> Iterator[Finding]:
+    """Judge the type and the choices of each variable of the roles."""
+    for reason in asked["unreadable"]:
+        yield refusal(f"a variable cannot be read: {reason}")
+    for role in ("kea_server", "kea_database", "kea_lease_monitor", "kea_lfc_timer"):
+        given = {
+            name: value for name, value in asked["roles"].items() if name.startswith(f"{role}_") and value is not None
+        }
+        options = {name: option for name, option in _options(role).items() if name in given}
+        known = {name: value for name, value in given.items() if name in options}
+        for problem in ArgumentSpecValidator(options).validate(known).error_messages:
+            yield refusal(f"role {role}: {problem}")
+
+
+def interfaces_of(asked: Values, found: Values) -> List[str]:
+    """Return the names of the interfaces that Kea will listen on."""
+    named = asked["interfaces"] or (asked["settings"].get("interfaces-config") or {}).get("interfaces") or []
+    return list(named or (found.get("config") or {}).get("interfaces") or [])
+
+
+def _missing_files(variables: Values, files: Values, contents: Values) -> Iterator[Finding]:
+    """Judge whether the controller has the files. In place of the content of a missing one stands its path."""
+    for key, path in files.items():
+        if path and contents.get(key) == path:
+            yield refusal(f"{variables[key]}: the controller has no file {path}")
+
+
+def _named_subnets(asked: Values) -> List[Dict[str, Any]]:
+    """Return the subnets of the variables, those of shared networks too."""
+    return [*asked["subnets"], *(one for shared in asked["shared_networks"] for one in shared.get("subnet4") or [])]
+
+
+def _known_subnets(found: Values) -> List[Dict[str, Any]]:
+    """Return the subnets that the server has; none if its configuration is the example of its package."""
+    return [] if (found.get("config") or {}).get("untouched") else list(found.get("subnets") or [])
+
+
+def _is_bare(found: Values) -> bool:
+    version = (found.get("server") or {}).get("version")
+    return bool(found) and (version is None or bool((found.get("config") or {}).get("untouched")))
+
+
+def _options(role: str) -> Dict[str, Any]:
+    """Return the options of all entry points of a role, as a module has them."""
+    with open(ROLES / role / "meta/argument_specs.yml", encoding="utf-8") as file:
+        specs = yaml.safe_load(file)["argument_specs"]
+    found: Dict[str, Any] = {}
+    for entry in specs.values():
+        found.update(entry.get("options") or {})
+    return {name: _option(option) for name, option in found.items()}
+
+
+def _option(option: Mapping[str, Any]) -> Dict[str, Any]:
+    kept = ("type", "elements", "choices")
+    return {key: option[key] for key in kept if key in option}
+
+
+def _number(value: Any) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return 0

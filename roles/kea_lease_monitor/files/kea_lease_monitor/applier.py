@@ -1,0 +1,110 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The service that has Kea use what the monitor wrote: it watches the monitor's directory, as Kea's user."""
+
+from __future__ import annotations
+
+import sys
+from typing import Dict, List, NoReturn, Optional
+
+from kea_lease_monitor import files, loop, service, telemetry
+from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea.applier import report
+from kea_lease_monitor.kea.control import Apply
+from kea_lease_monitor.sources.memfile.watch import Watch
+
+_LOOK = 10.0
+"""Seconds between two looks at the files while inotify is silent: it may be full or absent.
+
+Also between two questions whether a play has reloaded Kea, which is half of a pair.
+"""
+
+_RETRY = 10.0
+"""Seconds after which an apply that failed is tried again."""
+
+
+class Applier:
+    """Applies at the start, and whenever a file of the monitor changed.
+
+    The start compares everything, so nothing is lost when this process is killed.
+    """
+
+    def __init__(self, apply: Apply, watch: Watch, clock: Clock) -> None:
+        self._apply, self._watch, self._clock = apply, watch, clock
+        self._due = clock.monotonic()
+        self._not_before = self._due
+        self._seen: Optional[Dict[str, Optional[files.Stamp]]] = None
+        """The files as they were before the last apply that succeeded; None if the next one is due anyway."""
+        self._error = ""
+        self._ask_at = self._due
+
+    def fileno(self) -> Optional[int]:
+        return self._watch.fileno()
+
+    def due(self) -> float:
+        return self._due
+
+    def pump(self) -> None:
+        """Apply if a file changed and the interval is over. An apply that fails is retried."""
+        self._watch.drain()
+        now = self._clock.monotonic()
+        if now < self._not_before:
+            self._due = self._not_before
+            return
+        self._due = now + _LOOK
+        try:
+            self._apply_changes(now)
+        except TemporaryError as error:
+            self._fail(str(error))
+
+    def _apply_changes(self, now: float) -> None:
+        stamps = self._stamps()
+        if stamps == self._seen and not self._is_reloaded(now):
+            return
+        if pause := self._apply.pause():
+            self._due = self._not_before = now + pause
+            return
+        self._apply.run()
+        # A change during the apply differs from these, and is applied next.
+        self._seen, self._error = stamps, ""
+        end = self._clock.monotonic()
+        # Half of the time at most: whoever writes without a pause must not keep the processor busy.
+        self._due = self._not_before = end + (end - now)
+
+    def _is_reloaded(self, now: float) -> bool:
+        """Return whether Kea has read what waited for a play. Kea answers in the thread that serves clients."""
+        if now < self._ask_at:
+            return False
+        self._ask_at = now + _LOOK
+        return self._apply.is_reloaded()
+
+    def _fail(self, error: str) -> None:
+        if error != self._error:
+            telemetry.apply_failed(error)
+        self._seen, self._error = None, error
+        self._due = self._not_before = self._clock.monotonic() + _RETRY
+
+    def _stamps(self) -> Dict[str, Optional[files.Stamp]]:
+        paths = report.written(self._apply.places.written).values()
+        return {path: files.stamp(path, follow=False) for path in paths}
+
+
+def run(apply: Optional[Apply], clock: Clock) -> None:
+    """Run until a signal ends the process. Without ``apply``, Kea's reservations are not in files.
+
+    A signal ends it at once, wherever it is: the next start finds what is not done.
+    """
+    signals = loop.Signals(_stop)
+    tasks: List[loop.Task] = []
+    if apply:
+        tasks.append(Applier(apply, Watch(apply.places.written), clock))
+    # PERIODIC WORK OF KEA'S USER: append loop.Periodic(seconds, function, clock) to tasks here.
+    telemetry.applying("watch")
+    service.notify("READY=1")
+    loop.run(tasks, signals, lambda: None, clock)
+
+
+def _stop() -> NoReturn:
+    sys.exit(0)

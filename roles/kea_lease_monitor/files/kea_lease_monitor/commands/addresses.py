@@ -1,0 +1,79 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ``status`` and ``check`` show of the addresses of subnets and pools."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence
+
+from kea_lease_monitor.kea import pools
+from kea_lease_monitor.settings import MonitorSettings
+from kea_lease_monitor.state.records import Subnet
+
+COLUMNS = ("subnet", "pool", "total", "leased", "reserved", "free")
+
+_FEW = 10
+"""Per cent of free addresses under which ``check`` warns."""
+
+
+class RoomStore(Protocol):
+    """What ``rooms`` needs of the state store."""
+
+    def reserved(self) -> Dict[Subnet, int]: ...
+
+
+class Addresses(NamedTuple):
+    """The figures of pools, and what is reserved."""
+
+    figures: pools.Figures
+    rooms: Mapping[Subnet, pools.Room]
+    age: Optional[float]
+    """Seconds; None if there are no figures."""
+
+
+def of(reading: Optional[pools.Reading], store: RoomStore, now: float) -> Addresses:
+    """Return the present addresses. ``reading`` is what a user got from pools.read who may. Raises TemporaryError."""
+    if reading is None:
+        return Addresses((), {}, None)
+    return Addresses(reading.figures, pools.rooms(reading.figures, store.reserved()), now - reading.written_at)
+
+
+def warning(addresses: Addresses) -> str:
+    """Return the subnets in which few addresses are free, in one line; empty if there are enough.
+
+    It is never a failure: one client must not be able to make a deployment undo itself.
+    """
+    if addresses.age is None:
+        return ""
+    if not abs(addresses.age) <= pools.STALE:
+        return f"the figures of pools are {addresses.age:.0f} seconds old"
+    short = [
+        f"subnet {number} has {room.free} of {room.total} addresses free"
+        for (_family, number), room in addresses.rooms.items()
+        if room.is_below(_FEW)
+    ]
+    return "; ".join(short)
+
+
+def lines(addresses: Addresses) -> List[Dict[str, Any]]:
+    """Return one mapping for each subnet and each of its pools, by column. What a pool has reserved is not known."""
+    found: List[Dict[str, Any]] = []
+    for subnet in addresses.figures:
+        room = addresses.rooms.get((subnet.family, subnet.id))
+        if room:
+            found.append({"family": subnet.family, "subnet": subnet.id, "pool": None, **room.counts})
+        for number, use in subnet.pools.items():
+            if use.total is not None:
+                counts = {"total": use.total, "leased": use.assigned, "reserved": None, "free": use.free}
+                found.append({"family": subnet.family, "subnet": subnet.id, "pool": number, **counts})
+    return found
+
+
+def add(subscriptions: Sequence[Dict[str, Any]], addresses: Addresses, settings: MonitorSettings) -> None:
+    """Add the key ``pools`` to the lines of ``status``: those of the subnets that each subscription can select."""
+    matches = {flow.subscription.name: flow.subscription.match for flow in settings.flows}
+    every = lines(addresses)
+    for line in subscriptions:
+        match = matches.get(line["subscription"])
+        line["pools"] = [each for each in every if match and match.has_subnet(each["family"], each["subnet"])]

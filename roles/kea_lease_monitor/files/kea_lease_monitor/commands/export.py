@@ -1,0 +1,80 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``export`` and ``import``: the reservations in files as JSON, for a backup or for new hardware."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from kea_lease_monitor.commands import access
+from kea_lease_monitor.errors import ConfigurationError, TemporaryError
+from kea_lease_monitor.heart import STALE
+from kea_lease_monitor.kea import transfer
+from kea_lease_monitor.settings import MonitorSettings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of ``export``."""
+    access.add_config(parser)
+
+
+def add_import_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of ``import``."""
+    access.add_config(parser)
+    parser.add_argument("file", help="what export printed; - for standard input")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be added, and write nothing")
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Print the reservations. Raises MonitorError."""
+    settings = access.read_settings(options)
+    access.become_owner(settings.state, options.config)
+    print(transfer.export(_directory(settings)))
+    return 0
+
+
+def execute_import(options: argparse.Namespace) -> int:
+    """Write the reservations. Return 1 if some were left out. Raises MonitorError."""
+    settings = access.read_settings(options)
+    # Read before this process becomes another user, who may not read the file.
+    hosts = transfer.load(_text(options.file))
+    store = access.open_store(settings.state, options.config)
+    directory = _directory(settings)
+    now = time.time()
+    if not options.dry_run and any(
+        now - beat.beat_at <= STALE and beat.status != "stopped" for beat in store.heartbeats()
+    ):
+        # The monitor may append to a file at the moment in which this replaces it.
+        raise TemporaryError(
+            "the monitor runs: stop it first (systemctl stop kea-lease-monitor), and start it afterwards"
+        )
+    found = transfer.plan(directory, hosts)
+    for sentence in found.conflicts:
+        print(f"left out: {sentence}", file=sys.stderr)
+    if found.contents and not options.dry_run:
+        transfer.write(directory, found.contents)
+    print(
+        f"{found.added} {'would be ' * options.dry_run}added, {found.unchanged} there, {len(found.conflicts)} left out"
+    )
+    return 1 if found.conflicts else 0
+
+
+def _directory(settings: MonitorSettings) -> str:
+    directories = settings.reservation_directories()
+    if len(directories) != 1:
+        where = ", ".join(directories) or "none; those in a database are in its backup (pg_dump)"
+        raise ConfigurationError(f"one directory with reservations is needed, and the configuration names {where}")
+    return directories[0]
+
+
+def _text(path: str) -> str:
+    try:
+        if path == "-":
+            return sys.stdin.read()
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error

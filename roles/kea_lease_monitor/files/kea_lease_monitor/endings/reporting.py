@@ -1,0 +1,39 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Metrics and log lines of endings and pools."""
+
+from __future__ import annotations
+
+from typing import Dict, Mapping, Tuple
+
+from kea_lease_monitor import metrics, telemetry
+from kea_lease_monitor.kea.pools import Figures, Room
+from kea_lease_monitor.state.records import Subnet
+
+
+def ended(subscription: str, reason: str) -> None:
+    """Count a client that was forgotten."""
+    metrics.ENDED.labels(subscription, reason).inc()
+
+
+def short(subscription: str, subnet: int, room: Room) -> None:
+    """Log that few addresses of a subnet are free."""
+    text = "Few addresses are free: what was made for unconfirmed clients goes as their leases end"
+    fields = {"subnet": subnet, "free": room.free, "total": room.total}
+    telemetry.warning("pool_short", text, subscription=subscription, **fields)
+
+
+def show(figures: Figures, rooms: Mapping[Subnet, Room]) -> None:
+    """Set the metrics of subnets and pools; what has no figures has none."""
+    subnets: Dict[Tuple[object, ...], float] = {}
+    pools: Dict[Tuple[object, ...], float] = {}
+    for key, room in rooms.items():
+        subnets.update({(*key, state): count for state, count in room.counts.items()})
+    for subnet in figures:
+        for number, use in subnet.pools.items():
+            if use.total is not None and use.free is not None:
+                counts = {"total": use.total, "leased": use.assigned, "free": use.free}
+                pools.update({(subnet.family, subnet.id, number, state): count for state, count in counts.items()})
+    metrics.replace(metrics.SUBNETS, subnets)
+    metrics.replace(metrics.POOLS, pools)

@@ -1,0 +1,188 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sizes and use of pools, from Kea's statistics.
+
+A process that may command Kea calls ``gather`` and ``write``. The monitor, which may not, calls ``read``.
+
+Kea 2.2 has statistics of whole subnets only; later versions also of pools, by their ``pool-id``. No statistic tells of
+reservations. Only ``statistic-get-all`` is sent: ``config-get`` takes seconds beside 100,000 reservations.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+from _kea.control import SUCCESS, Answer
+
+from kea_lease_monitor import files
+from kea_lease_monitor.errors import MonitorError, TemporaryError
+
+Command = Callable[[str, Optional[Mapping[str, Any]]], Answer]
+"""Sends a command with its arguments over Kea's control channel, and returns Kea's answer."""
+
+DEFAULT_PATH = "/var/lib/kea/pools.json"
+"""Where the figures are."""
+
+STALE = 60.0
+"""Seconds after which figures no longer count. They are written every 10 seconds."""
+
+_MODE = 0o644
+"""The figures are no secret, and the monitor is another user."""
+
+_LARGEST = 16 * 2**20
+"""Bytes that are read of the file of figures. Those of a thousand subnets take a hundredth of it."""
+
+_STATISTIC = re.compile(
+    r"subnet\[(?P<subnet>[0-9]{1,10})\]\.(?:pool\[(?P<pool>[0-9]{1,10})\]\.)?"
+    r"(?P<what>total|assigned|declined)-(?P<unit>addresses|nas)"
+)
+
+
+class Use(NamedTuple):
+    """How many addresses there are, and what became of them."""
+
+    total: Optional[int]
+    """None if Kea cannot count them: its answer for a pool of 2**64 addresses is -1."""
+    assigned: int
+    """Leased ones. Kea counts declined ones and leases outside the pools, too."""
+    declined: int
+
+    @property
+    def free(self) -> Optional[int]:
+        """Return how many are not leased; None if they are not counted."""
+        return None if self.total is None else max(0, self.total - self.assigned)
+
+
+class Subnet(NamedTuple):
+    """The figures of one subnet."""
+
+    family: int
+    id: int
+    use: Use
+    pools: Mapping[int, Use]
+    """By ``pool-id``; pools without one share the id 0. Empty with Kea 2.2."""
+
+
+Figures = Tuple[Subnet, ...]
+"""One for each subnet that Kea serves, in the order of families and ids."""
+
+
+class Reading(NamedTuple):
+    """Figures from a file."""
+
+    figures: Figures
+    written_at: float
+    """Epoch seconds."""
+
+
+class Room(NamedTuple):
+    """How many addresses of a subnet are free for new clients."""
+
+    total: int
+    leased: int
+    reserved: int
+    """For clients without a lease, as far as the monitor knows."""
+
+    @property
+    def free(self) -> int:
+        """Return the rest. Leases and reservations outside the pools may make it too small."""
+        return max(0, self.total - self.leased - self.reserved)
+
+    @property
+    def counts(self) -> Dict[str, int]:
+        """Return all four by name."""
+        return {**self._asdict(), "free": self.free}
+
+    def is_below(self, percentage: int) -> bool:
+        """Return whether less than this percentage of the addresses is free."""
+        return self.free * 100 < percentage * self.total
+
+
+def rooms(figures: Figures, reserved: Mapping[Tuple[int, int], int]) -> Dict[Tuple[int, int], Room]:
+    """Return the room in each subnet by family and id. One without a pool, or too large for Kea's numbers, has none.
+
+    ``reserved`` are the addresses that are reserved for clients without a lease.
+    """
+    return {
+        (subnet.family, subnet.id): Room(
+            subnet.use.total, subnet.use.assigned, reserved.get((subnet.family, subnet.id), 0)
+        )
+        for subnet in figures
+        if subnet.use.total
+    }
+
+
+def gather(command: Command) -> Figures:
+    """Return the present figures. Raises TemporaryError if Kea refuses, and what ``command`` raises."""
+    answer = command("statistic-get-all", None)
+    if answer.result != SUCCESS:
+        raise TemporaryError(f"Kea refused statistic-get-all: {answer.text or f'result {answer.result}'}")
+    return _figures(answer.arguments)
+
+
+def _figures(statistics: Mapping[str, Any]) -> Figures:
+    found: Dict[Tuple[int, int], Dict[Optional[int], Dict[str, int]]] = {}
+    for name, samples in statistics.items():
+        if not (match := _STATISTIC.fullmatch(name)):
+            continue
+        # A DHCPv6 server counts non-temporary addresses (NAs), but declined ones by the same name as a DHCPv4 server.
+        family = 6 if f"subnet[{match['subnet']}].total-nas" in statistics else 4
+        pool = int(match["pool"]) if match["pool"] else None
+        values = found.setdefault((family, int(match["subnet"])), {}).setdefault(pool, {})
+        values[match["what"]] = _newest(name, samples)
+    return tuple(_subnet(*key, uses) for key, uses in sorted(found.items()))
+
+
+def _newest(name: str, samples: Any) -> int:
+    """Return the first of a statistic's samples ``[value, time]``: Kea lists the newest first."""
+    try:
+        return int(samples[0][0])
+    except (LookupError, TypeError, ValueError) as error:
+        raise TemporaryError(f"Kea's statistic {name} has no number: {str(samples)[:60]}") from error
+
+
+def _subnet(family: int, number: int, uses: Dict[Optional[int], Dict[str, int]]) -> Subnet:
+    pools = {pool: _use(values) for pool, values in uses.items() if pool is not None}
+    return Subnet(family, number, _use(uses.get(None, {})), pools)
+
+
+def _use(values: Mapping[str, int]) -> Use:
+    total = values.get("total", -1)
+    assigned, declined = (max(0, values.get(name, 0)) for name in ("assigned", "declined"))
+    return Use(None if total < 0 else total, assigned, declined)
+
+
+def write(path: str, figures: Figures) -> None:
+    """Write the figures to a file, atomically and durably. Raises TemporaryError."""
+    listed = [{**subnet._asdict(), "use": subnet.use, "pools": subnet.pools} for subnet in figures]
+    files.replace(path, json.dumps({"version": 1, "subnets": listed}).encode(), _MODE)
+
+
+def read(path: str) -> Optional[Reading]:
+    """Return the figures and when they were written; None for a file that is missing, damaged or of another version.
+
+    It raises nothing: what depends on figures waits for the next ones.
+    """
+    try:
+        found = files.read_stamped(path, _LARGEST)
+        return Reading(_parsed(json.loads(found[0])), found[1][2] / 1e9) if found else None
+    except (MonitorError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return None
+
+
+def _parsed(document: Any) -> Figures:
+    if document["version"] != 1:
+        raise ValueError("another version")
+    found: List[Subnet] = []
+    for each in document["subnets"]:
+        pools = {int(pool): _checked(use) for pool, use in each["pools"].items()}
+        found.append(Subnet(int(each["family"]), int(each["id"]), _checked(each["use"]), pools))
+    return tuple(found)
+
+
+def _checked(use: Any) -> Use:
+    total, assigned, declined = use
+    return Use(None if total is None else int(total), int(assigned), int(declined))

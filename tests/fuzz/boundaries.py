@@ -1,0 +1,97 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Boundaries at which bytes of another user are read: what one of them promises for any bytes at all.
+
+The folder ``corpus`` has the known inputs of each, and those at which a fault was found; a run begins with all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from pathlib import Path
+from typing import Any, Callable, Mapping, NamedTuple
+
+from _kea import control
+from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
+from ansible_collections.baremetal.kea.plugins.module_utils._config.secret import without_secrets
+from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import KeaJsonError, value_of
+from kea_lease_monitor.kea.applier import hosts
+from mutation import JSON_TOKENS, mutated
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+class Boundary(NamedTuple):
+    """One of them."""
+
+    name: str
+    """Its folder in the corpus."""
+    promised: type[Exception]
+    read: Callable[[bytes], None]
+    """Read the bytes. Raises ``promised``, or AssertionError for a result that harms."""
+
+    def known(self) -> list[bytes]:
+        """Return the inputs of the corpus."""
+        return [path.read_bytes() for path in sorted((CORPUS / self.name).iterdir())]
+
+    def begin(self) -> None:
+        """Read the whole corpus."""
+        for content in self.known():
+            self.accepts(content)
+
+    def fuzzer(self, known: list[bytes]) -> Callable[[random.Random], bool]:
+        """Return the target of a fuzzer: it reads a changed input, which joins the corpus if a fault is found."""
+        return lambda chance: self.accepts(mutated(chance, chance.choice(known), JSON_TOKENS))
+
+    def accepts(self, content: bytes) -> bool:
+        """Return whether the bytes are accepted. One that does worse is kept in the corpus."""
+        try:
+            self.read(content)
+        except self.promised:
+            return False
+        except BaseException:
+            (CORPUS / self.name / hashlib.sha256(content).hexdigest()[:12]).write_bytes(content)
+            raise
+        return True
+
+
+def reservations(content: bytes) -> None:
+    """Read a file of the monitor as the applier does. What is written for Kea has the values that were judged."""
+    parsed = hosts.read(1, content, {})
+    rendered = hosts.render(parsed.hosts)
+    again = hosts.read(1, rendered, {})
+    assert again.refused == []
+    assert [host.text for host in again.hosts] == [host.text for host in parsed.hosts]
+    for host in parsed.hosts:
+        assert "\n" not in host.text
+        assert json.loads(host.text).keys() <= {*hosts.TYPES, "ip-address", "hostname", "user-context"}
+    hosts.included(1, content)
+
+
+def answer(content: bytes) -> None:
+    """Read an answer of Kea's control channel."""
+    found = control.parse(content)
+    assert isinstance(found.result, int)
+    assert isinstance(found.text, str)
+    assert isinstance(found.arguments, Mapping)
+
+
+def configuration(content: bytes) -> None:
+    """Read, mask and edit the text of a configuration."""
+    document = Document(content.decode("utf-8", "surrogateescape"))
+    value: Any = value_of(document.root)
+    without_secrets(value)
+    if isinstance(value, dict) and isinstance(value.get("Dhcp4"), dict):
+        edited = document.put(("Dhcp4", "valid-lifetime"), 7)
+        assert Document(edited.text).get(("Dhcp4", "valid-lifetime")) == 7
+        assert edited.put(("Dhcp4", "valid-lifetime"), 7).text == edited.text
+
+
+BOUNDARIES = (
+    Boundary("reservations", ValueError, reservations),
+    Boundary("answer", ValueError, answer),
+    Boundary("kea-configuration", KeaJsonError, configuration),
+)

@@ -1,0 +1,212 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Servers as variables: merged into the same configuration they change nothing, an empty one gets the same content."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.baremetal.kea.plugins.filter import plan as filters
+from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
+from ansible_collections.baremetal.kea.plugins.module_utils._config.identity import has_identities, network, pool_range
+from ansible_collections.baremetal.kea.plugins.module_utils._config.importing import Imported, variables_of
+from site_helpers import FRAGMENTS, SITES, Site, install
+from support.modules import run_module
+from support.playbook import play
+
+DATABASES = ("hosts-database", "hosts-databases")
+
+
+def variables(site: Site) -> dict[str, Any]:
+    found: dict[str, Any] = run_module("kea_info", gather=["variables"], path=str(site.path))["variables"]
+    assert found["error"] is None
+    return found
+
+
+class Loader(yaml.SafeLoader):
+    """Reads a file of variables as Ansible does. Ansible itself, in this process, would take modules for its own."""
+
+
+class Unsafe(str):
+    """Text that Ansible takes for no template."""
+
+
+Loader.add_constructor("!unsafe", lambda _loader, node: Unsafe(node.value))
+
+
+def loaded(text: str, **secrets: str) -> Any:
+    """Variables of a file, templated."""
+    return templated(yaml.load(text, Loader=Loader), secrets)  # noqa: S506
+
+
+def templated(value: Any, secrets: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: templated(one, secrets) for key, one in value.items()}
+    if isinstance(value, list):
+        return [templated(one, secrets) for one in value]
+    if isinstance(value, Unsafe):
+        return str(value)
+    if isinstance(value, str) and value.startswith("{{ "):
+        return secrets[value[3:-3]]
+    return value
+
+
+def merge_of(values: dict[str, Any]) -> dict[str, Any]:
+    """What the role merges for these variables."""
+    named = {"subnet4": "kea_dhcp4_subnets", "shared-networks": "kea_dhcp4_shared_networks"}
+    merge = dict(values.get("kea_dhcp4_settings", {}))
+    return {**merge, **{key: values[name] for key, name in named.items() if name in values}}
+
+
+def content(value: Any, kind: str = "") -> Any:
+    """A value in which order of elements, spelling of ranges and empty lists do not count."""
+    if isinstance(value, dict):
+        made = {key: content(one, key) for key, one in value.items() if one != [] or not has_identities(key)}
+        if "pool" in made:
+            made["pool"] = pool_range(made["pool"])
+        if "subnet" in made:
+            made["subnet"] = network(made["subnet"])
+        return made
+    if isinstance(value, list) and has_identities(kind):
+        return sorted((content(one) for one in value), key=repr)
+    return value
+
+
+@pytest.mark.kea
+@pytest.mark.parametrize("source", SITES, ids=lambda source: source.name)
+def test_each_site_is_reproduced(source: Path, directory: Path) -> None:
+    site = install(source, directory)
+    found = variables(site)
+    values = loaded(filters.variables_file(found, "dhcp1", str(site.path)))
+    had_ids = all(one.id for one in site.subnets())
+    before, document = site.texts(), site.document()
+
+    applied = site.merge(merge=merge_of(values))
+    assert not applied["failed"], applied
+    assert applied["changed"] is not had_ids
+    assert (site.texts() == before) is had_ids
+    expected = {key: one for key, one in site.document().get(("Dhcp4",)).items() if key not in DATABASES}
+    if had_ids:
+        assert site.document().text == document.text
+
+    site.record.unlink(missing_ok=True)
+    for name in FRAGMENTS:
+        (directory / name).unlink(missing_ok=True)
+    site.path.write_text('{ "Dhcp4": {} }\n')
+    made = site.merge(merge=merge_of(values))
+    assert not made["failed"], made
+    left_out = [note for note in found["notes"] if "hosts-databases" not in note]
+    assert left_out == []
+    assert content(site.document().get(("Dhcp4",))) == content(expected)
+    assert site.accepted()
+    assert not site.merge(merge=merge_of(values))["changed"]
+
+
+def imported(dhcp4: str, **known: int) -> Imported:
+    ids = {prefix.replace("_", "."): number for prefix, number in known.items()}
+    return variables_of(Document(f'{{ "Dhcp4": {dhcp4} }}'), ids, lambda path: "/applied/" in path)
+
+
+def test_secrets_are_named_and_left_out() -> None:
+    found = imported("""{
+      "hooks-libraries": [ { "library": "/h/libdhcp_ha.so", "parameters": { "high-availability": [ { "peers": [
+        { "name": "a", "url": "http://u:hidden1@192.0.2.1/", "basic-auth-password": "hidden2" },
+        { "name": "b", "url": "http://192.0.2.2/", "basic-auth-password": "hidden3" } ] } ] } } ],
+      "user-context": { "text": "{{ not a template }}", "token": 12 },
+      "control-socket": { "socket-name": "/run/kea/kea4.sock" } }""")
+    text = filters.variables_file(found._asdict(), "dhcp1", "/etc/kea/kea-dhcp4.conf")
+    assert "hidden" not in text
+    assert [one["variable"] for one in found.secrets] == [
+        "kea_secret_peers_url",
+        "kea_secret_peers_basic_auth_password",
+        "kea_secret_peers_basic_auth_password_2",
+    ]
+    assert all(f"#   {one['variable']}: the value of {one['path']}" in text for one in found.secrets)
+    values = loaded(
+        text,
+        kea_secret_peers_url="http://u:s@192.0.2.1/",
+        kea_secret_peers_basic_auth_password="x",
+        kea_secret_peers_basic_auth_password_2="y",
+    )["kea_dhcp4_settings"]
+    peers = values["hooks-libraries"][0]["parameters"]["high-availability"][0]["peers"]
+    assert [one["basic-auth-password"] for one in peers] == ["x", "y"]
+    assert peers[0]["url"] == "http://u:s@192.0.2.1/"
+    assert values["user-context"] == {"text": "{{ not a template }}"}
+    assert "user-context/token: a secret that is a number" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("dhcp4", "note"),
+    [
+        (
+            '{ "option-data": [ { "code": 3, "data": "a" }, { "code": 3, "data": "b" } ] }',
+            "Dhcp4/option-data: option-data 3 stands twice",
+        ),
+        ('{ "user-context": { "a": "\udce9" } }', "Dhcp4/user-context/a: it has bytes that are no UTF-8"),
+        ('{ "client-classes": [ { "name": "\udce9" } ] }', "Dhcp4/client-classes/1"),
+        ('{ "user-context": { "a": [ { "b": "\udce9" } ] } }', "Dhcp4/user-context/a"),
+        ('{ <?include "/elsewhere"?> }', "Dhcp4: the members in the included file /elsewhere"),
+        ('{ "subnet4": <?include "/elsewhere"?> }', "Dhcp4/subnet4: it comes from a file that may not be edited"),
+        ('{ "lease-database": { "type": "mysql" } }', "Dhcp4/lease-database: the deployment knows leases in files"),
+        ('{ "hosts-databases": [ { "type": "mysql" } ] }', "Dhcp4/hosts-databases/1: no variable adds"),
+    ],
+)
+def test_what_variables_cannot_hold_is_left_out_and_named(dhcp4: str, note: str) -> None:
+    found = imported(dhcp4)
+    assert any(note in one for one in found.notes), found.notes
+    assert "\udce9" not in repr(loaded(filters.variables_file(found._asdict(), "a", "b") or "{}"))
+
+
+def test_subnets_without_an_id_get_that_of_kea_and_managed_reservations_are_not_imported() -> None:
+    found = imported(
+        """{ "subnet4": [ { "subnet": "10.0.1.0/24", "reservations": [ <?include "/etc/kea/x/applied/s.json"?>,
+             <?include "/site.json"?> ] } ],
+             "shared-networks": [ { "name": "a", "subnet4": [ { "subnet": "10.0.2.0/24" } ] } ] }""",
+        **{"10_0_1_0/24": 7, "10_0_2_0/24": 9},
+    )
+    assert found.values["kea_dhcp4_subnets"] == [
+        {"subnet": "10.0.1.0/24", "reservations": [{"<?include?>": "/site.json"}], "id": 7}
+    ]
+    assert found.values["kea_dhcp4_shared_networks"][0]["subnet4"] == [{"subnet": "10.0.2.0/24", "id": 9}]
+
+
+def test_leases_and_reservations_stay_in_their_database() -> None:
+    entry = """{ "type": "postgresql", "name": "kea", "host": "db1", "user": "k", "password": "hidden",
+                "trust-anchor": "/x" }"""
+    events = imported(f'{{ "lease-database": {entry}, "hosts-databases": [ {entry} ] }}')
+    named = {"kea_db_host": "db1", "kea_db_name": "kea", "kea_db_user": "k", "kea_enable_database": True}
+    assert events.values == {**named, "kea_db_enable_notify": True}
+    assert events.secrets == [{"variable": "kea_db_password", "path": "Dhcp4/lease-database/password"}]
+    assert events.notes == ["Dhcp4/lease-database: trust-anchor: set kea_db_trust_anchor and its companions"]
+    files = imported(f'{{ "lease-database": {{ "type": "memfile", "lfc-interval": 0 }}, "hosts-database": {entry} }}')
+    assert files.values == {
+        **named,
+        "kea_dhcp4_settings": {"lease-database": {"type": "memfile", "lfc-interval": 0}},
+    }
+
+
+@pytest.mark.slow
+def test_the_playbook_writes_a_file_for_each_host(directory: Path, tmp_path: Path) -> None:
+    site = install(SITES[0], directory)
+    inventory = tmp_path / "hosts.yml"
+    host = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
+    inventory.write_text(json.dumps({"kea_servers": {"hosts": {"dhcp1": host}}}))
+    made = tmp_path / "made"
+    given = {"kea_import_directory": str(made), "kea__config": str(site.path)}
+    played = play("kea_import", [inventory], given)
+    assert played.code == 0, played.output
+    text = (made / "dhcp1.yml").read_text()
+    assert loaded(text)["kea_dhcp4_shared_networks"]
+    assert text == filters.variables_file(variables(site), "dhcp1", str(site.path))
+    assert play("kea_import", [inventory], given).changed == [0]
+    site.path.write_text("{")
+    refused = play("kea_import", [inventory], given)
+    assert refused.code == 2
+    assert "No file was written for dhcp1" in refused.words
+    assert (made / "dhcp1.yml").read_text() == text

@@ -1,0 +1,139 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The packagings: how one is found on a host, and that no other place names packages, units, users and hooks of Kea."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils._host import packages as host_packages
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest import packages
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest.document import Manifest, ManifestError
+from support.modules import run_module
+from support.paths import ROOT
+
+# Print what the real programs print for the packages in $INSTALLED.
+LOOP = 'for name in "$@"; do case " $INSTALLED " in *" $name "*) echo "installed $name";; esac; done'
+PROGRAMS = {"dpkg-query": f"shift 2; {LOOP}", "rpm": f"shift 3; {LOOP}"}
+
+
+@pytest.fixture
+def bin_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only directory of programs, empty."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def find(bin_: Path, program: str, **options: Any) -> dict[str, Any]:
+    (bin_ / program).write_text(f"#!/bin/sh\n{PROGRAMS[program]}\n")
+    (bin_ / program).chmod(0o755)
+    return facts(**options)
+
+
+def facts(**options: Any) -> dict[str, Any]:
+    found: dict[str, Any] = run_module("kea_info", gather=["packaging"], **options)["packaging"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("program", "installed", "names"),
+    [
+        ("dpkg-query", "", ("debian", "kea-dhcp4-server", "_kea")),
+        ("dpkg-query", "kea-dhcp4-server", ("debian", "kea-dhcp4-server", "_kea")),
+        ("dpkg-query", "isc-kea-dhcp4 isc-kea-admin", ("isc", "isc-kea-dhcp4-server", "_kea")),
+        ("rpm", "", ("rhel", "kea-dhcp4", "kea")),
+        ("rpm", "isc-kea-dhcp4", ("isc", "kea-dhcp4", "kea")),
+    ],
+)
+def test_the_packaging_that_is_installed_or_else_that_of_the_system(
+    program: str, installed: str, names: tuple[str, str, str], bin_: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INSTALLED", installed)
+    found = find(bin_, program)
+    assert (found["error"], found["name"], found["unit"], found["user"]) == (None, *names)
+    assert found["missing"] == [one for one in found["packages"] if one not in installed.split()]
+
+
+def test_a_person_chooses_the_packaging_and_its_names(bin_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INSTALLED", "")
+    names = {"user": "dhcp", "packages": ["isc-kea-dhcp4"], "program": "/opt/kea/sbin/kea-dhcp4"}
+    found = find(bin_, "dpkg-query", packaging="isc", packaging_names=names)
+    assert (found["name"], found["user"], found["packages"]) == ("isc", "dhcp", ["isc-kea-dhcp4"])
+    assert "unit is none of" in facts(packaging_names={"unit": "x"})["error"]
+    assert (
+        "there is no packaging rhel for a host with deb packages, only debian, isc" in facts(packaging="rhel")["error"]
+    )
+
+
+def test_a_host_with_neither_dpkg_nor_rpm(bin_: Path) -> None:
+    """B25."""
+    info = run_module("kea_info", gather=["packaging", "config", "packages"], path=str(bin_ / "none"), packages=["x"])
+    assert "neither dpkg nor rpm" in info["packaging"]["error"]
+    assert info["packages"]["missing"] == ["x"]
+    assert info["config"]["untouched"] is False
+
+
+class Rpm:
+    """A module on a host with rpm."""
+
+    def get_bin_path(self, name: str) -> str | None:
+        return "/usr/bin/rpm" if name == "rpm" else None
+
+    def run_command(self, words: list[str], **_options: Any) -> tuple[int, str, str]:
+        self.words = words
+        return 0, "installed kea 3.0.1-1.el10\n", ""
+
+
+def test_packages_of_rpm_are_recorded_and_not_removed() -> None:
+    module: Any = Rpm()
+    assert packages.look(module, "kea") == {"state": "installed", "version": "3.0.1-1.el10"}
+    assert packages.look(module, "kea-hooks") == {"state": "absent"}
+    assert module.words[0] == "rpm"
+    with pytest.raises(ManifestError, match="remove it by hand"):
+        packages.put(module, Manifest("/nowhere"), "kea", {"state": "absent"})
+
+
+def test_libraries_have_other_names_on_el() -> None:
+    module: Any = Rpm()
+    found = host_packages.packages(module, ["python3-yaml", "python3-sqlalchemy"])
+    assert found["names"] == found["missing"] == ["python3-pyyaml", "python3-sqlalchemy"]
+    assert found["format"] == "rpm"
+
+
+TABLE = "plugins/module_utils/_config/packagings.py"
+NAMES = re.compile(
+    r"\b(?:isc-kea-|kea-dhcp[46]-server|usr\.sbin\.kea)|/kea/hooks|(?<![\w.])_kea(?=['\"]|$)|/usr/sbin/kea-",
+    re.MULTILINE,
+)
+ALLOWED = {
+    # The name of the package that the programs share, and Kea's role in PostgreSQL, which a person chooses.
+    ("plugins/module_utils/_host/release.py", "_kea"),
+    ("plugins/modules/kea_verify.py", "_kea"),
+    ("plugins/filter/login.yml", "_kea"),
+    ("playbooks/vars/names.yml", "_kea"),
+    ("roles/kea_database/defaults/main.yml", "_kea"),
+    ("roles/kea_database/meta/argument_specs.yml", "_kea"),
+    ("roles/kea_server/defaults/main.yml", "_kea"),
+    ("roles/kea_server/meta/argument_specs.yml", "_kea"),
+    # The default of the program, for a person who calls it; the unit names the program.
+    ("roles/kea_lease_monitor/files/kea_lease_monitor/commands/apply.py", "/usr/sbin/kea-"),
+}
+
+
+def test_no_other_place_names_them() -> None:
+    found = set()
+    for folder in ("plugins", "roles", "playbooks"):
+        for path in (ROOT / folder).rglob("*"):
+            name = os.path.relpath(path, ROOT)
+            if path.suffix in (".py", ".yml", ".j2") and name != TABLE:
+                text = path.read_text(encoding="utf-8")
+                # Documentation of a module may show examples.
+                code = text[text.index("def main") :] if name.startswith("plugins/modules/") else text
+                found |= {(name, match.group()) for match in NAMES.finditer(code)}
+    assert found - ALLOWED == set()
+    assert ALLOWED - found == set()

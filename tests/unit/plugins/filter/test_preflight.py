@@ -1,0 +1,419 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The preflight as tables: what stops a deployment, what is only told, and that all findings come together."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.baremetal.kea.plugins.filter import plan as filters
+from ansible_collections.baremetal.kea.plugins.module_utils._host import firewall
+from jinja2 import UndefinedError
+from support.playbook import play
+
+GIB = 2**30
+NO_TLS = dict.fromkeys(
+    ("trust_anchor", "certificate", "key", "monitor_certificate", "monitor_key", "server_certificate", "server_key"), ""
+)
+ASKED: dict[str, Any] = {
+    "is_server": True,
+    "is_database": False,
+    "enable_database": False,
+    "enable_notify": False,
+    "dhcp6": False,
+    "servers_enable_database": False,
+    "database_is_here": True,
+    "database_hosts": [],
+    "database_host": "/run",
+    "database_port": 5432,
+    "database_password": "",
+    "monitor_password": "",
+    "clients": [],
+    "ssl_mode": "",
+    "tls_files": NO_TLS,
+    "interfaces": ["eth0"],
+    "subnets": [{"id": 1, "subnet": "10.0.0.0/24"}],
+    "settings": {},
+    "shared_networks": [],
+    "allow_removals": False,
+    "subscriptions": [{"name": "all"}],
+    "config_group": "",
+    "metrics_listen": "",
+    "packaging_names": {},
+    "roles": {},
+    "unreadable": "",
+}
+REMOTE = {"enable_database": True, "database_host": "db1", "database_is_here": False}
+GROUP = {**REMOTE, "database_hosts": ["db1"], "is_server": False, "is_database": True}
+FACTS: dict[str, Any] = {
+    "system": {"id": "debian", "like": [], "version": "13", "name": "Debian GNU/Linux 13 (trixie)", "systemd": True},
+    "disks": [{"directory": "/etc", "free": 9 * GIB, "free_inodes": 10**6, "read_only": False}],
+    "dhcp_sockets": [],
+    "interfaces": [{"name": "eth0", "up": True, "link": True}, {"name": "lo", "up": True, "link": True}],
+    "time_synchronized": True,
+    "groups": ["kea-readers"],
+    "firewall": [],
+    "servers": [],
+}
+DEBIAN: dict[str, Any] = {
+    "error": None,
+    "name": "debian",
+    "packages": ["kea-dhcp4-server"],
+    "missing": [],
+    "unlisted": [],
+}
+BARE = {"version": None, "capabilities": None, "serving": False}
+
+
+def found(
+    server: Any = None, config: Any = None, packaging: Any = None, subnets: Any = (), **facts: Any
+) -> dict[str, Any]:
+    config = {"untouched": False, "interfaces": [], "socket_type": None, "hooks_libraries": None, **(config or {})}
+    server = {"version": "2.6.0", "capabilities": {}, "serving": True, **(server or {})}
+    seen = {"server": server, "config": config, "packaging": {**DEBIAN, **(packaging or {})}, "subnets": list(subnets)}
+    return {**seen, "preflight": {**FACTS, **facts}}
+
+
+def judge(asked: dict[str, Any], seen: dict[str, Any]) -> dict[str, list[str]]:
+    judged: dict[str, list[str]] = filters.preflight({**ASKED, **asked}, seen)
+    return judged
+
+
+def test_a_host_without_findings() -> None:
+    assert judge({}, found()) == {"refusals": [], "warnings": []}
+    assert judge({}, found(server=BARE)) == {"refusals": [], "warnings": []}
+    logins = {"database_password": "p", "monitor_password": "q", "clients": ["10.0.0.0/8"]}
+    assert judge({**GROUP, **logins}, {"preflight": FACTS}) == {"refusals": [], "warnings": []}
+    assert judge({**REMOTE, **logins}, found()) == {"refusals": [], "warnings": []}
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"enable_notify": True}, "kea_db_enable_notify: true needs kea_enable_database"),
+        ({"database_port": "many"}, "kea_db_port: 'many' is no port"),
+        ({"packaging_names": {"users": "kea"}}, "kea_packaging_names: users is none of"),
+        # B23
+        (REMOTE, "kea_db_password is missing: Kea connects to the database over the network at db1"),
+        ({**REMOTE, "database_password": "p"}, "kea_db_monitor_password is missing: the monitor connects"),
+        ({"enable_database": True, "database_password": "it's"}, "a quote or a backslash"),
+        ({"enable_database": True, "ssl_mode": "require"}, "PostgreSQL has no TLS over its unix socket"),
+        ({**REMOTE, "tls_files": {**NO_TLS, "key": "/k"}}, "kea_db_cert_file and kea_db_key_file belong together"),
+        (GROUP, "which needs kea_db_password, kea_db_monitor_password, kea_db_clients; set them"),
+        ({**GROUP, "enable_database": False, "servers_enable_database": True}, "for both groups"),
+        ({"settings": {"subnet4": []}}, "kea_dhcp4_settings must not hold subnet4"),
+        ({"subnets": [{"pools": []}]}, "needs an id and a subnet"),
+        ({"subscriptions": [{"name": "x", "match": {"subnets": [9]}}]}, "which Kea does not serve"),
+        ({"roles": {"kea_server_subnets": "text"}, "subnets": "text"}, "role kea_server: "),
+        ({"roles": {"kea_lease_monitor_log_level": "LOUD"}}, "role kea_lease_monitor: value of kea_lease_monitor_log"),
+        ({**REMOTE, "tls_files": {**NO_TLS, "key": "/k"}, "tls": {"key": "/k"}}, "kea_db_key_file: the controller has"),
+    ],
+)
+def test_variables_that_are_refused(asked: dict[str, Any], words: str) -> None:
+    refusals = judge(asked, found())["refusals"]
+    assert any(words in one for one in refusals), refusals
+
+
+@pytest.mark.parametrize("server", [{"server": BARE}, {"config": {"untouched": True}}])
+def test_a_bare_host_needs_interfaces_and_subnets(server: dict[str, Any]) -> None:
+    seen = found(**server)
+    (refusal,) = judge({"interfaces": [], "subnets": []}, seen)["refusals"]
+    assert refusal.startswith("kea_dhcp4_interfaces and kea_dhcp4_subnets are missing")
+    named = {"settings": {"interfaces-config": {"interfaces": ["eth0"]}}, "interfaces": []}
+    assert judge(named, seen)["refusals"] == []
+    assert judge({"interfaces": [], "subnets": []}, found())["refusals"] == []
+
+
+def system(**values: Any) -> dict[str, Any]:
+    return {"system": {**FACTS["system"], **values}}
+
+
+def disk(**values: Any) -> dict[str, Any]:
+    return {"disks": [{**FACTS["disks"][0], **values}]}
+
+
+def dhcp(program: str, port: int = 67, address: str = "*", device: str | None = None) -> dict[str, Any]:
+    return {"dhcp_sockets": [{"port": port, "address": address, "device": device, "program": program, "pid": 7}]}
+
+
+def server(error: str, resolved: bool = True) -> dict[str, Any]:
+    return {"host": "db1", "port": 5432, "resolved": resolved, "error": error}
+
+
+def chain(*ports: tuple[str, int]) -> dict[str, Any]:
+    accepted = [{"protocol": name, "first": port, "last": port} for name, port in ports]
+    return {"firewall": [{"chain": "inet filter input", "accepted": accepted}]}
+
+
+PAIR = {
+    "hooks_libraries": [
+        {
+            "parameters": {
+                "high-availability": [
+                    {"this-server-name": "a", "peers": [{"name": "a", "url": "http://10.0.0.1:8001/"}, {"name": "b"}]}
+                ]
+            }
+        }
+    ]
+}
+PEERS = [{"name": "a", "url": "http://10.0.0.1:8001/"}, {"name": "b", "url": "http://10.0.0.2:8001/"}]
+ASKED_PAIR = {
+    "mode": "hot-standby",
+    "this": "a",
+    "peers": PEERS,
+    "user": "kea",
+    "password": "",
+    "trust_anchor": "",
+    "files": {},
+    "tls": {},
+    "tls_remote": False,
+}
+SERVED = {"id": 1, "subnet": "10.0.0.0/24", "file": "/etc/kea/kea-dhcp4.conf", "line": 9, "editable": True}
+NOT_SERVING = {"server": {"serving": False}}
+
+
+@pytest.mark.parametrize(
+    ("asked", "seen", "verdict", "words"),
+    [
+        # B25
+        (
+            {},
+            found(**system(id="alpine", name="Alpine Linux v3.20")),
+            "refusals",
+            "Alpine Linux v3.20 is not supported",
+        ),
+        ({}, found(**system(systemd=False)), "refusals", "systemd does not manage this host"),
+        ({}, found(**system(id="ubuntu", version="24.04")), "warnings", "was tried on Debian 12 and 13 only"),
+        ({}, found(**system(id="almalinux", like=["rhel"])), "warnings", "was tried on Debian"),
+        (
+            {"enable_database": True},
+            found(**system(id="fedora")),
+            "refusals",
+            "sets up PostgreSQL on Debian and Ubuntu only",
+        ),
+        (
+            {},
+            {"msg": "sudo: a password is required"},
+            "refusals",
+            "could not be inspected: sudo: a password is required",
+        ),
+        ({}, found(packaging={"error": "neither dpkg nor rpm"}), "refusals", "neither dpkg nor rpm"),
+        (
+            {},
+            found(packaging={"missing": ["kea-dhcp4-server"]}),
+            "refusals",
+            "Kea is installed, but not from the package",
+        ),
+        # B22
+        ({}, found(packaging={"unlisted": ["kea-admin"]}), "warnings", "do not have kea-admin; the deployment fetches"),
+        ({}, found(packaging={"name": "isc"}), "warnings", "the packaging isc was not tried"),
+        ({}, found({"version": "3.2.0"}), "warnings", "Kea 3.2.0 is newer than the versions"),
+        ({}, found({"version": "1.6.0", "capabilities": None}), "refusals", "does not support Kea 1.6.0"),
+        ({}, found(**disk(read_only=True)), "refusals", "/etc is on a file system that is mounted read-only"),
+        ({}, found(**disk(free=2**20)), "refusals", "/etc has 1 MiB free; at least 64 MiB are needed"),
+        ({}, found(**disk(free=2**27)), "warnings", "/etc has 128 MiB free"),
+        ({}, found(**disk(free_inodes=9)), "refusals", "9 free inodes"),
+        (
+            {},
+            found(**NOT_SERVING, **dhcp("dnsmasq")),
+            "refusals",
+            "dnsmasq (process 7) has port 67, so Kea cannot serve",
+        ),
+        ({}, found(**dhcp("dhcpd")), "warnings", "two DHCP servers may answer the same clients"),
+        (
+            {},
+            found(**NOT_SERVING, **dhcp("dnsmasq", device="virbr0")),
+            "warnings",
+            "on virbr0, where the variables do not",
+        ),
+        ({}, found(**NOT_SERVING, **dhcp("dnsmasq", device="eth0")), "refusals", "dnsmasq"),
+        ({}, found(**NOT_SERVING, **dhcp("dnsmasq", address="10.9.0.1")), "warnings", "listens on 10.9.0.1, port 67"),
+        ({"dhcp6": True}, found(**NOT_SERVING, **dhcp("dhcpd", 547)), "warnings", "dhcpd has port 547"),
+        ({"interfaces": ["eth7/10.0.0.1"]}, found(), "warnings", "there is no interface eth7; this host has eth0"),
+        (
+            {},
+            found(interfaces=[{"name": "eth0", "up": False, "link": None}]),
+            "warnings",
+            "eth0 is down; Kea serves it once",
+        ),
+        ({}, found(interfaces=[{"name": "eth0", "up": True, "link": False}]), "warnings", "eth0 has no link"),
+        (
+            {},
+            found(servers=[server("Name or service not known", False)]),
+            "refusals",
+            "kea_db_host: db1 does not resolve",
+        ),
+        (
+            {},
+            found(servers=[server("Connection refused")]),
+            "refusals",
+            "does not answer at port 5432 (Connection refused)",
+        ),
+        ({}, found(servers=[server("timed out"), server("")]), "warnings", "does not answer at port 5432"),
+        ({}, found(time_synchronized=False), "warnings", "the clock is not synchronised"),
+        ({"config_group": "stork-agent"}, found(), "refusals", "kea_config_group: there is no group stork-agent"),
+        ({}, found(**chain()), "warnings", "drops udp port 67"),
+        ({"dhcp6": True}, found(**chain(("udp", 67))), "warnings", "drops udp port 547"),
+        (
+            {"metrics_listen": "[::]:9560"},
+            found(**chain(("udp", 67))),
+            "warnings",
+            "tcp port 9560 (metrics of the monitor)",
+        ),
+        ({}, found(config=PAIR, **chain(("th", 67))), "warnings", "tcp port 8001 (the other server of the pair)"),
+        ({"pair": ASKED_PAIR}, found(**chain(("th", 67))), "warnings", "tcp port 8001 (the other server of the pair)"),
+        ({"pair": {**ASKED_PAIR, "peers": PEERS[:1]}}, found(), "refusals", "a pair has two servers, and these are a"),
+        (
+            {"pair": {**ASKED_PAIR, "mode": "load-balancing"}, "subnets": []},
+            found(subnets=[{**SERVED, "pool_classes": {"10.0.0.8/31": []}}]),
+            "refusals",
+            "with load-balancing each server needs pools of its own",
+        ),
+        (
+            {
+                "pair": {**ASKED_PAIR, "mode": "load-balancing"},
+                "subnets": [],
+                "shared_networks": [
+                    {"name": "n", "subnet4": [{"id": 1, "subnet": "10.0.0.0/24", "pools": [{"pool": "10.0.0.8/31"}]}]}
+                ],
+            },
+            found(config={"untouched": True}, subnets=[SERVED]),
+            "refusals",
+            "with load-balancing each server needs pools of its own",
+        ),
+    ],
+)
+def test_what_is_told_of_a_host(asked: dict[str, Any], seen: dict[str, Any], verdict: str, words: str) -> None:
+    judged = judge(asked, seen)
+    (sentence,) = judged[verdict]
+    assert words in sentence
+    assert sum(map(len, judged.values())) == (2 if "fedora" in str(seen) else 1), judged
+
+
+@pytest.mark.parametrize(
+    ("asked", "seen"),
+    [
+        ({}, dhcp("kea-dhcp4")),
+        ({}, dhcp("dhcpd", 547)),
+        ({"interfaces": ["*"]}, {}),
+        ({"config_group": "kea-readers"}, {}),
+        ({}, chain(("udp", 67))),
+        ({"pair": ASKED_PAIR}, {}),
+        ({"pair": {**ASKED_PAIR, "mode": ""}}, {}),
+        ({"metrics_listen": "127.0.0.1:9560"}, chain(("udp", 67))),
+        ({}, {"dhcp_sockets": None, "firewall": None, "time_synchronized": None}),
+    ],
+)
+def test_what_is_no_finding(asked: dict[str, Any], seen: dict[str, Any]) -> None:
+    assert judge(asked, found(**NOT_SERVING, **seen)) == {"refusals": [], "warnings": []}
+
+
+def test_all_findings_of_all_hosts_come_together() -> None:
+    one = judge({**REMOTE, "subnets": [{"pools": []}]}, found(time_synchronized=False, **disk(read_only=True)))
+    assert len(one["refusals"]) == 4
+    told = filters.preflight_messages({"dhcp1": one, "dhcp2": judge({}, found(**disk(read_only=True)))}, "refusals")
+    assert len(told) == 4
+    assert told[-1].startswith("dhcp1, dhcp2: /etc is on a file system")
+
+
+class Undefined(dict[str, Any]):
+    """Variables as Ansible gives them to a filter: templated when they are read."""
+
+    def __getitem__(self, key: str) -> Any:
+        if key in ("settings", "kea_server_settings"):
+            raise UndefinedError("kea_secret is undefined")
+        return super().__getitem__(key)
+
+
+def test_a_variable_that_cannot_be_read_hides_no_other_finding() -> None:
+    roles = Undefined(kea_server_settings=None, kea_lease_monitor_log_level="LOUD")
+    asked = Undefined({**ASKED, **REMOTE, "monitor_password": "p", "roles": roles})
+    refusals = filters.preflight(asked, found(**disk(read_only=True)))["refusals"]
+    assert len(refusals) == 4
+    assert refusals[0] == "a variable cannot be read: kea_secret is undefined"
+    assert "log_level" in refusals[1]
+    assert "kea_db_password is missing" in refusals[2]
+    assert "read-only" in refusals[3]
+
+
+RULES = {"family": "inet", "table": "filter", "chain": "input"}
+INPUT = {"chain": {"family": "inet", "table": "filter", "name": "input", "type": "filter", "hook": "input"}}
+
+
+def port(right: Any, field: str = "dport") -> dict[str, Any]:
+    return {"match": {"op": "==", "left": {"payload": {"protocol": "udp", "field": field}}, "right": right}}
+
+
+STATE = {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": ["established"]}}
+
+
+@pytest.mark.parametrize(
+    ("policy", "rules", "accepted"),
+    [
+        ("accept", [], None),
+        ("drop", [[STATE, {"accept": None}], [port(67), {"accept": None}]], [(67, 67)]),
+        (
+            "drop",
+            [[port({"set": [22, {"range": [60, 70]}]}), {"counter": None}, {"accept": None}]],
+            [(22, 22), (60, 70)],
+        ),
+        ("accept", [[port(53), {"accept": None}], [{"reject": None}], [port(67), {"accept": None}]], [(53, 53)]),
+        ("drop", [[{"accept": None}]], None),
+        ("drop", [[port(67), {"drop": None}]], []),
+        ("drop", [[port(67, "sport"), {"accept": None}]], []),
+        ("drop", [[{"jump": {"target": "x"}}]], "unknown"),
+        ("drop", [[port("@named"), {"accept": None}]], "unknown"),
+    ],
+)
+def test_what_simple_rules_of_nftables_accept(policy: str, rules: list[Any], accepted: Any) -> None:
+    listed = [{"metainfo": {}}, {"chain": {**INPUT["chain"], "policy": policy}}]
+    listed += [{"rule": {**RULES, "expr": expressions}} for expressions in rules]
+    closed = firewall._closed(listed)
+    if accepted == "unknown":
+        assert closed is None
+    elif accepted is None:
+        assert closed == []
+    else:
+        assert closed is not None
+        assert [(one["first"], one["last"]) for one in closed[0]["accepted"]] == accepted
+
+
+@pytest.mark.slow
+def test_the_playbook_tells_all_findings_of_all_hosts_and_changes_nothing(tmp_path: Path) -> None:
+    """B23, B25 and others, on this machine, which no systemd manages."""
+    local = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
+    remote = {"kea_enable_database": True, "kea_db_host": "nosuch.invalid", "kea_dhcp4_subnets": [{"pools": []}]}
+    pair = {"kea_ha_mode": "hot-standby"}
+    hosts = {
+        "dhcp1": {**local, **remote},
+        "dhcp2": {**local, "kea_dhcp4_settings": {"user-context": "{{ kea_secret_missing }}"}},
+        "dhcp3": {**local, "kea_monitor_log_level": "LOUD", **remote, "kea_db_trust_anchor": "/nowhere"},
+        "dhcp4": {**local, **pair, "kea_ha_peers": [{"name": "dhcp4", "url": "http://10.0.0.4:8001/"}, "dhcp5"]},
+        "dhcp5": {**local, **pair, "kea_dhcp4_interfaces": ["nosuch"], "kea_ha_trust_anchor": "/nowhere"},
+    }
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(json.dumps({"kea_servers": {"hosts": hosts}}))
+    for options in ([], ["--check"]):
+        played = play("kea_deploy", [inventory], {}, options)
+        assert played.code == 2, played.output
+        assert played.changed == [0, 0, 0, 0, 0]
+        for words in (
+            "Nothing was changed. These findings stop the deployment:",
+            "dhcp1, dhcp3: kea_db_password is missing",
+            "dhcp1, dhcp3: kea_db_monitor_password is missing",
+            "needs an id and a subnet",
+            "dhcp1, dhcp3: kea_db_host: nosuch.invalid does not resolve",
+            "dhcp2: a variable cannot be read: 'kea_secret_missing' is undefined",
+            "dhcp3: kea_db_trust_anchor: the controller has no file /nowhere",
+            "got: LOUD",
+            "dhcp4: a pair has two servers, and these are dhcp4: name the two in kea_ha_peers",
+            "dhcp5: a pair has two servers, and these are dhcp1, dhcp2, dhcp3, dhcp4, dhcp5",
+            "dhcp5: kea_ha_trust_anchor: the controller has no file /nowhere",
+            "dhcp1, dhcp2, dhcp3, dhcp4, dhcp5: systemd does not manage this host",
+        ):
+            assert words in played.words, (words, played.output)

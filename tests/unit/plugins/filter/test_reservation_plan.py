@@ -1,0 +1,97 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The variable kea_reservations: checked before the first change, and where each entry goes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.baremetal.kea.plugins.filter import plan as filters
+from ansible_collections.baremetal.kea.plugins.plugin_utils import _reservation_plan
+
+A, B = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
+FOUND = [
+    {"id": 7, "subnet": "10.0.7.0/24", "file": "/etc/kea/kea-dhcp4.conf", "editable": True},
+    {"id": 8, "subnet": "10.0.8.0/24", "file": None, "editable": False},
+]
+NAMED = [
+    {"id": 9, "subnet": "10.0.9.0/24", "reservations": [{"hw-address": B, "ip-address": "10.0.9.9"}]},
+    {"id": 6, "state": "absent"},
+]
+
+
+def problems(*entries: Any, in_files: bool = True) -> list[str]:
+    return _reservation_plan.problems(list(entries), NAMED, FOUND, in_files)
+
+
+@pytest.mark.parametrize(
+    ("entry", "resolved"),
+    [
+        (
+            {"hw-address": "02-00-00-00-00-0A", "ip-address": "10.0.7.5", "hostname": "bmc-5."},
+            {"subnet-id": 7, "hw-address": A, "ip-address": "10.0.7.5", "hostname": "bmc-5"},
+        ),
+        (
+            {"client-id": "0x01AB", "ip-address": "10.0.9.5"},
+            {"subnet-id": 9, "client-id": "01:ab", "ip-address": "10.0.9.5"},
+        ),
+        ({"duid": "0001", "ip-address": "10.0.9.5"}, {"subnet-id": 9, "duid": "00:01", "ip-address": "10.0.9.5"}),
+        ({"hw-address": A, "hostname": "x", "subnet-id": "7"}, {"subnet-id": 7, "hw-address": A, "hostname": "x"}),
+    ],
+)
+def test_an_entry_finds_its_subnet(entry: dict[str, Any], resolved: dict[str, Any]) -> None:
+    assert problems(entry) == []
+    assert filters.given_reservations([entry], NAMED, FOUND) == [resolved]
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        (["x"], "kea_reservations[0]: entry: a map is needed, not 'x'"),
+        ([{"hw-address": A, "ip_address": "10.0.7.5"}], "kea_reservations[0]: ip_address: there is no such field"),
+        ([{"ip-address": "10.0.7.5"}], "kea_reservations[0]: hw-address or client-id or duid: exactly one of them"),
+        (
+            [{"hw-address": A, "hostname": "x"}],
+            "subnet-id: missing: without an ip-address it says which of 10.0.9.0/24",
+        ),
+        ([{"hw-address": A, "ip-address": "10.0.8.5"}], "subnet-id: subnet 8 is in no file that may be edited"),
+        (
+            [{"hw-address": B, "ip-address": "10.0.9.5"}],
+            "hw-address: subnet 9 of kea_dhcp4_subnets names the same client",
+        ),
+        ([{"hw-address": A, "ip-address": "10.0.9.9"}], "ip-address: kea_dhcp4_subnets names 10.0.9.9 already"),
+        (
+            [{"hw-address": A, "ip-address": "10.0.7.5"}, {"hw-address": "2:0:0:0:0:A", "ip-address": "10.0.7.6"}],
+            "kea_reservations[1]: hw-address: kea_reservations[0] names the same client",
+        ),
+        (
+            [{"hw-address": A, "ip-address": "10.0.7.5"}, {"hw-address": B, "ip-address": "10.0.7.5"}],
+            "kea_reservations[1]: ip-address: kea_reservations[0] names 10.0.7.5 already",
+        ),
+    ],
+)
+def test_one_sentence_names_the_entry_and_the_field(entries: list[Any], message: str) -> None:
+    (sentence,) = problems(*entries)
+    assert message in sentence
+
+
+def test_a_database_needs_no_file() -> None:
+    assert problems({"hw-address": A, "ip-address": "10.0.8.5"}, in_files=False) == []
+    assert _reservation_plan.problems({"hw-address": A}, [], [], False) == [
+        "kea_reservations is a list of maps, not {'hw-address': '02:00:00:00:00:0a'}"
+    ]
+
+
+def test_the_monitor_learns_of_each_entry() -> None:
+    given = [
+        {"subnet-id": 7, "hw-address": A, "ip-address": "10.0.7.5", "hostname": "not needed"},
+        {"subnet-id": 7, "client-id": "01", "ip-address": "10.0.7.6"},
+        {"subnet-id": 7, "hw-address": B, "hostname": "rack-7"},
+    ]
+    assert filters.site_reservations([], given) == [
+        {"subnet": 7, "kind": "hw-address", "identifier": A, "address": "10.0.7.5", "hostname": "not needed"},
+        {"subnet": 7, "kind": "client-id", "identifier": "01", "address": "10.0.7.6", "hostname": ""},
+        {"subnet": 7, "kind": "hw-address", "identifier": B, "address": "", "hostname": "rack-7", "name": "rack-7"},
+    ]

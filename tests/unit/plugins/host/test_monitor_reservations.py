@@ -1,0 +1,170 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of reservations follow the monitor's configuration, to its own directory and back, and none is lost."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from pathlib import Path
+
+import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._host import systemd
+from ansible_collections.baremetal.kea.plugins.module_utils._kea import durable
+from ansible_collections.baremetal.kea.plugins.module_utils._monitor import reservations
+from ansible_collections.baremetal.kea.plugins.module_utils._monitor.reservations import ReservationFiles
+from ansible_collections.baremetal.kea.plugins.module_utils._monitor.service import Monitor
+
+NOBODY = pwd.getpwnam("nobody")
+
+
+class Host:
+    """The directory of Kea's includes, where former releases wrote, and the monitor's own one."""
+
+    def __init__(self, path: Path) -> None:
+        self.config, self.includes, self.written = path / "config.yml", path / "includes", path / "written"
+        for directory in (self.includes, self.written):
+            directory.mkdir(mode=0o750)
+            os.chown(directory, NOBODY.pw_uid, NOBODY.pw_gid)
+
+    def names(self, directory: Path | None) -> ReservationFiles:
+        """Configure where the monitor writes; nowhere for None."""
+        sink = f"{{type: reservation_file, directory: {directory}}}" if directory else "{type: reservation}"
+        self.config.write_text(f"subscriptions: [{{name: a, sinks: [{sink}]}}]\n")
+        return ReservationFiles(str(self.config), str(self.includes), str(self.written))
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    monkeypatch.setattr(reservations, "USER", "nobody")
+    return Host(tmp_path)
+
+
+def test_to_the_monitor_s_own_directory_and_back(host: Host) -> None:
+    (host.includes / "subnet-1.json").write_text("one")
+    (host.includes / "subnet-2.json").write_text("two")
+    (host.includes / "notes").write_text("stay")
+    forward = host.names(host.written)
+    assert len(forward.misplaced()) == 2
+    forward.move()
+    assert forward.misplaced() == {}
+    moved = host.written / "subnet-1.json"
+    assert (moved.read_text(), sorted(os.listdir(host.includes))) == ("one", ["notes"])
+    found = moved.stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (NOBODY.pw_uid, NOBODY.pw_gid, 0o640)
+    moved.write_text("one, and more")
+    host.names(host.includes).move()
+    assert (host.includes / "subnet-1.json").read_text() == "one, and more"
+    assert os.listdir(host.written) == []
+    assert stat.S_IMODE(host.includes.stat().st_mode) == 0o2770, "a former release writes here as a member of the group"
+
+
+def test_a_kill_between_any_two_steps_loses_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        (host.includes / f"subnet-{number}.json").write_text(f"{number}")
+    files = host.names(host.written)
+    for name in ("replace", "remove"):
+        real = getattr(durable, name)
+        calls: list[str] = []
+
+        def killed(path: str, *rest: object, real: object = real, calls: list[str] = calls) -> None:
+            calls.append(path)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+            real(path, *rest)
+
+        monkeypatch.setattr(durable, name, killed)
+        with pytest.raises(KeyboardInterrupt):
+            files.move()
+        monkeypatch.setattr(durable, name, real)
+    files.move()
+    assert {path.name: path.read_text() for path in host.written.iterdir()} == {
+        f"subnet-{number}.json": f"{number}" for number in range(3)
+    }
+
+
+def test_a_file_in_both_places_is_refused_by_name(host: Host) -> None:
+    (host.includes / "subnet-1.json").write_text("of a person")
+    (host.written / "subnet-1.json").write_text("of the monitor")
+    with pytest.raises(KeaError, match=r"includes/subnet-1\.json and .*written/subnet-1\.json differ"):
+        host.names(host.written).move()
+    assert (host.written / "subnet-1.json").read_text() == "of the monitor"
+
+
+def test_what_comes_from_the_database_replaces_what_was_there_before(host: Host) -> None:
+    (host.includes / "subnet-1.json").write_text("new")
+    (host.includes / ".moved-from-database").write_text("")
+    (host.written / "subnet-1.json").write_text("old")
+    host.names(host.written).move()
+    assert (host.written / "subnet-1.json").read_text() == "new"
+    assert os.listdir(host.includes) == []
+
+
+@pytest.mark.parametrize("elsewhere", [None, Path("/somewhere/else")])
+def test_where_reservations_are_not_here_nothing_moves(host: Host, elsewhere: Path | None) -> None:
+    (host.includes / "subnet-1.json").write_text("one")
+    files = host.names(elsewhere)
+    files.move()
+    assert (files.directory, files.misplaced()) == (None, {})
+
+
+def test_a_link_of_kea_s_user_is_not_followed(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (host.includes / "subnet-1.json").symlink_to(tmp_path / "secret")
+    os.lchown(host.includes / "subnet-1.json", NOBODY.pw_uid, NOBODY.pw_gid)
+    with pytest.raises(KeaError, match="cannot be moved"):
+        host.names(host.written).move()
+    assert os.listdir(host.written) == []
+
+
+class Module:
+    """Records the commands of systemctl."""
+
+    check_mode = False
+
+    def __init__(self, host: Host) -> None:
+        self.params = {"root": "/none", "config": str(host.config), "files": [], "timeout": 0}
+        self.params["reservations_directory"] = str(host.includes)
+        self.commands: list[list[str]] = []
+
+    def run_command(self, command: list[str]) -> tuple[int, str, str]:
+        self.commands.append(command)
+        return 0, "", ""
+
+
+@pytest.mark.parametrize("former", [False, True])
+def test_nothing_runs_while_files_move_and_then_what_the_release_needs(
+    host: Host, monkeypatch: pytest.MonkeyPatch, former: bool
+) -> None:
+    (host.includes / "subnet-1.json").write_text("one")
+    unit = systemd.Unit("kea-reservations.path", False, False, 0.0, False)
+    monkeypatch.setattr(systemd, "find", lambda _module, _name: unit if former else None)
+    module = Module(host)
+    monitor = Monitor(module)  # type: ignore[arg-type]
+    monitor._reservations = host.names(host.written)
+    assert monitor._restart() == ""
+    assert (host.written / "subnet-1.json").read_text() == "one"
+    words = [" ".join(command[1:]) for command in module.commands if command[0] == "systemctl"]
+    stops = ["stop kea-lease-monitor.service", "stop kea-reservations.path kea-reservations.service"]
+    new = ["restart kea-reservations.service"]
+    old = ["stop kea-reservations.service", "enable --now --quiet kea-reservations.path"]
+    assert words[:2] == stops
+    assert words[-1 if not former else -2 :] == (old if former else new)
+    assert "restart kea-lease-monitor.service" in words
+
+
+def test_what_kea_does_not_load_is_not_the_release_s_fault(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = Module(host)
+    monitor = Monitor(module)  # type: ignore[arg-type]
+    monitor._reservations = host.names(None)
+    said = ["unhealthy: the reservations in /x are not in force: Kea refuses", "unhealthy: subscription all never ran"]
+    for text, wrong in zip(said, ("", said[1])):
+        answer = (1, text, "")
+        monkeypatch.setattr(
+            module, "run_command", lambda command, answer=answer: answer if command[0] == "runuser" else (0, "", "")
+        )
+        monitor._timeout = -600
+        assert monitor._restart_monitor() == wrong

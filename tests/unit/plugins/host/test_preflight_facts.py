@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The facts of the preflight, on this machine and with stand-ins for what it does not have."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils._host import preflight
+from support.modules import run_module
+
+
+def facts(**options: Any) -> dict[str, Any]:
+    found: dict[str, Any] = run_module("kea_info", gather=["preflight"], **options)["preflight"]
+    return found
+
+
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, output: str, code: int = 0) -> None:
+    (tmp_path / "output").write_text(output)
+    (tmp_path / name).write_text(f"#!/bin/sh\ncat {tmp_path / 'output'}\nexit {code}\n")
+    (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+
+def test_a_host_as_it_is() -> None:
+    found = facts()
+    assert found["system"]["id"]
+    assert [one["directory"] for one in found["disks"]] == ["/etc", "/opt", "/var/lib"]
+    assert all(one["free"] > 0 for one in found["disks"])
+    assert {"name": "lo", "up": True, "link": True} in found["interfaces"]
+    assert found["time_synchronized"] in (True, False)
+    assert found["servers"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('ID=ubuntu\nID_LIKE="debian"\nVERSION_ID="24.04"\n# NAME=x\n', ("ubuntu", ["debian"], "24.04")),
+        (
+            "ID=almalinux\nID_LIKE='rhel centos fedora'\nVERSION_ID=9.4\n",
+            ("almalinux", ["rhel", "centos", "fedora"], "9.4"),
+        ),
+        ("", ("", [], "")),
+    ],
+)
+def test_systems(text: str, expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "os-release").write_text(text)
+    monkeypatch.setattr(preflight, "OS_RELEASE", (str(tmp_path / "none"), str(tmp_path / "os-release")))
+    found = facts()["system"]
+    assert (found["id"], found["like"], found["version"]) == expected
+
+
+def test_programs_at_the_ports_of_dhcp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = (
+        'UNCONN 0 0 0.0.0.0%virbr0:67 0.0.0.0:* users:(("dnsmasq",pid=12,fd=3))\n'
+        'UNCONN 0 0 [::]:547 [::]:* users:(("dhcpd",pid=13,fd=4),("dhcpd",pid=14,fd=4))\n'
+        "UNCONN 0 0 192.0.2.1:67 0.0.0.0:*\n"
+        'UNCONN 0 0 127.0.0.1:53 0.0.0.0:* users:(("named",pid=15,fd=4))\n'
+    )
+    stand_in(tmp_path, monkeypatch, "ss", listed)
+    seen = [tuple(one[key] for key in ("port", "address", "device", "program")) for one in facts()["dhcp_sockets"]]
+    assert seen == [
+        (67, "0.0.0.0", "virbr0", "dnsmasq"),  # noqa: S104
+        (547, "::", None, "dhcpd"),
+        (547, "::", None, "dhcpd"),
+        (67, "192.0.2.1", None, ""),
+    ]
+
+
+@pytest.mark.parametrize(("output", "code"), [("no JSON", 0), ("", 1), ("{}", 0)])
+def test_a_firewall_that_cannot_be_read(
+    output: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in(tmp_path, monkeypatch, "nft", output, code)
+    assert facts()["firewall"] is None
+
+
+def test_a_firewall_that_drops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = {"family": "inet", "table": "filter", "name": "input", "type": "filter", "hook": "input", "policy": "drop"}
+    stand_in(tmp_path, monkeypatch, "nft", json.dumps({"nftables": [{"chain": chain}]}))
+    assert facts()["firewall"] == [{"chain": "inet filter input", "accepted": []}]
+
+
+def test_database_servers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        found = facts(connect=[f"127.0.0.1:{port}"])["servers"]
+    found += facts(connect=[f"127.0.0.1:{port}", f"nosuch.invalid:{port}"])["servers"]
+    assert [(one["resolved"], bool(one["error"])) for one in found] == [(True, False), (True, True), (False, True)]
+    assert {one["port"] for one in found} == {port}

@@ -1,0 +1,48 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How exposed the units are, by systemd-analyze(1). The scenarios ask it about the running monitor, too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import jinja2
+import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc import units
+from support.paths import ROOT
+from support.programs import need
+
+PLAN = SimpleNamespace(
+    kea_socket="/run/kea/kea4-ctrl-socket",
+    lease_file="/var/lib/kea/kea-leases4.csv",
+    writable=["/var/lib/x"],
+    offline=True,
+)
+LFC = units.Settings(4, "_kea", ["/bin/true"], "/var/lib/kea", 100, None, units.Schedule("daily", None, "0", True))
+
+
+def template(name: str) -> str:
+    """Render a template of the role kea_lease_monitor."""
+    environment = jinja2.Environment(trim_blocks=True, autoescape=jinja2.select_autoescape(default_for_string=False))
+    environment.filters["dirname"] = os.path.dirname
+    text = (ROOT / "roles/kea_lease_monitor/templates" / f"{name}.j2").read_text()
+    own = {"user": "_kea", "kea_user": "_kea", "command": "/bin/true", "plan": PLAN, "kea_program": "/bin/true"}
+    variables = {f"kea_lease_monitor__{key}": value for key, value in own.items()}
+    return environment.from_string(text).render(**variables)
+
+
+@pytest.mark.parametrize(
+    ("name", "tenths"), [("kea-lease-monitor.service", 13), ("kea-reservations.service", 20), ("kea-lfc.service", 20)]
+)
+def test_no_unit_becomes_more_exposed(tmp_path: Path, name: str, tenths: int) -> None:
+    """The applier and the LFC program test Kea's configuration as Kea's user, for which Kea looks at interfaces."""
+    path = tmp_path / name
+    path.write_text(units.render(LFC)[f"/etc/systemd/system/{name}"] if "lfc" in name else template(name))
+    words = ["security", "--offline=true", "--no-pager", f"--threshold={tenths}", str(path)]
+    done = subprocess.run([need("systemd-analyze"), *words], capture_output=True, text=True, check=False)
+    assert "Overall exposure level" in done.stdout, done.stderr
+    assert done.returncode == 0, done.stdout

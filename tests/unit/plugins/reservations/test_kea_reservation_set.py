@@ -1,0 +1,173 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""kea_reservation_set: the reservations of the variables of a host, in a database with Kea's schema."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from support.database import Database
+
+pytestmark = pytest.mark.postgres
+
+A, B, C = "02:00:00:00:00:0a", "02:00:00:00:00:0b", "02:00:00:00:00:0c"
+HEADER = (
+    "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context,pool_id\n"
+)
+Module = Callable[..., "dict[str, Any]"]
+
+
+def entry(hwaddr: str, address: str = "", **more: Any) -> dict[str, Any]:
+    found = {"subnet-id": 1, "hw-address": hwaddr, **more}
+    return {**found, "ip-address": address} if address else found
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "kea-dhcp4.conf"
+    path.write_text(json.dumps({"Dhcp4": {"lease-database": {"type": "memfile", "name": str(tmp_path / "leases")}}}))
+    return path
+
+
+@pytest.fixture
+def module(database: Database, config: Path) -> Module:
+    def run(*reservations: dict[str, Any], check: bool = False, owner: str = "dhcp1", **more: Any) -> dict[str, Any]:
+        options = {"reservations": list(reservations), "owner": owner, "path": str(config), **more}
+        return database.module("kea_reservation_set", check, **options)
+
+    return run
+
+
+def rows(database: Database) -> list[Any]:
+    return database.fetch(
+        "SELECT encode(dhcp_identifier, 'hex'), host('0.0.0.0'::inet + ipv4_address), hostname FROM hosts"
+        " ORDER BY dhcp_identifier"
+    )
+
+
+def bare(hwaddr: str) -> str:
+    return hwaddr.replace(":", "")
+
+
+def test_the_whole_life(database: Database, module: Module) -> None:
+    database.constraint()
+    database.execute(
+        "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id) VALUES ('\\xff', 0, 1)"
+    )
+    wanted = [entry(A, "192.0.2.7", hostname="bmc-7"), entry(B, "192.0.2.8")]
+    checked = module(*wanted, check=True)
+    assert (checked["changed"], len(rows(database))) == (True, 1), checked
+    applied = module(*wanted)
+    assert applied["diff"] == checked["diff"]
+    kept = ("ff", None, None)
+    assert rows(database) == [(bare(A), "192.0.2.7", "bmc-7"), (bare(B), "192.0.2.8", None), kept]
+    assert not module(*wanted)["changed"]
+
+    database.execute("UPDATE hosts SET hostname = 'drift' WHERE hostname = 'bmc-7'")
+    assert module(*wanted)["changed"]
+    assert rows(database)[0] == (bare(A), "192.0.2.7", "bmc-7")
+
+    moved = [entry(B, "192.0.2.7")]
+    assert module(*moved, check=True)["changed"]
+    assert module(*moved)["changed"]
+    assert rows(database) == [(bare(B), "192.0.2.7", None), kept]
+    assert module()["changed"]
+    assert rows(database) == [kept]
+    assert not module()["changed"]
+
+
+def test_a_row_goes_with_its_last_owner(database: Database, module: Module) -> None:
+    module(entry(A, "192.0.2.7"))
+    module(entry(A, "192.0.2.7"), owner="dhcp2")
+    assert not module(entry(A, "192.0.2.7"))["changed"]
+    assert module()["changed"]
+    assert len(rows(database)) == 1
+    assert module(owner="dhcp2")["changed"]
+    assert rows(database) == []
+
+
+def test_what_a_person_changed_stays(database: Database, module: Module) -> None:
+    module(entry(A, "192.0.2.7"), entry(B, "192.0.2.8"))
+    database.execute("UPDATE hosts SET ipv4_address = ipv4_address + 100 WHERE dhcp_identifier = '\\x02000000000a'")
+    database.execute("UPDATE hosts SET dhcp4_boot_file_name = 'x' WHERE dhcp_identifier = '\\x02000000000b'")
+    assert module()["changed"]
+    assert [row[1] for row in rows(database)] == ["192.0.2.107", "192.0.2.8"]
+    assert not module()["changed"]
+
+
+def test_an_entry_without_an_address_gets_the_leased_one(database: Database, module: Module) -> None:
+    named = entry(A, hostname="rack-7")
+    assert module(named)["changed"]
+    assert rows(database) == [(bare(A), None, "rack-7")]
+    # As the lease monitor completes it, which test_database.py in the runtime's tests shows.
+    database.execute(
+        "UPDATE hosts SET ipv4_address = '192.0.2.50'::inet - '0.0.0.0', user_context = (user_context::jsonb ||"
+        " jsonb_build_object('kea-lease-monitor', jsonb_build_object('ip-address', '192.0.2.50')))::text"
+    )
+    assert not module(named)["changed"]
+    # The address is given to another client: the named one leaves it.
+    assert module(named, entry(B, "192.0.2.50"))["changed"]
+    assert rows(database) == [(bare(A), None, "rack-7"), (bare(B), "192.0.2.50", None)]
+    # Without the monitor's mark: with it, the monitor would take the missing address for a person's wish.
+    assert "kea-lease-monitor" not in database.value("SELECT string_agg(user_context, '') FROM hosts")
+
+
+def test_without_its_entry_the_monitors_reservation_stays_and_loses_the_name(
+    database: Database, module: Module
+) -> None:
+    mark = '{"kea-lease-monitor": {"ip-address": "192.0.2.50", "name": "bmc"}}'
+    database.execute(
+        "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, user_context)"
+        f" VALUES ('\\x02000000000a', 0, 1, '192.0.2.50'::inet - '0.0.0.0', '{mark}')"
+    )
+    module(entry(A, hostname="rack-7"))
+    assert rows(database) == [(bare(A), "192.0.2.50", "rack-7")]
+    module()
+    assert rows(database) == [(bare(A), "192.0.2.50", None)]
+    assert json.loads(database.value("SELECT user_context FROM hosts")) == json.loads(mark)
+
+
+@pytest.mark.parametrize("where", ["file", "database"])
+def test_a_leased_address_is_not_removed_unasked(
+    database: Database, module: Module, config: Path, tmp_path: Path, where: str
+) -> None:
+    module(entry(A, "192.0.2.7"), entry(B, "192.0.2.8"))
+    ends = int(time.time()) + 3600
+    if where == "file":
+        (tmp_path / "leases").write_text(HEADER + f"192.0.2.7,{A},,3600,{ends},1,0,0,,0,,0\n")
+    else:
+        config.write_text(json.dumps({"Dhcp4": {"lease-database": {"type": "postgresql", "name": "kea"}}}))
+        database.execute(
+            "INSERT INTO lease4 (address, valid_lifetime, expire, subnet_id, state)"
+            " VALUES ('192.0.2.7'::inet - '0.0.0.0', 3600, now() + interval '1 hour', 1, 0)"
+        )
+    for check in (True, False):
+        refused = module(check=check)
+        assert refused["failed"]
+        assert f"192.0.2.7 of hw-address {A} in subnet 1" in refused["msg"]
+        assert "192.0.2.8" not in refused["msg"]
+        assert "kea_allow_removals: true" in refused["msg"]
+    assert len(rows(database)) == 2
+    assert module(allow_removals=True)["changed"]
+    assert rows(database) == []
+
+
+def test_without_kea_s_configuration_nothing_is_removed(database: Database, module: Module, config: Path) -> None:
+    module(entry(A, "192.0.2.7"))
+    config.unlink()
+    refused = module()
+    assert "cannot be read: No such file or directory, so it is not known whether 192.0.2.7" in refused["msg"]
+    assert len(rows(database)) == 1
+
+
+def test_a_bad_entry_changes_nothing(database: Database, module: Module) -> None:
+    refused = module(entry(A, "192.0.2.7"), entry(B, "192.0.2"))
+    assert "reservations[1]: ip-address: '192.0.2' is no IP address" in refused["msg"]
+    refused = module(entry(A, "2001:db8::7"))
+    assert "reservations[0]: ip-address: 2001:db8::7 is an IPv6 address" in refused["msg"]
+    assert rows(database) == []

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ``status`` and ``check`` show of the addresses of pools."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from kea_lease_monitor.commands import addresses
+from kea_lease_monitor.kea.pools import Reading, Subnet, Use
+from kea_lease_monitor.settings import MonitorSettings
+
+FIGURES = (
+    Subnet(4, 1, Use(20, 10, 0), {0: Use(15, 8, 0), 3: Use(5, 2, 0)}),
+    Subnet(4, 2, Use(100, 0, 0), {}),
+    Subnet(4, 3, Use(0, 0, 0), {}),
+    Subnet(6, 1, Use(None, 5, 0), {}),
+)
+
+
+class Store:
+    def reserved(self) -> dict[Any, int]:
+        return {(4, 1): 9, (4, 9): 7}
+
+
+def present(age: float = 5.0) -> addresses.Addresses:
+    return addresses.of(Reading(FIGURES, 1000.0 - age), Store(), 1000.0)
+
+
+def test_each_subnet_and_pool_has_a_line() -> None:
+    one, first, third, two = addresses.lines(present())
+    assert one == {"family": 4, "subnet": 1, "pool": None, "total": 20, "leased": 10, "reserved": 9, "free": 1}
+    assert first == {"family": 4, "subnet": 1, "pool": 0, "total": 15, "leased": 8, "reserved": None, "free": 7}
+    assert (third["pool"], third["free"], two["subnet"], two["free"]) == (3, 3, 2, 100)
+
+
+def test_few_free_addresses_and_old_figures_are_warnings() -> None:
+    assert addresses.warning(present()) == "subnet 1 has 1 of 20 addresses free"
+    assert addresses.warning(present(3600)) == "the figures of pools are 3600 seconds old"
+    assert addresses.warning(addresses.of(None, Store(), 1000.0)) == ""
+    roomy = addresses.of(Reading((Subnet(4, 2, Use(20, 18, 0), {}),), 1000.0), Store(), 1000.0)
+    assert addresses.warning(roomy) == "", "10 % are enough"
+
+
+@pytest.mark.parametrize(("match", "subnets"), [({}, {1, 2}), ({"subnets": [2]}, {2}), ({"families": [6]}, set())])
+def test_a_subscription_shows_the_subnets_that_it_can_select(match: dict[str, Any], subnets: set[int]) -> None:
+    settings = MonitorSettings.parse(
+        {
+            "source": {"type": "memfile"},
+            "subscriptions": [{"name": "all", "match": match, "sinks": [{"type": "exec", "command": ["/bin/true"]}]}],
+        }
+    )
+    lines: list[dict[str, Any]] = [{"subscription": "all"}, {"subscription": "removed"}]
+    addresses.add(lines, present(), settings)
+    assert {each["subnet"] for each in lines[0]["pools"]} == subnets
+    assert lines[1]["pools"] == []

@@ -1,0 +1,245 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The service that has Kea use reservations: it acts on each change, and finds at its start what a kill left undone."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+from kea_lease_monitor import loop
+from kea_lease_monitor.applier import Applier
+from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea.applier import report
+from kea_lease_monitor.sources.memfile.watch import Watch
+from support.kea import DIRECTORIES, KeaServer, serving
+from support.paths import MONITOR, program_environment
+from support.wait import until
+
+from runtime.applying import Host
+from runtime.builders import event
+
+
+class Recorder:
+    """Stands for the program that applies."""
+
+    def __init__(self, directory: Path) -> None:
+        self.places = report.Places(str(directory), str(directory))
+        self.runs = 0
+        self.waits = 0.0
+        self.error = ""
+        self.during = lambda: None
+        self.reloaded = False
+        self.asked = 0
+
+    def pause(self) -> float:
+        return self.waits
+
+    def is_reloaded(self) -> bool:
+        self.asked += 1
+        return self.reloaded
+
+    def run(self) -> None:
+        self.runs += 1
+        self.during()
+        if self.error:
+            raise TemporaryError(self.error)
+
+
+class Time:
+    """A clock that stands still."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def clock(self) -> Clock:
+        return Clock(lambda: self.now, lambda: self.now)
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Recorder:
+    return Recorder(tmp_path)
+
+
+@pytest.fixture
+def applier(recorder: Any, time: Time, tmp_path: Path) -> Iterator[Applier]:
+    watch = Watch(str(tmp_path))
+    yield Applier(recorder, watch, time.clock())
+    watch.close()
+
+
+def test_it_applies_at_the_start_and_then_after_each_change_of_a_file(
+    applier: Applier, recorder: Recorder, tmp_path: Path
+) -> None:
+    applier.pump()
+    assert recorder.runs == 1, "without a change, too: a kill may have left something undone"
+    applier.pump()
+    (tmp_path / "notes").write_text("x")
+    applier.pump()
+    assert recorder.runs == 1
+    (tmp_path / "subnet-1.json").write_text("x")
+    applier.pump()
+    applier.pump()
+    assert recorder.runs == 2
+
+
+def test_a_change_during_an_apply_is_applied_next(applier: Applier, recorder: Recorder, tmp_path: Path) -> None:
+    recorder.during = lambda: (tmp_path / "subnet-1.json").write_text("x" * recorder.runs) and None
+    applier.pump()
+    recorder.during = lambda: None
+    assert applier.due() <= 100.0
+    applier.pump()
+    assert recorder.runs == 2
+
+
+def test_it_pauses_as_long_as_an_apply_took(applier: Applier, recorder: Recorder, time: Time, tmp_path: Path) -> None:
+    def last() -> None:
+        (tmp_path / "subnet-1.json").write_text("x" * recorder.runs)
+        time.now += 5.0
+
+    recorder.during = last
+    applier.pump()
+    assert (time.now, applier.due()) == (105.0, 110.0)
+    applier.pump()
+    assert recorder.runs == 1
+
+
+def test_a_change_within_the_interval_waits_for_its_end(applier: Applier, recorder: Recorder, time: Time) -> None:
+    recorder.waits = 40.0
+    applier.pump()
+    assert (recorder.runs, applier.due()) == (0, 140.0)
+    time.now, recorder.waits = 139.0, 0.0
+    applier.pump()
+    assert (recorder.runs, applier.due()) == (0, 140.0)
+    time.now = 140.0
+    applier.pump()
+    assert recorder.runs == 1
+
+
+def test_an_apply_that_fails_is_retried_and_logged_once(
+    applier: Applier, recorder: Recorder, time: Time, capfd: pytest.CaptureFixture[str]
+) -> None:
+    recorder.error = "Kea refused to reload"
+    for number in (1, 2, 3):
+        applier.pump()
+        assert (recorder.runs, applier.due()) == (number, time.now + 10.0)
+        time.now += 10.0
+    recorder.error = ""
+    applier.pump()
+    applier.pump()
+    assert recorder.runs == 4
+
+
+def test_it_notices_a_reload_by_a_play_and_asks_for_it_every_10_seconds(
+    applier: Applier, recorder: Recorder, time: Time
+) -> None:
+    applier.pump()
+    for _wake in range(5):
+        applier.pump()
+    assert (recorder.asked, recorder.runs, applier.due()) == (1, 1, 110.0)
+    time.now, recorder.reloaded = 110.0, True
+    applier.pump()
+    assert (recorder.asked, recorder.runs) == (2, 2)
+
+
+@pytest.mark.parametrize("kind", ["link", "directory", "loop"])
+def test_what_a_hostile_monitor_puts_there_ends_no_service(
+    applier: Applier, recorder: Recorder, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "subnet-1.json"
+    {
+        "link": lambda: path.symlink_to("/etc/shadow"),
+        "directory": path.mkdir,
+        "loop": lambda: path.symlink_to("subnet-1.json"),
+    }[kind]()
+    applier.pump()
+    assert recorder.runs == 1
+
+
+def test_a_periodic_task_calls_its_function_at_regular_times(time: Time) -> None:
+    calls: list[float] = []
+    task = loop.Periodic(10.0, lambda: calls.append(time.now), time.clock())
+    assert task.due() == 100.0
+    task.pump()
+    assert (calls, task.due(), task.fileno()) == ([100.0], 110.0, None)
+
+
+def test_a_periodic_task_goes_on_after_a_temporary_error(time: Time) -> None:
+    def fail() -> None:
+        raise TemporaryError("Kea does not answer")
+
+    task = loop.Periodic(10.0, fail, time.clock())
+    task.pump()
+    assert task.due() == 110.0
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in DIRECTORIES:
+        monkeypatch.setenv(name, str(tmp_path))
+    tmp_path.chmod(0o750)
+    host = Host(tmp_path)
+    with serving(KeaServer(tmp_path)):
+        yield host
+
+
+def follow(host: Host, *more: str) -> subprocess.Popen[bytes]:
+    flags = {
+        "kea-program": host.program,
+        "kea-config": host.path / "kea.conf",
+        "control-socket": host.path / "socket",
+        "lease-file": host.leases,
+        "directory": host.places.written,
+        "report": host.places.report,
+        "included": host.applied,
+        "min-interval": 0,
+    }
+    words = [f"--{name}={value}" for name, value in flags.items()]
+    command = [sys.executable, str(MONITOR / "kea_lease_monitor.py"), "apply-reservations", "--follow", *words, *more]
+    with (host.path / "service.log").open("ab") as log:
+        return subprocess.Popen(command, env=program_environment(), stdout=log, stderr=log)
+
+
+@pytest.mark.slow
+def test_kills_at_any_time_lose_nothing(host: Host) -> None:
+    sink = host.sink()
+    for number in range(1, 9):
+        sink.deliver([event(number)])
+        process = follow(host)
+        # Each time a little later: at the start, in the test of the configuration, at the reload, after it.
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(number * 0.1)
+        process.send_signal(signal.SIGKILL if number % 2 else signal.SIGTERM)
+        process.wait()
+    process = follow(host)
+    try:
+        until(lambda: len(host.known()) == 9, "all reservations in force", 30)
+        sink.deliver([event(20)])
+        until(lambda: "10.0.0.20" in host.known(), "the next reservation", 30)
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+@pytest.mark.slow
+def test_it_only_observes_where_reservations_are_in_a_database(host: Host) -> None:
+    host.sink().deliver([event(1)])
+    process = follow(host, "--observe")
+    until(lambda: "step=watch" in (host.path / "service.log").read_text(), "the start", 30)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    process.terminate()
+    assert process.wait(10) == 0
+    assert not host.report.joinpath("status.json").exists()
+    assert host.known() == ["10.0.0.200"]

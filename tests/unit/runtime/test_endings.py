@@ -1,0 +1,522 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was made for a client goes again: in each source, with the leases that floods and machines leave there."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Callable, Iterator, Sequence
+
+import pytest
+from kea_lease_monitor import metrics
+from kea_lease_monitor.app import open_state
+from kea_lease_monitor.batch import Delivery
+from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea import pools
+from kea_lease_monitor.kea.pools import Subnet, Use
+from kea_lease_monitor.lease import LeaseEvent
+from kea_lease_monitor.pipeline import Pipeline
+from kea_lease_monitor.sinks.base import Sink
+from kea_lease_monitor.sinks.discovery import DiscoverySink
+from kea_lease_monitor.sinks.discovery import Options as Discovery
+from kea_lease_monitor.sinks.reservations.database import ReservationSink
+from kea_lease_monitor.sinks.reservations.file import Options as Files
+from kea_lease_monitor.sinks.reservations.file import ReservationFileSink
+from kea_lease_monitor.sources.events.source import EventsSource
+from kea_lease_monitor.sources.events.upkeep import Options as Events
+from kea_lease_monitor.sources.memfile.source import MemfileSource
+from kea_lease_monitor.sources.polling import Options as Polling
+from kea_lease_monitor.sources.polling import PollingSource
+from kea_lease_monitor.state.location import StateLocation
+from kea_lease_monitor.subscriptions import Ending, Match, Subscription
+from support.kea import DIRECTORIES, KeaServer, serving
+from support.wait import until
+
+from runtime.builders import HEADER, NOW
+from runtime.test_pools import LEASE_COMMANDS, gathered
+
+LIFETIME = 600
+DAY = 86400
+DEFAULT = Ending()
+
+
+class Told(Sink):
+    """A sink as ``exec``: it only hears."""
+
+    name = "told"
+
+    def __init__(self) -> None:
+        self.forgotten: list[tuple[str, str]] = []
+
+    def check(self) -> None: ...
+
+    def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
+        found = [(each.lease.hwaddr or each.lease.client_id, each.ref) for each in events]
+        self.forgotten += [one for one, each in zip(found, events) if each.kind.value == "forgotten"]
+        return Delivery(executed=len(events))
+
+    def close(self) -> None: ...
+
+
+class World:
+    """A monitor whose clock a test moves, and Kea's leases where its source reads them."""
+
+    def __init__(self, tmp_path: Path, ending: Ending = DEFAULT) -> None:
+        self.path = tmp_path
+        self.now = 0.0
+        self.heard: dict[int, float] = {}
+        """When the client of each address was acknowledged last."""
+        self.told = Told()
+        self.figures = str(tmp_path / "pools.json")
+        self.ending = ending._replace(figures=self.figures)
+        (tmp_path / "discovery").mkdir()
+        self.start()
+
+    def clock(self) -> Clock:
+        return Clock(lambda: self.now, lambda: NOW + self.now, lambda: 0.5)
+
+    def source(self) -> Any:
+        raise NotImplementedError
+
+    def sinks(self) -> list[Any]:
+        """The sinks that reserve."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start a monitor; the one before was killed, or there was none."""
+        self.store = open_state(StateLocation(str(self.path / "state.sqlite")))
+        subscription = Subscription("all", Match(), True, "same", "", self.ending)
+        discovery = DiscoverySink(Discovery(str(self.path / "discovery"), "bmc_targets", None))
+        sinks = [*self.sinks(), discovery, self.told]
+        self.pipeline = Pipeline(subscription, self.source(), sinks, self.store, self.clock())
+
+    def kill(self) -> None:
+        """Kill the monitor: what it did not store is lost."""
+        self.pipeline._close()
+        self.store.close()
+
+    def run(self, seconds: float = 0.0) -> None:
+        """Let time pass, and the monitor act upon all that is due."""
+        self.now += seconds
+        for _step in range(4):
+            self.now += 10
+            for _pump in range(50):
+                self.pipeline.pump()
+                assert not self.pipeline.health.error, self.pipeline.health.error
+                if self.pipeline.due() > self.now:
+                    break
+
+    def lease(self, number: int, hwaddr: str, client_id: str = "") -> None:
+        """Write a lease that is acknowledged now."""
+        self.heard[number] = self.now
+        self.write(number, hwaddr, client_id)
+
+    def end(self, number: int, hwaddr: str, client_id: str = "") -> None:
+        """Write that Kea removed a lease."""
+        self.remove(number, hwaddr, client_id)
+
+    def write(self, number: int, hwaddr: str, client_id: str) -> None:
+        raise NotImplementedError
+
+    def remove(self, number: int, hwaddr: str, client_id: str) -> None:
+        raise NotImplementedError
+
+    def reserved(self) -> list[str]:
+        raise NotImplementedError
+
+    def inventory(self) -> list[str]:
+        return sorted(os.listdir(self.path / "discovery"))
+
+    def pool(self, total: int, leased: int) -> None:
+        pools.write(self.figures, (Subnet(4, 1, Use(total, leased, 0), {0: Use(total, leased, 0)}),))
+        os.utime(self.figures, (NOW + self.now, NOW + self.now))
+
+
+class FileWorld(World):
+    def source(self) -> Any:
+        self.leases = self.path / "leases.csv"
+        if not self.leases.exists():
+            self.leases.write_text(HEADER)
+            (self.path / "reservations").mkdir()
+        return MemfileSource(str(self.leases), self.clock())
+
+    def sinks(self) -> list[Any]:
+        return [ReservationFileSink(Files(str(self.path / "reservations")))]
+
+    def write(self, number: int, hwaddr: str, client_id: str, valid: int = LIFETIME) -> None:
+        expire = int(NOW + self.heard[number]) + valid
+        with self.leases.open("a") as file:
+            file.write(f"10.0.0.{number},{hwaddr},{client_id},{valid},{expire},1,0,0,,0,\n")
+
+    def remove(self, number: int, hwaddr: str, client_id: str) -> None:
+        self.write(number, hwaddr, client_id, 0)
+
+    def reserved(self) -> list[str]:
+        path = self.path / "reservations" / "subnet-1.json"
+        text = path.read_text() if path.exists() else ""
+        return sorted(host["ip-address"] for host in json.loads(f"[{text}]"))
+
+
+class RealWorld(FileWorld):
+    """Its clock is the real one, and a real Kea writes the leases."""
+
+    def clock(self) -> Clock:
+        return Clock()
+
+
+class DatabaseWorld(World):
+    def __init__(self, tmp_path: Path, kea: Any, link: Any, ending: Ending = DEFAULT) -> None:
+        self.kea, self.link = kea, link
+        super().__init__(tmp_path, ending)
+
+    def sinks(self) -> list[Any]:
+        return [ReservationSink(self.link())]
+
+    def write(self, number: int, hwaddr: str, client_id: str) -> None:
+        expire = NOW + self.heard[number] + LIFETIME
+        self.kea.rows(
+            "INSERT INTO lease4 (address, hwaddr, client_id, valid_lifetime, expire, subnet_id, fqdn_fwd, fqdn_rev,"
+            " hostname, state, user_context) VALUES (%s::inet - '0.0.0.0', decode(%s, 'hex'), decode(%s, 'hex'), %s,"
+            " to_timestamp(%s), 1, false, false, '', 0, '')"
+            " ON CONFLICT (address) DO UPDATE SET hwaddr = excluded.hwaddr, client_id = excluded.client_id,"
+            " expire = excluded.expire",
+            *(f"10.0.0.{number}", hwaddr.replace(":", ""), client_id.replace(":", ""), LIFETIME, expire),
+        )
+
+    def remove(self, number: int, hwaddr: str, client_id: str) -> None:
+        self.kea.rows("DELETE FROM lease4 WHERE address = %s::inet - '0.0.0.0'", f"10.0.0.{number}")
+
+    def reserved(self) -> list[str]:
+        return sorted(row[1] for row in self.kea.reservations())
+
+
+class EventsWorld(DatabaseWorld):
+    def source(self) -> Any:
+        return EventsSource("all", self.link(), Events(), {"all": 0}, self.clock())
+
+
+class PollingWorld(DatabaseWorld):
+    def source(self) -> Any:
+        return PollingSource(self.link(), Polling(interval=1, full_interval=60), self.clock())
+
+    def run(self, seconds: float = 0.0) -> None:
+        """It also notices what is deleted."""
+        super().run(seconds)
+        super().run(30)
+
+
+@pytest.fixture(params=["memfile", "events", "polling"])
+def world(request: pytest.FixtureRequest, tmp_path: Path, kea: Any, link: Any) -> Iterator[World]:
+    if request.param == "memfile":
+        made: World = FileWorld(tmp_path)
+    else:
+        made = {"events": EventsWorld, "polling": PollingWorld}[request.param](tmp_path, kea, link)
+    yield made
+    made.kill()
+
+
+def mac(number: int) -> str:
+    return f"02:00:00:00:00:{number:02x}"
+
+
+def flood(world: World, numbers: range) -> None:
+    for number in numbers:
+        world.lease(number, mac(number))
+
+
+def test_a_flood_that_fills_a_pool_is_gone_one_lifetime_later(world: World) -> None:
+    world.lease(1, mac(1))
+    world.run(LIFETIME / 2)
+    world.lease(1, mac(1))
+    world.run()
+    flood(world, range(2, 51))
+    world.run()
+    assert len(world.reserved()) == len(world.inventory()) == 50
+    world.pool(50, 50)
+    world.run(10)
+    assert len(world.reserved()) == 50, "their leases live"
+    world.now += LIFETIME
+    for number in range(1, 51):
+        world.end(number, mac(number))
+    world.run()
+    world.pool(50, 0)
+    world.run(10)
+    assert world.reserved() == ["10.0.0.1"]
+    assert world.inventory() == ["02-00-00-00-00-01.yml"]
+    assert sorted(world.told.forgotten) == [(mac(number), "low_water") for number in range(2, 51)]
+
+
+def test_a_client_that_answers_twice_within_a_second_goes_after_its_time(world: World) -> None:
+    world.lease(7, mac(7))
+    world.run()
+    world.heard[7] = 1
+    world.write(7, mac(7), "")
+    world.run()
+    world.end(7, mac(7))
+    world.run()
+    assert world.reserved() == ["10.0.0.7"]
+    world.run(7 * DAY - 400)
+    assert world.reserved() == ["10.0.0.7"], "its time is not over"
+    world.run(400)
+    assert (world.reserved(), world.inventory()) == ([], [])
+    assert world.told.forgotten == [(mac(7), "unconfirmed_for")]
+
+
+def test_a_machine_that_renewed_stays(world: World) -> None:
+    world.lease(7, mac(7))
+    world.run(LIFETIME / 2)
+    world.lease(7, mac(7))
+    world.run(LIFETIME)
+    world.end(7, mac(7))
+    world.run()
+    world.run(365 * DAY)
+    assert (world.reserved(), world.told.forgotten) == (["10.0.0.7"], [])
+
+
+def test_a_machine_that_gives_its_lease_back_at_once_and_returns_has_its_address(world: World) -> None:
+    world.lease(7, mac(7))
+    world.run()
+    world.end(7, mac(7))
+    world.run(6 * DAY)
+    assert world.reserved() == ["10.0.0.7"], "for a week it finds its address"
+    world.lease(7, mac(7))
+    world.run(2 * DAY)
+    assert world.reserved() == ["10.0.0.7"], "the deadline of the first lease does not count any more"
+    world.end(7, mac(7))
+    world.run()
+    world.run(30 * DAY)
+    assert world.reserved() == ["10.0.0.7"], "it was acknowledged again, so it is confirmed"
+
+
+def test_one_address_has_one_unconfirmed_entry(world: World) -> None:
+    """A client without a hardware address takes a new client identifier each time, and releases at once."""
+    for number in range(1, 30):
+        world.lease(9, "", f"01:02:{number:02x}")
+        world.end(9, "", f"01:02:{number:02x}") if number % 3 else None
+        if number % 4 == 0:
+            world.run()
+    world.run()
+    assert len(world.inventory()) == 1
+    assert world.told.forgotten
+    assert {reason for _client, reason in world.told.forgotten} == {"address_taken"}
+
+
+def test_the_next_client_of_an_address_gets_the_reservation(world: World) -> None:
+    world.lease(9, mac(1))
+    world.run()
+    world.end(9, mac(1))
+    world.run()
+    world.lease(9, mac(2))
+    world.run()
+    assert world.inventory() == ["02-00-00-00-00-02.yml"]
+    assert (world.reserved(), world.told.forgotten) == (["10.0.0.9"], [(mac(1), "address_taken")])
+    assert world.store.dead_letters() == []
+
+
+def test_what_an_earlier_release_made_stays(world: World) -> None:
+    world.lease(7, mac(7))
+    world.run()
+    world.kill()
+    entry = world.path / "discovery" / "02-00-00-00-00-07.yml"
+    entry.write_text("".join(line for line in entry.read_text().splitlines(True) if "made" not in line))
+    for path in (world.path / "reservations").glob("subnet-*") if isinstance(world, FileWorld) else ():
+        path.write_text(path.read_text().replace(f', "made": {NOW}', ""))
+    (world.path / "state.sqlite").unlink()
+    world.start()
+    world.run()
+    world.end(7, mac(7))
+    world.run()
+    world.run(365 * DAY)
+    assert (world.reserved(), world.told.forgotten) == (["10.0.0.7"], [])
+
+
+@pytest.mark.parametrize("moment", ["before the end", "after the end", "when it is due"])
+def test_a_monitor_that_is_killed_forgets_no_deadline(world: World, moment: str) -> None:
+    world.lease(7, mac(7))
+    world.run()
+    if moment == "before the end":
+        world.kill()
+        world.start()
+    world.end(7, mac(7))
+    world.run()
+    if moment == "after the end":
+        world.kill()
+        world.start()
+    if moment == "when it is due":
+        world.run(7 * DAY - 400)
+        problem, world.told.deliver = world.told.deliver, fail  # type: ignore[method-assign,assignment]
+        world.now += 400
+        for _pump in range(20):
+            world.now += 10
+            world.pipeline.pump()
+        assert world.reserved() == [], "the first sinks have acted, the last one fails"
+        world.kill()
+        world.told.deliver = problem  # type: ignore[method-assign]
+        world.start()
+    world.run(LIFETIME)
+    world.run(7 * DAY)
+    assert (world.reserved(), world.inventory()) == ([], [])
+    assert world.told.forgotten == [(mac(7), "unconfirmed_for")]
+
+
+def fail(events: Sequence[LeaseEvent]) -> Delivery:
+    raise TemporaryError("not now")
+
+
+def test_a_lost_state_store_makes_no_living_client_confirmed(world: World) -> None:
+    world.lease(7, mac(7))
+    world.run()
+    world.kill()
+    (world.path / "state.sqlite").unlink()
+    world.start()
+    world.run()
+    world.end(7, mac(7))
+    world.run()
+    world.run(8 * DAY)
+    assert world.reserved() == []
+
+
+def test_a_reservation_that_a_person_edited_stays(tmp_path: Path) -> None:
+    world = FileWorld(tmp_path)
+    world.lease(7, mac(7))
+    world.run()
+    path = tmp_path / "reservations" / "subnet-1.json"
+    path.write_text(path.read_text().replace('"ip-address": "10.0.0.7", "user', '"ip-address": "10.0.0.8", "user'))
+    world.end(7, mac(7))
+    world.run()
+    world.run(8 * DAY)
+    assert world.reserved() == ["10.0.0.8"]
+    assert [each.reason for each in world.store.dead_letters()] == ["edited_by_hand"]
+    world.kill()
+
+
+@pytest.mark.parametrize("kind", ["declined", "silent", "taken"])
+def test_a_lease_that_ends_without_a_word_about_its_client_ends_all_the_same(tmp_path: Path, kind: str) -> None:
+    world = FileWorld(tmp_path)
+    world.lease(7, "", "01:02:03")
+    world.run()
+    if kind == "declined":
+        with world.leases.open("a") as file:
+            file.write(f"10.0.0.7,,,86400,{int(NOW + world.now) + 86400},1,0,0,,1,\n")
+    if kind == "taken":
+        world.lease(7, "", "01:02:04")
+        world.run()
+        assert world.inventory() == ["client-id-01-02-04.yml"]
+    world.run(2 * LIFETIME)
+    world.run(8 * DAY)
+    assert world.inventory() == []
+    world.kill()
+
+
+def test_confirmed_clients_are_retired_only_if_the_site_wants_that(tmp_path: Path) -> None:
+    world = FileWorld(tmp_path, Ending(retire_after=30 * DAY))
+    world.lease(7, mac(7))
+    world.run(LIFETIME / 2)
+    world.lease(7, mac(7))
+    world.run()
+    world.end(7, mac(7))
+    world.run()
+    world.run(29 * DAY)
+    assert world.reserved() == ["10.0.0.7"]
+    world.run(2 * DAY)
+    assert (world.reserved(), world.told.forgotten) == ([], [(mac(7), "retire_after")])
+    world.kill()
+
+
+def test_a_flood_that_releases_at_once_fills_no_pool(tmp_path: Path) -> None:
+    """Each address is free by Kea's count, and reserved for a client that never comes back."""
+    world = FileWorld(tmp_path)
+    world.pool(20, 0)
+    for number in range(1, 19):
+        world.lease(number, mac(number))
+        world.end(number, mac(number))
+    world.run()
+    world.pool(20, 0)
+    world.run(10)
+    world.run(10)
+    assert world.reserved() == []
+    value = metrics.REGISTRY.get_sample_value
+    labels = {"family": "4", "subnet": "1"}
+    world.pool(20, 5)
+    world.run(10)
+    found = {
+        state: value("kea_lease_monitor_subnet_addresses", {**labels, "state": state})
+        for state in ("total", "leased", "reserved", "free")
+    }
+    assert found == {"total": 20, "leased": 5, "reserved": 0, "free": 15}
+    assert value("kea_lease_monitor_pool_addresses", {**labels, "pool": "0", "state": "free"}) == 15
+    world.kill()
+
+
+def test_after_a_shortage_the_week_counts_again(tmp_path: Path) -> None:
+    world = FileWorld(tmp_path)
+    world.lease(1, mac(1))
+    world.run()
+    world.pool(10, 9)
+    world.run()
+    assert world.store.shortages("all").keys() == {(4, 1)}
+    world.kill()
+    world.start()
+    world.run()
+    assert world.store.shortages("all").keys() == {(4, 1)}, "a restart forgets no shortage"
+    for _time in range(2):
+        world.run(LIFETIME)
+        world.pool(10, 1)
+        world.run()
+    assert world.store.shortages("all") == {}
+    world.lease(3, mac(3))
+    world.run()
+    world.end(3, mac(3))
+    world.run()
+    world.run(DAY)
+    assert world.reserved() == ["10.0.0.3"]
+    world.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.kea
+def test_a_flood_of_leases_of_a_real_kea_is_gone_after_their_lifetime(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kea counts its pool, and reclaims the leases; the clock is the real one."""
+    for name in DIRECTORIES:
+        monkeypatch.setenv(name, str(tmp_path))
+    server = KeaServer(tmp_path)
+    server.configure(
+        {
+            "interfaces-config": {"interfaces": []},
+            "lease-database": {"type": "memfile", "name": str(tmp_path / "leases.csv"), "lfc-interval": 0},
+            "hooks-libraries": [LEASE_COMMANDS],
+            "expired-leases-processing": {"reclaim-timer-wait-time": 1},
+            "subnet4": [{"id": 1, "subnet": "10.0.0.0/24", "pools": [{"pool": "10.0.0.1-10.0.0.20"}]}],
+        }
+    )
+    world = RealWorld(tmp_path)
+
+    def grant(number: int, lifetime: int) -> None:
+        lease = {"ip-address": f"10.0.0.{number}", "hw-address": mac(number), "subnet-id": 1, "valid-lft": lifetime}
+        assert server.ask("lease4-add", **lease)["result"] == 0
+
+    def acts(done: Callable[[], bool]) -> Callable[[], bool]:
+        def act() -> bool:
+            pools.write(world.figures, gathered(server))
+            world.pipeline.pump()
+            assert not world.pipeline.health.error
+            return done()
+
+        return act
+
+    with serving(server):
+        grant(1, 3600)
+        for number in range(2, 21):
+            grant(number, 8)
+        until(acts(lambda: len(world.reserved()) == len(world.inventory()) == 20), "all are reserved", 60)
+        until(acts(lambda: bool(world.store.shortages("all"))), "the shortage is noticed", 60)
+        until(acts(lambda: world.reserved() == ["10.0.0.1"]), lambda: str(world.reserved()), 120)
+    assert world.inventory() == ["02-00-00-00-00-01.yml"]
+    assert sorted(world.told.forgotten) == [(mac(number), "low_water") for number in range(2, 21)]
+    world.kill()
