@@ -160,7 +160,7 @@ def make_files(asked: Wanted, paths: Paths, texts: Texts) -> List[Settings]:
     secret: Settings = {"path": paths.password_file, "state": "absent"}
     if asked.database.password:
         secret = {**shared, "path": paths.password_file, "secret": True, "content": asked.database.password}  # nosec B105
-    units = {**texts.units, **(texts.reservation_units if asked.in_files else {})}
+    units = {**texts.units, **texts.reservation_units}
     reservations: List[Settings] = [
         {**root, "path": paths.reservations, "state": "directory", "mode": "0755"},
         {**directory, "path": paths.written, "group": paths.kea_user, "mode": "2750"},
@@ -171,7 +171,7 @@ def make_files(asked: Wanted, paths: Paths, texts: Texts) -> List[Settings]:
         {**root, "path": "/opt/baremetal", "state": "directory", "mode": "0755"},
         {**directory, "path": paths.state_directory, "group": paths.user, "mode": "0750"},
         *({**directory, "path": path, "group": paths.kea_user, "mode": "0755"} for path in discovery),
-        *(reservations if asked.in_files else []),
+        *reservations,
         secret,
         # Before the configuration, which is refused without it.
         {**shared, "path": paths.site_file, "content": f"{json.dumps(texts.site)}\n"},

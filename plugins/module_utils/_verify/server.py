@@ -90,7 +90,8 @@ def lease_file(facts: Facts, expected: Expected) -> Iterator[Finding]:
         yield Finding("leases", WRONG, seen, f"remove persist from lease-database in {config['path']}; restart Kea")
     elif facts["lease_file_age"] is None:
         seen = f"{facts['lease_file']} is missing, although Kea creates it when it starts: the monitor sees no leases"
-        yield Finding("leases", WRONG, seen, journal("kea-dhcp4-server"))
+        unit = facts["server"]["unit"]
+        yield Finding("leases", WRONG, seen, journal(unit["name"] if unit else "kea-dhcp4"))
 
 
 def secrets(facts: Facts, _expected: Expected) -> Iterator[Finding]:

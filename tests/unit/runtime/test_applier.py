@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
-from _kea.control import send
 from kea_lease_monitor import files
 from kea_lease_monitor.commands import applied
 from kea_lease_monitor.errors import TemporaryError
@@ -47,8 +46,6 @@ def one(number: int, **more: Any) -> str:
     return json.dumps({"hw-address": f"02:00:00:00:00:{number:02x}", "ip-address": f"10.0.0.{number}", **more})
 
 
-LEASE_COMMANDS = str(next(Path("/usr/lib").glob("*/kea/hooks/libdhcp_lease_cmds.so")))
-PEERS = (("one", 18041, "primary"), ("two", 18042, "standby"))
 GOOD = [one(1), one(2), one(3)]
 SITE = "10.0.0.200"
 BAD = {
@@ -331,23 +328,6 @@ def test_status_check_and_the_metric_tell_written_from_in_force_and_refused(host
     assert [report.total([host.places.report], state) for state in states] == [5, 3, 1]
 
 
-def half_of_a_pair(host: Host) -> None:
-    peers = [{"name": name, "url": f"http://127.0.0.1:{port}/", "role": role} for name, port, role in PEERS]
-    relationship = {"this-server-name": "one", "mode": "hot-standby", "peers": peers}
-    parameters = {"high-availability": [relationship]}
-    hooks = [
-        {"library": LEASE_COMMANDS},
-        {"library": LEASE_COMMANDS.replace("lease_cmds", "ha"), "parameters": parameters},
-    ]
-    host.write(f'"hooks-libraries": {json.dumps(hooks)},')
-    reload(host)
-
-
-def reload(host: Host) -> None:
-    """Reload Kea as a play does."""
-    assert send(str(host.path / "socket"), "config-reload", 10.0).result == 0
-
-
 def an_hour_passes(host: Host) -> None:
     """Make what Kea includes an hour older."""
     past = time.time() - 3600
@@ -358,7 +338,7 @@ def an_hour_passes(host: Host) -> None:
 def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Host) -> None:
     host.include(GOOD[0])
     host.apply()
-    half_of_a_pair(host)
+    host.be_half_of_a_pair()
 
     host.include(",\n".join(GOOD))
     host.program_at(time.time()).run()
@@ -372,7 +352,7 @@ def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Hos
 
     # A play reloads Kea; the service asks for that.
     an_hour_passes(host)
-    reload(host)
+    host.reload()
     assert host.program_at(time.time()).is_reloaded()
     host.program_at(time.time()).run()
     assert not host.program_at(time.time()).is_reloaded()
@@ -388,11 +368,11 @@ def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Hos
         columns = applied.read(settings(host, []), later).columns["default"]
         assert [columns[name] for name in ("written", "in_force")] == [count, in_force]
         an_hour_passes(host)
-        reload(host)
+        host.reload()
 
 
 def test_what_waits_on_a_pair_waits_while_kea_does_not_answer(host: Host) -> None:
-    half_of_a_pair(host)
+    host.be_half_of_a_pair()
     host.include(GOOD[0])
     host.program_at(time.time()).run()
     assert not host.program_at(time.time()).is_reloaded()
@@ -401,12 +381,12 @@ def test_what_waits_on_a_pair_waits_while_kea_does_not_answer(host: Host) -> Non
 
 
 def test_a_server_that_is_in_no_pair_any_more_is_reloaded(host: Host) -> None:
-    half_of_a_pair(host)
+    host.be_half_of_a_pair()
     host.include(GOOD[0])
     host.program_at(time.time()).run()
     assert host.known() == [SITE]
     host.write("")
-    reload(host)
+    host.reload()
     assert host.program_at(time.time()).is_reloaded()
     host.include(",\n".join(GOOD[:2]))
     host.program_at(time.time()).run()

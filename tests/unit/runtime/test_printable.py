@@ -71,6 +71,7 @@ def test_check_and_an_error_of_an_evil_client(
         {
             "state": type("L", (), {"shared": False, "database": None}),
             "flows": (),
+            "pools": "/none",
             "source": type("C", (), {"type": "memfile"}),
         },
     )

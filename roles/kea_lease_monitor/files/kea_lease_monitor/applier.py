@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Dict, List, NoReturn, Optional
+from typing import Callable, Dict, List, NoReturn, Optional
 
-from kea_lease_monitor import files, loop, service, telemetry
+from kea_lease_monitor import files, loop, service
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea.applier import report
+from kea_lease_monitor.kea.applier import lines, report
 from kea_lease_monitor.kea.control import Apply
 from kea_lease_monitor.sources.memfile.watch import Watch
 
@@ -23,6 +23,10 @@ Also between two questions whether a play has reloaded Kea, which is half of a p
 
 _RETRY = 10.0
 """Seconds after which an apply that failed is tried again."""
+
+
+_OBSERVE = 10.0
+"""Seconds between two readings of Kea's statistics."""
 
 
 class Applier:
@@ -82,7 +86,7 @@ class Applier:
 
     def _fail(self, error: str) -> None:
         if error != self._error:
-            telemetry.apply_failed(error)
+            lines.apply_failed(error)
         self._seen, self._error = None, error
         self._due = self._not_before = self._clock.monotonic() + _RETRY
 
@@ -91,17 +95,18 @@ class Applier:
         return {path: files.stamp(path, follow=False) for path in paths}
 
 
-def run(apply: Optional[Apply], clock: Clock) -> None:
+def run(apply: Optional[Apply], observe: Callable[[], None], clock: Clock) -> None:
     """Run until a signal ends the process. Without ``apply``, Kea's reservations are not in files.
 
-    A signal ends it at once, wherever it is: the next start finds what is not done.
+    ``observe`` writes down, every 10 seconds, what the monitor may not ask Kea for. A signal ends this at once,
+    wherever it is: the next start finds what is not done.
     """
     signals = loop.Signals(_stop)
     tasks: List[loop.Task] = []
     if apply:
         tasks.append(Applier(apply, Watch(apply.places.written), clock))
-    # PERIODIC WORK OF KEA'S USER: append loop.Periodic(seconds, function, clock) to tasks here.
-    telemetry.applying("watch")
+    tasks.append(loop.Periodic(_OBSERVE, observe, clock))
+    lines.applying("watch")
     service.notify("READY=1")
     loop.run(tasks, signals, lambda: None, clock)
 

@@ -73,7 +73,8 @@ def count_reservations(count: Callable[[str], float]) -> None:
         metrics.RESERVATIONS.labels(state).set_function(functools.partial(count, state))
 
 
-def _log(level: int, event: str, sentence: str, **fields: object) -> None:
+def log(level: int, event: str, sentence: str, **fields: object) -> None:
+    """Log one sentence with the stable name ``event``. Only this module and the applier's lines call it."""
     if not _LOG.isEnabledFor(level):
         return
     tail = "".join(f" {name}={printable(str(value))}" for name, value in fields.items())
@@ -84,7 +85,7 @@ def _log(level: int, event: str, sentence: str, **fields: object) -> None:
 
 
 def warning(event: str, sentence: str, **fields: object) -> None:
-    _log(logging.WARNING, event, sentence, **fields)
+    log(logging.WARNING, event, sentence, **fields)
 
 
 def _lease(lease: Lease) -> Dict[str, object]:
@@ -94,33 +95,33 @@ def _lease(lease: Lease) -> Dict[str, object]:
 
 def started(version: str, subscriptions: Tuple[str, ...]) -> None:
     metrics.INFO.labels(version).set(1)
-    _log(logging.INFO, "started", "Lease monitor started", version=version, subscriptions=",".join(subscriptions))
+    log(logging.INFO, "started", "Lease monitor started", version=version, subscriptions=",".join(subscriptions))
 
 
 def stopping(reason: str) -> None:
-    _log(logging.INFO, "stopping", "Lease monitor stopping", reason=reason)
+    log(logging.INFO, "stopping", "Lease monitor stopping", reason=reason)
 
 
 def reloaded() -> None:
-    _log(logging.INFO, "reloaded", "Configuration reloaded")
+    log(logging.INFO, "reloaded", "Configuration reloaded")
 
 
 def reload_refused(error: str) -> None:
-    _log(logging.ERROR, "reload_refused", "New configuration refused, the old one stays in force", error=error)
+    log(logging.ERROR, "reload_refused", "New configuration refused, the old one stays in force", error=error)
 
 
 def state_damaged(kept: str, problem: str) -> None:
     text = "The state database is damaged and was set aside, all leases will be read again"
-    _log(logging.ERROR, "state_damaged", text, kept=kept, problem=problem)
+    log(logging.ERROR, "state_damaged", text, kept=kept, problem=problem)
 
 
 def state_created(path: str) -> None:
-    _log(logging.INFO, "state_created", "State database created", path=path)
+    log(logging.INFO, "state_created", "State database created", path=path)
 
 
 def listening(channel: str, schema: str) -> None:
     metrics.SESSIONS.inc()
-    _log(logging.INFO, "listening", "Listening for database lease events", channel=channel, schema=schema)
+    log(logging.INFO, "listening", "Listening for database lease events", channel=channel, schema=schema)
 
 
 def reconnected() -> None:
@@ -128,42 +129,42 @@ def reconnected() -> None:
 
 
 def following(path: str) -> None:
-    _log(logging.INFO, "following", "Following the lease file", path=path)
+    log(logging.INFO, "following", "Following the lease file", path=path)
 
 
 def file_missing(path: str) -> None:
-    _log(logging.WARNING, "file_missing", "The lease file does not exist yet", path=path)
+    log(logging.WARNING, "file_missing", "The lease file does not exist yet", path=path)
 
 
 def unwatched(directory: str, error: str) -> None:
     text = "Directory cannot be watched, polling it each second"
-    _log(logging.WARNING, "unwatched", text, directory=directory, error=error)
+    log(logging.WARNING, "unwatched", text, directory=directory, error=error)
 
 
 def rotated(path: str) -> None:
     metrics.ROTATIONS.inc()
-    _log(logging.INFO, "rotated", "Lease file rotated, following its successor", path=path)
+    log(logging.INFO, "rotated", "Lease file rotated, following its successor", path=path)
 
 
 def row_rejected(ref: str, problem: str) -> None:
     metrics.GARBAGE.inc()
     if _THROTTLE.admits("row_rejected"):
-        _log(logging.WARNING, "row_rejected", "Row is no lease and was passed over", ref=ref, problem=problem)
+        log(logging.WARNING, "row_rejected", "Row is no lease and was passed over", ref=ref, problem=problem)
 
 
 def reading_all(subscription: str, reason: str) -> None:
     metrics.FULL_READS.labels(subscription).inc()
-    _log(logging.INFO, "reading_anew", "Reading all leases", subscription=subscription, reason=reason)
+    log(logging.INFO, "reading_anew", "Reading all leases", subscription=subscription, reason=reason)
 
 
 def standing_by(subscription: str) -> None:
     metrics.ACTING.labels(subscription).set(0)
     text = "Another monitor acts for the subscription, standing by"
-    _log(logging.INFO, "standing_by", text, subscription=subscription)
+    log(logging.INFO, "standing_by", text, subscription=subscription)
 
 
 def ready(subscription: str) -> None:
-    _log(logging.INFO, "ready", "Caught up with the leases", subscription=subscription)
+    log(logging.INFO, "ready", "Caught up with the leases", subscription=subscription)
 
 
 def retrying(subscription: str, attempt: int, wait: float, error: str) -> None:
@@ -171,11 +172,11 @@ def retrying(subscription: str, attempt: int, wait: float, error: str) -> None:
     metrics.CAUGHT_UP.labels(subscription).set(0)
     level = logging.ERROR if attempt > 1 else logging.WARNING
     fields = {"subscription": subscription, "attempt": attempt, "seconds": f"{wait:.2f}", "error": error}
-    _log(level, "retrying", "Will try again", **fields)
+    log(level, "retrying", "Will try again", **fields)
 
 
 def recovered(subscription: str, attempts: int) -> None:
-    _log(logging.INFO, "recovered", "Works again", subscription=subscription, attempts=attempts)
+    log(logging.INFO, "recovered", "Works again", subscription=subscription, attempts=attempts)
 
 
 def delivered(subscription: str, count: int, caught_up: bool, now: float, oldest: float) -> None:
@@ -189,7 +190,7 @@ def delivered(subscription: str, count: int, caught_up: bool, now: float, oldest
         metrics.LAST_EVENT.labels(subscription).set(now)
         if oldest:
             metrics.LATENCY.labels(subscription).observe(max(0.0, now - oldest))
-        _log(logging.DEBUG, "delivered", "Events delivered", subscription=subscription, events=count)
+        log(logging.DEBUG, "delivered", "Events delivered", subscription=subscription, events=count)
 
 
 def sink_result(sink: str, delivery: Delivery) -> None:
@@ -199,24 +200,24 @@ def sink_result(sink: str, delivery: Delivery) -> None:
 
 
 def reservation_created(lease: Lease) -> None:
-    _log(logging.INFO, "reservation_created", "Static reservation created", **_lease(lease))
+    log(logging.INFO, "reservation_created", "Static reservation created", **_lease(lease))
 
 
 def reservation_updated(lease: Lease) -> None:
-    _log(logging.INFO, "reservation_updated", "Static reservation updated", **_lease(lease))
+    log(logging.INFO, "reservation_updated", "Static reservation updated", **_lease(lease))
 
 
 def reservation_adopted(lease: Lease) -> None:
-    _log(logging.INFO, "reservation_adopted", "Static reservation taken over", **_lease(lease))
+    log(logging.INFO, "reservation_adopted", "Static reservation taken over", **_lease(lease))
 
 
 def reservation_removed(lease: Lease, reason: str = "") -> None:
     more = {"reason": reason} if reason else {}
-    _log(logging.INFO, "reservation_removed", "Static reservation removed", **_lease(lease), **more)
+    log(logging.INFO, "reservation_removed", "Static reservation removed", **_lease(lease), **more)
 
 
 def conflict_over(lease: Lease) -> None:
-    _log(logging.INFO, "conflict_over", "Conflict over, the other client gave the address up", **_lease(lease))
+    log(logging.INFO, "conflict_over", "Conflict over, the other client gave the address up", **_lease(lease))
 
 
 def host_ids(ratio: float) -> None:
@@ -224,11 +225,11 @@ def host_ids(ratio: float) -> None:
 
 
 def discovery_written(path: str) -> None:
-    _log(logging.INFO, "discovery_written", "Discovery file written", path=path)
+    log(logging.INFO, "discovery_written", "Discovery file written", path=path)
 
 
 def discovery_renamed(previous: str, path: str) -> None:
-    _log(logging.INFO, "discovery_renamed", "Discovery file renamed", previous=previous, path=path)
+    log(logging.INFO, "discovery_renamed", "Discovery file renamed", previous=previous, path=path)
 
 
 def dead_letter(subscription: str, sink: str, rejection: Rejection) -> None:
@@ -239,14 +240,14 @@ def dead_letter(subscription: str, sink: str, rejection: Rejection) -> None:
     if not _THROTTLE.admits("dead_letter"):
         return
     fields = {**_lease(rejection.event.lease), "reason": rejection.reason.value, "detail": rejection.detail}
-    _log(logging.WARNING, "dead_letter", "Event not acted upon", subscription=subscription, sink=sink, **fields)
+    log(logging.WARNING, "dead_letter", "Event not acted upon", subscription=subscription, sink=sink, **fields)
 
 
 def queue_usage(ratio: float) -> None:
     metrics.QUEUE.set(ratio)
     if ratio > 0.1:
         text = "PostgreSQL's notification queue is filling: some session listens inside an open transaction"
-        _log(logging.WARNING, "queue_filling", text, usage=f"{ratio:.2f}")
+        log(logging.WARNING, "queue_filling", text, usage=f"{ratio:.2f}")
 
 
 def trigger(lost: int, working: bool) -> None:
@@ -257,7 +258,7 @@ def trigger(lost: int, working: bool) -> None:
 def events_missing(subscription: str, count: int) -> None:
     """``count`` is negative when the trigger's counter was reset."""
     text = "The trigger could not write all events, or its counter was reset"
-    _log(logging.WARNING, "events_missing", text, subscription=subscription, count=count)
+    log(logging.WARNING, "events_missing", text, subscription=subscription, count=count)
 
 
 def horizon(age: int) -> None:
@@ -269,7 +270,7 @@ def horizon_held(pid: int, seconds: float) -> None:
     metrics.HELD.set(seconds)
     if seconds >= _HELD_LONG:
         text = "A transaction stays open, so that event rows and dead rows of the whole cluster cannot be removed"
-        _log(logging.WARNING, "horizon_held", text, pid=pid, seconds=f"{seconds:.0f}")
+        log(logging.WARNING, "horizon_held", text, pid=pid, seconds=f"{seconds:.0f}")
 
 
 def pruned(count: int) -> None:
@@ -279,28 +280,11 @@ def pruned(count: int) -> None:
 def pruned_unread(count: int) -> None:
     if count:
         metrics.UNREAD.inc(count)
-        _log(logging.WARNING, "pruned_unread", "Old events removed, read or not, to bound their table", count=count)
+        log(logging.WARNING, "pruned_unread", "Old events removed, read or not, to bound their table", count=count)
 
 
 def beat(now: float) -> None:
     metrics.BEAT.set(now)
     for kind, count in _THROTTLE.suppressed():
         text = "More such events were counted and not logged"
-        _log(logging.WARNING, "suppressed", text, name=kind, count=count, seconds=f"{INTERVAL:.0f}")
-
-
-def applying(step: str) -> None:
-    _log(logging.INFO, "applying", "Applying reservations", step=step)
-
-
-def apply_waits(reason: str, seconds: float) -> None:
-    _log(logging.INFO, "apply_waits", "Waiting before the reload", reason=reason, seconds=f"{seconds:.0f}")
-
-
-def apply_failed(error: str) -> None:
-    _log(logging.ERROR, "apply_failed", "Reservations are not in force, will try again", error=error)
-
-
-def reservation_refused(subnet: int, host: str, address: str, reason: str) -> None:
-    fields = {"subnet": subnet, "host": host, "address": address, "reason": reason}
-    _log(logging.WARNING, "reservation_refused", "Reservation refused and set aside", **fields)
+        log(logging.WARNING, "suppressed", text, name=kind, count=count, seconds=f"{INTERVAL:.0f}")

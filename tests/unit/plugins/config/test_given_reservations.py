@@ -50,6 +50,7 @@ class Host:
             "subnets": [],
             "shared_networks": [],
             "settings": {},
+            "config_group": "",
             "exclusive": False,
             "reservations": filters.given_reservations(list(entries), [], seen["subnets"]),
         }

@@ -200,8 +200,10 @@ def test_how_the_monitor_logs_in(database: dict[str, str], certificates: dict[st
     assert config["database"] == {"host": "/run", "port": 5432, "name": "kea", "user": "monitor", **section}
 
 
-def test_the_files_of_the_monitor() -> None:
-    files = filters.monitor_files(wanted(subscriptions=INVENTORY), PATHS, TEXTS)
+@pytest.mark.parametrize("reservations", ["files", "database"])
+def test_the_files_of_the_monitor(reservations: str) -> None:
+    """In each mode: the service of Kea's user reads Kea's statistics, too."""
+    files = filters.monitor_files(wanted(reservations=reservations, subscriptions=INVENTORY), PATHS, TEXTS)
     paths = [one["path"] for one in files]
     assert paths[:5] == ["/etc/monitor", "/opt/baremetal", "/var/monitor", "/discovery", "/site"]
     (site,) = [one for one in files if one["path"] == "/config/site"]
@@ -217,11 +219,6 @@ def test_the_files_of_the_monitor() -> None:
         (PATHS["user"], PATHS["kea_user"], "2750"),
         (PATHS["kea_user"], PATHS["user"], "2750"),
     ]
-
-
-def test_in_database_mode_no_unit_applies_reservations() -> None:
-    files = filters.monitor_files(wanted(reservations="database", subscriptions=INVENTORY), PATHS, TEXTS)
-    assert [one["path"] for one in files][-2:] == ["/monitor.service", "/reservations.path"]
 
 
 def test_the_password_is_a_secret_file() -> None:

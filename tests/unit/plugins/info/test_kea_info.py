@@ -89,7 +89,14 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         "confined": False,
     }
     assert info["server"] == nothing
-    assert info["monitor"] == {"release": None, "ssl_mode": None, "unit": None, "reservations": None, "user": None}
+    assert info["monitor"] == {
+        "release": None,
+        "ssl_mode": None,
+        "unit": None,
+        "reservations": None,
+        "user": None,
+        "former_applier": None,
+    }
     assert info["lfc"] == {"service": None, "timer": None, "last_run": None, "traces": []}
     assert info["config"]["error"] == "No such file or directory"
     assert info["config"]["lease_database"] is None

@@ -12,9 +12,10 @@ import time
 from kea_lease_monitor import applier, files, telemetry
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import ConfigurationError
+from kea_lease_monitor.kea import pools
 from kea_lease_monitor.kea.applier.report import DEFAULT, Places
 from kea_lease_monitor.kea.companions import DEFAULT_PATH
-from kea_lease_monitor.kea.control import Apply
+from kea_lease_monitor.kea.control import Apply, ask
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--included", default="/etc/kea/reservations.d/applied", help="of Kea's files (default: %(default)s)"
     )
+    parser.add_argument("--pools", default=pools.DEFAULT_PATH, help="for the use of pools (default: %(default)s)")
     parser.add_argument("--min-interval", type=float, default=60.0, help="seconds between two reloads")
+
+
+def _observe(options: argparse.Namespace) -> None:
+    """Write down how many addresses of each pool are in use. Raises TemporaryError."""
+    pools.write(options.pools, pools.gather(lambda name, arguments: ask(options.control_socket, name, arguments)))
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -53,7 +60,7 @@ def execute(options: argparse.Namespace) -> int:
         now=time.time,
     )
     if options.follow:
-        applier.run(None if options.observe else apply, Clock())
+        applier.run(None if options.observe else apply, lambda: _observe(options), Clock())
     else:
         apply.run()
     return 0

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Callable, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional
 
 from _kea import lfc, pairs
 from _kea.control import SUCCESS, Answer, ControlError, send
 from _kea.lease_file import LeaseFile, Lock
 
-from kea_lease_monitor import files, telemetry
+from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea.applier import batch, report
+from kea_lease_monitor.kea.applier import batch, lines, report
 from kea_lease_monitor.kea.applier.report import Places, Status, Subnet
 from kea_lease_monitor.kea.applier.trial import Trial
 
@@ -67,7 +67,7 @@ class Apply:
         """
         with files.locked(os.path.join(self.included, _LOCK), _OTHER):
             if pause := self.pause():
-                telemetry.apply_waits("the last reload was a moment ago", pause)
+                lines.apply_waits("the last reload was a moment ago", pause)
                 self.sleep(pause)
             former = report.read(self.places.report) or Status()
             try:
@@ -86,7 +86,7 @@ class Apply:
 
     def _apply(self, former: Status) -> None:
         """Load what Kea accepts of the reservations, and report it. Raises TemporaryError."""
-        telemetry.applying("test")
+        lines.applying("test")
         read_at, reloaded_at = self.now(), former.reloaded_at
         written = batch.read_all(self.places, self.included)
         paths = {subnet: batch.included_path(self.included, subnet) for subnet in written}
@@ -111,7 +111,7 @@ class Apply:
                 return
         done = Status(counts, None, "", self.min_interval, loaded, read_at, reloaded_at)
         report.write(self.places.report, done)
-        telemetry.applying("done")
+        lines.applying("done")
 
     def _hold(self, former: Status, counts: Mapping[int, Subnet], read_at: float) -> None:
         """Report that changes wait for a planned reload; ``counts`` has what is in force until then.
@@ -128,7 +128,7 @@ class Apply:
             planned=True,
         )
         report.write(self.places.report, held)
-        telemetry.applying("wait for a planned reload, because Kea is half of a pair")
+        lines.applying("wait for a planned reload, because Kea is half of a pair")
 
     def is_reloaded(self) -> bool:
         """Return whether Kea has read what waited for a planned reload, or is half of a pair no longer.
@@ -167,7 +167,7 @@ class Apply:
             if waited >= _LFC:
                 raise TemporaryError(f"the LFC run does not finish: {reason}")
             if not waited:
-                telemetry.apply_waits(reason, _LFC)
+                lines.apply_waits(reason, _LFC)
             self.sleep(0.5)
             waited += 0.5
 
@@ -181,7 +181,7 @@ class Apply:
 
     def _reload(self) -> None:
         """Reload, again and again if an LFC run prevents it: until a reload succeeds, Kea then has no leases."""
-        telemetry.applying("reload")
+        lines.applying("reload")
         for _attempt in range(_ATTEMPTS):
             answer = self._ask("config-reload")
             if answer.result == SUCCESS:
@@ -189,12 +189,17 @@ class Apply:
             reason = self._load_refused()
             if not reason and "cleanup" not in answer.text:
                 break
-            telemetry.apply_waits(reason or answer.text, 1.0)
+            lines.apply_waits(reason or answer.text, 1.0)
             self.sleep(1.0)
         raise TemporaryError(f"Kea refused to reload: {answer.text or f'result {answer.result}'}")
 
     def _ask(self, name: str) -> Answer:
-        try:
-            return send(self.control_socket, name, _ANSWER)
-        except ControlError as error:
-            raise TemporaryError(f"Kea's control socket {error.path}: {error.reason}") from error
+        return ask(self.control_socket, name)
+
+
+def ask(path: str, name: str, arguments: Optional[Mapping[str, Any]] = None) -> Answer:
+    """Send a command to Kea's control socket, and return the answer. Raises TemporaryError if there is none."""
+    try:
+        return send(path, name, _ANSWER, arguments)
+    except ControlError as error:
+        raise TemporaryError(f"Kea's control socket {error.path}: {error.reason}") from error

@@ -9,9 +9,9 @@ import os
 from collections import Counter
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
-from kea_lease_monitor import files, telemetry
+from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea.applier import hosts, report
+from kea_lease_monitor.kea.applier import hosts, lines, report
 from kea_lease_monitor.kea.applier.hosts import Host, Refusal
 from kea_lease_monitor.kea.applier.report import Places, Refusals, Subnet
 from kea_lease_monitor.kea.applier.sift import Sifted, sift
@@ -101,7 +101,7 @@ def accepted(places: Places, written: Mapping[int, Written], trial: Trial) -> Si
     record(found.refused)
     for refusal in [*settled, *found.refused]:
         if refusal not in known.refused:
-            telemetry.reservation_refused(refusal.subnet, refusal.host, refusal.address, refusal.reason)
+            lines.reservation_refused(refusal.subnet, refusal.host, refusal.address, refusal.reason)
     return Sifted(found.accepted, [*settled, *found.refused])
 
 

@@ -1,0 +1,27 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The log lines of the applier, which is a process of its own."""
+
+from __future__ import annotations
+
+import logging
+
+from kea_lease_monitor.telemetry import log
+
+
+def applying(step: str) -> None:
+    log(logging.INFO, "applying", "Applying reservations", step=step)
+
+
+def apply_waits(reason: str, seconds: float) -> None:
+    log(logging.INFO, "apply_waits", "Waiting before the reload", reason=reason, seconds=f"{seconds:.0f}")
+
+
+def apply_failed(error: str) -> None:
+    log(logging.ERROR, "apply_failed", "Reservations are not in force, will try again", error=error)
+
+
+def reservation_refused(subnet: int, host: str, address: str, reason: str) -> None:
+    fields = {"subnet": subnet, "host": host, "address": address, "reason": reason}
+    log(logging.WARNING, "reservation_refused", "Reservation refused and set aside", **fields)
