@@ -42,6 +42,9 @@ class Pair(NamedTuple):
     """Whether TLS is used; the files are named when they are installed."""
 
 
+NO_PAIR = Pair("", "", [])
+
+
 def pair(variables: Mapping[str, Any]) -> Pair:
     """Return the pair that the variables of the role describe."""
     peers = [Peer(str(one["name"]), str(one["url"])) for one in variables["peers"]]

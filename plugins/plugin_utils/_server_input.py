@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
 from ._login import Database, Files, database, files
-from ._pair import Pair, pair
+from ._pair import NO_PAIR, Pair, pair
 
 Settings = Dict[str, Any]
 
@@ -26,14 +26,13 @@ class Wanted(NamedTuple):
     subnets: List[Settings]
     shared_networks: List[Settings]
     settings: Settings
-    pair: Pair
-    """Its mode is empty without a pair."""
     config_group: str
     """Group that may read the configuration; empty for Kea's user alone."""
     exclusive: bool
     """Whether subnets and shared networks that the variables do not name are removed."""
     reservations: Sequence[Settings] = ()
     """Reservations given beforehand, each with its subnet-id."""
+    pair: Pair = NO_PAIR
 
     @property
     def uses_database(self) -> bool:
@@ -109,7 +108,10 @@ class Names(NamedTuple):
 def wanted(variables: Mapping[str, Any]) -> Wanted:
     """Return the variables of the role, given without their prefix."""
     known = {name: variables[name] for name in Wanted._fields if name in variables}
-    return Wanted(**{**known, "database": database(variables["database"]), "pair": pair(variables["pair"])})
+    known["database"] = database(variables["database"])
+    if "pair" in variables:
+        known["pair"] = pair(variables["pair"])
+    return Wanted(**known)
 
 
 def found(look: Mapping[str, Any]) -> Found:
