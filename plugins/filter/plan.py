@@ -13,6 +13,7 @@ from ..plugin_utils import (
     _inventory_plan,
     _login,
     _monitor_plan,
+    _pair,
     _preflight,
     _preflight_variables,
     _reservation_plan,
@@ -44,6 +45,12 @@ def reservation_problems(
     entries: Any, named: List[Dict[str, Any]], found: List[Dict[str, Any]], in_files: bool
 ) -> List[str]:
     return _reservation_plan.problems(entries, named, found, in_files)
+
+
+def pair_peers(
+    named: List[Dict[str, Any]], hosts: Mapping[str, Mapping[str, Any]], tls: bool = False
+) -> List[Dict[str, Any]]:
+    return _pair.peers(named, hosts, tls)
 
 
 def login(database: Values, become_user: str, certificates: Optional[Values] = None) -> Dict[str, Any]:
@@ -124,6 +131,6 @@ class FilterModule:
             *(deployment_plan, site_reservations, login, server_plan, server_files),
             *(monitor_plan, monitor_files, database_access, rollback_plan, verify_options, verify_report),
             *(discovery_directories, gathered_files, variables_file, preflight, preflight_messages, role_options),
-            *(given_reservations,),
+            *(given_reservations, pair_peers),
         )
         return {one.__name__: one for one in filters}

@@ -31,13 +31,14 @@ options:
     description:
       - What to read. V(database) opens a session with the C(login_) options; the others do not use them.
       - V(subnets) and V(variables) send C(config-get) to Kea, and V(subnets) reads the leases. Kea answers that in the
-        thread that serves clients, so do not gather them in a loop.
+        thread that serves clients, so do not gather them in a loop. V(pair) sends it to both servers of a pair.
     type: list
     elements: str
     choices:
       - server
       - config
       - subnets
+      - pair
       - reservations
       - variables
       - database
@@ -143,6 +144,9 @@ server:
         - A database server does not learn whether its certificate was verified; with V(verify-full) every session has
           verified it.
       type: str
+    hooks:
+      description: Directory of Kea's hooks; null if they are not installed.
+      type: str
     admin:
       description: Path of C(kea-admin).
       type: str
@@ -222,6 +226,9 @@ subnets:
       description: The ranges of its pools.
       type: list
       elements: str
+    pool_classes:
+      description: The client classes of each pool, by its range.
+      type: dict
     relay:
       description: Addresses of its relays.
       type: list
@@ -273,6 +280,56 @@ subnets:
     served:
       description: Whether the running Kea serves it with this id; null if Kea does not answer.
       type: bool
+pair:
+  description: The pair (C(libdhcp_ha)) of which the server is half; null if it is in none, or does not answer.
+  returned: when gathered
+  type: dict
+  contains:
+    mode:
+      description: Mode of the pair.
+      type: str
+      sample: hot-standby
+    role:
+      description: Role of this server.
+      type: str
+      sample: primary
+    state:
+      description: State of this server.
+      type: str
+      sample: hot-standby
+    scopes:
+      description: Names of the servers whose clients it serves.
+      type: list
+      elements: str
+    in_touch:
+      description: Whether the partner answered its last heartbeat.
+      type: bool
+    unacked:
+      description: Clients that the partner left without an answer while the servers cannot reach each other.
+      type: int
+    partner:
+      description: Name of the partner.
+      type: str
+    url:
+      description: URL of the partner.
+      type: str
+    partner_state:
+      description: State that the partner reports; null if it does not answer.
+      type: str
+    partner_scopes:
+      description: Names of the servers whose clients the partner serves.
+      type: list
+      elements: str
+    clock_difference:
+      description: Seconds by which the partner's clock is ahead. The pair ends (V(terminated)) beyond 60.
+      type: float
+    subnets_differ:
+      description: A phrase for each subnet in which the servers differ; null if the partner does not tell.
+      type: list
+      elements: str
+    error:
+      description: Why the partner does not answer.
+      type: str
 reservations:
   description: The reservations that the site wrote into Kea's configuration. Kea is not asked for them.
   returned: when gathered
@@ -551,6 +608,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._host import package
 from ansible_collections.baremetal.kea.plugins.module_utils._host import preflight as host_preflight
 from ansible_collections.baremetal.kea.plugins.module_utils import _info
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login
+from ansible_collections.baremetal.kea.plugins.module_utils._server import pair_facts as server_pair
 from ansible_collections.baremetal.kea.plugins.module_utils._server import state as server_state
 from ansible_collections.baremetal.kea.plugins.module_utils._server import subnets as server_subnets
 from ansible_collections.baremetal.kea.plugins.module_utils._server import variables as server_variables
@@ -558,7 +616,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_databa
 
 
 _GATHERED = (
-    *("server", "config", "subnets", "reservations", "variables", "database", "monitor", "lfc", "move"),
+    *("server", "config", "subnets", "pair", "reservations", "variables", "database", "monitor", "lfc", "move"),
     *("packages", "packaging", "preflight", "clusters"),
 )
 
@@ -589,6 +647,7 @@ def main() -> None:
         "server": lambda: server_state.server(module, params["path"]),
         "config": lambda: _info.config_file(module, params["path"]),
         "subnets": lambda: server_subnets.subnets(params["path"]),
+        "pair": lambda: server_pair.pair(params["path"]),
         "reservations": lambda: server_subnets.site_reservations(params["path"]),
         "variables": lambda: server_variables.variables(params["path"]),
         "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),

@@ -137,6 +137,13 @@ set_aside:
   type: list
   elements: str
   sample: [/var/lib/kea/kea-leases4.csv.before-20261121T120000]
+pair:
+  description: What a person should know about the pair of the server; empty without a pair.
+  returned: when a configuration was put in force
+  type: list
+  elements: str
+  sample: []
+  version_added: 1.1.0
 backup_file:
   description: Copy of the previous configuration.
   returned: when a configuration was put in force

@@ -51,7 +51,7 @@ options:
       - How to run the LFC; docs/lfc.md compares the strategies.
       - V(command) sends Kea the command C(kea-lfc-start), which Kea has since 3.1.2.
       - V(rotate) renames the lease file, makes Kea reload, and runs C(kea-lfc). The reload is a short pause for
-        clients.
+        clients. On a pair it is refused, because a reload stops DHCP there.
       - V(finish) leaves the LFC runs to Kea, monitors them, and finishes an interrupted one.
       - V(auto) is V(command) if Kea can do that, else V(finish), or V(rotate) on a Kea whose own C(lfc-interval) is 0.
     type: str

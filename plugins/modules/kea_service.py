@@ -7,12 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: kea_service
-short_description: Start or restart a Kea server, never during an LFC run
+short_description: Start, restart or reload a Kea server, never during an LFC run
 description:
   - A Kea that is started or reloaded while C(kea-lfc) works on its lease file has no leases and serves no client. So
     this module holds the lock that the timer of M(baremetal.kea.kea_lfc_timer) also takes, and waits until LFC runs
     that Kea started have finished.
   - It returns once the server serves. If there is a control socket, the server must answer there and have its leases.
+  - A server that is half of a pair (C(libdhcp_ha)) is restarted or reloaded only while its partner serves the clients
+    of both. The module has the partner take over before, and returns once both are in their normal states. It ends
+    a maintenance that a killed play left.
 author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
@@ -24,7 +27,7 @@ attributes:
     support: none
   idempotent:
     support: partial
-    details: With O(state=restarted) it always restarts the server.
+    details: With O(state=restarted) and O(state=reloaded) it always restarts or reloads the server.
   platform:
     support: full
     platforms: Debian, Ubuntu
@@ -37,8 +40,10 @@ options:
     description:
       - With V(started), the server runs.
       - With V(restarted), it is also restarted if it runs already.
+      - With V(reloaded), a server that runs reads its configuration again (C(config-reload)). The unit's environment
+        and certificates of the database need a restart.
     type: str
-    choices: [started, restarted]
+    choices: [started, restarted, reloaded]
     default: started
   enabled:
     description: Whether the server must also start with the host; V(false) leaves that as it is.
@@ -67,19 +72,26 @@ unit:
   returned: always
   type: str
   sample: kea-dhcp4-server.service
+pair:
+  description: What a person should know about the pair; empty without a pair, and if it is in its normal states.
+  returned: always
+  type: list
+  elements: str
+  sample: ["the partner does not answer (timed out): no server serves until this one is back"]
+  version_added: 1.1.0
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
-from ansible_collections.baremetal.kea.plugins.module_utils._server.service import KeaService
+from ansible_collections.baremetal.kea.plugins.module_utils._server.service import RELOAD, KeaService
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "default": "/etc/kea/kea-dhcp4.conf"},
-            "state": {"type": "str", "choices": ["started", "restarted"], "default": "started"},
+            "state": {"type": "str", "choices": ["started", "restarted", "reloaded"], "default": "started"},
             "enabled": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 60},
         },
@@ -89,15 +101,18 @@ def main() -> None:
     unit = service.unit()
     active = bool(unit and unit.active)
     enabled = bool(unit and unit.enabled) or not module.params["enabled"]
-    restart = module.params["state"] == "restarted"
+    state, said = module.params["state"], []
+    verb = {"restarted": "restart", "reloaded": RELOAD if active else "start"}.get(state, None if active else "start")
     try:
         if not module.check_mode:
-            service.run("restart" if restart else None if active else "start", module.params["timeout"])
+            said = service.run(verb, module.params["timeout"])
             if not enabled:
                 service.enable()
     except KeaError as error:
         module.fail_json(**error.as_result())
-    module.exit_json(changed=restart or not active or not enabled, unit=unit.name if unit else None)
+    for words in said:
+        module.warn(words)
+    module.exit_json(changed=verb is not None or not enabled, unit=unit.name if unit else None, pair=said)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ DOCUMENTATION = r"""
 module: kea_verify
 short_description: Check whether a host with Kea and the lease monitor is as it should be
 description:
-  - Checks Kea, its database, the lease monitor, the LFC timer, the secret files and the manifest. For each it reports
-    what was found, whether that is as it should be, and what to do about it. It changes nothing.
+  - Checks Kea and its pair, its database, the lease monitor, the LFC timer, the secret files and the manifest. For
+    each it reports what was found, whether that is as it should be, and what to do about it. It changes nothing.
   - The report is shown as a table while the task runs, and also returned as RV(report).
   - Findings do not make the module fail; see RV(verdict). C(playbooks/kea_verify.yml) runs it on all hosts and fails
     after all reports.

@@ -204,20 +204,20 @@ def _needed(asked: Values, found: Values) -> Dict[Tuple[str, int], str]:
 
 
 def _pair_ports(asked: Values, found: Values) -> List[int]:
-    """Return the port at which this server of a pair listens."""
+    """Return the ports at which this server of a pair listens, or will listen."""
     hooks = [
         *(asked["settings"].get("hooks-libraries") or []),
         *((found.get("config") or {}).get("hooks_libraries") or []),
     ]
-    ports: List[int] = []
+    pair = asked["pair"]
+    urls = [str(one["url"]) for one in pair.get("peers", []) if one["name"] == pair["this"]]
     for hook in hooks:
         relations = (hook.get("parameters") or {}).get("high-availability") if isinstance(hook, dict) else None
         for relation in relations if isinstance(relations, list) else []:
-            for peer in relation.get("peers", []):
-                port = re.search(r":(\d+)/?$", str(peer.get("url", "")))
-                if port and peer.get("name") == relation.get("this-server-name"):
-                    ports.append(int(port.group(1)))
-    return ports
+            named = [one for one in relation.get("peers", []) if one.get("name") == relation.get("this-server-name")]
+            urls += [str(one.get("url", "")) for one in named]
+    found_ports = [re.search(r":(\d+)/?$", url) for url in urls]
+    return [int(port.group(1)) for port in found_ports if port]
 
 
 def _accepts(rule: Values, protocol: str, port: int) -> bool:

@@ -13,7 +13,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._errors import KeaError
 from ..module_utils._config.packagings import DEB, chosen
-from . import _reservation_plan, _subnet_check
+from . import _pair, _pair_check, _reservation_plan, _subnet_check
 from ._preflight_finding import Finding, refusal
 from ._server_plan import reserved
 
@@ -31,6 +31,11 @@ _TLS_VARIABLES = {
     "server_certificate": "kea_db_server_cert_file",
     "server_key": "kea_db_server_key_file",
     "client_trust_anchor": "kea_db_client_trust_anchor",
+}
+_PAIR_TLS_VARIABLES = {
+    "trust_anchor": "kea_ha_trust_anchor",
+    "certificate": "kea_ha_cert_file",
+    "key": "kea_ha_key_file",
 }
 
 
@@ -84,9 +89,8 @@ def tls(asked: Values, _found: Values) -> Iterator[Finding]:
             f"kea_db_trust_anchor, kea_db_cert_file and kea_db_ssl_mode: PostgreSQL has no TLS over its unix socket "
             f"{asked['database_host']}. Set kea_db_host to the name in the server's certificate, or leave them out"
         )
-    for key, path in files.items():
-        if path and not asked["tls_remote"] and asked["tls"].get(key) == path:
-            yield refusal(f"{_TLS_VARIABLES[key]}: the controller has no file {path}")
+    if not asked["tls_remote"]:
+        yield from _missing_files(_TLS_VARIABLES, files, asked["tls"])
     pairs = (
         ("kea_db_cert_file", "certificate", "kea_db_key_file", "key"),
         ("kea_db_server_cert_file", "server_certificate", "kea_db_server_key_file", "server_key"),
@@ -143,7 +147,7 @@ def subnets(asked: Values, found: Values) -> Iterator[Finding]:
     """Judge the subnets of the variables against those of the server."""
     if not asked["is_server"]:
         return
-    known = [] if (found.get("config") or {}).get("untouched") else found.get("subnets") or []
+    known = _known_subnets(found)
     wanted = _subnet_check.asked({**asked, "in_files": not asked["enable_database"]})
     for sentence in _subnet_check.problems(wanted, known):
         yield refusal(sentence)
@@ -153,11 +157,21 @@ def reservations(asked: Values, found: Values) -> Iterator[Finding]:
     """Judge the reservations given beforehand against the subnets of the variables and those of the server."""
     if not asked["is_server"]:
         return
-    known = [] if (found.get("config") or {}).get("untouched") else found.get("subnets") or []
-    inside = [one for shared in asked["shared_networks"] for one in shared.get("subnet4") or []]
-    named = [*asked["subnets"], *inside]
+    named, known = _named_subnets(asked), _known_subnets(found)
     for sentence in _reservation_plan.problems(asked["reservations"], named, known, not asked["enable_database"]):
         yield refusal(sentence)
+
+
+def pair(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge the variables of a pair, whose pools may be those of the server."""
+    if not asked["is_server"] or not asked["pair"]:
+        return
+    subnets = _pair_check.pooled(_named_subnets(asked), _known_subnets(found))
+    wanted, files = _pair.pair(asked["pair"]), asked["pair"]["files"]
+    for sentence in _pair_check.problems(wanted, list(files.values()), asked["settings"], subnets):
+        yield refusal(sentence)
+    if wanted.mode and not asked["pair"]["tls_remote"]:
+        yield from _missing_files(_PAIR_TLS_VARIABLES, files, asked["pair"]["tls"])
 
 
 def arguments(asked: Values, _found: Values) -> Iterator[Finding]:
@@ -178,6 +192,23 @@ def interfaces_of(asked: Values, found: Values) -> List[str]:
     """Return the names of the interfaces that Kea will listen on."""
     named = asked["interfaces"] or (asked["settings"].get("interfaces-config") or {}).get("interfaces") or []
     return list(named or (found.get("config") or {}).get("interfaces") or [])
+
+
+def _missing_files(variables: Values, files: Values, contents: Values) -> Iterator[Finding]:
+    """Judge whether the controller has the files. In place of the content of a missing one stands its path."""
+    for key, path in files.items():
+        if path and contents.get(key) == path:
+            yield refusal(f"{variables[key]}: the controller has no file {path}")
+
+
+def _named_subnets(asked: Values) -> List[Dict[str, Any]]:
+    """Return the subnets of the variables, those of shared networks too."""
+    return [*asked["subnets"], *(one for shared in asked["shared_networks"] for one in shared.get("subnet4") or [])]
+
+
+def _known_subnets(found: Values) -> List[Dict[str, Any]]:
+    """Return the subnets that the server has; none if its configuration is the example of its package."""
+    return [] if (found.get("config") or {}).get("untouched") else list(found.get("subnets") or [])
 
 
 def _is_bare(found: Values) -> bool:

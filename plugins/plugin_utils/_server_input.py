@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
 from ._login import Database, Files, database, files
+from ._pair import NO_PAIR, Pair, pair
 
 Settings = Dict[str, Any]
 
@@ -31,6 +32,7 @@ class Wanted(NamedTuple):
     """Whether subnets and shared networks that the variables do not name are removed."""
     reservations: Sequence[Settings] = ()
     """Reservations given beforehand, each with its subnet-id."""
+    pair: Pair = NO_PAIR
 
     @property
     def uses_database(self) -> bool:
@@ -74,6 +76,8 @@ class Found(NamedTuple):
     """Files that the configuration includes and that may be edited."""
     subnets: List[Settings] = []
     """Every subnet of the configuration; none of those of the example."""
+    hooks: str = ""
+    """Directory of Kea's hooks; empty if it is unknown."""
     lease_database: Settings = {}
     hosts_databases: List[Settings] = []
 
@@ -82,6 +86,7 @@ class Results(NamedTuple):
     """Results of the tasks that ran so far; empty for those that did not."""
 
     certificates: Files = Files()
+    pair_certificates: Files = Files()
     changed_paths: List[str] = []
     new_paths: List[str] = []
     config_changed: bool = False
@@ -103,7 +108,10 @@ class Names(NamedTuple):
 def wanted(variables: Mapping[str, Any]) -> Wanted:
     """Return the variables of the role, given without their prefix."""
     known = {name: variables[name] for name in Wanted._fields if name in variables}
-    return Wanted(**{**known, "database": database(variables["database"])})
+    known["database"] = database(variables["database"])
+    if "pair" in variables:
+        known["pair"] = pair(variables["pair"])
+    return Wanted(**known)
 
 
 def found(look: Mapping[str, Any]) -> Found:
@@ -119,6 +127,7 @@ def found(look: Mapping[str, Any]) -> Found:
         interfaces_config=config.get("interfaces_config") or {},
         keys=list(config.get("keys") or []),
         included=list(config.get("included") or []),
+        hooks=server.get("hooks") or "",
         subnets=[] if untouched else list(look.get("subnets") or []),
         lease_database=config.get("lease_database") or {},
         hosts_databases=list(config.get("hosts_databases") or []),
@@ -126,10 +135,11 @@ def found(look: Mapping[str, Any]) -> Found:
 
 
 def results(registered: Mapping[str, Any]) -> Results:
-    """Return the registered results of the tasks, given as certificates, files, config and moved."""
+    """Return the registered results of the tasks, given as certificates, pair_certificates, files, config and moved."""
     written = registered.get("files") or {}
     return Results(
         certificates=files(registered.get("certificates") or {}),
+        pair_certificates=files(registered.get("pair_certificates") or {}),
         changed_paths=list(written.get("changed_paths") or []),
         new_paths=list(written.get("new_paths") or []),
         config_changed=bool((registered.get("config") or {}).get("changed")),

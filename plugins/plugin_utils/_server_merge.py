@@ -12,6 +12,8 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from . import _pair as pairing
+from ._login import Files
 from ._server_input import Found, Settings, Wanted
 
 INCLUDE = "<?include?>"
@@ -27,9 +29,14 @@ class Merge(NamedTuple):
     """Subnets that cannot include a file of managed reservations."""
 
 
-def make(asked: Wanted, now: Found) -> Merge:
-    """Return what is merged. A list of reservations that is an include stays as it is written."""
-    values: Settings = {key: value for key, value in asked.settings.items() if key != "interfaces-config"}
+def make(asked: Wanted, now: Found, certificates: Optional[Files] = None) -> Merge:
+    """Return what is merged. A list of reservations that is an include stays as it is written.
+
+    ``certificates`` are those of the pair.
+    """
+    pair = pairing.settings(asked.pair, certificates or Files(), now.hooks) if asked.pair.mode else {}
+    settings = pairing.joined(pair, asked.settings)
+    values: Settings = {key: value for key, value in settings.items() if key != "interfaces-config"}
     interfaces = {**asked.settings.get("interfaces-config", {})}
     if asked.interfaces:
         interfaces["interfaces"] = asked.interfaces

@@ -81,7 +81,7 @@ def make(asked: Wanted, now: Found, done: Results, names: Names, check_mode: boo
     go = _reservations_go(asked, old_hosts)
     moves = _leases_move(asked, old) or go != "nowhere"
     restart = now.outdated or done.config_changed or names.unit_addition in done.changed_paths
-    settings, merge = _settings(asked, now), make_merge(asked, now)
+    settings, merge = _settings(asked, now), make_merge(asked, now, done.pair_certificates)
     return Plan(
         reserved=reserved(asked.settings, asked.lease_database),
         config_access=_config_access(asked, names),

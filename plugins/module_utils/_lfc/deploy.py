@@ -13,7 +13,7 @@ from .._config.servers import PROGRAMS, family_of, installed_version, top_of_pat
 from .._config.versions import capabilities
 from .._errors import KeaError
 from .._host.release import release_name, unpack
-from .._kea import control
+from .._kea import control, pairs
 from .._server import config as server_config
 from . import units as lfc_units
 from .strategy import Choice, choose
@@ -71,7 +71,8 @@ def _settings(module: AnsibleModule, top: str, timer: Timer) -> Tuple[lfc_units.
     version = installed_version(module, top)
     if version is None:
         raise KeaError(f"{PROGRAMS[top]} is not installed")
-    choice = choose(params["strategy"], capabilities(version), timer.found().seconds)
+    pair = pairs.is_configured(config["hooks_libraries"])
+    choice = choose(params["strategy"], capabilities(version), timer.found().seconds, pair)
     settings = lfc_units.Settings(
         family=family_of(top),
         user=user_of(module),

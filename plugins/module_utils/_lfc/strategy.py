@@ -25,12 +25,17 @@ class Choice(NamedTuple):
         return self.strategy != FINISH
 
 
-def choose(asked: str, kea: Capabilities, interval: int) -> Choice:
+def choose(asked: str, kea: Capabilities, interval: int, pair: bool = False) -> Choice:
     """Return the strategy for this Kea.
 
-    ``asked`` is the option ``strategy``. ``interval`` is the lfc-interval before the timer, in seconds. Raises KeaError
-    for a strategy that this Kea cannot follow.
+    ``asked`` is the option ``strategy``. ``interval`` is the lfc-interval before the timer, in seconds. ``pair`` tells
+    whether the server is half of a pair. Raises KeaError for a strategy that this Kea cannot follow.
     """
+    if pair and (asked == ROTATE or (asked == AUTO and not kea.lfc_start and interval == 0)):
+        raise KeaError(
+            "strategy rotate reloads Kea, which stops DHCP on a pair: use finish, with an lfc-interval above 0 in the "
+            "lease-database of Kea's configuration"
+        )
     if asked == AUTO:
         return _best(kea, interval)
     if asked == COMMAND and not kea.lfc_start:

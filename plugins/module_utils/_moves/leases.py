@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from .._config.document import MISSING, Document
 from .._config.packagings import user_of
@@ -25,6 +25,7 @@ from .._errors import KeaError
 from .._kea import durable, tree
 from .._manifest.document import Manifest
 from .._manifest.record import Thing, adopt
+from .._server.pair import Pair
 from .journal import Journal
 from .lease_files import LeaseFiles
 from .lease_sql import end_of
@@ -62,8 +63,18 @@ class Move:
         moves = source.key != target.key
         if moves:
             target.rehearse(source.read().leases, self._journal.residue(target.key))
+        pair = Pair(self._path)
+        said = pair.hand_over()
         with source.alone(), target.alone() if moves else contextlib.nullcontext(), self._unit.guarded(self._journal):
-            return self._cut_over(source, target)
+            result = self._cut_over(source, target)
+        return {**result, "pair": said + self._settled(pair)}
+
+    def _settled(self, pair: Pair) -> List[str]:
+        """Wait until the pair is normal. The move is over, so a pair that does not become normal is no failure."""
+        try:
+            return pair.settle(wait=True)
+        except KeaError as error:
+            return [str(error)]
 
     def _finish(self, here: LeaseStore) -> Dict[str, Any]:
         """Finish a move that was killed after its candidate was in force."""

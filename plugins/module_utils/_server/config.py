@@ -49,6 +49,16 @@ def read(path: str) -> Dict[str, Any]:
     return found
 
 
+def hooks(path: str) -> Any:
+    """Return ``hooks-libraries`` of the file with the secrets in it, never to be shown; None if unknown."""
+    try:
+        text = tree.read(path).decode("utf-8", "surrogateescape")
+        value = Document(_whole(os.path.realpath(path), text)).get((top_of_path(path), "hooks-libraries"))
+    except (OSError, KeaJsonError):
+        return None
+    return None if value is MISSING else value
+
+
 def editable_files(path: str, text: str) -> List[str]:
     """Return the included files that may be edited: those below the directory of the configuration.
 

@@ -33,6 +33,12 @@ class Served(NamedTuple):
 
 def served(sockets: Any, top: str) -> Optional[List[Served]]:
     """Return the subnets that Kea serves; None if it does not answer."""
+    found = running(sockets, top)
+    return None if found is None else subnets_in(found, top)
+
+
+def running(sockets: Any, top: str) -> Optional[Dict[str, Any]]:
+    """Return the configuration of the running Kea with the secrets in it, never to be shown; None without an answer."""
     for path in control.unix_sockets(sockets):
         try:
             answer = control.send(path, "config-get", TIMEOUT)
@@ -40,11 +46,12 @@ def served(sockets: Any, top: str) -> Optional[List[Served]]:
             continue
         config = answer.arguments.get(top)
         if answer.result == control.SUCCESS and isinstance(config, dict):
-            return _subnets(config, top)
+            return config
     return None
 
 
-def _subnets(config: Dict[str, Any], top: str) -> List[Served]:
+def subnets_in(config: Dict[str, Any], top: str) -> List[Served]:
+    """Return the subnets of a configuration as a running Kea returns it."""
     key, inherited = f"subnet{top[-1]}", reserving.inherited(config, top)
     hosts = reserving.hosts(config.get("reservations"))
 

@@ -1,25 +1,30 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: starts and restarts a Kea server while no LFC runs, and waits until it serves."""
+"""PRIVATE: starts, restarts and reloads a Kea server while no LFC runs, and waits until it and its pair serve."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from .._config.packagings import UNITS
 from .._config.servers import top_of_path
 from .._errors import KeaError
 from .._host import systemd
+from .._kea import control
 from . import channel, config
 from .lfc import no_lfc
+from .pair import Pair
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 LIVES = 3
 """Restarts by systemd that are waited for: at the first ones, the database of the server may still be away."""
+
+
+RELOAD = "reload"
 
 
 class KeaService:
@@ -42,24 +47,41 @@ class KeaService:
         """Return the path of the lease file; None if the leases are in no file."""
         return config.lease_file_of(self._path)
 
-    def run(self, verb: Optional[str], timeout: float) -> None:
-        """Call systemctl with ``start`` or ``restart``, and wait until the server serves; with None, only wait.
+    def run(self, verb: Optional[str], timeout: float) -> List[str]:
+        """Start, restart or reload the server (``verb``), and wait until it serves; with None, only wait.
 
         No LFC runs during this: the server loads its leases. ``timeout`` is in seconds, from the start of the server.
+        On a pair the partner serves all clients meanwhile; see ``pair``. Return sentences for a person about the pair.
         Raises KeaError.
         """
         unit = self.unit()
         if unit is None:
             raise KeaError(f"systemd knows no unit {' or '.join(UNITS[self._top])}")
+        pair = Pair(self._path)
+        said = pair.hand_over() if verb and unit.active else []
         with no_lfc(self.lease_file()):
-            if verb:
+            if verb == RELOAD:
+                self._reload(timeout)
+            elif verb:
                 self._systemctl("daemon-reload")
                 # After repeated failures systemd refuses to start the unit without reset-failed. That call fails for a
                 # unit that is not loaded, which does no harm.
                 self._module.run_command(["systemctl", "reset-failed", unit.name])
                 self._systemctl(verb, unit.name)
             # reset-failed also resets the count of restarts.
-            self._wait_until_it_serves(unit.name, timeout, 0 if verb else unit.restarts)
+            self._wait_until_it_serves(unit.name, timeout, unit.restarts if verb in (None, RELOAD) else 0)
+        return said + pair.settle(wait=verb is not None)
+
+    def _reload(self, timeout: float) -> None:
+        sockets = control.unix_sockets(self.config()["control_sockets"])
+        if not sockets:
+            raise KeaError(f"Kea has no unix control socket for a reload: set control-socket in {self._path}")
+        try:
+            answer = control.send(sockets[0], "config-reload", timeout)
+        except control.ControlError as error:
+            raise KeaError(f"{error}: look whether it serves") from error
+        if answer.result != control.SUCCESS:
+            raise KeaError(f"Kea refused to reload ({answer.text}): it may serve no client until a restart")
 
     def _wait_until_it_serves(self, name: str, timeout: float, restarts: int) -> None:
         """``restarts`` is how often systemd had restarted the server before this wait.

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Dict
 
+from .._config.database import find_library
 from .._config.packagings import UNITS
 from .._config.servers import installed_version, top_of_path
 from .._config.tls import VARIABLES, asked_mode
 from .._config.versions import KeaVersionError, capabilities
 from .._host import systemd
+from .._kea import pairs
 from . import channel, config
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
     keys = bool(found["capabilities"] and found["capabilities"]["postgresql_tls_keys"])
     entries = [settings["lease_database"], *(settings["hosts_databases"] or []), *(settings["config_databases"] or [])]
     found["ssl_mode"] = asked_mode(environment, entries, keys) if unit and unit.active else None
+    hook = find_library(pairs.HOOK)
+    found["hooks"] = os.path.dirname(hook) if hook else None
     found["admin"] = module.get_bin_path("kea-admin")
     found["confined"] = os.path.isdir(APPARMOR)
     return found

@@ -115,6 +115,7 @@ def _facts(one: _Defined, numbers: Dict[str, int], family: int) -> Facts:
         "subnet": subnet.prefix,
         "shared_network": subnet.network,
         "pools": subnet.pools,
+        "pool_classes": _pool_classes(value),
         "relay": _relay(value),
         **_reserving(name, value, one.inherited, one.hosts, family),
         "reservations": len(subnet.reservations) + sum(map(_hosts_in, includes)),
@@ -149,6 +150,7 @@ def _served_only(one: served.Served, family: int) -> Facts:
         "subnet": one.prefix,
         "shared_network": one.network,
         "pools": [str(pool["pool"]) for pool in value.get("pools", []) if "pool" in pool],
+        "pool_classes": _pool_classes(value),
         "relay": _relay(value),
         **_reserving(f"{one.prefix} (id {one.id})", value, one.inherited, one.hosts, family),
         "reservations": len(value.get("reservations", [])),
@@ -158,6 +160,14 @@ def _served_only(one: served.Served, family: int) -> Facts:
         "editable": False,
         "served": True,
     }
+
+
+def _pool_classes(value: Facts) -> Dict[str, List[str]]:
+    """Return the classes of each pool. Kea before 2.7.3 has one (``client-class``), and later versions a list."""
+    listed = value.get("pools")
+    pools = [one for one in listed if isinstance(one, dict) and "pool" in one] if isinstance(listed, list) else []
+    single = {str(one["pool"]): [one["client-class"]] if "client-class" in one else [] for one in pools}
+    return {str(one["pool"]): one.get("client-classes", single[str(one["pool"])]) for one in pools}
 
 
 def _relay(value: Facts) -> Sequence[str]:

@@ -17,6 +17,7 @@ from .._config.servers import family_of, top_of_path
 from .._kea import tree
 from .._host import clusters, hba
 from .._server import config as server_config
+from .._server import pair_facts
 from .._server import state as server_state
 from .._server import statistics
 from .._server import subnets as server_subnets
@@ -49,6 +50,7 @@ class Secret(NamedTuple):
 SECRETS = (
     Secret("/etc/kea/*.conf*", 0o640, is_kea_config=True),
     Secret("/etc/kea/tls/*/key.pem", 0o640),
+    Secret("/etc/kea/tls-pair/*/key.pem", 0o640),
     Secret("/etc/kea-lease-monitor/config.yml", 0o640),
     Secret("/etc/kea-lease-monitor/db-password", 0o640),
     Secret("/etc/kea-lease-monitor/tls/*/key.pem", 0o640),
@@ -71,6 +73,7 @@ def read(module: AnsibleModule, path: str) -> Dict[str, Any]:
         "now": time.time(),
         "server": server_state.server(module, path),
         "config": config,
+        "pair": pair_facts.pair(path),
         "move": _info.move(),
         "monitor": monitor,
         "monitor_check": _check(module) if monitor["unit"] else None,

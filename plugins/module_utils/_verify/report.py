@@ -9,6 +9,7 @@ from typing import List, Sequence
 
 from . import database as verify_database
 from . import monitor as verify_monitor
+from . import pair as verify_pair
 from . import server as verify_server
 from . import subnets as verify_subnets
 from .finding import (
@@ -22,6 +23,7 @@ from .finding import (
 _LOOKS = (
     verify_server.server,
     verify_server.version,
+    verify_pair.pair,
     verify_server.configuration,
     verify_server.lease_file,
     verify_subnets.reservations,

@@ -22,7 +22,7 @@ from support.paths import program_environment
 from support.programs import need
 from support.wait import until
 
-from lfc.world import COLUMNS, Server, hanging, row
+from lfc.world import COLUMNS, HOOK, Server, hanging, row
 
 pytestmark = pytest.mark.slow  # each test starts programs, for seconds
 
@@ -199,6 +199,20 @@ def test_a_configuration_that_kea_refuses_is_found_before_the_lease_file_is_rena
     assert f"mend {kea.config}, nothing was done" in message(kea)
     assert os.path.exists(kea.files.current)
     assert kea.leases()
+
+
+def test_half_of_a_pair_is_not_reloaded(kea: Server) -> None:
+    peers = [
+        {"name": name, "url": f"http://127.0.0.1:{port}/", "role": role}
+        for name, port, role in (("one", 18051, "primary"), ("two", 18052, "standby"))
+    ]
+    parameters = {"high-availability": [{"this-server-name": "one", "mode": "hot-standby", "peers": peers}]}
+    hooks = [{"library": str(HOOK)}, {"library": str(HOOK.with_name("libdhcp_ha.so")), "parameters": parameters}]
+    kea.write(**{"hooks-libraries": hooks})
+    kea.restart()
+    assert kea.run_lfc("rotate") == FAILED
+    assert "half of a pair, where a reload stops DHCP: deploy again" in message(kea)
+    assert kea.leftovers() == []
 
 
 def test_a_refused_reload_renames_the_lease_file_back(kea: Server) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Callable
@@ -17,6 +18,8 @@ from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSi
 from support.programs import need
 
 from runtime.builders import HEADER
+
+PEERS = (("one", 18041, "primary"), ("two", 18042, "standby"))
 
 
 class Host:
@@ -84,6 +87,22 @@ class Host:
     def refused(self) -> dict[str, str]:
         """Return the reason of each refused reservation, by its identifier."""
         return {one.host.partition(" ")[2]: one.reason for one in report.read_refused(self.places.report).refused}
+
+    def be_half_of_a_pair(self) -> None:
+        """Make the running Kea half of a pair whose other server does not answer."""
+        peers = [{"name": name, "url": f"http://127.0.0.1:{port}/", "role": role} for name, port, role in PEERS]
+        relationship = {"this-server-name": "one", "mode": "hot-standby", "peers": peers}
+        directory = next(Path("/usr/lib").glob("*/kea/hooks"))
+        hooks = [
+            {"library": f"{directory}/libdhcp_lease_cmds.so"},
+            {"library": f"{directory}/libdhcp_ha.so", "parameters": {"high-availability": [relationship]}},
+        ]
+        self.write(f'"hooks-libraries": {json.dumps(hooks)},')
+        self.reload()
+
+    def reload(self) -> None:
+        """Reload Kea as a play does."""
+        assert send(str(self.path / "socket"), "config-reload", 10.0).result == 0
 
     def known(self) -> list[str]:
         answer = send(str(self.path / "socket"), "config-get", 10.0)

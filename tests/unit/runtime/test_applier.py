@@ -328,6 +328,73 @@ def test_status_check_and_the_metric_tell_written_from_in_force_and_refused(host
     assert [report.total([host.places.report], state) for state in states] == [5, 3, 1]
 
 
+def an_hour_passes(host: Host) -> None:
+    """Make what Kea includes an hour older."""
+    past = time.time() - 3600
+    for path in host.applied.glob("subnet-*.json"):
+        os.utime(path, (past, past))
+
+
+def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Host) -> None:
+    host.include(GOOD[0])
+    host.apply()
+    host.be_half_of_a_pair()
+
+    host.include(",\n".join(GOOD))
+    host.program_at(time.time()).run()
+    assert host.known() == ["10.0.0.1", SITE]
+    later = time.time() + 36000
+    found = applied.read(settings(host, []), later)
+    assert found.problem == ""
+    assert "2 reservations or more wait for the next planned reload" in found.warning
+    assert [found.columns["default"][name] for name in ("written", "in_force", "refused")] == [3, 1, 0]
+    assert found.columns["default"]["waiting"] == pytest.approx(36000, abs=60)
+
+    # A play reloads Kea; the service asks for that.
+    an_hour_passes(host)
+    host.reload()
+    assert host.program_at(time.time()).is_reloaded()
+    host.program_at(time.time()).run()
+    assert not host.program_at(time.time()).is_reloaded()
+    assert host.known() == ["10.0.0.1", "10.0.0.2", SITE, "10.0.0.3"]
+    found = applied.read(settings(host, []), later)
+    columns = found.columns["default"]
+    assert (found.problem, found.warning, columns["in_force"], columns["waiting"]) == ("", "", 3, None)
+
+    # It counts what a play brought into force also when more is written before it looks.
+    for count, in_force in ((4, 3), (5, 4)):
+        host.include(",\n".join([*GOOD, *map(one, range(4, count + 1))]))
+        host.program_at(time.time()).run()
+        columns = applied.read(settings(host, []), later).columns["default"]
+        assert [columns[name] for name in ("written", "in_force")] == [count, in_force]
+        an_hour_passes(host)
+        host.reload()
+
+
+def test_what_waits_on_a_pair_waits_while_kea_does_not_answer(host: Host) -> None:
+    host.be_half_of_a_pair()
+    host.include(GOOD[0])
+    host.program_at(time.time()).run()
+    assert not host.program_at(time.time()).is_reloaded()
+    (host.path / "socket").rename(host.path / "moved")
+    assert not host.program_at(time.time()).is_reloaded()
+
+
+def test_a_server_that_is_in_no_pair_any_more_is_reloaded(host: Host) -> None:
+    host.be_half_of_a_pair()
+    host.include(GOOD[0])
+    host.program_at(time.time()).run()
+    assert host.known() == [SITE]
+    host.write("")
+    host.reload()
+    assert host.program_at(time.time()).is_reloaded()
+    host.include(",\n".join(GOOD[:2]))
+    host.program_at(time.time()).run()
+    assert host.known() == ["10.0.0.1", "10.0.0.2", SITE]
+    found = applied.read(settings(host, []), time.time())
+    assert (found.problem, found.warning, found.columns["default"]["in_force"]) == ("", "", 2)
+
+
 def test_a_failed_apply_is_unhealthy_in_kea_s_words(host: Host) -> None:
     host.include(GOOD[0])
     host.write('"oops": 1,')

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from time import sleep
 from typing import Any, Iterator
 
 import pytest
@@ -36,9 +37,15 @@ class Recorder:
         self.waits = 0.0
         self.error = ""
         self.during = lambda: None
+        self.reloaded = False
+        self.asked = 0
 
     def pause(self) -> float:
         return self.waits
+
+    def is_reloaded(self) -> bool:
+        self.asked += 1
+        return self.reloaded
 
     def run(self) -> None:
         self.runs += 1
@@ -136,6 +143,18 @@ def test_an_apply_that_fails_is_retried_and_logged_once(
     assert recorder.runs == 4
 
 
+def test_it_notices_a_reload_by_a_play_and_asks_for_it_every_10_seconds(
+    applier: Applier, recorder: Recorder, time: Time
+) -> None:
+    applier.pump()
+    for _wake in range(5):
+        applier.pump()
+    assert (recorder.asked, recorder.runs, applier.due()) == (1, 1, 110.0)
+    time.now, recorder.reloaded = 110.0, True
+    applier.pump()
+    assert (recorder.asked, recorder.runs) == (2, 2)
+
+
 @pytest.mark.parametrize("kind", ["link", "directory", "loop"])
 def test_what_a_hostile_monitor_puts_there_ends_no_service(
     applier: Applier, recorder: Recorder, tmp_path: Path, kind: str
@@ -225,3 +244,26 @@ def test_it_only_observes_where_reservations_are_in_a_database(host: Host) -> No
     assert process.wait(10) == 0
     assert not host.report.joinpath("status.json").exists()
     assert host.known() == ["10.0.0.200"]
+
+
+@pytest.mark.slow
+def test_on_a_pair_it_notices_a_reload_by_a_play(host: Host) -> None:
+    host.be_half_of_a_pair()
+    host.sink().deliver([event(1)])
+    process = follow(host)
+    try:
+        until(lambda: planned(host), "the report that a change waits")
+        assert host.known() == ["10.0.0.200"]
+        # Kea tells whole seconds, so a reload within a second of the change is not certain to have read it.
+        sleep(2)
+        host.reload()
+        until(lambda: planned(host) is False, "the report that nothing waits")
+        assert host.known() == ["10.0.0.1", "10.0.0.200"]
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def planned(host: Host) -> bool | None:
+    status = report.read(host.places.report)
+    return status.planned if status else None

@@ -16,7 +16,10 @@ from kea_lease_monitor.kea.control import Apply
 from kea_lease_monitor.sources.memfile.watch import Watch
 
 _LOOK = 10.0
-"""Seconds between two looks at the files while inotify is silent: it may be full or absent."""
+"""Seconds between two looks at the files while inotify is silent: it may be full or absent.
+
+Also between two questions whether a play has reloaded Kea, which is half of a pair.
+"""
 
 _RETRY = 10.0
 """Seconds after which an apply that failed is tried again."""
@@ -39,6 +42,7 @@ class Applier:
         self._seen: Optional[Dict[str, Optional[files.Stamp]]] = None
         """The files as they were before the last apply that succeeded; None if the next one is due anyway."""
         self._error = ""
+        self._ask_at = self._due
 
     def fileno(self) -> Optional[int]:
         return self._watch.fileno()
@@ -61,7 +65,7 @@ class Applier:
 
     def _apply_changes(self, now: float) -> None:
         stamps = self._stamps()
-        if stamps == self._seen:
+        if stamps == self._seen and not self._is_reloaded(now):
             return
         if pause := self._apply.pause():
             self._due = self._not_before = now + pause
@@ -72,6 +76,13 @@ class Applier:
         end = self._clock.monotonic()
         # Half of the time at most: whoever writes without a pause must not keep the processor busy.
         self._due = self._not_before = end + (end - now)
+
+    def _is_reloaded(self, now: float) -> bool:
+        """Return whether Kea has read what waited for a play. Kea answers in the thread that serves clients."""
+        if now < self._ask_at:
+            return False
+        self._ask_at = now + _LOOK
+        return self._apply.is_reloaded()
 
     def _fail(self, error: str) -> None:
         if error != self._error:

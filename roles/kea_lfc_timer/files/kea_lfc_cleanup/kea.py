@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import List
 
-from _kea import control, includes, program
+from _kea import control, includes, pairs, program
 
 from kea_lfc_cleanup.errors import LfcError
 
@@ -43,14 +43,19 @@ class Kea:
     def check(self) -> None:
         """Check that Kea may be reloaded, which has it read the configuration on the disk. Changes nothing.
 
-        Raises LfcError if Kea, run as this user, refuses that configuration, if the server reports an error, or if the
-        configuration or a file that it includes was changed after the server read it: bringing that into force is the
-        decision of the person who changed it.
+        Raises LfcError if Kea, run as this user, refuses that configuration, if the server is half of a pair or reports
+        an error, or if the configuration or a file that it includes was changed after the server read it: bringing that
+        into force is the decision of the person who changed it.
         """
         self._check_config()
         status = self.send("status-get")
         if status.result != control.SUCCESS or "reload" not in status.arguments:
             raise LfcError("Kea answers status-get with an error: look into its journal, nothing was done")
+        if pairs.is_half(status.arguments):
+            raise LfcError(
+                "Kea is half of a pair, where a reload stops DHCP: deploy again, so that another strategy is chosen "
+                "and Kea is restarted while its partner serves; nothing was done"
+            )
         # Kea 2.2 counts whole seconds, so that it may have read the file up to a second later.
         read = time.time() - float(status.arguments["reload"]) + 1
         for path in _with_included(self.config):

@@ -161,6 +161,19 @@ PAIR = {
         }
     ]
 }
+PEERS = [{"name": "a", "url": "http://10.0.0.1:8001/"}, {"name": "b", "url": "http://10.0.0.2:8001/"}]
+ASKED_PAIR = {
+    "mode": "hot-standby",
+    "this": "a",
+    "peers": PEERS,
+    "user": "kea",
+    "password": "",
+    "trust_anchor": "",
+    "files": {},
+    "tls": {},
+    "tls_remote": False,
+}
+SERVED = {"id": 1, "subnet": "10.0.0.0/24", "file": "/etc/kea/kea-dhcp4.conf", "line": 9, "editable": True}
 NOT_SERVING = {"server": {"serving": False}}
 
 
@@ -253,6 +266,26 @@ NOT_SERVING = {"server": {"serving": False}}
             "tcp port 9560 (metrics of the monitor)",
         ),
         ({}, found(config=PAIR, **chain(("th", 67))), "warnings", "tcp port 8001 (the other server of the pair)"),
+        ({"pair": ASKED_PAIR}, found(**chain(("th", 67))), "warnings", "tcp port 8001 (the other server of the pair)"),
+        ({"pair": {**ASKED_PAIR, "peers": PEERS[:1]}}, found(), "refusals", "a pair has two servers, and these are a"),
+        (
+            {"pair": {**ASKED_PAIR, "mode": "load-balancing"}, "subnets": []},
+            found(subnets=[{**SERVED, "pool_classes": {"10.0.0.8/31": []}}]),
+            "refusals",
+            "with load-balancing each server needs pools of its own",
+        ),
+        (
+            {
+                "pair": {**ASKED_PAIR, "mode": "load-balancing"},
+                "subnets": [],
+                "shared_networks": [
+                    {"name": "n", "subnet4": [{"id": 1, "subnet": "10.0.0.0/24", "pools": [{"pool": "10.0.0.8/31"}]}]}
+                ],
+            },
+            found(config={"untouched": True}, subnets=[SERVED]),
+            "refusals",
+            "with load-balancing each server needs pools of its own",
+        ),
     ],
 )
 def test_what_is_told_of_a_host(asked: dict[str, Any], seen: dict[str, Any], verdict: str, words: str) -> None:
@@ -270,6 +303,8 @@ def test_what_is_told_of_a_host(asked: dict[str, Any], seen: dict[str, Any], ver
         ({"interfaces": ["*"]}, {}),
         ({"config_group": "kea-readers"}, {}),
         ({}, chain(("udp", 67))),
+        ({"pair": ASKED_PAIR}, {}),
+        ({"pair": {**ASKED_PAIR, "mode": ""}}, {}),
         ({"metrics_listen": "127.0.0.1:9560"}, chain(("udp", 67))),
         ({}, {"dhcp_sockets": None, "firewall": None, "time_synchronized": None}),
     ],
@@ -353,17 +388,20 @@ def test_the_playbook_tells_all_findings_of_all_hosts_and_changes_nothing(tmp_pa
     """B23, B25 and others, on this machine, which no systemd manages."""
     local = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable}
     remote = {"kea_enable_database": True, "kea_db_host": "nosuch.invalid", "kea_dhcp4_subnets": [{"pools": []}]}
+    pair = {"kea_ha_mode": "hot-standby"}
     hosts = {
         "dhcp1": {**local, **remote},
         "dhcp2": {**local, "kea_dhcp4_settings": {"user-context": "{{ kea_secret_missing }}"}},
         "dhcp3": {**local, "kea_monitor_log_level": "LOUD", **remote, "kea_db_trust_anchor": "/nowhere"},
+        "dhcp4": {**local, **pair, "kea_ha_peers": [{"name": "dhcp4", "url": "http://10.0.0.4:8001/"}, "dhcp5"]},
+        "dhcp5": {**local, **pair, "kea_dhcp4_interfaces": ["nosuch"], "kea_ha_trust_anchor": "/nowhere"},
     }
     inventory = tmp_path / "hosts.yml"
     inventory.write_text(json.dumps({"kea_servers": {"hosts": hosts}}))
     for options in ([], ["--check"]):
         played = play("kea_deploy", [inventory], {}, options)
         assert played.code == 2, played.output
-        assert played.changed == [0, 0, 0]
+        assert played.changed == [0, 0, 0, 0, 0]
         for words in (
             "Nothing was changed. These findings stop the deployment:",
             "dhcp1, dhcp3: kea_db_password is missing",
@@ -373,7 +411,10 @@ def test_the_playbook_tells_all_findings_of_all_hosts_and_changes_nothing(tmp_pa
             "dhcp2: a variable cannot be read: 'kea_secret_missing' is undefined",
             "dhcp3: kea_db_trust_anchor: the controller has no file /nowhere",
             "got: LOUD",
-            "dhcp1, dhcp2, dhcp3: systemd does not manage this host",
+            "dhcp4: a pair has two servers, and these are dhcp4: name the two in kea_ha_peers",
+            "dhcp5: a pair has two servers, and these are dhcp1, dhcp2, dhcp3, dhcp4, dhcp5",
+            "dhcp5: kea_ha_trust_anchor: the controller has no file /nowhere",
+            "dhcp1, dhcp2, dhcp3, dhcp4, dhcp5: systemd does not manage this host",
         ):
             assert words in played.words, (words, played.output)
 

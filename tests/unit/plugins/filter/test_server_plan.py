@@ -40,6 +40,7 @@ def wanted(mode: str = "file", host: str = SOCKET, **others: Any) -> dict[str, A
         "shared_networks": [],
         "settings": {},
         "exclusive": False,
+        "pair": {**PAIR, **others.pop("pair", {})},
         "config_group": "",
         **others,
     }
@@ -64,6 +65,7 @@ def known(number: int, prefix: str, **facts: Any) -> dict[str, Any]:
     return {"id": number, "subnet": prefix, "leases": 0, **place, **facts}
 
 
+PAIR = {"mode": "", "this": "", "peers": [], "user": "kea", "password": "", "trust_anchor": ""}
 BARE = found(None, server={"version": None})
 
 

@@ -16,6 +16,7 @@ import psycopg2
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kea.plugins.module_utils import _info
+from ansible_collections.baremetal.kea.plugins.module_utils._config import database
 from ansible_collections.baremetal.kea.plugins.module_utils._config import tls as config_tls
 from ansible_collections.baremetal.kea.plugins.module_utils._host import packages as host_packages
 from ansible_collections.baremetal.kea.plugins.module_utils._kea import control
@@ -71,6 +72,7 @@ def kea(tmp_path: Path) -> Iterator[Path]:
 def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(AnsibleModule, "get_bin_path", lambda *_arguments, **_options: None)
     monkeypatch.setattr(_info, "MONITOR_ROOT", "/nowhere")
+    monkeypatch.setattr(database, "HOOK_DIRECTORIES", ())
     info = run_module("kea_info", path="/nowhere/kea-dhcp4.conf")
     assert not info["changed"]
     nothing = {
@@ -82,6 +84,7 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         "outdated": False,
         "tls_environment": {},
         "ssl_mode": None,
+        "hooks": None,
         "admin": None,
         "confined": False,
     }

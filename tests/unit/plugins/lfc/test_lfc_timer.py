@@ -82,6 +82,20 @@ def test_a_strategy_that_cannot_work_is_refused(asked: str, version: str, interv
 
 
 @pytest.mark.parametrize(
+    ("asked", "version", "interval", "strategy"),
+    [("auto", "2.6.3", 3600, "finish"), ("auto", "3.2.0", 0, "command"), ("finish", "2.2.0", 60, "finish")],
+)
+def test_a_pair_gets_a_strategy_without_a_reload(asked: str, version: str, interval: int, strategy: str) -> None:
+    assert choose(asked, capabilities(version), interval, pair=True).strategy == strategy
+
+
+@pytest.mark.parametrize(("asked", "interval"), [("rotate", 3600), ("auto", 0)])
+def test_rotate_is_refused_on_a_pair(asked: str, interval: int) -> None:
+    with pytest.raises(KeaError, match="rotate reloads Kea, which stops DHCP on a pair: use finish"):
+        choose(asked, capabilities("2.6.3"), interval, pair=True)
+
+
+@pytest.mark.parametrize(
     ("text", "found"),
     [
         ('{ "Dhcp4": {} }', Found(False, None)),

@@ -72,6 +72,7 @@ def facts() -> dict[str, Any]:
             "lease_database": {"type": "postgresql"},
             "hosts_databases": [{"type": "postgresql"}],
         },
+        "pair": None,
         "move": {"unfinished": None, "error": None},
         "database": {
             "error": None,
@@ -138,6 +139,48 @@ def at(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         found[int(last) if last.isdigit() else last] = value
 
     return change
+
+
+def half(**changes: Any) -> Callable[[dict[str, Any]], None]:
+    """Make the server half of a pair."""
+    one = {"mode": "hot-standby", "role": "primary", "state": "hot-standby", "scopes": ["a"], "in_touch": True}
+    two = {"partner": "b", "url": "https://192.0.2.2:8001/", "partner_state": "hot-standby", "partner_scopes": []}
+    both = {"unacked": 0, "clock_difference": 0.4, "subnets_differ": [], "error": None}
+    return at("pair", {**one, **two, **both, **changes})
+
+
+def test_a_pair_is_one_line_a3() -> None:
+    (found,) = [one for one in judged(EVENTS, half()) if one.name.startswith("pair")]
+    seen = "hot-standby: this server (primary) is hot-standby and serves a; b is hot-standby and serves no client"
+    assert (found.verdict, found.seen) == ("ok", seen)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "verdict", "words"),
+    [
+        ({"state": "terminated"}, "pair", "wrong", "is terminated"),
+        ({"state": "partner-down", "partner_state": "waiting"}, "pair", "wrong", "is partner-down"),
+        ({"partner_state": None, "error": "timed out"}, "pair", "wrong", "b does not answer: timed out"),
+        ({"state": "in-maintenance", "partner_state": "partner-in-maintenance"}, "pair", "warn", "is in-maintenance"),
+        ({"state": "syncing"}, "pair", "warn", "is syncing"),
+        ({"clock_difference": -7.0}, "pair clocks", "warn", "the clock of b is -7 s from"),
+        ({"clock_difference": 45.0}, "pair clocks", "wrong", "the clock of b is +45 s from"),
+        ({"url": "http://192.0.2.2:8001/"}, "pair access", "warn", "b takes every command at http://192.0.2.2:8001/"),
+        ({"unacked": 3}, "pair clients", "warn", "b left 3 clients"),
+        (
+            {"subnets_differ": ["192.0.2.0/24 (id 1) here only"]},
+            "pair subnets",
+            "wrong",
+            "192.0.2.0/24 (id 1) here only",
+        ),
+        ({"subnets_differ": None}, "pair subnets", "warn", "does not tell"),
+    ],
+)
+def test_what_is_wrong_with_a_pair_is_named_a3(changes: dict[str, Any], name: str, verdict: str, words: str) -> None:
+    found = [one for one in judged(EVENTS, half(**changes)) if one.verdict != "ok"]
+    assert [(one.name, one.verdict) for one in found] == [(name, verdict)]
+    assert words in found[0].seen
+    assert found[0].todo
 
 
 @pytest.mark.parametrize("expected", [EVENTS, FILE, EVENTS._replace(leases="memfile", timer=True)])

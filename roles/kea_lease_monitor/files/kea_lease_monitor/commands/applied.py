@@ -75,6 +75,11 @@ def _warnings(directory: str) -> List[str]:
     """Return one sentence for the refused reservations, and one for each subnet that has none in force."""
     status = report.read(directory) or report.Status()
     found = [subnet.error for subnet in status.subnets.values() if subnet.error]
+    if status.planned:
+        found.append(
+            f"{status.held()} reservations or more wait for the next planned reload of Kea, which is half of a pair: "
+            f"reload it by kea_service, see docs/pairs.md"
+        )
     if count := status.total("refused"):
         first = next(iter(report.read_refused(directory).refused), None)
         why = f", such as {first.host} in subnet {first.subnet}: {first.reason}" if first else ""

@@ -14,14 +14,14 @@ import os
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping, Optional
 
-from _kea import lfc
+from _kea import lfc, pairs
 from _kea.control import SUCCESS, Answer, ControlError, send
 from _kea.lease_file import LeaseFile, Lock
 
 from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import batch, lines, report
-from kea_lease_monitor.kea.applier.report import Places, Status
+from kea_lease_monitor.kea.applier.report import Places, Status, Subnet
 from kea_lease_monitor.kea.applier.trial import Trial
 
 _ANSWER = 120.0
@@ -92,16 +92,68 @@ class Apply:
         paths = {subnet: batch.included_path(self.included, subnet) for subnet in written}
         with Trial(self.program, self.config, os.path.join(self.included, _TEST), paths) as trial:
             sifted = batch.accepted(self.places, written, trial)
+        changed_before = batch.changed_at(self.included, written)
         loaded = batch.write(self.included, written, sifted)
+        counts = batch.counted(written, sifted, trial.included)
         # After an apply that failed or was killed it is not known what Kea has loaded.
         if former.error or not loaded == former.loaded == batch.digest_before(written):
-            # Last, because an LFC run may have begun during the test, which takes seconds.
-            self._reload_after_lfc()
-            reloaded_at = self.now()
-        counts = batch.counted(written, sifted, trial.included)
+            kea_read_at = self._read_by_half()
+            if kea_read_at is None:
+                # Last, because an LFC run may have begun during the test, which takes seconds.
+                self._reload_after_lfc()
+                reloaded_at = self.now()
+            elif batch.changed_at(self.included, written) >= kea_read_at:
+                known = {subnet: one.in_force for subnet, one in former.subnets.items()}
+                if changed_before < kea_read_at:  # a play has reloaded Kea since the last apply
+                    known = {subnet: len(one.included) for subnet, one in written.items()}
+                    former = former._replace(waiting_since=None)
+                self._hold(former, batch.not_loaded(counts, known), read_at)
+                return
         done = Status(counts, None, "", self.min_interval, loaded, read_at, reloaded_at)
         report.write(self.places.report, done)
         lines.applying("done")
+
+    def _hold(self, former: Status, counts: Mapping[int, Subnet], read_at: float) -> None:
+        """Report that changes wait for a planned reload; ``counts`` has what is in force until then.
+
+        Raises TemporaryError.
+        """
+        since = report.waiting_since(self.places, former)
+        held = former._replace(
+            subnets=counts,
+            waiting_since=read_at if since is None else since,
+            error="",
+            interval=self.min_interval,
+            read_at=read_at,
+            planned=True,
+        )
+        report.write(self.places.report, held)
+        lines.applying("wait for a planned reload, because Kea is half of a pair")
+
+    def is_reloaded(self) -> bool:
+        """Return whether Kea has read what waited for a planned reload, or is half of a pair no longer.
+
+        It has not while it does not answer: that reload may be going on. Raises TemporaryError.
+        """
+        status = report.read(self.places.report)
+        if status is None or not status.planned:
+            return False
+        subnets = report.written(self.places.written)
+        try:
+            kea_read_at = self._read_by_half()
+        except TemporaryError:
+            return False
+        return kea_read_at is None or batch.changed_at(self.included, subnets) < kea_read_at
+
+    def _read_by_half(self) -> Optional[float]:
+        """Return when Kea read its configuration, in epoch seconds, if it is half of a pair; None if it is not.
+
+        A reload of half of a pair stops DHCP for some heartbeats, and two at once stop all (kea-facts 8). Only a play
+        sees both servers, so only a play reloads them. Raises TemporaryError.
+        """
+        status = self._ask("status-get").arguments
+        # Kea 2.2 counts whole seconds, so that it may have read the file up to a second later.
+        return self.now() - float(status.get("reload", 0)) - 1 if pairs.is_half(status) else None
 
     def _reload_after_lfc(self) -> None:
         """Reload under the lock, so that no LFC run begins before the reload is over."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
@@ -127,6 +127,17 @@ def write(directory: str, written: Mapping[int, Written], sifted: Sifted) -> str
             files.replace(included_path(directory, subnet), content, 0o640)
         contents += [b"%d" % subnet, content]
     return report.digest(*contents)
+
+
+def changed_at(directory: str, subnets: Iterable[int]) -> float:
+    """Return when the files of these subnets that Kea includes were last changed, in epoch seconds; 0 without any."""
+    paths = filter(os.path.exists, (included_path(directory, subnet) for subnet in subnets))
+    return max((os.stat(path).st_mtime for path in paths), default=0.0)
+
+
+def not_loaded(counts: Mapping[int, Subnet], known: Mapping[int, int]) -> Dict[int, Subnet]:
+    """Return the report of each subnet before Kea has loaded what it accepts; ``known`` is how many are in force."""
+    return {subnet: one._replace(in_force=min(one.in_force, known.get(subnet, 0))) for subnet, one in counts.items()}
 
 
 def digest_before(written: Mapping[int, Written]) -> str:

@@ -76,12 +76,19 @@ class Status(NamedTuple):
     read_at: float = 0.0
     """Epoch seconds at which the last apply that succeeded read the monitor's files."""
     reloaded_at: float = 0.0
-    """Epoch seconds of the last reload."""
+    """Epoch seconds of the last reload by the applier."""
+    planned: bool = False
+    """Whether changes wait for a planned reload: Kea is half of a pair, where a reload of its own stops DHCP."""
 
     def only(self, subnets: AbstractSet[int]) -> Status:
         """Return the report of these subnets; of all if none is named."""
         chosen = {number: subnet for number, subnet in self.subnets.items() if not subnets or number in subnets}
         return self._replace(subnets=chosen)
+
+    def held(self) -> int:
+        """Return how many reservations wait for a planned reload, at least."""
+        included = [one for one in self.subnets.values() if self.planned and not one.error]
+        return sum(one.written - one.in_force - one.refused for one in included)
 
     def total(self, field: str) -> int:
         """Return the sum of ``written``, ``in_force`` or ``refused``."""
@@ -191,7 +198,7 @@ def problem(places: Places, now: float) -> str:
     status = read(places.report)
     if status and status.error:
         return f"the reservations in {places.written} are not in force: {status.error}"
-    since = waiting_since(places, status)
+    since = None if status and status.planned else waiting_since(places, status)
     if since is not None and now - since > _LONGEST + (status.interval if status else 0.0):
         return f"the reservations in {places.written} wait for {now - since:.0f} seconds: see kea-reservations.service"
     return ""

@@ -1,0 +1,143 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: a pair of Kea servers, from the variables and the inventory. One value makes the configurations of both."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
+
+from ..module_utils._kea import pairs
+from ._login import Files
+
+Settings = Dict[str, Any]
+
+PORT = 8001
+HEARTBEAT = 1000
+"""Milliseconds between two heartbeats: what a change of state may cost a client."""
+_ROLES = {pairs.HOT_STANDBY: (pairs.PRIMARY, pairs.STANDBY), pairs.LOAD_BALANCING: (pairs.PRIMARY, pairs.SECONDARY)}
+
+
+class Peer(NamedTuple):
+    """One server of the pair."""
+
+    name: str
+    url: str
+
+
+class Pair(NamedTuple):
+    """The variables of a pair, which are the same for both servers but for ``this``."""
+
+    mode: str
+    """hot-standby or load-balancing; empty for a server that is in no pair of the variables."""
+    this: str
+    """Name of the server that is configured."""
+    peers: List[Peer]
+    """The primary comes first."""
+    user: str = "kea"
+    password: str = ""
+    trust_anchor: str = ""
+    """Whether TLS is used; the files are named when they are installed."""
+
+
+NO_PAIR = Pair("", "", [])
+
+
+def pair(variables: Mapping[str, Any]) -> Pair:
+    """Return the pair that the variables of the role describe."""
+    peers = [Peer(str(one["name"]), str(one["url"])) for one in variables["peers"]]
+    texts = {name: str(variables[name] or "") for name in Pair._fields if name != "peers"}
+    return Pair(peers=peers, **texts)
+
+
+def peers(named: Sequence[Any], hosts: Mapping[str, Mapping[str, Any]], tls: bool) -> List[Settings]:
+    """Return name and URL of the servers: those that are named, or else all hosts.
+
+    ``hosts`` are the variables of the hosts of kea_servers. The URL is empty where no address is known. What is no map
+    with a name is left out, so that the check of the variables finds a server too few.
+    """
+    chosen = (
+        [one for one in named if isinstance(one, dict) and "name" in one] if named else [{"name": one} for one in hosts]
+    )
+    scheme = "https" if tls else "http"
+    return [
+        {"name": one["name"], "url": one.get("url") or _url(scheme, _address(hosts.get(one["name"], {})))}
+        for one in chosen
+    ]
+
+
+def settings(asked: Pair, files: Files, directory: str) -> Settings:
+    """Return what is merged into the configuration. ``directory`` is that of Kea's hooks; empty if it is unknown.
+
+    Kea 2.2 has the three switches off by default: the server's threads, those of the pair, and its own listener.
+    """
+    relationship: Settings = {
+        "this-server-name": asked.this,
+        "mode": asked.mode,
+        "heartbeat-delay": HEARTBEAT,
+        # Kea 3.0 would refuse ha-maintenance-start otherwise, without which no restart is possible.
+        "restrict-commands": False,
+        "multi-threading": {
+            "enable-multi-threading": True,
+            "http-dedicated-listener": True,
+            "http-listener-threads": 0,
+            "http-client-threads": 0,
+        },
+        "peers": [_peer(asked, one, role) for one, role in zip(asked.peers, _ROLES[asked.mode])],
+    }
+    if asked.trust_anchor:
+        named = {"trust-anchor": files.trust_anchor, "cert-file": files.certificate, "key-file": files.key}
+        relationship.update(named)
+    return {
+        "multi-threading": {"enable-multi-threading": True},
+        "hooks-libraries": [
+            {"library": os.path.join(directory, pairs.LEASE_COMMANDS)},
+            {"library": os.path.join(directory, pairs.HOOK), "parameters": {"high-availability": [relationship]}},
+        ],
+    }
+
+
+def joined(own: Settings, site: Settings) -> Settings:
+    """Return the settings of the site with those of the pair: its other hooks stay, and so do its further switches."""
+    threads = {**own.get("multi-threading", {}), **site.get("multi-threading", {})}
+    hooks = [*site.get("hooks-libraries", []), *_missing(own.get("hooks-libraries", []), site)]
+    return {**site, "multi-threading": threads, "hooks-libraries": hooks} if own else site
+
+
+def _peer(asked: Pair, one: Peer, role: str) -> Settings:
+    found: Settings = {"name": one.name, "url": one.url, "role": role, "auto-failover": True}
+    if asked.password:
+        found.update({"basic-auth-user": asked.user, "basic-auth-password": asked.password})
+    return found
+
+
+def _address(variables: Mapping[str, Any]) -> str:
+    """Return the address of the first DHCP interface of a host; empty if it is not known.
+
+    An interface may be written with the address on which Kea listens, as ``eth0/192.0.2.2``.
+    """
+    found = (variables.get("kea__found") or {}).get("config") or {}
+    interfaces = variables.get("kea_dhcp4_interfaces") or found.get("interfaces") or ["*"]
+    name, _slash, address = str(interfaces[0]).partition("/")
+    if address:
+        return address
+    facts = variables.get("ansible_facts") or {}
+    # Ansible's names of facts have no hyphens and colons.
+    entry = facts.get("default_ipv4") if name == "*" else (facts.get(re.sub("[-:]", "_", name)) or {}).get("ipv4")
+    return str((entry or {}).get("address", ""))
+
+
+def _url(scheme: str, address: str) -> str:
+    return f"{scheme}://{address}:{PORT}/" if address else ""
+
+
+def _missing(own: List[Settings], site: Settings) -> List[Settings]:
+    names = {name_of(one) for one in site.get("hooks-libraries", [])}
+    return [one for one in own if name_of(one) not in names]
+
+
+def name_of(hook: Mapping[str, Any]) -> str:
+    """Return the file name of a hook."""
+    return os.path.basename(str(hook.get("library")))

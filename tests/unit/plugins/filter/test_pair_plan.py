@@ -1,0 +1,182 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The variables of a pair, and the configurations of both servers that come from them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.baremetal.kea.plugins.filter import plan as filters
+from ansible_collections.baremetal.kea.plugins.plugin_utils import _pair, _pair_check
+from ansible_collections.baremetal.kea.plugins.plugin_utils._login import Files
+from support.kea import DIRECTORIES
+from support.programs import need
+
+HOOKS = "/usr/lib/x86_64-linux-gnu/kea/hooks"
+HOT, BALANCED = "hot-standby", "load-balancing"
+PEERS = [{"name": "a", "url": "http://192.0.2.1:8001/"}, {"name": "b", "url": "http://192.0.2.2:8001/"}]
+
+
+def asked(**changes: Any) -> dict[str, Any]:
+    own = {"mode": HOT, "this": "a", "peers": PEERS, "user": "kea", "password": "", "trust_anchor": ""}
+    return {**own, "certificate": "", "key": "", **changes}
+
+
+def problems(
+    wanted: dict[str, Any], settings: dict[str, Any], named: list[dict[str, Any]], found: list[dict[str, Any]]
+) -> list[str]:
+    tls = [wanted[name] for name in ("trust_anchor", "certificate", "key")]
+    return _pair_check.problems(_pair.pair(wanted), tls, settings, _pair_check.pooled(named, found))
+
+
+def relationship(settings: dict[str, Any]) -> dict[str, Any]:
+    (one,) = settings["hooks-libraries"][1]["parameters"]["high-availability"]
+    return dict(one)
+
+
+@pytest.mark.parametrize(("mode", "second"), [(HOT, "standby"), (BALANCED, "secondary")])
+def test_both_configurations_differ_in_the_name_only(mode: str, second: str) -> None:
+    both = [_pair.settings(_pair.pair(asked(mode=mode, this=name)), Files(), HOOKS) for name in ("a", "b")]
+    one, two = map(relationship, both)
+    assert (one.pop("this-server-name"), two.pop("this-server-name")) == ("a", "b")
+    assert one == two
+    assert [peer["role"] for peer in one["peers"]] == ["primary", second]
+    assert one["heartbeat-delay"] == 1000
+    assert both[0]["multi-threading"] == {"enable-multi-threading": True}
+    switches = ("enable-multi-threading", "http-dedicated-listener")
+    assert all(one["multi-threading"][switch] for switch in switches)
+    assert "basic-auth-user" not in str(both)
+
+
+def test_secrets_and_certificates() -> None:
+    pair = _pair.pair(asked(password="a secret", trust_anchor="PEM"))
+    found = relationship(_pair.settings(pair, Files("/ca", "/cert", "/key"), HOOKS))
+    assert [found[key] for key in ("trust-anchor", "cert-file", "key-file")] == ["/ca", "/cert", "/key"]
+    assert [peer["basic-auth-password"] for peer in found["peers"]] == ["a secret"] * 2
+
+
+def test_what_the_site_sets_stays() -> None:
+    own = _pair.settings(_pair.pair(asked()), Files(), HOOKS)
+    site = {"valid-lifetime": 60, "multi-threading": {"thread-pool-size": 2}}
+    hooks = [{"library": "/other/libdhcp_lease_cmds.so"}, {"library": "/other/libdhcp_stat_cmds.so"}]
+    found = _pair.joined(own, {**site, "hooks-libraries": hooks})
+    assert found["valid-lifetime"] == 60
+    assert found["multi-threading"] == {"enable-multi-threading": True, "thread-pool-size": 2}
+    assert found["hooks-libraries"] == [*hooks, own["hooks-libraries"][1]]
+    assert _pair.joined({}, site) == site
+
+
+@pytest.mark.parametrize(
+    ("variables", "url"),
+    [
+        ({"kea_dhcp4_interfaces": ["eth0"]}, "http://192.0.2.1:8001/"),
+        ({"kea_dhcp4_interfaces": ["br-a:1", "eth0"]}, "http://192.0.2.3:8001/"),
+        ({"kea_dhcp4_interfaces": ["eth0/192.0.2.9"]}, "http://192.0.2.9:8001/"),
+        ({"kea__found": {"config": {"interfaces": ["eth0"]}}}, "http://192.0.2.1:8001/"),
+        ({}, "http://192.0.2.2:8001/"),
+        ({"kea_dhcp4_interfaces": ["eth7"]}, ""),
+        ({"ansible_facts": {}}, ""),
+    ],
+)
+def test_the_url_is_the_address_of_the_first_interface(variables: dict[str, Any], url: str) -> None:
+    addresses = {"eth0": "192.0.2.1", "br_a_1": "192.0.2.3"}
+    facts: dict[str, Any] = {name: {"ipv4": {"address": address}} for name, address in addresses.items()}
+    facts["default_ipv4"] = {"address": "192.0.2.2"}
+    hosts = {"a": {"ansible_facts": facts, **variables}}
+    assert filters.pair_peers([], hosts) == [{"name": "a", "url": url}]
+    assert filters.pair_peers([], hosts, True)[0]["url"] == url.replace("http:", "https:")
+
+
+def test_peers_may_be_named() -> None:
+    named = [{"name": "b", "url": "http://192.0.2.7:9000/"}, {"name": "a"}]
+    hosts = {"a": {"kea_dhcp4_interfaces": ["eth0/192.0.2.1"]}, "b": {}, "c": {}}
+    assert [one["name"] for one in filters.pair_peers(named, hosts)] == ["b", "a"]
+    assert filters.pair_peers(named, hosts)[0]["url"] == "http://192.0.2.7:9000/"
+    assert filters.pair_peers([{"name": "a"}, {"url": ""}, "b"], hosts) == [
+        {"name": "a", "url": "http://192.0.2.1:8001/"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ""),
+        ({"mode": ""}, ""),
+        ({"mode": "both"}, "kea_ha_mode is both; it must be hot-standby or load-balancing"),
+        ({"peers": PEERS[:1]}, "a pair has two servers, and these are a: name the two in kea_ha_peers"),
+        ({"this": "c"}, "c is none of the servers of its pair, a and b"),
+        ({"peers": [PEERS[0], {"name": "b", "url": ""}]}, "the address of b is not known"),
+        ({"peers": [PEERS[0], {"name": "b", "url": "http://b:8001/"}]}, "Kea takes no names, so write the IP address"),
+        ({"trust_anchor": "/ca.pem"}, "belong together"),
+        ({"trust_anchor": "/ca.pem", "certificate": "/cert.pem"}, "belong together"),
+        ({"trust_anchor": "/ca.pem", "certificate": "/cert.pem", "key": "/key.pem"}, ""),
+    ],
+)
+def test_variables_that_make_no_pair(changes: dict[str, Any], words: str) -> None:
+    found = problems(asked(**changes), {}, [], [])
+    assert bool(found) == bool(words)
+    assert words in " ".join(found)
+
+
+def test_a_pair_by_hand_and_one_of_the_variables_exclude_each_other() -> None:
+    (found,) = problems(asked(), {"hooks-libraries": [{"library": "/x/libdhcp_ha.so"}]}, [], [])
+    assert "remove one of them" in found
+
+
+SPLIT = [
+    {"pool": "192.0.2.10 - 192.0.2.19", "client-class": "HA_a"},
+    {"pool": "192.0.2.20 - 192.0.2.29", "client-class": "HA_b"},
+]
+
+
+@pytest.mark.parametrize(
+    ("subnet", "found", "settings", "refused"),
+    [
+        ({"pools": SPLIT}, [], {}, False),
+        ({"pools": [{"pool": "192.0.2.10-192.0.2.13"}]}, [], {}, True),
+        ({"pools": [{**SPLIT[0], "client-class": "other"}]}, [], {}, True),
+        (
+            {"pools": [{"pool": "192.0.2.10-192.0.2.13", "client-classes": ["mine"]}]},
+            [],
+            {"client-classes": [{"name": "mine", "test": "member('HA_a')"}]},
+            False,
+        ),
+        # A pool that the server has already, and that the variables do not name.
+        ({"pools": SPLIT}, [{"192.0.2.8/31": []}], {}, True),
+        ({}, [{"192.0.2.8/31": ["HA_a"]}], {}, False),
+        ({"pools": [*SPLIT, {"pool": "192.0.2.8 - 192.0.2.9", "state": "absent"}]}, [{"192.0.2.8/31": []}], {}, False),
+    ],
+)
+def test_load_balancing_needs_pools_of_each_server(
+    subnet: dict[str, Any], found: list[dict[str, Any]], settings: dict[str, Any], refused: bool
+) -> None:
+    named = [{"id": 1, "subnet": "192.0.2.0/24", **subnet}]
+    present = [{"id": 1, "subnet": "192.0.2.0/24", "pool_classes": one} for one in found]
+    assert bool(problems(asked(mode=BALANCED), settings, named, present)) == refused
+    assert problems(asked(), settings, named, present) == []
+
+
+def test_the_text_to_write_is_named() -> None:
+    named = [{"id": 1, "subnet": "192.0.2.0/24", "pools": [{"pool": "192.0.2.10-192.0.2.13"}]}]
+    (words,) = problems(asked(mode=BALANCED), {}, named, [])
+    assert '{pool: "192.0.2.10 - 192.0.2.11", client-class: "HA_a"}' in words
+    assert '{pool: "192.0.2.12 - 192.0.2.13", client-class: "HA_b"}' in words
+
+
+@pytest.mark.kea
+@pytest.mark.parametrize("mode", [HOT, BALANCED])
+@pytest.mark.parametrize("this", ["a", "b"])
+def test_kea_accepts_the_configuration(tmp_path: Path, mode: str, this: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in DIRECTORIES:
+        monkeypatch.setenv(name, str(tmp_path))
+    settings = _pair.settings(_pair.pair(asked(mode=mode, this=this, password="a secret")), Files(), HOOKS)
+    subnet = {"id": 1, "subnet": "192.0.2.0/24", "pools": SPLIT}
+    path = tmp_path / "kea-dhcp4.conf"
+    path.write_text(json.dumps({"Dhcp4": {**settings, "interfaces-config": {"interfaces": []}, "subnet4": [subnet]}}))
+    done = subprocess.run([need("kea-dhcp4"), "-t", str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,266 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Restarts and reloads of half of a pair: the decisions as tables, and two real Keas."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._kea import pairs
+from ansible_collections.baremetal.kea.plugins.module_utils._server import pair as server_pair
+from ansible_collections.baremetal.kea.plugins.module_utils._server import pair_facts, partner
+from ansible_collections.baremetal.kea.plugins.module_utils._server.pair import Look, Pair, Step, after, before
+from ansible_collections.baremetal.kea.plugins.plugin_utils import _pair as plan
+from ansible_collections.baremetal.kea.plugins.plugin_utils._login import Files
+from support.kea import KeaServer
+from support.wait import until
+
+HOOKS = "/usr/lib/x86_64-linux-gnu/kea/hooks"
+HOT, BALANCED = "hot-standby", "load-balancing"
+
+
+def look(here: str, there: str, mode: str = HOT, role: str = "primary", in_touch: bool = True) -> Look:
+    status = pairs.Status(mode, role, here, [], there or "unavailable", in_touch, 0)
+    return Look(status, there, "" if there else "timed out")
+
+
+@pytest.mark.parametrize(
+    ("seen", "step"),
+    [
+        (look(HOT, HOT), Step.HAND_OVER),
+        (look(BALANCED, BALANCED, BALANCED), Step.HAND_OVER),
+        (look(BALANCED, BALANCED, BALANCED, "secondary"), Step.HAND_OVER),
+        # A standby serves no client while its partner does.
+        (look(HOT, HOT, role="standby"), Step.ACT),
+        (look("syncing", HOT, role="standby"), Step.ACT),
+        (look("in-maintenance", "partner-in-maintenance"), Step.ACT),
+        (look("waiting", "partner-down"), Step.ACT),
+        (look("partner-in-maintenance", "in-maintenance"), Step.CANCEL_HERE),
+        # Neither may be disturbed while a pair comes back.
+        (look("waiting", "waiting"), Step.WAIT),
+        (look("ready", "waiting"), Step.WAIT),
+        (look("partner-down", "syncing"), Step.WAIT),
+        (look(HOT, "ready"), Step.WAIT),
+        (look("communication-recovery", BALANCED, BALANCED), Step.WAIT),
+        # The partner answers its pair and not this host: it may be alive.
+        (look(HOT, ""), Step.WAIT),
+        (look("partner-down", "", in_touch=False), Step.ACT),
+        (look(HOT, "", in_touch=False), Step.ACT),
+        (look("terminated", "terminated"), Step.ACT),
+        (look(HOT, "terminated"), Step.ACT),
+        (look("passive-backup", "backup", "passive-backup"), Step.ACT),
+    ],
+)
+def test_before(seen: Look, step: Step) -> None:
+    found, words = before(seen)
+    assert found is step
+    alone = step is Step.ACT and (not seen.there or "terminated" in (seen.here.state, seen.there))
+    assert bool(words) == alone
+
+
+@pytest.mark.parametrize(
+    ("seen", "step"),
+    [
+        (look(HOT, HOT), Step.DONE),
+        (look(BALANCED, BALANCED, BALANCED), Step.DONE),
+        (look("terminated", "terminated"), Step.DONE),
+        (look("in-maintenance", "partner-in-maintenance"), Step.CANCEL_THERE),
+        (look("partner-in-maintenance", "in-maintenance"), Step.CANCEL_HERE),
+        # The partner was restarted meanwhile, and knows of no maintenance.
+        (look("in-maintenance", "waiting"), Step.RESUME),
+        # A server that was reloaded takes part again before the maintenance may end.
+        (look("waiting", "partner-in-maintenance"), Step.WAIT),
+        (look("syncing", "partner-down"), Step.WAIT),
+        (look(HOT, ""), Step.WAIT),
+    ],
+)
+def test_after(seen: Look, step: Step) -> None:
+    assert after(seen) is step
+
+
+@pytest.mark.parametrize(
+    ("peer", "header"),
+    [
+        ({}, ""),
+        ({"basic-auth-user": "kea", "basic-auth-password": "pass:word"}, "Basic a2VhOnBhc3M6d29yZA=="),
+        ({"basic-auth-user": "kea", "basic-auth-password-file": "{password}"}, "Basic a2VhOnNlY3JldA=="),
+    ],
+)
+def test_partner_of_a_configuration(tmp_path: Path, peer: dict[str, str], header: str) -> None:
+    file = tmp_path / "password"
+    file.write_text("secret\n")
+    peers = [
+        {"name": "one", "url": "http://192.0.2.1:8001/", "role": "primary"},
+        {"name": "three", "url": "http://192.0.2.3:8001/", "role": "backup"},
+        {"name": "two", "url": "https://192.0.2.2:8001/", "role": "standby", "cert-file": "/own.pem"},
+    ]
+    peers[2].update({key: value.format(password=file) for key, value in peer.items()})
+    relationship = {"this-server-name": "one", "mode": HOT, "peers": peers, "trust-anchor": "/ca.pem", "key-file": "/k"}
+    found = partner.find(hooks(relationship), 4)
+    assert found is not None
+    assert (found.name, found.url, found.authorization) == ("two", "https://192.0.2.2:8001/", header)
+    assert found.tls == {"trust-anchor": "/ca.pem", "cert-file": "/own.pem", "key-file": "/k"}
+
+
+@pytest.mark.parametrize("libraries", [None, [], [{"library": "/x/libdhcp_lease_cmds.so"}], "odd"])
+def test_no_partner(libraries: Any) -> None:
+    assert partner.find(libraries, 4) is None
+
+
+@pytest.mark.parametrize("relationships", [[], [{}], [{"this-server-name": "one", "peers": []}, {}]])
+def test_a_pair_that_cannot_be_read_is_an_error(relationships: list[Any]) -> None:
+    libraries = [{"library": "/x/libdhcp_ha.so", "parameters": {"high-availability": relationships}}]
+    with pytest.raises(KeaError, match="cannot be read"):
+        partner.find(libraries, 4)
+
+
+def hooks(relationship: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"library": "/x/libdhcp_ha.so", "parameters": {"high-availability": [relationship]}}]
+
+
+class Keas:
+    """Two real Keas that are a pair of this collection."""
+
+    def __init__(self, directory: Path, mode: str, changes: dict[str, Any]) -> None:
+        self.mode = mode
+        self.servers = []
+        peers = [plan.Peer(name, f"http://127.0.0.1:{port}/") for name, port in (("one", 18031), ("two", 18032))]
+        for number, peer in enumerate(peers):
+            own = directory / peer.name
+            own.mkdir()
+            server = KeaServer(own, config=own / "kea-dhcp4.conf")
+            settings = plan.settings(plan.Pair(mode, peer.name, peers, password="a secret"), Files(), HOOKS)
+            settings["hooks-libraries"][1]["parameters"]["high-availability"][0].update(changes)
+            server.configure(
+                {
+                    **settings,
+                    "interfaces-config": {"interfaces": []},
+                    "lease-database": {"type": "memfile", "name": str(own / "leases.csv"), "lfc-interval": 0},
+                    "subnet4": [{"id": 1, "subnet": "192.0.2.0/24", "pools": pools(mode)}],
+                }
+            )
+            server.launch("-p", str(10070 + number))
+            self.servers.append(server)
+
+    def states(self) -> list[str]:
+        return [self.state(server) for server in self.servers]
+
+    def state(self, server: KeaServer) -> str:
+        found = server.ask("status-get")["arguments"]["high-availability"][0]
+        return str(found["ha-servers"]["local"]["state"])
+
+    def await_normal(self) -> None:
+        until(lambda: all(one.answers() for one in self.servers), "both answer", 20)
+        until(lambda: self.states() == [self.mode] * 2, lambda: f"normal states: {self.states()}", 30)
+
+
+def pools(mode: str) -> list[dict[str, str]]:
+    halves = (("192.0.2.10 - 192.0.2.19", "HA_one"), ("192.0.2.20 - 192.0.2.29", "HA_two"))
+    return [{"pool": pool, **({"client-class": name} if mode == BALANCED else {})} for pool, name in halves]
+
+
+@pytest.fixture
+def keas(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Keas]:
+    mode, changes = request.param
+    found = Keas(tmp_path, mode, changes)
+    try:
+        found.await_normal()
+        yield found
+    finally:
+        for server in found.servers:
+            server.stop()
+
+
+def pair_of(server: KeaServer) -> Pair:
+    return Pair(str(server.config))
+
+
+real = [pytest.mark.kea, pytest.mark.slow]
+
+
+@pytest.mark.parametrize(
+    "keas", [pytest.param((mode, {}), id=mode, marks=real) for mode in (HOT, BALANCED)], indirect=True
+)
+def test_a_reload_happens_while_the_partner_serves_all(keas: Keas) -> None:
+    one, two = keas.servers
+    pair = pair_of(one)
+    assert pair.hand_over() == []
+    assert keas.states() == ["in-maintenance", "partner-in-maintenance"]
+    assert one.ask("config-reload")["result"] == 0
+    assert keas.state(two) == "partner-in-maintenance"
+    assert pair.settle(wait=True) == ["the maintenance was ended"]
+    assert keas.states() == [keas.mode] * 2
+
+
+@pytest.mark.parametrize("keas", [pytest.param((HOT, {}), id=HOT, marks=real)], indirect=True)
+def test_what_a_killed_play_leaves_is_finished_by_the_next_one(keas: Keas, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_pair, "GRACE", 1.0)
+    one, two = keas.servers
+    pair_of(one).hand_over()
+    # Killed here. The next play may meet either server first, and has nothing to change.
+    assert pair_of(two).settle(wait=False) == ["the maintenance was ended"]
+    assert keas.states() == [HOT] * 2
+    pair_of(one).hand_over()
+    assert pair_of(one).settle(wait=False) == ["the maintenance was ended"]
+    # A standby needs no maintenance: its partner serves all clients.
+    assert pair_of(two).hand_over() == []
+    assert keas.states() == [HOT] * 2
+
+
+@pytest.mark.parametrize("keas", [pytest.param((HOT, {}), id=HOT, marks=real)], indirect=True)
+def test_facts_of_a_pair_a3(keas: Keas) -> None:
+    one, two = keas.servers
+    found = pair_facts.pair(str(one.config))
+    assert found is not None
+    assert (found["mode"], found["role"], found["state"], found["scopes"]) == (HOT, "primary", HOT, ["one"])
+    assert (found["partner"], found["partner_state"], found["partner_scopes"]) == ("two", HOT, [])
+    assert (found["subnets_differ"], found["unacked"], found["error"]) == ([], 0, None)
+    assert abs(found["clock_difference"]) < 2
+    assert "a secret" not in str(found)
+    config = json.loads(two.config.read_text())
+    config["Dhcp4"]["subnet4"][0]["pools"].pop()
+    config["Dhcp4"]["subnet4"].append({"id": 2, "subnet": "198.51.100.0/24"})
+    two.config.write_text(json.dumps(config))
+    assert two.ask("config-reload")["result"] == 0
+    found = pair_facts.pair(str(one.config))
+    assert found is not None
+    phrases = ["192.0.2.0/24 (id 1) with other pools", "198.51.100.0/24 (id 2) at the partner only"]
+    assert found["subnets_differ"] == phrases
+    two.stop()
+    found = pair_facts.pair(str(one.config))
+    assert found is not None
+    assert "refused" in found["error"]
+
+
+@pytest.mark.parametrize("keas", [pytest.param((HOT, {}), id=HOT, marks=real)], indirect=True)
+def test_the_survivor_is_restarted_and_says_so(keas: Keas) -> None:
+    one, two = keas.servers
+    two.stop()
+    until(lambda: not pairs.status(one.ask("status-get")["arguments"]).in_touch, "the loss is noticed", 20)
+    (words,) = pair_of(one).hand_over()
+    assert "the partner does not answer" in words
+    assert "no server serves" in words
+    assert len(pair_of(one).settle(wait=True)) == 1
+
+
+@pytest.mark.parametrize(
+    "keas", [pytest.param((HOT, {"restrict-commands": True}), id="restricted", marks=real)], indirect=True
+)
+def test_a_partner_that_refuses_the_command_is_named(keas: Keas) -> None:
+    one, _two = keas.servers
+    with pytest.raises(KeaError, match=r"partner two refuses ha-maintenance-start.*restrict-commands"):
+        pair_of(one).hand_over()
+    assert keas.states() == [HOT] * 2
+
+
+def test_a_server_that_does_not_answer_is_not_held_up(tmp_path: Path) -> None:
+    config = tmp_path / "kea-dhcp4.conf"
+    config.write_text(json.dumps({"Dhcp4": {"control-socket": {"socket-type": "unix", "socket-name": "/nowhere"}}}))
+    assert Pair(str(config)).hand_over() == []
+    assert Pair(str(config)).settle(wait=True) == []
