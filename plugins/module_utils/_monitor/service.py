@@ -240,15 +240,16 @@ class Monitor:
         self._reservations.move()
 
     def _restart_applier(self) -> None:
-        """Restart what applies reservations. A former release has a path unit, which starts the service."""
-        if self._reservations.directory is None:
+        """Restart what applies reservations, which in each mode also reads Kea's statistics.
+
+        A former release has a path unit, which starts the service, and with reservations in a database has neither.
+        """
+        if self._reservations.directory is not None and systemd.find(self._module, FORMER_APPLIER):
+            self._module.run_command(["systemctl", "stop", APPLIER])
+            self._module.run_command(["systemctl", "enable", "--now", "--quiet", FORMER_APPLIER])
             return
-        former = systemd.find(self._module, FORMER_APPLIER)
-        if former is None:
-            self._module.run_command(["systemctl", "restart", APPLIER])
-            return
-        self._module.run_command(["systemctl", "stop", APPLIER])
-        self._module.run_command(["systemctl", "enable", "--now", "--quiet", FORMER_APPLIER])
+        known = systemd.find(self._module, APPLIER)
+        self._module.run_command(["systemctl", "restart" if known else "stop", APPLIER])
 
     def _restart_monitor(self) -> str:
         deadline = time.monotonic() + self._timeout

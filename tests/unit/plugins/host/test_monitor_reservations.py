@@ -15,6 +15,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaEr
 from ansible_collections.baremetal.kea.plugins.module_utils._host import systemd
 from ansible_collections.baremetal.kea.plugins.module_utils._kea import durable
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor import reservations
+from ansible_collections.baremetal.kea.plugins.module_utils._monitor.names import APPLIER, FORMER_APPLIER
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.reservations import ReservationFiles
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.service import Monitor
 
@@ -135,25 +136,44 @@ class Module:
         return 0, "", ""
 
 
+def known_to_systemd(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Let systemd know these units."""
+    units = {name: systemd.Unit(name, False, False, 0.0, False) for name in names}
+    monkeypatch.setattr(systemd, "find", lambda _module, name: units.get(name))
+
+
+def restarted(host: Host, directory: Path | None) -> list[str]:
+    """Restart a monitor that writes there. Return the words of each call of systemctl."""
+    module = Module(host)
+    monitor = Monitor(module)  # type: ignore[arg-type]
+    monitor._reservations = host.names(directory)
+    assert monitor._restart() == ""
+    return [" ".join(command[1:]) for command in module.commands if command[0] == "systemctl"]
+
+
 @pytest.mark.parametrize("former", [False, True])
 def test_nothing_runs_while_files_move_and_then_what_the_release_needs(
     host: Host, monkeypatch: pytest.MonkeyPatch, former: bool
 ) -> None:
     (host.includes / "subnet-1.json").write_text("one")
-    unit = systemd.Unit("kea-reservations.path", False, False, 0.0, False)
-    monkeypatch.setattr(systemd, "find", lambda _module, _name: unit if former else None)
-    module = Module(host)
-    monitor = Monitor(module)  # type: ignore[arg-type]
-    monitor._reservations = host.names(host.written)
-    assert monitor._restart() == ""
+    known_to_systemd(monkeypatch, APPLIER, *([FORMER_APPLIER] if former else []))
+    words = restarted(host, host.written)
     assert (host.written / "subnet-1.json").read_text() == "one"
-    words = [" ".join(command[1:]) for command in module.commands if command[0] == "systemctl"]
     stops = ["stop kea-lease-monitor.service", "stop kea-reservations.path kea-reservations.service"]
     new = ["restart kea-reservations.service"]
     old = ["stop kea-reservations.service", "enable --now --quiet kea-reservations.path"]
     assert words[:2] == stops
     assert words[-1 if not former else -2 :] == (old if former else new)
     assert "restart kea-lease-monitor.service" in words
+
+
+@pytest.mark.parametrize("word", ["restart", "stop"])
+def test_with_reservations_in_a_database_the_applier_follows_the_release_too(
+    host: Host, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """A former release had no unit then: what runs must stop, though its file is gone."""
+    known_to_systemd(monkeypatch, *([APPLIER] if word == "restart" else []))
+    assert restarted(host, None)[-1] == f"{word} kea-reservations.service"
 
 
 def test_what_kea_does_not_load_is_not_the_release_s_fault(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
