@@ -138,6 +138,9 @@ class Monitor:
         problem = self._migrate(previous, name)
         if not problem:
             return
+        if previous:
+            # The previous release may refuse the new files, and its applier does not know the flags of the new unit.
+            self._history.revert(previous)
         again = self._restart() if previous else "There is no other release"
         outcome = (
             f"Release {previous} stays in force" + (f", but: {again}" if again else " and healthy")

@@ -176,6 +176,21 @@ def test_with_reservations_in_a_database_the_applier_follows_the_release_too(
     assert restarted(host, None)[-1] == f"{word} kea-reservations.service"
 
 
+def test_a_release_that_cannot_migrate_leaves_the_previous_one_with_its_own_files(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known_to_systemd(monkeypatch, APPLIER)
+    monitor = Monitor(Module(host))  # type: ignore[arg-type]
+    done: list[str] = []
+    monkeypatch.setattr(monitor, "_migrate", lambda _source, _target: "no connection")
+    monkeypatch.setattr(monitor._history, "revert", lambda name: done.append(f"revert {name}"))
+    monkeypatch.setattr(monitor, "_restart", lambda: done.append("restart") or "")
+    monkeypatch.setattr(monitor, "state", dict)
+    with pytest.raises(KeaError, match=r"no connection\. Release 1 stays in force and healthy"):
+        monitor._migrate_or_stay("2", "1")
+    assert done == ["revert 1", "restart"]
+
+
 def test_what_kea_does_not_load_is_not_the_release_s_fault(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     module = Module(host)
     monitor = Monitor(module)  # type: ignore[arg-type]
