@@ -13,12 +13,11 @@ from time import sleep
 from typing import Any, Iterator
 
 import pytest
-from kea_lease_monitor import loop
-from kea_lease_monitor.applier import Applier
+from kea_lease_monitor.applier import Applier, Observer
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import pools
-from kea_lease_monitor.kea.applier import report
+from kea_lease_monitor.kea.applier import lines, report
 from kea_lease_monitor.sources.memfile.watch import Watch
 from support.kea import DIRECTORIES, KeaServer, serving
 from support.paths import MONITOR, program_environment
@@ -169,21 +168,25 @@ def test_what_a_hostile_monitor_puts_there_ends_no_service(
     assert recorder.runs == 1
 
 
-def test_a_periodic_task_calls_its_function_at_regular_times(time: Time) -> None:
-    calls: list[float] = []
-    task = loop.Periodic(10.0, lambda: calls.append(time.now), time.clock())
-    assert task.due() == 100.0
-    task.pump()
-    assert (calls, task.due(), task.fileno()) == ([100.0], 110.0, None)
+def test_statistics_are_read_at_regular_times_and_a_failure_is_logged_once(
+    time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(lines, "observe_failed", said.append)
+    monkeypatch.setattr(lines, "observing", lambda: said.append("again"))
+    errors = ["", "read-only", "read-only", "", "no answer"]
 
+    def observe() -> None:
+        if error := errors.pop(0):
+            raise TemporaryError(error)
 
-def test_a_periodic_task_goes_on_after_a_temporary_error(time: Time) -> None:
-    def fail() -> None:
-        raise TemporaryError("Kea does not answer")
-
-    task = loop.Periodic(10.0, fail, time.clock())
-    task.pump()
-    assert task.due() == 110.0
+    observer = Observer(observe, time.clock())
+    assert (observer.fileno(), observer.due()) == (None, time.now)
+    while errors:
+        observer.pump()
+        assert observer.due() == time.now + 10.0
+        time.now += 10.0
+    assert said == ["read-only", "again", "no answer"]
 
 
 @pytest.fixture

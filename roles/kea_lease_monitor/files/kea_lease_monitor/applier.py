@@ -24,7 +24,6 @@ Also between two questions whether a play has reloaded Kea, which is half of a p
 _RETRY = 10.0
 """Seconds after which an apply that failed is tried again."""
 
-
 _OBSERVE = 10.0
 """Seconds between two readings of Kea's statistics."""
 
@@ -95,6 +94,35 @@ class Applier:
         return {path: files.stamp(path, follow=False) for path in paths}
 
 
+class Observer:
+    """Writes down, at regular times, what the monitor may not ask Kea for. The first failure and its end are logged."""
+
+    def __init__(self, observe: Callable[[], None], clock: Clock) -> None:
+        self._observe, self._clock = observe, clock
+        self._due = clock.monotonic()
+        self._failed = False
+
+    def fileno(self) -> Optional[int]:
+        return None
+
+    def due(self) -> float:
+        return self._due
+
+    def pump(self) -> None:
+        """Observe once. What fails is retried."""
+        try:
+            self._observe()
+        except TemporaryError as error:
+            if not self._failed:
+                lines.observe_failed(str(error))
+            self._failed = True
+        else:
+            if self._failed:
+                lines.observing()
+            self._failed = False
+        self._due = self._clock.monotonic() + _OBSERVE
+
+
 def run(apply: Optional[Apply], observe: Callable[[], None], clock: Clock) -> None:
     """Run until a signal ends the process. Without ``apply``, Kea's reservations are not in files.
 
@@ -105,7 +133,7 @@ def run(apply: Optional[Apply], observe: Callable[[], None], clock: Clock) -> No
     tasks: List[loop.Task] = []
     if apply:
         tasks.append(Applier(apply, Watch(apply.places.written), clock))
-    tasks.append(loop.Periodic(_OBSERVE, observe, clock))
+    tasks.append(Observer(observe, clock))
     lines.applying("watch")
     service.notify("READY=1")
     loop.run(tasks, signals, lambda: None, clock)

@@ -9,12 +9,15 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Seq
 
 from kea_lease_monitor.kea import pools
 from kea_lease_monitor.settings import MonitorSettings
-from kea_lease_monitor.state.records import Subnet
+from kea_lease_monitor.state.records import Heartbeat, Subnet
 
 COLUMNS = ("subnet", "pool", "total", "leased", "reserved", "free")
 
 _FEW = 10
 """Per cent of free addresses under which ``check`` warns."""
+
+_PATIENCE = 60.0
+"""Seconds that a monitor runs before ``check`` expects figures: the deployment starts the other service after it."""
 
 
 class RoomStore(Protocol):
@@ -37,6 +40,18 @@ def of(reading: Optional[pools.Reading], store: RoomStore, now: float) -> Addres
     if reading is None:
         return Addresses((), {}, None)
     return Addresses(reading.figures, pools.rooms(reading.figures, store.reserved()), now - reading.written_at)
+
+
+def missing(addresses: Addresses, settings: MonitorSettings, heartbeats: Sequence[Heartbeat], now: float) -> str:
+    """Return a warning if a subscription acts by figures and there are none, though the monitor runs for a minute."""
+    wanted = {flow.subscription.name for flow in settings.flows if flow.subscription.ending.low_water}
+    ran = any(beat.subscription in wanted and now - beat.started_at > _PATIENCE for beat in heartbeats)
+    if addresses.age is not None or not ran:
+        return ""
+    return (
+        f"there are no figures of pools in {settings.pools}, so low_water has no effect: "
+        f"see journalctl -u kea-reservations, or set low_water to 0"
+    )
 
 
 def warning(addresses: Addresses) -> str:

@@ -19,18 +19,19 @@ from _kea.control import SUCCESS, Answer
 
 from kea_lease_monitor import files
 from kea_lease_monitor.errors import MonitorError, TemporaryError
+from kea_lease_monitor.kea.applier.report import DEFAULT
 
 Command = Callable[[str, Optional[Mapping[str, Any]]], Answer]
 """Sends a command with its arguments over Kea's control channel, and returns Kea's answer."""
 
-DEFAULT_PATH = "/var/lib/kea/pools.json"
-"""Where the figures are."""
+DEFAULT_PATH = f"{DEFAULT.report}/pools.json"
+"""Where the figures are: Kea's user may write there in each mode, and the monitor's group may read."""
 
 STALE = 60.0
 """Seconds after which figures no longer count. They are written every 10 seconds."""
 
-_MODE = 0o644
-"""The figures are no secret, and the monitor is another user."""
+_MODE = 0o640
+"""The monitor reads them: the directory gives each file its group."""
 
 _LARGEST = 16 * 2**20
 """Bytes that are read of the file of figures. Those of a thousand subnets take a hundredth of it."""
