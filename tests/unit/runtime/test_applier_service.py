@@ -176,17 +176,31 @@ def test_statistics_are_read_at_regular_times_and_a_failure_is_logged_once(
     monkeypatch.setattr(lines, "observing", lambda: said.append("again"))
     errors = ["", "read-only", "read-only", "", "no answer"]
 
-    def observe() -> None:
+    def write(figures: pools.Figures, interval: float) -> None:
         if error := errors.pop(0):
             raise TemporaryError(error)
 
-    observer = Observer(observe, time.clock())
+    observer = Observer(tuple, write, time.clock())
     assert (observer.fileno(), observer.due()) == (None, time.now)
     while errors:
         observer.pump()
         assert observer.due() == time.now + 10.0
         time.now += 10.0
     assert said == ["read-only", "again", "no answer"]
+
+
+@pytest.mark.parametrize(("took", "interval"), [(0.0, 10.0), (0.05, 10.0), (0.5, 100.0), (60.0, 600.0)])
+def test_kea_spends_at_most_a_200th_of_its_time_on_its_statistics(time: Time, took: float, interval: float) -> None:
+    said: list[float] = []
+
+    def gather() -> pools.Figures:
+        time.now += took
+        return ()
+
+    observer = Observer(gather, lambda _figures, interval: said.append(interval), time.clock())
+    observer.pump()
+    assert said == [pytest.approx(interval)]
+    assert observer.due() == pytest.approx(time.now + interval)
 
 
 @pytest.fixture

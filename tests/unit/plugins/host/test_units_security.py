@@ -32,14 +32,8 @@ def template(name: str) -> str:
     # As Ansible has them; its own code in this process would hide the warnings of modules from other tests.
     environment.filters.update(dirname=os.path.dirname, ternary=lambda value, yes, no: yes if value else no)
     text = (ROOT / "roles/kea_lease_monitor/templates" / f"{name}.j2").read_text()
-    own = {
-        "reservations": "/data",
-        "user": "_kea",
-        "kea_user": "_kea",
-        "command": "/bin/true",
-        "plan": PLAN,
-        "kea_program": "/bin/true",
-    }
+    own = {"user": "_kea", "kea_user": "_kea", "command": "/bin/true", "plan": PLAN, "kea_program": "/bin/true"}
+    own["reservations"] = "/data"
     variables = {f"kea_lease_monitor__{key}": value for key, value in own.items()}
     return environment.from_string(text).render(**variables)
 

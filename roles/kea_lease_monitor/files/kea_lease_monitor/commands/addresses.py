@@ -33,13 +33,16 @@ class Addresses(NamedTuple):
     rooms: Mapping[Subnet, pools.Room]
     age: Optional[float]
     """Seconds; None if there are no figures."""
+    recent: bool = False
+    """Whether the figures count."""
 
 
 def of(reading: Optional[pools.Reading], store: RoomStore, now: float) -> Addresses:
     """Return the present addresses. ``reading`` is what a user got from pools.read who may. Raises TemporaryError."""
     if reading is None:
         return Addresses((), {}, None)
-    return Addresses(reading.figures, pools.rooms(reading.figures, store.reserved()), now - reading.written_at)
+    age = now - reading.written_at
+    return Addresses(reading.figures, pools.rooms(reading.figures, store.reserved()), age, reading.is_recent(now))
 
 
 def missing(addresses: Addresses, settings: MonitorSettings, heartbeats: Sequence[Heartbeat], now: float) -> str:
@@ -61,7 +64,7 @@ def warning(addresses: Addresses) -> str:
     """
     if addresses.age is None:
         return ""
-    if not abs(addresses.age) <= pools.STALE:
+    if not addresses.recent:
         return f"the figures of pools are {addresses.age:.0f} seconds old"
     short = [
         f"subnet {number} has {room.free} of {room.total} addresses free"
