@@ -168,6 +168,22 @@ def test_the_unit_sees_neither_kea_s_socket_nor_its_configuration_e13() -> None:
     assert make(wanted(lease_file="/etc/kea/leases.csv"))["hidden"] == ["/run/kea"]
 
 
+@pytest.mark.parametrize(
+    ("others", "hidden"),
+    [
+        ({"sink": {"type": "discovery", "template": "/etc/kea/x.j2"}}, ["/run/kea"]),
+        ({"sink": {"type": "exec", "command": ["/etc/kea/hook"]}}, ["/run/kea"]),
+        ({"sink": {"type": "exec", "command": ["/bin/sh", "/etc/kea/hook"]}}, ["/run/kea"]),
+        ({"sink": {"type": "exec", "command": ["/bin/nc", "/run/kea/../kea/socket", 5]}}, ["/etc/kea"]),
+        ({"sink": {"type": "exec", "command": ["/bin/echo", "etc/kea/x", "/etc/keas"]}}, ["/run/kea", "/etc/kea"]),
+        ({"source_options": {"path": "/etc/kea/leases.csv"}}, ["/run/kea"]),
+    ],
+)
+def test_the_unit_sees_what_the_site_has_it_read(others: dict[str, Any], hidden: list[str]) -> None:
+    sink = others.pop("sink", {"type": "discovery"})
+    assert make(wanted(subscriptions=[{"name": "a", "sinks": [sink]}], **others))["hidden"] == hidden
+
+
 def test_source_state_and_metrics() -> None:
     options = {"source_options": {"batch": 5}, "state_options": {"schema": "x"}, "metrics_listen": "127.0.0.1:9"}
     config = make(wanted("events", "database", state="postgresql", **options))["config"]
