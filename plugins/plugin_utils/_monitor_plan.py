@@ -71,8 +71,6 @@ class Paths(NamedTuple):
     state_directory: str
     reservations: str
     """Directory of the reservations in files: what the monitor wrote, and what the applier reports."""
-    former_applier: str
-    """Unit of former releases."""
 
     @property
     def written(self) -> str:
@@ -177,7 +175,6 @@ def make_files(asked: Wanted, paths: Paths, texts: Texts) -> List[Settings]:
         {**shared, "path": paths.site_file, "content": f"{json.dumps(texts.site)}\n"},
         {**shared, "path": paths.config_file, "content": texts.config, "validate": texts.validate},
         *({**root, "path": path, "mode": "0644", "content": text} for path, text in units.items()),
-        {"path": paths.former_applier, "state": "absent"},
     ]
 
 

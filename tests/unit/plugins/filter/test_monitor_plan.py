@@ -19,7 +19,6 @@ PATHS = {
     "site_file": "/config/site",
     "state_directory": "/var/monitor",
     "reservations": "/data",
-    "former_applier": "/reservations.path",
 }
 TEXTS = {
     "config": "config",
@@ -226,9 +225,8 @@ def test_the_files_of_the_monitor(reservations: str) -> None:
     assert (site["content"], site["mode"], site["group"]) == ('[{"subnet": 1}]\n', "0640", "monitor")
     assert paths.index("/config/site") < paths.index("/etc/monitor/config.yml"), "the configuration needs it"
     assert paths[5:8] == ["/data", "/data/written", "/data/report"]
-    assert paths[-2:] == ["/reservations.service", "/reservations.path"]
+    assert paths[-1] == "/reservations.service"
     assert {"path": "/etc/monitor/password", "state": "absent"} in files
-    assert {"path": "/reservations.path", "state": "absent"} in files
     access = [(one["owner"], one.get("group"), one["mode"]) for one in files[5:8]]
     assert access == [
         ("root", "root", "0755"),

@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._host import systemd
 from ansible_collections.baremetal.kea.plugins.module_utils._kea import durable
@@ -18,6 +19,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._monitor import rese
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.names import APPLIER, FORMER_APPLIER
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.reservations import ReservationFiles
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.service import Monitor
+from support.paths import ROOT
 
 NOBODY = pwd.getpwnam("nobody")
 
@@ -61,6 +63,15 @@ def test_to_the_monitor_s_own_directory_and_back(host: Host) -> None:
     assert (host.includes / "subnet-1.json").read_text() == "one, and more"
     assert os.listdir(host.written) == []
     assert stat.S_IMODE(host.includes.stat().st_mode) == 0o2770, "a former release writes here as a member of the group"
+
+
+@pytest.mark.parametrize(("before", "after"), [(0o2770, 0o750), (0o755, 0o755)])
+def test_a_former_release_may_write_beside_the_includes_until_its_files_moved(
+    host: Host, before: int, after: int
+) -> None:
+    host.includes.chmod(before)
+    host.names(host.written).move()
+    assert stat.S_IMODE(host.includes.stat().st_mode) == after, "a mode of the site stays"
 
 
 def test_a_kill_between_any_two_steps_loses_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +145,15 @@ class Module:
     def run_command(self, command: list[str]) -> tuple[int, str, str]:
         self.commands.append(command)
         return 0, "", ""
+
+
+def test_a_refused_configuration_leaves_the_former_release_its_applier() -> None:
+    """kea_files refuses it, and the play ends there."""
+    tasks = yaml.safe_load((ROOT / "roles/kea_lease_monitor/tasks/config.yml").read_text())
+    modules = [module for task in tasks for module in task if "." in module]
+    last = ["baremetal.kea.kea_files", "ansible.builtin.systemd_service", "ansible.builtin.file"]
+    assert modules[-3:] == last
+    assert tasks[-2]["ansible.builtin.systemd_service"]["name"] == FORMER_APPLIER
 
 
 def known_to_systemd(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
