@@ -71,8 +71,6 @@ class Paths(NamedTuple):
     state_directory: str
     reservations: str
     """Directory of the reservations in files: what the monitor wrote, and what the applier reports."""
-    former_applier: str
-    """Unit of former releases."""
 
     @property
     def written(self) -> str:
@@ -140,7 +138,7 @@ def make(asked: Wanted, look: Mapping[str, Any], certificates: Mapping[str, Any]
         kea_socket=os.path.join(RUN_DIRECTORY, _socket(kea_config)),
         lease_file=lease_file,
         writable=writable,
-        hidden=[one for one in KEA_DIRECTORIES if not any(_is_below(path, one) for path in [lease_file, *writable])],
+        hidden=_hidden([lease_file, *writable, *_read(asked)]),
         offline=_offline(asked),
         config=_config(asked, lease_file, files(certificates), paths, reservations.get("global_subnets") or []),
         site=_site(asked, reservations.get("site") or []),
@@ -177,7 +175,6 @@ def make_files(asked: Wanted, paths: Paths, texts: Texts) -> List[Settings]:
         {**shared, "path": paths.site_file, "content": f"{json.dumps(texts.site)}\n"},
         {**shared, "path": paths.config_file, "content": texts.config, "validate": texts.validate},
         *({**root, "path": path, "mode": "0644", "content": text} for path, text in units.items()),
-        {"path": paths.former_applier, "state": "absent"},
     ]
 
 
@@ -197,6 +194,19 @@ def _writable(asked: Wanted, paths: Paths) -> List[str]:
     sinks = [_placed(asked, paths, sink) for sink in asked.site_sinks]
     own = [sink["directory"] for sink in sinks if "directory" in sink]
     return _unique([asked.discovery_directory, *reservations, *own, *asked.writable])
+
+
+def _read(asked: Wanted) -> List[str]:
+    """Return the paths that the site has the monitor and its commands read."""
+    found = [asked.source_options.get("path")]
+    for sink in asked.site_sinks:
+        found += [sink.get("template"), *(sink.get("command") or [])]
+    return [path for path in found if isinstance(path, str)]
+
+
+def _hidden(used: Iterable[str]) -> List[str]:
+    """Return the directories of Kea in which none of these paths is."""
+    return [one for one in KEA_DIRECTORIES if not any(_is_below(path, one) for path in used)]
 
 
 def _is_below(path: str, directory: str) -> bool:

@@ -80,6 +80,8 @@ class Found(NamedTuple):
     """Directory of Kea's hooks; empty if it is unknown."""
     lease_database: Settings = {}
     hosts_databases: List[Settings] = []
+    former_monitor: bool = False
+    """Whether the lease monitor is of a release that writes beside what Kea includes."""
 
 
 class Results(NamedTuple):
@@ -131,6 +133,7 @@ def found(look: Mapping[str, Any]) -> Found:
         subnets=[] if untouched else list(look.get("subnets") or []),
         lease_database=config.get("lease_database") or {},
         hosts_databases=list(config.get("hosts_databases") or []),
+        former_monitor=(look.get("monitor") or {}).get("former_applier") is not None,
     )
 
 

@@ -115,14 +115,16 @@ def make_files(asked: Wanted, now: Found, names: Names, unit_text: str) -> List[
     """Return the files that Kea starts with, as kea_files takes them.
 
     The configuration can hold a password, so only Kea's user may read it, and a group that the site names. Only Kea's
-    user writes the reservations that Kea includes.
+    user writes the reservations that Kea includes. A monitor of a former release writes beside them until
+    another release is in force, which then takes that right away.
     """
     own = {"owner": names.user, "group": names.user}
     root = {"owner": "root", "group": "root"}
     wanted_files: List[Settings] = []
     if now.is_installed and asked.reservations_in_files:
+        mode = "2770" if now.former_monitor else "0750"
         wanted_files += [
-            {**own, "path": asked.reservations_directory, "state": "directory", "mode": "0750"},
+            {**own, "path": asked.reservations_directory, "state": "directory", "mode": mode},
             {**own, "path": asked.applied, "state": "directory", "mode": "0750"},
         ]
         for number in make_merge(asked, now).subnet_ids:

@@ -13,6 +13,7 @@ import contextlib
 import os
 import pwd
 import re
+import stat
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from .._errors import KeaError
@@ -24,8 +25,8 @@ from .names import USER
 WRITTEN = "/var/lib/kea-reservations/written"
 """The monitor's own directory."""
 NAME = re.compile(r"subnet-\d+\.json")
-SHARED_MODE = 0o2770
-"""Mode in which former releases of the monitor could write beside Kea's includes, as a member of Kea's group."""
+SHARED_MODE, OWN_MODE = 0o2770, 0o750
+"""Modes of the directory of includes: former releases of the monitor wrote there as a member of Kea's group."""
 
 
 class ReservationFiles:
@@ -69,12 +70,15 @@ class ReservationFiles:
             return
         with _explained(target):
             if target == self._includes:
-                _share(target)
+                _set_mode(target, SHARED_MODE)
             owner = _owner(target) if moves else None
             for one, other in sorted(moves.items()):
                 durable.replace(other, tree.read(one), 0o640, owner)
                 durable.remove(one)
             durable.remove(os.path.join(self._includes, FROM_DATABASE))
+            if target != self._includes:
+                # The role kea_server leaves it shared as long as a former release may be in force.
+                _set_mode(self._includes, OWN_MODE, before=SHARED_MODE)
 
 
 def _names(directory: str) -> List[str]:
@@ -90,12 +94,12 @@ def _owner(directory: str) -> Tuple[int, int]:
     return pwd.getpwnam(USER).pw_uid, found.st_gid if found else 0
 
 
-def _share(directory: str) -> None:
-    """Let the monitor of a former release write here again."""
+def _set_mode(directory: str, mode: int, before: Optional[int] = None) -> None:
+    """Set the mode of a directory that exists, if that was the mode before; None for any."""
     with tree.at(directory, follow=False) as spot:
         found = spot.stat()
-        if found is not None:
-            spot.own(found.st_uid, found.st_gid, SHARED_MODE)
+        if found is not None and before in (None, stat.S_IMODE(found.st_mode)):
+            spot.own(found.st_uid, found.st_gid, mode)
 
 
 @contextlib.contextmanager

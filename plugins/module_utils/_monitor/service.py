@@ -138,6 +138,9 @@ class Monitor:
         problem = self._migrate(previous, name)
         if not problem:
             return
+        if previous:
+            # The previous release may refuse the new files, and its applier does not know the flags of the new unit.
+            self._history.revert(previous)
         again = self._restart() if previous else "There is no other release"
         outcome = (
             f"Release {previous} stays in force" + (f", but: {again}" if again else " and healthy")
@@ -240,15 +243,16 @@ class Monitor:
         self._reservations.move()
 
     def _restart_applier(self) -> None:
-        """Restart what applies reservations. A former release has a path unit, which starts the service."""
-        if self._reservations.directory is None:
+        """Restart what applies reservations, which in each mode also reads Kea's statistics.
+
+        A former release has a path unit, which starts the service, and with reservations in a database has neither.
+        """
+        if self._reservations.directory is not None and systemd.find(self._module, FORMER_APPLIER):
+            self._module.run_command(["systemctl", "stop", APPLIER])
+            self._module.run_command(["systemctl", "enable", "--now", "--quiet", FORMER_APPLIER])
             return
-        former = systemd.find(self._module, FORMER_APPLIER)
-        if former is None:
-            self._module.run_command(["systemctl", "restart", APPLIER])
-            return
-        self._module.run_command(["systemctl", "stop", APPLIER])
-        self._module.run_command(["systemctl", "enable", "--now", "--quiet", FORMER_APPLIER])
+        known = systemd.find(self._module, APPLIER)
+        self._module.run_command(["systemctl", "restart" if known else "stop", APPLIER])
 
     def _restart_monitor(self) -> str:
         deadline = time.monotonic() + self._timeout

@@ -11,6 +11,7 @@ import pytest
 from kea_lease_monitor.commands import addresses
 from kea_lease_monitor.kea.pools import Reading, Subnet, Use
 from kea_lease_monitor.settings import MonitorSettings
+from kea_lease_monitor.state.records import Heartbeat
 
 FIGURES = (
     Subnet(4, 1, Use(20, 10, 0), {0: Use(15, 8, 0), 3: Use(5, 2, 0)}),
@@ -26,7 +27,7 @@ class Store:
 
 
 def present(age: float = 5.0) -> addresses.Addresses:
-    return addresses.of(Reading(FIGURES, 1000.0 - age), Store(), 1000.0)
+    return addresses.of(Reading(FIGURES, 1000.0 - age, 10.0), Store(), 1000.0)
 
 
 def test_each_subnet_and_pool_has_a_line() -> None:
@@ -40,8 +41,25 @@ def test_few_free_addresses_and_old_figures_are_warnings() -> None:
     assert addresses.warning(present()) == "subnet 1 has 1 of 20 addresses free"
     assert addresses.warning(present(3600)) == "the figures of pools are 3600 seconds old"
     assert addresses.warning(addresses.of(None, Store(), 1000.0)) == ""
-    roomy = addresses.of(Reading((Subnet(4, 2, Use(20, 18, 0), {}),), 1000.0), Store(), 1000.0)
+    roomy = addresses.of(Reading((Subnet(4, 2, Use(20, 18, 0), {}),), 1000.0, 10.0), Store(), 1000.0)
     assert addresses.warning(roomy) == "", "10 % are enough"
+
+
+@pytest.mark.parametrize(
+    ("age", "low_water", "ran", "warns"),
+    [(None, 20, 61, True), (None, 20, 59, False), (None, 0, 61, False), (5.0, 20, 61, False), (999.0, 20, 61, False)],
+)
+def test_figures_that_are_missing_are_a_warning_where_they_decide(
+    age: float | None, low_water: int, ran: float, warns: bool
+) -> None:
+    sinks = [{"type": "exec", "command": ["/bin/true"]}]
+    one = {"name": "all", "low_water": low_water, "sinks": sinks}
+    settings = MonitorSettings.parse({"source": {"type": "memfile"}, "subscriptions": [one]})
+    beat = Heartbeat("host", "all", "1", 1, 1000.0 - ran, 1000.0, "running", 1000.0, "", 0)
+    given = addresses.of(None, Store(), 1000.0) if age is None else present(age)
+    found = addresses.missing(given, settings, [beat], 1000.0)
+    assert ("no figures of pools in /var/lib/kea-reservations/report/pools.json" in found) is warns
+    assert bool(found) is warns
 
 
 @pytest.mark.parametrize(("match", "subnets"), [({}, {1, 2}), ({"subnets": [2]}, {2}), ({"families": [6]}, set())])

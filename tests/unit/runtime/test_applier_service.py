@@ -13,12 +13,11 @@ from time import sleep
 from typing import Any, Iterator
 
 import pytest
-from kea_lease_monitor import loop
-from kea_lease_monitor.applier import Applier
+from kea_lease_monitor.applier import Applier, Observer
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import pools
-from kea_lease_monitor.kea.applier import report
+from kea_lease_monitor.kea.applier import lines, report
 from kea_lease_monitor.sources.memfile.watch import Watch
 from support.kea import DIRECTORIES, KeaServer, serving
 from support.paths import MONITOR, program_environment
@@ -169,21 +168,39 @@ def test_what_a_hostile_monitor_puts_there_ends_no_service(
     assert recorder.runs == 1
 
 
-def test_a_periodic_task_calls_its_function_at_regular_times(time: Time) -> None:
-    calls: list[float] = []
-    task = loop.Periodic(10.0, lambda: calls.append(time.now), time.clock())
-    assert task.due() == 100.0
-    task.pump()
-    assert (calls, task.due(), task.fileno()) == ([100.0], 110.0, None)
+def test_statistics_are_read_at_regular_times_and_a_failure_is_logged_once(
+    time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(lines, "observe_failed", said.append)
+    monkeypatch.setattr(lines, "observing", lambda: said.append("again"))
+    errors = ["", "read-only", "read-only", "", "no answer"]
+
+    def write(figures: pools.Figures, interval: float) -> None:
+        if error := errors.pop(0):
+            raise TemporaryError(error)
+
+    observer = Observer(tuple, write, time.clock())
+    assert (observer.fileno(), observer.due()) == (None, time.now)
+    while errors:
+        observer.pump()
+        assert observer.due() == time.now + 10.0
+        time.now += 10.0
+    assert said == ["read-only", "again", "no answer"]
 
 
-def test_a_periodic_task_goes_on_after_a_temporary_error(time: Time) -> None:
-    def fail() -> None:
-        raise TemporaryError("Kea does not answer")
+@pytest.mark.parametrize(("took", "interval"), [(0.0, 10.0), (0.05, 10.0), (0.5, 100.0), (60.0, 600.0)])
+def test_kea_spends_at_most_a_200th_of_its_time_on_its_statistics(time: Time, took: float, interval: float) -> None:
+    said: list[float] = []
 
-    task = loop.Periodic(10.0, fail, time.clock())
-    task.pump()
-    assert task.due() == 110.0
+    def gather() -> pools.Figures:
+        time.now += took
+        return ()
+
+    observer = Observer(gather, lambda _figures, interval: said.append(interval), time.clock())
+    observer.pump()
+    assert said == [pytest.approx(interval)]
+    assert observer.due() == pytest.approx(time.now + interval)
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ class World:
         return sorted(os.listdir(self.path / "discovery"))
 
     def pool(self, total: int, leased: int) -> None:
-        pools.write(self.figures, (Subnet(4, 1, Use(total, leased, 0), {0: Use(total, leased, 0)}),))
+        pools.write(self.figures, (Subnet(4, 1, Use(total, leased, 0), {0: Use(total, leased, 0)}),), 10.0)
         os.utime(self.figures, (NOW + self.now, NOW + self.now))
 
 
@@ -503,7 +503,7 @@ def test_a_flood_of_leases_of_a_real_kea_is_gone_after_their_lifetime(
 
     def acts(done: Callable[[], bool]) -> Callable[[], bool]:
         def act() -> bool:
-            pools.write(world.figures, gathered(server))
+            pools.write(world.figures, gathered(server), 10.0)
             world.pipeline.pump()
             assert not world.pipeline.health.error
             return done()

@@ -102,9 +102,12 @@ def test_a_refusal_is_told_in_keas_words() -> None:
 def test_figures_are_read_as_they_were_written_with_the_time_of_that(tmp_path: Path) -> None:
     figures = (Subnet(4, 7, Use(20, 2, 0), {0: Use(15, 1, 0)}), Subnet(6, 5, Use(None, 1, 0), {}))
     path = str(tmp_path / "pools.json")
-    pools.write(path, figures)
+    pools.write(path, figures, 100.0)
     os.utime(path, (1_000_000, 1_000_000.5))
-    assert pools.read(path) == pools.Reading(figures, 1_000_000.5)
+    reading = pools.read(path)
+    assert reading == pools.Reading(figures, 1_000_000.5, 100.0)
+    assert (reading.is_recent(1_000_150.0), reading.is_recent(1_000_151.0)) == (True, False)
+    assert not reading.is_recent(999_849.0), "written in the future: the clock was set back"
 
 
 @pytest.mark.parametrize(
@@ -114,11 +117,12 @@ def test_figures_are_read_as_they_were_written_with_the_time_of_that(tmp_path: P
         b"{",
         b"[]",
         b"null",
-        b'{"version": 2, "subnets": []}',
-        b'{"version": 1, "subnets": 5}',
-        b'{"version": 1, "subnets": [{"family": 4}]}',
-        b'{"version": 1, "subnets": [{"family": 4, "id": 1, "use": [1, 2], "pools": {}}]}',
-        b'{"version": 1, "subnets": [{"family": 4, "id": 1, "use": [1, "x", 2], "pools": {}}]}',
+        b'{"version": 2, "interval": 10, "subnets": []}',
+        b'{"version": 1, "interval": 10, "subnets": 5}',
+        b'{"version": 1, "interval": [], "subnets": []}',
+        b'{"version": 1, "interval": 10, "subnets": [{"family": 4}]}',
+        b'{"version": 1, "interval": 10, "subnets": [{"family": 4, "id": 1, "use": [1, 2], "pools": {}}]}',
+        b'{"version": 1, "interval": 10, "subnets": [{"family": 4, "id": 1, "use": [1, "x", 2], "pools": {}}]}',
         b"[" * 100_000,
         b"\xff\xfe",
         b" " * (16 * 2**20 + 1),
@@ -133,7 +137,7 @@ def test_what_is_no_regular_file_tells_nothing(tmp_path: Path) -> None:
     assert pools.read(str(tmp_path / "missing")) is None
     os.mkfifo(tmp_path / "fifo")
     assert pools.read(str(tmp_path / "fifo")) is None
-    pools.write(str(tmp_path / "pools.json"), ())
+    pools.write(str(tmp_path / "pools.json"), (), 10.0)
     (tmp_path / "link").symlink_to("pools.json")
     assert pools.read(str(tmp_path / "link")) is None
     assert pools.read(str(tmp_path)) is None

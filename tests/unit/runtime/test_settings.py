@@ -244,7 +244,7 @@ def test_a_subscription_says_when_what_it_made_goes() -> None:
     given: dict[str, Any] = {"name": "all", "sinks": [{"type": "discovery"}]}
     plain = MonitorSettings.parse({"source": {"type": "memfile"}, "subscriptions": [given]})
     ending = plain.flows[0].subscription.ending
-    assert ending == (604800, 20, 0, "/var/lib/kea/pools.json")
+    assert ending == (604800, 20, 0, "/var/lib/kea-reservations/report/pools.json")
     keys = {"unconfirmed_for": 60, "low_water": 0, "retire_after": 86400}
     settings = {
         "source": {"type": "memfile"},

@@ -13,6 +13,7 @@ from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import lines, report
 from kea_lease_monitor.kea.control import Apply
+from kea_lease_monitor.kea.pools import Figures
 from kea_lease_monitor.sources.memfile.watch import Watch
 
 _LOOK = 10.0
@@ -24,9 +25,11 @@ Also between two questions whether a play has reloaded Kea, which is half of a p
 _RETRY = 10.0
 """Seconds after which an apply that failed is tried again."""
 
+_OBSERVE, _LONGEST = 10.0, 600.0
+"""Seconds between two readings of Kea's statistics, at least and at most."""
 
-_OBSERVE = 10.0
-"""Seconds between two readings of Kea's statistics."""
+_SHARE = 0.005
+"""Share of its time that Kea may spend on the answer: it serves no client meanwhile."""
 
 
 class Applier:
@@ -95,17 +98,50 @@ class Applier:
         return {path: files.stamp(path, follow=False) for path in paths}
 
 
-def run(apply: Optional[Apply], observe: Callable[[], None], clock: Clock) -> None:
+class Observer:
+    """Writes down, at regular times, what the monitor may not ask Kea for. The first failure and its end are logged."""
+
+    def __init__(self, gather: Callable[[], Figures], write: Callable[[Figures, float], None], clock: Clock) -> None:
+        """``write`` takes the figures, and in how many seconds the next ones follow."""
+        self._gather, self._write, self._clock = gather, write, clock
+        self._due = clock.monotonic()
+        self._failed = False
+
+    def fileno(self) -> Optional[int]:
+        return None
+
+    def due(self) -> float:
+        return self._due
+
+    def pump(self) -> None:
+        """Observe once. What fails is retried."""
+        interval, begun = _OBSERVE, self._clock.monotonic()
+        try:
+            figures = self._gather()
+            # The limit is for an answer that waited while Kea loaded its configuration.
+            interval = min(max(_OBSERVE, (self._clock.monotonic() - begun) / _SHARE), _LONGEST)
+            self._write(figures, interval)
+        except TemporaryError as error:
+            if not self._failed:
+                lines.observe_failed(str(error))
+            self._failed = True
+        else:
+            if self._failed:
+                lines.observing()
+            self._failed = False
+        self._due = self._clock.monotonic() + interval
+
+
+def run(apply: Optional[Apply], observer: Observer, clock: Clock) -> None:
     """Run until a signal ends the process. Without ``apply``, Kea's reservations are not in files.
 
-    ``observe`` writes down, every 10 seconds, what the monitor may not ask Kea for. A signal ends this at once,
-    wherever it is: the next start finds what is not done.
+    A signal ends this at once, wherever it is: the next start finds what is not done.
     """
     signals = loop.Signals(_stop)
     tasks: List[loop.Task] = []
     if apply:
         tasks.append(Applier(apply, Watch(apply.places.written), clock))
-    tasks.append(loop.Periodic(_OBSERVE, observe, clock))
+    tasks.append(observer)
     lines.applying("watch")
     service.notify("READY=1")
     loop.run(tasks, signals, lambda: None, clock)

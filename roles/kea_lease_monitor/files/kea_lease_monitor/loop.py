@@ -13,7 +13,6 @@ from types import FrameType
 from typing import Callable, Dict, List, Optional, Protocol
 
 from kea_lease_monitor.clock import Clock
-from kea_lease_monitor.errors import TemporaryError
 
 _IDLE = 3600.0
 """Seconds that a loop without tasks sleeps."""
@@ -27,25 +26,6 @@ class Task(Protocol):
     def due(self) -> float: ...
 
     def pump(self) -> None: ...
-
-
-class Periodic:
-    """A task that calls a function at regular times, also after a TemporaryError."""
-
-    def __init__(self, seconds: float, call: Callable[[], None], clock: Clock) -> None:
-        self._seconds, self._call, self._clock = seconds, call, clock
-        self._due = clock.monotonic()
-
-    def fileno(self) -> Optional[int]:
-        return None
-
-    def due(self) -> float:
-        return self._due
-
-    def pump(self) -> None:
-        with contextlib.suppress(TemporaryError):
-            self._call()
-        self._due = self._clock.monotonic() + self._seconds
 
 
 class Signals:

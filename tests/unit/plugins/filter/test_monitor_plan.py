@@ -19,7 +19,6 @@ PATHS = {
     "site_file": "/config/site",
     "state_directory": "/var/monitor",
     "reservations": "/data",
-    "former_applier": "/reservations.path",
 }
 TEXTS = {
     "config": "config",
@@ -168,6 +167,22 @@ def test_the_unit_sees_neither_kea_s_socket_nor_its_configuration_e13() -> None:
     assert make(wanted(lease_file="/etc/kea/leases.csv"))["hidden"] == ["/run/kea"]
 
 
+@pytest.mark.parametrize(
+    ("others", "hidden"),
+    [
+        ({"sink": {"type": "discovery", "template": "/etc/kea/x.j2"}}, ["/run/kea"]),
+        ({"sink": {"type": "exec", "command": ["/etc/kea/hook"]}}, ["/run/kea"]),
+        ({"sink": {"type": "exec", "command": ["/bin/sh", "/etc/kea/hook"]}}, ["/run/kea"]),
+        ({"sink": {"type": "exec", "command": ["/bin/nc", "/run/kea/../kea/socket", 5]}}, ["/etc/kea"]),
+        ({"sink": {"type": "exec", "command": ["/bin/echo", "etc/kea/x", "/etc/keas"]}}, ["/run/kea", "/etc/kea"]),
+        ({"source_options": {"path": "/etc/kea/leases.csv"}}, ["/run/kea"]),
+    ],
+)
+def test_the_unit_sees_what_the_site_has_it_read(others: dict[str, Any], hidden: list[str]) -> None:
+    sink = others.pop("sink", {"type": "discovery"})
+    assert make(wanted(subscriptions=[{"name": "a", "sinks": [sink]}], **others))["hidden"] == hidden
+
+
 def test_source_state_and_metrics() -> None:
     options = {"source_options": {"batch": 5}, "state_options": {"schema": "x"}, "metrics_listen": "127.0.0.1:9"}
     config = make(wanted("events", "database", state="postgresql", **options))["config"]
@@ -210,9 +225,8 @@ def test_the_files_of_the_monitor(reservations: str) -> None:
     assert (site["content"], site["mode"], site["group"]) == ('[{"subnet": 1}]\n', "0640", "monitor")
     assert paths.index("/config/site") < paths.index("/etc/monitor/config.yml"), "the configuration needs it"
     assert paths[5:8] == ["/data", "/data/written", "/data/report"]
-    assert paths[-2:] == ["/reservations.service", "/reservations.path"]
+    assert paths[-1] == "/reservations.service"
     assert {"path": "/etc/monitor/password", "state": "absent"} in files
-    assert {"path": "/reservations.path", "state": "absent"} in files
     access = [(one["owner"], one.get("group"), one["mode"]) for one in files[5:8]]
     assert access == [
         ("root", "root", "0755"),

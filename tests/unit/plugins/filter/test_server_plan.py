@@ -361,6 +361,12 @@ def test_the_files_of_kea(mode: str, now: dict[str, Any], paths: list[str]) -> N
     assert files[-1]["content"] == "[Unit]"
 
 
+@pytest.mark.parametrize(("former", "mode"), [(None, "0750"), ({"name": "kea-reservations.path"}, "2770")])
+def test_a_monitor_of_a_former_release_may_write_until_another_one_is_in_force(former: Any, mode: str) -> None:
+    files = filters.server_files(wanted(), NAMES, {**found(), "monitor": {"former_applier": former}}, "")
+    assert [one["mode"] for one in files if one["path"].startswith("/reservations")] == [mode, "0750", "0640"]
+
+
 ATTACKS = {
     "write into a file": "echo x >{}/applied/subnet-7.json",
     "create a file": "echo x >{}/applied/subnet-8.json",

@@ -56,7 +56,6 @@ def files() -> list[dict[str, Any]]:
         "site_file": f"{etc}/site-reservations.json",
         "state_directory": "/var/lib/kea-lease-monitor",
         "reservations": "/var/lib/kea-reservations",
-        "former_applier": "/etc/systemd/system/kea-reservations.path",
     }
     texts = {
         "config": "",

@@ -11,12 +11,15 @@ import stat
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._host import systemd
 from ansible_collections.baremetal.kea.plugins.module_utils._kea import durable
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor import reservations
+from ansible_collections.baremetal.kea.plugins.module_utils._monitor.names import APPLIER, FORMER_APPLIER
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.reservations import ReservationFiles
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.service import Monitor
+from support.paths import ROOT
 
 NOBODY = pwd.getpwnam("nobody")
 
@@ -60,6 +63,15 @@ def test_to_the_monitor_s_own_directory_and_back(host: Host) -> None:
     assert (host.includes / "subnet-1.json").read_text() == "one, and more"
     assert os.listdir(host.written) == []
     assert stat.S_IMODE(host.includes.stat().st_mode) == 0o2770, "a former release writes here as a member of the group"
+
+
+@pytest.mark.parametrize(("before", "after"), [(0o2770, 0o750), (0o755, 0o755)])
+def test_a_former_release_may_write_beside_the_includes_until_its_files_moved(
+    host: Host, before: int, after: int
+) -> None:
+    host.includes.chmod(before)
+    host.names(host.written).move()
+    assert stat.S_IMODE(host.includes.stat().st_mode) == after, "a mode of the site stays"
 
 
 def test_a_kill_between_any_two_steps_loses_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,25 +147,68 @@ class Module:
         return 0, "", ""
 
 
+def test_a_refused_configuration_leaves_the_former_release_its_applier() -> None:
+    """kea_files refuses it, and the play ends there."""
+    tasks = yaml.safe_load((ROOT / "roles/kea_lease_monitor/tasks/config.yml").read_text())
+    modules = [module for task in tasks for module in task if "." in module]
+    last = ["baremetal.kea.kea_files", "ansible.builtin.systemd_service", "ansible.builtin.file"]
+    assert modules[-3:] == last
+    assert tasks[-2]["ansible.builtin.systemd_service"]["name"] == FORMER_APPLIER
+
+
+def known_to_systemd(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Let systemd know these units."""
+    units = {name: systemd.Unit(name, False, False, 0.0, False) for name in names}
+    monkeypatch.setattr(systemd, "find", lambda _module, name: units.get(name))
+
+
+def restarted(host: Host, directory: Path | None) -> list[str]:
+    """Restart a monitor that writes there. Return the words of each call of systemctl."""
+    module = Module(host)
+    monitor = Monitor(module)  # type: ignore[arg-type]
+    monitor._reservations = host.names(directory)
+    assert monitor._restart() == ""
+    return [" ".join(command[1:]) for command in module.commands if command[0] == "systemctl"]
+
+
 @pytest.mark.parametrize("former", [False, True])
 def test_nothing_runs_while_files_move_and_then_what_the_release_needs(
     host: Host, monkeypatch: pytest.MonkeyPatch, former: bool
 ) -> None:
     (host.includes / "subnet-1.json").write_text("one")
-    unit = systemd.Unit("kea-reservations.path", False, False, 0.0, False)
-    monkeypatch.setattr(systemd, "find", lambda _module, _name: unit if former else None)
-    module = Module(host)
-    monitor = Monitor(module)  # type: ignore[arg-type]
-    monitor._reservations = host.names(host.written)
-    assert monitor._restart() == ""
+    known_to_systemd(monkeypatch, APPLIER, *([FORMER_APPLIER] if former else []))
+    words = restarted(host, host.written)
     assert (host.written / "subnet-1.json").read_text() == "one"
-    words = [" ".join(command[1:]) for command in module.commands if command[0] == "systemctl"]
     stops = ["stop kea-lease-monitor.service", "stop kea-reservations.path kea-reservations.service"]
     new = ["restart kea-reservations.service"]
     old = ["stop kea-reservations.service", "enable --now --quiet kea-reservations.path"]
     assert words[:2] == stops
     assert words[-1 if not former else -2 :] == (old if former else new)
     assert "restart kea-lease-monitor.service" in words
+
+
+@pytest.mark.parametrize("word", ["restart", "stop"])
+def test_with_reservations_in_a_database_the_applier_follows_the_release_too(
+    host: Host, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """A former release had no unit then: what runs must stop, though its file is gone."""
+    known_to_systemd(monkeypatch, *([APPLIER] if word == "restart" else []))
+    assert restarted(host, None)[-1] == f"{word} kea-reservations.service"
+
+
+def test_a_release_that_cannot_migrate_leaves_the_previous_one_with_its_own_files(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known_to_systemd(monkeypatch, APPLIER)
+    monitor = Monitor(Module(host))  # type: ignore[arg-type]
+    done: list[str] = []
+    monkeypatch.setattr(monitor, "_migrate", lambda _source, _target: "no connection")
+    monkeypatch.setattr(monitor._history, "revert", lambda name: done.append(f"revert {name}"))
+    monkeypatch.setattr(monitor, "_restart", lambda: done.append("restart") or "")
+    monkeypatch.setattr(monitor, "state", dict)
+    with pytest.raises(KeaError, match=r"no connection\. Release 1 stays in force and healthy"):
+        monitor._migrate_or_stay("2", "1")
+    assert done == ["revert 1", "restart"]
 
 
 def test_what_kea_does_not_load_is_not_the_release_s_fault(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

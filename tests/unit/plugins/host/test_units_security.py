@@ -33,6 +33,7 @@ def template(name: str) -> str:
     environment.filters.update(dirname=os.path.dirname, ternary=lambda value, yes, no: yes if value else no)
     text = (ROOT / "roles/kea_lease_monitor/templates" / f"{name}.j2").read_text()
     own = {"user": "_kea", "kea_user": "_kea", "command": "/bin/true", "plan": PLAN, "kea_program": "/bin/true"}
+    own["reservations"] = "/data"
     variables = {f"kea_lease_monitor__{key}": value for key, value in own.items()}
     return environment.from_string(text).render(**variables)
 
@@ -48,3 +49,9 @@ def test_no_unit_becomes_more_exposed(tmp_path: Path, name: str, tenths: int) ->
     done = subprocess.run([need("systemd-analyze"), *words], capture_output=True, text=True, check=False)
     assert "Overall exposure level" in done.stdout, done.stderr
     assert done.returncode == 0, done.stdout
+
+
+def test_the_applier_writes_the_use_of_pools_where_it_may_in_each_mode() -> None:
+    text = template("kea-reservations.service")
+    assert "--pools /data/report/pools.json" in text
+    assert "ReadWritePaths=/data/report\n" in text

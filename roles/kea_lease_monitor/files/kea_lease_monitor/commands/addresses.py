@@ -9,12 +9,15 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Seq
 
 from kea_lease_monitor.kea import pools
 from kea_lease_monitor.settings import MonitorSettings
-from kea_lease_monitor.state.records import Subnet
+from kea_lease_monitor.state.records import Heartbeat, Subnet
 
 COLUMNS = ("subnet", "pool", "total", "leased", "reserved", "free")
 
 _FEW = 10
 """Per cent of free addresses under which ``check`` warns."""
+
+_PATIENCE = 60.0
+"""Seconds that a monitor runs before ``check`` expects figures: the deployment starts the other service after it."""
 
 
 class RoomStore(Protocol):
@@ -30,13 +33,28 @@ class Addresses(NamedTuple):
     rooms: Mapping[Subnet, pools.Room]
     age: Optional[float]
     """Seconds; None if there are no figures."""
+    recent: bool = False
+    """Whether the figures count."""
 
 
 def of(reading: Optional[pools.Reading], store: RoomStore, now: float) -> Addresses:
     """Return the present addresses. ``reading`` is what a user got from pools.read who may. Raises TemporaryError."""
     if reading is None:
         return Addresses((), {}, None)
-    return Addresses(reading.figures, pools.rooms(reading.figures, store.reserved()), now - reading.written_at)
+    age = now - reading.written_at
+    return Addresses(reading.figures, pools.rooms(reading.figures, store.reserved()), age, reading.is_recent(now))
+
+
+def missing(addresses: Addresses, settings: MonitorSettings, heartbeats: Sequence[Heartbeat], now: float) -> str:
+    """Return a warning if a subscription acts by figures and there are none, though the monitor runs for a minute."""
+    wanted = {flow.subscription.name for flow in settings.flows if flow.subscription.ending.low_water}
+    ran = any(beat.subscription in wanted and now - beat.started_at > _PATIENCE for beat in heartbeats)
+    if addresses.age is not None or not ran:
+        return ""
+    return (
+        f"there are no figures of pools in {settings.pools}, so low_water has no effect: "
+        f"see journalctl -u kea-reservations, or set low_water to 0"
+    )
 
 
 def warning(addresses: Addresses) -> str:
@@ -46,7 +64,7 @@ def warning(addresses: Addresses) -> str:
     """
     if addresses.age is None:
         return ""
-    if not abs(addresses.age) <= pools.STALE:
+    if not addresses.recent:
         return f"the figures of pools are {addresses.age:.0f} seconds old"
     short = [
         f"subnet {number} has {room.free} of {room.total} addresses free"

@@ -35,9 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-interval", type=float, default=60.0, help="seconds between two reloads")
 
 
-def _observe(options: argparse.Namespace) -> None:
-    """Write down how many addresses of each pool are in use. Raises TemporaryError."""
-    pools.write(options.pools, pools.gather(lambda name, arguments: ask(options.control_socket, name, arguments)))
+def _observer(options: argparse.Namespace, clock: Clock) -> applier.Observer:
+    """Return what writes down how many addresses of each pool are in use."""
+    return applier.Observer(
+        lambda: pools.gather(lambda name, arguments: ask(options.control_socket, name, arguments)),
+        lambda figures, interval: pools.write(options.pools, figures, interval),
+        clock,
+    )
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -60,7 +64,8 @@ def execute(options: argparse.Namespace) -> int:
         now=time.time,
     )
     if options.follow:
-        applier.run(None if options.observe else apply, lambda: _observe(options), Clock())
+        clock = Clock()
+        applier.run(None if options.observe else apply, _observer(options, clock), clock)
     else:
         apply.run()
     return 0

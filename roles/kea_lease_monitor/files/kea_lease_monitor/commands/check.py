@@ -55,8 +55,9 @@ def execute(options: argparse.Namespace) -> int:
         beats = store.heartbeats()
         found, warning = problem(beats, names, monitor, time.time()), waiting(beats, names)
         found = found or (reported.problem and f"unhealthy: {reported.problem}")
-        short = addresses.warning(addresses.of(pools.read(settings.pools), store, time.time()))
-        warning += "".join(f"; WARN {each}" for each in (reported.warning, short) if each)
+        present = addresses.of(pools.read(settings.pools), store, time.time())
+        few, none = addresses.warning(present), addresses.missing(present, settings, beats, time.time())
+        warning += "".join(f"; WARN {each}" for each in (reported.warning, few, none) if each)
         if others := holders.foreign(settings):
             found, warning = found and f"{found}; {others}", f"{warning}; WARN {others}"
     output.show(found or f"healthy: {', '.join(names)}{warning}")

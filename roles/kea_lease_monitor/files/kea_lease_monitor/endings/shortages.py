@@ -65,7 +65,7 @@ class Shortages:
         """
         terms, now = self._subscription.ending, self._clock.time()
         reading = pools.read(terms.figures)
-        if reading is None or not abs(now - reading.written_at) <= pools.STALE:
+        if reading is None or not reading.is_recent(now):
             reporting.show((), {})
             return
         if reserved_changed:

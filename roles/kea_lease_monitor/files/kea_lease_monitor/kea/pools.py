@@ -19,18 +19,19 @@ from _kea.control import SUCCESS, Answer
 
 from kea_lease_monitor import files
 from kea_lease_monitor.errors import MonitorError, TemporaryError
+from kea_lease_monitor.kea.applier.report import DEFAULT
 
 Command = Callable[[str, Optional[Mapping[str, Any]]], Answer]
 """Sends a command with its arguments over Kea's control channel, and returns Kea's answer."""
 
-DEFAULT_PATH = "/var/lib/kea/pools.json"
-"""Where the figures are."""
+DEFAULT_PATH = f"{DEFAULT.report}/pools.json"
+"""Where the figures are: Kea's user may write there in each mode, and the monitor's group may read."""
 
-STALE = 60.0
-"""Seconds after which figures no longer count. They are written every 10 seconds."""
+_LATE = 50.0
+"""Seconds by which the next figures may be late before the last ones no longer count."""
 
-_MODE = 0o644
-"""The figures are no secret, and the monitor is another user."""
+_MODE = 0o640
+"""The monitor reads them: the directory gives each file its group."""
 
 _LARGEST = 16 * 2**20
 """Bytes that are read of the file of figures. Those of a thousand subnets take a hundredth of it."""
@@ -76,6 +77,12 @@ class Reading(NamedTuple):
     figures: Figures
     written_at: float
     """Epoch seconds."""
+    interval: float
+    """Seconds after which the next ones are due."""
+
+    def is_recent(self, now: float) -> bool:
+        """Return whether the figures count at this time, in epoch seconds."""
+        return abs(now - self.written_at) <= self.interval + _LATE
 
 
 class Room(NamedTuple):
@@ -155,10 +162,13 @@ def _use(values: Mapping[str, int]) -> Use:
     return Use(None if total < 0 else total, assigned, declined)
 
 
-def write(path: str, figures: Figures) -> None:
-    """Write the figures to a file, atomically and durably. Raises TemporaryError."""
+def write(path: str, figures: Figures, interval: float) -> None:
+    """Write the figures to a file, atomically and durably. The next ones follow after so many seconds.
+
+    Raises TemporaryError.
+    """
     listed = [{**subnet._asdict(), "use": subnet.use, "pools": subnet.pools} for subnet in figures]
-    files.replace(path, json.dumps({"version": 1, "subnets": listed}).encode(), _MODE)
+    files.replace(path, json.dumps({"version": 1, "interval": interval, "subnets": listed}).encode(), _MODE)
 
 
 def read(path: str) -> Optional[Reading]:
@@ -168,7 +178,10 @@ def read(path: str) -> Optional[Reading]:
     """
     try:
         found = files.read_stamped(path, _LARGEST)
-        return Reading(_parsed(json.loads(found[0])), found[1][2] / 1e9) if found else None
+        if found is None:
+            return None
+        document = json.loads(found[0])
+        return Reading(_parsed(document), found[1][2] / 1e9, float(document["interval"]))
     except (MonitorError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
 

@@ -22,6 +22,14 @@ def apply_failed(error: str) -> None:
     log(logging.ERROR, "apply_failed", "Reservations are not in force, will try again", error=error)
 
 
+def observe_failed(error: str) -> None:
+    log(logging.WARNING, "observe_failed", "Kea's statistics are not written down, will try again", error=error)
+
+
+def observing() -> None:
+    log(logging.INFO, "observing", "Kea's statistics are written down again")
+
+
 def reservation_refused(subnet: int, host: str, address: str, reason: str) -> None:
     fields = {"subnet": subnet, "host": host, "address": address, "reason": reason}
     log(logging.WARNING, "reservation_refused", "Reservation refused and set aside", **fields)
