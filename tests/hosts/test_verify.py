@@ -94,7 +94,7 @@ def well(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[set[s
 def test_what_was_looked_at(host: Host, well: set[str]) -> None:
     everywhere = {"kea", "version", "configuration", "pools", "monitor", "subscription all", "secrets", "drift"}
     of_the_mode = {
-        "events": {"schema", "constraint", "trigger", "events", "sessions of Kea"},
+        "events": {"schema", "constraint", "trigger", "events", "sessions of Kea", "rights"},
         "file": {"timer", "reservations"},
     }
     assert well == everywhere | of_the_mode[host.name.split("-")[1]]
