@@ -334,6 +334,66 @@ def test_what_an_earlier_release_made_stays(world: World) -> None:
     assert (world.reserved(), world.told.forgotten) == (["10.0.0.7"], [])
 
 
+def told_address(world: World, number: int) -> str:
+    """Return the address that a client's inventory file tells; empty if there is no file."""
+    path = world.path / "discovery" / f"{mac(number).replace(':', '-')}.yml"
+    text = path.read_text() if path.exists() else ""
+    return next((line.split('"')[1] for line in text.splitlines() if "ansible_host" in line), "")
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_system_gets_what_the_firmware_had_when_the_lease_of_the_firmware_ends(world: World, killed: bool) -> None:
+    """PXE got the first lease; the renewals of the second one do not let the monitor forget it, nor does a restart."""
+    world.lease(7, mac(7), "01:01")
+    world.run()
+    world.lease(8, mac(7), "01:02")
+    world.run(LIFETIME / 3)
+    assert world.reserved() == ["10.0.0.7"]
+    if killed:
+        world.kill()
+        world.start()
+        world.run()
+    world.lease(8, mac(7), "01:02")
+    world.run()
+    world.end(7, mac(7), "01:01")
+    world.run()
+    assert (world.reserved(), told_address(world, 7)) == (["10.0.0.8"], "10.0.0.8")
+    assert world.told.forgotten == []
+
+
+def test_a_client_that_lives_at_another_address_is_not_forgotten(tmp_path: Path) -> None:
+    """Kea stopped to reclaim leases, so the end of the first one was never told, and the second one was confirmed."""
+    world = FileWorld(tmp_path, Ending(unconfirmed_for=3 * LIFETIME))
+    world.lease(7, mac(7), "01:01")
+    world.run()
+    world.lease(8, mac(7), "01:02")
+    for _time in range(12):
+        world.run(LIFETIME / 2)
+        world.lease(8, mac(7), "01:02")
+        world.run()
+    assert (len(world.reserved()), len(world.inventory()), world.told.forgotten) == (1, 1, [])
+    world.kill()
+
+
+def test_the_end_of_a_second_lease_retires_nothing_of_the_first(world: World) -> None:
+    world.ending = world.ending._replace(retire_after=LIFETIME)
+    world.kill()
+    world.start()
+    world.lease(7, mac(7), "01:01")
+    world.run(LIFETIME / 2)
+    world.lease(7, mac(7), "01:01")
+    world.lease(8, mac(7), "01:02")
+    world.run()
+    world.end(8, mac(7), "01:02")
+    world.run()
+    for _time in range(4):
+        world.run(LIFETIME / 4)
+        world.lease(7, mac(7), "01:01")
+        world.run()
+    assert (world.reserved(), told_address(world, 7)) == (["10.0.0.7"], "10.0.0.7")
+    assert world.store.reserved() == {}, "nothing was reserved at the second address"
+
+
 @pytest.mark.parametrize("moment", ["before the end", "after the end", "when it is due"])
 def test_a_monitor_that_is_killed_forgets_no_deadline(world: World, moment: str) -> None:
     world.lease(7, mac(7))

@@ -164,7 +164,7 @@ class Pipeline:
             del work.sinks[0]
             work.dead_letters += [self._settling.dead_letter(sink.name, each) for each in answer.rejected]
             work.kept += answer.kept
-            work.wanted = _without_second_leases(work.wanted, answer)
+            work.wanted = _following(work.wanted, answer)
         self._finish(work)
 
     def _finish(self, work: _Work) -> None:
@@ -247,7 +247,8 @@ class Pipeline:
         return answer
 
 
-def _without_second_leases(events: Sequence[LeaseEvent], answer: Delivery) -> Sequence[LeaseEvent]:
-    """Return the events for the next sinks: those must not follow a lease that the reservation does not follow."""
+def _following(events: Sequence[LeaseEvent], answer: Delivery) -> Sequence[LeaseEvent]:
+    """Return the events for the next sinks: those must follow just the leases that the reservation follows."""
     seconds = [each.event for each in answer.rejected if each.reason is Reason.SECOND_LEASE]
-    return [event for event in events if event not in seconds] if seconds else events
+    rest = [event for event in events if event not in seconds] if seconds else events
+    return [*rest, *answer.succeeded] if answer.succeeded else rest

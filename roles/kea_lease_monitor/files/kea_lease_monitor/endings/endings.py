@@ -161,7 +161,7 @@ class Endings:
         elif event.kind in ENDS:
             after = self._ended(event, before)
         elif event.kind is EventKind.FORGOTTEN:
-            after = None
+            after = before if before and before.address != event.lease.address else None
             if event.ref in _REASONS:
                 reporting.ended(self._name, event.ref)
         key = before.client if before else name
@@ -180,7 +180,8 @@ class Endings:
         elif before and before.address == lease.address:
             made, reserves = before.made, before.reserves
         else:
-            return before
+            # A lease that ended says nothing of a client that lives at another address, whatever the sinks keep there.
+            return before if before and before.state == LIVING else None
         ends = _NEVER if lease.expires is None else float(lease.expires)
         after = self._record(lease)._replace(state=LIVING, at=ends, made=made, reserves=reserves)
         return after if after.client and is_unconfirmed(after, lease.cltt, lease.valid_lifetime) else None
