@@ -11,7 +11,7 @@ from typing import Any, FrozenSet, List, NamedTuple, Optional, Protocol, Sequenc
 from kea_lease_monitor import position as positions
 from kea_lease_monitor.batch import Batch, Reason
 from kea_lease_monitor.clock import Clock
-from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
+from kea_lease_monitor.lease import BY_PERSON, EventKind, Lease, LeaseEvent, LeaseState
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.state.records import DeadLetter, Request
 
@@ -21,7 +21,7 @@ _INTERVAL = 5.0
 _OWN = 0
 """Number of a replay that no person requested."""
 
-_ASKED = {"forget": EventKind.FORGOTTEN, "replace": EventKind.REPLACED}
+_ASKED = {BY_PERSON: EventKind.FORGOTTEN, "replace": EventKind.REPLACED}
 """Kinds of the events that a person requests, by their key in the text of a request. One request has one kind."""
 
 _WAITING = frozenset({Reason.ADDRESS_TAKEN.value, Reason.SECOND_LEASE.value})

@@ -9,7 +9,15 @@ import abc
 from typing import Protocol, Sequence, Union, runtime_checkable
 
 from kea_lease_monitor.batch import Delivery, Pending
-from kea_lease_monitor.lease import Lease, LeaseEvent
+from kea_lease_monitor.lease import BY_PERSON, Lease, LeaseEvent
+
+
+def is_meant(event: LeaseEvent, address: str) -> bool:
+    """Return whether a FORGOTTEN event is about what a sink keeps for its client at this address.
+
+    A person means the client. Otherwise the time of one lease is over, and the client may live at another address.
+    """
+    return event.ref == BY_PERSON or event.lease.address == address
 
 
 class Sink(abc.ABC):

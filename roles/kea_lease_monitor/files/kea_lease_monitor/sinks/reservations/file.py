@@ -22,7 +22,7 @@ from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.site import HWADDR, Entry, Site
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sinks.base import Sink
+from kea_lease_monitor.sinks.base import Sink, is_meant
 from kea_lease_monitor.sinks.reservations import sites
 from kea_lease_monitor.sinks.reservations.forgetting import EDITED, GAVE_WAY
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, resolved
@@ -138,6 +138,8 @@ class ReservationFileSink(Sink):
             for hwaddr, event in own.items():
                 host = hosts.of(hwaddr)
                 lease = reservations.managed(host, subnet)
+                if lease and not is_meant(event, lease.address):
+                    continue
                 if lease and reservations.is_unchanged(host):
                     due[hwaddr] = lease
                 elif lease:
