@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass, field
-from typing import List, Optional, Protocol, Sequence, Union
+from typing import Collection, List, Optional, Protocol, Sequence, Union
 
 from kea_lease_monitor import position as positions
 from kea_lease_monitor import refusals, telemetry
@@ -16,11 +16,11 @@ from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.endings.endings import Endings, EndingStore, Manner
 from kea_lease_monitor.errors import DamagedError, MonitorError, PositionLostError
 from kea_lease_monitor.health import Health
-from kea_lease_monitor.lease import LeaseEvent
+from kea_lease_monitor.lease import Lease, LeaseEvent
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.replay import Replays, Requests
 from kea_lease_monitor.settling import Bookmarks, Settling
-from kea_lease_monitor.sinks.base import Adopting, Forgetting, Sink
+from kea_lease_monitor.sinks.base import Adopting, Forgetting, Holding, Sink
 from kea_lease_monitor.sources.base import Reporting, Source, StandingBy
 from kea_lease_monitor.state.records import DeadLetter
 from kea_lease_monitor.subscriptions import Subscription
@@ -75,7 +75,7 @@ class Pipeline:
         self._turn = Turn(subscription.name, store, clock, self._drop)
         self._replays = Replays(subscription.name, store, clock)
         keeps = any(isinstance(sink, Forgetting) for sink in sinks)
-        manner = Manner(source.renewals, keeps, any(sink.reserves for sink in sinks))
+        manner = Manner(source.renewals, keeps, self._held)
         self._endings = Endings(subscription, store, clock, manner)
         self._settling = Settling(subscription, store, self._replays, self._endings, clock)
         self._unfinished: Optional[_Unfinished] = None
@@ -178,6 +178,10 @@ class Pipeline:
         if not self._more and not self._replays.running and self._endings.look():
             self._settling.hurry()
         self.health.delivered(work.wanted, work.batch.caught_up)
+
+    def _held(self, leases: Sequence[Lease]) -> Collection[Lease]:
+        """Return those leases whose address a sink reserved for their client."""
+        return {lease for sink in self._sinks if isinstance(sink, Holding) for lease in sink.held(leases)}
 
     def _stand_by(self) -> None:
         bookmark = self._settling.bookmark()

@@ -157,7 +157,7 @@ class Replays:
         return True
 
     def _conflicts(self) -> Optional[Tuple[int, Replay]]:
-        """Return leases that waited for a reservation when the last term ended. Within a term, the sink remembers them."""
+        """Return leases that waited for a reservation when the last term ended. In a term, the sink remembers them."""
         if self._conflicts_retried:
             return None
         letters = self._requests.dead_letters(self._name)

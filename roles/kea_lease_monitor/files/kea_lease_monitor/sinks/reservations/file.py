@@ -72,7 +72,6 @@ class ReservationFileSink(Sink):
     """Reserves IPv4 addresses by hardware address. The applier watches the directory, and has Kea load the files."""
 
     name = "reservation_file"
-    reserves = True
 
     def __init__(self, options: Options) -> None:
         self._directory, self._places = options.directory, options.places
@@ -114,6 +113,15 @@ class ReservationFileSink(Sink):
         found = [(subnet, host) for subnet in self._subnets() for host in self._current(subnet).hosts()]
         leases = [reservations.managed(host, subnet) for subnet, host in found]
         return [lease for lease in leases if lease]
+
+    def held(self, leases: Sequence[Lease]) -> List[Lease]:
+        own = [lease for lease in leases if lease.family in FAMILIES and lease.hwaddr]
+        return [lease for lease in own if self._address_of(lease) == lease.address]
+
+    def _address_of(self, lease: Lease) -> str:
+        """Return the address of the managed reservation that the lease's client has; empty if there is none."""
+        found = reservations.managed(self._current(lease.subnet_id).of(lease.hwaddr), lease.subnet_id)
+        return found.address if found else ""
 
     def _subnets(self) -> List[int]:
         paths = glob.glob(self._path_of("*", glob.escape(self._directory)))
