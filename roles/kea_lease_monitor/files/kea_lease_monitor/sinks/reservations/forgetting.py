@@ -14,7 +14,7 @@ from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import identifiers
 from kea_lease_monitor.kea.site import Site
 from kea_lease_monitor.kea.sql import managed as sql
-from kea_lease_monitor.lease import Lease, LeaseEvent, LeaseState
+from kea_lease_monitor.lease import BY_PERSON, Lease, LeaseEvent, LeaseState
 
 GAVE_WAY = "the site has a reservation for this client or address"
 EDITED = "a person edited this reservation; delete it by hand if it is to go"
@@ -70,11 +70,16 @@ def give_way(session: Session, site: Site) -> None:
 
 
 def forgotten(session: Session, sink: str, events: Sequence[LeaseEvent]) -> Delivery:
-    """Remove the reservations of the events' clients; one that a person edited is rejected."""
+    """Remove the reservations of the events' clients; one that a person edited is rejected.
+
+    Raises TemporaryError if this role may remove none, unless a person requested it: only the next deployment helps.
+    """
     hosts = _of_clients(session, events)
     found = [(event, hosts[_client(event.lease)]) for event in events if _client(event.lease) in hosts]
     due = {host.host_id: host.lease for _event, host in found if host.unchanged}
     if due and not session.rows(sql.MAY_FORGET)[0][0]:
+        if any(event.ref != BY_PERSON for event in events):
+            raise TemporaryError(_NO_RIGHT)
         rejected = [Rejection(event, Reason.REFUSED, _NO_RIGHT) for event, host in found if host.unchanged]
         return Delivery(skipped=len(events) - len(rejected), rejected=tuple(rejected))
     gone = session.rows(sql.FORGET, {"hosts": list(due)}) if due else []
