@@ -106,7 +106,7 @@ class World:
             self.now += 10
             for _pump in range(50):
                 self.pipeline.pump()
-                assert not self.pipeline.health.error, self.pipeline.health.error
+                assert not self.pipeline.health.retry, self.pipeline.health.error
                 if self.pipeline.due() > self.now:
                     break
 
@@ -151,6 +151,7 @@ class FileWorld(World):
         expire = int(NOW + self.heard[number]) + valid
         with self.leases.open("a") as file:
             file.write(f"10.0.0.{number},{hwaddr},{client_id},{valid},{expire},1,0,0,,0,\n")
+        os.utime(self.leases, (NOW + self.now, NOW + self.now))
 
     def remove(self, number: int, hwaddr: str, client_id: str) -> None:
         self.write(number, hwaddr, client_id, 0)
@@ -470,9 +471,47 @@ def test_a_lease_that_ends_without_a_word_about_its_client_ends_all_the_same(tmp
         world.run()
         assert world.inventory() == ["client-id-01-02-04.yml"]
     world.run(2 * LIFETIME)
+    tell(world)
     world.run(8 * DAY)
     assert world.inventory() == []
     world.kill()
+
+
+@pytest.mark.parametrize("kind", ["removed", "no longer written"])
+def test_a_lease_file_without_news_ends_no_lease(tmp_path: Path, kind: str) -> None:
+    """Kea keeps its leases elsewhere by now, or is not running."""
+    world = FileWorld(tmp_path, Ending(unconfirmed_for=DAY))
+    world.lease(7, mac(7))
+    world.run()
+    if kind == "removed":
+        world.leases.unlink()
+    world.run(2 * DAY)
+    world.run(2 * DAY)
+    assert world.reserved() == ["10.0.0.7"]
+    if kind != "removed":
+        tell(world)
+        world.run(2 * DAY)
+        assert world.reserved() == []
+    world.kill()
+
+
+def test_nothing_is_removed_while_the_lease_file_is_missing(tmp_path: Path) -> None:
+    world = FileWorld(tmp_path)
+    world.lease(7, mac(7))
+    world.run()
+    world.end(7, mac(7))
+    world.run()
+    world.leases.unlink()
+    world.run(8 * DAY)
+    assert world.reserved() == ["10.0.0.7"], "it may live where this monitor does not read"
+    world.kill()
+
+
+def tell(world: World) -> None:
+    """Have Kea write about another client, and the monitor read that."""
+    world.heard[99] = world.now
+    world.end(99, mac(99))
+    world.run()
 
 
 def test_confirmed_clients_are_retired_only_if_the_site_wants_that(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ class Pipeline:
         self._turn = Turn(subscription.name, store, clock, self._drop)
         self._replays = Replays(subscription.name, store, clock)
         keeps = any(isinstance(sink, Forgetting) for sink in sinks)
-        manner = Manner(source.renewals, keeps, self._held)
+        manner = Manner(source.renewals, source.told_until, keeps, self._held)
         self._endings = Endings(subscription, store, clock, manner)
         self._settling = Settling(subscription, store, self._replays, self._endings, clock)
         self._unfinished: Optional[_Unfinished] = None
@@ -175,7 +175,9 @@ class Pipeline:
             self._more = True
         else:
             self._more = self._settling.advance(work.batch, work.dead_letters, self.health.ready)
-        if not self._more and not self._replays.running and self._endings.look():
+        # While there are no leases to read, silence does not tell that any of them ended.
+        idle = not self._more and not self._replays.running and not self.health.missing
+        if idle and self._endings.look():
             self._settling.hurry()
         self.health.delivered(work.wanted, work.batch.caught_up)
 

@@ -62,6 +62,8 @@ class Manner(NamedTuple):
 
     renewals: bool
     """Whether the source tells of each renewal, so that a silent lease has ended."""
+    told_until: Callable[[], float]
+    """Return up to when renewals were told, epoch seconds; see sources.base.Source."""
     keeps: bool
     """Whether a sink makes anything that lasts."""
     held: Callable[[Sequence[Lease]], Collection[Lease]]
@@ -238,7 +240,8 @@ class Endings:
     def _end_silent(self) -> None:
         if self._manner.renewals:
             now = self._clock.time()
-            for record in self._store.clients_before(self._name, LIVING, now - _SILENT, _AT_ONCE):
+            until = min(now, self._manner.told_until()) - _SILENT
+            for record in self._store.clients_before(self._name, LIVING, until, _AT_ONCE):
                 if record.client not in self.changes:
                     self._clients.change(record.client, record, record._replace(state=UNCONFIRMED, at=now))
 
