@@ -579,6 +579,30 @@ def test_after_a_shortage_the_week_counts_again(tmp_path: Path) -> None:
     world.kill()
 
 
+def test_many_short_subnets_are_read_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kea_lease_monitor.endings.endings._AT_ONCE", 5)
+    world = FileWorld(tmp_path)
+    asked: list[tuple[int, int]] = []
+    """Subnet and limit of each read."""
+    read = world.store.unconfirmed_of
+
+    def noted(name: str, subnet: tuple[int, int], limit: int) -> Any:
+        asked.append((subnet[1], limit))
+        return read(name, subnet, limit)
+
+    monkeypatch.setattr(world.store, "unconfirmed_of", noted)
+    for number in range(1, 13):
+        world.lease(number, mac(number))
+    world.run()
+    for number in range(1, 13):
+        world.end(number, mac(number))
+    monkeypatch.setattr(type(world.pipeline._endings._shortages), "current", {(4, 1): 1e12, (4, 2): 1e12})
+    world.run()
+    assert world.reserved() == []
+    assert (1, 5) in asked and (2, 3) in asked, "of the second subnet only what is left of the limit"
+    world.kill()
+
+
 @pytest.mark.slow
 @pytest.mark.kea
 def test_a_flood_of_leases_of_a_real_kea_is_gone_after_their_lifetime(

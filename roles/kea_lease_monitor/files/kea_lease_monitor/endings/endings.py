@@ -251,10 +251,13 @@ class Endings:
         if self._terms.retire_after:
             found += self._before(CONFIRMED, now - self._terms.retire_after, _RETIRED)
         for subnet in self._shortages.current:
-            found += [(each, _SHORTAGE) for each in self._store.unconfirmed_of(self._name, subnet, _AT_ONCE)]
+            if len(found) >= _AT_ONCE:
+                break
+            rest = self._store.unconfirmed_of(self._name, subnet, _AT_ONCE - len(found))
+            found += [(each, _SHORTAGE) for each in rest]
         unique = {record.client: (record, reason) for record, reason in found if record.client not in self.changes}
         self._due = [forgotten(*each) for each in list(unique.values())[:_AT_ONCE]]
-        if len(unique) >= _AT_ONCE:
+        if len(found) >= _AT_ONCE:
             self._look_at = 0.0
 
     def _before(self, state: str, moment: float, reason: str) -> List[Tuple[Client, str]]:
