@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from dataclasses import dataclass, field
 from typing import Collection, List, Optional, Protocol, Sequence, Union
@@ -75,7 +76,7 @@ class Pipeline:
         self._turn = Turn(subscription.name, store, clock, self._drop)
         self._replays = Replays(subscription.name, store, clock)
         keeps = any(isinstance(sink, Forgetting) for sink in sinks)
-        manner = Manner(source.renewals, source.told_until, keeps, self._held)
+        manner = Manner(source.renewals, self._told_until, keeps, self._held)
         self._endings = Endings(subscription, store, clock, manner)
         self._settling = Settling(subscription, store, self._replays, self._endings, clock)
         self._unfinished: Optional[_Unfinished] = None
@@ -180,6 +181,10 @@ class Pipeline:
         if idle and self._endings.look():
             self._settling.hurry()
         self.health.delivered(work.wanted, work.batch.caught_up)
+
+    def _told_until(self) -> float:
+        """Return up to when the source told of renewals, epoch seconds."""
+        return self._source.told_until() if isinstance(self._source, Reporting) else math.inf
 
     def _held(self, leases: Sequence[Lease]) -> Collection[Lease]:
         """Return those leases whose address a sink reserved for their client."""

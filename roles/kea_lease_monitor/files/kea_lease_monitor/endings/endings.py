@@ -63,7 +63,7 @@ class Manner(NamedTuple):
     renewals: bool
     """Whether the source tells of each renewal, so that a silent lease has ended."""
     told_until: Callable[[], float]
-    """Return up to when renewals were told, epoch seconds; see sources.base.Source."""
+    """Return up to when renewals were told, epoch seconds; see sources.base.Reporting."""
     keeps: bool
     """Whether a sink makes anything that lasts."""
     held: Callable[[Sequence[Lease]], Collection[Lease]]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import abc
-import math
 from typing import Optional, Protocol, runtime_checkable
 
 from kea_lease_monitor.batch import Batch
@@ -34,10 +33,6 @@ class Source(abc.ABC):
 
     renewals = True
     """Whether this source tells of each renewal of a lease."""
-
-    def told_until(self) -> float:
-        """Return up to when this source told of renewals, epoch seconds. A lease that ends later may live unheard."""
-        return math.inf
 
     @abc.abstractmethod
     def fileno(self) -> Optional[int]:
@@ -81,3 +76,6 @@ class Reporting(Protocol):
 
     def missing(self) -> str:
         """Return what is missing, for people; empty if nothing is."""
+
+    def told_until(self) -> float:
+        """Return up to when this source told of renewals, epoch seconds. A lease that ends later may live unheard."""
