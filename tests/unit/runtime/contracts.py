@@ -297,6 +297,15 @@ class KeepingContract(SinkContract):
         assert writer.deliver([event(5, client=1)]).created == 1
         assert "10.0.0.1" not in addresses()
 
+    def test_the_end_of_another_lease_of_a_client_removes_nothing(self, sink: Any) -> None:
+        writer, addresses, *_more = sink
+        writer.deliver([event(1)])
+        ended = event(2, client=1, kind=EventKind.FORGOTTEN)._replace(ref="retire_after")
+        assert counted(writer.deliver([ended])) == Delivery(skipped=1)
+        assert addresses() == ["10.0.0.1"]
+        assert counted(writer.deliver([event(1, kind=EventKind.FORGOTTEN)])) == Delivery(removed=1)
+        assert addresses() == []
+
 
 class ReservationContract(KeepingContract):
     """``sink[2](hwaddr, address)`` reserves as a person does, ``sink[3](address, another)`` edits a reservation."""

@@ -106,7 +106,7 @@ class World:
             self.now += 10
             for _pump in range(50):
                 self.pipeline.pump()
-                assert not self.pipeline.health.error, self.pipeline.health.error
+                assert not self.pipeline.health.retry, self.pipeline.health.error
                 if self.pipeline.due() > self.now:
                     break
 
@@ -151,6 +151,7 @@ class FileWorld(World):
         expire = int(NOW + self.heard[number]) + valid
         with self.leases.open("a") as file:
             file.write(f"10.0.0.{number},{hwaddr},{client_id},{valid},{expire},1,0,0,,0,\n")
+        os.utime(self.leases, (NOW + self.now, NOW + self.now))
 
     def remove(self, number: int, hwaddr: str, client_id: str) -> None:
         self.write(number, hwaddr, client_id, 0)
@@ -334,6 +335,69 @@ def test_what_an_earlier_release_made_stays(world: World) -> None:
     assert (world.reserved(), world.told.forgotten) == (["10.0.0.7"], [])
 
 
+def told_address(world: World, number: int) -> str:
+    """Return the address that a client's inventory file tells; empty if there is no file."""
+    path = world.path / "discovery" / f"{mac(number).replace(':', '-')}.yml"
+    text = path.read_text() if path.exists() else ""
+    return next((line.split('"')[1] for line in text.splitlines() if "ansible_host" in line), "")
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_system_gets_what_the_firmware_had_when_the_lease_of_the_firmware_ends(world: World, killed: bool) -> None:
+    """PXE got the first lease; the renewals of the second one do not let the monitor forget it, nor does a restart."""
+    world.lease(7, mac(7), "01:01")
+    world.run()
+    world.lease(8, mac(7), "01:02")
+    world.run(LIFETIME / 3)
+    assert world.reserved() == ["10.0.0.7"]
+    if killed:
+        world.kill()
+        world.start()
+        world.run()
+    world.lease(8, mac(7), "01:02")
+    world.run()
+    world.end(7, mac(7), "01:01")
+    world.run()
+    assert (world.reserved(), told_address(world, 7)) == (["10.0.0.8"], "10.0.0.8")
+    assert world.told.forgotten == []
+
+
+def test_a_client_that_lives_at_another_address_is_not_forgotten(tmp_path: Path) -> None:
+    """Kea stopped to reclaim leases, so the end of the first one was never told, and the second one was confirmed."""
+    world = FileWorld(tmp_path, Ending(unconfirmed_for=3 * LIFETIME))
+    world.lease(7, mac(7), "01:01")
+    world.run()
+    world.lease(8, mac(7), "01:02")
+    for _time in range(12):
+        world.run(LIFETIME / 2)
+        world.lease(8, mac(7), "01:02")
+        world.run()
+    assert (len(world.reserved()), len(world.inventory()), world.told.forgotten) == (1, 1, [])
+    world.kill()
+
+
+def test_the_end_of_a_second_lease_retires_nothing_of_the_first(world: World) -> None:
+    world.ending = world.ending._replace(retire_after=LIFETIME)
+    world.kill()
+    world.start()
+    world.lease(7, mac(7), "01:01")
+    world.run(LIFETIME / 2)
+    world.lease(7, mac(7), "01:01")
+    world.lease(8, mac(7), "01:02")
+    world.run()
+    world.end(8, mac(7), "01:02")
+    world.run()
+    assert world.store.reserved() == {}, "nothing is reserved at the second address"
+    for _time in range(4):
+        world.run(LIFETIME / 4)
+        world.lease(7, mac(7), "01:01")
+        world.run()
+    assert (world.reserved(), told_address(world, 7)) == (["10.0.0.7"], "10.0.0.7")
+    world.end(7, mac(7), "01:01")
+    world.run()
+    assert world.store.reserved() == {(4, 1): 1}
+
+
 @pytest.mark.parametrize("moment", ["before the end", "after the end", "when it is due"])
 def test_a_monitor_that_is_killed_forgets_no_deadline(world: World, moment: str) -> None:
     world.lease(7, mac(7))
@@ -407,9 +471,47 @@ def test_a_lease_that_ends_without_a_word_about_its_client_ends_all_the_same(tmp
         world.run()
         assert world.inventory() == ["client-id-01-02-04.yml"]
     world.run(2 * LIFETIME)
+    tell(world)
     world.run(8 * DAY)
     assert world.inventory() == []
     world.kill()
+
+
+@pytest.mark.parametrize("kind", ["removed", "no longer written"])
+def test_a_lease_file_without_news_ends_no_lease(tmp_path: Path, kind: str) -> None:
+    """Kea keeps its leases elsewhere by now, or is not running."""
+    world = FileWorld(tmp_path, Ending(unconfirmed_for=DAY))
+    world.lease(7, mac(7))
+    world.run()
+    if kind == "removed":
+        world.leases.unlink()
+    world.run(2 * DAY)
+    world.run(2 * DAY)
+    assert world.reserved() == ["10.0.0.7"]
+    if kind != "removed":
+        tell(world)
+        world.run(2 * DAY)
+        assert world.reserved() == []
+    world.kill()
+
+
+def test_nothing_is_removed_while_the_lease_file_is_missing(tmp_path: Path) -> None:
+    world = FileWorld(tmp_path)
+    world.lease(7, mac(7))
+    world.run()
+    world.end(7, mac(7))
+    world.run()
+    world.leases.unlink()
+    world.run(8 * DAY)
+    assert world.reserved() == ["10.0.0.7"], "it may live where this monitor does not read"
+    world.kill()
+
+
+def tell(world: World) -> None:
+    """Have Kea write about another client, and the monitor read that."""
+    world.heard[99] = world.now
+    world.end(99, mac(99))
+    world.run()
 
 
 def test_confirmed_clients_are_retired_only_if_the_site_wants_that(tmp_path: Path) -> None:
@@ -474,6 +576,30 @@ def test_after_a_shortage_the_week_counts_again(tmp_path: Path) -> None:
     world.run()
     world.run(DAY)
     assert world.reserved() == ["10.0.0.3"]
+    world.kill()
+
+
+def test_many_short_subnets_are_read_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kea_lease_monitor.endings.endings._AT_ONCE", 5)
+    world = FileWorld(tmp_path)
+    asked: list[tuple[int, int]] = []
+    """Subnet and limit of each read."""
+    read = world.store.unconfirmed_of
+
+    def noted(name: str, subnet: tuple[int, int], limit: int) -> Any:
+        asked.append((subnet[1], limit))
+        return read(name, subnet, limit)
+
+    monkeypatch.setattr(world.store, "unconfirmed_of", noted)
+    for number in range(1, 13):
+        world.lease(number, mac(number))
+    world.run()
+    for number in range(1, 13):
+        world.end(number, mac(number))
+    monkeypatch.setattr(type(world.pipeline._endings._shortages), "current", {(4, 1): 1e12, (4, 2): 1e12})
+    world.run()
+    assert world.reserved() == []
+    assert {(1, 5), (2, 3)} <= set(asked), "of the second subnet only what is left of the limit"
     world.kill()
 
 

@@ -210,8 +210,12 @@ class TestReservation(ReservationContract):
         kea.rows("DROP FUNCTION kea_forget_reservations")
         with pytest.raises(TemporaryError, match="kea_forget_reservations"):
             sink[0].made()
-        (rejection,) = sink[0].deliver([event(1, kind=EventKind.FORGOTTEN)]).rejected
+        requested = event(1, kind=EventKind.FORGOTTEN)._replace(ref="forget")
+        (rejection,) = sink[0].deliver([requested]).rejected
         assert rejection.reason.value == "refused"
+        with pytest.raises(TemporaryError, match="kea_forget_reservations"):
+            sink[0].deliver([requested._replace(ref="unconfirmed_for")])
+        assert sink[1]() == ["10.0.0.1"]
 
     def test_the_function_removes_managed_reservations_only(
         self, kea: Kea, sink: Any, link: Callable[[], Link]

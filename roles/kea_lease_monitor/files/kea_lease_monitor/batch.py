@@ -71,6 +71,8 @@ class Delivery(NamedTuple):
     """Effects that were removed for FORGOTTEN events."""
     kept: Tuple[Kept, ...] = ()
     """One for each event after which this sink has an effect that lasts, whether it was there before or not."""
+    succeeded: Tuple[LeaseEvent, ...] = ()
+    """Second leases of earlier batches that have the reservation now. The next sinks were not told of them."""
 
 
 class Pending(NamedTuple):

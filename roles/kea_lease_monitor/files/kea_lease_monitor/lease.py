@@ -37,6 +37,10 @@ class EventKind(enum.Enum):
     """A person requested that the lease's client gets its address and name from another one. No source tells of it."""
 
 
+BY_PERSON = "forget"
+"""The ``ref`` of a FORGOTTEN event that a person requested."""
+
+
 class Lease(NamedTuple):
     """One lease. A NamedTuple takes a fifth of the time and half of the memory of a dataclass."""
 

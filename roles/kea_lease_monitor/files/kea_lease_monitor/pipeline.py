@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from dataclasses import dataclass, field
-from typing import List, Optional, Protocol, Sequence, Union
+from typing import Collection, List, Optional, Protocol, Sequence, Union
 
 from kea_lease_monitor import position as positions
 from kea_lease_monitor import refusals, telemetry
@@ -16,11 +17,11 @@ from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.endings.endings import Endings, EndingStore, Manner
 from kea_lease_monitor.errors import DamagedError, MonitorError, PositionLostError
 from kea_lease_monitor.health import Health
-from kea_lease_monitor.lease import LeaseEvent
+from kea_lease_monitor.lease import Lease, LeaseEvent
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.replay import Replays, Requests
 from kea_lease_monitor.settling import Bookmarks, Settling
-from kea_lease_monitor.sinks.base import Adopting, Forgetting, Sink
+from kea_lease_monitor.sinks.base import Adopting, Forgetting, Holding, Sink
 from kea_lease_monitor.sources.base import Reporting, Source, StandingBy
 from kea_lease_monitor.state.records import DeadLetter
 from kea_lease_monitor.subscriptions import Subscription
@@ -75,7 +76,7 @@ class Pipeline:
         self._turn = Turn(subscription.name, store, clock, self._drop)
         self._replays = Replays(subscription.name, store, clock)
         keeps = any(isinstance(sink, Forgetting) for sink in sinks)
-        manner = Manner(source.renewals, keeps, any(sink.reserves for sink in sinks))
+        manner = Manner(source.renewals, self._told_until, keeps, self._held)
         self._endings = Endings(subscription, store, clock, manner)
         self._settling = Settling(subscription, store, self._replays, self._endings, clock)
         self._unfinished: Optional[_Unfinished] = None
@@ -164,7 +165,7 @@ class Pipeline:
             del work.sinks[0]
             work.dead_letters += [self._settling.dead_letter(sink.name, each) for each in answer.rejected]
             work.kept += answer.kept
-            work.wanted = _without_second_leases(work.wanted, answer)
+            work.wanted = _following(work.wanted, answer)
         self._finish(work)
 
     def _finish(self, work: _Work) -> None:
@@ -175,9 +176,19 @@ class Pipeline:
             self._more = True
         else:
             self._more = self._settling.advance(work.batch, work.dead_letters, self.health.ready)
-        if not self._more and not self._replays.running and self._endings.look():
+        # While there are no leases to read, silence does not tell that any of them ended.
+        idle = not self._more and not self._replays.running and not self.health.missing
+        if idle and self._endings.look():
             self._settling.hurry()
         self.health.delivered(work.wanted, work.batch.caught_up)
+
+    def _told_until(self) -> float:
+        """Return up to when the source told of renewals, epoch seconds."""
+        return self._source.told_until() if isinstance(self._source, Reporting) else math.inf
+
+    def _held(self, leases: Sequence[Lease]) -> Collection[Lease]:
+        """Return those leases whose address a sink reserved for their client."""
+        return {lease for sink in self._sinks if isinstance(sink, Holding) for lease in sink.held(leases)}
 
     def _stand_by(self) -> None:
         bookmark = self._settling.bookmark()
@@ -247,7 +258,8 @@ class Pipeline:
         return answer
 
 
-def _without_second_leases(events: Sequence[LeaseEvent], answer: Delivery) -> Sequence[LeaseEvent]:
-    """Return the events for the next sinks: those must not follow a lease that the reservation does not follow."""
+def _following(events: Sequence[LeaseEvent], answer: Delivery) -> Sequence[LeaseEvent]:
+    """Return the events for the next sinks: those must follow just the leases that the reservation follows."""
     seconds = [each.event for each in answer.rejected if each.reason is Reason.SECOND_LEASE]
-    return [event for event in events if event not in seconds] if seconds else events
+    rest = [event for event in events if event not in seconds] if seconds else events
+    return [*rest, *answer.succeeded] if answer.succeeded else rest

@@ -11,7 +11,7 @@ from typing import Any, FrozenSet, List, NamedTuple, Optional, Protocol, Sequenc
 from kea_lease_monitor import position as positions
 from kea_lease_monitor.batch import Batch, Reason
 from kea_lease_monitor.clock import Clock
-from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
+from kea_lease_monitor.lease import BY_PERSON, EventKind, Lease, LeaseEvent, LeaseState
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.state.records import DeadLetter, Request
 
@@ -21,8 +21,11 @@ _INTERVAL = 5.0
 _OWN = 0
 """Number of a replay that no person requested."""
 
-_ASKED = {"forget": EventKind.FORGOTTEN, "replace": EventKind.REPLACED}
+_ASKED = {BY_PERSON: EventKind.FORGOTTEN, "replace": EventKind.REPLACED}
 """Kinds of the events that a person requests, by their key in the text of a request. One request has one kind."""
+
+_WAITING = frozenset({Reason.ADDRESS_TAKEN.value, Reason.SECOND_LEASE.value})
+"""Reasons of dead letters whose leases get a reservation once another one moved or ended."""
 
 _PRESENT = (EventKind.ASSIGNED, EventKind.RENEWED, EventKind.CHANGED)
 
@@ -121,7 +124,7 @@ def _event(ref: str, given: Any) -> LeaseEvent:
 class Replays:
     """The replays of one subscription, one after the other. An interrupted one starts again.
 
-    The first replay of a term retries the leases whose address another client had.
+    The first replay of a term retries the leases whose address another client had, and second leases.
     """
 
     def __init__(self, name: str, requests: Requests, clock: Clock) -> None:
@@ -154,11 +157,11 @@ class Replays:
         return True
 
     def _conflicts(self) -> Optional[Tuple[int, Replay]]:
-        """Return leases that waited for an address when the last term ended. Within a term, the sink remembers them."""
+        """Return leases that waited for a reservation when the last term ended. In a term, the sink remembers them."""
         if self._conflicts_retried:
             return None
         letters = self._requests.dead_letters(self._name)
-        taken = tuple(each.id for each in letters if each.reason == Reason.ADDRESS_TAKEN.value)
+        taken = tuple(each.id for each in letters if each.reason in _WAITING)
         self._conflicts_retried = True
         return (_OWN, self._with_events(Replay(dead_letters=taken))) if taken else None
 

@@ -16,7 +16,7 @@ from kea_lease_monitor.commands.present import Present, client
 from kea_lease_monitor.context import Context
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.kea import identifiers
-from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
+from kea_lease_monitor.lease import BY_PERSON, EventKind, Lease, LeaseEvent
 from kea_lease_monitor.replay import Replay
 from kea_lease_monitor.settings import Flow, MonitorSettings
 from kea_lease_monitor.sinks.base import Forgetting
@@ -63,7 +63,7 @@ def _forget(options: argparse.Namespace, settings: MonitorSettings, present: Pre
         print("nothing was requested")
         return 0
     for flow, leases in made:
-        events = [LeaseEvent(EventKind.FORGOTTEN, lease, "forget", None) for lease in chosen]
+        events = [LeaseEvent(EventKind.FORGOTTEN, lease, BY_PERSON, None) for lease in chosen]
         clients = {client(lease) for lease in leases}
         wanted = [event for event in events if client(event.lease) in clients or flow.subscription.match(event)]
         if wanted:

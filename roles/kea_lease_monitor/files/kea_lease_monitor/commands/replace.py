@@ -15,7 +15,7 @@ from kea_lease_monitor.commands.forget import choose, read_made
 from kea_lease_monitor.commands.present import Present, client
 from kea_lease_monitor.errors import ConfigurationError
 from kea_lease_monitor.kea import identifiers
-from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
+from kea_lease_monitor.lease import BY_PERSON, EventKind, Lease, LeaseEvent
 from kea_lease_monitor.replay import Replay
 from kea_lease_monitor.settings import MonitorSettings
 
@@ -77,7 +77,7 @@ def _print(chosen: List[Lease], hwaddr: str, present: Present) -> None:
 
 
 def _forgotten(lease: Lease) -> LeaseEvent:
-    return LeaseEvent(EventKind.FORGOTTEN, lease, "forget", None)
+    return LeaseEvent(EventKind.FORGOTTEN, lease, BY_PERSON, None)
 
 
 def _of_new(lease: Lease, hwaddr: str) -> Lease:

@@ -10,7 +10,7 @@ keeps the clients that are not, and those whose lease ended. So an event of any 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
+from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 from kea_lease_monitor.batch import Kept
 from kea_lease_monitor.clock import Clock
@@ -62,10 +62,12 @@ class Manner(NamedTuple):
 
     renewals: bool
     """Whether the source tells of each renewal, so that a silent lease has ended."""
+    told_until: Callable[[], float]
+    """Return up to when renewals were told, epoch seconds; see sources.base.Reporting."""
     keeps: bool
     """Whether a sink makes anything that lasts."""
-    reserves: bool
-    """Whether a sink reserves addresses."""
+    held: Callable[[Sequence[Lease]], Collection[Lease]]
+    """Return those leases whose address a sink reserved for their client. Raises TemporaryError."""
 
 
 class Endings:
@@ -147,21 +149,28 @@ class Endings:
         if not self._clients.any() and not said and all(event.kind in _LIVING for event in own):
             return
         records = self._clients.of([event.lease for event in own])
+        held = self._held([event for event in own if event.kind in ENDS and name_of(event.lease) not in records])
         for event in own:
             if event.kind in _LIVING:
                 self._shortages.met(event.lease)
-            self._follow(event, records, said.get((name_of(event.lease), event.lease.address), []))
+            kept_for = said.get((name_of(event.lease), event.lease.address), [])
+            self._follow(event, records, kept_for, event.lease in held)
 
-    def _follow(self, event: LeaseEvent, records: Dict[str, Client], said: List[Kept]) -> None:
+    def _held(self, ends: Sequence[LeaseEvent]) -> Collection[Lease]:
+        """Return the leases of these ends that are to be recorded and whose address is reserved for their client."""
+        leases = [event.lease for event in ends if self._is_recorded(event)]
+        return self._manner.held(leases) if leases else ()
+
+    def _follow(self, event: LeaseEvent, records: Dict[str, Client], said: List[Kept], held: bool) -> None:
         name = name_of(event.lease)
         before = records.get(name) if name else holder(records, event.lease)
         after = before
         if event.kind in _LIVING:
             after = self._lived(event.lease, before, said)
         elif event.kind in ENDS:
-            after = self._ended(event, before)
+            after = self._ended(event, before, held)
         elif event.kind is EventKind.FORGOTTEN:
-            after = None
+            after = before if before and before.address != event.lease.address else None
             if event.ref in _REASONS:
                 reporting.ended(self._name, event.ref)
         key = before.client if before else name
@@ -180,26 +189,29 @@ class Endings:
         elif before and before.address == lease.address:
             made, reserves = before.made, before.reserves
         else:
-            return before
+            # A lease that ended says nothing of a client that lives at another address, whatever the sinks keep there.
+            return before if before and before.state == LIVING else None
         ends = _NEVER if lease.expires is None else float(lease.expires)
-        after = self._record(lease)._replace(state=LIVING, at=ends, made=made, reserves=reserves)
+        after = self._record(lease, reserves)._replace(state=LIVING, at=ends, made=made)
         return after if after.client and is_unconfirmed(after, lease.cltt, lease.valid_lifetime) else None
 
-    def _ended(self, event: LeaseEvent, before: Optional[Client]) -> Optional[Client]:
-        """Return what to know of a client whose lease ended."""
+    def _ended(self, event: LeaseEvent, before: Optional[Client], held: bool) -> Optional[Client]:
+        """Return what to know of a client whose lease ended. ``held``: its address is reserved for it."""
         if before is None:
-            known = name_of(event.lease) and self._manner.keeps and self._match(event)
-            return self._record(event.lease) if known else None
+            return self._record(event.lease, held) if self._is_recorded(event) else None
         if before.state == CONFIRMED or before.address != event.lease.address:
             return before
         # The end of a lease may be all that a source tells of it: polling sees no lease that came and went.
         state = UNCONFIRMED if is_unconfirmed(before, event.lease.cltt, before.lifetime) else CONFIRMED
         return before if state == before.state else before._replace(state=state, at=self._clock.time())
 
-    def _record(self, lease: Lease) -> Client:
+    def _is_recorded(self, end: LeaseEvent) -> bool:
+        """Return whether the end of a confirmed client's lease is recorded."""
+        return bool(name_of(end.lease)) and self._manner.keeps and self._match(end)
+
+    def _record(self, lease: Lease, reserves: bool) -> Client:
         """Return the record of a confirmed client whose lease has just ended."""
         place = (self._name, name_of(lease), lease.family, lease.subnet_id, lease.address)
-        reserves = self._manner.reserves and bool(lease.hwaddr or lease.duid)
         return Client(*place, CONFIRMED, self._clock.time(), None, lease.valid_lifetime, reserves, dumped(lease))
 
     def look(self) -> bool:
@@ -228,7 +240,8 @@ class Endings:
     def _end_silent(self) -> None:
         if self._manner.renewals:
             now = self._clock.time()
-            for record in self._store.clients_before(self._name, LIVING, now - _SILENT, _AT_ONCE):
+            until = min(now, self._manner.told_until()) - _SILENT
+            for record in self._store.clients_before(self._name, LIVING, until, _AT_ONCE):
                 if record.client not in self.changes:
                     self._clients.change(record.client, record, record._replace(state=UNCONFIRMED, at=now))
 
@@ -238,10 +251,13 @@ class Endings:
         if self._terms.retire_after:
             found += self._before(CONFIRMED, now - self._terms.retire_after, _RETIRED)
         for subnet in self._shortages.current:
-            found += [(each, _SHORTAGE) for each in self._store.unconfirmed_of(self._name, subnet, _AT_ONCE)]
+            if len(found) >= _AT_ONCE:
+                break
+            rest = self._store.unconfirmed_of(self._name, subnet, _AT_ONCE - len(found))
+            found += [(each, _SHORTAGE) for each in rest]
         unique = {record.client: (record, reason) for record, reason in found if record.client not in self.changes}
         self._due = [forgotten(*each) for each in list(unique.values())[:_AT_ONCE]]
-        if len(unique) >= _AT_ONCE:
+        if len(found) >= _AT_ONCE:
             self._look_at = 0.0
 
     def _before(self, state: str, moment: float, reason: str) -> List[Tuple[Client, str]]:

@@ -6,18 +6,24 @@
 from __future__ import annotations
 
 import abc
-from typing import Protocol, Sequence, Union, runtime_checkable
+from typing import List, Protocol, Sequence, Union, runtime_checkable
 
 from kea_lease_monitor.batch import Delivery, Pending
-from kea_lease_monitor.lease import Lease, LeaseEvent
+from kea_lease_monitor.lease import BY_PERSON, Lease, LeaseEvent
+
+
+def is_meant(event: LeaseEvent, address: str) -> bool:
+    """Return whether a FORGOTTEN event is about what a sink keeps for its client at this address.
+
+    A person means the client. Otherwise the time of one lease is over, and the client may live at another address.
+    """
+    return event.ref == BY_PERSON or event.lease.address == address
 
 
 class Sink(abc.ABC):
     """Acts on lease events. Effects are idempotent: after any interruption the same events come again, in order."""
 
     name: str
-    reserves = False
-    """Whether this sink reserves addresses, so that Kea gives them to no other client."""
 
     @abc.abstractmethod
     def check(self) -> None:
@@ -47,6 +53,14 @@ class Forgetting(Protocol):
 
         For a command of a person, which may take long.
         """
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """A sink that reserves addresses, so that Kea gives them to no other client."""
+
+    def held(self, leases: Sequence[Lease]) -> List[Lease]:
+        """Return those leases whose address this sink reserved for their client. Raises TemporaryError."""
 
 
 @runtime_checkable

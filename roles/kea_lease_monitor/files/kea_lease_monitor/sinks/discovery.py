@@ -21,7 +21,7 @@ from kea_lease_monitor.kea.reservations import KINDS
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks import names
-from kea_lease_monitor.sinks.base import Sink
+from kea_lease_monitor.sinks.base import Sink, is_meant
 from kea_lease_monitor.sinks.names import Name
 
 DEFAULT_DIRECTORY = "/var/lib/kea/discovery"
@@ -46,6 +46,8 @@ _PREFIX = 2
 _SUBNET = re.compile(rb"^\s*kea_subnet_id: ([0-9]+)$", re.MULTILINE)
 _MADE = re.compile(rb"^\s*kea_made_at: ([0-9]{1,12})$", re.MULTILINE)
 _VALUE = re.compile(rb'^\s*(ansible_host|bmc_[a-z_]+): "([^"\\]*)"$', re.MULTILINE)
+_ADDRESS = re.compile(rb"^\s*ansible_host: *[\"']?([0-9A-Fa-f.:]+)", re.MULTILINE)
+"""Also as a site's template may write it. A file without such a line does not tell the address."""
 _IAID = re.compile(rb"^    bmc-[0-9a-z-]+?v6([0-9a-f]+)(?:-s[0-9]+)?:$", re.MULTILINE)
 _NO_HWADDR = re.compile(rb'^\s*bmc_mac: ""$', re.MULTILINE)
 _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -123,7 +125,7 @@ class DiscoverySink(Sink):
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         if events and events[0].kind is EventKind.FORGOTTEN:
-            return self._forget([event.lease for event in events])
+            return self._forget(events)
         last = _last(events)
         entries = self._entries(last)
         created, updated = self._write(
@@ -146,17 +148,23 @@ class DiscoverySink(Sink):
         contents = [files.read(path) or b"" for path in sorted(glob.glob(self._path(Name("", "*"))))]
         return [lease for lease in map(_told, contents) if lease]
 
-    def _forget(self, leases: Sequence[Lease]) -> Delivery:
+    def _forget(self, events: Sequence[LeaseEvent]) -> Delivery:
         removed = 0
-        for lease in leases:
-            name = names.of(lease)
-            second = name.in_subnet(lease.subnet_id)
-            chosen = second if os.path.exists(self._path(second)) or self._is_other(name, lease) else name
-            removed += files.remove(self._path(chosen))
+        for event in events:
+            path = self._path(self._kept_name(event.lease))
+            found = _ADDRESS.search(files.read(path) or b"")
+            if found is None or is_meant(event, found[1].decode()):
+                removed += files.remove(path)
         files.sync_directory(self._options.directory)
-        delivery = Delivery(removed=removed, skipped=len(leases) - removed)
+        delivery = Delivery(removed=removed, skipped=len(events) - removed)
         telemetry.sink_result(self.name, delivery)
         return delivery
+
+    def _kept_name(self, lease: Lease) -> Name:
+        """Return the name of the file that the client has for the subnet of this lease."""
+        name = names.of(lease)
+        second = name.in_subnet(lease.subnet_id)
+        return second if os.path.exists(self._path(second)) or self._is_other(name, lease) else name
 
     def _entries(self, last: Dict[Tuple[Name, int], LeaseEvent]) -> List[_Entry]:
         """Choose the file of each lease: the first subnet in which a client is met has the plain name."""

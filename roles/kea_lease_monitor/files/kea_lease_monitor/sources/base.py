@@ -76,3 +76,6 @@ class Reporting(Protocol):
 
     def missing(self) -> str:
         """Return what is missing, for people; empty if nothing is."""
+
+    def told_until(self) -> float:
+        """Return up to when this source told of renewals, epoch seconds. A lease that ends later may live unheard."""

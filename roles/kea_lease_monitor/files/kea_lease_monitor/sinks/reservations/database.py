@@ -21,7 +21,7 @@ from kea_lease_monitor.prepared import Prepared
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.reservations import sites
-from kea_lease_monitor.sinks.reservations.forgetting import check_right, forgotten, give_way, managed
+from kea_lease_monitor.sinks.reservations.forgetting import check_right, forgotten, give_way, held, managed
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving
 from kea_lease_monitor.sinks.reservations.replacing import replaced
 
@@ -66,7 +66,6 @@ class ReservationSink(Sink):
     """Reserves IPv4 addresses by hardware address, and IPv6 addresses by DUID where the database allows it."""
 
     name = "reservation"
-    reserves = True
 
     def __init__(
         self,
@@ -150,11 +149,15 @@ class ReservationSink(Sink):
             check_right(session)
             return [host.lease for host in managed(session)]
 
-    def adopt(self, events: Sequence[LeaseEvent]) -> None:
-        held = reservations.held(events)
+    def held(self, leases: Sequence[Lease]) -> List[Lease]:
         with self._link.session() as session:
-            for (number,) in session.rows(hosts4.ADOPT, reservations.parameters(held, True)):
-                telemetry.reservation_adopted(held[number - 1].lease)
+            return held(session, leases)
+
+    def adopt(self, events: Sequence[LeaseEvent]) -> None:
+        found = reservations.held(events)
+        with self._link.session() as session:
+            for (number,) in session.rows(hosts4.ADOPT, reservations.parameters(found, True)):
+                telemetry.reservation_adopted(found[number - 1].lease)
 
     def _agreed(
         self,

@@ -22,7 +22,7 @@ from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.site import HWADDR, Entry, Site
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sinks.base import Sink
+from kea_lease_monitor.sinks.base import Sink, is_meant
 from kea_lease_monitor.sinks.reservations import sites
 from kea_lease_monitor.sinks.reservations.forgetting import EDITED, GAVE_WAY
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, resolved
@@ -72,7 +72,6 @@ class ReservationFileSink(Sink):
     """Reserves IPv4 addresses by hardware address. The applier watches the directory, and has Kea load the files."""
 
     name = "reservation_file"
-    reserves = True
 
     def __init__(self, options: Options) -> None:
         self._directory, self._places = options.directory, options.places
@@ -115,6 +114,15 @@ class ReservationFileSink(Sink):
         leases = [reservations.managed(host, subnet) for subnet, host in found]
         return [lease for lease in leases if lease]
 
+    def held(self, leases: Sequence[Lease]) -> List[Lease]:
+        own = [lease for lease in leases if lease.family in FAMILIES and lease.hwaddr]
+        return [lease for lease in own if self._address_of(lease) == lease.address]
+
+    def _address_of(self, lease: Lease) -> str:
+        """Return the address of the managed reservation that the lease's client has; empty if there is none."""
+        found = reservations.managed(self._current(lease.subnet_id).of(lease.hwaddr), lease.subnet_id)
+        return found.address if found else ""
+
     def _subnets(self) -> List[int]:
         paths = glob.glob(self._path_of("*", glob.escape(self._directory)))
         names = [os.path.basename(path)[len("subnet-") : -len(".json")] for path in paths]
@@ -138,6 +146,8 @@ class ReservationFileSink(Sink):
             for hwaddr, event in own.items():
                 host = hosts.of(hwaddr)
                 lease = reservations.managed(host, subnet)
+                if lease and not is_meant(event, lease.address):
+                    continue
                 if lease and reservations.is_unchanged(host):
                     due[hwaddr] = lease
                 elif lease:

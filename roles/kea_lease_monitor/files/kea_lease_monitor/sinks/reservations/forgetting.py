@@ -14,7 +14,7 @@ from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import identifiers
 from kea_lease_monitor.kea.site import Site
 from kea_lease_monitor.kea.sql import managed as sql
-from kea_lease_monitor.lease import Lease, LeaseEvent, LeaseState
+from kea_lease_monitor.lease import BY_PERSON, Lease, LeaseEvent, LeaseState
 
 GAVE_WAY = "the site has a reservation for this client or address"
 EDITED = "a person edited this reservation; delete it by hand if it is to go"
@@ -51,6 +51,13 @@ def _host(host_id: int, four: bool, identifier: str, *rest: object) -> Host:
     return Host(host_id, lease, bool(unchanged))
 
 
+def held(session: Session, leases: Sequence[Lease]) -> List[Lease]:
+    """Return those leases whose address is reserved for their client by a managed reservation."""
+    own = [lease for lease in leases if _client(lease)[0]]
+    kept = {(*_client(host.lease), host.lease.address) for host in _managed_of(session, own)}
+    return [lease for lease in own if (*_client(lease), lease.address) in kept]
+
+
 def give_way(session: Session, site: Site) -> None:
     """Remove the managed IPv4 reservations for clients and addresses of the site, as far as no person edited them."""
     if not site or not session.rows(sql.MAY_FORGET)[0][0]:
@@ -63,11 +70,16 @@ def give_way(session: Session, site: Site) -> None:
 
 
 def forgotten(session: Session, sink: str, events: Sequence[LeaseEvent]) -> Delivery:
-    """Remove the reservations of the events' clients; one that a person edited is rejected."""
+    """Remove the reservations of the events' clients; one that a person edited is rejected.
+
+    Raises TemporaryError if this role may remove none, unless a person requested it: only the next deployment helps.
+    """
     hosts = _of_clients(session, events)
     found = [(event, hosts[_client(event.lease)]) for event in events if _client(event.lease) in hosts]
     due = {host.host_id: host.lease for _event, host in found if host.unchanged}
     if due and not session.rows(sql.MAY_FORGET)[0][0]:
+        if any(event.ref != BY_PERSON for event in events):
+            raise TemporaryError(_NO_RIGHT)
         rejected = [Rejection(event, Reason.REFUSED, _NO_RIGHT) for event, host in found if host.unchanged]
         return Delivery(skipped=len(events) - len(rejected), rejected=tuple(rejected))
     gone = session.rows(sql.FORGET, {"hosts": list(due)}) if due else []
@@ -84,15 +96,19 @@ def _of_clients(session: Session, events: Sequence[LeaseEvent]) -> Dict[Tuple[st
 
     A DHCPv6 client has one host for all its identity associations.
     """
-    clients = sorted({_client(event.lease) for event in events})
+    hosts = _managed_of(session, [event.lease for event in events])
+    over = {(*_client(event.lease), event.lease.address) for event in events}
+    kept = {host.host_id for host in hosts if (*_client(host.lease), host.lease.address) not in over}
+    return {_client(host.lease): host for host in hosts if host.host_id not in kept}
+
+
+def _managed_of(session: Session, leases: Sequence[Lease]) -> List[Host]:
+    clients = sorted({_client(lease) for lease in leases})
     named = {
         "identifiers": [identifier.replace(":", "") for identifier, _subnet in clients],
         "subnets": [subnet for _identifier, subnet in clients],
     }
-    hosts = [_host(*row) for row in session.rows(sql.MANAGED_OF, named)]
-    over = {(*_client(event.lease), event.lease.address) for event in events}
-    kept = {host.host_id for host in hosts if (*_client(host.lease), host.lease.address) not in over}
-    return {_client(host.lease): host for host in hosts if host.host_id not in kept}
+    return [_host(*row) for row in session.rows(sql.MANAGED_OF, named)]
 
 
 def _client(lease: Lease) -> Tuple[str, int]:

@@ -12,7 +12,7 @@ from kea_lease_monitor.batch import Delivery, Kept, Reason, Rejection
 from kea_lease_monitor.kea import identifiers, reservations
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.site import Site
-from kea_lease_monitor.lease import LeaseEvent
+from kea_lease_monitor.lease import EventKind, LeaseEvent
 
 
 class Outcome(NamedTuple):
@@ -93,9 +93,11 @@ class Reserving:
         solved = self._report_solved(
             [every[key] for key in self._conflicts if every[key].verdict is not Verdict.CONFLICT]
         )
-        solved += self._report_solved([outcome for key, outcome in succeeded.items() if key not in own])
+        late = [outcome for key, outcome in succeeded.items() if key not in own]
+        solved += self._report_solved(late)
         self._conflicts = {_key(outcome.event): outcome for outcome in _conflicts(every)[-_REMEMBERED:]}
-        return delivery._replace(kept=delivery.kept + solved)
+        reserved = tuple(outcome.event for outcome in late if outcome.verdict not in _REJECTIONS)
+        return delivery._replace(kept=delivery.kept + solved, succeeded=reserved)
 
     def _reserve(self, events: Sequence[LeaseEvent]) -> List[Outcome]:
         """Reserve for the events about which the reservations of the site say nothing."""
@@ -128,7 +130,9 @@ class Reserving:
         self._seconds = dict(list(self._seconds.items())[-_REMEMBERED:])
         # Without a client identifier the lease counts as one of the same client.
         plain = [event._replace(lease=event.lease._replace(client_id="")) for event in due]
-        return {_key(outcome.event): outcome for outcome in self._tried(plain)}
+        given = {_key(event): event for event in due}
+        outcomes = {_key(outcome.event): outcome for outcome in self._tried(plain)}
+        return {key: outcome._replace(event=given[key]) for key, outcome in outcomes.items()}
 
     def _retry(self, every: Dict[Key, Outcome]) -> None:
         """Reserve again what met a conflict in this batch or in an earlier one."""
@@ -142,10 +146,14 @@ class Reserving:
         return bool(done)
 
     def _forget(self, events: Sequence[LeaseEvent]) -> None:
-        """Drop the conflicts whose lease or client has a newer event, whatever that event says."""
+        """Drop the conflicts whose lease or client has a newer event, and the second leases that have one.
+
+        A renewal says nothing new, and some sources tell of none.
+        """
         if self._conflicts or self._seconds:
-            keys = {_key(event) for event in events}
-            clients = {identifiers.client(event.lease) for event in events}
+            newer = [event for event in events if event.kind is not EventKind.RENEWED]
+            keys = {_key(event) for event in newer}
+            clients = {identifiers.client(event.lease) for event in newer}
             self._seconds = {key: second for key, second in self._seconds.items() if _key(second) not in keys}
             self._conflicts = {
                 key: outcome

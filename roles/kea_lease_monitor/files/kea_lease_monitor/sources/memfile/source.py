@@ -112,6 +112,13 @@ class MemfileSource(Source):
             return ""
         return f"there is no lease file {path}: Kea is not running, has persist: false, or keeps its leases elsewhere"
 
+    def told_until(self) -> float:
+        """Return when Kea last wrote the lease file: it may have stopped, or keep its leases elsewhere by now."""
+        try:
+            return os.stat(self._files.current).st_mtime
+        except OSError:
+            return 0.0
+
     def close(self) -> None:
         self._loader.stop()
         self._current.close()
