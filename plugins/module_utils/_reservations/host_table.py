@@ -30,7 +30,9 @@ WITH given AS (
 SELECT h.host_id, h.dhcp_identifier_type, h.dhcp_identifier, h.{subnet}, {addresses}, coalesce(h.hostname, ''),
        coalesce(h.user_context, ''), NOT (coalesce(h.dhcp4_client_classes, '') <> ''
        OR coalesce(h.dhcp6_client_classes, '') <> '' OR coalesce(h.dhcp4_next_server, 0) <> 0
-       OR coalesce(h.dhcp4_server_hostname, '') <> '' OR coalesce(h.dhcp4_boot_file_name, '') <> '')
+       OR coalesce(h.dhcp4_server_hostname, '') <> '' OR coalesce(h.dhcp4_boot_file_name, '') <> ''
+       OR coalesce(h.auth_key, '') <> '' OR EXISTS (SELECT FROM {options4} p WHERE p.host_id = h.host_id)
+       OR EXISTS (SELECT FROM {options6} p WHERE p.host_id = h.host_id))
   FROM {hosts} h
  WHERE h.host_id IN (
        SELECT o.host_id FROM given g
@@ -77,7 +79,7 @@ class Host(NamedTuple):
     context: str
     """The user context as it is stored."""
     is_plain: bool
-    """Whether it has no classes and no boot options."""
+    """Whether it has no classes, no options and no key of its own."""
 
     @property
     def client(self) -> Tuple[int, bytes]:
@@ -130,7 +132,12 @@ class HostTable:
         self._family = family
         tables: Dict[str, Part] = {"hosts": (schema, "hosts"), "reservations": (schema, "ipv6_reservations")}
         self.tables = ["hosts", *(["ipv6_reservations"] if family == 6 else [])]
-        self._parts: Dict[str, Part] = {**tables, "subnet": f"dhcp{family}_subnet_id"}
+        self._parts: Dict[str, Part] = {
+            **tables,
+            "subnet": f"dhcp{family}_subnet_id",
+            "options4": (schema, "dhcp4_options"),
+            "options6": (schema, "dhcp6_options"),
+        }
         for name, texts in (("addresses", _ADDRESSES), ("by_address", _BY_ADDRESS)):
             self._parts[name] = Words(session.compose(texts[family], **tables))
 

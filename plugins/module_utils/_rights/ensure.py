@@ -31,7 +31,11 @@ def ensure(session: Session, wanted: Wanted) -> Dict[str, Any]:
     if wanted.present and not before["hosts"]:
         raise PostgresError(f"There is no table {wanted.schema}.hosts in this database", UNDEFINED_TABLE)
     may_connect = catalogue.may_change(session, before["database"]["owner"])
-    body = session.compose(target.BODY, hosts=(wanted.schema, "hosts"))
+    tables: Dict[str, Part] = {
+        name: (wanted.schema, table)
+        for name, table in (("hosts", "hosts"), ("options4", "dhcp4_options"), ("options6", "dhcp6_options"))
+    }
+    body = session.compose(target.BODY, **tables)
     after = target.state(wanted, before, body, may_connect)
     queries = _statements(session, wanted, before, after)
     if queries:

@@ -32,14 +32,16 @@ CREATED6 = ["address", "prefix_len", "type", "host_id"]
 
 DEFINITION = 'sql v t {"search_path=pg_catalog, pg_temp"} SETOF bigint'
 BODY = """
-    DELETE FROM {hosts}
+    DELETE FROM {hosts} AS h
      WHERE host_id = ANY ($1) AND coalesce(auth_key, '') = ''
+       AND NOT EXISTS (SELECT FROM {options4} AS o WHERE o.host_id = h.host_id)
+       AND NOT EXISTS (SELECT FROM {options6} AS o WHERE o.host_id = h.host_id)
        AND CASE WHEN user_context LIKE '%"kea-lease-monitor"%'
                 THEN user_context::pg_catalog.jsonb OPERATOR(pg_catalog.?) 'kea-lease-monitor' END
     RETURNING host_id::pg_catalog.int8;
 """
 """Only hosts with the monitor's mark in their user context (kea_lease_monitor.kea.reservations), and never one to which
-a person added what the monitor may not even read."""
+a person added options or a key, which the monitor may not even read."""
 
 
 class Wanted(NamedTuple):

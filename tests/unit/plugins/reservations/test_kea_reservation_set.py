@@ -259,3 +259,30 @@ def test_a_restored_row_does_not_take_a_leased_address_away_unasked(
     assert f"192.0.2.8 of hw-address {A} in subnet 1" in module()["msg"]
     module(allow_removals=True)
     assert rows(database) == [(bare(A), "192.0.2.7", None)]
+
+
+ADDED = [
+    "UPDATE hosts SET auth_key = 'secret'",
+    "INSERT INTO dhcp4_options (code, host_id, scope_id) SELECT 66, host_id, 3 FROM hosts",
+    "INSERT INTO dhcp6_options (code, host_id, scope_id) SELECT 59, host_id, 3 FROM hosts",
+]
+
+
+@pytest.mark.parametrize("added", ADDED)
+def test_a_row_to_which_a_person_added_something_stays(database: Database, module: Module, added: str) -> None:
+    module(entry(A, "192.0.2.7"))
+    database.execute(added)
+    assert module()["changed"]
+    assert rows(database) == [(bare(A), "192.0.2.7", None)]
+    assert not module()["changed"]
+
+
+@pytest.mark.parametrize("added", ADDED)
+def test_a_reservation_of_the_monitor_with_additions_is_a_persons(
+    database: Database, module: Module, added: str
+) -> None:
+    mark = '{"kea-lease-monitor": {"ip-address": "192.0.2.7"}}'
+    database.execute(PERSONS.format(hostname="NULL", context=mark), added)
+    refused = module(entry(B, "192.0.2.7"))
+    assert "which a person wrote" in refused["msg"]
+    assert rows(database) == [(bare(A), "192.0.2.7", None)]

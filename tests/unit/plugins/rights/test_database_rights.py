@@ -156,16 +156,20 @@ def test_without_dhcp6_it_has_no_right_there(database: Database) -> None:
 
 def test_the_function_removes_just_what_the_monitor_wrote(database: Database) -> None:
     database.rights()
-    ours, edited = host(database, MARKED, 1), host(database, MARKED, 2)
+    ours, edited, four, six = (host(database, MARKED, number) for number in (1, 2, 7, 8))
+    database.execute(
+        f"INSERT INTO dhcp4_options (code, host_id, scope_id) VALUES (66, {four}, 3)",
+        f"INSERT INTO dhcp6_options (code, host_id, scope_id) VALUES (59, {six}, 3)",
+    )
     others = [
         host(database, context, number)
         for number, context in enumerate(('{"a": "kea-lease-monitor"}', '{"a": {"kea-lease-monitor": 1}}', ""), 3)
     ]
     database.execute(f"UPDATE hosts SET auth_key = 'secret' WHERE host_id = {edited}")
-    every = [ours, edited, *others]
+    every = [ours, edited, four, six, *others]
     gone = database.fetch(f"SELECT kea_forget_reservations(ARRAY{every}::bigint[])", MONITOR)
     assert gone == [(ours,)]
-    assert database.value("SELECT count(*) FROM hosts") == 4
+    assert database.value("SELECT count(*) FROM hosts") == 6
 
 
 def test_the_function_cannot_be_led_elsewhere(database: Database) -> None:
