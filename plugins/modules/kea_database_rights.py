@@ -17,7 +17,8 @@ description:
   - Creates the function C(kea_forget_reservations). It belongs to the owner of C(hosts) and removes only reservations
     that the monitor wrote. The monitor may execute it, and may not delete rows itself.
   - Revokes CONNECT on the database from all roles but those named. A role that may connect can take the advisory locks
-    by which monitors agree who acts.
+    by which monitors agree who acts. Fails if that would shut out another role that has sessions with the database, or
+    rights, objects or settings in it, and names the GRANT that lets it stay.
   - All statements run in one transaction. Rights of other roles on these objects stay; M(baremetal.kea.kea_verify)
     reports them.
   - If the role that logs in may not change the rights on the database, these stay, with a warning.

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Iterator
 
 import psycopg2
@@ -190,7 +191,7 @@ def test_a_role_that_only_connects_keeps_no_session_and_no_lock(database: Databa
     with database.session(stranger) as cursor:
         cursor.execute("SELECT pg_advisory_lock(1)")
         refused = database.rights()
-        assert "stranger have sessions" in refused["msg"]
+        assert "stranger (it has sessions)" in refused["msg"]
         assert "kea_db_public_connect" in refused["msg"]
         assert may_connect(database, stranger), "nothing was changed"
         assert not database.rights(public_connect=True).get("failed")
@@ -199,6 +200,55 @@ def test_a_role_that_only_connects_keeps_no_session_and_no_lock(database: Databa
     assert not may_connect(database, stranger)
     assert database.rights(public_connect=True)["changed"]
     assert may_connect(database, stranger), "and the option brings it back"
+
+
+USES = {
+    "table": ["GRANT SELECT ON lease4 TO stranger"],
+    "column": ["GRANT SELECT (hostname) ON hosts TO stranger"],
+    "schema": ["CREATE SCHEMA other", "GRANT USAGE ON SCHEMA other TO stranger"],
+    "function": ["GRANT EXECUTE ON FUNCTION lease4dumpheader() TO stranger"],
+    "object": ["CREATE SCHEMA other AUTHORIZATION stranger"],
+    "settings": [
+        "DO $$ BEGIN EXECUTE format('ALTER ROLE stranger IN DATABASE %I SET work_mem = 1024',"
+        " current_database()); END $$"
+    ],
+    "membership": ["CREATE ROLE readers", "GRANT readers TO stranger", "GRANT SELECT ON lease4 TO readers"],
+}
+
+
+@pytest.fixture
+def uses(request: pytest.FixtureRequest, database: Database, stranger: str) -> Iterator[str]:
+    database.execute(*USES[request.param])
+    yield stranger
+    database.execute("DROP SCHEMA IF EXISTS other CASCADE")
+    if request.param == "membership":
+        database.execute("DROP OWNED BY readers", "DROP ROLE readers")
+
+
+@pytest.mark.parametrize("uses", USES, indirect=True)
+def test_a_role_that_uses_the_database_is_not_shut_out_unnoticed(database: Database, uses: str) -> None:
+    """A dump by cron has no session while the play runs."""
+    for check in (True, False):
+        refused = database.rights(check=check)
+        assert refused.get("failed"), refused
+        assert "shut out: stranger (it has rights, objects or settings there). Nothing" in refused["msg"]
+        assert "kea_db_public_connect" in refused["msg"]
+    assert may_connect(database, uses)
+    grants = re.findall(r"GRANT CONNECT ON DATABASE [^.;]+", refused["msg"])
+    database.execute(*grants)
+    assert database.rights()["changed"]
+    assert may_connect(database, uses)
+
+
+def test_roles_that_keep_connecting_are_not_refused(database: Database, stranger: str) -> None:
+    """A member of Kea's role keeps its right, and a superuser needs none."""
+    database.execute(
+        f'GRANT "{KEA}" TO {stranger}',
+        f"GRANT SELECT ON lease4 TO {stranger}, postgres",
+        f'GRANT SELECT ON lease4 TO "{MONITOR}"',
+    )
+    assert database.rights()["changed"]
+    assert may_connect(database, stranger)
 
 
 def test_a_role_with_a_right_of_its_own_stays(database: Database, stranger: str) -> None:
