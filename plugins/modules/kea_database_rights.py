@@ -64,6 +64,13 @@ options:
         this module revoked it.
     type: bool
     default: false
+  exclusive:
+    description:
+      - Whether the monitor's other rights on C(hosts) and C(ipv6_reservations) are revoked. With V(false), the module
+        only adds rights there. A monitor of an earlier release, on this host or on another one with the same database,
+        still needs its own.
+    type: bool
+    default: true
   dhcp6:
     description: Whether the monitor may also write DHCPv6 reservations.
     type: bool
@@ -106,6 +113,10 @@ state:
       sequences, and C(forget) for the function, each with its owner and its rights by role.
   returned: success
   type: dict
+kept:
+  description: Whether the monitor has rights that O(exclusive) would revoke.
+  returned: success
+  type: bool
 sqlstate:
   description: PostgreSQL's code of the error.
   returned: failure reported by PostgreSQL
@@ -133,6 +144,7 @@ def main() -> None:
             connect={"type": "list", "elements": "str", "default": []},
             public_connect={"type": "bool", "default": False},
             dhcp6={"type": "bool", "default": False},
+            exclusive={"type": "bool", "default": True},
             schema={"type": "str", "default": "public"},
         ),
         supports_check_mode=True,

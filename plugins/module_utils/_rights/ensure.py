@@ -47,6 +47,7 @@ def ensure(session: Session, wanted: Wanted) -> Dict[str, Any]:
         "queries": queries,
         "diff": state_text.diff(before, after),
         "state": after,
+        "kept": after != target.state(wanted._replace(exclusive=True), before, body, may_connect),
         "warnings": [] if may_connect or not wanted.present else _unchanged(session, wanted, before),
     }
 

@@ -268,6 +268,31 @@ def test_the_rights_that_earlier_releases_granted_are_narrowed(database: Databas
         run(database, "LOCK TABLE hosts IN SHARE MODE")
 
 
+def test_rights_are_added_first_and_narrowed_later(database: Database) -> None:
+    """A monitor of an earlier release runs until the deployment has replaced it, on all hosts of the database."""
+    database.execute(
+        f'GRANT SELECT, INSERT, UPDATE ON hosts, ipv6_reservations TO "{MONITOR}"',
+        f'GRANT DELETE ON hosts TO "{MONITOR}" WITH GRANT OPTION',
+    )
+    checked = database.rights(check=True, dhcp6=True, exclusive=False)
+    added = database.rights(dhcp6=True, exclusive=False)
+    assert added["queries"] == checked["queries"]
+    assert not [query for query in added["queries"] if "REVOKE" in query and "TABLE" in query]
+    run(database, "SELECT * FROM hosts", "SELECT * FROM ipv6_reservations", "SELECT kea_forget_reservations('{1}')")
+    again = database.rights(dhcp6=True, exclusive=False)
+    assert (again["changed"], again["kept"]) == (False, True)
+    assert database.rights(check=True, dhcp6=True)["changed"]
+    assert database.rights(dhcp6=True)["changed"]
+    with pytest.raises(errors.InsufficientPrivilege):
+        run(database, "SELECT * FROM hosts")
+    for exclusive in (False, True):
+        again = database.rights(dhcp6=True, exclusive=exclusive)
+        assert (again["changed"], again["kept"]) == (False, False)
+    assert database.rights(state="absent", exclusive=False)["changed"]
+    with pytest.raises(errors.InsufficientPrivilege):
+        run(database, "SELECT host_id FROM hosts")
+
+
 def test_a_database_of_another_role_keeps_its_rights_with_a_warning(database: Database, stranger: str) -> None:
     database.execute(f"ALTER DATABASE {database.name} OWNER TO postgres", f'GRANT CREATE ON SCHEMA public TO "{KEA}"')
     found = database.rights(login_user=KEA)
