@@ -17,7 +17,8 @@ description:
   - Creates the function C(kea_forget_reservations). It belongs to the owner of C(hosts) and removes only reservations
     that the monitor wrote. The monitor may execute it, and may not delete rows itself.
   - Revokes CONNECT on the database from all roles but those named. A role that may connect can take the advisory locks
-    by which monitors agree who acts.
+    by which monitors agree who acts. Fails if that would shut out another role that has sessions with the database, or
+    rights, objects or settings in it, and names the GRANT that lets it stay.
   - All statements run in one transaction. Rights of other roles on these objects stay; M(baremetal.kea.kea_verify)
     reports them.
   - If the role that logs in may not change the rights on the database, these stay, with a warning.
@@ -63,6 +64,13 @@ options:
         this module revoked it.
     type: bool
     default: false
+  exclusive:
+    description:
+      - Whether the monitor's other rights on C(hosts) and C(ipv6_reservations) are revoked. With V(false), the module
+        only adds rights there. A monitor of an earlier release, on this host or on another one with the same database,
+        still needs its own.
+    type: bool
+    default: true
   dhcp6:
     description: Whether the monitor may also write DHCPv6 reservations.
     type: bool
@@ -105,6 +113,10 @@ state:
       sequences, and C(forget) for the function, each with its owner and its rights by role.
   returned: success
   type: dict
+kept:
+  description: Whether the monitor has rights that O(exclusive) would revoke.
+  returned: success
+  type: bool
 sqlstate:
   description: PostgreSQL's code of the error.
   returned: failure reported by PostgreSQL
@@ -132,6 +144,7 @@ def main() -> None:
             connect={"type": "list", "elements": "str", "default": []},
             public_connect={"type": "bool", "default": False},
             dhcp6={"type": "bool", "default": False},
+            exclusive={"type": "bool", "default": True},
             schema={"type": "str", "default": "public"},
         ),
         supports_check_mode=True,

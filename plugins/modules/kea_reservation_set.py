@@ -17,6 +17,8 @@ description:
   - Each row is marked in its user context with the hosts that give it. A row goes with the last of them, unless a
     person changed it meanwhile. All other rows stay, except as M(baremetal.kea.kea_reservation) describes for
     reservations of the lease monitor.
+  - The mark of a row that a person had written for the same client keeps what the row said. The last host that gives it
+    no longer restores that in place of removing the row. A row that already says what is given is not marked.
   - A reservation without an address keeps the address that the lease monitor gave it.
 author:
   - The baremetal.kea authors (@baremetal)

@@ -53,9 +53,12 @@ def statements(session: Session, target: str, before: Rights, after: Rights, **p
         if before.get(role) == after.get(role):
             continue
         who: Part = Words("PUBLIC") if role == PUBLIC else role
-        if role in before:
+        granted = after.get(role, [])
+        if set(before.get(role, [])) <= set(granted):
+            granted = [right for right in granted if right not in before.get(role, [])]
+        else:
             # CASCADE: with what that role granted to others.
             found.append(session.compose(f"REVOKE ALL ON {target} FROM {{who}} CASCADE", who=who, **parts))
-        if after.get(role):
-            found.append(session.compose(f"GRANT {', '.join(after[role])} ON {target} TO {{who}}", who=who, **parts))
+        if granted:
+            found.append(session.compose(f"GRANT {', '.join(granted)} ON {target} TO {{who}}", who=who, **parts))
     return found

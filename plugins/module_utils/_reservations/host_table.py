@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from contextlib import suppress
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .._kea import identifiers
 from .._postgres.parts import Part, Words
@@ -20,7 +20,8 @@ MANAGED = "kea-lease-monitor"
 
 GIVEN = "baremetal.kea"
 """Key of the user context that marks a reservation of the variable ``kea_reservations``: which hosts of the inventory
-name it (``owners``), and the ``ip-address`` and ``hostname`` that were written."""
+name it (``owners``), the ``ip-address`` and ``hostname`` that were written, and if a person had written the row before,
+what it said then (``found``: ``ip-address``, ``hostname`` and ``user-context`` as text)."""
 
 _READ = """
 WITH given AS (
@@ -29,7 +30,9 @@ WITH given AS (
 SELECT h.host_id, h.dhcp_identifier_type, h.dhcp_identifier, h.{subnet}, {addresses}, coalesce(h.hostname, ''),
        coalesce(h.user_context, ''), NOT (coalesce(h.dhcp4_client_classes, '') <> ''
        OR coalesce(h.dhcp6_client_classes, '') <> '' OR coalesce(h.dhcp4_next_server, 0) <> 0
-       OR coalesce(h.dhcp4_server_hostname, '') <> '' OR coalesce(h.dhcp4_boot_file_name, '') <> '')
+       OR coalesce(h.dhcp4_server_hostname, '') <> '' OR coalesce(h.dhcp4_boot_file_name, '') <> ''
+       OR coalesce(h.auth_key, '') <> '' OR EXISTS (SELECT FROM {options4} p WHERE p.host_id = h.host_id)
+       OR EXISTS (SELECT FROM {options6} p WHERE p.host_id = h.host_id))
   FROM {hosts} h
  WHERE h.host_id IN (
        SELECT o.host_id FROM given g
@@ -76,7 +79,7 @@ class Host(NamedTuple):
     context: str
     """The user context as it is stored."""
     is_plain: bool
-    """Whether it has no classes and no boot options."""
+    """Whether it has no classes, no options and no key of its own."""
 
     @property
     def client(self) -> Tuple[int, bytes]:
@@ -93,6 +96,18 @@ class Host(NamedTuple):
             found = json.loads(self.context or "{}")
             return found if isinstance(found, dict) else {}
         return {}
+
+    @property
+    def wrote(self) -> Mapping[str, Any]:
+        """Return the mark of the variable ``kea_reservations``; empty without it."""
+        mark = self.marks.get(GIVEN)
+        return mark if isinstance(mark, dict) else {}
+
+    @property
+    def found(self) -> Optional[Dict[str, str]]:
+        """Return what a person had written before the variable named the client; None if the variable created it."""
+        found = self.wrote.get("found")
+        return {str(key): str(text) for key, text in found.items()} if isinstance(found, dict) else None
 
     @property
     def is_automatic(self) -> bool:
@@ -117,12 +132,29 @@ class HostTable:
         self._family = family
         tables: Dict[str, Part] = {"hosts": (schema, "hosts"), "reservations": (schema, "ipv6_reservations")}
         self.tables = ["hosts", *(["ipv6_reservations"] if family == 6 else [])]
-        self._parts: Dict[str, Part] = {**tables, "subnet": f"dhcp{family}_subnet_id"}
+        self._parts: Dict[str, Part] = {
+            **tables,
+            "subnet": f"dhcp{family}_subnet_id",
+            "options4": (schema, "dhcp4_options"),
+            "options6": (schema, "dhcp6_options"),
+        }
         for name, texts in (("addresses", _ADDRESSES), ("by_address", _BY_ADDRESS)):
             self._parts[name] = Words(session.compose(texts[family], **tables))
 
     def read(self, given: Sequence[Given], mark: str = "") -> List[Host]:
-        """Return the hosts of these clients, those with their addresses, and those that bear the mark."""
+        """Return the hosts of these clients, those with their addresses, and those that bear the mark.
+
+        Also those with an address that a host with the mark may get again.
+        """
+        hosts = self._read(given, mark)
+        again = [
+            Given(identifiers.TYPES[host.type], host.identifier, host.subnet, host.found["ip-address"], "")
+            for host in hosts
+            if host.found and "ip-address" in host.found
+        ]
+        return self._read([*given, *again], mark) if again else hosts
+
+    def _read(self, given: Sequence[Given], mark: str) -> List[Host]:
         columns = [[getattr(one, name) for one in given] for name in ("identifier", "type", "subnet", "address")]
         quoted = f'"{mark}"' if mark else ""
         rows = self._session.fetch(_READ, [*columns, quoted, quoted], **self._parts)

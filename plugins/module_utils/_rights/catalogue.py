@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 from .._postgres import acl
 from .._postgres.session import Session
@@ -29,14 +29,25 @@ SELECT pg_get_userbyid(p.proowner), p.proowner, p.proacl::text, jsonb_build_obje
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
 WHERE n.nspname = %s AND p.proname = %s AND p.proargtypes::text = 'bigint[]'::regtype::oid::text
 """
-# Other roles with a session that may connect only because every role may. A superuser may always.
+# Other roles that use this database and may connect only because every role may. A superuser may always.
+# pg_shdepend has a row for each object that a role owns and for each that it has rights on, also on a column only.
 _BY_PUBLIC = """
-SELECT DISTINCT a.usename::text
-FROM pg_stat_activity a JOIN pg_database d ON d.oid = a.datid JOIN pg_roles r ON r.oid = a.usesysid
-WHERE d.datname = current_database() AND NOT r.rolsuper AND r.rolname <> ALL (%s) AND NOT EXISTS (
-    SELECT FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) g
-    WHERE g.privilege_type = 'CONNECT' AND g.grantee <> 0 AND pg_has_role(r.oid, g.grantee, 'USAGE'))
-ORDER BY 1
+WITH d AS (SELECT oid, coalesce(datacl, acldefault('d', datdba)) AS rights
+             FROM pg_database WHERE datname = current_database()),
+     holders (role) AS (
+     SELECT s.refobjid FROM pg_shdepend s JOIN d ON s.dbid = d.oid
+      WHERE s.refclassid = 'pg_authid'::regclass AND s.deptype IN ('o', 'a', 'r')
+      UNION SELECT s.setrole FROM pg_db_role_setting s JOIN d ON s.setdatabase = d.oid WHERE s.setrole <> 0),
+     found AS (
+     SELECT r.oid, r.rolname::text AS name,
+            EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = d.oid AND a.usesysid = r.oid) AS has_session,
+            r.rolcanlogin AND EXISTS (SELECT FROM holders h WHERE pg_has_role(r.oid, h.role, 'MEMBER')) AS holds
+       FROM pg_roles r, d
+      WHERE NOT r.rolsuper
+        AND NOT EXISTS (SELECT FROM unnest(%s::text[]) k WHERE pg_has_role(r.oid, k, 'USAGE'))
+        AND NOT EXISTS (SELECT FROM aclexplode(d.rights) g WHERE g.privilege_type = 'CONNECT' AND g.grantee <> 0
+                                                             AND pg_has_role(r.oid, g.grantee, 'USAGE')))
+SELECT name, has_session FROM found WHERE has_session OR holds ORDER BY name
 """
 
 
@@ -50,9 +61,13 @@ def read_state(session: Session, schema: str) -> State:
     return found
 
 
-def connected_by_public(session: Session, known: Sequence[str]) -> List[str]:
-    """Return other roles that have a session now and no right to connect of their own. Raises PostgresError."""
-    return [role for (role,) in session.fetch(_BY_PUBLIC, (list(known),))]
+def connect_by_public(session: Session, known: Sequence[str]) -> Dict[str, bool]:
+    """Return other roles that use this database and have no right to connect of their own. Raises PostgresError.
+
+    The value tells whether the role has a session now. If not, it has rights on objects of the database, owns some, or
+    has settings for it, itself or by a role of which it is a member. ``known`` roles exist.
+    """
+    return dict(session.fetch(_BY_PUBLIC, (list(known),)))
 
 
 def may_change(session: Session, owner: str) -> bool:

@@ -31,7 +31,11 @@ def ensure(session: Session, wanted: Wanted) -> Dict[str, Any]:
     if wanted.present and not before["hosts"]:
         raise PostgresError(f"There is no table {wanted.schema}.hosts in this database", UNDEFINED_TABLE)
     may_connect = catalogue.may_change(session, before["database"]["owner"])
-    body = session.compose(target.BODY, hosts=(wanted.schema, "hosts"))
+    tables: Dict[str, Part] = {
+        name: (wanted.schema, table)
+        for name, table in (("hosts", "hosts"), ("options4", "dhcp4_options"), ("options6", "dhcp6_options"))
+    }
+    body = session.compose(target.BODY, **tables)
     after = target.state(wanted, before, body, may_connect)
     queries = _statements(session, wanted, before, after)
     if queries:
@@ -43,6 +47,7 @@ def ensure(session: Session, wanted: Wanted) -> Dict[str, Any]:
         "queries": queries,
         "diff": state_text.diff(before, after),
         "state": after,
+        "kept": after != target.state(wanted._replace(exclusive=True), before, body, may_connect),
         "warnings": [] if may_connect or not wanted.present else _unchanged(session, wanted, before),
     }
 
@@ -90,12 +95,23 @@ def _refuse(session: Session, wanted: Wanted, before: State, after: State) -> No
     rights.refuse_missing()
     if before["database"] != after["database"] and wanted.present and not wanted.public_connect:
         known = [wanted.monitor, *wanted.connect, before["database"]["owner"]]
-        if others := catalogue.connected_by_public(session, known):
-            raise PostgresError(
-                f"{', '.join(others)} have sessions with this database, and only because every role of the server may "
-                "connect to it, so nothing was changed. GRANT CONNECT ON DATABASE to each that is to stay, or keep "
-                "CONNECT for all with public_connect (kea_db_public_connect)"
-            )
+        if others := catalogue.connect_by_public(session, known):
+            raise PostgresError(_shut_out(session, others))
+
+
+def _shut_out(session: Session, others: Dict[str, bool]) -> str:
+    [(database,)] = session.fetch("SELECT current_database()::text")
+    reasons = {True: "it has sessions", False: "it has rights, objects or settings there"}
+    roles = "; ".join(f"{role} ({reasons[has_session]})" for role, has_session in others.items())
+    grants = "; ".join(
+        session.compose("GRANT CONNECT ON DATABASE {database} TO {role}", database=database, role=role)
+        for role in others
+    )
+    return (
+        f"Roles that use the database {database} may connect to it only because every role of the server may, and "
+        f"would be shut out: {roles}. Nothing was changed. For each that is to stay, run: {grants}. "
+        "Or keep CONNECT for all with public_connect (kea_db_public_connect)"
+    )
 
 
 def _unchanged(session: Session, wanted: Wanted, before: State) -> List[str]:

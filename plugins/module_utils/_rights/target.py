@@ -32,14 +32,16 @@ CREATED6 = ["address", "prefix_len", "type", "host_id"]
 
 DEFINITION = 'sql v t {"search_path=pg_catalog, pg_temp"} SETOF bigint'
 BODY = """
-    DELETE FROM {hosts}
+    DELETE FROM {hosts} AS h
      WHERE host_id = ANY ($1) AND coalesce(auth_key, '') = ''
+       AND NOT EXISTS (SELECT FROM {options4} AS o WHERE o.host_id = h.host_id)
+       AND NOT EXISTS (SELECT FROM {options6} AS o WHERE o.host_id = h.host_id)
        AND CASE WHEN user_context LIKE '%"kea-lease-monitor"%'
                 THEN user_context::pg_catalog.jsonb OPERATOR(pg_catalog.?) 'kea-lease-monitor' END
     RETURNING host_id::pg_catalog.int8;
 """
 """Only hosts with the monitor's mark in their user context (kea_lease_monitor.kea.reservations), and never one to which
-a person added what the monitor may not even read."""
+a person added options or a key, which the monitor may not even read."""
 
 
 class Wanted(NamedTuple):
@@ -51,6 +53,8 @@ class Wanted(NamedTuple):
     connect: List[str]
     public_connect: bool
     dhcp6: bool
+    exclusive: bool = True
+    """Whether other rights of the monitor on the relations are revoked."""
 
 
 def _on(columns: Dict[str, List[str]]) -> List[str]:
@@ -71,7 +75,8 @@ def state(wanted: Wanted, before: State, body: str, may_connect: bool) -> State:
     after: State = dict(before)
     for name in (*RIGHTS, *RIGHTS6):
         granted = {**RIGHTS, **(RIGHTS6 if wanted.dhcp6 else {})}.get(name) if wanted.present else None
-        after[name] = _granted(before[name], wanted.monitor, granted)
+        keeps = wanted.present and not wanted.exclusive
+        after[name] = _granted(before[name], wanted.monitor, granted or [], keeps)
     was_public = _was_public(before)
     if may_connect:
         after["database"] = _database(wanted, before, was_public)
@@ -101,10 +106,16 @@ def excess(state: State, monitor: str, connect: Sequence[str]) -> Dict[str, Righ
     return found
 
 
-def _granted(before: Optional[Dict[str, Any]], role: str, rights: Optional[List[str]]) -> Optional[Dict[str, Any]]:
-    """Return the state of a relation with just these rights of the role. The owner's own rights stay."""
+def _granted(
+    before: Optional[Dict[str, Any]], role: str, rights: Sequence[str], keeps: bool
+) -> Optional[Dict[str, Any]]:
+    """Return the state of a relation with these rights of the role, and with ``keeps`` those that it has.
+
+    The owner's own rights stay.
+    """
     if before is None or before["owner"] == role:
         return before
+    rights = sorted({*rights, *(before["rights"].get(role, []) if keeps else ())})
     others = {name: held for name, held in before["rights"].items() if name != role}
     return {**before, "rights": {**others, **({role: rights} if rights else {})}}
 

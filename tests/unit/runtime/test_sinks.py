@@ -228,6 +228,24 @@ class TestReservation(ReservationContract):
                 session.rows("DELETE FROM hosts")
         assert sink[1]() == ["10.0.0.8"]
 
+    @pytest.mark.parametrize(
+        "added",
+        [
+            "UPDATE hosts SET auth_key = 'secret' WHERE host_id = %s",
+            "INSERT INTO dhcp4_options (code, host_id, scope_id) VALUES (66, %s, 3)",
+            "INSERT INTO dhcp6_options (code, host_id, scope_id) VALUES (59, %s, 3)",
+        ],
+    )
+    def test_what_this_role_cannot_read_makes_a_reservation_edited(self, kea: Kea, sink: Any, added: str) -> None:
+        sink[0].deliver([event(1), event(2)])
+        ((number,),) = kea.rows("SELECT host_id FROM hosts WHERE dhcp_identifier = '\\x020000000001'")
+        kea.rows(added, number)
+        delivery = sink[0].deliver([event(1, kind=EventKind.FORGOTTEN), event(2, kind=EventKind.FORGOTTEN)])
+        assert [(each.event, each.reason.value) for each in delivery.rejected] == [
+            (event(1, kind=EventKind.FORGOTTEN), "edited_by_hand")
+        ]
+        assert (delivery.removed, delivery.skipped, sink[1]()) == (1, 0, ["10.0.0.1"])
+
     def test_check_reports_a_missing_grant(self, kea: Kea, sink: Any) -> None:
         kea.rows('REVOKE INSERT (hostname) ON hosts FROM "kea-lease-monitor"')
         with pytest.raises(TemporaryError, match="permission denied for table hosts"):

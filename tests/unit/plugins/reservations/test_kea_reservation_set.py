@@ -171,3 +171,118 @@ def test_a_bad_entry_changes_nothing(database: Database, module: Module) -> None
     refused = module(entry(A, "2001:db8::7"))
     assert "reservations[0]: ip-address: 2001:db8::7 is an IPv6 address" in refused["msg"]
     assert rows(database) == []
+
+
+PERSONS = (
+    "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, hostname, user_context)"
+    " VALUES ('\\x02000000000a', 0, 1, '192.0.2.7'::inet - '0.0.0.0', {hostname}, '{context}')"
+)
+WHOLE = "SELECT host_id, ipv4_address, coalesce(hostname, ''), user_context FROM hosts ORDER BY host_id"
+
+
+@pytest.mark.parametrize("context", ["", '{ "rack":  7 }', "[1]", '{"kea-lease-monitor": {"ip-address": "192.0.2.9"}}'])
+@pytest.mark.parametrize("hostname", ["NULL", "'mine'"])
+def test_a_persons_row_is_restored_without_its_entry(
+    database: Database, module: Module, context: str, hostname: str
+) -> None:
+    database.execute(PERSONS.format(hostname=hostname, context=context))
+    before = database.fetch(WHOLE)
+    checked = module(entry(A, "192.0.2.8", hostname="given"), check=True)
+    assert module(entry(A, "192.0.2.8", hostname="given"))["diff"] == checked["diff"]
+    assert rows(database) == [(bare(A), "192.0.2.8", "given")]
+    assert not module(entry(A, "192.0.2.8", hostname="given"))["changed"]
+    assert module(entry(A, "192.0.2.9"))["changed"]
+    assert rows(database) == [(bare(A), "192.0.2.9", hostname.strip("'") if hostname != "NULL" else None)]
+    module(entry(A, "192.0.2.9"), owner="dhcp2")
+    module(owner="dhcp2")
+    assert module(check=True)["changed"]
+    assert module()["changed"]
+    assert database.fetch(WHOLE) == before
+    assert not module()["changed"]
+
+
+def test_an_entry_that_loses_its_address_has_the_persons_again(database: Database, module: Module) -> None:
+    database.execute(PERSONS.format(hostname="NULL", context=""))
+    module(entry(A, "192.0.2.8"))
+    module(entry(A, hostname="given"))
+    assert rows(database) == [(bare(A), "192.0.2.7", "given")]
+
+
+@pytest.mark.parametrize("given", [entry(A, "192.0.2.7", hostname="mine"), entry(A, "192.0.2.7"), entry(A)])
+def test_a_persons_row_that_says_the_same_stays_the_persons(
+    database: Database, module: Module, given: dict[str, Any]
+) -> None:
+    database.execute(PERSONS.format(hostname="'mine'", context=""))
+    before = database.fetch(WHOLE)
+    given = given if "ip-address" in given else {**given, "hostname": "mine"}
+    assert not module(given)["changed"]
+    assert not module()["changed"]
+    assert database.fetch(WHOLE) == before
+
+
+def test_what_a_person_changed_after_the_entry_is_not_restored(database: Database, module: Module) -> None:
+    database.execute(PERSONS.format(hostname="'mine'", context=""))
+    module(entry(A, "192.0.2.8", hostname="given"))
+    database.execute(
+        "UPDATE hosts SET hostname = 'later', user_context = (user_context::jsonb || '{\"rack\": 8}')::text"
+    )
+    module()
+    assert rows(database) == [(bare(A), "192.0.2.7", "later")]
+    assert json.loads(database.value("SELECT user_context FROM hosts")) == {"rack": 8}
+
+
+def test_a_restored_address_that_another_client_has_is_refused(database: Database, module: Module) -> None:
+    database.execute(PERSONS.format(hostname="NULL", context=""))
+    module(entry(A, "192.0.2.8"))
+    refused = module(entry(B, "192.0.2.7"))
+    assert f"192.0.2.7 is reserved for hw-address {A} in subnet 1 already" in refused["msg"]
+    other = PERSONS.replace("0000000a", "0000000c").format(hostname="'other'", context="")
+    database.execute(other)
+    before = database.fetch(WHOLE)
+    refused = module()
+    assert f"192.0.2.7 is reserved for hw-address {C} in subnet 1 already" in refused["msg"]
+    assert "Remove one of the two reservations" in refused["msg"]
+    assert database.fetch(WHOLE) == before
+    # A reservation of the lease monitor gives way, as to any other of a person.
+    mark = '{"kea-lease-monitor": {"ip-address": "192.0.2.7"}}'
+    database.execute(f"UPDATE hosts SET hostname = '', user_context = '{mark}' WHERE hostname = 'other'")
+    assert module()["gave_way"] == [f"192.0.2.7 of hw-address {C} in subnet 1"]
+    assert rows(database) == [(bare(A), "192.0.2.7", None)]
+
+
+def test_a_restored_row_does_not_take_a_leased_address_away_unasked(
+    database: Database, module: Module, tmp_path: Path
+) -> None:
+    database.execute(PERSONS.format(hostname="NULL", context=""))
+    module(entry(A, "192.0.2.8"))
+    (tmp_path / "leases").write_text(HEADER + f"192.0.2.8,{A},,3600,{int(time.time()) + 3600},1,0,0,,0,,0\n")
+    assert f"192.0.2.8 of hw-address {A} in subnet 1" in module()["msg"]
+    module(allow_removals=True)
+    assert rows(database) == [(bare(A), "192.0.2.7", None)]
+
+
+ADDED = [
+    "UPDATE hosts SET auth_key = 'secret'",
+    "INSERT INTO dhcp4_options (code, host_id, scope_id) SELECT 66, host_id, 3 FROM hosts",
+    "INSERT INTO dhcp6_options (code, host_id, scope_id) SELECT 59, host_id, 3 FROM hosts",
+]
+
+
+@pytest.mark.parametrize("added", ADDED)
+def test_a_row_to_which_a_person_added_something_stays(database: Database, module: Module, added: str) -> None:
+    module(entry(A, "192.0.2.7"))
+    database.execute(added)
+    assert module()["changed"]
+    assert rows(database) == [(bare(A), "192.0.2.7", None)]
+    assert not module()["changed"]
+
+
+@pytest.mark.parametrize("added", ADDED)
+def test_a_reservation_of_the_monitor_with_additions_is_a_persons(
+    database: Database, module: Module, added: str
+) -> None:
+    mark = '{"kea-lease-monitor": {"ip-address": "192.0.2.7"}}'
+    database.execute(PERSONS.format(hostname="NULL", context=mark), added)
+    refused = module(entry(B, "192.0.2.7"))
+    assert "which a person wrote" in refused["msg"]
+    assert rows(database) == [(bare(A), "192.0.2.7", None)]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Iterator
 
 import psycopg2
@@ -156,16 +157,20 @@ def test_without_dhcp6_it_has_no_right_there(database: Database) -> None:
 
 def test_the_function_removes_just_what_the_monitor_wrote(database: Database) -> None:
     database.rights()
-    ours, edited = host(database, MARKED, 1), host(database, MARKED, 2)
+    ours, edited, four, six = (host(database, MARKED, number) for number in (1, 2, 7, 8))
+    database.execute(
+        f"INSERT INTO dhcp4_options (code, host_id, scope_id) VALUES (66, {four}, 3)",
+        f"INSERT INTO dhcp6_options (code, host_id, scope_id) VALUES (59, {six}, 3)",
+    )
     others = [
         host(database, context, number)
         for number, context in enumerate(('{"a": "kea-lease-monitor"}', '{"a": {"kea-lease-monitor": 1}}', ""), 3)
     ]
     database.execute(f"UPDATE hosts SET auth_key = 'secret' WHERE host_id = {edited}")
-    every = [ours, edited, *others]
+    every = [ours, edited, four, six, *others]
     gone = database.fetch(f"SELECT kea_forget_reservations(ARRAY{every}::bigint[])", MONITOR)
     assert gone == [(ours,)]
-    assert database.value("SELECT count(*) FROM hosts") == 4
+    assert database.value("SELECT count(*) FROM hosts") == 6
 
 
 def test_the_function_cannot_be_led_elsewhere(database: Database) -> None:
@@ -186,7 +191,7 @@ def test_a_role_that_only_connects_keeps_no_session_and_no_lock(database: Databa
     with database.session(stranger) as cursor:
         cursor.execute("SELECT pg_advisory_lock(1)")
         refused = database.rights()
-        assert "stranger have sessions" in refused["msg"]
+        assert "stranger (it has sessions)" in refused["msg"]
         assert "kea_db_public_connect" in refused["msg"]
         assert may_connect(database, stranger), "nothing was changed"
         assert not database.rights(public_connect=True).get("failed")
@@ -195,6 +200,55 @@ def test_a_role_that_only_connects_keeps_no_session_and_no_lock(database: Databa
     assert not may_connect(database, stranger)
     assert database.rights(public_connect=True)["changed"]
     assert may_connect(database, stranger), "and the option brings it back"
+
+
+USES = {
+    "table": ["GRANT SELECT ON lease4 TO stranger"],
+    "column": ["GRANT SELECT (hostname) ON hosts TO stranger"],
+    "schema": ["CREATE SCHEMA other", "GRANT USAGE ON SCHEMA other TO stranger"],
+    "function": ["GRANT EXECUTE ON FUNCTION lease4dumpheader() TO stranger"],
+    "object": ["CREATE SCHEMA other AUTHORIZATION stranger"],
+    "settings": [
+        "DO $$ BEGIN EXECUTE format('ALTER ROLE stranger IN DATABASE %I SET work_mem = 1024',"
+        " current_database()); END $$"
+    ],
+    "membership": ["CREATE ROLE readers", "GRANT readers TO stranger", "GRANT SELECT ON lease4 TO readers"],
+}
+
+
+@pytest.fixture
+def uses(request: pytest.FixtureRequest, database: Database, stranger: str) -> Iterator[str]:
+    database.execute(*USES[request.param])
+    yield stranger
+    database.execute("DROP SCHEMA IF EXISTS other CASCADE")
+    if request.param == "membership":
+        database.execute("DROP OWNED BY readers", "DROP ROLE readers")
+
+
+@pytest.mark.parametrize("uses", USES, indirect=True)
+def test_a_role_that_uses_the_database_is_not_shut_out_unnoticed(database: Database, uses: str) -> None:
+    """A dump by cron has no session while the play runs."""
+    for check in (True, False):
+        refused = database.rights(check=check)
+        assert refused.get("failed"), refused
+        assert "shut out: stranger (it has rights, objects or settings there). Nothing" in refused["msg"]
+        assert "kea_db_public_connect" in refused["msg"]
+    assert may_connect(database, uses)
+    grants = re.findall(r"GRANT CONNECT ON DATABASE [^.;]+", refused["msg"])
+    database.execute(*grants)
+    assert database.rights()["changed"]
+    assert may_connect(database, uses)
+
+
+def test_roles_that_keep_connecting_are_not_refused(database: Database, stranger: str) -> None:
+    """A member of Kea's role keeps its right, and a superuser needs none."""
+    database.execute(
+        f'GRANT "{KEA}" TO {stranger}',
+        f"GRANT SELECT ON lease4 TO {stranger}, postgres",
+        f'GRANT SELECT ON lease4 TO "{MONITOR}"',
+    )
+    assert database.rights()["changed"]
+    assert may_connect(database, stranger)
 
 
 def test_a_role_with_a_right_of_its_own_stays(database: Database, stranger: str) -> None:
@@ -212,6 +266,31 @@ def test_the_rights_that_earlier_releases_granted_are_narrowed(database: Databas
     assert database.rights(dhcp6=True)["changed"]
     with pytest.raises(errors.InsufficientPrivilege):
         run(database, "LOCK TABLE hosts IN SHARE MODE")
+
+
+def test_rights_are_added_first_and_narrowed_later(database: Database) -> None:
+    """A monitor of an earlier release runs until the deployment has replaced it, on all hosts of the database."""
+    database.execute(
+        f'GRANT SELECT, INSERT, UPDATE ON hosts, ipv6_reservations TO "{MONITOR}"',
+        f'GRANT DELETE ON hosts TO "{MONITOR}" WITH GRANT OPTION',
+    )
+    checked = database.rights(check=True, dhcp6=True, exclusive=False)
+    added = database.rights(dhcp6=True, exclusive=False)
+    assert added["queries"] == checked["queries"]
+    assert not [query for query in added["queries"] if "REVOKE" in query and "TABLE" in query]
+    run(database, "SELECT * FROM hosts", "SELECT * FROM ipv6_reservations", "SELECT kea_forget_reservations('{1}')")
+    again = database.rights(dhcp6=True, exclusive=False)
+    assert (again["changed"], again["kept"]) == (False, True)
+    assert database.rights(check=True, dhcp6=True)["changed"]
+    assert database.rights(dhcp6=True)["changed"]
+    with pytest.raises(errors.InsufficientPrivilege):
+        run(database, "SELECT * FROM hosts")
+    for exclusive in (False, True):
+        again = database.rights(dhcp6=True, exclusive=exclusive)
+        assert (again["changed"], again["kept"]) == (False, False)
+    assert database.rights(state="absent", exclusive=False)["changed"]
+    with pytest.raises(errors.InsufficientPrivilege):
+        run(database, "SELECT host_id FROM hosts")
 
 
 def test_a_database_of_another_role_keeps_its_rights_with_a_warning(database: Database, stranger: str) -> None:

@@ -57,4 +57,5 @@ MAY_FORGET = (
 
 FORGET = "SELECT kea_forget_reservations(%(hosts)s::bigint[])"
 """Remove hosts. The function belongs to the owner of Kea's tables, and removes hosts with the mark only: this role may
-not DELETE. Return the ids of the hosts that were there."""
+not DELETE. It leaves those to which a person added options or a key, which this role may not read. Return the ids of
+the removed hosts."""
