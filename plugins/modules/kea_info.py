@@ -350,8 +350,8 @@ variables:
   contains:
     values:
       description:
-        - The variables by name. C({<?include?>: path}) stands for an include that cannot be edited, C({<?secret?>:
-          name}) for a secret that is to be read from the variable with that name.
+        - The variables by name. A map with the key C(<?include?>) stands for an include that cannot be edited, one with
+          the key C(<?secret?>) for a secret that is to be read from the variable with that name.
       type: dict
     secrets:
       description: The C(variable) and the C(path) of each secret, which a person sets.

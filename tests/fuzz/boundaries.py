@@ -53,7 +53,7 @@ class Boundary(NamedTuple):
         except self.promised:
             return False
         except BaseException:
-            (CORPUS / self.name / hashlib.sha256(content).hexdigest()[:12]).write_bytes(content)
+            (CORPUS / self.name / f"{hashlib.sha256(content).hexdigest()[:12]}.bin").write_bytes(content)
             raise
         return True
 

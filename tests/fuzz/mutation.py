@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from typing import Sequence
 
-TOKENS = [
+TOKENS = (
     b",",
     b"\n",
     b"&#x",
@@ -26,10 +26,10 @@ TOKENS = [
     b"[1]",
     b"\t",
     b",,",
-]
+)
 """What may matter in rows of a lease file."""
 
-JSON_TOKENS = [
+JSON_TOKENS = (
     *(b"{", b"}", b"[", b"]", b'"', b"\\", b":", b",", b",,", b"null", b"true", b"1e999", b"NaN", b"Infinity", b"[]"),
     *(
         b"//",
@@ -45,7 +45,7 @@ JSON_TOKENS = [
         b"\x00",
     ),
     *(b'"a": ', b'"hw-address": "02"', b'"result": ', b"9" * 5000, b"[" * 3000, b'{"a":' * 3000, b"-0", b"0x1"),
-]
+)
 """What may matter in JSON and in Kea's variant of it."""
 
 

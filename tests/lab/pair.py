@@ -106,10 +106,10 @@ class Clients:
                 self._begin(bmc, now)
             for exchange in list(self.open.values()):
                 self._repeat(exchange, now)
-            ready, _, _ = select.select([self.socket], [], [], 0.02)
+            ready = select.select([self.socket], [], [], 0.02)[0]
             while ready:
                 self._receive(self.socket.recv(4096))
-                ready, _, _ = select.select([self.socket], [], [], 0)
+                ready = select.select([self.socket], [], [], 0)[0]
 
     def _begin(self, bmc: Bmc, now: float) -> None:
         self.open[bmc.number] = Exchange(bmc, now, kind=REQUEST if bmc.renewing else DISCOVER)

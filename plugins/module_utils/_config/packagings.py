@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Tuple
 
 from .._errors import KeaError
@@ -104,7 +105,7 @@ def chosen(format_: str, name: str, names: Mapping[str, Any]) -> Packaging:
     return fitting[0]._replace(**values)
 
 
-def detected(module: AnsibleModule, name: str = "", names: Mapping[str, Any] = {}) -> Packaging:
+def detected(module: AnsibleModule, name: str = "", names: Mapping[str, Any] = MappingProxyType({})) -> Packaging:
     """Return the packaging ``name`` of this host; for an empty name the one that is installed, else the system's own.
 
     Raises KeaError.

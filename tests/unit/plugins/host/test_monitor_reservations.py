@@ -9,6 +9,7 @@ import os
 import pwd
 import stat
 from pathlib import Path
+from typing import Callable
 
 import pytest
 import yaml
@@ -74,21 +75,26 @@ def test_a_former_release_may_write_beside_the_includes_until_its_files_moved(
     assert stat.S_IMODE(host.includes.stat().st_mode) == after, "a mode of the site stays"
 
 
+def killed_at_second(real: Callable[..., None]) -> Callable[..., None]:
+    """Return the function, which is killed in place of its second call."""
+    paths: list[str] = []
+
+    def called(path: str, *rest: object) -> None:
+        paths.append(path)
+        if len(paths) == 2:
+            raise KeyboardInterrupt
+        real(path, *rest)
+
+    return called
+
+
 def test_a_kill_between_any_two_steps_loses_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(3):
         (host.includes / f"subnet-{number}.json").write_text(f"{number}")
     files = host.names(host.written)
     for name in ("replace", "remove"):
         real = getattr(durable, name)
-        calls: list[str] = []
-
-        def killed(path: str, *rest: object, real: object = real, calls: list[str] = calls) -> None:
-            calls.append(path)
-            if len(calls) == 2:
-                raise KeyboardInterrupt
-            real(path, *rest)
-
-        monkeypatch.setattr(durable, name, killed)
+        monkeypatch.setattr(durable, name, killed_at_second(real))
         with pytest.raises(KeyboardInterrupt):
             files.move()
         monkeypatch.setattr(durable, name, real)
