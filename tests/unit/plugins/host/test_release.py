@@ -206,7 +206,7 @@ class Host:
 def test_a_release_migrates_the_state_store_in_both_directions(releases: Releases, tmp_path: Path) -> None:
     new = unpack(pack(str(RUNTIME), SHARED))
     new["kea-lease-monitor.py"] = new["kea_lease_monitor.py"]
-    old = {path: content for path, content in new.items() if not path.endswith("v0002.py")}
+    old = {path: content for path, content in new.items() if not path.endswith(("v0002.py", "v0003.py"))}
     state, config = tmp_path / "state.sqlite", tmp_path / "config.yml"
     shutil.copy(ASSETS / "state-0001.sqlite", state)
     source = f"source: {{type: memfile, path: {tmp_path}/x}}"
