@@ -41,12 +41,6 @@ def given_reservations(
     return _reservation_plan.resolved(entries, named, found)
 
 
-def reservation_problems(
-    entries: Any, named: List[Dict[str, Any]], found: List[Dict[str, Any]], in_files: bool
-) -> List[str]:
-    return _reservation_plan.problems(entries, named, found, in_files)
-
-
 def pair_peers(
     named: List[Dict[str, Any]], hosts: Mapping[str, Mapping[str, Any]], tls: bool = False
 ) -> List[Dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.filter import plan as filters
+from ansible_collections.baremetal.kea.plugins.plugin_utils import _reservation_plan
 from support.modules import run_module
 
 pytestmark = pytest.mark.kea
@@ -40,7 +41,7 @@ class Host:
 
     def deploy(self, *entries: dict[str, Any], check: bool = False, allow: bool = False) -> dict[str, Any]:
         seen = run_module("kea_info", path=str(self.config), gather=["server", "config", "subnets"])
-        assert filters.reservation_problems(list(entries), [], seen["subnets"], True) == []
+        assert _reservation_plan.problems(list(entries), [], seen["subnets"], True) == []
         asked = {
             "lease_database": "memfile",
             "hosts_database": "none",

@@ -47,7 +47,7 @@ def test_looser_lines_of_a_site(line: str) -> None:
         "local all all peer",
         "host all all 127.0.0.1/32 scram-sha-256",
         "host other all 0.0.0.0/0 trust",
-        "host kea somebody 0.0.0.0/0 trust",
+        "host kea backup 0.0.0.0/0 trust",
         "host replication all 0.0.0.0/0 trust",
         "#host all all 0.0.0.0/0 trust",
         "host all all 0.0.0.0/0 reject",
