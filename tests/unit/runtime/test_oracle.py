@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from _kea.lease_csv import header_line
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,6 +24,9 @@ from kea_lease_monitor.sources.memfile.source import MemfileSource
 
 from runtime.builders import HEADER, NOW, Time
 from runtime.lease_files import everything, run_lfc
+
+pytestmark = pytest.mark.timeout(1800)
+"""Each example starts kea-lfc several times, and a machine with other work starts programs slowly."""
 
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "10"))
 

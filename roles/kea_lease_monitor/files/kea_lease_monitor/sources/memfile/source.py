@@ -73,6 +73,8 @@ class MemfileSource(Source):
 
     def start(self, everything: bool) -> Position:
         self._loader.stop()
+        # A file that was written over in its place may have another header, of another version of Kea.
+        self._current.close()
         generation = self._files.generation()
         tail = None if everything else Tail.open(self._files.current)
         if tail is None:
