@@ -90,8 +90,10 @@ types-modules:
 	@cd .collections && $(MYPY) ansible_collections/baremetal/kea/plugins
 
 types-tests:
-	@echo "== types of the tests' support code"
-	@MYPYPATH=tests:tests/hosts:tests/crash $(MYPY) tests/support tests/hosts/*.py tests/crash
+	@echo "== types of the code that supports tests, demo and benchmarks"
+	@MYPYPATH=tests:tests/hosts:tests/crash:benchmarks $(MYPY) tests/support tests/hosts/*.py tests/crash benchmarks demo
+	@MYPYPATH=tests/lab:tests/support $(MYPY) tests/lab/*.py
+	@cd .collections && MYPYPATH=$(CURDIR)/tests:$(CURDIR)/tests/fuzz:$(CURDIR)/plugins/module_utils:$(CURDIR)/roles/kea_lease_monitor/files $(MYPY) $(CURDIR)/tests/fuzz/*.py
 
 # Twice as many processes as cores, because a test waits for its programs half of its time.
 unit:

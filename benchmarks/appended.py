@@ -12,7 +12,8 @@ import sys
 import time
 from pathlib import Path
 
-from daemon import PROGRAM, READY
+from daemon import READY
+from support.monitor import PROGRAM
 
 HEADER = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context\n"
 LONGEST = 0.03

@@ -26,9 +26,9 @@ def latencies(path: str, measured: Mapping[int, Mapping[str, Sequence[float]]]) 
     for axis, (rate, variants) in zip(axes[0], measured.items(), strict=True):
         for colour, (name, values) in zip(COLOURS, variants.items(), strict=True):
             ordered = sorted(values)
-            share = [(index + 1) / POINTS for index in range(POINTS)]
-            ordered = [ordered[math.ceil(one * len(ordered)) - 1] for one in share]
-            axis.step(ordered, share, where="post", label=name, color=colour, linewidth=1.6)
+            shares = [(index + 1) / POINTS for index in range(POINTS)]
+            ordered = [ordered[math.ceil(share * len(ordered)) - 1] for share in shares]
+            axis.step(ordered, shares, where="post", label=name, color=colour, linewidth=1.6)
         for share, limit in GOALS:
             axis.plot([limit], [share], "x", color="black", label="goals" if share == GOALS[0][0] else None)
         axis.set(xscale="log", xlabel="milliseconds from the lease's commit", title=f"{rate} leases/s", ylim=(0, 1.02))

@@ -60,7 +60,7 @@ def deploy(hosts: Path) -> tuple[float, dict[str, float]]:
     tasks: dict[str, float] = {}
     for name, seconds in (match.groups() for match in map(_TASK.match, recap.splitlines()) if match):
         tasks[name] = tasks.get(name, 0.0) + float(seconds)
-    print(f"{re.search(r'ok=.*', done.output)[0]}, {sum(tasks.values()):.1f} s", file=sys.stderr)
+    print(f"{re.findall(r'ok=.*', done.output)[0]}, {sum(tasks.values()):.1f} s", file=sys.stderr)
     return (sum(tasks.values()) if "changed=0" in done.output else -1.0), tasks
 
 

@@ -101,7 +101,8 @@ def sql(query: str) -> list[list[str]]:
 def kea(command: str, **arguments: Any) -> dict[str, Any]:
     """Send a command over Kea's control channel, and return the answer."""
     script = Path(control.__file__).read_text()
-    return json.loads(on_host("python3", "-", command, json.dumps(arguments), stdin=script))
+    answer: dict[str, Any] = json.loads(on_host("python3", "-", command, json.dumps(arguments), stdin=script))
+    return answer
 
 
 class Site:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, NamedTuple
 
 from _kea import control
+from _kea.identifiers import TYPES
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
 from ansible_collections.baremetal.kea.plugins.module_utils._config.secret import without_secrets
 from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import KeaJsonError, value_of
@@ -67,7 +68,7 @@ def reservations(content: bytes) -> None:
     assert [host.text for host in again.hosts] == [host.text for host in parsed.hosts]
     for host in parsed.hosts:
         assert "\n" not in host.text
-        assert json.loads(host.text).keys() <= {*hosts.TYPES, "ip-address", "hostname", "user-context"}
+        assert json.loads(host.text).keys() <= {*TYPES, "ip-address", "hostname", "user-context"}
     hosts.included(1, content)
 
 

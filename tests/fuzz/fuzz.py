@@ -180,7 +180,8 @@ def run(inputs: int, seed: int) -> dict[str, list[int]]:
     """Accepted and refused inputs of each target. Raises at the first that does worse."""
     for boundary in BOUNDARIES:
         boundary.begin()
-    chance, counts = random.Random(seed), collections.defaultdict(lambda: [0, 0])
+    chance = random.Random(seed)
+    counts: dict[str, list[int]] = collections.defaultdict(lambda: [0, 0])
     every = targets()
     weights = [weight for _name, weight, _error, _act in every]
     signal.signal(signal.SIGALRM, signal.default_int_handler)

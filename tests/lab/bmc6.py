@@ -104,9 +104,9 @@ def lease(bmcs: dict[int, Bmc], interface: str) -> None:
             while any(not bmc.address for bmc in asking) and (left := due - time.monotonic()) > 0:
                 if not select.select([channel], [], [], left)[0]:
                     continue
-                bmc = hear(bmcs, channel.recv(4096))
-                if bmc and not bmc.address:
-                    channel.sendto(message(bmc), (SERVERS, 547, 0, index))
+                heard = hear(bmcs, channel.recv(4096))
+                if heard and not heard.address:
+                    channel.sendto(message(heard), (SERVERS, 547, 0, index))
 
 
 def main() -> int:

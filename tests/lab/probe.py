@@ -43,9 +43,9 @@ def main() -> None:
             now = time.time()
             # Read only what was appended since; read a replaced file from its start.
             inode, size = known.get(path, (0, 0))
-            with open(path, "rb") as file:
-                file.seek(size if inode == status.st_ino and status.st_size > size else 0)
-                for address in pattern.findall(file.read(status.st_size)):
+            with open(path, "rb") as leases:
+                leases.seek(size if inode == status.st_ino and status.st_size > size else 0)
+                for address in pattern.findall(leases.read(status.st_size)):
                     seen[path].setdefault(address.decode(), now)
             known[path] = (status.st_ino, status.st_size)
     json.dump(seen, sys.stdout)
