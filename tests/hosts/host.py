@@ -65,6 +65,10 @@ class Host:
         """Return the output of a script of tests/hosts/scripts, run on the host by its shell."""
         return self.run("sh", "-ec" if check else "-c", (SCRIPTS / name).read_text(), name, *arguments, check=check)
 
+    def run_bmcs(self, *command: str) -> str:
+        """Run a command where the BMCs are."""
+        return run(*self._on(self.bmcs, command), timeout=TIMEOUT)
+
     def play_bmcs(self, *arguments: str) -> str:
         """What tests/lab/bmc.py prints, run where the BMCs are."""
         return self._on_bmcs("bmc.py", self.address, *arguments)

@@ -38,6 +38,8 @@ class Bmc:
     tries: int = 0
     refused: int = 0
     renewing: bool = False
+    options: tuple[tuple[int, bytes], ...] = ()
+    """Further DHCP options that it sends."""
     address: bytes = b""
     server: bytes = b""
     acknowledged: float | None = None
@@ -62,7 +64,7 @@ def packet(bmc: Bmc, kind: int, relay: bytes) -> bytes:
     renewal = bmc.renewing and kind == REQUEST
     client = bmc.address if renewal or kind == RELEASE else bytes(4)
     header = struct.pack("!BBBBIHH4s4s4s4s", 1, 1, 6, 1, bmc.number, 0, 0, client, bytes(4), bytes(4), relay)
-    options = [(MESSAGE_TYPE, bytes([kind])), (HOSTNAME, bmc.hostname.encode())]
+    options = [(MESSAGE_TYPE, bytes([kind])), (HOSTNAME, bmc.hostname.encode()), *bmc.options]
     if kind in (REQUEST, DECLINE) and not renewal:
         options.append((REQUESTED_ADDRESS, bmc.address))
     if kind in (REQUEST, DECLINE, RELEASE) and not renewal:
@@ -88,11 +90,12 @@ def parse(data: bytes) -> tuple[int, int, bytes, bytes]:
 class Relay:
     """Relay that sends for all BMCs on one socket and passes the answers to them."""
 
-    def __init__(self, server: str) -> None:
+    def __init__(self, server: str, address: str = "") -> None:
+        """``address`` is one of this host's; by default the one that faces the server."""
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self.socket.connect((server, 67))
-        address = self.socket.getsockname()[0]
+        address = address or self.socket.getsockname()[0]
         self.socket.close()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
@@ -145,6 +148,12 @@ class Relay:
                 heapq.heappush(due, (time.monotonic() + retry_after, bmc.number))
 
 
+def option(text: str) -> tuple[int, bytes]:
+    """Read CODE:HEX."""
+    code, value = text.split(":")
+    return int(code), bytes.fromhex(value)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("server", help="address of the Kea server")
@@ -156,12 +165,20 @@ def main() -> int:
     parser.add_argument("--decline", action="store_true", help="report the address as in use elsewhere (DHCPDECLINE)")
     parser.add_argument("--renew", metavar="ADDRESS", help="renew this address, as one BMC that has it")
     parser.add_argument("--retry-after", type=float, default=1, help="seconds between tries, of which there are 5")
+    parser.add_argument(
+        "--relay", default="", help="address of this host that the relay uses; the subnet follows from it"
+    )
+    parser.add_argument(
+        "--option", action="append", default=[], type=option, metavar="CODE:HEX", help="another DHCP option to send"
+    )
     options = parser.parse_args()
     numbers = range(options.first, options.first + options.count)
     bmcs = [Bmc(number, options.hostname.format(number=number)) for number in numbers]
     if options.renew:
         bmcs = [Bmc(options.first, bmcs[0].hostname, REQUEST, renewing=True, address=socket.inet_aton(options.renew))]
-    relay = Relay(options.server)
+    for bmc in bmcs:
+        bmc.options = tuple(options.option)
+    relay = Relay(options.server, options.relay)
     relay.lease(bmcs, options.rate, options.retry_after)
     for bmc in bmcs:
         if (options.release or options.decline) and bmc.acknowledged:
