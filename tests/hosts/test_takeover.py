@@ -138,9 +138,9 @@ class Server(Site):
         return found
 
     def texts(self) -> str:
-        """Return the configuration and what it includes, byte for byte."""
+        """Return the configuration and what it includes, byte for byte, and what else is there but backups."""
         return self.run(
-            "sh", "-c", f"cd {ETC} && sha256sum kea-dhcp4.conf {' '.join(FRAGMENTS)}; stat -c '%n %a %U %G' *"
+            "sh", "-c", f"cd {ETC} && sha256sum kea-dhcp4.conf {' '.join(FRAGMENTS)}; stat -c '%n %a %U %G' *[!~]"
         )
 
 
