@@ -4,7 +4,8 @@
 """Clients of a pair of Kea servers, through a relay, which is this host, that forwards to both.
 
 New clients ask all the time, and others renew their leases at the server that gave them. Each repeats after a second.
-Prints one JSON object: how many exchanges were finished, late or lost, the worst delay, and when each late one began.
+Ends after --seconds, or as soon as it gets SIGTERM. Prints one JSON object: how many exchanges were finished, late or
+lost, the worst delay, and when each late one began.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import contextlib
 import json
 import select
+import signal
 import socket
 import sys
 import time
@@ -88,14 +90,20 @@ class Clients:
         self.tallies = {"new": Tally(), "renewed": Tally()}
         self.holders: list[tuple[float, Bmc]] = []
         self.naks = 0
+        self.end = 0.0
+
+    def stop(self, _signal: int, _frame: object) -> None:
+        """Begin no exchange from now on."""
+        self.end = time.monotonic()
 
     def run(self, seconds: float) -> None:
         """Ask for so long, and then wait until each exchange is finished or lost."""
         self.start = time.monotonic()
+        self.end = self.start + seconds
         new = self.start
-        while self.open or time.monotonic() < self.start + seconds:
+        while self.open or time.monotonic() < self.end:
             now = time.monotonic()
-            asking = now < self.start + seconds
+            asking = now < self.end
             if asking and now >= new:
                 new += 1 / self.rate
                 self.number += 1
@@ -164,6 +172,7 @@ def main() -> int:
     options.add_argument("--every", type=float, default=10.0, help="seconds between two renewals of a client")
     chosen = options.parse_args()
     clients = Clients(chosen.servers, chosen.rate, chosen.renewing, chosen.every)
+    signal.signal(signal.SIGTERM, clients.stop)
     clients.run(chosen.seconds)
     found = {name: tally.result() for name, tally in clients.tallies.items()}
     print(json.dumps({**found, "naks": clients.naks, "start": time.time() - (time.monotonic() - clients.start)}))

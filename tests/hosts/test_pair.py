@@ -1,0 +1,193 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A pair, and what operators and faults do to it while clients ask: no exchange is lost.
+
+``late`` is printed and not judged: how long a client waits depends on what else this machine does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+from changing import Site
+from host import Kea, wait
+from states import BEFORE_DEPLOY, deployed
+from support import playbook
+from support.certificates import Authority, Certificate
+from support.paths import LAB, ROOT, ansible_environment
+from support.programs import run
+
+MODE = os.environ.get("HA_MODE", "hot-standby")
+NAMES = ("kea-pair-one", "kea-pair-two")
+NORMAL = {"hot-standby", "load-balancing"}
+POOLS = {
+    "hot-standby": [{"pool": "10.77.16.0 - 10.77.31.255"}],
+    "load-balancing": [
+        {"pool": "10.77.16.0 - 10.77.23.255", "client-class": f"HA_{NAMES[0]}"},
+        {"pool": "10.77.24.0 - 10.77.31.255", "client-class": f"HA_{NAMES[1]}"},
+    ],
+}
+
+
+def state_of(server: Site) -> str:
+    """Return the state of a server in its pair, ``away`` if it does not answer."""
+    try:
+        answer = Kea(server).command("status-get")
+        return str(answer["arguments"]["high-availability"][0]["ha-servers"]["local"]["state"])
+    except (AssertionError, KeyError, IndexError, ValueError):
+        return "away"
+
+
+class Pair:
+    """Both servers, and the host of their clients."""
+
+    def __init__(self, bmcs: str, directory: Path) -> None:
+        self.servers = [Site(name, run(str(LAB / "lab"), "ip", name).strip(), bmcs) for name in NAMES]
+        self._ssh = ("ssh", "-F", f"{ROOT}/.cache/ssh_config", bmcs)
+        for script in ("bmc.py", "pair.py"):
+            run(*self._ssh, f"cat >/run/{script}", stdin=(LAB / script).read_text())
+        self._authority = Authority(directory, "ca")
+        self._issued = 0
+        self.variables: dict[str, Any] = {}
+        self.issue()
+
+    def issue(self) -> None:
+        """Create new certificates for both, which the next deployment brings."""
+        self._issued += 1
+        made: list[Certificate] = [self._authority.issue(f"{name}-{self._issued}", name, name) for name in NAMES]
+        directory = made[0].path.parent
+        self.variables = {
+            "kea_ha_mode": MODE,
+            "kea_ha_trust_anchor": str(self._authority.own.path),
+            "kea_ha_cert_file": f"{directory}/{{{{ inventory_hostname }}}}-{self._issued}.pem",
+            "kea_ha_key_file": f"{directory}/{{{{ inventory_hostname }}}}-{self._issued}.key",
+            "kea_dhcp4_subnets": [{"id": 1, "subnet": "10.77.0.0/16", "pools": POOLS[MODE]}],
+        }
+
+    def deploy(self, **more: Any) -> int:
+        return self.servers[0].succeed("kea_deploy", **{**self.variables, **more})
+
+    def states(self) -> list[str]:
+        """Return the state of each server."""
+        return [state_of(server) for server in self.servers]
+
+    def await_normal(self) -> None:
+        wait(lambda: set(self.states()) <= NORMAL, lambda: f"both normal, now {self.states()}", seconds=300)
+
+    @contextmanager
+    def asked(self, what: str) -> Iterator[None]:
+        """Have clients ask both servers meanwhile; print how late they were served, and allow no lost exchange."""
+        self.await_normal()
+        addresses = [server.address for server in self.servers]
+        command = shlex.join(["python3", "/run/pair.py", *addresses, "--seconds", "3000"])
+        remote = [*self._ssh, f"echo $$ >/run/pair.pid; exec {command}"]
+        with subprocess.Popen(remote, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                yield
+                self.await_normal()
+            finally:
+                run(*self._ssh, "kill -TERM $(cat /run/pair.pid)")
+                output = process.communicate(timeout=300)[0]
+        told = json.loads(output)
+        for kind in ("new", "renewed"):
+            tally = told[kind]
+            print(f"{MODE}, {what}: {kind} {tally['done']}, late {tally['late']}, worst {tally['worst']} s")
+            assert tally["done"] > 10, told
+            assert tally["lost"] == 0, told
+
+
+@pytest.fixture(scope="module")
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    pair = Pair(request.config.option.bmcs, tmp_path_factory.mktemp("certificates"))
+    pair.deploy()
+    pair.await_normal()
+    return pair
+
+
+def test_a_second_deployment_changes_nothing(pair: Pair) -> None:
+    assert pair.deploy() == 0
+
+
+def test_a_changed_setting(pair: Pair) -> None:
+    with pair.asked("changed setting"):
+        assert pair.deploy(kea_dhcp4_settings={"valid-lifetime": 3000}) > 0
+        assert pair.deploy() > 0
+
+
+def test_new_certificates(pair: Pair) -> None:
+    pair.issue()
+    with pair.asked("new certificates"):
+        assert pair.deploy() > 0
+
+
+def test_a_run_of_the_lfc_timer(pair: Pair) -> None:
+    with pair.asked("LFC"):
+        for server in pair.servers:
+            server.run("systemctl", "start", "kea-lfc.service")
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["first", "second"])
+def test_a_restart_by_the_module(pair: Pair, number: int) -> None:
+    server = pair.servers[number]
+    with pair.asked(f"restart of {server.name}"):
+        inventories = [argument for one in server.inventories for argument in ("-i", one)]
+        assert playbook.module(server.name, "kea_service", {"state": "restarted"}, inventories)["changed"]
+
+
+def test_a_play_that_is_killed_in_the_maintenance(pair: Pair) -> None:
+    """The partner has the clients of both, and the next play ends the maintenance."""
+    with pair.asked("killed play"):
+        command = ["ansible-playbook", "playbooks/kea_deploy.yml"]
+        for inventory in pair.servers[0].inventories:
+            command += ["-i", inventory]
+        variables = json.dumps({**pair.variables, "kea_dhcp4_settings": {"valid-lifetime": 2900}})
+        command += ["--extra-vars", variables]
+        with subprocess.Popen(
+            command, cwd=ROOT, env=ansible_environment(), stdout=subprocess.DEVNULL, start_new_session=True
+        ) as play:
+            wait(lambda: "partner-in-maintenance" in pair.states() or play.poll() is not None, "the maintenance")
+            assert play.poll() is None, "the play ended before it could be killed"
+            os.killpg(play.pid, signal.SIGKILL)
+        pair.deploy(kea_dhcp4_settings={"valid-lifetime": 2900})
+        pair.deploy()
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["first", "second"])
+def test_a_server_that_is_killed(pair: Pair, number: int) -> None:
+    server = pair.servers[number]
+    with pair.asked(f"{server.name} killed"):
+        server.run("systemctl", "kill", "--signal=KILL", "kea-dhcp4-server")
+        server.run("sh", "-c", "sleep 5; systemctl start kea-dhcp4-server")
+
+
+def test_a_server_whose_network_is_cut(pair: Pair) -> None:
+    """Clients of the other one are served; afterwards both have all leases."""
+    cut, other = pair.servers
+    with pair.asked("network cut"):
+        run("podman", "exec", cut.name, "ip", "link", "set", "eth0", "down")
+        wait(lambda: state_of(other) == "partner-down", "the other one to serve alone")
+        run("podman", "exec", cut.name, "ip", "link", "set", "eth0", "up")
+        wait(lambda: cut.run("echo", "there", check=False), "its network")
+
+
+def test_each_lease_is_in_the_inventory_of_both(pair: Pair) -> None:
+    leases = Kea(pair.servers[0]).ask(20, "--retry-after", "4")
+    addresses = {lease["address"] for lease in leases if lease["address"]}
+    assert addresses
+    for server in pair.servers:
+        wait(lambda: addresses <= server.discovered(), f"the inventory of {server.name}")  # noqa: B023 - at once
+    pair.servers[0].succeed("kea_verify", **pair.variables)
+
+
+def test_the_pair_is_rolled_back(pair: Pair) -> None:
+    pair.servers[0].succeed("kea_rollback", **pair.variables, **BEFORE_DEPLOY)
+    assert not any(deployed(server) for server in pair.servers)
