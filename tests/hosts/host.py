@@ -181,13 +181,13 @@ class Kea:
         return [line for line in self._log()[self._log_began :] if re.search(r"\b(ERROR|FATAL)\b", line)]
 
     def ask(self, count: int, *options: str) -> list[dict[str, Any]]:
-        """So many new BMCs ask for an address; what became of it."""
-        return self._asked(next(_clients), count, options)
+        """Ask as so many new BMCs, each five times within 20 s unless ``options`` say otherwise. Return the answers."""
+        return self._asked(next(_clients), count, ("--retry-after", "4", *options))
 
-    def renew(self, lease: dict[str, Any]) -> dict[str, Any]:
-        """A BMC that has this lease asks to keep it, five times within a second."""
+    def renew(self, lease: dict[str, Any], pause: float = 4) -> dict[str, Any]:
+        """Ask to keep a lease, five times with so many seconds between. Return the answer."""
         first = int(lease["hwaddr"].replace(":", "")[4:], 16)
-        [answer] = self._asked(first, 1, ("--renew", lease["address"], "--retry-after", "0.2"))
+        [answer] = self._asked(first, 1, ("--renew", lease["address"], "--retry-after", str(pause)))
         return answer
 
     def lost_for(self, answers: list[dict[str, Any]]) -> set[str]:

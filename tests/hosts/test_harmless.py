@@ -178,11 +178,11 @@ def test_a_client_renews_while_postgresql_is_away(host: Host) -> None:
     host.stop_postgresql()
     try:
         [unanswered] = kea.ask(1, "--retry-after", "0.2")
-        renewed = kea.renew(lease)
+        renewed = kea.renew(lease, 0.2)
     finally:
         host.run("systemctl", "start", "postgresql")
     for answer in (unanswered, renewed):
         assert (answer["address"], answer["tries"], answer["refused"]) == (None, 5, 0)
-    wait(lambda: kea.renew(lease)["address"] == lease["address"], "Kea to answer again")
+    wait(lambda: kea.renew(lease, 0.2)["address"] == lease["address"], "Kea to answer again")
     assert kea.process() == kea.began
     host.await_followers(kea.serve(1))

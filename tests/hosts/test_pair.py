@@ -180,7 +180,7 @@ def test_a_server_whose_network_is_cut(pair: Pair) -> None:
 
 
 def test_each_lease_is_in_the_inventory_of_both(pair: Pair) -> None:
-    leases = Kea(pair.servers[0]).ask(20, "--retry-after", "4")
+    leases = Kea(pair.servers[0]).ask(20)
     addresses = {lease["address"] for lease in leases if lease["address"]}
     assert addresses
     for server in pair.servers:
