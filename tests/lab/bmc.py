@@ -38,6 +38,8 @@ class Bmc:
     tries: int = 0
     refused: int = 0
     renewing: bool = False
+    anonymous: bool = False
+    """Whether it sends no hardware address."""
     options: tuple[tuple[int, bytes], ...] = ()
     """Further DHCP options that it sends."""
     address: bytes = b""
@@ -63,14 +65,15 @@ def packet(bmc: Bmc, kind: int, relay: bytes) -> bytes:
     """Return a DHCP message as the relay forwards it."""
     renewal = bmc.renewing and kind == REQUEST
     client = bmc.address if renewal or kind == RELEASE else bytes(4)
-    header = struct.pack("!BBBBIHH4s4s4s4s", 1, 1, 6, 1, bmc.number, 0, 0, client, bytes(4), bytes(4), relay)
+    length = 0 if bmc.anonymous else 6
+    header = struct.pack("!BBBBIHH4s4s4s4s", 1, 1, length, 1, bmc.number, 0, 0, client, bytes(4), bytes(4), relay)
     options = [(MESSAGE_TYPE, bytes([kind])), (HOSTNAME, bmc.hostname.encode()), *bmc.options]
     if kind in (REQUEST, DECLINE) and not renewal:
         options.append((REQUESTED_ADDRESS, bmc.address))
     if kind in (REQUEST, DECLINE, RELEASE) and not renewal:
         options.append((SERVER_ID, bmc.server))
     encoded = b"".join(bytes([code, len(value)]) + value for code, value in options if value)
-    return header + bmc.hwaddr.ljust(16, b"\0") + bytes(192) + MAGIC + encoded + bytes([END])
+    return header + bmc.hwaddr[:length].ljust(16, b"\0") + bytes(192) + MAGIC + encoded + bytes([END])
 
 
 def parse(data: bytes) -> tuple[int, int, bytes, bytes]:
@@ -168,6 +171,7 @@ def main() -> int:
     parser.add_argument(
         "--relay", default="", help="address of this host that the relay uses; the subnet follows from it"
     )
+    parser.add_argument("--no-hwaddr", action="store_true", help="send no hardware address; an --option 61 is needed")
     parser.add_argument(
         "--option", action="append", default=[], type=option, metavar="CODE:HEX", help="another DHCP option to send"
     )
@@ -177,7 +181,7 @@ def main() -> int:
     if options.renew:
         bmcs = [Bmc(options.first, bmcs[0].hostname, REQUEST, renewing=True, address=socket.inet_aton(options.renew))]
     for bmc in bmcs:
-        bmc.options = tuple(options.option)
+        bmc.options, bmc.anonymous = tuple(options.option), options.no_hwaddr
     relay = Relay(options.server, options.relay)
     relay.lease(bmcs, options.rate, options.retry_after)
     for bmc in bmcs:
