@@ -37,7 +37,7 @@ SUBSCRIPTIONS = [
         "name": "dns",
         "match": {
             "kinds": ["assigned", "changed", "released", "expired", "reclaimed", "deleted"],
-            "hostnames": ["*.example.org"],
+            "hostname": "*.example.org",
         },
         "sinks": [{"type": "exec", "command": ["/bin/sh", "-c", f"cat >>{TOLD}; echo >>{TOLD}"]}],
     },
