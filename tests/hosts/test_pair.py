@@ -24,7 +24,7 @@ from states import BEFORE_DEPLOY, deployed
 from support import playbook
 from support.certificates import Authority, Certificate
 from support.paths import LAB, ROOT, ansible_environment
-from support.programs import run
+from support.programs import ProgramError, run
 
 MODE = os.environ.get("HA_MODE", "hot-standby")
 NAMES = ("kea-pair-one", "kea-pair-two")
@@ -43,7 +43,7 @@ def state_of(server: Site) -> str:
     try:
         answer = Kea(server).command("status-get")
         return str(answer["arguments"]["high-availability"][0]["ha-servers"]["local"]["state"])
-    except (AssertionError, KeyError, IndexError, ValueError):
+    except (AssertionError, KeyError, IndexError, ProgramError, ValueError):
         return "away"
 
 
