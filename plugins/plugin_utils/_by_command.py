@@ -52,6 +52,10 @@ def joined(own: Settings, site: Settings) -> Settings:
     loggers = [one for one in own.get("loggers", []) if one["name"] not in names]
     return {
         **site,
-        **({"hooks-libraries": [*site.get("hooks-libraries", []), *own["hooks-libraries"]]} if "hooks-libraries" in own else {}),
+        **(
+            {"hooks-libraries": [*site.get("hooks-libraries", []), *own["hooks-libraries"]]}
+            if "hooks-libraries" in own
+            else {}
+        ),
         **({"loggers": [*site.get("loggers", []), *loggers]} if loggers else {}),
     }

@@ -11,14 +11,20 @@ from __future__ import annotations
 import ipaddress
 import json
 import time
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Mapping
 
 from _kea import reservation_files
 from _kea.control import EMPTY, ERROR, SUCCESS, UNSUPPORTED, Answer
 from kea_lease_monitor.errors import TemporaryError
 
 SITE = {"hw-address": "02:ff:ff:ff:ff:ff", "ip-address": "10.0.0.200"}
-_DEFAULTS = {"boot-file-name": "", "client-classes": [], "hostname": "", "next-server": "0.0.0.0", "option-data": []}
+_DEFAULTS = {
+    "boot-file-name": "",
+    "client-classes": [],
+    "hostname": "",
+    "next-server": str(ipaddress.IPv4Address(0)),
+    "option-data": [],
+}
 _PAGE = 3
 """Reservations in one answer, so that few reservations need several."""
 
@@ -52,7 +58,7 @@ class HostCommands:
     def addresses(self) -> list[str]:
         return sorted((each["ip-address"] for each in self.hosts.values()), key=ipaddress.IPv4Address)
 
-    def ask(self, _path: str, command: str, arguments: Optional[Mapping[str, Any]] = None) -> Answer:
+    def ask(self, _path: str, command: str, arguments: Mapping[str, Any] | None = None) -> Answer:
         self.before(command)
         if not self.serves:
             raise TemporaryError("Kea's control socket: Connection refused")

@@ -91,7 +91,9 @@ def test_a_new_one_beside_10000_others_writes_little(tmp_path: Path, monkeypatch
     own.replace([one(number) for number in range(10_000)], with_parts=True)
     written = []
     real = files.replace
-    monkeypatch.setattr(files, "replace", lambda path, content, mode: (written.append(len(content)), real(path, content, mode)))
+    monkeypatch.setattr(
+        files, "replace", lambda path, content, mode: (written.append(len(content)), real(path, content, mode))
+    )
     monkeypatch.setattr(files, "replace_all", lambda contents, _mode: written.extend(map(len, contents.values())))
     own.change({one(10_000).identifier: one(10_000)})
     assert sum(written) < 1000

@@ -119,9 +119,9 @@ class Included:
                 parts[name] = own
             elif own:
                 number += 1
-                name = reservation_files.part_name(self.subnet, number)
-                parts[name] = own
-                written[os.path.join(self._directory, name)] = hosts.render(list(own.values()))
+                new = reservation_files.part_name(self.subnet, number)
+                parts[new] = own
+                written[os.path.join(self._directory, new)] = hosts.render(list(own.values()))
         files.replace_all(written, _MODE)
         if written:
             files.sync_directory(self._directory)
