@@ -190,7 +190,8 @@ class Apply:
         was restarted or reloaded. Raises TemporaryError.
         """
         if self._live:
-            return self._live.is_stale()
+            self._live = None if self._live.is_stale() else self._live
+            return self._live is None
         status = report.read(self.places.report)
         if status is None or not status.planned:
             return False

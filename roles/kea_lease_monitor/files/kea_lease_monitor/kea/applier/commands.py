@@ -27,6 +27,9 @@ _PAUSE = 1.0
 _ROUNDING = 1.0
 """Seconds by which Kea's own times may be too short: it counts whole ones."""
 
+_SETTLED = 3.0
+"""Seconds since the last reload after which it is told from a later one."""
+
 
 class Running(NamedTuple):
     """A Kea process, and a moment at which it had not loaded its configuration again."""
@@ -52,9 +55,16 @@ class Commands:
         return self._send("reservation-update", {}).result != UNSUPPORTED
 
     def running(self) -> Running:
-        """Return which process answers. Raises TemporaryError."""
-        at = self._monotonic()
-        return Running(_pid(self._status()), at)
+        """Return which process answers. Raises TemporaryError.
+
+        Waits until its last reload was some seconds ago, because ``still`` could not tell that from a later one.
+        """
+        while True:
+            at = self._monotonic()
+            status = self._status()
+            if _reloaded(status) >= _SETTLED:
+                return Running(_pid(status), at)
+            self._sleep(_SETTLED / 4)
 
     def still(self, earlier: Running) -> Optional[Running]:
         """Return the process if it is surely the same and has loaded nothing since; None otherwise.
@@ -63,7 +73,7 @@ class Commands:
         """
         at = self._monotonic()
         status = self._status()
-        reloaded = float(status.get("reload", 0)) - _ROUNDING
+        reloaded = _reloaded(status) - _ROUNDING
         same = _pid(status) == earlier.pid and reloaded >= self._monotonic() - earlier.at
         return Running(earlier.pid, at) if same else None
 
@@ -117,6 +127,11 @@ class Commands:
 
 def _reservation(host: Host) -> Mapping[str, Any]:
     return {"reservation": {"subnet-id": host.subnet, **host.value()}, **_MEMORY}
+
+
+def _reloaded(status: Mapping[str, Any]) -> float:
+    """Return how many seconds ago Kea loaded its configuration."""
+    return float(status.get("reload", 0))
 
 
 def _pid(status: Mapping[str, Any]) -> int:

@@ -56,7 +56,8 @@ class Live:
         self._running = self._commands.running()
         for number, one in self._tested.written.items():
             self._begin(number, one)
-        self._confirm()
+        if not self._confirm():
+            raise TemporaryError("Kea was restarted or loaded its configuration while it took reservations")
         self._report(done.read_at)
         self._tested = Tested({}, {}, ())
 
@@ -83,12 +84,11 @@ class Live:
         refused = [each for each in self._refusals.refused if each.subnet == number]
         self._subnets[number].refused = {each.host: each for each in refused}
 
-    def _confirm(self) -> None:
-        """Raise TemporaryError if Kea may have read its files before the last change of them."""
+    def _confirm(self) -> bool:
+        """Return whether Kea has surely not read its files before the last change of them."""
         running = self._commands.still(self._running)
-        if running is None:
-            raise TemporaryError("Kea was restarted or loaded its configuration while it took reservations")
-        self._running = running
+        self._running = running or self._running
+        return running is not None
 
     def take(self) -> bool:
         """Bring into force what the monitor changed, and report it. Return False if that needs a test of all.
@@ -106,7 +106,8 @@ class Live:
             refused += self._subnets[number].apply(change, self._commands) if change else []
             self._counts[number] = self._subnets[number].status
         self._refuse(refused)
-        self._confirm()
+        if not self._confirm():
+            return False
         self._report(read_at)
         return True
 
@@ -123,9 +124,7 @@ class Live:
     def is_stale(self) -> bool:
         """Return whether Kea, or a file, is another one than is known. While Kea does not answer it is not."""
         try:
-            running = self._commands.still(self._running)
-            self._running = running or self._running
-            return running is None or not all(one.tail.is_certain() for one in self._subnets.values())
+            return not self._confirm() or not all(one.tail.is_certain() for one in self._subnets.values())
         except TemporaryError:
             return False
 

@@ -66,7 +66,7 @@ class LiveSubnet:
         """Make the change in Kea, then in the files. Return what Kea refuses. Raises TemporaryError."""
         placing = Placing(commands, self.held)
         placing.run(change.changed, change.gone)
-        touched = {*(host.identifier for host in change.changed), *change.gone}
+        touched = [*(host.identifier for host in change.changed), *sorted(change.gone)]
         self.included.change({one: self.held.hosts.get(one) for one in touched})
         self.refused.update({one.host: one for one in placing.refused})
         self.status = self.status._replace(

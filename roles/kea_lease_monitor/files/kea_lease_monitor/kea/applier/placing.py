@@ -44,8 +44,8 @@ class Held:
 class Placing:
     """Changes of one subnet. A refused one is set aside, and the others are made all the same.
 
-    A reservation that is to get another address is away from Kea for two commands at most: the one that frees its
-    former address, and its own.
+    A reservation that frees its address for another one is away from Kea for three commands at most, in a chain of
+    such ones, and two of them at a time. All others stay.
     """
 
     def __init__(self, commands: Commands, held: Held) -> None:
