@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence
 
 from _kea.control import EMPTY, SUCCESS, UNSUPPORTED, Answer
 
@@ -80,22 +80,21 @@ class Commands:
     def _status(self) -> Mapping[str, Any]:
         return self._send("status-get").arguments
 
-    def reservations(self, subnet: int) -> Optional[List[Mapping[str, Any]]]:
-        """Return all reservations that Kea has in a subnet; None if it does not know the subnet. Raises TemporaryError.
+    def reservations(self, subnet: int, take: Callable[[Sequence[Mapping[str, Any]]], None]) -> bool:
+        """Give all reservations that Kea has in a subnet to ``take``, page by page. Raises TemporaryError.
 
-        They are asked for in pages, so that Kea serves its clients in between.
+        Kea serves its clients between two pages. Return False if it does not know the subnet.
         """
-        found: List[Mapping[str, Any]] = []
         arguments = {"subnet-id": subnet, "limit": _PAGE, "from": 0, "source-index": 0, **_MEMORY}
         while True:
             answer = self._send("reservation-get-page", arguments)
             if answer.result == EMPTY:
-                return found
+                return True
             if answer.result != SUCCESS:
                 if "is not configured" in answer.text:
-                    return None
+                    return False
                 raise TemporaryError(f"Kea refused reservation-get-page of subnet {subnet}: {answer.text}")
-            found += answer.arguments["hosts"]
+            take(answer.arguments["hosts"])
             arguments.update(answer.arguments["next"])
 
     def add(self, host: Host) -> str:

@@ -10,7 +10,7 @@ comparison at the next start finds the difference.
 
 from __future__ import annotations
 
-from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Sequence
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
@@ -30,8 +30,8 @@ class Tested(NamedTuple):
     written: Mapping[int, Written]
     hosts: Mapping[int, List[Host]]
     """By subnet."""
-    sources: Collection[str]
-    """Paths of the configuration."""
+    sources: Mapping[str, Optional[files.Stamp]]
+    """Stamps of the files of the configuration."""
 
 
 class Live:
@@ -41,7 +41,6 @@ class Live:
         """``now`` returns epoch seconds. Nothing is sent before ``begin``."""
         self._commands, self._places, self._now = commands, places, now
         self._tested = tested
-        self._sources = {path: files.stamp(path) for path in tested.sources}
         self._subnets: Dict[int, LiveSubnet] = {}
         self._others: List[Tail] = []
         """Files whose reservations cannot be in force."""
@@ -51,7 +50,7 @@ class Live:
 
         ``done`` is the report for a Kea that has all of that.
         """
-        self._counts = dict(done.subnets)
+        self._done, self._counts = done, dict(done.subnets)
         self._refusals = report.read_refused(self._places.report)
         self._running = self._commands.running()
         for number, one in self._tested.written.items():
@@ -59,18 +58,21 @@ class Live:
         if not self._confirm():
             raise TemporaryError("Kea was restarted or loaded its configuration while it took reservations")
         self._report(done.read_at)
-        self._tested = Tested({}, {}, ())
+        self._tested = Tested({}, {}, self._tested.sources)
 
     def _begin(self, number: int, one: Written) -> None:
         status = self._counts[number]
-        found = None if status.error else self._commands.reservations(number)
-        if found is None:
+        wanted = {host.identifier: host for host in self._tested.hosts.get(number, [])}
+        known = wanted.keys() | {host.identifier for host in one.included}
+        found: List[Host] = []
+        if status.error or not self._commands.reservations(
+            number, lambda page: found.extend(managed(number, page, known))
+        ):
             words = status.error or f"the running Kea has not loaded the configuration of subnet {number}"
             self._counts[number] = status._replace(in_force=0, error=words)
             self._others.append(one.tail)
             return
-        wanted = {host.identifier: host for host in self._tested.hosts.get(number, [])}
-        held = Held(managed(number, found, wanted.keys() | {host.identifier for host in one.included}))
+        held = Held(found)
         for host in wanted.values():
             if host.identifier in held.hosts and is_same(held.hosts[host.identifier], host):
                 held.put(host)
@@ -118,7 +120,7 @@ class Live:
             known == set(report.written(self._places.written).values())
             and not any(tail.is_changed() for tail in self._others)
             and all(one.included.is_current() for one in self._subnets.values())
-            and all(files.stamp(path) == found for path, found in self._sources.items())
+            and all(files.stamp(path) == found for path, found in self._tested.sources.items())
         )
 
     def is_stale(self) -> bool:
@@ -139,6 +141,6 @@ class Live:
         report.write_refused(self._places.report, self._refusals)
 
     def _report(self, read_at: float) -> None:
-        former = report.read(self._places.report) or Status()
-        done = Status(self._counts, None, "", former.interval, "", read_at, former.reloaded_at)
+        # Nothing counts as loaded: without the hook, the next apply is to reload Kea.
+        done = self._done._replace(subnets=self._counts, loaded="", read_at=read_at)
         report.write(self._places.report, done)
