@@ -211,6 +211,7 @@ class KilledError(Exception):
     """Stands for the end of the process."""
 
 
+@pytest.mark.slow
 def test_an_applier_that_is_killed_at_any_step_leaves_nothing_that_its_next_start_does_not_find(world: World) -> None:
     chance = random.Random(7)  # noqa: S311
     wanted = {number: one(number) for number in range(1, 40)}

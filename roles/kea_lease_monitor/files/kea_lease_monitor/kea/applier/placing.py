@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import AbstractSet, Any, Collection, Dict, Iterable, List, Mapping, Optional
+from typing import AbstractSet, Any, Collection, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from _kea.identifiers import TYPES, parse, spell
 
@@ -13,7 +13,7 @@ from kea_lease_monitor.kea.applier.commands import Commands
 from kea_lease_monitor.kea.applier.hosts import Host, Refusal
 from kea_lease_monitor.kea.reservations import MARK
 
-_EMPTY = ("", [], "0.0.0.0")  # noqa: S104 - an answer, no address to bind
+_EMPTY: Tuple[object, ...] = ("", [], "0.0.0.0")  # noqa: S104 - an answer, no address to bind
 """What Kea answers for a key that a reservation does not have."""
 
 
