@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import Any, Dict, List, Mapping, NamedTuple, Tuple, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple, Union
 
 from _kea import host_maps
 from _kea.identifiers import HWADDR_TYPE, TYPES, parse, spell
@@ -137,7 +137,7 @@ def included(subnet: int, content: bytes) -> Tuple[List[Host], Further]:
     return hosts, further
 
 
-def render(hosts: List[Host]) -> bytes:
+def render(hosts: Sequence[Host]) -> bytes:
     """Return the content of a file for Kea: the hosts with commas between, one in each line."""
     return host_maps.render(("", host.text) for host in hosts).encode("utf-8", "surrogateescape") if hosts else b""
 
