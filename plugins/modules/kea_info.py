@@ -147,6 +147,9 @@ server:
     hooks:
       description: Directory of Kea's hooks; null if they are not installed.
       type: str
+    reservation_hook:
+      description: Path of the installed hook C(libdhcp_host_cmds.so); null without it, or if this Kea cannot load it.
+      type: str
     admin:
       description: Path of C(kea-admin).
       type: str
@@ -187,6 +190,9 @@ config:
       type: list
     hooks_libraries:
       description: The hook libraries.
+      type: list
+    loggers:
+      description: The loggers.
       type: list
     control_sockets:
       description: The control sockets.

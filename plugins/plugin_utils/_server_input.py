@@ -78,6 +78,10 @@ class Found(NamedTuple):
     """Every subnet of the configuration; none of those of the example."""
     hooks: str = ""
     """Directory of Kea's hooks; empty if it is unknown."""
+    reservation_hook: str = ""
+    """Path of the hook by which Kea takes reservations by command; empty if it is not installed."""
+    hooks_libraries: List[Settings] = []
+    loggers: List[Settings] = []
     lease_database: Settings = {}
     hosts_databases: List[Settings] = []
     former_monitor: bool = False
@@ -130,6 +134,9 @@ def found(look: Mapping[str, Any]) -> Found:
         keys=list(config.get("keys") or []),
         included=list(config.get("included") or []),
         hooks=server.get("hooks") or "",
+        reservation_hook=server.get("reservation_hook") or "",
+        hooks_libraries=list(config.get("hooks_libraries") or []),
+        loggers=list(config.get("loggers") or []),
         subnets=[] if untouched else list(look.get("subnets") or []),
         lease_database=config.get("lease_database") or {},
         hosts_databases=list(config.get("hosts_databases") or []),

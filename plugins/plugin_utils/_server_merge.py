@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from . import _by_command as by_command
 from . import _pair as pairing
 from ._login import Files
 from ._server_input import Found, Settings, Wanted
@@ -36,6 +37,9 @@ def make(asked: Wanted, now: Found, certificates: Optional[Files] = None) -> Mer
     """
     pair = pairing.settings(asked.pair, certificates or Files(), now.hooks) if asked.pair.mode else {}
     settings = pairing.joined(pair, asked.settings)
+    if asked.reservations_in_files:
+        own = by_command.settings(now.reservation_hook, now.hooks_libraries, now.loggers, settings)
+        settings = by_command.joined(own, settings)
     values: Settings = {key: value for key, value in settings.items() if key != "interfaces-config"}
     interfaces = {**asked.settings.get("interfaces-config", {})}
     if asked.interfaces:

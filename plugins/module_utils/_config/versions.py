@@ -49,6 +49,8 @@ class Capabilities(NamedTuple):
     """Sockets, lease files, hooks and logs are accepted in their own directories only (CVE-2025-32801)."""
     lfc_start: bool
     """The command `kea-lfc-start`."""
+    reservation_commands: bool
+    """The hook libdhcp_host_cmds.so is open source, so that packages have it."""
 
 
 _ALWAYS_LATER: Version = (10**6, 0, 0)
@@ -64,6 +66,7 @@ _SINCE: Dict[str, Tuple[Tuple[Version, Version], ...]] = {
     "control_sockets": (((2, 7, 2), _ALWAYS_LATER),),
     "restricted_paths": (((2, 4, 2), (2, 5, 0)), ((2, 6, 3), (2, 7, 0)), ((2, 7, 9), _ALWAYS_LATER)),
     "lfc_start": (((3, 1, 2), _ALWAYS_LATER),),
+    "reservation_commands": (((2, 7, 7), _ALWAYS_LATER),),
 }
 
 # First version with each schema. The server wants exactly its own, so even 22.0, 22.1 and 22.2 exclude one another.

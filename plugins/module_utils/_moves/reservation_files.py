@@ -20,6 +20,7 @@ from typing import Dict, Iterable, List, Sequence
 from . import reservation as reservation_maps
 from .._errors import KeaError
 from .._kea import durable, tree
+from .._kea import reservation_files as included
 from .reservation import Reservation
 
 APPLIED = "applied"
@@ -44,7 +45,7 @@ class ReservationFiles:
         for path in self.paths():
             subnet_id = int(re.sub(r"\D", "", os.path.basename(path)))
             try:
-                found += reservation_maps.parse(tree.text(path), subnet_id)
+                found += reservation_maps.parse(included.whole(path).decode("utf-8"), subnet_id)
             except (OSError, ValueError) as error:
                 raise KeaError(f"{path}: {error}") from error
         return found
@@ -111,7 +112,7 @@ class ReservationFiles:
 def _text(path: str) -> str:
     """Return the content of a file, empty for none."""
     with contextlib.suppress(FileNotFoundError):
-        return tree.text(path)
+        return included.whole(path).decode("utf-8")
     return ""
 
 

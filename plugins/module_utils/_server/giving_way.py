@@ -19,7 +19,7 @@ from .._config.subnets import Subnet, subnets_of
 from .._config.syntax import Include, value_of
 from .._config.tree import Tree
 from .._errors import KeaError
-from .._kea import durable, host_maps, tree
+from .._kea import durable, host_maps, reservation_files
 from .config import is_applied
 
 
@@ -72,7 +72,8 @@ def _with_global_hosts(document: Document, top: str) -> List[Subnet]:
 
 def _clear(path: str, subnet: Subnet) -> List[GaveWay]:
     try:
-        text, found = _read(path)
+        # A file with parts becomes one without them: the applier removes parts that it finds unused.
+        text, found = reservation_files.text(path), os.lstat(path)
         maps = host_maps.parse(text)
         lost = [one for one in maps.maps if isinstance(one.value, dict) and _is_overruled(one.value, subnet)]
         former = Former(
@@ -88,11 +89,6 @@ def _clear(path: str, subnet: Subnet) -> List[GaveWay]:
         raise KeaError(f"the reservations in {path} cannot give way to those of the site: {error}") from error
     words = [f"{one.value.get('ip-address')} in {subnet.name}" for one in lost]
     return [GaveWay(words, former)] if words else []
-
-
-def _read(path: str) -> "tuple[str, os.stat_result]":
-    with tree.at(path, follow=False) as spot, open(spot.open(), encoding="utf-8", errors="surrogateescape") as file:
-        return file.read(), os.fstat(file.fileno())
 
 
 def _is_overruled(host: Dict[str, Any], subnet: Subnet) -> bool:

@@ -14,7 +14,7 @@ from .._config.servers import family_of
 from .._config.subnets import Loss, losses
 from .._config.syntax import Include, KeaJsonError
 from .._errors import KeaError
-from .._kea import host_maps, tree
+from .._kea import host_maps, reservation_files
 from .config import is_applied
 from .leases import Leases
 
@@ -59,7 +59,7 @@ def _managed(loss: Loss) -> int:
 
 def _addresses(path: str) -> List[int]:
     try:
-        hosts = [one.value for one in host_maps.parse(tree.text(path)).maps]
+        hosts = [one.value for one in host_maps.parse(reservation_files.text(path)).maps]
         return [int(ipaddress.ip_address(one["ip-address"])) for one in hosts if "ip-address" in one]
     except FileNotFoundError:
         return []

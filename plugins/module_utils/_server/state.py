@@ -20,6 +20,7 @@ from . import channel, config
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
+RESERVATION_HOOK = "libdhcp_host_cmds.so"
 APPARMOR = "/sys/kernel/security/apparmor"
 
 
@@ -45,6 +46,8 @@ def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
     found["ssl_mode"] = asked_mode(environment, entries, keys) if unit and unit.active else None
     hook = find_library(pairs.HOOK)
     found["hooks"] = os.path.dirname(hook) if hook else None
+    by_command = bool(found["capabilities"] and found["capabilities"]["reservation_commands"])
+    found["reservation_hook"] = find_library(RESERVATION_HOOK) if by_command else None
     found["admin"] = module.get_bin_path("kea-admin")
     found["confined"] = os.path.isdir(APPARMOR)
     return found

@@ -16,7 +16,7 @@ from .._config.subnets import Subnet, numbered, subnets_of
 from .._config.syntax import Include, KeaJsonError, value_of
 from .._config.tree import Place, Tree, member
 from .._errors import KeaError
-from .._kea import host_maps, tree
+from .._kea import host_maps, reservation_files, tree
 from . import config, served
 from .leases import Leases
 
@@ -179,6 +179,6 @@ def _relay(value: Facts) -> Sequence[str]:
 def _hosts_in(path: str) -> int:
     """Return how many reservations a file holds; 0 if it cannot be read."""
     try:
-        return len(host_maps.parse(tree.text(path)).maps)
+        return len(host_maps.parse(reservation_files.text(path, follow=True)).maps)
     except (OSError, ValueError):
         return 0

@@ -73,12 +73,13 @@ class Applier:
         if pause := self._apply.pause():
             self._due = self._not_before = now + pause
             return
-        self._apply.run()
+        by_command = self._apply.run()
         # A change during the apply differs from these, and is applied next.
         self._seen, self._error = stamps, ""
         end = self._clock.monotonic()
-        # Half of the time at most: whoever writes without a pause must not keep the processor busy.
-        self._due = self._not_before = end + (end - now)
+        # Half of the time at most: whoever writes without a pause must not keep the processor busy. Commands, which
+        # take milliseconds, have pauses of their own.
+        self._due = self._not_before = end if by_command else end + (end - now)
 
     def _is_reloaded(self, now: float) -> bool:
         """Return whether Kea has read what waited for a play. Kea answers in the thread that serves clients."""

@@ -48,11 +48,16 @@ def read_regular(path: str) -> Optional[bytes]:
         raise _failure(f"{path} cannot be read", error) from error
 
 
-def read_stamped(path: str, limit: int) -> Optional[Tuple[bytes, Stamp]]:
-    """Return the first ``limit`` bytes of a file and its stamp, if there is one. As ``read_regular`` otherwise."""
+def read_stamped(path: str, limit: int = -1, start: int = 0) -> Optional[Tuple[bytes, Stamp]]:
+    """Return a file's bytes from ``start``, at most ``limit``, and its stamp before that; None if there is no file.
+
+    As ``read_regular`` otherwise.
+    """
     try:
         with open(path, "rb", opener=_open_regular) as handle:
-            return handle.read(limit), _stamp_of(os.fstat(handle.fileno()))
+            found = _stamp_of(os.fstat(handle.fileno()))
+            handle.seek(start)
+            return handle.read(limit), found
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -59,6 +59,7 @@ def test_the_schema_of_the_installed_kea_is_what_it_says_itself() -> None:
         ("refuses_default_passwords", ["2.6.5"], ["2.7.6", "3.0.0"]),
         ("control_sockets", ["2.6.5", "2.7.1"], ["2.7.2", "3.0.0"]),
         ("restricted_paths", ["2.2.0", "2.4.1", "2.6.2", "2.7.8"], ["2.4.2", "2.6.3", "2.7.9", "3.0.0"]),
+        ("reservation_commands", ["2.6.5", "2.7.6"], ["2.7.7", "3.0.0"]),
         ("lfc_start", ["3.0.4", "3.1.1"], ["3.1.2", "3.2.0"]),
     ],
 )

@@ -393,3 +393,55 @@ def test_a_member_of_kea_s_group_can_replace_nothing_that_kea_includes_e3(attack
         assert (read.returncode, done.returncode != 0) == (0, True)
         assert os.listdir(directory) == ["applied"]
         assert os.listdir(f"{directory}/applied") == ["subnet-7.json"]
+
+
+HOST_CMDS = "/usr/lib/x86_64-linux-gnu/kea/hooks/libdhcp_host_cmds.so"
+
+
+@pytest.mark.parametrize(
+    ("mode", "installed", "loaded", "asked", "expected"),
+    [
+        ("file", HOST_CMDS, [], [], [HOST_CMDS]),
+        ("file", HOST_CMDS, [HOST_CMDS], [], [HOST_CMDS]),
+        ("file", HOST_CMDS, ["/opt/libdhcp_host_cmds.so"], [], None),
+        ("file", HOST_CMDS, [], ["libdhcp_host_cmds.so"], ["libdhcp_host_cmds.so"]),
+        ("file", HOST_CMDS, ["/opt/libdhcp_ha.so"], ["/a.so"], ["/a.so", HOST_CMDS]),
+        ("file", None, [], [], None),
+        ("database", HOST_CMDS, [], [], None),
+    ],
+)
+def test_a_kea_that_takes_reservations_by_command_loads_the_hook_for_it(
+    mode: str, installed: str | None, loaded: list[str], asked: list[str], expected: list[str] | None
+) -> None:
+    now = found(server={"reservation_hook": installed}, hooks_libraries=[{"library": path} for path in loaded])
+    settings = {"hooks-libraries": [{"library": path} for path in asked]} if asked else {}
+    merge = make(wanted(mode, settings=settings), now)["merge"]
+    hooks = merge.get("hooks-libraries")
+    assert (hooks and [one["library"] for one in hooks]) == expected
+
+
+OUTPUT = {"output_options": [{"output": "syslog"}]}
+QUIET = ["kea-dhcp4.commands", "kea-dhcp4.host-cmds-hooks"]
+
+
+@pytest.mark.parametrize(
+    ("present", "asked", "expected"),
+    [
+        ([], [], {name: {"output-options": [{"output": "stdout"}]} for name in QUIET}),
+        ([{"name": "kea-dhcp4", "severity": "INFO", **OUTPUT}], [], dict.fromkeys(QUIET, OUTPUT)),
+        ([], [{"name": "kea-dhcp4", **OUTPUT}], {"kea-dhcp4": OUTPUT, **dict.fromkeys(QUIET, OUTPUT)}),
+        ([{"name": "kea-dhcp4", "severity": "WARN", **OUTPUT}], [], {}),
+        ([{"name": "kea-dhcp4", **OUTPUT}, {"name": QUIET[0], "severity": "DEBUG"}], [], {QUIET[1]: OUTPUT}),
+        ([{"name": QUIET[0], "severity": "WARN", **OUTPUT}], [], dict.fromkeys(QUIET)),
+    ],
+)
+def test_commands_do_not_fill_kea_s_log(
+    present: list[dict[str, Any]], asked: list[dict[str, Any]], expected: dict[str, Any]
+) -> None:
+    now = found(server={"reservation_hook": HOST_CMDS}, loggers=present)
+    merge = make(wanted("file", settings={"loggers": asked} if asked else {}), now)["merge"]
+    loggers = {one["name"]: one for one in merge.get("loggers", [])}
+    assert list(loggers) == list(expected)
+    for name, output in expected.items():
+        assert output is None or output.items() <= loggers[name].items()
+        assert name == "kea-dhcp4" or loggers[name]["severity"] == "WARN"

@@ -85,6 +85,7 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         "tls_environment": {},
         "ssl_mode": None,
         "hooks": None,
+        "reservation_hook": None,
         "admin": None,
         "confined": False,
     }

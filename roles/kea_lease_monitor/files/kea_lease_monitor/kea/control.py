@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Have a running Kea load new reservations: after a test, and never during an LFC run (kea-facts 3.4).
+"""Have a running Kea use new reservations: by commands, or by a reload, never during an LFC run (kea-facts 3.4, 9).
 
 Kea's configuration includes files in a directory that only Kea's user may write. Only this program writes them, and
 only after Kea accepted them. So Kea starts with reservations that it can read at any moment, also after a crash or a
@@ -11,7 +11,8 @@ power failure.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import Any, Callable, Mapping, Optional
 
 from _kea import lfc, pairs
@@ -21,6 +22,9 @@ from _kea.lease_file import LeaseFile, Lock
 from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import batch, lines, report
+from kea_lease_monitor.kea.applier.batch import Written
+from kea_lease_monitor.kea.applier.commands import Commands
+from kea_lease_monitor.kea.applier.live import Live, Tested
 from kea_lease_monitor.kea.applier.report import Places, Status, Subnet
 from kea_lease_monitor.kea.applier.trial import Trial
 
@@ -40,9 +44,9 @@ _TEST, _LOCK = ".test", ".lock"
 """Directory of the configuration that Kea tests, and the lock of who applies. Both are in the directory of includes."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Apply:
-    """Have Kea load the reservation files. It may be killed at any step and run again.
+    """Have Kea use the reservation files. It may be killed at any step and run again.
 
     The report tells what Kea has loaded, and is written last. So a run after a kill finds the difference.
     """
@@ -59,59 +63,108 @@ class Apply:
     sleep: Callable[[float], None]
     now: Callable[[], float]
     """Epoch seconds, as file times are."""
+    _live: Optional[Live] = field(default=None, init=False)
+    """What is known of a Kea that takes commands."""
 
-    def run(self) -> None:
-        """Test what the monitor wrote, and have Kea load what differs from what it has loaded. Raises TemporaryError.
+    def run(self) -> bool:
+        """Bring into force what differs between the monitor's files and what Kea has. Raises TemporaryError.
 
-        Waits while another process applies, and until the interval is over.
+        Waits while another process applies, and until the interval between reloads is over. Return whether commands
+        were enough; otherwise all reservations were tested.
         """
         with files.locked(os.path.join(self.included, _LOCK), _OTHER):
-            if pause := self.pause():
-                lines.apply_waits("the last reload was a moment ago", pause)
-                self.sleep(pause)
             former = report.read(self.places.report) or Status()
             try:
+                if self._take():
+                    return True
+                if pause := self.pause():
+                    lines.apply_waits("the last reload was a moment ago", pause)
+                    self.sleep(pause)
                 self._apply(former)
+                return False
             except TemporaryError as error:
                 since = report.waiting_since(self.places, former)
                 failed = former._replace(error=str(error), waiting_since=since, interval=self.min_interval)
                 report.write(self.places.report, failed)
                 raise
 
+    def _take(self) -> bool:
+        live, self._live = self._live, None
+        if live and live.take():
+            self._live = live
+        return self._live is not None
+
     def pause(self) -> float:
         """Return the seconds until the interval since the last reload is over. Raises TemporaryError."""
+        if self._live:
+            return 0.0
         status = report.read(self.places.report) or Status()
         since = self.now() - status.reloaded_at
         return self.min_interval - since if 0 <= since < self.min_interval else 0.0
 
     def _apply(self, former: Status) -> None:
-        """Load what Kea accepts of the reservations, and report it. Raises TemporaryError."""
+        """Bring into force what Kea accepts of the reservations, and report it. Raises TemporaryError."""
         lines.applying("test")
-        read_at, reloaded_at = self.now(), former.reloaded_at
+        read_at = self.now()
         written = batch.read_all(self.places, self.included)
-        paths = {subnet: batch.included_path(self.included, subnet) for subnet in written}
+        paths = {subnet: one.files.path for subnet, one in written.items()}
         with Trial(self.program, self.config, os.path.join(self.included, _TEST), paths) as trial:
             sifted = batch.accepted(self.places, written, trial)
+        commands = Commands(self._ask, self.sleep, time.monotonic)
+        by_command, silent = False, None
+        try:
+            by_command = commands.available()
+        except TemporaryError as error:
+            silent = error
         changed_before = batch.changed_at(self.included, written)
-        loaded = batch.write(self.included, written, sifted)
-        counts = batch.counted(written, sifted, trial.included)
+        # Kea reads them when it starts. With parts, later changes write little.
+        loaded = batch.write(written, sifted, with_parts=by_command or silent is not None)
+        done = Status(
+            batch.counted(written, sifted, trial.included),
+            None,
+            "",
+            self.min_interval,
+            loaded,
+            read_at,
+            former.reloaded_at,
+        )
         # After an apply that failed or was killed it is not known what Kea has loaded.
-        if former.error or not loaded == former.loaded == batch.digest_before(written):
-            kea_read_at = self._read_by_half()
-            if kea_read_at is None:
-                # Last, because an LFC run may have begun during the test, which takes seconds.
-                self._reload_after_lfc()
-                reloaded_at = self.now()
-            elif batch.changed_at(self.included, written) >= kea_read_at:
-                known = {subnet: one.in_force for subnet, one in former.subnets.items()}
-                if changed_before < kea_read_at:  # a play has reloaded Kea since the last apply
-                    known = {subnet: len(one.included) for subnet, one in written.items()}
-                    former = former._replace(waiting_since=None)
-                self._hold(former, batch.not_loaded(counts, known), read_at)
-                return
-        done = Status(counts, None, "", self.min_interval, loaded, read_at, reloaded_at)
+        known = not former.error and loaded == former.loaded == batch.digest_before(written)
+        if silent and not known:
+            raise silent
+        if by_command:
+            self._begin(commands, done, Tested(written, sifted.by_subnet(), trial.sources))
+        elif known:
+            self._done(done)
+        else:
+            self._load(former, written, done, changed_before)
+
+    def _begin(self, commands: Commands, done: Status, tested: Tested) -> None:
+        lines.applying("commands")
+        live = Live(commands, self.places, tested, self.now)
+        live.begin(done)
+        self._live = live
+        lines.applying("done")
+
+    def _done(self, done: Status) -> None:
         report.write(self.places.report, done)
         lines.applying("done")
+
+    def _load(self, former: Status, written: Mapping[int, Written], done: Status, changed_before: float) -> None:
+        """Have Kea load what changed: by a reload, or by waiting for a planned one. Raises TemporaryError."""
+        kea_read_at = self._read_by_half()
+        if kea_read_at is None:
+            # Last, because an LFC run may have begun during the test, which takes seconds.
+            self._reload_after_lfc()
+            self._done(done._replace(reloaded_at=self.now()))
+        elif batch.changed_at(self.included, written) >= kea_read_at:
+            known = {subnet: one.in_force for subnet, one in former.subnets.items()}
+            if changed_before < kea_read_at:  # a play has reloaded Kea since the last apply
+                known = {subnet: len(one.included) for subnet, one in written.items()}
+                former = former._replace(waiting_since=None)
+            self._hold(former, batch.not_loaded(done.subnets, known), done.read_at)
+        else:
+            self._done(done)
 
     def _hold(self, former: Status, counts: Mapping[int, Subnet], read_at: float) -> None:
         """Report that changes wait for a planned reload; ``counts`` has what is in force until then.
@@ -133,8 +186,12 @@ class Apply:
     def is_reloaded(self) -> bool:
         """Return whether Kea has read what waited for a planned reload, or is half of a pair no longer.
 
-        It has not while it does not answer: that reload may be going on. Raises TemporaryError.
+        It has not while it does not answer: that reload may be going on. A Kea that takes commands is asked whether it
+        was restarted or reloaded. Raises TemporaryError.
         """
+        if self._live:
+            self._live = None if self._live.is_stale() else self._live
+            return self._live is None
         status = report.read(self.places.report)
         if status is None or not status.planned:
             return False
@@ -193,8 +250,8 @@ class Apply:
             self.sleep(1.0)
         raise TemporaryError(f"Kea refused to reload: {answer.text or f'result {answer.result}'}")
 
-    def _ask(self, name: str) -> Answer:
-        return ask(self.control_socket, name)
+    def _ask(self, name: str, arguments: Optional[Mapping[str, Any]] = None) -> Answer:
+        return ask(self.control_socket, name, arguments)
 
 
 def ask(path: str, name: str, arguments: Optional[Mapping[str, Any]] = None) -> Answer:

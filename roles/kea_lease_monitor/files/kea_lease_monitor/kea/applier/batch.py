@@ -9,24 +9,27 @@ import os
 from collections import Counter
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
-from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import hosts, lines, report
 from kea_lease_monitor.kea.applier.hosts import Host, Refusal
+from kea_lease_monitor.kea.applier.included import Included, path_of
 from kea_lease_monitor.kea.applier.report import Places, Refusals, Subnet
 from kea_lease_monitor.kea.applier.sift import Sifted, sift
+from kea_lease_monitor.kea.applier.tail import Tail
 from kea_lease_monitor.kea.applier.trial import Trial
 
 
 class Written(NamedTuple):
     """The reservation file of a subnet."""
 
-    source: str
-    """Digest of the monitor's file; empty if it cannot be read."""
+    tail: Tail
+    """The monitor's file."""
     hosts: List[Host]
     refused: List[Refusal]
+    files: Included
+    """What Kea includes."""
     former: bytes
-    """The file that Kea includes now."""
+    """Its text now."""
     included: List[Host]
     """Its hosts."""
     kept: int = 0
@@ -35,36 +38,27 @@ class Written(NamedTuple):
     """Why the monitor's file cannot be read. The hosts are then those that Kea includes now."""
 
 
-def included_path(directory: str, subnet: int) -> str:
-    """Return the path of the file that Kea includes, in this directory."""
-    return os.path.join(directory, f"subnet-{subnet}.json")
-
-
 def read_all(places: Places, directory: str) -> Dict[int, Written]:
     """Return what the monitor wrote, by subnet. Kea includes the files of ``directory``. Raises TemporaryError."""
     refused = report.read_refused(places.report).refused
-    return {
-        subnet: _read(path, subnet, included_path(directory, subnet), refused)
-        for subnet, path in report.written(places.written).items()
-    }
+    return {subnet: _read(path, subnet, directory, refused) for subnet, path in report.written(places.written).items()}
 
 
-def _read(path: str, subnet: int, target: str, refused: Sequence[Refusal]) -> Written:
-    former = files.read(target) or b""
-    included, further = hosts.included(subnet, former)
+def _read(path: str, subnet: int, directory: str, refused: Sequence[Refusal]) -> Written:
+    own = Included(directory, subnet)
+    former = own.read()
+    further = former.further
     # Keys of a person stay known while Kea refuses their host.
     texts = [one.text.encode("utf-8", "surrogateescape") for one in refused if one.subnet == subnet and one.text]
     for text in texts:
         further = {**hosts.included(subnet, text)[1], **further}
-    source = ""
+    tail = Tail(path)
     try:
-        content = files.read_regular(path) or b""
-        source = report.digest(content)
-        parsed = hosts.read(subnet, content, further)
+        parsed = hosts.read(subnet, tail.whole(), further)
     except (TemporaryError, ValueError) as error:
-        return Written(source, included, [], former, included, error=f"{path}: {error}")
-    kept = _kept(parsed, included)
-    return Written(source, [*parsed.hosts, *kept], parsed.refused, former, included, len(kept))
+        return Written(tail, former.hosts, [], own, former.whole, former.hosts, error=f"{path}: {error}")
+    kept = _kept(parsed, former.hosts)
+    return Written(tail, [*parsed.hosts, *kept], parsed.refused, own, former.whole, former.hosts, len(kept))
 
 
 def _kept(parsed: hosts.Parsed, included: Sequence[Host]) -> List[Host]:
@@ -114,24 +108,25 @@ def _rank(host: Host, former: Set[Tuple[int, str]], refused: Set[Tuple[int, str]
     return 0 if _key(host) in former else 2 if _key(host) in refused else 1
 
 
-def write(directory: str, written: Mapping[int, Written], sifted: Sifted) -> str:
-    """Write the files that Kea includes, where they change, into their directory. Return the digest of all.
+def write(written: Mapping[int, Written], sifted: Sifted, with_parts: bool) -> str:
+    """Write the files that Kea includes, where they change. Return the digest of all. Raises TemporaryError.
 
-    Raises TemporaryError.
+    ``with_parts`` says that later changes shall write little.
     """
     contents: List[bytes] = []
     by_subnet = sifted.by_subnet()
     for subnet, one in sorted(written.items()):
-        content = hosts.render(by_subnet.get(subnet, []))
-        if content != one.former or not os.path.exists(included_path(directory, subnet)):
-            files.replace(included_path(directory, subnet), content, 0o640)
+        listed = by_subnet.get(subnet, [])
+        content = hosts.render(listed)
+        if content != one.former or not os.path.exists(one.files.path):
+            one.files.replace(listed, with_parts)
         contents += [b"%d" % subnet, content]
     return report.digest(*contents)
 
 
 def changed_at(directory: str, subnets: Iterable[int]) -> float:
     """Return when the files of these subnets that Kea includes were last changed, in epoch seconds; 0 without any."""
-    paths = filter(os.path.exists, (included_path(directory, subnet) for subnet in subnets))
+    paths = filter(os.path.exists, (path_of(directory, subnet) for subnet in subnets))
     return max((os.stat(path).st_mtime for path in paths), default=0.0)
 
 
@@ -153,5 +148,5 @@ def counted(written: Mapping[int, Written], sifted: Sifted, included: Set[int]) 
         in_force = len(by_subnet.get(subnet, [])) if subnet in included else 0
         missing = "" if subnet in included else f"Kea's configuration does not include the file of subnet {subnet}"
         total = len(one.hosts) + len(one.refused) - one.kept
-        found[subnet] = Subnet(total, in_force, refused[subnet], one.source, one.error or missing)
+        found[subnet] = Subnet(total, in_force, refused[subnet], one.tail.source, one.error or missing)
     return found

@@ -10,19 +10,28 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import Any, Dict, List, Mapping, NamedTuple, Tuple, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple, Union
 
 from _kea import host_maps
 from _kea.identifiers import HWADDR_TYPE, TYPES, parse, spell
 
 from kea_lease_monitor.kea import identifiers
+from kea_lease_monitor.kea.reservations import MARK
 
 _OWN = frozenset({*TYPES, "ip-address", "hostname", "user-context"})
 """Keys that the monitor may set. Further ones, such as a boot file, must stand in Kea's own configuration."""
 
 
+HWADDR = TYPES[HWADDR_TYPE]
+"""Kind of the identifiers of managed reservations."""
+
+
 _LONGEST = 20
 """Octets of a hardware address that Kea takes (HWAddr::MAX_HWADDR_LEN)."""
+
+
+_LONGEST_TEXT, _LARGEST = 255, 2**62
+"""Limits of a text and of a number that the monitor writes into a mark."""
 
 
 Further = Mapping[str, Mapping[str, Any]]
@@ -40,6 +49,30 @@ class Host(NamedTuple):
     text: str
     """The map in one line, for Kea. Surrogates stand for bytes that are not UTF-8."""
 
+    @classmethod
+    def of(cls, subnet: int, identifier: str, fields: Mapping[str, Any]) -> Host:
+        """Return the host of a map. Raises ValueError if JSON cannot hold one of its values."""
+        # Kea's JSON reads \u00XX only, so that characters beyond ASCII are written as themselves.
+        text = json.dumps(fields, ensure_ascii=False, allow_nan=False)
+        text.encode("utf-8", "surrogateescape")
+        return cls(subnet, identifier, str(fields.get("ip-address", "")), text)
+
+    def value(self) -> Dict[str, Any]:
+        """Return the map."""
+        found: Dict[str, Any] = json.loads(self.text)
+        return found
+
+    def is_plain(self) -> bool:
+        """Return whether it has only what the monitor writes, so that Kea's test of it by command is enough."""
+        found = self.value()
+        context = found.pop("user-context", {})
+        mark = context.get(MARK, {}) if context.keys() <= {MARK} else None
+        return (
+            found.keys() <= {HWADDR, "ip-address", "hostname"}
+            and isinstance(mark, dict)
+            and all(map(_is_plain, [found.get("hostname", ""), *mark.values()]))
+        )
+
 
 class Refusal(NamedTuple):
     """A reservation that is not in force, and why."""
@@ -51,6 +84,12 @@ class Refusal(NamedTuple):
     text: str
     """The map, empty if it could not be written for Kea."""
     reason: str
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) <= _LONGEST_TEXT and value.isprintable()
+    return isinstance(value, int) and abs(value) < _LARGEST
 
 
 class Parsed(NamedTuple):
@@ -98,7 +137,7 @@ def included(subnet: int, content: bytes) -> Tuple[List[Host], Further]:
     return hosts, further
 
 
-def render(hosts: List[Host]) -> bytes:
+def render(hosts: Sequence[Host]) -> bytes:
     """Return the content of a file for Kea: the hosts with commas between, one in each line."""
     return host_maps.render(("", host.text) for host in hosts).encode("utf-8", "surrogateescape") if hosts else b""
 
@@ -121,10 +160,7 @@ def _host(subnet: int, value: Any, further: Further) -> Host:
         if not isinstance(value["user-context"], dict):
             raise ValueError("user-context is no map")
         fields["user-context"] = value["user-context"]
-    # Kea's JSON reads \u00XX only, so that characters beyond ASCII are written as themselves.
-    text = json.dumps(fields, ensure_ascii=False, allow_nan=False)
-    text.encode("utf-8", "surrogateescape")
-    return Host(subnet, name, fields.get("ip-address", ""), text)
+    return Host.of(subnet, name, fields)
 
 
 def _identifier(value: Mapping[str, Any]) -> Tuple[str, str]:
@@ -132,7 +168,7 @@ def _identifier(value: Mapping[str, Any]) -> Tuple[str, str]:
     if len(kinds) != 1:
         raise ValueError(f"one of {', '.join(TYPES)} is needed")
     octets = parse(_text(value, kinds[0]))
-    if not octets or (kinds[0] == TYPES[HWADDR_TYPE] and len(octets) > _LONGEST):
+    if not octets or (kinds[0] == HWADDR and len(octets) > _LONGEST):
         raise ValueError(f"{kinds[0]} has 1 to {_LONGEST} octets, not {len(octets)}")
     return kinds[0], spell(octets)
 

@@ -151,10 +151,15 @@ def written(directory: str) -> Dict[int, str]:
     return {int(name[1]): os.path.join(directory, name[0]) for name in found}
 
 
+def hashed(content: bytes) -> hashlib._Hash:
+    """Return the hash of a reservation file's content, to which more can be added."""
+    return hashlib.sha256(content)
+
+
 def source(path: str) -> str:
     """Return the digest of a reservation file; an empty text if it cannot be read."""
     try:
-        return digest(files.read_regular(path) or b"")
+        return hashed(files.read_regular(path) or b"").hexdigest()
     except TemporaryError:
         return ""
 

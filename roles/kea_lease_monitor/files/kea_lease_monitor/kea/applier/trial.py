@@ -37,6 +37,8 @@ class Trial:
         self._subnets = {os.fsencode(path): subnet for subnet, path in replaced.items()}
         self.included: Set[int] = set()
         """Subnets whose file Kea's configuration includes."""
+        self.sources = {config: files.stamp(config)}
+        """Stamps of the configuration and of the files that it includes, without those of reservations."""
         self._copies: Dict[str, bytes] = {}
         self._sources = {self._candidate(subnet): path for subnet, path in replaced.items()}
         self._config = self._copy(config, files.read(config) or b"", 0)
@@ -104,6 +106,7 @@ class Trial:
         if named in self._subnets:
             self.included.add(self._subnets[named])
             return b'<?include "%s"?>' % os.fsencode(self._candidate(self._subnets[named]))
+        self.sources.setdefault(os.fsdecode(named), files.stamp(os.fsdecode(named)))
         content = files.read(os.fsdecode(named)) if depth < _DEEPEST and os.path.isabs(named) else None
         if content and _INCLUDE.search(content):
             return b'<?include "%s"?>' % os.fsencode(self._copy(os.fsdecode(named), content, depth + 1))

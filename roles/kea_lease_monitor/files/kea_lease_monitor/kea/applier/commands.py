@@ -1,0 +1,143 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Commands to a running Kea that has loaded the hook host_cmds, and what they tell of it (kea-facts 9)."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence
+
+from _kea.control import EMPTY, SUCCESS, UNSUPPORTED, Answer
+
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea.applier.hosts import Host
+
+Ask = Callable[[str, Optional[Mapping[str, Any]]], Answer]
+"""Send a command with its arguments, and return the answer. Raises TemporaryError if there is none."""
+
+_MEMORY = {"operation-target": "memory"}
+"""The reservations of the running configuration, not those of a database."""
+
+_PAGE = 200
+"""Reservations in one answer. Kea serves no client while it makes the answer."""
+
+_PAUSE = 1.0
+"""Seconds of a pause between two commands, at most."""
+
+_ROUNDING = 1.0
+"""Seconds by which Kea's own times may be too short: it counts whole ones."""
+
+_SETTLED = 3.0
+"""Seconds since the last reload after which it is told from a later one."""
+
+
+class Running(NamedTuple):
+    """A Kea process, and a moment at which it had not loaded its configuration again."""
+
+    pid: int
+    at: float
+    """By the clock of ``Commands``."""
+
+
+class Commands:
+    """Kea's control channel, with pauses: Kea serves a command before any client, in the thread that serves both.
+
+    A pause lasts as long as the answer before it took. So Kea has half of its time for its clients, at least.
+    """
+
+    def __init__(self, ask: Ask, sleep: Callable[[float], None], monotonic: Callable[[], float]) -> None:
+        """``monotonic`` returns seconds by a clock that never steps back."""
+        self._ask, self._sleep, self._monotonic = ask, sleep, monotonic
+        self._not_before = monotonic()
+
+    def available(self) -> bool:
+        """Return whether this Kea takes reservations by command. Raises TemporaryError."""
+        return self._send("reservation-update", {}).result != UNSUPPORTED
+
+    def running(self) -> Running:
+        """Return which process answers. Raises TemporaryError.
+
+        Waits until its last reload was some seconds ago, because ``still`` could not tell that from a later one.
+        """
+        while True:
+            at = self._monotonic()
+            status = self._status()
+            if _reloaded(status) >= _SETTLED:
+                return Running(_pid(status), at)
+            self._sleep(_SETTLED / 4)
+
+    def still(self, earlier: Running) -> Optional[Running]:
+        """Return the process if it is surely the same and has loaded nothing since; None otherwise.
+
+        Raises TemporaryError.
+        """
+        at = self._monotonic()
+        status = self._status()
+        reloaded = _reloaded(status) - _ROUNDING
+        same = _pid(status) == earlier.pid and reloaded >= self._monotonic() - earlier.at
+        return Running(earlier.pid, at) if same else None
+
+    def _status(self) -> Mapping[str, Any]:
+        return self._send("status-get").arguments
+
+    def reservations(self, subnet: int, take: Callable[[Sequence[Mapping[str, Any]]], None]) -> bool:
+        """Give all reservations that Kea has in a subnet to ``take``, page by page. Raises TemporaryError.
+
+        Kea serves its clients between two pages. Return False if it does not know the subnet.
+        """
+        arguments = {"subnet-id": subnet, "limit": _PAGE, "from": 0, "source-index": 0, **_MEMORY}
+        while True:
+            answer = self._send("reservation-get-page", arguments)
+            if answer.result == EMPTY:
+                return True
+            if answer.result != SUCCESS:
+                if "is not configured" in answer.text:
+                    return False
+                raise TemporaryError(f"Kea refused reservation-get-page of subnet {subnet}: {answer.text}")
+            take(answer.arguments["hosts"])
+            arguments.update(answer.arguments["next"])
+
+    def add(self, host: Host) -> str:
+        """Add a reservation. Return why Kea refuses it, empty if it does not. Raises TemporaryError."""
+        return _words(self._send("reservation-add", _reservation(host)))
+
+    def update(self, host: Host) -> str:
+        """Replace the reservation of a client. As ``add``; a Kea that refuses it has removed the former one."""
+        return _words(self._send("reservation-update", _reservation(host)))
+
+    def delete(self, host: Host) -> None:
+        """Remove the reservation of a client, if Kea has one. Raises TemporaryError."""
+        kind, _space, identifier = host.identifier.partition(" ")
+        named = {"subnet-id": host.subnet, "identifier-type": kind, "identifier": identifier}
+        answer = self._send("reservation-del", {**named, **_MEMORY})
+        if answer.result not in (SUCCESS, EMPTY):
+            raise TemporaryError(f"Kea refused reservation-del of {host.identifier}: {answer.text}")
+
+    def _send(self, command: str, arguments: Optional[Mapping[str, Any]] = None) -> Answer:
+        begun = self._monotonic()
+        if begun < self._not_before:
+            self._sleep(self._not_before - begun)
+            begun = self._monotonic()
+        answer = self._ask(command, arguments)
+        end = self._monotonic()
+        self._not_before = end + min(end - begun, _PAUSE)
+        return answer
+
+
+def _reservation(host: Host) -> Mapping[str, Any]:
+    return {"reservation": {"subnet-id": host.subnet, **host.value()}, **_MEMORY}
+
+
+def _reloaded(status: Mapping[str, Any]) -> float:
+    """Return how many seconds ago Kea loaded its configuration."""
+    return float(status.get("reload", 0))
+
+
+def _pid(status: Mapping[str, Any]) -> int:
+    return int(status.get("pid", 0))
+
+
+def _words(answer: Answer) -> str:
+    if answer.result == SUCCESS:
+        return ""
+    return answer.text or f"result {answer.result}"

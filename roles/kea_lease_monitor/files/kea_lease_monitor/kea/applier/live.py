@@ -1,0 +1,146 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A running Kea that takes reservations by command, and what is known of it and of the files between two changes.
+
+So a new reservation costs one command and a small file, beside any number of others. Kea's answer is the test of it:
+only then it is written into the files that Kea reads when it starts. If this process or Kea is killed in between, the
+comparison at the next start finds the difference.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+
+from kea_lease_monitor import files
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea.applier import lines, report
+from kea_lease_monitor.kea.applier.batch import Written
+from kea_lease_monitor.kea.applier.commands import Commands
+from kea_lease_monitor.kea.applier.hosts import Host, Refusal
+from kea_lease_monitor.kea.applier.live_subnet import LiveSubnet
+from kea_lease_monitor.kea.applier.placing import Held, Placing, is_same, managed
+from kea_lease_monitor.kea.applier.report import Places, Status
+from kea_lease_monitor.kea.applier.tail import Tail
+
+
+class Tested(NamedTuple):
+    """What Kea accepted in a test of its whole configuration, and is in the files that it includes."""
+
+    written: Mapping[int, Written]
+    hosts: Mapping[int, List[Host]]
+    """By subnet."""
+    sources: Mapping[str, Optional[files.Stamp]]
+    """Stamps of the files of the configuration."""
+
+
+class Live:
+    """What is known. Nothing is, once a method raised TemporaryError or returned False."""
+
+    def __init__(self, commands: Commands, places: Places, tested: Tested, now: Callable[[], float]) -> None:
+        """``now`` returns epoch seconds. Nothing is sent before ``begin``."""
+        self._commands, self._places, self._now = commands, places, now
+        self._tested = tested
+        self._subnets: Dict[int, LiveSubnet] = {}
+        self._others: List[Tail] = []
+        """Files whose reservations cannot be in force."""
+
+    def begin(self, done: Status) -> None:
+        """Compare Kea with what it accepted, and send what differs. Raises TemporaryError.
+
+        ``done`` is the report for a Kea that has all of that.
+        """
+        self._done, self._counts = done, dict(done.subnets)
+        self._refusals = report.read_refused(self._places.report)
+        self._running = self._commands.running()
+        for number, one in self._tested.written.items():
+            self._begin(number, one)
+        if not self._confirm():
+            raise TemporaryError("Kea was restarted or loaded its configuration while it took reservations")
+        self._report(done.read_at)
+        self._tested = Tested({}, {}, self._tested.sources)
+
+    def _begin(self, number: int, one: Written) -> None:
+        status = self._counts[number]
+        wanted = {host.identifier: host for host in self._tested.hosts.get(number, [])}
+        known = wanted.keys() | {host.identifier for host in one.included}
+        found: List[Host] = []
+        if status.error or not self._commands.reservations(
+            number, lambda page: found.extend(managed(number, page, known))
+        ):
+            words = status.error or f"the running Kea has not loaded the configuration of subnet {number}"
+            self._counts[number] = status._replace(in_force=0, error=words)
+            self._others.append(one.tail)
+            return
+        held = Held(found)
+        for host in wanted.values():
+            if host.identifier in held.hosts and is_same(held.hosts[host.identifier], host):
+                held.put(host)
+        changed = [host for host in wanted.values() if held.hosts.get(host.identifier) != host]
+        placing = Placing(self._commands, held)
+        placing.run(changed, held.hosts.keys() - wanted)
+        status = status._replace(in_force=len(held.hosts), refused=status.refused + len(placing.refused))
+        self._subnets[number] = LiveSubnet(one.tail, one.files, held, status)
+        self._counts[number] = status
+        self._refuse(placing.refused)
+        refused = [each for each in self._refusals.refused if each.subnet == number]
+        self._subnets[number].refused = {each.host: each for each in refused}
+
+    def _confirm(self) -> bool:
+        """Return whether Kea has surely not read its files before the last change of them."""
+        running = self._commands.still(self._running)
+        self._running = running or self._running
+        return running is not None
+
+    def take(self) -> bool:
+        """Bring into force what the monitor changed, and report it. Return False if that needs a test of all.
+
+        Raises TemporaryError.
+        """
+        if not self._is_known():
+            return False
+        read_at = self._now()
+        changes = {number: one.change() for number, one in self._subnets.items() if one.tail.is_changed()}
+        if None in changes.values():
+            return False
+        refused: List[Refusal] = []
+        for number, change in changes.items():
+            refused += self._subnets[number].apply(change, self._commands) if change else []
+            self._counts[number] = self._subnets[number].status
+        self._refuse(refused)
+        if not self._confirm():
+            return False
+        self._report(read_at)
+        return True
+
+    def _is_known(self) -> bool:
+        """Return whether only files that are known have changed."""
+        known = {*(one.tail.path for one in self._subnets.values()), *(tail.path for tail in self._others)}
+        return (
+            known == set(report.written(self._places.written).values())
+            and not any(tail.is_changed() for tail in self._others)
+            and all(one.included.is_current() for one in self._subnets.values())
+            and all(files.stamp(path) == found for path, found in self._tested.sources.items())
+        )
+
+    def is_stale(self) -> bool:
+        """Return whether Kea, or a file, is another one than is known. While Kea does not answer it is not."""
+        try:
+            return not self._confirm() or not all(one.tail.is_certain() for one in self._subnets.values())
+        except TemporaryError:
+            return False
+
+    def _refuse(self, refused: Sequence[Refusal]) -> None:
+        """Record what Kea refused by command. Without its text, so that the next test of all judges it again."""
+        if not refused:
+            return
+        for one in refused:
+            lines.reservation_refused(one.subnet, one.host, one.address, one.reason)
+        listed = [*self._refusals.refused, *(one._replace(text="") for one in refused)]
+        self._refusals = self._refusals._replace(refused=listed)
+        report.write_refused(self._places.report, self._refusals)
+
+    def _report(self, read_at: float) -> None:
+        # Nothing counts as loaded: without the hook, the next apply is to reload Kea.
+        done = self._done._replace(subnets=self._counts, loaded="", read_at=read_at)
+        report.write(self._places.report, done)

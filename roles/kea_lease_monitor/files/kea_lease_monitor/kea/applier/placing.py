@@ -1,0 +1,141 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bring the reservations of one subnet in the running Kea from what it has to what is wanted, one after another."""
+
+from __future__ import annotations
+
+from typing import AbstractSet, Any, Collection, Dict, Iterable, List, Mapping, Optional, Tuple
+
+from _kea.identifiers import TYPES, parse, spell
+
+from kea_lease_monitor.kea.applier.commands import Commands
+from kea_lease_monitor.kea.applier.hosts import Host, Refusal
+from kea_lease_monitor.kea.reservations import MARK
+
+_EMPTY: Tuple[object, ...] = ("", [], "0.0.0.0")  # noqa: S104 - an answer, no address to bind
+"""What Kea answers for a key that a reservation does not have."""
+
+
+class Held:
+    """The reservations that Kea has in one subnet, as far as they are managed here."""
+
+    def __init__(self, hosts: Iterable[Host]) -> None:
+        self.hosts: Dict[str, Host] = {}
+        self.holders: Dict[str, str] = {}
+        """Identifiers by address."""
+        for host in hosts:
+            self.put(host)
+
+    def put(self, host: Host) -> None:
+        """Record that Kea has this reservation in place of the client's former one."""
+        self.drop(host.identifier)
+        self.hosts[host.identifier] = host
+        if host.address:
+            self.holders[host.address] = host.identifier
+
+    def drop(self, identifier: str) -> None:
+        """Record that Kea has no reservation of this client."""
+        host = self.hosts.pop(identifier, None)
+        if host and self.holders.get(host.address) == identifier:
+            del self.holders[host.address]
+
+
+class Placing:
+    """Changes of one subnet. A refused one is set aside, and the others are made all the same.
+
+    A reservation that frees its address for another one is away from Kea for three commands at most, in a chain of
+    such ones, and two of them at a time. All others stay.
+    """
+
+    def __init__(self, commands: Commands, held: Held) -> None:
+        """``held`` is kept as Kea is."""
+        self._commands, self._held = commands, held
+        self.refused: List[Refusal] = []
+
+    def run(self, changed: Collection[Host], gone: AbstractSet[str]) -> None:
+        """Place the changed reservations, and remove those of the identifiers that are gone. Raises TemporaryError."""
+        wanted = {host.identifier: host for host in changed}
+        for host in changed:
+            self._place(host, wanted, gone)
+        for identifier in sorted(gone):
+            self._delete(identifier)
+
+    def _place(self, host: Host, wanted: Mapping[str, Host], gone: AbstractSet[str]) -> None:
+        """Place a reservation, and then each one that had to free its address for the one before it."""
+        following: Optional[Host] = host
+        while following:
+            host, following = following, None
+            former = self._held.hosts.get(host.identifier)
+            if former == host:
+                return
+            holder = self._held.holders.get(host.address, host.identifier)
+            # An address that its holder keeps is Kea's to refuse.
+            if holder in gone or (holder in wanted and wanted[holder].address != host.address):
+                following = wanted.get(holder)
+                self._delete(holder)
+            self._put(host, former)
+
+    def _delete(self, identifier: str) -> None:
+        if identifier in self._held.hosts:
+            self._commands.delete(self._held.hosts[identifier])
+            self._held.drop(identifier)
+
+    def _put(self, host: Host, former: Optional[Host]) -> None:
+        words = ""
+        if former is None:
+            words = self._commands.add(host)
+        elif not is_same(former, host):
+            words = self._commands.update(host)
+        if not words:
+            self._held.put(host)
+            return
+        self.refused.append(Refusal(host.subnet, host.identifier, host.address, host.text, words))
+        if former:
+            # Kea has removed it.
+            self._held.drop(host.identifier)
+            if not self._commands.add(former):
+                self._held.put(former)
+
+
+def is_same(one: Host, other: Host) -> bool:
+    """Return whether Kea does the same with two reservations of a client: only the mark may differ."""
+    return one.text == other.text or _essence(one.value()) == _essence(other.value())
+
+
+def _essence(value: Mapping[str, Any]) -> Dict[str, Any]:
+    found = {key: each for key, each in value.items() if key not in TYPES and each not in _EMPTY}
+    context = {key: each for key, each in found.pop("user-context", {}).items() if key != MARK}
+    return {**found, "user-context": context} if context else found
+
+
+def managed(subnet: int, found: Iterable[Mapping[str, Any]], known: Collection[str]) -> List[Host]:
+    """Return the managed ones of the reservations that Kea has in a subnet: those with the mark, and the known ones.
+
+    ``known`` are identifiers. Any other reservation is the site's own.
+    """
+    hosts = [_host(subnet, one) for one in found]
+    return [
+        host for host in hosts if host and (host.identifier in known or MARK in host.value().get("user-context", {}))
+    ]
+
+
+def _host(subnet: int, found: Mapping[str, Any]) -> Optional[Host]:
+    kinds = [kind for kind in TYPES if kind in found]
+    if not kinds:
+        return None
+    fields = {key: _text(value) for key, value in found.items() if key != "subnet-id" and value not in _EMPTY}
+    identifier = f"{kinds[0]} {spell(parse(str(found[kinds[0]])))}"
+    return Host.of(subnet, identifier, fields)
+
+
+def _text(value: Any) -> Any:
+    """Return a value of Kea's answer with its texts as they are: Kea writes each byte beyond ASCII as a character."""
+    if isinstance(value, str):
+        try:
+            return value.encode("latin-1").decode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            return value
+    if isinstance(value, dict):
+        return {key: _text(each) for key, each in value.items()}
+    return [_text(each) for each in value] if isinstance(value, list) else value
