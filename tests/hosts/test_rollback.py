@@ -33,7 +33,7 @@ LATER_SCHEMA = """
 '''A table that the previous release does not know.'''
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0003", "0002"
+revision, down_revision = "LATER", "NOW"
 def upgrade() -> None:
     op.create_table("later", sa.Column("name", sa.Text, primary_key=True))
 def downgrade() -> None:
@@ -250,17 +250,20 @@ def test_the_previous_release_returns_with_its_configuration(site: Site, tmp_pat
     config = "/etc/kea-lease-monitor/config.yml"
     release, before = (site.run(*words) for words in (("readlink", "/opt/baremetal/current"), ("cat", config)))
     package = another_release(tmp_path, "9.9.9")
-    (package / "state/migrations/versions/v0003.py").write_text(LATER_SCHEMA)
+    migrations = package / "state/migrations/versions"
+    now = max(path.stem[1:] for path in migrations.glob("v*.py"))
+    later = f"{int(now) + 1:04}"
+    (migrations / f"v{later}.py").write_text(LATER_SCHEMA.replace("LATER", later).replace("NOW", now))
     with site.using(tmp_path):
         site.succeed("kea_deploy", **EVENTS, kea_monitor_log_level="INFO")
     assert "9.9.9" in site.run("readlink", "/opt/baremetal/current")
-    assert site.run("kea-lease-monitor", "db", "version").strip() == "schema 0003, this program needs 0003"
+    assert site.run("kea-lease-monitor", "db", "version").strip() == f"schema {later}, this program needs {later}"
     plan = site.plan(**EVENTS, kea_rollback_to="previous_release")
     assert f"the release {release.strip().split('/')[-1]} of the lease monitor is in force" in plan
     assert "9.9.9" in site.run("readlink", "/opt/baremetal/current")
     assert site.succeed("kea_rollback", **EVENTS, kea_rollback_to="previous_release") > 0
     assert (site.run("readlink", "/opt/baremetal/current"), site.run("cat", config)) == (release, before)
-    assert site.run("kea-lease-monitor", "db", "version").strip() == "schema 0002, this program needs 0002"
+    assert site.run("kea-lease-monitor", "db", "version").strip() == f"schema {now}, this program needs {now}"
     site.await_followers(Kea(site).serve(1))
     assert site.succeed("kea_rollback", **EVENTS, kea_rollback_to="previous_release") == 0
 
