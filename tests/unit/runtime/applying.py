@@ -67,9 +67,9 @@ class Host:
         self.asleep()
 
     def apply(self) -> None:
-        """Apply after the interval is over."""
-        self.later += 100
-        self.program_at(time.time() + self.later).run()
+        """Apply a day later: the interval is over, and Kea has read whatever a test wrote into its configuration."""
+        self.later += 86400
+        self._program(lambda: time.time() + self.later).run()
 
     def program_at(self, now: float) -> Apply:
         """Return the program of the applier at a time, in epoch seconds."""

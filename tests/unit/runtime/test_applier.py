@@ -306,7 +306,7 @@ def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Hos
     host.be_half_of_a_pair()
 
     host.include(",\n".join(GOOD))
-    host.program_at(time.time()).run()
+    host.running_program().run()
     assert host.known() == ["10.0.0.1", SITE]
     later = time.time() + 36000
     found = applied.read(settings(host, []), later)
@@ -318,9 +318,9 @@ def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Hos
     # A play reloads Kea; the service asks for that.
     host.an_hour_passes()
     host.reload()
-    assert host.program_at(time.time()).is_reloaded()
-    host.program_at(time.time()).run()
-    assert not host.program_at(time.time()).is_reloaded()
+    assert host.running_program().is_reloaded()
+    host.running_program().run()
+    assert not host.running_program().is_reloaded()
     assert host.known() == ["10.0.0.1", "10.0.0.2", SITE, "10.0.0.3"]
     found = applied.read(settings(host, []), later)
     columns = found.columns["default"]
@@ -329,7 +329,7 @@ def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Hos
     # It counts what a play brought into force also when more is written before it looks.
     for count, in_force in ((4, 3), (5, 4)):
         host.include(",\n".join([*GOOD, *map(one, range(4, count + 1))]))
-        host.program_at(time.time()).run()
+        host.running_program().run()
         columns = applied.read(settings(host, []), later).columns["default"]
         assert [columns[name] for name in ("written", "in_force")] == [count, in_force]
         host.an_hour_passes()
@@ -339,22 +339,22 @@ def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Hos
 def test_what_waits_on_a_pair_waits_while_kea_does_not_answer(host: Host) -> None:
     host.be_half_of_a_pair()
     host.include(GOOD[0])
-    host.program_at(time.time()).run()
-    assert not host.program_at(time.time()).is_reloaded()
+    host.running_program().run()
+    assert not host.running_program().is_reloaded()
     (host.path / "socket").rename(host.path / "moved")
-    assert not host.program_at(time.time()).is_reloaded()
+    assert not host.running_program().is_reloaded()
 
 
 def test_a_server_that_is_in_no_pair_any_more_is_reloaded(host: Host) -> None:
     host.be_half_of_a_pair()
     host.include(GOOD[0])
-    host.program_at(time.time()).run()
+    host.running_program().run()
     assert host.known() == [SITE]
     host.write("")
     host.reload()
-    assert host.program_at(time.time()).is_reloaded()
+    assert host.running_program().is_reloaded()
     host.include(",\n".join(GOOD[:2]))
-    host.program_at(time.time()).run()
+    host.running_program().run()
     assert host.known() == ["10.0.0.1", "10.0.0.2", SITE]
     found = applied.read(settings(host, []), time.time())
     assert (found.problem, found.warning, found.columns["default"]["in_force"]) == ("", "", 2)
