@@ -47,7 +47,8 @@ def reading(status: Mapping[str, Any], now: float) -> Reading:
 def present(config: str, own: Iterable[str]) -> Dict[str, File]:
     """Return the files of Kea's configuration by path, without those of ``own``. Raises TemporaryError."""
     try:
-        paths = [path for path in includes.closure(config) if path not in set(own)]
+        others = set(own)
+        paths = [path for path in includes.closure(config) if path not in others]
         found = {path: os.stat(path) for path in paths}
     except OSError as error:
         raise TemporaryError(f"{error.filename or config} cannot be read: {error.strerror}") from error

@@ -20,7 +20,7 @@ def apply_waits(reason: str, seconds: float) -> None:
 
 
 def apply_held(edited: Sequence[str]) -> None:
-    message = "A person's edit is not in force: reservations wait until Kea is reloaded, or the edit is reverted"
+    message = "Kea's configuration was changed and not reloaded: reservations wait for that, or for the change to go"
     log(logging.WARNING, "apply_held", message, edited=", ".join(edited))
 
 
