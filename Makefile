@@ -118,8 +118,9 @@ oracle: ## compare lease files with what kea-lfc makes of them; some minutes
 	@echo "== oracle"
 	@$(RUN) ORACLE_EXAMPLES=$(or $(EXAMPLES),150) pytest -n 2 tests/unit/runtime/test_oracle.py
 
-fuzz: ## a million random rows, events, configurations, reservations and answers
+fuzz: ## a million random rows, events, configurations, reservations and answers; 200 sites with secrets in plays
 	@$(FUZZ) --inputs 1000000
+	@SECRETS_SITES=200 $(RUN) pytest -n 2 -m slow tests/unit/plugins/config/test_secrets_in_plays.py
 
 fuzz-short:
 	@echo "== fuzz"
