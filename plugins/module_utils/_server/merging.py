@@ -43,8 +43,9 @@ class Merging:
     def without_former(self, document: Document) -> Document:
         """Return the document without the databases of reservations that earlier runs added and no variable names."""
         for entry in self._record.entries():
-            if entry.path[0] == HOSTS and entry.is_element and entry.path not in self._wanted.besides:
-                document = drop_entry(document, self._wanted.top, "hosts", dict(entry.path[-1]))
+            added = entry.path[-1]
+            if entry.path[0] == HOSTS and isinstance(added, dict) and entry.path not in self._wanted.besides:
+                document = drop_entry(document, self._wanted.top, "hosts", added)
                 self._record.forget_one(entry.path)
         return document
 
