@@ -13,11 +13,11 @@ FUZZ = PYTHONPATH=tests:.collections:plugins/module_utils:roles/kea_lease_monito
 # killed tests events mode only; with KILLED=all also file mode and polling.
 SCENARIOS := file database events remote lfc killed
 # Not in make test, which must end within 40 minutes; run them by name, such as make molecule-tls.
-MORE := upgrade tls failover harmless moves recovery rollback fresh sources takeover pair field
+MORE := upgrade tls failover harmless hostile moves recovery rollback fresh sources takeover pair field
 
 OLDEST := sqlalchemy==1.4.46 alembic==1.8.1
 
-BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-inventory bench-monitor
+BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-inventory bench-configget bench-monitor
 
 LINT := lint-ruff lint-imports lint-ansible lint-changelog
 TYPES := types-monitor types-lfc types-modules types-tests
@@ -120,8 +120,9 @@ oracle: ## compare lease files with what kea-lfc makes of them; some minutes
 	@echo "== oracle"
 	@$(RUN) ORACLE_EXAMPLES=$(or $(EXAMPLES),150) pytest -n 2 tests/unit/runtime/test_oracle.py
 
-fuzz: ## a million random rows, events, configurations, reservations and answers
+fuzz: ## a million random rows, events, configurations, reservations and answers; 200 sites with secrets in plays
 	@$(FUZZ) --inputs 1000000
+	@SECRETS_SITES=200 $(RUN) pytest -n 2 -m slow tests/unit/plugins/config/test_secrets_in_plays.py
 
 fuzz-short:
 	@echo "== fuzz"
@@ -155,9 +156,9 @@ $(addprefix molecule-,$(SCENARIOS) $(MORE)): molecule-%: build
 	@echo "== molecule $*"
 	@$(RUN) molecule test --scenario-name $*
 
-bench: bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-inventory bench-monitor ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
+bench: bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-inventory bench-configget bench-monitor ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
 
-bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-inventory: bench-%: ## one of them
+bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-inventory bench-configget: bench-%: ## one of them
 	@$(RUN) PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/$*.py
 
 # Only bench-monitor draws a picture, with a library that nothing else needs.

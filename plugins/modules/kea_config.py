@@ -101,6 +101,8 @@ options:
     description:
       - File that records which keys O(merge) wrote and what stood there before. A key that O(merge) no longer names
         goes back to what was found, unless it was changed since.
+      - A database of reservations that O(databases) added is recorded, too. It is removed once O(databases) names
+        another one. A database that stood there before stays.
       - Without it, keys that O(merge) no longer names stay.
     type: path
     version_added: 1.1.0
@@ -244,10 +246,13 @@ def _update_alone(
     module: AnsibleModule, settings: Settings, entries: Optional[Entries], top: str
 ) -> Tuple[Document, Document, Dict[str, Any]]:
     """Update the file with its lock held, and with it the record of what is ours."""
-    merging = Merging(module.params, top, not module.check_mode)
+    merging = Merging(module.params, top, not module.check_mode, entries.hosts() if entries else [])
 
     def edit(document: Document) -> Document:
-        return merging.edit(settings.edit(entries.edit(document) if entries else document))
+        rest = merging.without_former(document)
+        edited = entries.edit(rest) if entries else rest
+        merging.note_new(rest, edited)
+        return merging.edit(settings.edit(edited))
 
     try:
         before, after, result = update_alone(module, edit, top, module.params["included"])

@@ -132,6 +132,10 @@ server:
     outdated:
       description: Whether the file, or the unit, changed after the server started.
       type: bool
+    changed_files:
+      description: The configuration and the files that it includes, as far as they changed after the server started.
+      type: list
+      elements: str
     tls_environment:
       description:
         - TLS settings of the running server for PostgreSQL that its configuration cannot contain (before Kea 3.1), as

@@ -31,6 +31,7 @@ _JUDGES: Tuple[Judge, ...] = (
     _preflight_host.system,
     _preflight_host.packaging,
     _preflight_host.kea_version,
+    _preflight_host.changed_files,
     _preflight_host.disks,
     _preflight_host.ports,
     _preflight_host.interfaces,

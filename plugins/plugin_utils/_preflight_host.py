@@ -88,6 +88,16 @@ def kea_version(asked: Values, found: Values) -> Iterator[Finding]:
         )
 
 
+def changed_files(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge what a restart brings into force beside the variables: it need not be what the person of the edit wants."""
+    changed = (found.get("server") or {}).get("changed_files") or []
+    if asked["is_server"] and changed:
+        yield warning(
+            f"{', '.join(changed)} was changed after Kea started; unless Kea was reloaded since, this run brings that "
+            f"into force: it restarts Kea"
+        )
+
+
 def disks(asked: Values, found: Values) -> Iterator[Finding]:
     """Judge the free space where the deployment writes."""
     for one in (found.get("preflight") or {}).get("disks", []):

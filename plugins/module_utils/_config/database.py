@@ -16,6 +16,8 @@ from .packagings import HOOK_DIRECTORIES
 from .path import Path, Where
 from .versions import Capabilities
 
+HOSTS = "hosts-databases"
+"""Key of the list of databases of reservations."""
 HOOKS = {"postgresql": "libdhcp_pgsql.so", "mysql": "libdhcp_mysql.so"}
 
 SERVERS = ("mysql", "postgresql")
@@ -223,8 +225,13 @@ def _path(document: Document, top: str, purpose: str, entry: Mapping[str, Any]) 
     return (top, "hosts-databases", where)
 
 
+def identity_of(entry: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the members that identify an entry: its type, name and host, as far as it has them."""
+    return {key: entry[key] for key in ("type", "name", "host") if key in entry}
+
+
 def _where(entry: Mapping[str, Any]) -> Where:
-    return Where(tuple((key, entry[key]) for key in ("type", "name", "host") if key in entry))
+    return Where(tuple(identity_of(entry).items()))
 
 
 def _listed(document: Document, path: Path) -> List[Any]:

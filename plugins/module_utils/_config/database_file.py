@@ -16,10 +16,12 @@ from . import mysql_host
 from .file import update
 from .database import (
     HOOKS,
+    HOSTS,
     drop_all,
     drop_entry,
     entry_of,
     find_hook,
+    identity_of,
     over_network,
     put_alone,
     put_entry,
@@ -27,6 +29,7 @@ from .database import (
 )
 from .document import Document
 from .packagings import user_of
+from .record import Steps
 from .servers import installed_version, top_of_path
 from .swap import readable, top_of
 from .tls import (
@@ -116,6 +119,11 @@ class Entries:
         for one in self._edits:
             document, self._after = one.apply(document, self._after)
         return document
+
+    def hosts(self) -> List[Steps]:
+        """Return the paths of the databases of reservations that are present then, below the top of the document."""
+        found = [one for one in self._edits if (one.params["purpose"], one.params["state"]) == ("hosts", "present")]
+        return [(HOSTS, identity_of(one.entry)) for one in found]
 
     def settle(self, result: Dict[str, Any]) -> Dict[str, Any]:
         """Write the drop-in that belongs to the configuration, and return the module's result."""

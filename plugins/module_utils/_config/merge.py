@@ -37,6 +37,8 @@ class Wanted(NamedTuple):
     """Members of the map at the top, as ``plain`` returns them."""
     exclusive: bool = False
     """Whether subnets and shared networks that are not named are removed."""
+    besides: Sequence[Steps] = ()
+    """Paths of elements that another option of the module sets. An element that a run created this way is ours."""
 
 
 class _Element(NamedTuple):
@@ -73,7 +75,8 @@ def merged(document: Document, wanted: Wanted, record: Record) -> Document:
         round_ = _Round(document, wanted, record)
         splices = round_.splices()
         if not splices:
-            return without_former(document, round_.tree, record, round_.named)
+            besides = {key_of(path): round_.tree.start(path) for path in wanted.besides}
+            return without_former(document, round_.tree, record, {**round_.named, **besides})
         document = document.spliced(splices)
 
 

@@ -61,6 +61,11 @@ class Tree:
             return self._below(place.item.node, path[2:], (place.container, place.item), self.subnets_key)
         return self._below(self.root, path, None, "")
 
+    def start(self, path: Sequence[Step]) -> int:
+        """Return the position of what a path leads to; -1 if it is missing."""
+        found = self.find(path)
+        return found[1].start if found else -1
+
     def _below(
         self, node: Node, path: Sequence[Step], found: Optional[Tuple[Node, Item]], kind: str
     ) -> Optional[Tuple[Node, Item]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import List
 
@@ -15,3 +16,16 @@ DIRECTIVE = re.compile(r'<\?\s*include\s*"([^"\n]+)"\s*\?>')
 def included(text: str) -> List[str]:
     """Return the paths that the text of a configuration includes, in order, those in comments and strings as well."""
     return [found.group(1) for found in DIRECTIVE.finditer(text)]
+
+
+def closure(config: str) -> List[str]:
+    """Return the path of a configuration and those of the files that it includes, directly or not, if they exist.
+
+    Raises OSError if one cannot be read.
+    """
+    paths = [config]
+    for path in paths:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            found = included(file.read())
+        paths += [name for name in found if name not in paths and os.path.exists(name)]
+    return paths

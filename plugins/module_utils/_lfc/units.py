@@ -55,6 +55,7 @@ ReadWritePaths={lease_directory}
 # Kea's own address space of interfaces is looked at when its configuration is tested, so the network stays visible; and
 # so do other processes, because a kea-lfc is looked for among them.
 CapabilityBoundingSet=
+AmbientCapabilities=
 DevicePolicy=closed
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
@@ -70,12 +71,15 @@ ProtectKernelLogs=yes
 ProtectKernelModules=yes
 ProtectKernelTunables=yes
 ProtectSystem=strict
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET
+# Nothing is sent.
+IPAddressDeny=any
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 RestrictNamespaces=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
 SystemCallErrorNumber=EPERM
 """
 

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Sequence
 
+from .._config.database import HOSTS, drop_entry
 from .._config.document import Document
 from .._config.merge import Wanted, merged, plain
-from .._config.record import Record
+from .._config.record import Record, Steps
 from .._config.subnets import subnets_of, with_ids
+from .._config.tree import Tree
 from . import removals, served
 from .completing import completed
 from .earlier import replaced_pools
@@ -20,9 +22,12 @@ from .giving_way import GaveWay, give_way
 class Merging:
     """The options ``merge``, ``exclusive``, ``allow_removals`` and ``record`` of the module."""
 
-    def __init__(self, params: Mapping[str, Any], top: str, writes: bool) -> None:
-        """``writes`` is false in check mode. Raises KeaError."""
-        self._wanted = Wanted(top, plain(params["merge"]), params["exclusive"])
+    def __init__(self, params: Mapping[str, Any], top: str, writes: bool, databases: Sequence[Steps] = ()) -> None:
+        """``writes`` is false in check mode; ``databases`` are the paths of entries that O(databases) sets.
+
+        Raises KeaError.
+        """
+        self._wanted = Wanted(top, plain(params["merge"]), params["exclusive"], databases)
         self._before = Record(params["record"])
         self._record = Record(params["record"])
         self._allowed = bool(params["allow_removals"])
@@ -34,6 +39,21 @@ class Merging:
         """Reservations that got the address of their client."""
         self._given: List[GaveWay] = []
         self._is_merging = bool(self._wanted.values or self._wanted.exclusive or self._before.entries())
+
+    def without_former(self, document: Document) -> Document:
+        """Return the document without the databases of reservations that earlier runs added and no variable names."""
+        for entry in self._record.entries():
+            added = entry.path[-1]
+            if entry.path[0] == HOSTS and isinstance(added, dict) and entry.path not in self._wanted.besides:
+                document = drop_entry(document, self._wanted.top, "hosts", added)
+                self._record.forget_one(entry.path)
+        return document
+
+    def note_new(self, before: Document, after: Document) -> None:
+        """Note which of the databases the option O(databases) created: they go when no variable names them."""
+        for path in self._wanted.besides:
+            if Tree(before, self._wanted.top).find(path) is None and Tree(after, self._wanted.top).find(path):
+                self._record.note_new(path)
 
     def edit(self, document: Document) -> Document:
         """Return the document with the values. Raises KeaError, also if a removal is refused.

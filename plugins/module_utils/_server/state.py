@@ -38,7 +38,9 @@ def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
             module.warn(str(error))
     found["serving"] = channel.is_serving(unit, settings["control_sockets"])
     found["listening"] = channel.listening(settings["control_sockets"])
-    found["outdated"] = bool(unit and unit.outdated([path, *config.included(path)]))
+    files = [path, *config.included(path)]
+    found["outdated"] = bool(unit and unit.outdated(files))
+    found["changed_files"] = unit.newer(files) if unit and unit.active else []
     environment = unit.environment() if unit and unit.active else {}
     found["tls_environment"] = {name: value for name, value in environment.items() if name in VARIABLES.values()}
     keys = bool(found["capabilities"] and found["capabilities"]["postgresql_tls_keys"])

@@ -6,20 +6,29 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 from _kea.control import send
 from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.applier.report import Places
 from kea_lease_monitor.kea.control import Apply
+from kea_lease_monitor.settings import MonitorSettings
 from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
 from support.programs import need
 
 from runtime.builders import HEADER
 
+SITE = "10.0.0.200"
+"""Address of the reservation in Kea's own configuration."""
 PEERS = (("one", 18041, "primary"), ("two", 18042, "standby"))
+
+
+def one(number: int, **more: Any) -> str:
+    """Return a reservation as the monitor writes it."""
+    return json.dumps({"hw-address": f"02:00:00:00:00:{number:02x}", "ip-address": f"10.0.0.{number}", **more})
 
 
 class Host:
@@ -58,12 +67,19 @@ class Host:
         self.asleep()
 
     def apply(self) -> None:
-        """Apply after the interval is over."""
-        self.later += 100
-        self.program_at(time.time() + self.later).run()
+        """Apply a day later: the interval is over, and Kea has read whatever a test wrote into its configuration."""
+        self.later += 86400
+        self._program(lambda: time.time() + self.later).run()
 
     def program_at(self, now: float) -> Apply:
         """Return the program of the applier at a time, in epoch seconds."""
+        return self._program(lambda: now)
+
+    def running_program(self) -> Apply:
+        """Return the program of the applier as it runs, with the time of the machine."""
+        return self._program(time.time)
+
+    def _program(self, now: Callable[[], float]) -> Apply:
         return Apply(
             program=self.program,
             config=str(self.path / "kea.conf"),
@@ -73,7 +89,7 @@ class Host:
             included=str(self.applied),
             min_interval=60,
             sleep=self.sleep,
-            now=lambda: now,
+            now=now,
         )
 
     def include(self, content: str, subnet: int = 1) -> None:
@@ -107,3 +123,36 @@ class Host:
     def known(self) -> list[str]:
         answer = send(str(self.path / "socket"), "config-get", 10.0)
         return sorted(host["ip-address"] for host in answer.arguments["Dhcp4"]["subnet4"][0]["reservations"])
+
+    def lifetime(self) -> int:
+        """Return the lifetime of leases that is in force, in seconds."""
+        return int(send(str(self.path / "socket"), "config-get", 10.0).arguments["Dhcp4"]["valid-lifetime"])
+
+    def an_hour_passes(self) -> None:
+        """Make what Kea includes an hour older."""
+        past = time.time() - 3600
+        for path in self.applied.glob("subnet-*.json"):
+            os.utime(path, (past, past))
+
+
+def settings(host: Host, subnets: list[int]) -> MonitorSettings:
+    """Return the settings of a monitor with this host's directories."""
+    return MonitorSettings.parse(
+        {
+            "source": {"type": "memfile", "path": str(host.leases)},
+            "state": {"type": "sqlite", "path": str(host.path / "state.sqlite")},
+            "subscriptions": [
+                {
+                    "name": "default",
+                    "match": {"subnets": subnets},
+                    "sinks": [
+                        {
+                            "type": "reservation_file",
+                            "directory": host.places.written,
+                            "report": host.places.report,
+                        }
+                    ],
+                }
+            ],
+        }
+    )

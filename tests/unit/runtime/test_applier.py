@@ -23,12 +23,11 @@ from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.applier.hosts import Host as Reservation
 from kea_lease_monitor.kea.applier.sift import sift
-from kea_lease_monitor.settings import MonitorSettings
 from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
 from support.kea import DIRECTORIES, KeaServer, serving
 from support.programs import need
 
-from runtime.applying import Host
+from runtime.applying import SITE, Host, one, settings
 from runtime.builders import event
 
 
@@ -42,12 +41,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         yield host
 
 
-def one(number: int, **more: Any) -> str:
-    return json.dumps({"hw-address": f"02:00:00:00:00:{number:02x}", "ip-address": f"10.0.0.{number}", **more})
-
-
 GOOD = [one(1), one(2), one(3)]
-SITE = "10.0.0.200"
 BAD = {
     "the site's client": (one(9).replace("02:00:00:00:00:09", "2:FF:ff:ff:ff:ff"), "already been added"),
     "the site's address": (one(9).replace("10.0.0.9", SITE), "already a reservation for this address"),
@@ -279,28 +273,6 @@ def test_a_refused_configuration_is_said_to_be_so_and_the_reservations_wait(host
     assert not (host.applied / ".test").exists()
 
 
-def settings(host: Host, subnets: list[int]) -> MonitorSettings:
-    return MonitorSettings.parse(
-        {
-            "source": {"type": "memfile", "path": str(host.leases)},
-            "state": {"type": "sqlite", "path": str(host.path / "state.sqlite")},
-            "subscriptions": [
-                {
-                    "name": "default",
-                    "match": {"subnets": subnets},
-                    "sinks": [
-                        {
-                            "type": "reservation_file",
-                            "directory": host.places.written,
-                            "report": host.places.report,
-                        }
-                    ],
-                }
-            ],
-        }
-    )
-
-
 def test_status_check_and_the_metric_tell_written_from_in_force_and_refused(host: Host) -> None:
     host.include(",\n".join([*GOOD, BAD["outside the subnet"][0]]))
     waits = applied.read(settings(host, []), time.time())
@@ -328,20 +300,13 @@ def test_status_check_and_the_metric_tell_written_from_in_force_and_refused(host
     assert [report.total([host.places.report], state) for state in states] == [5, 3, 1]
 
 
-def an_hour_passes(host: Host) -> None:
-    """Make what Kea includes an hour older."""
-    past = time.time() - 3600
-    for path in host.applied.glob("subnet-*.json"):
-        os.utime(path, (past, past))
-
-
 def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Host) -> None:
     host.include(GOOD[0])
     host.apply()
     host.be_half_of_a_pair()
 
     host.include(",\n".join(GOOD))
-    host.program_at(time.time()).run()
+    host.running_program().run()
     assert host.known() == ["10.0.0.1", SITE]
     later = time.time() + 36000
     found = applied.read(settings(host, []), later)
@@ -351,11 +316,11 @@ def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Hos
     assert found.columns["default"]["waiting"] == pytest.approx(36000, abs=60)
 
     # A play reloads Kea; the service asks for that.
-    an_hour_passes(host)
+    host.an_hour_passes()
     host.reload()
-    assert host.program_at(time.time()).is_reloaded()
-    host.program_at(time.time()).run()
-    assert not host.program_at(time.time()).is_reloaded()
+    assert host.running_program().is_reloaded()
+    host.running_program().run()
+    assert not host.running_program().is_reloaded()
     assert host.known() == ["10.0.0.1", "10.0.0.2", SITE, "10.0.0.3"]
     found = applied.read(settings(host, []), later)
     columns = found.columns["default"]
@@ -364,32 +329,32 @@ def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Hos
     # It counts what a play brought into force also when more is written before it looks.
     for count, in_force in ((4, 3), (5, 4)):
         host.include(",\n".join([*GOOD, *map(one, range(4, count + 1))]))
-        host.program_at(time.time()).run()
+        host.running_program().run()
         columns = applied.read(settings(host, []), later).columns["default"]
         assert [columns[name] for name in ("written", "in_force")] == [count, in_force]
-        an_hour_passes(host)
+        host.an_hour_passes()
         host.reload()
 
 
 def test_what_waits_on_a_pair_waits_while_kea_does_not_answer(host: Host) -> None:
     host.be_half_of_a_pair()
     host.include(GOOD[0])
-    host.program_at(time.time()).run()
-    assert not host.program_at(time.time()).is_reloaded()
+    host.running_program().run()
+    assert not host.running_program().is_reloaded()
     (host.path / "socket").rename(host.path / "moved")
-    assert not host.program_at(time.time()).is_reloaded()
+    assert not host.running_program().is_reloaded()
 
 
 def test_a_server_that_is_in_no_pair_any_more_is_reloaded(host: Host) -> None:
     host.be_half_of_a_pair()
     host.include(GOOD[0])
-    host.program_at(time.time()).run()
+    host.running_program().run()
     assert host.known() == [SITE]
     host.write("")
     host.reload()
-    assert host.program_at(time.time()).is_reloaded()
+    assert host.running_program().is_reloaded()
     host.include(",\n".join(GOOD[:2]))
-    host.program_at(time.time()).run()
+    host.running_program().run()
     assert host.known() == ["10.0.0.1", "10.0.0.2", SITE]
     found = applied.read(settings(host, []), time.time())
     assert (found.problem, found.warning, found.columns["default"]["in_force"]) == ("", "", 2)

@@ -11,7 +11,7 @@ from typing import Iterator
 
 from kea_lease_monitor.sinks.registry import SINKS
 from kea_lease_monitor.sources.registry import SOURCES
-from support.paths import MONITOR
+from support.paths import LFC_PROGRAM, MONITOR, ROOT, SHARED
 
 from runtime import test_events, test_exec, test_memfile, test_polling, test_sinks
 from runtime.contracts import SinkContract, SourceContract
@@ -35,6 +35,21 @@ def test_every_source_and_sink_has_its_contract() -> None:
     assert len({each for each in classes if issubclass(each, SinkContract) and each.__name__[:4] == "Test"}) == len(
         SINKS
     )
+
+
+def test_no_program_of_a_host_asks_kea_for_its_configuration() -> None:
+    """Kea answers config-get in the thread that serves clients, for seconds beside 100,000 reservations."""
+    paths = [*FILES, *LFC_PROGRAM.rglob("*.py"), *(SHARED / "_kea").rglob("*.py")]
+    assert len(paths) > 100
+    assert [path.name for path in paths if "config-get" in texts(path)] == []
+    plugins = [path for path in (ROOT / "plugins").rglob("*.py") if "config-get" in texts(path)]
+    assert sorted(path.name for path in plugins) == ["_inventory_control.py", "pair_facts.py", "served.py"]
+
+
+def texts(path: Path) -> set[str]:
+    """Return the texts that stand in the code alone, as names of commands do."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
 def test_the_size_law() -> None:

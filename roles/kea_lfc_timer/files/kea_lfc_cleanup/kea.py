@@ -9,7 +9,6 @@ import os
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import List
 
 from _kea import control, includes, pairs, program
 
@@ -58,7 +57,7 @@ class Kea:
             )
         # Kea 2.2 counts whole seconds, so that it may have read the file up to a second later.
         read = time.time() - float(status.arguments["reload"]) + 1
-        for path in _with_included(self.config):
+        for path in includes.closure(self.config):
             if os.stat(path).st_mtime > read:
                 raise LfcError(
                     f"{path} was changed after Kea read it, and a reload would bring that into force: reload Kea "
@@ -73,13 +72,3 @@ class Kea:
             raise LfcError(f"{command} did not end within {_TIMEOUT:.0f} s: look why, nothing was done") from error
         if result.code:
             raise LfcError(f"Kea would refuse to reload ({result.last_line}): mend {self.config}, nothing was done")
-
-
-def _with_included(config: str) -> List[str]:
-    """Return the path of the configuration and those of the files that it includes, directly or not, if they exist."""
-    paths = [config]
-    for path in paths:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            included = includes.included(file.read())
-        paths += [name for name in included if name not in paths and os.path.exists(name)]
-    return paths

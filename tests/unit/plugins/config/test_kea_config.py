@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._config import servers, tls_files
-from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
+from ansible_collections.baremetal.kea.plugins.module_utils._config.document import MISSING, Document
 from support.modules import run_module, snapshot
 from support.programs import need
 
@@ -303,3 +303,38 @@ def test_keas_installed_configuration_survives(directory: Path) -> None:
     original = config.read_text()
     assert run_module("kea_config", path=str(config), settings={"Dhcp4/valid-lifetime": 1234})["changed"]
     assert config.read_text() == original.replace('"valid-lifetime": 3600', '"valid-lifetime": 1234', 1)
+
+
+def hosts(config: Path) -> list[str]:
+    found = Document(config.read_text()).get(("Dhcp4", "hosts-databases"))
+    return [] if found is MISSING else [f"{one['host']}/{one['name']}" for one in found]
+
+
+def test_a_database_that_a_run_added_goes_with_its_name_and_the_site_s_stay(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tls_files, "UNITS", str(tmp_path))
+    site = '"hosts-databases": [ { "type": "postgresql", "host": "db9", "name": "theirs" } ], // of the site\n'
+    config.write_text(HAND_WRITTEN.replace('"valid-lifetime"', f'{site} "valid-lifetime"', 1))
+    found = config.read_text()
+    common = {"path": str(config), "record": str(tmp_path / "record.json"), "backup": False}
+    common["merge"] = {"renew-timer": 7}
+
+    def run(check: bool = False, *names: str) -> bool:
+        databases = [{**DATABASE, "purpose": "hosts", "name": name} for name in names]
+        return bool(run_module("kea_config", check=check, databases=databases, **common)["changed"])
+
+    assert run(False, "kea")
+    assert hosts(config) == ["db9/theirs", "/run/postgresql/kea"]
+    assert not run(False, "kea")
+    assert run(True, "other")
+    assert run(False, "other")
+    assert hosts(config) == ["db9/theirs", "/run/postgresql/other"]
+    assert not run(False, "other")
+    # What stood there before stays, although it was named meanwhile.
+    theirs = {**DATABASE, "host": "db9", "name": "theirs", "purpose": "hosts"}
+    run_module("kea_config", databases=[theirs], **common)
+    assert hosts(config) == ["db9/theirs"]
+    assert run_module("kea_config", databases=[], **common)["changed"] is False
+    assert hosts(config) == ["db9/theirs"]
+    assert "// of the site" in found

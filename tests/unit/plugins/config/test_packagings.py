@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.baremetal.kea.plugins.module_utils._host import packages as host_packages
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest import packages
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest.document import Manifest, ManifestError
@@ -137,3 +139,33 @@ def test_no_other_place_names_them() -> None:
                 found |= {(name, match.group()) for match in NAMES.finditer(code)}
     assert found - ALLOWED == set()
     assert ALLOWED - found == set()
+
+
+NEEDS_USER = {
+    "kea_certificates": "group",
+    "kea_config": "kea_user",
+    "kea_lease_move": "kea_user",
+    "kea_lfc_timer": "kea_user",
+}
+"""Options that take the user of the packaging; without them the module looks for the packaging that is installed."""
+
+
+def tasks_of(found: Any) -> Iterator[dict[str, Any]]:
+    """Return all tasks of a file, in blocks as well."""
+    for one in found if isinstance(found, list) else []:
+        yield one
+        for inner in ("block", "rescue", "always", "tasks", "pre_tasks", "post_tasks"):
+            yield from tasks_of(one.get(inner))
+
+
+def test_every_task_gets_the_user_that_a_site_names() -> None:
+    files = [*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("playbooks/*.yml"), *ROOT.glob("playbooks/tasks/*.yml")]
+    calls = [
+        (f"{path.relative_to(ROOT)}: {task['name']}", option, task[f"baremetal.kea.{module}"])
+        for path in files
+        for task in tasks_of(yaml.safe_load(path.read_text()))
+        for module, option in NEEDS_USER.items()
+        if f"baremetal.kea.{module}" in task
+    ]
+    assert len(calls) > 10
+    assert [name for name, option, given in calls if option not in given and given.get("state") != "absent"] == []

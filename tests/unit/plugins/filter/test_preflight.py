@@ -119,6 +119,13 @@ def test_variables_that_are_refused(asked: dict[str, Any], words: str) -> None:
     assert any(words in one for one in refusals), refusals
 
 
+def test_an_edit_that_a_restart_would_bring_into_force_is_named() -> None:
+    seen = found(server={"changed_files": ["/etc/kea/kea-dhcp4.conf", "/etc/kea/more.json"]})
+    (warning,) = judge({}, seen)["warnings"]
+    assert warning.startswith("/etc/kea/kea-dhcp4.conf, /etc/kea/more.json was changed after Kea started; unless Kea")
+    assert judge({"is_server": False}, seen)["warnings"] == []
+
+
 @pytest.mark.parametrize("server", [{"server": BARE}, {"config": {"untouched": True}}])
 def test_a_bare_host_needs_interfaces_and_subnets(server: dict[str, Any]) -> None:
     seen = found(**server)

@@ -82,6 +82,7 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         "serving": False,
         "listening": None,
         "outdated": False,
+        "changed_files": [],
         "tls_environment": {},
         "ssl_mode": None,
         "hooks": None,
@@ -152,8 +153,10 @@ def test_a_running_server(kea: Path, systemctl: Path) -> None:
 
 
 def test_a_file_that_is_newer_than_the_server_is_seen(kea: Path, systemctl: Path) -> None:
-    assert run_module("kea_info", gather=["server"], path=str(kea))["server"]["outdated"]
+    found = run_module("kea_info", gather=["server"], path=str(kea))["server"]
+    assert (found["outdated"], found["changed_files"]) == (True, [str(kea)])
     os.utime(kea, (1, 1))
+    assert run_module("kea_info", gather=["server"], path=str(kea))["server"]["changed_files"] == []
     assert not run_module("kea_info", gather=["server"], path=str(kea))["server"]["outdated"]
     systemctl.write_text(systemctl.read_text().replace("NeedDaemonReload=no", "NeedDaemonReload=yes"))
     assert run_module("kea_info", gather=["server"], path=str(kea))["server"]["outdated"]

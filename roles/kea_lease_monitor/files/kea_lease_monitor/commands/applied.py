@@ -80,6 +80,11 @@ def _warnings(directory: str) -> List[str]:
             f"{status.held()} reservations or more wait for the next planned reload of Kea, which is half of a pair: "
             f"reload it by kea_service, see docs/pairs.md"
         )
+    if status.edited:
+        found.append(
+            f"{status.held()} reservations or more wait, because {', '.join(status.edited)} was changed after Kea read "
+            "it, and a reload would bring that into force: reload Kea yourself, or revert the change"
+        )
     if count := status.total("refused"):
         first = next(iter(report.read_refused(directory).refused), None)
         why = f", such as {first.host} in subnet {first.subnet}: {first.reason}" if first else ""

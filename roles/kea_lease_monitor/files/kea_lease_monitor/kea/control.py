@@ -13,19 +13,18 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
 
-from _kea import lfc, pairs
+from _kea import lfc
 from _kea.control import SUCCESS, Answer, ControlError, send
 from _kea.lease_file import LeaseFile, Lock
 
 from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea.applier import batch, lines, report
-from kea_lease_monitor.kea.applier.batch import Written
+from kea_lease_monitor.kea.applier import batch, edits, lines, report
 from kea_lease_monitor.kea.applier.commands import Commands
 from kea_lease_monitor.kea.applier.live import Live, Tested
-from kea_lease_monitor.kea.applier.report import Places, Status, Subnet
+from kea_lease_monitor.kea.applier.report import Places, Status
 from kea_lease_monitor.kea.applier.trial import Trial
 
 _ANSWER = 120.0
@@ -42,6 +41,18 @@ _OTHER = 900.0
 
 _TEST, _LOCK = ".test", ".lock"
 """Directory of the configuration that Kea tests, and the lock of who applies. Both are in the directory of includes."""
+
+_HELD = "wait for a reload by a person or a play"
+
+
+class _Judged(NamedTuple):
+    """What Kea accepted in its test."""
+
+    configuration: Mapping[str, edits.File]
+    """The files of its configuration that this program does not write."""
+    written: Mapping[int, batch.Written]
+    changed_before: float
+    """Epoch seconds at which the files that Kea includes had been changed before this apply."""
 
 
 @dataclass
@@ -107,6 +118,7 @@ class Apply:
         lines.applying("test")
         read_at = self.now()
         written = batch.read_all(self.places, self.included)
+        configuration = self._configuration()
         paths = {subnet: one.files.path for subnet, one in written.items()}
         with Trial(self.program, self.config, os.path.join(self.included, _TEST), paths) as trial:
             sifted = batch.accepted(self.places, written, trial)
@@ -116,28 +128,26 @@ class Apply:
             by_command = commands.available()
         except TemporaryError as error:
             silent = error
-        changed_before = batch.changed_at(self.included, written)
-        # Kea reads them when it starts. With parts, later changes write little.
-        loaded = batch.write(written, sifted, with_parts=by_command or silent is not None)
-        done = Status(
-            batch.counted(written, sifted, trial.included),
-            None,
-            "",
-            self.min_interval,
-            loaded,
-            read_at,
-            former.reloaded_at,
+        judged = _Judged(configuration, written, batch.changed_at(self.included, written))
+        done = former._replace(
+            subnets=batch.counted(written, sifted, trial.included),
+            waiting_since=None,
+            error="",
+            interval=self.min_interval,
+            # Kea reads the files when it starts. With parts, later changes write little.
+            loaded=batch.write(written, sifted, with_parts=by_command or silent is not None),
+            read_at=read_at,
+            planned=False,
+            edited=(),
         )
         # After an apply that failed or was killed it is not known what Kea has loaded.
-        known = not former.error and loaded == former.loaded == batch.digest_before(written)
+        known = not former.error and done.loaded == former.loaded == batch.digest_before(written)
         if silent and not known:
             raise silent
         if by_command:
             self._begin(commands, done, Tested(written, sifted.by_subnet(), trial.sources))
-        elif known:
-            self._done(done)
         else:
-            self._load(former, written, done, changed_before)
+            self._done(done if known else self._load(former, done, judged))
 
     def _begin(self, commands: Commands, done: Status, tested: Tested) -> None:
         lines.applying("commands")
@@ -148,78 +158,83 @@ class Apply:
 
     def _done(self, done: Status) -> None:
         report.write(self.places.report, done)
-        lines.applying("done")
+        lines.applying(_HELD if done.is_held else "done")
 
-    def _load(self, former: Status, written: Mapping[int, Written], done: Status, changed_before: float) -> None:
-        """Have Kea load what changed: by a reload, or by waiting for a planned one. Raises TemporaryError."""
-        kea_read_at = self._read_by_half()
-        if kea_read_at is None:
-            # Last, because an LFC run may have begun during the test, which takes seconds.
-            self._reload_after_lfc()
-            self._done(done._replace(reloaded_at=self.now()))
-        elif batch.changed_at(self.included, written) >= kea_read_at:
-            known = {subnet: one.in_force for subnet, one in former.subnets.items()}
-            if changed_before < kea_read_at:  # a play has reloaded Kea since the last apply
-                known = {subnet: len(one.included) for subnet, one in written.items()}
-                former = former._replace(waiting_since=None)
-            self._hold(former, batch.not_loaded(done.subnets, known), done.read_at)
-        else:
-            self._done(done)
+    def _load(self, former: Status, done: Status, judged: _Judged) -> Status:
+        """Have Kea load what was tested, or leave that to a person or a play. Return the report.
 
-    def _hold(self, former: Status, counts: Mapping[int, Subnet], read_at: float) -> None:
-        """Report that changes wait for a planned reload; ``counts`` has what is in force until then.
-
-        Raises TemporaryError.
+        ``done`` is the report if Kea has loaded it. Raises TemporaryError.
         """
+        reading = self._reading()
+        edited = [] if reading.is_half else edits.pending(judged.configuration, former, reading)
+        is_read = batch.changed_at(self.included, judged.written) < reading.earliest
+        if is_read and (reading.is_half or former.edited):
+            return done
+        if not edited and not reading.is_half:
+            # Last, because an LFC run may have begun during the test, which takes seconds.
+            self._reload_after_lfc(judged.configuration)
+            return done._replace(reloaded_at=self.now(), configuration=edits.digests(judged.configuration))
+        known = {subnet: one.in_force for subnet, one in former.subnets.items()}
+        if judged.changed_before < reading.earliest:  # a person or a play has reloaded Kea since the last apply
+            known = {subnet: len(one.included) for subnet, one in judged.written.items()}
+            former = former._replace(waiting_since=None)
+        if edited and edited != list(former.edited):
+            lines.apply_held(edited)
         since = report.waiting_since(self.places, former)
-        held = former._replace(
-            subnets=counts,
-            waiting_since=read_at if since is None else since,
-            error="",
-            interval=self.min_interval,
-            read_at=read_at,
-            planned=True,
+        return done._replace(
+            subnets=batch.not_loaded(done.subnets, known),
+            waiting_since=done.read_at if since is None else since,
+            loaded=former.loaded,
+            planned=reading.is_half,
+            edited=edited,
         )
-        report.write(self.places.report, held)
-        lines.applying("wait for a planned reload, because Kea is half of a pair")
 
     def is_reloaded(self) -> bool:
-        """Return whether Kea has read what waited for a planned reload, or is half of a pair no longer.
+        """Return whether nothing keeps any longer what waited for a reload by a person or a play.
 
-        It has not while it does not answer: that reload may be going on. A Kea that takes commands is asked whether it
-        was restarted or reloaded. Raises TemporaryError.
+        A Kea that does not answer may be reading its configuration. One that takes commands is asked whether it was
+        restarted or reloaded. Raises TemporaryError.
         """
         if self._live:
             self._live = None if self._live.is_stale() else self._live
             return self._live is None
         status = report.read(self.places.report)
-        if status is None or not status.planned:
+        if status is None or not status.is_held:
             return False
         subnets = report.written(self.places.written)
         try:
-            kea_read_at = self._read_by_half()
+            reading = self._reading()
         except TemporaryError:
             return False
-        return kea_read_at is None or batch.changed_at(self.included, subnets) < kea_read_at
+        if batch.changed_at(self.included, subnets) < reading.earliest:
+            return True
+        return not reading.is_half and not edits.pending(self._configuration(), status, reading)
 
-    def _read_by_half(self) -> Optional[float]:
-        """Return when Kea read its configuration, in epoch seconds, if it is half of a pair; None if it is not.
+    def _reading(self) -> edits.Reading:
+        """Return when Kea read its configuration, and whether it is half of a pair. Raises TemporaryError.
 
         A reload of half of a pair stops DHCP for some heartbeats, and two at once stop all (kea-facts 8). Only a play
-        sees both servers, so only a play reloads them. Raises TemporaryError.
+        sees both servers, so only a play reloads them.
         """
-        status = self._ask("status-get").arguments
-        # Kea 2.2 counts whole seconds, so that it may have read the file up to a second later.
-        return self.now() - float(status.get("reload", 0)) - 1 if pairs.is_half(status) else None
+        return edits.reading(self._ask("status-get").arguments, self.now())
 
-    def _reload_after_lfc(self) -> None:
-        """Reload under the lock, so that no LFC run begins before the reload is over."""
+    def _configuration(self) -> Dict[str, edits.File]:
+        """Return the files of Kea's configuration that this program does not write. Raises TemporaryError."""
+        return edits.present(self.config, self.included)
+
+    def _reload_after_lfc(self, tested: Mapping[str, edits.File]) -> None:
+        """Reload under the lock, so that no LFC run begins before the reload is over.
+
+        Raises TemporaryError, also if Kea's configuration differs from the one that was tested.
+        """
         waited = 0.0
         while True:
             with Lock(self.lease_file) as lock:
                 free = lock.take()
                 reason = self._load_refused() if free else "another process runs an LFC, or restarts Kea"
                 if not reason:
+                    if changed := edits.changed(tested):
+                        raise TemporaryError(f"{changed} was changed during the test: Kea is not reloaded with that")
                     return self._reload()
             if waited >= _LFC:
                 raise TemporaryError(f"the LFC run does not finish: {reason}")

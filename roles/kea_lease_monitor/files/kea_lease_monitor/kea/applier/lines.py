@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Sequence
 
 from kea_lease_monitor.telemetry import log
 
@@ -16,6 +17,11 @@ def applying(step: str) -> None:
 
 def apply_waits(reason: str, seconds: float) -> None:
     log(logging.INFO, "apply_waits", "Waiting before the reload", reason=reason, seconds=f"{seconds:.0f}")
+
+
+def apply_held(edited: Sequence[str]) -> None:
+    message = "Kea's configuration was changed and not reloaded: reservations wait for that, or for the change to go"
+    log(logging.WARNING, "apply_held", message, edited=", ".join(edited))
 
 
 def apply_failed(error: str) -> None:

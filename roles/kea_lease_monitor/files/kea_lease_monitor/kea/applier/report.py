@@ -79,6 +79,15 @@ class Status(NamedTuple):
     """Epoch seconds of the last reload by the applier."""
     planned: bool = False
     """Whether changes wait for a planned reload: Kea is half of a pair, where a reload of its own stops DHCP."""
+    edited: Sequence[str] = ()
+    """Files of Kea's configuration that a person changed and Kea has not read: changes of ours wait until it has."""
+    configuration: Mapping[str, str] = {}
+    """Digests of the files of Kea's configuration that the last reload by the applier had Kea read, by path."""
+
+    @property
+    def is_held(self) -> bool:
+        """Return whether changes wait for a reload by a person or a play."""
+        return self.planned or bool(self.edited)
 
     def only(self, subnets: AbstractSet[int]) -> Status:
         """Return the report of these subnets; of all if none is named."""
@@ -86,8 +95,8 @@ class Status(NamedTuple):
         return self._replace(subnets=chosen)
 
     def held(self) -> int:
-        """Return how many reservations wait for a planned reload, at least."""
-        included = [one for one in self.subnets.values() if self.planned and not one.error]
+        """Return how many reservations wait for a reload by a person or a play, at least."""
+        included = [one for one in self.subnets.values() if self.is_held and not one.error]
         return sum(one.written - one.in_force - one.refused for one in included)
 
     def total(self, field: str) -> int:
@@ -203,7 +212,7 @@ def problem(places: Places, now: float) -> str:
     status = read(places.report)
     if status and status.error:
         return f"the reservations in {places.written} are not in force: {status.error}"
-    since = None if status and status.planned else waiting_since(places, status)
+    since = None if status and status.is_held else waiting_since(places, status)
     if since is not None and now - since > _LONGEST + (status.interval if status else 0.0):
         return f"the reservations in {places.written} wait for {now - since:.0f} seconds: see kea-reservations.service"
     return ""
