@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
-from _kea import reservation_files
+from _kea import pairs, reservation_files
 from kea_lease_monitor.commands import applied
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import control
@@ -24,6 +25,8 @@ from runtime.builders import event
 from runtime.host_commands import HostCommands
 
 SITE = "10.0.0.200"
+NOW = 1e9
+"""The applier's time, in epoch seconds."""
 
 
 class World:
@@ -31,6 +34,8 @@ class World:
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.host = Host(path)
+        # By the applier's clock, Kea has read its configuration.
+        os.utime(path / "kea.conf", (NOW - 7200, NOW - 7200))
         self.kea = HostCommands(str(self.host.applied / "subnet-1.json"))
         monkeypatch.setattr(control, "ask", self.kea.ask)
         self.host.asleep = self.passes
@@ -44,7 +49,7 @@ class World:
 
     def started(self) -> Apply:
         """Return the applier of a new process."""
-        return self.host.program_at(1e9)
+        return self.host.program_at(NOW)
 
     def write(self, *hosts: dict[str, Any]) -> None:
         self.host.include(",\n".join(map(json.dumps, hosts)) + "\n")
@@ -288,7 +293,7 @@ def test_a_kea_without_the_hook_is_reloaded_as_before(world: World) -> None:
     assert world.kea.sent.count("config-reload") == 1
     assert (world.kea.addresses(), world.status()) == (addresses(1, 2), (2, 2, 0))
     world.kea.has_hook = True
-    world.program = world.host.program_at(1e9 + 100)
+    world.program = world.host.program_at(NOW + 100)
     world.append(one(3))
     world.run()
     assert "config-reload" not in world.kea.sent
@@ -296,7 +301,7 @@ def test_a_kea_without_the_hook_is_reloaded_as_before(world: World) -> None:
 
 
 def test_half_of_a_pair_takes_commands_and_nothing_is_planned(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control.pairs, "is_half", lambda _arguments: True)
+    monkeypatch.setattr(pairs, "is_half", lambda _arguments: True)
     world.write(one(1))
     world.run()
     world.append(one(2))
