@@ -25,7 +25,6 @@ from typing import Iterator
 DISCOVER, OFFER, REQUEST, DECLINE, ACK, NAK, RELEASE = 1, 2, 3, 4, 5, 6, 7
 MAGIC = b"\x63\x82\x53\x63"
 MESSAGE_TYPE, HOSTNAME, REQUESTED_ADDRESS, SERVER_ID, END = 53, 12, 50, 54, 255
-TRIES = 5
 
 
 @dataclass
@@ -118,8 +117,11 @@ class Relay:
             with contextlib.suppress(ConnectionRefusedError):
                 yield parse(self.socket.recv(2048))
 
-    def lease(self, bmcs: list[Bmc], rate: float, retry_after: float) -> None:
-        """Run the exchange of every BMC: start ``rate`` of them a second, repeat after ``retry_after`` seconds."""
+    def lease(self, bmcs: list[Bmc], rate: float, retry_after: float, tries: int) -> None:
+        """Run the exchange of every BMC: start ``rate`` of them a second, repeat after ``retry_after`` seconds.
+
+        Each sends at most so many ``tries``.
+        """
         start = time.monotonic()
         due = [(start + index / rate, bmc.number) for index, bmc in enumerate(bmcs)]
         heapq.heapify(due)
@@ -143,7 +145,7 @@ class Relay:
                 bmc = known[heapq.heappop(due)[1]]
                 if bmc.acknowledged:
                     continue
-                if bmc.tries == TRIES:
+                if bmc.tries == tries:
                     waiting -= 1
                     continue
                 bmc.tries += 1
@@ -167,7 +169,8 @@ def main() -> int:
     parser.add_argument("--release", action="store_true", help="release the address at once (DHCPRELEASE)")
     parser.add_argument("--decline", action="store_true", help="report the address as in use elsewhere (DHCPDECLINE)")
     parser.add_argument("--renew", metavar="ADDRESS", help="renew this address, as one BMC that has it")
-    parser.add_argument("--retry-after", type=float, default=1, help="seconds between tries, of which there are 5")
+    parser.add_argument("--retry-after", type=float, default=1, help="seconds between tries")
+    parser.add_argument("--tries", type=int, default=5, help="how often a BMC asks before it gives up")
     parser.add_argument(
         "--relay", default="", help="address of this host that the relay uses; the subnet follows from it"
     )
@@ -183,7 +186,7 @@ def main() -> int:
     for bmc in bmcs:
         bmc.options, bmc.anonymous = tuple(options.option), options.no_hwaddr
     relay = Relay(options.server, options.relay)
-    relay.lease(bmcs, options.rate, options.retry_after)
+    relay.lease(bmcs, options.rate, options.retry_after, options.tries)
     for bmc in bmcs:
         if (options.release or options.decline) and bmc.acknowledged:
             relay.send(bmc, RELEASE if options.release else DECLINE)
