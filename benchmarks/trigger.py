@@ -12,11 +12,12 @@ from __future__ import annotations
 import argparse
 import re
 import statistics
-from typing import NamedTuple
+from contextlib import contextmanager
+from typing import Iterator, NamedTuple
 
 import report
 from postgres import KEA, Server, server
-from variants import DOCUMENT, NONE, OURS, VARIANTS, listener, prepare
+from variants import DOCUMENT, NONE, OURS, VARIANTS, WAKE_UP, listener, prepare
 
 SUBNETS = 100
 FIRST_ADDRESS = 10 << 24
@@ -83,6 +84,15 @@ def empty(one: Server, variant: str) -> None:
     one.psql(variant, EMPTY + ("TRUNCATE kea_events.lease_event;\n" if variant == OURS else ""))
 
 
+@contextmanager
+def reader(one: Server, variant: str) -> Iterator[None]:
+    """Listen to the variant. For ours, also hold the lock that the monitor holds while so many leases arrive."""
+    with listener(one, variant), one.session(variant, "monitor") as cursor:
+        if variant == OURS:
+            cursor.execute(f"SELECT pg_advisory_lock({WAKE_UP})")
+        yield
+
+
 def rate(one: Server, variant: str, load: Load, seconds: float) -> float:
     """Measure a load and return its transactions per second."""
     empty(one, variant)
@@ -90,7 +100,7 @@ def rate(one: Server, variant: str, load: Load, seconds: float) -> float:
         one.psql(variant, FILL)
     one.psql(variant, f'ALTER ROLE "{KEA}" SET synchronous_commit = {"on" if load.durable else "off"}')
     one.psql(variant, "CHECKPOINT; VACUUM lease4")
-    with listener(one, variant):
+    with reader(one, variant):
         printed = one.pgbench(variant, load.script, load.connections, "-T", f"{seconds:.0f}", "-D", "n=0")
     found = re.search(r"tps = ([\d.]+)", printed)
     assert found, printed

@@ -8,8 +8,8 @@ schema 5.0, and no trigger names lease6.address, whose type an upgrade changes (
 
 The functions run with the rights of their owner and with the search path of the caller, who may have put a schema of
 its own before pg_catalog. So every name and every operator is qualified, and no construct is used that looks up an
-operator by its name: IS DISTINCT FROM, BETWEEN, IN, nullif, CASE with an operand. A fixed search path costs more than
-the event row (docs/benchmarks.md).
+operator by its name: IS DISTINCT FROM, BETWEEN, IN, nullif, CASE with an operand. A fixed search path would cost each
+lease as much as the event row (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def not_a_renewal(family: Family) -> str:
 _WRITE_EVENT = """\
     -- Wait for no session that locks the table: then the event is lost and counted, never the lease. Nor does any later
     -- statement wait for the table, whose lock the transaction now has.
-    LOCK TABLE ONLY {events} IN ROW EXCLUSIVE MODE NOWAIT;
+    LOCK TABLE ONLY {{events}} IN ROW EXCLUSIVE MODE NOWAIT;
     IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
         {delete}
     ELSE
