@@ -54,7 +54,7 @@ class Reader:
             found += self.read()
         return found
 
-    def woken(self, seconds: float = 5) -> bool:
+    def woken(self, seconds: float = 60) -> bool:
         return bool(select.select([self.source.fileno()], [], [], seconds)[0])
 
     def fall_asleep(self) -> None:

@@ -51,7 +51,7 @@ BEGIN
                 'clock_timestamp', 'pg_notify', 'pg_notification_queue_usage', 'pg_try_advisory_xact_lock', 'encode')
     LOOP
         EXECUTE format('CREATE FUNCTION hostile.%I(%s) RETURNS %s LANGUAGE plpgsql AS %L', one.proname, one.arguments,
-            one.result, format(trap, 'NULL'));
+            one.result, format(trap, CASE one.result::text WHEN 'void' THEN '' ELSE 'NULL' END));
     END LOOP;
 END
 $do$;
