@@ -13,6 +13,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.sql.locks import WAKE_UP
 from kea_lease_monitor.sources.events import wakeups
 from kea_lease_monitor.sources.events.bell import MANY, QUIET
@@ -57,6 +58,12 @@ class Reader:
     def woken(self, seconds: float = 60) -> bool:
         return bool(select.select([self.source.fileno()], [], [], seconds)[0])
 
+    def backend(self) -> int:
+        """Return the number of the server's process for its session."""
+        session: Any = self.source._link._session
+        process: int = session._connection.info.backend_pid
+        return process
+
     def fall_asleep(self) -> None:
         while self.woken(0.2):
             self.read()
@@ -94,9 +101,15 @@ def burst(kea: Kea, subnet: int = 1) -> None:
 
 
 def busy(kea: Kea, reader: Reader) -> None:
-    burst(kea)
+    """Make a reader busy that no wake-up woke: after one, it would await the transactions in progress anyway."""
+    other = kea.connect()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [WAKE_UP])
+        burst(kea)
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [WAKE_UP])
+    other.close()
     assert len(reader.read()) == MANY
-    assert holders(kea) == [reader.source._link._session._connection.info.backend_pid]
+    assert holders(kea) == [reader.backend()]
 
 
 @contextmanager
@@ -217,7 +230,12 @@ def test_the_lock_of_a_killed_reader_is_free(kea: Kea, readers: Callable[..., Re
     kea.lease("10.0.0.1", "02:00:00:00:00:01")
     assert listener.heard() == 1
     assert other.woken()
-    reader.source.rest()
+    with pytest.raises(TemporaryError):
+        reader.read()
+    assert reader.read() == ["10.0.0.1"]
+    burst(kea, 2)
+    assert len(reader.read()) == MANY
+    assert holders(kea) == [reader.backend()], "it takes the lock again in its new session"
     listener.connection.close()
 
 
@@ -231,7 +249,7 @@ def test_the_next_reader_holds_the_lock_once_it_is_free(kea: Kea, readers: Calla
     assert holders(kea) == []
     burst(kea, 3)
     second.read()
-    assert holders(kea) == [second.source._link._session._connection.info.backend_pid]
+    assert holders(kea) == [second.backend()]
 
 
 def test_reading_all_leases_starts_with_a_free_lock(kea: Kea, readers: Callable[..., Reader]) -> None:
