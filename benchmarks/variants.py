@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NONE, DOCUMENT, OURS = "none", "document", "ours"
 VARIANTS = (NONE, DOCUMENT, OURS)
 CHANNEL = "kea_lease_events"
+WAKE_UP = 0x6B65615F6C656173  # the advisory lock with which a transaction may send a wake-up
 # The trigger of the document that the project started from, with two corrections: there it reads NEW.lease_id, which
 # Kea's table never had, and takes NEW.address for an inet.
 DOCUMENT_TRIGGER = f"""

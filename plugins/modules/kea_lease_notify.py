@@ -14,8 +14,8 @@ description:
     lease monitor reads. A trigger on C(lease4) (C(lease6)) writes one row to C(lease_event) in a schema of its own and
     wakes listeners on the channel C(kea_lease_events).
   - The trigger does not disturb Kea. It catches every error and counts it in the sequence C(lease_event_lost); each
-    session of Kea logs a warning about that at most every ten seconds. It waits at most 20 ms for a lock. It sends no
-    notification while the notification queue of the server is filling up.
+    session of Kea logs a warning about that at most every ten seconds. It does not wait for a session that locks the
+    event table. It sends no notification while the notification queue of the server is filling up.
   - Compares all objects with the catalogue, each with its definition, owner and rights, and corrects every difference.
     All statements run in one transaction under O(lock_timeout), so a change is made completely or not at all. If they
     lock both C(lease4) and C(lease6), each may take half of that time.

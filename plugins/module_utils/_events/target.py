@@ -137,7 +137,6 @@ class Target:
             action=Words(compose(trigger.action(family, wanted.delivery, wanted.wake_up), **parts)),
             event_schema=Literal(wanted.event_schema),
             counter=Literal(trigger.LOST),
-            locked=Literal(trigger.LOCKED),
             warned_at=Literal(trigger.WARNED),
             interval=Words(str(trigger.WARNING_INTERVAL)),
         )

@@ -4,14 +4,18 @@
 """PRIVATE: the text of the trigger functions and of the triggers.
 
 The objects stay in place during every kea-admin db-upgrade: they name only columns that the lease tables have had since
-schema 5.0, and no trigger names lease6.address, whose type an upgrade changes (kea-facts 1.2, 1.6). Every name outside
-pg_catalog is qualified, because the functions run with the rights of their owner.
+schema 5.0, and no trigger names lease6.address, whose type an upgrade changes (kea-facts 1.2, 1.6).
+
+The functions run with the rights of their owner and with the search path of the caller, who may have put a schema of
+its own before pg_catalog. So every name and every operator is qualified, and no construct is used that looks up an
+operator by its name: IS DISTINCT FROM, BETWEEN, IN, nullif, CASE with an operand. A fixed search path would cost each
+lease as much as the event row (docs/benchmarks.md).
 """
 
 from __future__ import annotations
 
 from textwrap import fill
-from typing import Dict, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple, Tuple
 
 EVENTS = "lease_event"
 LOST = "lease_event_lost"
@@ -20,15 +24,8 @@ TRIGGER_UPDATE = "kea_lease_notify_trigger_update"
 CHANNEL = "kea_lease_events"
 WAKE_UP_LOCK = 0x6B65615F6C656173
 """Number of the advisory lock that guards the channel: 'kea_leas' in ASCII. Both exist once per database."""
-LOCK_TIMEOUT = "20ms"
-"""How long Kea waits for a lock on the event table.
-
-After that, the event is lost and counted, never the lease. The events of all other rows of the transaction are lost as
-well, because Kea deletes thousands of expired leases in one. While another session locks the table, a single-threaded
-Kea still grants 50 leases a second. The time is no shorter, because a connection also waits while another one extends
-the table's file.
-"""
-SETTINGS = ["search_path=pg_catalog, pg_temp", f"lock_timeout={LOCK_TIMEOUT}"]
+SETTINGS: List[str] = []
+"""Settings of the functions. PostgreSQL sets and resets each of them for every lease, so there are none."""
 QUEUE_LIMIT = "0.5"
 """Usage of the notification queue from which on no notification is sent; PostgreSQL itself warns from there on.
 
@@ -44,8 +41,6 @@ notification.
 """
 WARNED = "kea_lease_notify.warned_at"
 """Setting of the session: when it warned last, in seconds since 1970."""
-LOCKED = "kea_lease_notify.locked"
-"""Setting of the transaction: the event table was locked for too long in it."""
 WARNING_INTERVAL = 10
 """Seconds between two warnings of one session about lost events; Kea writes each to its standard error."""
 
@@ -88,7 +83,7 @@ FAMILIES = (
         suffix="",
         table="lease4",
         function="kea_lease_notify",
-        address="'0.0.0.0'::pg_catalog.inet + {row}.address",
+        address="'0.0.0.0'::pg_catalog.inet OPERATOR(pg_catalog.+) {row}.address",
         columns=("hwaddr", "client_id", *_TIMES, "subnet_id", "hostname", "state"),
         old_columns=("hwaddr", "client_id", "hostname", *_TIMES, "state", "subnet_id"),
         compared=("hwaddr", "client_id", "valid_lifetime", "subnet_id", "hostname", "state", "user_context"),
@@ -130,7 +125,10 @@ def not_a_renewal(family: Family) -> str:
 
 
 _WRITE_EVENT = """\
-    IF TG_OP = 'DELETE' THEN
+    -- Wait for no session that locks the table: then the event is lost and counted, never the lease. Nor does any later
+    -- statement wait for the table, whose lock the transaction now has.
+    LOCK TABLE ONLY {{events}} IN ROW EXCLUSIVE MODE NOWAIT;
+    IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
         {delete}
     ELSE
         -- OLD is all NULL when a lease is inserted.
@@ -138,11 +136,12 @@ _WRITE_EVENT = """\
     END IF;
 """
 _USER_CONTEXT = (
-    "CASE WHEN pg_catalog.octet_length({row}.user_context) <= {user_context_limit} THEN {row}.user_context END"
+    "CASE WHEN pg_catalog.octet_length({row}.user_context) OPERATOR(pg_catalog.<=) {user_context_limit} "
+    "THEN {row}.user_context END"
 )
 WAKE_UP_EACH = f"""\
     -- The row is the truth and this only a hint; so it is left out while the queue is filling up.
-    IF pg_catalog.pg_notification_queue_usage() < {QUEUE_LIMIT} THEN
+    IF pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.<) {QUEUE_LIMIT} THEN
         PERFORM pg_catalog.pg_notify('{CHANNEL}', '');
     END IF;
 """
@@ -150,17 +149,17 @@ WAKE_UP_DEBOUNCED = f"""\
     -- Commits that notify queue up behind one lock of the cluster, so only one transaction at a time does. A reader
     -- that another one wakes sees this row, or sees this transaction in progress and looks again.
     IF pg_catalog.pg_try_advisory_xact_lock({WAKE_UP_LOCK}) THEN
-        IF pg_catalog.pg_notification_queue_usage() < {QUEUE_LIMIT} THEN
+        IF pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.<) {QUEUE_LIMIT} THEN
             PERFORM pg_catalog.pg_notify('{CHANNEL}', '');
         END IF;
     END IF;
 """
 WAKE_UPS = {"debounced": WAKE_UP_DEBOUNCED, "each": WAKE_UP_EACH, "never": ""}
 _SEND_PAYLOAD = f"""\
-    IF pg_catalog.pg_notification_queue_usage() >= {QUEUE_LIMIT} THEN
+    IF pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.>=) {QUEUE_LIMIT} THEN
         RAISE EXCEPTION 'the notification queue is filling up';
     END IF;
-    IF TG_OP = 'DELETE' THEN
+    IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
         lease := OLD;
     ELSE
         lease := NEW;
@@ -174,7 +173,7 @@ _SEND_PAYLOAD = f"""\
         'state', lease.state)::pg_catalog.text);
 """
 _PAYLOAD_IDENTIFIER = f"""\
-        '{{name}}', CASE WHEN pg_catalog.octet_length(lease.{{name}}) <= {IDENTIFIER_LIMIT}
+        '{{name}}', CASE WHEN pg_catalog.octet_length(lease.{{name}}) OPERATOR(pg_catalog.<=) {IDENTIFIER_LIMIT}
             THEN pg_catalog.encode(lease.{{name}}, 'hex') END,"""
 _PAYLOAD_PREFIX = """
         'iaid', lease.iaid,
@@ -187,30 +186,27 @@ BODY = """
 DECLARE
     lost pg_catalog.int8;
     now_at pg_catalog.float8;
+    silent pg_catalog.float8;
 {declarations}BEGIN
-    IF pg_catalog.current_setting({locked}, true) = 'yes' THEN
-        RAISE lock_not_available USING MESSAGE = 'not tried again in this transaction';
-    END IF;
 {action}    RETURN NULL;
 EXCEPTION WHEN OTHERS OR query_canceled THEN
     BEGIN
         -- A sequence, because it keeps counting when the transaction is rolled back; found by its number, because the
         -- right to look into the schema may be what is missing. Nothing is counted when it is gone.
         SELECT pg_catalog.nextval(c.oid::pg_catalog.regclass) INTO lost
-        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = {event_schema} AND c.relname = {counter} AND c.relkind = 'S';
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+        WHERE n.nspname OPERATOR(pg_catalog.=) {event_schema} AND c.relname OPERATOR(pg_catalog.=) {counter}
+            AND c.relkind OPERATOR(pg_catalog.=) 'S';
     EXCEPTION WHEN OTHERS OR query_canceled THEN
         lost := NULL;
     END;
     BEGIN
-        IF SQLSTATE = '55P03' THEN
-            PERFORM pg_catalog.set_config({locked}, 'yes', true);
-        END IF;
         -- Kea writes every warning to its log, so a session gives one now and then.
         now_at := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp());
-        IF coalesce(nullif(pg_catalog.current_setting({warned_at}, true), ''), '0')::pg_catalog.float8
-            NOT BETWEEN now_at - {interval} AND now_at
-        THEN
+        -- The setting is NULL or empty in a session that never warned.
+        silent := now_at OPERATOR(pg_catalog.-)
+            pg_catalog.concat('0', pg_catalog.current_setting({warned_at}, true))::pg_catalog.float8;
+        IF silent OPERATOR(pg_catalog.<) 0 OR silent OPERATOR(pg_catalog.>) {interval} THEN
             PERFORM pg_catalog.set_config({warned_at}, now_at::pg_catalog.text, false);
             RAISE WARNING 'kea_lease_notify lost the event of a lease: % (%); lost so far: %', SQLERRM, SQLSTATE,
                 coalesce(lost::pg_catalog.text, 'cannot be counted');
@@ -222,9 +218,8 @@ EXCEPTION WHEN OTHERS OR query_canceled THEN
 END
 """
 
-CREATE_FUNCTION = f"""\
-CREATE OR REPLACE FUNCTION {{function}}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET lock_timeout = '{LOCK_TIMEOUT}' AS {{body}}"""
+CREATE_FUNCTION = """\
+CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS {body}"""
 
 
 def trigger(family: Family, key: str, renewals: bool) -> str:

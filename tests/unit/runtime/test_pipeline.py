@@ -242,6 +242,26 @@ def test_no_event_is_read_while_a_sink_is_still_acting(world: World) -> None:
     assert world.pipeline.fileno() is None
 
 
+class RestingSource(ListSource):
+    """Counts how often it was told of a pause."""
+
+    rests = 0
+
+    def rest(self) -> None:
+        self.rests += 1
+
+
+@pytest.mark.parametrize("fault", ["pending", "problem", "none"])
+def test_the_source_is_told_when_it_is_not_read_for_a_while(world: World, fault: str) -> None:
+    world.source = source = RestingSource()
+    world.make(True)
+    source.events = [event(1)]
+    world.sink.pending = Pending(42, 30.0) if fault == "pending" else None
+    world.sink.problem = TemporaryError("no") if fault == "problem" else None
+    world.pipeline.pump()
+    assert (source.rests > 0) == (fault != "none")
+
+
 def test_pending_work_that_fails_is_retried_with_back_off(world: World) -> None:
     """A restarted command has not succeeded yet."""
     world.source.events = [event(1)]

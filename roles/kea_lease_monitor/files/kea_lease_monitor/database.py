@@ -44,10 +44,11 @@ class Session:
             return cursor.fetchall() if cursor.description else []
 
     def woken(self) -> bool:
-        """Take the notifications that have arrived, without waiting. Return whether there were any."""
+        """Take the notifications that have arrived, without waiting. Return whether other sessions sent any."""
         with _translated("the database"):
             self._connection.poll()
-            woken = bool(self._connection.notifies)
+            own = self._connection.info.backend_pid
+            woken = any(notification.pid != own for notification in self._connection.notifies)
             self._connection.notifies.clear()
             return woken
 

@@ -22,7 +22,7 @@ from kea_lease_monitor.position import Position
 from kea_lease_monitor.replay import Replays, Requests
 from kea_lease_monitor.settling import Bookmarks, Settling
 from kea_lease_monitor.sinks.base import Adopting, Forgetting, Holding, Sink
-from kea_lease_monitor.sources.base import Reporting, Source, StandingBy
+from kea_lease_monitor.sources.base import Reporting, Resting, Source, StandingBy
 from kea_lease_monitor.state.records import DeadLetter
 from kea_lease_monitor.subscriptions import Subscription
 from kea_lease_monitor.turn import Terms, Turn
@@ -108,6 +108,11 @@ class Pipeline:
 
         Raises only DamagedError, because all subscriptions keep their bookmarks in the same state.
         """
+        self._attempt()
+        if self._unfinished or self.health.retry:
+            self._rest()
+
+    def _attempt(self) -> None:
         try:
             with telemetry.acting_for(self.subscription.name):
                 self._step()
@@ -124,6 +129,11 @@ class Pipeline:
             return
         if not self._unfinished:
             self.health.succeed()
+
+    def _rest(self) -> None:
+        """Tell the source that it is not read for a while."""
+        if isinstance(self._source, Resting):
+            self._source.rest()
 
     def stop(self) -> None:
         """Store the bookmark and close all. Raises nothing: what cannot be stored is read again."""
@@ -205,6 +215,7 @@ class Pipeline:
             self._settling.settle(self._turn.term)
             position = self._settling.position = self._replayed(position)
         if events := self._replays.current.events:
+            self._rest()
             return _Work(Batch(events, position, False), events, list(self._sinks))
         batch = self._source.read(position, BATCH)
         self.health.wait_for(self._source.missing() if isinstance(self._source, Reporting) else "")
@@ -219,6 +230,7 @@ class Pipeline:
         return _Work(batch, wanted, list(self._sinks) if wanted else [])
 
     def _removal(self, events: Sequence[LeaseEvent], position: Position) -> _Work:
+        self._rest()
         return _Work(Batch(tuple(events), position, False), events, list(self._sinks), removal=True)
 
     def _begin(self) -> Position:

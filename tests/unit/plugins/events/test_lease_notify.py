@@ -69,7 +69,7 @@ DRIFT = {
     "function rights": "GRANT EXECUTE ON FUNCTION kea_lease_notify() TO PUBLIC",
     "security definer": "ALTER FUNCTION kea_lease_notify() SECURITY INVOKER",
     "search path": "ALTER FUNCTION kea_lease_notify() SET search_path = public",
-    "lock timeout": "ALTER FUNCTION kea_lease_notify() RESET lock_timeout",
+    "lock timeout": "ALTER FUNCTION kea_lease_notify() SET lock_timeout = '20ms'",
     "trigger gone": "DROP TRIGGER kea_lease_notify_trigger ON lease4",
     "trigger disabled": "ALTER TABLE lease4 DISABLE TRIGGER kea_lease_notify_trigger_update",
     "trigger always": "ALTER TABLE lease4 ENABLE ALWAYS TRIGGER kea_lease_notify_trigger",
@@ -126,6 +126,28 @@ def test_every_difference_is_drift(database: Database) -> None:
         again = database.notify()
         assert not again["changed"], name
         assert again["state"] == wanted, name
+
+
+def test_function_of_an_earlier_release_is_replaced_beside_a_lease_in_progress(database: Database) -> None:
+    """The triggers stay untouched: a monitor that sees them change reads all leases."""
+    triggers = "SELECT oid, xmin::text FROM pg_trigger WHERE tgname LIKE 'kea_lease_notify%' ORDER BY oid"
+    database.notify()
+    before = database.fetch(triggers)
+    # The settings that every function had up to 1.1.0.
+    database.execute(
+        "ALTER FUNCTION kea_lease_notify() SET search_path = pg_catalog, pg_temp SET lock_timeout = '20ms'"
+    )
+    with database.session(KEA, autocommit=False) as kea:
+        kea.execute("INSERT INTO public.lease4 (address, subnet_id, state) VALUES (1, 1, 0)")
+        replaced = database.notify(lock_timeout=20, lock_retries=0)
+        assert [query.split("(")[0] for query in replaced["queries"]] == [
+            'CREATE OR REPLACE FUNCTION "public"."kea_lease_notify"'
+        ]
+        kea.execute("INSERT INTO public.lease4 (address, subnet_id, state) VALUES (2, 1, 0)")
+        kea.connection.commit()
+    database.lease(3)
+    assert database.ops() == "III"
+    assert database.fetch(triggers) == before
 
 
 def test_corrected_counter_keeps_its_count(database: Database) -> None:

@@ -30,7 +30,7 @@ DRIFT = (
     "DROP TRIGGER kea_lease_notify_trigger ON lease4",
     "ALTER TABLE lease6 DISABLE TRIGGER kea_lease_notify_trigger",
     "ALTER TABLE kea_events.lease_event DROP hostname",
-    "ALTER FUNCTION kea_lease_notify() RESET lock_timeout",
+    "ALTER FUNCTION kea_lease_notify() SET lock_timeout = '20ms'",
 )
 TABLES = "hosts, lease4, lease6, kea_events.lease_event"
 LOCK_TIMEOUT = 500

@@ -71,6 +71,14 @@ class StandingBy(Protocol):
 
 
 @runtime_checkable
+class Resting(Protocol):
+    """A source that spares Kea work while it is read at short intervals."""
+
+    def rest(self) -> None:
+        """Prepare for a pause of any length before the next read. Raises nothing."""
+
+
+@runtime_checkable
 class Reporting(Protocol):
     """A source that can work and still have no leases to read."""
 

@@ -9,19 +9,21 @@ Facts: DESIGN 4.
 from __future__ import annotations
 
 import functools
+from contextlib import suppress
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Batch
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link, Session
-from kea_lease_monitor.errors import PositionLostError
+from kea_lease_monitor.errors import PositionLostError, TemporaryError
 from kea_lease_monitor.kea.sql import events as sql
 from kea_lease_monitor.kea.sql import leases
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.position import EventPosition, Position, Snapshot
 from kea_lease_monitor.prepared import Prepared
 from kea_lease_monitor.sources.base import Source, require_clock
+from kea_lease_monitor.sources.events.bell import SESSION, Bell
 from kea_lease_monitor.sources.events.scan import Scan
 from kea_lease_monitor.sources.events.upkeep import RETENTION, Options, Upkeep
 from kea_lease_monitor.sources.events.wakeups import Wakeups
@@ -40,7 +42,9 @@ class EventsSource(Source):
         self._link = link
         self._options = options
         self._upkeep = Upkeep(name, options, passed, clock)
-        self._wakeups = Wakeups(clock)
+        # A reader of one family does not see the events of the other one's readers.
+        self._bell = Bell(options.channel, not options.families, clock)
+        self._wakeups = Wakeups(self._bell, clock)
         self._scan = Scan(clock)
         self._clock = clock
         self._sessions = 0
@@ -54,7 +58,15 @@ class EventsSource(Source):
     def due(self) -> float:
         return self._wakeups.due
 
+    def rest(self) -> None:
+        """Wait for wake-ups of Kea's transactions again; see Resting."""
+        if self._bell.held and self._link.fileno() is not None:
+            # At an error the session is closed, and with it the lock released.
+            with suppress(TemporaryError), self._link.session() as session:
+                self._wakeups.rest(session)
+
     def close(self) -> None:
+        self.rest()
         self._link.close()
 
     def stand_by(self, position: Position) -> None:
@@ -65,6 +77,8 @@ class EventsSource(Source):
     def start(self, everything: bool) -> Position:
         with self._link.session() as session:
             self._prepare(session)
+            # All leases take long to read, and tell of no events.
+            self._wakeups.rest(session)
             # Before the snapshot and before any lease is read: a later check then finds what is lost from here on.
             health = self._upkeep.begin(session)
             seen, taken_at = self._snapshot(session)
@@ -111,6 +125,7 @@ class EventsSource(Source):
         """
         if self._sessions != self._link.sessions:
             self._sessions = self._link.sessions
+            session.rows(SESSION)
             self._system = str(session.rows(sql.IDENTITY)[0][0])
             self._families = ()
             self._fresh = True
@@ -178,6 +193,7 @@ class EventsSource(Source):
             },
         )
         target, taken_at, rows = leases.events_of(found)
+        self._bell.found(session, len(rows))
         if after.target is None:
             after = after._replace(target=Snapshot.parse(target), taken_at=taken_at)
         events = tuple(event for event in map(_event, rows) if event)

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When the event table is read: notifications wake the source, and it reads again until their senders have finished."""
+"""When the event table is read: notifications wake the source, and it reads again until their senders have finished.
+
+While it is busy it holds the lock of the bell and reads at short intervals instead.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import FrozenSet, Optional
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Session
 from kea_lease_monitor.kea.sql import events as sql
+from kea_lease_monitor.sources.events.bell import Bell
 
 _POLL = 5.0
 """Seconds between two reads without a wake-up. With the deadline of a statement, this is also how a dead link is
@@ -29,8 +33,9 @@ _PAUSES = ((0.1, 0.008), (HURRY, 0.05))
 class Wakeups:
     """The time of the next read."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, bell: Bell, clock: Clock) -> None:
         """The first read is due at once."""
+        self._bell = bell
         self._clock = clock
         self.due = clock.monotonic()
         """When to read next, by the monotonic clock."""
@@ -47,6 +52,7 @@ class Wakeups:
     def forget(self) -> None:
         """Wait for no transaction any more: the session is a new one."""
         self._settling = False
+        self._bell.forget()
 
     def take(self, session: Session) -> None:
         """Take the notifications that arrived on this session."""
@@ -64,18 +70,28 @@ class Wakeups:
         if self._woken:
             self._woken, self._settling, self._unfinished = False, True, None
             self._pause, self._woken_at = _PAUSE, now
-        elif self._settling:
+        elif self._settling and not self._bell.held:
             running = frozenset(row[0] for row in session.rows(sql.RUNNING))
             self._unfinished = running if self._unfinished is None else self._unfinished & running
             self._settling = bool(self._unfinished)
             longest = next((pause for end, pause in _PAUSES if now < self._woken_at + end), _POLL)
             self._pause = min(2 * self._pause, longest)
 
+    def rest(self, session: Session) -> None:
+        """Let the transactions send the wake-ups again. The next read counts as woken, as release says."""
+        if self._bell.held:
+            self._bell.release(session)
+            self._woken = True
+
     def plan(self, session: Session) -> None:
         """End a read. A notification that arrived with the answer to a statement makes no descriptor readable."""
         self.take(session)
+        if self._bell.quiet:
+            self.rest(session)
         now = self._clock.monotonic()
         if self._woken:
             self.due = now
+        elif self._bell.held:
+            self.due = min(self.due, now + _PAUSE)
         elif self._settling:
             self.due = min(self.due, now + self._pause)
