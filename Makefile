@@ -13,7 +13,7 @@ FUZZ = PYTHONPATH=tests:.collections:plugins/module_utils:roles/kea_lease_monito
 # killed tests events mode only; with KILLED=all also file mode and polling.
 SCENARIOS := file database events remote lfc killed
 # Not in make test, which must end within 40 minutes; run them by name, such as make molecule-tls.
-MORE := upgrade tls failover harmless moves recovery rollback fresh sources
+MORE := upgrade tls failover harmless moves recovery rollback fresh first sources
 
 OLDEST := sqlalchemy==1.4.46 alembic==1.8.1
 
@@ -30,7 +30,7 @@ REUSE := reuse==5.1.1
 # pip-audit is left out: it needs PyPI's advisories, and what hosts run comes from Debian's packages.
 AUDIT := bandit==1.9.4
 
-.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit reuse core docs release sanity build integration molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
+.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit reuse core docs cli-files release sanity build integration molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -168,6 +168,9 @@ core: .cache/core-$(CORE) ## filters, templates and inventory with another ansib
 
 docs: .cache/docs-tools ## the documentation site, in .cache/docs/html
 	@docs/docsite/build.sh $(BIN) .cache/docs-tools
+
+cli-files: ## write the completion, the man page and docs/commands.md from the parser of kea-lease-monitor
+	@PYTHONPATH=tests:plugins/module_utils:roles/kea_lease_monitor/files $(BIN)/python tests/cli_files.py
 
 release: ## VERSION=x.y.z: changelog, commit, tag and archive; nothing is pushed
 	@tests/release.sh $(BIN) "$(VERSION)"
