@@ -18,6 +18,11 @@ from kea_lease_monitor.commands import cli
 ROOT = Path(__file__).resolve().parents[1]
 SHARE = ROOT / "roles/kea_lease_monitor/files/share"
 MADE = "made from the parser by tests/cli_files.py: run make cli-files"
+LICENCE = (
+    "Copyright (c) 2026, the baremetal.kea authors",
+    # In two parts, for the tool reads this file, too.
+    "SPDX-License-" + "Identifier: GPL-3.0-or-later",
+)
 EXIT_CODES = (
     ("0", "all is well, or the command did what it was told"),
     ("1", "not well: an error outside the program, or a check that failed"),
@@ -105,7 +110,9 @@ def completion(found: list[Command]) -> str:
     taking = sorted(
         {flag for one in found for each in one.arguments if each.value for flag in each.flags} - set(values)
     )
-    return f"""# bash completion for kea-lease-monitor, {MADE}
+    licence = "\n".join(f"# {line}" for line in LICENCE)
+    return f"""{licence}
+# bash completion for kea-lease-monitor, {MADE}
 _kea_lease_monitor() {{
     local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD - 1]}} command= words= word
     for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
@@ -141,7 +148,7 @@ def _steps(found: list[Command]) -> str:
 def man_page(found: list[Command]) -> str:
     """Return the man page, in the macros of man(7)."""
     lines = [
-        f'.\\" {MADE}',
+        *(f'.\\" {line}' for line in (*LICENCE, MADE)),
         '.TH KEA\\-LEASE\\-MONITOR 1 "" baremetal.kea "User Commands"',
         ".SH NAME",
         "kea\\-lease\\-monitor \\- turn the leases of ISC Kea into static reservations and an Ansible inventory",

@@ -1,3 +1,5 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# SPDX-License-Identifier: GPL-3.0-or-later
 # bash completion for kea-lease-monitor, made from the parser by tests/cli_files.py: run make cli-files
 _kea_lease_monitor() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command= words= word
