@@ -10,14 +10,12 @@ not depend on that. ``make cores`` runs this with the oldest and the newest supp
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any, Dict, Mapping
+from typing import Any, Mapping
 
 import pytest
 import yaml
-from support.paths import ROOT, ansible_environment
+from support.plans import plans
 
 pytestmark = pytest.mark.slow
 
@@ -32,88 +30,26 @@ SITE: Mapping[str, Any] = {
 }
 EVENTS = {"kea_enable_database": True, "kea_db_enable_notify": True}
 REMOTE = {**EVENTS, "kea_db_host": "db.example.org", "kea_db_port": "5433", "kea_db_monitor_password": "67890"}
-PREFLIGHT = {
-    "system": {"id": "debian", "like": [], "version": "13", "name": "Debian GNU/Linux 13 (trixie)", "systemd": True},
-    "disks": [{"directory": "/var/lib/kea", "free": 2**40, "free_inodes": None, "read_only": False}],
-    "interfaces": [{"name": "eth0", "up": True, "link": True}],
-    "servers": [{"host": "db.example.org", "port": 5433, "resolved": True, "error": ""}],
-    "dhcp_sockets": [],
-    "time_synchronized": True,
-    "groups": [],
-    "firewall": [],
-}
-FOUND: Mapping[str, Any] = {
-    "preflight": PREFLIGHT,
-    "server": {"version": "2.6.3", "outdated": False, "hooks": None, "tls_environment": {}},
-    "packaging": {"unit": "kea-dhcp4-server", "user": "_kea", "profile": "usr.sbin.kea-dhcp4", "error": None},
-    "config": {"untouched": True, "error": None, "included": []},
-    "subnets": [],
-    "reservations": {"site": [], "global_subnets": [1]},
-}
-PLAYBOOK = """
-- hosts: kea1
-  gather_facts: false
-  connection: local
-  vars_files:
-    - ROOT/roles/kea_server/defaults/main.yml
-    - ROOT/roles/kea_server/vars/main.yml
-    - ROOT/roles/kea_database/defaults/main.yml
-    - ROOT/roles/kea_database/vars/main.yml
-    - ROOT/roles/kea_lease_monitor/defaults/main.yml
-    - ROOT/roles/kea_lease_monitor/vars/main.yml
-    - ROOT/roles/kea_lfc_timer/defaults/main.yml
-    - ROOT/playbooks/vars/names.yml
-    - ROOT/playbooks/vars/preflight.yml
-  vars:
-    kea_server__first_look: "{{ kea__found }}"
-    kea_server__second_look: {skipped: true}
-    kea_lease_monitor__kea: "{{ kea__found }}"
-  tasks:
-    - name: Write what the roles would use
-      ansible.builtin.copy:
-        dest: "{{ result }}"
-        mode: "0600"
-        content: "{{ seen | to_json }}"
-      vars:
-        seen:
-          preflight: "{{ kea__asked | baremetal.kea.preflight(kea__found) }}"
-          plan: "{{ kea__plan }}"
-          server: "{{ kea_server__plan }}"
-          monitor: "{{ kea_lease_monitor__plan }}"
-          config: "{{ lookup('ansible.builtin.template', 'ROOT/roles/kea_lease_monitor/templates/config.yml.j2') }}"
-          login: "{{ kea_database__login }}"
-          known: "{{ kea_server_known_subnets }}"
-          roles: "{{ kea__roles }}"
-"""
 
 
-def templated(directory: Path, variables: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return what the roles would use with these variables of a site."""
-    playbook, result = directory / "play.yml", directory / "result.json"
-    playbook.write_text(PLAYBOOK.replace("ROOT", str(ROOT)))
+def templated(directory: Path, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the roles would use on one server with these variables of a site."""
     inventory = directory / "hosts.yml"
     inventory.write_text(yaml.safe_dump({"kea_servers": {"hosts": {"kea1": None}, "vars": {**SITE, **variables}}}))
-    given = {"kea__found": FOUND, "result": str(result), "ansible_python_interpreter": sys.executable}
-    extra = directory / "found.json"
-    extra.write_text(json.dumps(given))
-    command = ["ansible-playbook", str(playbook), "-i", str(inventory), "--extra-vars", f"@{extra}"]
-    done = subprocess.run(command, env=ansible_environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    found: Dict[str, Any] = json.loads(result.read_text())
-    return found
+    return plans(directory, inventory)["kea1"]
 
 
 @pytest.fixture(scope="module")
-def remote(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Any]:
+def remote(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Events mode with a database on another host."""
     return templated(tmp_path_factory.mktemp("remote"), REMOTE)
 
 
-def test_no_variable_is_refused(remote: Dict[str, Any]) -> None:
+def test_no_variable_is_refused(remote: dict[str, Any]) -> None:
     assert remote["preflight"]["refusals"] == []
 
 
-def test_the_monitors_configuration_has_numbers(remote: Dict[str, Any]) -> None:
+def test_the_monitors_configuration_has_numbers(remote: dict[str, Any]) -> None:
     config = yaml.safe_load(remote["config"])
     assert config["database"]["port"] == 5433
     assert config["source"] == {"type": "events", "max_rows": 500}
@@ -123,7 +59,7 @@ def test_the_monitors_configuration_has_numbers(remote: Dict[str, Any]) -> None:
     assert subscription["sinks"][0]["global_subnets"] == [1]
 
 
-def test_keas_configuration_has_numbers(remote: Dict[str, Any]) -> None:
+def test_keas_configuration_has_numbers(remote: dict[str, Any]) -> None:
     settings = json.dumps(remote["server"])
     assert '"valid-lifetime": 3600' in settings
     assert '"id": 1' in settings
@@ -131,12 +67,18 @@ def test_keas_configuration_has_numbers(remote: Dict[str, Any]) -> None:
     assert '"port": 5433' in settings
 
 
-def test_the_login_has_a_port_and_a_password_that_is_text(remote: Dict[str, Any]) -> None:
+def test_the_login_has_a_port_and_a_password_that_is_text(remote: dict[str, Any]) -> None:
     assert remote["login"]["options"]["login_port"] == 5433
     assert remote["login"]["options"]["login_password"] == "12345"
 
 
-def test_switches_are_switches(remote: Dict[str, Any]) -> None:
+def test_a_password_that_spells_a_boolean_is_text(tmp_path: Path) -> None:
+    found = templated(tmp_path, {**REMOTE, "kea_db_password": "True"})
+    assert found["login"]["options"]["login_password"] == "True"
+    assert found["preflight"]["refusals"] == []
+
+
+def test_switches_are_switches(remote: dict[str, Any]) -> None:
     assert remote["plan"]["events"] is True
     assert remote["plan"]["database_is_here"] is False
     assert remote["monitor"]["uses_database"] is True
