@@ -13,7 +13,7 @@ FUZZ = PYTHONPATH=tests:.collections:plugins/module_utils:roles/kea_lease_monito
 # killed tests events mode only; with KILLED=all also file mode and polling.
 SCENARIOS := file database events remote lfc killed
 # Not in make test, which must end within 40 minutes; run them by name, such as make molecule-tls.
-MORE := upgrade tls failover harmless hostile moves recovery rollback fresh sources takeover pair field
+MORE := upgrade tls failover harmless hostile moves recovery rollback fresh first sources takeover pair field
 
 OLDEST := sqlalchemy==1.4.46 alembic==1.8.1
 
@@ -22,10 +22,15 @@ BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rer
 LINT := lint-ruff lint-imports lint-ansible lint-changelog
 TYPES := types-monitor types-lfc types-modules types-tests
 
+# The oldest and the newest ansible-core besides that of requirements-dev.txt; 2.20 and later need Python 3.12.
+CORE ?= 2.16.19
+
+REUSE := reuse==5.1.1
+
 # pip-audit is left out: it needs PyPI's advisories, and what hosts run comes from Debian's packages.
 AUDIT := bandit==1.9.4
 
-.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit sanity build integration molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
+.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit reuse core docs cli-files release sanity build integration molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -36,7 +41,7 @@ demo: ## deploy to a fresh host and serve 300 BMCs; MODE=file|database|events, S
 demo-clean: ## remove the hosts of the demo
 	@$(LAB) down kea-demo kea-demo-bmcs
 
-test: check lint-scenarios postgres slow oldest oracle fuzz-short crash-short audit sanity molecule ## everything
+test: check lint-scenarios postgres slow oldest oracle fuzz-short crash-short audit reuse core sanity docs molecule ## everything
 	@echo "All tests passed."
 
 # Each part waits for something most of its time, so more of them run at once than there are cores.
@@ -143,6 +148,35 @@ crash-short:
 audit: .cache/audit ## search the code for what bandit takes for insecure
 	@echo "== bandit"
 	@PYTHONPATH=.cache/audit $(BIN)/python -m bandit --quiet --configfile pyproject.toml --recursive plugins roles
+
+.cache/reuse: Makefile | .cache
+	@$(BIN)/python -m pip install --quiet --target $@ --upgrade $(REUSE)
+	@touch $@
+
+reuse: .cache/reuse ## check that every file names its licence (reuse.software)
+	@echo "== reuse"
+	@PYTHONPATH=.cache/reuse $(BIN)/python -m reuse lint --quiet || PYTHONPATH=.cache/reuse $(BIN)/python -m reuse lint
+
+.cache/core-$(CORE): | .cache
+	@$(BIN)/python -m pip install --quiet --target $@ --no-deps ansible-core==$(CORE)
+
+core: .cache/core-$(CORE) ## filters, templates and inventory with another ansible-core; CORE=version
+	@echo "== ansible-core $(CORE)"
+	@PYTHONPATH=$< $(BIN)/python -c 'from ansible.release import __version__ as found; assert found == "$(CORE)", found'
+	@$(RUN) PYTHONPATH="$$PWD/$<" pytest -n 2 tests/unit/plugins/filter tests/unit/plugins/inventory
+
+.cache/docs-tools: docs/requirements.txt | .cache
+	@$(BIN)/python -m pip install --quiet --target $@ --upgrade --requirement $<
+	@touch $@
+
+docs: .cache/docs-tools ## the documentation site, in .cache/docs/html
+	@docs/docsite/build.sh $(BIN) .cache/docs-tools
+
+cli-files: ## write the completion, the man page and docs/commands.md from the parser of kea-lease-monitor
+	@PYTHONPATH=tests:plugins/module_utils:roles/kea_lease_monitor/files $(BIN)/python tests/cli_files.py
+
+release: ## VERSION=x.y.z: changelog, commit, tag and archive; nothing is pushed
+	@tests/release.sh $(BIN) "$(VERSION)"
 
 sanity:
 	@tests/sanity.sh $(BIN)

@@ -13,10 +13,17 @@ cd "$root"
 ansible-galaxy collection build --output-path "$work" >/dev/null
 cd "$work" # out of reach of this checkout's ansible.cfg
 ansible-galaxy collection install --no-deps --collections-path "$ANSIBLE_COLLECTIONS_PATH" "$work"/baremetal-kea-*.tar.gz >/dev/null
+# Exactly this is in the archive: what ansible-core reads, what Galaxy shows, and what a site copies from.
+expected="ARCHITECTURE.md CHANGELOG.rst CODE_OF_CONDUCT.md CONTRIBUTING.md FILES.json LICENSE LICENSES MAINTAINERS.md MANIFEST.json
+README.md REUSE.toml SECURITY.md changelogs docs examples meta playbooks plugins roles"
 found=$(ls -A "$ANSIBLE_COLLECTIONS_PATH/ansible_collections/baremetal/kea")
-for needless in tests molecule demo Makefile .collections .git .config; do
-    ! grep -qx -- "$needless" <<<"$found" || { echo "the built collection has $needless in it" >&2; exit 1; }
-done
+# shellcheck disable=SC2086 # a list of words
+if ! diff <(LC_ALL=C sort <<<"$found") <(printf '%s\n' $expected | LC_ALL=C sort); then
+    echo "the archive has other files than these; see build_ignore in galaxy.yml, or tests/build.sh" >&2
+    exit 1
+fi
+dead=$(cd "$ANSIBLE_COLLECTIONS_PATH/ansible_collections/baremetal/kea" && find . -name '__pycache__' -o -name '*.pyc' -o -name '.*cache*' -o -path './changelogs/fragments')
+[ -z "$dead" ] || { echo "the archive has these needless files: $dead" >&2; exit 1; }
 rm -r "$ANSIBLE_COLLECTIONS_PATH"/ansible_collections/baremetal/kea/docs
 for role in kea_database kea_lease_monitor kea_lfc_timer kea_server; do
     ansible-doc --type role "baremetal.kea.$role" >/dev/null

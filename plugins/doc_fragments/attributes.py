@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Attributes that the collection's modules share; each module adds ``support`` and ``details``."""
+"""Attributes of all modules. Each module adds ``support`` and ``details``, or takes them from HOST."""
 
 from __future__ import annotations
 
@@ -18,4 +18,16 @@ attributes:
     description: A second run with the same arguments, outside check mode, changes nothing and says so.
   platform:
     description: Target OS and families that can be operated against.
+"""
+
+    # For modules that name packages, units or users of the host. docs/take-over.md has what was tried.
+    HOST = r"""
+options: {}
+attributes:
+  platform:
+    support: full
+    platforms: Debian
+    details:
+      - Tested on Debian 12 and 13, with systemd. The names of the packages, units and users of Ubuntu, ISC and Red Hat
+        are known; they were not tried on a host.
 """

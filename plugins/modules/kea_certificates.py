@@ -16,8 +16,10 @@ description:
   - The files belong to root and are open to O(group) only, which is what libpq, Kea and PostgreSQL accept.
 author:
   - The baremetal.kea authors (@baremetal)
+version_added: 1.1.0
 extends_documentation_fragment:
   - baremetal.kea.attributes
+  - baremetal.kea.attributes.host
 attributes:
   check_mode:
     support: full
@@ -25,9 +27,6 @@ attributes:
     support: none
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: Debian, Ubuntu
 options:
   trust_anchor:
     description:

@@ -18,6 +18,7 @@ author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
   - baremetal.kea.attributes
+  - baremetal.kea.attributes.host
   - baremetal.kea.config_file
 attributes:
   check_mode:
@@ -30,9 +31,6 @@ attributes:
     details: Values of keys named C(password) or C(secret) are masked.
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: Debian, Ubuntu
 options:
   settings:
     description:
@@ -113,6 +111,9 @@ options:
     elements: path
     default: []
     version_added: 1.1.0
+seealso:
+  - module: baremetal.kea.kea_database
+  - module: baremetal.kea.kea_reservation
 """
 
 EXAMPLES = r"""
@@ -161,12 +162,14 @@ gave_way:
     - Managed reservations that were removed from the files of the directory C(applied), because O(merge) or the
       configuration has a reservation for the same client or address.
   returned: when there are any
+  version_added: 1.1.0
   type: list
   elements: str
   sample: [192.0.2.7 in 192.0.2.0/24 (id 1)]
 completed:
   description: Addresses that reservations got with O(complete_reservations), each with its subnet.
   returned: when there are any
+  version_added: 1.1.0
   type: list
   elements: str
   sample: [192.0.2.7 in 192.0.2.0/24 (id 1)]
@@ -178,12 +181,16 @@ backup_file:
 kea_version:
   description: Version of Kea that the entries are written for.
   returned: with O(databases)
+  version_added: 1.1.0
   type: str
   sample: 2.6.3
 drop_in:
   description: As M(baremetal.kea.kea_database) returns it.
   returned: with O(databases)
+  version_added: 1.1.0
   type: dict
+  sample:
+    path: /etc/systemd/system/kea-dhcp4-server.service.d/baremetal-kea-tls.conf
 """
 
 from typing import Any, Dict, Optional, Tuple

@@ -19,6 +19,7 @@ author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
   - baremetal.kea.attributes
+  - baremetal.kea.attributes.host
   - baremetal.kea.config_file
 attributes:
   check_mode:
@@ -31,9 +32,6 @@ attributes:
     details: Values of keys named C(password) or C(secret) are masked.
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: Debian, Ubuntu
 options:
   purpose:
     description:
@@ -123,6 +121,7 @@ options:
       - Whether other databases of the same O(purpose) and O(type) are removed, so that no old entry stays when O(host)
         or O(name) changes. The first of them becomes this one and keeps its position.
       - With O(state=absent), all of this O(type) are removed.
+    version_added: 1.1.0
     type: bool
     default: false
   trust_anchor:
@@ -137,21 +136,26 @@ options:
         C(host=NAME;ssl-verify-server-cert=1), which has MariaDB's client library verify the certificate and the name,
         and refuse a server without TLS. Refused where that library is not installed.
       - All files are checked before anything is changed, as by M(baremetal.kea.kea_certificates).
+    version_added: 1.1.0
     type: path
   cert_file:
     description: File with Kea's certificate. Needs O(key_file).
+    version_added: 1.1.0
     type: path
   key_file:
     description: File with its key. PostgreSQL's library wants mode C(0600), or C(0640) if it belongs to root.
+    version_added: 1.1.0
     type: path
   cipher_list:
     description: Ciphers that Kea may use, as OpenSSL writes them. For V(mysql).
+    version_added: 1.1.0
     type: str
   ssl_mode:
     description:
       - TLS mode, as libpq's C(sslmode). For V(postgresql).
       - With O(trust_anchor) it is V(verify-full) by default, with only a certificate V(require). Kea's own default
         would not look at the server's name.
+    version_added: 1.1.0
     type: str
     choices: [disable, prefer, require, verify-ca, verify-full]
   kea_version:
@@ -211,6 +215,7 @@ drop_in:
     - The drop-in with Kea's TLS environment for PostgreSQL; C(path), and its text C(before) and C(after), empty for
       none.
   returned: always
+  version_added: 1.1.0
   type: dict
   sample:
     path: /etc/systemd/system/kea-dhcp4-server.service.d/baremetal-kea-tls.conf

@@ -113,6 +113,13 @@ state:
       sequences, and C(forget) for the function, each with its owner and its rights by role.
   returned: success
   type: dict
+  sample:
+    database: {owner: _kea, rights: {_kea: [CONNECT, CREATE, TEMPORARY], kea-lease-monitor: [CONNECT]}}
+    hosts: {owner: _kea, rights: {kea-lease-monitor: [INSERT, SELECT]}}
+    hosts_host_id_seq: {owner: _kea, rights: {kea-lease-monitor: [USAGE]}}
+    ipv6_reservations: null
+    ipv6_reservations_reservation_id_seq: null
+    forget: null
 kept:
   description: Whether the monitor has rights that O(exclusive) would revoke.
   returned: success

@@ -16,6 +16,7 @@ author:
 version_added: 1.1.0
 extends_documentation_fragment:
   - baremetal.kea.attributes
+  - baremetal.kea.attributes.host
 attributes:
   check_mode:
     support: full
@@ -25,9 +26,6 @@ attributes:
     details: The content of those with C(secret) is not shown.
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: Debian, Ubuntu
 options:
   files:
     description: Files and directories, processed in this order. The module stops at the first error.
@@ -74,6 +72,9 @@ options:
       validate:
         description: A command that succeeds if the new file, C(%s), is valid. The file gets its name only after that.
         type: str
+seealso:
+  - module: baremetal.kea.kea_manifest
+  - module: ansible.builtin.copy
 """
 
 EXAMPLES = r"""

@@ -119,6 +119,24 @@ samples:
   returned: failure because of duplicates
   type: list
   elements: dict
+  contains:
+    identifier:
+      description: The identifier in hexadecimal digits.
+      type: str
+      sample: 525400a1b2c3
+    identifier_type:
+      description: Kea's number of the kind of identifier; V(0) is a hardware address.
+      type: int
+      sample: 0
+    subnet_id:
+      description: The subnet.
+      type: int
+      sample: 1
+    host_ids:
+      description: Keys C(host_id) of the rows.
+      type: list
+      elements: int
+      sample: [17, 42]
 sqlstate:
   description: PostgreSQL's code of the error.
   returned: failure reported by PostgreSQL

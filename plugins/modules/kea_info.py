@@ -14,6 +14,7 @@ author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
   - baremetal.kea.attributes
+  - baremetal.kea.attributes.host
   - baremetal.kea.postgres
   - baremetal.kea.postgres.session
 attributes:
@@ -23,9 +24,6 @@ attributes:
     support: none
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: Debian, Ubuntu
 options:
   gather:
     description:
@@ -52,6 +50,7 @@ options:
     default: [server, config, monitor, lfc]
   type:
     description: Kind of the V(database), as in M(baremetal.kea.kea_schema); V(mysql) reports less.
+    version_added: 1.1.0
     type: str
     choices: [postgresql, mysql]
     default: postgresql
@@ -61,20 +60,24 @@ options:
     default: /etc/kea/kea-dhcp4.conf
   packages:
     description: For V(packages), their names in Debian.
+    version_added: 1.1.0
     type: list
     elements: str
     default: []
   packaging:
     description: For V(packaging), the packaging to use; by default the one that is installed, or else the system's own.
+    version_added: 1.1.0
     type: str
     choices: [debian, isc, rhel]
   packaging_names:
     description:
       - For V(packaging), names that replace its C(packages), C(user), C(program), C(lease_file) or C(profile).
+    version_added: 1.1.0
     type: dict
     default: {}
   connect:
     description: For V(preflight), the database servers to connect to, each as C(host:port).
+    version_added: 1.1.0
     type: list
     elements: str
     default: []
@@ -86,6 +89,8 @@ options:
     description: Schema of the lease events.
     type: str
     default: kea_events
+seealso:
+  - module: baremetal.kea.kea_verify
 """
 
 EXAMPLES = r"""
@@ -118,9 +123,14 @@ server:
     capabilities:
       description: Capabilities of this version, and C(schema), the version of the database schema that it requires.
       type: dict
+      sample: {version: 2.6.3, schema: "22.2", retry_on_startup: true, database_hooks: false, lfc_start: false}
     unit:
       description: C(name), C(active) and C(enabled) of the unit.
       type: dict
+      sample:
+        name: kea-dhcp4-server.service
+        active: true
+        enabled: true
     listening:
       description:
         - Whether the server listens on its interfaces, as its command C(status-get) tells. C(status) is V(ready),
@@ -141,6 +151,7 @@ server:
         - TLS settings of the running server for PostgreSQL that its configuration cannot contain (before Kea 3.1), as
           libpq's variables C(PGSSLMODE), C(PGSSLROOTCERT), C(PGSSLCERT) and C(PGSSLKEY); other variables are left out.
       type: dict
+      sample: {PGSSLMODE: verify-full, PGSSLROOTCERT: /etc/kea/tls/ca.pem}
     ssl_mode:
       description:
         - TLS mode of the running server for PostgreSQL over the network, as libpq's C(sslmode); the weakest of several
@@ -180,30 +191,48 @@ config:
     interfaces:
       description: Interfaces that the server listens on.
       type: list
+      elements: str
+      sample: [eth0]
     socket_type:
       description: Type of its sockets, V(raw) or V(udp); null for Kea's default, V(raw).
       type: str
     lease_database:
       description: The lease database, null for Kea's default, the lease file.
       type: dict
+      sample: {type: postgresql, host: /var/run/postgresql, name: kea, user: _kea}
     hosts_databases:
       description: The databases of reservations.
       type: list
+      elements: dict
+      sample:
+        - {type: postgresql, host: /var/run/postgresql, name: kea, user: _kea}
     config_databases:
       description: The databases of configuration.
       type: list
+      elements: dict
+      sample: []
     hooks_libraries:
       description: The hook libraries.
       type: list
+      elements: dict
+      sample:
+        - {library: /usr/lib/x86_64-linux-gnu/kea/hooks/libdhcp_lease_cmds.so}
     loggers:
       description: The loggers.
       type: list
+      elements: dict
+      sample:
+        - {name: kea-dhcp4, severity: INFO}
     control_sockets:
       description: The control sockets.
       type: list
+      elements: dict
+      sample:
+        - {socket-type: unix, socket-name: /run/kea/kea4-ctrl-socket}
     interfaces_config:
       description: The map C(interfaces-config).
       type: dict
+      sample: {interfaces: [eth0]}
     keys:
       description: Keys of the map at the top.
       type: list
@@ -217,6 +246,7 @@ subnets:
     - Every subnet that Kea serves or that its files define. A subnet without a file comes from a configuration backend,
       or from a file that cannot be read.
   returned: when gathered
+  version_added: 1.1.0
   type: list
   elements: dict
   contains:
@@ -239,6 +269,7 @@ subnets:
     pool_classes:
       description: The client classes of each pool, by its range.
       type: dict
+      sample: {192.0.2.100 - 192.0.2.199: [bmc]}
     relay:
       description: Addresses of its relays.
       type: list
@@ -246,12 +277,15 @@ subnets:
     reservation_settings:
       description: Its own settings for reservations, such as C(reservations-global) and C(reservation-mode).
       type: dict
+      sample: {reservations-out-of-pool: true}
     reservation_scopes:
       description:
         - All settings that decide about its reservations, the nearest place first. Each has C(place), such as
           C(shared network hall-a), and C(settings).
       type: list
       elements: dict
+      sample:
+        - {place: shared network hall-a, settings: {reservations-global: false}}
     reservation_obstacle:
       description:
         - The setting, and its place, under which reservations of the lease monitor do nothing in this subnet; empty if
@@ -268,6 +302,8 @@ subnets:
           does not name is empty. Managed reservations and those in databases are not among them.
       type: list
       elements: dict
+      sample:
+        - {kind: hw-address, identifier: 525400a1b2c3, address: 192.0.2.7, hostname: bmc-7}
     reservations:
       description: Number of its reservations in the configuration and in the files that it includes.
       type: int
@@ -293,6 +329,7 @@ subnets:
 pair:
   description: The pair (C(libdhcp_ha)) of which the server is half; null if it is in none, or does not answer.
   returned: when gathered
+  version_added: 1.1.0
   type: dict
   contains:
     mode:
@@ -343,12 +380,15 @@ pair:
 reservations:
   description: The reservations that the site wrote into Kea's configuration. Kea is not asked for them.
   returned: when gathered
+  version_added: 1.1.0
   type: dict
   contains:
     site:
       description: As C(site_reservations) in RV(subnets), each with its C(subnet).
       type: list
       elements: dict
+      sample:
+        - {subnet: 1, kind: hw-address, identifier: 525400a1b2c3, address: 192.0.2.7, hostname: bmc-7}
     global_subnets:
       description: Ids of the subnets that use the reservations outside all subnets.
       type: list
@@ -356,6 +396,7 @@ reservations:
 variables:
   description: The configuration file of kea-dhcp4 as variables of the playbook C(kea_deploy.yml), without secrets.
   returned: when gathered
+  version_added: 1.1.0
   type: dict
   contains:
     values:
@@ -363,10 +404,20 @@ variables:
         - The variables by name. A map with the key C(<?include?>) stands for an include that cannot be edited, one with
           the key C(<?secret?>) for a secret that is to be read from the variable with that name.
       type: dict
+      sample: {kea_dhcp4_interfaces: [eth0], kea_dhcp4_settings: {valid-lifetime: 3600}}
     secrets:
       description: The C(variable) and the C(path) of each secret, which a person sets.
       type: list
       elements: dict
+      contains:
+        variable:
+          description: The variable that a person sets.
+          type: str
+          sample: kea_db_password
+        path:
+          description: Place of the secret in the configuration.
+          type: str
+          sample: Dhcp4/lease-database/password
     notes:
       description: What the variables do not reproduce, and why.
       type: list
@@ -410,11 +461,17 @@ database:
     rights:
       description: The objects of M(baremetal.kea.kea_database_rights), each with its owner and its rights by role.
       type: dict
+      sample:
+        hosts: {owner: _kea, rights: {kea-lease-monitor: [INSERT, SELECT]}}
+        forget: null
     lease_notify:
       description:
         - The objects of M(baremetal.kea.kea_lease_notify), null for a missing one. Events are delivered while
           C(trigger) and C(trigger_update) exist and their C(enabled) is V(origin).
       type: dict
+      sample:
+        trigger: {definition: CREATE TRIGGER ..., enabled: origin}
+        event_schema: {owner: _kea, rights: {kea-lease-monitor: [USAGE]}}
     lost_events:
       description: Events that could not be written since the counter was created. The monitor then reads all leases.
       type: int
@@ -445,26 +502,48 @@ monitor:
     unit:
       description: C(name), C(active) and C(enabled) of the unit.
       type: dict
+      sample:
+        name: kea-lease-monitor.service
+        active: true
+        enabled: true
     reservations:
       description: C(name), C(active) and C(enabled) of the service that has Kea use reservations in files.
       type: dict
+      sample:
+        name: kea-reservations.service
+        active: true
+        enabled: true
     former_applier:
       description: The same of the unit that started that service in former releases.
       type: dict
+      sample:
+        name: kea-reservations.path
+        active: false
+        enabled: false
     user:
       description: C(home) and C(shell) of the user that it runs as.
       type: dict
+      sample: {home: /var/lib/kea-lease-monitor, shell: /usr/sbin/nologin}
 lfc:
   description: The timer of M(baremetal.kea.kea_lfc_timer) for the server of O(path).
   returned: when gathered
+  version_added: 1.1.0
   type: dict
   contains:
     service:
       description: C(name), C(active) and C(enabled) of the service.
       type: dict
+      sample:
+        name: kea-lfc.service
+        active: false
+        enabled: false
     timer:
       description: C(name), C(active) and C(enabled) of the timer.
       type: dict
+      sample:
+        name: kea-lfc.timer
+        active: true
+        enabled: true
     last_run:
       description:
         - Report of the last run; times are seconds since the epoch. C(outcome) is V(cleaned), V(finished) (a run that
@@ -472,6 +551,7 @@ lfc:
         - C(strategy), C(why), C(message), C(finished), C(seconds), C(reload_seconds), C(rows_before), C(rows_after),
           C(rows_discarded), C(bytes_before), C(bytes_after), C(last_success) and C(busy_since).
       type: dict
+      sample: {outcome: cleaned, strategy: finish, finished: 1795246000.5, rows_before: 1200, rows_after: 300}
     traces:
       description: Paths that belong to the timer, or that it left; empty if there was never one.
       type: list
@@ -479,17 +559,23 @@ lfc:
 move:
   description: What M(baremetal.kea.kea_lease_move) recorded.
   returned: when gathered
+  version_added: 1.1.0
   type: dict
   contains:
     unfinished:
       description: C(source), C(target) and C(backup) of a move that was interrupted.
       type: dict
+      sample:
+        source: memfile /var/lib/kea/kea-leases4.csv
+        target: postgresql kea at /var/run/postgresql
+        backup: /etc/kea/kea-dhcp4.conf.4711.2026-11-21@12:00:00~
     error:
       description: Why it cannot be read.
       type: str
 packages:
   description: State of O(packages).
   returned: when gathered
+  version_added: 1.1.0
   type: dict
   contains:
     names:
@@ -518,6 +604,7 @@ packages:
 packaging:
   description: The names of Kea on this host.
   returned: when gathered
+  version_added: 1.1.0
   type: dict
   contains:
     name:
@@ -561,23 +648,31 @@ packaging:
 preflight:
   description: Facts that decide whether a deployment can succeed. What cannot be found out is null.
   returned: when gathered
+  version_added: 1.1.0
   type: dict
   contains:
     system:
       description: C(id), C(like), C(version) and C(name) as in os-release(5), and whether C(systemd) manages the host.
       type: dict
+      sample: {id: debian, like: [], version: "13", name: Debian GNU/Linux 13 (trixie), systemd: true}
     disks:
       description: C(free) bytes, C(free_inodes) and C(read_only) of the file systems of each C(directory) written to.
       type: list
       elements: dict
+      sample:
+        - {directory: /var/lib/kea, free: 8589934592, free_inodes: 1000000, read_only: false}
     dhcp_sockets:
       description: UDP sockets at the ports 67 and 547, with C(address), C(device), C(program) and C(pid).
       type: list
       elements: dict
+      sample:
+        - {port: 67, address: 192.0.2.1, device: eth0, program: kea-dhcp4, pid: 4711}
     interfaces:
       description: Each network interface with C(name), whether it is C(up), and whether it has its C(link).
       type: list
       elements: dict
+      sample:
+        - {name: eth0, up: true, link: true}
     time_synchronized:
       description: Whether the clock is synchronised.
       type: bool
@@ -591,14 +686,19 @@ preflight:
           accept, with C(protocol), C(first) and C(last). Null where rules are not simple.
       type: list
       elements: dict
+      sample:
+        - {chain: inet filter input, accepted: [{protocol: udp, first: 67, last: 67}]}
     servers:
       description: Whether each of O(connect) was C(resolved), and the C(error) of the connection, empty for none.
       type: list
       elements: dict
+      sample:
+        - {host: db1.example.org, port: 5432, resolved: true, error: ""}
 clusters:
   description: PostgreSQL's clusters on this host, with C(version), C(name), C(port) and C(online); null if
     postgresql-common is not installed.
   returned: when gathered
+  version_added: 1.1.0
   type: list
   elements: dict
   sample:

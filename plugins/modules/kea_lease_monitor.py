@@ -18,6 +18,7 @@ description:
     C(baremetal.kea.kea_lease_monitor).
 extends_documentation_fragment:
   - baremetal.kea.attributes
+  - baremetal.kea.attributes.host
 attributes:
   check_mode:
     support: full
@@ -25,9 +26,6 @@ attributes:
     support: full
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: posix
 options:
   state:
     description:
@@ -61,6 +59,7 @@ options:
     description:
       - Other files that the daemon depends on, such as its unit. They and O(config) are saved when a release is
         healthy, and reverted with it.
+    version_added: 1.1.0
     type: list
     elements: path
     default: []
@@ -68,6 +67,7 @@ options:
     description:
       - The directory of the reservations that Kea includes. Former releases of the monitor wrote there, too. When a
         release is put in force, the files of the monitor move to the directory that O(config) names.
+    version_added: 1.1.0
     type: path
     default: /etc/kea/reservations.d
   restart:

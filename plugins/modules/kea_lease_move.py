@@ -23,8 +23,10 @@ description:
     and are recorded in O(state_dir); a later move to that table removes those that have not changed since.
 author:
   - The baremetal.kea authors (@baremetal)
+version_added: 1.1.0
 extends_documentation_fragment:
   - baremetal.kea.attributes
+  - baremetal.kea.attributes.host
 attributes:
   check_mode:
     support: full
@@ -34,9 +36,6 @@ attributes:
   idempotent:
     support: full
     details: The candidate is renamed when it is put in force, so a second run finds none.
-  platform:
-    support: full
-    platforms: Debian, Ubuntu
 options:
   path:
     description: The configuration in force.

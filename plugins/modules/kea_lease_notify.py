@@ -159,6 +159,10 @@ state:
       C(leases6), C(function6), C(trigger6) and C(trigger6_update) for C(lease6).
   returned: success
   type: dict
+  sample:
+    event_schema: {owner: _kea, rights: {kea-lease-monitor: [USAGE]}}
+    trigger: {definition: CREATE TRIGGER ..., enabled: origin}
+    trigger_update: null
 lost_events:
   description: How many events could not be written since the counter was created.
   returned: success

@@ -18,8 +18,10 @@ description:
     value is kept on the host, and O(state=absent) reverts to it.
 author:
   - The baremetal.kea authors (@baremetal)
+version_added: 1.1.0
 extends_documentation_fragment:
   - baremetal.kea.attributes
+  - baremetal.kea.attributes.host
   - baremetal.kea.config_file
 attributes:
   check_mode:
@@ -28,9 +30,6 @@ attributes:
     support: full
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: Debian, Ubuntu
 options:
   state:
     description:
@@ -120,6 +119,23 @@ timer:
   description: C(release), C(units), C(active) and C(enabled) afterwards.
   returned: always
   type: dict
+  contains:
+    release:
+      description: Name of the release; null without the timer.
+      type: str
+      sample: 1.1.0-3f2a9c1d77aa
+    units:
+      description: Text of each unit file, by its path.
+      type: dict
+      sample: {/etc/systemd/system/kea-lfc.timer: "[Timer]..."}
+    active:
+      description: Whether the timer is active.
+      type: bool
+      sample: true
+    enabled:
+      description: Whether the timer starts with the host.
+      type: bool
+      sample: true
 backup_file:
   description: Where the replaced configuration of Kea is kept.
   returned: when it was replaced and O(backup=true)

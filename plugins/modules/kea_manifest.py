@@ -15,8 +15,10 @@ description:
     change is reverted to it.
 author:
   - The baremetal.kea authors (@baremetal)
+version_added: 1.1.0
 extends_documentation_fragment:
   - baremetal.kea.attributes
+  - baremetal.kea.attributes.host
 attributes:
   check_mode:
     support: full
@@ -26,9 +28,6 @@ attributes:
     details: With O(state=checked), what a person changed after the last deployment.
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: Debian, Ubuntu
 options:
   state:
     description:
@@ -104,6 +103,9 @@ options:
     description: Directory of the manifest.
     type: path
     default: /var/lib/baremetal-kea
+seealso:
+  - module: baremetal.kea.kea_files
+  - module: baremetal.kea.kea_lease_monitor
 """
 
 EXAMPLES = r"""
@@ -161,6 +163,39 @@ entries:
   returned: O(state=checked)
   type: list
   elements: dict
+  contains:
+    kind:
+      description: Kind of the thing, one of the suboptions of O(things).
+      type: str
+      sample: file
+    name:
+      description: Name of the thing.
+      type: str
+      sample: /etc/kea/kea-dhcp4.conf
+    found:
+      description: Its state before the first deployment.
+      type: dict
+      sample: {state: file, uid: 105, gid: 112, mode: "0644"}
+    found_at:
+      description: When that was recorded, in seconds since the epoch.
+      type: int
+      sample: 1795245990
+    made:
+      description: Its state after the last deployment that finished.
+      type: dict
+      sample: {state: file, uid: 105, gid: 112, mode: "0600"}
+    made_at:
+      description: When that was recorded.
+      type: int
+      sample: 1795246000
+    in_force:
+      description: Its state when it was last healthy.
+      type: dict
+      sample: {state: file, uid: 105, gid: 112, mode: "0600"}
+    before:
+      description: Its state before a change that did not finish; null for none.
+      type: dict
+      sample: {state: file, uid: 105, gid: 112, mode: "0644"}
 releases:
   description: The lease monitor's releases that were healthy, the oldest first.
   returned: O(state=checked) or O(state=restored)
@@ -171,6 +206,19 @@ differences:
   returned: O(state=checked) or O(state=restored)
   type: list
   elements: dict
+  contains:
+    key:
+      description: Key of the thing.
+      type: str
+      sample: file:/etc/kea/kea-dhcp4.conf
+    made:
+      description: Its state after the last deployment that finished.
+      type: dict
+      sample: {state: file, uid: 105, gid: 112, mode: "0600"}
+    now:
+      description: Its state now.
+      type: dict
+      sample: {state: file, uid: 105, gid: 112, mode: "0644"}
 plan:
   description: What a roll-back does to each thing of the manifest, in this order.
   returned: O(state=checked) or O(state=restored)

@@ -20,6 +20,7 @@ author:
 version_added: 1.1.0
 extends_documentation_fragment:
   - baremetal.kea.attributes
+  - baremetal.kea.attributes.host
   - baremetal.kea.postgres
   - baremetal.kea.postgres.session
 attributes:
@@ -30,9 +31,6 @@ attributes:
   idempotent:
     support: none
     details: Each run sends a lease.
-  platform:
-    support: full
-    platforms: Debian, Ubuntu
 options:
   hwaddr:
     description:
@@ -67,6 +65,8 @@ options:
     description: Schema of the lease events.
     type: str
     default: kea_events
+seealso:
+  - module: baremetal.kea.kea_verify
 """
 
 EXAMPLES = r"""
@@ -92,6 +92,7 @@ probe:
     seconds:
       description: Seconds until the C(lease), the C(reservation) and the C(discovery file) existed.
       type: dict
+      sample: {lease: 0.01, reservation: 0.02, discovery: 0.02}
     removed:
       description: The traces that were removed.
       type: list

@@ -34,6 +34,7 @@ extends_documentation_fragment:
   - baremetal.kea.postgres.locks
   - baremetal.kea.config_file
   - baremetal.kea.attributes
+  - baremetal.kea.attributes.host
 attributes:
   check_mode:
     support: full
@@ -42,9 +43,6 @@ attributes:
     support: full
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: Debian, Ubuntu
 options:
   state:
     description: Whether the client has the reservation, or is forgotten.

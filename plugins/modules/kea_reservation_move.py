@@ -17,6 +17,7 @@ description:
     C(option-data); files cannot hold options of C(hosts) and global reservations.
 author:
   - The baremetal.kea authors (@baremetal)
+version_added: 1.1.0
 extends_documentation_fragment:
   - baremetal.kea.postgres
   - baremetal.kea.postgres.session

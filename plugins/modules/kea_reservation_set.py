@@ -27,6 +27,7 @@ extends_documentation_fragment:
   - baremetal.kea.postgres.session
   - baremetal.kea.postgres.locks
   - baremetal.kea.attributes
+  - baremetal.kea.attributes.host
 attributes:
   check_mode:
     support: full
@@ -34,9 +35,6 @@ attributes:
     support: full
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: Debian, Ubuntu
 options:
   reservations:
     description:

@@ -17,6 +17,7 @@ author:
   - The baremetal.kea authors (@baremetal)
 extends_documentation_fragment:
   - baremetal.kea.attributes
+  - baremetal.kea.attributes.host
   - baremetal.kea.postgres
 attributes:
   check_mode:
@@ -28,15 +29,13 @@ attributes:
     support: none
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: Debian, Ubuntu
 options:
   type:
     description:
       - Kind of database. V(mysql) stands for MariaDB too.
       - For V(mysql), O(login_user) must be given, O(login_unix_socket) is the socket itself, the default of
         O(login_port) is C(3306), and O(ssl_mode) is one of V(disable), V(prefer), V(require) and V(verify-full).
+    version_added: 1.1.0
     type: str
     choices: [postgresql, mysql]
     default: postgresql
@@ -59,6 +58,7 @@ options:
     description:
       - Whether to upgrade although a Kea still runs on this host, or still has a session with the database from any
         host under the role that logs in. A Kea whose configuration names no database may run.
+    version_added: 1.1.0
     type: bool
     default: false
 requirements:
@@ -68,6 +68,10 @@ notes:
   - For V(mysql), C(kea-admin) can give the password to the C(mysql) client only on its command line, where that client
     overwrites it at once.
   - With peer authentication, run the task as the system user of the role, for example with C(become_user=_kea).
+seealso:
+  - module: baremetal.kea.kea_hosts_constraint
+  - module: baremetal.kea.kea_lease_notify
+  - module: baremetal.kea.kea_database
 """
 
 EXAMPLES = r"""
@@ -105,6 +109,7 @@ dump:
 outdated:
   description: Whether O(state=upgraded) would help, because the schema is older than the installed Kea needs.
   returned: failure
+  version_added: 1.1.0
   type: bool
   sample: true
 """

@@ -18,8 +18,10 @@ description:
     a maintenance that a killed play left.
 author:
   - The baremetal.kea authors (@baremetal)
+version_added: 1.1.0
 extends_documentation_fragment:
   - baremetal.kea.attributes
+  - baremetal.kea.attributes.host
 attributes:
   check_mode:
     support: full
@@ -28,9 +30,6 @@ attributes:
   idempotent:
     support: partial
     details: With O(state=restarted) and O(state=reloaded) it always restarts or reloads the server.
-  platform:
-    support: full
-    platforms: Debian, Ubuntu
 options:
   path:
     description: The configuration file of the server. Its name also selects the server for DHCPv4 or DHCPv6.

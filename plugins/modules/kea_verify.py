@@ -19,6 +19,7 @@ author:
 version_added: 1.1.0
 extends_documentation_fragment:
   - baremetal.kea.attributes
+  - baremetal.kea.attributes.host
 attributes:
   check_mode:
     support: full
@@ -26,9 +27,6 @@ attributes:
     support: none
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: Debian, Ubuntu
 options:
   path:
     description: The configuration file of the server.

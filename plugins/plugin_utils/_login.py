@@ -55,9 +55,12 @@ class Login(NamedTuple):
 
 
 def database(variables: Mapping[str, Any]) -> Database:
-    """Return the database that the variables describe. The port may be written as text."""
+    """Return the database that the variables describe.
+
+    A template of an ansible-core before 2.19 makes text of the port, and a boolean of a password that spells one.
+    """
     known = {name: variables[name] for name in Database._fields if name in variables}
-    return Database(**{**known, "port": int(known["port"])})
+    return Database(**{**known, "port": int(known["port"]), "password": str(known.get("password", ""))})
 
 
 def files(result: Mapping[str, Any]) -> Files:

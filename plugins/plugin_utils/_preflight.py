@@ -62,6 +62,7 @@ _UNREADABLE = object()
 _MAPS = ("settings", "packaging_names", "pair", "roles")
 _LISTS_OF_MAPS = ("subnets", "shared_networks", "subscriptions")
 _LISTS = (*_LISTS_OF_MAPS, "interfaces", "clients", "database_hosts")
+_PASSWORDS = ("database_password", "monitor_password")
 
 
 class Findings(NamedTuple):
@@ -117,11 +118,15 @@ def _plain(value: Any) -> Any:
 
 
 def _typed(asked: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return the variables with empty values in place of those of a wrong type, which ``arguments`` names."""
+    """Return the variables with empty values in place of those of a wrong type, which ``arguments`` names.
+
+    A template of an ansible-core before 2.19 makes a boolean of a password that spells one; it becomes text again.
+    """
+    texts = {key: str(asked[key] or "") for key in _PASSWORDS}
     maps = {key: value if isinstance(value, dict) else {} for key, value in asked.items() if key in _MAPS}
     lists = {key: value if isinstance(value, list) else [] for key, value in asked.items() if key in _LISTS}
     lists.update({key: [one for one in lists[key] if isinstance(one, dict)] for key in _LISTS_OF_MAPS if key in lists})
-    return {**asked, **maps, **lists}
+    return {**asked, **maps, **lists, **texts}
 
 
 def messages(findings: Mapping[str, Mapping[str, List[str]]], verdict: str) -> List[str]:

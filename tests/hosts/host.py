@@ -77,6 +77,10 @@ class Host:
         """What tests/lab/bmc6.py prints there."""
         return self._on_bmcs("bmc6.py", "eth0", *arguments)
 
+    def run_on_bmcs(self, *command: str, stdin: str = "", check: bool = True) -> str:
+        """Return the output of a command on the host that plays its BMCs."""
+        return run(*self._on(self.bmcs, command), stdin=stdin, check=check, timeout=TIMEOUT)
+
     def _on_bmcs(self, script: str, *arguments: str) -> str:
         command = self._on(self.bmcs, ("python3", "-", *arguments))
         return run(*command, stdin=(LAB / script).read_text(), check=False, timeout=TIMEOUT)

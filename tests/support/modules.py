@@ -10,10 +10,11 @@ import importlib
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ContextManager
+from unittest import mock
 
+from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
-from ansible.module_utils.testing import patch_module_args
 
 
 def run_module(module_name: str, /, check: bool = False, **options: Any) -> dict[str, Any]:
@@ -24,13 +25,23 @@ def run_module(module_name: str, /, check: bool = False, **options: Any) -> dict
     # A module has a process of its own. Here it must forget the warnings of the module that ran before it.
     warnings._global_warnings.clear()
     ended = False
-    with patch_module_args(arguments), contextlib.redirect_stdout(output):
+    with _given(arguments), contextlib.redirect_stdout(output):
         try:
             module.main()
         except SystemExit:
             ended = True
     assert ended, f"{module_name} returned without a result"
     return {"failed": False, **json.loads(output.getvalue())}
+
+
+def _given(arguments: dict[str, Any]) -> ContextManager[Any]:
+    """Return a context in which a module gets these arguments."""
+    try:
+        from ansible.module_utils.testing import patch_module_args  # noqa: PLC0415 # since ansible-core 2.17
+    except ImportError:
+        return mock.patch.object(basic, "_ANSIBLE_ARGS", json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
+    context: ContextManager[Any] = patch_module_args(arguments)
+    return context
 
 
 def snapshot(directory: Path) -> dict[str, tuple[bytes, int, int, int]]:

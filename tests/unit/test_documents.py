@@ -21,7 +21,7 @@ BASES = (ROOT, RUNTIME, MODULE_UTILS, ROOT / "plugins", RUNTIME.parent, ROOT / "
 MAPS = ("ARCHITECTURE.md", "CONTRIBUTING.md")
 """Documents whose every path and module is checked."""
 LINKED = [
-    *("README.md", *MAPS),
+    *("README.md", "SECURITY.md", "MAINTAINERS.md", "CODE_OF_CONDUCT.md", *MAPS),
     *(str(path.relative_to(ROOT)) for pattern in ("docs/*.md", "roles/*/README.md") for path in ROOT.glob(pattern)),
 ]
 
@@ -29,6 +29,8 @@ PATH = re.compile(r"[\w.][\w./-]*")
 DOTTED = re.compile(r"_?[a-z]\w*(\.\w+)+")
 SUFFIXES = (".py", ".md", ".yml", ".toml", ".rst", ".sh", ".sql", ".importlinter", "Makefile")
 FQCN = "baremetal.kea."
+HOME = "https://github.com/baremetal/baremetal.kea/blob/main/"
+"""Where the pages of the checkout are published; the links of README.md, which Galaxy shows too, begin with it."""
 
 
 def text_of(document: str) -> str:
@@ -142,7 +144,7 @@ def test_the_readme_lists_every_module_and_no_other() -> None:
 
 
 def test_the_readme_lists_every_role_and_no_other() -> None:
-    listed = set(re.findall(r"\(roles/(\w+)/README\.md\)", text_of("README.md")))
+    listed = set(re.findall(r"/roles/(\w+)/README\.md\)", text_of("README.md")))
     assert listed == {path.name for path in (ROOT / "roles").iterdir() if path.is_dir()}
 
 
@@ -157,14 +159,20 @@ def test_the_readme_calls_playbooks_that_exist() -> None:
     assert called <= plugins("playbooks")
 
 
+def test_the_readme_links_by_absolute_addresses() -> None:
+    targets = re.findall(r"\]\(([^)\s]+)\)", text_of("README.md"))
+    assert [target for target in targets if not target.startswith(("https://", "#"))] == []
+
+
 @pytest.mark.parametrize("document", LINKED)
 def test_every_link_leads_somewhere(document: str) -> None:
     broken = []
     for target in re.findall(r"\]\(([^)\s]+)\)", text_of(document)):
-        if target.startswith("http"):
+        is_ours = target.startswith(HOME)
+        if target.startswith("http") and not is_ours:
             continue
-        name, _hash, anchor = target.partition("#")
-        path = (ROOT / document).parent / name if name else ROOT / document
+        name, _hash, anchor = target.removeprefix(HOME).partition("#")
+        path = (ROOT if is_ours else (ROOT / document).parent) / name if name else ROOT / document
         if not path.exists() or (anchor and anchor not in anchors(path)):
             broken.append(target)
     assert broken == []

@@ -11,3 +11,8 @@ APPLIER = "kea-reservations.service"
 """Has Kea use the reservations that the monitor writes into files."""
 FORMER_APPLIER = "kea-reservations.path"
 """Started the service in releases in which that ran once for each change."""
+SHARED = {
+    "/usr/local/share/bash-completion/completions/kea-lease-monitor": "lib/share/kea-lease-monitor.bash",
+    "/usr/local/share/man/man1/kea-lease-monitor.1": "lib/share/kea-lease-monitor.1",
+}
+"""Links to the completion and the man page of the release in force, and where a release has them."""

@@ -14,7 +14,7 @@ from .._errors import KeaError
 from .._host import systemd
 from .._kea import durable
 from .history import History
-from .names import APPLIER, FORMER_APPLIER, UNIT, USER
+from .names import APPLIER, FORMER_APPLIER, SHARED, UNIT, USER
 from .reservations import ReservationFiles
 from .._host.release import COMMAND, LAUNCHER, Files, Releases
 
@@ -45,9 +45,11 @@ class Monitor:
         self._releases = Releases(module.params["root"])
         self._history = History(module, [self._config, *module.params["files"]])
         self._reservations = ReservationFiles(self._config, module.params["reservations_directory"])
+        current = os.path.join(module.params["root"], "current")
         self._links = {
             os.path.join(module.params["root"], LAUNCHER): f"current/{LAUNCHER}",
-            COMMAND_PATH: os.path.join(module.params["root"], "current", COMMAND),
+            COMMAND_PATH: os.path.join(current, COMMAND),
+            **{path: os.path.join(current, target) for path, target in SHARED.items()},
         }
 
     def state(self) -> Dict[str, Any]:
@@ -92,6 +94,7 @@ class Monitor:
             if previous != name:
                 self._releases.activate(name)
             for path in unlinked:
+                os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
                 durable.link(path, self._links[path])
             if disabled:
                 self._systemctl("enable", "--quiet")

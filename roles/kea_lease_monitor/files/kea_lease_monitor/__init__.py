@@ -5,4 +5,4 @@
 
 from __future__ import annotations
 
-__version__ = "1.0.0"
+__version__ = "1.2.0"

@@ -8,4 +8,4 @@ The package ``_kea`` must be importable: plugins/module_utils/_kea in the collec
 
 from __future__ import annotations
 
-__version__ = "1.1.0"
+__version__ = "1.2.0"

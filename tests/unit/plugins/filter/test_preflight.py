@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.release import __version__ as ansible_version
 from ansible_collections.baremetal.kea.plugins.filter import plan as filters
 from ansible_collections.baremetal.kea.plugins.module_utils._host import firewall
 from jinja2 import UndefinedError
@@ -390,6 +391,10 @@ def test_what_simple_rules_of_nftables_accept(policy: str, rules: list[Any], acc
         assert [(one["first"], one["last"]) for one in closed[0]["accepted"]] == accepted
 
 
+@pytest.mark.skipif(
+    tuple(map(int, ansible_version.split(".")[:2])) < (2, 19),
+    reason="an older ansible-core reads all variables of a host at once: one that cannot be read hides its findings",
+)
 @pytest.mark.slow
 def test_the_playbook_tells_all_findings_of_all_hosts_and_changes_nothing(tmp_path: Path) -> None:
     """B23, B25 and others, on this machine, which no systemd manages."""

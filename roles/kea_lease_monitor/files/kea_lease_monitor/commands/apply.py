@@ -22,10 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
     parser.add_argument("--follow", action="store_true", help="apply whenever a file changes, until a signal comes")
     parser.add_argument("--observe", action="store_true", help="apply nothing: Kea's reservations are in a database")
-    parser.add_argument("--kea-program", default="/usr/sbin/kea-dhcp4")
-    parser.add_argument("--kea-config", default="/etc/kea/kea-dhcp4.conf")
-    parser.add_argument("--control-socket", required=True)
-    parser.add_argument("--lease-file", default=DEFAULT_PATH)
+    parser.add_argument(
+        "--kea-program", default="/usr/sbin/kea-dhcp4", help="tests a configuration (default: %(default)s)"
+    )
+    parser.add_argument("--kea-config", default="/etc/kea/kea-dhcp4.conf", help="of Kea (default: %(default)s)")
+    parser.add_argument("--control-socket", required=True, help="of Kea")
+    parser.add_argument("--lease-file", default=DEFAULT_PATH, help="of Kea (default: %(default)s)")
     parser.add_argument("--directory", default=DEFAULT.written, help="of the monitor's files (default: %(default)s)")
     parser.add_argument("--report", default=DEFAULT.report, help="directory of the report (default: %(default)s)")
     parser.add_argument(

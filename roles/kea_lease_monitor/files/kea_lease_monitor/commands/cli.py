@@ -60,7 +60,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or (given[0] not in COMMANDS and given[0] not in ("-h", "--help", "--version")):
         given.insert(0, "run")
-    options = _parser().parse_args(_joined(given, "--db-password"))
+    options = parser().parse_args(_joined(given, "--db-password"))
     try:
         with installed(Waiting()):
             return int(options.execute(options))
@@ -77,12 +77,13 @@ def _joined(given: List[str], flag: str) -> List[str]:
     return [*given[:at], f"{flag}={given[at + 1]}", *given[at + 2 :]]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="kea-lease-monitor", description="Follow Kea's leases.")
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True, metavar="{" + ",".join(COMMANDS) + "}")
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line, which the man page and the completion are made from, too."""
+    made = argparse.ArgumentParser(prog="kea-lease-monitor", description="Follow Kea's leases.")
+    made.add_argument("--version", action="version", version=__version__)
+    commands = made.add_subparsers(required=True, metavar="{" + ",".join(COMMANDS) + "}")
     for name, command in COMMANDS.items():
         subparser = commands.add_parser(name, help=command.help)
         subparser.set_defaults(execute=command.execute)
         command.add_arguments(subparser)
-    return parser
+    return made

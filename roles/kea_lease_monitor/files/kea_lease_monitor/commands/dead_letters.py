@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             step.add_argument("--json", action="store_true", help="for programs")
         else:
             step.add_argument("id", nargs="*", type=int, help="the numbers that list shows")
-            step.add_argument("--all", action="store_true")
+            step.add_argument("--all", action="store_true", help="all dead letters")
 
 
 def execute(options: argparse.Namespace) -> int:

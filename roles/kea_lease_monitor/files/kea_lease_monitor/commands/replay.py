@@ -18,7 +18,7 @@ from kea_lease_monitor.replay import Replay
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
     access.add_config(parser)
-    parser.add_argument("subscription")
+    parser.add_argument("subscription", help="name of the subscription")
     begin = parser.add_mutually_exclusive_group()
     begin.add_argument("--since", help="only leases that Kea heard of since this time, like 2026-11-21T04:30")
     begin.add_argument("--position", help="continue from a position that status --json printed")

@@ -28,13 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--use-database-events", action="store_true", help="follow lease events in PostgreSQL")
     parser.add_argument("--lease-file", help=f"lease file to follow otherwise (default: {DEFAULT_PATH})")
     for name in ("host", "name", "user"):
-        parser.add_argument(f"--db-{name}", help="of the database")
-    parser.add_argument("--db-port", type=int, help="of the database")
+        parser.add_argument(f"--db-{name}", help=f"{name} of the database")
+    parser.add_argument("--db-port", type=int, help="port of the database")
     parser.add_argument("--db-password", help="prefer password_file in --config: others can see a command line")
     parser.add_argument("--subnet-id", type=int, action="append", help="only this subnet; may be repeated")
     parser.add_argument("--output-dir", help=f"for discovery files (default: {DEFAULT_DIRECTORY})")
     parser.add_argument("--state", help=f"state database (default: {DEFAULT_STATE})")
-    parser.add_argument("--log-level", choices=LOG_LEVELS)
+    parser.add_argument("--log-level", choices=LOG_LEVELS, help="least level of the log lines")
 
 
 def execute(options: argparse.Namespace) -> int:

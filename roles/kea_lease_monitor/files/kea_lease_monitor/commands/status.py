@@ -9,10 +9,12 @@ import argparse
 import time
 from typing import Any, Dict, List, Optional, Protocol
 
-from kea_lease_monitor.commands import access, addresses, applied, output
+from kea_lease_monitor.commands import access, addresses, applied, output, watch
 from kea_lease_monitor.heart import STALE
 from kea_lease_monitor.kea import pools
+from kea_lease_monitor.settings import MonitorSettings
 from kea_lease_monitor.state.records import Bookmark, Heartbeat, Registration
+from kea_lease_monitor.state.store import Store
 
 _COLUMNS = (
     *("subscription", "status", "since", "monitor", "version", "events", "beat", "bookmark", "dead_letters"),
@@ -37,20 +39,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
     access.add_config(parser)
     parser.add_argument("--json", action="store_true", help="for programs")
+    watch.add_watch(parser)
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Print a table or JSON. Raises MonitorError."""
-    settings, now = access.read_settings(options), time.time()
+    """Print a table or JSON, once or until Ctrl-C. Raises MonitorError."""
+    settings = access.read_settings(options)
     store = access.open_store(settings.state, options.config)
+    if options.watch is None:
+        print(_text(settings, store, options.json))
+    else:
+        watch.repeat(lambda: _text(settings, store, options.json), options.watch)
+    return 0
+
+
+def _text(settings: MonitorSettings, store: Store, as_json: bool) -> str:
+    """Return the table of subscriptions and that of addresses, or JSON. Raises TemporaryError."""
+    now = time.time()
     lines = status(store, now)
     applied.add(lines, applied.read(settings, now))
     present = addresses.of(pools.read(settings.pools), store, now)
     addresses.add(lines, present, settings)
-    print(output.as_json(lines) if options.json else output.as_table(lines, _COLUMNS))
-    if present.rooms and not options.json:
-        print("\n" + output.as_table(addresses.lines(present), addresses.COLUMNS))
-    return 0
+    if as_json:
+        return output.as_json(lines)
+    tables = [output.as_table(lines, _COLUMNS)]
+    if present.rooms:
+        tables.append(output.as_table(addresses.lines(present), addresses.COLUMNS))
+    return "\n\n".join(tables)
 
 
 def status(store: StatusStore, now: float) -> List[Dict[str, Any]]:

@@ -1,0 +1,26 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sphinx configuration of the documentation site; docs/docsite/build.sh prepares the sources and runs Sphinx."""
+
+project = "baremetal.kea"
+copyright = "the baremetal.kea authors"
+extensions = ["myst_parser", "sphinx_antsibull_ext"]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+root_doc = "index"
+html_theme = "furo"
+html_title = "baremetal.kea"
+html_show_sphinx = False
+# The published site is read without access to other hosts, too.
+html_theme_options = {"source_repository": "https://github.com/baremetal/baremetal.kea/", "source_branch": "main"}
+html_copy_source = False
+# Anchors as GitHub makes them, since the pages are read there, too.
+myst_heading_anchors = 4
+default_role = "any"
+pygments_style = "ansible"
+highlight_language = "text"
+nitpicky = False
+suppress_warnings = [
+    # Files begin with what a reader needs first, not always with a heading of the next level.
+    "myst.header",
+]

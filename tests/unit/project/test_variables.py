@@ -1,0 +1,45 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a site can set: the variables of the playbooks and those of the pages are the same."""
+
+from __future__ import annotations
+
+import re
+
+from support.paths import ROOT
+
+ROLES = ("kea_server_", "kea_database_", "kea_lease_monitor_", "kea_lfc_timer_")
+OTHERS = ("inventory.md", "lfc.md")
+"""Pages with tables of variables of inventory hosts, and of metrics."""
+GROUPS = frozenset(("kea_servers", "kea_database"))
+NAME = r"kea_[a-z0-9]+(?:_[a-z0-9]+)*"
+
+
+def of_the_playbooks() -> set[str]:
+    """Return the variables that the playbooks read and set nowhere."""
+    paths = [path for folder in ("", "vars", "tasks") for path in (ROOT / "playbooks" / folder).glob("*.yml")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    code = re.sub(r"(?m)(?:^|\s)#.*$|^\s*- name: .*$|baremetal\.kea\.\w+", "", text)
+    found = set(re.findall(rf"(?<![\w./-]){NAME}(?![\w./-])", code))
+    found -= set(re.findall(rf'(?m)^ +({NAME}): "', code))
+    return {name for name in found if not name.startswith(ROLES) and name not in GROUPS}
+
+
+def of_the_pages() -> set[str]:
+    """Return the variables in the first column of a table."""
+    found: set[str] = set()
+    for path in (path for path in (ROOT / "docs").glob("*.md") if path.name not in OTHERS):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            first = re.match(r"\| (`kea_[^|]*) \|", line)
+            found.update(re.findall(rf"`({NAME})(?![\w.])", first[1]) if first else ())
+    return found
+
+
+def test_the_pages_have_every_variable_of_the_playbooks() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
+    assert {name for name in of_the_playbooks() if f"`{name}" not in text} == set()
+
+
+def test_the_playbooks_have_every_variable_of_the_pages() -> None:
+    assert of_the_pages() - of_the_playbooks() == set()
