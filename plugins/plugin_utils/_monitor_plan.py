@@ -20,6 +20,8 @@ FILE_SINK = "reservation_file"
 DEFAULT_SOCKET = "kea4-ctrl-socket"
 SITE_KEYS = ("subnet", "kind", "identifier", "address", "name")
 DEFAULT_LEASE_FILE = "/var/lib/kea/kea-leases4.csv"
+PACKAGES_OF_SINKS = {"webhook": ["python3-requests"]}
+"""Packages that only a sink of this type needs, by their names in Debian."""
 
 
 class Wanted(NamedTuple):
@@ -111,6 +113,8 @@ class Plan(NamedTuple):
     """Directories of Kea that the unit does not see."""
     offline: bool
     """Whether the unit needs no network."""
+    packages: List[str]
+    """Packages that the site's sinks need besides those of every monitor, by their names in Debian."""
     config: Settings
     site: List[Settings]
     """The reservations of the site, for the file that the sinks read."""
@@ -140,6 +144,7 @@ def make(asked: Wanted, look: Mapping[str, Any], certificates: Mapping[str, Any]
         writable=writable,
         hidden=_hidden([lease_file, *writable, *_read(asked)]),
         offline=_offline(asked),
+        packages=_unique(name for sink in asked.site_sinks for name in PACKAGES_OF_SINKS.get(sink["type"], [])),
         config=_config(asked, lease_file, files(certificates), paths, reservations.get("global_subnets") or []),
         site=_site(asked, reservations.get("site") or []),
     )
@@ -200,7 +205,8 @@ def _read(asked: Wanted) -> List[str]:
     """Return the paths that the site has the monitor and its commands read."""
     found = [asked.source_options.get("path")]
     for sink in asked.site_sinks:
-        found += [sink.get("template"), *(sink.get("command") or [])]
+        found += [sink.get(key) for key in ("template", "secret_file", "ca_file")]
+        found += sink.get("command") or []
     return [path for path in found if isinstance(path, str)]
 
 
@@ -225,9 +231,9 @@ def _unique(paths: Iterable[str]) -> List[str]:
 
 
 def _offline(asked: Wanted) -> bool:
-    """A command of the site may need the network, metrics are served over it, and so may the database be."""
-    runs_commands = any(sink["type"] == "exec" for sink in asked.site_sinks)
-    return asked.database.is_local and not asked.metrics_listen and not runs_commands
+    """A command or a web server of the site may need the network, and metrics and the database may be served over it."""
+    sends = any(sink["type"] in ("exec", "webhook") for sink in asked.site_sinks)
+    return asked.database.is_local and not asked.metrics_listen and not sends
 
 
 def _site(asked: Wanted, found: List[Settings]) -> List[Settings]:

@@ -28,6 +28,7 @@ TEXTS = {
     "validate": "check %s",
 }
 COMMAND = [{"name": "site", "sinks": [{"type": "exec", "command": ["/bin/true"]}]}]
+WEBHOOK = [{"name": "site", "sinks": [{"type": "webhook", "url": "https://a/"}, {"type": "webhook", "url": "https://b/"}]}]
 INVENTORY = [{"name": "site", "sinks": [{"type": "discovery", "directory": "/site"}, {"type": "discovery"}]}]
 CERTIFICATES = {"trust_anchor_file": "/ca", "cert_file": "/cert", "key_file": "/key"}
 
@@ -104,11 +105,17 @@ def test_which_control_socket_is_used(sockets: Any, path: str) -> None:
         ({"database": {"host": "db1"}}, False),
         ({"metrics_listen": "127.0.0.1:9"}, False),
         ({"subscriptions": COMMAND}, False),
+        ({"subscriptions": WEBHOOK}, False),
         ({"subscriptions": INVENTORY}, True),
     ],
 )
 def test_when_the_unit_needs_no_network(others: dict[str, Any], offline: bool) -> None:
     assert make(wanted(**others))["offline"] is offline
+
+
+def test_only_a_webhook_needs_the_library_that_sends() -> None:
+    assert make(wanted(subscriptions=WEBHOOK))["packages"] == ["python3-requests"]
+    assert make(wanted(subscriptions=COMMAND))["packages"] == make(wanted())["packages"] == []
 
 
 def test_what_the_unit_may_write_to() -> None:
