@@ -231,7 +231,7 @@ def _unique(paths: Iterable[str]) -> List[str]:
 
 
 def _offline(asked: Wanted) -> bool:
-    """A command or a web server of the site may need the network, and metrics and the database may be served over it."""
+    """A command or a web server of the site may need the network; metrics and the database may be served over it."""
     sends = any(sink["type"] in ("exec", "webhook") for sink in asked.site_sinks)
     return asked.database.is_local and not asked.metrics_listen and not sends
 

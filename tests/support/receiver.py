@@ -11,7 +11,7 @@ import socket
 import ssl
 import struct
 import threading
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple
 
 from support.certificates import Certificate
 
@@ -38,7 +38,7 @@ class Answer(NamedTuple):
     body: bytes = b""
     reset: bool = False
     """Reset the connection instead."""
-    until: Optional[threading.Event] = None
+    until: threading.Event | None = None
     """Answer only once this is set."""
 
 
@@ -104,5 +104,5 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815 - names of the standard library
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - name of the standard library
+    def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""

@@ -28,7 +28,9 @@ TEXTS = {
     "validate": "check %s",
 }
 COMMAND = [{"name": "site", "sinks": [{"type": "exec", "command": ["/bin/true"]}]}]
-WEBHOOK = [{"name": "site", "sinks": [{"type": "webhook", "url": "https://a/"}, {"type": "webhook", "url": "https://b/"}]}]
+WEBHOOK = [
+    {"name": "site", "sinks": [{"type": "webhook", "url": "https://a/"}, {"type": "webhook", "url": "https://b/"}]}
+]
 INVENTORY = [{"name": "site", "sinks": [{"type": "discovery", "directory": "/site"}, {"type": "discovery"}]}]
 CERTIFICATES = {"trust_anchor_file": "/ca", "cert_file": "/cert", "key_file": "/key"}
 

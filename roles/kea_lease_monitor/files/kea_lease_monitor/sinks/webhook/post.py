@@ -18,7 +18,7 @@ import os
 import sys
 import time
 from email.utils import parsedate_to_datetime
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional
 
 import requests
 
@@ -32,13 +32,23 @@ _DETAIL = 200
 """Characters of what happened."""
 
 
+class Outcome(NamedTuple):
+    """What became of a request."""
+
+    code: int
+    """Exit code."""
+    detail: str = ""
+    wait: int = 0
+    """Seconds before the next attempt, at least."""
+
+
 def main() -> int:
     """Send the request on standard input, report, and return the exit code."""
     order: Dict[str, Any] = json.loads(sys.stdin.buffer.readline())
-    code, wait, detail = _attempt(order, sys.stdin.buffer.read())
-    shown = "".join(each if " " <= each <= "~" else "?" for each in detail)[:_DETAIL]
-    sys.stderr.write(f"{wait} {shown}\n" if code == os.EX_TEMPFAIL else f"{shown}\n")
-    return code
+    outcome = attempt(order, sys.stdin.buffer.read())
+    shown = "".join(each if " " <= each <= "~" else "?" for each in outcome.detail)[:_DETAIL]
+    sys.stderr.write(f"{outcome.wait} {shown}\n" if outcome.code == os.EX_TEMPFAIL else f"{shown}\n")
+    return outcome.code
 
 
 def signed(body: bytes, secret: bytes, timestamp: str) -> Dict[str, str]:
@@ -57,8 +67,8 @@ def _digest(secret: bytes, content: bytes) -> str:
     return f"sha256={hmac.new(secret, content, hashlib.sha256).hexdigest()}"
 
 
-def _attempt(order: Dict[str, Any], body: bytes) -> Tuple[int, int, str]:
-    """Return the exit code, the seconds to wait and what happened."""
+def attempt(order: Dict[str, Any], body: bytes) -> Outcome:
+    """Send a request. ``order`` has ``url``, ``secret_file``, ``ca_file``, ``proxy`` and ``timeout`` in seconds."""
     try:
         headers = {"Content-Type": "application/json", "User-Agent": "kea-lease-monitor"}
         if order["secret_file"]:
@@ -66,9 +76,9 @@ def _attempt(order: Dict[str, Any], body: bytes) -> Tuple[int, int, str]:
         with _send(order, body, headers) as answer:
             return _judge(answer)
     except requests.RequestException as error:
-        return os.EX_TEMPFAIL, 0, _reason(error)
+        return Outcome(os.EX_TEMPFAIL, _reason(error))
     except (OSError, ValueError) as error:
-        return os.EX_TEMPFAIL, 0, str(error)
+        return Outcome(os.EX_TEMPFAIL, str(error))
 
 
 def _secret(path: str) -> bytes:
@@ -96,14 +106,14 @@ def _send(order: Dict[str, Any], body: bytes, headers: Dict[str, str]) -> reques
     )
 
 
-def _judge(answer: requests.Response) -> Tuple[int, int, str]:
+def _judge(answer: requests.Response) -> Outcome:
     if 200 <= answer.status_code < 300:
-        return os.EX_OK, 0, ""
+        return Outcome(os.EX_OK)
     said = next(answer.iter_content(_DETAIL), b"").decode("utf-8", "replace").strip()
     detail = f"answered {answer.status_code} {answer.reason}" + (f": {said}" if said else "")
     if 400 <= answer.status_code < 500 and answer.status_code not in ABOUT_THE_SENDER:
-        return os.EX_DATAERR, 0, detail
-    return os.EX_TEMPFAIL, _wait(answer.headers.get("Retry-After")), detail
+        return Outcome(os.EX_DATAERR, detail)
+    return Outcome(os.EX_TEMPFAIL, detail, _wait(answer.headers.get("Retry-After")))
 
 
 def _wait(asked: Optional[str]) -> int:
@@ -118,11 +128,11 @@ def _wait(asked: Optional[str]) -> int:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the innermost reason: the text around it has addresses of objects."""
-    inner: Any = error
-    while isinstance(following := getattr(inner, "reason", None) or (inner.args[:1] or [None])[0], BaseException):
-        inner = following
-    return f"{type(error).__name__}: {inner}"
+    """Return the first reason: the texts of the errors around it have addresses of objects."""
+    first = error
+    while (following := first.__cause__ or first.__context__) is not None:
+        first = following
+    return f"{type(error).__name__}: {first}"
 
 
 if __name__ == "__main__":

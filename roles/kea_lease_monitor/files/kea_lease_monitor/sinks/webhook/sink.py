@@ -62,7 +62,9 @@ class Options:
             if not os.path.isabs(getattr(options, key) or "/"):
                 raise section.error(key, "an absolute path is needed")
         if not _is_safe(options.url):
-            raise section.error("url", "an https URL without user and password is needed; http only to this host itself")
+            raise section.error(
+                "url", "an https URL without user and password is needed; http only to this host itself"
+            )
         if options.proxy and not _is_url(options.proxy, ("http", "https")):
             raise section.error("proxy", "an http or https URL without user and password is needed")
         return options
@@ -96,7 +98,7 @@ class WebhookSink(HalvingSink):
 
     def _failure(self, status: int, output: str) -> TemporaryError:
         said = _SAID.fullmatch(output)
-        wait, detail = (int(said["wait"]), said["detail"]) if said else (0, output)
+        wait, detail = (int(said["wait"]), said["detail"]) if said else (0, f"{output} (status {status})")
         return TemporaryError(f"{self._options.url}: {detail}", wait)
 
     def _secret_file(self) -> Optional[str]:
