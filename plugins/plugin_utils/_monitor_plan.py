@@ -44,6 +44,8 @@ class Wanted(NamedTuple):
     """sqlite or postgresql."""
     state_options: Settings
     metrics_listen: str
+    webhook_secret: str
+    """Secret of the sinks webhook that name no file; empty if they do not sign."""
     writable: List[str]
     log_level: str
 
@@ -69,6 +71,7 @@ class Paths(NamedTuple):
     config_directory: str
     config_file: str
     password_file: str
+    webhook_secret_file: str
     site_file: str
     state_directory: str
     reservations: str
@@ -160,9 +163,7 @@ def make_files(asked: Wanted, paths: Paths, texts: Texts) -> List[Settings]:
     directory = {"owner": paths.user, "state": "directory"}
     own = [sink.get("directory", "") for sink in asked.site_sinks if sink["type"] == "discovery"]
     discovery = [asked.discovery_directory, *filter(None, own)]
-    secret: Settings = {"path": paths.password_file, "state": "absent"}
-    if asked.database.password:
-        secret = {**shared, "path": paths.password_file, "secret": True, "content": asked.database.password}  # nosec B105
+    secrets = [(paths.password_file, asked.database.password), (paths.webhook_secret_file, asked.webhook_secret)]
     units = {**texts.units, **texts.reservation_units}
     reservations: List[Settings] = [
         {**root, "path": paths.reservations, "state": "directory", "mode": "0755"},
@@ -175,12 +176,19 @@ def make_files(asked: Wanted, paths: Paths, texts: Texts) -> List[Settings]:
         {**directory, "path": paths.state_directory, "group": paths.user, "mode": "0750"},
         *({**directory, "path": path, "group": paths.kea_user, "mode": "0755"} for path in discovery),
         *reservations,
-        secret,
+        *(_secret(path, content, shared) for path, content in secrets),
         # Before the configuration, which is refused without it.
         {**shared, "path": paths.site_file, "content": f"{json.dumps(texts.site)}\n"},
         {**shared, "path": paths.config_file, "content": texts.config, "validate": texts.validate},
         *({**root, "path": path, "mode": "0644", "content": text} for path, text in units.items()),
     ]
+
+
+def _secret(path: str, content: str, shared: Settings) -> Settings:
+    """Return the file of a secret; without one there is none."""
+    return (
+        {**shared, "path": path, "secret": True, "content": content} if content else {"path": path, "state": "absent"}
+    )
 
 
 def _socket(kea_config: Mapping[str, Any]) -> str:
@@ -268,6 +276,7 @@ def _subscription(asked: Wanted, named: Settings, paths: Paths, global_subnets: 
             "site_file": paths.site_file,
             **({"global_subnets": global_subnets} if global_subnets else {}),
         },
+        "webhook": {"secret_file": paths.webhook_secret_file} if asked.webhook_secret else {},
     }
     sinks = [_placed(asked, paths, sink) for sink in named["sinks"]] if "sinks" in named else _sinks(asked, paths)
     return {**named, "sinks": [{**known.get(sink["type"], {}), **sink} for sink in sinks]}
