@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import json
-from typing import Sequence
+from typing import Any, Dict, Sequence
 
+from kea_lease_monitor.kea import machine
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.sinks import names
 
@@ -16,19 +17,22 @@ VERSION = 1
 
 
 def document(events: Sequence[LeaseEvent]) -> bytes:
-    """Return {"version": 1, "hosts": [...], "events": [{"kind", "ref", "recorded_at", "host", "lease": {...}}]}.
+    """Return {"version": 1, "hosts": [...], "events": [{...}]} with the items of the events.
 
-    ``host`` is the client's name in the inventory, without the suffix of a second subnet; ``hosts`` has each once.
+    ``hosts`` has the name of each client once.
     """
-    items = [
-        {**event._asdict(), "kind": event.kind.value, "host": _host(event), "lease": event.lease._asdict()}
-        for event in events
-    ]
-    hosts = list(dict.fromkeys(filter(None, (item["host"] for item in items))))
+    items = [item(event) for event in events]
+    hosts = list(dict.fromkeys(filter(None, (each["host"] for each in items))))
     return json.dumps({"version": VERSION, "hosts": hosts, "events": items}).encode()
 
 
-def _host(event: LeaseEvent) -> str:
-    """Return the name of the host; empty if the lease tells no client."""
+def item(event: LeaseEvent) -> Dict[str, Any]:
+    """Return {"kind", "ref", "recorded_at", "host", "machine": {...}, "lease": {...}}.
+
+    ``host`` is the client's name in the inventory, without the suffix of a second subnet; empty if the lease tells no
+    client.
+    """
     name = names.of(event.lease)
-    return name.host if name.rest else ""
+    host = name.host if name.rest else ""
+    told = {"host": host, "machine": machine.of(event.lease)._asdict(), "lease": event.lease._asdict()}
+    return {**event._asdict(), "kind": event.kind.value, **told}
