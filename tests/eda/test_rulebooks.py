@@ -28,7 +28,7 @@ from support.paths import ROOT
 from support.programs import need
 from support.wait import until
 
-WAIT = 600
+WAIT = 3000
 """Seconds for what a busy machine needs to start Java, ansible-rulebook and a play."""
 
 
