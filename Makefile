@@ -30,7 +30,7 @@ REUSE := reuse==5.1.1
 # pip-audit is left out: it needs PyPI's advisories, and what hosts run comes from Debian's packages.
 AUDIT := bandit==1.9.4
 
-.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit reuse core docs cli-files release sanity build integration molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
+.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit reuse core docs cli-files release sanity build integration eda monitoring molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -177,6 +177,22 @@ cli-files: ## write the completion, the man page and docs/commands.md from the p
 
 release: ## VERSION=x.y.z: changelog, commit, tag and archive; nothing is pushed
 	@tests/release.sh $(BIN) "$(VERSION)"
+
+.cache/eda: tests/eda/requirements.txt extensions/eda/requirements.txt | .cache
+	@$(BIN)/python -m venv $@
+	@$@/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+# Not in make test: it needs Java.
+eda: .cache/eda ## run the rulebooks in a real ansible-rulebook (needs Java 17, Debian package openjdk-17-jre-headless)
+	@echo "== rulebooks"
+	@$(RUN) EDA_BIN="$(CURDIR)/.cache/eda/bin" pytest tests/eda -o timeout=3600
+
+monitoring: ## test the alert rules with promtool (Debian package prometheus)
+	@echo "== alert rules"
+	@command -v promtool >/dev/null || { echo "promtool is missing: apt-get install --no-install-recommends prometheus"; exit 1; }
+	@promtool check rules extensions/monitoring/kea.rules.yml
+	@promtool test rules extensions/monitoring/kea.rules.test.yml
 
 sanity:
 	@tests/sanity.sh $(BIN)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Collection, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
-from ..module_utils._kea import identifiers, lifetime
+from ..module_utils._kea import identifiers, lifetime, vendors
 from . import _inventory_records as records
 from ._inventory_records import InventoryError, Record
 
@@ -151,6 +151,9 @@ def variables(client: Client, now: float) -> Dict[str, Any]:
         "bmc_client_id": _first(record.client_id for record in by_use),
         "bmc_duid": _first(record.duid for record in by_use),
         "bmc_hostname": hostname(client)[0],
+        "bmc_vendor": _vendor(client),
+        "kea_circuit_id": _first(record.circuit_id for record in leases),
+        "kea_remote_id": _first(record.remote_id for record in leases),
         "kea_subnet_id": main.subnet_id,
         "kea_family": main.family,
         "kea_ipv4_addresses": _addresses(by_use, 4),
@@ -160,6 +163,13 @@ def variables(client: Client, now: float) -> Dict[str, Any]:
         "kea_reserved": bool(reservations),
         "kea_managed": bool(reservations) and all(record.managed for record in reservations),
     }
+
+
+def _vendor(client: Client) -> str:
+    """Return the vendor by the list of this host; by that of a Kea server if this host has none."""
+    kind, value = client.key
+    own = vendors.of(value) if kind == _HWADDR else ""
+    return own or _first(record.vendor for record in client.records)
 
 
 def _first(values: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
 from ansible.module_utils.urls import open_url
 
-from ..module_utils._kea import control, identifiers, lifetime
+from ..module_utils._kea import control, identifiers, lifetime, relay
 from . import _inventory_records as records
 from ._inventory_records import InventoryError, Record
 
@@ -196,6 +196,7 @@ def _leases(channel: Channel, warn: Warn) -> Iterator[Record]:
 def _lease(family: int, lease: Mapping[str, Any]) -> Record:
     duid = records.identifier(lease.get("duid"))
     valid, since = int(lease.get("valid-lft", 0)), int(lease.get("cltt", 0))
+    told = relay.of_context(lease.get("user-context"))
     return Record(
         records.LEASE,
         family,
@@ -208,6 +209,8 @@ def _lease(family: int, lease: Mapping[str, Any]) -> Record:
         state=records.state_name(int(lease.get("state", 0))),
         since=since,
         expires=None if valid == lifetime.INFINITE else since + valid,
+        circuit_id=told.circuit_id,
+        remote_id=told.remote_id,
     )
 
 

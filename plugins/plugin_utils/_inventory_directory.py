@@ -121,6 +121,9 @@ def _record(variables: Mapping[str, str], since: int) -> Record:
         hostname=variables.get("bmc_hostname", ""),
         state=records.STATES[0],
         since=since,
+        circuit_id=variables.get("kea_circuit_id", ""),
+        remote_id=variables.get("kea_remote_id", ""),
+        vendor=variables.get("bmc_vendor", ""),
     )
 
 

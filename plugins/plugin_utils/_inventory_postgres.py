@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from typing import Any, Iterator, List, Mapping, Tuple
 
-from ..module_utils._kea import identifiers, lifetime
+from ..module_utils._kea import identifiers, lifetime, relay
 from ..module_utils._postgres import session
 from . import _inventory_records as records
 from ._inventory_records import Record
 
 _LEASES4 = """
 SELECT host('0.0.0.0'::inet + address), encode(hwaddr, 'hex'), encode(client_id, 'hex'), NULL, 0,
-       hostname, subnet_id, state, extract(epoch FROM expire)::bigint, valid_lifetime
+       hostname, subnet_id, state, extract(epoch FROM expire)::bigint, valid_lifetime, user_context
   FROM {leases4}
 """
 
 # A delegated prefix (type 2) is no address of a host.
 _LEASES6 = """
 SELECT host(address::text::inet), encode(hwaddr, 'hex'), NULL, encode(duid, 'hex'), coalesce(hwaddr_source, 0),
-       hostname, subnet_id, state, extract(epoch FROM expire)::bigint, valid_lifetime
+       hostname, subnet_id, state, extract(epoch FROM expire)::bigint, valid_lifetime, NULL
   FROM {leases6}
  WHERE lease_type IS DISTINCT FROM 2
 """
@@ -65,9 +65,9 @@ def read(params: Mapping[str, Any]) -> List[Record]:
 
 
 def _lease(family: int, row: Row) -> Record:
-    address, hwaddr, client_id, duid, source, hostname, subnet_id, state, expire, valid = row
+    address, hwaddr, client_id, duid, source, hostname, subnet_id, state, expire, valid, context = row
     since, expires = lifetime.of_record(expire or 0, valid or 0)
-    duid, hwaddr = _colons(duid), _colons(hwaddr)
+    duid, hwaddr, told = _colons(duid), _colons(hwaddr), relay.of_context(context)
     return Record(
         records.LEASE,
         family,
@@ -80,6 +80,8 @@ def _lease(family: int, row: Row) -> Record:
         state=records.state_name(state or 0),
         since=since,
         expires=expires,
+        circuit_id=told.circuit_id,
+        remote_id=told.remote_id,
     )
 
 

@@ -57,6 +57,11 @@ class Record(NamedTuple):
     """Epoch seconds; None is never, or unknown."""
     managed: bool = False
     """Whether this is a managed reservation: the lease monitor wrote it and no person edited it."""
+    circuit_id: str = ""
+    """What the relay said of a DHCPv4 client, as far as its lease tells; see relay.Relay."""
+    remote_id: str = ""
+    vendor: str = ""
+    """Who made the network card, as a discovery file says."""
 
 
 def stored(records: Sequence[Record]) -> List[List[Any]]:

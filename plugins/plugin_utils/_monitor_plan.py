@@ -20,6 +20,8 @@ FILE_SINK = "reservation_file"
 DEFAULT_SOCKET = "kea4-ctrl-socket"
 SITE_KEYS = ("subnet", "kind", "identifier", "address", "name")
 DEFAULT_LEASE_FILE = "/var/lib/kea/kea-leases4.csv"
+PACKAGES_OF_SINKS = {"webhook": ["python3-requests"]}
+"""Packages that only a sink of this type needs, by their names in Debian."""
 
 
 class Wanted(NamedTuple):
@@ -42,6 +44,8 @@ class Wanted(NamedTuple):
     """sqlite or postgresql."""
     state_options: Settings
     metrics_listen: str
+    webhook_secret: str
+    """Secret of the sinks webhook that name no file; empty if they do not sign."""
     writable: List[str]
     log_level: str
 
@@ -67,6 +71,7 @@ class Paths(NamedTuple):
     config_directory: str
     config_file: str
     password_file: str
+    webhook_secret_file: str
     site_file: str
     state_directory: str
     reservations: str
@@ -111,6 +116,8 @@ class Plan(NamedTuple):
     """Directories of Kea that the unit does not see."""
     offline: bool
     """Whether the unit needs no network."""
+    packages: List[str]
+    """Packages that the site's sinks need besides those of every monitor, by their names in Debian."""
     config: Settings
     site: List[Settings]
     """The reservations of the site, for the file that the sinks read."""
@@ -140,6 +147,7 @@ def make(asked: Wanted, look: Mapping[str, Any], certificates: Mapping[str, Any]
         writable=writable,
         hidden=_hidden([lease_file, *writable, *_read(asked)]),
         offline=_offline(asked),
+        packages=_unique(name for sink in asked.site_sinks for name in PACKAGES_OF_SINKS.get(sink["type"], [])),
         config=_config(asked, lease_file, files(certificates), paths, reservations.get("global_subnets") or []),
         site=_site(asked, reservations.get("site") or []),
     )
@@ -155,9 +163,7 @@ def make_files(asked: Wanted, paths: Paths, texts: Texts) -> List[Settings]:
     directory = {"owner": paths.user, "state": "directory"}
     own = [sink.get("directory", "") for sink in asked.site_sinks if sink["type"] == "discovery"]
     discovery = [asked.discovery_directory, *filter(None, own)]
-    secret: Settings = {"path": paths.password_file, "state": "absent"}
-    if asked.database.password:
-        secret = {**shared, "path": paths.password_file, "secret": True, "content": asked.database.password}  # nosec B105
+    secrets = [(paths.password_file, asked.database.password), (paths.webhook_secret_file, asked.webhook_secret)]
     units = {**texts.units, **texts.reservation_units}
     reservations: List[Settings] = [
         {**root, "path": paths.reservations, "state": "directory", "mode": "0755"},
@@ -170,12 +176,19 @@ def make_files(asked: Wanted, paths: Paths, texts: Texts) -> List[Settings]:
         {**directory, "path": paths.state_directory, "group": paths.user, "mode": "0750"},
         *({**directory, "path": path, "group": paths.kea_user, "mode": "0755"} for path in discovery),
         *reservations,
-        secret,
+        *(_secret(path, content, shared) for path, content in secrets),
         # Before the configuration, which is refused without it.
         {**shared, "path": paths.site_file, "content": f"{json.dumps(texts.site)}\n"},
         {**shared, "path": paths.config_file, "content": texts.config, "validate": texts.validate},
         *({**root, "path": path, "mode": "0644", "content": text} for path, text in units.items()),
     ]
+
+
+def _secret(path: str, content: str, shared: Settings) -> Settings:
+    """Return the file of a secret; without one there is none."""
+    return (
+        {**shared, "path": path, "secret": True, "content": content} if content else {"path": path, "state": "absent"}
+    )
 
 
 def _socket(kea_config: Mapping[str, Any]) -> str:
@@ -200,7 +213,8 @@ def _read(asked: Wanted) -> List[str]:
     """Return the paths that the site has the monitor and its commands read."""
     found = [asked.source_options.get("path")]
     for sink in asked.site_sinks:
-        found += [sink.get("template"), *(sink.get("command") or [])]
+        found += [sink.get(key) for key in ("template", "secret_file", "ca_file")]
+        found += sink.get("command") or []
     return [path for path in found if isinstance(path, str)]
 
 
@@ -225,9 +239,9 @@ def _unique(paths: Iterable[str]) -> List[str]:
 
 
 def _offline(asked: Wanted) -> bool:
-    """A command of the site may need the network, metrics are served over it, and so may the database be."""
-    runs_commands = any(sink["type"] == "exec" for sink in asked.site_sinks)
-    return asked.database.is_local and not asked.metrics_listen and not runs_commands
+    """A command or a web server of the site may need the network; metrics and the database may be served over it."""
+    sends = any(sink["type"] in ("exec", "webhook") for sink in asked.site_sinks)
+    return asked.database.is_local and not asked.metrics_listen and not sends
 
 
 def _site(asked: Wanted, found: List[Settings]) -> List[Settings]:
@@ -262,6 +276,7 @@ def _subscription(asked: Wanted, named: Settings, paths: Paths, global_subnets: 
             "site_file": paths.site_file,
             **({"global_subnets": global_subnets} if global_subnets else {}),
         },
+        "webhook": {"secret_file": paths.webhook_secret_file} if asked.webhook_secret else {},
     }
     sinks = [_placed(asked, paths, sink) for sink in named["sinks"]] if "sinks" in named else _sinks(asked, paths)
     return {**named, "sinks": [{**known.get(sink["type"], {}), **sink} for sink in sinks]}

@@ -53,6 +53,7 @@ SECRETS = (
     Secret("/etc/kea/tls-pair/*/key.pem", 0o640),
     Secret("/etc/kea-lease-monitor/config.yml", 0o640),
     Secret("/etc/kea-lease-monitor/db-password", 0o640),
+    Secret("/etc/kea-lease-monitor/webhook-secret", 0o640),
     Secret("/etc/kea-lease-monitor/tls/*/key.pem", 0o640),
     Secret("/etc/postgresql/baremetal-kea-tls/*/key.pem", 0o640),
     Secret("/var/lib/baremetal-kea/manifest.json", 0o600),

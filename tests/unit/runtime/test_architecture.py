@@ -13,7 +13,7 @@ from kea_lease_monitor.sinks.registry import SINKS
 from kea_lease_monitor.sources.registry import SOURCES
 from support.paths import LFC_PROGRAM, MONITOR, ROOT, SHARED
 
-from runtime import test_events, test_exec, test_memfile, test_polling, test_sinks
+from runtime import test_events, test_exec, test_memfile, test_polling, test_sinks, test_webhook
 from runtime.contracts import SinkContract, SourceContract
 
 PACKAGE = MONITOR / "kea_lease_monitor"
@@ -27,7 +27,7 @@ def functions(path: Path) -> Iterator[ast.FunctionDef]:
 
 
 def test_every_source_and_sink_has_its_contract() -> None:
-    modules = (test_events, test_exec, test_memfile, test_polling, test_sinks)
+    modules = (test_events, test_exec, test_memfile, test_polling, test_sinks, test_webhook)
     classes = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
     assert len({each for each in classes if issubclass(each, SourceContract) and each.__name__[:4] == "Test"}) == len(
         SOURCES

@@ -130,6 +130,14 @@ def test_a_failing_sink_is_retried_for_ever_and_no_event_is_lost(world: World) -
     assert (len(world.sink.got), world.pipeline.health.retry, world.pipeline.health.status) == (1, None, "running")
 
 
+def test_a_server_that_says_when_to_come_again_is_not_tried_earlier(world: World) -> None:
+    world.source.events = [event(1)]
+    world.sink.problem = TemporaryError("busy", 120)
+    world.run()
+    assert world.pipeline.health.retry is not None
+    assert world.pipeline.due() == world.pipeline.health.retry.due == world.time.now + 120
+
+
 def test_no_event_is_read_while_a_sink_fails(world: World) -> None:
     world.source.events = [event(1)] * 5000
     world.sink.problem = TemporaryError("no")

@@ -66,7 +66,7 @@ class Delivery(NamedTuple):
     """Events that need no action of this sink."""
     rejected: Tuple[Rejection, ...] = ()
     executed: int = 0
-    """Events that a command accepted."""
+    """Events that a command or a web server accepted."""
     removed: int = 0
     """Effects that were removed for FORGOTTEN events."""
     kept: Tuple[Kept, ...] = ()

@@ -18,6 +18,9 @@ from __future__ import annotations
 class MonitorError(Exception):
     """Base class. The message is one sentence for the operator."""
 
+    wait = 0
+    """Seconds before the next attempt, at least."""
+
 
 class ConfigurationError(MonitorError):
     """Names the dotted path of the setting and what is allowed there."""
@@ -33,6 +36,11 @@ class DamagedError(MonitorError):
 
 class TemporaryError(MonitorError):
     """Raised in place of a library's own error by the module that imports the library."""
+
+    def __init__(self, message: str, wait: int = 0) -> None:
+        """``wait`` is for a server that says when to come again."""
+        super().__init__(message)
+        self.wait = wait
 
 
 class RefusedError(MonitorError):

@@ -73,13 +73,14 @@ class Health:
             self.ready, self.since = True, now
             telemetry.ready(self._name)
 
-    def fail(self, error: str) -> None:
-        """Record a failed step and set when to retry it."""
+    def fail(self, error: str, wait: int = 0) -> None:
+        """Record a failed step and set when to retry it, in ``wait`` seconds at the earliest."""
         if not self.retry:
             self.since = self._clock.time()
         attempt = self.retry.attempt + 1 if self.retry else 1
         now = self._clock.monotonic()
-        self.retry = self._backoff.retry(now, attempt, error)
+        retry = self._backoff.retry(now, attempt, error)
+        self.retry = retry._replace(due=max(retry.due, now + wait))
         telemetry.retrying(self._name, attempt, self.retry.due - now, error)
 
     def succeed(self) -> None:

@@ -122,7 +122,7 @@ class Pipeline:
         except DamagedError:
             raise
         except MonitorError as error:
-            self.health.fail(str(error))
+            self.health.fail(str(error), error.wait)
             return
         except Exception:  # A defect in one source or sink must not stop the others, and may pass with the next lease.
             self.health.fail(traceback.format_exc())

@@ -9,12 +9,16 @@ import fnmatch
 from dataclasses import dataclass
 from typing import FrozenSet, NamedTuple, Tuple
 
+from kea_lease_monitor.kea import machine
 from kea_lease_monitor.kea.pools import DEFAULT_PATH
-from kea_lease_monitor.lease import EventKind, LeaseEvent
+from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.section import Section
 
 _LONGEST = 10 * 366 * 86400
 """Seconds in ten years."""
+
+_OF_MACHINES = ("vendors", "circuit_ids", "remote_ids")
+"""Conditions on what a lease tells of the machine, in the order of the fields of Machine."""
 
 _KINDS = tuple(kind.value for kind in EventKind)
 
@@ -29,6 +33,10 @@ class Match:
     hostname: str = ""
     """Shell pattern; case and a dot at the end are ignored."""
     kinds: FrozenSet[EventKind] = frozenset()
+    vendors: Tuple[str, ...] = ()
+    """Shell patterns in lower case, like those of the next two; case is ignored."""
+    circuit_ids: Tuple[str, ...] = ()
+    remote_ids: Tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, section: Section) -> Match:
@@ -38,6 +46,7 @@ class Match:
         prefixes = tuple(prefix.lower() for prefix in section.texts("hwaddr_prefixes"))
         kinds = section.texts("kinds")
         hostname = section.optional_text("hostname") or ""
+        machines = [tuple(text.lower() for text in section.texts(key)) for key in _OF_MACHINES]
         section.done()
         if any(family not in (4, 6) for family in families):
             raise section.error("families", f"4 and 6 are allowed, not {list(families)}")
@@ -53,6 +62,7 @@ class Match:
             prefixes,
             hostname.rstrip(".").lower(),
             frozenset(map(EventKind, kinds)),
+            *machines,
         )
 
     def __str__(self) -> str:
@@ -63,6 +73,7 @@ class Match:
             ("hwaddr", [f"{prefix}*" for prefix in self.hwaddr_prefixes]),
             ("hostname", [self.hostname] if self.hostname else []),
             ("kinds", sorted(kind.value for kind in self.kinds)),
+            *((key, list(getattr(self, key))) for key in _OF_MACHINES),
         ]
         described = [f"{name} {', '.join(values)}" for name, values in parts if values]
         return "; ".join(described) or "all leases"
@@ -80,6 +91,15 @@ class Match:
             and (not self.hwaddr_prefixes or lease.hwaddr.startswith(self.hwaddr_prefixes))
             and (not self.hostname or fnmatch.fnmatchcase(lease.hostname.rstrip(".").lower(), self.hostname))
             and (not self.kinds or event.kind in self.kinds)
+            and self._selects_machine(lease)
+        )
+
+    def _selects_machine(self, lease: Lease) -> bool:
+        """Return whether what the lease tells of the machine is selected. Unless it is asked for, nothing is read."""
+        wanted = [getattr(self, key) for key in _OF_MACHINES]
+        return not any(wanted) or all(
+            not patterns or any(fnmatch.fnmatchcase(told.lower(), each) for each in patterns)
+            for patterns, told in zip(wanted, machine.of(lease))
         )
 
 

@@ -250,8 +250,9 @@ def queue_usage(ratio: float) -> None:
         log(logging.WARNING, "queue_filling", text, usage=f"{ratio:.2f}")
 
 
-def trigger(lost: int, working: bool) -> None:
-    metrics.LOST.set(lost)
+def trigger(subscription: str, missing: int, working: bool) -> None:
+    """``missing`` are events that were lost since all leases were last read; negative if the count was reset."""
+    metrics.LOST.labels(subscription).inc(max(0, missing))
     metrics.TRIGGER.set(working)
 
 

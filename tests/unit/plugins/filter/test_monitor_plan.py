@@ -16,6 +16,7 @@ PATHS = {
     "config_directory": "/etc/monitor",
     "config_file": "/etc/monitor/config.yml",
     "password_file": "/etc/monitor/password",
+    "webhook_secret_file": "/etc/monitor/webhook",
     "site_file": "/config/site",
     "state_directory": "/var/monitor",
     "reservations": "/data",
@@ -28,6 +29,9 @@ TEXTS = {
     "validate": "check %s",
 }
 COMMAND = [{"name": "site", "sinks": [{"type": "exec", "command": ["/bin/true"]}]}]
+WEBHOOK = [
+    {"name": "site", "sinks": [{"type": "webhook", "url": "https://a/"}, {"type": "webhook", "url": "https://b/"}]}
+]
 INVENTORY = [{"name": "site", "sinks": [{"type": "discovery", "directory": "/site"}, {"type": "discovery"}]}]
 CERTIFICATES = {"trust_anchor_file": "/ca", "cert_file": "/cert", "key_file": "/key"}
 
@@ -48,6 +52,7 @@ def wanted(source: str = "memfile", reservations: str = "files", **others: Any) 
         "state": "sqlite",
         "state_options": {},
         "metrics_listen": "",
+        "webhook_secret": "",
         "writable": [],
         "log_level": "INFO",
         **others,
@@ -104,11 +109,17 @@ def test_which_control_socket_is_used(sockets: Any, path: str) -> None:
         ({"database": {"host": "db1"}}, False),
         ({"metrics_listen": "127.0.0.1:9"}, False),
         ({"subscriptions": COMMAND}, False),
+        ({"subscriptions": WEBHOOK}, False),
         ({"subscriptions": INVENTORY}, True),
     ],
 )
 def test_when_the_unit_needs_no_network(others: dict[str, Any], offline: bool) -> None:
     assert make(wanted(**others))["offline"] is offline
+
+
+def test_only_a_webhook_needs_the_library_that_sends() -> None:
+    assert make(wanted(subscriptions=WEBHOOK))["packages"] == ["python3-requests"]
+    assert make(wanted(subscriptions=COMMAND))["packages"] == make(wanted())["packages"] == []
 
 
 def test_what_the_unit_may_write_to() -> None:
@@ -239,3 +250,17 @@ def test_the_password_is_a_secret_file() -> None:
     files = filters.monitor_files(wanted(database={"password": "secret"}), PATHS, TEXTS)
     (secret,) = [one for one in files if one["path"] == "/etc/monitor/password"]
     assert (secret["content"], secret["secret"], secret["mode"]) == ("secret", True, "0640")
+
+
+def test_the_secret_of_webhooks_is_a_secret_file_that_a_sink_may_replace() -> None:
+    own = {"type": "webhook", "url": "https://a/", "secret_file": "/own"}
+    subscriptions = [{"name": "site", "sinks": [{"type": "webhook", "url": "https://b/"}, own]}]
+    asked = wanted(webhook_secret="secret", subscriptions=subscriptions)
+    (found,) = make(asked)["config"]["subscriptions"]
+    assert [sink["secret_file"] for sink in found["sinks"]] == ["/etc/monitor/webhook", "/own"]
+    files = {one["path"]: one for one in filters.monitor_files(asked, PATHS, TEXTS)}
+    secret = files["/etc/monitor/webhook"]
+    assert (secret["content"], secret["secret"], secret["mode"]) == ("secret", True, "0640")
+    without = make(wanted(subscriptions=subscriptions))["config"]["subscriptions"][0]["sinks"]
+    assert [sink.get("secret_file") for sink in without] == [None, "/own"]
+    assert {"path": "/etc/monitor/webhook", "state": "absent"} in filters.monitor_files(wanted(), PATHS, TEXTS)

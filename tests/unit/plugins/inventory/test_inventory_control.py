@@ -17,7 +17,8 @@ pytestmark = pytest.mark.slow  # each test starts programs, for seconds
 FOREVER = 4294967295
 MARK = {"kea-lease-monitor": {"ip-address": "10.0.0.3", "hostname": "db"}}
 ROWS = [
-    f"10.0.0.1,02:00:00:00:00:01,01:02:00:00:00:00:01,{FOREVER},{FOREVER + 1700000000},1,0,0,web,0,",
+    f"10.0.0.1,02:00:00:00:00:01,01:02:00:00:00:00:01,{FOREVER},{FOREVER + 1700000000},1,0,0,web,0,"
+    '{"ISC": {"relay-agent-info": "0x0108657468302f312f330206aabbccddeeff"}}',
     f"10.0.0.2,02:00:00:00:00:02,,{FOREVER},{FOREVER + 1700000000},1,0,0,\x1b[31m{HOSTILE.replace(',', '&#x2c')},0,",
 ]
 RESERVATIONS = [
@@ -40,6 +41,7 @@ def check(hosts: dict[str, dict[str, Any]]) -> None:
     assert hosts["web"]["kea_reserved"]
     assert not hosts["web"]["kea_managed"]
     assert hosts["web"]["kea_lease_expires"] is None
+    assert (hosts["web"]["kea_circuit_id"], hosts["web"]["kea_remote_id"]) == ("eth0/1/3", "aa:bb:cc:dd:ee:ff")
     assert hosts["31m-lookup-pipe-id"]["bmc_hostname"].endswith(HOSTILE)
     assert hosts["db"]["kea_managed"]
     assert hosts["db"]["ansible_host"] == "10.0.0.3"

@@ -17,6 +17,9 @@ from runtime.builders import event
 pytestmark = pytest.mark.slow  # each test starts programs, for seconds
 HOSTILE_NAMES = [HOSTILE, "{% raw %}", "\x1b[31mred", "../../etc/passwd", 'a": b\n- c', "localhost", "host-9", "host-9"]
 
+RELAYED = '{"ISC": {"relay-agent-info": "0x01037b7b78"}}'
+"""A relay may name its port as it likes: ``{{x``."""
+
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
@@ -25,7 +28,10 @@ def directory(tmp_path: Path) -> Path:
     for path in (first, second):
         path.mkdir(parents=True)
     DiscoverySink(Options(str(first), "bmc_targets", None)).deliver(
-        [event(number, hostname=name) for number, name in enumerate(HOSTILE_NAMES, 1)]
+        [
+            event(number, hostname=name, user_context=RELAYED if number == 1 else "")
+            for number, name in enumerate(HOSTILE_NAMES, 1)
+        ]
     )
     duid = "00:03:00:01:02:00:00:00:00:01"
     DiscoverySink(Options(str(second), "other", None)).deliver(
@@ -59,6 +65,7 @@ def test_each_client_is_one_host_whatever_it_calls_itself(directory: Path, tmp_p
     assert found.hosts[by_duid]["kea_ipv6_addresses"] == ["2001:db8::2"]
     names = {variables["bmc_hostname"] for variables in found.hosts.values()}
     assert set(HOSTILE_NAMES[1:]) <= names
+    assert "{{x" in [variables["kea_circuit_id"] for variables in found.hosts.values()]
     assert set(found.inventory["bmc_targets"]["hosts"]) == set(found.hosts)
     assert "other" not in found.inventory
 

@@ -34,7 +34,8 @@ def filled(database: Database) -> Database:
         row = {"address": ADDRESS + number, "hwaddr": hwaddr, "client_id": b"\1" + hwaddr, "hostname": hostname}
         database.lease(**{**row, **values})
 
-    lease(1, "web", subnet_id=1)
+    relayed = '{"ISC": {"relay-agent-info": {"sub-options": "0x0108657468302f312f330206aabbccddeeff"}}}'
+    lease(1, "web", subnet_id=1, user_context=relayed)
     lease(2, HOSTILE, subnet_id=2)
     lease(4, "old", expire="2020-01-01 00:00:00+00")
     database.execute(
@@ -70,6 +71,9 @@ def test_each_client_is_one_host(filled: Database, tmp_path: Path) -> None:
         "bmc_client_id": "01:02:00:00:00:00:01",
         "bmc_duid": "00:02:ff",
         "bmc_hostname": "web",
+        "bmc_vendor": "",
+        "kea_circuit_id": "eth0/1/3",
+        "kea_remote_id": "aa:bb:cc:dd:ee:ff",
         "kea_subnet_id": 1,
         "kea_family": 4,
         "kea_ipv4_addresses": ["10.0.0.1"],

@@ -5,26 +5,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import Sequence, Tuple
 
-from kea_lease_monitor import telemetry
-from kea_lease_monitor.batch import Delivery, Pending, Reason, Rejection
 from kea_lease_monitor.child import Child
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sinks.base import Sink
-
-VERSION = 1
-"""Version of the document. It changes when a field is removed or changes its meaning."""
-
-REFUSED = 65
-"""Exit code of a command that will never accept these events: EX_DATAERR of sysexits.h. After any other code but 0 the
-events are delivered again later."""
+from kea_lease_monitor.sinks.halving import HalvingSink
+from kea_lease_monitor.sinks.message import document
 
 
 @dataclass(frozen=True)
@@ -48,75 +39,23 @@ class Options:
         return options
 
 
-def document(events: Sequence[LeaseEvent]) -> bytes:
-    """Return what a command reads: {"version": 1, "events": [{"kind", "ref", "recorded_at", "lease": {...}}]}."""
-    items = [{**event._asdict(), "kind": event.kind.value, "lease": event.lease._asdict()} for event in events]
-    return json.dumps({"version": VERSION, "events": items}).encode()
-
-
-class CommandSink(Sink):
-    """Runs one command at a time. A refused batch is halved until each refused event stands alone."""
+class CommandSink(HalvingSink):
+    """Runs the command of the site."""
 
     name = "exec"
 
     def __init__(self, options: Options, clock: Clock) -> None:
-        self._options = options
-        self._clock = clock
-        self._given: List[LeaseEvent] = []
-        self._parts: List[List[LeaseEvent]] = []
-        self._rejected: List[Rejection] = []
-        self._child: Optional[Child] = None
-        self._due = 0.0
+        super().__init__(options.command[0], options.timeout, clock)
+        self._command = options.command
 
     def check(self) -> None:
-        program = self._options.command[0]
+        program = self._command[0]
         if not os.path.isfile(program) or not os.access(program, os.X_OK):
             raise TemporaryError(f"{program} is no program that this user may run")
 
-    def deliver(self, events: Sequence[LeaseEvent]) -> Union[Delivery, Pending]:
-        if list(events) != self._given or not self._parts:
-            self.close()
-            self._given, self._parts, self._rejected = list(events), [list(events)] if events else [], []
-        try:
-            while self._parts:
-                pending = self._run(self._parts[0])
-                if pending:
-                    return pending
-        except TemporaryError:
-            self.close()
-            raise
-        delivery = Delivery(executed=len(events) - len(self._rejected), rejected=tuple(self._rejected))
-        telemetry.sink_result(self.name, delivery)
-        return delivery
+    def _start(self, part: Sequence[LeaseEvent]) -> Child:
+        return Child(self._command, document(part))
 
-    def _run(self, part: List[LeaseEvent]) -> Optional[Pending]:
-        if self._child is None:
-            self._child = Child(self._options.command, document(part))
-            self._due = self._clock.monotonic() + self._options.timeout
-        status = self._child.status()
-        if status is None:
-            if self._clock.monotonic() < self._due:
-                return Pending(self._child.fileno(), self._due)
-            raise TemporaryError(f"{self._options.command[0]} did not end within {self._options.timeout} seconds")
-        self._settle(part, status, self._child.said())
-        self._end()
-        return None
-
-    def _settle(self, part: List[LeaseEvent], status: int, output: str) -> None:
-        if status not in (0, REFUSED):
-            ended = f"was ended by signal {-status}" if status < 0 else f"ended with code {status}"
-            raise TemporaryError(f"{self._options.command[0]} {ended}: {output}")
-        half = len(part) // 2
-        self._parts[:1] = [part[:half], part[half:]] if status and half else []
-        if status and not half:
-            self._rejected.append(Rejection(part[0], Reason.REFUSED, output))
-
-    def _end(self) -> None:
-        if self._child:
-            self._child.close()
-        self._child = None
-
-    def close(self) -> None:
-        """End the command. A batch that was not finished comes again."""
-        self._end()
-        self._parts = []
+    def _failure(self, status: int, output: str) -> TemporaryError:
+        ended = f"was ended by signal {-status}" if status < 0 else f"ended with code {status}"
+        return TemporaryError(f"{self._command[0]} {ended}: {output}")

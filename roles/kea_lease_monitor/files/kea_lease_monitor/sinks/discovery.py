@@ -17,6 +17,7 @@ import jinja2.sandbox
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.batch import Delivery, Kept
 from kea_lease_monitor.errors import ConfigurationError, RefusedError
+from kea_lease_monitor.kea import machine
 from kea_lease_monitor.kea.reservations import KINDS
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
 from kea_lease_monitor.section import Section
@@ -35,7 +36,10 @@ TEMPLATE = """\
       bmc_mac: {{ lease.hwaddr | text }}
       bmc_client_id: {{ lease.client_id | text }}{% if lease.duid %}
       bmc_duid: {{ lease.duid | text }}{% endif %}
-      bmc_hostname: {{ lease.hostname | text }}
+      bmc_hostname: {{ lease.hostname | text }}{% if machine.vendor %}
+      bmc_vendor: {{ machine.vendor | text }}{% endif %}{% if machine.circuit_id %}
+      kea_circuit_id: {{ machine.circuit_id | text }}{% endif %}{% if machine.remote_id %}
+      kea_remote_id: {{ machine.remote_id | text }}{% endif %}
       kea_subnet_id: {{ lease.subnet_id }}{% if made %}
       kea_made_at: {{ made }}{% endif %}
 """
@@ -232,8 +236,8 @@ class DiscoverySink(Sink):
 
     def _render(self, name: Name, lease: Lease, made: Optional[int]) -> bytes:
         try:
-            given = {"lease": lease, "host": name.host, "group": self._options.group, "made": made}
-            return self._template.render(given).encode()
+            given = {"lease": lease, "machine": machine.of(lease), "host": name.host, "made": made}
+            return self._template.render(given, group=self._options.group).encode()
         except Exception as error:  # The site wrote the template, and it may raise anything.
             raise RefusedError(f"the discovery template fails: {type(error).__name__}: {error}") from error
 

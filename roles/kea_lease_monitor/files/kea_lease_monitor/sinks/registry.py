@@ -13,13 +13,15 @@ from kea_lease_monitor.sinks import command, discovery
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.reservations import database as reservation
 from kea_lease_monitor.sinks.reservations import file
+from kea_lease_monitor.sinks.webhook import sink as webhook
 
 
 class SinkType(NamedTuple):
     """How to parse the options of a sink and to build it."""
 
     rank: int
-    """Sinks of a subscription act in this order: reservations wait for no files, and nothing waits for a command."""
+    """Sinks of a subscription act in this order: reservations wait for no files, and nothing waits for a command
+    or a web server."""
     parse: Callable[[Section], Any]
     build: Callable[[Any, Context], Sink]
     families: FrozenSet[int] = frozenset({4, 6})
@@ -38,4 +40,5 @@ SINKS: Dict[str, SinkType] = {
     ),
     "discovery": SinkType(3, discovery.Options.parse, lambda options, _context: discovery.DiscoverySink(options)),
     "exec": SinkType(4, command.Options.parse, lambda options, context: command.CommandSink(options, context.clock)),
+    "webhook": SinkType(5, webhook.Options.parse, lambda options, context: webhook.WebhookSink(options, context.clock)),
 }

@@ -61,6 +61,8 @@ class Options(NamedTuple):
     """Events older than an hour that are kept. The oldest of more are deleted even if a monitor has not read them."""
     families: FrozenSet[int] = frozenset()
     """Families that the subscription names. If it names none, all that have events are followed."""
+    prunes: bool = True
+    """Whether rows that were read are removed. No key sets it: a reader besides the monitor leaves them to that one."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
@@ -111,7 +113,7 @@ class Upkeep:
         telemetry.queue_usage(health.usage)
         self.queue_full = health.usage >= _QUEUE_LIMIT
         telemetry.horizon(health.age)
-        telemetry.trigger(health.lost, health.working)
+        telemetry.trigger(self._name, health.lost - after.lost, health.working)
         if health.lost != after.lost:
             telemetry.events_missing(self._name, health.lost - after.lost)
             raise PositionLostError("the trigger could not write some events")
@@ -133,7 +135,7 @@ class Upkeep:
         """Delete from time to time the rows that all subscriptions have read, and those in excess of ``max_rows``."""
         self.passed(after)
         now = self._clock.monotonic()
-        if now < self._prune_due:
+        if now < self._prune_due or not self._options.prunes:
             return
         self._watch_horizon(session)
         gone = self._pruned(session, str(min(self._passed.values())))
