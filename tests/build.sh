@@ -15,7 +15,7 @@ cd "$work" # out of reach of this checkout's ansible.cfg
 ansible-galaxy collection install --no-deps --collections-path "$ANSIBLE_COLLECTIONS_PATH" "$work"/baremetal-kea-*.tar.gz >/dev/null
 # Exactly this is in the archive: what ansible-core reads, what Galaxy shows, and what a site copies from.
 expected="ARCHITECTURE.md CHANGELOG.rst CODE_OF_CONDUCT.md CONTRIBUTING.md FILES.json LICENSE LICENSES MAINTAINERS.md MANIFEST.json
-README.md REUSE.toml SECURITY.md changelogs docs examples meta playbooks plugins roles"
+README.md REUSE.toml SECURITY.md changelogs docs examples extensions meta playbooks plugins roles"
 found=$(ls -A "$ANSIBLE_COLLECTIONS_PATH/ansible_collections/baremetal/kea")
 # shellcheck disable=SC2086 # a list of words
 if ! diff <(LC_ALL=C sort <<<"$found") <(printf '%s\n' $expected | LC_ALL=C sort); then
