@@ -149,8 +149,8 @@ def test_any_other_4xx_refuses_the_events(receiver: Receiver, send: Callable[...
     [
         ("120", 120),
         ("99999999", post.LONGEST_WAIT),
-        (formatdate(time.time() + 86400, usegmt=True), post.LONGEST_WAIT),
-        (formatdate(time.time() - 100, usegmt=True), 0),
+        pytest.param(formatdate(time.time() + 86400, usegmt=True), post.LONGEST_WAIT, id="tomorrow"),
+        pytest.param(formatdate(time.time() - 100, usegmt=True), 0, id="past"),
         ("soon", 0),
         ("", 0),
     ],
