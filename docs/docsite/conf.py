@@ -3,6 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sphinx configuration of the documentation site; docs/docsite/build.sh prepares the sources and runs Sphinx."""
 
+import re
+
+from docutils import nodes
+
 project = "baremetal.kea"
 copyright = "the baremetal.kea authors"
 extensions = ["myst_parser", "sphinx_antsibull_ext"]
@@ -24,3 +28,24 @@ suppress_warnings = [
     # Files begin with what a reader needs first, not always with a heading of the next level.
     "myst.header",
 ]
+
+ANSIBLE = "https://docs.ansible.com/ansible/latest/"
+PAGES = {
+    "action_plugins": "plugins/action.html",
+    "ansible_configuration_settings": "reference_appendices/config.html",
+    "common_return_values": "reference_appendices/common_return_values.html",
+}
+"""Labels of Ansible's own documentation that antsibull-docs refers to. Its list of labels is not fetched."""
+
+
+def to_ansible(_app, _env, node, content):
+    """Return a link to Ansible's documentation for a label of it; None for any other label, which stays a warning."""
+    label = node.get("reftarget", "")
+    module = re.fullmatch(r"ansible_collections\.(\w+)\.(\w+)\.(\w+_module)", label)
+    page = "collections/{}/{}/{}.html".format(*module.groups()) if module else PAGES.get(label)
+    return nodes.reference("", "", content, refuri=ANSIBLE + page, internal=False) if page else None
+
+
+def setup(app):
+    """Have Sphinx ask for labels that no page has."""
+    app.connect("missing-reference", to_ansible)
