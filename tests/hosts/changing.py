@@ -51,6 +51,12 @@ class Site(Host):
         print(name, variables.get("kea_rollback_to", ""), *silences)
         return sum(played.changed)
 
+    def settled(self, **variables: Any) -> None:
+        """Deploy again; no task may change anything."""
+        played = self.play("kea_deploy", "--diff", **variables)
+        changed = re.findall(r"TASK \[([^]]*)\] \*+ (.{0,300}?)changed: ", played.words)
+        assert (played.code, changed) == (0, []), played.words[-3000:]
+
     def plan(self, **variables: Any) -> str:
         """Return what a roll-back would do, in one line."""
         played = self.play("kea_rollback", "--check", "--diff", **variables)
