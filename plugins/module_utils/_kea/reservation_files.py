@@ -58,14 +58,14 @@ def whole(path: str, follow: bool = False) -> bytes:
     """
     content, directory = _read(path, follow), os.path.dirname(path)
 
-    def inserted(line: "re.Match[bytes]") -> bytes:
+    def _inserted(line: "re.Match[bytes]") -> bytes:
         name = _name(line[1])
         try:
             return _read(os.path.join(directory, name)).rstrip(b"\n") if is_part(name) else line[0]
         except FileNotFoundError:
             return line[0]
 
-    return _LINE.sub(inserted, content) if parts(content) else content
+    return _LINE.sub(_inserted, content) if parts(content) else content
 
 
 def text(path: str, follow: bool = False) -> str:

@@ -10,7 +10,7 @@ import re
 from support.paths import ROOT
 
 ROLES = ("kea_server_", "kea_database_", "kea_lease_monitor_", "kea_lfc_timer_")
-OTHERS = ("inventory.md", "lfc.md")
+OTHERS = ("inventory.md", "lfc.md", "monitoring.md")
 """Pages with tables of variables of inventory hosts, and of metrics."""
 GROUPS = frozenset(("kea_servers", "kea_database"))
 NAME = r"kea_[a-z0-9]+(?:_[a-z0-9]+)*"

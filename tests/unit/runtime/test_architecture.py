@@ -83,7 +83,7 @@ def test_only_kea_knows_kea() -> None:
 
 def test_the_loop_never_sleeps() -> None:
     """Another command, the thread of the metrics and the program that holds a command may."""
-    assert _where("time.sleep") == ["commands/apply.py", "endpoint.py", "holder.py"]
+    assert _where("time.sleep") == ["commands/apply.py", "commands/watch.py", "endpoint.py", "holder.py"]
 
 
 def test_all_exceptions_are_caught_only_around_sources_and_sinks() -> None:
