@@ -187,7 +187,9 @@ def make_files(asked: Wanted, paths: Paths, texts: Texts) -> List[Settings]:
 def _secret(path: str, content: str, shared: Settings) -> Settings:
     """Return the file of a secret; without one there is none."""
     return (
-        {**shared, "path": path, "secret": True, "content": content} if content else {"path": path, "state": "absent"}
+        {**shared, "path": path, "secret": True, "content": content}  # nosec B105
+        if content
+        else {"path": path, "state": "absent"}
     )
 
 

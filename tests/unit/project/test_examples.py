@@ -19,11 +19,29 @@ pytestmark = pytest.mark.slow
 
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/inventory.yml"))
 HOSTS = ("dhcp1.example.org", "dhcp2.example.org")
-OWN = {"id": 1, "has_id": True, "subnet": "192.0.2.0/24", "pools": ["192.0.2.100 - 192.0.2.199"], "leases": 0}
+OWN = {
+    "id": 1,
+    "has_id": True,
+    "subnet": "192.0.2.0/24",
+    "pools": ["192.0.2.100 - 192.0.2.199"],
+    "leases": 0,
+    "file": "/etc/kea/kea-dhcp4.conf",
+    "line": 9,
+}
 SERVER = {
     **FOUND,
     "config": {"untouched": False, "error": None, "included": [], "interfaces": ["eth0"]},
-    "subnets": [{**OWN, "shared_network": None, "relay": [], "reservations": 0, "editable": True, "served": True}],
+    "subnets": [
+        {
+            **OWN,
+            "shared_network": None,
+            "relay": [],
+            "reservations": 0,
+            "editable": True,
+            "served": True,
+            "pool_classes": {},
+        }
+    ],
 }
 """A server with a configuration of its own."""
 
@@ -57,7 +75,8 @@ def test_the_preflight_accepts_an_example(name: str, tmp_path: Path) -> None:
 def test_a_wrong_variable_is_found(tmp_path: Path) -> None:
     inventory = site("file", tmp_path)
     content = yaml.safe_load(inventory.read_text())
-    content["kea_servers"]["vars"]["kea_dhcp4_subnets"][0]["subnet"] = "192.0.2.0/33"
+    subnets = content["kea_servers"]["vars"]["kea_dhcp4_subnets"]
+    subnets.append({**subnets[0], "subnet": "198.51.100.0/24", "pools": []})
     inventory.write_text(yaml.safe_dump(content))
     assert plans(tmp_path, inventory)["dhcp1.example.org"]["preflight"]["refusals"]
 

@@ -174,7 +174,7 @@ def test_a_refused_change_leaves_the_former_reservation_in_force(world: World) -
     world.run()
     world.write(one(1), one(2, 200))
     assert world.run()
-    assert (world.kea.addresses(), world.status()) == (addresses(1, 2), (2, 2, 1))
+    assert (world.kea.addresses(), world.status()) == (addresses(1, 2), (2, 1, 1))
     assert world.in_files() == addresses(1, 2)[:-1]
 
 
@@ -300,6 +300,33 @@ def test_a_kea_without_the_hook_is_reloaded_as_before(world: World) -> None:
     assert world.kea.addresses() == addresses(1, 2, 3)
 
 
+def test_an_edit_that_is_not_in_force_takes_nothing_from_kea(world: World) -> None:
+    """A person mistyped the subnet: in that configuration, no reservation of it would fit."""
+    world.write(*several(1, 2, 3))
+    world.run()
+    found = (world.host.path / "kea.conf").read_text()
+    assert "10.0.0.0/24" in found
+    (world.host.path / "kea.conf").write_text(found.replace("10.0.0.", "10.9.0."))
+    world.append(one(4))
+    world.run()
+    assert world.kea.addresses()[:3] == addresses(1, 2, 3)[:3]
+    (world.host.path / "kea.conf").write_text(found)
+    assert world.program.is_reloaded(), "the configuration is another one again"
+    world.run()
+    assert (world.kea.addresses(), world.status()) == (addresses(1, 2, 3, 4), (4, 4, 0))
+
+
+def test_a_hook_that_is_gone_is_no_refusal(world: World) -> None:
+    world.write(one(1))
+    world.run()
+    world.kea.has_hook = False
+    world.append(one(2))
+    with pytest.raises(TemporaryError, match="no reservations by command any longer"):
+        world.run()
+    assert world.in_files() == addresses(1)[:1]
+    assert not report.read_refused(world.host.places.report).refused
+
+
 def test_half_of_a_pair_takes_commands_and_nothing_is_planned(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairs, "is_half", lambda _arguments: True)
     world.write(one(1))
@@ -386,6 +413,30 @@ def test_the_monitor_s_sink_and_status(world: World) -> None:
     assert world.run()
     assert world.kea.addresses() == addresses(1, 2)
     assert applied.COLUMNS[:2] == ("written", "in_force")
+
+
+@pytest.mark.parametrize("step", [-7200.0, -1.0, 0.0])
+def test_a_clock_that_is_set_hides_no_reload(step: float) -> None:
+    """Kea tells the seconds since its last reload by the clock of the host."""
+    now, loaded = [100.0], [0.0]
+
+    def ask(_command: str, _arguments: Any) -> control.Answer:
+        return control.Answer(control.SUCCESS, "", {"pid": 1, "reload": int(now[0] - loaded[0] + step)})
+
+    commands = control.Commands(ask, lambda _seconds: None, lambda: now[0])
+    first = commands.running()
+    now[0] += 50.0
+    assert commands.still(first)
+    loaded[0] = now[0] - 20.0
+    assert commands.still(first) is None
+
+
+def test_a_kea_that_does_not_tell_when_it_was_loaded_is_an_error() -> None:
+    commands = control.Commands(
+        lambda _command, _arguments: control.Answer(control.SUCCESS, "", {"pid": 1}), lambda _seconds: None, lambda: 0.0
+    )
+    with pytest.raises(TemporaryError, match="does not tell"):
+        commands.running()
 
 
 def test_kea_has_half_of_its_time_for_its_clients() -> None:

@@ -46,7 +46,8 @@ def test_what_is_written_is_read(tmp_path: Path, count: int) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_any_change_is_in_the_files_and_no_part_is_left_over(tmp_path: Path) -> None:
+def test_any_change_is_in_the_files_and_no_part_is_left_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(included, "_KEPT", 0)
     own, wanted = Included(str(tmp_path), 1), {}
     own.replace([], with_parts=True)
     for step in range(120):
@@ -76,6 +77,7 @@ def test_a_change_that_fails_leaves_the_former_content(tmp_path: Path, monkeypat
         own.change({one(3).identifier: None, one(25).identifier: one(25, "x"), one(90).identifier: one(90)})
     assert texts(tmp_path) == before
     monkeypatch.undo()
+    monkeypatch.setattr(included, "_KEPT", 0)
     again = Included(str(tmp_path), 1)
     again.read()
     again.clear()
@@ -84,6 +86,34 @@ def test_a_change_that_fails_leaves_the_former_content(tmp_path: Path, monkeypat
         "subnet-1.json",
         *reservation_files.parts((tmp_path / "subnet-1.json").read_bytes()),
     }
+
+
+@pytest.mark.usefixtures("small")
+def test_whole_new_files_take_no_part_of_the_present_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kea may start, or the disk be full, between the new parts and the file that includes them."""
+    own = Included(str(tmp_path), 1)
+    own.replace([one(number) for number in range(30)], with_parts=True)
+    before = texts(tmp_path)
+
+    def fail(path: str, _content: bytes, _mode: int) -> None:
+        raise files.TemporaryError(f"{path}: full")
+
+    for make in (own, Included(str(tmp_path), 1)):
+        with monkeypatch.context() as patched:
+            patched.setattr(files, "replace", fail)
+            with pytest.raises(files.TemporaryError, match="full"):
+                make.replace([one(number) for number in range(1, 40)], with_parts=True)
+        assert texts(tmp_path) == before
+
+
+@pytest.mark.usefixtures("small")
+def test_a_part_stays_while_a_reader_of_the_former_file_may_need_it(tmp_path: Path) -> None:
+    own = Included(str(tmp_path), 1)
+    own.replace([one(number) for number in range(30)], with_parts=True)
+    former = (tmp_path / "subnet-1.json").read_bytes()
+    own.change({one(number).identifier: one(number, "x") for number in range(30)})
+    assert former != (tmp_path / "subnet-1.json").read_bytes()
+    assert all((tmp_path / name).exists() for name in reservation_files.parts(former))
 
 
 def test_a_new_one_beside_10000_others_writes_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

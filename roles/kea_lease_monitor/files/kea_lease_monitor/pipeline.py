@@ -141,6 +141,7 @@ class Pipeline:
             self._settling.settle(self._turn.term)
         except MonitorError as error:
             telemetry.retrying(self.subscription.name, 1, 0, str(error))
+        self._rest()
         self._close()
 
     def _close(self) -> None:

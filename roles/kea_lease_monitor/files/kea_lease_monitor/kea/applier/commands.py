@@ -30,13 +30,18 @@ _ROUNDING = 1.0
 _SETTLED = 3.0
 """Seconds since the last reload after which it is told from a later one."""
 
+_ATTEMPTS = 10
+"""Times that Kea is asked until its last reload was so many seconds ago."""
+
 
 class Running(NamedTuple):
-    """A Kea process, and a moment at which it had not loaded its configuration again."""
+    """A Kea process, and when it loaded its configuration."""
 
     pid: int
     at: float
-    """By the clock of ``Commands``."""
+    """When it was asked, by the clock of ``Commands``."""
+    reloaded: float
+    """Seconds since the last reload, as Kea told then. It counts by the clock of the host, which may be set."""
 
 
 class Commands:
@@ -59,12 +64,13 @@ class Commands:
 
         Waits until its last reload was some seconds ago, because ``still`` could not tell that from a later one.
         """
-        while True:
+        for _attempt in range(_ATTEMPTS):
             at = self._monotonic()
             status = self._status()
-            if _reloaded(status) >= _SETTLED:
-                return Running(_pid(status), at)
+            if abs(_reloaded(status)) >= _SETTLED:
+                return Running(_pid(status), at, _reloaded(status))
             self._sleep(_SETTLED / 4)
+        raise TemporaryError("Kea does not tell by status-get that it was loaded some seconds ago")
 
     def still(self, earlier: Running) -> Optional[Running]:
         """Return the process if it is surely the same and has loaded nothing since; None otherwise.
@@ -73,9 +79,10 @@ class Commands:
         """
         at = self._monotonic()
         status = self._status()
-        reloaded = _reloaded(status) - _ROUNDING
-        same = _pid(status) == earlier.pid and reloaded >= self._monotonic() - earlier.at
-        return Running(earlier.pid, at) if same else None
+        passed = self._monotonic() - earlier.at
+        ahead = _reloaded(status) - earlier.reloaded - passed
+        same = _pid(status) == earlier.pid and -_SETTLED < ahead <= _ROUNDING
+        return Running(earlier.pid, at, _reloaded(status)) if same else None
 
     def _status(self) -> Mapping[str, Any]:
         return self._send("status-get").arguments
@@ -138,6 +145,9 @@ def _pid(status: Mapping[str, Any]) -> int:
 
 
 def _words(answer: Answer) -> str:
+    """Return why Kea refuses a reservation, empty if it does not. Raises TemporaryError if it knows no such command."""
     if answer.result == SUCCESS:
         return ""
+    if answer.result == UNSUPPORTED:
+        raise TemporaryError(f"Kea takes no reservations by command any longer: {answer.text}")
     return answer.text or f"result {answer.result}"

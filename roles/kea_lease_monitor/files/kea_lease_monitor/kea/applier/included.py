@@ -10,6 +10,7 @@ the files or nothing of it, at every moment.
 from __future__ import annotations
 
 import os
+import time
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from _kea import reservation_files
@@ -23,6 +24,10 @@ _LATEST = 256
 
 _PART = 2048
 """Reservations in a part, at most."""
+
+_KEPT = 600.0
+"""Seconds that a part stays after it is no longer in use. Kea, or a test of its configuration, opens the file first and
+each part when it gets there, and may have opened the former file."""
 
 _MODE = 0o640
 
@@ -55,6 +60,8 @@ class Included:
         self._where: Dict[str, str] = {}
         """Name of the part by identifier."""
         self._stamp: Optional[files.Stamp] = None
+        self._unused: Dict[str, float] = {}
+        """When a part was first seen out of use, by the monotonic clock."""
 
     @property
     def path(self) -> str:
@@ -108,11 +115,13 @@ class Included:
         former = list(self._parts)
         self._write(touched)
         self._settle()
-        self._remove(former)
+        if self._parts.keys() != set(former):
+            self.clear()
 
     def _write(self, touched: Mapping[str, Hosts]) -> None:
         """Write new parts in place of those that are touched, then the file."""
-        number = max((_number(name) for name in self._parts), default=0)
+        # A number is not used again while its part exists: the file that Kea includes now may need that one.
+        number = max(map(_number, self._present()), default=0)
         parts, written = {}, {}
         for name, own in self._planned(touched):
             if own is self._parts.get(name):
@@ -144,16 +153,22 @@ class Included:
     def _settle(self) -> None:
         self._stamp = files.stamp(self.path, follow=False)
 
-    def clear(self) -> None:
-        """Remove parts of the subnet that are not in use, which a killed run left. Raises TemporaryError."""
+    def _present(self) -> List[str]:
+        """Return the names of all parts of the subnet, those included that are no longer in use."""
         own = f"subnet-{self.subnet}."
-        found = [name for name in os.listdir(self._directory) if reservation_files.is_part(name)]
-        self._remove([name for name in found if name.startswith(own) and name not in self._parts])
+        return [
+            name for name in os.listdir(self._directory) if reservation_files.is_part(name) and name.startswith(own)
+        ]
 
-    def _remove(self, names: Sequence[str]) -> None:
-        for name in names:
-            if name not in self._parts:
+    def clear(self) -> None:
+        """Remove the parts of the subnet that have not been in use for a while. Raises TemporaryError."""
+        now = time.monotonic()
+        for name in self._present():
+            if name in self._parts:
+                self._unused.pop(name, None)
+            elif now - self._unused.setdefault(name, now) >= _KEPT:
                 files.remove(os.path.join(self._directory, name))
+                del self._unused[name]
 
 
 def _number(name: str) -> int:

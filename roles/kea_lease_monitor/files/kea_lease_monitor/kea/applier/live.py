@@ -10,7 +10,7 @@ comparison at the next start finds the difference.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
 
 from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
@@ -69,7 +69,7 @@ class Live:
             number, lambda page: found.extend(managed(number, page, known))
         ):
             words = status.error or f"the running Kea has not loaded the configuration of subnet {number}"
-            self._counts[number] = status._replace(in_force=0, error=words)
+            self._counts[number] = status._replace(in_force=status.in_force if status.error else 0, error=words)
             self._others.append(one.tail)
             return
         held = Held(found)
@@ -78,13 +78,13 @@ class Live:
                 held.put(host)
         changed = [host for host in wanted.values() if held.hosts.get(host.identifier) != host]
         placing = Placing(self._commands, held)
-        placing.run(changed, held.hosts.keys() - wanted)
-        status = status._replace(in_force=len(held.hosts), refused=status.refused + len(placing.refused))
-        self._subnets[number] = LiveSubnet(one.tail, one.files, held, status)
-        self._counts[number] = status
+        placing.run(changed, _gone(held, wanted, {host.identifier for host in one.hosts}))
         self._refuse(placing.refused)
-        refused = [each for each in self._refusals.refused if each.subnet == number]
-        self._subnets[number].refused = {each.host: each for each in refused}
+        status = status._replace(refused=status.refused + len(placing.refused))
+        live = LiveSubnet(one.tail, one.files, held, status)
+        live.refused = {each.host: each for each in self._refusals.refused if each.subnet == number}
+        live.status = self._counts[number] = status._replace(in_force=live.in_force())
+        self._subnets[number] = live
 
     def _confirm(self) -> bool:
         """Return whether Kea has surely not read its files before the last change of them."""
@@ -126,7 +126,8 @@ class Live:
     def is_stale(self) -> bool:
         """Return whether Kea, or a file, is another one than is known. While Kea does not answer it is not."""
         try:
-            return not self._confirm() or not all(one.tail.is_certain() for one in self._subnets.values())
+            certain = all(one.tail.is_certain() for one in self._subnets.values())
+            return not self._is_known() or not certain or not self._confirm()
         except TemporaryError:
             return False
 
@@ -144,3 +145,17 @@ class Live:
         # Nothing counts as loaded: without the hook, the next apply is to reload Kea.
         done = self._done._replace(subnets=self._counts, loaded="", read_at=read_at)
         report.write(self._places.report, done)
+
+
+def _gone(held: Held, wanted: Mapping[str, Host], named: Collection[str]) -> Set[str]:
+    """Return the identifiers whose reservations are to go from Kea. The monitor's file still has those in ``named``.
+
+    A named one that is not wanted was refused in the test of a configuration that Kea may not have loaded: an edit that
+    is not in force. So what Kea has of it stays, unless another client is to have the address.
+    """
+    claimed = {host.address for host in wanted.values()}
+    return {
+        identifier
+        for identifier, host in held.hosts.items()
+        if identifier not in wanted and (identifier not in named or host.address in claimed)
+    }

@@ -34,6 +34,10 @@ class LiveSubnet:
         self.refused: Dict[str, Refusal] = {}
         """By identifier."""
 
+    def in_force(self) -> int:
+        """Return how many reservations Kea has as they are written. Of a refused one it may have the former."""
+        return len(self.held.hosts.keys() - self.refused.keys())
+
     def change(self) -> Optional[Change]:
         """Return what changed; None if only a test of the whole configuration can judge it. Raises TemporaryError."""
         if not self.tail.is_changed():
@@ -71,7 +75,7 @@ class LiveSubnet:
         self.refused.update({one.host: one for one in placing.refused})
         self.status = self.status._replace(
             written=change.written,
-            in_force=len(self.held.hosts),
+            in_force=self.in_force(),
             refused=self.status.refused + len(placing.refused),
             source=self.tail.source,
         )

@@ -13,7 +13,7 @@ from kea_lease_monitor.kea.applier.commands import Commands
 from kea_lease_monitor.kea.applier.hosts import Host, Refusal
 from kea_lease_monitor.kea.reservations import MARK
 
-_EMPTY: Tuple[object, ...] = ("", [], "0.0.0.0")  # noqa: S104 - an answer, no address to bind
+_EMPTY: Tuple[object, ...] = ("", [], "0.0.0.0")  # noqa: S104  # nosec B104  # an answer, no address to bind
 """What Kea answers for a key that a reservation does not have."""
 
 

@@ -42,8 +42,9 @@ class EventsSource(Source):
         self._link = link
         self._options = options
         self._upkeep = Upkeep(name, options, passed, clock)
-        # A reader of one family does not see the events of the other one's readers.
-        self._bell = Bell(options.channel, not options.families, clock)
+        # A reader of one family does not see the events of the other one's readers. One that removes no events is a
+        # guest, which may do anything between two reads.
+        self._bell = Bell(options.channel, not options.families and options.prunes, clock)
         self._wakeups = Wakeups(self._bell, clock)
         self._scan = Scan(clock)
         self._clock = clock
@@ -66,7 +67,6 @@ class EventsSource(Source):
                 self._wakeups.rest(session)
 
     def close(self) -> None:
-        self.rest()
         self._link.close()
 
     def stand_by(self, position: Position) -> None:
