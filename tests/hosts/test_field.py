@@ -117,7 +117,7 @@ def test_b3_a_subnet_of_a_shared_network_gets_its_reservations(site: Field, numb
     address = site.ask(number, 7)
     site.await_reserved(address)
     site.leave(number, address, 7)
-    others = [site.ask(next(_numbers), 7) for _ in range(4)]
+    others = [site.ask(next(_numbers), 7) for _number in range(4)]
     assert address not in others
     assert site.ask(number, 7) == address
 
@@ -128,7 +128,7 @@ def test_b11_a_name_of_the_site_without_an_address_keeps_the_address(site: Field
     address = site.ask(number)
     site.await_reserved(address)
     site.leave(number, address)
-    assert address not in {site.ask(next(_numbers)) for _ in range(3)}
+    assert address not in {site.ask(next(_numbers)) for _number in range(3)}
     assert site.ask(number) == address
 
 

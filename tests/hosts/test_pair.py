@@ -25,6 +25,7 @@ from support import playbook
 from support.certificates import Authority, Certificate
 from support.paths import LAB, ROOT, ansible_environment
 from support.programs import ProgramError, run
+from support.wait import until
 
 MODE = os.environ.get("HA_MODE", "hot-standby")
 NAMES = ("kea-pair-one", "kea-pair-two")
@@ -81,7 +82,7 @@ class Pair:
         return [state_of(server) for server in self.servers]
 
     def await_normal(self) -> None:
-        wait(lambda: set(self.states()) <= NORMAL, lambda: f"both normal, now {self.states()}", seconds=300)
+        until(lambda: set(self.states()) <= NORMAL, lambda: f"both normal, now {self.states()}", 300, 0.5)
 
     @contextmanager
     def asked(self, what: str) -> Iterator[None]:

@@ -83,12 +83,17 @@ PLAYBOOK = """
 
 
 def plans(
-    directory: Path, inventory: Path, found: Mapping[str, Any] = FOUND, variables: Mapping[str, Any] | None = None
+    directory: Path,
+    inventory: Path,
+    found: Mapping[str, Any] | None = None,
+    variables: Mapping[str, Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Return what the roles would use, by host. ``found`` is what kea_info returned, ``variables`` win over all others.
+    """Return what the roles would use, by host.
 
-    ``directory`` takes temporary files.
+    ``found`` is what kea_info returned, FOUND if it is None. ``variables`` win over all others. ``directory`` takes
+    temporary files.
     """
+    found = FOUND if found is None else found
     playbook, extra = directory / "play.yml", directory / "extra.json"
     playbook.write_text(PLAYBOOK.replace("ROOT", str(ROOT)))
     extra.write_text(json.dumps({"kea__found": found, **(variables or {})}))

@@ -17,7 +17,7 @@ from _kea import reservation_files
 
 from kea_lease_monitor import files
 from kea_lease_monitor.kea.applier import hosts
-from kea_lease_monitor.kea.applier.hosts import Host
+from kea_lease_monitor.kea.applier.hosts import Further, Host
 
 _LATEST = 256
 """Reservations that stand in the file itself, at most."""
@@ -46,7 +46,7 @@ class Content(NamedTuple):
     whole: bytes
     """Its text, with the parts in their places."""
     hosts: List[Host]
-    further: hosts.Further
+    further: Further
     """Keys of a person; see hosts.read."""
 
 

@@ -117,10 +117,10 @@ def _is_safe(url: str) -> bool:
 def _is_url(url: str, schemes: Sequence[str]) -> bool:
     try:
         parts: SplitResult = urlsplit(url)
-        _ = parts.port  # raises ValueError if it is no number
+        port = parts.port  # raises ValueError if it is no number
     except ValueError:
         return False
-    return parts.scheme in schemes and bool(parts.hostname) and "@" not in parts.netloc
+    return port != 0 and parts.scheme in schemes and bool(parts.hostname) and "@" not in parts.netloc
 
 
 def _is_loopback(host: str) -> bool:
