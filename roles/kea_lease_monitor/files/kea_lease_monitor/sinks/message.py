@@ -17,13 +17,13 @@ VERSION = 1
 
 
 def document(events: Sequence[LeaseEvent]) -> bytes:
-    """Return {"version": 1, "hosts": [...], "events": [{...}]} with the items of the events.
+    """Return {"version": 1, "events": [{...}], "hosts": [...]} with the items of the events.
 
     ``hosts`` has the name of each client once.
     """
     items = [item(event) for event in events]
     hosts = list(dict.fromkeys(filter(None, (each["host"] for each in items))))
-    return json.dumps({"version": VERSION, "hosts": hosts, "events": items}).encode()
+    return json.dumps({"version": VERSION, "events": items, "hosts": hosts}).encode()
 
 
 def item(event: LeaseEvent) -> Dict[str, Any]:
