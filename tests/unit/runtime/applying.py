@@ -8,15 +8,18 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
+import pytest
 from _kea.control import send
 from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.applier.report import Places
 from kea_lease_monitor.kea.control import Apply
 from kea_lease_monitor.settings import MonitorSettings
 from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
+from support.kea import DIRECTORIES, KeaServer, serving
 from support.programs import need
 
 from runtime.builders import HEADER
@@ -133,6 +136,17 @@ class Host:
         past = time.time() - 3600
         for path in self.applied.glob("subnet-*.json"):
             os.utime(path, (past, past))
+
+
+@contextmanager
+def host_served(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """Make the files in a directory, and have a real Kea serve with them."""
+    for name in DIRECTORIES:
+        monkeypatch.setenv(name, str(path))
+    path.chmod(0o750)
+    host = Host(path)
+    with serving(KeaServer(path)):
+        yield host
 
 
 def settings(host: Host, subnets: list[int]) -> MonitorSettings:

@@ -24,20 +24,15 @@ from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.applier.hosts import Host as Reservation
 from kea_lease_monitor.kea.applier.sift import sift
 from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
-from support.kea import DIRECTORIES, KeaServer, serving
 from support.programs import need
 
-from runtime.applying import SITE, Host, one, settings
+from runtime.applying import SITE, Host, host_served, one, settings
 from runtime.builders import event
 
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in DIRECTORIES:
-        monkeypatch.setenv(name, str(tmp_path))
-    tmp_path.chmod(0o750)
-    host = Host(tmp_path)
-    with serving(KeaServer(tmp_path)):
+    with host_served(tmp_path, monkeypatch) as host:
         yield host
 
 

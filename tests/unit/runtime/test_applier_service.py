@@ -19,11 +19,10 @@ from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import pools
 from kea_lease_monitor.kea.applier import lines, report
 from kea_lease_monitor.sources.memfile.watch import Watch
-from support.kea import DIRECTORIES, KeaServer, serving
 from support.paths import MONITOR, program_environment
 from support.wait import until
 
-from runtime.applying import Host
+from runtime.applying import Host, host_served
 from runtime.builders import event
 
 
@@ -205,11 +204,7 @@ def test_kea_spends_at_most_a_200th_of_its_time_on_its_statistics(time: Time, to
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in DIRECTORIES:
-        monkeypatch.setenv(name, str(tmp_path))
-    tmp_path.chmod(0o750)
-    host = Host(tmp_path)
-    with serving(KeaServer(tmp_path)):
+    with host_served(tmp_path, monkeypatch) as host:
         yield host
 
 

@@ -14,19 +14,14 @@ import pytest
 from _kea.control import SUCCESS, send
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import report
-from support.kea import DIRECTORIES, KeaServer, serving
 
-from runtime.applying import Host
+from runtime.applying import Host, host_served
 from runtime.builders import HEADER, event
 
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in DIRECTORIES:
-        monkeypatch.setenv(name, str(tmp_path))
-    tmp_path.chmod(0o750)
-    host = Host(tmp_path)
-    with serving(KeaServer(tmp_path)):
+    with host_served(tmp_path, monkeypatch) as host:
         yield host
 
 

@@ -15,20 +15,15 @@ from kea_lease_monitor.commands import applied
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import edits, report
 from kea_lease_monitor.kea.applier.edits import File, Reading
-from support.kea import DIRECTORIES, KeaServer, serving
 
-from runtime.applying import SITE, Host, one, settings
+from runtime.applying import SITE, Host, host_served, one, settings
 
 EDIT = '"valid-lifetime": 1234,'
 
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in DIRECTORIES:
-        monkeypatch.setenv(name, str(tmp_path))
-    tmp_path.chmod(0o750)
-    host = Host(tmp_path)
-    with serving(KeaServer(tmp_path)):
+    with host_served(tmp_path, monkeypatch) as host:
         host.include(one(1))
         host.running_program().run()
         yield host

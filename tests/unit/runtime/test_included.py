@@ -28,6 +28,11 @@ def texts(directory: Path) -> list[str]:
     return [json.dumps(each, ensure_ascii=False) for each in found]
 
 
+def full(path: str, _content: bytes, _mode: int) -> None:
+    """Do what ``files.replace`` does on a full disk."""
+    raise files.TemporaryError(f"{path}: full")
+
+
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(included, "_LATEST", 4)
@@ -69,10 +74,7 @@ def test_a_change_that_fails_leaves_the_former_content(tmp_path: Path, monkeypat
     own.replace([one(number) for number in range(30)], with_parts=True)
     before = texts(tmp_path)
 
-    def fail(path: str, _content: bytes, _mode: int) -> None:
-        raise files.TemporaryError(f"{path}: full")
-
-    monkeypatch.setattr(files, "replace", fail)
+    monkeypatch.setattr(files, "replace", full)
     with pytest.raises(files.TemporaryError, match="full"):
         own.change({one(3).identifier: None, one(25).identifier: one(25, "x"), one(90).identifier: one(90)})
     assert texts(tmp_path) == before
@@ -95,12 +97,9 @@ def test_whole_new_files_take_no_part_of_the_present_ones(tmp_path: Path, monkey
     own.replace([one(number) for number in range(30)], with_parts=True)
     before = texts(tmp_path)
 
-    def fail(path: str, _content: bytes, _mode: int) -> None:
-        raise files.TemporaryError(f"{path}: full")
-
     for make in (own, Included(str(tmp_path), 1)):
         with monkeypatch.context() as patched:
-            patched.setattr(files, "replace", fail)
+            patched.setattr(files, "replace", full)
             with pytest.raises(files.TemporaryError, match="full"):
                 make.replace([one(number) for number in range(1, 40)], with_parts=True)
         assert texts(tmp_path) == before

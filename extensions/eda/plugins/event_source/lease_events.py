@@ -18,23 +18,24 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Protocol
 
+# ansible-rulebook runs this file by its path, with neither the collection nor the monitor in reach of imports.
 _COLLECTION = Path(__file__).resolve().parents[4]
 for _path in ("roles/kea_lease_monitor/files", "plugins/module_utils"):
     if str(_COLLECTION / _path) not in sys.path:
         sys.path.append(str(_COLLECTION / _path))
 
-from kea_lease_monitor import files, position  # noqa: E402
-from kea_lease_monitor.backoff import Backoff  # noqa: E402
-from kea_lease_monitor.batch import Batch  # noqa: E402
-from kea_lease_monitor.clock import Clock  # noqa: E402
-from kea_lease_monitor.database import Link  # noqa: E402
-from kea_lease_monitor.database_settings import SSL_MODES, DatabaseSettings  # noqa: E402
-from kea_lease_monitor.errors import MonitorError, PositionLostError  # noqa: E402
-from kea_lease_monitor.lease import LeaseEvent  # noqa: E402
-from kea_lease_monitor.section import Section  # noqa: E402
-from kea_lease_monitor.sinks import message  # noqa: E402
-from kea_lease_monitor.sources.events.source import EventsSource  # noqa: E402
-from kea_lease_monitor.sources.events.upkeep import Options  # noqa: E402
+from kea_lease_monitor import files, position
+from kea_lease_monitor.backoff import Backoff
+from kea_lease_monitor.batch import Batch
+from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.database import Link
+from kea_lease_monitor.database_settings import SSL_MODES, DatabaseSettings
+from kea_lease_monitor.errors import MonitorError, PositionLostError
+from kea_lease_monitor.lease import LeaseEvent
+from kea_lease_monitor.section import Section
+from kea_lease_monitor.sinks import message
+from kea_lease_monitor.sources.events.source import EventsSource
+from kea_lease_monitor.sources.events.upkeep import Options
 
 DOCUMENTATION = r"""
 ---
