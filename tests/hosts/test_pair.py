@@ -13,6 +13,7 @@ import os
 import shlex
 import signal
 import subprocess
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
@@ -30,6 +31,8 @@ from support.wait import until
 MODE = os.environ.get("HA_MODE", "hot-standby")
 NAMES = ("kea-pair-one", "kea-pair-two")
 NORMAL = {"hot-standby", "load-balancing"}
+ASKING = 15
+"""Seconds for which clients ask before and after what is done, so that many renew however short it is."""
 POOLS = {
     "hot-standby": [{"pool": "10.77.16.0 - 10.77.31.255"}],
     "load-balancing": [
