@@ -13,7 +13,6 @@ import os
 import shlex
 import signal
 import subprocess
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
