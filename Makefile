@@ -30,7 +30,7 @@ REUSE := reuse==5.1.1
 # pip-audit is left out: it needs PyPI's advisories, and what hosts run comes from Debian's packages.
 AUDIT := bandit==1.9.4
 
-.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit reuse core docs cli-files release sanity build integration eda monitoring molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
+.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit reuse core docs cli-files release sanity build integration eda redfish monitoring molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -41,7 +41,7 @@ demo: ## deploy to a fresh host and serve 300 BMCs; MODE=file|database|events, S
 demo-clean: ## remove the hosts of the demo
 	@$(LAB) down kea-demo kea-demo-bmcs
 
-test: check lint-scenarios postgres slow oldest oracle fuzz-short crash-short audit reuse core sanity docs molecule ## everything
+test: check lint-scenarios postgres slow oldest oracle fuzz-short crash-short audit reuse core redfish sanity docs molecule ## everything
 	@echo "All tests passed."
 
 # Each part waits for something most of its time, so more of them run at once than there are cores.
@@ -187,6 +187,14 @@ release: ## VERSION=x.y.z: changelog, commit, tag and archive; nothing is pushed
 eda: .cache/eda ## run the rulebooks in a real ansible-rulebook (needs Java 17, Debian package openjdk-17-jre-headless)
 	@echo "== rulebooks"
 	@$(RUN) EDA_BIN="$(CURDIR)/.cache/eda/bin" pytest tests/eda -o timeout=3600
+
+.cache/redfish: tests/redfish/requirements.txt | .cache
+	@$(BIN)/python -m pip install --quiet --target $@ --requirement $<
+	@touch $@
+
+redfish: .cache/redfish ## the example of Redfish against a simulator: from a lease to a setting of the BIOS
+	@echo "== Redfish"
+	@$(RUN) SIMULATOR="$(CURDIR)/.cache/redfish" pytest tests/redfish
 
 monitoring: ## test the alert rules with promtool (Debian package prometheus)
 	@echo "== alert rules"
