@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from _kea import lfc
 from kea_lfc_cleanup import strategies
 from kea_lfc_cleanup.cli import BUSY, DONE, FAILED
 from support.paths import program_environment

@@ -88,7 +88,7 @@ def test_missing_settings_have_defaults() -> None:
         (
             "subscriptions.0",
             {"name": "x", "match": {"families": [4, 6]}, "sinks": [{"type": "reservation_file"}]},
-            r"^subscriptions\[0\].sinks\[0\].type: reservation\w* takes no leases of IPv6, which match.families",
+            r"^subscriptions\[0\].sinks\[0\].type: reservation\w* takes leases of one family",
         ),
     ],
 )

@@ -17,7 +17,7 @@ from _kea.identifiers import HWADDR_TYPE, TYPES, parse, spell
 
 from kea_lease_monitor.kea import identifiers
 
-_OWN = frozenset({*TYPES, "ip-address", "hostname", "user-context"})
+_OWN = frozenset({*TYPES, "ip-address", "ip-addresses", "hostname", "user-context"})
 """Keys that the monitor may set. Further ones, such as a boot file, must stand in Kea's own configuration."""
 
 
@@ -36,9 +36,14 @@ class Host(NamedTuple):
     identifier: str
     """Its kind and its value as Kea writes them: ``hw-address 02:00:00:00:00:01``."""
     address: str
-    """Empty if the reservation has none."""
+    """Empty if the reservation has none; those of a DHCPv6 client have commas between them."""
     text: str
     """The map in one line, for Kea. Surrogates stand for bytes that are not UTF-8."""
+
+    @property
+    def addresses(self) -> List[str]:
+        """Return the addresses one by one."""
+        return self.address.split(", ") if self.address else []
 
 
 class Refusal(NamedTuple):
@@ -112,9 +117,13 @@ def _host(subnet: int, value: Any, further: Further) -> Host:
     fields: Dict[str, Any] = {kind: identifier, **further.get(name, {})}
     foreign = sorted(key for key in value if key not in _OWN and fields.get(key) != value[key])
     if foreign:
-        raise ValueError(f"{', '.join(foreign)[:200]} must be set in Kea's own configuration (kea_dhcp4_subnets)")
+        raise ValueError(
+            f"{', '.join(foreign)[:200]} must be set in Kea's own configuration (kea_dhcp4_subnets, kea_dhcp6_subnets)"
+        )
     if "ip-address" in value:
         fields["ip-address"] = identifiers.dotted(identifiers.number(_text(value, "ip-address")))
+    if "ip-addresses" in value:
+        fields["ip-addresses"] = _addresses6(value["ip-addresses"])
     if "hostname" in value:
         fields["hostname"] = _text(value, "hostname")
     if "user-context" in value:
@@ -124,7 +133,13 @@ def _host(subnet: int, value: Any, further: Further) -> Host:
     # Kea's JSON reads \u00XX only, so that characters beyond ASCII are written as themselves.
     text = json.dumps(fields, ensure_ascii=False, allow_nan=False)
     text.encode("utf-8", "surrogateescape")
-    return Host(subnet, name, fields.get("ip-address", ""), text)
+    return Host(subnet, name, ", ".join(host_maps.addresses_of(fields)), text)
+
+
+def _addresses6(listed: Any) -> List[str]:
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        raise ValueError("ip-addresses is no list of texts")
+    return [identifiers.address6(one) for one in listed]
 
 
 def _identifier(value: Mapping[str, Any]) -> Tuple[str, str]:
@@ -149,4 +164,4 @@ def _names(value: Any, line: int) -> Tuple[str, str]:
     kinds = [kind for kind in TYPES if isinstance(known.get(kind), str)]
     spelled = identifiers.bare(known[kinds[0]]) or known[kinds[0]] if kinds else ""
     name = f"{kinds[0]} {spelled}" if kinds else f"line {line}"
-    return name[:200], str(known.get("ip-address", ""))[:40]
+    return name[:200], ", ".join(host_maps.addresses_of(known))[:40]
