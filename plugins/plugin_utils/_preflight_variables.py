@@ -153,6 +153,14 @@ def server(asked: Values, found: Values) -> Iterator[Finding]:
             f"kea_dhcp{asked['family']}_settings must not hold {', '.join(keys)}: these have their own variables "
             f"(options of the lease file may stand there with type memfile, while leases are in files)"
         )
+    config = found.get("config") or {}
+    kept = [config.get("lease_database") or {}, *(config.get("hosts_databases") or [])]
+    elsewhere = sorted({str(one["type"]) for one in kept if one.get("type", "memfile") != "memfile"})
+    if asked["family"] == 6 and elsewhere:
+        yield refusal(
+            f"kea-dhcp6 of this host has leases or reservations in {', '.join(elsewhere)}; those of DHCPv6 cannot be "
+            f"moved to files. Take 6 out of kea_families"
+        )
     if not _is_bare(found):
         return
     prefix = f"kea_dhcp{asked['family']}"

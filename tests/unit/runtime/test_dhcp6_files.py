@@ -136,12 +136,17 @@ def test_clients_that_hold_each_others_addresses_are_swapped(sink: ReservationFi
     assert reserved(tmp_path) == {ONE: ["2001:db8:1::2"], TWO: ["2001:db8:1::1"]}
 
 
-def test_a_reservation_goes_with_the_last_of_its_addresses(sink: ReservationFileSink, tmp_path: Path) -> None:
+def test_each_address_goes_by_itself_and_the_reservation_with_the_last(sink: ReservationFileSink, tmp_path: Path) -> None:
     sink.deliver([event("1"), event("2", iaid=2), event("3", duid=TWO)])
     assert [one.address for one in sink.made()] == ["2001:db8:1::1", "2001:db8:1::2", "2001:db8:1::3"]
     first, second = (event(last, EventKind.FORGOTTEN, iaid=iaid) for last, iaid in (("1", 1), ("2", 2)))
+    assert sink.deliver([first]).removed == 1
+    assert reserved(tmp_path) == {ONE: ["2001:db8:1::2"], TWO: ["2001:db8:1::3"]}
     assert sink.deliver([first]).removed == 0
-    assert sink.deliver([first, second]).removed == 1
+    assert sink.deliver([second]).removed == 1
+    assert reserved(tmp_path) == {TWO: ["2001:db8:1::3"]}
+    sink.deliver([event("1"), event("2", iaid=2)])
+    assert sink.deliver([first, second]).removed == 2
     assert reserved(tmp_path) == {TWO: ["2001:db8:1::3"]}
     assert sink.deliver([event("9", EventKind.FORGOTTEN, BY_PERSON, duid=TWO)]).removed == 1
 

@@ -113,15 +113,19 @@ def test_a_configuration_that_kea_refuses_is_not_written(server: Server) -> None
 
 def test_a_subnet_with_live_leases_goes_only_if_that_is_allowed(server: Server) -> None:
     """What the play wrote goes without a word as long as no client has a lease there."""
-    server.deploy(SUBNET, OTHER, first=True)
-    assert server.deploy(SUBNET)["failed"] is False
+    gone = {**OTHER, "state": "absent"}
+    first = server.deploy(SUBNET, OTHER, first=True)
+    assert first["failed"] is False, first
+    removed = server.deploy(SUBNET, gone)
+    assert removed["failed"] is False, removed
     assert [one["id"] for one in server.config()["subnet6"]] == [1]
     server.deploy(SUBNET, OTHER)
     server.lease("2001:db8:2::5", ONE, 2)
-    refused = server.deploy(SUBNET)
+    refused = server.deploy(SUBNET, gone)
     assert "2001:db8:2::/64 (id 2)" in refused["msg"]
     assert "1 live leases" in refused["msg"]
-    assert server.deploy(SUBNET, allow=True)["failed"] is False
+    allowed = server.deploy(SUBNET, gone, allow=True)
+    assert allowed["failed"] is False, allowed
     assert [one["id"] for one in server.config()["subnet6"]] == [1]
 
 

@@ -508,6 +508,14 @@ def test_a_bare_dhcpv6_server_needs_interfaces_and_subnets() -> None:
     assert refusal.startswith("kea_dhcp6_interfaces and kea_dhcp6_subnets are missing")
 
 
+@pytest.mark.parametrize("place", [{"lease_database": {"type": "mysql"}}, {"hosts_databases": [{"type": "mysql"}]}])
+def test_a_dhcpv6_server_that_keeps_something_in_a_database_is_refused(place: dict[str, Any]) -> None:
+    seen = found(config=place, packaging=DEBIAN6)
+    (refusal,) = judge6(seen)["refusals"]
+    assert "has leases or reservations in mysql; those of DHCPv6 cannot be moved to files" in refusal
+    assert filters.preflight({**ASKED}, seen)["refusals"] == []
+
+
 def test_the_port_and_the_interfaces_of_the_dhcpv6_server() -> None:
     taken = [{"port": 547, "address": "::", "device": None, "program": "dnsmasq", "pid": 7}]
     bare = found(server=BARE, packaging=DEBIAN6)

@@ -21,7 +21,7 @@ from kea_lease_monitor.kea.reservations import (
     judge,
     made,
 )
-from kea_lease_monitor.kea.shares import KEYS, addresses, client, joined, share, spelled
+from kea_lease_monitor.kea.shares import KEYS, addresses, client, joined, left, share, spelled
 from kea_lease_monitor.lease import Lease
 
 
@@ -173,6 +173,18 @@ class HostList:
                 kept.append((comment, text))
                 comment = ""
         return host_maps.render(kept, comment + self._last_comment).encode("utf-8", "surrogateescape")
+
+    def release(self, lease: Lease) -> bool:
+        """Drop the address of a lease from its client's managed reservation, which has others for other leases.
+
+        Return whether it has. A reservation without any is not changed here; see ``without``.
+        """
+        number = self._index[client(lease)]
+        rest = left(host_maps.read(self._texts[number]), lease)
+        if rest:
+            self._holders.pop(lease.address, None)
+            self._store(number, rest)
+        return bool(rest)
 
     def appendix(self) -> bytes:
         """Return what to append to the file for the reservations that are new; empty if it must be written again.

@@ -105,6 +105,17 @@ def joined(
     return {**found, ADDRESSES: list(dict.fromkeys(present)), "user-context": context}
 
 
+def left(host: Mapping[str, Any], lease: Lease) -> Dict[str, Any]:
+    """Return a managed reservation without the share of a lease; empty if nothing of the monitor is left."""
+    of_others = {iaid: text for iaid, text in marked(host).items() if iaid != lease.iaid}
+    if lease.family == 4 or not of_others:
+        return {}
+    own = marked(host).get(lease.iaid)
+    kept = [one for one in addresses(host) if one != own or one in of_others.values()]
+    mark = {**mark_of(host), ADDRESSES: {str(iaid): text for iaid, text in of_others.items()}}
+    return {**host, ADDRESSES: kept, "user-context": {**host["user-context"], MARK: mark}}
+
+
 def spelled(host: Mapping[str, Any]) -> Tuple[str, str]:
     """Return the key and the value of the identifier that a reservation has, both empty for none that leases tell."""
     for key in KEYS.values():

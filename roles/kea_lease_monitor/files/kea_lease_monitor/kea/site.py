@@ -63,7 +63,7 @@ def _entry(value: Any) -> Entry:
         raise ValueError(f"{str(value)[:60]!r} is no reservation with a subnet") from error
     if not isinstance(subnet, int) or family not in (4, 6) or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"{str(value)[:60]!r}: subnet is a number, family 4 or 6, the rest is text")
-    return Entry(subnet, *texts, family)
+    return Entry(subnet, *texts)._replace(family=family)
 
 
 class Site:

@@ -149,17 +149,17 @@ class ReservationFileSink(Sink):
             for identifier, meant in _by_client(event for event in own if event.lease.subnet_id == subnet).items():
                 host = hosts.of(identifier)
                 leases = reservations.managed(host, subnet)
-                if not leases or not all(_is_over(meant, lease) for lease in leases):
-                    continue
-                if reservations.is_unchanged(host):
-                    due[identifier] = leases
-                else:
+                over = [lease for lease in leases if _is_over(meant, lease)]
+                if over and reservations.is_unchanged(host):
+                    due[identifier] = over
+                elif over:
                     rejected.append(Rejection(meant[-1], Reason.EDITED, EDITED))
             if due:
-                self._write_without(subnet, hosts, due)
-            for lease in (lease for leases in due.values() for lease in leases):
+                whole = [identifier for identifier, over in due.items() if not _released(hosts, over)]
+                self._write_without(subnet, hosts, whole)
+            for lease in (lease for over in due.values() for lease in over):
                 telemetry.reservation_removed(lease)
-            removed += len(due)
+                removed += 1
         skipped = len(events) - removed - len(rejected)
         delivery = Delivery(removed=removed, skipped=skipped, rejected=tuple(rejected))
         telemetry.sink_result(self.name, delivery)
@@ -262,8 +262,10 @@ def _by_client(events: Iterable[LeaseEvent]) -> Dict[str, List[LeaseEvent]]:
 
 
 def _is_over(events: Sequence[LeaseEvent], lease: Lease) -> bool:
-    """Return whether one of the FORGOTTEN events is about this address of the client.
-
-    A DHCPv6 client has one reservation for all its identity associations, which goes with the last of them.
-    """
+    """Return whether one of the FORGOTTEN events is about this address of the client."""
     return any(event.lease.iaid == lease.iaid and is_meant(event, lease.address) for event in events)
+
+
+def _released(hosts: HostList, leases: Sequence[Lease]) -> bool:
+    """Drop the addresses of a client's leases. Return whether its reservation has any other, and so stays."""
+    return [hosts.release(lease) for lease in leases][-1]
