@@ -102,7 +102,7 @@ def main() -> None:
             trees.append(work / own)
         trees += [split(work / "isc-kea-common", part, pattern) for part, pattern in PARTS.items()]
         for tree in trees:
-            run("dpkg-deb", "--root-owner-group", "--build", tree, REPOSITORY)
+            run("dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, REPOSITORY)
     index = []
     for package in sorted(REPOSITORY.glob("*.deb")):
         digest = hashlib.sha256(package.read_bytes()).hexdigest()
