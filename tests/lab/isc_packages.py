@@ -44,7 +44,7 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
     return subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout
 
 
-def renamed(tree: Path, name: str) -> None:
+def renamed(tree: Path) -> None:
     """Give a package that was taken apart the name, the dependencies and the units of ISC's."""
     for path in ONLY_DEBIAN:
         shutil.rmtree(tree / path, ignore_errors=True)
@@ -61,10 +61,7 @@ def renamed(tree: Path, name: str) -> None:
             text = (control / script).read_text()
             (control / script).write_text(re.sub(r"'(kea-[a-z0-9-]+)\.service'", r"'isc-\1.service'", text))
     fields = (control / "control").read_text()
-    fields = re.sub(r"^Package: .*", f"Package: {name}", fields)
-    fields = re.sub(
-        r"^(?:Recommends|Suggests|Breaks|Replaces|Provides|Conflicts): .*\n(?: .*\n)*", "", fields, flags=re.M
-    )
+    fields = re.sub(rf"^(?:{OTHERS}): .*\n(?: .*\n)*", "", fields, flags=re.MULTILINE)
     (control / "control").write_text(re.sub(r"\bkea-[a-z0-9-]+", lambda found: NAMES.get(found[0], found[0]), fields))
 
 
@@ -98,7 +95,7 @@ def main() -> None:
         for package in work.glob("*.deb"):
             own = NAMES[package.name.split("_")[0]]
             run("dpkg-deb", "--raw-extract", package, work / own)
-            renamed(work / own, own)
+            renamed(work / own)
             trees.append(work / own)
         trees += [split(work / "isc-kea-common", part, pattern) for part, pattern in PARTS.items()]
         for tree in trees:
