@@ -42,10 +42,7 @@ CREATE ROLE kea LOGIN PASSWORD 'a-password'; CREATE ROLE kea_monitor LOGIN PASSW
 CREATE DATABASE kea OWNER kea;
 """
 NAME_THEM = "grep -v example.org /etc/hosts >/run/hosts; cat /run/hosts - >/etc/hosts"
-BACK: dict[str, Any] = {
-    "kea_rollback_to": "before_deploy",
-    "kea_rollback_purge": ["leases", "reservations", "database"],
-}
+BACK: dict[str, Any] = {**BEFORE_DEPLOY, "kea_rollback_purge": ["leases", "reservations", "database"]}
 
 
 class Example:
@@ -61,9 +58,7 @@ class Example:
         self.variables: dict[str, Any] = dict.fromkeys(re.findall(r"vault_\w+", self.text), "a-password")
         self._certify(directory / name / "files")
         overlay = directory / "hosts.yml"
-        hosts = {
-            name: {"ansible_host": host, "lab_suite": "trixie-kea"} for name, (host, _address) in self.played.items()
-        }
+        hosts = {one: {"ansible_host": host, "lab_suite": SUITE} for one, (host, _address) in self.played.items()}
         overlay.write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
         self.inventories = [self.inventory, overlay, ROOT / "molecule/shared/inventory"]
 
@@ -84,9 +79,7 @@ class Example:
         for one, address in [*self.played.values(), (DATABASE, "192.0.2.4")]:
             peer = Host(one, "", self.host.bmcs)
             peer.run("ip", "address", "replace", f"{address}/24", "dev", "eth0")
-            peer.run(
-                "sh", "-c", "grep -v example.org /etc/hosts >/run/hosts; cat /run/hosts - >/etc/hosts", stdin=lines
-            )
+            peer.run("sh", "-c", NAME_THEM, stdin=lines)
 
     def play(self, name: str, **more: Any) -> playbook.Played:
         return playbook.play(name, self.inventories, {**self.variables, **more}, (), self.host.environment)
