@@ -344,6 +344,7 @@ def test_a_database_before_and_after_the_other_modules(cluster: Cluster) -> None
     assert (full["lost_events"], full["waiting_events"], full["notification_queue_usage"]) == (0, 0, 0.0)
 
 
+@pytest.mark.slow
 def test_lost_events_are_seen_when_their_table_is_gone(cluster: Cluster) -> None:
     cluster.sql("DROP TABLE kea_events.lease_event; INSERT INTO lease4 (address, subnet_id) VALUES (1, 1)", "kea")
     found = look(cluster)
