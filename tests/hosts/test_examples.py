@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 import yaml
 from host import Host
-from states import BEFORE_DEPLOY
+from states import BEFORE_DEPLOY, CONFIG
 from support import playbook
 from support.certificates import Authority
 from support.paths import ROOT
 from support.wait import until
 
-SUITE = "trixie-kea"
 SERVERS = ("kea-examples-one", "kea-examples-two")
 DATABASE = "kea-examples-db"
 PLAYED: dict[str, dict[str, tuple[str, str]]] = {
@@ -58,9 +57,10 @@ class Example:
         self.variables: dict[str, Any] = dict.fromkeys(re.findall(r"vault_\w+", self.text), "a-password")
         self._certify(directory / name / "files")
         overlay = directory / "hosts.yml"
-        hosts = {one: {"ansible_host": host, "lab_suite": SUITE} for one, (host, _address) in self.played.items()}
-        overlay.write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
-        self.inventories = [self.inventory, overlay, ROOT / "molecule/shared/inventory"]
+        hosts = {one: {"ansible_host": host} for one, (host, _address) in self.played.items()}
+        reached = {"ansible_user": "root", "ansible_ssh_common_args": f"-F {ROOT}/.cache/ssh_config"}
+        overlay.write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": reached}}))
+        self.inventories = [self.inventory, overlay]
 
     def _certify(self, files: Path) -> None:
         """Write the certificates that the inventory names, each for the name that the example gives it."""
@@ -91,10 +91,14 @@ class Example:
         return sum(played.changed)
 
 
+def configured(host: Host, text: str) -> None:
+    host.run("tee", CONFIG, stdin=text)
+    host.run("systemctl", "restart", "kea-dhcp4-server")
+
+
 def own_configuration(example: Example) -> None:
     """Have a Kea with a configuration of a site."""
-    example.host.run("tee", "/etc/kea/kea-dhcp4.conf", stdin=OWN)
-    example.host.run("systemctl", "restart", "kea-dhcp4-server")
+    configured(example.host, OWN)
 
 
 def central_database(example: Example) -> None:
@@ -123,9 +127,11 @@ def example(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Example]
     options = request.config.option
     made = Example(request.param, tmp_path, Host(options.host, options.address, options.bmcs))
     made.prepare()
+    found = made.host.run("cat", CONFIG)
     SITES.get(made.name, lambda _example: None)(made)
     yield made
     made.play("kea_rollback", **BACK)
+    configured(made.host, found)
 
 
 def test_an_example_is_deployed_verified_and_rolled_back(example: Example) -> None:
