@@ -762,7 +762,7 @@ def main() -> None:
         "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),
         "monitor": lambda: _info.monitor(module, params["path"]),
         "lfc": lambda: _info.lfc(module, params["path"]),
-        "move": _info.move,
+        "move": lambda: _info.move(params["path"]),
         "packages": lambda: host_packages.packages(module, params["packages"]),
         "packaging": lambda: _info.packaging(
             module, params["path"], params["packaging"] or "", params["packaging_names"]
