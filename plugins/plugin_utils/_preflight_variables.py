@@ -56,7 +56,7 @@ def mode(asked: Values, _found: Values) -> Iterator[Finding]:
 
 
 def families(asked: Values, _found: Values) -> Iterator[Finding]:
-    """Judge which servers are deployed, and whether the mode knows DHCPv6."""
+    """Judge which servers are deployed, and whether a pair knows DHCPv6."""
     if not asked["is_server"]:
         return
     wrong = [one for one in asked["families"] if one not in (4, 6)]
@@ -67,12 +67,11 @@ def families(asked: Values, _found: Values) -> Iterator[Finding]:
         if named:
             yield refusal(f"{', '.join(named)}: kea_families has no 6, so no DHCPv6 server is deployed; add it")
         return
-    for name, value in (("kea_enable_database", asked["enable_database"]), ("kea_ha_mode", asked["pair"].get("mode"))):
-        if value:
-            yield refusal(
-                f"{name}: the DHCPv6 server (kea_families) is deployed with its leases and reservations in files and "
-                f"without a partner only; take 6 out of kea_families, or leave {name} out"
-            )
+    if asked["pair"].get("mode"):
+        yield refusal(
+            "kea_ha_mode: the DHCPv6 server (kea_families) is deployed without a partner only; take 6 out of "
+            "kea_families, or leave kea_ha_mode out"
+        )
 
 
 def passwords(asked: Values, _found: Values) -> Iterator[Finding]:
@@ -152,14 +151,6 @@ def server(asked: Values, found: Values) -> Iterator[Finding]:
         yield refusal(
             f"kea_dhcp{asked['family']}_settings must not hold {', '.join(keys)}: these have their own variables "
             f"(options of the lease file may stand there with type memfile, while leases are in files)"
-        )
-    config = found.get("config") or {}
-    kept = [config.get("lease_database") or {}, *(config.get("hosts_databases") or [])]
-    elsewhere = sorted({str(one["type"]) for one in kept if one.get("type", "memfile") != "memfile"})
-    if asked["family"] == 6 and elsewhere:
-        yield refusal(
-            f"kea-dhcp6 of this host has leases or reservations in {', '.join(elsewhere)}; those of DHCPv6 cannot be "
-            f"moved to files. Take 6 out of kea_families"
         )
     if not _is_bare(found):
         return
