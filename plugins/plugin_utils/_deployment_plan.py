@@ -33,7 +33,7 @@ class Wanted(NamedTuple):
     notify_dhcp6: bool
     """A DHCPv6 server of the site keeps its leases in the database."""
     elsewhere: Mapping[str, List[Any]]
-    """The ``families`` and the ``variables`` of DHCPv6 of all servers of the deployment."""
+    """The ``families`` and, of DHCPv6, the ``interfaces`` and ``subnets`` of all servers of the deployment."""
 
 
 class Plan(NamedTuple):
@@ -88,7 +88,7 @@ def make(asked: Wanted) -> Plan:
 
 def _is_named(elsewhere: Mapping[str, List[Any]]) -> bool:
     families = [str(one) for one in elsewhere["families"]]
-    return "6" in families or bool(elsewhere["variables"])
+    return "6" in families or bool(elsewhere["interfaces"] or elsewhere["subnets"])
 
 
 def _families(asked: Wanted) -> List[Any]:

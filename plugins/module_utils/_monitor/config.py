@@ -45,7 +45,7 @@ def reservation_directory(path: str, default: str, family: int) -> Optional[str]
 
 def _family(subscription: Any) -> int:
     """Return the family of the files of a subscription: one with files is of one family."""
-    return min((subscription.get("match") or {}).get("families") or [4])
+    return int(min((subscription.get("match") or {}).get("families") or [4]))
 
 
 def _read(path: str, read: Callable[[Any], Optional[str]]) -> Optional[str]:
