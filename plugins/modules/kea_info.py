@@ -394,7 +394,7 @@ reservations:
       type: list
       elements: int
 variables:
-  description: The configuration file of kea-dhcp4 as variables of the playbook C(kea_deploy.yml), without secrets.
+  description: The configuration file of the server as variables of the playbook C(kea_deploy.yml), without secrets.
   returned: when gathered
   version_added: 1.1.0
   type: dict
