@@ -47,9 +47,9 @@ def given_reservations(
 
 
 def pair_peers(
-    named: List[Dict[str, Any]], hosts: Mapping[str, Mapping[str, Any]], tls: bool = False
+    named: List[Dict[str, Any]], hosts: Mapping[str, Mapping[str, Any]], tls: bool = False, family: int = 4
 ) -> List[Dict[str, Any]]:
-    return _pair.peers(named, hosts, tls)
+    return _pair.peers(named, hosts, tls, int(family))
 
 
 def login(database: Values, become_user: str, certificates: Optional[Values] = None) -> Dict[str, Any]:

@@ -56,7 +56,7 @@ def mode(asked: Values, _found: Values) -> Iterator[Finding]:
 
 
 def families(asked: Values, _found: Values) -> Iterator[Finding]:
-    """Judge which servers are deployed, and whether a pair knows DHCPv6."""
+    """Judge which servers are deployed."""
     if not asked["is_server"]:
         return
     wrong = [one for one in asked["families"] if one not in (4, 6)]
@@ -66,12 +66,6 @@ def families(asked: Values, _found: Values) -> Iterator[Finding]:
         named = [f"kea_dhcp6_{key}" for key in _SERVER_VARIABLES if asked["server6"].get(key)]
         if named:
             yield refusal(f"{', '.join(named)}: kea_families has no 6, so no DHCPv6 server is deployed; add it")
-        return
-    if asked["pair"].get("mode"):
-        yield refusal(
-            "kea_ha_mode: the DHCPv6 server (kea_families) is deployed without a partner only; take 6 out of "
-            "kea_families, or leave kea_ha_mode out"
-        )
 
 
 def passwords(asked: Values, _found: Values) -> Iterator[Finding]:
@@ -193,7 +187,7 @@ def pair(asked: Values, found: Values) -> Iterator[Finding]:
         return
     subnets = _pair_check.pooled(_named_subnets(asked), _known_subnets(found))
     wanted, files = _pair.pair(asked["pair"]), asked["pair"]["files"]
-    for sentence in _pair_check.problems(wanted, list(files.values()), asked["settings"], subnets):
+    for sentence in _pair_check.problems(wanted, list(files.values()), asked["settings"], subnets, asked["family"]):
         yield refusal(sentence)
     if wanted.mode and not asked["pair"]["tls_remote"]:
         yield from _missing_files(_PAIR_TLS_VARIABLES, files, asked["pair"]["tls"])

@@ -170,10 +170,12 @@ PAIR = {
     ]
 }
 PEERS = [{"name": "a", "url": "http://10.0.0.1:8001/"}, {"name": "b", "url": "http://10.0.0.2:8001/"}]
+PEERS6 = [{"name": "a", "url": "http://10.0.0.1:8002/"}, {"name": "b", "url": "http://10.0.0.2:8002/"}]
 ASKED_PAIR = {
     "mode": "hot-standby",
     "this": "a",
     "peers": PEERS,
+    "peers6": PEERS6,
     "user": "kea",
     "password": "",
     "trust_anchor": "",
@@ -487,6 +489,7 @@ def test_both_servers_without_findings() -> None:
     assert judge6(bare) == {"refusals": [], "warnings": []}
     assert judge6(families=[6]) == {"refusals": [], "warnings": []}
     assert judge6(enable_database=True) == {"refusals": [], "warnings": []}
+    assert judge6(pair=ASKED_PAIR) == {"refusals": [], "warnings": []}
 
 
 @pytest.mark.parametrize(
@@ -495,7 +498,12 @@ def test_both_servers_without_findings() -> None:
         ({}, {"families": [5]}, "kea_families: a list of 4, 6 or both is needed, not [5]"),
         ({}, {"families": []}, "kea_families: a list of 4, 6 or both is needed"),
         ({}, {"families": [4]}, "kea_dhcp6_interfaces, kea_dhcp6_subnets: kea_families has no 6"),
-        ({}, {"pair": ASKED_PAIR}, "kea_ha_mode: the DHCPv6 server (kea_families) is deployed"),
+        ({}, {"pair": {**ASKED_PAIR, "peers6": PEERS6[:1]}}, "a pair has two servers, and these are a"),
+        (
+            {"settings": {"hooks-libraries": [{"library": "/x/libdhcp_ha.so"}]}},
+            {"pair": ASKED_PAIR},
+            "kea_dhcp6_settings has libdhcp_ha.so",
+        ),
         ({"settings": {"subnet6": []}}, {}, "kea_dhcp6_settings must not hold subnet6"),
         ({"subnets": [{"id": 1}]}, {}, "kea_dhcp6_subnets: subnet (id 1) is new on this server"),
         (
