@@ -219,11 +219,16 @@ def test_without_variables_a_server_keeps_its_own_and_every_subnet_gets_reservat
     assert plan["settings"] == {}
     assert plan["merge"] == {
         "subnet4": [
-            {"id": 7, "reservations": [{"<?include?>": "/reservations/applied/subnet-7.json"}]},
+            {
+                "id": 7,
+                "reservations": [{"<?include?>": "/reservations/applied/subnet-7.json"}],
+                "state": "found",
+            },
             {
                 "id": 8,
                 "subnet": "10.0.8.0/24",
                 "reservations": [{"<?include?>": "/reservations/applied/subnet-8.json"}],
+                "state": "found",
             },
         ]
     }
