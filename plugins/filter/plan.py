@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 from ..plugin_utils import (
     _database_plan,
     _deployment_plan,
+    _import_plan,
     _inventory_plan,
     _login,
     _monitor_input,
@@ -46,9 +47,9 @@ def given_reservations(
 
 
 def pair_peers(
-    named: List[Dict[str, Any]], hosts: Mapping[str, Mapping[str, Any]], tls: bool = False
+    named: List[Dict[str, Any]], hosts: Mapping[str, Mapping[str, Any]], tls: bool = False, family: int = 4
 ) -> List[Dict[str, Any]]:
-    return _pair.peers(named, hosts, tls)
+    return _pair.peers(named, hosts, tls, int(family))
 
 
 def login(database: Values, become_user: str, certificates: Optional[Values] = None) -> Dict[str, Any]:
@@ -123,6 +124,10 @@ def preflight_messages(findings: Mapping[str, Mapping[str, List[str]]], verdict:
     return _preflight.messages(findings, verdict)
 
 
+def imported_variables(looks: Sequence[Values]) -> Dict[str, Any]:
+    return _import_plan.make(looks)._asdict()
+
+
 def variables_file(imported: Values, host: str, path: str) -> str:
     return _variables_file.text(imported, host, path)
 
@@ -132,7 +137,15 @@ class FilterModule:
         filters = (
             *(deployment_plan, site_reservations, login, server_plan, server_files),
             *(monitor_plan, monitor_files, database_access, rollback_plan, verify_options, verify_report),
-            *(discovery_directories, gathered_files, variables_file, preflight, preflight_messages, role_options),
+            *(
+                discovery_directories,
+                gathered_files,
+                imported_variables,
+                variables_file,
+                preflight,
+                preflight_messages,
+                role_options,
+            ),
             *(given_reservations, pair_peers),
         )
         return {one.__name__: one for one in filters}

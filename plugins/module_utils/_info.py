@@ -88,11 +88,14 @@ def monitor(module: AnsibleModule, path: str) -> Dict[str, Any]:
     }
 
 
-def move(directory: str = DIRECTORY) -> Dict[str, Any]:
-    """Return the move of leases that was interrupted and is not finished yet, if there is one."""
+def move(path: str, directory: str = DIRECTORY) -> Dict[str, Any]:
+    """Return the move of leases that was interrupted and is not finished yet, if there is one.
+
+    It is of the server that reads this configuration file.
+    """
     found: Dict[str, Any] = {"unfinished": None, "error": None}
     try:
-        found["unfinished"] = Journal(directory).unfinished
+        found["unfinished"] = Journal(directory, family_of(top_of_path(path))).unfinished
     except KeaError as error:
         found["error"] = str(error)
     return found

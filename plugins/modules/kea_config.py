@@ -67,7 +67,8 @@ options:
         C(library), reservations by the bytes of their identifier, and shared networks, client classes and loggers by
         C(name). Maps are merged key by key. Every other value is set as a whole.
       - An element that is not found is added. With C(state=absent) it is removed, which is refused as O(allow_removals)
-        says.
+        says. A subnet with C(state=found) is merged into only if it is there and no earlier run with this O(record)
+        created it; one that a run created counts as not named.
       - Before the first merge, subnets without an C(id) get the one that Kea gave them.
     type: dict
     default: {}

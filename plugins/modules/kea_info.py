@@ -394,7 +394,7 @@ reservations:
       type: list
       elements: int
 variables:
-  description: The configuration file of kea-dhcp4 as variables of the playbook C(kea_deploy.yml), without secrets.
+  description: The configuration file of the server as variables of the playbook C(kea_deploy.yml), without secrets.
   returned: when gathered
   version_added: 1.1.0
   type: dict
@@ -762,7 +762,7 @@ def main() -> None:
         "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),
         "monitor": lambda: _info.monitor(module, params["path"]),
         "lfc": lambda: _info.lfc(module, params["path"]),
-        "move": _info.move,
+        "move": lambda: _info.move(params["path"]),
         "packages": lambda: host_packages.packages(module, params["packages"]),
         "packaging": lambda: _info.packaging(
             module, params["path"], params["packaging"] or "", params["packaging_names"]

@@ -78,8 +78,14 @@ options:
     description:
       - Whether to check also what the servers of a host share, that is, the database, the lease monitor, the secret
         files and the manifest.
+    version_added: 1.2.0
     type: bool
     default: true
+  dhcp6:
+    description: Whether changes of DHCPv6 leases in the database must become events, too.
+    version_added: 1.2.0
+    type: bool
+    default: false
 seealso:
   - module: baremetal.kea.kea_info
   - module: baremetal.kea.kea_manifest
@@ -154,6 +160,7 @@ def main() -> None:
             "monitor_role": {"type": "str", "default": "kea-lease-monitor"},
             "subnets": {"type": "list", "elements": "int"},
             "host": {"type": "bool", "default": True},
+            "dhcp6": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

@@ -109,7 +109,9 @@ def judge(asked: Mapping[str, Any], found: Mapping[str, Any], found6: Mapping[st
 
 def _of_dhcp6(values: Mapping[str, Any]) -> Dict[str, Any]:
     """Return the variables with those of the DHCPv6 server in the place of those of the DHCPv4 server."""
-    return _typed({**values, **_NONE, **values["server6"], "family": 6, "pair": {}})
+    pair = values["pair"]
+    own = {**pair, "peers": pair["peers6"]} if pair else {}
+    return _typed({**values, **_NONE, **values["server6"], "family": 6, "pair": own})
 
 
 def _read(asked: Mapping[str, Any]) -> Tuple[Dict[str, Any], List[str]]:

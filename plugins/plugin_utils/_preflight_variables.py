@@ -56,7 +56,7 @@ def mode(asked: Values, _found: Values) -> Iterator[Finding]:
 
 
 def families(asked: Values, _found: Values) -> Iterator[Finding]:
-    """Judge which servers are deployed, and whether the mode knows DHCPv6."""
+    """Judge which servers are deployed."""
     if not asked["is_server"]:
         return
     wrong = [one for one in asked["families"] if one not in (4, 6)]
@@ -66,13 +66,6 @@ def families(asked: Values, _found: Values) -> Iterator[Finding]:
         named = [f"kea_dhcp6_{key}" for key in _SERVER_VARIABLES if asked["server6"].get(key)]
         if named:
             yield refusal(f"{', '.join(named)}: kea_families has no 6, so no DHCPv6 server is deployed; add it")
-        return
-    for name, value in (("kea_enable_database", asked["enable_database"]), ("kea_ha_mode", asked["pair"].get("mode"))):
-        if value:
-            yield refusal(
-                f"{name}: the DHCPv6 server (kea_families) is deployed with its leases and reservations in files and "
-                f"without a partner only; take 6 out of kea_families, or leave {name} out"
-            )
 
 
 def passwords(asked: Values, _found: Values) -> Iterator[Finding]:
@@ -153,14 +146,6 @@ def server(asked: Values, found: Values) -> Iterator[Finding]:
             f"kea_dhcp{asked['family']}_settings must not hold {', '.join(keys)}: these have their own variables "
             f"(options of the lease file may stand there with type memfile, while leases are in files)"
         )
-    config = found.get("config") or {}
-    kept = [config.get("lease_database") or {}, *(config.get("hosts_databases") or [])]
-    elsewhere = sorted({str(one["type"]) for one in kept if one.get("type", "memfile") != "memfile"})
-    if asked["family"] == 6 and elsewhere:
-        yield refusal(
-            f"kea-dhcp6 of this host has leases or reservations in {', '.join(elsewhere)}; those of DHCPv6 cannot be "
-            f"moved to files. Take 6 out of kea_families"
-        )
     if not _is_bare(found):
         return
     prefix = f"kea_dhcp{asked['family']}"
@@ -202,7 +187,7 @@ def pair(asked: Values, found: Values) -> Iterator[Finding]:
         return
     subnets = _pair_check.pooled(_named_subnets(asked), _known_subnets(found))
     wanted, files = _pair.pair(asked["pair"]), asked["pair"]["files"]
-    for sentence in _pair_check.problems(wanted, list(files.values()), asked["settings"], subnets):
+    for sentence in _pair_check.problems(wanted, list(files.values()), asked["settings"], subnets, asked["family"]):
         yield refusal(sentence)
     if wanted.mode and not asked["pair"]["tls_remote"]:
         yield from _missing_files(_PAIR_TLS_VARIABLES, files, asked["pair"]["tls"])

@@ -37,8 +37,7 @@ class Plan(NamedTuple):
     """Whether no deployment happened after the last roll-back."""
     restores_config: bool
     restarts: bool
-    """Whether Kea must read again what is restored: a file that its configuration includes, or for DHCPv6, whose leases
-    never moved, the configuration itself."""
+    """Whether Kea must read again a file that its configuration includes and that is restored."""
     removes_kea: bool
     """Whether Kea's package is removed, because a deployment installed it."""
     kea_was_active: bool
@@ -57,9 +56,8 @@ def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
     steps = {(one["kind"], one["name"]): one["action"] for one in checked["plan"]}
     found = {one["name"]: one["found"] for one in checked["entries"]}
     directory = f"{os.path.dirname(asked.config)}/"
-    # A move of leases restarts the DHCPv4 server with its configuration. The other server reads another one.
-    other = f"{directory}kea-dhcp{10 - asked.family}.conf"
-    unread = (other, asked.config) if asked.family == 4 else (other,)
+    # The move of the leases restarts each server with its own configuration.
+    unread = [f"{directory}kea-dhcp{family}.conf" for family in SERVERS]
     rolled_back = checked["deployed"] is None and checked["unfinished"] is None
     return Plan(
         lines=_lines(asked, checked),

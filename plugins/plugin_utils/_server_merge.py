@@ -87,10 +87,13 @@ def _with_include(asked: Wanted, now: Found, subnet: Settings) -> Settings:
 
 
 def _others(asked: Wanted, known: Settings) -> Optional[Settings]:
-    """Return what is merged into a subnet that the variables do not name."""
+    """Return what is merged into a subnet that the variables do not name.
+
+    Only if it is the site's: one that an earlier deployment created goes when no variable names it.
+    """
     elements = [*_given(asked, known["id"]), *_includes(asked, known, known["id"])]
     named: Settings = {"id": known["id"]} if known["has_id"] else {"id": known["id"], "subnet": known["subnet"]}
-    return {**named, "reservations": elements} if elements else None
+    return {**named, "reservations": elements, "state": "found"} if elements else None
 
 
 def _given(asked: Wanted, number: Optional[int]) -> List[Settings]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 from .._postgres.session import Session
 from .._reservations.host_table import GIVEN
@@ -22,7 +22,7 @@ from .reservation_table import ReservationTable
 
 def to_database(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
     """Move the reservations of the files to the database, and return the module's result. Raises KeaError."""
-    files, table = ReservationFiles(params["directory"], params["written"]), ReservationTable(session, params["schema"])
+    files, table = _stores(session, params)
     wanted = files.read()
     check = session.readonly
     changed = bool(wanted) if check else table.merge(wanted, files.left(_name(params)))
@@ -37,7 +37,7 @@ def to_database(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
 
 def to_files(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
     """Write the reservations of the database to the files, and return the module's result. Raises KeaError."""
-    files, table = ReservationFiles(params["directory"], params["written"]), ReservationTable(session, params["schema"])
+    files, table = _stores(session, params)
     table.check_for_files(params["subnets"])
     found = [one for one in table.read(params["subnets"]) if not _is_given(one)]
     changed = files.write(found, params["subnets"], session.readonly)
@@ -46,9 +46,18 @@ def to_files(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
     return {"changed": changed, "reservations": len(found)}
 
 
+def _stores(session: Session, params: Dict[str, Any]) -> Tuple[ReservationFiles, ReservationTable]:
+    family = params["family"]
+    suffix = "6" if family == 6 else ""
+    directory = params["directory"] or f"/etc/kea/reservations{suffix}.d"
+    written = params["written"] or f"/var/lib/kea-reservations{suffix}/written"
+    return ReservationFiles(directory, written, family), ReservationTable(session, params["schema"], family)
+
+
 def _is_given(one: Reservation) -> bool:
     """Return whether the variables give this address: then the play writes it into the configuration."""
     with contextlib.suppress(ValueError, AttributeError):
+        # Of an address in DHCPv6, too.
         return "ip-address" in json.loads(one.user_context or "{}").get(GIVEN, {})
     return False
 

@@ -76,7 +76,7 @@ def read(module: AnsibleModule, path: str) -> Dict[str, Any]:
         "server": server_state.server(module, path),
         "config": config,
         "pair": pair_facts.pair(path),
-        "move": _info.move(),
+        "move": _info.move(path),
         "monitor": monitor,
         "monitor_check": _check(module) if monitor["unit"] else None,
         "monitor_status": _status(module) if monitor["unit"] else None,

@@ -92,6 +92,43 @@ def test_there_and_back(site: Site) -> None:
     assert not site.move("files")["changed"]
 
 
+def test_reservations_of_dhcpv6_go_there_and_back(site: Site) -> None:
+    """Each with its addresses and prefixes, in order. What a database has of DHCPv4 stays."""
+    mark = {"kea-lease-monitor": {"ip-addresses": {"1": "2001:db8::9", "7": "2001:db8::1"}, "made": 1}}
+    hosts: list[dict[str, Any]] = [
+        {"duid": "00:01:01", "ip-addresses": ["2001:db8::9", "2001:db8::1"], "user-context": mark},
+        {"duid": "00:01:02", "ip-addresses": ["2001:DB8:0::2"], "prefixes": ["2001:db8:2::/56"], "hostname": "bmc"},
+        {"hw-address": "02:00:00:00:00:01", "hostname": "only-a-name", "client-classes": ["gold", "blue"]},
+    ]
+    site.database.execute(
+        "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address)"
+        " VALUES ('\\x0201', 0, 1, 7)"
+    )
+    site.write(*hosts)
+    there = site.move("database", family=6)
+    assert (there["failed"], there["changed"], there["reservations"]) == (False, True, 3), there
+    assert not site.move("database", family=6)["changed"]
+    rows = "SELECT split_part(address::text, '/', 1), prefix_len, type FROM ipv6_reservations ORDER BY reservation_id"
+    assert site.database.fetch(rows) == [
+        ("2001:db8::9", 128, 0),
+        ("2001:db8::1", 128, 0),
+        ("2001:db8::2", 128, 0),
+        ("2001:db8:2::", 56, 2),
+    ]
+    assert site.move("database", family=6, set_aside=True)["changed"]
+    back = site.move("files", family=6)
+    assert (back["failed"], back["changed"], back["reservations"]) == (False, True, 3), back
+    hosts[1]["ip-addresses"] = ["2001:db8::2"]
+    assert by_identifier(site.read()) == by_identifier(hosts)
+    assert not site.move("files", family=6)["changed"]
+    site.write({**hosts[0], "ip-addresses": ["2001:db8::3"]}, hosts[1])
+    assert site.move("database", family=6)["changed"]
+    assert [row[0] for row in site.database.fetch(rows)] == ["2001:db8::3", "2001:db8::2", "2001:db8:2::"]
+    assert site.database.value("SELECT count(*) FROM hosts WHERE dhcp4_subnet_id = 1") == 1
+    site.write(hosts[0], {"duid": "00:09", "ip-addresses": ["2001:db8::1"]})
+    assert "has the same address as the one for 00:01:01" in site.move("database", family=6)["msg"]
+
+
 def test_what_the_monitor_wrote_goes_to_the_database_and_is_replaced_on_the_way_back(site: Site) -> None:
     path, waiting = site.written / "subnet-1.json", site.directory / "subnet-1.json"
     path.write_text(json.dumps(HOSTS[0]))
