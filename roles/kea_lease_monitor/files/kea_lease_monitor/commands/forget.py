@@ -99,7 +99,7 @@ def choose(target: str, leases: Sequence[Lease]) -> List[Lease]:
     bare = identifiers.bare(text)
     tests: Tuple[Callable[[Lease], bool], ...] = (
         lambda lease: lease.address == text,
-        lambda lease: bool(bare) and lease.hwaddr == bare,
+        lambda lease: bool(bare) and identifiers.proven_hwaddr(lease) == bare,
         lambda lease: bool(bare) and lease.client_id == bare,
         lambda lease: bool(bare) and lease.duid == bare,
         lambda lease: lease.hostname.lower().rstrip(".") == text,
