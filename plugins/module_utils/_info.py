@@ -21,7 +21,7 @@ from ._kea import tree
 from ._lfc import units
 from ._lfc.interval import Kept, Mark
 from ._monitor import config as monitor_config
-from ._monitor.names import APPLIER, FORMER_APPLIER, UNIT, USER
+from ._monitor.names import APPLIERS, FORMER_APPLIER, UNIT, USER
 from ._moves.journal import DIRECTORY, Journal
 from ._postgres import session as postgres_session
 from ._postgres import sessions
@@ -51,10 +51,13 @@ def config_file(module: AnsibleModule, path: str) -> Dict[str, Any]:
     return found
 
 
-def packaging(module: AnsibleModule, name: str, names: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the names of Kea on this host, and the state of its packages; ``error`` says why they are missing."""
+def packaging(module: AnsibleModule, path: str, name: str, names: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the names of the server that reads this configuration file, and the state of its packages.
+
+    ``error`` says why they are missing.
+    """
     try:
-        found = packagings.detected(module, name, names)
+        found = packagings.detected(module, name, names).of(family_of(top_of_path(path)))
     except KeaError as error:
         return {**dict.fromkeys(packagings.Packaging._fields), "error": str(error)}
     state = packages.packages(module, found.packages)
@@ -65,21 +68,21 @@ def _untouched(module: AnsibleModule, path: str) -> bool:
     """Return whether a configuration file is still that of the package of its server."""
     if not packages.format_of(module):
         return False
-    package = packagings.detected(module).packages[0]
-    return packages.untouched(module, package.replace("dhcp4", f"dhcp{family_of(top_of_path(path))}"), path)
+    package = packagings.detected(module).of(family_of(top_of_path(path))).packages[0]
+    return packages.untouched(module, package, path)
 
 
-def monitor(module: AnsibleModule) -> Dict[str, Any]:
+def monitor(module: AnsibleModule, path: str) -> Dict[str, Any]:
     """Return the lease monitor's release in force, its TLS mode towards PostgreSQL, its units and its user.
 
-    ``reservations`` is the service that has Kea use reservations in files, ``former_applier`` what started it in former
-    releases.
+    ``reservations`` is the service that has the server with this configuration file use reservations in files,
+    ``former_applier`` what started it in former releases.
     """
     return {
         "release": Releases(MONITOR_ROOT).current(),
         "ssl_mode": monitor_config.ssl_mode(MONITOR_CONFIG),
         "unit": _shown(systemd.find(module, UNIT)),
-        "reservations": _shown(systemd.find(module, APPLIER)),
+        "reservations": _shown(systemd.find(module, APPLIERS[family_of(top_of_path(path))])),
         "former_applier": _shown(systemd.find(module, FORMER_APPLIER)),
         "user": _user(USER),
     }
