@@ -46,10 +46,15 @@ def dumped(lease: Lease) -> str:
     return json.dumps(lease)
 
 
+def last_lease(record: Client) -> Lease:
+    """Return the client's last lease."""
+    lease = Lease(*json.loads(record.lease))
+    return lease._replace(state=LeaseState(lease.state))
+
+
 def forgotten(record: Client, reason: str) -> LeaseEvent:
     """Return the event that has all sinks remove what they made for a client."""
-    lease = Lease(*json.loads(record.lease))
-    return LeaseEvent(EventKind.FORGOTTEN, lease._replace(state=LeaseState(lease.state)), reason, None)
+    return LeaseEvent(EventKind.FORGOTTEN, last_lease(record), reason, None)
 
 
 class Clients:

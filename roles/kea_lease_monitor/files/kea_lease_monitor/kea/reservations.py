@@ -29,6 +29,8 @@ class Verdict(enum.Enum):
     """Another client identifier of the same hardware address has the client's reservation."""
     SITE = "site"
     """The site's own reservations leave none to the monitor. No statement returns it."""
+    REFUSED = "refused"
+    """Kea refuses the reservation that the monitor wrote. No statement returns it."""
     INVALID = "invalid"
     """Kea could not use a reservation with this hardware address or name. No statement returns it."""
     RETRY = "retry"

@@ -26,8 +26,9 @@ from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink, is_meant
 from kea_lease_monitor.sinks.reservations import sites
 from kea_lease_monitor.sinks.reservations.forgetting import EDITED, GAVE_WAY
-from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, resolved
+from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, refused, resolved
 from kea_lease_monitor.sinks.reservations.outcome import report as reported
+from kea_lease_monitor.sinks.reservations.refused import Refused
 
 _MODE = 0o640
 """The applier reads through the directory's group."""
@@ -82,6 +83,7 @@ class ReservationFileSink(Sink):
         self._changed = False
         self._names = options.hostname == "reserve"
         self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
+        self._refused = Refused(options.report)
         self._entries = [one for one in options.site if one.family == family]
         self._reserving.site = Site(self._entries)
 
@@ -183,13 +185,26 @@ class ReservationFileSink(Sink):
 
     def _reserve_in(self, subnet: int, events: Sequence[LeaseEvent]) -> List[Outcome]:
         hosts = self._current(subnet)
-        outcomes = resolved(
-            events,
-            lambda some: [Outcome(event, *hosts.reserve(event.lease)) for event in some],
-        )
+        outcomes = resolved(events, lambda some: [self._outcome(event, hosts) for event in some])
         if any(outcome.verdict in {Verdict.CREATED, Verdict.UPDATED} for outcome in outcomes):
             self._write(subnet, hosts)
         return outcomes
+
+    def _outcome(self, event: LeaseEvent, hosts: HostList) -> Outcome:
+        """Reserve for an event. What was written before and Kea refuses is not there, whatever the file says."""
+        found = Outcome(event, *hosts.reserve(event.lease))
+        words = self._refused.of(event.lease) if found.verdict is Verdict.UNCHANGED else ""
+        return Outcome(event, Verdict.REFUSED, words) if words else found
+
+    def refused(self) -> List[Rejection]:
+        found: List[Rejection] = []
+        for one in self._refused.all():
+            host = self._current(one.subnet).of(one.host.partition(" ")[2])
+            for lease in reservations.managed(host, one.subnet):
+                if self._refused.of(lease):
+                    event = LeaseEvent(EventKind.ASSIGNED, lease, f"refused:{one.subnet}:{one.host}", None)
+                    found.append(refused(event, one.reason))
+        return found
 
     def _exchange(self, events: Sequence[LeaseEvent]) -> bool:
         subnet = events[0].lease.subnet_id

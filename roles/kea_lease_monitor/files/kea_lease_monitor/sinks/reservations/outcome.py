@@ -23,7 +23,7 @@ class Outcome(NamedTuple):
     verdict: Verdict
     detail: str
     """The client that holds the address of a CONFLICT; what a person reserved if EDITED; the reserved address of a
-    SECOND lease; why a lease is INVALID or left to the SITE; else empty."""
+    SECOND lease; why a lease is INVALID, REFUSED or left to the SITE; else empty."""
     made: Optional[int] = None
     """When the reservation was made; see batch.Kept."""
 
@@ -55,6 +55,7 @@ _REJECTIONS = {
     ),
     Verdict.SITE: (Reason.SITE, "{}"),
     Verdict.INVALID: (Reason.INVALID, "{}"),
+    Verdict.REFUSED: (Reason.REFUSED, "Kea refuses the reservation: {}"),
 }
 
 
@@ -167,6 +168,12 @@ class Reserving:
         for outcome in outcomes:
             telemetry.conflict_over(outcome.event.lease)
         return report(self._sink, 0, outcomes).kept
+
+
+def refused(event: LeaseEvent, words: str) -> Rejection:
+    """Return the rejection of a reservation that Kea refuses, in its words."""
+    reason, text = _REJECTIONS[Verdict.REFUSED]
+    return Rejection(event, reason, text.format(words))
 
 
 def _key(event: LeaseEvent) -> Key:
