@@ -104,7 +104,7 @@ def _key(record: Record, owners: Dict[object, Optional[Key]]) -> Optional[Key]:
     """Return the client of a record; None if nothing identifies one."""
     own = _own_key(record)
     if own is not None:
-        # A DHCPv6 lease says nothing of the machine by its DUID: clients invent DUIDs. A reservation is a person's word.
+        # The DUID of a DHCPv6 lease tells no machine: clients invent DUIDs. A reservation is a person's word.
         is_alone = own[0] == _HWADDR or (own[0] == _DUID and record.kind == records.LEASE)
         return own if is_alone else owners.get(own) or own
     if not record.other_id:

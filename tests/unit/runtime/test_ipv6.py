@@ -314,15 +314,6 @@ def test_an_address_of_another_client_is_a_conflict_until_that_one_moves(
     assert sink.deliver([six(1, client=2, subnet_id=2)]).created == 1, "in another subnet it is another address"
 
 
-def test_two_clients_with_each_other_s_address_are_not_swapped(kea: Kea, sink: ReservationSink) -> None:
-    """Unlike in DHCPv4, a client may have several addresses."""
-    sink.deliver([six(1), six(2)])
-    assert len(sink.deliver([six(1, client=2), six(2, client=1)]).rejected) == 2
-    assert reserved(kea) == [("00010001", "2001:db8::1"), ("00010002", "2001:db8::2")]
-    assert sink.deliver([six(9, client=1)]).updated == 1
-    assert reserved(kea) == [("00010002", "2001:db8::1"), ("00010001", "2001:db8::9")]
-
-
 def test_a_reservation_by_hardware_address_is_left_unchanged(kea: Kea, sink: ReservationSink) -> None:
     by_hand(kea, "020000000001", 0, "2001:db8::1")
     assert sink.deliver([six(1, hwaddr="02:00:00:00:00:01")]).unchanged == 1

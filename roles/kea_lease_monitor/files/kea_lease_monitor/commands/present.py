@@ -21,8 +21,8 @@ from kea_lease_monitor.sources.base import Source
 from kea_lease_monitor.sources.memfile.source import MemfileSource
 from kea_lease_monitor.sources.registry import SOURCES
 
-Client = Tuple[int, str, int, int]
-"""Family, identifier, IAID and subnet of a client."""
+Client = Tuple[int, str, int, int, int]
+"""Family, identifier, type of the lease, IAID and subnet of a client."""
 
 _BATCH = 1000
 _PRESENT = frozenset({EventKind.ASSIGNED, EventKind.RENEWED, EventKind.CHANGED})
@@ -32,7 +32,7 @@ _CHILD = "from kea_lease_monitor.commands import present; present.answer()"
 def client(lease: Lease) -> Client:
     """Return the client of a lease: by hardware address; without one, by client identifier or DUID."""
     identifier = lease.hwaddr or lease.client_id if lease.family == 4 else lease.duid or lease.hwaddr
-    return lease.family, identifier, lease.iaid, lease.subnet_id
+    return lease.family, identifier, lease.lease_type, lease.iaid, lease.subnet_id
 
 
 class Present:

@@ -152,7 +152,8 @@ class DiscoverySink(Sink):
 
     def _forget(self, events: Sequence[LeaseEvent]) -> Delivery:
         host_files = self._files()
-        removed = sum(host_files.forget(event.lease, functools.partial(is_meant, event)) for event in events)
+        own = [event for event in events if event.lease.lease_type == _ADDRESS]
+        removed = sum(host_files.forget(event.lease, functools.partial(is_meant, event)) for event in own)
         host_files.write(_MODE)
         delivery = Delivery(removed=removed, skipped=len(events) - removed)
         telemetry.sink_result(self.name, delivery)

@@ -14,12 +14,12 @@ from typing import Collection, Dict, Iterable, List, Optional, Sequence, Tuple
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea import reservations
+from kea_lease_monitor.kea import asking, reservations
 from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.applier.report import DEFAULT, Places
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.reservations import Verdict
-from kea_lease_monitor.kea.shares import client
+from kea_lease_monitor.kea.shares import address_of, client
 from kea_lease_monitor.kea.site import HWADDR, Entry, Site
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.section import Section
@@ -46,6 +46,8 @@ class Options:
     """The reservations in Kea's own configuration."""
     hostname: str = "follow"
     """``reserve`` if a reservation also has the client's name; see reservations.NAMES."""
+    prefixes: str = "skip"
+    """``reserve`` if delegated prefixes are reserved, too."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
@@ -55,6 +57,7 @@ class Options:
             section.text("report", cls().report),
             sites.read(section),
             section.choice("hostname", reservations.NAMES, "follow"),
+            section.choice("prefixes", asking.PREFIXES_OPTION, "skip"),
         )
         section.done()
         for name, path in (("directory", options.directory), ("report", options.report)):
@@ -83,6 +86,8 @@ class ReservationFileSink(Sink):
         self._changed = False
         self._names = options.hostname == "reserve"
         self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
+        if options.prefixes == "reserve":
+            self._reserving.types = asking.PREFIXES_TOO
         self._refused = Refused(options.report)
         self._entries = [one for one in options.site if one.family == family]
         self._reserving.site = Site(self._entries)
@@ -119,12 +124,12 @@ class ReservationFileSink(Sink):
 
     def held(self, leases: Sequence[Lease]) -> List[Lease]:
         own = [lease for lease in leases if lease.family == self._family and client(lease)]
-        return [lease for lease in own if lease.address in self._addresses_of(lease)]
+        return [lease for lease in own if address_of(lease) in self._addresses_of(lease)]
 
     def _addresses_of(self, lease: Lease) -> List[str]:
-        """Return the addresses of the managed reservation that the lease's client has."""
+        """Return the addresses and prefixes of the managed reservation that the lease's client has."""
         host = self._current(lease.subnet_id).of(client(lease))
-        return [one.address for one in reservations.managed(host, lease.subnet_id)]
+        return [address_of(one) for one in reservations.managed(host, lease.subnet_id)]
 
     def _subnets(self) -> List[int]:
         paths = glob.glob(self._path_of("*", glob.escape(self._directory)))
@@ -278,7 +283,8 @@ def _by_client(events: Iterable[LeaseEvent]) -> Dict[str, List[LeaseEvent]]:
 
 def _is_over(events: Sequence[LeaseEvent], lease: Lease) -> bool:
     """Return whether one of the FORGOTTEN events is about this address of the client."""
-    return any(event.lease.iaid == lease.iaid and is_meant(event, lease.address) for event in events)
+    own = [event for event in events if (event.lease.iaid, event.lease.lease_type) == (lease.iaid, lease.lease_type)]
+    return any(is_meant(event, lease.address) for event in own)
 
 
 def _released(hosts: HostList, leases: Sequence[Lease]) -> bool:

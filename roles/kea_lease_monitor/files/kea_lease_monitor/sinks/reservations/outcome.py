@@ -9,7 +9,7 @@ from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Option
 
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Delivery, Kept, Reason, Rejection
-from kea_lease_monitor.kea import identifiers, reservations
+from kea_lease_monitor.kea import asking, identifiers, reservations
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.shares import client as client_of
 from kea_lease_monitor.kea.site import Site
@@ -69,6 +69,8 @@ class Reserving:
     def __init__(self, sink: str, reserve: Reserve, exchange: Exchange, names: bool) -> None:
         """``sink`` is its name, for log lines and metrics. ``names`` says that reservations have names, too."""
         self._sink = sink
+        self.types = asking.ADDRESSES_ONLY
+        """Types of the leases that are reserved."""
         self.site = Site()
         """The reservations of the site, which win."""
         self._write = reserve
@@ -81,7 +83,7 @@ class Reserving:
     def deliver(self, events: Sequence[LeaseEvent], families: Collection[int]) -> Delivery:
         """Reserve the addresses of the events of these families; skip the others. Raises what Reserve raises."""
         self._forget(events)
-        own = {_key(outcome.event): outcome for outcome in self._tried(reservations.chosen(events, families))}
+        own = {_key(outcome.event): outcome for outcome in self._tried(asking.chosen(events, families, self.types))}
         succeeded = self._succeeded(events, own)
         own.update((key, outcome) for key, outcome in succeeded.items() if key in own)
         every = {**self._conflicts, **own}
@@ -177,7 +179,7 @@ def refused(event: LeaseEvent, words: str) -> Rejection:
 
 
 def _key(event: LeaseEvent) -> Key:
-    return event.lease.address, event.lease.subnet_id
+    return asking.reservation_key(event.lease)
 
 
 def _conflicts(every: Mapping[Key, Outcome]) -> List[Outcome]:
