@@ -6,20 +6,23 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from kea_lease_monitor.commands.present import client
+from _kea.lease_csv import header_line
+from kea_lease_monitor.commands.present import Present, client
 from kea_lease_monitor.endings.clients import name_of
 from kea_lease_monitor.errors import ConfigurationError
 from kea_lease_monitor.kea.applier import hosts as applier_hosts
 from kea_lease_monitor.lease import BY_PERSON, EventKind, LeaseEvent
 from kea_lease_monitor.section import Section
+from kea_lease_monitor.settings import MonitorSettings
 from kea_lease_monitor.sinks.base import Forgetting, Holding
 from kea_lease_monitor.sinks.reservations import database, file
 
-from runtime.builders import event
+from runtime.builders import HEADER, event, row
 from runtime.test_ipv6 import kea as kea_of_both_schemas
 from runtime.world import Kea
 
@@ -186,3 +189,20 @@ def test_the_applier_writes_a_prefix_as_kea_reads_it() -> None:
     text = json.dumps({"duid": ONE, "prefixes": ["2001:DB8:0:0::/056"]})
     ((host,), _refused) = applier_hosts.read(1, text.encode(), {})
     assert (host.address, host.value()["prefixes"], host.is_plain()) == ("2001:db8::/56", ["2001:db8::/56"], True)
+
+
+def test_the_leases_of_both_servers_are_present(tmp_path: Path) -> None:
+    """A client of DHCPv6 that lives must not be forgotten."""
+    four, both = tmp_path / "kea-leases4.csv", tmp_path / "kea-leases6.csv"
+    now = int(time.time())
+    four.write_text(HEADER + row(1, cltt=now))
+    both.write_text(f"{header_line(6)}\n2001:db8::1,{ONE},3600,{now + 3600},7,1800,0,1,128,0,0,,,0,,,\n")
+    source = {"type": "memfile", "path": str(four), "path6": str(both)}
+    subscriptions = [
+        {"name": str(family), "match": {"families": [family]}, "sinks": [{"type": "discovery"}]} for family in (4, 6)
+    ]
+    settings = MonitorSettings.parse({"source": source, "subscriptions": subscriptions})
+    found = Present(settings)
+    wanted = {client(lease) for lease in (event(1).lease, six("2001:db8::1", subnet_id=7).lease)}
+    assert {lease.address for lease in found.of(wanted)} == {"10.0.0.1", "2001:db8::1"}
+    found.close()
