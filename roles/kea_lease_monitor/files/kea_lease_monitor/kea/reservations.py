@@ -234,8 +234,8 @@ def managed(present: Mapping[str, Any], subnet: int) -> List[Lease]:
 def of_mark(lease: Lease, text: str) -> Lease:
     """Return the lease with the address, or the prefix with its length, that a mark has for it."""
     address, slash, length = text.partition("/")
-    prefix = {"lease_type": PREFIX, "prefix_len": int(length)} if slash and length.isdigit() else {}
-    return lease._replace(address=address, **prefix)
+    found = lease._replace(address=address)
+    return found._replace(lease_type=PREFIX, prefix_len=int(length)) if slash and length.isdigit() else found
 
 
 def made(present: Mapping[str, Any]) -> Optional[int]:
