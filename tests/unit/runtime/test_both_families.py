@@ -203,6 +203,9 @@ def test_a_client_that_invents_duids_does_not_make_the_file_grow(sink: Discovery
     addresses = hosts(tmp_path)[HOST][2]
     assert addresses == [f"2001:db8::{number:x}" for number in range(39, 39 - leased.MOST, -1)]
     assert hosts(tmp_path)[HOST][1] == ["10.0.0.1"]
+    assert len(pointers(tmp_path)) == 39
+    sink.deliver([over(six(number, duid=f"00:02:{number:02x}"), "unconfirmed_for") for number in range(1, 40)])
+    assert [path.name for path in tmp_path.iterdir()] == ["02-00-00-00-00-01.yml"]
 
 
 def test_two_clients_never_have_one_address(sink: DiscoverySink, tmp_path: Path) -> None:

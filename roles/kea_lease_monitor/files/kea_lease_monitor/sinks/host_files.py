@@ -87,7 +87,8 @@ class HostFiles:
         meant = [name for name in there if self._is_meant(name, lease, is_meant)]
         for name in meant:
             self._changed[name] = leased.without(self.parts(name), lease)
-        if meant and lease.family == 6:
+        if lease.family == 6 and not any(leased.of_client(self.parts(name), lease) for name in there):
+            # Also if the file had too many leases to keep this one.
             self._pointers[self._pointer(lease)] = b""
         return bool(meant)
 
