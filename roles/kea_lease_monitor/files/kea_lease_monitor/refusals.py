@@ -64,7 +64,7 @@ class LateRefusals:
         if not self._sinks or now < self._due:
             return []
         self._due = now + _INTERVAL
-        listed = [(sink.name, each) for sink in self._sinks for each in sink.refused()]
+        listed = [(sink.name, each) for sink in self._sinks for each in sink.late_refusals()]
         current = {_key(sink, each.event.lease): (sink, each) for sink, each in listed}
         known = self._lettered() if current and self._known is None else self._known or set()
         self._known = set(current)

@@ -69,7 +69,7 @@ class Refusable(Protocol):
 
     name: str
 
-    def refused(self) -> Sequence[Rejection]:
+    def late_refusals(self) -> Sequence[Rejection]:
         """Return what is refused now of what this sink made. Raises TemporaryError."""
 
 

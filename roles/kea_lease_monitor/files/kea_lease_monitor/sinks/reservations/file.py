@@ -201,7 +201,7 @@ class ReservationFileSink(Sink):
         words = self._refused.of(event.lease) if found.verdict is Verdict.UNCHANGED else ""
         return Outcome(event, Verdict.REFUSED, words) if words else found
 
-    def refused(self) -> List[Rejection]:
+    def late_refusals(self) -> List[Rejection]:
         found: List[Rejection] = []
         for one in self._refused.all():
             host = self._current(one.subnet).of(one.host.partition(" ")[2])
