@@ -557,6 +557,8 @@ def test_a_command_alone_is_told_who_is_retired_and_who_never_renewed(tmp_path: 
     world = ExecWorld(tmp_path, Ending(retire_after=30 * DAY))
     world.run()
     world.lease(66, mac(66))
+    world.run()
+    world.end(66, mac(66))
     world.confirm(7)
     world.kill()
     world.start()
