@@ -191,7 +191,7 @@ _ALLOWED = """
            AND NOT EXISTS (SELECT FROM judged AS one
                              JOIN ipv6_reservations AS taken
                                ON taken.address = one.address AND taken.type = one.kind
-                             JOIN hosts AS other USING (host_id)
+                             JOIN hosts AS other ON other.host_id = taken.host_id
                             WHERE other.dhcp6_subnet_id = one.subnet_id
                               AND other.host_id NOT IN (SELECT host_id FROM judged)) AS it
       FROM judged
