@@ -11,7 +11,7 @@ import pwd
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from ._config import packagings
-from ._config.servers import family_of, top_of_path
+from ._config.servers import family_of, has_leases, top_of_path
 from ._errors import KeaError
 from ._events import catalogue as events_catalogue
 from ._events import counts, trigger
@@ -51,10 +51,14 @@ def config_file(module: AnsibleModule, path: str) -> Dict[str, Any]:
     return found
 
 
-def packaging(module: AnsibleModule, name: str, names: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the names of Kea on this host, and the state of its packages; ``error`` says why they are missing."""
+def packaging(module: AnsibleModule, path: str, name: str, names: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the names of the server that reads this configuration file, and the state of its packages.
+
+    ``error`` says why they are missing. Those of DHCPv6 are the names of the DHCPv4 server.
+    """
     try:
         found = packagings.detected(module, name, names)
+        found = found if has_leases(top_of_path(path)) else found.for_ddns()
     except KeaError as error:
         return {**dict.fromkeys(packagings.Packaging._fields), "error": str(error)}
     state = packages.packages(module, found.packages)
@@ -66,7 +70,9 @@ def _untouched(module: AnsibleModule, path: str) -> bool:
     if not packages.format_of(module):
         return False
     package = packagings.detected(module).packages[0]
-    return packages.untouched(module, package.replace("dhcp4", f"dhcp{family_of(top_of_path(path))}"), path)
+    top = top_of_path(path)
+    server = f"dhcp{family_of(top)}" if has_leases(top) else "dhcp-ddns"
+    return packages.untouched(module, package.replace("dhcp4", server), path)
 
 
 def monitor(module: AnsibleModule) -> Dict[str, Any]:

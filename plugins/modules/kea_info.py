@@ -765,7 +765,9 @@ def main() -> None:
         "lfc": lambda: _info.lfc(module, params["path"]),
         "move": _info.move,
         "packages": lambda: host_packages.packages(module, params["packages"]),
-        "packaging": lambda: _info.packaging(module, params["packaging"] or "", params["packaging_names"]),
+        "packaging": lambda: _info.packaging(
+            module, params["path"], params["packaging"] or "", params["packaging_names"]
+        ),
         "preflight": lambda: host_preflight.read(module, params["connect"]),
         "clusters": lambda: host_clusters.clusters(module),
     }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Tuple
 
 from .._errors import KeaError
 from .._host import packages as host_packages
+from .servers import DDNS
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -37,6 +38,20 @@ class Packaging(NamedTuple):
     """Pattern of the directory of the hooks."""
     profile: str = ""
     """Name of the AppArmor profile of the server; empty for none."""
+
+    def for_ddns(self) -> Packaging:
+        """Return the same names for D2 (kea-dhcp-ddns): every packaging names the servers alike. It has no leases."""
+        return self._replace(
+            packages=(_ddns_name(self.packages[0]),),
+            unit=_ddns_name(self.unit),
+            program=_ddns_name(self.program),
+            profile=_ddns_name(self.profile),
+            lease_file="",
+        )
+
+
+def _ddns_name(text: str) -> str:
+    return text.replace("dhcp4", "dhcp-ddns")
 
 
 _DEB_HOOKS = "/usr/lib/*/kea/hooks"
@@ -78,6 +93,7 @@ USERS = tuple(sorted({one.user for one in PACKAGINGS}))
 UNITS: Dict[str, Tuple[str, ...]] = {
     "Dhcp4": tuple(dict.fromkeys(f"{one.unit}.service" for one in PACKAGINGS)),
     "Dhcp6": tuple(dict.fromkeys(f"{one.unit6}.service" for one in PACKAGINGS)),
+    DDNS: tuple(dict.fromkeys(f"{one.for_ddns().unit}.service" for one in PACKAGINGS)),
 }
 """Names of the units of each server."""
 HOOK_DIRECTORIES = (
