@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from ..plugin_utils import (
     _database_plan,
+    _ddns_plan,
     _deployment_plan,
     _inventory_plan,
     _login,
@@ -63,6 +64,11 @@ def server_plan(
 def server_files(wanted: Values, names: Values, found: Values, unit: str) -> List[Dict[str, Any]]:
     now = _server_input.found(found)
     return _server_plan.make_files(_server_input.wanted(wanted), now, _server_input.Names(**names), unit)
+
+
+def ddns_plan(wanted: Values, names: Values, found: Values, listed: Values, results: Values) -> Dict[str, Any]:
+    asked, now = _ddns_plan.wanted(wanted), _ddns_plan.found(found, listed)
+    return _ddns_plan.make(asked, _ddns_plan.Names(**names), now, _ddns_plan.results(results))._asdict()
 
 
 def monitor_plan(wanted: Values, paths: Values, found: Values, certificates: Values) -> Dict[str, Any]:
@@ -125,6 +131,6 @@ class FilterModule:
             *(deployment_plan, site_reservations, login, server_plan, server_files),
             *(monitor_plan, monitor_files, database_access, rollback_plan, verify_options, verify_report),
             *(discovery_directories, gathered_files, variables_file, preflight, preflight_messages, role_options),
-            *(given_reservations, pair_peers),
+            *(given_reservations, pair_peers, ddns_plan),
         )
         return {one.__name__: one for one in filters}

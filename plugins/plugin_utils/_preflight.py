@@ -28,6 +28,7 @@ _JUDGES: Tuple[Judge, ...] = (
     _preflight_variables.subnets,
     _preflight_variables.reservations,
     _preflight_variables.pair,
+    _preflight_variables.ddns,
     _preflight_host.system,
     _preflight_host.packaging,
     _preflight_host.kea_version,
@@ -53,13 +54,13 @@ _UNKNOWN: Mapping[str, Any] = {
     **dict.fromkeys(("database_password", "monitor_password"), "unreadable"),
     **dict.fromkeys(("tls_files", "tls"), dict.fromkeys(_TLS, "")),
     **dict.fromkeys(("interfaces", "subnets", "shared_networks", "subscriptions", "clients", "database_hosts")),
-    **dict.fromkeys(("settings", "packaging_names", "pair", "roles")),
+    **dict.fromkeys(("settings", "packaging_names", "pair", "roles", "ddns")),
     "database_port": 5432,
     "reservations": (),
 }
 """Values in place of variables that cannot be read."""
 _UNREADABLE = object()
-_MAPS = ("settings", "packaging_names", "pair", "roles")
+_MAPS = ("settings", "packaging_names", "pair", "roles", "ddns")
 _LISTS_OF_MAPS = ("subnets", "shared_networks", "subscriptions")
 _LISTS = (*_LISTS_OF_MAPS, "interfaces", "clients", "database_hosts")
 _PASSWORDS = ("database_password", "monitor_password")

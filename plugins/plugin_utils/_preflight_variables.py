@@ -13,13 +13,13 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._errors import KeaError
 from ..module_utils._config.packagings import DEB, chosen
-from . import _pair, _pair_check, _reservation_plan, _subnet_check
+from . import _ddns_check, _pair, _pair_check, _reservation_plan, _subnet_check
 from ._preflight_finding import Finding, refusal
 from ._server_plan import reserved
 
 Values = Mapping[str, Any]
 
-ROLE_NAMES = ("kea_server", "kea_database", "kea_lease_monitor", "kea_lfc_timer")
+ROLE_NAMES = ("kea_server", "kea_database", "kea_lease_monitor", "kea_lfc_timer", "kea_ddns")
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 _UNIX = "/"
 _TLS_VARIABLES = {
@@ -172,6 +172,17 @@ def pair(asked: Values, found: Values) -> Iterator[Finding]:
         yield refusal(sentence)
     if wanted.mode and not asked["pair"]["tls_remote"]:
         yield from _missing_files(_PAIR_TLS_VARIABLES, files, asked["pair"]["tls"])
+
+
+def ddns(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge the variables about names in DNS."""
+    if not asked["is_server"] or not asked["ddns"]:
+        return
+    servers = {key: asked[key] for key in ("settings", "subnets", "shared_networks")}
+    known = (found.get("server") or {}).get("capabilities")
+    has_modes = None if known is None else bool(known.get("ddns_conflict_modes", True))
+    for sentence in _ddns_check.problems(_ddns_check.asked(asked["ddns"]), servers, has_modes):
+        yield refusal(sentence)
 
 
 def arguments(asked: Values, _found: Values) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
+from ._ddns import NO_DDNS, Ddns, ddns
 from ._login import Database, Files, database, files
 from ._pair import NO_PAIR, Pair, pair
 
@@ -33,6 +34,7 @@ class Wanted(NamedTuple):
     reservations: Sequence[Settings] = ()
     """Reservations given beforehand, each with its subnet-id."""
     pair: Pair = NO_PAIR
+    ddns: Ddns = NO_DDNS
 
     @property
     def uses_database(self) -> bool:
@@ -78,6 +80,8 @@ class Found(NamedTuple):
     """Every subnet of the configuration; none of those of the example."""
     hooks: str = ""
     """Directory of Kea's hooks; empty if it is unknown."""
+    ddns_conflict_modes: bool = True
+    """Whether this Kea knows the modes of conflict resolution, or else a switch."""
     reservation_hook: str = ""
     """Path of the hook by which Kea takes reservations by command; empty if it is not installed."""
     hooks_libraries: List[Settings] = []
@@ -117,6 +121,8 @@ def wanted(variables: Mapping[str, Any]) -> Wanted:
     known["database"] = database(variables["database"])
     if "pair" in variables:
         known["pair"] = pair(variables["pair"])
+    if "ddns" in variables:
+        known["ddns"] = ddns(variables["ddns"])
     return Wanted(**known)
 
 
@@ -134,6 +140,7 @@ def found(look: Mapping[str, Any]) -> Found:
         keys=list(config.get("keys") or []),
         included=list(config.get("included") or []),
         hooks=server.get("hooks") or "",
+        ddns_conflict_modes=bool((server.get("capabilities") or {}).get("ddns_conflict_modes", True)),
         reservation_hook=server.get("reservation_hook") or "",
         hooks_libraries=list(config.get("hooks_libraries") or []),
         loggers=list(config.get("loggers") or []),
