@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, List, Mapping, NamedTuple
 
-from ..module_utils._config.packagings import SERVERS, UNITS
+from ..module_utils._config.packagings import DDNS_SERVERS, SERVERS, UNITS
+from ..module_utils._config.servers import DDNS
+from ..module_utils._kea.zones import CONFIG as DDNS_CONFIG
 
 
 class Wanted(NamedTuple):
@@ -39,6 +41,8 @@ class Plan(NamedTuple):
     """Whether Kea's package is removed, because a deployment installed it."""
     kea_was_active: bool
     """Whether Kea ran before the first deployment."""
+    restarts_ddns: bool
+    """Whether D2 ran before the first deployment, and must read its restored configuration again."""
     config_found: Dict[str, Any]
     """State of Kea's configuration before the first deployment."""
 
@@ -59,11 +63,19 @@ def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
         was_rolled_back=rolled_back,
         restores_config=steps.get(("file", asked.config)) == "restore",
         restores_included=any(
-            kind == "file" and action == "restore" and name != asked.config and name.startswith(directory)
+            kind == "file"
+            and action == "restore"
+            and name not in (asked.config, DDNS_CONFIG)
+            and name.startswith(directory)
             for (kind, name), action in steps.items()
         ),
         removes_kea=any(steps.get(("package", one)) == "remove" for one in SERVERS),
         kea_was_active=any(found.get(one, {}).get("active", False) for one in UNITS["Dhcp4"]),
+        restarts_ddns=(
+            steps.get(("file", DDNS_CONFIG)) == "restore"
+            and any(found.get(one, {}).get("active", False) for one in UNITS[DDNS])
+            and not any(steps.get(("package", one)) == "remove" for one in DDNS_SERVERS)
+        ),
         config_found=found.get(asked.config, {"state": "absent"}),
     )
 

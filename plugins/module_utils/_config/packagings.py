@@ -89,6 +89,8 @@ PACKAGINGS = (
 NAMES = tuple(sorted({one.name for one in PACKAGINGS}))
 SERVERS = tuple(sorted({one.packages[0] for one in PACKAGINGS}))
 """The package of the DHCPv4 server in each packaging."""
+DDNS_SERVERS = tuple(sorted({one.for_ddns().packages[0] for one in PACKAGINGS}))
+"""The package of D2 in each packaging."""
 USERS = tuple(sorted({one.user for one in PACKAGINGS}))
 UNITS: Dict[str, Tuple[str, ...]] = {
     "Dhcp4": tuple(dict.fromkeys(f"{one.unit}.service" for one in PACKAGINGS)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import List, Sequence
 
 from . import database as verify_database
+from . import ddns as verify_ddns
 from . import monitor as verify_monitor
 from . import pair as verify_pair
 from . import server as verify_server
@@ -39,6 +40,9 @@ _LOOKS = (
     verify_monitor.reservation_files,
     verify_monitor.probe,
     verify_monitor.timer,
+    verify_ddns.server,
+    verify_ddns.zones,
+    verify_ddns.names,
     verify_server.secrets,
     verify_server.drift,
 )

@@ -244,3 +244,24 @@ def test_a_probe_without_a_database_is_skipped() -> None:
 def test_a_host_without_a_result_is_wrong() -> None:
     found = {"one": {"verdict": "right", "findings": [1]}, "other": {}}
     assert filters.verify_report(found) == {**found, "other": {"verdict": "wrong", "findings": []}}
+
+
+@pytest.mark.parametrize(
+    ("action", "active", "package", "restarts"),
+    [
+        ("restore", True, "keep", True),
+        ("restore", False, "keep", False),
+        ("keep", True, "keep", False),
+        ("restore", True, "remove", False),
+    ],
+)
+def test_d2_reads_its_restored_configuration_again(action: str, active: bool, package: str, restarts: bool) -> None:
+    steps = [
+        {"kind": "file", "name": "/etc/kea/kea-dhcp-ddns.conf", "action": action},
+        {"kind": "package", "name": "kea-dhcp-ddns-server", "action": package},
+    ]
+    entries = [{"name": "kea-dhcp-ddns-server.service", "found": {"state": "loaded", "active": active}}]
+    plan = rollback(plan=steps, entries=entries)
+    assert plan["restarts_ddns"] is restarts
+    # Kea's DHCP server does not read it.
+    assert not plan["restores_included"]
