@@ -13,6 +13,7 @@ from ..plugin_utils import (
     _deployment_plan,
     _inventory_plan,
     _login,
+    _monitor_input,
     _monitor_plan,
     _pair,
     _preflight,
@@ -32,14 +33,17 @@ def deployment_plan(wanted: Values) -> Dict[str, Any]:
     return _deployment_plan.make(_deployment_plan.wanted(wanted))._asdict()
 
 
-def site_reservations(subnets: List[Dict[str, Any]], given: Sequence[Dict[str, Any]] = ()) -> List[Dict[str, Any]]:
-    return _deployment_plan.site_reservations(subnets) + _deployment_plan.given_to_monitor(given)
+def site_reservations(
+    subnets: List[Dict[str, Any]], given: Sequence[Dict[str, Any]] = (), family: int = 4
+) -> List[Dict[str, Any]]:
+    found = _deployment_plan.site_reservations(subnets) + _deployment_plan.given_to_monitor(given)
+    return [{**one, "family": int(family)} for one in found] if int(family) == 6 else found
 
 
 def given_reservations(
-    entries: List[Dict[str, Any]], named: List[Dict[str, Any]], found: List[Dict[str, Any]]
+    entries: List[Dict[str, Any]], named: List[Dict[str, Any]], found: List[Dict[str, Any]], family: int = 4
 ) -> List[Dict[str, Any]]:
-    return _reservation_plan.resolved(entries, named, found)
+    return _reservation_plan.resolved(entries, named, found, int(family))
 
 
 def pair_peers(
@@ -71,14 +75,14 @@ def ddns_plan(wanted: Values, names: Values, found: Values, listed: Values, resu
     return _ddns_plan.make(asked, _ddns_plan.Names(**names), now, _ddns_plan.results(results))._asdict()
 
 
-def monitor_plan(wanted: Values, paths: Values, found: Values, certificates: Values) -> Dict[str, Any]:
-    asked = _monitor_plan.wanted(wanted)
-    return _monitor_plan.make(asked, found, certificates, _monitor_plan.Paths(**paths))._asdict()
+def monitor_plan(wanted: Values, paths: Values, found: Sequence[Values], certificates: Values) -> Dict[str, Any]:
+    asked = _monitor_input.wanted(wanted)
+    return _monitor_plan.make(asked, found, certificates, _monitor_input.Paths(**paths))._asdict()
 
 
 def monitor_files(wanted: Values, paths: Values, texts: Values) -> List[Dict[str, Any]]:
-    asked = _monitor_plan.wanted(wanted)
-    return _monitor_plan.make_files(asked, _monitor_plan.Paths(**paths), _monitor_plan.Texts(**texts))
+    asked = _monitor_input.wanted(wanted)
+    return _monitor_plan.make_files(asked, _monitor_input.Paths(**paths), _monitor_plan.Texts(**texts))
 
 
 def database_access(wanted: Values) -> Dict[str, Any]:
@@ -90,12 +94,16 @@ def rollback_plan(wanted: Values, checked: Values) -> Dict[str, Any]:
 
 
 def verify_options(
-    seen: Values, enable_database: bool, probe: bool = False, subscriptions: Optional[List[Dict[str, Any]]] = None
+    seen: Values,
+    enable_database: bool,
+    probe: bool = False,
+    subscriptions: Optional[List[Dict[str, Any]]] = None,
+    family: int = 4,
 ) -> Dict[str, Any]:
-    return _verify_plan.options(enable_database, probe, _verify_plan.Seen(**seen), subscriptions)
+    return _verify_plan.options(enable_database, probe, _verify_plan.Seen(**seen), subscriptions, int(family))
 
 
-def verify_report(verified: Mapping[str, Values]) -> Dict[str, Any]:
+def verify_report(verified: Mapping[str, Sequence[Values]]) -> Dict[str, Any]:
     return _verify_plan.report(verified)
 
 
@@ -109,8 +117,8 @@ def gathered_files(
     return _inventory_plan.make(directory, owner, read, listed)
 
 
-def preflight(asked: Values, found: Values) -> Dict[str, Any]:
-    return _preflight.judge(asked, found)._asdict()
+def preflight(asked: Values, found: Values, found6: Optional[Values] = None) -> Dict[str, Any]:
+    return _preflight.judge(asked, found, found6 or {})._asdict()
 
 
 def role_options(names: List[str]) -> List[str]:

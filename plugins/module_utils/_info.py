@@ -21,7 +21,7 @@ from ._kea import tree
 from ._lfc import units
 from ._lfc.interval import Kept, Mark
 from ._monitor import config as monitor_config
-from ._monitor.names import APPLIER, FORMER_APPLIER, UNIT, USER
+from ._monitor.names import APPLIERS, FORMER_APPLIER, UNIT, USER
 from ._moves.journal import DIRECTORY, Journal
 from ._postgres import session as postgres_session
 from ._postgres import sessions
@@ -54,11 +54,10 @@ def config_file(module: AnsibleModule, path: str) -> Dict[str, Any]:
 def packaging(module: AnsibleModule, path: str, name: str, names: Dict[str, Any]) -> Dict[str, Any]:
     """Return the names of the server that reads this configuration file, and the state of its packages.
 
-    ``error`` says why they are missing. Those of DHCPv6 are the names of the DHCPv4 server.
+    ``error`` says why they are missing.
     """
     try:
-        found = packagings.detected(module, name, names)
-        found = found if has_leases(top_of_path(path)) else found.for_ddns()
+        found = _of_server(packagings.detected(module, name, names), path)
     except KeaError as error:
         return {**dict.fromkeys(packagings.Packaging._fields), "error": str(error)}
     state = packages.packages(module, found.packages)
@@ -69,23 +68,27 @@ def _untouched(module: AnsibleModule, path: str) -> bool:
     """Return whether a configuration file is still that of the package of its server."""
     if not packages.format_of(module):
         return False
-    package = packagings.detected(module).packages[0]
+    package = _of_server(packagings.detected(module), path).packages[0]
+    return packages.untouched(module, package, path)
+
+
+def _of_server(found: packagings.Packaging, path: str) -> packagings.Packaging:
+    """Return the names of the server that reads this configuration file."""
     top = top_of_path(path)
-    server = f"dhcp{family_of(top)}" if has_leases(top) else "dhcp-ddns"
-    return packages.untouched(module, package.replace("dhcp4", server), path)
+    return found.of(family_of(top)) if has_leases(top) else found.for_ddns()
 
 
-def monitor(module: AnsibleModule) -> Dict[str, Any]:
+def monitor(module: AnsibleModule, path: str) -> Dict[str, Any]:
     """Return the lease monitor's release in force, its TLS mode towards PostgreSQL, its units and its user.
 
-    ``reservations`` is the service that has Kea use reservations in files, ``former_applier`` what started it in former
-    releases.
+    ``reservations`` is the service that has the server with this configuration file use reservations in files,
+    ``former_applier`` what started it in former releases.
     """
     return {
         "release": Releases(MONITOR_ROOT).current(),
         "ssl_mode": monitor_config.ssl_mode(MONITOR_CONFIG),
         "unit": _shown(systemd.find(module, UNIT)),
-        "reservations": _shown(systemd.find(module, APPLIER)),
+        "reservations": _shown(systemd.find(module, APPLIERS[family_of(top_of_path(path))])),
         "former_applier": _shown(systemd.find(module, FORMER_APPLIER)),
         "user": _user(USER),
     }

@@ -614,29 +614,26 @@ packaging:
       description: V(deb) or V(rpm).
       type: str
     packages:
-      description: Packages of the DHCPv4 server and its tools.
+      description: Packages of the server that reads O(path), and its tools.
       type: list
       elements: str
     unit:
-      description: Unit of the DHCPv4 server, without its suffix.
-      type: str
-    unit6:
-      description: Unit of the DHCPv6 server.
+      description: Unit of that server, without its suffix.
       type: str
     user:
       description: User that Kea runs as, and name of its group.
       type: str
     program:
-      description: Program of the DHCPv4 server.
+      description: Program of that server.
       type: str
     lease_file:
-      description: Lease file of the DHCPv4 server.
+      description: Lease file of that server.
       type: str
     hook_directory:
       description: Pattern of the directory of the hooks.
       type: str
     profile:
-      description: Name of the AppArmor profile of the DHCPv4 server; empty for none.
+      description: Name of the AppArmor profile of that server; empty for none.
       type: str
     missing:
       description: As RV(packages.missing), for its C(packages); so are C(automatic), C(unlisted) and C(wanted).
@@ -668,7 +665,9 @@ preflight:
       sample:
         - {port: 67, address: 192.0.2.1, device: eth0, program: kea-dhcp4, pid: 4711}
     interfaces:
-      description: Each network interface with C(name), whether it is C(up), and whether it has its C(link).
+      description:
+        - Each network interface with C(name), whether it is C(up), and whether it has its C(link) and a C(link_local)
+          IPv6 address.
       type: list
       elements: dict
       sample:
@@ -761,7 +760,7 @@ def main() -> None:
         "reservations": lambda: server_subnets.site_reservations(params["path"]),
         "variables": lambda: server_variables.variables(params["path"]),
         "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),
-        "monitor": lambda: _info.monitor(module),
+        "monitor": lambda: _info.monitor(module, params["path"]),
         "lfc": lambda: _info.lfc(module, params["path"]),
         "move": _info.move,
         "packages": lambda: host_packages.packages(module, params["packages"]),

@@ -80,6 +80,12 @@ options:
     description: Ids of the subnets in which the lease monitor should reserve addresses; by default all.
     type: list
     elements: int
+  host:
+    description:
+      - Whether to check also what the servers of a host share, that is, the database, the lease monitor, the secret
+        files and the manifest.
+    type: bool
+    default: true
 seealso:
   - module: baremetal.kea.kea_info
   - module: baremetal.kea.kea_manifest
@@ -158,6 +164,7 @@ def main() -> None:
             "kea_role": {"type": "str", "default": "_kea"},
             "monitor_role": {"type": "str", "default": "kea-lease-monitor"},
             "subnets": {"type": "list", "elements": "int"},
+            "host": {"type": "bool", "default": True},
         },
         supports_check_mode=True,
     )

@@ -8,41 +8,43 @@ At INFO Kea writes three lines for each command, one with the whole reservation 
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import List, Mapping
 
+from ..module_utils._config.servers import PROGRAMS, top_of
 from ._pair import name_of
+from ._server_input import Found, Settings
 
-Settings = Dict[str, Any]
-
-ROOT = "kea-dhcp4"
-LOGGERS = (f"{ROOT}.commands", f"{ROOT}.host-cmds-hooks")
+LOGGERS = ("commands", "host-cmds-hooks")
+"""Below the logger of the server."""
 _OUTPUTS = ("output-options", "output_options")
 _INFO, _WARN = "INFO", "WARN"
 
 
-def settings(hook: str, loaded: Sequence[Settings], loggers: Sequence[Settings], site: Settings) -> Settings:
+def settings(now: Found, site: Settings, family: int) -> Settings:
     """Return the hook, unless the same library is loaded from another path, and the loggers.
 
-    ``hook`` is its path, empty if this Kea has none. ``loaded`` and ``loggers`` are those of the configuration, and
-    ``site`` are the settings of the variables. A logger that the site set up otherwise stays as it is.
+    ``site`` are the settings of the variables, and ``family`` is that of the server. A logger that the site set up
+    otherwise stays as it is.
     """
-    named = [*site.get("hooks-libraries", []), *(one for one in loaded if one.get("library") != hook)]
+    hook = now.reservation_hook
+    named = [*site.get("hooks-libraries", []), *(one for one in now.hooks_libraries if one.get("library") != hook)]
     if not hook:
         return {}
-    known = {str(one.get("name")): one for one in [*loggers, *site.get("loggers", [])]}
-    found: Settings = {"loggers": _quiet(known)}
+    known = {str(one.get("name")): one for one in [*now.loggers, *site.get("loggers", [])]}
+    found: Settings = {"loggers": _quiet(known, PROGRAMS[top_of(family)])}
     if hook.rpartition("/")[2] not in map(name_of, named):
         found["hooks-libraries"] = [{"library": hook}]
     return found
 
 
-def _quiet(known: Mapping[str, Settings]) -> List[Settings]:
+def _quiet(known: Mapping[str, Settings], server: str) -> List[Settings]:
     """Return the loggers, which write where the server's own does; a logger without an output would write nowhere."""
-    root = known.get(ROOT, {})
+    root = known.get(server, {})
     outputs = {key: root[key] for key in _OUTPUTS if root.get(key)} or {"output-options": [{"output": "stdout"}]}
     if root.get("severity", _INFO) != _INFO:
         return []
-    free = [name for name in LOGGERS if known.get(name, {}).get("severity", _WARN) == _WARN]
+    names = [f"{server}.{name}" for name in LOGGERS]
+    free = [name for name in names if known.get(name, {}).get("severity", _WARN) == _WARN]
     return [{"name": name, "severity": _WARN, **outputs} for name in free]
 
 

@@ -15,6 +15,10 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class Wanted(NamedTuple):
     """What a person asks the playbooks for."""
 
+    families: List[Any]
+    """Families of the servers; empty for those that the variables are about."""
+    has_dhcp6: bool
+    """Whether a variable of the DHCPv6 server is set."""
     enable_database: bool
     """Reservations are in PostgreSQL."""
     enable_notify: bool
@@ -31,6 +35,8 @@ class Wanted(NamedTuple):
 class Plan(NamedTuple):
     """Values for the variables of the roles."""
 
+    families: List[Any]
+    """Families of the servers, DHCPv4 first."""
     database_is_here: bool
     """Whether PostgreSQL runs on the Kea host itself."""
     listen_addresses: str
@@ -56,6 +62,7 @@ def make(asked: Wanted) -> Plan:
     events = asked.enable_notify and not asked.polling
     is_foreign = asked.enable_database and not local and not asked.database_hosts
     return Plan(
+        families=_families(asked),
         database_is_here=not asked.database_hosts and local,
         listen_addresses="*" if asked.database_hosts else "",
         connect=[f"{host}:{asked.database_port}" for host in asked.database_host.split(",") if is_foreign],
@@ -68,6 +75,13 @@ def make(asked: Wanted) -> Plan:
         # Leases in PostgreSQL are in no file that needs a clean-up.
         lfc_timer_state="present" if asked.enable_lfc_timer and not asked.enable_notify else "absent",
     )
+
+
+def _families(asked: Wanted) -> List[Any]:
+    """Return the families in order, numbers that are written as text as numbers. What is none is left as it is."""
+    named = asked.families or [4, *([6] if asked.has_dhcp6 else [])]
+    known = {str(one): one for one in (4, 6)}
+    return sorted({known.get(str(one), one) for one in named}, key=str)
 
 
 def site_reservations(subnets: List[Dict[str, Any]]) -> List[Dict[str, Any]]:

@@ -7,83 +7,23 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence
 
-from ._login import Database, Files, database, files, without_empty
-
-Settings = Dict[str, Any]
+from ..module_utils._monitor.names import APPLIERS
+from ._login import files
+from ._monitor_config import config as make_config
+from ._monitor_config import placed, site
+from ._monitor_input import Paths, Settings, Wanted
 
 RUN_DIRECTORY = "/run/kea"
 KEA_DIRECTORIES = (RUN_DIRECTORY, "/etc/kea")
 """Kea's control socket and its configuration."""
-FILE_SINK = "reservation_file"
-DEFAULT_SOCKET = "kea4-ctrl-socket"
-SITE_KEYS = ("subnet", "kind", "identifier", "address", "name")
-DEFAULT_LEASE_FILE = "/var/lib/kea/kea-leases4.csv"
 PACKAGES_OF_SINKS = {"webhook": ["python3-requests"]}
 """Packages that only a sink of this type needs, by their names in Debian."""
-
-
-class Wanted(NamedTuple):
-    """The variables of the role."""
-
-    source: str
-    """memfile, events or polling."""
-    source_options: Settings
-    lease_file: str
-    """Empty for the one that Kea's configuration names."""
-    reservations: str
-    """files or database."""
-    reservations_directory: str
-    """Directory of what Kea includes, in which former releases of the monitor wrote, too."""
-    site_reservations: List[Settings]
-    discovery_directory: str
-    database: Database
-    subscriptions: List[Settings]
-    state: str
-    """sqlite or postgresql."""
-    state_options: Settings
-    metrics_listen: str
-    webhook_secret: str
-    """Secret of the sinks webhook that name no file; empty if they do not sign."""
-    writable: List[str]
-    log_level: str
-
-    @property
-    def in_files(self) -> bool:
-        return self.reservations == "files"
-
-    @property
-    def uses_database(self) -> bool:
-        return self.source != "memfile" or self.reservations == "database"
-
-    @property
-    def site_sinks(self) -> List[Settings]:
-        """Sinks that the site's subscriptions name."""
-        return [sink for subscription in self.subscriptions for sink in subscription.get("sinks", [])]
-
-
-class Paths(NamedTuple):
-    """Users and paths of the monitor on the host."""
-
-    user: str
-    kea_user: str
-    config_directory: str
-    config_file: str
-    password_file: str
-    webhook_secret_file: str
-    site_file: str
-    state_directory: str
-    reservations: str
-    """Directory of the reservations in files: what the monitor wrote, and what the applier reports."""
-
-    @property
-    def written(self) -> str:
-        return f"{self.reservations}/written"
-
-    @property
-    def report(self) -> str:
-        return f"{self.reservations}/report"
+RESERVATIONS6 = "/etc/kea/reservations6.d"
+"""Directory of what kea-dhcp6 includes: the default of the role kea_server."""
+DEFAULT_SOCKET = "kea{}-ctrl-socket"
+DEFAULT_LEASE_FILE = "/var/lib/kea/kea-leases{}.csv"
 
 
 class Texts(NamedTuple):
@@ -100,16 +40,36 @@ class Texts(NamedTuple):
     """Command that refuses a configuration that the new release cannot use."""
 
 
+class Server(NamedTuple):
+    """What the monitor and its service need of one server of Kea."""
+
+    family: int
+    config: str
+    program: str
+    unit: str
+    """With its suffix."""
+    socket: str
+    """Its control socket."""
+    lease_file: str
+    reservations: str
+    """Directory of the reservations in files; see Paths."""
+    included: str
+    """Directory of the reservations that it includes."""
+    service: str
+    """Unit of the service that has it use reservations in files."""
+
+
 class Plan(NamedTuple):
     """How the monitor is set up."""
+
+    servers: List[Dict[str, Any]]
+    """The servers of Kea, each as Server has it."""
 
     in_files: bool
     """Whether reservations are files that Kea includes."""
     over_socket: bool
     """Whether PostgreSQL is reached over its unix socket."""
     uses_database: bool
-    kea_socket: str
-    lease_file: str
     writable: List[str]
     """Directories that the unit may write to."""
     hidden: List[str]
@@ -123,33 +83,46 @@ class Plan(NamedTuple):
     """The reservations of the site, for the file that the sinks read."""
 
 
-def wanted(variables: Mapping[str, Any]) -> Wanted:
-    """Return the variables of the role, given without their prefix."""
-    known = {name: variables[name] for name in Wanted._fields}
-    return Wanted(**{**known, "database": database(variables["database"])})
-
-
-def make(asked: Wanted, look: Mapping[str, Any], certificates: Mapping[str, Any], paths: Paths) -> Plan:
+def make(asked: Wanted, looks: Sequence[Mapping[str, Any]], certificates: Mapping[str, Any], paths: Paths) -> Plan:
     """Return the plan.
 
-    look is what kea_info found, empty before it has run; certificates is the result of kea_certificates, empty without
-    one.
+    looks are what kea_info found of the server of each family, empty before it has run; certificates is the result of
+    kea_certificates, empty without one.
     """
-    kea_config, reservations = look.get("config") or {}, look.get("reservations") or {}
-    lease_file = asked.lease_file or _lease_file(kea_config) or DEFAULT_LEASE_FILE
+    by_family = dict(zip(asked.families, [*looks, *({} for _family in asked.families)]))
+    servers = [_server(asked, family, look, paths) for family, look in by_family.items()]
     writable = _writable(asked, paths)
+    lease_files = {one.family: one.lease_file for one in servers}
+    # Only the sink for DHCPv4 takes them.
+    everywhere = (by_family.get(4, {}).get("reservations") or {}).get("global_subnets") or []
     return Plan(
+        servers=[one._asdict() for one in servers],
         in_files=asked.in_files,
         over_socket=asked.database.is_local,
         uses_database=asked.uses_database,
-        kea_socket=os.path.join(RUN_DIRECTORY, _socket(kea_config)),
-        lease_file=lease_file,
         writable=writable,
-        hidden=_hidden([lease_file, *writable, *_read(asked)]),
+        hidden=_hidden([*lease_files.values(), *writable, *_read(asked)]),
         offline=_offline(asked),
         packages=_unique(name for sink in asked.site_sinks for name in PACKAGES_OF_SINKS.get(sink["type"], [])),
-        config=_config(asked, lease_file, files(certificates), paths, reservations.get("global_subnets") or []),
-        site=_site(asked, reservations.get("site") or []),
+        config=make_config(asked, lease_files, files(certificates), paths, everywhere),
+        site=site(asked, by_family),
+    )
+
+
+def _server(asked: Wanted, family: int, look: Mapping[str, Any], paths: Paths) -> Server:
+    kea_config, packaging = look.get("config") or {}, look.get("packaging") or {}
+    named = asked.lease_file if family == asked.families[0] else ""
+    directory = asked.reservations_directory if family == 4 else RESERVATIONS6
+    return Server(
+        family=family,
+        config=f"/etc/kea/kea-dhcp{family}.conf",
+        program=packaging.get("program") or "",
+        unit=f"{packaging.get('unit') or ''}.service",
+        socket=os.path.join(RUN_DIRECTORY, _socket(kea_config, family)),
+        lease_file=named or _lease_file(kea_config) or DEFAULT_LEASE_FILE.format(family),
+        reservations=paths.of(family),
+        included=f"{directory}/applied",
+        service=APPLIERS[family],
     )
 
 
@@ -166,9 +139,13 @@ def make_files(asked: Wanted, paths: Paths, texts: Texts) -> List[Settings]:
     secrets = [(paths.password_file, asked.database.password), (paths.webhook_secret_file, asked.webhook_secret)]
     units = {**texts.units, **texts.reservation_units}
     reservations: List[Settings] = [
-        {**root, "path": paths.reservations, "state": "directory", "mode": "0755"},
-        {**directory, "path": paths.written, "group": paths.kea_user, "mode": "2750"},
-        {**directory, "path": paths.report, "owner": paths.kea_user, "group": paths.user, "mode": "2750"},
+        one
+        for family in asked.families
+        for one in (
+            {**root, "path": paths.of(family), "state": "directory", "mode": "0755"},
+            {**directory, "path": paths.written(family), "group": paths.kea_user, "mode": "2750"},
+            {**directory, "path": paths.report(family), "owner": paths.kea_user, "group": paths.user, "mode": "2750"},
+        )
     ]
     return [
         {**shared, "path": paths.config_directory, "state": "directory", "mode": "0750"},
@@ -193,10 +170,10 @@ def _secret(path: str, content: str, shared: Settings) -> Settings:
     )
 
 
-def _socket(kea_config: Mapping[str, Any]) -> str:
+def _socket(kea_config: Mapping[str, Any], family: int) -> str:
     """Return the control socket that Kea's configuration names; a bare name is one in Kea's run directory."""
     sockets = [one for one in kea_config.get("control_sockets") or [] if one.get("socket-type") == "unix"]
-    return str(sockets[0]["socket-name"]) if sockets else DEFAULT_SOCKET
+    return str(sockets[0]["socket-name"]) if sockets else DEFAULT_SOCKET.format(family)
 
 
 def _lease_file(kea_config: Mapping[str, Any]) -> str:
@@ -205,15 +182,15 @@ def _lease_file(kea_config: Mapping[str, Any]) -> str:
 
 
 def _writable(asked: Wanted, paths: Paths) -> List[str]:
-    reservations = [paths.written] if asked.in_files else []
-    sinks = [_placed(asked, paths, sink) for sink in asked.site_sinks]
+    reservations = [paths.written(family) for family in asked.families] if asked.in_files else []
+    sinks = [placed(asked, paths, sink, family) for family in asked.families for sink in asked.site_sinks]
     own = [sink["directory"] for sink in sinks if "directory" in sink]
     return _unique([asked.discovery_directory, *reservations, *own, *asked.writable])
 
 
 def _read(asked: Wanted) -> List[str]:
     """Return the paths that the site has the monitor and its commands read."""
-    found = [asked.source_options.get("path")]
+    found = [asked.source_options.get(key) for key in ("path", "path6")]
     for sink in asked.site_sinks:
         found += [sink.get(key) for key in ("template", "secret_file", "ca_file")]
         found += sink.get("command") or []
@@ -229,13 +206,6 @@ def _is_below(path: str, directory: str) -> bool:
     return os.path.normpath(path).startswith(f"{directory}/")
 
 
-def _placed(asked: Wanted, paths: Paths, sink: Settings) -> Settings:
-    """Return a sink of the site. Reservations in files are where the applier watches, unless it names another place."""
-    if sink["type"] != FILE_SINK or sink.get("directory", asked.reservations_directory) != asked.reservations_directory:
-        return sink
-    return {**sink, "directory": paths.written, "report": paths.report}
-
-
 def _unique(paths: Iterable[str]) -> List[str]:
     return list(dict.fromkeys(paths))
 
@@ -244,62 +214,3 @@ def _offline(asked: Wanted) -> bool:
     """A command or a web server of the site may need the network; metrics and the database may be served over it."""
     sends = any(sink["type"] in ("exec", "webhook") for sink in asked.site_sinks)
     return asked.database.is_local and not asked.metrics_listen and not sends
-
-
-def _site(asked: Wanted, found: List[Settings]) -> List[Settings]:
-    """Return the reservations of the configuration and of the variables, which in check mode are not there yet."""
-    every = [tuple(one.get(key, "") for key in SITE_KEYS) for one in [*asked.site_reservations, *found]]
-    return [dict(zip(SITE_KEYS, one)) for one in dict.fromkeys(every)]
-
-
-def _config(asked: Wanted, lease_file: str, certificates: Files, paths: Paths, global_subnets: List[int]) -> Settings:
-    """Return the monitor's configuration file as a document."""
-    source = {"type": asked.source, **({"path": lease_file} if asked.source == "memfile" else {})}
-    sqlite = {"path": f"{paths.state_directory}/state.sqlite"}
-    state = {"type": asked.state, **(sqlite if asked.state == "sqlite" else {})}
-    config: Settings = {
-        "source": {**source, **asked.source_options},
-        "state": {**state, **asked.state_options},
-        "log_level": asked.log_level,
-        "subscriptions": [_subscription(asked, one, paths, global_subnets) for one in asked.subscriptions],
-    }
-    if asked.uses_database:
-        config["database"] = _database(asked.database, certificates, paths)
-    if asked.metrics_listen:
-        config["metrics"] = {"listen": asked.metrics_listen}
-    return config
-
-
-def _subscription(asked: Wanted, named: Settings, paths: Paths, global_subnets: List[int]) -> Settings:
-    """Return a subscription whose sinks know the reservations of the site; with the usual sinks if it names none."""
-    known: Dict[str, Settings] = {
-        FILE_SINK: {"site_file": paths.site_file},
-        "reservation": {
-            "site_file": paths.site_file,
-            **({"global_subnets": global_subnets} if global_subnets else {}),
-        },
-        "webhook": {"secret_file": paths.webhook_secret_file} if asked.webhook_secret else {},
-    }
-    sinks = [_placed(asked, paths, sink) for sink in named["sinks"]] if "sinks" in named else _sinks(asked, paths)
-    return {**named, "sinks": [{**known.get(sink["type"], {}), **sink} for sink in sinks]}
-
-
-def _sinks(asked: Wanted, paths: Paths) -> List[Settings]:
-    """Return the sinks of a subscription that names none."""
-    reservations: Settings = {"type": "reservation"}
-    if asked.in_files:
-        reservations = _placed(asked, paths, {"type": FILE_SINK})
-    return [reservations, {"type": "discovery", "directory": asked.discovery_directory}]
-
-
-def _database(one: Database, certificates: Files, paths: Paths) -> Settings:
-    """Return the section database. It names an ssl_mode wherever it can: libpq's default would accept no TLS."""
-    password = {"password_file": paths.password_file} if one.password else {}
-    tls = {
-        "ssl_mode": one.strictest_mode,
-        "ca_file": certificates.trust_anchor,
-        "cert_file": certificates.certificate,
-        "key_file": certificates.key,
-    }
-    named = {"host": one.host, "port": one.port, "name": one.name, "user": one.user}
-    return {**named, **password, **without_empty(tls)}

@@ -21,26 +21,30 @@ Judge = Callable[[Mapping[str, Any], Mapping[str, Any]], Iterator[Finding]]
 _JUDGES: Tuple[Judge, ...] = (
     _preflight_variables.arguments,
     _preflight_variables.mode,
+    _preflight_variables.families,
     _preflight_variables.passwords,
     _preflight_variables.tls,
     _preflight_variables.database_hosts,
-    _preflight_variables.server,
-    _preflight_variables.subnets,
     _preflight_variables.reservations,
-    _preflight_variables.pair,
     _preflight_variables.ddns,
     _preflight_host.system,
-    _preflight_host.packaging,
-    _preflight_host.kea_version,
-    _preflight_host.changed_files,
     _preflight_host.disks,
-    _preflight_host.ports,
-    _preflight_host.interfaces,
     _preflight_host.servers,
     _preflight_host.clock,
     _preflight_host.groups,
+)
+_SERVER_JUDGES: Tuple[Judge, ...] = (
+    _preflight_variables.server,
+    _preflight_variables.subnets,
+    _preflight_variables.pair,
+    _preflight_host.packaging,
+    _preflight_host.kea_version,
+    _preflight_host.changed_files,
+    _preflight_host.ports,
+    _preflight_host.interfaces,
     _preflight_host.firewall,
 )
+"""For the server of each family, with the variables of this family and what was found of this server."""
 _TLS = (
     *("trust_anchor", "certificate", "key", "monitor_certificate", "monitor_key"),
     *("server_certificate", "server_key", "client_trust_anchor"),
@@ -55,14 +59,24 @@ _UNKNOWN: Mapping[str, Any] = {
     **dict.fromkeys(("tls_files", "tls"), dict.fromkeys(_TLS, "")),
     **dict.fromkeys(("interfaces", "subnets", "shared_networks", "subscriptions", "clients", "database_hosts")),
     **dict.fromkeys(("settings", "packaging_names", "pair", "roles", "ddns")),
+    "server6": {},
     "database_port": 5432,
     "reservations": (),
+    "family": 4,
+    "families": [4],
 }
 """Values in place of variables that cannot be read."""
+_NONE: Mapping[str, Any] = {
+    "interfaces": [],
+    "subnets": [],
+    "shared_networks": [],
+    "settings": {},
+    "exclusive": False,
+}
 _UNREADABLE = object()
-_MAPS = ("settings", "packaging_names", "pair", "roles", "ddns")
+_MAPS = ("settings", "packaging_names", "pair", "roles", "server6", "ddns")
 _LISTS_OF_MAPS = ("subnets", "shared_networks", "subscriptions")
-_LISTS = (*_LISTS_OF_MAPS, "interfaces", "clients", "database_hosts")
+_LISTS = (*_LISTS_OF_MAPS, "interfaces", "clients", "database_hosts", "families")
 _PASSWORDS = ("database_password", "monitor_password")
 
 
@@ -73,20 +87,30 @@ class Findings(NamedTuple):
     warnings: List[str]
 
 
-def judge(asked: Mapping[str, Any], found: Mapping[str, Any]) -> Findings:
+def judge(asked: Mapping[str, Any], found: Mapping[str, Any], found6: Mapping[str, Any]) -> Findings:
     """Return the findings of one host. ``asked`` are variables, ``found`` is what kea_info returned.
 
-    ``found`` lacks its facts for a host that could not be inspected. Variables are templated as they are read here, so
-    that one that cannot be read hides no other finding.
+    ``found`` lacks its facts for a host that could not be inspected. ``found6`` is the same for the DHCPv6 server,
+    without the facts of the host. Variables are templated as they are read here, so that one that cannot be read hides
+    no other finding.
     """
     values, unreadable = _read(asked)
     values = _typed({**_UNKNOWN, **values, "unreadable": unreadable, "unread": found.get("msg", "")})
     found = found if "preflight" in found else {}
-    findings = [one for judged in _JUDGES for one in judged(values, found)]
+    servers = {4: (values, found), 6: (_of_dhcp6(values), {**found6, "preflight": found["preflight"]} if found else {})}
+    servers = {family: one for family, one in servers.items() if family in values["families"]}
+    findings = [one for judged in _JUDGES for one in judged({**values, "servers": servers}, found)]
+    findings += [one for seen in servers.values() for judged in _SERVER_JUDGES for one in judged(*seen)]
+    findings = list(dict.fromkeys(findings))
     return Findings(
         [one.sentence for one in findings if one.verdict == REFUSAL],
         [one.sentence for one in findings if one.verdict == WARNING],
     )
+
+
+def _of_dhcp6(values: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the variables with those of the DHCPv6 server in the place of those of the DHCPv4 server."""
+    return _typed({**values, **_NONE, **values["server6"], "family": 6, "pair": {}})
 
 
 def _read(asked: Mapping[str, Any]) -> Tuple[Dict[str, Any], List[str]]:

@@ -25,6 +25,8 @@ LEAST_FREE, WARN_FREE = 64 * MIB, 512 * MIB
 """Bytes under which a deployment is refused, and under which a person is warned."""
 LEAST_INODES = 1000
 KEA = ("kea-dhcp4", "kea-dhcp6")
+PORTS = {4: 67, 6: 547}
+"""UDP port of the server of each family."""
 _ANY = ("0.0.0.0", "*", "::")  # noqa: S104  # nosec B104  # what others listen on
 
 
@@ -117,7 +119,8 @@ def disks(asked: Values, found: Values) -> Iterator[Finding]:
 def ports(asked: Values, found: Values) -> Iterator[Finding]:
     """Judge whether another DHCP server has the ports. On a host where Kea serves, it did not keep Kea from it."""
     serves = bool((found.get("server") or {}).get("serving"))
-    wanted = [67, *([547] if asked["dhcp6"] else [])] if asked["is_server"] else []
+    own = PORTS[asked["family"]]
+    wanted = [own, *([PORTS[6]] if _has_foreign_dhcp6(asked) else [])] if asked["is_server"] else []
     named = [one.split("/")[0] for one in interfaces_of(asked, found)]
     told: List[Tuple[str, int]] = []
     for one in (found.get("preflight") or {}).get("dhcp_sockets") or []:
@@ -131,7 +134,7 @@ def ports(asked: Values, found: Values) -> Iterator[Finding]:
             yield warning(f"{program} listens on {one['address']}, port {port}; Kea must not serve that address")
         elif elsewhere:
             yield warning(f"{program} has port {port} on {device}: Kea cannot serve there, and is not told to")
-        elif serves or port == 547:
+        elif serves or port != own:
             yield warning(f"{program} has port {port}, too; two DHCP servers may answer the same clients")
         else:
             yield refusal(f"{program} (process {one['pid']}) has port {port}, so Kea cannot serve; stop and disable it")
@@ -152,6 +155,11 @@ def interfaces(asked: Values, found: Values) -> Iterator[Finding]:
             yield warning(f"the interface {name} is down; Kea serves it once it is up")
         elif there[name]["link"] is False:
             yield warning(f"the interface {name} has no link; Kea serves it once it has one")
+        elif asked["family"] == 6 and there[name].get("link_local") is False:
+            yield warning(
+                f"the interface {name} has no link-local address, which kea-dhcp6 needs: look whether IPv6 is off "
+                f"there (sysctl net.ipv6.conf.{name}.disable_ipv6)"
+            )
 
 
 def servers(_asked: Values, found: Values) -> Iterator[Finding]:
@@ -195,14 +203,20 @@ def firewall(asked: Values, found: Values) -> Iterator[Finding]:
                 )
 
 
+def _has_foreign_dhcp6(asked: Values) -> bool:
+    """Return whether a DHCPv6 server of the site keeps its leases in Kea's database."""
+    return bool(asked["dhcp6"] and 6 not in asked["families"])
+
+
 def _needed(asked: Values, found: Values) -> Dict[Tuple[str, int], str]:
     needed: Dict[Tuple[str, int], str] = {}
     if asked["is_server"]:
         is_udp = ((found.get("config") or {}).get("socket_type") or "raw") == "udp"
         raw = "" if is_udp else "; Kea's raw sockets see them before the firewall does"
-        needed[("udp", 67)] = f"requests of DHCP clients and relays{raw}"
-        if asked["dhcp6"]:
-            needed[("udp", 547)] = "requests of DHCPv6 clients"
+        if asked["family"] == 4:
+            needed[("udp", PORTS[4])] = f"requests of DHCP clients and relays{raw}"
+        if asked["family"] == 6 or asked["dhcp6"]:
+            needed[("udp", PORTS[6])] = "requests of DHCPv6 clients"
         for port in _pair_ports(asked, found):
             needed[("tcp", port)] = "the other server of the pair"
         host, _colon, metrics = asked["metrics_listen"].rpartition(":")

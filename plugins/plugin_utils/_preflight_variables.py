@@ -15,6 +15,7 @@ from ..module_utils._errors import KeaError
 from ..module_utils._config.packagings import DEB, chosen
 from . import _ddns_check, _pair, _pair_check, _reservation_plan, _subnet_check
 from ._preflight_finding import Finding, refusal
+from ._server_input import named_subnets
 from ._server_plan import reserved
 
 Values = Mapping[str, Any]
@@ -22,6 +23,7 @@ Values = Mapping[str, Any]
 ROLE_NAMES = ("kea_server", "kea_database", "kea_lease_monitor", "kea_lfc_timer", "kea_ddns")
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 _UNIX = "/"
+_SERVER_VARIABLES = ("interfaces", "subnets", "shared_networks", "settings")
 _TLS_VARIABLES = {
     "trust_anchor": "kea_db_trust_anchor",
     "certificate": "kea_db_cert_file",
@@ -51,6 +53,26 @@ def mode(asked: Values, _found: Values) -> Iterator[Finding]:
         chosen(DEB, "", asked["packaging_names"])
     except KeaError as error:
         yield refusal(str(error))
+
+
+def families(asked: Values, _found: Values) -> Iterator[Finding]:
+    """Judge which servers are deployed, and whether the mode knows DHCPv6."""
+    if not asked["is_server"]:
+        return
+    wrong = [one for one in asked["families"] if one not in (4, 6)]
+    if wrong or not asked["families"]:
+        yield refusal(f"kea_families: a list of 4, 6 or both is needed, not {list(asked['families'])}")
+    if 6 not in asked["families"]:
+        named = [f"kea_dhcp6_{key}" for key in _SERVER_VARIABLES if asked["server6"].get(key)]
+        if named:
+            yield refusal(f"{', '.join(named)}: kea_families has no 6, so no DHCPv6 server is deployed; add it")
+        return
+    for name, value in (("kea_enable_database", asked["enable_database"]), ("kea_ha_mode", asked["pair"].get("mode"))):
+        if value:
+            yield refusal(
+                f"{name}: the DHCPv6 server (kea_families) is deployed with its leases and reservations in files and "
+                f"without a partner only; take 6 out of kea_families, or leave {name} out"
+            )
 
 
 def passwords(asked: Values, _found: Values) -> Iterator[Finding]:
@@ -128,13 +150,22 @@ def server(asked: Values, found: Values) -> Iterator[Finding]:
     keys = reserved(asked["settings"], leases)
     if keys:
         yield refusal(
-            f"kea_dhcp4_settings must not hold {', '.join(keys)}: these have their own variables (options of the lease "
-            f"file may stand there with type memfile, while leases are in files)"
+            f"kea_dhcp{asked['family']}_settings must not hold {', '.join(keys)}: these have their own variables "
+            f"(options of the lease file may stand there with type memfile, while leases are in files)"
+        )
+    config = found.get("config") or {}
+    kept = [config.get("lease_database") or {}, *(config.get("hosts_databases") or [])]
+    elsewhere = sorted({str(one["type"]) for one in kept if one.get("type", "memfile") != "memfile"})
+    if asked["family"] == 6 and elsewhere:
+        yield refusal(
+            f"kea-dhcp6 of this host has leases or reservations in {', '.join(elsewhere)}; those of DHCPv6 cannot be "
+            f"moved to files. Take 6 out of kea_families"
         )
     if not _is_bare(found):
         return
-    missing = [] if interfaces_of(asked, {}) else ["kea_dhcp4_interfaces"]
-    missing += [] if asked["subnets"] or asked["shared_networks"] else ["kea_dhcp4_subnets"]
+    prefix = f"kea_dhcp{asked['family']}"
+    missing = [] if interfaces_of(asked, {}) else [f"{prefix}_interfaces"]
+    missing += [] if asked["subnets"] or asked["shared_networks"] else [f"{prefix}_subnets"]
     if missing:
         yield refusal(
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing; docs/variables.md shows how to "
@@ -153,12 +184,15 @@ def subnets(asked: Values, found: Values) -> Iterator[Finding]:
         yield refusal(sentence)
 
 
-def reservations(asked: Values, found: Values) -> Iterator[Finding]:
-    """Judge the reservations given beforehand against the subnets of the variables and those of the server."""
+def reservations(asked: Values, _found: Values) -> Iterator[Finding]:
+    """Judge the reservations given beforehand against the subnets of the variables and those of the servers."""
     if not asked["is_server"]:
         return
-    named, known = _named_subnets(asked), _known_subnets(found)
-    for sentence in _reservation_plan.problems(asked["reservations"], named, known, not asked["enable_database"]):
+    known = {
+        family: _reservation_plan.Subnets(_named_subnets(own), _known_subnets(found))
+        for family, (own, found) in asked["servers"].items()
+    }
+    for sentence in _reservation_plan.problems(asked["reservations"], known, not asked["enable_database"]):
         yield refusal(sentence)
 
 
@@ -174,14 +208,14 @@ def pair(asked: Values, found: Values) -> Iterator[Finding]:
         yield from _missing_files(_PAIR_TLS_VARIABLES, files, asked["pair"]["tls"])
 
 
-def ddns(asked: Values, found: Values) -> Iterator[Finding]:
-    """Judge the variables about names in DNS."""
+def ddns(asked: Values, _found: Values) -> Iterator[Finding]:
+    """Judge the variables about names in DNS, of both servers."""
     if not asked["is_server"] or not asked["ddns"]:
         return
-    servers = {key: asked[key] for key in ("settings", "subnets", "shared_networks")}
-    known = (found.get("server") or {}).get("capabilities")
-    has_modes = None if known is None else bool(known.get("ddns_conflict_modes", True))
-    for sentence in _ddns_check.problems(_ddns_check.asked(asked["ddns"]), servers, has_modes):
+    named = {family: {key: own[key] for key in _SERVER_VARIABLES} for family, (own, _seen) in asked["servers"].items()}
+    known = [(seen.get("server") or {}).get("capabilities") for _own, seen in asked["servers"].values()]
+    modes = [bool(one.get("ddns_conflict_modes", True)) for one in known if one]
+    for sentence in _ddns_check.problems(_ddns_check.asked(asked["ddns"]), named, all(modes) if modes else None):
         yield refusal(sentence)
 
 
@@ -214,7 +248,7 @@ def _missing_files(variables: Values, files: Values, contents: Values) -> Iterat
 
 def _named_subnets(asked: Values) -> List[Dict[str, Any]]:
     """Return the subnets of the variables, those of shared networks too."""
-    return [*asked["subnets"], *(one for shared in asked["shared_networks"] for one in shared.get("subnet4") or [])]
+    return named_subnets(asked["subnets"], asked["shared_networks"], asked["family"])
 
 
 def _known_subnets(found: Values) -> List[Dict[str, Any]]:

@@ -9,7 +9,7 @@ import os
 from typing import Any, Dict, List, Mapping, NamedTuple
 
 from ..module_utils._config.packagings import DDNS_SERVERS, SERVERS, UNITS
-from ..module_utils._config.servers import DDNS
+from ..module_utils._config.servers import DDNS, top_of
 from ..module_utils._kea.zones import CONFIG as DDNS_CONFIG
 
 
@@ -22,7 +22,9 @@ class Wanted(NamedTuple):
     """Whether the leases stay in PostgreSQL."""
     keep_constraint: bool
     config: str
-    """Path of Kea's configuration."""
+    """Path of the configuration of the server."""
+    family: int
+    """Of the server."""
 
 
 class Plan(NamedTuple):
@@ -35,8 +37,9 @@ class Plan(NamedTuple):
     was_rolled_back: bool
     """Whether no deployment happened after the last roll-back."""
     restores_config: bool
-    restores_included: bool
-    """Whether a file that Kea's configuration includes is restored, which Kea must read again."""
+    restarts: bool
+    """Whether Kea must read again what is restored: a file that its configuration includes, or for DHCPv6, whose leases
+    never moved, the configuration itself."""
     removes_kea: bool
     """Whether Kea's package is removed, because a deployment installed it."""
     kea_was_active: bool
@@ -48,7 +51,8 @@ class Plan(NamedTuple):
 
 
 def wanted(variables: Mapping[str, Any]) -> Wanted:
-    return Wanted(**{name: variables[name] for name in Wanted._fields})
+    known = {name: variables[name] for name in Wanted._fields}
+    return Wanted(**{**known, "family": int(known["family"])})
 
 
 def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
@@ -56,21 +60,21 @@ def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
     steps = {(one["kind"], one["name"]): one["action"] for one in checked["plan"]}
     found = {one["name"]: one["found"] for one in checked["entries"]}
     directory = f"{os.path.dirname(asked.config)}/"
+    # A move of leases restarts the DHCPv4 server with its configuration. The other server reads another one.
+    other = f"{directory}kea-dhcp{10 - asked.family}.conf"
+    unread = (other, DDNS_CONFIG, *([asked.config] if asked.family == 4 else []))
     rolled_back = checked["deployed"] is None and checked["unfinished"] is None
     return Plan(
         lines=_lines(asked, checked),
         is_rolled_back=rolled_back and "remove" not in steps.values(),
         was_rolled_back=rolled_back,
         restores_config=steps.get(("file", asked.config)) == "restore",
-        restores_included=any(
-            kind == "file"
-            and action == "restore"
-            and name not in (asked.config, DDNS_CONFIG)
-            and name.startswith(directory)
+        restarts=any(
+            kind == "file" and action == "restore" and name.startswith(directory) and name not in unread
             for (kind, name), action in steps.items()
         ),
-        removes_kea=any(steps.get(("package", one)) == "remove" for one in SERVERS),
-        kea_was_active=any(found.get(one, {}).get("active", False) for one in UNITS["Dhcp4"]),
+        removes_kea=any(steps.get(("package", one)) == "remove" for one in SERVERS[asked.family]),
+        kea_was_active=any(found.get(one, {}).get("active", False) for one in UNITS[top_of(asked.family)]),
         restarts_ddns=(
             steps.get(("file", DDNS_CONFIG)) == "restore"
             and any(found.get(one, {}).get("active", False) for one in UNITS[DDNS])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
+from ..module_utils._config.servers import subnets_key
 from ._ddns import NO_DDNS, Ddns, ddns
 from ._login import Database, Files, database, files
 from ._pair import NO_PAIR, Pair, pair
@@ -31,10 +32,17 @@ class Wanted(NamedTuple):
     """Group that may read the configuration; empty for Kea's user alone."""
     exclusive: bool
     """Whether subnets and shared networks that the variables do not name are removed."""
+    family: int = 4
+    """Of the server: 4 or 6."""
     reservations: Sequence[Settings] = ()
     """Reservations given beforehand, each with its subnet-id."""
     pair: Pair = NO_PAIR
     ddns: Ddns = NO_DDNS
+
+    @property
+    def named(self) -> List[Settings]:
+        """The subnets of the variables, those of shared networks too."""
+        return named_subnets(self.subnets, self.shared_networks, self.family)
 
     @property
     def uses_database(self) -> bool:
@@ -73,7 +81,7 @@ class Found(NamedTuple):
     has_control_socket: bool = False
     interfaces_config: Settings = {}
     keys: List[str] = []
-    """Keys of the map Dhcp4."""
+    """Keys of the map at the top, such as Dhcp4."""
     included: List[str] = []
     """Files that the configuration includes and that may be edited."""
     subnets: List[Settings] = []
@@ -115,10 +123,17 @@ class Names(NamedTuple):
     """User that Kea runs as."""
 
 
+def named_subnets(subnets: Sequence[Settings], shared_networks: Sequence[Settings], family: int) -> List[Settings]:
+    """Return the subnets of the variables, those of shared networks too."""
+    key = subnets_key(family)
+    return [*subnets, *(one for shared in shared_networks for one in shared.get(key) or [])]
+
+
 def wanted(variables: Mapping[str, Any]) -> Wanted:
     """Return the variables of the role, given without their prefix."""
     known = {name: variables[name] for name in Wanted._fields if name in variables}
     known["database"] = database(variables["database"])
+    known["family"] = int(known.get("family", 4))
     if "pair" in variables:
         known["pair"] = pair(variables["pair"])
     if "ddns" in variables:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from ..module_utils._config.servers import subnets_key
+from ..module_utils._kea.host_maps import addresses_of
 from . import _by_command as by_command
 from . import _ddns as names_in_dns
 from . import _pair as pairing
@@ -40,7 +42,7 @@ def make(asked: Wanted, now: Found, certificates: Optional[Files] = None) -> Mer
     settings = pairing.joined(pair, asked.settings)
     settings = names_in_dns.joined(names_in_dns.settings(asked.ddns, now.hooks), settings)
     if asked.reservations_in_files:
-        own = by_command.settings(now.reservation_hook, now.hooks_libraries, now.loggers, settings)
+        own = by_command.settings(now, settings, asked.family)
         settings = by_command.joined(own, settings)
     values: Settings = {key: value for key, value in settings.items() if key != "interfaces-config"}
     interfaces = {**asked.settings.get("interfaces-config", {})}
@@ -48,16 +50,16 @@ def make(asked: Wanted, now: Found, certificates: Optional[Files] = None) -> Mer
         interfaces["interfaces"] = asked.interfaces
     if interfaces:
         values["interfaces-config"] = interfaces
-    named = [*asked.subnets, *(one for shared in asked.shared_networks for one in shared.get("subnet4") or [])]
+    named, key = asked.named, subnets_key(asked.family)
     kept = [one for one in now.subnets if one["file"] and not (asked.exclusive and _find(one, named) is None)]
     others = [_others(asked, one) for one in kept if _find(one, named) is None]
     subnets = [_with_include(asked, now, one) for one in asked.subnets] + [one for one in others if one]
     if subnets:
-        values["subnet4"] = subnets
+        values[key] = subnets
     if asked.shared_networks:
         values["shared-networks"] = [
-            {**shared, "subnet4": [_with_include(asked, now, one) for one in shared["subnet4"]]}
-            if isinstance(shared.get("subnet4"), list)
+            {**shared, key: [_with_include(asked, now, one) for one in shared[key]]}
+            if isinstance(shared.get(key), list)
             else shared
             for shared in asked.shared_networks
         ]
@@ -98,7 +100,7 @@ def _given(asked: Wanted, number: Optional[int]) -> List[Settings]:
 
     With a hosts database they are there. One without an address gets it from the lease monitor, beside its own ones.
     """
-    mine = [one for one in asked.reservations if one["subnet-id"] == number and "ip-address" in one]
+    mine = [one for one in asked.reservations if one["subnet-id"] == number and addresses_of(one)]
     wanted = mine if asked.hosts_database == "none" else []
     return [{key: value for key, value in one.items() if key != "subnet-id"} for one in wanted]
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import List, NamedTuple
 
+from ..module_utils._config.servers import top_of
 from ._login import Database, Files, Login, login, without_empty
 from ._server_input import Found, Names, Results, Settings, Wanted
 from ._server_merge import make as make_merge
 
-INTERFACES = "Dhcp4/interfaces-config"
-CONTROL_SOCKET = "/run/kea/kea4-ctrl-socket"
+CONTROL_SOCKETS = {4: "/run/kea/kea4-ctrl-socket", 6: "/run/kea/kea6-ctrl-socket"}
 RETRIES = {"service-sockets-max-retries": 100000, "service-sockets-retry-wait-time": 5000}
 """An interface that comes up later is served then: Kea tries again every 5 s, for six days."""
 TIMERS = ("renew-timer", "rebind-timer", "calculate-tee-times")
@@ -25,8 +25,8 @@ KEPT = frozenset(
 """Keys of Debian's example that stay: none of them reaches a client."""
 
 
-RESERVED = ("lease-database", "hosts-database", "hosts-databases", "subnet4", "shared-networks")
-"""Keys of Dhcp4 that have variables of their own."""
+RESERVED = ("lease-database", "hosts-database", "hosts-databases", "subnet4", "subnet6", "shared-networks")
+"""Keys that have variables of their own."""
 
 
 class Plan(NamedTuple):
@@ -103,7 +103,7 @@ def make(asked: Wanted, now: Found, done: Results, names: Names, check_mode: boo
         included=now.included,
         subnet_ids=merge.subnet_ids,
         left_out=merge.left_out,
-        absent=[f"Dhcp4/{key}" for key in now.keys if key not in KEPT] if now.untouched else [],
+        absent=[f"{top_of(asked.family)}/{key}" for key in now.keys if key not in KEPT] if now.untouched else [],
         needs_restart=restart and not done.restarted,
         # An old candidate could be taken for a later move's. New files are in use once leases have moved. A directory
         # comes after what is in it.
@@ -241,14 +241,16 @@ def _settings(asked: Wanted, now: Found) -> Settings:
     does, gets what it names and nothing else.
     """
     settings: Settings = {}
+    top = top_of(asked.family)
     if not now.has_control_socket:
-        settings["Dhcp4/control-socket"] = {"socket-type": "unix", "socket-name": CONTROL_SOCKET}
+        path = CONTROL_SOCKETS[asked.family]
+        settings[f"{top}/control-socket"] = {"socket-type": "unix", "socket-name": path}
     site = {**now.interfaces_config, **asked.settings.get("interfaces-config", {})}
     for key, value in RETRIES.items() if asked.interfaces and not set(RETRIES) & set(site) else ():
-        settings[f"{INTERFACES}/{key}"] = value
+        settings[f"{top}/interfaces-config/{key}"] = value
     is_new = now.untouched or not now.keys
     if is_new and asked.interfaces and not set(TIMERS) & set(asked.settings):
-        settings["Dhcp4/calculate-tee-times"] = True
+        settings[f"{top}/calculate-tee-times"] = True
     return settings
 
 

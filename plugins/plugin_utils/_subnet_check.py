@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..module_utils._config import reserving
+from ..module_utils._config.servers import subnets_key, top_of
+from ._server_input import named_subnets
 from ._server_merge import is_same, network
 
 Settings = Dict[str, Any]
@@ -17,11 +19,9 @@ class Asked(NamedTuple):
     """The variables that name subnets."""
 
     subnets: List[Settings]
-    """kea_dhcp4_subnets."""
+    """kea_dhcp4_subnets, or those of kea_dhcp6."""
     shared_networks: List[Settings]
-    """kea_dhcp4_shared_networks."""
     settings: Settings
-    """kea_dhcp4_settings."""
     subscriptions: List[Settings]
     exclusive: bool
     allow_removals: bool
@@ -29,29 +29,33 @@ class Asked(NamedTuple):
     """Whether reservations of the lease monitor may do nothing."""
     in_files: bool
     """Whether reservations are in files."""
+    family: int = 4
+
+    @property
+    def variable(self) -> str:
+        return f"kea_dhcp{self.family}_subnets"
 
     @property
     def named(self) -> List[Settings]:
-        inside = [one for shared in self.shared_networks for one in shared.get("subnet4") or []]
-        return [*self.subnets, *inside]
+        return named_subnets(self.subnets, self.shared_networks, self.family)
 
 
 def asked(variables: Mapping[str, Any]) -> Asked:
-    return Asked(**{name: variables[name] for name in Asked._fields})
+    return Asked(**{name: variables[name] for name in Asked._fields if name in variables})
 
 
 def problems(wanted: Asked, found: List[Settings]) -> List[str]:
     """Return a sentence for each variable that does not fit the server. ``found`` is ``subnets`` of kea_info."""
     nameless = [one for one in wanted.named if "id" not in one and "subnet" not in one]
-    sentences = [f"kea_dhcp4_subnets: {one} needs an id and a subnet (its prefix)" for one in nameless]
+    sentences = [f"{wanted.variable}: {one} needs an id and a subnet (its prefix)" for one in nameless]
     named = [one for one in wanted.named if one not in nameless]
     for number, one in enumerate(named):
-        sentences += [f"{_words(one)} is named twice" for other in named[:number] if _collides(one, other)]
+        sentences += [f"{_words(wanted, one)} is named twice" for other in named[:number] if _collides(one, other)]
         if one.get("state") != "absent":
             sentences += _against(wanted, one, found)
     known = {one["id"] for one in [*found, *named] if "id" in one}
     for subscription in wanted.subscriptions:
-        if 4 not in ((subscription.get("match") or {}).get("families") or [4]):
+        if not _selects(subscription, wanted.family):
             continue
         unknown = [one for one in (subscription.get("match") or {}).get("subnets") or [] if one not in known]
         if unknown:
@@ -63,17 +67,20 @@ def problems(wanted: Asked, found: List[Settings]) -> List[str]:
     return sentences + ([] if wanted.allow_ineffective else _ineffective(wanted, found))
 
 
-def reserved(subscriptions: Sequence[Settings]) -> Optional[List[int]]:
-    """Return the ids of the subnets in which the lease monitor is to reserve addresses; None for all."""
+def _selects(subscription: Settings, family: int) -> bool:
+    return family in ((subscription.get("match") or {}).get("families") or [family])
+
+
+def reserved(subscriptions: Sequence[Settings], family: int = 4) -> Optional[List[int]]:
+    """Return the ids of the subnets of a family in which the lease monitor is to reserve addresses; None for all."""
     numbers: Set[int] = set()
     for one in subscriptions:
         sinks = one.get("sinks")
         if sinks is not None and not any(str(sink.get("type", "")).startswith("reservation") for sink in sinks):
             continue
-        match = one.get("match") or {}
-        if 4 not in (match.get("families") or [4]):
+        if not _selects(one, family):
             continue
-        subnets = match.get("subnets")
+        subnets = (one.get("match") or {}).get("subnets")
         if not subnets:
             return None
         numbers.update(subnets)
@@ -91,10 +98,10 @@ class _Subnet(NamedTuple):
 
 def _ineffective(wanted: Asked, found: List[Settings]) -> List[str]:
     """Return a sentence for each setting under which reservations would do nothing, with the subnets that have it."""
-    numbers = reserved(wanted.subscriptions)
+    numbers = reserved(wanted.subscriptions, wanted.family)
     names: Dict[str, List[str]] = {}
     for one in _subnets(wanted, found):
-        obstacle = reserving.obstacle(one.scopes, one.has_pools)
+        obstacle = reserving.obstacle(one.scopes, one.has_pools, wanted.family)
         if obstacle and (numbers is None or one.number in numbers):
             names.setdefault(obstacle, []).append(one.name)
     return [
@@ -108,7 +115,8 @@ def _ineffective(wanted: Asked, found: List[Settings]) -> List[str]:
 def _subnets(wanted: Asked, found: List[Settings]) -> List[_Subnet]:
     """Return the subnets of the server and of the variables, without those that go."""
     named = [(one, None) for one in wanted.subnets]
-    inside = [(one, shared) for shared in wanted.shared_networks for one in shared.get("subnet4") or []]
+    key = subnets_key(wanted.family)
+    inside = [(one, shared) for shared in wanted.shared_networks for one in shared.get(key) or []]
     every: List[Tuple[Settings, Optional[Settings]]] = [*named, *inside]
     by_place = {scope["place"]: scope["settings"] for one in found for scope in one.get("reservation_scopes", [])}
     subnets: List[_Subnet] = []
@@ -135,29 +143,34 @@ def _subnet(
     asked_network = next((each for each in wanted.shared_networks if each.get("name") == network_name), {})
     scopes = [reserving.subnet_scope(name, one)]
     scopes += [reserving.network_scope(str(network_name), asked_network)] if network_name else []
-    scopes.append(reserving.Scope("Dhcp4", reserving.settings_of(wanted.settings)))
+    scopes.append(reserving.Scope(top_of(wanted.family), reserving.settings_of(wanted.settings)))
     merged = [scope._replace(settings={**by_place.get(scope.place, {}), **scope.settings}) for scope in scopes]
     return _Subnet(number, name, merged, bool(known.get("pools") or one.get("pools")))
 
 
 def _against(wanted: Asked, one: Settings, found: List[Settings]) -> List[str]:
     sentences: List[str] = []
+    words = _words(wanted, one)
     same = [other for other in found if is_same(other, one)]
     if not same and not {"id", "subnet"} <= set(one):
-        sentences.append(f"{_words(one)} is new on this server, so it needs both an id and a subnet (its prefix)")
+        sentences.append(
+            f"{_words(wanted, one)} is new on this server, so it needs both an id and a subnet (its prefix)"
+        )
     for other in same if not wanted.allow_removals and {"id", "subnet"} <= set(one) else []:
         where = f"{other['file']}, line {other['line']}" if other["file"] else "the running Kea"
         if other["subnet"] != network(one["subnet"]):
-            sentences.append(f"{_words(one)} takes the id of {other['subnet']} ({where}); choose an id that is free")
+            sentences.append(
+                f"{_words(wanted, one)} takes the id of {other['subnet']} ({where}); choose an id that is free"
+            )
         elif other["id"] != one["id"] and other["leases"] != 0:
             leases = "an unknown number of" if other["leases"] is None else other["leases"]
             sentences.append(
-                f"{_words(one)} has the id {other['id']} on this server ({where}), and {leases} live leases under it; "
+                f"{words} has the id {other['id']} on this server ({where}), and {leases} live leases under it; "
                 f"name it with id {other['id']}"
             )
     if wanted.in_files and not isinstance(one.get("reservations", []), list):
         sentences.append(
-            f"{_words(one)}: reservations must be a list, because in file mode another included file joins it. Name an "
+            f"{words}: reservations must be a list, because in file mode another included file joins it. Name an "
             f"included file as an element of the list, and leave the brackets out of that file"
         )
     return sentences
@@ -169,8 +182,8 @@ def _collides(one: Settings, other: Settings) -> bool:
     return "subnet" in one and "subnet" in other and network(one["subnet"]) == network(other["subnet"])
 
 
-def _words(one: Settings) -> str:
+def _words(wanted: Asked, one: Settings) -> str:
     number = f"id {one['id']}" if "id" in one else ""
-    return "kea_dhcp4_subnets: subnet " + " ".join(
+    return f"{wanted.variable}: subnet " + " ".join(
         filter(None, [str(one.get("subnet", "")), f"({number})" if number else ""])
     )

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
+from ..module_utils._verify.finding import SEVERITIES
 from ._subnet_check import reserved
 
 NOT_ASKED = "not asked"
@@ -23,7 +24,7 @@ class Seen(NamedTuple):
 
 
 def options(
-    enable_database: bool, probe: bool, seen: Seen, subscriptions: Optional[List[Dict[str, Any]]]
+    enable_database: bool, probe: bool, seen: Seen, subscriptions: Optional[List[Dict[str, Any]]], family: int
 ) -> Dict[str, Any]:
     """Return the options database, monitor_database, probe and subnets of kea_verify, without those to omit.
 
@@ -36,18 +37,28 @@ def options(
         chosen["monitor_database"] = _answer(seen.monitor_database, "database", NOT_ASKED)
     if probe:
         chosen["probe"] = _probe(enable_database, seen.probed)
-    subnets = None if subscriptions is None else reserved(subscriptions)
+    subnets = None if subscriptions is None else reserved(subscriptions, family)
     if subnets is not None:
         chosen["subnets"] = subnets
     return chosen
 
 
-def report(verified: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
-    """Return verdict and findings by host. A host without a result could not be reached, which is wrong."""
-    return {
-        host: {"verdict": result.get("verdict", "wrong"), "findings": result.get("findings", [])}
-        for host, result in verified.items()
-    }
+def report(verified: Mapping[str, Sequence[Mapping[str, Any]]]) -> Dict[str, Any]:
+    """Return verdict and findings by host, from the results of kea_verify for its servers.
+
+    A host without a result could not be reached, which is wrong.
+    """
+    found: Dict[str, Any] = {}
+    for host, results in verified.items():
+        asked = [one for one in results if not one.get("skipped", False)]
+        verdicts = [one.get("verdict", "wrong") for one in asked] or ["wrong"]
+        findings = sorted((each for one in asked for each in one.get("findings", [])), key=_severity)
+        found[host] = {"verdict": min(verdicts, key=SEVERITIES.index), "findings": findings}
+    return found
+
+
+def _severity(finding: Mapping[str, Any]) -> int:
+    return SEVERITIES.index(finding["verdict"])
 
 
 def _probe(enable_database: bool, probed: Mapping[str, Any]) -> Any:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Send a command to Kea over its control socket: control.py COMMAND [ARGUMENTS as JSON]. Prints Kea's answer.
+"""Send a command to Kea over its control socket: control.py COMMAND [ARGUMENTS as JSON] [SOCKET]. Prints Kea's answer.
 
 Tests run this file on hosts too, alone: it imports the standard library only.
 """
@@ -27,7 +27,8 @@ def ask(path: str, command: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    print(json.dumps(ask(SOCKET, sys.argv[1], json.loads(sys.argv[2]) if len(sys.argv) > 2 else {})))
+    command, arguments, path = [*sys.argv[1:], *("{}", SOCKET)[len(sys.argv) - 2 :]]
+    print(json.dumps(ask(path, command, json.loads(arguments))))
 
 
 if __name__ == "__main__":

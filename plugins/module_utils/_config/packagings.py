@@ -29,7 +29,6 @@ class Packaging(NamedTuple):
     """Packages of the DHCPv4 server and its tools; the first one has the server."""
     unit: str
     """Unit of the DHCPv4 server, without its suffix."""
-    unit6: str
     user: str
     """User that Kea runs as, and name of its group."""
     program: str = "/usr/sbin/kea-dhcp4"
@@ -39,19 +38,21 @@ class Packaging(NamedTuple):
     profile: str = ""
     """Name of the AppArmor profile of the server; empty for none."""
 
+    def of(self, family: int) -> Packaging:
+        """Return the same names for the server of this family: every packaging names the servers alike."""
+        return self if family == 4 else self._of_server("dhcp6", "leases6")
+
     def for_ddns(self) -> Packaging:
-        """Return the same names for D2 (kea-dhcp-ddns): every packaging names the servers alike. It has no leases."""
-        return self._replace(
-            packages=(_ddns_name(self.packages[0]),),
-            unit=_ddns_name(self.unit),
-            program=_ddns_name(self.program),
-            profile=_ddns_name(self.profile),
-            lease_file="",
-        )
+        """Return the same names for D2 (kea-dhcp-ddns), which has no leases and no tools."""
+        found = self._of_server("dhcp-ddns", "")
+        return found._replace(packages=found.packages[:1], lease_file="")
 
+    def _of_server(self, server: str, leases: str) -> Packaging:
+        def named(text: str) -> str:
+            return text.replace("dhcp4", server).replace("leases4", leases)
 
-def _ddns_name(text: str) -> str:
-    return text.replace("dhcp4", "dhcp-ddns")
+        names = {key: named(value) for key, value in self._asdict().items() if isinstance(value, str)}
+        return self._replace(**names, packages=tuple(named(one) for one in self.packages))
 
 
 _DEB_HOOKS = "/usr/lib/*/kea/hooks"
@@ -61,7 +62,6 @@ PACKAGINGS = (
         DEB,
         ("kea-dhcp4-server", "kea-admin"),
         "kea-dhcp4-server",
-        "kea-dhcp6-server",
         "_kea",
         hook_directory=_DEB_HOOKS,
         profile="usr.sbin.kea-dhcp4",
@@ -71,30 +71,32 @@ PACKAGINGS = (
         DEB,
         ("isc-kea-dhcp4", "isc-kea-admin", "isc-kea-hooks", "isc-kea-pgsql"),
         "isc-kea-dhcp4-server",
-        "isc-kea-dhcp6-server",
         "_kea",
         hook_directory=_DEB_HOOKS,
     ),
-    Packaging("rhel", RPM, ("kea", "kea-hooks"), "kea-dhcp4", "kea-dhcp6", "kea"),
+    Packaging("rhel", RPM, ("kea", "kea-hooks"), "kea-dhcp4", "kea"),
     Packaging(
         "isc",
         RPM,
         ("isc-kea-dhcp4", "isc-kea-admin", "isc-kea-hooks", "isc-kea-pgsql"),
         "kea-dhcp4",
-        "kea-dhcp6",
         "kea",
     ),
 )
 """Of each format, the system's own packaging comes first."""
 NAMES = tuple(sorted({one.name for one in PACKAGINGS}))
-SERVERS = tuple(sorted({one.packages[0] for one in PACKAGINGS}))
-"""The package of the DHCPv4 server in each packaging."""
+SERVERS: Dict[int, Tuple[str, ...]] = {
+    family: tuple(sorted({one.of(family).packages[0] for one in PACKAGINGS})) for family in (4, 6)
+}
+"""The package of the server of each family in each packaging."""
 DDNS_SERVERS = tuple(sorted({one.for_ddns().packages[0] for one in PACKAGINGS}))
 """The package of D2 in each packaging."""
 USERS = tuple(sorted({one.user for one in PACKAGINGS}))
 UNITS: Dict[str, Tuple[str, ...]] = {
-    "Dhcp4": tuple(dict.fromkeys(f"{one.unit}.service" for one in PACKAGINGS)),
-    "Dhcp6": tuple(dict.fromkeys(f"{one.unit6}.service" for one in PACKAGINGS)),
+    **{
+        f"Dhcp{family}": tuple(dict.fromkeys(f"{one.of(family).unit}.service" for one in PACKAGINGS))
+        for family in (4, 6)
+    },
     DDNS: tuple(dict.fromkeys(f"{one.for_ddns().unit}.service" for one in PACKAGINGS)),
 }
 """Names of the units of each server."""
@@ -126,13 +128,16 @@ def chosen(format_: str, name: str, names: Mapping[str, Any]) -> Packaging:
 def detected(module: AnsibleModule, name: str = "", names: Mapping[str, Any] = MappingProxyType({})) -> Packaging:
     """Return the packaging ``name`` of this host; for an empty name the one that is installed, else the system's own.
 
-    Raises KeaError.
+    One server of Kea is enough to find it. The names are those of the DHCPv4 server. Raises KeaError.
     """
     format_ = host_packages.format_of(module)
     fitting: List[Packaging] = [one for one in PACKAGINGS if one.format == format_]
     if not name and len(fitting) > 1:
-        installed = host_packages.installed(module, [one.packages[0] for one in fitting])
-        name = next((one.name for one in fitting if one.packages[0] in installed), fitting[0].name)
+        servers = {one.name: [one.of(family).packages[0] for family in (4, 6)] for one in fitting}
+        installed = set(
+            host_packages.installed(module, [package for several in servers.values() for package in several])
+        )
+        name = next((one for one, several in servers.items() if installed & set(several)), fitting[0].name)
     return chosen(format_, name, names)
 
 

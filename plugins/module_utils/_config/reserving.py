@@ -13,7 +13,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from .._kea import identifiers
+from .._kea import host_maps, identifiers
 from .identity import client
 
 MODE = "reservation-mode"
@@ -105,21 +105,23 @@ def _flag(scopes: Sequence[Scope], flag: str) -> Optional[Tuple[bool, str]]:
 def hosts(value: Any) -> List[Dict[str, str]]:
     """Return the reservations in a list of a configuration: kind and bytes of the identifier, address and name.
 
-    What an entry does not have, or not as Kea can read it, is empty. Includes are left out.
+    What an entry does not have, or not as Kea can read it, is empty. One with several addresses, as in DHCPv6, is
+    returned once for each. Includes are left out.
     """
     listed = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-    return [_host(one) for one in listed]
+    return [host for one in listed for host in _hosts(one)]
 
 
-def _host(value: Mapping[str, Any]) -> Dict[str, str]:
+def _hosts(value: Mapping[str, Any]) -> List[Dict[str, str]]:
     kind, octets = client(value) or ("", b"")
-    address, hostname = value.get("ip-address"), value.get("hostname")
-    return {
+    hostname = value.get("hostname")
+    one = {
         "kind": kind,
         "identifier": identifiers.spell(octets),
-        "address": _address(address) if isinstance(address, str) else "",
+        "address": "",
         "hostname": hostname if isinstance(hostname, str) else "",
     }
+    return [{**one, "address": _address(text)} for text in host_maps.addresses_of(value)] or [one]
 
 
 def _address(text: str) -> str:

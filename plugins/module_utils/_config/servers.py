@@ -35,6 +35,16 @@ def family_of(top: str) -> int:
     return int(top[-1])
 
 
+def top_of(family: int) -> str:
+    """Return the map at the top of the configuration of the server of this family."""
+    return f"Dhcp{family}"
+
+
+def subnets_key(family: int) -> str:
+    """Return the key of the subnets in the configuration of the server of this family."""
+    return f"subnet{family}"
+
+
 def installed_version(module: AnsibleModule, top: str) -> Optional[str]:
     """Return the version that the server of this family prints; None if it is not installed."""
     program = module.get_bin_path(PROGRAMS[top])

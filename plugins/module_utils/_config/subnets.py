@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
+from .._kea.host_maps import addresses_of
 from .document import Document
 from .edits import Splice
 from .identity import client, network, pool_range
@@ -78,13 +79,14 @@ def numbered(subnets: Sequence[Subnet], known: Mapping[str, int]) -> Dict[str, i
 def losses(before: Document, after: Document, top: str, record: Record) -> List[Loss]:
     """Return what ``after`` does not have any more: subnets, addresses of pools, and reservations."""
     old, new = subnets_of(before, top), subnets_of(after, top)
+    key = Tree(before, top).subnets_key
     found: List[Loss] = []
     for subnet in old:
         same = next((one for one in new if one.id == subnet.id), None)
         if same is None or same.prefix != subnet.prefix:
-            found.append(_gone(subnet, new, record))
+            found.append(_gone(key, subnet, new, record))
             same = next((one for one in new if one.prefix == subnet.prefix), None)
-        found += _lost_inside(subnet, same, record) if same else []
+        found += _lost_inside(key, subnet, same, record) if same else []
     hosts = {client(one): one for one in _globals(before, top)}
     for identifier in set(hosts) - {client(one) for one in _globals(after, top)}:
         everywhere = Subnet(0, "all subnets", None, [], [], 0, {})
@@ -93,9 +95,9 @@ def losses(before: Document, after: Document, top: str, record: Record) -> List[
     return found
 
 
-def _gone(subnet: Subnet, new: Sequence[Subnet], record: Record) -> Loss:
+def _gone(key: str, subnet: Subnet, new: Sequence[Subnet], record: Record) -> Loss:
     """Return the loss of a subnet: it is removed, or clients of its id get another subnet."""
-    path: Steps = ("subnet4", {"id": subnet.id})
+    path: Steps = (key, {"id": subnet.id})
     same_id = next((one for one in new if one.id == subnet.id), None)
     same_prefix = next((one for one in new if one.prefix == subnet.prefix), None)
     what = "subnet"
@@ -111,8 +113,8 @@ def _gone(subnet: Subnet, new: Sequence[Subnet], record: Record) -> Loss:
     return Loss(subnet, f"{what} with {pools} pools and {hosts} reservations", [_span(subnet.prefix)], owned)
 
 
-def _lost_inside(old: Subnet, new: Subnet, record: Record) -> List[Loss]:
-    path: Steps = ("subnet4", {"id": old.id})
+def _lost_inside(key: str, old: Subnet, new: Subnet, record: Record) -> List[Loss]:
+    path: Steps = (key, {"id": old.id})
     found: List[Loss] = []
     kept = [pool_range(pool) for pool in new.pools]
     for pool in old.pools:
@@ -122,7 +124,7 @@ def _lost_inside(old: Subnet, new: Subnet, record: Record) -> List[Loss]:
     there: Set[Any] = {client(one) for one in new.reservations}
     for host in old.reservations:
         if client(host) is not None and client(host) not in there:
-            ranges = _address(host)
+            ranges = _ranges(host)
             owned = record.owns((*path, "reservations", _identifier(host)))
             found.append(Loss(old, _host_words(host), ranges, owned))
     return found
@@ -143,9 +145,9 @@ def _without(span: Tuple[int, int], others: Sequence[Tuple[int, int]]) -> List[T
     return parts
 
 
-def _address(host: Mapping[str, Any]) -> List[Tuple[int, int]]:
+def _ranges(host: Mapping[str, Any]) -> List[Tuple[int, int]]:
     try:
-        return [pool_range(f"{host['ip-address']}/32")] if "ip-address" in host else []
+        return [pool_range(f"{one} - {one}") for one in addresses_of(host)]
     except KeaJsonError:
         return []
 
@@ -156,7 +158,7 @@ def _span(prefix: str) -> Tuple[int, int]:
 
 def _host_words(host: Mapping[str, Any]) -> str:
     words = " ".join(str(text) for text in _identifier(host).values())
-    return f"reservation of {words} ({host.get('ip-address', host.get('hostname', 'no address'))})"
+    return f"reservation of {words} ({', '.join(addresses_of(host)) or host.get('hostname', 'no address')})"
 
 
 def _identifier(host: Mapping[str, Any]) -> Dict[str, Any]:

@@ -12,7 +12,7 @@ import re
 import shlex
 import socket
 import struct
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Set
 
 from . import firewall
 
@@ -25,6 +25,9 @@ OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 DIRECTORIES = ("/etc", "/opt", "/var/lib")
 """Where a deployment writes."""
 NETWORK = "/sys/class/net"
+ADDRESSES6 = "/proc/net/if_inet6"
+"""Address, index, length of the prefix, scope, flags and name of the interface in each line; missing without IPv6."""
+_SCOPE_LINK = "20"
 TIMEOUT = 5.0
 """Seconds for one connection to a database server."""
 LARGEST_ERROR = 16_000_000
@@ -110,7 +113,21 @@ def _dhcp_sockets(module: AnsibleModule) -> Optional[List[Facts]]:
 
 def _interfaces() -> List[Facts]:
     """Return the network interfaces, and whether each is up and has its link."""
-    return [{"name": name, **_interface(name)} for name in sorted(os.listdir(NETWORK))]
+    linked = _link_local()
+    return [
+        {"name": name, **_interface(name), "link_local": None if linked is None else name in linked}
+        for name in sorted(os.listdir(NETWORK))
+    ]
+
+
+def _link_local() -> Optional[Set[str]]:
+    """Return the interfaces with a link-local IPv6 address; None if that cannot be read."""
+    try:
+        with open(ADDRESSES6, encoding="ascii") as file:
+            rows = [line.split() for line in file]
+    except OSError:
+        return None
+    return {row[5] for row in rows if row[3] == _SCOPE_LINK}
 
 
 def _interface(name: str) -> Facts:

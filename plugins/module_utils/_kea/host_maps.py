@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Iterable, List, NamedTuple, Tuple
+from typing import Any, Iterable, List, Mapping, NamedTuple, Tuple
 
 # What Kea's grammar allows between two maps: white space, commas and its three kinds of comment (dhcp4_lexer.ll).
 _GAP = re.compile(r"(?:[\s,]+|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
@@ -72,6 +72,13 @@ def _parsed(text: str, plain: str, can_be_torn: bool = False) -> HostMaps:
             raise ValueError(f"the reservation that begins in line {line} is not valid: {error}") from error
         found.append(HostMap(comment, text[begin:at], value, line))
         line += text.count("\n", begin, at)
+
+
+def addresses_of(host: Mapping[str, Any]) -> List[str]:
+    """Return the addresses of a reservation: ``ip-address`` in DHCPv4, the list ``ip-addresses`` in DHCPv6."""
+    listed = host.get("ip-addresses")
+    single = [host["ip-address"]] if "ip-address" in host else []
+    return [str(one) for one in [*single, *(listed if isinstance(listed, list) else [])]]
 
 
 def read(text: str) -> Any:

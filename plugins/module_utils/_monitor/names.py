@@ -7,8 +7,8 @@ from __future__ import annotations
 
 UNIT = "kea-lease-monitor.service"
 USER = "kea-lease-monitor"
-APPLIER = "kea-reservations.service"
-"""Has Kea use the reservations that the monitor writes into files."""
+APPLIERS = {4: "kea-reservations.service", 6: "kea-reservations6.service"}
+"""Have the server of a family use the reservations that the monitor writes into files."""
 FORMER_APPLIER = "kea-reservations.path"
 """Started the service in releases in which that ran once for each change."""
 SHARED = {

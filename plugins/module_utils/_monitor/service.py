@@ -14,7 +14,7 @@ from .._errors import KeaError
 from .._host import systemd
 from .._kea import durable
 from .history import History
-from .names import APPLIER, FORMER_APPLIER, SHARED, UNIT, USER
+from .names import APPLIERS, FORMER_APPLIER, SHARED, UNIT, USER
 from .reservations import ReservationFiles
 from .._host.release import COMMAND, LAUNCHER, Files, Releases
 
@@ -242,7 +242,7 @@ class Monitor:
         """Move the reservation files while no process uses them. Raises KeaError."""
         if self._reservations.misplaced():
             self._systemctl("stop")
-            self._module.run_command(["systemctl", "stop", FORMER_APPLIER, APPLIER])
+            self._module.run_command(["systemctl", "stop", FORMER_APPLIER, *APPLIERS.values()])
         self._reservations.move()
 
     def _restart_applier(self) -> None:
@@ -251,11 +251,12 @@ class Monitor:
         A former release has a path unit, which starts the service, and with reservations in a database has neither.
         """
         if self._reservations.directory is not None and systemd.find(self._module, FORMER_APPLIER):
-            self._module.run_command(["systemctl", "stop", APPLIER])
+            self._module.run_command(["systemctl", "stop", *APPLIERS.values()])
             self._module.run_command(["systemctl", "enable", "--now", "--quiet", FORMER_APPLIER])
             return
-        known = systemd.find(self._module, APPLIER)
-        self._module.run_command(["systemctl", "restart" if known else "stop", APPLIER])
+        for name in APPLIERS.values():
+            known = systemd.find(self._module, name)
+            self._module.run_command(["systemctl", "restart" if known else "stop", name])
 
     def _restart_monitor(self) -> str:
         deadline = time.monotonic() + self._timeout

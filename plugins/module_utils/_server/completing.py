@@ -16,11 +16,13 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tu
 from .._config.document import Document
 from .._config.edits import Splice, last
 from .._config.identity import client
+from .._config.servers import family_of
 from .._config.syntax import Item, value_of
 from .._config.tree import Place, Tree, member
+from .._kea.host_maps import addresses_of
 from .leases import Leases
 
-_TOLD = ("hw-address", "client-id")
+_TOLD = ("hw-address", "client-id", "duid")
 """Identifiers that a lease tells."""
 
 
@@ -47,7 +49,8 @@ def completed(document: Document, top: str, leases: Callable[[], Leases]) -> Tup
         address = _address(one, known) if known else None
         if address is not None:
             node = one.item.node
-            splices += document.edits.insertion(node, last(node), [("ip-address", address)])
+            told = ("ip-addresses", [address]) if family_of(top) == 6 else ("ip-address", address)
+            splices += document.edits.insertion(node, last(node), [told])
             words.append(f"{address} in {one.place.prefix} (id {one.place.value['id']})")
     return (document.spliced(splices) if splices else document), words
 
@@ -57,10 +60,10 @@ def _open(document: Document, top: str) -> Iterator[_Open]:
         listed = member(place.item.node, "reservations")
         items = listed.node.items if listed and listed.node.kind == "list" else ()
         hosts: List[Tuple[Item, Dict[str, Any]]] = [(item, value_of(item.node)) for item in items if _is_map(item)]
-        taken = [host["ip-address"] for _item, host in hosts if "ip-address" in host]
+        taken = [address for _item, host in hosts for address in addresses_of(host)]
         for item, host in hosts:
             identifier = client(host)
-            named = "hostname" in host and "ip-address" not in host and "id" in place.value
+            named = "hostname" in host and not addresses_of(host) and "id" in place.value
             if named and identifier and identifier[0] in _TOLD:
                 yield _Open(place, item, identifier, taken)
 

@@ -87,14 +87,13 @@ def _clear(path: str, subnet: Subnet) -> List[GaveWay]:
         return []
     except (OSError, ValueError) as error:
         raise KeaError(f"the reservations in {path} cannot give way to those of the site: {error}") from error
-    words = [f"{one.value.get('ip-address')} in {subnet.name}" for one in lost]
+    words = [f"{', '.join(host_maps.addresses_of(one.value)) or 'no address'} in {subnet.name}" for one in lost]
     return [GaveWay(words, former)] if words else []
 
 
 def _is_overruled(host: Dict[str, Any], subnet: Subnet) -> bool:
-    identifier, address = client(host), host.get("ip-address")
+    identifier, addresses = client(host), set(host_maps.addresses_of(host))
     return any(
-        (identifier is not None and client(one) == identifier)
-        or (address is not None and one.get("ip-address") == address)
+        (identifier is not None and client(one) == identifier) or addresses & set(host_maps.addresses_of(one))
         for one in subnet.reservations
     )

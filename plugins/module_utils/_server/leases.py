@@ -17,7 +17,7 @@ from . import statistics
 _DECLINED = 1
 _LIVE = (0, _DECLINED)
 """States of a lease that keeps its address: default and declined."""
-_CLIENTS = {"hw-address": "hwaddr", "client-id": "client_id"}
+_CLIENTS = {"hw-address": "hwaddr", "client-id": "client_id", "duid": "duid"}
 """Columns of the identifiers, by their kinds."""
 _INFINITE = 0xFFFFFFFF
 
@@ -27,7 +27,8 @@ Ranges = Sequence[Tuple[int, int]]
 class Lease(NamedTuple):
     address: int
     subnet: int
-    is_declined: bool
+    is_reservable: bool
+    """Whether it is no declined one, no temporary one and no delegated prefix."""
     clients: Mapping[str, str]
     """The identifiers of its client as Kea writes them, by their kind; empty for none."""
 
@@ -48,7 +49,7 @@ class Leases:
     def held(self, subnet: int, kind: str, identifier: bytes) -> List[int]:
         """Return the addresses that a client has in a subnet; none if Kea's leases are in no file."""
         text = identifiers.spell(identifier)
-        mine = [one for one in self._by_address or [] if one.subnet == subnet and not one.is_declined]
+        mine = [one for one in self._by_address or [] if one.subnet == subnet and one.is_reservable]
         return [one.address for one in mine if text and one.clients.get(kind) == text]
 
     def count(self, subnet: int, ranges: Optional[Ranges] = None) -> Optional[int]:
@@ -95,6 +96,7 @@ def _take(header: lease_csv.Header, line: str, now: float, last: Dict[str, Optio
         live = lifetime > 0 and state in _LIVE and (expire > now or lifetime == _INFINITE)
         clients = {kind: fields[column[name]].lower() for kind, name in _CLIENTS.items() if name in column}
         address, subnet = int(ipaddress.ip_address(text)), int(fields[column["subnet_id"]])
-        last[text] = Lease(address, subnet, state == _DECLINED, clients) if live else None
+        is_reservable = state != _DECLINED and ("lease_type" not in column or fields[column["lease_type"]] == "0")
+        last[text] = Lease(address, subnet, is_reservable, clients) if live else None
     except (ValueError, IndexError):
         return

@@ -60,7 +60,7 @@ def _managed(loss: Loss) -> int:
 def _addresses(path: str) -> List[int]:
     try:
         hosts = [one.value for one in host_maps.parse(reservation_files.text(path)).maps]
-        return [int(ipaddress.ip_address(one["ip-address"])) for one in hosts if "ip-address" in one]
+        return [int(ipaddress.ip_address(text)) for one in hosts for text in host_maps.addresses_of(one)]
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError) as error:

@@ -63,11 +63,12 @@ def site_reservations(path: str) -> Facts:
     """
     found: List[Facts] = []
     everywhere: List[int] = []
-    for one in _defined(os.path.realpath(path), top_of_path(path)):
+    top = top_of_path(path)
+    for one in _defined(os.path.realpath(path), top):
         number = one.subnet.id
         if number is None:
             continue
-        facts = _reserving("", one.subnet.value, one.inherited, one.hosts, 4)
+        facts = _reserving("", one.subnet.value, one.inherited, one.hosts, family_of(top))
         found += [{"subnet": number, **host} for host in facts["site_reservations"]]
         everywhere += [number] if facts["uses_global_reservations"] else []
     return {"site": found, "global_subnets": sorted(everywhere)}

@@ -15,7 +15,7 @@ RUNBOOK = "docs/ddns.md, what to do"
 
 
 def server(facts: Facts, _expected: Expected) -> Iterator[Finding]:
-    """Judge whether D2 runs with the files on the disk, and whether the DHCP server sends it names."""
+    """Judge whether D2 runs with the files on the disk."""
     found = facts["ddns"]
     if found is None:
         return
@@ -36,7 +36,11 @@ def server(facts: Facts, _expected: Expected) -> Iterator[Finding]:
     if found["server"]["outdated"]:
         seen = f"files of {name} were changed after it started, and are not in force"
         yield Finding("ddns in force", WARN, seen, f"if the change is meant: {DEPLOY}, which restarts it")
-    if not (facts["config"]["dhcp_ddns"] or {}).get("enable-updates", False):
+
+
+def sends(facts: Facts, _expected: Expected) -> Iterator[Finding]:
+    """Judge whether the DHCP server sends names to D2."""
+    if facts["ddns"] and not (facts["config"]["dhcp_ddns"] or {}).get("enable-updates", False):
         yield Finding("ddns", WRONG, "Kea's DHCP server does not send names (dhcp-ddns, enable-updates)", DEPLOY)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, List, Mapping, NamedTuple, Optional
 
 from .._config.packagings import UNITS
+from .._config.servers import top_of
 
 OK, WARN, WRONG = "ok", "warn", "wrong"
 SEVERITIES = (WRONG, WARN, OK)
@@ -43,6 +44,8 @@ class Expected(NamedTuple):
     monitor_role: str
     subnets: Optional[List[int]] = None
     """Ids of the subnets in which the lease monitor is to reserve addresses; None for all."""
+    host: bool = True
+    """Whether what the servers of a host share is judged, too."""
 
     @property
     def database(self) -> bool:
@@ -51,9 +54,9 @@ class Expected(NamedTuple):
 
 
 def kea_unit(facts: Facts) -> str:
-    """Return the name of the unit of the DHCPv4 server."""
+    """Return the name of the unit of the server."""
     unit = facts["server"]["unit"]
-    return str(unit["name"]) if unit else UNITS["Dhcp4"][0]
+    return str(unit["name"]) if unit else UNITS[top_of(facts["family"])][0]
 
 
 def journal(unit: str) -> str:

@@ -69,9 +69,10 @@ def read(module: AnsibleModule, path: str) -> Dict[str, Any]:
     """Read all facts of this host, except those of the database."""
     lfc = _info.lfc(module, path)
     config = server_config.read(path)
-    monitor = _info.monitor(module)
+    monitor = _info.monitor(module, path)
     lease_file = server_config.lease_file_of(path, config)
     return {
+        "family": family_of(top_of_path(path)),
         "now": time.time(),
         "server": server_state.server(module, path),
         "config": config,

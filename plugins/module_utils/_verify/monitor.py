@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Iterator, Optional
 
+from .._monitor.names import APPLIERS
 from .finding import (
     DEPLOY,
     OK,
@@ -67,9 +68,8 @@ def reservation_files(facts: Facts, expected: Expected) -> Iterator[Finding]:
     if unit and unit["active"] and unit["enabled"]:
         yield Finding("reservations", OK, f"{unit['name']} watches for new ones")
     else:
-        yield Finding(
-            "reservations", WRONG, "Kea does not read new reservations: kea-reservations.service does not run", DEPLOY
-        )
+        seen = f"Kea does not read new reservations: {APPLIERS[facts['family']]} does not run"
+        yield Finding("reservations", WRONG, seen, DEPLOY)
 
 
 def probe(facts: Facts, _expected: Expected) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from .finding import (
     Finding,
 )
 
-_LOOKS = (
+_SERVER_LOOKS = (
     verify_server.server,
     verify_server.version,
     verify_pair.pair,
@@ -29,6 +29,14 @@ _LOOKS = (
     verify_server.lease_file,
     verify_subnets.reservations,
     verify_subnets.pools,
+    verify_ddns.sends,
+    verify_ddns.names,
+    verify_monitor.reservation_files,
+    verify_monitor.timer,
+)
+"""What each server has of its own, in the order of a lease's way."""
+_LOOKS = (
+    *_SERVER_LOOKS[:-2],
     verify_database.database,
     verify_database.rights,
     verify_database.access,
@@ -42,16 +50,17 @@ _LOOKS = (
     verify_monitor.timer,
     verify_ddns.server,
     verify_ddns.zones,
-    verify_ddns.names,
     verify_server.secrets,
     verify_server.drift,
 )
-"""In the order of a lease's way."""
 
 
 def judge(facts: Facts, expected: Expected) -> List[Finding]:
-    """Return all findings, worst first."""
-    found = [finding for look in _LOOKS for finding in look(facts, expected)]
+    """Return all findings, worst first. Those of a DHCPv6 server say so."""
+    found = [finding for look in _LOOKS if expected.host or look in _SERVER_LOOKS for finding in look(facts, expected)]
+    if facts["family"] == 6:
+        own = [finding for look in _SERVER_LOOKS for finding in look(facts, expected)]
+        found = [one._replace(name=f"DHCPv6 {one.name}") if one in own else one for one in found]
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.verdict))
 
 

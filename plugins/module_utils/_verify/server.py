@@ -16,6 +16,7 @@ from .finding import (
     Facts,
     Finding,
     journal,
+    kea_unit,
 )
 
 
@@ -24,7 +25,7 @@ def server(facts: Facts, _expected: Expected) -> Iterator[Finding]:
     found = facts["server"]
     unit = found["unit"]
     if unit is None or found["version"] is None:
-        yield Finding("kea", WRONG, "Kea's DHCPv4 server is not installed", DEPLOY)
+        yield Finding("kea", WRONG, f"Kea's DHCPv{facts['family']} server is not installed", DEPLOY)
         return
     name = unit["name"]
     if not unit["active"]:
@@ -38,7 +39,9 @@ def server(facts: Facts, _expected: Expected) -> Iterator[Finding]:
     listening = found["listening"]
     if listening and listening["status"] not in ("", "ready"):
         seen = f"Kea does not listen on all interfaces ({listening['status']}): {'; '.join(listening['errors'])}"
-        todo = f"bring the interface up (ip link), or take it out of kea_dhcp4_interfaces; {journal(name)}"
+        todo = (
+            f"bring the interface up (ip link), or take it out of kea_dhcp{facts['family']}_interfaces; {journal(name)}"
+        )
         yield Finding("interfaces", WRONG, seen, todo)
     if found["outdated"]:
         seen = "the configuration or the unit was changed after the server started, and is not in force"
@@ -90,8 +93,7 @@ def lease_file(facts: Facts, expected: Expected) -> Iterator[Finding]:
         yield Finding("leases", WRONG, seen, f"remove persist from lease-database in {config['path']}; restart Kea")
     elif facts["lease_file_age"] is None:
         seen = f"{facts['lease_file']} is missing, although Kea creates it when it starts: the monitor sees no leases"
-        unit = facts["server"]["unit"]
-        yield Finding("leases", WRONG, seen, journal(unit["name"] if unit else "kea-dhcp4"))
+        yield Finding("leases", WRONG, seen, journal(kea_unit(facts)))
 
 
 def secrets(facts: Facts, _expected: Expected) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ LOW = 0.1
 """Share of free addresses below which a pool needs attention."""
 _BY_ADDRESS = ("circuit-id", "flex-id")
 """Identifiers that a lease does not tell: only the address of such a reservation tells whose it is."""
-_TODO = "enlarge the pool (kea_dhcp4_subnets), shorten valid-lifetime, or forget clients that are gone"
+_TODO = "enlarge the pool (kea_dhcp{}_subnets), shorten valid-lifetime, or forget clients that are gone"
 
 
 class _Pools(NamedTuple):
@@ -56,12 +56,13 @@ def _site_reservations(name: str, hosts: List[Dict[str, str]]) -> Iterator[Findi
 def pools(facts: Facts, _expected: Expected) -> Iterator[Finding]:
     """Judge how many addresses are free, by Kea's statistics."""
     found = _pools(facts) if facts["pools"] is not None else []
+    todo = _TODO.format(facts["family"])
     for one in found:
         if one.free <= 0:
             seen = f"{one.name} has no free address of {one.total}: a new client gets none"
-            yield Finding("pools", WRONG, seen, _TODO)
+            yield Finding("pools", WRONG, seen, todo)
         elif one.share < LOW:
-            yield Finding("pools", WARN, f"{one.name} has {one.free} of {one.total} addresses free", _TODO)
+            yield Finding("pools", WARN, f"{one.name} has {one.free} of {one.total} addresses free", todo)
     if found and all(one.share >= LOW for one in found):
         least = min(found, key=lambda one: one.share)
         yield Finding("pools", OK, f"least are free in {least.name}: {least.free} of {least.total} addresses")

@@ -251,7 +251,7 @@ def test_kills_at_any_time_lose_nothing(host: Host) -> None:
 def test_it_only_observes_where_reservations_are_in_a_database(host: Host) -> None:
     host.sink().deliver([event(1)])
     process = follow(host, "--observe")
-    until(lambda: pools.read(str(host.path / "pools.json")), "the use of pools")
+    until(lambda: pools.read([str(host.path / "pools.json")]), "the use of pools")
     process.terminate()
     assert process.wait(10) == 0
     assert not host.report.joinpath("status.json").exists()

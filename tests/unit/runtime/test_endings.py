@@ -72,7 +72,7 @@ class World:
         """When the client of each address was acknowledged last."""
         self.told = Told()
         self.figures = str(tmp_path / "pools.json")
-        self.ending = ending._replace(figures=self.figures)
+        self.ending = ending._replace(figures=(self.figures,))
         (tmp_path / "discovery").mkdir()
         self.start()
 

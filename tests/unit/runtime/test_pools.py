@@ -104,7 +104,7 @@ def test_figures_are_read_as_they_were_written_with_the_time_of_that(tmp_path: P
     path = str(tmp_path / "pools.json")
     pools.write(path, figures, 100.0)
     os.utime(path, (1_000_000, 1_000_000.5))
-    reading = pools.read(path)
+    reading = pools.read([path])
     assert reading == pools.Reading(figures, 1_000_000.5, 100.0)
     assert (reading.is_recent(1_000_150.0), reading.is_recent(1_000_151.0)) == (True, False)
     assert not reading.is_recent(999_849.0), "written in the future: the clock was set back"
@@ -130,14 +130,14 @@ def test_figures_are_read_as_they_were_written_with_the_time_of_that(tmp_path: P
 )
 def test_a_damaged_file_tells_nothing(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "pools.json").write_bytes(content)
-    assert pools.read(str(tmp_path / "pools.json")) is None
+    assert pools.read([str(tmp_path / "pools.json")]) is None
 
 
 def test_what_is_no_regular_file_tells_nothing(tmp_path: Path) -> None:
-    assert pools.read(str(tmp_path / "missing")) is None
+    assert pools.read([str(tmp_path / "missing")]) is None
     os.mkfifo(tmp_path / "fifo")
-    assert pools.read(str(tmp_path / "fifo")) is None
+    assert pools.read([str(tmp_path / "fifo")]) is None
     pools.write(str(tmp_path / "pools.json"), (), 10.0)
     (tmp_path / "link").symlink_to("pools.json")
-    assert pools.read(str(tmp_path / "link")) is None
-    assert pools.read(str(tmp_path)) is None
+    assert pools.read([str(tmp_path / "link")]) is None
+    assert pools.read([str(tmp_path)]) is None

@@ -88,7 +88,7 @@ def test_missing_settings_have_defaults() -> None:
         (
             "subscriptions.0",
             {"name": "x", "match": {"families": [4, 6]}, "sinks": [{"type": "reservation_file"}]},
-            r"^subscriptions\[0\].sinks\[0\].type: reservation\w* takes no leases of IPv6, which match.families",
+            r"^subscriptions\[0\].sinks\[0\].type: reservation\w* takes leases of one family",
         ),
     ],
 )
@@ -244,7 +244,7 @@ def test_a_subscription_says_when_what_it_made_goes() -> None:
     given: dict[str, Any] = {"name": "all", "sinks": [{"type": "discovery"}]}
     plain = MonitorSettings.parse({"source": {"type": "memfile"}, "subscriptions": [given]})
     ending = plain.flows[0].subscription.ending
-    assert ending == (604800, 20, 0, "/var/lib/kea-reservations/report/pools.json")
+    assert ending == (604800, 20, 0, ("/var/lib/kea-reservations/report/pools.json",))
     keys = {"unconfirmed_for": 60, "low_water": 0, "retire_after": 86400}
     settings = {
         "source": {"type": "memfile"},
@@ -252,7 +252,7 @@ def test_a_subscription_says_when_what_it_made_goes() -> None:
         "subscriptions": [{**given, **keys}],
     }
     changed = MonitorSettings.parse(settings).flows[0].subscription
-    assert changed.ending == (60, 0, 86400, "/run/pools.json")
+    assert changed.ending == (60, 0, 86400, ("/run/pools.json",))
     assert changed.effects == plain.flows[0].subscription.effects, "it needs no reading of all leases"
     for key, value in (("unconfirmed_for", -1), ("low_water", 101), ("retire_after", "never")):
         with pytest.raises(ConfigurationError, match=rf"subscriptions\[0\]\.{key}: a whole number from 0"):

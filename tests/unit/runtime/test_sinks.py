@@ -21,7 +21,7 @@ from kea_lease_monitor import files, metrics
 from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, RefusedError, TemporaryError
-from kea_lease_monitor.kea import reservations
+from kea_lease_monitor.kea import reservations, shares
 from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.site import Entry
 from kea_lease_monitor.kea.sql import hosts4, managed
@@ -76,7 +76,7 @@ class TestReservation(ReservationContract):
     @pytest.fixture
     def mark_of(self, kea: Kea) -> Callable[[str], Any]:
         statement = "SELECT user_context FROM hosts WHERE ipv4_address = %s::inet - '0.0.0.0'"
-        return lambda address: json.loads(kea.rows(statement, address)[0][0])[reservations.MARK]
+        return lambda address: json.loads(kea.rows(statement, address)[0][0])[shares.MARK]
 
     def test_an_unchanged_reservation_costs_no_write_and_no_sequence_value(self, kea: Kea, sink: Any) -> None:
         sink[0].deliver([event(1), event(2)])
@@ -305,7 +305,7 @@ class TestReservationFile(ReservationContract):
     def mark_of(self) -> Callable[[str], Any]:
         def mark(address: str) -> Any:
             (context,) = [host["user-context"] for host in self.hosts() if host["ip-address"] == address]
-            return context[reservations.MARK]
+            return context[shares.MARK]
 
         return mark
 

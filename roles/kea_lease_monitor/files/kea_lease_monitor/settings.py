@@ -13,7 +13,7 @@ from typing import Any, List, Optional, Tuple
 
 from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.kea.applier.report import Places
-from kea_lease_monitor.kea.pools import DEFAULT_PATH as DEFAULT_POOLS
+from kea_lease_monitor.kea.pools import DEFAULT_PATHS as DEFAULT_POOLS
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.registry import SINKS
 from kea_lease_monitor.sinks.reservations.file import ReservationFileSink
@@ -57,8 +57,8 @@ class MonitorSettings:
     log_level: str
     metrics: Optional[Tuple[str, int]]
     flows: Tuple[Flow, ...]
-    pools: str = DEFAULT_POOLS
-    """Path of the figures of pools; see kea.pools."""
+    pools: Tuple[str, ...] = DEFAULT_POOLS
+    """Paths of the figures of pools, one for each server of Kea; see kea.pools."""
 
     def reservation_directories(self) -> List[str]:
         """Return where reservations are written into files."""
@@ -90,6 +90,10 @@ class MonitorSettings:
             )
             raise section.error("state", f"type: {problem}")
         _check_names(section, [flow.subscription.name for flow in settings.flows])
+        for index, flow in enumerate(settings.flows):
+            families = flow.subscription.match.families
+            if problem := SOURCES[settings.source.type].problem(settings.source.options, families):
+                raise section.error("subscriptions", f"match.families: {problem}", index)
         return settings
 
 
@@ -106,12 +110,13 @@ def _choice(section: Section, registry: Any) -> Choice:
     return Choice(name, registry[name].parse(section))
 
 
-def _pools(section: Section) -> str:
-    path = section.text("path", DEFAULT_POOLS)
+def _pools(section: Section) -> Tuple[str, ...]:
+    named = {"path": section.text("path", DEFAULT_POOLS[0]), "path6": section.optional_text("path6") or ""}
     section.done()
-    if not os.path.isabs(path):
-        raise section.error("path", "an absolute path is needed")
-    return path
+    for name, path in named.items():
+        if path and not os.path.isabs(path):
+            raise section.error(name, "an absolute path is needed")
+    return tuple(filter(None, named.values()))
 
 
 def _metrics(section: Section) -> Optional[Tuple[str, int]]:
@@ -125,7 +130,7 @@ def _metrics(section: Section) -> Optional[Tuple[str, int]]:
     return found["host"].strip("[]"), int(found["port"])
 
 
-def _flow(section: Section, pools: str) -> Flow:
+def _flow(section: Section, pools: Tuple[str, ...]) -> Flow:
     name = section.text("name")
     if not _NAME.fullmatch(name):
         raise section.error("name", f"letters, digits, _, . and - are needed, not {name!r}")
@@ -135,8 +140,8 @@ def _flow(section: Section, pools: str) -> Flow:
     if not sinks:
         raise section.error("sinks", "at least one is needed")
     for index, sink in enumerate(sinks):
-        if unserved := match.families - SINKS[sink.type].families:
-            problem = f"{sink.type} takes no leases of IPv{min(unserved)}, which match.families asks for"
+        if SINKS[sink.type].one_family and len(match.families) > 1:
+            problem = f"{sink.type} takes leases of one family; make a subscription for each of match.families"
             raise section.error(f"sinks[{index}].type", problem)
     ending = Ending.parse(section, pools)
     section.done()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import FrozenSet, NamedTuple, Tuple
 
 from kea_lease_monitor.kea import machine
-from kea_lease_monitor.kea.pools import DEFAULT_PATH
+from kea_lease_monitor.kea.pools import DEFAULT_PATHS
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.section import Section
 
@@ -112,11 +112,11 @@ class Ending(NamedTuple):
     """Per cent of a subnet's addresses. Once fewer are free, what was made for its unconfirmed clients goes at once."""
     retire_after: int = 0
     """For any other client; 0 is never."""
-    figures: str = DEFAULT_PATH
-    """Path of the figures of pools. It is the same for all subscriptions."""
+    figures: Tuple[str, ...] = DEFAULT_PATHS
+    """Paths of the figures of pools. They are the same for all subscriptions."""
 
     @classmethod
-    def parse(cls, section: Section, figures: str) -> Ending:
+    def parse(cls, section: Section, figures: Tuple[str, ...]) -> Ending:
         """Read the keys of a subscription's section. Raises ConfigurationError."""
         return cls(
             section.number("unconfirmed_for", cls().unconfirmed_for, 0, _LONGEST),

@@ -41,7 +41,9 @@ class Host:
 
     def deploy(self, *entries: dict[str, Any], check: bool = False, allow: bool = False) -> dict[str, Any]:
         seen = run_module("kea_info", path=str(self.config), gather=["server", "config", "subnets"])
-        assert _reservation_plan.problems(list(entries), [], seen["subnets"], True) == []
+        assert (
+            _reservation_plan.problems(list(entries), {4: _reservation_plan.Subnets([], seen["subnets"])}, True) == []
+        )
         asked = {
             "lease_database": "memfile",
             "hosts_database": "none",

@@ -61,6 +61,24 @@ def test_the_packaging_that_is_installed_or_else_that_of_the_system(
     assert found["missing"] == [one for one in found["packages"] if one not in installed.split()]
 
 
+@pytest.mark.parametrize(
+    ("installed", "names"),
+    [
+        ("", ("debian", "kea-dhcp6-server", "/usr/sbin/kea-dhcp6", "usr.sbin.kea-dhcp6")),
+        ("isc-kea-dhcp6", ("isc", "isc-kea-dhcp6-server", "/usr/sbin/kea-dhcp6", "")),
+        ("isc-kea-dhcp4", ("isc", "isc-kea-dhcp6-server", "/usr/sbin/kea-dhcp6", "")),
+    ],
+)
+def test_the_names_of_the_dhcpv6_server(
+    installed: str, names: tuple[str, ...], bin_: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INSTALLED", installed)
+    found = find(bin_, "dpkg-query", path="/etc/kea/kea-dhcp6.conf")
+    assert tuple(found[name] for name in ("name", "unit", "program", "profile")) == names
+    assert found["lease_file"] == "/var/lib/kea/kea-leases6.csv"
+    assert "dhcp4" not in " ".join(found["packages"])
+
+
 def test_a_person_chooses_the_packaging_and_its_names(bin_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INSTALLED", "")
     names = {"user": "dhcp", "packages": ["isc-kea-dhcp4"], "program": "/opt/kea/sbin/kea-dhcp4"}

@@ -60,7 +60,7 @@ def wanted(source: str = "memfile", reservations: str = "files", **others: Any) 
 
 
 def make(asked: dict[str, Any], certificates: Any = None, **config: Any) -> dict[str, Any]:
-    return filters.monitor_plan(asked, PATHS, {"config": config or None}, certificates or {})
+    return filters.monitor_plan(asked, PATHS, [{"config": config or None}], certificates or {})
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_when_the_monitor_uses_the_database(source: str, reservations: str, uses
 )
 def test_which_lease_file_is_read(asked: str, entry: Any, path: str) -> None:
     plan = make(wanted(lease_file=asked), lease_database=entry)
-    assert plan["lease_file"] == path
+    assert plan["servers"][0]["lease_file"] == path
     assert plan["config"]["source"] == {"type": "memfile", "path": path}
 
 
@@ -99,7 +99,7 @@ def test_which_lease_file_is_read(asked: str, entry: Any, path: str) -> None:
     ],
 )
 def test_which_control_socket_is_used(sockets: Any, path: str) -> None:
-    assert make(wanted(), control_sockets=sockets)["kea_socket"] == path
+    assert make(wanted(), control_sockets=sockets)["servers"][0]["socket"] == path
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_the_reservations_of_the_site_are_those_of_the_variables_and_of_the_conf
     own = {"subnet": 1, "kind": "hw-address", "identifier": "02:00", "address": "192.0.2.7", "hostname": "x"}
     other = {**own, "kind": "flex-id", "hostname": ""}
     look = {"reservations": {"site": [own, other], "global_subnets": [1]}}
-    plan = filters.monitor_plan(wanted("events", "database", site_reservations=[own]), PATHS, look, {})
+    plan = filters.monitor_plan(wanted("events", "database", site_reservations=[own]), PATHS, [look], {})
     assert [one["kind"] for one in plan["site"]] == ["hw-address", "flex-id"]
     assert set(plan["site"][0]) == {"subnet", "kind", "identifier", "address", "name"}
     sink = plan["config"]["subscriptions"][0]["sinks"][0]
@@ -264,3 +264,73 @@ def test_the_secret_of_webhooks_is_a_secret_file_that_a_sink_may_replace() -> No
     without = make(wanted(subscriptions=subscriptions))["config"]["subscriptions"][0]["sinks"]
     assert [sink.get("secret_file") for sink in without] == [None, "/own"]
     assert {"path": "/etc/monitor/webhook", "state": "absent"} in filters.monitor_files(wanted(), PATHS, TEXTS)
+
+
+def look6(**config: Any) -> dict[str, Any]:
+    names = {"program": "/usr/sbin/kea-dhcp6", "unit": "kea-dhcp6-server"}
+    return {"config": config or None, "packaging": names}
+
+
+def test_both_servers_have_their_own_files_and_services() -> None:
+    asked = wanted(families=["4", 6])
+    plan = filters.monitor_plan(asked, PATHS, [{}, look6(lease_database={"name": "/six.csv"})], {})
+    four, six = plan["servers"]
+    assert (four["family"], four["service"], four["included"]) == (
+        4,
+        "kea-reservations.service",
+        "/reservations/applied",
+    )
+    assert six == {
+        "family": 6,
+        "config": "/etc/kea/kea-dhcp6.conf",
+        "program": "/usr/sbin/kea-dhcp6",
+        "unit": "kea-dhcp6-server.service",
+        "socket": "/run/kea/kea6-ctrl-socket",
+        "lease_file": "/six.csv",
+        "reservations": f"{PATHS['reservations']}6",
+        "included": "/etc/kea/reservations6.d/applied",
+        "service": "kea-reservations6.service",
+    }
+    config = plan["config"]
+    assert config["source"] == {"type": "memfile", "path": "/var/lib/kea/kea-leases4.csv", "path6": "/six.csv"}
+    reports = [f"{PATHS['reservations']}{end}/report/pools.json" for end in ("", "6")]
+    assert config["pools"] == dict(zip(("path", "path6"), reports))
+    assert f"{PATHS['reservations']}6/written" in plan["writable"]
+    directories = [
+        file["path"] for file in filters.monitor_files(asked, PATHS, TEXTS) if file.get("state") == "directory"
+    ]
+    assert {f"{PATHS['reservations']}6/{name}" for name in ("written", "report")} < set(directories)
+
+
+@pytest.mark.parametrize(
+    ("families", "match", "found"),
+    [
+        ([4], {}, {"all": None}),
+        ([4, 6], {}, {"all": [4], "all-dhcp6": [6]}),
+        ([4, 6], {"families": [6]}, {"all": [6]}),
+        ([6], {}, {"all": [6]}),
+    ],
+)
+def test_a_subscription_is_set_up_for_each_family(families: list[int], match: Any, found: dict[str, Any]) -> None:
+    asked = wanted(families=families, subscriptions=[{"name": "all", **({"match": match} if match else {})}])
+    subscriptions = filters.monitor_plan(asked, PATHS, [], {})["config"]["subscriptions"]
+    assert {one["name"]: one.get("match", {}).get("families") for one in subscriptions} == found
+    for one in subscriptions:
+        end = "6" if (one.get("match", {}).get("families") or [4]) == [6] else ""
+        (sink,) = [sink for sink in one["sinks"] if sink["type"] == "reservation_file"]
+        assert sink["directory"] == f"{PATHS['reservations']}{end}/written"
+
+
+def test_a_dhcpv6_server_alone() -> None:
+    plan = filters.monitor_plan(wanted(families=[6], lease_file="/own.csv"), PATHS, [look6()], {})
+    assert [one["service"] for one in plan["servers"]] == ["kea-reservations6.service"]
+    assert plan["config"]["source"] == {"type": "memfile", "path": "/own.csv"}
+    assert plan["config"]["pools"] == {"path": f"{PATHS['reservations']}6/report/pools.json"}
+
+
+def test_the_reservations_of_the_site_are_told_apart_by_their_family() -> None:
+    own = {"subnet": 1, "kind": "duid", "identifier": "00:01", "address": "2001:db8::1", "family": 6}
+    found = {"subnet": 1, "kind": "duid", "identifier": "00:02", "address": "", "hostname": "x"}
+    looks = [{"reservations": {"site": [found]}}, {"reservations": {"site": [found]}}]
+    site = filters.monitor_plan(wanted(families=[4, 6], site_reservations=[own]), PATHS, looks, {})["site"]
+    assert [(one["identifier"], one.get("family")) for one in site] == [("00:02", None), ("00:01", 6), ("00:02", 6)]

@@ -16,7 +16,14 @@ DATABASE = {"host": "/run", "port": "5432", "name": "kea", "user": "_kea", "pass
 
 
 def deployment(**asked: Any) -> dict[str, Any]:
-    default = {"enable_database": False, "enable_notify": False, "polling": False, "enable_lfc_timer": True}
+    default = {
+        "families": [],
+        "has_dhcp6": False,
+        "enable_database": False,
+        "enable_notify": False,
+        "polling": False,
+        "enable_lfc_timer": True,
+    }
     return filters.deployment_plan(
         {**default, "database_hosts": [], "database_host": "/run", "database_port": 5432, **asked}
     )
@@ -44,6 +51,22 @@ def test_what_a_mode_means_for_the_roles(asked: dict[str, bool], values: Any) ->
     names = ("lease_database", "hosts_database", "monitor_source", "reservations", "lfc_timer_state")
     assert tuple(plan[name] for name in names) == values
     assert (plan["events"], plan["polling"]) == (values[2] == "events", values[2] == "polling")
+
+
+@pytest.mark.parametrize(
+    ("named", "has_dhcp6", "families"),
+    [
+        ([], False, [4]),
+        ([], True, [4, 6]),
+        ([6], True, [6]),
+        (["6", 4], False, [4, 6]),
+        ([4], True, [4]),
+        ([6, 6], False, [6]),
+        (["both"], False, ["both"]),
+    ],
+)
+def test_which_servers_are_deployed(named: list[Any], has_dhcp6: bool, families: list[Any]) -> None:
+    assert deployment(families=named, has_dhcp6=has_dhcp6)["families"] == families
 
 
 @pytest.mark.parametrize(
@@ -151,11 +174,22 @@ def test_who_may_reach_the_database(server: str, client: str, asks: bool, kinds:
     ],
 )
 def test_kea_reads_restored_included_files_again(name: str, action: str, restarts: bool) -> None:
-    assert rollback(plan=[step("file", name, action)])["restores_included"] is restarts
+    assert rollback(plan=[step("file", name, action)])["restarts"] is restarts
 
 
-def rollback(to: str = "before_deploy", notify: bool = False, keep: bool = True, **checked: Any) -> dict[str, Any]:
-    asked = {"to": to, "enable_notify": notify, "keep_constraint": keep, "config": CONFIG}
+@pytest.mark.parametrize(("name", "family"), [(CONFIG, 4), ("/etc/kea/kea-dhcp6.conf", 6)])
+def test_a_server_is_restarted_for_its_own_configuration(name: str, family: int) -> None:
+    """That of DHCPv4 is in force already: the move of its leases restarted it."""
+    plans = {one: rollback(family=one, plan=[step("file", name, "restore")]) for one in (4, 6)}
+    assert {one: plan["restores_config"] for one, plan in plans.items()} == {4: family == 4, 6: family == 6}
+    assert {one: plan["restarts"] for one, plan in plans.items()} == {4: False, 6: family == 6}
+
+
+def rollback(
+    to: str = "before_deploy", notify: bool = False, keep: bool = True, family: int = 4, **checked: Any
+) -> dict[str, Any]:
+    config = CONFIG.replace("dhcp4", f"dhcp{family}")
+    asked = {"to": to, "enable_notify": notify, "keep_constraint": keep, "config": config, "family": str(family)}
     default = {"deployed": 1, "unfinished": None, "plan": [], "plan_lines": ["a line"], "entries": [], "releases": []}
     return filters.rollback_plan(asked, {**default, **checked})
 
@@ -184,7 +218,7 @@ def test_what_happens_to_kea() -> None:
     plan = rollback(plan=[step("file", CONFIG, "restore")], entries=[{"name": CONFIG, "found": state}, unit])
     assert (plan["restores_config"], plan["removes_kea"], plan["kea_was_active"]) == (True, False, True)
     assert plan["config_found"] == state
-    assert not plan["restores_included"]
+    assert not plan["restarts"]
     plan = rollback(plan=[step("file", CONFIG, "remove"), step("package", "kea-dhcp4-server", "remove")])
     assert (plan["restores_config"], plan["removes_kea"], plan["kea_was_active"]) == (False, True, False)
     assert plan["config_found"] == {"state": "absent"}
@@ -242,8 +276,18 @@ def test_a_probe_without_a_database_is_skipped() -> None:
 
 
 def test_a_host_without_a_result_is_wrong() -> None:
-    found = {"one": {"verdict": "right", "findings": [1]}, "other": {}}
-    assert filters.verify_report(found) == {**found, "other": {"verdict": "wrong", "findings": []}}
+    one = {"verdict": "ok", "findings": [{"name": "kea", "verdict": "ok"}]}
+    found = filters.verify_report({"one": [one, {"skipped": True}], "other": [{}, {"skipped": True}], "none": []})
+    wrong = {"verdict": "wrong", "findings": []}
+    assert found == {"one": one, "other": wrong, "none": wrong}
+
+
+def test_the_findings_of_both_servers_are_one_report() -> None:
+    four = {"verdict": "ok", "findings": [{"name": "kea", "verdict": "ok"}]}
+    six = {"verdict": "warn", "findings": [{"name": "DHCPv6 kea", "verdict": "warn"}]}
+    both = {"verdict": "warn", "findings": [*six["findings"], *four["findings"]]}
+    assert filters.verify_report({"one": [four, six]}) == {"one": both}
+    assert filters.verify_report({"one": [four, {}]})["one"]["verdict"] == "wrong"
 
 
 @pytest.mark.parametrize(
@@ -264,4 +308,4 @@ def test_d2_reads_its_restored_configuration_again(action: str, active: bool, pa
     plan = rollback(plan=steps, entries=entries)
     assert plan["restarts_ddns"] is restarts
     # Kea's DHCP server does not read it.
-    assert not plan["restores_included"]
+    assert not plan["restarts"]

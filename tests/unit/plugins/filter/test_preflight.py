@@ -326,7 +326,7 @@ def test_all_findings_of_all_hosts_come_together() -> None:
     assert len(one["refusals"]) == 4
     told = filters.preflight_messages({"dhcp1": one, "dhcp2": judge({}, found(**disk(read_only=True)))}, "refusals")
     assert len(told) == 4
-    assert told[-1].startswith("dhcp1, dhcp2: /etc is on a file system")
+    assert any(one.startswith("dhcp1, dhcp2: /etc is on a file system") for one in told)
 
 
 class Undefined(dict[str, Any]):
@@ -455,3 +455,84 @@ def test_roles_whose_variables_cannot_be_read_hide_no_other_finding() -> None:
 
     refusals = filters.preflight(Undefined(ASKED, roles={}), found(**disk(read_only=True)))["refusals"]
     assert len(refusals) == 2
+
+
+SIX: dict[str, Any] = {
+    "families": [4, 6],
+    "server6": {
+        "interfaces": ["eth0"],
+        "subnets": [{"id": 1, "subnet": "2001:db8:1::/64"}],
+        "shared_networks": [],
+        "settings": {},
+        "exclusive": False,
+    },
+    "pair": {},
+    "allow_ineffective": False,
+    "exclusive": False,
+}
+DEBIAN6 = {"packages": ["kea-dhcp6-server"]}
+
+
+def judge6(found6: Any = None, server6: Any = None, **asked: Any) -> dict[str, list[str]]:
+    values = {**ASKED, **SIX, **asked, "server6": {**SIX["server6"], **(server6 or {})}}
+    facts = {"interfaces": [{**one, "link_local": True} for one in FACTS["interfaces"]], **asked.pop("facts", {})}
+    judged: dict[str, list[str]] = filters.preflight(values, found(**facts), found6 or found(packaging=DEBIAN6))
+    return judged
+
+
+def test_both_servers_without_findings() -> None:
+    """Subnets of both may have the same id."""
+    assert judge6() == {"refusals": [], "warnings": []}
+    bare = found(server=BARE, packaging=DEBIAN6)
+    assert judge6(bare) == {"refusals": [], "warnings": []}
+    assert judge6(families=[6]) == {"refusals": [], "warnings": []}
+
+
+@pytest.mark.parametrize(
+    ("server6", "asked", "words"),
+    [
+        ({}, {"families": [5]}, "kea_families: a list of 4, 6 or both is needed, not [5]"),
+        ({}, {"families": []}, "kea_families: a list of 4, 6 or both is needed"),
+        ({}, {"families": [4]}, "kea_dhcp6_interfaces, kea_dhcp6_subnets: kea_families has no 6"),
+        ({}, {"enable_database": True}, "kea_enable_database: the DHCPv6 server (kea_families) is deployed with"),
+        ({"settings": {"subnet6": []}}, {}, "kea_dhcp6_settings must not hold subnet6"),
+        ({"subnets": [{"id": 1}]}, {}, "kea_dhcp6_subnets: subnet (id 1) is new on this server"),
+        (
+            {"subnets": [{"id": 1, "subnet": "2001:db8:1::/64"}, {"id": 1, "subnet": "2001:db8:2::/64"}]},
+            {},
+            "kea_dhcp6_subnets: subnet 2001:db8:2::/64 (id 1) is named twice",
+        ),
+        (
+            {"settings": {"host-reservation-identifiers": ["hw-address"]}},
+            {},
+            "host-reservation-identifiers without duid in Dhcp6",
+        ),
+    ],
+)
+def test_variables_of_the_dhcpv6_server_that_are_refused(server6: Any, asked: dict[str, Any], words: str) -> None:
+    refusals = judge6(server6=server6, **asked)["refusals"]
+    assert any(words in one for one in refusals), refusals
+
+
+def test_a_bare_dhcpv6_server_needs_interfaces_and_subnets() -> None:
+    bare = found(server=BARE, packaging=DEBIAN6)
+    (refusal,) = judge6(bare, {"interfaces": [], "subnets": []})["refusals"]
+    assert refusal.startswith("kea_dhcp6_interfaces and kea_dhcp6_subnets are missing")
+
+
+@pytest.mark.parametrize("place", [{"lease_database": {"type": "mysql"}}, {"hosts_databases": [{"type": "mysql"}]}])
+def test_a_dhcpv6_server_that_keeps_something_in_a_database_is_refused(place: dict[str, Any]) -> None:
+    seen = found(config=place, packaging=DEBIAN6)
+    (refusal,) = judge6(seen)["refusals"]
+    assert "has leases or reservations in mysql; those of DHCPv6 cannot be moved to files" in refusal
+    assert filters.preflight({**ASKED}, seen)["refusals"] == []
+
+
+def test_the_port_and_the_interfaces_of_the_dhcpv6_server() -> None:
+    taken = [{"port": 547, "address": "::", "device": None, "program": "dnsmasq", "pid": 7}]
+    bare = found(server=BARE, packaging=DEBIAN6)
+    (refusal,) = judge6(bare, facts={"dhcp_sockets": taken})["refusals"]
+    assert refusal == "dnsmasq (process 7) has port 547, so Kea cannot serve; stop and disable it"
+    without = [{"name": "eth0", "up": True, "link": True, "link_local": False}]
+    (warning,) = judge6(facts={"interfaces": without})["warnings"]
+    assert "the interface eth0 has no link-local address, which kea-dhcp6 needs" in warning

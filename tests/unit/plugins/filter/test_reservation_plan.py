@@ -22,8 +22,12 @@ NAMED = [
 ]
 
 
+SUBNETS = _reservation_plan.Subnets(NAMED, FOUND)
+SUBNETS6 = _reservation_plan.Subnets([{"id": 7, "subnet": "2001:db8:7::/64"}], [])
+
+
 def problems(*entries: Any, in_files: bool = True) -> list[str]:
-    return _reservation_plan.problems(list(entries), NAMED, FOUND, in_files)
+    return _reservation_plan.problems(list(entries), {4: SUBNETS, 6: SUBNETS6}, in_files)
 
 
 @pytest.mark.parametrize(
@@ -77,9 +81,27 @@ def test_one_sentence_names_the_entry_and_the_field(entries: list[Any], message:
     assert message in sentence
 
 
+def test_an_entry_with_an_ipv6_address_is_for_the_dhcpv6_server() -> None:
+    """Subnets of both servers may have the same id."""
+    six = {"duid": "00-01-00", "ip-address": "2001:DB8:7::5"}
+    four = {"hw-address": A, "ip-address": "10.0.7.5"}
+    assert problems(four, six) == []
+    wanted = [{"subnet-id": 7, "duid": "00:01:00", "ip-addresses": ["2001:db8:7::5"]}]
+    assert filters.given_reservations([four, six], SUBNETS6.named, [], 6) == wanted
+    assert len(filters.given_reservations([four, six], NAMED, FOUND)) == 1
+    (by_client_id,) = problems({"client-id": "01", "ip-address": "2001:db8:7::5"})
+    assert "a DHCPv6 client has none" in by_client_id
+    (taken,) = problems(six, {**six, "duid": "00:02"})
+    assert "kea_reservations[1]: ip-address: kea_reservations[0] names 2001:db8:7::5 already" in taken
+    (without,) = _reservation_plan.problems([six], {4: SUBNETS}, True)
+    assert without == "kea_reservations[0]: ip-address: 2001:DB8:7::5 needs the DHCPv6 server; add it to kea_families"
+    (open_one,) = _reservation_plan.problems([{"hw-address": A, "hostname": "x"}], {6: SUBNETS6}, True)
+    assert "an entry without one is for DHCPv4" in open_one
+
+
 def test_a_database_needs_no_file() -> None:
     assert problems({"hw-address": A, "ip-address": "10.0.8.5"}, in_files=False) == []
-    assert _reservation_plan.problems({"hw-address": A}, [], [], False) == [
+    assert _reservation_plan.problems({"hw-address": A}, {}, False) == [
         "kea_reservations is a list of maps, not {'hw-address': '02:00:00:00:00:0a'}"
     ]
 

@@ -445,3 +445,39 @@ def test_commands_do_not_fill_kea_s_log(
     for name, output in expected.items():
         assert output is None or output.items() <= loggers[name].items()
         assert name == "kea-dhcp4" or loggers[name]["severity"] == "WARN"
+
+
+NAMES6 = {**NAMES, "config": "/kea6.conf"}
+SUBNET6 = {"id": 1, "subnet": "2001:db8:1::/64", "pools": [{"pool": "2001:db8:1::10 - 2001:db8:1::ff"}]}
+SHARED6 = [{"name": "hall", "subnet6": [{"id": 2, "subnet": "2001:db8:2::/64"}]}]
+
+
+def wanted6(**others: Any) -> dict[str, Any]:
+    return wanted(family="6", subnets=[SUBNET6], shared_networks=SHARED6, **others)
+
+
+def test_the_server_of_dhcpv6_is_planned_alike() -> None:
+    new = found(None, untouched=True, keys=["subnet6", "preferred-lifetime", "loggers"])
+    plan = filters.server_plan(wanted6(), NAMES6, new, {}, False)
+    assert set(plan["absent"]) == {"Dhcp6/subnet6", "Dhcp6/preferred-lifetime"}
+    assert plan["settings"]["Dhcp6/control-socket"]["socket-name"] == "/run/kea/kea6-ctrl-socket"
+    assert plan["settings"]["Dhcp6/calculate-tee-times"] is True
+    assert "Dhcp6/interfaces-config/service-sockets-max-retries" in plan["settings"]
+    include = [{"<?include?>": "/reservations/applied/subnet-1.json"}]
+    assert plan["merge"]["subnet6"] == [{**SUBNET6, "reservations": include}]
+    (shared,) = plan["merge"]["shared-networks"][0]["subnet6"]
+    assert shared["reservations"] == [{"<?include?>": "/reservations/applied/subnet-2.json"}]
+    assert plan["subnet_ids"] == [1, 2]
+    assert "subnet4" not in plan["merge"]
+
+
+def test_reservations_given_for_dhcpv6_are_written_into_its_subnets() -> None:
+    given = {"subnet-id": 1, "duid": "00:01:00", "ip-addresses": ["2001:db8:1::7"]}
+    plan = filters.server_plan(wanted6(reservations=[given]), NAMES6, found(), {}, False)
+    assert plan["merge"]["subnet6"][0]["reservations"][0] == {"duid": "00:01:00", "ip-addresses": ["2001:db8:1::7"]}
+
+
+def test_the_server_of_dhcpv6_takes_reservations_by_command_alike() -> None:
+    merge = filters.server_plan(wanted6(), NAMES6, found(server={"reservation_hook": HOST_CMDS}), {}, False)["merge"]
+    assert merge["hooks-libraries"] == [{"library": HOST_CMDS}]
+    assert [one["name"] for one in merge["loggers"]] == ["kea-dhcp6.commands", "kea-dhcp6.host-cmds-hooks"]

@@ -17,7 +17,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaEr
 from ansible_collections.baremetal.kea.plugins.module_utils._host import systemd
 from ansible_collections.baremetal.kea.plugins.module_utils._kea import durable
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor import reservations
-from ansible_collections.baremetal.kea.plugins.module_utils._monitor.names import APPLIER, FORMER_APPLIER
+from ansible_collections.baremetal.kea.plugins.module_utils._monitor.names import APPLIERS, FORMER_APPLIER
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.reservations import ReservationFiles
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.service import Monitor
 from support.paths import ROOT
@@ -182,14 +182,15 @@ def test_nothing_runs_while_files_move_and_then_what_the_release_needs(
     host: Host, monkeypatch: pytest.MonkeyPatch, former: bool
 ) -> None:
     (host.includes / "subnet-1.json").write_text("one")
-    known_to_systemd(monkeypatch, APPLIER, *([FORMER_APPLIER] if former else []))
+    known_to_systemd(monkeypatch, APPLIERS[4], *([FORMER_APPLIER] if former else []))
     words = restarted(host, host.written)
     assert (host.written / "subnet-1.json").read_text() == "one"
-    stops = ["stop kea-lease-monitor.service", "stop kea-reservations.path kea-reservations.service"]
-    new = ["restart kea-reservations.service"]
-    old = ["stop kea-reservations.service", "enable --now --quiet kea-reservations.path"]
+    appliers = " ".join(APPLIERS.values())
+    stops = ["stop kea-lease-monitor.service", f"stop kea-reservations.path {appliers}"]
+    new = ["restart kea-reservations.service", "stop kea-reservations6.service"]
+    old = [f"stop {appliers}", "enable --now --quiet kea-reservations.path"]
     assert words[:2] == stops
-    assert words[-1 if not former else -2 :] == (old if former else new)
+    assert words[-2:] == (old if former else new)
     assert "restart kea-lease-monitor.service" in words
 
 
@@ -198,14 +199,14 @@ def test_with_reservations_in_a_database_the_applier_follows_the_release_too(
     host: Host, monkeypatch: pytest.MonkeyPatch, word: str
 ) -> None:
     """A former release had no unit then: what runs must stop, though its file is gone."""
-    known_to_systemd(monkeypatch, *([APPLIER] if word == "restart" else []))
-    assert restarted(host, None)[-1] == f"{word} kea-reservations.service"
+    known_to_systemd(monkeypatch, *([APPLIERS[4]] if word == "restart" else []))
+    assert restarted(host, None)[-2] == f"{word} kea-reservations.service"
 
 
 def test_a_release_that_cannot_migrate_leaves_the_previous_one_with_its_own_files(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known_to_systemd(monkeypatch, APPLIER)
+    known_to_systemd(monkeypatch, APPLIERS[4])
     monitor = Monitor(Module(host))  # type: ignore[arg-type]
     done: list[str] = []
     monkeypatch.setattr(monitor, "_migrate", lambda _source, _target: "no connection")

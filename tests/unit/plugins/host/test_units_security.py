@@ -18,11 +18,19 @@ from support.programs import need
 
 PLAN = SimpleNamespace(
     in_files=True,
-    kea_socket="/run/kea/kea4-ctrl-socket",
-    lease_file="/var/lib/kea/kea-leases4.csv",
+    servers=[{"unit": "kea-dhcp4-server.service"}],
     writable=["/var/lib/x"],
     offline=True,
 )
+SERVER = {
+    "unit": "kea-dhcp4-server.service",
+    "config": "/etc/kea/kea-dhcp4.conf",
+    "program": "/bin/true",
+    "socket": "/run/kea/kea4-ctrl-socket",
+    "lease_file": "/var/lib/kea/kea-leases4.csv",
+    "reservations": "/data",
+    "included": "/etc/kea/reservations.d/applied",
+}
 LFC = units.Settings(4, "_kea", ["/bin/true"], "/var/lib/kea", 100, None, units.Schedule("daily", None, "0", True))
 
 
@@ -32,8 +40,7 @@ def template(name: str) -> str:
     # As Ansible has them; its own code in this process would hide the warnings of modules from other tests.
     environment.filters.update(dirname=os.path.dirname, ternary=lambda value, yes, no: yes if value else no)
     text = (ROOT / "roles/kea_lease_monitor/templates" / f"{name}.j2").read_text()
-    own = {"user": "_kea", "kea_user": "_kea", "command": "/bin/true", "plan": PLAN, "kea_program": "/bin/true"}
-    own["reservations"] = "/data"
+    own = {"user": "_kea", "kea_user": "_kea", "command": "/bin/true", "plan": PLAN, "server": SERVER}
     variables = {f"kea_lease_monitor__{key}": value for key, value in own.items()}
     return environment.from_string(text).render(**variables)
 

@@ -56,6 +56,7 @@ def facts() -> dict[str, Any]:
     objects = ("event_schema", "event_table", "lost_counter", "function")
     triggers = {name: {"enabled": "origin"} for name in ("trigger", "trigger_update")}
     return {
+        "family": 4,
         "now": NOW,
         "server": {
             "version": "2.6.3",

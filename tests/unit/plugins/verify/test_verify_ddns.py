@@ -12,6 +12,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._verify import ddns
 from ansible_collections.baremetal.kea.plugins.module_utils._verify.finding import Expected, Finding
 
 EXPECTED = Expected("memfile", "files", True, False, "_kea", "kea-lease-monitor")
+LOOKS = (ddns.server, ddns.sends, ddns.zones, ddns.names)
 ZONE = {"zone": "bmc.example.", "server": "192.0.2.53", "error": ""}
 GOOD: dict[str, Any] = {
     "server": {
@@ -30,13 +31,12 @@ def judged(sends: bool = True, **changes: Any) -> list[Finding]:
     found = {**GOOD, **changes}
     found["server"] = {**GOOD["server"], **changes.get("server", {})}
     facts = {"ddns": found, "config": {"dhcp_ddns": {"enable-updates": True} if sends else None}}
-    looks = (ddns.server, ddns.zones, ddns.names)
-    return [one for look in looks for one in look(facts, EXPECTED)]
+    return [one for look in LOOKS for one in look(facts, EXPECTED)]
 
 
 def test_a_host_without_names_has_no_finding() -> None:
     facts = {"ddns": None, "config": {"dhcp_ddns": None}}
-    assert [one for look in (ddns.server, ddns.zones, ddns.names) for one in look(facts, EXPECTED)] == []
+    assert [one for look in LOOKS for one in look(facts, EXPECTED)] == []
 
 
 def test_all_is_well() -> None:

@@ -52,7 +52,7 @@ def missing(addresses: Addresses, settings: MonitorSettings, heartbeats: Sequenc
     if addresses.age is not None or not ran:
         return ""
     return (
-        f"there are no figures of pools in {settings.pools}, so low_water has no effect: "
+        f"there are no figures of pools in {settings.pools[0]}, so low_water has no effect: "
         f"see journalctl -u kea-reservations, or set low_water to 0"
     )
 

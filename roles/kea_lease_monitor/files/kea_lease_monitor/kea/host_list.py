@@ -11,7 +11,6 @@ from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Tup
 
 from _kea import host_maps
 
-from kea_lease_monitor.kea import identifiers
 from kea_lease_monitor.kea.reservations import (
     Verdict,
     adopted,
@@ -22,18 +21,22 @@ from kea_lease_monitor.kea.reservations import (
     judge,
     made,
 )
+from kea_lease_monitor.kea.shares import KEYS, addresses, client, joined, left, share, spelled
 from kea_lease_monitor.lease import Lease
 
 
 class HostList:
     """The reservations of one file. Those that this object does not change keep their text."""
 
-    def __init__(self, content: bytes, names: bool = False, given: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self, content: bytes, names: bool = False, given: Mapping[str, str] = MappingProxyType({}), family: int = 4
+    ) -> None:
         """Read the content of the file. Raises ValueError for a text that Kea rejects as well.
 
         ``names`` says that reservations also have the names of the clients. ``given`` maps the hwaddr of a client to
-        the name that the site gives it.
+        the name that the site gives it. ``family`` is that of all reservations.
         """
+        self._key = KEYS[family]
         self._given = given
         self._names = names
         parsed = host_maps.parse(content.decode("utf-8", "surrogateescape"))
@@ -50,11 +53,11 @@ class HostList:
 
     def _take(self, host: Any, text: str) -> None:
         if isinstance(host, dict):
-            hwaddr = _hwaddr(str(host.get("hw-address", "")))
-            if hwaddr:
-                self._index[hwaddr] = len(self._texts)
-            if "ip-address" in host:
-                self._holders[str(host["ip-address"])] = hwaddr or "another identifier"
+            key, identifier = spelled(host)
+            if key == self._key and identifier:
+                self._index[identifier] = len(self._texts)
+            for address in addresses(host):
+                self._holders[address] = identifier or "another identifier"
         self._texts.append(text)
 
     def reserve(self, lease: Lease) -> Tuple[Verdict, str, Optional[int]]:
@@ -63,27 +66,28 @@ class HostList:
         Return what was done, the detail (who holds the address of a CONFLICT, what a person reserved if EDITED), and
         when the reservation was made (see batch.Kept).
         """
-        holder = self._holders.get(lease.address, lease.hwaddr)
-        number = self._index.get(lease.hwaddr)
-        present = {} if number is None else host_maps.read(self._texts[number])
+        holder = self._holders.get(lease.address, client(lease))
+        number = self._index.get(client(lease))
+        present = share({} if number is None else host_maps.read(self._texts[number]), lease)
         verdict = Verdict.CREATED if number is None else judge(present, lease, self._names)
         if verdict in (Verdict.EDITED, Verdict.SECOND):
             return verdict, str(present.get("ip-address", "no address")), None
         since = lease.cltt if number is None else made(present)
         if verdict is Verdict.UNCHANGED and is_name_due(present, self._given.get(lease.hwaddr, "")):
             verdict = Verdict.UPDATED if present.get("ip-address") == lease.address else verdict
-        if verdict is Verdict.UNCHANGED:
-            return verdict, "", since
-        if holder != lease.hwaddr:
+        # Kea looks up a DHCPv6 client by its hardware address first, and finds what a person reserved by that.
+        if verdict is Verdict.UNCHANGED or (lease.family == 6 and holder == lease.hwaddr):
+            return Verdict.UNCHANGED, "", since
+        if holder != client(lease):
             return Verdict.CONFLICT, holder, None
         self._holders.pop(str(present.get("ip-address", "")), None)
         if number is None:
             number = self._append()
-        self._put(number, lease, present)
+        self._put(number, lease)
         return verdict, "", since
 
     def place(self, lease: Lease) -> Tuple[Verdict, str]:
-        """Reserve the address and the name of a lease for its client as a person would: without the mark.
+        """Reserve the address and the name of a DHCPv4 lease for its client as a person would: without the mark.
 
         A managed reservation of the client is replaced. Return as ``reserve`` does.
         """
@@ -108,14 +112,15 @@ class HostList:
 
         Return whether that was done; all of them change or none.
         """
-        numbers = [self._index.get(lease.hwaddr, -1) for lease in leases]
-        hosts = [host_maps.read(self._texts[number]) if number >= 0 else {} for number in numbers]
+        numbers = [self._index.get(client(lease), -1) for lease in leases]
+        texts = [self._texts[number] if number >= 0 else "{}" for number in numbers]
+        hosts = [share(host_maps.read(text), lease) for text, lease in zip(texts, leases)]
         if {host.get("ip-address") for host in hosts} != {lease.address for lease in leases}:
             return False
         if any(judge(host, lease, self._names) is not Verdict.UPDATED for host, lease in zip(hosts, leases)):
             return False
-        for number, lease, host in zip(numbers, leases, hosts):
-            self._put(number, lease, host)
+        for number, lease in zip(numbers, leases):
+            self._put(number, lease)
         return True
 
     def adopt(self, lease: Lease) -> bool:
@@ -134,29 +139,32 @@ class HostList:
         self._last_comment = ""
         return len(self._texts) - 1
 
-    def _put(self, number: int, lease: Lease, present: Dict[str, Any]) -> None:
-        host = host_object(lease, present, self._names)
+    def _put(self, number: int, lease: Lease) -> None:
+        """Write the reservation with this number for a lease; its text is empty for a new one."""
+        present = host_maps.read(self._texts[number]) if self._texts[number] else {}
+        before = share(present, lease)
+        host = joined(present, before, host_object(lease, before, self._names), lease)
         name = self._given.get(lease.hwaddr, "")
         self._store(number, given_name(host, name) if is_name_due(host, name) else host)
 
     def _store(self, number: int, host: Mapping[str, Any]) -> None:
         self._texts[number] = json.dumps(host)
         self._edited = self._edited or number < self._written
-        self._index[host["hw-address"]] = number
-        self._holders[host["ip-address"]] = host["hw-address"]
+        self._index[host[self._key]] = number
+        self._holders.update(dict.fromkeys(addresses(host), host[self._key]))
 
     def hosts(self) -> List[Dict[str, Any]]:
-        """Return the reservations of the file by hardware address."""
+        """Return the reservations of the file by the identifier that the monitor uses."""
         return [host_maps.read(self._texts[number]) for number in self._index.values()]
 
-    def of(self, hwaddr: str) -> Dict[str, Any]:
+    def of(self, identifier: str) -> Dict[str, Any]:
         """Return the reservation of a client in the file; empty if there is none."""
-        number = self._index.get(hwaddr)
+        number = self._index.get(identifier)
         return {} if number is None else host_maps.read(self._texts[number])
 
-    def without(self, hwaddrs: Collection[str]) -> bytes:
+    def without(self, clients: Collection[str]) -> bytes:
         """Return the content of the file without the reservations of these clients. All comments stay."""
-        gone = {number for hwaddr, number in self._index.items() if hwaddr in hwaddrs}
+        gone = {number for identifier, number in self._index.items() if identifier in clients}
         kept: List[Tuple[str, str]] = []
         comment = ""
         for number, text in enumerate(self._texts):
@@ -165,6 +173,18 @@ class HostList:
                 kept.append((comment, text))
                 comment = ""
         return host_maps.render(kept, comment + self._last_comment).encode("utf-8", "surrogateescape")
+
+    def release(self, lease: Lease) -> bool:
+        """Drop the address of a lease from its client's managed reservation, which has others for other leases.
+
+        Return whether it has. A reservation without any is not changed here; see ``without``.
+        """
+        number = self._index[client(lease)]
+        rest = left(host_maps.read(self._texts[number]), lease)
+        if rest:
+            self._holders.pop(lease.address, None)
+            self._store(number, rest)
+        return bool(rest)
 
     def appendix(self) -> bytes:
         """Return what to append to the file for the reservations that are new; empty if it must be written again.
@@ -183,11 +203,3 @@ class HostList:
     def render(self) -> bytes:
         """Return the content of the file."""
         return host_maps.render(zip(self._comments, self._texts), self._last_comment).encode("utf-8", "surrogateescape")
-
-
-def _hwaddr(text: str) -> str:
-    """Return a hardware address as Kea writes it, so that addresses compare by bytes. Kea refuses what has none."""
-    try:
-        return identifiers.hwaddr(text)
-    except ValueError:
-        return text

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from _kea.control import SUCCESS, Answer
 
@@ -25,7 +25,9 @@ Command = Callable[[str, Optional[Mapping[str, Any]]], Answer]
 """Sends a command with its arguments over Kea's control channel, and returns Kea's answer."""
 
 DEFAULT_PATH = f"{DEFAULT.report}/pools.json"
-"""Where the figures are: Kea's user may write there in each mode, and the monitor's group may read."""
+"""Where the figures of one server are: Kea's user may write there in each mode, and the monitor's group may read."""
+
+DEFAULT_PATHS = (DEFAULT_PATH,)
 
 _LATE = 50.0
 """Seconds by which the next figures may be late before the last ones no longer count."""
@@ -171,11 +173,20 @@ def write(path: str, figures: Figures, interval: float) -> None:
     files.replace(path, json.dumps({"version": 1, "interval": interval, "subnets": listed}).encode(), _MODE)
 
 
-def read(path: str) -> Optional[Reading]:
-    """Return the figures and when they were written; None for a file that is missing, damaged or of another version.
+def read(paths: Sequence[str]) -> Optional[Reading]:
+    """Return the figures of all servers and when the oldest of them were written; None if there are none at all.
 
-    It raises nothing: what depends on figures waits for the next ones.
+    A file that is missing, damaged or of another version has none. It raises nothing: what depends on figures waits for
+    the next ones.
     """
+    found = [one for one in map(_read, paths) if one]
+    if not found:
+        return None
+    figures = tuple(figure for one in found for figure in one.figures)
+    return Reading(figures, min(one.written_at for one in found), max(one.interval for one in found))
+
+
+def _read(path: str) -> Optional[Reading]:
     try:
         found = files.read_stamped(path, _LARGEST)
         if found is None:

@@ -11,6 +11,7 @@ from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Set
 from _kea.identifiers import DUID_TYPE, HWADDR_TYPE
 
 from kea_lease_monitor.kea import identifiers
+from kea_lease_monitor.kea.shares import ADDRESS, ADDRESSES, KEYS, MARK, addresses, client, mark_of, marked, spelled
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
 
 
@@ -46,11 +47,6 @@ _HELD = frozenset({*KINDS, EventKind.RENEWED})
 NAMES = ("follow", "reserve")
 """What the option ``hostname`` of a sink may be. Kea answers a client by its reserved name, and stores it in the lease.
 So with ``follow`` only the mark holds the name, and the name of the lease stays the client's own."""
-
-MARK = "kea-lease-monitor"
-"""Key in the user context of each managed reservation. Its value holds the address and the name that the monitor wrote,
-and when the client first got a lease. A reservation whose address or name differs was edited by a person, and one
-without the mark was written by a person."""
 
 _GIVEN_NAME = "given-name"
 """Key in the mark: the name that the site gives the client beforehand (``site[].hostname`` of the file sink)."""
@@ -175,7 +171,7 @@ def judge(present: Mapping[str, Any], lease: Lease, reserve: bool = False) -> Ve
     A reservation without an address is UPDATED, because that overwrites nothing that a person wrote. ``reserve`` says
     that the reservation also has the name.
     """
-    mark, address = _mark(present), present.get("ip-address")
+    mark, address = mark_of(present), present.get("ip-address")
     if address == lease.address:
         noted = lease.client_id not in ("", mark.get("client-id")) and address == mark.get("ip-address")
         return Verdict.UPDATED if noted or _is_renamed(present, lease, reserve) else Verdict.UNCHANGED
@@ -191,7 +187,7 @@ def _is_renamed(present: Mapping[str, Any], lease: Lease, reserve: bool) -> bool
         return False
     if reserve:
         return lease.hostname not in ("", present.get("hostname", ""))
-    return "hostname" in present or name(lease) not in ("", _mark(present).get("name", ""))
+    return "hostname" in present or name(lease) not in ("", mark_of(present).get("name", ""))
 
 
 def adopted(present: Mapping[str, Any], lease: Lease) -> Dict[str, Any]:
@@ -210,11 +206,11 @@ def held(events: Sequence[LeaseEvent]) -> List[LeaseEvent]:
 
 
 def host_object(lease: Lease, present: Mapping[str, Any], reserve: bool = False) -> Dict[str, Any]:
-    """Return Kea's reservation map for a lease. What else a person wrote into ``present`` stays.
+    """Return Kea's reservation map for a lease, of DHCPv6 its share. What else a person wrote into ``present`` stays.
 
     A lease without a name does not remove the known name. ``reserve`` says that the reservation also gets the name.
     """
-    before = _mark(present)
+    before = mark_of(present)
     hostname = present.get("hostname", "")
     mark = {"ip-address": lease.address, "client-id": lease.client_id, "hostname": before.get("hostname", "")}
     mark[_GIVEN_NAME] = before.get(_GIVEN_NAME, "")
@@ -224,20 +220,20 @@ def host_object(lease: Lease, present: Mapping[str, Any], reserve: bool = False)
         hostname = mark["hostname"] = (lease.hostname or hostname or known) if reserve else ""
         mark["name"] = "" if reserve else (name(lease) or known)
     context = {**present.get("user-context", {}), MARK: {key: value for key, value in mark.items() if value}}
-    wanted = {**present, "hw-address": lease.hwaddr, "ip-address": lease.address, "user-context": context}
+    wanted = {**present, KEYS[lease.family]: client(lease), ADDRESS: lease.address, "user-context": context}
     wanted.pop("hostname", None)
     return {**wanted, "hostname": hostname} if hostname else wanted
 
 
 def is_name_due(present: Mapping[str, Any], name: str) -> bool:
     """Return whether ``given_name`` would change a managed reservation: the site gives another name, or none now."""
-    mark = _mark(present)
+    mark = mark_of(present)
     return bool(mark) and (present.get("hostname", "") != name if name else _GIVEN_NAME in mark)
 
 
 def given_name(present: Mapping[str, Any], name: str) -> Dict[str, Any]:
     """Return a managed reservation with the name that the site gives its client; empty removes one given earlier."""
-    mark, host = _mark(present), dict(present)
+    mark, host = mark_of(present), dict(present)
     earlier = mark.pop(_GIVEN_NAME, "")
     if name:
         host["hostname"] = mark[_GIVEN_NAME] = name
@@ -246,22 +242,27 @@ def given_name(present: Mapping[str, Any], name: str) -> Dict[str, Any]:
     return {**host, "user-context": {**present.get("user-context", {}), MARK: mark}}
 
 
-def managed(present: Mapping[str, Any], subnet: int) -> Optional[Lease]:
-    """Return the lease that the mark of a reservation tells of; None if a person wrote the reservation."""
-    mark = _mark(present)
-    if not mark or "hw-address" not in present:
-        return None
+def managed(present: Mapping[str, Any], subnet: int) -> List[Lease]:
+    """Return the leases that the mark of a reservation tells of; none if a person wrote the reservation."""
+    mark, (key, identifier) = mark_of(present), spelled(present)
+    if not mark or not key:
+        return []
+    family = 6 if key == KEYS[6] else 4
+    hwaddr, duid = ("", identifier) if family == 6 else (identifier, "")
     known = (
-        str(present["hw-address"]).lower(),
+        hwaddr,
         mark.get("client-id", ""),
         mark.get("name") or mark.get("hostname") or mark.get(_GIVEN_NAME, ""),
     )
-    return Lease(4, mark.get("ip-address", ""), subnet, *known, 0, 0, None, LeaseState.DEFAULT, "")
+    return [
+        Lease(family, address, subnet, *known, 0, 0, None, LeaseState.DEFAULT, "", duid, iaid)
+        for iaid, address in marked(present).items()
+    ]
 
 
 def made(present: Mapping[str, Any]) -> Optional[int]:
     """Return when a managed reservation was made; see batch.Kept."""
-    return moment(_mark(present).get("made"))
+    return moment(mark_of(present).get("made"))
 
 
 def moment(value: object) -> Optional[int]:
@@ -272,22 +273,19 @@ def moment(value: object) -> Optional[int]:
 
 def is_unchanged(present: Mapping[str, Any]) -> bool:
     """Return whether a managed reservation has just what the monitor wrote."""
-    mark = _mark(present)
+    mark = mark_of(present)
     if not mark:
         return False
-    written = present.keys() <= {"hw-address", "ip-address", "hostname", "user-context"}
+    written = present.keys() <= {*KEYS.values(), ADDRESS, ADDRESSES, "hostname", "user-context"}
     names = ("", mark.get("hostname", ""), mark.get(_GIVEN_NAME, ""))
-    right = present.get("ip-address") == mark.get("ip-address") and present.get("hostname", "") in names
+    right = (
+        sorted(addresses(present)) == sorted(filter(None, marked(present).values()))
+        and present.get("hostname", "") in names
+    )
     return written and right and present["user-context"].keys() == {MARK}
-
-
-def _mark(present: Mapping[str, Any]) -> Dict[str, Any]:
-    context = present.get("user-context")
-    mark = context.get(MARK) if isinstance(context, dict) else None
-    return dict(mark) if isinstance(mark, dict) else {}
 
 
 def _is_name_managed(present: Mapping[str, Any], reserve: bool) -> bool:
     """Return whether no person named the reservation. With ``follow``, one without a name is as it should be."""
-    mark, hostname = _mark(present), present.get("hostname", "")
+    mark, hostname = mark_of(present), present.get("hostname", "")
     return bool(mark) and (mark.get("hostname", "") == hostname or not (reserve or hostname))

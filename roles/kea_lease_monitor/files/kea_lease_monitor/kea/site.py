@@ -23,6 +23,8 @@ HWADDR, DUID, CIRCUIT_ID, CLIENT_ID, FLEX_ID = TYPES
 _UNTOLD = frozenset({CIRCUIT_ID, FLEX_ID})
 """Identifiers that a lease does not tell. Such a reservation is recognised by its address."""
 
+_TEXTS = ("kind", "identifier", "address", "name")
+
 _DUID_TYPE, _DUID_AT = "ff", 5
 """A client identifier of this type holds a DUID from this octet on (RFC 4361), by which Kea finds hosts, too."""
 
@@ -42,6 +44,7 @@ class Entry(NamedTuple):
     """Empty if it names none."""
     name: str = ""
     """The name that the site gives a client beforehand. Such an entry is in no configuration of Kea."""
+    family: int = 4
 
 
 def parse(content: bytes) -> Tuple[Entry, ...]:
@@ -54,34 +57,35 @@ def parse(content: bytes) -> Tuple[Entry, ...]:
 
 def _entry(value: Any) -> Entry:
     try:
-        subnet, texts = value["subnet"], [value.get(key, "") for key in Entry._fields[1:]]
+        subnet, texts = value["subnet"], [value.get(key, "") for key in _TEXTS]
+        family = value.get("family", 4)
     except (TypeError, AttributeError, KeyError) as error:
         raise ValueError(f"{str(value)[:60]!r} is no reservation with a subnet") from error
-    if not isinstance(subnet, int) or not all(isinstance(text, str) for text in texts):
-        raise ValueError(f"{str(value)[:60]!r}: subnet is a number, the rest is text")
-    return Entry(subnet, *texts)
+    if not isinstance(subnet, int) or family not in (4, 6) or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"{str(value)[:60]!r}: subnet is a number, family 4 or 6, the rest is text")
+    return Entry(subnet, *texts)._replace(family=family)
 
 
 class Site:
     """The reservations of the site in all subnets."""
 
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
-        self._clients: Dict[Tuple[int, str, str], Entry] = {}
+        self._clients: Dict[Tuple[int, int, str, str], Entry] = {}
         self._addresses: Dict[Tuple[int, str], Entry] = {}
-        self._hidden: Dict[int, str] = {}
+        self._hidden: Dict[Tuple[int, int], str] = {}
         for one in (one for one in entries if not one.name):
             if one.kind and one.identifier:
-                self._clients.setdefault((one.subnet, one.kind, one.identifier), one)
+                self._clients.setdefault((one.family, one.subnet, one.kind, one.identifier), one)
             if one.address:
                 self._addresses.setdefault((one.subnet, one.address), one)
             elif one.kind in _UNTOLD:
-                self._hidden.setdefault(one.subnet, one.kind)
+                self._hidden.setdefault((one.family, one.subnet), one.kind)
 
     def __bool__(self) -> bool:
         return bool(self._clients or self._addresses)
 
     def judge(self, lease: Lease) -> Optional[Tuple[Verdict, str]]:
-        """Return what the site's word is for an IPv4 lease, as a verdict with its detail; None if it has none."""
+        """Return what the site's word is for a lease, as a verdict with its detail; None if it has none."""
         own = self._of_client(lease)
         if own:
             if own.address:
@@ -91,8 +95,8 @@ class Site:
         if holder:
             # Kea gave the address to this client, so the reservation that the lease cannot tell is this client's.
             return (Verdict.UNCHANGED, "") if holder.kind in _UNTOLD else (Verdict.CONFLICT, _words(holder))
-        if lease.subnet_id in self._hidden:
-            return Verdict.SITE, _HIDDEN.format(self._hidden[lease.subnet_id])
+        if (lease.family, lease.subnet_id) in self._hidden:
+            return Verdict.SITE, _HIDDEN.format(self._hidden[lease.family, lease.subnet_id])
         return None
 
     def overruled(self, leases: Collection[Lease]) -> List[Lease]:
@@ -100,13 +104,13 @@ class Site:
         return [one for one in leases if self._of_client(one) or (one.subnet_id, one.address) in self._addresses]
 
     def _of_client(self, lease: Lease) -> Optional[Entry]:
-        found = (self._clients.get((lease.subnet_id, *one)) for one in _identifiers(lease))
+        found = (self._clients.get((lease.family, lease.subnet_id, *one)) for one in _identifiers(lease))
         return next(filter(None, found), None)
 
 
 def _identifiers(lease: Lease) -> List[Tuple[str, str]]:
     """Return the identifiers by which Kea finds the host of a lease's client, as far as the lease tells them."""
-    found = [(HWADDR, lease.hwaddr), (CLIENT_ID, lease.client_id)]
+    found = [(HWADDR, lease.hwaddr), (DUID, lease.duid), (CLIENT_ID, lease.client_id)]
     octets = lease.client_id.split(":")
     if octets[0] == _DUID_TYPE and len(octets) > _DUID_AT:
         found.append((DUID, ":".join(octets[_DUID_AT:])))

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, FrozenSet, NamedTuple
+from typing import Any, Callable, Dict, NamedTuple
 
 from kea_lease_monitor.context import Context
 from kea_lease_monitor.section import Section
@@ -24,7 +24,8 @@ class SinkType(NamedTuple):
     or a web server."""
     parse: Callable[[Section], Any]
     build: Callable[[Any, Context], Sink]
-    families: FrozenSet[int] = frozenset({4, 6})
+    one_family: bool = False
+    """Whether a subscription with this sink must not name both families."""
 
 
 SINKS: Dict[str, SinkType] = {
@@ -36,7 +37,10 @@ SINKS: Dict[str, SinkType] = {
         ),
     ),
     "reservation_file": SinkType(
-        2, file.Options.parse, lambda options, _context: file.ReservationFileSink(options), file.FAMILIES
+        2,
+        file.Options.parse,
+        lambda options, context: file.ReservationFileSink(options, min(context.families, default=4)),
+        one_family=True,
     ),
     "discovery": SinkType(3, discovery.Options.parse, lambda options, _context: discovery.DiscoverySink(options)),
     "exec": SinkType(4, command.Options.parse, lambda options, context: command.CommandSink(options, context.clock)),

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, NamedTuple
+from typing import Any, Callable, Dict, FrozenSet, NamedTuple
 
 from kea_lease_monitor.context import Context
 from kea_lease_monitor.section import Section
@@ -22,10 +22,12 @@ class SourceType(NamedTuple):
     build: Callable[[Any, Context], Source]
     shared: bool
     """Whether every host reads the same leases there, so that several monitors may share the work."""
+    problem: Callable[[Any, FrozenSet[int]], str] = lambda _options, _families: ""
+    """Return why a subscription that names these families could not read all its leases; empty if it can."""
 
 
 def _memfile(options: memfile.Options, context: Context) -> Source:
-    return memfile.MemfileSource(options.path, context.clock)
+    return memfile.MemfileSource(options.of(context.families), context.clock)
 
 
 def _events(options: upkeep.Options, context: Context) -> Source:
@@ -38,7 +40,7 @@ def _polling(options: polling.Options, context: Context) -> Source:
 
 
 SOURCES: Dict[str, SourceType] = {
-    "memfile": SourceType(memfile.Options.parse, _memfile, shared=False),
+    "memfile": SourceType(memfile.Options.parse, _memfile, shared=False, problem=memfile.Options.problem),
     "events": SourceType(upkeep.Options.parse, _events, shared=True),
     "polling": SourceType(polling.Options.parse, _polling, shared=True),
 }

@@ -77,11 +77,11 @@ def accepted(places: Places, written: Mapping[int, Written], trial: Trial) -> Si
     present = set(map(_key, every))
     gone = [host for one in written.values() for host in one.included if _key(host) not in present]
     # Only a change of the configuration, or a reservation that goes or changes, can make room for a refused one.
-    room = {(host.subnet, part) for host in gone for part in (host.identifier, host.address)}
+    room = {(host.subnet, part) for host in gone for part in (host.identifier, *host.addresses)}
     still = {
         key: one
         for key, one in (refused_before if known.configuration == configuration else {}).items()
-        if not room & {(one.subnet, one.host), (one.subnet, one.address)}
+        if not room & {(one.subnet, part) for part in (one.host, *one.address.split(", "))}
     }
     settled = [refusal for one in written.values() for refusal in one.refused]
     settled += [still[_key(host)] for host in every if _key(host) in still]

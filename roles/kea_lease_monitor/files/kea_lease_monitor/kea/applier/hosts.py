@@ -10,20 +10,24 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple, Union
 
 from _kea import host_maps
 from _kea.identifiers import HWADDR_TYPE, TYPES, parse, spell
 
 from kea_lease_monitor.kea import identifiers
-from kea_lease_monitor.kea.reservations import MARK
+from kea_lease_monitor.kea.shares import MARK
 
-_OWN = frozenset({*TYPES, "ip-address", "hostname", "user-context"})
+_OWN = frozenset({*TYPES, "ip-address", "ip-addresses", "hostname", "user-context"})
 """Keys that the monitor may set. Further ones, such as a boot file, must stand in Kea's own configuration."""
 
 
 HWADDR = TYPES[HWADDR_TYPE]
 """Kind of the identifiers of managed reservations."""
+
+
+_PLAIN = frozenset({HWADDR, "duid", "ip-address", "ip-addresses", "hostname"})
+"""Keys whose values Kea's test of a reservation by command judges as well as a test of the whole configuration."""
 
 
 _LONGEST = 20
@@ -45,9 +49,14 @@ class Host(NamedTuple):
     identifier: str
     """Its kind and its value as Kea writes them: ``hw-address 02:00:00:00:00:01``."""
     address: str
-    """Empty if the reservation has none."""
+    """Empty if the reservation has none; those of a DHCPv6 client have commas between them."""
     text: str
     """The map in one line, for Kea. Surrogates stand for bytes that are not UTF-8."""
+
+    @property
+    def addresses(self) -> List[str]:
+        """Return the addresses one by one."""
+        return self.address.split(", ") if self.address else []
 
     @classmethod
     def of(cls, subnet: int, identifier: str, fields: Mapping[str, Any]) -> Host:
@@ -55,7 +64,7 @@ class Host(NamedTuple):
         # Kea's JSON reads \u00XX only, so that characters beyond ASCII are written as themselves.
         text = json.dumps(fields, ensure_ascii=False, allow_nan=False)
         text.encode("utf-8", "surrogateescape")
-        return cls(subnet, identifier, str(fields.get("ip-address", "")), text)
+        return cls(subnet, identifier, ", ".join(host_maps.addresses_of(fields)), text)
 
     def value(self) -> Dict[str, Any]:
         """Return the map."""
@@ -68,9 +77,9 @@ class Host(NamedTuple):
         context = found.pop("user-context", {})
         mark = context.get(MARK, {}) if context.keys() <= {MARK} else None
         return (
-            found.keys() <= {HWADDR, "ip-address", "hostname"}
+            found.keys() <= _PLAIN
             and isinstance(mark, dict)
-            and all(map(_is_plain, [found.get("hostname", ""), *mark.values()]))
+            and all(map(_is_plain, [found.get("hostname", ""), *_leaves(mark)]))
         )
 
 
@@ -84,6 +93,12 @@ class Refusal(NamedTuple):
     text: str
     """The map, empty if it could not be written for Kea."""
     reason: str
+
+
+def _leaves(mark: Mapping[str, Any]) -> Iterator[Any]:
+    """Return the values of a mark, with those of a map in it: of a DHCPv6 client it has the addresses by IAID."""
+    for value in mark.values():
+        yield from [*value, *value.values()] if isinstance(value, dict) else [value]
 
 
 def _is_plain(value: Any) -> bool:
@@ -151,9 +166,13 @@ def _host(subnet: int, value: Any, further: Further) -> Host:
     fields: Dict[str, Any] = {kind: identifier, **further.get(name, {})}
     foreign = sorted(key for key in value if key not in _OWN and fields.get(key) != value[key])
     if foreign:
-        raise ValueError(f"{', '.join(foreign)[:200]} must be set in Kea's own configuration (kea_dhcp4_subnets)")
+        raise ValueError(
+            f"{', '.join(foreign)[:200]} must be set in Kea's own configuration (kea_dhcp4_subnets, kea_dhcp6_subnets)"
+        )
     if "ip-address" in value:
         fields["ip-address"] = identifiers.dotted(identifiers.number(_text(value, "ip-address")))
+    if "ip-addresses" in value:
+        fields["ip-addresses"] = _addresses6(value["ip-addresses"])
     if "hostname" in value:
         fields["hostname"] = _text(value, "hostname")
     if "user-context" in value:
@@ -161,6 +180,12 @@ def _host(subnet: int, value: Any, further: Further) -> Host:
             raise ValueError("user-context is no map")
         fields["user-context"] = value["user-context"]
     return Host.of(subnet, name, fields)
+
+
+def _addresses6(listed: Any) -> List[str]:
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        raise ValueError("ip-addresses is no list of texts")
+    return [identifiers.address6(one) for one in listed]
 
 
 def _identifier(value: Mapping[str, Any]) -> Tuple[str, str]:
@@ -185,4 +210,4 @@ def _names(value: Any, line: int) -> Tuple[str, str]:
     kinds = [kind for kind in TYPES if isinstance(known.get(kind), str)]
     spelled = identifiers.bare(known[kinds[0]]) or known[kinds[0]] if kinds else ""
     name = f"{kinds[0]} {spelled}" if kinds else f"line {line}"
-    return name[:200], str(known.get("ip-address", ""))[:40]
+    return name[:200], ", ".join(host_maps.addresses_of(known))[:40]

@@ -153,9 +153,9 @@ def _gone(held: Held, wanted: Mapping[str, Host], named: Collection[str]) -> Set
     A named one that is not wanted was refused in the test of a configuration that Kea may not have loaded: an edit that
     is not in force. So what Kea has of it stays, unless another client is to have the address.
     """
-    claimed = {host.address for host in wanted.values()}
+    claimed = {address for host in wanted.values() for address in host.addresses}
     return {
         identifier
         for identifier, host in held.hosts.items()
-        if identifier not in wanted and (identifier not in named or host.address in claimed)
+        if identifier not in wanted and (identifier not in named or not claimed.isdisjoint(host.addresses))
     }

@@ -11,7 +11,7 @@ from _kea.identifiers import TYPES, parse, spell
 
 from kea_lease_monitor.kea.applier.commands import Commands
 from kea_lease_monitor.kea.applier.hosts import Host, Refusal
-from kea_lease_monitor.kea.reservations import MARK
+from kea_lease_monitor.kea.shares import MARK
 
 _EMPTY: Tuple[object, ...] = ("", [], "0.0.0.0")  # noqa: S104  # nosec B104  # an answer, no address to bind
 """What Kea answers for a key that a reservation does not have."""
@@ -31,21 +31,21 @@ class Held:
         """Record that Kea has this reservation in place of the client's former one."""
         self.drop(host.identifier)
         self.hosts[host.identifier] = host
-        if host.address:
-            self.holders[host.address] = host.identifier
+        self.holders.update(dict.fromkeys(host.addresses, host.identifier))
 
     def drop(self, identifier: str) -> None:
         """Record that Kea has no reservation of this client."""
         host = self.hosts.pop(identifier, None)
-        if host and self.holders.get(host.address) == identifier:
-            del self.holders[host.address]
+        for address in host.addresses if host else []:
+            if self.holders.get(address) == identifier:
+                del self.holders[address]
 
 
 class Placing:
     """Changes of one subnet. A refused one is set aside, and the others are made all the same.
 
     A reservation that frees its address for another one is away from Kea for three commands at most, in a chain of
-    such ones, and two of them at a time. All others stay.
+    such ones, and two of them at a time; with several addresses each, for as many more. All others stay.
     """
 
     def __init__(self, commands: Commands, held: Held) -> None:
@@ -62,18 +62,19 @@ class Placing:
             self._delete(identifier)
 
     def _place(self, host: Host, wanted: Mapping[str, Host], gone: AbstractSet[str]) -> None:
-        """Place a reservation, and then each one that had to free its address for the one before it."""
-        following: Optional[Host] = host
-        while following:
-            host, following = following, None
+        """Place a reservation, and then each one that had to free an address for one before it."""
+        waiting = [host]
+        while waiting:
+            host = waiting.pop(0)
             former = self._held.hosts.get(host.identifier)
             if former == host:
-                return
-            holder = self._held.holders.get(host.address, host.identifier)
-            # An address that its holder keeps is Kea's to refuse.
-            if holder in gone or (holder in wanted and wanted[holder].address != host.address):
-                following = wanted.get(holder)
-                self._delete(holder)
+                continue
+            for address in host.addresses:
+                holder = self._held.holders.get(address, host.identifier)
+                # An address that its holder keeps is Kea's to refuse.
+                if holder in gone or (holder in wanted and address not in wanted[holder].addresses):
+                    waiting += [wanted[holder]] if holder in wanted else []
+                    self._delete(holder)
             self._put(host, former)
 
     def _delete(self, identifier: str) -> None:

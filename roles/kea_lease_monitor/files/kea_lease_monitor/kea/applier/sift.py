@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Callable, Dict, List, NamedTuple, Sequence, Set, Tuple
+from typing import Callable, Dict, List, NamedTuple, Sequence, Set, Tuple, Union
 
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier.hosts import Host, Refusal
+
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 Test = Callable[[Sequence[Host]], str]
 """Return why Kea refuses its configuration with these hosts, empty if it accepts it."""
 
 _WORD = re.compile(r"[0-9A-Za-z.:]+")
 _LINE = re.compile(r"subnet-(\d+)\.json:(\d+)[.:]")
-_OUTSIDE = re.compile(r"specified reservation '([0-9.]+)' is not within the IPv4 subnet '([0-9./]+)'")
+_OUTSIDE = re.compile(
+    r"specified reservation '([0-9A-Fa-f.:]+)' is not within the IPv[46] subnet '([0-9A-Fa-f.:]+/[0-9]+)'"
+)
 
 
 class Sifted(NamedTuple):
@@ -82,21 +86,21 @@ def _first_refused(hosts: Sequence[Host], test: Test, words: str) -> Tuple[int, 
 def _named(words: str, hosts: Sequence[Host]) -> Set[int]:
     """Return the indexes of the hosts that Kea's words are about: the last one named, or all outside a subnet."""
     if outside := _OUTSIDE.search(words):
-        return _outside(outside[1], ipaddress.IPv4Network(outside[2], strict=False), hosts)
+        return _outside(outside[1], ipaddress.ip_network(outside[2], strict=False), hosts)
     said = {word.rstrip(".:") for word in _WORD.findall(words)}
     spelled = [index for index, host in enumerate(hosts) if host.identifier.partition(" ")[2] in said]
-    addressed = [index for index, host in enumerate(hosts) if host.address in said]
+    addressed = [index for index, host in enumerate(hosts) if said.intersection(host.addresses)]
     found = sorted(set(spelled) & set(addressed)) or spelled or addressed or _in_line(words, hosts)
     return set(found[-1:])
 
 
-def _outside(address: str, network: ipaddress.IPv4Network, hosts: Sequence[Host]) -> Set[int]:
+def _outside(address: str, network: Network, hosts: Sequence[Host]) -> Set[int]:
     """Return the hosts outside the network, of the subnets that have the address that Kea named."""
-    subnets = {host.subnet for host in hosts if host.address == address}
+    subnets = {host.subnet for host in hosts if address in host.addresses}
     return {
         index
         for index, host in enumerate(hosts)
-        if host.subnet in subnets and host.address and ipaddress.IPv4Address(host.address) not in network
+        if host.subnet in subnets and any(ipaddress.ip_address(one) not in network for one in host.addresses)
     }
 
 

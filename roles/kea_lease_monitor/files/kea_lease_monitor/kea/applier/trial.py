@@ -31,7 +31,7 @@ class Trial:
     """
 
     def __init__(self, kea: str, config: str, directory: str, replaced: Mapping[int, str]) -> None:
-        """``kea`` is the path of kea-dhcp4; ``replaced`` maps each subnet to the path that Kea includes."""
+        """``kea`` is the path of Kea's server; ``replaced`` maps each subnet to the path that Kea includes."""
         self._kea = kea
         self._directory = directory
         self._subnets = {os.fsencode(path): subnet for subnet, path in replaced.items()}

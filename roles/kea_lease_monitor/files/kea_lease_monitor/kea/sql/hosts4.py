@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from kea_lease_monitor.kea.reservations import MARK
+from kea_lease_monitor.kea.shares import MARK
 from kea_lease_monitor.kea.sql import mark
 
 _GIVEN = """

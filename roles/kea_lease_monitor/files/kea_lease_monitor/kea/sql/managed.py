@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from kea_lease_monitor.kea.reservations import MARK
+from kea_lease_monitor.kea.shares import MARK
 
 _COLUMNS = (
     "host_id, dhcp_identifier, dhcp4_subnet_id, dhcp6_subnet_id, ipv4_address, hostname, dhcp4_client_classes,"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""SQL that the statements for reservations of both families share: the mark (reservations.MARK) and the name of a host.
+"""SQL that the statements for reservations of both families share: the mark (shares.MARK) and the name of a host.
 
 The expressions use these columns of the steps (WITH queries) that they stand in: ``mark``, what the monitor wrote;
 ``hostname``, the name of the lease; ``made``, when the client got it; ``present_name`` and ``user_context`` of the
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Mapping
 
-from kea_lease_monitor.kea.reservations import MARK
+from kea_lease_monitor.kea.shares import MARK
 
 MARK_OF_OWN = f"CASE WHEN own.user_context LIKE '%%\"{MARK}\"%%' THEN own.user_context::jsonb -> '{MARK}' END"
 """The mark of the client's own host ``own``; NULL if a person wrote that host."""

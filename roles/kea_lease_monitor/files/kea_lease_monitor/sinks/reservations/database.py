@@ -141,6 +141,8 @@ class ReservationSink(Sink):
         return outcomes
 
     def _exchange(self, events: Sequence[LeaseEvent]) -> bool:
+        if any(event.lease.family == 6 for event in events):
+            return False
         with self._link.session() as session:
             return bool(session.rows(hosts4.EXCHANGE, reservations.parameters(events, self._names)))
 

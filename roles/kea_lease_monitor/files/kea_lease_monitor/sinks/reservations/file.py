@@ -9,7 +9,7 @@ import glob
 import os
 import time
 from dataclasses import dataclass
-from typing import Collection, Dict, List, Optional, Sequence, Tuple
+from typing import Collection, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
@@ -19,6 +19,7 @@ from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.applier.report import DEFAULT, Places
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.reservations import Verdict
+from kea_lease_monitor.kea.shares import client
 from kea_lease_monitor.kea.site import HWADDR, Entry, Site
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.section import Section
@@ -27,9 +28,6 @@ from kea_lease_monitor.sinks.reservations import sites
 from kea_lease_monitor.sinks.reservations.forgetting import EDITED, GAVE_WAY
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, resolved
 from kea_lease_monitor.sinks.reservations.outcome import report as reported
-
-FAMILIES = frozenset({4})
-"""DHCPv4 only: reservations in a DHCPv6 configuration look different, and no role of the collection writes one."""
 
 _MODE = 0o640
 """The applier reads through the directory's group."""
@@ -69,19 +67,23 @@ class Options:
 
 
 class ReservationFileSink(Sink):
-    """Reserves IPv4 addresses by hardware address. The applier watches the directory, and has Kea load the files."""
+    """Reserves IPv4 addresses by hardware address, or IPv6 addresses by DUID.
+
+    The files are of one server of Kea, and so of one family. The applier watches the directory, and has Kea load them.
+    """
 
     name = "reservation_file"
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, family: int = 4) -> None:
+        self._family = family
         self._directory, self._places = options.directory, options.places
         self._lists: Dict[int, HostList] = {}
         self._stamps: Dict[int, Optional[files.Stamp]] = {}
         self._changed = False
         self._names = options.hostname == "reserve"
         self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
-        self._entries = options.site
-        self._reserving.site = Site(options.site)
+        self._entries = [one for one in options.site if one.family == family]
+        self._reserving.site = Site(self._entries)
 
     def check(self) -> None:
         """Check the directory, and remove managed reservations for clients and addresses of the site.
@@ -99,7 +101,7 @@ class ReservationFileSink(Sink):
                 return self._forget(events)
             if events and events[0].kind is EventKind.REPLACED:
                 return self._replace(events)
-            return self._reserving.deliver(events, FAMILIES)
+            return self._reserving.deliver(events, (self._family,))
         finally:
             # Also after a failure: the next attempt finds unchanged what this one wrote.
             self._request()
@@ -111,17 +113,16 @@ class ReservationFileSink(Sink):
 
     def made(self) -> List[Lease]:
         found = [(subnet, host) for subnet in self._subnets() for host in self._current(subnet).hosts()]
-        leases = [reservations.managed(host, subnet) for subnet, host in found]
-        return [lease for lease in leases if lease]
+        return [lease for subnet, host in found for lease in reservations.managed(host, subnet)]
 
     def held(self, leases: Sequence[Lease]) -> List[Lease]:
-        own = [lease for lease in leases if lease.family in FAMILIES and lease.hwaddr]
-        return [lease for lease in own if self._address_of(lease) == lease.address]
+        own = [lease for lease in leases if lease.family == self._family and client(lease)]
+        return [lease for lease in own if lease.address in self._addresses_of(lease)]
 
-    def _address_of(self, lease: Lease) -> str:
-        """Return the address of the managed reservation that the lease's client has; empty if there is none."""
-        found = reservations.managed(self._current(lease.subnet_id).of(lease.hwaddr), lease.subnet_id)
-        return found.address if found else ""
+    def _addresses_of(self, lease: Lease) -> List[str]:
+        """Return the addresses of the managed reservation that the lease's client has."""
+        host = self._current(lease.subnet_id).of(client(lease))
+        return [one.address for one in reservations.managed(host, lease.subnet_id)]
 
     def _subnets(self) -> List[int]:
         paths = glob.glob(self._path_of("*", glob.escape(self._directory)))
@@ -130,33 +131,35 @@ class ReservationFileSink(Sink):
 
     def _give_way(self, subnet: int) -> None:
         hosts = self._current(subnet)
-        managed = [reservations.managed(one, subnet) for one in hosts.hosts() if reservations.is_unchanged(one)]
-        gone = self._reserving.site.overruled([lease for lease in managed if lease])
+        unchanged = [one for one in hosts.hosts() if reservations.is_unchanged(one)]
+        managed = [lease for one in unchanged for lease in reservations.managed(one, subnet)]
+        overruled = {client(lease) for lease in self._reserving.site.overruled(managed)}
+        gone = [lease for lease in managed if client(lease) in overruled]
         if gone:
-            self._write_without(subnet, hosts, {lease.hwaddr for lease in gone})
+            self._write_without(subnet, hosts, overruled)
         for lease in gone:
             telemetry.reservation_removed(lease, GAVE_WAY)
 
     def _forget(self, events: Sequence[LeaseEvent]) -> Delivery:
         removed, rejected = 0, []
-        for subnet in sorted({event.lease.subnet_id for event in events}):
-            own = {event.lease.hwaddr: event for event in events if event.lease.subnet_id == subnet}
+        own = [event for event in events if event.lease.family == self._family]
+        for subnet in sorted({event.lease.subnet_id for event in own}):
             hosts = self._current(subnet)
-            due = {}
-            for hwaddr, event in own.items():
-                host = hosts.of(hwaddr)
-                lease = reservations.managed(host, subnet)
-                if lease and not is_meant(event, lease.address):
-                    continue
-                if lease and reservations.is_unchanged(host):
-                    due[hwaddr] = lease
-                elif lease:
-                    rejected.append(Rejection(event, Reason.EDITED, EDITED))
+            due: Dict[str, List[Lease]] = {}
+            for identifier, meant in _by_client(event for event in own if event.lease.subnet_id == subnet).items():
+                host = hosts.of(identifier)
+                leases = reservations.managed(host, subnet)
+                over = [lease for lease in leases if _is_over(meant, lease)]
+                if over and reservations.is_unchanged(host):
+                    due[identifier] = over
+                elif over:
+                    rejected.append(Rejection(meant[-1], Reason.EDITED, EDITED))
             if due:
-                self._write_without(subnet, hosts, due)
-            for lease in due.values():
+                whole = [identifier for identifier, over in due.items() if not _released(hosts, over)]
+                self._write_without(subnet, hosts, whole)
+            for lease in (lease for over in due.values() for lease in over):
                 telemetry.reservation_removed(lease)
-            removed += len(due)
+                removed += 1
         skipped = len(events) - removed - len(rejected)
         delivery = Delivery(removed=removed, skipped=skipped, rejected=tuple(rejected))
         telemetry.sink_result(self.name, delivery)
@@ -164,7 +167,8 @@ class ReservationFileSink(Sink):
 
     def _replace(self, events: Sequence[LeaseEvent]) -> Delivery:
         outcomes: List[Outcome] = []
-        for event in (event for event in events if event.lease.family in FAMILIES):
+        # The command ``replace`` is for hardware addresses, and so for DHCPv4.
+        for event in (event for event in events if event.lease.family == self._family == 4):
             hosts = self._current(event.lease.subnet_id)
             outcomes.append(Outcome(event, *(self._reserving.site.judge(event.lease) or hosts.place(event.lease))))
             if outcomes[-1].verdict in {Verdict.CREATED, Verdict.UPDATED}:
@@ -205,10 +209,10 @@ class ReservationFileSink(Sink):
         hosts.saved()
         self._stamps[subnet] = files.stamp(self._path(subnet))
 
-    def _write_without(self, subnet: int, hosts: HostList, hwaddrs: Collection[str]) -> None:
+    def _write_without(self, subnet: int, hosts: HostList, clients: Collection[str]) -> None:
         """Write the file without the reservations of these clients. The next use reads it again."""
         del self._stamps[subnet]
-        files.replace(self._path(subnet), hosts.without(hwaddrs), _MODE)
+        files.replace(self._path(subnet), hosts.without(clients), _MODE)
         self._changed = True
 
     def adopt(self, events: Sequence[LeaseEvent]) -> None:
@@ -227,7 +231,8 @@ class ReservationFileSink(Sink):
         stamp = files.stamp(path)
         if subnet not in self._stamps or self._stamps[subnet] != stamp:
             try:
-                self._lists[subnet] = HostList(files.read(path) or b"", self._names, self._given(subnet))
+                content = files.read(path) or b""
+                self._lists[subnet] = HostList(content, self._names, self._given(subnet), self._family)
             except ValueError as error:
                 raise TemporaryError(f"{path}: {error}") from error
             self._stamps[subnet] = stamp
@@ -247,3 +252,20 @@ class ReservationFileSink(Sink):
     def close(self) -> None:
         self._lists.clear()
         self._stamps.clear()
+
+
+def _by_client(events: Iterable[LeaseEvent]) -> Dict[str, List[LeaseEvent]]:
+    found: Dict[str, List[LeaseEvent]] = {}
+    for event in events:
+        found.setdefault(client(event.lease), []).append(event)
+    return found
+
+
+def _is_over(events: Sequence[LeaseEvent], lease: Lease) -> bool:
+    """Return whether one of the FORGOTTEN events is about this address of the client."""
+    return any(event.lease.iaid == lease.iaid and is_meant(event, lease.address) for event in events)
+
+
+def _released(hosts: HostList, leases: Sequence[Lease]) -> bool:
+    """Drop the addresses of a client's leases. Return whether its reservation has any other, and so stays."""
+    return [hosts.release(lease) for lease in leases][-1]

@@ -11,6 +11,7 @@ from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Delivery, Kept, Reason, Rejection
 from kea_lease_monitor.kea import identifiers, reservations
 from kea_lease_monitor.kea.reservations import Verdict
+from kea_lease_monitor.kea.shares import client as client_of
 from kea_lease_monitor.kea.site import Site
 from kea_lease_monitor.lease import EventKind, LeaseEvent
 
@@ -101,7 +102,7 @@ class Reserving:
 
     def _reserve(self, events: Sequence[LeaseEvent]) -> List[Outcome]:
         """Reserve for the events about which the reservations of the site say nothing."""
-        judged = [(event, self.site.judge(event.lease) if event.lease.family == 4 else None) for event in events]
+        judged = [(event, self.site.judge(event.lease)) for event in events]
         settled = [Outcome(event, *found) for event, found in judged if found]
         rest = [event for event, found in judged if not found]
         return settled + (self._write(rest) if rest else [])
@@ -177,11 +178,10 @@ def _conflicts(every: Mapping[Key, Outcome]) -> List[Outcome]:
 
 
 def circles(conflicts: Sequence[Outcome]) -> List[List[LeaseEvent]]:
-    """Return the circles of IPv4 leases in which each has the address that is reserved for the next one's client."""
+    """Return the circles of leases in which each has the address that is reserved for the next one's client."""
     waiting = {
-        (event.lease.hwaddr.replace(":", ""), event.lease.subnet_id): (event, holder.replace(":", ""))
+        (client_of(event.lease).replace(":", ""), event.lease.subnet_id): (event, holder.replace(":", ""))
         for event, _verdict, holder, _made in conflicts
-        if event.lease.family == 4
     }
     found: List[List[LeaseEvent]] = []
     seen: Set[Tuple[str, int]] = set()

@@ -10,7 +10,7 @@ repeats effects, which are idempotent, and never misses one.
 from __future__ import annotations
 
 import os
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, FrozenSet, NamedTuple, Optional
 
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Batch
@@ -37,15 +37,28 @@ class Options(NamedTuple):
 
     path: str = DEFAULT_PATH
     """The lease file."""
+    path6: str = ""
+    """That of subscriptions to DHCPv6, if ``path`` is that of the DHCPv4 server."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
         """Read the source's section. Raises ConfigurationError."""
-        options = cls(section.text("path", cls().path))
+        options = cls(section.text("path", cls().path), section.optional_text("path6") or "")
         section.done()
-        if not os.path.isabs(options.path):
-            raise section.error("path", "an absolute path is needed")
+        for name, path in zip(cls._fields, options):
+            if path and not os.path.isabs(path):
+                raise section.error(name, "an absolute path is needed")
         return options
+
+    def of(self, families: FrozenSet[int]) -> str:
+        """Return the lease file for a subscription that names these families; see ``problem``."""
+        return self.path6 if self.path6 and families == {6} else self.path
+
+    def problem(self, families: FrozenSet[int]) -> str:
+        """Return why no file has all leases of a subscription that names these families; empty if one has."""
+        if self.path6 and len(families) != 1:
+            return "name 4 or 6: each server has its own lease file (source.path and source.path6)"
+        return ""
 
 
 class MemfileSource(Source):

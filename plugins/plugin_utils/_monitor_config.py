@@ -1,0 +1,118 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the configuration file of the lease monitor, from the variables of its role and Kea's configuration."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping
+
+from ._login import Database, Files, without_empty
+from ._monitor_input import Paths, Settings, Wanted
+
+FILE_SINK = "reservation_file"
+FIGURES = "pools.json"
+SITE_KEYS = ("subnet", "kind", "identifier", "address", "name")
+
+
+def site(asked: Wanted, looks: Mapping[int, Mapping[str, Any]]) -> List[Settings]:
+    """Return the reservations of the configurations and of the variables, which in check mode are not there yet."""
+    found: List[Settings] = []
+    for family, look in looks.items():
+        of_variables = [one for one in asked.site_reservations if one.get("family", 4) == family]
+        listed = [*of_variables, *((look.get("reservations") or {}).get("site") or [])]
+        every = dict.fromkeys(tuple(one.get(key, "") for key in SITE_KEYS) for one in listed)
+        found += [{**dict(zip(SITE_KEYS, one)), **({"family": family} if family == 6 else {})} for one in every]
+    return found
+
+
+def config(
+    asked: Wanted, lease_files: Mapping[int, str], certificates: Files, paths: Paths, global_subnets: List[int]
+) -> Settings:
+    """Return the monitor's configuration file as a document."""
+    keys = ("path", "path6")
+    source = {"type": asked.source, **(dict(zip(keys, lease_files.values())) if asked.source == "memfile" else {})}
+    sqlite = {"path": f"{paths.state_directory}/state.sqlite"}
+    state = {"type": asked.state, **(sqlite if asked.state == "sqlite" else {})}
+    document: Settings = {
+        "source": {**source, **asked.source_options},
+        "state": {**state, **asked.state_options},
+        "log_level": asked.log_level,
+        "subscriptions": [
+            _subscription(asked, each, paths, global_subnets)
+            for one in asked.subscriptions
+            for each in _by_family(asked, one)
+        ],
+    }
+    if 6 in asked.families:
+        figures = [f"{paths.report(family)}/{FIGURES}" for family in asked.families]
+        document["pools"] = dict(zip(keys, figures))
+    if asked.uses_database:
+        document["database"] = _database(asked.database, certificates, paths)
+    if asked.metrics_listen:
+        document["metrics"] = {"listen": asked.metrics_listen}
+    return document
+
+
+def _by_family(asked: Wanted, named: Settings) -> List[Settings]:
+    """Return a subscription of the site once for each family that it selects: each server has its own files.
+
+    With a DHCPv4 server only, it stays as it is. The first one keeps its name, and so its bookmark.
+    """
+    if tuple(asked.families) == (4,) or not (asked.source == "memfile" or asked.in_files):
+        return [named]
+    match = named.get("match") or {}
+    families = match.get("families") or list(asked.families)
+    return [
+        {
+            **named,
+            "name": named["name"] if family == families[0] else f"{named['name']}-dhcp{family}",
+            "match": {**match, "families": [family]},
+        }
+        for family in families
+    ]
+
+
+def _subscription(asked: Wanted, named: Settings, paths: Paths, global_subnets: List[int]) -> Settings:
+    """Return a subscription whose sinks know the reservations of the site; with the usual sinks if it names none."""
+    known: Dict[str, Settings] = {
+        FILE_SINK: {"site_file": paths.site_file},
+        "reservation": {
+            "site_file": paths.site_file,
+            **({"global_subnets": global_subnets} if global_subnets else {}),
+        },
+        "webhook": {"secret_file": paths.webhook_secret_file} if asked.webhook_secret else {},
+    }
+    family = min((named.get("match") or {}).get("families") or [4])
+    sinks = _sinks(asked, paths, family)
+    if "sinks" in named:
+        sinks = [placed(asked, paths, sink, family) for sink in named["sinks"]]
+    return {**named, "sinks": [{**known.get(sink["type"], {}), **sink} for sink in sinks]}
+
+
+def _sinks(asked: Wanted, paths: Paths, family: int) -> List[Settings]:
+    """Return the sinks of a subscription that names none."""
+    reservations: Settings = {"type": "reservation"}
+    if asked.in_files:
+        reservations = placed(asked, paths, {"type": FILE_SINK}, family)
+    return [reservations, {"type": "discovery", "directory": asked.discovery_directory}]
+
+
+def _database(one: Database, certificates: Files, paths: Paths) -> Settings:
+    """Return the section database. It names an ssl_mode wherever it can: libpq's default would accept no TLS."""
+    password = {"password_file": paths.password_file} if one.password else {}
+    tls = {
+        "ssl_mode": one.strictest_mode,
+        "ca_file": certificates.trust_anchor,
+        "cert_file": certificates.certificate,
+        "key_file": certificates.key,
+    }
+    named = {"host": one.host, "port": one.port, "name": one.name, "user": one.user}
+    return {**named, **password, **without_empty(tls)}
+
+
+def placed(asked: Wanted, paths: Paths, sink: Settings, family: int) -> Settings:
+    """Return a sink of the site. Reservations in files are where the applier watches, unless it names another place."""
+    if sink["type"] != FILE_SINK or sink.get("directory", asked.reservations_directory) != asked.reservations_directory:
+        return sink
+    return {**sink, "directory": paths.written(family), "report": paths.report(family)}

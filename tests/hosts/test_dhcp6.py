@@ -1,0 +1,103 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host that gets both servers of Kea, in file mode. The tests run in their order."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from changing import Site
+from host import wait
+from states import BEFORE_DEPLOY
+from support import control
+
+SOCKET6 = "/run/kea/kea6-ctrl-socket"
+DIRECT, RELAYED = "2001:db8:1::/64", "2001:db8:2::/64"
+LINK = "2001:db8:2::fffe"
+GIVEN = 7
+
+
+@pytest.fixture(scope="module")
+def site(request: pytest.FixtureRequest) -> Site:
+    options = request.config.option
+    return Site(options.host, options.address, options.bmcs)
+
+
+@pytest.fixture(scope="module")
+def found(site: Site) -> str:
+    """The host as it was."""
+    return site.script("look.sh", check=True)
+
+
+def lease6(site: Site, first: int, count: int, prefix: str, *options: str) -> dict[str, str]:
+    """Request addresses by DHCPv6. Return them by DUID."""
+    said = site.play_bmcs6("--first", str(first), "--count", str(count), "--prefix", prefix, *options)
+    answers = [json.loads(line) for line in said.splitlines()]
+    assert [answer["problem"] for answer in answers] == [""] * count
+    return {answer["duid"]: answer["address"] for answer in answers}
+
+
+def in_force(site: Site) -> dict[str, list[str]]:
+    """The reservations of the running server by DUID."""
+    script = Path(control.__file__).read_text()
+    answer: Any = json.loads(site.run("python3", "-", "config-get", "{}", SOCKET6, stdin=script))
+    config = answer["arguments"]["Dhcp6"]
+    subnets = [*config["subnet6"], *(one for shared in config["shared-networks"] for one in shared["subnet6"])]
+    return {host["duid"]: host["ip-addresses"] for subnet in subnets for host in subnet["reservations"]}
+
+
+def await_followers(site: Site, leases: dict[str, str]) -> None:
+    """Until Kea uses a reservation for each lease, and the inventory has each."""
+    wanted = {duid: [address] for duid, address in leases.items()}
+    wait(lambda: wanted.items() <= in_force(site).items(), "each reservation in force")
+    wait(lambda: set(leases.values()) <= site.discovered(), "each discovery file")
+
+
+def test_both_servers_serve(site: Site, found: str) -> None:
+    site.succeed("kea_deploy")
+    site.serves()
+    await_followers(site, lease6(site, 100, 20, DIRECT))
+
+
+def test_clients_of_a_relay(site: Site) -> None:
+    """The subnet is in a shared network, and the relay's address on the link tells which."""
+    await_followers(site, lease6(site, 200, 10, RELAYED, "--relay", LINK))
+
+
+def test_a_reservation_given_beforehand(site: Site) -> None:
+    [(_duid, address)] = lease6(site, GIVEN, 1, DIRECT).items()
+    assert address == "2001:db8:1::7"
+
+
+def test_a_second_run_changes_nothing(site: Site) -> None:
+    assert site.succeed("kea_deploy") == 0
+
+
+def test_all_is_well(site: Site) -> None:
+    played = site.play("kea_verify")
+    assert played.code == 0, played.words[-3000:]
+    assert "DHCPv6 kea" in played.words
+
+
+def test_a_configuration_that_kea_refuses_is_reverted(site: Site) -> None:
+    before = site.run("cat", "/etc/kea/kea-dhcp6.conf")
+    site.fail("kea_deploy", "Kea refuses the configuration", kea_dhcp6_settings={"valid-lifetime": "for ever"})
+    assert site.run("cat", "/etc/kea/kea-dhcp6.conf") == before
+    lease6(site, 100, 20, DIRECT)
+    assert site.succeed("kea_deploy") == 0
+
+
+def test_the_lfc_timers_of_both_servers(site: Site) -> None:
+    site.run("systemctl", "start", "kea-lfc.service", "kea-lfc6.service")
+    before = in_force(site)
+    leases = lease6(site, 100, 20, DIRECT)
+    assert {duid: [address] for duid, address in leases.items()}.items() <= before.items()
+
+
+def test_a_roll_back_leaves_the_host_as_it_was(site: Site, found: str) -> None:
+    assert site.succeed("kea_rollback", kea_rollback_purge=["leases", "reservations"], **BEFORE_DEPLOY) > 0
+    assert site.script("look.sh", check=True) == found
