@@ -27,6 +27,9 @@ class Named(NamedTuple):
     """Whether Kea keeps the address of the name."""
     reverse: bool
     """Whether Kea keeps the name of the address."""
+    hwaddr: str = ""
+    client_id: str = ""
+    duid: str = ""
 
 
 def read(socket: str, family: int, page: int = PAGE) -> Iterator[Named]:
@@ -66,6 +69,20 @@ def wrong_in_dns(lease: Named, forward: Sequence[Zone], reverse: Sequence[Zone],
     return ""
 
 
+def is_in_dns(lease: Named, forward: Sequence[Zone], reverse: Sequence[Zone], timeout: float) -> bool:
+    """Return whether DNS has the address of the name, or the name of the address. Raises DnsError as above."""
+    zone = zone_of(lease.name, forward)
+    if lease.forward and zone and zone.servers:
+        kind = dns.AAAA if ":" in lease.address else dns.A
+        if lease.address in dns.ask(zone.servers[0], lease.name, kind, timeout):
+            return True
+    back = dns.reverse_name(lease.address)
+    zone = zone_of(back, reverse)
+    return bool(
+        lease.reverse and zone and zone.servers and lease.name in dns.ask(zone.servers[0], back, dns.PTR, timeout)
+    )
+
+
 def _is_named(lease: Mapping[str, Any]) -> bool:
     return bool(
         lease.get("hostname")
@@ -77,4 +94,5 @@ def _is_named(lease: Mapping[str, Any]) -> bool:
 
 def _named(lease: Mapping[str, Any]) -> Named:
     name = str(lease["hostname"]).lower().rstrip(".") + "."
-    return Named(str(lease["ip-address"]), name, bool(lease.get("fqdn-fwd")), bool(lease.get("fqdn-rev")))
+    client = (str(lease.get(key) or "") for key in ("hw-address", "client-id", "duid"))
+    return Named(str(lease["ip-address"]), name, bool(lease.get("fqdn-fwd")), bool(lease.get("fqdn-rev")), *client)
