@@ -75,6 +75,10 @@ def ddns_plan(wanted: Values, names: Values, found: Values, listed: Values, resu
     return _ddns_plan.make(asked, _ddns_plan.Names(**names), now, _ddns_plan.results(results))._asdict()
 
 
+def ddns_names(d2: Values, servers: Sequence[Values], families: Sequence[int]) -> str:
+    return _ddns_plan.names_options(d2, servers, families)
+
+
 def monitor_plan(wanted: Values, paths: Values, found: Sequence[Values], certificates: Values) -> Dict[str, Any]:
     asked = _monitor_input.wanted(wanted)
     return _monitor_plan.make(asked, found, certificates, _monitor_input.Paths(**paths))._asdict()
@@ -139,6 +143,6 @@ class FilterModule:
             *(deployment_plan, site_reservations, login, server_plan, server_files),
             *(monitor_plan, monitor_files, database_access, rollback_plan, verify_options, verify_report),
             *(discovery_directories, gathered_files, variables_file, preflight, preflight_messages, role_options),
-            *(given_reservations, pair_peers, ddns_plan),
+            *(given_reservations, pair_peers, ddns_plan, ddns_names),
         )
         return {one.__name__: one for one in filters}

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Dict, List, Mapping, NamedTuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
+
+from ..module_utils._kea.control import unix_sockets
 
 Settings = Dict[str, Any]
 
@@ -157,3 +159,13 @@ def _key_file(names: Names, now: Found, key: Settings) -> Settings:
 def _path(names: Names, now: Found, key: Settings) -> str:
     """Return the path of the file of a key. Its name is one of DNS, without a slash, as the preflight requires."""
     return os.path.join(names.directory, str(key["name"]).lower().rstrip(".") + SUFFIXES[now.has_secret_file])
+
+
+def names_options(d2: Mapping[str, Any], servers: Sequence[Mapping[str, Any]], families: Sequence[int]) -> str:
+    """Return the options of the program that sends names again: the control sockets.
+
+    ``d2`` and ``servers`` are what kea_info found of D2 and of the server of each family.
+    """
+    sockets = {"ddns-socket": d2, **{f"control-socket{family}": one for family, one in zip(families, servers)}}
+    found = {name: unix_sockets((look.get("config") or {}).get("control_sockets")) for name, look in sockets.items()}
+    return " ".join(f"--{name} {paths[0]}" for name, paths in found.items() if paths)

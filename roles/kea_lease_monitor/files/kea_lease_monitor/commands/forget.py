@@ -23,7 +23,8 @@ from kea_lease_monitor.sinks.base import Forgetting
 from kea_lease_monitor.sinks.registry import SINKS
 
 _REMOVE_LEASE = (
-    "the monitor's user may not command Kea: remove the lease with the command lease4-del or lease6-del first"
+    "the monitor's user may not command Kea: remove the lease with the command lease4-del or lease6-del first "
+    "(update-ddns: true removes its name from DNS, too)"
 )
 
 
