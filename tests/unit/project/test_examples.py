@@ -60,7 +60,7 @@ def site(name: str, directory: Path) -> Path:
 
 def secrets(name: str) -> dict[str, Any]:
     text = (ROOT / "examples" / name / "inventory.yml").read_text()
-    return dict.fromkeys(re.findall(r"vault_\w+", text), "a-password")
+    return dict.fromkeys(re.findall(r"vault_\w+", text), "YS1wYXNzd29yZA==")
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
