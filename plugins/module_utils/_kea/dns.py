@@ -40,6 +40,14 @@ class Endpoint(NamedTuple):
     port: int = PORT
 
 
+def is_name(text: str) -> bool:
+    """Return whether a text can be asked for: a client may call itself anything."""
+    try:
+        return text.isascii() and text.isprintable() and len(_encoded(text)) > 1
+    except DnsError:
+        return False
+
+
 def reverse_name(address: str) -> str:
     """Return the name below in-addr.arpa. or ip6.arpa. of an address."""
     return f"{ipaddress.ip_address(address).reverse_pointer}."

@@ -85,7 +85,7 @@ def is_in_dns(lease: Named, forward: Sequence[Zone], reverse: Sequence[Zone], ti
 
 def _is_named(lease: Mapping[str, Any]) -> bool:
     return bool(
-        lease.get("hostname")
+        dns.is_name(str(lease.get("hostname") or ""))
         and lease.get("state", _ASSIGNED) == _ASSIGNED
         and (lease.get("fqdn-fwd") or lease.get("fqdn-rev"))
         and lease.get("type", "IA_NA") != "IA_PD"

@@ -162,10 +162,23 @@ def test_the_former_name_of_an_address_goes_and_that_of_its_new_client_stays(wor
     assert (removal["fqdn"], removal["forward-change"], removal["reverse-change"]) == (NAME, True, False)
 
 
-@pytest.mark.parametrize("change", [{"state": 2}, {"hostname": ""}, {"fqdn-fwd": False, "fqdn-rev": False}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": 2},
+        {"hostname": ""},
+        {"fqdn-fwd": False, "fqdn-rev": False},
+        # What a client calls itself stops nothing.
+        {"hostname": "."},
+        {"hostname": "a" * 64},
+        {"hostname": "caf\u00e9.lab.example."},
+        {"hostname": "a\x07b.lab.example."},
+    ],
+)
 def test_a_lease_without_a_name_in_dns_is_none_of_them(change: dict[str, Any], world: World) -> None:
     world.leases = [{**LEASE, **change}]
     assert world.run() == []
+    assert not world.memory.owed
 
 
 @pytest.mark.parametrize(

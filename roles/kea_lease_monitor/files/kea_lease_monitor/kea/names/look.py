@@ -9,6 +9,7 @@ DNS servers are asked for names, and once an hour.
 
 from __future__ import annotations
 
+import time
 from typing import Any, Callable, Iterable, List, Mapping, NamedTuple, Sequence
 
 from _kea import control, dns, named_leases, zones
@@ -23,6 +24,8 @@ LIST_EVERY = 300.0
 """Seconds between two lists of the leases with names, from which is known what to remove once they are gone."""
 TRIES = 3
 """How often a change is sent again before the hourly comparison: another client may own the name (RFC 4703)."""
+PACE = 0.005
+"""Seconds between two changes that are sent: Kea and D2 each keep 1,024 that wait, and drop any other."""
 TIMEOUT = 2.0
 """Seconds that D2 and a DNS server have for an answer."""
 
@@ -122,8 +125,11 @@ class Names:
         if self._now() - self._memory.compared >= HOUR:
             self._memory.tries.pop(key, None)
         tries = self._memory.tries.get(key, 0)
-        self._memory.tries[key] = min(tries + 1, TRIES)
-        return tries < TRIES
+        if tries >= TRIES:
+            return False
+        self._memory.tries[key] = tries + 1
+        time.sleep(PACE)
+        return True
 
     def _list(self, leases: Sequence[tuple[Server, Named]]) -> None:
         """Remember the leases with names. Those that are gone stay until DNS was compared."""
