@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from ..plugin_utils import (
     _database_plan,
+    _ddns_plan,
     _deployment_plan,
     _import_plan,
     _inventory_plan,
@@ -68,6 +69,15 @@ def server_plan(
 def server_files(wanted: Values, names: Values, found: Values, unit: str) -> List[Dict[str, Any]]:
     now = _server_input.found(found)
     return _server_plan.make_files(_server_input.wanted(wanted), now, _server_input.Names(**names), unit)
+
+
+def ddns_plan(wanted: Values, names: Values, found: Values, listed: Values, results: Values) -> Dict[str, Any]:
+    asked, now = _ddns_plan.wanted(wanted), _ddns_plan.found(found, listed)
+    return _ddns_plan.make(asked, _ddns_plan.Names(**names), now, _ddns_plan.results(results))._asdict()
+
+
+def ddns_names(d2: Values, servers: Sequence[Values], families: Sequence[int]) -> str:
+    return _ddns_plan.names_options(d2, servers, families)
 
 
 def monitor_plan(wanted: Values, paths: Values, found: Sequence[Values], certificates: Values) -> Dict[str, Any]:
@@ -146,6 +156,6 @@ class FilterModule:
                 preflight_messages,
                 role_options,
             ),
-            *(given_reservations, pair_peers),
+            *(given_reservations, pair_peers, ddns_plan, ddns_names),
         )
         return {one.__name__: one for one in filters}

@@ -229,6 +229,10 @@ config:
       elements: dict
       sample:
         - {socket-type: unix, socket-name: /run/kea/kea4-ctrl-socket}
+    dhcp_ddns:
+      description: The map C(dhcp-ddns), which says whether the server sends names to D2.
+      type: dict
+      sample: {enable-updates: true}
     interfaces_config:
       description: The map C(interfaces-config).
       type: dict

@@ -26,6 +26,7 @@ _JUDGES: Tuple[Judge, ...] = (
     _preflight_variables.tls,
     _preflight_variables.database_hosts,
     _preflight_variables.reservations,
+    _preflight_variables.ddns,
     _preflight_host.system,
     _preflight_host.disks,
     _preflight_host.servers,
@@ -57,7 +58,7 @@ _UNKNOWN: Mapping[str, Any] = {
     **dict.fromkeys(("database_password", "monitor_password"), "unreadable"),
     **dict.fromkeys(("tls_files", "tls"), dict.fromkeys(_TLS, "")),
     **dict.fromkeys(("interfaces", "subnets", "shared_networks", "subscriptions", "clients", "database_hosts")),
-    **dict.fromkeys(("settings", "packaging_names", "pair", "roles")),
+    **dict.fromkeys(("settings", "packaging_names", "pair", "roles", "ddns")),
     "server6": {},
     "database_port": 5432,
     "reservations": (),
@@ -73,7 +74,7 @@ _NONE: Mapping[str, Any] = {
     "exclusive": False,
 }
 _UNREADABLE = object()
-_MAPS = ("settings", "packaging_names", "pair", "roles", "server6")
+_MAPS = ("settings", "packaging_names", "pair", "roles", "server6", "ddns")
 _LISTS_OF_MAPS = ("subnets", "shared_networks", "subscriptions")
 _LISTS = (*_LISTS_OF_MAPS, "interfaces", "clients", "database_hosts", "families")
 _PASSWORDS = ("database_password", "monitor_password")

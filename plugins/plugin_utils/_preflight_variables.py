@@ -13,14 +13,14 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._errors import KeaError
 from ..module_utils._config.packagings import DEB, chosen
-from . import _pair, _pair_check, _reservation_plan, _subnet_check
+from . import _ddns_check, _pair, _pair_check, _reservation_plan, _subnet_check
 from ._preflight_finding import Finding, refusal
 from ._server_input import named_subnets
 from ._server_plan import reserved
 
 Values = Mapping[str, Any]
 
-ROLE_NAMES = ("kea_server", "kea_database", "kea_lease_monitor", "kea_lfc_timer")
+ROLE_NAMES = ("kea_server", "kea_database", "kea_lease_monitor", "kea_lfc_timer", "kea_ddns")
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 _UNIX = "/"
 _SERVER_VARIABLES = ("interfaces", "subnets", "shared_networks", "settings")
@@ -191,6 +191,17 @@ def pair(asked: Values, found: Values) -> Iterator[Finding]:
         yield refusal(sentence)
     if wanted.mode and not asked["pair"]["tls_remote"]:
         yield from _missing_files(_PAIR_TLS_VARIABLES, files, asked["pair"]["tls"])
+
+
+def ddns(asked: Values, _found: Values) -> Iterator[Finding]:
+    """Judge the variables about names in DNS, of both servers."""
+    if not asked["is_server"] or not asked["ddns"]:
+        return
+    named = {family: {key: own[key] for key in _SERVER_VARIABLES} for family, (own, _seen) in asked["servers"].items()}
+    known = [(seen.get("server") or {}).get("capabilities") for _own, seen in asked["servers"].values()]
+    modes = [bool(one.get("ddns_conflict_modes", True)) for one in known if one]
+    for sentence in _ddns_check.problems(_ddns_check.asked(asked["ddns"]), named, all(modes) if modes else None):
+        yield refusal(sentence)
 
 
 def arguments(asked: Values, _found: Values) -> Iterator[Finding]:

@@ -304,3 +304,24 @@ def test_the_findings_of_both_servers_are_one_report() -> None:
     both = {"verdict": "warn", "findings": [*six["findings"], *four["findings"]]}
     assert filters.verify_report({"one": [four, six]}) == {"one": both}
     assert filters.verify_report({"one": [four, {}]})["one"]["verdict"] == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("action", "active", "package", "restarts"),
+    [
+        ("restore", True, "keep", True),
+        ("restore", False, "keep", False),
+        ("keep", True, "keep", False),
+        ("restore", True, "remove", False),
+    ],
+)
+def test_d2_reads_its_restored_configuration_again(action: str, active: bool, package: str, restarts: bool) -> None:
+    steps = [
+        {"kind": "file", "name": "/etc/kea/kea-dhcp-ddns.conf", "action": action},
+        {"kind": "package", "name": "kea-dhcp-ddns-server", "action": package},
+    ]
+    entries = [{"name": "kea-dhcp-ddns-server.service", "found": {"state": "loaded", "active": active}}]
+    plan = rollback(plan=steps, entries=entries)
+    assert plan["restarts_ddns"] is restarts
+    # Kea's DHCP server does not read it.
+    assert not plan["restarts"]

@@ -25,7 +25,8 @@ from kea_lease_monitor.sinks.registry import SINKS
 from kea_lease_monitor.state.records import Client
 
 _REMOVE_LEASE = (
-    "the monitor's user may not command Kea: remove the lease with the command lease4-del or lease6-del first"
+    "the monitor's user may not command Kea: remove the lease with the command lease4-del or lease6-del first "
+    "(update-ddns: true removes its name from DNS, too)"
 )
 
 
