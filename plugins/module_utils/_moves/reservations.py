@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Tuple
 
 from .._postgres.session import Session
 from .._reservations.host_table import GIVEN
@@ -23,8 +23,9 @@ from .reservation_table import ReservationTable
 def to_database(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
     """Move the reservations of the files to the database, and return the module's result. Raises KeaError."""
     files, table = _stores(session, params)
-    wanted = files.read()
-    check = session.readonly
+    wanted, check = files.read(), session.readonly
+    if wanted and not check:
+        wanted = _without_given(wanted, table.read(sorted({one.subnet_id for one in wanted})))
     changed = bool(wanted) if check else table.merge(wanted, files.left(_name(params)))
     if changed and not check:
         table.commit()
@@ -52,6 +53,21 @@ def _stores(session: Session, params: Dict[str, Any]) -> Tuple[ReservationFiles,
     directory = params["directory"] or f"/etc/kea/reservations{suffix}.d"
     written = params["written"] or f"/var/lib/kea-reservations{suffix}/written"
     return ReservationFiles(directory, written, family), ReservationTable(session, params["schema"], family)
+
+
+def _without_given(wanted: List[Reservation], present: List[Reservation]) -> List[Reservation]:
+    """Return those whose client and address the variables give to no other row of the database: the variables decide.
+
+    The play writes its rows before Kea reads the database, and moves the last reservations of the files after that.
+    """
+    given = [one for one in present if _is_given(one)]
+    clients = {one.key for one in given}
+    claims = {(one.subnet_id, claim) for one in given for claim in one.claims}
+    return [
+        one
+        for one in wanted
+        if one.key not in clients and not any((one.subnet_id, claim) in claims for claim in one.claims)
+    ]
 
 
 def _is_given(one: Reservation) -> bool:

@@ -58,6 +58,8 @@ SECRETS = (
     Secret("/etc/kea-lease-monitor/tls/*/key.pem", 0o640),
     Secret("/etc/postgresql/baremetal-kea-tls/*/key.pem", 0o640),
     Secret("/var/lib/baremetal-kea/manifest.json", 0o600),
+    Secret("/var/lib/baremetal-kea/in-force-kea-dhcp4.json", 0o600),
+    Secret("/var/lib/baremetal-kea/in-force-kea-dhcp6.json", 0o600),
     Secret("/var/lib/baremetal-kea/files", 0o700),
     Secret("/var/lib/kea-lease-monitor", 0o750),
     Secret("/var/lib/kea/dumps", 0o700),

@@ -213,6 +213,27 @@ def test_reservation_that_files_cannot_hold_is_refused(site: Site) -> None:
     assert not (site.directory / "subnet-1.json").exists()
 
 
+def test_what_the_variables_give_before_kea_reads_the_database_stays(site: Site) -> None:
+    """The play writes it before the restart, and moves the last reservations of the files after that."""
+
+    def managed(client: int, address: int) -> dict[str, Any]:
+        where = {"ip-address": f"192.0.2.{address}"}
+        return {"hw-address": f"02:00:00:00:00:0{client}", **where, "user-context": {"kea-lease-monitor": where}}
+
+    def found() -> list[tuple[str, int]]:
+        return [(row[0][-1], row[3] & 255) for row in site.rows()]
+
+    site.write(managed(1, 1), managed(2, 7))
+    site.move("database")
+    given = [{"subnet-id": 1, "hw-address": "02:00:00:00:00:01", "ip-address": "192.0.2.7"}]
+    assert site.database.module("kea_reservation_set", reservations=given, owner="dhcp1")["gave_way"]
+    assert found() == [("1", 7)]
+    site.write(managed(1, 1), managed(2, 7), managed(3, 3))
+    moved = site.move("database", set_aside=True)
+    assert (moved["failed"], sorted(found())) == (False, [("1", 7), ("3", 3)]), moved
+    assert not site.database.module("kea_reservation_set", reservations=given, owner="dhcp1")["changed"]
+
+
 def test_what_the_variables_give_is_not_copied_into_the_monitors_files(site: Site) -> None:
     """The play writes it into the configuration, and Kea refuses a second one."""
     given = [
