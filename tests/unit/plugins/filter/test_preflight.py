@@ -120,36 +120,11 @@ def test_variables_that_are_refused(asked: dict[str, Any], words: str) -> None:
     assert any(words in one for one in refusals), refusals
 
 
-<<<<<<< HEAD
 def test_an_edit_that_a_restart_would_bring_into_force_is_named() -> None:
     seen = found(server={"changed_files": ["/etc/kea/kea-dhcp4.conf", "/etc/kea/more.json"]})
     (warning,) = judge({}, seen)["warnings"]
     assert warning.startswith("/etc/kea/kea-dhcp4.conf, /etc/kea/more.json was changed after Kea started; unless Kea")
     assert judge({"is_server": False}, seen)["warnings"] == []
-=======
-EDIT = {
-    "path": "/etc/kea/kea-dhcp4.conf",
-    "changed_at": "2026-11-29 05:00:00",
-    "read_at": "2026-11-28 04:00:00",
-    "difference": ['-"valid-lifetime": 1', '+"valid-lifetime": 2'],
-}
-
-
-def test_an_edit_that_is_not_in_force_stops_the_deployment() -> None:
-    seen = found(server={"edits": [EDIT, {**EDIT, "path": "/etc/kea/more.json", "difference": []}]})
-    one, other = judge({}, seen)["refusals"]
-    assert one.startswith(
-        "/etc/kea/kea-dhcp4.conf was changed at 2026-11-29 05:00:00, after Kea read it at 2026-11-28 04:00:00; it "
-        'differs from what Kea has: -"valid-lifetime": 1 | +"valid-lifetime": 2; this run would restart Kea'
-    )
-    assert "kea_allow_edits: true" in one
-    assert other.startswith("/etc/kea/more.json was changed at 2026-11-29 05:00:00, after Kea read it at 2026-11-28 04")
-    assert judge({"is_server": False}, seen) == {"refusals": [], "warnings": []}
-    for asked, facts in (({"allow_edits": True}, {}), ({}, {"unfinished": True})):
-        judged = judge(asked, {**seen, "preflight": {**seen["preflight"], **facts}})
-        assert (judged["refusals"], len(judged["warnings"])) == ([], 2)
-        assert judged["warnings"][0].endswith("this run restarts Kea, which brings it into force")
->>>>>>> 11826e0 (Write given reservations before Kea reads the database)
 
 
 @pytest.mark.parametrize("server", [{"server": BARE}, {"config": {"untouched": True}}])
