@@ -13,11 +13,11 @@ FUZZ = PYTHONPATH=tests:.collections:plugins/module_utils:roles/kea_lease_monito
 # killed tests events mode only; with KILLED=all also file mode and polling.
 SCENARIOS := file database events remote lfc killed
 # Not in make test, which must end within 40 minutes; run them by name, such as make molecule-tls.
-MORE := upgrade tls failover harmless hostile moves recovery rollback fresh first sources takeover pair field dhcp6
+MORE := upgrade tls failover harmless hostile moves recovery rollback fresh first sources takeover pair field dhcp6 isc examples
 
 OLDEST := sqlalchemy==1.4.46 alembic==1.8.1
 
-BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-inventory bench-configget bench-monitor
+BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-inventory bench-configget bench-commands bench-monitor
 
 LINT := lint-ruff lint-imports lint-ansible lint-changelog
 TYPES := types-monitor types-lfc types-modules types-tests
@@ -30,7 +30,7 @@ REUSE := reuse==5.1.1
 # pip-audit is left out: it needs PyPI's advisories, and what hosts run comes from Debian's packages.
 AUDIT := bandit==1.9.4
 
-.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit reuse core docs cli-files release sanity build integration eda monitoring molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
+.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit reuse core docs cli-files release sanity build integration eda redfish monitoring molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -41,7 +41,7 @@ demo: ## deploy to a fresh host and serve 300 BMCs; MODE=file|database|events, S
 demo-clean: ## remove the hosts of the demo
 	@$(LAB) down kea-demo kea-demo-bmcs
 
-test: check lint-scenarios postgres slow oldest oracle fuzz-short crash-short audit reuse core sanity docs molecule ## everything
+test: check lint-scenarios postgres slow oldest oracle fuzz-short crash-short audit reuse core redfish sanity docs molecule ## everything
 	@echo "All tests passed."
 
 # Each part waits for something most of its time, so more of them run at once than there are cores.
@@ -188,6 +188,14 @@ eda: .cache/eda ## run the rulebooks in a real ansible-rulebook (needs Java 17, 
 	@echo "== rulebooks"
 	@$(RUN) EDA_BIN="$(CURDIR)/.cache/eda/bin" pytest tests/eda -o timeout=3600
 
+.cache/redfish: tests/redfish/requirements.txt | .cache
+	@$(BIN)/python -m pip install --quiet --target $@ --requirement $<
+	@touch $@
+
+redfish: .cache/redfish ## the example of Redfish against a simulator: from a lease to a setting of the BIOS
+	@echo "== Redfish"
+	@$(RUN) SIMULATOR="$(CURDIR)/.cache/redfish" pytest tests/redfish
+
 monitoring: ## test the alert rules with promtool (Debian package prometheus)
 	@echo "== alert rules"
 	@command -v promtool >/dev/null || { echo "promtool is missing: apt-get install --no-install-recommends prometheus"; exit 1; }
@@ -206,9 +214,9 @@ $(addprefix molecule-,$(SCENARIOS) $(MORE)): molecule-%: build
 	@echo "== molecule $*"
 	@$(RUN) molecule test --scenario-name $*
 
-bench: bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-inventory bench-configget bench-monitor ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
+bench: bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-inventory bench-configget bench-commands bench-monitor ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
 
-bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-inventory bench-configget: bench-%: ## one of them
+bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-inventory bench-configget bench-commands: bench-%: ## one of them
 	@$(RUN) PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/$*.py
 
 # Only bench-monitor draws a picture, with a library that nothing else needs.

@@ -52,6 +52,15 @@ def checked(host: Host) -> str:
     return host.run("kea-lease-monitor", "check", check=False)
 
 
+def is_reserved(kea: Kea, address: str) -> bool:
+    """Whether a running Kea with host_cmds has a reservation of the address."""
+    try:
+        found = kea.command("reservation-get-by-address", **{"ip-address": address, "operation-target": "memory"})
+    except AssertionError:
+        return False
+    return bool(found["arguments"])
+
+
 def play(host: Host, **variables: Any) -> Played:
     return host.play("kea_deploy", "--limit", host.name, **{**EVENTS, **variables})
 
@@ -255,12 +264,20 @@ class TestFiles:
         finally:
             in_files.run("pkill", "-u", "nobody", "-x", "cat", check=False)
 
-    def test_a_reservation_waits_for_a_person_s_edit_e10(self, in_files: Host) -> None:
+    def test_a_person_s_edit_stays_out_of_force_e10(self, in_files: Host) -> None:
+        """A reservation that needs a reload waits for the person. Kea 3.0 needs none: it takes it by command."""
         kea = Kea(in_files)
+        loaded = "reservation-get-by-address" in kea.command("list-commands")["arguments"]
         in_files.run("sh", "-c", f"cp -p {CONFIG} /root/before.conf; printf '\\n// edited\\n' >>{CONFIG}")
+        before = kea.command("status-get")["arguments"]["reload"]
         try:
-            kea.ask(1, "--retry-after", "20")
-            wait(lambda: f"{CONFIG} was changed after Kea read it" in checked(in_files), "the reservation that waits")
+            address = kea.ask(1, "--retry-after", "20")[0]["address"]
+            if loaded:
+                wait(lambda: is_reserved(kea, address), "the reservation by command")
+            else:
+                waiting = f"{CONFIG} was changed after Kea read it"
+                wait(lambda: waiting in checked(in_files), "the reservation that waits")
+            assert kea.command("status-get")["arguments"]["reload"] >= before, "Kea read the edit"
         finally:
             in_files.run("cp", "-p", "/root/before.conf", CONFIG)
         wait(lambda: "was changed" not in checked(in_files), "the reservation in force")

@@ -30,6 +30,8 @@ from support.wait import until
 MODE = os.environ.get("HA_MODE", "hot-standby")
 NAMES = ("kea-pair-one", "kea-pair-two")
 NORMAL = {"hot-standby", "load-balancing"}
+ASKING = 15
+"""Seconds for which clients ask before and after what is done, so that many renew however short it is."""
 POOLS = {
     "hot-standby": [{"pool": "10.77.16.0 - 10.77.31.255"}],
     "load-balancing": [

@@ -24,9 +24,16 @@ class KeaServer:
     """Kea's DHCPv4 or DHCPv6 server. It does not use the ports of DHCP, where another server may listen."""
 
     def __init__(
-        self, directory: Path, family: int = 4, config: Path | None = None, socket: Path | None = None
+        self,
+        directory: Path,
+        family: int = 4,
+        config: Path | None = None,
+        socket: Path | None = None,
+        program: str = "",
     ) -> None:
+        """``program`` is this machine's unless another is named."""
         self.directory = directory
+        self.program = program
         self.family = family
         self.config = config or directory / "kea.conf"
         self.socket = socket or directory / "socket"
@@ -45,7 +52,7 @@ class KeaServer:
 
     def launch(self, *options: str, **environment: str) -> None:
         """Start the process, without waiting for Kea to answer."""
-        command = [need(f"kea-dhcp{self.family}"), "-c", str(self.config), *options]
+        command = [self.program or need(f"kea-dhcp{self.family}"), "-c", str(self.config), *options]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, env={**self.environment(), **environment}, stdout=log, stderr=subprocess.STDOUT

@@ -366,6 +366,7 @@ def test_the_system_gets_what_the_firmware_had_when_the_lease_of_the_firmware_en
     assert world.told.forgotten == []
 
 
+@pytest.mark.slow
 def test_a_client_that_lives_at_another_address_is_not_forgotten(tmp_path: Path) -> None:
     """Kea stopped to reclaim leases, so the end of the first one was never told, and the second one was confirmed."""
     world = FileWorld(tmp_path, Ending(unconfirmed_for=3 * LIFETIME))
@@ -380,6 +381,7 @@ def test_a_client_that_lives_at_another_address_is_not_forgotten(tmp_path: Path)
     world.kill()
 
 
+@pytest.mark.slow
 def test_the_end_of_a_second_lease_retires_nothing_of_the_first(world: World) -> None:
     world.ending = world.ending._replace(retire_after=LIFETIME)
     world.kill()
@@ -402,6 +404,7 @@ def test_the_end_of_a_second_lease_retires_nothing_of_the_first(world: World) ->
     assert world.store.reserved() == {(4, 1): 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["before the end", "after the end", "when it is due"])
 def test_a_monitor_that_is_killed_forgets_no_deadline(world: World, moment: str) -> None:
     world.lease(7, mac(7))

@@ -20,7 +20,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._config.versions imp
 from support.modules import run_module, snapshot
 from support.programs import need
 
-pytestmark = pytest.mark.kea
+pytestmark = [pytest.mark.kea, pytest.mark.slow]
 
 KEEP_SERVING = {"on-fail": "serve-retry-continue", "max-reconnect-tries": 1000000, "reconnect-wait-time": 1000}
 KEEP_SILENT = {**KEEP_SERVING, "on-fail": "stop-retry-exit"}

@@ -278,6 +278,7 @@ def without_comments(text: str) -> object:
     return json.loads(re.sub(r"(?<=[ :])\.(?=[0-9])", "0.", "".join(kept)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", examples(), ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_in_keas_examples_every_single_change_leaves_all_else(example: Path) -> None:
     text = example.read_text()
@@ -372,6 +373,7 @@ def documents(draw: st.DrawFn) -> tuple[str, dict]:
     return draw(spaces) + draw(written(value)) + draw(spaces), value
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(documents())
 def test_reading_gives_what_was_written(document: tuple[str, dict]) -> None:
@@ -381,6 +383,7 @@ def test_reading_gives_what_was_written(document: tuple[str, dict]) -> None:
     assert read.text == text
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(documents(), names, values)
 def test_put_reaches_the_value_and_touches_no_sibling(document: tuple[str, dict], key: str, new: object) -> None:
@@ -396,6 +399,7 @@ def test_put_reaches_the_value_and_touches_no_sibling(document: tuple[str, dict]
             assert text[item.start : item.end] in after.text
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(documents(), st.data())
 def test_drop_leaves_the_others(document: tuple[str, dict], data: st.DataObject) -> None:
@@ -410,6 +414,7 @@ def test_drop_leaves_the_others(document: tuple[str, dict], data: st.DataObject)
     assert after.drop((key,)) is after
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(documents(), values, values, names)
 def test_every_comment_outside_survives_nested_changes(
@@ -442,6 +447,7 @@ def test_superfluous_commas_go_with_what_is_dropped(text: str, path: str, left: 
     assert not re.search(r"[\[{]\s*,", inner), "Kea takes no comma before the first item"
 
 
+@pytest.mark.slow
 def test_a_configuration_of_any_depth_is_read_and_changed() -> None:
     levels = 20_000
     text = '{ "Dhcp4": { "a": 1, "password": "p", "deep": ' + '{ "x": [' * levels + "1" + "] }" * levels + " } }"
@@ -458,6 +464,7 @@ def test_a_number_that_is_too_long_is_refused_with_its_place() -> None:
         Document('{ "a": ' + "7" * 5000 + " }")
 
 
+@pytest.mark.slow
 def test_many_members_cost_no_more_than_their_number() -> None:
     def seconds(members: int) -> float:
         text = '{ "m": {' + ",".join(f'"key{number}": {number}' for number in range(members)) + "} }"

@@ -19,7 +19,7 @@ from support.certificates import Authority
 from support.modules import run_module, snapshot
 from support.programs import need
 
-pytestmark = pytest.mark.kea
+pytestmark = [pytest.mark.kea, pytest.mark.slow]
 
 SERVER = {"type": "postgresql", "name": "kea", "host": "db.example.org", "user": "kea", "password": "pass-word"}
 VERIFIED = "host=db.example.org;ssl-verify-server-cert=1"

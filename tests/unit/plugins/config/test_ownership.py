@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from site_helpers import Site, site_of
 
-pytestmark = pytest.mark.kea
+pytestmark = [pytest.mark.kea, pytest.mark.slow]
 
 
 def refusal(site: Site, **options: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from site_helpers import EXAMPLES, SITES, Site, install, is_subsequence
 
-pytestmark = pytest.mark.kea
+pytestmark = [pytest.mark.kea, pytest.mark.slow]
 
 NEW = {"id": 4711, "subnet": "198.18.0.0/24", "pools": [{"pool": "198.18.0.10 - 198.18.0.20"}]}
 CLIENT = {"hw-address": "02:00:00:ff:00:01", "hostname": "ours"}

@@ -17,7 +17,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._config import tls_f
 from site_helpers import SITES, Site, install, is_subsequence
 from support.modules import run_module
 
-pytestmark = pytest.mark.kea
+pytestmark = [pytest.mark.kea, pytest.mark.slow]
 
 EXAMPLE = Path("/etc/kea/kea-dhcp4.conf")
 NAMES = {"config": "/kea.conf", "candidate": "/candidate.conf", "unit_addition": "/unit.d/kea.conf", "user": "_kea"}

@@ -33,7 +33,7 @@ def test_a_host_as_it_is() -> None:
     assert found["system"]["id"]
     assert [one["directory"] for one in found["disks"]] == ["/etc", "/opt", "/var/lib"]
     assert all(one["free"] > 0 for one in found["disks"])
-    assert {"name": "lo", "up": True, "link": True} in found["interfaces"]
+    assert {"name": "lo", "up": True, "link": True, "link_local": False} in found["interfaces"]
     assert found["time_synchronized"] in (True, False)
     assert found["servers"] == []
 

@@ -196,6 +196,7 @@ def test_bare_names_of_sockets_are_those_in_the_run_directory() -> None:
     assert control.unix_sockets(sockets) == ["/run/kea/s", "/t"]
 
 
+@pytest.mark.slow
 def test_what_is_to_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     states = tmp_path / "extended_states"
     monkeypatch.setattr(host_packages, "EXTENDED_STATES", str(states))
@@ -248,6 +249,7 @@ def look(cluster: Cluster, **options: Any) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_what_the_server_sees_of_each_connection(tmp_path: Path) -> None:
     authority = Authority(tmp_path, "ca")
     server, client = authority.issue("server", host="localhost"), authority.issue("kea", common_name="postgres")
@@ -327,6 +329,7 @@ def test_how_the_monitor_goes_to_its_database(tmp_path: Path, monkeypatch: pytes
         assert run_module("kea_info", gather=["monitor"])["monitor"]["ssl_mode"] == asked, text
 
 
+@pytest.mark.slow
 def test_a_database_before_and_after_the_other_modules(cluster: Cluster) -> None:
     empty = look(cluster)
     assert empty["error"] is None
@@ -343,6 +346,7 @@ def test_a_database_before_and_after_the_other_modules(cluster: Cluster) -> None
     assert (full["lost_events"], full["waiting_events"], full["notification_queue_usage"]) == (0, 0, 0.0)
 
 
+@pytest.mark.slow
 def test_lost_events_are_seen_when_their_table_is_gone(cluster: Cluster) -> None:
     cluster.sql("DROP TABLE kea_events.lease_event; INSERT INTO lease4 (address, subnet_id) VALUES (1, 1)", "kea")
     found = look(cluster)

@@ -206,15 +206,18 @@ def _previous(lease: Lease, old: Sequence[Any]) -> Optional[changes.Trace]:
 
 
 def lease_of(row: Row) -> Lease:
-    """Return the lease in a row of a lease table. Raises ValueError.
+    """Return the lease in a row of a lease table. Raises ValueError, which names the address.
 
     Kea's tables hold absent values as NULL and as empty (kea-facts 1.2).
     """
     key, hwaddr, client_id, duid, iaid, lease_type, prefix_len, valid, expire, subnet_id, name, state, context = row
     address = _dotted(key) if isinstance(key, int) else key
-    cltt, expires = lifetime.bounded(*lifetime.of_record(expire, valid))
-    if subnet_id is None:
-        raise ValueError("subnet_id is NULL, so that Kea cannot read the row")
+    try:
+        cltt, expires = lifetime.bounded(*lifetime.of_record(expire, valid))
+        if subnet_id is None:
+            raise ValueError("subnet_id is NULL, so that Kea cannot read the row")
+    except ValueError as error:
+        raise ValueError(f"{address}: {error}") from None
     return Lease(
         family=6 if ":" in address else 4,
         address=address,

@@ -94,11 +94,16 @@ class Upkeep:
         """Whether the notification queue is filling up. A session that listens then must stop: it goes on reading only
         when another session sends, so without senders it would itself keep the queue full."""
         self._oldest: Tuple[Optional[int], float] = (None, self._check_due)
+        self._counted: Optional[int] = None
+        """The trigger's count of lost events as far as the metric has it; None before the first check."""
 
     def begin(self, session: Session) -> Health:
         """Return the health before all leases are read."""
         self._whole_due = self._clock.monotonic() + _INTERVAL
-        return self.health(session)
+        health = self.health(session)
+        # Events may be lost between the check that had all leases read and this count, which the next check goes by.
+        self._count(health, health.lost)
+        return health
 
     def check(self, session: Session, after: EventPosition) -> None:
         """Check from time to time whether events are missing. Raises PositionLostError if they are.
@@ -113,7 +118,7 @@ class Upkeep:
         telemetry.queue_usage(health.usage)
         self.queue_full = health.usage >= _QUEUE_LIMIT
         telemetry.horizon(health.age)
-        telemetry.trigger(self._name, health.lost - after.lost, health.working)
+        self._count(health, after.lost)
         if health.lost != after.lost:
             telemetry.events_missing(self._name, health.lost - after.lost)
             raise PositionLostError("the trigger could not write some events")
@@ -121,6 +126,12 @@ class Upkeep:
             raise PositionLostError("the triggers were changed, or disabled for a while")
         if not health.working and now >= self._whole_due:
             raise PositionLostError("no trigger tells of changes, so all leases are read each minute")
+
+    def _count(self, health: Health, before: int) -> None:
+        """Add the lost events that are new to the metric; ``before`` is what it had when this process began."""
+        counted = before if self._counted is None else self._counted
+        self._counted = health.lost
+        telemetry.trigger(self._name, health.lost - counted, health.working)
 
     def is_queue_filling(self, session: Session) -> bool:
         """Return whether the notification queue is filling up now; to be read before LISTEN."""

@@ -1,0 +1,69 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Kea in the packages of ISC, which the test lab makes by renaming Debian's (tests/lab/isc_packages.py)."""
+
+from __future__ import annotations
+
+import pytest
+from changing import Site
+from states import BEFORE_DEPLOY, EVENTS, deployed
+
+ISC = {"kea_packaging": "isc"}
+PURGE = {"kea_rollback_purge": ["database", "leases", "reservations"]}
+UNIT = "isc-kea-dhcp4-server"
+
+
+class Isc(Site):
+    def installed(self) -> set[str]:
+        """Return which packages of Kea are installed, of whatever packaging."""
+        shown = self.run("dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package}\n", "*kea*", check=False)
+        return {line.split()[1] for line in shown.splitlines() if line.startswith("ii")}
+
+    def clear(self) -> None:
+        """Leave neither a deployment nor a package of Kea."""
+        if deployed(self):
+            self.succeed("kea_rollback", **EVENTS, **BEFORE_DEPLOY, **PURGE)
+        if self.installed():
+            self.run("apt-get", "purge", "-qq", "-y", *self.installed())
+
+
+@pytest.fixture(scope="module")
+def site(request: pytest.FixtureRequest) -> Isc:
+    options = request.config.option
+    return Isc(options.host, options.address, options.bmcs)
+
+
+def test_a_bare_host_gets_the_packages_that_the_variable_names(site: Isc) -> None:
+    site.clear()
+    site.succeed("kea_deploy", **ISC)
+    assert site.installed() >= {"isc-kea-dhcp4", "isc-kea-admin", "isc-kea-hooks"}
+    assert not {name for name in site.installed() if not name.startswith("isc-")}
+    assert site.run("systemctl", "is-active", UNIT).strip() == "active"
+    site.serves()
+    assert site.succeed("kea_deploy", **ISC) == 0
+    site.succeed("kea_verify", **ISC)
+
+
+def test_its_packages_go_with_a_roll_back(site: Isc) -> None:
+    if not deployed(site):
+        site.succeed("kea_deploy", **ISC)
+    site.succeed("kea_rollback", **ISC, **BEFORE_DEPLOY)
+    assert site.installed() == set()
+
+
+def test_a_server_of_isc_that_is_there_is_recognised(site: Isc) -> None:
+    """No variable names the packaging; from files to events, and back to what was found."""
+    site.clear()
+    site.run("apt-get", "install", "-qq", "-y", "isc-kea-dhcp4")
+    found = site.installed()
+    site.succeed("kea_deploy")
+    site.serves()
+    site.succeed("kea_deploy", **EVENTS)
+    site.serves()
+    assert "isc-kea-pgsql" in site.installed()
+    assert site.succeed("kea_deploy", **EVENTS) == 0
+    site.succeed("kea_verify", **EVENTS)
+    site.succeed("kea_rollback", **EVENTS, **BEFORE_DEPLOY)
+    assert site.installed() >= found
+    assert not {name for name in site.installed() if not name.startswith("isc-")}
