@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 import yaml
 from _kea import hwaddr_source
+from _kea.lease_csv import header_line
 from kea_lease_monitor.commands import forget
 from kea_lease_monitor.errors import ConfigurationError
 from kea_lease_monitor.kea import changes
+from kea_lease_monitor.kea.rows import Header
 from kea_lease_monitor.lease import BY_PERSON, EventKind, LeaseEvent
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks import leased, names
@@ -260,6 +262,15 @@ def test_what_release_1_1_wrote_of_an_ended_lease_is_joined(sink: DiscoverySink,
     )
     sink.deliver([six(1)])
     assert hosts(tmp_path) == {HOST: ("10.0.0.1", ["10.0.0.1"], ["2001:db8::1"], "one")}
+
+
+@pytest.mark.parametrize(("field", "source"), [("8", 8), ("2", 2), ("", 0), ("x", 0), ("-1", 0)])
+def test_a_lease_file_tells_where_kea_found_the_hardware_address(field: str, source: int) -> None:
+    head = header_line(6).encode()
+    line = f"2001:db8::1,{SPELLED},3600,{NOW},7,1800,0,1,128,0,0,,{MAC},0,,1,{field}".encode()
+    assert Header(head).parse(line).hwaddr_source == source
+    older = Header(head[: head.index(b",hwtype")])
+    assert older.parse(line[: line.rindex(b",1,")]).hwaddr_source == 0
 
 
 def test_a_hardware_address_that_becomes_proven_is_a_change() -> None:

@@ -120,6 +120,9 @@ def test_a_lease_has_all_that_kea_stored(kea: Kea, opened: Callable[..., Any]) -
         "prefix_len": 128, "subnet_id": 1, "hostname": "bmc-7", "hwaddr": "", "client_id": "", "valid_lifetime": 3600,
     }  # fmt: skip
     assert {name: getattr(told.lease, name) for name in expected} == expected
+    kea.rows("UPDATE lease6 SET hwaddr = '\\x020000000007', hwaddr_source = 8")
+    ((told,), position) = drained(source, position)
+    assert (told.lease.hwaddr, told.lease.hwaddr_source) == ("02:00:00:00:00:07", 8)
 
 
 def test_the_life_of_a_lease(kea: Kea, opened: Callable[..., Any], now: Time) -> None:
