@@ -149,8 +149,12 @@ def _key(lease: Named) -> str:
 
 def _answering(d2: Mapping[str, Any]) -> Zones:
     forward, reverse = ([(one, _silence(one)) for one in zones.zones(d2, way)] for way in zones.DIRECTIONS)
-    found = ([one._replace(servers=()) if silence else one for one, silence in both] for both in (forward, reverse))
-    return Zones(*found, [silence for _one, silence in [*forward, *reverse] if silence])
+    away = [silence for _one, silence in [*forward, *reverse] if silence]
+    return Zones(_asked(forward), _asked(reverse), away)
+
+
+def _asked(listed: Sequence[tuple[zones.Zone, str]]) -> List[zones.Zone]:
+    return [one._replace(servers=()) if silence else one for one, silence in listed]
 
 
 def _silence(zone: zones.Zone) -> str:
