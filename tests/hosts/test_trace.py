@@ -18,7 +18,7 @@ import pytest
 from host import Host, wait
 from states import BEFORE_DEPLOY, EVENTS
 from support.programs import need, run
-from support.trace import CALLS, Trace, Tree, unsafe
+from support.trace import OPTIONS, Trace, Tree, unsafe
 
 FILES: dict[str, Any] = {"kea_enable_database": False, "kea_db_enable_notify": False}
 OF_DEBIAN: set[str] = set()
@@ -41,20 +41,7 @@ def outer(host: Host, process: int) -> int:
 def traced(host: Host, directory: Path) -> Iterator[Trace]:
     """Trace what sshd of the host starts from now on."""
     sshd = outer(host, int(host.run("cat", "/run/sshd.pid")))
-    command = [
-        need("strace"),
-        "-ff",
-        "-y",
-        "-qq",
-        "-s",
-        "4096",
-        "-e",
-        CALLS,
-        "-o",
-        f"{directory}/trace",
-        "-p",
-        str(sshd),
-    ]
+    command = [need("strace"), *OPTIONS, "-o", f"{directory}/trace", "-p", str(sshd)]
     with subprocess.Popen(command) as strace:
         wait(lambda: "TracerPid:\t0\n" not in Path(f"/proc/{sshd}/status").read_text(), "strace")
         yield Trace(directory, sshd)

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 CALLS = "trace=%file,%process,setuid,setreuid,setresuid"
-"""Of strace: what acts on paths, and what tells whose process it is."""
+"""What acts on paths, and what tells whose process it is."""
+OPTIONS = ("-ff", "-y", "-qq", "-s", "4096", "--decode-pids=pidns", "-e", CALLS)
+"""Of strace."""
 
 ACTING = {
     *("open", "openat", "openat2", "creat", "truncate", "mkdir", "mkdirat", "mknod", "mknodat", "rmdir"),
@@ -32,6 +34,7 @@ KERNEL = ("/proc/", "/sys/", "/dev/", "/run/user/")
 
 _CALL = re.compile(r"^(\w+)\((.*)\) += (-?\d+|\?)(.*)$")
 _AT = re.compile(r'(?:(AT_FDCWD|\d+)<([^>]*)>, )?"((?:[^"\\]|\\.)*)"')
+_PROCESS = re.compile(r"/\* (\d+) in strace's PID NS \*/")
 _NEW_USER = re.compile(r"set(?:re|res)?uid\((?:-?\d+, )?(\d+)")
 
 
@@ -50,7 +53,7 @@ class Act(NamedTuple):
 
 
 class Trace:
-    """The files that C(strace -ff -y -o DIRECTORY/trace) wrote, one for each process."""
+    """The files that ``strace`` with OPTIONS and ``-o DIRECTORY/trace`` wrote, one for each process."""
 
     def __init__(self, directory: Path, first: int) -> None:
         self.files = {int(path.suffix[1:]): path for path in directory.iterdir()}
@@ -69,7 +72,9 @@ class Trace:
                 continue
             call, arguments, result = found[1], found[2], found[3]
             if call in {"clone", "clone3", "fork", "vfork"}:
-                yield from self._of(int(result), user, program, cwd)
+                # The result is the number that the process has for its parent, which may be in a container.
+                outer = _PROCESS.search(found[4])
+                yield from self._of(int(outer[1] if outer else result), user, program, cwd)
             elif "uid" in call:
                 changed = _NEW_USER.match(line)
                 user = int(changed[1]) if changed and changed[1] != "4294967295" else user

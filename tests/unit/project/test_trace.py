@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.programs import need
-from support.trace import CALLS, Trace, Tree, unsafe
+from support.trace import OPTIONS, Trace, Tree, unsafe
 
 pytestmark = pytest.mark.slow
 
@@ -42,8 +42,9 @@ def test_what_root_does_by_a_path_that_another_user_may_replace_is_found(tmp_pat
     os.chown(foreign, 65534, 65534)
     for parent in (tmp_path, *tmp_path.parents[:2]):
         parent.chmod(parent.stat().st_mode | 0o055)
-    command = [sys.executable, "-c", ACTS, foreign, own]
-    strace = [need("strace"), "-ff", "-y", "-qq", "-s", "4096", "-e", CALLS, "-o", log / "trace", *command]
+    # In a namespace of its own, as a container's processes are.
+    command = ["unshare", "--pid", "--fork", sys.executable, "-c", ACTS, foreign, own]
+    strace = [need("strace"), *OPTIONS, "-o", log / "trace", *command]
     with subprocess.Popen(strace) as process:
         pass
     assert process.returncode == 0
