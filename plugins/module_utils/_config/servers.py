@@ -17,6 +17,13 @@ PROGRAMS = {"Dhcp4": "kea-dhcp4", "Dhcp6": "kea-dhcp6", DDNS: "kea-dhcp-ddns"}
 """Program of each server, by the map at the top of its configuration."""
 
 
+INCLUDES = {4: "/etc/kea/reservations.d", 6: "/etc/kea/reservations6.d"}
+"""Directory of the reservations in files that the server of each family includes."""
+
+WRITTEN = {4: "/var/lib/kea-reservations/written", 6: "/var/lib/kea-reservations6/written"}
+"""The lease monitor's own directory of them."""
+
+
 def top_of_path(path: str) -> str:
     """Return the map that a configuration file should have at its top, by the name of the file."""
     name = os.path.basename(path)

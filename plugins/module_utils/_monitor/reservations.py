@@ -16,16 +16,13 @@ import re
 import stat
 from typing import Dict, Iterator, List, Optional, Tuple
 
+from .._config.servers import WRITTEN
 from .._errors import KeaError
 from .._kea import durable, tree
 from .._moves.reservation_files import FROM_DATABASE
 from . import config as monitor_config
 from .names import USER
 
-WRITTEN = {4: "/var/lib/kea-reservations/written", 6: "/var/lib/kea-reservations6/written"}
-"""The monitor's own directory for each family."""
-INCLUDES6 = "/etc/kea/reservations6.d"
-"""Directory of what kea-dhcp6 includes."""
 NAME = re.compile(r"subnet-\d+\.json")
 SHARED_MODE, OWN_MODE = 0o2770, 0o750
 """Modes of the directory of includes: former releases of the monitor wrote there as a member of Kea's group."""

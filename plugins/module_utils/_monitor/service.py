@@ -10,12 +10,13 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
+from .._config.servers import INCLUDES, WRITTEN
 from .._errors import KeaError
 from .._host import systemd
 from .._kea import durable
 from .history import History
 from .names import APPLIERS, FORMER_APPLIER, SHARED, UNIT, USER
-from .reservations import INCLUDES6, WRITTEN, ReservationFiles
+from .reservations import ReservationFiles
 from .._host.release import COMMAND, LAUNCHER, Files, Releases
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Monitor:
         self._history = History(module, [self._config, *module.params["files"]])
         self._reservations = [
             ReservationFiles(self._config, module.params["reservations_directory"]),
-            ReservationFiles(self._config, INCLUDES6, WRITTEN[6], 6),
+            ReservationFiles(self._config, INCLUDES[6], WRITTEN[6], 6),
         ]
         current = os.path.join(module.params["root"], "current")
         self._links = {

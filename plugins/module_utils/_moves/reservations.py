@@ -13,6 +13,7 @@ import contextlib
 import json
 from typing import Any, Dict, List, Tuple
 
+from .._config.servers import INCLUDES, WRITTEN
 from .._postgres.session import Session
 from .._reservations.host_table import GIVEN
 from .reservation import Reservation
@@ -49,9 +50,7 @@ def to_files(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
 
 def _stores(session: Session, params: Dict[str, Any]) -> Tuple[ReservationFiles, ReservationTable]:
     family = params["family"]
-    suffix = "6" if family == 6 else ""
-    directory = params["directory"] or f"/etc/kea/reservations{suffix}.d"
-    written = params["written"] or f"/var/lib/kea-reservations{suffix}/written"
+    directory, written = params["directory"] or INCLUDES[family], params["written"] or WRITTEN[family]
     return ReservationFiles(directory, written, family), ReservationTable(session, params["schema"], family)
 
 
