@@ -327,7 +327,9 @@ def test_what_an_earlier_release_made_stays(world: World) -> None:
     world.run()
     world.kill()
     entry = world.path / "discovery" / "02-00-00-00-00-07.yml"
-    entry.write_text("".join(line for line in entry.read_text().splitlines(True) if "made" not in line))
+    # No release before 1.2.0 wrote the comment with the leases, either.
+    former = [line for line in entry.read_text().splitlines(True) if "made" not in line and "# kea-lease" not in line]
+    entry.write_text("".join(former))
     for path in (world.path / "reservations").glob("subnet-*") if isinstance(world, FileWorld) else ():
         path.write_text(path.read_text().replace(f', "made": {NOW}', ""))
     (world.path / "state.sqlite").unlink()
