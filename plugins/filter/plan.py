@@ -9,7 +9,9 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from ..plugin_utils import (
     _database_plan,
+    _ddns_plan,
     _deployment_plan,
+    _import_plan,
     _inventory_plan,
     _login,
     _monitor_input,
@@ -46,9 +48,9 @@ def given_reservations(
 
 
 def pair_peers(
-    named: List[Dict[str, Any]], hosts: Mapping[str, Mapping[str, Any]], tls: bool = False
+    named: List[Dict[str, Any]], hosts: Mapping[str, Mapping[str, Any]], tls: bool = False, family: int = 4
 ) -> List[Dict[str, Any]]:
-    return _pair.peers(named, hosts, tls)
+    return _pair.peers(named, hosts, tls, int(family))
 
 
 def login(database: Values, become_user: str, certificates: Optional[Values] = None) -> Dict[str, Any]:
@@ -67,6 +69,15 @@ def server_plan(
 def server_files(wanted: Values, names: Values, found: Values, unit: str) -> List[Dict[str, Any]]:
     now = _server_input.found(found)
     return _server_plan.make_files(_server_input.wanted(wanted), now, _server_input.Names(**names), unit)
+
+
+def ddns_plan(wanted: Values, names: Values, found: Values, listed: Values, results: Values) -> Dict[str, Any]:
+    asked, now = _ddns_plan.wanted(wanted), _ddns_plan.found(found, listed)
+    return _ddns_plan.make(asked, _ddns_plan.Names(**names), now, _ddns_plan.results(results))._asdict()
+
+
+def ddns_names(d2: Values, servers: Sequence[Values], families: Sequence[int]) -> str:
+    return _ddns_plan.names_options(d2, servers, families)
 
 
 def monitor_plan(wanted: Values, paths: Values, found: Sequence[Values], certificates: Values) -> Dict[str, Any]:
@@ -123,6 +134,10 @@ def preflight_messages(findings: Mapping[str, Mapping[str, List[str]]], verdict:
     return _preflight.messages(findings, verdict)
 
 
+def imported_variables(looks: Sequence[Values]) -> Dict[str, Any]:
+    return _import_plan.make(looks)._asdict()
+
+
 def variables_file(imported: Values, host: str, path: str) -> str:
     return _variables_file.text(imported, host, path)
 
@@ -132,7 +147,15 @@ class FilterModule:
         filters = (
             *(deployment_plan, site_reservations, login, server_plan, server_files),
             *(monitor_plan, monitor_files, database_access, rollback_plan, verify_options, verify_report),
-            *(discovery_directories, gathered_files, variables_file, preflight, preflight_messages, role_options),
-            *(given_reservations, pair_peers),
+            *(
+                discovery_directories,
+                gathered_files,
+                imported_variables,
+                variables_file,
+                preflight,
+                preflight_messages,
+                role_options,
+            ),
+            *(given_reservations, pair_peers, ddns_plan, ddns_names),
         )
         return {one.__name__: one for one in filters}

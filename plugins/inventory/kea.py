@@ -108,6 +108,12 @@ options:
         empty, reserved or taken is replaced by one made of the hardware address, for example C(bmc-020000000001).
     type: str
     default: ''
+  prefer:
+    description: Family of C(ansible_host), for a machine that has leases, or else reservations, of both families.
+    type: str
+    choices: [ipv4, ipv6]
+    default: ipv4
+    version_added: 1.2.0
   records:
     description: What to read. For discovery files, V(leases) stands for all.
     type: list
@@ -194,6 +200,7 @@ from ansible_collections.baremetal.kea.plugins.plugin_utils import _inventory_so
 from ansible_collections.baremetal.kea.plugins.plugin_utils._inventory_trust import untrusted
 
 FILE_NAMES = (".kea.yml", ".kea.yaml")
+FAMILIES = {"ipv4": 4, "ipv6": 6}
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -265,7 +272,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if group:
             group = self.inventory.add_group(self._sanitize_group_name(group))
         now = time.time()
-        variables = [untrusted(clients.variables(client, now)) for client in wanted]
+        family = FAMILIES[self.get_option("prefer")]
+        variables = [untrusted(clients.variables(client, now, family)) for client in wanted]
         wishes = [self._wish(client, values) for client, values in zip(wanted, variables)]
         for name, values in zip(names.assigned(wishes, self._is_taken), variables):
             host = self.inventory.add_host(name, group)

@@ -11,7 +11,7 @@ import pwd
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from ._config import packagings
-from ._config.servers import family_of, top_of_path
+from ._config.servers import family_of, has_leases, top_of_path
 from ._errors import KeaError
 from ._events import catalogue as events_catalogue
 from ._events import counts, trigger
@@ -57,7 +57,7 @@ def packaging(module: AnsibleModule, path: str, name: str, names: Dict[str, Any]
     ``error`` says why they are missing.
     """
     try:
-        found = packagings.detected(module, name, names).of(family_of(top_of_path(path)))
+        found = _of_server(packagings.detected(module, name, names), path)
     except KeaError as error:
         return {**dict.fromkeys(packagings.Packaging._fields), "error": str(error)}
     state = packages.packages(module, found.packages)
@@ -68,8 +68,14 @@ def _untouched(module: AnsibleModule, path: str) -> bool:
     """Return whether a configuration file is still that of the package of its server."""
     if not packages.format_of(module):
         return False
-    package = packagings.detected(module).of(family_of(top_of_path(path))).packages[0]
+    package = _of_server(packagings.detected(module), path).packages[0]
     return packages.untouched(module, package, path)
+
+
+def _of_server(found: packagings.Packaging, path: str) -> packagings.Packaging:
+    """Return the names of the server that reads this configuration file."""
+    top = top_of_path(path)
+    return found.of(family_of(top)) if has_leases(top) else found.for_ddns()
 
 
 def monitor(module: AnsibleModule, path: str) -> Dict[str, Any]:
@@ -88,11 +94,14 @@ def monitor(module: AnsibleModule, path: str) -> Dict[str, Any]:
     }
 
 
-def move(directory: str = DIRECTORY) -> Dict[str, Any]:
-    """Return the move of leases that was interrupted and is not finished yet, if there is one."""
+def move(path: str, directory: str = DIRECTORY) -> Dict[str, Any]:
+    """Return the move of leases that was interrupted and is not finished yet, if there is one.
+
+    It is of the server that reads this configuration file.
+    """
     found: Dict[str, Any] = {"unfinished": None, "error": None}
     try:
-        found["unfinished"] = Journal(directory).unfinished
+        found["unfinished"] = Journal(directory, family_of(top_of_path(path))).unfinished
     except KeaError as error:
         found["error"] = str(error)
     return found

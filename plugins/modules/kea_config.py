@@ -9,7 +9,8 @@ DOCUMENTATION = r"""
 module: kea_config
 short_description: Set values in a Kea DHCP configuration file
 description:
-  - Sets and removes single values in a configuration file of Kea that may be written by hand. Everything outside the
+  - Sets and removes single values in a configuration file of Kea's DHCP servers or of C(kea-dhcp-ddns), that may be
+    written by hand. Everything outside the
     given keys stays byte for byte, such as comments, order, indentation and C(<?include?>) directives.
   - The installed Kea tests the new configuration as its own user, and then one rename replaces the file. If Kea refuses
     it, the module fails with Kea's message and changes nothing.
@@ -60,14 +61,16 @@ options:
     version_added: 1.1.0
   merge:
     description:
-      - Values in Kea's own structure below C(Dhcp4) or C(Dhcp6). They are set after O(settings).
+      - Values in Kea's own structure below C(Dhcp4), C(Dhcp6) or C(DhcpDdns). They are set after O(settings).
         Only what is named is set; everything else stays byte for byte, also inside a subnet or another element.
       - Subnets are found by C(id), else by C(subnet), wherever they stand, also inside shared networks. Pools are found
         by their range, C(option-data) and C(option-def) by C(code) or C(name) and C(space), hooks by the file name of
         C(library), reservations by the bytes of their identifier, and shared networks, client classes and loggers by
-        C(name). Maps are merged key by key. Every other value is set as a whole.
+        C(name). In C(DhcpDdns), zones (C(ddns-domains)) and C(tsig-keys) are found by C(name) and C(dns-servers) by
+        C(ip-address) and C(port). Maps are merged key by key. Every other value is set as a whole.
       - An element that is not found is added. With C(state=absent) it is removed, which is refused as O(allow_removals)
-        says.
+        says. A subnet with C(state=found) is merged into only if it is there and no earlier run with this O(record)
+        created it; one that a run created counts as not named.
       - Before the first merge, subnets without an C(id) get the one that Kea gave them.
     type: dict
     default: {}
@@ -244,7 +247,8 @@ def main() -> None:
 def _update(
     module: AnsibleModule, settings: Settings, entries: Optional[Entries]
 ) -> Tuple[Document, Document, Dict[str, Any]]:
-    top = entries.top if entries else top_of_path(module.params["path"]) if module.params["merge"] else settings.top
+    merges = module.params["merge"] or module.params["record"]
+    top = entries.top if entries else top_of_path(module.params["path"]) if merges else settings.top
     with alone(module):
         return _update_alone(module, settings, entries, top)
 

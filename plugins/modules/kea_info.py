@@ -229,6 +229,10 @@ config:
       elements: dict
       sample:
         - {socket-type: unix, socket-name: /run/kea/kea4-ctrl-socket}
+    dhcp_ddns:
+      description: The map C(dhcp-ddns), which says whether the server sends names to D2.
+      type: dict
+      sample: {enable-updates: true}
     interfaces_config:
       description: The map C(interfaces-config).
       type: dict
@@ -394,7 +398,7 @@ reservations:
       type: list
       elements: int
 variables:
-  description: The configuration file of kea-dhcp4 as variables of the playbook C(kea_deploy.yml), without secrets.
+  description: The configuration file of the server as variables of the playbook C(kea_deploy.yml), without secrets.
   returned: when gathered
   version_added: 1.1.0
   type: dict
@@ -762,7 +766,7 @@ def main() -> None:
         "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),
         "monitor": lambda: _info.monitor(module, params["path"]),
         "lfc": lambda: _info.lfc(module, params["path"]),
-        "move": _info.move,
+        "move": lambda: _info.move(params["path"]),
         "packages": lambda: host_packages.packages(module, params["packages"]),
         "packaging": lambda: _info.packaging(
             module, params["path"], params["packaging"] or "", params["packaging_names"]

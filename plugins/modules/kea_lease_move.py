@@ -10,9 +10,9 @@ DOCUMENTATION = r"""
 module: kea_lease_move
 short_description: Put another configuration of Kea in force and move its leases
 description:
-  - Moves all DHCPv4 leases from the lease database of the configuration in force to the one of a candidate, files or
-    PostgreSQL. Puts the candidate in force and waits until the server serves with it. If it does not, the previous
-    configuration is put in force again and served.
+  - Moves all leases of one server, DHCPv4 or DHCPv6, from the lease database of the configuration in force to the one
+    of a candidate, files or PostgreSQL. Puts the candidate in force and waits until the server serves with it. If it
+    does not, the previous configuration is put in force again and served.
   - Rehearses the move while the server still serves. The server is stopped only for the move itself;
     RV(silence) reports for how long.
   - Compares the leases after the move, each with everything that Kea stores of it.

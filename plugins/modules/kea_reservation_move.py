@@ -10,9 +10,10 @@ DOCUMENTATION = r"""
 module: kea_reservation_move
 short_description: Move Kea's reservations between files and PostgreSQL
 description:
-  - Moves the DHCPv4 reservations of the files that Kea's configuration includes (C(subnet-ID.json)) to the table
-    C(hosts), or back, with everything that a row of that table can hold. Reservations of the source replace those of
-    the target. Other reservations of the target stay, except those that an earlier move took from there.
+  - Moves the reservations of one server, DHCPv4 or DHCPv6, of the files that its configuration includes
+    (C(subnet-ID.json)) to the table C(hosts), or back, with everything that a row of that table can hold. Reservations
+    of the source replace those of the target. Other reservations of the target stay, except those that an earlier move
+    took from there.
   - Fails before any change if the target cannot hold a reservation, and names it. A row of C(hosts) cannot hold
     C(option-data); files cannot hold options of C(hosts) and global reservations.
 author:
@@ -39,16 +40,24 @@ options:
     type: str
     choices: [database, files]
     required: true
+  family:
+    description: Family of the server.
+    version_added: 1.2.0
+    type: int
+    choices: [4, 6]
+    default: 4
   directory:
     description:
       - The directory whose subdirectory C(applied) holds the files that Kea includes.
       - With O(to=files), the monitor's next files wait here until M(baremetal.kea.kea_lease_monitor) starts it.
+      - The default is C(/etc/kea/reservations.d), and C(/etc/kea/reservations6.d) with O(family=6).
     type: path
-    default: /etc/kea/reservations.d
   written:
-    description: The monitor's own directory of files, which is only read.
+    description:
+      - The monitor's own directory of files, which is only read.
+      - The default is C(/var/lib/kea-reservations/written), and C(/var/lib/kea-reservations6/written) with
+        O(family=6).
     type: path
-    default: /var/lib/kea-reservations/written
   subnets:
     description: The subnets that have files. Required if O(to=files).
     type: list
@@ -117,8 +126,9 @@ def main() -> None:
         argument_spec=dict(
             login.argument_spec(),
             to={"type": "str", "choices": ["database", "files"], "required": True},
-            directory={"type": "path", "default": "/etc/kea/reservations.d"},
-            written={"type": "path", "default": "/var/lib/kea-reservations/written"},
+            family={"type": "int", "choices": [4, 6], "default": 4},
+            directory={"type": "path"},
+            written={"type": "path"},
             subnets={"type": "list", "elements": "int"},
             set_aside={"type": "bool", "default": False},
             schema={"type": "str", "default": "public"},

@@ -11,7 +11,8 @@ module: kea_reservation_set
 short_description: Write the reservations of the variables into Kea's hosts database
 version_added: 1.1.0
 description:
-  - Brings the DHCPv4 reservations that one host of the inventory gives to exactly O(reservations), in one transaction.
+  - Brings the reservations of one family that one host of the inventory gives to exactly O(reservations), in one
+    transaction.
     The role C(kea_database) uses it for the variable C(kea_reservations). For a single reservation, use
     M(baremetal.kea.kea_reservation).
   - Each row is marked in its user context with the hosts that give it. A row goes with the last of them, unless a
@@ -39,7 +40,7 @@ options:
   reservations:
     description:
       - Reservations with Kea's keys. Each has C(subnet-id), one of C(hw-address), C(client-id) and C(duid), and
-        C(ip-address), C(hostname) or both.
+        C(ip-address), C(hostname) or both. In DHCPv6 C(ip-addresses) is a list of one address.
     type: list
     elements: dict
     required: true
@@ -52,7 +53,9 @@ options:
     type: bool
     default: false
   path:
-    description: Kea's configuration, which tells where the leases are.
+    description:
+      - Kea's configuration, which tells where the leases are. With C(dhcp6) in its name, the reservations are those of
+        DHCPv6.
     type: path
     default: /etc/kea/kea-dhcp4.conf
   schema:

@@ -50,6 +50,12 @@ options:
     description: Whether the database must be reached by TLS only.
     type: bool
     default: false
+  ddns:
+    description:
+      - Whether the names of clients should be in DNS. Then C(kea-dhcp-ddns) must run, its DNS servers must answer for
+        its zones, and some names of leases are looked up there.
+    type: bool
+    default: false
   database:
     description:
       - RV(baremetal.kea.kea_info#module:database) of Kea's database, gathered with Kea's own login. Needed if leases
@@ -78,8 +84,14 @@ options:
     description:
       - Whether to check also what the servers of a host share, that is, the database, the lease monitor, the secret
         files and the manifest.
+    version_added: 1.2.0
     type: bool
     default: true
+  dhcp6:
+    description: Whether changes of DHCPv6 leases in the database must become events, too.
+    version_added: 1.2.0
+    type: bool
+    default: false
 seealso:
   - module: baremetal.kea.kea_info
   - module: baremetal.kea.kea_manifest
@@ -132,8 +144,12 @@ report:
   elements: str
 """
 
+from typing import Any, Dict
+
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.baremetal.kea.plugins.module_utils._config.servers import family_of, top_of_path
+from ansible_collections.baremetal.kea.plugins.module_utils._server import ddns as server_ddns
 from ansible_collections.baremetal.kea.plugins.module_utils._verify import report as verify_report
 from ansible_collections.baremetal.kea.plugins.module_utils._verify import host
 from ansible_collections.baremetal.kea.plugins.module_utils._verify.finding import Expected
@@ -147,6 +163,7 @@ def main() -> None:
             "reservations": {"type": "str", "choices": ["files", "postgresql"], "default": "files"},
             "timer": {"type": "bool", "default": True},
             "tls": {"type": "bool", "default": False},
+            "ddns": {"type": "bool", "default": False},
             "database": {"type": "dict"},
             "monitor_database": {"type": "dict"},
             "probe": {"type": "dict"},
@@ -154,6 +171,7 @@ def main() -> None:
             "monitor_role": {"type": "str", "default": "kea-lease-monitor"},
             "subnets": {"type": "list", "elements": "int"},
             "host": {"type": "bool", "default": True},
+            "dhcp6": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -163,6 +181,7 @@ def main() -> None:
         module.fail_json(msg="database is needed, because leases or reservations should be there")
     facts = dict(host.read(module, params["path"]))
     facts.update({name: params[name] for name in ("database", "monitor_database", "probe")})
+    facts["ddns"] = _ddns(module, facts["config"]["control_sockets"]) if params["ddns"] else None
     findings = verify_report.judge(facts, expected)
     module.exit_json(
         changed=False,
@@ -170,6 +189,12 @@ def main() -> None:
         findings=[finding._asdict() for finding in findings],
         report=verify_report.report(findings),
     )
+
+
+def _ddns(module: AnsibleModule, sockets: Any) -> Dict[str, Any]:
+    family = family_of(top_of_path(module.params["path"]))
+    found: Dict[str, Any] = server_ddns.read(module, sockets, family)
+    return found
 
 
 if __name__ == "__main__":

@@ -30,6 +30,10 @@ class Wanted(NamedTuple):
     database_host: str
     database_port: int
     enable_lfc_timer: bool
+    notify_dhcp6: bool
+    """A DHCPv6 server of the site keeps its leases in the database."""
+    elsewhere: Mapping[str, List[Any]]
+    """The ``families`` and, of DHCPv6, the ``interfaces`` and ``subnets`` of all servers of the deployment."""
 
 
 class Plan(NamedTuple):
@@ -39,6 +43,9 @@ class Plan(NamedTuple):
     """Families of the servers, DHCPv4 first."""
     database_is_here: bool
     """Whether PostgreSQL runs on the Kea host itself."""
+    database_dhcp6: bool
+    """Whether the database has what DHCPv6 needs. That of any server counts: what the deployment of one host creates,
+    that of another one must not remove."""
     listen_addresses: str
     connect: List[str]
     """Database servers that must be there before the deployment, each as host:port."""
@@ -61,9 +68,11 @@ def make(asked: Wanted) -> Plan:
     polling = asked.enable_notify and asked.polling
     events = asked.enable_notify and not asked.polling
     is_foreign = asked.enable_database and not local and not asked.database_hosts
+    families = _families(asked)
     return Plan(
-        families=_families(asked),
+        families=families,
         database_is_here=not asked.database_hosts and local,
+        database_dhcp6=asked.notify_dhcp6 or 6 in families or _is_named(asked.elsewhere),
         listen_addresses="*" if asked.database_hosts else "",
         connect=[f"{host}:{asked.database_port}" for host in asked.database_host.split(",") if is_foreign],
         events=events,
@@ -75,6 +84,11 @@ def make(asked: Wanted) -> Plan:
         # Leases in PostgreSQL are in no file that needs a clean-up.
         lfc_timer_state="present" if asked.enable_lfc_timer and not asked.enable_notify else "absent",
     )
+
+
+def _is_named(elsewhere: Mapping[str, List[Any]]) -> bool:
+    families = [str(one) for one in elsewhere["families"]]
+    return "6" in families or bool(elsewhere["interfaces"] or elsewhere["subnets"])
 
 
 def _families(asked: Wanted) -> List[Any]:

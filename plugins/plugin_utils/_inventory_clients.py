@@ -64,7 +64,8 @@ def _prefix(option: str, text: str) -> str:
 def grouped(found: Sequence[Record]) -> List[Client]:
     """Return the clients of these records, in the order of their identifiers.
 
-    A hardware address makes a client; it alone joins DHCPv4 and DHCPv6. A record without one belongs to the client
+    A hardware address makes a client; it alone joins DHCPv4 and DHCPv6, and only one that a frame or a relay told Kea
+    (see records.certain_hwaddr). A record without one belongs to the client
     that has its client identifier, DUID or, for other identifiers, its address, if there is exactly one such client.
     """
     owners = _owners(found)
@@ -103,7 +104,9 @@ def _key(record: Record, owners: Dict[object, Optional[Key]]) -> Optional[Key]:
     """Return the client of a record; None if nothing identifies one."""
     own = _own_key(record)
     if own is not None:
-        return own if own[0] == _HWADDR else owners.get(own) or own
+        # The DUID of a DHCPv6 lease tells no machine: clients invent DUIDs. A reservation is a person's word.
+        is_alone = own[0] == _HWADDR or (own[0] == _DUID and record.kind == records.LEASE)
+        return own if is_alone else owners.get(own) or own
     if not record.other_id:
         return None
     known = [owners.get((record.family, record.subnet_id, address)) for address in record.addresses]
@@ -135,13 +138,13 @@ def hostname(client: Client) -> Tuple[str, bool]:
     return "", False
 
 
-def variables(client: Client, now: float) -> Dict[str, Any]:
+def variables(client: Client, now: float, family: int = 4) -> Dict[str, Any]:
     """Return the variables of a client that has an address.
 
-    ``ansible_host`` is where the client is: the address of the newest lease, of DHCPv4 before DHCPv6, else the
-    reserved one.
+    ``ansible_host`` is where the client is: the address of the newest lease, of the preferred ``family`` first, else
+    the reserved one.
     """
-    by_use = sorted(client.records, key=lambda one: (one.kind != records.LEASE, one.family, -one.since))
+    by_use = sorted(client.records, key=lambda one: (one.kind != records.LEASE, one.family != family, -one.since))
     main = next(record for record in by_use if record.addresses)
     leases = [record for record in by_use if record.kind == records.LEASE]
     reservations = [record for record in by_use if record.kind == records.RESERVATION]

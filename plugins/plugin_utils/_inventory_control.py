@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
 from ansible.module_utils.urls import open_url
 
-from ..module_utils._kea import control, identifiers, lifetime, relay
+from ..module_utils._kea import control, hwaddr_source, identifiers, lifetime, relay
 from . import _inventory_records as records
 from ._inventory_records import InventoryError, Record
 
@@ -197,12 +197,13 @@ def _lease(family: int, lease: Mapping[str, Any]) -> Record:
     duid = records.identifier(lease.get("duid"))
     valid, since = int(lease.get("valid-lft", 0)), int(lease.get("cltt", 0))
     told = relay.of_context(lease.get("user-context"))
+    hwaddr = records.identifier(lease.get("hw-address"))
     return Record(
         records.LEASE,
         family,
         [records.address(lease["ip-address"], family)],
         int(lease.get("subnet-id", 0)),
-        hwaddr=records.certain_hwaddr(records.identifier(lease.get("hw-address")), duid),
+        hwaddr=hwaddr if family == 4 else records.certain_hwaddr(hwaddr, hwaddr_source.UNKNOWN),
         client_id=records.identifier(lease.get("client-id")),
         duid=duid,
         hostname=str(lease.get("hostname") or ""),

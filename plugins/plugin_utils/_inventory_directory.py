@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import stat
-from typing import Callable, Dict, Iterator, List, Mapping
+from typing import Any, Callable, Dict, Iterator, List, Mapping
 
 import yaml
 
@@ -24,6 +24,7 @@ LARGEST = 65536
 
 _SUFFIXES = (".yml", ".yaml")
 _IDENTIFIERS = ("bmc_mac", "bmc_client_id", "bmc_duid")
+_ADDRESSES = {4: "kea_ipv4_addresses", 6: "kea_ipv6_addresses"}
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
@@ -78,11 +79,12 @@ def _parsed(path: str) -> List[Record]:
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise ValueError(f"it has more than {LARGEST} bytes")
-    return [_record(host, int(status.st_mtime)) for host in _hosts(yaml.compose(content.decode("utf-8"), _LOADER))]
+    hosts = _hosts(yaml.compose(content.decode("utf-8"), _LOADER))
+    return [record for host in hosts for record in _records(host, int(status.st_mtime))]
 
 
-def _hosts(document: object) -> Iterator[Mapping[str, str]]:
-    """Yield the variables of each host in an inventory. Raises ValueError for anything else.
+def _hosts(document: object) -> Iterator[Mapping[str, Any]]:
+    """Yield the variables of each host in an inventory: texts, and lists of texts. Raises ValueError for anything else.
 
     Nodes of YAML are enough: no objects are built, whatever tags are in the file, which also takes half of the time.
     """
@@ -90,7 +92,13 @@ def _hosts(document: object) -> Iterator[Mapping[str, str]]:
         hosts = _mapping(group, "it has no hosts").get("hosts")
         for host in _mapping(hosts, "it has no hosts").values():
             variables = _mapping(host, "a host in it has no variables")
-            yield {name: node.value for name, node in variables.items() if isinstance(node, yaml.ScalarNode)}
+            yield {name: _value(node) for name, node in variables.items() if not isinstance(node, yaml.MappingNode)}
+
+
+def _value(node: yaml.Node) -> Any:
+    if isinstance(node, yaml.SequenceNode):
+        return [one.value for one in node.value if isinstance(one, yaml.ScalarNode)]
+    return node.value
 
 
 def _mapping(node: object, problem: str) -> Dict[str, yaml.Node]:
@@ -100,31 +108,53 @@ def _mapping(node: object, problem: str) -> Dict[str, yaml.Node]:
     return {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}
 
 
-def _record(variables: Mapping[str, str], since: int) -> Record:
-    """Return the record of a host. Raises ValueError.
+def _records(variables: Mapping[str, Any], since: int) -> List[Record]:
+    """Return the records of a host, one for each address. Raises ValueError.
 
-    The time of the file stands in for that of the lease. The sink keeps no state: it writes a file for a new lease.
+    The time of the file stands in for that of the leases. The sink keeps no state: it writes a file for a new lease.
     """
-    address = str(ipaddress.ip_address(str(variables.get("ansible_host"))))
-    hwaddr, client_id, duid = (records.identifier(variables.get(name)) for name in _IDENTIFIERS)
+    main = str(ipaddress.ip_address(_text(variables, "ansible_host")))
+    hwaddr, client_id, duid = (records.identifier(_text(variables, name)) for name in _IDENTIFIERS)
     if not (hwaddr or client_id or duid):
         raise ValueError(f"it has none of {', '.join(_IDENTIFIERS)}")
-    family = 6 if ":" in address else 4
-    return Record(
+    plain = Record(
         records.LEASE,
-        family,
-        [address],
-        int(variables.get("kea_subnet_id") or 0),
-        hwaddr=records.certain_hwaddr(hwaddr, duid) if family == 6 else hwaddr,
-        client_id=client_id,
-        duid=duid,
-        hostname=variables.get("bmc_hostname", ""),
+        0,
+        [],
+        int(_text(variables, "kea_subnet_id") or 0),
+        hwaddr=hwaddr,
+        hostname=_text(variables, "bmc_hostname"),
         state=records.STATES[0],
         since=since,
-        circuit_id=variables.get("kea_circuit_id", ""),
-        remote_id=variables.get("kea_remote_id", ""),
-        vendor=variables.get("bmc_vendor", ""),
+        circuit_id=_text(variables, "kea_circuit_id"),
+        remote_id=_text(variables, "kea_remote_id"),
+        vendor=_text(variables, "bmc_vendor"),
     )
+    if not any(isinstance(variables.get(name), list) for name in _ADDRESSES.values()):
+        return [_of_family(plain._replace(hwaddr=_of_release_1_1(hwaddr, duid, main)), main, client_id, duid)]
+    found: List[Record] = []
+    for family, name in _ADDRESSES.items():
+        listed = [records.address(one, family) for one in variables.get(name) or ()]
+        subnet = int(_text(variables, f"kea_ipv{family}_subnet_id") or plain.subnet_id)
+        found += [_of_family(plain._replace(subnet_id=subnet), one, client_id, duid) for one in listed]
+    return found
+
+
+def _of_family(plain: Record, address: str, client_id: str, duid: str) -> Record:
+    """Return the record of one address, with the identifier that its family knows."""
+    if ":" in address:
+        return plain._replace(family=6, addresses=[address], duid=duid)
+    return plain._replace(family=4, addresses=[address], client_id=client_id)
+
+
+def _of_release_1_1(hwaddr: str, duid: str, address: str) -> str:
+    """Return the hardware address in a file that names no addresses by family, as far as it is certain."""
+    return records.underived_hwaddr(hwaddr, duid) if ":" in address else hwaddr
+
+
+def _text(variables: Mapping[str, Any], name: str) -> str:
+    value = variables.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def _first_line(error: Exception) -> str:

@@ -73,7 +73,7 @@ def _lease(family: int, row: Row) -> Record:
         family,
         [address],
         subnet_id or 0,
-        hwaddr=records.certain_hwaddr(hwaddr, duid, source),
+        hwaddr=hwaddr if family == 4 else records.certain_hwaddr(hwaddr, source),
         client_id=_colons(client_id),
         duid=duid,
         hostname=hostname or "",

@@ -11,6 +11,7 @@ import re
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ..module_utils._errors import KeaError
+from ..module_utils._kea import hwaddr_source
 
 LEASE, RESERVATION = "leases", "reservations"
 """Kinds of records, as the option ``records`` names them."""
@@ -22,9 +23,6 @@ EXPIRED, UNKNOWN = "expired", "unknown"
 
 MARK = "kea-lease-monitor"
 """Key in the user context of a reservation that the lease monitor wrote."""
-
-_HWADDR_SOURCE_RAW = 1
-"""Kea read the hardware address from the frame itself."""
 
 _LINK_LAYER = re.compile(r"00:0[13]:.*")
 """DUID-LLT and DUID-LL, which end with a link-layer address."""
@@ -93,14 +91,17 @@ def address(value: object, family: int) -> str:
     return str(found)
 
 
-def certain_hwaddr(hwaddr: str, duid: str, source: int = 0) -> str:
-    """Return the hardware address of a DHCPv6 client, or empty text if Kea may have taken it from the DUID.
+def certain_hwaddr(hwaddr: str, source: int) -> str:
+    """Return the hardware address of a DHCPv6 client, or empty text if the client itself may have chosen it.
 
-    A DUID stays with a system when its network card moves to another one, so it proves no hardware address.
-    ``source`` is Kea's number for where it found the address; 0 if that is unknown.
+    ``source`` is Kea's number for where it found the address; 0 if that is unknown, as over the control channel.
     """
-    derived = bool(hwaddr) and _LINK_LAYER.fullmatch(duid) is not None and duid.endswith(":" + hwaddr)
-    return hwaddr if source == _HWADDR_SOURCE_RAW or not derived else ""
+    return hwaddr if hwaddr_source.is_proven(source) else ""
+
+
+def underived_hwaddr(hwaddr: str, duid: str) -> str:
+    """Return the hardware address in a discovery file of release 1.1, or empty text if the DUID may have given it."""
+    return "" if _LINK_LAYER.fullmatch(duid) and duid.endswith(":" + hwaddr) else hwaddr
 
 
 def reservation(plain: Record, kind: str, value: str, context: object) -> Record:

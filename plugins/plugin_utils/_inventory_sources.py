@@ -20,7 +20,7 @@ _CONNECTION = (
 )
 """Options that decide which records are read. No password is one: its digest in the name of a file could be guessed."""
 
-_FORMAT = 1
+_FORMAT = 2
 """Format of the records in a cache. A release that changes ``Record`` counts it up."""
 
 

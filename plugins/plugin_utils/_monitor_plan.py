@@ -9,6 +9,7 @@ import json
 import os
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence
 
+from ..module_utils._config.servers import INCLUDES
 from ..module_utils._monitor.names import APPLIERS
 from ._login import files
 from ._monitor_config import config as make_config
@@ -20,8 +21,6 @@ KEA_DIRECTORIES = (RUN_DIRECTORY, "/etc/kea")
 """Kea's control socket and its configuration."""
 PACKAGES_OF_SINKS = {"webhook": ["python3-requests"]}
 """Packages that only a sink of this type needs, by their names in Debian."""
-RESERVATIONS6 = "/etc/kea/reservations6.d"
-"""Directory of what kea-dhcp6 includes: the default of the role kea_server."""
 DEFAULT_SOCKET = "kea{}-ctrl-socket"
 DEFAULT_LEASE_FILE = "/var/lib/kea/kea-leases{}.csv"
 
@@ -112,7 +111,7 @@ def make(asked: Wanted, looks: Sequence[Mapping[str, Any]], certificates: Mappin
 def _server(asked: Wanted, family: int, look: Mapping[str, Any], paths: Paths) -> Server:
     kea_config, packaging = look.get("config") or {}, look.get("packaging") or {}
     named = asked.lease_file if family == asked.families[0] else ""
-    directory = asked.reservations_directory if family == 4 else RESERVATIONS6
+    directory = asked.reservations_directory if family == 4 else INCLUDES[6]
     return Server(
         family=family,
         config=f"/etc/kea/kea-dhcp{family}.conf",

@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 import re
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
+from urllib.parse import urlsplit
 
 from ..module_utils._kea import pairs
 from ._login import Files
 
 Settings = Dict[str, Any]
 
-PORT = 8001
+PORTS = {4: 8001, 6: 8002}
+"""Of the server of each family, so that both may be on one host."""
 HEARTBEAT = 1000
 """Milliseconds between two heartbeats: what a change of state may cost a client."""
 _ROLES = {pairs.HOT_STANDBY: (pairs.PRIMARY, pairs.STANDBY), pairs.LOAD_BALANCING: (pairs.PRIMARY, pairs.SECONDARY)}
@@ -52,20 +54,22 @@ def pair(variables: Mapping[str, Any]) -> Pair:
     return Pair(peers=peers, **texts)
 
 
-def peers(named: Sequence[Any], hosts: Mapping[str, Mapping[str, Any]], tls: bool) -> List[Settings]:
-    """Return name and URL of the servers: those that are named, or else all hosts.
+def peers(named: Sequence[Any], hosts: Mapping[str, Mapping[str, Any]], tls: bool, family: int) -> List[Settings]:
+    """Return name and URL of the servers of this family: those that are named, or else all hosts.
 
-    ``hosts`` are the variables of the hosts of kea_servers. The URL is empty where no address is known. What is no map
-    with a name is left out, so that the check of the variables finds a server too few.
+    A named ``url`` is that of the DHCPv4 server; the DHCPv6 server has ``url6``, or else the next port. ``hosts`` are
+    the variables of the hosts of kea_servers. The URL is empty where no address is known. What is no map with a name is
+    left out, so that the check of the variables finds a server too few.
     """
     chosen = (
         [one for one in named if isinstance(one, dict) and "name" in one] if named else [{"name": one} for one in hosts]
     )
     scheme = "https" if tls else "http"
-    return [
-        {"name": one["name"], "url": one.get("url") or _url(scheme, _address(hosts.get(one["name"], {})))}
+    urls = [
+        _named(one, family) or _url(scheme, _address(hosts.get(one["name"], {}), family), PORTS[family])
         for one in chosen
     ]
+    return [{"name": one["name"], "url": url} for one, url in zip(chosen, urls)]
 
 
 def settings(asked: Pair, files: Files, directory: str) -> Settings:
@@ -113,24 +117,42 @@ def _peer(asked: Pair, one: Peer, role: str) -> Settings:
     return found
 
 
-def _address(variables: Mapping[str, Any]) -> str:
+def _named(one: Mapping[str, Any], family: int) -> str:
+    """Return the URL that the variables name for the server of this family; empty if they name none."""
+    url = str(one.get("url") or "")
+    if family == 4 or not url:
+        return str(one.get("url6") or "") if family == 6 else url
+    parts = urlsplit(url)
+    try:
+        following = _url(parts.scheme, parts.hostname or "", (parts.port or PORTS[4]) + 1)
+    except ValueError:
+        following = url
+    return str(one.get("url6") or following)
+
+
+def _address(variables: Mapping[str, Any], family: int) -> str:
     """Return the address of the first DHCP interface of a host; empty if it is not known.
 
-    An interface may be written with the address on which Kea listens, as ``eth0/192.0.2.2``.
+    An interface may be written with the address on which Kea listens, as ``eth0/192.0.2.2``. For DHCPv6 it is the IPv4
+    address of the interface or, without one, a global IPv6 address.
     """
-    found = (variables.get("kea__found") or {}).get("config") or {}
-    interfaces = variables.get("kea_dhcp4_interfaces") or found.get("interfaces") or ["*"]
+    found = (variables.get("kea__found6" if family == 6 else "kea__found") or {}).get("config") or {}
+    interfaces = variables.get(f"kea_dhcp{family}_interfaces") or found.get("interfaces") or ["*"]
     name, _slash, address = str(interfaces[0]).partition("/")
     if address:
         return address
     facts = variables.get("ansible_facts") or {}
     # Ansible's names of facts have no hyphens and colons.
-    entry = facts.get("default_ipv4") if name == "*" else (facts.get(re.sub("[-:]", "_", name)) or {}).get("ipv4")
-    return str((entry or {}).get("address", ""))
+    device = facts.get(re.sub("[-:]", "_", name)) or {}
+    entry = facts.get("default_ipv4") if name == "*" else device.get("ipv4")
+    others = [facts.get("default_ipv6")] if name == "*" else device.get("ipv6") or []
+    known = [entry, *(one for one in others if family == 6 and one and one.get("scope") == "global")]
+    return next((str(one["address"]) for one in known if one and one.get("address")), "")
 
 
-def _url(scheme: str, address: str) -> str:
-    return f"{scheme}://{address}:{PORT}/" if address else ""
+def _url(scheme: str, address: str, port: int) -> str:
+    host = f"[{address}]" if ":" in address else address
+    return f"{scheme}://{host}:{port}/" if address else ""
 
 
 def _missing(own: List[Settings], site: Settings) -> List[Settings]:

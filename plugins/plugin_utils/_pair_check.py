@@ -18,11 +18,11 @@ SHOWN = 10
 """Pools that a message names."""
 
 
-def problems(asked: Pair, tls: Sequence[str], site: Settings, subnets: List[Settings]) -> List[str]:
+def problems(asked: Pair, tls: Sequence[str], site: Settings, subnets: List[Settings], family: int = 4) -> List[str]:
     """Return a sentence for each variable with which there can be no pair.
 
-    ``tls`` are the files for https, an empty text for one that is not set; ``site`` is kea_dhcp4_settings; ``subnets``
-    are from ``pooled``.
+    ``tls`` are the files for https, an empty text for one that is not set; ``site`` are the settings of the server;
+    ``subnets`` are from ``pooled``.
     """
     if not asked.mode:
         return []
@@ -34,7 +34,7 @@ def problems(asked: Pair, tls: Sequence[str], site: Settings, subnets: List[Sett
             "kea_ha_trust_anchor, kea_ha_cert_file and kea_ha_key_file belong together: set all of them or none"
         )
     if any(name_of(one) == pairs.HOOK for one in site.get("hooks-libraries", [])):
-        found.append(f"kea_dhcp4_settings has {pairs.HOOK}, and kea_ha_mode sets it: remove one of them")
+        found.append(f"kea_dhcp{family}_settings has {pairs.HOOK}, and kea_ha_mode sets it: remove one of them")
     if asked.mode == pairs.LOAD_BALANCING and not found:
         found += _unsplit(asked, site, subnets)
     return found

@@ -26,6 +26,7 @@ _JUDGES: Tuple[Judge, ...] = (
     _preflight_variables.tls,
     _preflight_variables.database_hosts,
     _preflight_variables.reservations,
+    _preflight_variables.ddns,
     _preflight_host.system,
     _preflight_host.disks,
     _preflight_host.servers,
@@ -57,7 +58,7 @@ _UNKNOWN: Mapping[str, Any] = {
     **dict.fromkeys(("database_password", "monitor_password"), "unreadable"),
     **dict.fromkeys(("tls_files", "tls"), dict.fromkeys(_TLS, "")),
     **dict.fromkeys(("interfaces", "subnets", "shared_networks", "subscriptions", "clients", "database_hosts")),
-    **dict.fromkeys(("settings", "packaging_names", "pair", "roles")),
+    **dict.fromkeys(("settings", "packaging_names", "pair", "roles", "ddns")),
     "server6": {},
     "database_port": 5432,
     "reservations": (),
@@ -73,7 +74,7 @@ _NONE: Mapping[str, Any] = {
     "exclusive": False,
 }
 _UNREADABLE = object()
-_MAPS = ("settings", "packaging_names", "pair", "roles", "server6")
+_MAPS = ("settings", "packaging_names", "pair", "roles", "server6", "ddns")
 _LISTS_OF_MAPS = ("subnets", "shared_networks", "subscriptions")
 _LISTS = (*_LISTS_OF_MAPS, "interfaces", "clients", "database_hosts", "families")
 _PASSWORDS = ("database_password", "monitor_password")
@@ -109,7 +110,9 @@ def judge(asked: Mapping[str, Any], found: Mapping[str, Any], found6: Mapping[st
 
 def _of_dhcp6(values: Mapping[str, Any]) -> Dict[str, Any]:
     """Return the variables with those of the DHCPv6 server in the place of those of the DHCPv4 server."""
-    return _typed({**values, **_NONE, **values["server6"], "family": 6, "pair": {}})
+    pair = values["pair"]
+    own = {**pair, "peers": pair["peers6"]} if pair else {}
+    return _typed({**values, **_NONE, **values["server6"], "family": 6, "pair": own})
 
 
 def _read(asked: Mapping[str, Any]) -> Tuple[Dict[str, Any], List[str]]:

@@ -13,14 +13,14 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._errors import KeaError
 from ..module_utils._config.packagings import DEB, chosen
-from . import _pair, _pair_check, _reservation_plan, _subnet_check
+from . import _ddns_check, _pair, _pair_check, _reservation_plan, _subnet_check
 from ._preflight_finding import Finding, refusal
 from ._server_input import named_subnets
 from ._server_plan import reserved
 
 Values = Mapping[str, Any]
 
-ROLE_NAMES = ("kea_server", "kea_database", "kea_lease_monitor", "kea_lfc_timer")
+ROLE_NAMES = ("kea_server", "kea_database", "kea_lease_monitor", "kea_lfc_timer", "kea_ddns")
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 _UNIX = "/"
 _SERVER_VARIABLES = ("interfaces", "subnets", "shared_networks", "settings")
@@ -56,7 +56,7 @@ def mode(asked: Values, _found: Values) -> Iterator[Finding]:
 
 
 def families(asked: Values, _found: Values) -> Iterator[Finding]:
-    """Judge which servers are deployed, and whether the mode knows DHCPv6."""
+    """Judge which servers are deployed."""
     if not asked["is_server"]:
         return
     wrong = [one for one in asked["families"] if one not in (4, 6)]
@@ -66,13 +66,6 @@ def families(asked: Values, _found: Values) -> Iterator[Finding]:
         named = [f"kea_dhcp6_{key}" for key in _SERVER_VARIABLES if asked["server6"].get(key)]
         if named:
             yield refusal(f"{', '.join(named)}: kea_families has no 6, so no DHCPv6 server is deployed; add it")
-        return
-    for name, value in (("kea_enable_database", asked["enable_database"]), ("kea_ha_mode", asked["pair"].get("mode"))):
-        if value:
-            yield refusal(
-                f"{name}: the DHCPv6 server (kea_families) is deployed with its leases and reservations in files and "
-                f"without a partner only; take 6 out of kea_families, or leave {name} out"
-            )
 
 
 def passwords(asked: Values, _found: Values) -> Iterator[Finding]:
@@ -153,14 +146,6 @@ def server(asked: Values, found: Values) -> Iterator[Finding]:
             f"kea_dhcp{asked['family']}_settings must not hold {', '.join(keys)}: these have their own variables "
             f"(options of the lease file may stand there with type memfile, while leases are in files)"
         )
-    config = found.get("config") or {}
-    kept = [config.get("lease_database") or {}, *(config.get("hosts_databases") or [])]
-    elsewhere = sorted({str(one["type"]) for one in kept if one.get("type", "memfile") != "memfile"})
-    if asked["family"] == 6 and elsewhere:
-        yield refusal(
-            f"kea-dhcp6 of this host has leases or reservations in {', '.join(elsewhere)}; those of DHCPv6 cannot be "
-            f"moved to files. Take 6 out of kea_families"
-        )
     if not _is_bare(found):
         return
     prefix = f"kea_dhcp{asked['family']}"
@@ -202,10 +187,21 @@ def pair(asked: Values, found: Values) -> Iterator[Finding]:
         return
     subnets = _pair_check.pooled(_named_subnets(asked), _known_subnets(found))
     wanted, files = _pair.pair(asked["pair"]), asked["pair"]["files"]
-    for sentence in _pair_check.problems(wanted, list(files.values()), asked["settings"], subnets):
+    for sentence in _pair_check.problems(wanted, list(files.values()), asked["settings"], subnets, asked["family"]):
         yield refusal(sentence)
     if wanted.mode and not asked["pair"]["tls_remote"]:
         yield from _missing_files(_PAIR_TLS_VARIABLES, files, asked["pair"]["tls"])
+
+
+def ddns(asked: Values, _found: Values) -> Iterator[Finding]:
+    """Judge the variables about names in DNS, of both servers."""
+    if not asked["is_server"] or not asked["ddns"]:
+        return
+    named = {family: {key: own[key] for key in _SERVER_VARIABLES} for family, (own, _seen) in asked["servers"].items()}
+    known = [(seen.get("server") or {}).get("capabilities") for _own, seen in asked["servers"].values()]
+    modes = [bool(one.get("ddns_conflict_modes", True)) for one in known if one]
+    for sentence in _ddns_check.problems(_ddns_check.asked(asked["ddns"]), named, all(modes) if modes else None):
+        yield refusal(sentence)
 
 
 def arguments(asked: Values, _found: Values) -> Iterator[Finding]:

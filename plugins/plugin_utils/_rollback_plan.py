@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, List, Mapping, NamedTuple
 
-from ..module_utils._config.packagings import SERVERS, UNITS
-from ..module_utils._config.servers import top_of
+from ..module_utils._config.packagings import DDNS_SERVERS, SERVERS, UNITS
+from ..module_utils._config.servers import DDNS, top_of
+from ..module_utils._kea.zones import CONFIG as DDNS_CONFIG
 
 
 class Wanted(NamedTuple):
@@ -37,12 +38,13 @@ class Plan(NamedTuple):
     """Whether no deployment happened after the last roll-back."""
     restores_config: bool
     restarts: bool
-    """Whether Kea must read again what is restored: a file that its configuration includes, or for DHCPv6, whose leases
-    never moved, the configuration itself."""
+    """Whether Kea must read again a file that its configuration includes and that is restored."""
     removes_kea: bool
     """Whether Kea's package is removed, because a deployment installed it."""
     kea_was_active: bool
     """Whether Kea ran before the first deployment."""
+    restarts_ddns: bool
+    """Whether D2 ran before the first deployment, and must read its restored configuration again."""
     config_found: Dict[str, Any]
     """State of Kea's configuration before the first deployment."""
 
@@ -57,9 +59,8 @@ def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
     steps = {(one["kind"], one["name"]): one["action"] for one in checked["plan"]}
     found = {one["name"]: one["found"] for one in checked["entries"]}
     directory = f"{os.path.dirname(asked.config)}/"
-    # A move of leases restarts the DHCPv4 server with its configuration. The other server reads another one.
-    other = f"{directory}kea-dhcp{10 - asked.family}.conf"
-    unread = (other, asked.config) if asked.family == 4 else (other,)
+    # The move of the leases restarts each server with its own configuration. D2 reads another one.
+    unread = [*(f"{directory}kea-dhcp{family}.conf" for family in SERVERS), DDNS_CONFIG]
     rolled_back = checked["deployed"] is None and checked["unfinished"] is None
     return Plan(
         lines=_lines(asked, checked),
@@ -72,6 +73,11 @@ def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
         ),
         removes_kea=any(steps.get(("package", one)) == "remove" for one in SERVERS[asked.family]),
         kea_was_active=any(found.get(one, {}).get("active", False) for one in UNITS[top_of(asked.family)]),
+        restarts_ddns=(
+            steps.get(("file", DDNS_CONFIG)) == "restore"
+            and any(found.get(one, {}).get("active", False) for one in UNITS[DDNS])
+            and not any(steps.get(("package", one)) == "remove" for one in DDNS_SERVERS)
+        ),
         config_found=found.get(asked.config, {"state": "absent"}),
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
 from ..module_utils._config.servers import subnets_key
+from ._ddns import NO_DDNS, Ddns, ddns
 from ._login import Database, Files, database, files
 from ._pair import NO_PAIR, Pair, pair
 
@@ -36,6 +37,7 @@ class Wanted(NamedTuple):
     reservations: Sequence[Settings] = ()
     """Reservations given beforehand, each with its subnet-id."""
     pair: Pair = NO_PAIR
+    ddns: Ddns = NO_DDNS
 
     @property
     def named(self) -> List[Settings]:
@@ -86,6 +88,8 @@ class Found(NamedTuple):
     """Every subnet of the configuration; none of those of the example."""
     hooks: str = ""
     """Directory of Kea's hooks; empty if it is unknown."""
+    ddns_conflict_modes: bool = True
+    """Whether this Kea knows the modes of conflict resolution, or else a switch."""
     reservation_hook: str = ""
     """Path of the hook by which Kea takes reservations by command; empty if it is not installed."""
     hooks_libraries: List[Settings] = []
@@ -132,6 +136,8 @@ def wanted(variables: Mapping[str, Any]) -> Wanted:
     known["family"] = int(known.get("family", 4))
     if "pair" in variables:
         known["pair"] = pair(variables["pair"])
+    if "ddns" in variables:
+        known["ddns"] = ddns(variables["ddns"])
     return Wanted(**known)
 
 
@@ -149,6 +155,7 @@ def found(look: Mapping[str, Any]) -> Found:
         keys=list(config.get("keys") or []),
         included=list(config.get("included") or []),
         hooks=server.get("hooks") or "",
+        ddns_conflict_modes=bool((server.get("capabilities") or {}).get("ddns_conflict_modes", True)),
         reservation_hook=server.get("reservation_hook") or "",
         hooks_libraries=list(config.get("hooks_libraries") or []),
         loggers=list(config.get("loggers") or []),

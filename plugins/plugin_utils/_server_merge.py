@@ -15,6 +15,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from ..module_utils._config.servers import subnets_key
 from ..module_utils._kea.host_maps import addresses_of
 from . import _by_command as by_command
+from . import _ddns as names_in_dns
 from . import _pair as pairing
 from ._login import Files
 from ._server_input import Found, Settings, Wanted
@@ -39,6 +40,7 @@ def make(asked: Wanted, now: Found, certificates: Optional[Files] = None) -> Mer
     """
     pair = pairing.settings(asked.pair, certificates or Files(), now.hooks) if asked.pair.mode else {}
     settings = pairing.joined(pair, asked.settings)
+    settings = names_in_dns.joined(names_in_dns.settings(asked.ddns, now.hooks), settings)
     if asked.reservations_in_files:
         own = by_command.settings(now, settings, asked.family)
         settings = by_command.joined(own, settings)
@@ -67,7 +69,7 @@ def make(asked: Wanted, now: Found, certificates: Optional[Files] = None) -> Mer
     lost = [one for one in now.subnets if asked.reservations_in_files and not (one["file"] and one["editable"])]
     unable = [one["id"] for one in lost]
     return Merge(
-        values,
+        names_in_dns.for_version(values, now.ddns_conflict_modes),
         sorted({one for one in ids if one is not None and one not in unable and one not in gone}),
         [f"{one['subnet']} (id {one['id']}, {one['file'] or 'in no file of Kea'})" for one in lost],
     )
@@ -87,10 +89,13 @@ def _with_include(asked: Wanted, now: Found, subnet: Settings) -> Settings:
 
 
 def _others(asked: Wanted, known: Settings) -> Optional[Settings]:
-    """Return what is merged into a subnet that the variables do not name."""
+    """Return what is merged into a subnet that the variables do not name.
+
+    Only if it is the site's: one that an earlier deployment created goes when no variable names it.
+    """
     elements = [*_given(asked, known["id"]), *_includes(asked, known, known["id"])]
     named: Settings = {"id": known["id"]} if known["has_id"] else {"id": known["id"], "subnet": known["subnet"]}
-    return {**named, "reservations": elements} if elements else None
+    return {**named, "reservations": elements, "state": "found"} if elements else None
 
 
 def _given(asked: Wanted, number: Optional[int]) -> List[Settings]:

@@ -36,7 +36,7 @@ def options(
     if not seen.monitor_database.get("skipped", False):
         chosen["monitor_database"] = _answer(seen.monitor_database, "database", NOT_ASKED)
     if probe:
-        chosen["probe"] = _probe(enable_database, seen.probed)
+        chosen["probe"] = _probe(enable_database, seen.probed, family)
     subnets = None if subscriptions is None else reserved(subscriptions, family)
     if subnets is not None:
         chosen["subnets"] = subnets
@@ -61,9 +61,11 @@ def _severity(finding: Mapping[str, Any]) -> int:
     return SEVERITIES.index(finding["verdict"])
 
 
-def _probe(enable_database: bool, probed: Mapping[str, Any]) -> Any:
+def _probe(enable_database: bool, probed: Mapping[str, Any], family: int) -> Any:
     if not enable_database:
         return {"skipped": "without a database it would take one more reload of Kea"}
+    if family != 4:
+        return {"skipped": "only a DHCPv4 server is sent one, and this host has none"}
     if probed.get("skipped", False):
         return {"skipped": "not in check mode"}
     return _answer(probed, "probe", "")

@@ -121,7 +121,7 @@ def event_row(chance: random.Random) -> bool:
     times = [(number(chance), number(chance), number(chance), text(chance), number(chance)) for _row in range(2)]
     address = chance.choice((chance.randrange(2**32), number(chance) or 0, "10.0.0.1", "2001:db8::1"))
     begin = (chance.randrange(2**63), 1, 1.7e9, chance.choice("IUDX"), address)
-    row = (*begin, *identifiers[0], *times[0], text(chance), *identifiers[1], *times[1])
+    row = (*begin, *identifiers[0], *times[0], text(chance), 0, *identifiers[1], *times[1])
     lease = leases.event_of(row).lease
     assert lease.address
     assert lease.expires is None or 0 <= lease.expires <= LATEST

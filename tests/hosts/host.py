@@ -164,9 +164,9 @@ class Host:
         return set(self.sql(f"SELECT '0.0.0.0'::inet + ipv4_address FROM hosts WHERE dhcp_identifier IN ({hwaddrs})"))
 
     def discovered(self) -> set[str]:
-        """The addresses in the discovery files."""
-        found = self.run("grep", "-rhoE", r"ansible_host: \S+", DISCOVERY, check=False)
-        return {line.split()[1].strip("\"'") for line in found.splitlines()}
+        """The addresses in the discovery files; a machine may have one of each family."""
+        found = self.run("grep", "-rhE", r"ansible_host: |kea_ipv6_addresses: ", DISCOVERY, check=False)
+        return set(re.findall(r"[0-9a-f]+[.:][0-9a-f.:]+", found))
 
 
 class Kea:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host that gets both servers of Kea, in file mode. The tests run in their order."""
+"""A host that gets both servers of Kea, in file mode and then in events mode. The tests run in their order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from changing import Site
 from host import wait
-from states import BEFORE_DEPLOY
+from states import BEFORE_DEPLOY, EVENTS
 from support import control
 
 SOCKET6 = "/run/kea/kea6-ctrl-socket"
@@ -98,6 +98,44 @@ def test_the_lfc_timers_of_both_servers(site: Site) -> None:
     assert {duid: [address] for duid, address in leases.items()}.items() <= before.items()
 
 
+def reserved(site: Site) -> dict[str, str]:
+    """The addresses that are reserved in the database, by DUID; each client has one."""
+    rows = site.sql(
+        "SELECT encode(dhcp_identifier, 'hex'), split_part(address::text, '/', 1) FROM ipv6_reservations"
+        " JOIN hosts USING (host_id) WHERE dhcp6_subnet_id IS NOT NULL"
+    )
+    return {bytes.fromhex(duid).hex(":"): address for duid, address in (row.split("|") for row in rows)}
+
+
+def test_leases_and_reservations_move_into_the_database(site: Site) -> None:
+    before = lease6(site, 100, 20, DIRECT)
+    wait(lambda: {duid: [one] for duid, one in before.items()}.items() <= in_force(site).items(), "all in force")
+    site.succeed("kea_deploy", **EVENTS)
+    assert before.items() <= reserved(site).items()
+    assert int(site.sql("SELECT count(*) FROM lease6")[0]) >= 30
+    assert lease6(site, 100, 20, DIRECT) == before
+    assert lease6(site, GIVEN, 1, DIRECT).popitem()[1] == "2001:db8:1::7"
+    assert site.succeed("kea_deploy", **EVENTS) == 0
+
+
+def test_events_of_both_families_become_reservations(site: Site) -> None:
+    leases = {**lease6(site, 300, 10, DIRECT), **lease6(site, 400, 5, RELAYED, "--relay", LINK)}
+    wait(lambda: leases.items() <= reserved(site).items(), "each reservation")
+    wait(lambda: set(leases.values()) <= site.discovered(), "each discovery file")
+    played = site.play("kea_verify", **EVENTS)
+    assert played.code == 0, played.words[-3000:]
+
+
+def test_leases_and_reservations_move_back_into_files(site: Site) -> None:
+    before = lease6(site, 100, 20, DIRECT)
+    site.succeed("kea_deploy")
+    assert lease6(site, 100, 20, DIRECT) == before
+    await_followers(site, before)
+    site.succeed("kea_deploy", **EVENTS)
+    assert lease6(site, 100, 20, DIRECT) == before
+
+
 def test_a_roll_back_leaves_the_host_as_it_was(site: Site, found: str) -> None:
-    assert site.succeed("kea_rollback", kea_rollback_purge=["leases", "reservations"], **BEFORE_DEPLOY) > 0
+    purge = ["leases", "reservations", "database"]
+    assert site.succeed("kea_rollback", kea_rollback_purge=purge, **EVENTS, **BEFORE_DEPLOY) > 0
     assert site.script("look.sh", check=True) == found

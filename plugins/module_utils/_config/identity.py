@@ -21,6 +21,8 @@ Identity = Dict[str, Any]
 
 SUBNETS = ("subnet4", "subnet6")
 NETWORKS = "shared-networks"
+DNS_PORT = 53
+"""Default of the ``port`` of a DNS server in Kea's configuration."""
 OPAQUE = frozenset(("parameters", "user-context"))
 """Keys of maps whose lists have meanings of their own."""
 
@@ -36,6 +38,9 @@ _MEMBERS: Dict[str, Tuple[str, ...]] = {
     "loggers": ("name",),
     "hooks-libraries": ("library",),
     "reservations": identifiers.TYPES,
+    "ddns-domains": ("name",),
+    "dns-servers": ("ip-address", "port"),
+    "tsig-keys": ("name",),
 }
 
 
@@ -69,7 +74,7 @@ def is_settled(kind: str, key: str, wanted: Any, found: Mapping[str, Any]) -> bo
         return False
     if kind in SUBNETS and key == "subnet":
         return is_same_network(wanted, found[key])
-    return kind in ("pools", "hooks-libraries", "reservations")
+    return kind in ("pools", "hooks-libraries", "reservations", "ddns-domains", "tsig-keys")
 
 
 def words(path: Sequence[Union[str, Identity]]) -> str:
@@ -86,7 +91,8 @@ def words(path: Sequence[Union[str, Identity]]) -> str:
 def label(kind: str, wanted: Mapping[str, Any]) -> str:
     """Return the words for a message that name an element."""
     words = {"subnet4": "subnet", "subnet6": "subnet", NETWORKS: "shared network", "pools": "pool"}
-    words.update({"reservations": "reservation", "hooks-libraries": "hook"})
+    words.update({"reservations": "reservation", "hooks-libraries": "hook", "ddns-domains": "zone"})
+    words.update({"dns-servers": "DNS server", "tsig-keys": "TSIG key"})
     return f"{words.get(kind, kind)} {' '.join(str(text) for text in wanted.values())}"
 
 
@@ -165,6 +171,24 @@ def _same_client(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
     return one is not None and one == client(value)
 
 
+def _same_name(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
+    """Names of zones and of their keys are names of DNS, in which neither case nor the last dot counts."""
+    return domain_name(wanted.get("name")) == domain_name(value.get("name"))
+
+
+def domain_name(text: Any) -> str:
+    """Return a name of DNS in its one spelling."""
+    return str(text).lower().rstrip(".")
+
+
+def _same_server(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
+    return _endpoint(wanted) == _endpoint(value)
+
+
+def _endpoint(server: Mapping[str, Any]) -> Tuple[str, int]:
+    return str(server.get("ip-address", "")), server.get("port", DNS_PORT)
+
+
 _ALIKE: Dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], bool]] = {
     "subnet4": _same_subnet,
     "subnet6": _same_subnet,
@@ -173,4 +197,7 @@ _ALIKE: Dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], bool]] = {
     "option-def": _same_option,
     "hooks-libraries": _same_library,
     "reservations": _same_client,
+    "ddns-domains": _same_name,
+    "tsig-keys": _same_name,
+    "dns-servers": _same_server,
 }

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the variables of the deployment that reproduce a configuration of kea-dhcp4.
+"""PRIVATE: the variables of the deployment that reproduce a configuration of kea-dhcp4 or kea-dhcp6.
 
 What is merged back into the same configuration changes nothing, and an empty one gets the same content. What variables
 cannot hold is left out and named: it stays where it is, and a new host does not get it.
@@ -15,11 +15,11 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple, Union
 from .document import Document
 from .identity import NETWORKS, OPAQUE, alike, has_identities, identity, words
 from .secret import is_secret, secrets_in
+from .servers import family_of, subnets_key
 from .subnets import numbered, subnets_of
 from .syntax import INCLUDE_KEY, Include, KeaJsonError, value_of
 from .tree import Tree
 
-TOP, SUBNETS = "Dhcp4", "subnet4"
 REFERENCE_KEY = "<?secret?>"
 """Key under which a value stands for a secret: ``{"<?secret?>": "name of its variable"}``."""
 
@@ -46,42 +46,43 @@ class _LeftOutError(Exception):
     """Variables cannot hold a value; says why."""
 
 
-def variables_of(document: Document, known: Mapping[str, int], is_managed: Callable[[str], bool]) -> Imported:
+def variables_of(document: Document, top: str, known: Mapping[str, int], is_managed: Callable[[str], bool]) -> Imported:
     """Return the variables. ``known`` are the ids that Kea gave to subnets without one, by prefix.
 
-    ``is_managed`` tells which included files hold managed reservations: the deployment adds those itself. Raises
-    KeaJsonError.
+    ``top`` is the map at the top of the document. ``is_managed`` tells which included files hold managed reservations:
+    the deployment adds those itself. Raises KeaJsonError.
     """
-    writer = _Writer(is_managed)
-    numbers = numbered(subnets_of(document, TOP), known)
-    root = value_of(Tree(document, TOP).root)
-    for place in Tree(document, TOP).places:
-        if "id" not in place.value and isinstance(root.get(SUBNETS, []), list):
-            _number(root, place.network, place.value, numbers.get(str(place.prefix)))
+    writer, key, family = _Writer(top, is_managed), subnets_key(family_of(top)), family_of(top)
+    numbers = numbered(subnets_of(document, top), known)
+    root = value_of(Tree(document, top).root)
+    for place in Tree(document, top).places:
+        if "id" not in place.value and isinstance(root.get(key, []), list):
+            _number(root, (place.network, key), place.value, numbers.get(str(place.prefix)))
     databases = {key: root.pop(key) for key in _DATABASES if key in root}
-    settings = writer.map(root, (TOP,), False)
+    settings = writer.map(root, (top,), False)
     values: Settings = {}
-    for name, key in (("kea_dhcp4_subnets", SUBNETS), ("kea_dhcp4_shared_networks", NETWORKS)):
-        listed = settings.pop(key, [])
+    for name, own in (("subnets", key), ("shared_networks", NETWORKS)):
+        listed = settings.pop(own, [])
         if not isinstance(listed, list):
-            writer.note((TOP, key), "it comes from a file that may not be edited")
+            writer.note((top, own), "it comes from a file that may not be edited")
         elif listed:
-            values[name] = listed
+            values[f"kea_dhcp{family}_{name}"] = listed
     lease = databases.get("lease-database")
     if isinstance(lease, dict) and lease.get("type") == "memfile":
-        settings["lease-database"] = writer.map(lease, (TOP, "lease-database"), False)
+        settings["lease-database"] = writer.map(lease, (top, "lease-database"), False)
     values.update(_databases(databases, writer))
     if settings:
-        values["kea_dhcp4_settings"] = settings
+        values[f"kea_dhcp{family}_settings"] = settings
     return Imported(values, writer.secrets, writer.notes)
 
 
-def _number(root: Settings, shared: Any, value: Settings, number: Any) -> None:
-    """Give the equal subnet below the root its id."""
+def _number(root: Settings, where: Tuple[Any, str], value: Settings, number: Any) -> None:
+    """Give the equal subnet below the root its id. ``where`` is its shared network, if any, and the key of the list."""
+    shared, key = where
     networks = root.get(NETWORKS, [])
     above = [root] if shared is None else [one for one in networks if isinstance(one, dict) and one["name"] == shared]
     for one in above:
-        for subnet in one.get(SUBNETS, []):
+        for subnet in one.get(key, []):
             if subnet == value and number is not None:
                 subnet["id"] = number
 
@@ -93,14 +94,14 @@ def _databases(databases: Settings, writer: "_Writer") -> Settings:
     hosts = [one for one in hosts if isinstance(one, dict)] if isinstance(hosts, list) else []
     is_lease = isinstance(lease, dict) and lease.get("type") == "postgresql"
     if lease is not None and not is_lease and not (isinstance(lease, dict) and lease.get("type") == "memfile"):
-        writer.note((TOP, "lease-database"), "the deployment knows leases in files and in PostgreSQL only")
+        writer.note((writer.top, "lease-database"), "the deployment knows leases in files and in PostgreSQL only")
     ours = lease if is_lease else next((one for one in hosts if one.get("type") == "postgresql"), None)
     for number, one in enumerate(hosts, 1):
         if one is not ours and not (is_lease and _is_same(one, ours)):
-            writer.note((TOP, "hosts-databases", number), "no variable adds a database of the site")
+            writer.note((writer.top, "hosts-databases", number), "no variable adds a database of the site")
     if ours is None:
         return {}
-    path: Path = (TOP, "lease-database" if is_lease else "hosts-databases")
+    path: Path = (writer.top, "lease-database" if is_lease else "hosts-databases")
     if ours.get("password"):
         writer.secrets.append({"variable": "kea_db_password", "path": "/".join(map(str, path)) + "/password"})
     tls = [key for key in _TLS if key in ours]
@@ -122,10 +123,13 @@ def _is_same(one: Settings, other: Any) -> bool:
 class _Writer:
     """Copies values into variables, and collects what they cannot hold."""
 
-    def __init__(self, is_managed: Callable[[str], bool]) -> None:
+    def __init__(self, top: str, is_managed: Callable[[str], bool]) -> None:
+        self.top = top
         self.secrets: List[Dict[str, str]] = []
         self.notes: List[str] = []
         self._is_managed = is_managed
+        # Those of both servers may be in one file.
+        self._prefix = "kea_secret_" if family_of(top) == 4 else "kea_secret_dhcp6_"
 
     def note(self, path: Path, why: str) -> None:
         self.notes.append(f"{'/'.join(map(str, path))}: {why}")
@@ -182,7 +186,7 @@ class _Writer:
         if not isinstance(value, str):
             raise _LeftOutError("a secret that is a number cannot be in a variable")
         named = [str(step) for step in path if isinstance(step, str)]
-        name = re.sub(r"[^a-z0-9]+", "_", "kea_secret_" + "_".join(named[-2:]).lower()).strip("_")
+        name = re.sub(r"[^a-z0-9]+", "_", self._prefix + "_".join(named[-2:]).lower()).strip("_")
         taken = {one["variable"] for one in self.secrets}
         number = next(at for at in range(1, len(taken) + 2) if _numbered_name(name, at) not in taken)
         self.secrets.append({"variable": _numbered_name(name, number), "path": "/".join(map(str, path))})

@@ -26,7 +26,7 @@ from .record import Record, Steps, key_of
 from .syntax import INCLUDE_KEY, Include, Item, KeaJsonError, Node, from_plain, value_of
 from .tree import Place, Tree, element, member
 
-ABSENT = "absent"
+PRESENT, ABSENT, FOUND = "present", "absent", "found"
 
 
 class Wanted(NamedTuple):
@@ -47,6 +47,8 @@ class _Element(NamedTuple):
     value: Any
     """The element, without its state."""
     is_absent: bool
+    is_found: bool = False
+    """Whether it is merged only into what is there and no earlier run created."""
 
 
 class _Elements(List[_Element]):
@@ -71,6 +73,7 @@ def merged(document: Document, wanted: Wanted, record: Record) -> Document:
     Raises KeaJsonError.
     """
     _check_doubles(wanted.values, ())
+    wanted = wanted._replace(values=_settled(wanted.values, Tree(document, wanted.top), record))
     while True:
         round_ = _Round(document, wanted, record)
         splices = round_.splices()
@@ -78,6 +81,24 @@ def merged(document: Document, wanted: Wanted, record: Record) -> Document:
             besides = {key_of(path): round_.tree.start(path) for path in wanted.besides}
             return without_former(document, round_.tree, record, {**round_.named, **besides})
         document = document.spliced(splices)
+
+
+def _settled(values: Dict[str, Any], tree: Tree, record: Record) -> Dict[str, Any]:
+    """Return the values without subnets of the state ``found`` that an earlier run created, or that are missing."""
+    found: Dict[str, Any] = {}
+    for key, value in values.items():
+        if not isinstance(value, _Elements):
+            found[key] = value
+            continue
+        kept = _Elements(one for one in value if not (one.is_found and _is_ours_or_missing(key, one, tree, record)))
+        if kept or not value:
+            found[key] = kept
+    return found
+
+
+def _is_ours_or_missing(kind: str, one: _Element, tree: Tree, record: Record) -> bool:
+    place = tree.place(identity(kind, one.value)) if kind in SUBNETS else None
+    return place is None or record.owns((kind, {"id": place.value.get("id")}))
 
 
 class _Round:
@@ -229,10 +250,12 @@ _NOWHERE = Node("list", 0, 0)
 
 
 def _element(kind: str, value: Dict[str, Any]) -> _Element:
-    state = value.get("state", "present") if kind not in ("loggers",) else "present"
-    if state not in ("present", ABSENT):
-        raise KeaJsonError(f"state of an element of {kind} is present or absent, not {state!r}")
-    return _Element(plain({key: one for key, one in value.items() if key != "state"}), state == ABSENT)
+    state = value.get("state", PRESENT) if kind not in ("loggers",) else PRESENT
+    states = (PRESENT, ABSENT, *((FOUND,) if kind in SUBNETS else ()))
+    if state not in states:
+        raise KeaJsonError(f"state of an element of {kind} is {' or '.join(states)}, not {state!r}")
+    bare = plain({key: one for key, one in value.items() if key != "state"})
+    return _Element(bare, state == ABSENT, state == FOUND)
 
 
 def _is_nothing(value: Any) -> bool:

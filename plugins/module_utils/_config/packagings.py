@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Tuple
 
 from .._errors import KeaError
 from .._host import packages as host_packages
+from .servers import DDNS
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -38,15 +39,20 @@ class Packaging(NamedTuple):
     """Name of the AppArmor profile of the server; empty for none."""
 
     def of(self, family: int) -> Packaging:
-        """Return the same names for the server of this family: every packaging names the two servers alike."""
-        if family == 4:
-            return self
-        names = {key: _of_dhcp6(value) for key, value in self._asdict().items() if isinstance(value, str)}
-        return self._replace(**names, packages=tuple(_of_dhcp6(one) for one in self.packages))
+        """Return the same names for the server of this family: every packaging names the servers alike."""
+        return self if family == 4 else self._of_server("dhcp6", "leases6")
 
+    def for_ddns(self) -> Packaging:
+        """Return the same names for D2 (kea-dhcp-ddns), which has no leases and no tools."""
+        found = self._of_server("dhcp-ddns", "")
+        return found._replace(packages=found.packages[:1], lease_file="")
 
-def _of_dhcp6(text: str) -> str:
-    return text.replace("dhcp4", "dhcp6").replace("leases4", "leases6")
+    def _of_server(self, server: str, leases: str) -> Packaging:
+        def named(text: str) -> str:
+            return text.replace("dhcp4", server).replace("leases4", leases)
+
+        names = {key: named(value) for key, value in self._asdict().items() if isinstance(value, str)}
+        return self._replace(**names, packages=tuple(named(one) for one in self.packages))
 
 
 _DEB_HOOKS = "/usr/lib/*/kea/hooks"
@@ -83,9 +89,15 @@ SERVERS: Dict[int, Tuple[str, ...]] = {
     family: tuple(sorted({one.of(family).packages[0] for one in PACKAGINGS})) for family in (4, 6)
 }
 """The package of the server of each family in each packaging."""
+DDNS_SERVERS = tuple(sorted({one.for_ddns().packages[0] for one in PACKAGINGS}))
+"""The package of D2 in each packaging."""
 USERS = tuple(sorted({one.user for one in PACKAGINGS}))
 UNITS: Dict[str, Tuple[str, ...]] = {
-    f"Dhcp{family}": tuple(dict.fromkeys(f"{one.of(family).unit}.service" for one in PACKAGINGS)) for family in (4, 6)
+    **{
+        f"Dhcp{family}": tuple(dict.fromkeys(f"{one.of(family).unit}.service" for one in PACKAGINGS))
+        for family in (4, 6)
+    },
+    DDNS: tuple(dict.fromkeys(f"{one.for_ddns().unit}.service" for one in PACKAGINGS)),
 }
 """Names of the units of each server."""
 HOOK_DIRECTORIES = (

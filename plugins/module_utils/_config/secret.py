@@ -45,7 +45,12 @@ def secrets_in(value: Any) -> List[str]:
     while pending:
         one, key = pending.pop()
         if isinstance(one, dict):
-            below = [(member, str(name) if is_secret(str(name)) else key) for name, member in one.items()]
+            # The path of an included file is no secret.
+            below = [
+                (member, str(name) if is_secret(str(name)) else key)
+                for name, member in one.items()
+                if name != INCLUDE_KEY
+            ]
             pending += below[::-1]
         elif isinstance(one, (list, tuple)) and not isinstance(one, Include):
             pending += [(element, key) for element in one][::-1]

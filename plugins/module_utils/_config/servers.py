@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: Kea's DHCP servers: the program, the units and the configuration file of each family."""
+"""PRIVATE: Kea's servers: the program and the configuration file of each."""
 
 from __future__ import annotations
 
@@ -11,13 +11,30 @@ from typing import TYPE_CHECKING, Optional
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-PROGRAMS = {"Dhcp4": "kea-dhcp4", "Dhcp6": "kea-dhcp6"}
+DDNS = "DhcpDdns"
+"""Map at the top of the configuration of D2, which sends names to DNS servers and has no leases."""
+PROGRAMS = {"Dhcp4": "kea-dhcp4", "Dhcp6": "kea-dhcp6", DDNS: "kea-dhcp-ddns"}
 """Program of each server, by the map at the top of its configuration."""
+
+
+INCLUDES = {4: "/etc/kea/reservations.d", 6: "/etc/kea/reservations6.d"}
+"""Directory of the reservations in files that the server of each family includes."""
+
+WRITTEN = {4: "/var/lib/kea-reservations/written", 6: "/var/lib/kea-reservations6/written"}
+"""The lease monitor's own directory of them."""
 
 
 def top_of_path(path: str) -> str:
     """Return the map that a configuration file should have at its top, by the name of the file."""
-    return "Dhcp6" if "dhcp6" in os.path.basename(path) else "Dhcp4"
+    name = os.path.basename(path)
+    if "ddns" in name:
+        return DDNS
+    return "Dhcp6" if "dhcp6" in name else "Dhcp4"
+
+
+def has_leases(top: str) -> bool:
+    """Return whether the server serves DHCP clients, which have leases."""
+    return top != DDNS
 
 
 def family_of(top: str) -> int:

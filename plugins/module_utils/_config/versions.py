@@ -51,6 +51,10 @@ class Capabilities(NamedTuple):
     """The command `kea-lfc-start`."""
     reservation_commands: bool
     """The hook libdhcp_host_cmds.so is open source, so that packages have it."""
+    ddns_conflict_modes: bool
+    """`ddns-conflict-resolution-mode` instead of the switch `ddns-use-conflict-resolution`."""
+    tsig_secret_file: bool
+    """`secret-file` of a TSIG key instead of its `secret`."""
 
 
 _ALWAYS_LATER: Version = (10**6, 0, 0)
@@ -67,6 +71,8 @@ _SINCE: Dict[str, Tuple[Tuple[Version, Version], ...]] = {
     "restricted_paths": (((2, 4, 2), (2, 5, 0)), ((2, 6, 3), (2, 7, 0)), ((2, 7, 9), _ALWAYS_LATER)),
     "lfc_start": (((3, 1, 2), _ALWAYS_LATER),),
     "reservation_commands": (((2, 7, 7), _ALWAYS_LATER),),
+    "ddns_conflict_modes": (((2, 5, 0), _ALWAYS_LATER),),
+    "tsig_secret_file": (((2, 5, 8), _ALWAYS_LATER),),
 }
 
 # First version with each schema. The server wants exactly its own, so even 22.0, 22.1 and 22.2 exclude one another.

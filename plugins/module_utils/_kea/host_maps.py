@@ -81,6 +81,12 @@ def addresses_of(host: Mapping[str, Any]) -> List[str]:
     return [str(one) for one in [*single, *(listed if isinstance(listed, list) else [])]]
 
 
+def prefixes_of(host: Mapping[str, Any]) -> List[str]:
+    """Return the delegated prefixes of a DHCPv6 reservation, each with its length: ``2001:db8:1::/56``."""
+    listed = host.get("prefixes")
+    return [str(one) for one in listed] if isinstance(listed, list) else []
+
+
 def read(text: str) -> Any:
     """Return the value of one map's text. Raises ValueError if Kea cannot read it."""
     (found,) = parse(text).maps

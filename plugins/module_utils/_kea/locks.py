@@ -30,11 +30,15 @@ class LockedError(Exception):
 def held(path: str, timeout: float) -> Iterator[int]:
     """Hold the lock of this path, and provide its descriptor. The file is created with mode 0600.
 
-    Raises LockedError after ``timeout`` seconds, and OSError if the file cannot be opened.
+    As root, it gets the owner of its directory: a lock that root made must not keep that user out. Raises LockedError
+    after ``timeout`` seconds, and OSError if the file cannot be opened.
     """
     with tree.at(path, follow=False) as spot:
         descriptor = spot.open(os.O_RDWR | os.O_CREAT, 0o600)
+        home = os.fstat(spot.directory)
     try:
+        if os.geteuid() == 0:
+            os.fchown(descriptor, home.st_uid, home.st_gid)
         # An older release created it open to all, and whoever can open it can lock it.
         os.fchmod(descriptor, 0o600)
         _take(descriptor, path, timeout)

@@ -15,6 +15,9 @@ from typing import List, Sequence
 
 from . import tree
 
+LOCK = ".lock"
+"""File beside them. Who writes them holds its lock: the applier, or a play that has reservations give way."""
+
 _LINE = re.compile(rb'<\?include "([^"\n]*)"\?>(?=,?\n)')
 _PART = re.compile(r"subnet-[0-9]{1,10}\.[0-9]{1,12}\.json")
 

@@ -28,18 +28,24 @@ def ssl_mode(path: str) -> Optional[str]:
     return _read(path, read)
 
 
-def reservation_directory(path: str, default: str) -> Optional[str]:
-    """Return where reservations are written into files; None if they are not, or without a readable configuration.
+def reservation_directory(path: str, default: str, family: int) -> Optional[str]:
+    """Return where reservations of a family are written into files; None if they are not.
 
-    ``default`` is that of a sink that names no directory.
+    Also None without a readable configuration. ``default`` is that of a sink that names no directory.
     """
 
     def read(document: Any) -> Optional[str]:
-        sinks = [sink for subscription in document["subscriptions"] for sink in subscription["sinks"]]
+        own = [one for one in document["subscriptions"] if _family(one) == family]
+        sinks = [sink for subscription in own for sink in subscription["sinks"]]
         found = [sink.get("directory", default) for sink in sinks if sink["type"] == "reservation_file"]
         return str(found[0]) if found else None
 
     return _read(path, read)
+
+
+def _family(subscription: Any) -> int:
+    """Return the family of the files of a subscription: one with files is of one family."""
+    return int(min((subscription.get("match") or {}).get("families") or [4]))
 
 
 def _read(path: str, read: Callable[[Any], Optional[str]]) -> Optional[str]:

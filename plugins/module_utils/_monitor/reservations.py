@@ -16,14 +16,13 @@ import re
 import stat
 from typing import Dict, Iterator, List, Optional, Tuple
 
+from .._config.servers import WRITTEN
 from .._errors import KeaError
 from .._kea import durable, tree
 from .._moves.reservation_files import FROM_DATABASE
 from . import config as monitor_config
 from .names import USER
 
-WRITTEN = "/var/lib/kea-reservations/written"
-"""The monitor's own directory."""
 NAME = re.compile(r"subnet-\d+\.json")
 SHARED_MODE, OWN_MODE = 0o2770, 0o750
 """Modes of the directory of includes: former releases of the monitor wrote there as a member of Kea's group."""
@@ -32,16 +31,17 @@ SHARED_MODE, OWN_MODE = 0o2770, 0o750
 class ReservationFiles:
     """The reservation files that the monitor with this configuration file reads and writes."""
 
-    def __init__(self, config: str, includes: str, written: str = WRITTEN) -> None:
+    def __init__(self, config: str, includes: str, written: str = WRITTEN[4], family: int = 4) -> None:
         """``includes`` is the directory of what Kea includes, in which former releases wrote, too."""
         self._config = config
         self._includes = includes
         self._written = written
+        self._family = family
 
     @property
     def directory(self) -> Optional[str]:
         """Return where the monitor writes; None if its reservations are not in files, or elsewhere."""
-        found = monitor_config.reservation_directory(self._config, self._includes)
+        found = monitor_config.reservation_directory(self._config, self._includes, self._family)
         return found if found in (self._includes, self._written) and tree.is_directory(found) else None
 
     def misplaced(self) -> Dict[str, str]:

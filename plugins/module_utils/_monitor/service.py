@@ -10,6 +10,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
+from .._config.servers import INCLUDES, WRITTEN
 from .._errors import KeaError
 from .._host import systemd
 from .._kea import durable
@@ -44,7 +45,10 @@ class Monitor:
         self._timeout: int = module.params["timeout"]
         self._releases = Releases(module.params["root"])
         self._history = History(module, [self._config, *module.params["files"]])
-        self._reservations = ReservationFiles(self._config, module.params["reservations_directory"])
+        self._reservations = [
+            ReservationFiles(self._config, module.params["reservations_directory"]),
+            ReservationFiles(self._config, INCLUDES[6], WRITTEN[6], 6),
+        ]
         current = os.path.join(module.params["root"], "current")
         self._links = {
             os.path.join(module.params["root"], LAUNCHER): f"current/{LAUNCHER}",
@@ -80,7 +84,7 @@ class Monitor:
         Raises KeaError if it is not healthy; the previous release is in force again then.
         """
         # Raises before anything is changed if the reservation files cannot be moved.
-        misplaced = bool(self._reservations.misplaced())
+        misplaced = any(one.misplaced() for one in self._reservations)
         previous = self._releases.current()
         altered = self.stage(name, files)
         unit = systemd.find(self._module, UNIT)
@@ -240,17 +244,18 @@ class Monitor:
 
     def _move_reservations(self) -> None:
         """Move the reservation files while no process uses them. Raises KeaError."""
-        if self._reservations.misplaced():
+        if any(one.misplaced() for one in self._reservations):
             self._systemctl("stop")
             self._module.run_command(["systemctl", "stop", FORMER_APPLIER, *APPLIERS.values()])
-        self._reservations.move()
+        for one in self._reservations:
+            one.move()
 
     def _restart_applier(self) -> None:
         """Restart what applies reservations, which in each mode also reads Kea's statistics.
 
         A former release has a path unit, which starts the service, and with reservations in a database has neither.
         """
-        if self._reservations.directory is not None and systemd.find(self._module, FORMER_APPLIER):
+        if self._reservations[0].directory is not None and systemd.find(self._module, FORMER_APPLIER):
             self._module.run_command(["systemctl", "stop", *APPLIERS.values()])
             self._module.run_command(["systemctl", "enable", "--now", "--quiet", FORMER_APPLIER])
             return

@@ -23,10 +23,10 @@ DIRECTORY = "/var/lib/baremetal-kea"
 class Journal:
     """A small file, replaced and synced before each step that it records."""
 
-    def __init__(self, directory: str) -> None:
-        """Read the journal in this directory. Raises KeaError if it cannot be read."""
+    def __init__(self, directory: str, family: int) -> None:
+        """Read the journal of the server of this family in this directory. Raises KeaError if it cannot be read."""
         self._directory = directory
-        self._path = os.path.join(directory, "lease-move.json")
+        self._path = os.path.join(directory, f"lease-move{family if family == 6 else ''}.json")
         self.lock_path = os.path.join(directory, "lease-move.lock")
         self._state: Dict[str, Any] = {"version": VERSION, "unfinished": None, "residue": {}}
         try:

@@ -16,7 +16,7 @@ from .._errors import KeaError
 from .._kea import durable, lfc, tree
 from .._kea.lease_file import LeaseFile, configured_path, opened
 from .._server.lfc import no_lfc
-from .lease import Lease
+from .lease import Lease, by_address
 from .store import Reading, Residue
 
 LFC_TIMEOUT = 120.0
@@ -28,13 +28,14 @@ _PAUSE = 0.05
 class LeaseFiles:
     """The files of one lease database of type memfile: a LeaseStore."""
 
-    def __init__(self, entry: Mapping[str, Any], user: str) -> None:
+    def __init__(self, entry: Mapping[str, Any], user: str, family: int) -> None:
         """Find the files of a ``lease-database`` entry; ``user`` is Kea's. Raises KeaError if it has none."""
-        path = configured_path(entry, 4)
+        path = configured_path(entry, family)
         if path is None:
             raise KeaError("lease-database has persist: false: Kea keeps no leases, so none can be moved")
         self._files = LeaseFile(path)
         self._path = path
+        self._family = family
         self._user = user
         self.key = f"memfile:{path}"
         self.name = path
@@ -60,13 +61,13 @@ class LeaseFiles:
         for path in self._files.load_order():
             try:
                 with opened(path) as file:
-                    bad, has_pools = lease_rows.replay(file, leases)
+                    bad, has_pools = lease_rows.replay(file, leases, self._family)
             except FileNotFoundError:
                 continue
             except (OSError, ValueError) as error:
                 raise KeaError(f"{path} cannot be read: {error}") from error
             rejected += bad
-        return Reading(sorted(leases.values()), rejected, has_pools)
+        return Reading(by_address(leases.values()), rejected, has_pools)
 
     def rehearse(self, _leases: Sequence[Lease], _residue: Residue) -> None:
         """Raise KeaError if the directory cannot be written."""
@@ -78,7 +79,7 @@ class LeaseFiles:
         self.set_aside()
         wanted = [lease for lease in reading.leases if lease.valid_lifetime]
         try:
-            self._write(lease_rows.render(wanted, reading.has_pools))
+            self._write(lease_rows.render(wanted, reading.has_pools, self._family))
         except OSError as error:
             raise KeaError(f"{self._path} cannot be written: {error.strerror}") from error
         if self.read().leases != wanted:

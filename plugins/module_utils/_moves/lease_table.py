@@ -14,7 +14,7 @@ import contextlib
 import os
 import pwd
 import time
-from typing import Any, Dict, Iterator, List, Mapping, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from . import lease_sql
 from .._errors import KeaError
@@ -27,7 +27,6 @@ from .store import Reading, Residue
 
 LATEST = 2147483647
 """The last ``expire`` that Kea can write to PostgreSQL (convertToDatabaseTime)."""
-TABLE = "lease4"
 SESSIONS_END = 2.0
 """Seconds that PostgreSQL may take to notice that Kea has stopped."""
 _PAUSE = 0.05
@@ -37,10 +36,13 @@ _PAUSE = 0.05
 class LeaseTable:
     """The table of one lease database of type postgresql: a LeaseStore."""
 
-    def __init__(self, entry: Mapping[str, Any], user: str, environment: Mapping[str, str], schema: str) -> None:
+    def __init__(
+        self, entry: Mapping[str, Any], user: str, environment: Mapping[str, str], of: Tuple[str, int]
+    ) -> None:
         """Prepare the connection of a ``lease-database`` entry, and open none.
 
-        ``user`` is Kea's user, ``environment`` the libpq variables of Kea's unit (DESIGN 6).
+        ``user`` is Kea's user, ``environment`` the libpq variables of Kea's unit (DESIGN 6), ``of`` the schema of Kea's
+        tables and the family.
         """
         host, port = str(entry.get("host") or "localhost"), int(entry.get("port") or 5432)
         trust_anchor, certificate = entry.get("trust-anchor"), entry.get("cert-file")
@@ -62,7 +64,9 @@ class LeaseTable:
         }
         self._user = user
         self._environment = environment
-        self._table = (schema, TABLE)
+        schema, self._family = of
+        self._form = lease_sql.FORMS[self._family]
+        self._table = (schema, self._form.table)
         self.key = f"postgresql:{host}:{port}/{self._login['login_db']}"
         self.name = f"PostgreSQL {self._login['login_db']} on {host}"
 
@@ -114,7 +118,7 @@ class LeaseTable:
         return []
 
     def _load(self, session: Session, leases: Sequence[Lease], residue: Residue) -> List[Lease]:
-        columns = [*lease_sql.COLUMNS, *(name for name in lease_sql.LATER if name in self._present(session))]
+        columns = [*self._form.columns, *(name for name in self._form.later if name in self._present(session))]
         moved = youngest(leases)
         if residue:
             self._forget(session, residue)
@@ -126,20 +130,24 @@ class LeaseTable:
             "columns": Words(", ".join(columns)),
             "excluded": Words(", ".join(f"EXCLUDED.{name}" for name in columns)),
         }
-        for statement in (lease_sql.DROP_ELDER, lease_sql.DROP_STAGED, lease_sql.MERGE):
+        single = (lease_sql.DROP_ELDER, lease_sql.DROP_STAGED) if self._family == 4 else ()
+        for statement in (*single, lease_sql.MERGE):
             session.run(statement, table=self._table, **parts)
         _check_arrived(moved, self._read(session).leases)
         return moved
 
     def _forget(self, session: Session, residue: Residue) -> None:
-        session.run(lease_sql.KNOWN)
-        copy_in(session, "COPY pg_temp.kea_lease_known FROM STDIN", residue)
-        session.run(lease_sql.FORGET, table=self._table)
+        session.run(lease_sql.KNOWN, known=Words(self._form.known))
+        rows = [(lease_sql.address_of(address, self._family), expire) for address, expire in residue]
+        copy_in(session, "COPY pg_temp.kea_lease_known FROM STDIN", rows)
+        session.run(lease_sql.FORGET, table=self._table, same_known=Words(self._form.same_known))
 
     def _read(self, session: Session) -> Reading:
         has_pools = "pool_id" in self._present(session)
-        rows = session.fetch(lease_sql.READ, table=self._table, pool=Words("pool_id" if has_pools else "0"))
-        return Reading([lease_sql.lease_of(row) for row in rows], 0, has_pools)
+        parts = {"pool": "pool_id" if has_pools else "0", "selected": self._form.selected, "order": self._form.order}
+        words = {name: Words(text) for name, text in parts.items()}
+        rows = session.fetch(lease_sql.READ, table=self._table, **words)
+        return Reading([lease_sql.lease_of(row, self._family) for row in rows], 0, has_pools)
 
     def _present(self, session: Session) -> List[str]:
         names = [str(name) for (name,) in session.fetch(lease_sql.PRESENT, self._table)]
@@ -217,9 +225,9 @@ def _check_ends(leases: Sequence[Lease]) -> None:
 def _check_arrived(moved: Sequence[Lease], present: Sequence[Lease]) -> None:
     """Raise KeaError unless the table has each lease unchanged, or a younger one of its address or its client."""
     by_address = {lease.address: lease for lease in present}
-    by_client = {(lease.client_id, lease.subnet_id): lease for lease in present if lease.client_id}
+    by_client: Dict[object, Lease] = {lease.client: lease for lease in present if lease.client}
     for lease in moved:
         found = by_address.get(lease.address)
-        rivals = [found, by_client.get((lease.client_id, lease.subnet_id))]
+        rivals = [found, by_client.get(lease.client)]
         if found != lease and not any(rival and rival.cltt > lease.cltt for rival in rivals):
             raise KeaError(f"the lease of {lease.text} was changed by the move: {lease} became {found}")

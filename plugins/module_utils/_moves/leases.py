@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 from .._config.document import MISSING, Document
 from .._config.packagings import user_of
 from .._config.secret import secrets_in
-from .._config.servers import top_of_path
+from .._config.servers import family_of, top_of_path
 from .._config.swap import copy, keep
 from .._config.syntax import KeaJsonError
 from .._errors import KeaError
@@ -45,7 +45,8 @@ class Move:
         self._module = module
         self._path = os.path.realpath(module.params["path"])
         self._candidate: str = module.params["candidate"]
-        self._journal = Journal(module.params["state_dir"])
+        self._family = family_of(top_of_path(self._path))
+        self._journal = Journal(module.params["state_dir"], self._family)
         self._unit = KeaUnit(module, self._path)
         self._stopped_at: Optional[float] = None
 
@@ -166,9 +167,9 @@ class Move:
         self._module.no_log_values.update(filter(None, secrets_in(entry)))
         kind, user = entry.get("type", "memfile"), user_of(self._module)
         if kind == "memfile":
-            return LeaseFiles(entry, user)
+            return LeaseFiles(entry, user, self._family)
         if kind == "postgresql":
-            return LeaseTable(entry, user, self._unit.libpq(path), self._module.params["schema"])
+            return LeaseTable(entry, user, self._unit.libpq(path), (self._module.params["schema"], self._family))
         raise KeaError(f"leases cannot be moved from or to a lease database of type {kind}")
 
     def _adopt(self) -> None:

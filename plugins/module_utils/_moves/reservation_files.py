@@ -22,6 +22,8 @@ from .._errors import KeaError
 from .._kea import durable, tree
 from .._kea import reservation_files as included
 from .reservation import Reservation
+from .reservation4 import Reservation4
+from .reservation6 import Reservation6
 
 APPLIED = "applied"
 """Directory of the files that Kea includes; the applier writes them once Kea has accepted what the monitor wrote."""
@@ -34,8 +36,9 @@ LEFT = ".left-in-database.json"
 class ReservationFiles:
     """The directory of one Kea."""
 
-    def __init__(self, directory: str, written: str) -> None:
+    def __init__(self, directory: str, written: str, family: int) -> None:
         """``written`` is the monitor's own directory."""
+        self._family = family
         self._directory = directory
         self._written = written
 
@@ -45,7 +48,7 @@ class ReservationFiles:
         for path in self.paths():
             subnet_id = int(re.sub(r"\D", "", os.path.basename(path)))
             try:
-                found += reservation_maps.parse(included.whole(path).decode("utf-8"), subnet_id)
+                found += reservation_maps.parse(included.whole(path).decode("utf-8"), subnet_id, self._family)
             except (OSError, ValueError) as error:
                 raise KeaError(f"{path}: {error}") from error
         return found
@@ -101,7 +104,8 @@ class ReservationFiles:
         text = _text(os.path.join(self._directory, LEFT))
         state = json.loads(text) if text else {}
         rows = state["reservations"] if state.get("database") == database else []
-        return [Reservation(bytes.fromhex(row[0]), *row[1:]) for row in rows]
+        kind = Reservation6 if self._family == 6 else Reservation4
+        return [kind(bytes.fromhex(row[0]), *row[1:]) for row in rows]
 
     def leave(self, database: str, reservations: Sequence[Reservation]) -> None:
         """Record that these reservations were moved here from that database."""

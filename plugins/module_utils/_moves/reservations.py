@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Any, Dict
+from typing import Any, Dict, List, Tuple
 
+from .._config.servers import INCLUDES, WRITTEN
 from .._postgres.session import Session
 from .._reservations.host_table import GIVEN
 from .reservation import Reservation
@@ -22,9 +23,10 @@ from .reservation_table import ReservationTable
 
 def to_database(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
     """Move the reservations of the files to the database, and return the module's result. Raises KeaError."""
-    files, table = ReservationFiles(params["directory"], params["written"]), ReservationTable(session, params["schema"])
-    wanted = files.read()
-    check = session.readonly
+    files, table = _stores(session, params)
+    wanted, check = files.read(), session.readonly
+    if wanted and not check:
+        wanted = _without_given(wanted, table.read(sorted({one.subnet_id for one in wanted})))
     changed = bool(wanted) if check else table.merge(wanted, files.left(_name(params)))
     if changed and not check:
         table.commit()
@@ -37,7 +39,7 @@ def to_database(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
 
 def to_files(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
     """Write the reservations of the database to the files, and return the module's result. Raises KeaError."""
-    files, table = ReservationFiles(params["directory"], params["written"]), ReservationTable(session, params["schema"])
+    files, table = _stores(session, params)
     table.check_for_files(params["subnets"])
     found = [one for one in table.read(params["subnets"]) if not _is_given(one)]
     changed = files.write(found, params["subnets"], session.readonly)
@@ -46,9 +48,31 @@ def to_files(session: Session, params: Dict[str, Any]) -> Dict[str, Any]:
     return {"changed": changed, "reservations": len(found)}
 
 
+def _stores(session: Session, params: Dict[str, Any]) -> Tuple[ReservationFiles, ReservationTable]:
+    family = params["family"]
+    directory, written = params["directory"] or INCLUDES[family], params["written"] or WRITTEN[family]
+    return ReservationFiles(directory, written, family), ReservationTable(session, params["schema"], family)
+
+
+def _without_given(wanted: List[Reservation], present: List[Reservation]) -> List[Reservation]:
+    """Return those whose client and address the variables give to no other row of the database: the variables decide.
+
+    The play writes its rows before Kea reads the database, and moves the last reservations of the files after that.
+    """
+    given = [one for one in present if _is_given(one)]
+    clients = {one.key for one in given}
+    claims = {(one.subnet_id, claim) for one in given for claim in one.claims}
+    return [
+        one
+        for one in wanted
+        if one.key not in clients and not any((one.subnet_id, claim) in claims for claim in one.claims)
+    ]
+
+
 def _is_given(one: Reservation) -> bool:
     """Return whether the variables give this address: then the play writes it into the configuration."""
     with contextlib.suppress(ValueError, AttributeError):
+        # Of an address in DHCPv6, too.
         return "ip-address" in json.loads(one.user_context or "{}").get(GIVEN, {})
     return False
 

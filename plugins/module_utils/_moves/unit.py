@@ -31,14 +31,11 @@ _MASKED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 class KeaUnit:
-    """The unit of the DHCPv4 server that reads one configuration file."""
+    """The unit of the server that reads one configuration file."""
 
     def __init__(self, module: AnsibleModule, path: str) -> None:
-        """Find the unit. Raises KeaError if there is none, or if it is that of the DHCPv6 server."""
-        top = top_of_path(path)
-        if top != "Dhcp4":
-            raise KeaError(f"{path} is of the server for DHCPv6, whose leases cannot be moved")
-        unit = systemd.find(module, *UNITS[top])
+        """Find the unit. Raises KeaError if there is none."""
+        unit = systemd.find(module, *UNITS[top_of_path(path)])
         if unit is None:
             raise KeaError(f"systemd knows no unit for {path}")
         self._module = module

@@ -8,7 +8,9 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, Dict, List, Mapping, Sequence
 
+from .._config.servers import family_of, top_of_path
 from .._errors import KeaError
+from .._postgres.parts import Words
 from .._postgres.session import Session
 from .._server import config
 from .._server.leases import Leases
@@ -22,24 +24,32 @@ SHOWN = 20
 """Reservations that a message names."""
 
 _LEASED = """
-SELECT DISTINCT host('0.0.0.0'::inet + address) FROM {leases}
- WHERE address = ANY (%s::bigint[]) AND state IN (0, 1) AND (expire > now() OR valid_lifetime = 4294967295)
+SELECT state FROM {leases}
+ WHERE {is_one} AND state IN (0, 1) AND (expire > now() OR valid_lifetime = 4294967295) LIMIT 1
 """
+_IS_ONE = {
+    4: "address = ANY (ARRAY(SELECT one - '0.0.0.0'::inet FROM unnest(%s::inet[]) AS one))",
+    # Up to schema 17.0 the address is text.
+    6: "address::inet = ANY (%s::inet[])",
+}
 
 
-def given(values: Sequence[Mapping[str, Any]]) -> List[Given]:
+def given(values: Sequence[Mapping[str, Any]], family: int) -> List[Given]:
     """Return the reservations of maps with Kea's keys, each with its subnet-id. Raises KeaError."""
     try:
-        return [_numbered(number, value) for number, value in enumerate(values)]
+        return [_numbered(number, value, family) for number, value in enumerate(values)]
     except FieldError as error:
         raise KeaError(f"{error}. Nothing was changed") from error
 
 
-def _numbered(number: int, value: Mapping[str, Any]) -> Given:
+def _numbered(number: int, value: Mapping[str, Any], family: int) -> Given:
+    listed = value.get("ip-addresses") if isinstance(value, Mapping) else None
     try:
+        if isinstance(listed, list) and len(listed) == 1:
+            value = {**{key: one for key, one in value.items() if key != "ip-addresses"}, "ip-address": listed[0]}
         one = parse(value, [])
-        if one.family == 6:
-            raise FieldError("ip-address", f"{one.address} is an IPv6 address; use kea_reservation for it")
+        if one.family != family:
+            raise FieldError("ip-address", f"{one.address or 'none'} is not of the DHCPv{family} server in path")
         return one
     except FieldError as error:
         raise FieldError(f"reservations[{number}]", str(error)) from error
@@ -50,7 +60,8 @@ def bring(session: Session, params: Mapping[str, Any]) -> Dict[str, Any]:
 
     What goes while its address is leased is refused without ``allow_removals``.
     """
-    wanted = given(params["reservations"])
+    family = family_of(top_of_path(params["path"]))
+    wanted = given(params["reservations"], family)
 
     def make(found: Sequence[Host]) -> Plan:
         plan = host_plan.present(wanted, found, params["owner"])
@@ -58,7 +69,7 @@ def bring(session: Session, params: Mapping[str, Any]) -> Dict[str, Any]:
             _refuse_leased(session, params, plan.former)
         return plan
 
-    result = ensure(session, Target(params["schema"], wanted, GIVEN), make)
+    result = ensure(session, Target(params["schema"], wanted, family, GIVEN), make)
     return {**result, "reservations": len(wanted)}
 
 
@@ -75,8 +86,7 @@ def _refuse_leased(session: Session, params: Mapping[str, Any], former: Sequence
 
 def _is_leased(session: Session, params: Mapping[str, Any], host: Host) -> bool:
     """Return whether Kea has leased an address of the host, in its lease file or in the same database."""
-    numbers = [int(ipaddress.IPv4Address(one)) for one in host.addresses]
-    seen = config.read(params["path"])
+    seen, family = config.read(params["path"]), family_of(top_of_path(params["path"]))
     if seen["error"]:
         raise KeaError(
             f"{params['path']} cannot be read: {seen['error']}, so it is not known whether "
@@ -84,5 +94,7 @@ def _is_leased(session: Session, params: Mapping[str, Any], host: Host) -> bool:
         )
     found = seen["lease_database"]
     if found and found.get("type", "memfile") != "memfile":
-        return bool(session.fetch(_LEASED, [numbers], leases=(params["schema"], "lease4")))
-    return bool(Leases(found, None, 4).count(host.subnet, [(one, one) for one in numbers]))
+        parts = {"leases": (params["schema"], f"lease{family}"), "is_one": Words(_IS_ONE[family])}
+        return bool(session.fetch(_LEASED, [list(host.addresses)], **parts))
+    numbers = [int(ipaddress.ip_address(one)) for one in host.addresses]
+    return bool(Leases(found, None, family).count(host.subnet, [(one, one) for one in numbers]))

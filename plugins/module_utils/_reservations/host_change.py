@@ -26,12 +26,9 @@ class Target(NamedTuple):
 
     schema: str
     given: Sequence[Given]
+    family: int
     mark: str = ""
     """Also the hosts that bear this mark."""
-
-    @property
-    def family(self) -> int:
-        return max((one.family for one in self.given), default=4)
 
 
 def ensure(session: Session, target: Target, make: MakePlan) -> Dict[str, Any]:

@@ -93,7 +93,7 @@ class Reservation:
     def _in_database(self, make: Any) -> Dict[str, Any]:
         module = self._module
         with connect_as_root(module.params, readonly=module.check_mode) as session:
-            result = ensure(session, Target(module.params["schema"], [self.given]), make)
+            result = ensure(session, Target(module.params["schema"], [self.given], self.given.family), make)
         return {**result, "kept_in": "database"}
 
     def _in_file(self, host: Mapping[str, Any]) -> Dict[str, Any]:

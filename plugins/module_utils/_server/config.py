@@ -25,6 +25,7 @@ _PARTS = (
     "loggers",
     "control_sockets",
     "interfaces_config",
+    "dhcp_ddns",
     "keys",
 )
 
@@ -125,6 +126,7 @@ def _parts(document: Document, top: str) -> Dict[str, Any]:
         "loggers": part("loggers"),
         "control_sockets": listed("control-socket", "control-sockets"),
         "interfaces_config": part("interfaces-config"),
+        "dhcp_ddns": part("dhcp-ddns"),
         "keys": _keys(document, top),
     }
 

@@ -29,8 +29,8 @@ def present(sockets: Any, family: int, kind: str, identifier: str, subnet: int) 
 
 
 def remove(sockets: Any, family: int, address: str) -> None:
-    """Remove the lease of an address. Raises KeaError."""
-    _ask(sockets, f"lease{family}-del", {"ip-address": address})
+    """Remove the lease of an address, and its name from DNS if Kea keeps it there. Raises KeaError."""
+    _ask(sockets, f"lease{family}-del", {"ip-address": address, "update-ddns": True})
 
 
 def _ask(sockets: Any, command: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:

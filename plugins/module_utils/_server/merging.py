@@ -16,7 +16,7 @@ from .._config.tree import Tree
 from . import removals, served
 from .completing import completed
 from .earlier import replaced_pools
-from .giving_way import GaveWay, give_way
+from .giving_way import GivingWay
 
 
 class Merging:
@@ -37,7 +37,7 @@ class Merging:
         """Managed reservations that a reservation of the site replaces."""
         self.completed: List[str] = []
         """Reservations that got the address of their client."""
-        self._given: List[GaveWay] = []
+        self._giving = GivingWay()
         self._is_merging = bool(self._wanted.values or self._wanted.exclusive or self._before.entries())
 
     def without_former(self, document: Document) -> Document:
@@ -66,21 +66,20 @@ class Merging:
         if self._completes:
             after, self.completed = completed(after, top, lambda: removals.leases_of(after, top))
         if self._writes and (self._is_merging or self.completed):
-            self._given = give_way(after, top)
-            self.gave_way = [words for one in self._given for words in one.words]
+            self.gave_way = self._giving.make(after, top)
         return after
 
     def settle(self) -> None:
         """Write the record of what is in force. Raises KeaError."""
         if self._writes and self._is_merging:
             self._record.write()
+        self._giving.settle()
 
     def revert(self) -> None:
         """Write the previous record and reservations: the configuration was not changed. Raises KeaError."""
         if self._writes and self._is_merging:
             self._before.revert()
-        for one in self._given:
-            one.former.restore()
+        self._giving.revert()
 
     def _merged(self, document: Document) -> Document:
         top = self._wanted.top

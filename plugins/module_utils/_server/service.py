@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from .._config.packagings import UNITS
-from .._config.servers import top_of_path
+from .._config.servers import has_leases, top_of_path
 from .._errors import KeaError
 from .._host import systemd
 from .._kea import control
@@ -44,8 +44,8 @@ class KeaService:
         return config.read(self._path)
 
     def lease_file(self) -> Optional[str]:
-        """Return the path of the lease file; None if the leases are in no file."""
-        return config.lease_file_of(self._path)
+        """Return the path of the lease file; None if the leases are in no file, or if the server has none."""
+        return config.lease_file_of(self._path) if has_leases(self._top) else None
 
     def run(self, verb: Optional[str], timeout: float) -> List[str]:
         """Start, restart or reload the server (``verb``), and wait until it serves; with None, only wait.
@@ -57,8 +57,8 @@ class KeaService:
         unit = self.unit()
         if unit is None:
             raise KeaError(f"systemd knows no unit {' or '.join(UNITS[self._top])}")
-        pair = Pair(self._path)
-        said = pair.hand_over() if verb and unit.active else []
+        pair = Pair(self._path) if has_leases(self._top) else None
+        said = pair.hand_over() if pair and verb and unit.active else []
         with no_lfc(self.lease_file()):
             if verb == RELOAD:
                 self._reload(timeout)
@@ -70,7 +70,7 @@ class KeaService:
                 self._systemctl(verb, unit.name)
             # reset-failed also resets the count of restarts.
             self._wait_until_it_serves(unit.name, timeout, unit.restarts if verb in (None, RELOAD) else 0)
-        return said + pair.settle(wait=verb is not None)
+        return said + (pair.settle(wait=verb is not None) if pair else [])
 
     def _reload(self, timeout: float) -> None:
         sockets = control.unix_sockets(self.config()["control_sockets"])
@@ -92,7 +92,7 @@ class KeaService:
         while True:
             unit, sockets = self.unit(), self.config()["control_sockets"]
             serving = channel.is_serving(unit, sockets)
-            problem = channel.lease_problem(sockets) if serving else f"{name} does not answer"
+            problem = self._lease_problem(sockets) if serving else f"{name} does not answer"
             if not problem:
                 return
             if unit and (unit.failed or unit.restarts - restarts >= LIVES):
@@ -100,6 +100,9 @@ class KeaService:
             if time.monotonic() > deadline:
                 raise KeaError(f"{problem} after {timeout:.0f} s")
             time.sleep(0.2)
+
+    def _lease_problem(self, sockets: Any) -> str:
+        return channel.lease_problem(sockets) if has_leases(self._top) else ""
 
     def enable(self) -> None:
         """Make the server start with the host. Raises KeaError."""

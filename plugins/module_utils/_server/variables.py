@@ -9,7 +9,7 @@ import os
 from typing import Any, Dict
 
 from .._config.document import Document
-from .._config.importing import TOP, variables_of
+from .._config.importing import variables_of
 from .._config.servers import top_of_path
 from .._config.sources import Sources
 from .._config.syntax import KeaJsonError
@@ -23,15 +23,14 @@ def variables(path: str) -> Dict[str, Any]:
     No secret is among them.
     """
     found: Dict[str, Any] = {"values": None, "secrets": [], "notes": [], "error": None}
-    if top_of_path(path) != TOP:
-        return {**found, "error": f"{path}: the deployment has variables for kea-dhcp4 only"}
+    top = top_of_path(path)
     try:
         text = tree.read(path).decode("utf-8", "surrogateescape")
         real = os.path.realpath(path)
         document = Document(Sources(real, text, config.editable_files(path, text)).text)
-        running = served.served(config.read(path)["control_sockets"], TOP)
+        running = served.served(config.read(path)["control_sockets"], top)
         known = {one.prefix: one.id for one in running or []}
-        return {**found, **variables_of(document, known, config.is_applied)._asdict()}
+        return {**found, **variables_of(document, top, known, config.is_applied)._asdict()}
     except OSError as error:
         return {**found, "error": f"{path} cannot be read: {error.strerror}"}
     except KeaJsonError as error:

@@ -29,8 +29,8 @@ QUEUE_FULL = 0.5
 """Usage of the queue from which on the trigger sends no notifications."""
 _TAKES_NONE = ("disable", "allow", "prefer")
 """Modes of libpq that accept a server without TLS."""
-_NOTIFY = ("trigger", "trigger_update")
-_NEEDED = ("function", "event_schema", "event_table", "lost_counter")
+_NOTIFY = {4: ("trigger", "trigger_update"), 6: ("trigger6", "trigger6_update")}
+_NEEDED = {4: ("function", "event_schema", "event_table", "lost_counter"), 6: ("function6",)}
 
 
 class _Client(NamedTuple):
@@ -116,8 +116,11 @@ def trigger(facts: Facts, expected: Expected) -> Iterator[Finding]:
     if expected.leases != "postgresql" or found["error"]:
         return
     objects = found["lease_notify"] or {}
-    missing = [key for key in (*_NOTIFY, *_NEEDED) if not objects.get(key)]
-    off = [key for key in _NOTIFY if objects.get(key) and objects[key]["enabled"] not in ("origin", "always")]
+    families = (4, 6) if expected.dhcp6 else (4,)
+    triggers = [key for family in families for key in _NOTIFY[family]]
+    needed = [key for family in families for key in _NEEDED[family]]
+    missing = [key for key in (*triggers, *needed) if not objects.get(key)]
+    off = [key for key in triggers if objects.get(key) and objects[key]["enabled"] not in ("origin", "always")]
     if missing:
         yield Finding(
             "trigger", WRONG, f"missing: {', '.join(missing)}; changes of leases do not become events", DEPLOY

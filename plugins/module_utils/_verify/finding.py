@@ -46,6 +46,8 @@ class Expected(NamedTuple):
     """Ids of the subnets in which the lease monitor is to reserve addresses; None for all."""
     host: bool = True
     """Whether what the servers of a host share is judged, too."""
+    dhcp6: bool = False
+    """Whether changes of DHCPv6 leases become events, too."""
 
     @property
     def database(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import List, Sequence
 
 from . import database as verify_database
+from . import ddns as verify_ddns
 from . import monitor as verify_monitor
 from . import pair as verify_pair
 from . import server as verify_server
@@ -28,6 +29,8 @@ _SERVER_LOOKS = (
     verify_server.lease_file,
     verify_subnets.reservations,
     verify_subnets.pools,
+    verify_ddns.sends,
+    verify_ddns.names,
     verify_monitor.reservation_files,
     verify_monitor.timer,
 )
@@ -45,6 +48,8 @@ _LOOKS = (
     verify_monitor.reservation_files,
     verify_monitor.probe,
     verify_monitor.timer,
+    verify_ddns.server,
+    verify_ddns.zones,
     verify_server.secrets,
     verify_server.drift,
 )

@@ -60,7 +60,7 @@ def site(name: str, directory: Path) -> Path:
 
 def secrets(name: str) -> dict[str, Any]:
     text = (ROOT / "examples" / name / "inventory.yml").read_text()
-    return dict.fromkeys(re.findall(r"vault_\w+", text), "a-password")
+    return dict.fromkeys(re.findall(r"vault_\w+", text), "YS1wYXNzd29yZA==")
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -83,5 +83,12 @@ def test_a_wrong_variable_is_found(tmp_path: Path) -> None:
 
 def test_the_page_names_every_example() -> None:
     page = (ROOT / "examples/README.md").read_text(encoding="utf-8")
-    assert re.findall(r"\((\S+)/inventory\.yml\)", page) == ["file", "database-tls", "pair", "multi-site", "take-over"]
+    assert re.findall(r"\((\S+)/inventory\.yml\)", page) == [
+        "file",
+        "database-tls",
+        "pair",
+        "ddns",
+        "multi-site",
+        "take-over",
+    ]
     assert sorted(re.findall(r"\((\S+)/inventory\.yml\)", page)) == EXAMPLES

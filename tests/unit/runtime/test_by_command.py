@@ -185,8 +185,66 @@ def test_a_refused_one_comes_into_force_when_there_is_room(world: World) -> None
     world.run()
     assert world.status() == (3, 2, 1)
     world.write(one(1), one(3, 2))
-    assert not world.run()
+    assert world.run()
+    assert world.kea.sent == ["reservation-del", "reservation-add", "status-get"]
     assert (world.kea.addresses(), world.status()) == (addresses(1, 2), (2, 2, 0))
+    assert world.host.refused() == {}
+    assert world.in_files() == ["10.0.0.1", "10.0.0.2"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_refused_one_costs_later_changes_no_test_of_all(world: World, restarted: bool) -> None:
+    world.write(*several(1, 2))
+    world.run()
+    world.append(one(9, 200))
+    assert world.run()
+    if restarted:
+        world.program = world.started()
+        world.run()
+    refused = world.host.refused()
+    for number in (3, 4):
+        world.write(one(1), one(2, number), one(9, 200))
+        assert world.run()
+        assert world.kea.sent == ["reservation-update", "status-get"], "the refused one is not sent again"
+        assert (world.kea.addresses(), world.status()) == (addresses(1, number), (3, 2, 1))
+        assert world.host.refused() == refused
+    world.write(one(1), one(2), one(9, 8))
+    assert world.run()
+    assert (world.kea.addresses(), world.status()) == (addresses(1, 2, 8), (3, 3, 0)), "its own text is another one"
+    assert world.host.refused() == {}
+
+
+def test_a_refused_one_that_goes_is_refused_no_longer(world: World) -> None:
+    world.write(*several(1, 2))
+    world.run()
+    world.append(one(9, 200))
+    world.run()
+    world.write(one(1))
+    assert world.run()
+    assert (world.kea.addresses(), world.status(), world.host.refused()) == (addresses(1), (1, 1, 0), {})
+
+
+def test_one_that_cannot_be_read_costs_later_changes_no_test_of_all(world: World) -> None:
+    unreadable = one(9, **{"boot-file-name": "a"})
+    world.write(one(1), one(2), unreadable)
+    assert not world.run()
+    refused = world.host.refused()
+    world.write(one(1), one(2, 3), unreadable)
+    assert world.run()
+    assert (world.kea.addresses(), world.status(), world.host.refused()) == (addresses(1, 3), (3, 2, 1), refused)
+    world.write(one(1), one(2, 3), {**unreadable, "boot-file-name": "b", "ip-address": 7})
+    assert not world.run(), "it is another one"
+
+
+def test_an_address_that_a_refused_client_keeps_is_judged_with_all(world: World) -> None:
+    world.write(*several(1, 2))
+    world.run()
+    world.write(one(1), one(2, 200))
+    world.run()
+    assert world.kea.addresses() == addresses(1, 2), "the former reservation of the second one stays"
+    world.write(one(1, 2), one(2, 200))
+    assert not world.run()
+    assert world.kea.hosts["02:00:00:00:00:01"]["ip-address"] == "10.0.0.2"
 
 
 @pytest.mark.parametrize("step", ["reservation-add", "status-get", "write"])

@@ -96,7 +96,12 @@ def test_a_reservation_goes_that_has_one_of_the_addresses_of_another_client() ->
 
 @pytest.mark.parametrize(
     ("one", "expected"),
-    [(host(1, 1), True), (host(1, 1, hostname="a"), True), (host(1, 1, prefixes=["2001:db8:1::/64"]), False)],
+    [
+        (host(1, 1), True),
+        (host(1, 1, hostname="a"), True),
+        (host(1, 1, prefixes=["2001:db8:1::/64"]), True),
+        (host(1, 1, **{"client-classes": ["KNOWN"]}), False),
+    ],
 )
 def test_kea_s_test_by_command_is_enough_for_what_the_monitor_writes(one: Host, expected: bool) -> None:
     assert one.is_plain() is expected

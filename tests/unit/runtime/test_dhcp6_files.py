@@ -228,12 +228,12 @@ class Host6(Host):
         )
 
     def sink(self) -> ReservationFileSink:
-        return ReservationFileSink(Options(*self.places), 6)
+        return ReservationFileSink(Options(*self.places, prefixes="reserve"), 6)
 
     def known(self) -> list[str]:
         answer = server_of(self).ask("config-get")
         found = answer["arguments"]["Dhcp6"]["subnet6"][0]["reservations"]
-        return sorted(address for host in found for address in host["ip-addresses"])
+        return sorted(one for host in found for one in (*host["ip-addresses"], *host.get("prefixes", ())))
 
 
 def server_of(host: Host6) -> KeaServer:
@@ -247,14 +247,15 @@ def test_the_applier_has_kea_use_what_it_accepts(tmp_path: Path) -> None:
     with serving(server_of(host)):
         outside = lease("1", duid="00:02:00")._replace(address="2001:db8:2::1")
         taken = lease("200", duid=TWO)
+        delegated = lease("1")._replace(address="2001:db8:900::", lease_type=2, prefix_len=56)
         events = [
             event("1"),
             event("2", iaid=2),
-            *(LeaseEvent(EventKind.ASSIGNED, one, "", None) for one in (outside, taken)),
+            *(LeaseEvent(EventKind.ASSIGNED, one, "", None) for one in (outside, taken, delegated)),
         ]
         host.sink().deliver(events)
         host.apply()
-        assert host.known() == ["2001:db8:1::1", "2001:db8:1::2", "2001:db8:1::200"]
+        assert host.known() == ["2001:db8:1::1", "2001:db8:1::2", "2001:db8:1::200", "2001:db8:900::/56"]
         assert "not within the IPv6 subnet" in host.refused()["00:02:00"]
         assert "already reservation for this address" in host.refused()[TWO]
         status = report.read(host.places.report)
@@ -267,4 +268,4 @@ def test_no_text_of_the_monitor_becomes_configuration() -> None:
     parsed = applier_hosts.read(1, f"{json.dumps(first)},\n{json.dumps(second)}\n".encode(), {})
     reasons = {one.host: one.reason for one in parsed.refused}
     assert "no IPv6 address" in reasons[f"duid {ONE}"]
-    assert "prefixes must be set in Kea's own configuration" in reasons[f"duid {TWO}"]
+    assert "a prefix has a length, as in 2001:db8:1::/56" in reasons[f"duid {TWO}"]

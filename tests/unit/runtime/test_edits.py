@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
+from _kea.reading import Reading
 from kea_lease_monitor.commands import applied
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import edits, report
-from kea_lease_monitor.kea.applier.edits import File, Reading
+from kea_lease_monitor.kea.applier.edits import File
 
 from runtime.applying import SITE, Host, host_served, one, settings
 

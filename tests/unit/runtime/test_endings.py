@@ -18,7 +18,7 @@ from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import pools
 from kea_lease_monitor.kea.pools import Subnet, Use
-from kea_lease_monitor.lease import LeaseEvent
+from kea_lease_monitor.lease import EventKind, LeaseEvent
 from kea_lease_monitor.pipeline import Pipeline
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.discovery import DiscoverySink
@@ -327,7 +327,9 @@ def test_what_an_earlier_release_made_stays(world: World) -> None:
     world.run()
     world.kill()
     entry = world.path / "discovery" / "02-00-00-00-00-07.yml"
-    entry.write_text("".join(line for line in entry.read_text().splitlines(True) if "made" not in line))
+    # No release before 1.2.0 wrote the comment with the leases, either.
+    former = [line for line in entry.read_text().splitlines(True) if "made" not in line and "# kea-lease" not in line]
+    entry.write_text("".join(former))
     for path in (world.path / "reservations").glob("subnet-*") if isinstance(world, FileWorld) else ():
         path.write_text(path.read_text().replace(f', "made": {NOW}', ""))
     (world.path / "state.sqlite").unlink()
@@ -533,6 +535,85 @@ def test_confirmed_clients_are_retired_only_if_the_site_wants_that(tmp_path: Pat
     assert world.reserved() == ["10.0.0.7"]
     world.run(2 * DAY)
     assert (world.reserved(), world.told.forgotten) == ([], [(mac(7), "retire_after")])
+    world.kill()
+
+
+class ExecWorld(FileWorld):
+    """A subscription whose only sink is a command."""
+
+    kinds: frozenset[EventKind] = frozenset()
+
+    def start(self) -> None:
+        self.store = open_state(StateLocation(str(self.path / "state.sqlite")))
+        subscription = Subscription("all", Match(kinds=self.kinds), True, "same", "", self.ending)
+        self.pipeline = Pipeline(subscription, self.source(), [self.told], self.store, self.clock())
+
+    def confirm(self, number: int) -> None:
+        """Have a client renew its lease after half its lifetime, and lose it then."""
+        self.lease(number, mac(number))
+        self.run(LIFETIME / 2)
+        self.lease(number, mac(number))
+        self.run()
+        self.end(number, mac(number))
+        self.run()
+
+
+def test_a_command_alone_is_told_who_is_retired_and_who_never_renewed(tmp_path: Path) -> None:
+    world = ExecWorld(tmp_path, Ending(retire_after=30 * DAY))
+    world.run()
+    world.lease(66, mac(66))
+    world.run()
+    world.end(66, mac(66))
+    world.confirm(7)
+    world.kill()
+    world.start()
+    world.run(6 * DAY)
+    assert world.told.forgotten == []
+    world.run(2 * DAY)
+    assert world.told.forgotten == [(mac(66), "unconfirmed_for")]
+    world.run(20 * DAY)
+    assert world.told.forgotten[1:] == []
+    world.run(3 * DAY)
+    assert world.told.forgotten[1:] == [(mac(7), "retire_after")]
+    world.kill()
+
+
+def test_a_command_alone_is_told_of_no_machine_that_returns_or_was_there_before(tmp_path: Path) -> None:
+    world = ExecWorld(tmp_path)
+    world.lease(8, mac(8))
+    world.run()
+    world.end(8, mac(8))
+    world.confirm(7)
+    world.lease(7, mac(7))
+    world.run()
+    world.end(7, mac(7))
+    world.run(99 * DAY)
+    assert world.told.forgotten == []
+    assert {record.client for record in world.store.ended_clients("all")} == {f"4/1/{mac(7)}/0", f"4/1/{mac(8)}/0"}
+    world.kill()
+
+
+def test_a_command_alone_is_told_whose_address_another_client_got(tmp_path: Path) -> None:
+    world = ExecWorld(tmp_path)
+    world.run()
+    for number in (1, 2):
+        world.lease(9, mac(number))
+        world.run(2 * LIFETIME)
+    assert world.told.forgotten == [(mac(1), "address_taken")]
+    world.kill()
+
+
+def test_a_command_that_names_other_kinds_is_told_of_no_ending(tmp_path: Path) -> None:
+    class Named(ExecWorld):
+        kinds = frozenset({EventKind.ASSIGNED})
+
+    world = Named(tmp_path)
+    world.run()
+    world.lease(66, mac(66))
+    world.confirm(7)
+    world.run(99 * DAY)
+    assert world.told.forgotten == []
+    assert world.store.ended_clients("all") == []
     world.kill()
 
 

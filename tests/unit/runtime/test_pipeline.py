@@ -47,12 +47,17 @@ class World:
         return positions.load(bookmark.position) if bookmark else None
 
 
+HEARS_NO_ENDINGS = Match(kinds=frozenset({EventKind.ASSIGNED}))
+"""A subscription that hears of endings records each client that it meets, at once."""
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
 def test_all_events_are_delivered_in_batches_and_the_bookmark_follows(world: World) -> None:
+    world.make(True, HEARS_NO_ENDINGS)
     world.source.events = [event(1)] * (2 * BATCH + 5)
     world.run()
     assert len(world.sink.got) == 2 * BATCH + 5
@@ -198,6 +203,7 @@ def test_a_damaged_state_ends_the_monitor(world: World) -> None:
 
 
 def test_a_failing_state_is_retried(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.make(True, HEARS_NO_ENDINGS)
     world.source.events = [event(1)]
     world.run()
     world.time.now += 1

@@ -78,7 +78,7 @@ def test_missing_settings_have_defaults() -> None:
         (
             "subscriptions.0.sinks.0.x",
             1,
-            r"^subscriptions\[0\].sinks\[0\].x: unknown; allowed here: global_subnets, hostname, type$",
+            r"^subscriptions\[0\].sinks\[0\].x: unknown; allowed here: global_subnets, hostname, prefixes, type$",
         ),
         ("subscriptions.0.match", {"subnets": ["1"]}, r"^subscriptions\[0\].match.subnets\[0\]: a whole number"),
         ("subscriptions.0.match", {"subnets": [0]}, r"^subscriptions\[0\].match.subnets: numbers from 1"),

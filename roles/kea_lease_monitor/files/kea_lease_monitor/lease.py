@@ -66,6 +66,8 @@ class Lease(NamedTuple):
     lease_type: int = 0
     """0 is an address, 1 a temporary one, 2 a delegated prefix (Lease::Type)."""
     prefix_len: int = 0
+    hwaddr_source: int = 0
+    """Where Kea found ``hwaddr``, by its numbers; see identifiers.proven_hwaddr."""
 
     @property
     def key(self) -> str:

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import math
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Collection, List, Optional, Protocol, Sequence, Union
 
 from kea_lease_monitor import position as positions
 from kea_lease_monitor import refusals, telemetry
-from kea_lease_monitor.batch import Batch, Delivery, Kept, Pending, Reason
+from kea_lease_monitor.batch import Batch, Delivery, Kept, Pending, Reason, Rejection
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.endings.endings import Endings, EndingStore, Manner
 from kea_lease_monitor.errors import DamagedError, MonitorError, PositionLostError
 from kea_lease_monitor.health import Health
-from kea_lease_monitor.lease import Lease, LeaseEvent
+from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.position import Position
+from kea_lease_monitor.refusals import LateRefusals
 from kea_lease_monitor.replay import Replays, Requests
 from kea_lease_monitor.settling import Bookmarks, Settling
 from kea_lease_monitor.sinks.base import Adopting, Forgetting, Holding, Sink
@@ -45,6 +46,8 @@ class _Work:
     """Those that have not acted yet."""
     removal: bool = False
     """Whether these are FORGOTTEN events of clients whose time is over. The position then stays."""
+    present: bool = False
+    """Whether these are present leases, which all are read, and not events."""
     dead_letters: List[DeadLetter] = field(default_factory=list)
     kept: List[Kept] = field(default_factory=list)
     """What the sinks that acted keep."""
@@ -75,9 +78,11 @@ class Pipeline:
         self._sinks = sinks
         self._turn = Turn(subscription.name, store, clock, self._drop)
         self._replays = Replays(subscription.name, store, clock)
-        keeps = any(isinstance(sink, Forgetting) for sink in sinks)
-        manner = Manner(source.renewals, self._told_until, keeps, self._held)
+        self._selects = replace(subscription.match, kinds=frozenset())
+        self._keeps = any(isinstance(sink, Forgetting) for sink in sinks)
+        manner = Manner(source.renewals, self._told_until, self._keeps, subscription.hears_endings, self._held)
         self._endings = Endings(subscription, store, clock, manner)
+        self._late = LateRefusals(subscription.name, sinks, store, clock)
         self._settling = Settling(subscription, store, self._replays, self._endings, clock)
         self._unfinished: Optional[_Unfinished] = None
         self._lost = ""
@@ -153,6 +158,7 @@ class Pipeline:
         """Drop all work of the ended term, as if the program had just started."""
         self._close()
         self._settling.forget()
+        self._late.drop()
         self._replays.forget_all()
         self._unfinished, self._more, self.health.ready = None, True, False
         self.health.wait_for("")
@@ -174,24 +180,36 @@ class Pipeline:
                 self._unfinished = _Unfinished(work, answer)
                 return
             del work.sinks[0]
-            work.dead_letters += [self._settling.dead_letter(sink.name, each) for each in answer.rejected]
+            work.dead_letters += [self._letter(sink.name, each) for each in answer.rejected]
             work.kept += answer.kept
             work.wanted = _following(work.wanted, answer)
         self._finish(work)
 
     def _finish(self, work: _Work) -> None:
         """Record that all sinks have acted."""
-        self._endings.note(work.batch.events, work.kept)
+        self._endings.note(work.batch.events, work.kept if self._keeps else self._met(work))
         if work.removal:
             self._settling.add(work.dead_letters)
             self._more = True
         else:
             self._more = self._settling.advance(work.batch, work.dead_letters, self.health.ready)
+        if late := self._late.found():
+            self._settling.add([self._letter(*each) for each in late])
         # While there are no leases to read, silence does not tell that any of them ended.
         idle = not self._more and not self._replays.running and not self.health.missing
         if idle and self._endings.look():
             self._settling.hurry()
         self.health.delivered(work.wanted, work.batch.caught_up)
+
+    def _met(self, work: _Work) -> List[Kept]:
+        """Return the clients that were met first, where no sink keeps anything that tells.
+
+        When a client of a present lease was met first is not known then.
+        """
+        if work.present or work.removal or not self.subscription.hears_endings:
+            return []
+        met = [event for event in work.batch.events if event.kind is EventKind.ASSIGNED and self._selects(event)]
+        return [Kept(event, event.lease.cltt, False) for event in met]
 
     def _told_until(self) -> float:
         """Return up to when the source told of renewals, epoch seconds."""
@@ -228,7 +246,7 @@ class Pipeline:
         for sink in self._sinks if wanted and self._replays.adopts(position) else ():
             if isinstance(sink, Adopting):
                 sink.adopt(wanted)
-        return _Work(batch, wanted, list(self._sinks) if wanted else [])
+        return _Work(batch, wanted, list(self._sinks) if wanted else [], present=positions.reading_all(position))
 
     def _removal(self, events: Sequence[LeaseEvent], position: Position) -> _Work:
         self._rest()
@@ -265,10 +283,11 @@ class Pipeline:
     def _deliver(self, sink: Sink, events: Sequence[LeaseEvent]) -> Union[Delivery, Pending]:
         # Claimed before each sink, since the read or the previous sink may have taken seconds.
         self._turn.confirm()
-        answer = refusals.deliver(sink, events)
-        for rejection in answer.rejected if isinstance(answer, Delivery) else ():
-            telemetry.dead_letter(self.subscription.name, sink.name, rejection)
-        return answer
+        return refusals.deliver(sink, events)
+
+    def _letter(self, sink: str, rejection: Rejection) -> DeadLetter:
+        telemetry.dead_letter(self.subscription.name, sink, rejection)
+        return self._settling.dead_letter(sink, rejection)
 
 
 def _following(events: Sequence[LeaseEvent], answer: Delivery) -> Sequence[LeaseEvent]:

@@ -142,3 +142,8 @@ class Subscription:
     description: str = ""
     """For people."""
     ending: Ending = _DEFAULT
+
+    @property
+    def hears_endings(self) -> bool:
+        """Return whether the sinks are told of clients whose time is over. A sink that keeps anything always is."""
+        return not self.match.kinds or EventKind.FORGOTTEN in self.match.kinds

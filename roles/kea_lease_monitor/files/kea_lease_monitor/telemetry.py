@@ -228,6 +228,11 @@ def discovery_written(path: str) -> None:
     log(logging.INFO, "discovery_written", "Discovery file written", path=path)
 
 
+def discovery_apart(path: str) -> None:
+    text = "DHCPv6 client has a host of its own: no relay and no frame told Kea its hardware address"
+    log(logging.INFO, "discovery_apart", text, path=path)
+
+
 def discovery_renamed(previous: str, path: str) -> None:
     log(logging.INFO, "discovery_renamed", "Discovery file renamed", previous=previous, path=path)
 

@@ -20,6 +20,7 @@ _kea_lease_monitor() {
             " export") command="export" ;;
             " forget") command="forget" ;;
             " import") command="import" ;;
+            " names") command="names" ;;
             " replace") command="replace" ;;
             " replay") command="replay" ;;
             " run") command="run" ;;
@@ -28,10 +29,10 @@ _kea_lease_monitor() {
     done
     case $previous in
         --log-level) words="DEBUG INFO WARNING ERROR" ;;
-        --config|--control-socket|--db-host|--db-name|--db-password|--db-port|--db-user|--directory|--included|--kea-config|--kea-program|--lease-file|--min-interval|--output-dir|--pools|--position|--report|--since|--state|--subnet-id|--subscription|--to|--watch) return ;;
+        --config|--control-socket|--control-socket4|--control-socket6|--db-host|--db-name|--db-password|--db-port|--db-user|--ddns-socket|--directory|--included|--kea-config|--kea-program|--lease-file|--min-interval|--output-dir|--pools|--position|--report|--since|--state|--subnet-id|--subscription|--to|--watch) return ;;
         *)
             case "$command" in
-            "") words="run check status check-config replay dead-letters forget replace export import db apply-reservations --help --version" ;;
+            "") words="run check status check-config replay dead-letters forget replace export import names db apply-reservations --help --version" ;;
             "apply-reservations") words="--follow --observe --kea-program --kea-config --control-socket --lease-file --directory --report --included --pools --min-interval --help" ;;
             "check") words="--config --delivered --help" ;;
             "check-config") words="--config --help" ;;
@@ -47,6 +48,7 @@ _kea_lease_monitor() {
             "export") words="--config --help" ;;
             "forget") words="--config --dry-run --lease --help" ;;
             "import") words="--config --dry-run --help" ;;
+            "names") words="--ddns-socket --control-socket4 --control-socket6 --state --all --help" ;;
             "replace") words="--config --dry-run --help" ;;
             "replay") words="--config --since --position --adopt --help" ;;
             "run") words="--config --use-database-events --lease-file --db-host --db-name --db-user --db-port --db-password --subnet-id --output-dir --state --log-level --help" ;;

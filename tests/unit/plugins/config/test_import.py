@@ -110,7 +110,7 @@ def test_each_site_is_reproduced(source: Path, directory: Path) -> None:
 
 def imported(dhcp4: str, **known: int) -> Imported:
     ids = {prefix.replace("_", "."): number for prefix, number in known.items()}
-    return variables_of(Document(f'{{ "Dhcp4": {dhcp4} }}'), ids, lambda path: "/applied/" in path)
+    return variables_of(Document(f'{{ "Dhcp4": {dhcp4} }}'), "Dhcp4", ids, lambda path: "/applied/" in path)
 
 
 def test_secrets_are_named_and_left_out() -> None:
@@ -189,6 +189,66 @@ def test_leases_and_reservations_stay_in_their_database() -> None:
         **named,
         "kea_dhcp4_settings": {"lease-database": {"type": "memfile", "lfc-interval": 0}},
     }
+
+
+def test_a_dhcpv6_server_has_variables_of_its_own() -> None:
+    text = """{ "Dhcp6": { "interfaces-config": { "interfaces": [ "eth0" ] }, "valid-lifetime": 3600,
+        "lease-database": { "type": "memfile", "lfc-interval": 0 },
+        "hooks-libraries": [ { "library": "/a.so", "parameters": { "password": "hidden" } } ],
+        "subnet6": [ { "subnet": "2001:db8:1::/64", "reservations": [ <?include "/applied/subnet-7.json"?>,
+                       { "duid": "00:01", "ip-addresses": [ "2001:db8:1::7" ] } ] } ],
+        "shared-networks": [ { "name": "a", "subnet6": [ { "id": 2, "subnet": "2001:db8:2::/64" } ] } ] } }"""
+    found = variables_of(Document(text), "Dhcp6", {"2001:db8:1::/64": 7}, lambda path: "/applied/" in path)
+    (hook,) = found.values["kea_dhcp6_settings"].pop("hooks-libraries")
+    assert hook["parameters"] == {"password": {"<?secret?>": found.secrets[0]["variable"]}}
+    assert found.secrets[0]["variable"].startswith("kea_secret_dhcp6_")
+    own = {"duid": "00:01", "ip-addresses": ["2001:db8:1::7"]}
+    assert found.values == {
+        "kea_dhcp6_subnets": [{"subnet": "2001:db8:1::/64", "reservations": [own], "id": 7}],
+        "kea_dhcp6_shared_networks": [{"name": "a", "subnet6": [{"id": 2, "subnet": "2001:db8:2::/64"}]}],
+        "kea_dhcp6_settings": {
+            "interfaces-config": {"interfaces": ["eth0"]},
+            "valid-lifetime": 3600,
+            "lease-database": {"type": "memfile", "lfc-interval": 0},
+        },
+    }
+
+
+FILES4 = {"kea_dhcp4_settings": {"a": 1, "lease-database": {"type": "memfile"}}}
+FILES6 = {"kea_dhcp6_settings": {"b": 2, "lease-database": {"type": "memfile"}}}
+EVENTS = {"kea_enable_database": True, "kea_db_enable_notify": True, "kea_db_name": "kea"}
+
+
+def look(family: int, values: Any, there: bool = True, error: str | None = None) -> dict[str, Any]:
+    config = {"path": f"/kea-dhcp{family}.conf", "untouched": not there}
+    read = {"values": values, "secrets": [], "notes": [], "error": error}
+    return {"server": {"version": "2.6.0"}, "config": config, "variables": read}
+
+
+@pytest.mark.parametrize(
+    ("looks", "values", "notes"),
+    [
+        ((look(4, FILES4), look(6, {}, there=False)), FILES4, 0),
+        ((look(4, FILES4, there=False), look(6, {}, there=False)), FILES4, 0),
+        ((look(4, {}, there=False), look(6, FILES6)), {"kea_families": [6], **FILES6}, 0),
+        ((look(4, FILES4), look(6, FILES6)), {"kea_families": [4, 6], **FILES4, **FILES6}, 0),
+        ((look(4, EVENTS), look(6, EVENTS)), {"kea_families": [4, 6], **EVENTS}, 0),
+        (
+            (look(4, EVENTS), look(6, FILES6)),
+            {"kea_families": [4, 6], **EVENTS, "kea_dhcp6_settings": {"b": 2}},
+            1,
+        ),
+        ((look(4, FILES4), look(6, EVENTS)), {"kea_families": [4, 6], **FILES4}, 1),
+    ],
+)
+def test_the_servers_of_a_host_share_a_file_and_one_mode(looks: Any, values: dict[str, Any], notes: int) -> None:
+    found = filters.imported_variables(looks)
+    assert (found["values"], len(found["notes"]), found["error"]) == (values, notes, "")
+
+
+def test_a_server_that_cannot_be_read_is_named() -> None:
+    found = filters.imported_variables([look(4, FILES4), look(6, None, error="/kea-dhcp6.conf: line 1")])
+    assert (found["error"], found["path"]) == ("/kea-dhcp6.conf: line 1", "/kea-dhcp4.conf and /kea-dhcp6.conf")
 
 
 @pytest.mark.slow

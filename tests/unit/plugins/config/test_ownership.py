@@ -345,3 +345,22 @@ def test_nineteen_subnets_with_many_reservations_keep_all_of_them(directory: Pat
     assert sum(len(one.reservations) for one in site.subnets()) == 19 * 80
     done(site)
     assert path.read_bytes() == found
+
+
+def test_a_subnet_of_ours_goes_that_is_only_merged_into_if_it_is_the_site_s(directory: Path) -> None:
+    """In file mode, the play names each subnet of the server for the file of its managed reservations."""
+    site = site_of("shared", directory)
+    new = {"id": 30, "subnet": "10.30.0.0/24", "pools": [{"pool": "10.30.0.10 - 10.30.0.20"}]}
+    own = [{"id": 7, "renew-timer": 7, "state": "found"}]
+    done(site, merge={"subnet4": [new, *own]})
+    assert site.subnet(7)["renew-timer"] == 7
+    done(site, merge={"subnet4": [new, *own]})
+    assert {one.id for one in site.subnets()} == {7, 8, 9, 30}
+    kept = {"id": 30, "subnet": "10.30.0.0/24", "renew-timer": 30, "state": "found"}
+    gone = {"id": 31, "subnet": "10.31.0.0/24", "state": "found"}
+    checked = site.merge(check=True, merge={"subnet4": [kept, gone, *own]})
+    assert (checked["failed"], checked["changed"]) == (False, True)
+    done(site, merge={"subnet4": [kept, gone, *own]})
+    assert {one.id for one in site.subnets()} == {7, 8, 9}
+    assert site.subnet(7)["renew-timer"] == 7
+    assert not site.merge(merge={"subnet4": own})["changed"]

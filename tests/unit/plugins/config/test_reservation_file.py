@@ -9,8 +9,12 @@ import json
 import os
 import pwd
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils._config import swap
+from ansible_collections.baremetal.kea.plugins.module_utils._kea import locks, reservation_files
+from ansible_collections.baremetal.kea.plugins.module_utils._server import giving_way
 from support.modules import run_module
 
 pytestmark = pytest.mark.kea
@@ -85,3 +89,36 @@ def test_what_kea_refuses_changes_nothing(etc: Path) -> None:
     assert refused["failed"]
     assert "192.0.2.7" in refused["msg"]
     assert etc.read_text() == found
+
+
+def test_what_gives_way_waits_for_the_applier(etc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(giving_way, "LOCK_TIMEOUT", 0.0)
+    applied = etc.parent / "reservations.d" / "applied"
+    found, managed = etc.read_text(), (applied / "subnet-2.json").read_text()
+    wanted = {"path": str(etc), "hw_address": A, "ip_address": "198.51.100.7", "backup": False}
+    with locks.held(str(applied / reservation_files.LOCK), 0):
+        other = run_module("kea_reservation", **{**wanted, "ip_address": "198.51.100.8"})
+        assert other["changed"], "nothing gives way, so nothing is locked"
+        found = etc.read_text()
+        refused = run_module("kea_reservation", **wanted)
+    assert refused["failed"]
+    assert f"still locked by process {os.getpid()} (" in refused["msg"]
+    assert (etc.read_text(), (applied / "subnet-2.json").read_text()) == (found, managed)
+    assert (applied / reservation_files.LOCK).stat().st_uid == applied.stat().st_uid, "the applier may open it"
+
+
+def test_the_applier_waits_until_the_configuration_is_in_its_place(etc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = str(etc.parent / "reservations.d" / "applied" / reservation_files.LOCK)
+    wanted = {"path": str(etc), "hw_address": A, "ip_address": "198.51.100.7", "backup": False}
+    seen: list[str] = []
+
+    def test(*_arguments: Any) -> None:
+        with pytest.raises(locks.LockedError), locks.held(lock, 0):
+            pass
+        seen.append("tested")
+
+    monkeypatch.setattr(swap, "_ask_kea", test)
+    assert run_module("kea_reservation", **wanted)["gave_way"]
+    assert seen == ["tested"]
+    with locks.held(lock, 0):
+        pass

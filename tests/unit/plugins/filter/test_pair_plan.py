@@ -92,6 +92,26 @@ def test_the_url_is_the_address_of_the_first_interface(variables: dict[str, Any]
     assert filters.pair_peers([], hosts, True)[0]["url"] == url.replace("http:", "https:")
 
 
+@pytest.mark.parametrize(
+    ("named", "variables", "url"),
+    [
+        ({}, {"kea_dhcp6_interfaces": ["eth0"]}, "http://192.0.2.1:8002/"),
+        ({}, {"kea_dhcp6_interfaces": ["eth1"]}, "http://[2001:db8::1]:8002/"),
+        ({}, {"kea_dhcp6_interfaces": ["eth0/2001:db8::9"]}, "http://[2001:db8::9]:8002/"),
+        ({}, {"kea__found6": {"config": {"interfaces": ["eth1"]}}}, "http://[2001:db8::1]:8002/"),
+        ({}, {"kea_dhcp6_interfaces": ["eth2"]}, ""),
+        ({"url": "http://192.0.2.7:9000/"}, {}, "http://192.0.2.7:9001/"),
+        ({"url": "https://[2001:db8::7]/"}, {}, "https://[2001:db8::7]:8002/"),
+        ({"url": "http://192.0.2.7:9000/", "url6": "http://192.0.2.7:1/"}, {}, "http://192.0.2.7:1/"),
+    ],
+)
+def test_the_dhcpv6_server_has_a_port_of_its_own(named: dict[str, str], variables: dict[str, Any], url: str) -> None:
+    six = [{"address": "fe80::1", "scope": "link"}, {"address": "2001:db8::1", "scope": "global"}]
+    facts = {"eth0": {"ipv4": {"address": "192.0.2.1"}, "ipv6": six}, "eth1": {"ipv6": six}, "eth2": {"ipv6": six[:1]}}
+    hosts = {"a": {"ansible_facts": facts, **variables}}
+    assert filters.pair_peers([{"name": "a", **named}], hosts, False, 6) == [{"name": "a", "url": url}]
+
+
 def test_peers_may_be_named() -> None:
     named = [{"name": "b", "url": "http://192.0.2.7:9000/"}, {"name": "a"}]
     hosts = {"a": {"kea_dhcp4_interfaces": ["eth0/192.0.2.1"]}, "b": {}, "c": {}}

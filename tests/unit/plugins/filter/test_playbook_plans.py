@@ -23,6 +23,8 @@ def deployment(**asked: Any) -> dict[str, Any]:
         "enable_notify": False,
         "polling": False,
         "enable_lfc_timer": True,
+        "notify_dhcp6": False,
+        "elsewhere": {"families": [], "interfaces": [], "subnets": []},
     }
     return filters.deployment_plan(
         {**default, "database_hosts": [], "database_host": "/run", "database_port": 5432, **asked}
@@ -66,7 +68,21 @@ def test_what_a_mode_means_for_the_roles(asked: dict[str, bool], values: Any) ->
     ],
 )
 def test_which_servers_are_deployed(named: list[Any], has_dhcp6: bool, families: list[Any]) -> None:
-    assert deployment(families=named, has_dhcp6=has_dhcp6)["families"] == families
+    plan = deployment(families=named, has_dhcp6=has_dhcp6)
+    assert (plan["families"], plan["database_dhcp6"]) == (families, 6 in families)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"notify_dhcp6": True}, True),
+        ({"elsewhere": {"families": [4], "interfaces": [], "subnets": []}}, False),
+        ({"elsewhere": {"families": ["6"], "interfaces": [], "subnets": []}}, True),
+        ({"elsewhere": {"families": [], "interfaces": ["eth0"], "subnets": []}}, True),
+    ],
+)
+def test_a_database_has_what_the_dhcpv6_server_of_any_host_needs(asked: dict[str, Any], expected: bool) -> None:
+    assert deployment(families=[4], **asked)["database_dhcp6"] is expected
 
 
 @pytest.mark.parametrize(
@@ -178,11 +194,11 @@ def test_kea_reads_restored_included_files_again(name: str, action: str, restart
 
 
 @pytest.mark.parametrize(("name", "family"), [(CONFIG, 4), ("/etc/kea/kea-dhcp6.conf", 6)])
-def test_a_server_is_restarted_for_its_own_configuration(name: str, family: int) -> None:
-    """That of DHCPv4 is in force already: the move of its leases restarted it."""
+def test_no_server_is_restarted_again_for_a_configuration(name: str, family: int) -> None:
+    """It is in force already: the move of the leases restarted the server."""
     plans = {one: rollback(family=one, plan=[step("file", name, "restore")]) for one in (4, 6)}
     assert {one: plan["restores_config"] for one, plan in plans.items()} == {4: family == 4, 6: family == 6}
-    assert {one: plan["restarts"] for one, plan in plans.items()} == {4: False, 6: family == 6}
+    assert {one: plan["restarts"] for one, plan in plans.items()} == {4: False, 6: False}
 
 
 def rollback(
@@ -288,3 +304,24 @@ def test_the_findings_of_both_servers_are_one_report() -> None:
     both = {"verdict": "warn", "findings": [*six["findings"], *four["findings"]]}
     assert filters.verify_report({"one": [four, six]}) == {"one": both}
     assert filters.verify_report({"one": [four, {}]})["one"]["verdict"] == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("action", "active", "package", "restarts"),
+    [
+        ("restore", True, "keep", True),
+        ("restore", False, "keep", False),
+        ("keep", True, "keep", False),
+        ("restore", True, "remove", False),
+    ],
+)
+def test_d2_reads_its_restored_configuration_again(action: str, active: bool, package: str, restarts: bool) -> None:
+    steps = [
+        {"kind": "file", "name": "/etc/kea/kea-dhcp-ddns.conf", "action": action},
+        {"kind": "package", "name": "kea-dhcp-ddns-server", "action": package},
+    ]
+    entries = [{"name": "kea-dhcp-ddns-server.service", "found": {"state": "loaded", "active": active}}]
+    plan = rollback(plan=steps, entries=entries)
+    assert plan["restarts_ddns"] is restarts
+    # Kea's DHCP server does not read it.
+    assert not plan["restarts"]

@@ -170,10 +170,12 @@ PAIR = {
     ]
 }
 PEERS = [{"name": "a", "url": "http://10.0.0.1:8001/"}, {"name": "b", "url": "http://10.0.0.2:8001/"}]
+PEERS6 = [{"name": "a", "url": "http://10.0.0.1:8002/"}, {"name": "b", "url": "http://10.0.0.2:8002/"}]
 ASKED_PAIR = {
     "mode": "hot-standby",
     "this": "a",
     "peers": PEERS,
+    "peers6": PEERS6,
     "user": "kea",
     "password": "",
     "trust_anchor": "",
@@ -486,6 +488,8 @@ def test_both_servers_without_findings() -> None:
     bare = found(server=BARE, packaging=DEBIAN6)
     assert judge6(bare) == {"refusals": [], "warnings": []}
     assert judge6(families=[6]) == {"refusals": [], "warnings": []}
+    assert judge6(enable_database=True) == {"refusals": [], "warnings": []}
+    assert judge6(pair=ASKED_PAIR) == {"refusals": [], "warnings": []}
 
 
 @pytest.mark.parametrize(
@@ -494,7 +498,12 @@ def test_both_servers_without_findings() -> None:
         ({}, {"families": [5]}, "kea_families: a list of 4, 6 or both is needed, not [5]"),
         ({}, {"families": []}, "kea_families: a list of 4, 6 or both is needed"),
         ({}, {"families": [4]}, "kea_dhcp6_interfaces, kea_dhcp6_subnets: kea_families has no 6"),
-        ({}, {"enable_database": True}, "kea_enable_database: the DHCPv6 server (kea_families) is deployed with"),
+        ({}, {"pair": {**ASKED_PAIR, "peers6": PEERS6[:1]}}, "a pair has two servers, and these are a"),
+        (
+            {"settings": {"hooks-libraries": [{"library": "/x/libdhcp_ha.so"}]}},
+            {"pair": ASKED_PAIR},
+            "kea_dhcp6_settings has libdhcp_ha.so",
+        ),
         ({"settings": {"subnet6": []}}, {}, "kea_dhcp6_settings must not hold subnet6"),
         ({"subnets": [{"id": 1}]}, {}, "kea_dhcp6_subnets: subnet (id 1) is new on this server"),
         (
@@ -518,14 +527,6 @@ def test_a_bare_dhcpv6_server_needs_interfaces_and_subnets() -> None:
     bare = found(server=BARE, packaging=DEBIAN6)
     (refusal,) = judge6(bare, {"interfaces": [], "subnets": []})["refusals"]
     assert refusal.startswith("kea_dhcp6_interfaces and kea_dhcp6_subnets are missing")
-
-
-@pytest.mark.parametrize("place", [{"lease_database": {"type": "mysql"}}, {"hosts_databases": [{"type": "mysql"}]}])
-def test_a_dhcpv6_server_that_keeps_something_in_a_database_is_refused(place: dict[str, Any]) -> None:
-    seen = found(config=place, packaging=DEBIAN6)
-    (refusal,) = judge6(seen)["refusals"]
-    assert "has leases or reservations in mysql; those of DHCPv6 cannot be moved to files" in refusal
-    assert filters.preflight({**ASKED}, seen)["refusals"] == []
 
 
 def test_the_port_and_the_interfaces_of_the_dhcpv6_server() -> None:

@@ -219,11 +219,16 @@ def test_without_variables_a_server_keeps_its_own_and_every_subnet_gets_reservat
     assert plan["settings"] == {}
     assert plan["merge"] == {
         "subnet4": [
-            {"id": 7, "reservations": [{"<?include?>": "/reservations/applied/subnet-7.json"}]},
+            {
+                "id": 7,
+                "reservations": [{"<?include?>": "/reservations/applied/subnet-7.json"}],
+                "state": "found",
+            },
             {
                 "id": 8,
                 "subnet": "10.0.8.0/24",
                 "reservations": [{"<?include?>": "/reservations/applied/subnet-8.json"}],
+                "state": "found",
             },
         ]
     }
@@ -481,3 +486,16 @@ def test_the_server_of_dhcpv6_takes_reservations_by_command_alike() -> None:
     merge = filters.server_plan(wanted6(), NAMES6, found(server={"reservation_hook": HOST_CMDS}), {}, False)["merge"]
     assert merge["hooks-libraries"] == [{"library": HOST_CMDS}]
     assert [one["name"] for one in merge["loggers"]] == ["kea-dhcp6.commands", "kea-dhcp6.host-cmds-hooks"]
+
+
+@pytest.mark.parametrize(("mode", "databases"), [("database", 1), ("events", 2)])
+def test_the_server_of_dhcpv6_uses_the_database_alike(mode: str, databases: int) -> None:
+    own = {"reservations_directory": "/etc/kea/reservations6.d"}
+    asked = {**wanted(mode), **own, "family": "6", "subnets": [SUBNET6], "shared_networks": []}
+    plan = filters.server_plan(
+        asked, NAMES6, found({"type": "memfile", "name": "/var/lib/kea/kea-leases6.csv"}), {}, False
+    )
+    assert (plan["moves"], plan["reservations_go"], plan["can_move"]) == (True, "database", True)
+    assert plan["leases_from"]["type"] == "memfile"
+    assert len(plan["databases"]) == databases
+    assert "reservations" not in plan["merge"]["subnet6"][0]

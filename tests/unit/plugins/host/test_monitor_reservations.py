@@ -172,7 +172,7 @@ def restarted(host: Host, directory: Path | None) -> list[str]:
     """Restart a monitor that writes there. Return the words of each call of systemctl."""
     module = Module(host)
     monitor = Monitor(module)  # type: ignore[arg-type]
-    monitor._reservations = host.names(directory)
+    monitor._reservations = [host.names(directory)]
     assert monitor._restart() == ""
     return [" ".join(command[1:]) for command in module.commands if command[0] == "systemctl"]
 
@@ -221,7 +221,7 @@ def test_a_release_that_cannot_migrate_leaves_the_previous_one_with_its_own_file
 def test_what_kea_does_not_load_is_not_the_release_s_fault(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     module = Module(host)
     monitor = Monitor(module)  # type: ignore[arg-type]
-    monitor._reservations = host.names(None)
+    monitor._reservations = [host.names(None)]
     said = ["unhealthy: the reservations in /x are not in force: Kea refuses", "unhealthy: subscription all never ran"]
     for text, wrong in zip(said, ("", said[1])):
         answer = (1, text, "")

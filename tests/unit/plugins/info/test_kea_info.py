@@ -227,12 +227,14 @@ def test_an_unedited_example_is_recognised(tmp_path: Path) -> None:
 
 
 def test_a_move_that_was_interrupted(tmp_path: Path) -> None:
-    assert _info.move(str(tmp_path)) == {"unfinished": None, "error": None}
-    journal.Journal(str(tmp_path)).open("memfile:/a", "postgresql:/b", "/etc/kea/backup", [])
+    nothing = {"unfinished": None, "error": None}
+    assert _info.move("/kea-dhcp4.conf", str(tmp_path)) == nothing
+    journal.Journal(str(tmp_path), 4).open("memfile:/a", "postgresql:/b", "/etc/kea/backup", [])
     unfinished = {"source": "memfile:/a", "target": "postgresql:/b", "backup": "/etc/kea/backup"}
-    assert _info.move(str(tmp_path)) == {"unfinished": unfinished, "error": None}
+    assert _info.move("/kea-dhcp4.conf", str(tmp_path)) == {"unfinished": unfinished, "error": None}
+    assert _info.move("/kea-dhcp6.conf", str(tmp_path)) == nothing, "a move of the other server"
     (tmp_path / "lease-move.json").write_text("{")
-    assert "cannot be read" in _info.move(str(tmp_path))["error"]
+    assert "cannot be read" in _info.move("/kea-dhcp4.conf", str(tmp_path))["error"]
 
 
 @pytest.fixture(scope="module")

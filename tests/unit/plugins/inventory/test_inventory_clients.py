@@ -48,27 +48,29 @@ def test_a_hardware_address_joins_lease_and_reservation_of_both_families() -> No
     assert variables["bmc_duid"] == "00:02:ff"
 
 
+def test_a_lease_joins_no_machine_by_the_duid_of_another_lease() -> None:
+    """field-cases C4: an attacker may use any DUID, with an association of its own."""
+    proven = lease("2001:db8::1", 6, hwaddr=ONE, duid=DUID)
+    assert keys(proven, lease("2001:db8::66", 6, duid=DUID)) == [("duid", DUID), ("hwaddr", ONE)]
+    assert keys(proven, reservation("2001:db8::1", 6, duid=DUID)) == [("hwaddr", ONE)]
+
+
 def test_a_duid_joins_no_families_even_if_it_holds_the_hardware_address() -> None:
     assert keys(lease(hwaddr=ONE), lease("2001:db8::1", 6, duid=DUID)) == [("duid", DUID), ("hwaddr", ONE)]
 
 
-@pytest.mark.parametrize(
-    ("hwaddr", "duid", "source", "certain"),
-    [
-        (ONE, DUID, 0, ""),
-        (ONE, DUID, 2, ""),
-        (ONE, DUID, 4, ""),
-        (ONE, DUID, 1, ONE),
-        (TWO, DUID, 4, TWO),
-        (ONE, "00:02:" + ONE, 0, ONE),
-        (ONE, "00:01:00:01:11:22:33:44:" + ONE, 0, ""),
-        ("", DUID, 0, ""),
-    ],
-)
-def test_a_hardware_address_that_may_be_from_the_duid_is_not_certain(
-    hwaddr: str, duid: str, source: int, certain: str
-) -> None:
-    assert records.certain_hwaddr(hwaddr, duid, source) == certain
+@pytest.mark.parametrize(("source", "certain"), [(0, ""), (1, ONE), (2, ""), (4, ""), (8, ONE), (16, "")])
+def test_only_a_frame_or_a_relay_makes_a_hardware_address_certain(source: int, certain: str) -> None:
+    assert records.certain_hwaddr(ONE, source) == certain
+
+
+@pytest.mark.parametrize(("prefer", "address"), [(4, "10.0.0.1"), (6, "2001:db8::1")])
+def test_ansible_host_is_of_the_preferred_family(prefer: int, address: str) -> None:
+    found = [lease(hwaddr=ONE, since=9), lease("2001:db8::1", 6, hwaddr=ONE), reservation("2001:db8::9", 6, hwaddr=ONE)]
+    [client] = clients.grouped(found)
+    assert clients.variables(client, NOW, prefer)["ansible_host"] == address
+    [only] = clients.grouped(found[:1])
+    assert clients.variables(only, NOW, prefer)["ansible_host"] == "10.0.0.1"
 
 
 def test_a_reservation_by_client_id_or_duid_is_of_the_client_that_shows_it() -> None:

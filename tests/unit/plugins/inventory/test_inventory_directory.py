@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _kea.hwaddr_source import DUID, RELAY
 from inventory_helpers import HOSTILE, Result, listed
 from kea_lease_monitor.sinks.discovery import DiscoverySink, Options
 from runtime.builders import event
@@ -37,8 +38,8 @@ def directory(tmp_path: Path) -> Path:
     DiscoverySink(Options(str(second), "other", None)).deliver(
         [
             event(20, client=1, hostname="host-1"),
-            event(1, family=6, address="2001:db8::1", duid="00:02:ff", hostname="", iaid=1),
-            event(1, family=6, address="2001:db8::2", duid=duid, hostname="", iaid=2),
+            event(1, family=6, address="2001:db8::1", duid="00:02:ff", hostname="", iaid=1, hwaddr_source=RELAY),
+            event(1, family=6, address="2001:db8::2", duid=duid, hostname="", iaid=2, hwaddr_source=DUID),
         ]
     )
     for path in first.iterdir():

@@ -14,7 +14,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._moves import (
@@ -45,11 +45,11 @@ case $1 in
 show)
     case "$*" in *Environment*) echo "KEA_LOCKFILE_DIR=none PGAPPNAME=as-kea"; exit ;; esac
     alive && state=active || state=inactive
-    printf 'Id=kea-dhcp4-server.service\\nLoadState=loaded\\nActiveState=%s\\nNeedDaemonReload=no\\n' $state ;;
+    printf 'Id=kea-dhcp{family}-server.service\\nLoadState=loaded\\nActiveState=%s\\nNeedDaemonReload=no\\n' $state ;;
 start)
     alive && exit 0
     echo start >>verbs
-    KEA_PIDFILE_DIR={directory} KEA_LOCKFILE_DIR=none setsid {kea} -p 10067 -c {directory}/kea-dhcp4.conf \\
+    KEA_PIDFILE_DIR={directory} KEA_LOCKFILE_DIR=none setsid {kea} -p 10067 -c {directory}/kea-dhcp{family}.conf \\
         >>log 2>&1 </dev/null &
     echo $! >pid ;;
 stop)
@@ -69,11 +69,14 @@ JOURNALCTL = "#!/bin/sh\ntail -n 5 {directory}/log\n"
 class Host:
     """A host with one Kea and a database that it can use."""
 
+    family, subnet, pool = 4, "192.0.2.0/24", "192.0.2.1 - 192.0.2.200"
+    own: ClassVar[dict[str, Any]] = {}
+
     def __init__(self, directory: Path, database: Database) -> None:
         self.directory = directory
         self.database = database
-        self.config = directory / "kea-dhcp4.conf"
-        self.candidate = directory / "kea-dhcp4.candidate.conf"
+        self.config = directory / f"kea-dhcp{self.family}.conf"
+        self.candidate = directory / f"kea-dhcp{self.family}.candidate.conf"
         self.memfile = {"type": "memfile", "name": str(directory / "leases.csv"), "lfc-interval": 0}
         self.postgresql = {
             "type": "postgresql", "host": database.cluster.directory, "name": database.name, "user": KEA,
@@ -88,12 +91,13 @@ class Host:
             "lease-database": lease_database,
             "interfaces-config": {"interfaces": []},
             "hooks-libraries": [{"library": str(HOOKS / "libdhcp_lease_cmds.so")}],
-            "subnet4": [{"id": 1, "subnet": "192.0.2.0/24", "pools": [{"pool": "192.0.2.1 - 192.0.2.200"}]}],
+            f"subnet{self.family}": [{"id": 1, "subnet": self.subnet, "pools": [{"pool": self.pool}]}],
             "expired-leases-processing": {"reclaim-timer-wait-time": 0, "flush-reclaimed-timer-wait-time": 0},
             "sanity-checks": {"lease-checks": "none"},
+            **self.own,
             **more,
         }
-        path.write_text(json.dumps({"Dhcp4": settings}))
+        path.write_text(json.dumps({f"Dhcp{self.family}": settings}))
         path.chmod(0o640)
 
     def systemctl(self, verb: str) -> None:
@@ -121,7 +125,7 @@ class Host:
 
     def leases(self) -> list[dict[str, Any]]:
         """Return every lease that Kea has in memory or in its database."""
-        answer = self.command("lease4-get-all", subnets=[1])
+        answer = self.command(f"lease{self.family}-get-all", subnets=[1])
         return sorted(answer.get("arguments", {"leases": []})["leases"], key=lambda lease: lease["ip-address"])
 
     def move(self, lease_database: dict[str, Any], check: bool = False, **more: Any) -> dict[str, Any]:
@@ -143,17 +147,45 @@ class Host:
         return sorted(path.name.split(".before-")[0] for path in self.directory.glob("leases.csv*.before-*"))
 
 
+class Host6(Host):
+    """The same with a DHCPv6 server."""
+
+    family, subnet, pool = 6, "2001:db8::/64", "2001:db8::1 - 2001:db8::ffff"
+    # The server of the test may not write where Kea keeps its own DUID.
+    own: ClassVar[dict[str, Any]] = {"server-id": {"type": "LL", "identifier": "020000000001", "persist": False}}
+
+    def add(self, number: int, **values: Any) -> None:
+        lease = {
+            "ip-address": f"2001:db8::{number}", "duid": f"00:01:{number:02x}", "iaid": number, "subnet-id": 1,
+            "valid-lft": 4000, "preferred-lft": 2000, "expire": NOW + 3000 + number, "hostname": f"bmc-{number}",
+            "type": "IA_NA", "fqdn-fwd": False, "fqdn-rev": False, **values,
+        }  # fmt: skip
+        answer = self.command("lease6-add", **{key: value for key, value in lease.items() if value is not None})
+        assert answer["result"] == 0, answer
+
+
 @pytest.fixture
 def host(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    yield from running(Host, tmp_path, database, monkeypatch)
+
+
+@pytest.fixture
+def host6(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    yield from running(Host6, tmp_path, database, monkeypatch)
+
+
+def running(kind: type[Host], tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     programs = tmp_path / "bin"
     programs.mkdir()
     texts = {"systemctl": SYSTEMCTL, "systemd-run": SYSTEMD_RUN, "journalctl": JOURNALCTL}
     for name, text in texts.items():
-        filled = text if name == "systemd-run" else text.format(directory=tmp_path, kea=need("kea-dhcp4"))
+        filled = text
+        if name != "systemd-run":
+            filled = text.format(directory=tmp_path, kea=need(f"kea-dhcp{kind.family}"), family=kind.family)
         (programs / name).write_text(filled)
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-    host = Host(tmp_path, database)
+    host = kind(tmp_path, database)
     yield host
     host.systemctl("stop")
 
@@ -390,12 +422,45 @@ def test_leases_in_memory_only_are_refused(host: Host) -> None:
     assert "persist: false" in host.move(host.postgresql)["msg"]
 
 
-def test_dhcpv6_server_is_refused(host: Host) -> None:
-    host.add(1)
-    config = host.config.rename(host.config.with_name("kea-dhcp6.conf"))
-    options = {"state_dir": str(host.directory / "state"), "candidate": str(config), "path": str(config)}
-    assert "DHCPv6" in run_module("kea_lease_move", **options)["msg"]
-    assert host.verbs() == "start\n"
+def test_leases_of_dhcpv6_move_there_and_back(host6: Host) -> None:
+    """Addresses, temporary ones, prefixes; what is declined, infinite or of a client with several leases."""
+    host6.add(1, **{"hw-address": "02:00:00:00:00:01"})
+    host6.add(2, hostname="a,b&c#x.example", **{"user-context": {"note": "1, 2 & 'three' \\ \"four\""}})
+    host6.add(3, **{"valid-lft": INFINITE, "expire": None})
+    host6.add(4, iaid=2**32 - 3, type="IA_TA")
+    host6.add(5, **{"ip-address": "2001:db8:1::", "prefix-len": 56, "type": "IA_PD"})
+    host6.add(6, duid="00:01:01", iaid=1)
+    host6.add(7, state=1, expire=NOW + 86400, **{"fqdn-fwd": True, "fqdn-rev": True})
+    host6.add(8, expire=NOW - 5000)
+    before = host6.leases()
+    assert len(before) == 8
+    host6.database.execute(
+        "INSERT INTO lease6 (address, duid, valid_lifetime, expire, subnet_id, pref_lifetime, lease_type, iaid,"
+        " prefix_len, hostname, state, fqdn_fwd, fqdn_rev, hwaddr, hwtype, hwaddr_source, user_context)"
+        " VALUES ('2001:db8::2', '\\x000901', 10, '2030-01-01', 1, 5, 0, 1, 128, 'there', 0, false, false,"
+        " '', 0, 0, '')"
+    )
+    there = host6.move(host6.postgresql)
+    assert (there["failed"], there["changed"], there["leases"], there["rejected"]) == (False, True, 8, 0), there
+    assert [one["hostname"] for one in host6.leases() if one["ip-address"] == "2001:db8::2"] == ["there"]
+    others = [one for one in before if one["ip-address"] != "2001:db8::2"]
+    assert [one for one in host6.leases() if one["ip-address"] != "2001:db8::2"] == others
+    assert (host6.aside(), host6.module()["changed"]) == (["leases.csv"], False)
+    deleted = {"ip-address": "2001:db8::3"}
+    assert host6.command("lease6-del", **deleted)["result"] == 0
+    left = host6.leases()
+    back = host6.move(host6.memfile)
+    assert (back["failed"], back["leases"]) == (False, 7), back
+    assert host6.leases() == left
+    host6.systemctl("stop")
+    host6.systemctl("start")
+    host6.wait()
+    assert host6.leases() == left
+    assert host6.command("lease6-del", **{"ip-address": "2001:db8::1"})["result"] == 0
+    assert host6.move(host6.postgresql)["leases"] == 6
+    assert [one["ip-address"] for one in host6.leases()] == [
+        one["ip-address"] for one in left if one["ip-address"] != "2001:db8::1"
+    ], "the rows that were left there are of no use"
 
 
 def test_other_kind_of_database_is_refused(host: Host) -> None:

@@ -92,6 +92,43 @@ def test_there_and_back(site: Site) -> None:
     assert not site.move("files")["changed"]
 
 
+def test_reservations_of_dhcpv6_go_there_and_back(site: Site) -> None:
+    """Each with its addresses and prefixes, in order. What a database has of DHCPv4 stays."""
+    mark = {"kea-lease-monitor": {"ip-addresses": {"1": "2001:db8::9", "7": "2001:db8::1"}, "made": 1}}
+    hosts: list[dict[str, Any]] = [
+        {"duid": "00:01:01", "ip-addresses": ["2001:db8::9", "2001:db8::1"], "user-context": mark},
+        {"duid": "00:01:02", "ip-addresses": ["2001:DB8:0::2"], "prefixes": ["2001:db8:2::/56"], "hostname": "bmc"},
+        {"hw-address": "02:00:00:00:00:01", "hostname": "only-a-name", "client-classes": ["gold", "blue"]},
+    ]
+    site.database.execute(
+        "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address)"
+        " VALUES ('\\x0201', 0, 1, 7)"
+    )
+    site.write(*hosts)
+    there = site.move("database", family=6)
+    assert (there["failed"], there["changed"], there["reservations"]) == (False, True, 3), there
+    assert not site.move("database", family=6)["changed"]
+    rows = "SELECT split_part(address::text, '/', 1), prefix_len, type FROM ipv6_reservations ORDER BY reservation_id"
+    assert site.database.fetch(rows) == [
+        ("2001:db8::9", 128, 0),
+        ("2001:db8::1", 128, 0),
+        ("2001:db8::2", 128, 0),
+        ("2001:db8:2::", 56, 2),
+    ]
+    assert site.move("database", family=6, set_aside=True)["changed"]
+    back = site.move("files", family=6)
+    assert (back["failed"], back["changed"], back["reservations"]) == (False, True, 3), back
+    hosts[1]["ip-addresses"] = ["2001:db8::2"]
+    assert by_identifier(site.read()) == by_identifier(hosts)
+    assert not site.move("files", family=6)["changed"]
+    site.write({**hosts[0], "ip-addresses": ["2001:db8::3"]}, hosts[1])
+    assert site.move("database", family=6)["changed"]
+    assert [row[0] for row in site.database.fetch(rows)] == ["2001:db8::3", "2001:db8::2", "2001:db8:2::"]
+    assert site.database.value("SELECT count(*) FROM hosts WHERE dhcp4_subnet_id = 1") == 1
+    site.write(hosts[0], {"duid": "00:09", "ip-addresses": ["2001:db8::1"]})
+    assert "has the same address as the one for 00:01:01" in site.move("database", family=6)["msg"]
+
+
 def test_what_the_monitor_wrote_goes_to_the_database_and_is_replaced_on_the_way_back(site: Site) -> None:
     path, waiting = site.written / "subnet-1.json", site.directory / "subnet-1.json"
     path.write_text(json.dumps(HOSTS[0]))
@@ -174,6 +211,27 @@ def test_reservation_that_files_cannot_hold_is_refused(site: Site) -> None:
     failed = site.move("files")
     assert "1 global reservations and 1 with options" in failed["msg"], failed
     assert not (site.directory / "subnet-1.json").exists()
+
+
+def test_what_the_variables_give_before_kea_reads_the_database_stays(site: Site) -> None:
+    """The play writes it before the restart, and moves the last reservations of the files after that."""
+
+    def managed(client: int, address: int) -> dict[str, Any]:
+        where = {"ip-address": f"192.0.2.{address}"}
+        return {"hw-address": f"02:00:00:00:00:0{client}", **where, "user-context": {"kea-lease-monitor": where}}
+
+    def found() -> list[tuple[str, int]]:
+        return [(row[0][-1], row[3] & 255) for row in site.rows()]
+
+    site.write(managed(1, 1), managed(2, 7))
+    site.move("database")
+    given = [{"subnet-id": 1, "hw-address": "02:00:00:00:00:01", "ip-address": "192.0.2.7"}]
+    assert site.database.module("kea_reservation_set", reservations=given, owner="dhcp1")["gave_way"]
+    assert found() == [("1", 7)]
+    site.write(managed(1, 1), managed(2, 7), managed(3, 3))
+    moved = site.move("database", set_aside=True)
+    assert (moved["failed"], sorted(found())) == (False, [("1", 7), ("3", 3)]), moved
+    assert not site.database.module("kea_reservation_set", reservations=given, owner="dhcp1")["changed"]
 
 
 def test_what_the_variables_give_is_not_copied_into_the_monitors_files(site: Site) -> None:

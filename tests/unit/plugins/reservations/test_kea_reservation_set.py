@@ -169,7 +169,7 @@ def test_a_bad_entry_changes_nothing(database: Database, module: Module) -> None
     refused = module(entry(A, "192.0.2.7"), entry(B, "192.0.2"))
     assert "reservations[1]: ip-address: '192.0.2' is no IP address" in refused["msg"]
     refused = module(entry(A, "2001:db8::7"))
-    assert "reservations[0]: ip-address: 2001:db8::7 is an IPv6 address" in refused["msg"]
+    assert "reservations[0]: ip-address: 2001:db8::7 is not of the DHCPv4 server" in refused["msg"]
     assert rows(database) == []
 
 
@@ -286,3 +286,29 @@ def test_a_reservation_of_the_monitor_with_additions_is_a_persons(
     refused = module(entry(B, "192.0.2.7"))
     assert "which a person wrote" in refused["msg"]
     assert rows(database) == [(bare(A), "192.0.2.7", None)]
+
+
+def test_reservations_of_dhcpv6_come_and_go_beside_those_of_dhcpv4(
+    database: Database, module: Module, tmp_path: Path
+) -> None:
+    six = tmp_path / "kea-dhcp6.conf"
+    leases = {"type": "postgresql", "name": database.name}
+    six.write_text(json.dumps({"Dhcp6": {"lease-database": leases}}))
+    module(entry(A, "192.0.2.7"))
+    wanted = [{"subnet-id": 1, "duid": "00:01:02", "ip-addresses": ["2001:db8::7"], "hostname": "bmc-7"}]
+    assert module(*wanted, path=str(six), check=True)["changed"]
+    assert module(*wanted, path=str(six))["changed"]
+    assert not module(*wanted, path=str(six))["changed"]
+    reserved = "SELECT split_part(address::text, '/', 1) FROM ipv6_reservations"
+    assert database.fetch(reserved) == [("2001:db8::7",)]
+    assert "not of the DHCPv6 server" in module(entry(B, "192.0.2.8"), path=str(six))["msg"]
+    assert "not of the DHCPv4 server" in module(*wanted)["msg"]
+    database.execute(
+        "INSERT INTO lease6 (address, duid, valid_lifetime, expire, subnet_id, lease_type, state)"
+        " VALUES ('2001:db8::7', '\\x000102', 3600, now() + interval '1 hour', 1, 0, 0)"
+    )
+    assert "2001:db8::7 of duid 00:01:02 in subnet 1" in module(path=str(six))["msg"]
+    assert module(path=str(six), allow_removals=True)["changed"]
+    assert not module(path=str(six))["changed"]
+    assert database.fetch(reserved) == []
+    assert [row[1] for row in rows(database)] == ["192.0.2.7"]

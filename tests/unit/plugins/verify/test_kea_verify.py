@@ -113,6 +113,7 @@ def facts() -> dict[str, Any]:
         "secrets": [{"path": "/etc/kea/kea-dhcp4.conf", "problem": "", "todo": ""}],
         "hba": {"main": []},
         "manifest": {"error": "", "unfinished": None, "things": 40, "changed": []},
+        "ddns": None,
     }
 
 

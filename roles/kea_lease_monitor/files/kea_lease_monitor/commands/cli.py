@@ -18,6 +18,7 @@ from kea_lease_monitor.commands import (
     dead_letters,
     export,
     forget,
+    names,
     output,
     replace,
     replay,
@@ -50,6 +51,7 @@ COMMANDS: Dict[str, Command] = {
     "replace": Command(replace.add_arguments, replace.execute, "give a new board the address and name of another one"),
     "export": Command(export.add_arguments, export.execute, "print the reservations in files as JSON"),
     "import": Command(export.add_import_arguments, export.execute_import, "write reservations that export printed"),
+    "names": Command(names.add_arguments, names.execute, "send names again that did not reach DNS"),
     "db": Command(db.add_arguments, db.execute, "the schema of the state database"),
     "apply-reservations": Command(apply.add_arguments, apply.execute, "reload Kea when reservation files changed"),
 }

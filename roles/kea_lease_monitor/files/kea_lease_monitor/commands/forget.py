@@ -8,23 +8,32 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from typing import Callable, List, Sequence, Tuple
+from typing import Callable, List, Protocol, Sequence, Tuple
 
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.commands import access, output
 from kea_lease_monitor.commands.present import Present, client
 from kea_lease_monitor.context import Context
 from kea_lease_monitor.database import Link
+from kea_lease_monitor.endings import clients
 from kea_lease_monitor.kea import identifiers
 from kea_lease_monitor.lease import BY_PERSON, EventKind, Lease, LeaseEvent
 from kea_lease_monitor.replay import Replay
 from kea_lease_monitor.settings import Flow, MonitorSettings
 from kea_lease_monitor.sinks.base import Forgetting
 from kea_lease_monitor.sinks.registry import SINKS
+from kea_lease_monitor.state.records import Client
 
 _REMOVE_LEASE = (
-    "the monitor's user may not command Kea: remove the lease with the command lease4-del or lease6-del first"
+    "the monitor's user may not command Kea: remove the lease with the command lease4-del or lease6-del first "
+    "(update-ddns: true removes its name from DNS, too)"
 )
+
+
+class ClientStore(Protocol):
+    """What ``read_made`` needs of the state store."""
+
+    def ended_clients(self, subscription: str) -> List[Client]: ...
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +56,7 @@ def execute(options: argparse.Namespace) -> int:
 
 def _forget(options: argparse.Namespace, settings: MonitorSettings, present: Present) -> int:
     store = access.open_store(settings.state, options.config)
-    made = [(flow, read_made(settings, flow)) for flow in settings.flows]
+    made = [(flow, read_made(settings, flow, store)) for flow in settings.flows]
     chosen = choose(options.target, [lease for _flow, leases in made for lease in leases])
     if not chosen:
         output.show(f"nothing is kept for {options.target}")
@@ -64,8 +73,8 @@ def _forget(options: argparse.Namespace, settings: MonitorSettings, present: Pre
         return 0
     for flow, leases in made:
         events = [LeaseEvent(EventKind.FORGOTTEN, lease, BY_PERSON, None) for lease in chosen]
-        clients = {client(lease) for lease in leases}
-        wanted = [event for event in events if client(event.lease) in clients or flow.subscription.match(event)]
+        own = {client(lease) for lease in leases}
+        wanted = [event for event in events if client(event.lease) in own or flow.subscription.match(event)]
         if wanted:
             argument = Replay(events=tuple(wanted), forgets=True).argument()
             store.add_request(flow.subscription.name, argument, time.time())
@@ -78,15 +87,24 @@ def _context(settings: MonitorSettings, flow: Flow) -> Context:
     return Context(name, flow.subscription.match.families, lambda: Link(settings.database), Clock(), {name: 0})
 
 
-def read_made(settings: MonitorSettings, flow: Flow) -> List[Lease]:
-    """Return what the sinks of a subscription made. They only read here."""
+def read_made(settings: MonitorSettings, flow: Flow, store: ClientStore) -> List[Lease]:
+    """Return what the sinks of a subscription made. They only read here.
+
+    Of a subscription whose sinks keep nothing, return the clients whose lease ended.
+    """
     found: List[Lease] = []
+    keeps = False
     for choice in flow.sinks:
         sink = SINKS[choice.type].build(choice.options, _context(settings, flow))
         if isinstance(sink, Forgetting):
             found += sink.made()
+            keeps = True
         sink.close()
-    return found
+    if not keeps:
+        return [clients.last_lease(record) for record in store.ended_clients(flow.subscription.name)]
+    # Subscriptions of both families may write into one directory.
+    families = flow.subscription.match.families
+    return [lease for lease in found if not families or lease.family in families]
 
 
 def choose(target: str, leases: Sequence[Lease]) -> List[Lease]:
@@ -99,7 +117,7 @@ def choose(target: str, leases: Sequence[Lease]) -> List[Lease]:
     bare = identifiers.bare(text)
     tests: Tuple[Callable[[Lease], bool], ...] = (
         lambda lease: lease.address == text,
-        lambda lease: bool(bare) and lease.hwaddr == bare,
+        lambda lease: bool(bare) and identifiers.proven_hwaddr(lease) == bare,
         lambda lease: bool(bare) and lease.client_id == bare,
         lambda lease: bool(bare) and lease.duid == bare,
         lambda lease: lease.hostname.lower().rstrip(".") == text,

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from typing import Collection, Iterator, List, Optional, Tuple
+from typing import Collection, Iterator, List, Optional, Sequence, Tuple
 
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link
@@ -21,8 +21,8 @@ from kea_lease_monitor.sources.base import Source
 from kea_lease_monitor.sources.memfile.source import MemfileSource
 from kea_lease_monitor.sources.registry import SOURCES
 
-Client = Tuple[int, str, int, int]
-"""Family, identifier, IAID and subnet of a client."""
+Client = Tuple[int, str, int, int, int]
+"""Family, identifier, type of the lease, IAID and subnet of a client."""
 
 _BATCH = 1000
 _PRESENT = frozenset({EventKind.ASSIGNED, EventKind.RENEWED, EventKind.CHANGED})
@@ -32,7 +32,7 @@ _CHILD = "from kea_lease_monitor.commands import present; present.answer()"
 def client(lease: Lease) -> Client:
     """Return the client of a lease: by hardware address; without one, by client identifier or DUID."""
     identifier = lease.hwaddr or lease.client_id if lease.family == 4 else lease.duid or lease.hwaddr
-    return lease.family, identifier, lease.iaid, lease.subnet_id
+    return lease.family, identifier, lease.lease_type, lease.iaid, lease.subnet_id
 
 
 class Present:
@@ -49,18 +49,23 @@ class Present:
     def of(self, clients: Collection[Client]) -> List[Lease]:
         """Return the present leases of these clients. Raises MonitorError."""
         if self._child is None:
-            return _of(self._source(), clients)
-        asked = json.dumps({"path": self._settings.source.options.path, "clients": list(clients)})
+            return _of(self._sources(), clients)
+        asked = json.dumps({"paths": self._paths(), "clients": list(clients)})
         output, problem = self._child.communicate(asked.encode())
         if self._child.returncode:
             raise TemporaryError(problem.decode("utf-8", "replace").strip().rpartition("\n")[2])
         return [Lease(**{**each, "state": LeaseState(each["state"])}) for each in json.loads(output)]
 
-    def _source(self) -> Source:
-        """Return a source that only reads: that of events would prune its table."""
+    def _paths(self) -> List[str]:
+        """Return the lease files: of one server, or of both."""
+        options = self._settings.source.options
+        return [options.path, *([options.path6] if options.path6 else [])]
+
+    def _sources(self) -> List[Source]:
+        """Return sources that only read: that of events would prune its table."""
         if self._shared:
-            return polling.PollingSource(Link(self._settings.database), polling.Options(), Clock())
-        return MemfileSource(self._settings.source.options.path, Clock())
+            return [polling.PollingSource(Link(self._settings.database), polling.Options(), Clock())]
+        return [MemfileSource(path, Clock()) for path in self._paths()]
 
     def close(self) -> None:
         """End the child, if it was asked nothing."""
@@ -95,18 +100,20 @@ def answer() -> None:
         return
     asked = json.loads(text)
     try:
-        found = _of(MemfileSource(asked["path"], Clock()), [tuple(each) for each in asked["clients"]])
+        sources = [MemfileSource(path, Clock()) for path in asked["paths"]]
+        found = _of(sources, [tuple(each) for each in asked["clients"]])
     except MonitorError as error:
         sys.exit(str(error))
     print(json.dumps([lease._asdict() for lease in found]))
 
 
-def _of(source: Source, clients: Collection[Tuple[object, ...]]) -> List[Lease]:
+def _of(sources: Sequence[Source], clients: Collection[Tuple[object, ...]]) -> List[Lease]:
     wanted = frozenset(clients)
     try:
-        return [lease for lease in _read(source) if client(lease) in wanted]
+        return [lease for source in sources for lease in _read(source) if client(lease) in wanted]
     finally:
-        source.close()
+        for source in sources:
+            source.close()
 
 
 def _read(source: Source) -> Iterator[Lease]:

@@ -43,7 +43,7 @@ def execute(options: argparse.Namespace) -> int:
 
 def _replace(options: argparse.Namespace, settings: MonitorSettings, present: Present, hwaddr: str) -> int:
     store = access.open_store(settings.state, options.config)
-    made = [(flow, read_made(settings, flow)) for flow in settings.flows]
+    made = [(flow, read_made(settings, flow, store)) for flow in settings.flows]
     found = choose(options.old, [lease for _flow, leases in made for lease in leases])
     chosen = [lease for lease in found if lease.family == 4 and lease.hwaddr]
     if not chosen:

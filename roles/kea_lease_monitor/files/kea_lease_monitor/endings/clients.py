@@ -11,8 +11,8 @@ from typing import Collection, Dict, List, Mapping, Optional, Protocol, Sequence
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
 from kea_lease_monitor.state.records import LIVING, Client
 
-_ADDRESS = 0
-"""Lease::TYPE_NA: nothing lasts for a temporary address or a delegated prefix."""
+_TEMPORARY, _PREFIX = 1, 2
+"""Lease::TYPE_TA, for which nothing lasts, and Lease::TYPE_PD, whose associations have IAIDs of their own."""
 
 
 class ClientStore(Protocol):
@@ -28,9 +28,10 @@ class ClientStore(Protocol):
 def name_of(lease: Lease) -> str:
     """Return the text that tells clients apart; empty for a lease of which no client is known or nothing lasts."""
     identifier = lease.hwaddr or lease.client_id if lease.family == 4 else lease.duid or lease.hwaddr
-    if not identifier or lease.lease_type != _ADDRESS:
+    if not identifier or lease.lease_type == _TEMPORARY:
         return ""
-    return f"{lease.family}/{lease.subnet_id}/{identifier}/{lease.iaid}"
+    kind = "/prefix" if lease.lease_type == _PREFIX else ""
+    return f"{lease.family}/{lease.subnet_id}/{identifier}/{lease.iaid}{kind}"
 
 
 def is_unconfirmed(record: Client, heard: int, lifetime: float) -> bool:
@@ -46,10 +47,15 @@ def dumped(lease: Lease) -> str:
     return json.dumps(lease)
 
 
+def last_lease(record: Client) -> Lease:
+    """Return the client's last lease."""
+    lease = Lease(*json.loads(record.lease))
+    return lease._replace(state=LeaseState(lease.state))
+
+
 def forgotten(record: Client, reason: str) -> LeaseEvent:
     """Return the event that has all sinks remove what they made for a client."""
-    lease = Lease(*json.loads(record.lease))
-    return LeaseEvent(EventKind.FORGOTTEN, lease._replace(state=LeaseState(lease.state)), reason, None)
+    return LeaseEvent(EventKind.FORGOTTEN, last_lease(record), reason, None)
 
 
 class Clients:

@@ -66,6 +66,8 @@ class Manner(NamedTuple):
     """Return up to when renewals were told, epoch seconds; see sources.base.Reporting."""
     keeps: bool
     """Whether a sink makes anything that lasts."""
+    hears: bool
+    """Whether sinks that keep nothing, such as ``exec``, are told of endings."""
     held: Callable[[Sequence[Lease]], Collection[Lease]]
     """Return those leases whose address a sink reserved for their client. Raises TemporaryError."""
 
@@ -184,7 +186,9 @@ class Endings:
         """Return what to know of a client with a living lease; None if it is confirmed."""
         if said:
             times = [each.made for each in said]
-            made = None if None in times else min(time for time in times if time is not None)
+            # Only a sink that keeps something tells that a client which returns was confirmed before.
+            returns = not self._manner.keeps and before is not None and before.state == CONFIRMED
+            made = None if None in times or returns else min(time for time in times if time is not None)
             reserves = any(each.reserves for each in said)
         elif before and before.address == lease.address:
             made, reserves = before.made, before.reserves
@@ -207,7 +211,8 @@ class Endings:
 
     def _is_recorded(self, end: LeaseEvent) -> bool:
         """Return whether the end of a confirmed client's lease is recorded."""
-        return bool(name_of(end.lease)) and self._manner.keeps and self._match(end)
+        told = self._manner.keeps or self._manner.hears
+        return bool(name_of(end.lease)) and told and self._match(end)
 
     def _record(self, lease: Lease, reserves: bool) -> Client:
         """Return the record of a confirmed client whose lease has just ended."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from _kea import lifetime
+from _kea import hwaddr_source, lifetime
 
 from kea_lease_monitor.lease import EventKind, Lease, LeaseState
 
@@ -31,7 +31,7 @@ def trace(lease: Lease) -> Trace:
     """Return what to keep of a lease."""
     return Trace(
         hash((lease.hwaddr, lease.client_id, lease.duid, lease.iaid)),
-        hash((lease.hostname, lease.subnet_id)),
+        hash((lease.hostname, lease.subnet_id, hwaddr_source.is_proven(lease.hwaddr_source))),
         lease.state is LeaseState.DEFAULT and lease.valid_lifetime > 0,
         lease.expires,
     )

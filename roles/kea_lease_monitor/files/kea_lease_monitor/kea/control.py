@@ -15,9 +15,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
 
-from _kea import lfc
+from _kea import lfc, reservation_files
 from _kea.control import SUCCESS, Answer, ControlError, send
 from _kea.lease_file import LeaseFile, Lock
+from _kea.reading import Reading, reading_of
 
 from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
@@ -39,8 +40,8 @@ _ATTEMPTS = 60
 _OTHER = 900.0
 """Seconds to wait for another process that applies reservations."""
 
-_TEST, _LOCK = ".test", ".lock"
-"""Directory of the configuration that Kea tests, and the lock of who applies. Both are in the directory of includes."""
+_TEST = ".test"
+"""Directory of the configuration that Kea tests, in the directory of includes."""
 
 _HELD = "wait for a reload by a person or a play"
 
@@ -83,7 +84,7 @@ class Apply:
         Waits while another process applies, and until the interval between reloads is over. Return whether commands
         were enough; otherwise all reservations were tested.
         """
-        with files.locked(os.path.join(self.included, _LOCK), _OTHER):
+        with files.locked(os.path.join(self.included, reservation_files.LOCK), _OTHER):
             former = report.read(self.places.report) or Status()
             try:
                 if self._take():
@@ -210,13 +211,13 @@ class Apply:
             return True
         return not reading.is_half and not edits.pending(self._configuration(), status, reading)
 
-    def _reading(self) -> edits.Reading:
+    def _reading(self) -> Reading:
         """Return when Kea read its configuration, and whether it is half of a pair. Raises TemporaryError.
 
         A reload of half of a pair stops DHCP for some heartbeats, and two at once stop all (kea-facts 8). Only a play
         sees both servers, so only a play reloads them.
         """
-        return edits.reading(self._ask("status-get").arguments, self.now())
+        return reading_of(self._ask("status-get").arguments, self.now())
 
     def _configuration(self) -> Dict[str, edits.File]:
         """Return the files of Kea's configuration that this program does not write. Raises TemporaryError."""

@@ -21,7 +21,7 @@ from kea_lease_monitor.kea.reservations import (
     judge,
     made,
 )
-from kea_lease_monitor.kea.shares import KEYS, addresses, client, joined, left, share, spelled
+from kea_lease_monitor.kea.shares import KEYS, address_of, addresses, client, joined, left, share, spelled
 from kea_lease_monitor.lease import Lease
 
 
@@ -66,7 +66,7 @@ class HostList:
         Return what was done, the detail (who holds the address of a CONFLICT, what a person reserved if EDITED), and
         when the reservation was made (see batch.Kept).
         """
-        holder = self._holders.get(lease.address, client(lease))
+        holder = self._holders.get(address_of(lease), client(lease))
         number = self._index.get(client(lease))
         present = share({} if number is None else host_maps.read(self._texts[number]), lease)
         verdict = Verdict.CREATED if number is None else judge(present, lease, self._names)
@@ -74,7 +74,7 @@ class HostList:
             return verdict, str(present.get("ip-address", "no address")), None
         since = lease.cltt if number is None else made(present)
         if verdict is Verdict.UNCHANGED and is_name_due(present, self._given.get(lease.hwaddr, "")):
-            verdict = Verdict.UPDATED if present.get("ip-address") == lease.address else verdict
+            verdict = Verdict.UPDATED if present.get("ip-address") == address_of(lease) else verdict
         # Kea looks up a DHCPv6 client by its hardware address first, and finds what a person reserved by that.
         if verdict is Verdict.UNCHANGED or (lease.family == 6 and holder == lease.hwaddr):
             return Verdict.UNCHANGED, "", since
@@ -115,7 +115,7 @@ class HostList:
         numbers = [self._index.get(client(lease), -1) for lease in leases]
         texts = [self._texts[number] if number >= 0 else "{}" for number in numbers]
         hosts = [share(host_maps.read(text), lease) for text, lease in zip(texts, leases)]
-        if {host.get("ip-address") for host in hosts} != {lease.address for lease in leases}:
+        if {host.get("ip-address") for host in hosts} != set(map(address_of, leases)):
             return False
         if any(judge(host, lease, self._names) is not Verdict.UPDATED for host, lease in zip(hosts, leases)):
             return False
@@ -182,7 +182,7 @@ class HostList:
         number = self._index[client(lease)]
         rest = left(host_maps.read(self._texts[number]), lease)
         if rest:
-            self._holders.pop(lease.address, None)
+            self._holders.pop(address_of(lease), None)
             self._store(number, rest)
         return bool(rest)
 

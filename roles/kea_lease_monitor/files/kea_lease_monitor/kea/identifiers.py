@@ -9,6 +9,7 @@ import socket
 import struct
 from typing import Tuple
 
+from _kea import hwaddr_source
 from _kea.identifiers import parse, spell
 
 from kea_lease_monitor.lease import Lease
@@ -61,6 +62,14 @@ def of_ordinal(rank: int) -> str:
     if rank <= LAST4:
         return dotted(max(0, rank))
     return socket.inet_ntop(socket.AF_INET6, min(rank - LAST4 - 1, 2**128 - 1).to_bytes(16, "big"))
+
+
+def proven_hwaddr(lease: Lease) -> str:
+    """Return the hardware address of a lease's machine; empty if it is unknown, or if only the client says so.
+
+    In DHCPv4 it is a field of each message. In DHCPv6 clients invent DUIDs that hold the address of another machine.
+    """
+    return lease.hwaddr if lease.family == 4 or hwaddr_source.is_proven(lease.hwaddr_source) else ""
 
 
 def client(lease: Lease) -> Tuple[object, ...]:

@@ -6,12 +6,25 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, Collection, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from _kea.identifiers import DUID_TYPE, HWADDR_TYPE
 
 from kea_lease_monitor.kea import identifiers
-from kea_lease_monitor.kea.shares import ADDRESS, ADDRESSES, KEYS, MARK, addresses, client, mark_of, marked, spelled
+from kea_lease_monitor.kea.shares import (
+    ADDRESS,
+    KEYS,
+    LISTS,
+    MARK,
+    PREFIX,
+    address_of,
+    addresses,
+    client,
+    every_marked,
+    mark_of,
+    marked,
+    spelled,
+)
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
 
 
@@ -29,6 +42,8 @@ class Verdict(enum.Enum):
     """Another client identifier of the same hardware address has the client's reservation."""
     SITE = "site"
     """The site's own reservations leave none to the monitor. No statement returns it."""
+    REFUSED = "refused"
+    """Kea refuses the reservation that the monitor wrote. No statement returns it."""
     INVALID = "invalid"
     """Kea could not use a reservation with this hardware address or name. No statement returns it."""
     RETRY = "retry"
@@ -59,54 +74,6 @@ _LONGEST_HWADDR = 20
 
 _DIGITS = 13
 """Epoch seconds have fewer digits up to the year 9999."""
-
-_ADDRESS = 0
-"""Lease::TYPE_NA. A temporary address must not last, and a delegated prefix is no address."""
-
-
-def chosen(events: Sequence[LeaseEvent], families: Collection[int]) -> List[LeaseEvent]:
-    """Return the events that ask for a reservation, in order: the last one for each client and each reservation key.
-
-    A hardware address that has two leases at a time, by two client identifiers, counts as two clients.
-    """
-    clients: Dict[Tuple[object, ...], List[LeaseEvent]] = {}
-    over: Set[Tuple[str, int]] = set()
-    for event in events:
-        client, key = identifiers.client(event.lease), (event.lease.address, event.lease.subnet_id)
-        if event.kind in ENDS:
-            over.add(key)
-        elif event.kind in KINDS and client and event.lease.family in families and _may_last(event.lease):
-            over.discard(key)
-            others = [each for each in clients.pop(client, []) if _is_second(each.lease, event.lease)]
-            living = [each for each in others if (each.lease.address, each.lease.subnet_id) not in over]
-            clients[client] = [*living, event]
-    found = [event for several in clients.values() for event in several]
-    addresses = {(event.lease.address, event.lease.subnet_id): event for event in found}
-    return [event for event in found if addresses[event.lease.address, event.lease.subnet_id] is event]
-
-
-def _is_second(one: Lease, other: Lease) -> bool:
-    """Return whether Kea takes the two leases of a hardware address for those of two clients (belongsToClient)."""
-    return bool(one.client_id and other.client_id) and one.client_id != other.client_id
-
-
-def _may_last(lease: Lease) -> bool:
-    """Return whether Kea assigned the address: one that its client only registered (RFC 9686) is not Kea's to give."""
-    return lease.lease_type == _ADDRESS and lease.state is LeaseState.DEFAULT
-
-
-def rounds(events: Sequence[LeaseEvent]) -> List[List[LeaseEvent]]:
-    """Split events so that each client occurs once in a round.
-
-    A DHCPv6 client may hold several addresses, and so may a hardware address with several client identifiers.
-    """
-    found: Dict[int, List[LeaseEvent]] = {}
-    seen: Dict[Tuple[str, int], int] = {}
-    for event in events:
-        client = (event.lease.duid or event.lease.hwaddr, event.lease.subnet_id)
-        seen[client] = seen.get(client, 0) + 1
-        found.setdefault(seen[client], []).append(event)
-    return list(found.values())
 
 
 def name(lease: Lease) -> str:
@@ -142,6 +109,8 @@ def parameters6(events: Sequence[LeaseEvent], reserve: bool) -> Dict[str, Any]:
         "iaids": [str(lease.iaid) for lease in leases],
         "subnets": [lease.subnet_id for lease in leases],
         "addresses": [lease.address for lease in leases],
+        "types": [lease.lease_type for lease in leases],
+        "lengths": [lease.prefix_len if lease.lease_type == PREFIX else 128 for lease in leases],
         "made": [lease.cltt for lease in leases],
         **_names(leases, reserve),
     }
@@ -172,13 +141,13 @@ def judge(present: Mapping[str, Any], lease: Lease, reserve: bool = False) -> Ve
     that the reservation also has the name.
     """
     mark, address = mark_of(present), present.get("ip-address")
-    if address == lease.address:
+    if address == address_of(lease):
         noted = lease.client_id not in ("", mark.get("client-id")) and address == mark.get("ip-address")
         return Verdict.UPDATED if noted or _is_renamed(present, lease, reserve) else Verdict.UNCHANGED
     if address == mark.get("ip-address"):
         second = lease.client_id and lease.client_id != mark.get("client-id", lease.client_id)
         return Verdict.SECOND if second else Verdict.UPDATED
-    return Verdict.UNCHANGED if lease.address == mark.get("ip-address") else Verdict.EDITED
+    return Verdict.UNCHANGED if address_of(lease) == mark.get("ip-address") else Verdict.EDITED
 
 
 def _is_renamed(present: Mapping[str, Any], lease: Lease, reserve: bool) -> bool:
@@ -212,7 +181,7 @@ def host_object(lease: Lease, present: Mapping[str, Any], reserve: bool = False)
     """
     before = mark_of(present)
     hostname = present.get("hostname", "")
-    mark = {"ip-address": lease.address, "client-id": lease.client_id, "hostname": before.get("hostname", "")}
+    mark = {"ip-address": address_of(lease), "client-id": lease.client_id, "hostname": before.get("hostname", "")}
     mark[_GIVEN_NAME] = before.get(_GIVEN_NAME, "")
     mark["made"] = before.get("made") if present else lease.cltt
     if _is_name_managed(present, reserve) or not (before or hostname):
@@ -220,7 +189,7 @@ def host_object(lease: Lease, present: Mapping[str, Any], reserve: bool = False)
         hostname = mark["hostname"] = (lease.hostname or hostname or known) if reserve else ""
         mark["name"] = "" if reserve else (name(lease) or known)
     context = {**present.get("user-context", {}), MARK: {key: value for key, value in mark.items() if value}}
-    wanted = {**present, KEYS[lease.family]: client(lease), ADDRESS: lease.address, "user-context": context}
+    wanted = {**present, KEYS[lease.family]: client(lease), ADDRESS: address_of(lease), "user-context": context}
     wanted.pop("hostname", None)
     return {**wanted, "hostname": hostname} if hostname else wanted
 
@@ -254,10 +223,19 @@ def managed(present: Mapping[str, Any], subnet: int) -> List[Lease]:
         mark.get("client-id", ""),
         mark.get("name") or mark.get("hostname") or mark.get(_GIVEN_NAME, ""),
     )
+    plain = Lease(family, "", subnet, *known, 0, 0, None, LeaseState.DEFAULT, "", duid)
     return [
-        Lease(family, address, subnet, *known, 0, 0, None, LeaseState.DEFAULT, "", duid, iaid)
-        for iaid, address in marked(present).items()
+        of_mark(plain._replace(iaid=iaid), text)
+        for name in LISTS.values()
+        for iaid, text in marked(present, name).items()
     ]
+
+
+def of_mark(lease: Lease, text: str) -> Lease:
+    """Return the lease with the address, or the prefix with its length, that a mark has for it."""
+    address, slash, length = text.partition("/")
+    found = lease._replace(address=address)
+    return found._replace(lease_type=PREFIX, prefix_len=int(length)) if slash and length.isdigit() else found
 
 
 def made(present: Mapping[str, Any]) -> Optional[int]:
@@ -276,10 +254,10 @@ def is_unchanged(present: Mapping[str, Any]) -> bool:
     mark = mark_of(present)
     if not mark:
         return False
-    written = present.keys() <= {*KEYS.values(), ADDRESS, ADDRESSES, "hostname", "user-context"}
+    written = present.keys() <= {*KEYS.values(), ADDRESS, *LISTS.values(), "hostname", "user-context"}
     names = ("", mark.get("hostname", ""), mark.get(_GIVEN_NAME, ""))
     right = (
-        sorted(addresses(present)) == sorted(filter(None, marked(present).values()))
+        sorted(addresses(present)) == sorted(filter(None, every_marked(present)))
         and present.get("hostname", "") in names
     )
     return written and right and present["user-context"].keys() == {MARK}

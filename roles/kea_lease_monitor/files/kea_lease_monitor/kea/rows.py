@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import List
 
-from _kea import lease_csv, lifetime
+from _kea import hwaddr_source, lease_csv, lifetime
 from _kea.identifiers import octets
 
 from kea_lease_monitor.kea import identifiers
@@ -60,7 +60,13 @@ class Header:
             iaid=lease_csv.number(fields[column["iaid"]], 2**32 - 1),
             lease_type=lease_csv.number(fields[column["lease_type"]], 2),
             prefix_len=lease_csv.number(fields[column["prefix_len"]], 128),
+            hwaddr_source=_source(fields[column[hwaddr_source.COLUMN]]) if hwaddr_source.COLUMN in column else 0,
         )
+
+
+def _source(field: str) -> int:
+    """Return Kea's number for where it found a hardware address; 0, which proves nothing, for any other text."""
+    return int(field) if field.isascii() and field.isdigit() else hwaddr_source.UNKNOWN
 
 
 def _checked(lease: Lease) -> Lease:

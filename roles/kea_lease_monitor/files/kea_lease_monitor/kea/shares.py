@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Tuple
 
-from _kea.host_maps import addresses_of
+from _kea.host_maps import addresses_of, prefixes_of
 
 from kea_lease_monitor.kea import identifiers
 from kea_lease_monitor.lease import Lease
@@ -25,7 +25,13 @@ MARK = "kea-lease-monitor"
 and when the client first got a lease. A reservation whose address or name differs was edited by a person, and one
 without the mark was written by a person."""
 
-ADDRESS, ADDRESSES = "ip-address", "ip-addresses"
+ADDRESS, ADDRESSES, PREFIXES = "ip-address", "ip-addresses", "prefixes"
+
+PREFIX = 2
+"""Lease::TYPE_PD, a delegated prefix. An association of such has IAIDs of its own."""
+
+LISTS = {0: ADDRESSES, PREFIX: PREFIXES}
+"""Key of a list in a reservation of DHCPv6, and of the same by IAID in its mark, by type of the lease."""
 
 _DIGITS = 10
 """An IAID has 32 bits."""
@@ -43,42 +49,59 @@ def mark_of(host: Mapping[str, Any]) -> Dict[str, Any]:
     return dict(mark) if isinstance(mark, dict) else {}
 
 
+def address_of(lease: Lease) -> str:
+    """Return what is reserved for a lease: its address, or its prefix with the length."""
+    return f"{lease.address}/{lease.prefix_len}" if lease.lease_type == PREFIX else lease.address
+
+
 def addresses(host: Mapping[str, Any]) -> List[str]:
-    """Return the addresses of a reservation, those of DHCPv6 in their one spelling."""
-    return [_spelled(one) for one in addresses_of(host)]
+    """Return the addresses and prefixes of a reservation, those of DHCPv6 in their one spelling."""
+    return [*_listed(host, ADDRESSES), *_listed(host, PREFIXES)]
 
 
-def marked(host: Mapping[str, Any]) -> Dict[int, str]:
-    """Return the addresses that the monitor wrote by IAID; DHCPv4 has the IAID 0."""
+def _listed(host: Mapping[str, Any], key: str) -> List[str]:
+    return [_spelled(one) for one in (prefixes_of(host) if key == PREFIXES else addresses_of(host))]
+
+
+def marked(host: Mapping[str, Any], key: str = ADDRESSES) -> Dict[int, str]:
+    """Return the addresses, or prefixes, that the monitor wrote by IAID; DHCPv4 has the IAID 0."""
     mark = mark_of(host)
-    found = mark.get(ADDRESSES)
+    found = mark.get(key)
     if isinstance(found, dict):
-        return {int(iaid): _spelled(text) for iaid, text in found.items() if _is_iaid(iaid)}
-    return {0: mark.get(ADDRESS, "")} if mark else {}
+        return {int(iaid): _spelled(str(text)) for iaid, text in found.items() if _is_iaid(iaid)}
+    is_four = key == ADDRESSES and KEYS[6] not in host
+    return {0: mark.get(ADDRESS, "")} if mark and is_four else {}
+
+
+def every_marked(host: Mapping[str, Any]) -> List[str]:
+    """Return all that the monitor wrote."""
+    return [text for key in LISTS.values() for text in marked(host, key).values()]
 
 
 def share(host: Mapping[str, Any], lease: Lease) -> Dict[str, Any]:
     """Return the part of a reservation that is about a lease; empty for an empty one.
 
-    Addresses of other identity associations, and those that a person added to them, are left out.
+    What other identity associations have, and what a person added to them, is left out.
     """
     if lease.family == 4 or not host:
         return dict(host)
-    mark, own = mark_of(host), marked(host).get(lease.iaid, "")
-    found = {key: value for key, value in host.items() if key != ADDRESSES}
+    key = LISTS[lease.lease_type]
+    mark, own = mark_of(host), marked(host, key).get(lease.iaid, "")
+    found = {name: value for name, value in host.items() if name != key}
     address = _address(host, own, lease)
     if address:
         found[ADDRESS] = address
     if mark:
-        rest = {key: value for key, value in mark.items() if key != ADDRESSES}
+        rest = {name: value for name, value in mark.items() if name != key}
         found["user-context"] = {**host["user-context"], MARK: {**rest, **({ADDRESS: own} if own else {})}}
     return found
 
 
 def _address(host: Mapping[str, Any], own: str, lease: Lease) -> str:
     """Return the address of the lease's share; ``own`` is what the monitor wrote for it."""
-    present, others = addresses(host), set(marked(host).values()) - {own}
-    for known in (lease.address, own):
+    key = LISTS[lease.lease_type]
+    present, others = _listed(host, key), set(marked(host, key).values()) - {own}
+    for known in (address_of(lease), own):
         if known in present:
             return known
     # A person replaced the address, or wrote the whole reservation.
@@ -92,28 +115,35 @@ def joined(
     """Return the reservation with the share of a lease changed from ``before`` to ``after``."""
     if lease.family == 4:
         return dict(after)
-    present = addresses(host)
+    key = LISTS[lease.lease_type]
+    present = _listed(host, key)
     if before.get(ADDRESS) in present:
         present[present.index(before[ADDRESS])] = after[ADDRESS]
     else:
         present.append(after[ADDRESS])
-    mark = mark_of(after)
-    of_others = {str(iaid): text for iaid, text in marked(host).items() if iaid != lease.iaid and mark_of(host)}
-    mark[ADDRESSES] = {**of_others, str(lease.iaid): mark.pop(ADDRESS)}
-    found = {key: value for key, value in after.items() if key != ADDRESS}
+    mark = {**_of_lists(mark_of(host)), **mark_of(after)}
+    of_others = {str(iaid): text for iaid, text in marked(host, key).items() if iaid != lease.iaid}
+    mark[key] = {**of_others, str(lease.iaid): mark.pop(ADDRESS)}
+    found = {name: value for name, value in after.items() if name != ADDRESS}
     context = {**after["user-context"], MARK: mark}
-    return {**found, ADDRESSES: list(dict.fromkeys(present)), "user-context": context}
+    return {**found, key: list(dict.fromkeys(present)), "user-context": context}
+
+
+def _of_lists(mark: Mapping[str, Any]) -> Dict[str, Any]:
+    return {key: mark[key] for key in LISTS.values() if key in mark}
 
 
 def left(host: Mapping[str, Any], lease: Lease) -> Dict[str, Any]:
     """Return a managed reservation without the share of a lease; empty if nothing of the monitor is left."""
-    of_others = {iaid: text for iaid, text in marked(host).items() if iaid != lease.iaid}
-    if lease.family == 4 or not of_others:
+    if lease.family == 4:
         return {}
-    own = marked(host).get(lease.iaid)
-    kept = [one for one in addresses(host) if one != own or one in of_others.values()]
-    mark = {**mark_of(host), ADDRESSES: {str(iaid): text for iaid, text in of_others.items()}}
-    return {**host, ADDRESSES: kept, "user-context": {**host["user-context"], MARK: mark}}
+    key = LISTS[lease.lease_type]
+    of_others = {iaid: text for iaid, text in marked(host, key).items() if iaid != lease.iaid}
+    own = marked(host, key).get(lease.iaid)
+    kept = [one for one in _listed(host, key) if one != own or one in of_others.values()]
+    mark = {**mark_of(host), key: {str(iaid): text for iaid, text in of_others.items()}}
+    rest = {**host, key: kept, "user-context": {**host["user-context"], MARK: mark}}
+    return rest if every_marked(rest) else {}
 
 
 def spelled(host: Mapping[str, Any]) -> Tuple[str, str]:
@@ -129,7 +159,8 @@ def _is_iaid(text: str) -> bool:
 
 
 def _spelled(text: str) -> str:
+    address, slash, length = text.partition("/")
     try:
-        return identifiers.address6(text) if ":" in text else text
+        return f"{identifiers.address6(address)}{slash}{length}" if ":" in text else text
     except ValueError:
         return text

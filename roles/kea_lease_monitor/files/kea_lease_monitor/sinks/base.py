@@ -8,7 +8,7 @@ from __future__ import annotations
 import abc
 from typing import List, Protocol, Sequence, Union, runtime_checkable
 
-from kea_lease_monitor.batch import Delivery, Pending
+from kea_lease_monitor.batch import Delivery, Pending, Rejection
 from kea_lease_monitor.lease import BY_PERSON, Lease, LeaseEvent
 
 
@@ -61,6 +61,16 @@ class Holding(Protocol):
 
     def held(self, leases: Sequence[Lease]) -> List[Lease]:
         """Return those leases whose address this sink reserved for their client. Raises TemporaryError."""
+
+
+@runtime_checkable
+class Refusable(Protocol):
+    """A sink whose effects another program may refuse later."""
+
+    name: str
+
+    def late_refusals(self) -> Sequence[Rejection]:
+        """Return what is refused now of what this sink made. Raises TemporaryError."""
 
 
 @runtime_checkable

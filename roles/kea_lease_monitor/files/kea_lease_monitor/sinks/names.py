@@ -10,8 +10,10 @@ names of its own, so that no client can take the name of another client by spell
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import NamedTuple
 
+from kea_lease_monitor.kea import identifiers
 from kea_lease_monitor.lease import Lease
 
 _LONGEST = 200
@@ -19,8 +21,17 @@ _LONGEST = 200
 octets in hex."""
 
 
+DUID = "duid-"
+"""Kind of the name of a DHCPv6 client whose machine is not known."""
+
+_FILE = re.compile(r"(client-id-|duid-|)(.*?)((?:-s[0-9]+)?)")
+
+
 class Name(NamedTuple):
-    """Name of a client. A DHCPv6 client has one for each of its identity associations, each with its address."""
+    """Name of a machine, by its hardware address; of a client, where that is not known.
+
+    A DHCPv6 client without a proven hardware address has one for each of its identity associations.
+    """
 
     kind: str
     """Empty for a hardware address, else ``client-id-`` or ``duid-``."""
@@ -28,6 +39,12 @@ class Name(NamedTuple):
     """The identifier; empty if the client is not known."""
     subnet: str = ""
     """Suffix of a client that already has a file for another subnet; else empty."""
+
+    @classmethod
+    def of_file(cls, file: str) -> Name:
+        """Return the name that ``file`` belongs to."""
+        found = _FILE.fullmatch(file)
+        return cls(*found.groups()) if found else cls("", file)
 
     @property
     def file(self) -> str:
@@ -45,19 +62,37 @@ class Name(NamedTuple):
 
 
 def of(lease: Lease) -> Name:
-    """Return the client's name: by hardware address; without one, by client identifier or DUID."""
-    if lease.hwaddr:
-        return Name("", _rest(lease, lease.hwaddr, "sha256-"))
-    kind = "client-id-" if lease.client_id else "duid-"
-    return Name(kind, _rest(lease, lease.client_id or lease.duid, "sha256-"))
+    """Return the name by hardware address; by client identifier or DUID, if that does not tell who the client is.
+
+    So the leases of a machine in both families have one name, and no client takes the name of another machine by a
+    DUID that spells its hardware address.
+    """
+    if hwaddr := identifiers.proven_hwaddr(lease):
+        return Name("", _short(hwaddr, "sha256-"))
+    if lease.family == 6:
+        return by_duid(lease)
+    return Name("client-id-", _short(lease.client_id, "sha256-"))
+
+
+def by_duid(lease: Lease) -> Name:
+    """Return the name of a DHCPv6 client whose hardware address is not proven."""
+    return Name(DUID, _associated(lease, lease.duid, "sha256-"))
 
 
 def earlier(lease: Lease) -> Name:
-    """Return the name that releases before 1.1.0 gave the client: the same for each kind of identifier."""
-    return Name("", _rest(lease, lease.hwaddr or lease.client_id or lease.duid, ""))
+    """Return the name that earlier releases gave.
+
+    Before 1.1.0 it was the same for each kind of identifier, and before 1.2.0 a DHCPv6 lease had the name of any
+    hardware address.
+    """
+    known = lease.hwaddr or lease.client_id or lease.duid
+    return Name("", _associated(lease, known, "") if lease.family == 6 else _short(known, ""))
 
 
-def _rest(lease: Lease, identifier: str, digest: str) -> str:
+def _associated(lease: Lease, identifier: str, digest: str) -> str:
+    return f"{_short(identifier, digest)}-v6-{lease.iaid:x}" if identifier else ""
+
+
+def _short(identifier: str, digest: str) -> str:
     text = identifier.replace(":", "-")
-    short = text if len(text) <= _LONGEST else digest + hashlib.sha256(text.encode()).hexdigest()
-    return f"{short}-v6-{lease.iaid:x}" if text and lease.family == 6 else short
+    return text if len(text) <= _LONGEST else digest + hashlib.sha256(text.encode()).hexdigest()

@@ -169,6 +169,11 @@ class Store:
             )
             return [Client(*row) for query in queries for row in connection.execute(query)]
 
+    def ended_clients(self, subscription: str) -> List[Client]:
+        """Return the clients whose lease ended. For a command of a person, which may take long."""
+        where = (CLIENTS.c.subscription == subscription, CLIENTS.c.state != LIVING)
+        return [Client(*row) for row in self._select(CLIENTS, *where)]
+
     def clients_before(self, subscription: str, state: str, moment: float, limit: int) -> List[Client]:
         """Return up to ``limit`` clients in this state whose lease ended or ends up to ``moment``, oldest first."""
         table = CLIENTS.c

@@ -10,22 +10,14 @@ read. After a reload or start by another process, the times of the files decide.
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, Mapping, NamedTuple
+from typing import Dict, List, Mapping, NamedTuple
 
-from _kea import includes, pairs
+from _kea import includes
+from _kea.reading import Reading
 
 from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import report
-
-
-class Reading(NamedTuple):
-    """When Kea read its configuration, in epoch seconds: Kea 2.2 counts whole seconds."""
-
-    is_half: bool
-    """Whether Kea is half of a pair."""
-    earliest: float
-    latest: float
 
 
 class File(NamedTuple):
@@ -36,12 +28,6 @@ class File(NamedTuple):
     """Epoch seconds of the last change of its content, as far as its writer tells."""
     changed_at: float
     """Epoch seconds of the last change of the file, such as a rename."""
-
-
-def reading(status: Mapping[str, Any], now: float) -> Reading:
-    """Return when Kea read its configuration, by the arguments of its answer to status-get."""
-    read_at = now - float(status.get("reload", 0))
-    return Reading(pairs.is_half(status), read_at - 1, read_at + 1)
 
 
 def present(config: str, own: str) -> Dict[str, File]:

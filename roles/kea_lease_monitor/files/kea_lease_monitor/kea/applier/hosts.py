@@ -18,7 +18,7 @@ from _kea.identifiers import HWADDR_TYPE, TYPES, parse, spell
 from kea_lease_monitor.kea import identifiers
 from kea_lease_monitor.kea.shares import MARK
 
-_OWN = frozenset({*TYPES, "ip-address", "ip-addresses", "hostname", "user-context"})
+_OWN = frozenset({*TYPES, "ip-address", "ip-addresses", "prefixes", "hostname", "user-context"})
 """Keys that the monitor may set. Further ones, such as a boot file, must stand in Kea's own configuration."""
 
 
@@ -26,12 +26,16 @@ HWADDR = TYPES[HWADDR_TYPE]
 """Kind of the identifiers of managed reservations."""
 
 
-_PLAIN = frozenset({HWADDR, "duid", "ip-address", "ip-addresses", "hostname"})
+_PLAIN = frozenset({HWADDR, "duid", "ip-address", "ip-addresses", "prefixes", "hostname"})
 """Keys whose values Kea's test of a reservation by command judges as well as a test of the whole configuration."""
 
 
 _LONGEST = 20
 """Octets of a hardware address that Kea takes (HWAddr::MAX_HWADDR_LEN)."""
+
+
+_BITS = 128
+"""Of an IPv6 address."""
 
 
 _LONGEST_TEXT, _LARGEST = 255, 2**62
@@ -49,7 +53,7 @@ class Host(NamedTuple):
     identifier: str
     """Its kind and its value as Kea writes them: ``hw-address 02:00:00:00:00:01``."""
     address: str
-    """Empty if the reservation has none; those of a DHCPv6 client have commas between them."""
+    """Empty if the reservation has none; those of a DHCPv6 client, and its prefixes, have commas between them."""
     text: str
     """The map in one line, for Kea. Surrogates stand for bytes that are not UTF-8."""
 
@@ -64,7 +68,7 @@ class Host(NamedTuple):
         # Kea's JSON reads \u00XX only, so that characters beyond ASCII are written as themselves.
         text = json.dumps(fields, ensure_ascii=False, allow_nan=False)
         text.encode("utf-8", "surrogateescape")
-        return cls(subnet, identifier, ", ".join(host_maps.addresses_of(fields)), text)
+        return cls(subnet, identifier, ", ".join(_claimed(fields)), text)
 
     def value(self) -> Dict[str, Any]:
         """Return the map."""
@@ -173,6 +177,8 @@ def _host(subnet: int, value: Any, further: Further) -> Host:
         fields["ip-address"] = identifiers.dotted(identifiers.number(_text(value, "ip-address")))
     if "ip-addresses" in value:
         fields["ip-addresses"] = _addresses6(value["ip-addresses"])
+    if "prefixes" in value:
+        fields["prefixes"] = _prefixes(value["prefixes"])
     if "hostname" in value:
         fields["hostname"] = _text(value, "hostname")
     if "user-context" in value:
@@ -186,6 +192,20 @@ def _addresses6(listed: Any) -> List[str]:
     if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
         raise ValueError("ip-addresses is no list of texts")
     return [identifiers.address6(one) for one in listed]
+
+
+def _prefixes(listed: Any) -> List[str]:
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        raise ValueError("prefixes is no list of texts")
+    parts = [one.partition("/") for one in listed]
+    if any(not length.isdigit() or not 0 < int(length) <= _BITS for _address, _slash, length in parts):
+        raise ValueError("a prefix has a length, as in 2001:db8:1::/56")
+    return [f"{identifiers.address6(address)}/{int(length)}" for address, _slash, length in parts]
+
+
+def _claimed(fields: Mapping[str, Any]) -> List[str]:
+    """Return the addresses and prefixes of a reservation."""
+    return [*host_maps.addresses_of(fields), *host_maps.prefixes_of(fields)]
 
 
 def _identifier(value: Mapping[str, Any]) -> Tuple[str, str]:
@@ -210,4 +230,4 @@ def _names(value: Any, line: int) -> Tuple[str, str]:
     kinds = [kind for kind in TYPES if isinstance(known.get(kind), str)]
     spelled = identifiers.bare(known[kinds[0]]) or known[kinds[0]] if kinds else ""
     name = f"{kinds[0]} {spelled}" if kinds else f"line {line}"
-    return name[:200], ", ".join(host_maps.addresses_of(known))[:40]
+    return name[:200], ", ".join(_claimed(known))[:40]

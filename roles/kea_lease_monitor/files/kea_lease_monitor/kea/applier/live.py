@@ -132,14 +132,26 @@ class Live:
             return False
 
     def _refuse(self, refused: Sequence[Refusal]) -> None:
-        """Record what Kea refused by command. Without its text, so that the next test of all judges it again."""
-        if not refused:
-            return
-        for one in refused:
+        """Record what Kea refused by command, and drop what is no longer refused.
+
+        It is recorded without its text, so that the next test of all judges it again: Kea may then have another
+        configuration loaded.
+        """
+        known = [one for one in self._refusals.refused if self._is_refused(one)]
+        told = [one._replace(text="") for one in known]
+        new = [one for one in refused if one._replace(text="") not in told]
+        for one in new:
             lines.reservation_refused(one.subnet, one.host, one.address, one.reason)
-        listed = [*self._refusals.refused, *(one._replace(text="") for one in refused)]
-        self._refusals = self._refusals._replace(refused=listed)
-        report.write_refused(self._places.report, self._refusals)
+        listed = [*known, *(one._replace(text="") for one in new)]
+        if listed != list(self._refusals.refused):
+            self._refusals = self._refusals._replace(refused=listed)
+            report.write_refused(self._places.report, self._refusals)
+
+    def _is_refused(self, one: Refusal) -> bool:
+        """Return whether a recorded refusal still holds, as far as is known."""
+        subnet = self._subnets.get(one.subnet)
+        found = subnet.refused.get(one.host) if subnet else one
+        return found is not None and found._replace(text="") == one._replace(text="")
 
     def _report(self, read_at: float) -> None:
         # Nothing counts as loaded: without the hook, the next apply is to reload Kea.

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, NamedTuple, Optional, Set
+from typing import Dict, List, Mapping, NamedTuple, Optional, Set
 
 from kea_lease_monitor.kea.applier import hosts
 from kea_lease_monitor.kea.applier.commands import Commands
@@ -24,6 +24,8 @@ class Change(NamedTuple):
     changed: List[Host]
     gone: Set[str]
     """Identifiers."""
+    refused: Mapping[str, Refusal]
+    """What Kea refused before by identifier, and would refuse again: its text is the same, and there is no room."""
 
 
 class LiveSubnet:
@@ -41,7 +43,7 @@ class LiveSubnet:
     def change(self) -> Optional[Change]:
         """Return what changed; None if only a test of the whole configuration can judge it. Raises TemporaryError."""
         if not self.tail.is_changed():
-            return Change(self.status.written, [], set())
+            return Change(self.status.written, [], set(), self.refused)
         lines = self.tail.appended()
         try:
             change = self._compared(self.tail.whole()) if lines is None else self._appended(lines)
@@ -55,16 +57,37 @@ class LiveSubnet:
         is_known = any(one in self.held.hosts or one in self.refused for one in new)
         if parsed.refused or is_known or len(new) < len(parsed.hosts):
             return None
-        return Change(self.status.written + len(parsed.hosts), parsed.hosts, set())
+        return Change(self.status.written + len(parsed.hosts), parsed.hosts, set(), self.refused)
 
     def _compared(self, content: bytes) -> Optional[Change]:
         parsed = hosts.read(self.included.subnet, content, {})
-        wanted, held = {host.identifier for host in parsed.hosts}, self.held.hosts
-        # A reservation that goes or changes may make room for a refused one.
-        if parsed.refused or self.refused or len(wanted) < len(parsed.hosts):
+        wanted, held = {host.identifier: host for host in parsed.hosts}, self.held.hosts
+        # One that cannot be read is known, or may be an edit of a reservation that stays as Kea has it.
+        if len(wanted) < len(parsed.hosts) or any(self.refused.get(one.host) != one for one in parsed.refused):
             return None
-        changed = [host for host in parsed.hosts if held.get(host.identifier) != host]
-        return Change(len(wanted), changed, held.keys() - wanted)
+        unreadable = {one.host: one for one in parsed.refused}
+        gone = held.keys() - wanted.keys() - unreadable.keys()
+        differing = [host for host in parsed.hosts if held.get(host.identifier) != host]
+        changed = [host for host in differing if not self._is_refused(host)]
+        room = self._room({*gone, *(host.identifier for host in changed)})
+        retried = [host for host in differing if self._is_refused(host) and room & {host.identifier, *host.addresses}]
+        left = {host.identifier for host in differing if self._is_refused(host)} - {one.identifier for one in retried}
+        refused = {**unreadable, **{identifier: self.refused[identifier] for identifier in sorted(left)}}
+        claimed = {address for host in (*changed, *retried) for address in host.addresses}
+        if any(one in held and not claimed.isdisjoint(held[one].addresses) for one in refused):
+            # Kea has the former reservation of a client whose new one is refused, and another client wants its address.
+            return None
+        return Change(len(wanted) + len(unreadable), [*changed, *retried], gone, refused)
+
+    def _is_refused(self, host: Host) -> bool:
+        """Return whether Kea refused this very text. Its configuration is the same: otherwise all are tested."""
+        found = self.refused.get(host.identifier)
+        return found is not None and found.text == host.text
+
+    def _room(self, identifiers: Set[str]) -> Set[str]:
+        """Return the identifiers and addresses that become free when these clients' reservations go or change."""
+        former = [self.held.hosts[one] for one in identifiers if one in self.held.hosts]
+        return {part for host in former for part in (host.identifier, *host.addresses)}
 
     def apply(self, change: Change, commands: Commands) -> List[Refusal]:
         """Make the change in Kea, then in the files. Return what Kea refuses. Raises TemporaryError."""
@@ -72,11 +95,12 @@ class LiveSubnet:
         placing.run(change.changed, change.gone)
         touched = [*(host.identifier for host in change.changed), *sorted(change.gone)]
         self.included.change({one: self.held.hosts.get(one) for one in touched})
-        self.refused.update({one.host: one for one in placing.refused})
+        before = len(self.refused)
+        self.refused = {**change.refused, **{one.host: one for one in placing.refused}}
         self.status = self.status._replace(
             written=change.written,
             in_force=self.in_force(),
-            refused=self.status.refused + len(placing.refused),
+            refused=self.status.refused + len(self.refused) - before,
             source=self.tail.source,
         )
         return placing.refused

@@ -100,8 +100,13 @@ def _outside(address: str, network: Network, hosts: Sequence[Host]) -> Set[int]:
     return {
         index
         for index, host in enumerate(hosts)
-        if host.subnet in subnets and any(ipaddress.ip_address(one) not in network for one in host.addresses)
+        if host.subnet in subnets and any(_is_outside(one, network) for one in host.addresses)
     }
+
+
+def _is_outside(claimed: str, network: Network) -> bool:
+    """Return whether an address is outside. Of a prefix Kea does not ask that."""
+    return "/" not in claimed and ipaddress.ip_address(claimed) not in network
 
 
 def _in_line(words: str, hosts: Sequence[Host]) -> List[int]:

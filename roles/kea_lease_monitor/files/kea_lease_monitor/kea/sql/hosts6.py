@@ -20,12 +20,16 @@ write."""
 
 _GIVEN = """
     SELECT ordinal, decode(identifier, 'hex') AS identifier, decode(hwaddr, 'hex') AS hwaddr, iaid, subnet_id,
-           address AS written, address::{type} AS address, nullif(hostname, '') AS hostname, made
+           address::{type} AS address, kind, length, nullif(hostname, '') AS hostname, made,
+           CASE kind WHEN 2 THEN 'prefixes' ELSE 'ip-addresses' END AS list,
+           address || CASE kind WHEN 2 THEN '/' || length ELSE '' END AS written
       FROM unnest(%(identifiers)s::text[], %(hwaddrs)s::text[], %(iaids)s::text[], %(subnets)s::bigint[],
-                  %(addresses)s::text[], %(hostnames)s::text[], %(made)s::bigint[])
-           WITH ORDINALITY AS g (identifier, hwaddr, iaid, subnet_id, address, hostname, made, ordinal)
+                  %(addresses)s::text[], %(types)s::smallint[], %(lengths)s::smallint[], %(hostnames)s::text[],
+                  %(made)s::bigint[])
+           WITH ORDINALITY AS g (identifier, hwaddr, iaid, subnet_id, address, kind, length, hostname, made, ordinal)
 """
-"""The leases to reserve, from the parameters. A client occurs once in a batch."""
+"""The leases to reserve, from the parameters. A client occurs once in a batch. A delegated prefix has the kind 2, an
+address 0. The mark has them in the list of their kind, by IAID."""
 
 _MET = f"""
     SELECT given.*, own.host_id, own.hostname AS present_name, own.user_context,
@@ -43,7 +47,8 @@ _MET = f"""
                   (dhcp_identifier, dhcp_identifier_type) = (given.hwaddr, %(hwaddr_type)s) AS is_client
              FROM ipv6_reservations AS taken
              JOIN hosts USING (host_id)
-            WHERE taken.address = given.address AND hosts.dhcp6_subnet_id = given.subnet_id
+            WHERE taken.address = given.address AND taken.type = given.kind
+              AND hosts.dhcp6_subnet_id = given.subnet_id
               AND (dhcp_identifier, dhcp_identifier_type) <> (given.identifier, %(type)s)
             ORDER BY is_client DESC
             LIMIT 1) AS other ON true
@@ -52,12 +57,12 @@ _MET = f"""
 client by its hardware address, which Kea looks up before the DUID. LIMIT 1 and + 0: see hosts4."""
 
 _COMPARED = f"""
-    SELECT met.*, (mark -> 'ip-addresses' ->> iaid)::{{type}} AS marked,
+    SELECT met.*, split_part(mark -> list ->> iaid, '/', 1)::{{type}} AS marked,
+           coalesce(nullif(split_part(mark -> list ->> iaid, '/', 2), '')::smallint, 128) AS marked_length,
            {mark.NAME_IS_MANAGED} AS name_is_managed
       FROM met
 """
-"""With the address that the monitor wrote for this identity association (IAID), and whether the name is the
-monitor's."""
+"""With what the monitor wrote for this identity association (IAID), and whether the name is the monitor's."""
 
 _FOUND = """
     SELECT compared.*, rows.present, rows.has_it, rows.moving
@@ -65,12 +70,19 @@ _FOUND = """
       LEFT JOIN LATERAL (
            SELECT string_agg(split_part(r.address::text, '/', 1), ', ' ORDER BY reservation_id) AS present,
                   bool_or(r.address = compared.address) AS has_it,
-                  min(reservation_id) FILTER (WHERE r.address = compared.marked) AS moving
+                  min(reservation_id) FILTER (WHERE r.address = compared.marked
+                                                AND compared.marked_length = compared.length) AS moving
              FROM ipv6_reservations AS r
-            WHERE r.host_id = compared.host_id AND r.type = 0) AS rows ON true
+            WHERE r.host_id = compared.host_id AND r.type = compared.kind) AS rows ON true
 """
 """With the addresses of the own host, whether the lease's address is one of them, and the row that the monitor wrote
-for the identity association, which is the one to change. Addresses that a person added stay."""
+for the identity association, which is the one to change. Addresses that a person added stay. The monitor may not read
+or change the length of a prefix, so one of another length is not moved."""
+
+_NEW_MARK = """jsonb_strip_nulls(jsonb_build_object(
+                   'ip-addresses', mark -> 'ip-addresses', 'prefixes', mark -> 'prefixes'))
+               || jsonb_build_object(list, coalesce(mark -> list, '{}') || jsonb_build_object(iaid, written))"""
+"""What the mark holds beside the name."""
 
 _JUDGED = f"""
     SELECT found.*,
@@ -80,9 +92,7 @@ _JUDGED = f"""
                 WHEN holder IS NOT NULL THEN 'conflict'
                 WHEN host_id IS NULL THEN 'created'
                 ELSE 'updated' END AS verdict,
-           {mark.NEW_NAME} AS new_name,
-           jsonb_build_object('ip-addresses',
-               coalesce(mark -> 'ip-addresses', '{{}}') || jsonb_build_object(iaid, written)) AS new_mark
+           {mark.NEW_NAME} AS new_name, {_NEW_MARK} AS new_mark
       FROM found
 """
 """With the verdict, and with what is to be written."""
@@ -120,7 +130,7 @@ _CREATED = f"""
 
 _ADDED = """
     INSERT INTO ipv6_reservations (address, prefix_len, type, host_id)
-    SELECT address, 128, 0, coalesce(judged.host_id, created.host_id)
+    SELECT address, length, kind, coalesce(judged.host_id, created.host_id)
       FROM judged
       LEFT JOIN noted USING (ordinal)
       LEFT JOIN created ON created.dhcp_identifier = judged.identifier AND created.dhcp6_subnet_id = judged.subnet_id
@@ -154,6 +164,73 @@ SELECT CASE WHEN verdict = 'created' AND created.host_id IS NULL
  ORDER BY judged.ordinal
 """,
 )
+
+
+_OWN = f"""
+    SELECT given.*, own.host_id, own.hostname AS present_name, own.user_context, {mark.MARK_OF_OWN} AS mark
+      FROM given
+      JOIN hosts AS own ON own.dhcp_identifier = given.identifier AND own.dhcp_identifier_type + 0 = %(type)s
+                       AND own.dhcp6_subnet_id = given.subnet_id
+     ORDER BY own.host_id
+       FOR UPDATE OF own
+"""
+"""The clients' own hosts, locked."""
+
+_SWAPPED = f"""
+    SELECT compared.*, {mark.NEW_NAME} AS new_name, {_NEW_MARK} AS new_mark,
+           (SELECT min(reservation_id)
+              FROM ipv6_reservations AS r
+             WHERE r.host_id = compared.host_id AND r.type = compared.kind
+               AND r.address = compared.marked AND compared.marked_length = compared.length) AS moving
+      FROM compared
+"""
+
+_ALLOWED = """
+    SELECT count(*) = cardinality(%(addresses)s::text[]) AND bool_and(moving IS NOT NULL)
+           AND array_agg(marked ORDER BY marked) = array_agg(address ORDER BY address)
+           AND NOT EXISTS (SELECT FROM judged AS one
+                             JOIN ipv6_reservations AS taken
+                               ON taken.address = one.address AND taken.type = one.kind
+                             JOIN hosts AS other ON other.host_id = taken.host_id
+                            WHERE other.dhcp6_subnet_id = one.subnet_id
+                              AND other.host_id NOT IN (SELECT host_id FROM judged)) AS it
+      FROM judged
+"""
+
+_NOTED_ALL = f"""
+    UPDATE hosts
+       SET {mark.CHANGED}
+      FROM judged, allowed
+     WHERE hosts.host_id = judged.host_id AND allowed.it
+    RETURNING judged.ordinal
+"""
+
+_EXCHANGE = mark.statement(
+    {
+        "given": _GIVEN,
+        "met": _OWN,
+        "compared": _COMPARED,
+        "judged": _SWAPPED,
+        "allowed": _ALLOWED,
+        "noted": _NOTED_ALL,
+    },
+    """
+UPDATE ipv6_reservations
+   SET address = judged.address
+  FROM judged
+  JOIN noted USING (ordinal)
+ WHERE reservation_id = judged.moving
+RETURNING reservation_id
+""",
+)
+
+
+def exchange(address_type: str) -> str:
+    """Return the statement that swaps the addresses of these reservations, all or none, as hosts4.EXCHANGE does.
+
+    ``address_type`` as for ``reserve``.
+    """
+    return _EXCHANGE.replace("{type}", address_type)
 
 
 def reserve(address_type: str) -> str:

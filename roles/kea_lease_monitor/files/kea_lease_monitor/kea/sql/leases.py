@@ -23,7 +23,10 @@ READABLE6 = "SELECT coalesce(has_table_privilege(to_regclass('lease6'), 'SELECT'
 
 _IDENTIFIERS = {4: "hwaddr, client_id, NULL, 0, 0, 0", 6: "hwaddr, NULL, duid, iaid, lease_type, prefix_len"}
 _REST = f"valid_lifetime, {lifetime.sql_expire('expire')}, subnet_id, hostname, state, user_context"
-_COLUMNS = {4: f"address, {_IDENTIFIERS[4]}, {_REST}", 6: f"host(address::inet), {_IDENTIFIERS[6]}, {_REST}"}
+_COLUMNS = {
+    4: f"address, {_IDENTIFIERS[4]}, {_REST}, 0",
+    6: f"host(address::inet), {_IDENTIFIERS[6]}, {_REST}, coalesce(hwaddr_source, 0)",
+}
 
 _AFTER = {4: "address > %(address)s - '0.0.0.0'::inet", 6: "address::inet > %(address)s"}
 _ORDER = {4: "address", 6: "address::inet"}
@@ -85,7 +88,7 @@ WITH now AS MATERIALIZED (
            extract(epoch FROM clock_timestamp())::float8 AS taken_at
 )
 SELECT now.target::text, taken_at, xid::text::bigint, id, extract(epoch FROM recorded_at)::float8, op,
-       host(address), {identifiers}, {rest},
+       host(address), {identifiers}, {rest}, {source},
        old_hwaddr, old_client_id, {old}, old_valid_lifetime, {old_expire}, old_subnet_id, old_hostname, old_state
   FROM now
   LEFT JOIN ({newer} UNION ALL {late}) AS found ON true
@@ -111,6 +114,17 @@ _EVENT_IDENTIFIERS = {
     4: (_IDENTIFIERS[4], "NULL, 0, 0, 0"),
     6: ("hwaddr, client_id, duid, iaid, lease_type, prefix_len", "old_duid, old_iaid, 0, 0"),
 }
+
+_EVENT_SOURCE = {
+    4: "0",
+    6: """coalesce((SELECT present.hwaddr_source
+                    FROM lease6 AS present
+                   WHERE (present.duid, present.iaid, present.subnet_id) = (found.duid, found.iaid, found.subnet_id)
+                     AND present.address::inet = found.address AND present.hwaddr = found.hwaddr
+                   LIMIT 1), 0)""",
+}
+"""Where Kea found the hardware address of an event's lease: as the lease says now, if it still is of that client. An
+event does not hold it. Up to schema 17.0 only the index by client serves, see _ORDER."""
 
 
 def _of(template: str, family: int) -> str:
@@ -139,6 +153,7 @@ def events(families: Collection[int]) -> str:
     Without family 6 it names no DHCPv6 columns, which the event table of release 1.0.0 lacks.
     """
     now, old = _EVENT_IDENTIFIERS[max(families)]
+    source = _EVENT_SOURCE[max(families)]
     newer = _EVENTS_OF.replace("{unseen}", "xid >= %(xmax)s::xid8")
     late = _EVENTS_OF.replace("{unseen}", "xid = ANY (%(xip)s::xid8[])")
     statement = _EVENTS.replace("{newer}", newer).replace("{late}", late)
@@ -146,6 +161,7 @@ def events(families: Collection[int]) -> str:
         statement.replace("{identifiers}", now)
         .replace("{old}", old)
         .replace("{rest}", _REST)
+        .replace("{source}", source)
         .replace("{old_expire}", lifetime.sql_expire("old_expire"))
     )
 
@@ -179,8 +195,8 @@ def end_of(rows: Sequence[Row], limit: int, ordinal: int, families: Collection[i
 def event_of(row: Row) -> LeaseEvent:
     """Return the event in a row of events_of. Raises ValueError for values that no lease has."""
     xid, number, recorded_at, operation = row[:4]
-    lease = _deleted(row[4:17]) if operation == "D" else lease_of(row[4:17])
-    previous = _previous(lease, row[17:28]) if operation == "U" else None
+    lease = _deleted(row[4:18]) if operation == "D" else lease_of(row[4:18])
+    previous = _previous(lease, row[18:29]) if operation == "U" else None
     kind = changes.of_record(operation, previous, lease)
     return LeaseEvent(kind, lease, f"{xid}.{number}", recorded_at)
 
@@ -195,7 +211,7 @@ def _deleted(row: Row) -> Lease:
 
 def _previous(lease: Lease, old: Sequence[Any]) -> Optional[changes.Trace]:
     """Return the trace of the row that an update replaced; None if that was no lease that Kea can read."""
-    fields = [lease.address, *old, None]
+    fields = [lease.address, *old, None, lease.hwaddr_source]
     if fields[9] is None:
         # A row that is older than this column does not say whether the subnet changed.
         fields[9] = lease.subnet_id
@@ -210,7 +226,8 @@ def lease_of(row: Row) -> Lease:
 
     Kea's tables hold absent values as NULL and as empty (kea-facts 1.2).
     """
-    key, hwaddr, client_id, duid, iaid, lease_type, prefix_len, valid, expire, subnet_id, name, state, context = row
+    key, hwaddr, client_id, duid, iaid, lease_type, prefix_len, valid, expire, *rest = row
+    subnet_id, name, state, context, source = rest
     address = _dotted(key) if isinstance(key, int) else key
     try:
         cltt, expires = lifetime.bounded(*lifetime.of_record(expire, valid))
@@ -235,6 +252,7 @@ def lease_of(row: Row) -> Lease:
         iaid=(iaid or 0) & 0xFFFFFFFF,
         lease_type=lease_type or 0,
         prefix_len=prefix_len or 0,
+        hwaddr_source=source,
     )
 
 

@@ -31,10 +31,12 @@ SELECT marked.host_id, dhcp4_subnet_id IS NOT NULL, encode(dhcp_identifier, 'hex
  CROSS JOIN LATERAL (
        SELECT mark ->> 'ip-address' AS address, '0' AS iaid WHERE mark ->> 'ip-address' IS NOT NULL
        UNION ALL
-       SELECT value, key FROM jsonb_each_text(mark -> 'ip-addresses')) AS lease
+       SELECT value, key FROM jsonb_each_text(mark -> 'ip-addresses')
+       UNION ALL
+       SELECT value, key FROM jsonb_each_text(mark -> 'prefixes')) AS lease
 """
-"""A row for each address: the id of its host, whether it is IPv4, the identifier, the subnet, the address, the IAID,
-the client identifier, the name, and whether the host is as the monitor wrote it."""
+"""A row for each address, and for each prefix with its length: the id of its host, whether it is IPv4, the identifier,
+the subnet, the address, the IAID, the client identifier, the name, and whether the host is as the monitor wrote it."""
 
 MANAGED = _MANAGED.format(hosts="hosts")
 

@@ -12,7 +12,7 @@ from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea import reservations
+from kea_lease_monitor.kea import asking, reservations
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.site import Entry, Site, of_rows
 from kea_lease_monitor.kea.sql import hosts4, hosts6
@@ -46,6 +46,8 @@ class Options(NamedTuple):
     """The reservations in Kea's own configuration."""
     global_subnets: FrozenSet[int] = frozenset()
     """Subnets that also use the hosts of subnet 0 (reservations-global)."""
+    prefixes: str = "skip"
+    """``reserve`` if delegated prefixes are reserved, too."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
@@ -54,6 +56,7 @@ class Options(NamedTuple):
             section.choice("hostname", reservations.NAMES, "follow"),
             sites.read(section),
             frozenset(section.numbers("global_subnets")),
+            section.choice("prefixes", asking.PREFIXES_OPTION, "skip"),
         )
         section.done()
         return options
@@ -85,6 +88,8 @@ class ReservationSink(Sink):
         self._six: Tuple[int, Optional[str], bool] = (0, None, False)
         self._names = options.hostname == "reserve"
         self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
+        if options.prefixes == "reserve":
+            self._reserving.types = asking.PREFIXES_TOO
 
     def check(self) -> None:
         with self._link.session() as session:
@@ -133,17 +138,18 @@ class ReservationSink(Sink):
         six = [event for event in events if event.lease.family == 6]
         with self._link.session() as session:
             outcomes: List[Outcome] = []
-            for part in reservations.rounds(four):
+            for part in asking.rounds(four):
                 outcomes += self._agreed(session, _RESERVE, reservations.parameters, part)
-            for part in reservations.rounds(six):
+            for part in asking.rounds(six):
                 reserve6 = Prepared("reserve6", self._statement6(session))
                 outcomes += self._agreed(session, reserve6, reservations.parameters6, part)
         return outcomes
 
     def _exchange(self, events: Sequence[LeaseEvent]) -> bool:
-        if any(event.lease.family == 6 for event in events):
-            return False
         with self._link.session() as session:
+            if events[0].lease.family == 6:
+                statement = hosts6.exchange(self._capable6(session)[0] or "inet")
+                return bool(session.rows(statement, reservations.parameters6(events, self._names)))
             return bool(session.rows(hosts4.EXCHANGE, reservations.parameters(events, self._names)))
 
     def made(self) -> List[Lease]:

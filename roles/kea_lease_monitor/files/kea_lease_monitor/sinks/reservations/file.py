@@ -14,20 +14,21 @@ from typing import Collection, Dict, Iterable, List, Optional, Sequence, Tuple
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea import reservations
+from kea_lease_monitor.kea import asking, reservations
 from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.applier.report import DEFAULT, Places
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.reservations import Verdict
-from kea_lease_monitor.kea.shares import client
+from kea_lease_monitor.kea.shares import address_of, client
 from kea_lease_monitor.kea.site import HWADDR, Entry, Site
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink, is_meant
 from kea_lease_monitor.sinks.reservations import sites
 from kea_lease_monitor.sinks.reservations.forgetting import EDITED, GAVE_WAY
-from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, resolved
+from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, refused, resolved
 from kea_lease_monitor.sinks.reservations.outcome import report as reported
+from kea_lease_monitor.sinks.reservations.refused import Refused
 
 _MODE = 0o640
 """The applier reads through the directory's group."""
@@ -45,6 +46,8 @@ class Options:
     """The reservations in Kea's own configuration."""
     hostname: str = "follow"
     """``reserve`` if a reservation also has the client's name; see reservations.NAMES."""
+    prefixes: str = "skip"
+    """``reserve`` if delegated prefixes are reserved, too."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
@@ -54,6 +57,7 @@ class Options:
             section.text("report", cls().report),
             sites.read(section),
             section.choice("hostname", reservations.NAMES, "follow"),
+            section.choice("prefixes", asking.PREFIXES_OPTION, "skip"),
         )
         section.done()
         for name, path in (("directory", options.directory), ("report", options.report)):
@@ -82,6 +86,9 @@ class ReservationFileSink(Sink):
         self._changed = False
         self._names = options.hostname == "reserve"
         self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
+        if options.prefixes == "reserve":
+            self._reserving.types = asking.PREFIXES_TOO
+        self._refused = Refused(options.report)
         self._entries = [one for one in options.site if one.family == family]
         self._reserving.site = Site(self._entries)
 
@@ -117,12 +124,12 @@ class ReservationFileSink(Sink):
 
     def held(self, leases: Sequence[Lease]) -> List[Lease]:
         own = [lease for lease in leases if lease.family == self._family and client(lease)]
-        return [lease for lease in own if lease.address in self._addresses_of(lease)]
+        return [lease for lease in own if address_of(lease) in self._addresses_of(lease)]
 
     def _addresses_of(self, lease: Lease) -> List[str]:
-        """Return the addresses of the managed reservation that the lease's client has."""
+        """Return the addresses and prefixes of the managed reservation that the lease's client has."""
         host = self._current(lease.subnet_id).of(client(lease))
-        return [one.address for one in reservations.managed(host, lease.subnet_id)]
+        return [address_of(one) for one in reservations.managed(host, lease.subnet_id)]
 
     def _subnets(self) -> List[int]:
         paths = glob.glob(self._path_of("*", glob.escape(self._directory)))
@@ -183,13 +190,26 @@ class ReservationFileSink(Sink):
 
     def _reserve_in(self, subnet: int, events: Sequence[LeaseEvent]) -> List[Outcome]:
         hosts = self._current(subnet)
-        outcomes = resolved(
-            events,
-            lambda some: [Outcome(event, *hosts.reserve(event.lease)) for event in some],
-        )
+        outcomes = resolved(events, lambda some: [self._outcome(event, hosts) for event in some])
         if any(outcome.verdict in {Verdict.CREATED, Verdict.UPDATED} for outcome in outcomes):
             self._write(subnet, hosts)
         return outcomes
+
+    def _outcome(self, event: LeaseEvent, hosts: HostList) -> Outcome:
+        """Reserve for an event. What was written before and Kea refuses is not there, whatever the file says."""
+        found = Outcome(event, *hosts.reserve(event.lease))
+        words = self._refused.of(event.lease) if found.verdict is Verdict.UNCHANGED else ""
+        return Outcome(event, Verdict.REFUSED, words) if words else found
+
+    def late_refusals(self) -> List[Rejection]:
+        found: List[Rejection] = []
+        for one in self._refused.all():
+            host = self._current(one.subnet).of(one.host.partition(" ")[2])
+            for lease in reservations.managed(host, one.subnet):
+                if self._refused.of(lease):
+                    event = LeaseEvent(EventKind.ASSIGNED, lease, f"refused:{one.subnet}:{one.host}", None)
+                    found.append(refused(event, one.reason))
+        return found
 
     def _exchange(self, events: Sequence[LeaseEvent]) -> bool:
         subnet = events[0].lease.subnet_id
@@ -263,7 +283,8 @@ def _by_client(events: Iterable[LeaseEvent]) -> Dict[str, List[LeaseEvent]]:
 
 def _is_over(events: Sequence[LeaseEvent], lease: Lease) -> bool:
     """Return whether one of the FORGOTTEN events is about this address of the client."""
-    return any(event.lease.iaid == lease.iaid and is_meant(event, lease.address) for event in events)
+    own = [event for event in events if (event.lease.iaid, event.lease.lease_type) == (lease.iaid, lease.lease_type)]
+    return any(is_meant(event, lease.address) for event in own)
 
 
 def _released(hosts: HostList, leases: Sequence[Lease]) -> bool:

@@ -11,7 +11,8 @@ from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
 from kea_lease_monitor.database import Session
 from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea import identifiers
+from kea_lease_monitor.kea import identifiers, reservations
+from kea_lease_monitor.kea.shares import address_of
 from kea_lease_monitor.kea.site import Site
 from kea_lease_monitor.kea.sql import managed as sql
 from kea_lease_monitor.lease import BY_PERSON, Lease, LeaseEvent, LeaseState
@@ -45,17 +46,17 @@ def _host(host_id: int, four: bool, identifier: str, *rest: object) -> Host:
     subnet, address, iaid, client_id, name, unchanged = rest
     spelled = identifiers.spelled(identifier)
     known = (spelled if four else "", str(client_id), str(name))
-    lease = Lease(4 if four else 6, str(address), int(str(subnet)), *known, 0, 0, None, LeaseState.DEFAULT, "")
+    lease = Lease(4 if four else 6, "", int(str(subnet)), *known, 0, 0, None, LeaseState.DEFAULT, "")
     if not four:
         lease = lease._replace(duid=spelled, iaid=int(str(iaid)))
-    return Host(host_id, lease, bool(unchanged))
+    return Host(host_id, reservations.of_mark(lease, str(address)), bool(unchanged))
 
 
 def held(session: Session, leases: Sequence[Lease]) -> List[Lease]:
     """Return those leases whose address is reserved for their client by a managed reservation."""
     own = [lease for lease in leases if _client(lease)[0]]
-    kept = {(*_client(host.lease), host.lease.address) for host in _managed_of(session, own)}
-    return [lease for lease in own if (*_client(lease), lease.address) in kept]
+    kept = {(*_client(host.lease), address_of(host.lease)) for host in _managed_of(session, own)}
+    return [lease for lease in own if (*_client(lease), address_of(lease)) in kept]
 
 
 def give_way(session: Session, site: Site) -> None:
@@ -102,8 +103,8 @@ def _of_clients(session: Session, events: Sequence[LeaseEvent]) -> Dict[Tuple[st
     A DHCPv6 client has one host for all its identity associations.
     """
     hosts = _managed_of(session, [event.lease for event in events])
-    over = {(*_client(event.lease), event.lease.address) for event in events}
-    kept = {host.host_id for host in hosts if (*_client(host.lease), host.lease.address) not in over}
+    over = {(*_client(event.lease), address_of(event.lease)) for event in events}
+    kept = {host.host_id for host in hosts if (*_client(host.lease), address_of(host.lease)) not in over}
     return {_client(host.lease): host for host in hosts if host.host_id not in kept}
 
 

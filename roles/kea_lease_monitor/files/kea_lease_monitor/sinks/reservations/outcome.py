@@ -9,7 +9,7 @@ from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Option
 
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Delivery, Kept, Reason, Rejection
-from kea_lease_monitor.kea import identifiers, reservations
+from kea_lease_monitor.kea import asking, identifiers, reservations
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.shares import client as client_of
 from kea_lease_monitor.kea.site import Site
@@ -23,7 +23,7 @@ class Outcome(NamedTuple):
     verdict: Verdict
     detail: str
     """The client that holds the address of a CONFLICT; what a person reserved if EDITED; the reserved address of a
-    SECOND lease; why a lease is INVALID or left to the SITE; else empty."""
+    SECOND lease; why a lease is INVALID, REFUSED or left to the SITE; else empty."""
     made: Optional[int] = None
     """When the reservation was made; see batch.Kept."""
 
@@ -55,6 +55,7 @@ _REJECTIONS = {
     ),
     Verdict.SITE: (Reason.SITE, "{}"),
     Verdict.INVALID: (Reason.INVALID, "{}"),
+    Verdict.REFUSED: (Reason.REFUSED, "Kea refuses the reservation: {}"),
 }
 
 
@@ -68,6 +69,8 @@ class Reserving:
     def __init__(self, sink: str, reserve: Reserve, exchange: Exchange, names: bool) -> None:
         """``sink`` is its name, for log lines and metrics. ``names`` says that reservations have names, too."""
         self._sink = sink
+        self.types = asking.ADDRESSES_ONLY
+        """Types of the leases that are reserved."""
         self.site = Site()
         """The reservations of the site, which win."""
         self._write = reserve
@@ -80,7 +83,7 @@ class Reserving:
     def deliver(self, events: Sequence[LeaseEvent], families: Collection[int]) -> Delivery:
         """Reserve the addresses of the events of these families; skip the others. Raises what Reserve raises."""
         self._forget(events)
-        own = {_key(outcome.event): outcome for outcome in self._tried(reservations.chosen(events, families))}
+        own = {_key(outcome.event): outcome for outcome in self._tried(asking.chosen(events, families, self.types))}
         succeeded = self._succeeded(events, own)
         own.update((key, outcome) for key, outcome in succeeded.items() if key in own)
         every = {**self._conflicts, **own}
@@ -169,8 +172,14 @@ class Reserving:
         return report(self._sink, 0, outcomes).kept
 
 
+def refused(event: LeaseEvent, words: str) -> Rejection:
+    """Return the rejection of a reservation that Kea refuses, in its words."""
+    reason, text = _REJECTIONS[Verdict.REFUSED]
+    return Rejection(event, reason, text.format(words))
+
+
 def _key(event: LeaseEvent) -> Key:
-    return event.lease.address, event.lease.subnet_id
+    return asking.reservation_key(event.lease)
 
 
 def _conflicts(every: Mapping[Key, Outcome]) -> List[Outcome]:

@@ -1,0 +1,184 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compares the names of leases with DNS after changes may have been lost, and has those sent again that are wrong.
+
+D2 gives a change up after a few tries. Its statistics tell that, and so does a process of D2 that is new. Only then
+DNS servers are asked for names, and once an hour.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable, Iterable, List, Mapping, NamedTuple, Sequence
+
+from _kea import control, dns, named_leases, zones
+from _kea.named_leases import Named
+
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea.names import ncr
+from kea_lease_monitor.kea.names.memory import Memory
+
+HOUR = 3600.0
+LIST_EVERY = 300.0
+"""Seconds between two lists of the leases with names, from which is known what to remove once they are gone."""
+TRIES = 3
+"""How often a change is sent again before the hourly comparison: another client may own the name (RFC 4703)."""
+PACE = 0.005
+"""Seconds between two changes that are sent: Kea and D2 each keep 1,024 that wait, and drop any other."""
+TIMEOUT = 2.0
+"""Seconds that D2 and a DNS server have for an answer."""
+
+
+class Server(NamedTuple):
+    """A DHCP server."""
+
+    family: int
+    socket: str
+
+
+class Zones(NamedTuple):
+    """The zones of D2. Those whose server is away have no server, so that nothing is asked there."""
+
+    forward: List[zones.Zone]
+    reverse: List[zones.Zone]
+    away: List[str]
+    """Why each of those servers gives no answer."""
+
+
+class Names:
+    """One look."""
+
+    def __init__(self, d2: str, servers: Sequence[Server], memory: Memory, now: Callable[[], float]) -> None:
+        """``d2`` is the control socket of D2; ``memory`` is changed."""
+        self._d2 = d2
+        self._servers = servers
+        self._memory = memory
+        self._now = now
+
+    def run(self) -> List[str]:
+        """Send what is wrong again, and return a line for each. Raises TemporaryError if D2, Kea or DNS is away."""
+        try:
+            self._note_losses()
+            if self._memory.owed or self._now() - self._memory.compared >= HOUR:
+                return self._compare()
+            if self._now() - self._memory.listed >= LIST_EVERY:
+                self._list(self._leases())
+        except control.ControlError as error:
+            raise TemporaryError(str(error)) from error
+        return []
+
+    def _note_losses(self) -> None:
+        memory, pid = self._memory, self._ask("status-get").get("pid", 0)
+        found = self._ask("statistic-get-all")
+        failures = sum(int(found[name][0][0]) for name in zones.FAILURES if found.get(name))
+        if (pid, failures) != (memory.pid, memory.failures):
+            memory.owed, memory.pid, memory.failures = True, pid, failures
+
+    def _compare(self) -> List[str]:
+        d2 = self._ask("config-get").get(zones.TOP, {})
+        known, leases = _answering(d2), self._leases()
+        sent = [*self._again(leases, known), *self._gone(d2, leases, known)]
+        self._list(leases)
+        self._memory.compared = self._now()
+        # The next look tells whether they arrived.
+        self._memory.owed = bool(sent or known.away)
+        if known.away:
+            raise TemporaryError(f"names are sent again once these answer: {'; '.join(known.away)}")
+        return sent
+
+    def _again(self, leases: Iterable[tuple[Server, Named]], known: Zones) -> List[str]:
+        """Have Kea send the names of living leases that are wrong."""
+        found: List[str] = []
+        for server, lease in leases:
+            problem = _wrong(lease, known)
+            if self._is_to_send(lease, problem):
+                command = f"lease{server.family}-resend-ddns"
+                answer = control.send(server.socket, command, TIMEOUT, {"ip-address": lease.address})
+                found.append(problem if answer.result == control.SUCCESS else f"{problem}; {answer.text}")
+        return found
+
+    def _gone(self, d2: Mapping[str, Any], leases: Sequence[tuple[Server, Named]], known: Zones) -> List[str]:
+        """Have D2 remove the names of leases that are gone."""
+        present = {_key(lease) for _server, lease in leases}
+        taken = {lease.address for _server, lease in leases if lease.reverse}
+        found: List[str] = []
+        for key, lease in list(self._memory.known.items()):
+            if key in present:
+                continue
+            # The name of an address that another client has by now was replaced by that client's.
+            rest = lease._replace(reverse=lease.reverse and lease.address not in taken)
+            problem = "" if not _is_there(rest, known) else f"{lease.name} is {lease.address}, whose lease is gone"
+            if self._is_to_send(lease, problem):
+                ncr.send(d2, ncr.removal(rest, self._now()))
+                found.append(problem)
+            elif not problem and not known.away:
+                del self._memory.known[key]
+        return found
+
+    def _is_to_send(self, lease: Named, problem: str) -> bool:
+        """Return whether a change is sent again, and count it."""
+        key = _key(lease)
+        if not problem:
+            self._memory.tries.pop(key, None)
+            return False
+        if self._now() - self._memory.compared >= HOUR:
+            self._memory.tries.pop(key, None)
+        tries = self._memory.tries.get(key, 0)
+        if tries >= TRIES:
+            return False
+        self._memory.tries[key] = tries + 1
+        time.sleep(PACE)
+        return True
+
+    def _list(self, leases: Sequence[tuple[Server, Named]]) -> None:
+        """Remember the leases with names. Those that are gone stay until DNS was compared."""
+        self._memory.known.update({_key(lease): lease for _server, lease in leases})
+        self._memory.listed = self._now()
+
+    def _leases(self) -> List[tuple[Server, Named]]:
+        return [(one, lease) for one in self._servers for lease in named_leases.read(one.socket, one.family)]
+
+    def _ask(self, command: str) -> Mapping[str, Any]:
+        return control.send(self._d2, command, TIMEOUT).arguments
+
+
+def _key(lease: Named) -> str:
+    return f"{lease.address} {lease.name}"
+
+
+def _answering(d2: Mapping[str, Any]) -> Zones:
+    forward, reverse = ([(one, _silence(one)) for one in zones.zones(d2, way)] for way in zones.DIRECTIONS)
+    away = [silence for _one, silence in [*forward, *reverse] if silence]
+    return Zones(_asked(forward), _asked(reverse), away)
+
+
+def _asked(listed: Sequence[tuple[zones.Zone, str]]) -> List[zones.Zone]:
+    return [one._replace(servers=()) if silence else one for one, silence in listed]
+
+
+def _silence(zone: zones.Zone) -> str:
+    """Return why the server of a zone gives no answer for it; empty if it does."""
+    if not zone.servers:
+        return ""
+    try:
+        return "" if dns.ask(zone.servers[0], zone.name, dns.SOA, TIMEOUT) else f"no server of {zone.name}"
+    except dns.DnsError as error:
+        return f"{zone.servers[0].address} for {zone.name} ({error})"
+
+
+def _wrong(lease: Named, known: Zones) -> str:
+    try:
+        return named_leases.wrong_in_dns(lease, known.forward, known.reverse, TIMEOUT)
+    except dns.DnsError as error:
+        known.away.append(f"the server of {lease.name} ({error})")
+        return ""
+
+
+def _is_there(lease: Named, known: Zones) -> bool:
+    """Return whether DNS still has the name or the address of a lease that is gone."""
+    try:
+        return named_leases.is_in_dns(lease, known.forward, known.reverse, TIMEOUT)
+    except dns.DnsError as error:
+        known.away.append(f"the server of {lease.name} ({error})")
+        return False

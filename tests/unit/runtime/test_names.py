@@ -1,0 +1,242 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names of leases that did not reach DNS: when they are compared, what is sent again, and what is removed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _kea import control, dns
+from _kea.named_leases import Named
+from kea_lease_monitor.commands import cli
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea.names import look, ncr
+from kea_lease_monitor.kea.names import memory as names_memory
+from kea_lease_monitor.kea.names.memory import Memory
+from support.dns import SOA, DnsServer, dns_server
+
+KEA, D2 = "/run/kea/kea4-ctrl-socket", "/run/kea/kea-ddns-ctrl-socket"
+NAME, ADDRESS = "bmc7.lab.example.", "192.0.2.7"
+BACK = "7.2.0.192.in-addr.arpa."
+LEASE = {
+    "ip-address": ADDRESS,
+    "hostname": "BMC7.lab.example",
+    "hw-address": "02:00:00:00:00:07",
+    "fqdn-fwd": True,
+    "fqdn-rev": True,
+    "state": 0,
+}
+
+
+class World:
+    """Kea, D2 and a DNS server, as one look sees them."""
+
+    def __init__(self, server: DnsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.server = server
+        self.leases: list[dict[str, Any]] = [LEASE]
+        self.pid, self.failures, self.now = 1, 0, 1e9
+        self.resent: list[str] = []
+        self.removed: list[dict[str, Any]] = []
+        self.memory = Memory()
+        monkeypatch.setattr(control, "send", self.send)
+        monkeypatch.setattr(ncr, "send", lambda _d2, packet: self.removed.append(json.loads(packet[2:])))
+        monkeypatch.setattr(look, "TIMEOUT", 0.1)
+        server.records = {(zone, SOA): ["."] for zone in ("lab.example.", "2.0.192.in-addr.arpa.")}
+
+    def publish(self) -> None:
+        self.server.records.update({(NAME, dns.A): [ADDRESS], (BACK, dns.PTR): [NAME]})
+
+    def withdraw(self) -> None:
+        for key in ((NAME, dns.A), (BACK, dns.PTR)):
+            del self.server.records[key]
+
+    def run(self, seconds: float = 60.0) -> list[str]:
+        self.now += seconds
+        return look.Names(D2, [look.Server(4, KEA)], self.memory, lambda: self.now).run()
+
+    def send(
+        self, path: str, command: str, _timeout: float, arguments: Mapping[str, Any] | None = None
+    ) -> control.Answer:
+        if command == "lease4-resend-ddns":
+            assert arguments
+            self.resent.append(arguments["ip-address"])
+            return control.Answer(control.SUCCESS, "", {})
+        answers: dict[tuple[str, str], Any] = {
+            (D2, "status-get"): {"pid": self.pid},
+            (D2, "statistic-get-all"): {"update-timeout": [[self.failures, "now"]], "update-sent": [[9, "now"]]},
+            (D2, "config-get"): {"DhcpDdns": self.config()},
+            (KEA, "lease4-get-page"): {"leases": self.leases},
+        }
+        return control.Answer(control.SUCCESS, "", answers[path, command])
+
+    def config(self) -> dict[str, Any]:
+        servers = [{"ip-address": "127.0.0.1", "port": self.server.port}]
+        return {
+            "forward-ddns": {"ddns-domains": [{"name": "lab.example.", "dns-servers": servers}]},
+            "reverse-ddns": {"ddns-domains": [{"name": "2.0.192.in-addr.arpa.", "dns-servers": servers}]},
+        }
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with dns_server() as server:
+        yield World(server, monkeypatch)
+
+
+def quiet(world: World) -> None:
+    """Have all names right and known."""
+    world.publish()
+    assert world.run() == []
+    world.server.asked.clear()
+
+
+def test_without_a_failure_no_dns_server_is_asked(world: World) -> None:
+    quiet(world)
+    assert [world.run() for _minute in range(10)] == [[]] * 10
+    assert world.server.asked == []
+    world.run(look.HOUR)
+    assert (NAME, dns.A) in world.server.asked
+
+
+@pytest.mark.parametrize("loss", [{"failures": 1}, {"pid": 2}])
+def test_after_a_failure_a_wrong_name_is_sent_again_until_it_is_right(loss: dict[str, int], world: World) -> None:
+    quiet(world)
+    world.withdraw()
+    vars(world).update(loss)
+    assert world.run() == [f"{NAME} is missing, not {ADDRESS}"]
+    world.publish()
+    assert world.run() == []
+    world.server.asked.clear()
+    assert world.run() == []
+    assert (world.resent, world.server.asked) == ([ADDRESS], [])
+
+
+def test_while_dns_is_away_nothing_is_sent(world: World) -> None:
+    quiet(world)
+    world.withdraw()
+    world.failures, world.server.silent = 1, True
+    for _minute in range(2):
+        with pytest.raises(TemporaryError, match=r"once these answer: 127.0.0.1 for lab.example. \(no answer\)"):
+            world.run()
+    assert world.resent == []
+    world.server.silent = False
+    world.run()
+    assert world.resent == [ADDRESS]
+
+
+def test_a_name_of_another_client_is_tried_three_times_and_once_an_hour_again(world: World) -> None:
+    world.server.records[NAME, dns.A] = ["192.0.2.99"]
+    said = [world.run() for _minute in range(5)]
+    assert said == [[f"{NAME} is 192.0.2.99, not {ADDRESS}"]] * look.TRIES + [[], []]
+    world.run(look.HOUR)
+    assert len(world.resent) == look.TRIES + 1
+
+
+def test_the_name_of_a_lease_that_ended_while_dns_was_away_is_removed(world: World) -> None:
+    quiet(world)
+    world.leases = []
+    world.failures = 1
+    assert world.run() == [f"{NAME} is {ADDRESS}, whose lease is gone"]
+    (removal,) = world.removed
+    assert {"change-type": 1, "fqdn": NAME, "ip-address": ADDRESS, "reverse-change": True}.items() <= removal.items()
+    assert removal["dhcid"] == ncr.dhcid(next(iter(world.memory.known.values()))).upper()
+    world.withdraw()
+    assert world.run() == []
+    assert world.memory.known == {}
+
+
+def test_the_former_name_of_an_address_goes_and_that_of_its_new_client_stays(world: World) -> None:
+    quiet(world)
+    world.leases = [{**LEASE, "hostname": "bmc8.lab.example."}]
+    world.server.records.update({("bmc8.lab.example.", dns.A): [ADDRESS], (BACK, dns.PTR): ["bmc8.lab.example."]})
+    world.failures = 1
+    world.run()
+    (removal,) = world.removed
+    assert (removal["fqdn"], removal["forward-change"], removal["reverse-change"]) == (NAME, True, False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": 2},
+        {"hostname": ""},
+        {"fqdn-fwd": False, "fqdn-rev": False},
+        # What a client calls itself stops nothing.
+        {"hostname": "."},
+        {"hostname": "a" * 64},
+        {"hostname": "caf\u00e9.lab.example."},
+        {"hostname": "a\x07b.lab.example."},
+    ],
+)
+def test_a_lease_without_a_name_in_dns_is_none_of_them(change: dict[str, Any], world: World) -> None:
+    world.leases = [{**LEASE, **change}]
+    assert world.run() == []
+    assert not world.memory.owed
+
+
+@pytest.mark.parametrize(
+    ("client", "name", "record"),
+    [
+        # The examples of RFC 4701, 3.6.
+        (
+            {"duid": "00:01:00:06:41:2d:f1:66:01:02:03:04:05:06"},
+            "chi6.example.com.",
+            "AAIBY2/AuCccgoJbsaxcQc9TUapptP69lOjxfNuVAA2kjEA=",
+        ),
+        (
+            {"hwaddr": "00:00:00:00:00:00", "client_id": "01:07:08:09:0a:0b:0c"},
+            "chi.example.com.",
+            "AAEBOSD+XR3Os/0LozeXVqcNc7FwCfQdWL3b/NaiUDlW2No=",
+        ),
+        (
+            {"hwaddr": "01:02:03:04:05:06"},
+            "client.example.com.",
+            "AAABxLmlskllE0MVjd57zHcWmEH3pCQ6VytcKD//7es/deY=",
+        ),
+    ],
+)
+def test_the_record_of_a_client(client: dict[str, str], name: str, record: str) -> None:
+    assert base64.b64encode(bytes.fromhex(ncr.dhcid(Named(ADDRESS, name, True, True, **client)))).decode() == record
+
+
+def test_the_record_of_a_client_as_kea_makes_it() -> None:
+    """Kea 2.2 logged the first. A DUID in a client identifier (RFC 4361) counts without its IAID."""
+    found = Named(ADDRESS, "b11.bmc.example.", True, True, "02:00:00:00:00:0e")
+    assert ncr.dhcid(found).upper() == "000001502D8D55022C4514A0EF0204EC9AC7526785E866C923F8C70BF2A3D200EA8813"
+    duid = Named("2001:db8::7", NAME, True, True, duid="00:03:00:01:02:00:00:00:00:07")
+    within = duid._replace(duid="", client_id="ff:00:00:00:01:00:03:00:01:02:00:00:00:00:07")
+    assert ncr.dhcid(within) == ncr.dhcid(duid)
+
+
+def test_a_removal_is_a_packet_with_its_length() -> None:
+    packet = ncr.removal(Named(ADDRESS, NAME, True, True, "02:00:00:00:00:07"), 0.0)
+    assert struct.unpack("!H", packet[:2])[0] == len(packet) - 2
+    assert json.loads(packet[2:])["lease-expires-on"] == "19700101000000"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"known": {"a": [1]}}', b'{"other": 1}'])
+def test_a_missing_or_damaged_memory_has_all_names_compared(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "names.json"
+    if content is not None:
+        path.write_bytes(content)
+    found = names_memory.read(str(path))
+    assert (found.owed, found.compared) == (True, 0.0)
+
+
+def test_the_command_remembers(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "names.json"
+    arguments = ["names", "--ddns-socket", D2, "--control-socket4", KEA, "--state", str(path)]
+    assert cli.main(arguments) == 0
+    assert capsys.readouterr().out == f"sent again: {NAME} is missing, not {ADDRESS}\n"
+    found = names_memory.read(str(path))
+    assert (found.owed, list(found.known)) == (True, [f"{ADDRESS} {NAME}"])
+    world.server.silent = True
+    assert cli.main(arguments) == 1
+    assert "once these answer" in capsys.readouterr().err
