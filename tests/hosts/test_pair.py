@@ -13,6 +13,7 @@ import os
 import shlex
 import signal
 import subprocess
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Iterator
@@ -95,8 +96,10 @@ class Pair:
         remote = [*self._ssh, f"echo $$ >/run/pair.pid; exec {command}"]
         with subprocess.Popen(remote, stdout=subprocess.PIPE, text=True) as process:
             try:
+                time.sleep(ASKING)
                 yield
                 self.await_normal()
+                time.sleep(ASKING)
             finally:
                 run(*self._ssh, "kill -TERM $(cat /run/pair.pid)")
                 output = process.communicate(timeout=300)[0]
