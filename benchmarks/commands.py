@@ -56,8 +56,8 @@ def image(directory: Path) -> Iterator[tuple[str, Path]]:
     """Yield a program that runs the image's Kea with the image's libraries, and the directory of its hooks."""
     name = run(str(LAB / "lab"), "image", f"{NEWEST}-kea").split()[-1]
     root = Path(run("podman", "image", "mount", name).strip())
-    libraries = next((root / "usr/lib").glob("*-linux-gnu"))
-    loader = next((root / "lib64").glob("ld-linux*"))
+    (libraries,) = (root / "usr/lib").glob("*-linux-gnu")
+    (loader,) = (root / "lib64").glob("ld-linux*")
     script = directory / "kea-dhcp4"
     script.write_text(f'#!/bin/sh\nexec {loader} --library-path {libraries} {root}/usr/sbin/kea-dhcp4 "$@"\n')
     script.chmod(0o755)
