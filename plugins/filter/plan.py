@@ -71,8 +71,8 @@ def server_files(wanted: Values, names: Values, found: Values, unit: str) -> Lis
     return _server_plan.make_files(_server_input.wanted(wanted), now, _server_input.Names(**names), unit)
 
 
-def ddns_plan(wanted: Values, names: Values, found: Values, listed: Values, results: Values) -> Dict[str, Any]:
-    asked, now = _ddns_plan.wanted(wanted), _ddns_plan.found(found, listed)
+def ddns_plan(wanted: Values, names: Values, found: Values, results: Values) -> Dict[str, Any]:
+    asked, now = _ddns_plan.wanted(wanted), _ddns_plan.found(found)
     return _ddns_plan.make(asked, _ddns_plan.Names(**names), now, _ddns_plan.results(results))._asdict()
 
 

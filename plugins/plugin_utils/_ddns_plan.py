@@ -51,8 +51,6 @@ class Found(NamedTuple):
     """Whether D2 reads a secret from a file of its own."""
     has_control_socket: bool = False
     included: List[str] = []
-    listed: List[str] = []
-    """Paths of the files in the directory of the keys."""
 
 
 class Results(NamedTuple):
@@ -77,8 +75,6 @@ class Plan(NamedTuple):
     """Secrets that a site wrote into the configuration, of keys that the variables name."""
     included: List[str]
     """Included files that the merge may edit: not those of the keys."""
-    stale: List[str]
-    """Files of keys that the variables no longer name."""
     kept: List[str]
     """All files that a failed change reverts, each directory before what is in it."""
     needs_restart: bool
@@ -88,7 +84,7 @@ def wanted(variables: Mapping[str, Any]) -> Wanted:
     return Wanted(**{name: variables[name] for name in Wanted._fields})
 
 
-def found(look: Mapping[str, Any], listed: Mapping[str, Any]) -> Found:
+def found(look: Mapping[str, Any]) -> Found:
     """Return what kea_info and the list of the directory found. Before they have run, both are empty."""
     server, config = look.get("server") or {}, look.get("config") or {}
     return Found(
@@ -97,7 +93,6 @@ def found(look: Mapping[str, Any], listed: Mapping[str, Any]) -> Found:
         has_secret_file=bool((server.get("capabilities") or {}).get("tsig_secret_file", True)),
         has_control_socket=bool(config.get("control_sockets")),
         included=list(config.get("included") or []),
-        listed=[one["path"] for one in listed.get("files") or []],
     )
 
 
@@ -115,7 +110,6 @@ def make(asked: Wanted, names: Names, now: Found, done: Results) -> Plan:
     secrets = [_key_file(names, now, one) for one in asked.keys]
     directory = {"path": names.directory, "state": "directory", "owner": "root", "group": names.user, "mode": "0750"}
     files = [directory, *secrets] if secrets and now.is_installed else []
-    stale = [path for path in now.listed if path not in [one["path"] for one in secrets]]
     return Plan(
         is_installed=now.is_installed,
         files=files,
@@ -125,8 +119,7 @@ def make(asked: Wanted, names: Names, now: Found, done: Results) -> Plan:
         else {"DhcpDdns/control-socket": {"socket-type": "unix", "socket-name": CONTROL_SOCKET}},
         absent=[f"DhcpDdns/tsig-keys[name={one['name']}]/secret" for one in asked.keys if now.has_secret_file],
         included=[path for path in now.included if not path.startswith(f"{names.directory}/")],
-        stale=stale,
-        kept=[names.config, names.record, *(one["path"] for one in files), *stale],
+        kept=[names.config, names.record, *(one["path"] for one in files)],
         needs_restart=now.outdated or done.config_changed or done.interrupted or bool(done.changed_paths),
     )
 
@@ -152,7 +145,7 @@ def _key(names: Names, now: Found, key: Settings) -> Settings:
 def _key_file(names: Names, now: Found, key: Settings) -> Settings:
     secret = str(key["secret"])
     text = secret if now.has_secret_file else json.dumps(secret)
-    own = {"owner": names.user, "group": names.user, "mode": "0400", "secret": True}
+    own = {"owner": names.user, "group": names.user, "mode": "0400", "secret": True}  # nosec B105
     return {**own, "path": _path(names, now, key), "content": text}
 
 

@@ -88,12 +88,13 @@ def make(asked: Wanted) -> Plan:
 
 def _is_named(elsewhere: Mapping[str, List[Any]]) -> bool:
     families = [str(one) for one in elsewhere["families"]]
-    return "6" in families or bool(elsewhere["interfaces"] or elsewhere["subnets"])
+    return "6" in families or any(named for name, named in elsewhere.items() if name != "families")
 
 
 def _families(asked: Wanted) -> List[Any]:
     """Return the families in order, numbers that are written as text as numbers. What is none is left as it is."""
-    named = asked.families or [4, *([6] if asked.has_dhcp6 else [])]
+    listed = asked.families if isinstance(asked.families, list) else [asked.families]
+    named = listed or [4, *([6] if asked.has_dhcp6 else [])]
     known = {str(one): one for one in (4, 6)}
     return sorted({known.get(str(one), one) for one in named}, key=str)
 

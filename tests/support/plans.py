@@ -64,7 +64,7 @@ PLAYBOOK = """
   vars:
     kea_server__first_look: "{{ kea__found }}"
     kea_server__second_look: {skipped: true}
-    kea_lease_monitor__kea: "{{ kea__found }}"
+    kea_lease_monitor__looked: {results: ["{{ kea__found }}"]}
   tasks:
     - name: Show what the roles would use
       ansible.builtin.debug:

@@ -23,6 +23,7 @@ from kea_lease_monitor.sinks import leased, names
 from kea_lease_monitor.sinks.discovery import DiscoverySink, Options
 
 from runtime.builders import NOW, event, lease
+from runtime.contracts import delivered
 
 MAC, OTHER = "02:00:00:00:00:01", "02:00:00:00:00:02"
 HOST, APART = "bmc-020000000001", "bmc-duid-00030001020000000001v61"
@@ -91,6 +92,17 @@ def test_ansible_host_is_of_the_preferred_family(tmp_path: Path, prefer: str, ad
     assert hosts(tmp_path)[HOST][3] == "six", "the name that only the other lease has"
     writer.deliver([over(event(1) if prefer == "ipv4" else six(1))])
     assert hosts(tmp_path)[HOST][0] == ({"10.0.0.1", "2001:db8::1"} - {address}).pop()
+
+
+def test_a_renewal_writes_no_file(sink: DiscoverySink, tmp_path: Path) -> None:
+    given = [event(1, hwaddr=MAC), six()]
+    for one in given:
+        delivered(sink, [one])
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    later = {"cltt": given[0].lease.cltt + 60, "expires": given[0].lease.cltt + 660, "valid_lifetime": 600}
+    renewed = [one._replace(lease=one.lease._replace(**later)) for one in given]
+    assert [delivered(sink, [one]).unchanged for one in renewed] == [1, 1]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == written
 
 
 def test_an_unknown_family_is_refused() -> None:

@@ -50,7 +50,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, kea: Kea) -> Iterator[
 
         def end() -> None:
             with leases.open("a") as file:
-                file.write(row(1, cltt=now, valid=0))
+                file.write(row(1, cltt=now, valid=0, hostname="bmc-1"))
 
         def reserved() -> list[str]:
             text = (tmp_path / "reservations" / "subnet-1.json").read_text()

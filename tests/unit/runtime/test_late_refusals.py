@@ -102,6 +102,16 @@ def test_a_refused_reservation_is_one_dead_letter_also_of_the_next_process(
     assert (world.letters(), counted() - before) == (REFUSED, 1)
 
 
+def test_a_report_that_names_no_subnet_of_kea_stops_nothing(world: World) -> None:
+    """Kea's user may write anything there."""
+    world.source.events = [event(1)]
+    world.refuse(refusal()._replace(subnet=10**300), refusal())
+    assert world.letters() == REFUSED
+    (world.path / report.REFUSED).write_text("[" * 100_000)
+    world.run()
+    assert world.letters() == REFUSED
+
+
 def test_a_retry_finds_whether_kea_takes_it_now(world: World) -> None:
     world.source.events = [event(1)]
     world.refuse(refusal())

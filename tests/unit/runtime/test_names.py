@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,9 @@ LEASE = {
 }
 
 
+SERVERS = (look.Server(4, KEA),)
+
+
 class World:
     """Kea, D2 and a DNS server, as one look sees them."""
 
@@ -57,9 +60,9 @@ class World:
         for key in ((NAME, dns.A), (BACK, dns.PTR)):
             del self.server.records[key]
 
-    def run(self, seconds: float = 60.0) -> list[str]:
+    def run(self, seconds: float = 60.0, servers: Sequence[look.Server] = SERVERS) -> list[str]:
         self.now += seconds
-        return look.Names(D2, [look.Server(4, KEA)], self.memory, lambda: self.now).run()
+        return look.Names(D2, servers, self.memory, lambda: self.now).run()
 
     def send(
         self, path: str, command: str, _timeout: float, arguments: Mapping[str, Any] | None = None
@@ -150,6 +153,14 @@ def test_the_name_of_a_lease_that_ended_while_dns_was_away_is_removed(world: Wor
     world.withdraw()
     assert world.run() == []
     assert world.memory.known == {}
+
+
+def test_the_names_of_a_server_that_is_no_longer_looked_at_stay(world: World) -> None:
+    quiet(world)
+    world.failures = 1
+    assert world.run(servers=[]) == []
+    assert world.removed == []
+    assert world.memory.known
 
 
 def test_the_former_name_of_an_address_goes_and_that_of_its_new_client_stays(world: World) -> None:

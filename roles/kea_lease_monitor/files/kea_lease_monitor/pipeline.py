@@ -23,7 +23,7 @@ from kea_lease_monitor.refusals import LateRefusals
 from kea_lease_monitor.replay import Replays, Requests
 from kea_lease_monitor.settling import Bookmarks, Settling
 from kea_lease_monitor.sinks.base import Adopting, Forgetting, Holding, Sink
-from kea_lease_monitor.sources.base import Reporting, Resting, Source, StandingBy
+from kea_lease_monitor.sources.base import Learning, Reporting, Resting, Source, StandingBy
 from kea_lease_monitor.state.records import DeadLetter
 from kea_lease_monitor.subscriptions import Subscription
 from kea_lease_monitor.turn import Terms, Turn
@@ -206,7 +206,8 @@ class Pipeline:
 
         When a client of a present lease was met first is not known then.
         """
-        if work.present or work.removal or not self.subscription.hears_endings:
+        learns = isinstance(self._source, Learning) and not self._source.has_learnt()
+        if learns or work.present or work.removal or not self.subscription.hears_endings:
             return []
         met = [event for event in work.batch.events if event.kind is EventKind.ASSIGNED and self._selects(event)]
         return [Kept(event, event.lease.cltt, False) for event in met]

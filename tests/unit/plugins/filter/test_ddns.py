@@ -36,8 +36,8 @@ def d2(secret_file: bool = True, **server: Any) -> dict[str, Any]:
     }
 
 
-def plan(now: dict[str, Any], *listed: str, **results: Any) -> dict[str, Any]:
-    return filters.ddns_plan(WANTED, NAMES, now, {"files": [{"path": one} for one in listed]}, results)
+def plan(now: dict[str, Any], **results: Any) -> dict[str, Any]:
+    return filters.ddns_plan(WANTED, NAMES, now, results)
 
 
 @pytest.mark.parametrize(
@@ -62,14 +62,13 @@ def plan(now: dict[str, Any], *listed: str, **results: Any) -> dict[str, Any]:
 def test_a_secret_is_in_a_file_that_only_keas_user_reads(
     secret_file: bool, path: str, content: str, secret: dict[str, Any], absent: list[str]
 ) -> None:
-    made = plan(d2(secret_file), path, "/etc/kea/tsig/former.key")
+    made = plan(d2(secret_file))
     directory, key = made["files"]
     assert (directory["path"], directory["owner"], directory["mode"]) == ("/etc/kea/tsig", "root", "0750")
     assert key == {"path": path, "content": content, "secret": True, "owner": "_kea", "group": "_kea", "mode": "0400"}
     assert made["merge"]["tsig-keys"] == [{"algorithm": "HMAC-SHA256", "name": "Kea.Example.", **secret}]
     assert SECRET not in str(made["merge"])
     assert made["absent"] == absent
-    assert made["stale"] == ["/etc/kea/tsig/former.key"]
 
 
 def test_zones_and_settings_are_merged() -> None:

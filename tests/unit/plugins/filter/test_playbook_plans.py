@@ -79,6 +79,8 @@ def test_which_servers_are_deployed(named: list[Any], has_dhcp6: bool, families:
         ({"elsewhere": {"families": [4], "interfaces": [], "subnets": []}}, False),
         ({"elsewhere": {"families": ["6"], "interfaces": [], "subnets": []}}, True),
         ({"elsewhere": {"families": [], "interfaces": ["eth0"], "subnets": []}}, True),
+        ({"elsewhere": {"families": [], "settings": [{"valid-lifetime": 60}]}}, True),
+        ({"elsewhere": {"families": [], "settings": []}}, False),
     ],
 )
 def test_a_database_has_what_the_dhcpv6_server_of_any_host_needs(asked: dict[str, Any], expected: bool) -> None:

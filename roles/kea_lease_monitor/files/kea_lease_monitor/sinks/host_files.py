@@ -65,7 +65,8 @@ class HostFiles:
         for other in left:
             self._changed[other] = leased.without(self.parts(other), lease)
             telemetry.discovery_renamed(self._path(other), self._path(name))
-        self._changed[name] = leased.with_part(self.parts(name), Part(lease, made))
+        parts, part = self.parts(name), Part(lease, made)
+        self._changed[name] = parts if leased.has_told(parts, part) else leased.with_part(parts, part)
         self._targets.add(name)
         if lease.family == 6:
             self._pointers[self._pointer(lease)] = b"" if name.kind else f"{name.file}\n".encode()
@@ -116,7 +117,9 @@ class HostFiles:
 
     def _is_of_client(self, earlier: Name, lease: Lease) -> bool:
         """Return whether the file with a name of earlier releases is this client's. Others may spell the same."""
-        if parts := self.parts(earlier):
+        parts = self.parts(earlier)
+        # A file of an earlier release by a site's template may tell no DUID.
+        if parts and (lease.family == 4 or any(part.lease.duid for part in parts)):
             part = leased.of_client(parts, lease)
             known = part and (part.lease.client_id == lease.client_id and not part.lease.hwaddr)
             return bool(part if lease.family == 6 else known)

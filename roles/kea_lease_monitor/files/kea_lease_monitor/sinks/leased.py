@@ -104,6 +104,17 @@ def with_part(parts: Sequence[Part], part: Part) -> List[Part]:
     return ordered[: MOST + (ordered[0].lease.family == 4)]
 
 
+def has_told(parts: Sequence[Part], part: Part) -> bool:
+    """Return whether this lease changes nothing that lasts: a renewal alone is no reason to write a file.
+
+    In a host with as many leases as there may be, the times tell which is the oldest.
+    """
+    times = {"cltt": 0, "valid_lifetime": 0, "expires": None}
+    former = of_client(parts, part.lease)
+    is_same_part = former and (former.lease._replace(**times), former.made) == (part.lease._replace(**times), part.made)
+    return bool(is_same_part) and len(parts) < MOST
+
+
 def without(parts: Sequence[Part], lease: Lease) -> List[Part]:
     """Return the leases without that of the client."""
     return [part for part in parts if not is_same(part.lease, lease)]

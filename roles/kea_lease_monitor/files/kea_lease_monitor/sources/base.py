@@ -71,6 +71,14 @@ class StandingBy(Protocol):
 
 
 @runtime_checkable
+class Learning(Protocol):
+    """A source that learns only while it runs which leases were there before."""
+
+    def has_learnt(self) -> bool:
+        """Return whether a client that it calls new was not met before this process began."""
+
+
+@runtime_checkable
 class Resting(Protocol):
     """A source that spares Kea work while it is read at short intervals."""
 

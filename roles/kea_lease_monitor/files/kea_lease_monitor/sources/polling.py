@@ -67,6 +67,8 @@ class PollingSource(Source):
         self._begun: Optional[Position] = None
         self._again = False
         """Whether this pass hands over leases that the ledger knows: their effects may be lost."""
+        self._learnt = False
+        """Whether all leases were read since this process began: until then the ledger lacks some."""
         self._system = ""
         self._families = ""
         self._session = 0
@@ -80,6 +82,9 @@ class PollingSource(Source):
     def close(self) -> None:
         self._link.close()
         self._ledger.close()
+
+    def has_learnt(self) -> bool:
+        return self._learnt
 
     def start(self, everything: bool) -> Position:
         with self._link.session() as session:
@@ -151,6 +156,7 @@ class PollingSource(Source):
             return Batch(events, after._replace(address=end), False)
         if after.whole:
             self._whole_due = self._clock.monotonic() + self._options.full_interval
+            self._learnt = True
         seen = after.target or after.seen
         return Batch(events, after._replace(seen=seen, target=None, address=-1, whole=False), True)
 

@@ -233,7 +233,7 @@ def _load(path: str, parse: Callable[[Any], _Parsed]) -> Optional[_Parsed]:
     content = files.read_regular(path)
     try:
         return None if content is None else parse(json.loads(content))
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise TemporaryError(f"{path} is damaged, remove it: {error}") from error
 
 

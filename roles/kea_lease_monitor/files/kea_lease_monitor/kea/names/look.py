@@ -102,9 +102,11 @@ class Names:
         """Have D2 remove the names of leases that are gone."""
         present = {_key(lease) for _server, lease in leases}
         taken = {lease.address for _server, lease in leases if lease.reverse}
+        # Nothing is known of the leases of a server that is not looked at, or no longer.
+        families = {server.family for server in self._servers}
         found: List[str] = []
         for key, lease in list(self._memory.known.items()):
-            if key in present:
+            if key in present or (6 if ":" in lease.address else 4) not in families:
                 continue
             # The name of an address that another client has by now was replaced by that client's.
             rest = lease._replace(reverse=lease.reverse and lease.address not in taken)

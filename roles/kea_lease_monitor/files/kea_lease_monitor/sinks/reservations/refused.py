@@ -12,8 +12,11 @@ from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.applier.hosts import Refusal
-from kea_lease_monitor.kea.shares import KEYS, client
+from kea_lease_monitor.kea.shares import KEYS, address_of, client
 from kea_lease_monitor.lease import Lease
+
+_SUBNETS = 2**32
+"""Kea's numbers of subnets are below."""
 
 
 class Refused:
@@ -40,9 +43,10 @@ class Refused:
             listed = report.read_refused(self._directory).refused
         except TemporaryError:
             return []
-        return [one for one in listed if [type(field) for field in one] == [int, str, str, str, str]]
+        typed = [one for one in listed if [type(field) for field in one] == [int, str, str, str, str]]
+        return [one for one in typed if 0 < one.subnet < _SUBNETS]
 
     def of(self, lease: Lease) -> str:
         """Return why Kea refuses the address of a lease for its client; empty if it does not, as far as is known."""
         found = self._found.get((lease.subnet_id, f"{KEYS[lease.family]} {client(lease)}")) if self.all() else None
-        return found.reason if found and lease.address in found.address.split(", ") else ""
+        return found.reason if found and address_of(lease) in found.address.split(", ") else ""
