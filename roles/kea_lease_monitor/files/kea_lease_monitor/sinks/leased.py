@@ -109,10 +109,15 @@ def has_told(parts: Sequence[Part], part: Part) -> bool:
 
     In a host with as many leases as there may be, the times tell which is the oldest.
     """
-    times = {"cltt": 0, "valid_lifetime": 0, "expires": None}
     former = of_client(parts, part.lease)
-    is_same_part = former and (former.lease._replace(**times), former.made) == (part.lease._replace(**times), part.made)
-    return bool(is_same_part) and len(parts) < MOST
+    if former is None or len(parts) >= MOST:
+        return False
+    return (_lasting(former.lease), former.made) == (_lasting(part.lease), part.made)
+
+
+def _lasting(lease: Lease) -> Lease:
+    """Return a lease without its times."""
+    return lease._replace(cltt=0, valid_lifetime=0, expires=None)
 
 
 def without(parts: Sequence[Part], lease: Lease) -> List[Part]:
