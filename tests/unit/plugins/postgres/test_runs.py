@@ -34,9 +34,8 @@ DRIFT = (
 )
 TABLES = "hosts, lease4, lease6, kea_events.lease_event"
 LOCK_TIMEOUT = 500
-# How much other tests on the same cores may prolong a wait. Both in milliseconds.
+# What other work of the machine may add. Without the limit the writer waits for the whole test. Both in milliseconds.
 NOISE = 5000
-"""Milliseconds that other work of the machine may add. Without the limit the writer would wait for the whole test."""
 RUNS = {"constraint": {}, "notify": {"lease6": True}, "removal": {"state": "absent", "lease6": True}}
 
 
