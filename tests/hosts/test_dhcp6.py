@@ -74,7 +74,7 @@ def test_a_reservation_given_beforehand(site: Site) -> None:
 
 
 def test_a_second_run_changes_nothing(site: Site) -> None:
-    assert site.succeed("kea_deploy") == 0
+    site.settled()
 
 
 def test_all_is_well(site: Site) -> None:
@@ -88,7 +88,7 @@ def test_a_configuration_that_kea_refuses_is_reverted(site: Site) -> None:
     site.fail("kea_deploy", "Kea refuses the configuration", kea_dhcp6_settings={"valid-lifetime": "for ever"})
     assert site.run("cat", "/etc/kea/kea-dhcp6.conf") == before
     lease6(site, 100, 20, DIRECT)
-    assert site.succeed("kea_deploy") == 0
+    site.settled()
 
 
 def test_the_lfc_timers_of_both_servers(site: Site) -> None:
@@ -116,7 +116,7 @@ def test_leases_and_reservations_move_into_the_database(site: Site) -> None:
     assert int(site.sql("SELECT count(*) FROM lease6")[0]) >= 30
     assert lease6(site, 100, 20, DIRECT) == before
     assert lease6(site, GIVEN, 1, DIRECT).popitem()[1] == "2001:db8:1::7"
-    assert site.succeed("kea_deploy", **EVENTS) == 0
+    site.settled(**EVENTS)
 
 
 def test_events_of_both_families_become_reservations(site: Site) -> None:

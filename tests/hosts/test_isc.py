@@ -41,7 +41,7 @@ def test_a_bare_host_gets_the_packages_that_the_variable_names(site: Isc) -> Non
     assert not {name for name in site.installed() if not name.startswith("isc-")}
     assert site.run("systemctl", "is-active", UNIT).strip() == "active"
     site.serves()
-    assert site.succeed("kea_deploy", **ISC) == 0
+    site.settled(**ISC)
     site.succeed("kea_verify", **ISC)
 
 
@@ -62,7 +62,7 @@ def test_a_server_of_isc_that_is_there_is_recognised(site: Isc) -> None:
     site.succeed("kea_deploy", **EVENTS)
     site.serves()
     assert "isc-kea-pgsql" in site.installed()
-    assert site.succeed("kea_deploy", **EVENTS) == 0
+    site.settled(**EVENTS)
     site.succeed("kea_verify", **EVENTS)
     site.succeed("kea_rollback", **EVENTS, **BEFORE_DEPLOY)
     assert site.installed() >= found
