@@ -54,6 +54,7 @@ options:
     description:
       - Whether the names of clients should be in DNS. Then C(kea-dhcp-ddns) must run, its DNS servers must answer for
         its zones, and some names of leases are looked up there.
+    version_added: 1.2.0
     type: bool
     default: false
   database:
