@@ -64,7 +64,7 @@ class Names:
                 return self._compare()
             if self._now() - self._memory.listed >= LIST_EVERY:
                 self._list(self._leases())
-        except control.ControlError as error:
+        except (control.ControlError, OSError) as error:
             raise TemporaryError(str(error)) from error
         return []
 
