@@ -13,8 +13,8 @@ TOP = "DhcpDdns"
 CONFIG = "/etc/kea/kea-dhcp-ddns.conf"
 FORWARD, REVERSE = "forward-ddns", "reverse-ddns"
 DIRECTIONS = (FORWARD, REVERSE)
-FAILURES = ("update-timeout", "update-error", "queue-mgr-queue-full", "ncr-error")
-"""Statistics of D2 that count changes of names which did not reach DNS. They begin at 0 with the process."""
+_FAILURES = ("update-timeout", "update-error", "queue-mgr-queue-full", "ncr-error")
+"""Statistics of D2 that count changes of names which did not reach DNS."""
 
 
 class Zone(NamedTuple):
@@ -23,6 +23,11 @@ class Zone(NamedTuple):
     name: str
     servers: Tuple[Endpoint, ...]
     """In the order in which D2 tries them."""
+
+
+def failures(statistics: Mapping[str, Any]) -> int:
+    """Return how many changes did not reach DNS since D2 started. ``statistics`` answers ``statistic-get-all``."""
+    return sum(int(statistics[name][0][0]) for name in _FAILURES if statistics.get(name))
 
 
 def zones(config: Mapping[str, Any], direction: str) -> List[Zone]:

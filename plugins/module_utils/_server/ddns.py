@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
@@ -38,11 +39,8 @@ def read(module: AnsibleModule, dhcp_sockets: Any, family: int) -> Facts:
 def _failures(sockets: Any) -> Optional[int]:
     """Return how many changes of names D2 failed to bring to DNS since it started; None if it does not tell."""
     for path in control.unix_sockets(sockets):
-        try:
-            found = control.send(path, "statistic-get-all", TIMEOUT).arguments
-        except control.ControlError:
-            continue
-        return sum(int(found[name][0][0]) for name in zones.FAILURES if found.get(name))
+        with contextlib.suppress(control.ControlError):
+            return zones.failures(control.send(path, "statistic-get-all", TIMEOUT).arguments)
     return None
 
 

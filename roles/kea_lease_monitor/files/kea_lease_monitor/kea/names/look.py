@@ -70,8 +70,7 @@ class Names:
 
     def _note_losses(self) -> None:
         memory, pid = self._memory, self._ask("status-get").get("pid", 0)
-        found = self._ask("statistic-get-all")
-        failures = sum(int(found[name][0][0]) for name in zones.FAILURES if found.get(name))
+        failures = zones.failures(self._ask("statistic-get-all"))
         if (pid, failures) != (memory.pid, memory.failures):
             memory.owed, memory.pid, memory.failures = True, pid, failures
 
