@@ -21,8 +21,8 @@ from support.programs import need, run
 from support.trace import OPTIONS, Trace, Tree, unsafe
 
 FILES: dict[str, Any] = {"kea_enable_database": False, "kea_db_enable_notify": False}
-OF_DEBIAN: set[str] = set()
-"""Programs of Debian that act so wherever they run; what they do is not ours to change."""
+OF_DEBIAN = {"pg_lsclusters"}
+"""Programs of Debian that root runs anyway, and that read what the user postgres may replace."""
 
 
 def outer(host: Host, process: int) -> int:

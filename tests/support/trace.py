@@ -56,7 +56,7 @@ class Trace:
     """The files that ``strace`` with OPTIONS and ``-o DIRECTORY/trace`` wrote, one for each process."""
 
     def __init__(self, directory: Path, first: int) -> None:
-        self.files = {int(path.suffix[1:]): path for path in directory.iterdir()}
+        self._directory = directory
         self._first = first
 
     def acts(self) -> Iterator[Act]:
@@ -64,9 +64,10 @@ class Trace:
         yield from self._of(self._first, 0, "", "/")
 
     def _of(self, process: int, user: int, program: str, cwd: str) -> Iterator[Act]:
-        if process not in self.files:
+        path = self._directory / f"trace.{process}"
+        if not path.exists():
             return
-        for line in self.files[process].read_text(errors="replace").splitlines():
+        for line in path.read_text(errors="replace").splitlines():
             found = _CALL.match(line)
             if found is None or found[3].startswith(("-", "?")):
                 continue
@@ -96,8 +97,9 @@ def _paths(call: str, arguments: str, cwd: str) -> Iterator[tuple[str, bool]]:
         named = named[-1:]  # the first is the text of the link
     for at in named:
         within, directory, path = at.groups()
-        held = within not in {None, "AT_FDCWD"} and "/" not in path and path not in {".", ".."}
-        yield os.path.normpath(os.path.join(directory or cwd, path)), held and not follows
+        held = within not in {None, "AT_FDCWD"} and "/" not in path and path != ".."
+        # The directory that is held, itself, is no link.
+        yield os.path.normpath(os.path.join(directory or cwd, path)), held and (path == "." or not follows)
 
 
 class Tree:

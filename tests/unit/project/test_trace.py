@@ -23,6 +23,7 @@ import os, subprocess, sys
 foreign, own = sys.argv[1:]
 open(own + "/by-path", "w").close()
 held = os.open(foreign, os.O_RDONLY | os.O_DIRECTORY)
+os.close(os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=held))
 os.close(os.open("held", os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, dir_fd=held))
 os.rename("held", "renamed", src_dir_fd=held, dst_dir_fd=held)
 os.unlink("renamed", dir_fd=held)
