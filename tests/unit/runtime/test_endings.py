@@ -593,6 +593,36 @@ def test_a_command_alone_is_told_of_no_machine_that_returns_or_was_there_before(
     world.kill()
 
 
+class PolledExecWorld(PollingWorld):
+    """The same with leases in PostgreSQL that are polled."""
+
+    kinds = ExecWorld.kinds
+    start = ExecWorld.start
+
+
+def test_a_command_alone_is_told_of_no_client_that_polling_only_seems_to_meet(
+    tmp_path: Path, kea: Any, link: Any
+) -> None:
+    """A monitor that polls begins without knowing any lease, so that a renewal looks like a new client."""
+    world = PolledExecWorld(tmp_path, kea, link)
+    world.lease(7, mac(7))
+    world.run(LIFETIME / 2)
+    world.kill()
+    world.start()
+    world.lease(7, mac(7))
+    world.run()
+    world.end(7, mac(7))
+    world.run(99 * DAY)
+    assert world.told.forgotten == []
+    world.lease(8, mac(8))
+    world.run()
+    world.end(8, mac(8))
+    world.run(120)
+    world.run(8 * DAY)
+    assert world.told.forgotten == [(mac(8), "unconfirmed_for")]
+    world.kill()
+
+
 def test_a_command_alone_is_told_whose_address_another_client_got(tmp_path: Path) -> None:
     world = ExecWorld(tmp_path)
     world.run()
