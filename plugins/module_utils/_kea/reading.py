@@ -24,15 +24,6 @@ class Reading(NamedTuple):
     earliest: float
     latest: float
 
-    @property
-    def at(self) -> float:
-        """The most likely moment."""
-        return (self.earliest + self.latest) / 2
-
-    def is_same(self, moment: float) -> bool:
-        """Return whether an earlier answer was about the same reading; ``moment`` is its ``at``."""
-        return abs(self.at - moment) <= 2 * _ROUNDING
-
 
 def reading_of(status: Mapping[str, Any], now: float) -> Reading:
     """Return the reading, by the arguments of Kea's answer to status-get at ``now``."""
