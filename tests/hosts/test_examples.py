@@ -25,6 +25,7 @@ DATABASE = "kea-examples-db"
 PLAYED: dict[str, dict[str, tuple[str, str]]] = {
     "file": {"dhcp1.example.org": (SERVERS[0], "192.0.2.2")},
     "take-over": {"dhcp1.example.org": (SERVERS[0], "192.0.2.2")},
+    "ddns": {"dhcp1.example.org": (SERVERS[0], "192.0.2.2")},
     "database-tls": {"dhcp1.example.org": (SERVERS[0], "192.0.2.2"), "db1.example.org": (DATABASE, "192.0.2.4")},
     "pair": {"dhcp1.example.org": (SERVERS[0], "192.0.2.2"), "dhcp2.example.org": (SERVERS[1], "192.0.2.3")},
     "multi-site": {"dhcp-a.example.org": (SERVERS[0], "192.0.2.2"), "dhcp-b.example.org": (SERVERS[1], "192.0.2.3")},
@@ -36,8 +37,10 @@ OWN = """{ "Dhcp4": { "interfaces-config": { "interfaces": [ "eth0" ] }, // by h
   "lease-database": { "type": "memfile" }, "valid-lifetime": 600,
   "subnet4": [ { "id": 1, "subnet": "192.0.2.0/24", "pools": [ { "pool": "192.0.2.100 - 192.0.2.199" } ] } ] } }
 """
-CENTRAL = """
-CREATE ROLE kea LOGIN PASSWORD 'a-password'; CREATE ROLE kea_monitor LOGIN PASSWORD 'a-password';
+PASSWORD = "YS1wYXNzd29yZA=="
+"""Of everything; the secret of a TSIG key is in base64."""
+CENTRAL = f"""
+CREATE ROLE kea LOGIN PASSWORD '{PASSWORD}'; CREATE ROLE kea_monitor LOGIN PASSWORD '{PASSWORD}';
 CREATE DATABASE kea OWNER kea;
 """
 NAME_THEM = "grep -v example.org /etc/hosts >/run/hosts; cat /run/hosts - >/etc/hosts"
@@ -54,7 +57,7 @@ class Example:
         shutil.copytree(ROOT / "examples" / name, directory / name)
         self.inventory = directory / name / "inventory.yml"
         self.text = self.inventory.read_text()
-        self.variables: dict[str, Any] = dict.fromkeys(re.findall(r"vault_\w+", self.text), "a-password")
+        self.variables: dict[str, Any] = dict.fromkeys(re.findall(r"vault_\w+", self.text), PASSWORD)
         self._certify(directory / name / "files")
         overlay = directory / "hosts.yml"
         hosts = {one: {"ansible_host": host} for one, (host, _address) in self.played.items()}
@@ -118,7 +121,15 @@ def central_database(example: Example) -> None:
     server.run("runuser", "-u", "postgres", "--", "psql", "-v", "ON_ERROR_STOP=1", stdin=CENTRAL)
 
 
-SITES = {"take-over": own_configuration, "multi-site": central_database}
+def name_server(example: Example) -> None:
+    """Have the DNS server of a site, whose zones the key of the example may change."""
+    server = Host(DATABASE, "", example.host.bmcs)
+    server.run("ip", "address", "replace", "192.0.2.53/24", "dev", "eth0")
+    zones = ("bmc.example.org", "2.0.192.in-addr.arpa", "kea.example.org.")
+    server.script("dns.sh", "bind9", PASSWORD, *zones, check=True)
+
+
+SITES = {"take-over": own_configuration, "multi-site": central_database, "ddns": name_server}
 """What a site has before the example is deployed."""
 
 
