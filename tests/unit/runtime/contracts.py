@@ -13,7 +13,6 @@ from typing import Any, Callable, Sequence
 
 import pytest
 from kea_lease_monitor import position as positions
-from kea_lease_monitor.app import open_state
 from kea_lease_monitor.batch import Delivery, Pending, Reason, Rejection
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import PositionLostError
@@ -23,7 +22,6 @@ from kea_lease_monitor.position import Position
 from kea_lease_monitor.replay import Replay, dead_letter_text
 from kea_lease_monitor.sinks.base import Adopting, Forgetting, Sink
 from kea_lease_monitor.sources.base import Source
-from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.state.records import (
     LIVING,
     UNCONFIRMED,
@@ -38,6 +36,7 @@ from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.subscriptions import Match, Subscription
 
 from runtime.builders import NOW, event
+from runtime.states import state_in
 
 REQUESTED = (EventKind.FORGOTTEN, EventKind.REPLACED)
 """Kinds of events that a person requests."""
@@ -92,7 +91,7 @@ class Replaying:
     def __init__(self, source: Source, directory: Path) -> None:
         self.passed = 0.0
         self.sink = Keeper()
-        self.store = open_state(StateLocation(str(directory / "state.sqlite")))
+        self.store = state_in(directory)
         clock = Clock(lambda: time.monotonic() + self.passed, time.time)
         self.pipeline = Pipeline(Subscription("default", Match(), True, "all"), source, [self.sink], self.store, clock)
 

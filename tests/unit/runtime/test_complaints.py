@@ -15,7 +15,6 @@ from typing import Any, Callable, Iterator
 
 import pytest
 from kea_lease_monitor import database
-from kea_lease_monitor.app import open_state
 from kea_lease_monitor.backoff import Backoff
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.database import Link, Session
@@ -24,12 +23,12 @@ from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.pipeline import Pipeline
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sources.events.source import EventsSource, Options
-from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.subscriptions import Match, Subscription
 from support.monitor import Daemon, document
 
 from runtime.contracts import drained
 from runtime.fakes import ListSink
+from runtime.states import state_in
 from runtime.world import Kea, settings
 
 
@@ -165,7 +164,7 @@ def test_an_error_in_the_wake_up_ends_the_loop(
     kea: Kea, link: Callable[[], Link], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """marten 4961: after an unexpected exception the listener is dead until a restart."""
-    sink, store = ListSink(), open_state(StateLocation(str(tmp_path / "state.sqlite")))
+    sink, store = ListSink(), state_in(tmp_path)
     subscription = Subscription("default", Match(), True, "some")
     pipeline = Pipeline(subscription, make(link()), [sink], store, Clock(random=lambda: 0.0))
     pipeline.pump()

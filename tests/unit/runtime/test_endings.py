@@ -12,7 +12,6 @@ from typing import Any, Callable, Iterator, Sequence
 
 import pytest
 from kea_lease_monitor import metrics
-from kea_lease_monitor.app import open_state
 from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import TemporaryError
@@ -31,12 +30,12 @@ from kea_lease_monitor.sources.events.upkeep import Options as Events
 from kea_lease_monitor.sources.memfile.source import MemfileSource
 from kea_lease_monitor.sources.polling import Options as Polling
 from kea_lease_monitor.sources.polling import PollingSource
-from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.subscriptions import Ending, Match, Subscription
 from support.kea import DIRECTORIES, KeaServer, serving
 from support.wait import until
 
 from runtime.builders import HEADER, NOW
+from runtime.states import state_in
 from runtime.test_pools import LEASE_COMMANDS, gathered
 
 LIFETIME = 600
@@ -88,7 +87,7 @@ class World:
 
     def start(self) -> None:
         """Start a monitor; the one before was killed, or there was none."""
-        self.store = open_state(StateLocation(str(self.path / "state.sqlite")))
+        self.store = state_in(self.path)
         subscription = Subscription("all", Match(), True, "same", "", self.ending)
         discovery = DiscoverySink(Discovery(str(self.path / "discovery"), "bmc_targets", None))
         sinks = [*self.sinks(), discovery, self.told]
@@ -544,7 +543,7 @@ class ExecWorld(FileWorld):
     kinds: frozenset[EventKind] = frozenset()
 
     def start(self) -> None:
-        self.store = open_state(StateLocation(str(self.path / "state.sqlite")))
+        self.store = state_in(self.path)
         subscription = Subscription("all", Match(kinds=self.kinds), True, "same", "", self.ending)
         self.pipeline = Pipeline(subscription, self.source(), [self.told], self.store, self.clock())
 

@@ -11,7 +11,6 @@ from typing import Any, Callable, Iterator
 
 import pytest
 from kea_lease_monitor import metrics
-from kea_lease_monitor.app import open_state
 from kea_lease_monitor.commands import dead_letters
 from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.applier.hosts import Refusal
@@ -19,11 +18,11 @@ from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.pipeline import Pipeline
 from kea_lease_monitor.replay import Replay
 from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
-from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.subscriptions import Match, Subscription
 
 from runtime.builders import Time, event
 from runtime.fakes import ListSource
+from runtime.states import state_in
 
 WORDS = "failed to add new host: address 10.0.0.1 is taken"
 
@@ -45,7 +44,7 @@ class World:
         self.start()
 
     def start(self, family: int = 4) -> None:
-        self.store = open_state(StateLocation(str(self.path / "state.sqlite")))
+        self.store = state_in(self.path)
         sink = ReservationFileSink(Options(str(self.path / "written"), str(self.path)), family)
         subscription = Subscription("all", Match(), True, "same")
         self.pipeline = Pipeline(subscription, self.source, [sink], self.store, self.time.clock())

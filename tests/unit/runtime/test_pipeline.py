@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from kea_lease_monitor import position as positions
-from kea_lease_monitor.app import open_state
 from kea_lease_monitor.backoff import Backoff
 from kea_lease_monitor.batch import Batch, Pending, Reason, Rejection
 from kea_lease_monitor.errors import DamagedError, PositionLostError, TemporaryError
@@ -18,18 +17,18 @@ from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.pipeline import BATCH, Pipeline
 from kea_lease_monitor.position import FilePosition, Position
 from kea_lease_monitor.replay import Replay
-from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.state.store import Store
 from kea_lease_monitor.subscriptions import Match, Subscription
 
 from runtime.builders import NOW, Time, event
 from runtime.fakes import ListSink, ListSource
+from runtime.states import state_in
 
 
 class World:
     def __init__(self, directory: Path) -> None:
         self.time = Time()
-        self.store = open_state(StateLocation(str(directory / "state.sqlite")))
+        self.store = state_in(directory)
         self.source, self.sink = ListSource(), ListSink()
         self.make(True)
 

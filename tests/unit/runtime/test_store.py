@@ -32,6 +32,7 @@ from support.paths import program_environment
 from support.wait import until
 
 from runtime.contracts import StateContract, letter, settle
+from runtime.states import state_in
 from runtime.world import Kea, settings
 
 RELEASE_1 = Path(__file__).resolve().parent / "assets" / "state-0001.sqlite"
@@ -62,7 +63,7 @@ def location(request: pytest.FixtureRequest) -> Any:
 class TestSqlite(StateContract):
     @pytest.fixture
     def state(self, file: StateLocation) -> Iterator[Store]:
-        store = open_state(file)
+        store = state_in(Path(file.path).parent)
         yield store
         store.close()
 
