@@ -7,7 +7,8 @@ SUITE ?= $(lastword $(SUITES))
 # The Python environment is created on first use and cached under a key of its requirements.
 VENV = $(eval VENV := $$(shell $(LAB) setup))$(VENV)
 BIN = $(VENV)/bin
-RUN = PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.cache/ansible" ANSIBLE_FORCE_COLOR=1
+# Compiled modules are kept, whatever the environment says: each of the test processes would compile all of them again.
+RUN = env -u PYTHONDONTWRITEBYTECODE PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.cache/ansible" ANSIBLE_FORCE_COLOR=1
 CRASH = $(RUN) PYTHONPATH=tests:.collections $(BIN)/python tests/crash/crash.py
 FUZZ = PYTHONPATH=tests:.collections:plugins/module_utils:roles/kea_lease_monitor/files $(BIN)/python tests/fuzz/fuzz.py
 # killed tests events mode only; with KILLED=all also file mode and polling.
@@ -100,10 +101,10 @@ types-tests:
 	@MYPYPATH=tests/lab:tests/support $(MYPY) tests/lab/*.py
 	@cd .collections && MYPYPATH=$(CURDIR)/tests:$(CURDIR)/tests/fuzz:$(CURDIR)/plugins/module_utils:$(CURDIR)/roles/kea_lease_monitor/files $(MYPY) $(CURDIR)/tests/fuzz/*.py
 
-# Twice as many processes as cores, because a test waits for its programs half of its time.
+# One process more than cores, because a test waits for its programs a part of its time.
 unit:
 	@echo "== unit tests"
-	@$(RUN) pytest -n 4 --dist worksteal -m 'not slow' tests/unit
+	@$(RUN) pytest -n 3 --dist worksteal -m 'not slow' tests/unit
 
 postgres: ## the PostgreSQL modules with PostgreSQL 17 and the schemas of Kea 2.6 and 3.0; make check tests 15 and Kea 2.2
 	@for suite in $(filter-out $(firstword $(SUITES)),$(SUITES)); do \
