@@ -62,7 +62,7 @@ class KeaCluster(Cluster):
         """Create a database with Kea's schema, and drop it afterwards."""
         self._count += 1
         name = f"kea{self._count}"
-        self.execute("postgres", f'CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER "{KEA}"')
+        self.copy_database(name, TEMPLATE, KEA)
         yield Database(self, name)
         self.execute("postgres", f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -148,6 +148,11 @@ class Cluster:
         """Execute a statement in the database postgres."""
         self.execute("postgres", statement)
 
+    def copy_database(self, name: str, template: str, owner: str = SUPERUSER) -> None:
+        """Create a database as a copy of another."""
+        # Copied by file, because by WAL it takes twice as long, in more than a thousand tests.
+        self.administer(f'CREATE DATABASE {name} TEMPLATE {template} OWNER "{owner}" STRATEGY FILE_COPY')
+
     def sql(self, statements: str, database: str = "postgres", user: str = SUPERUSER) -> str:
         """Return what psql prints, without the last line feed."""
         to = ("-h", self.directory, "-p", str(self.port), "-U", user, "-d", database)

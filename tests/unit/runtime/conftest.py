@@ -35,7 +35,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def kea(cluster: Cluster) -> Iterator[Kea]:
-    cluster.administer("CREATE DATABASE kea TEMPLATE template_kea")
+    cluster.copy_database("kea", "template_kea")
     database = Kea(cluster, "kea")
     yield database
     database.connection.close()

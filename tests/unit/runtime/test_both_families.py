@@ -62,6 +62,7 @@ def pointers(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.glob(".*"))
 
 
+@pytest.mark.slow
 def test_every_order_of_arrival_makes_the_same_host(tmp_path: Path) -> None:
     given = [event(1), six(1), six(2, iaid=2, cltt=NOW + 5), event(2), six(9, OTHER, duid="00:02:ff")]
     expected = {

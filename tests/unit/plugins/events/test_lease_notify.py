@@ -113,6 +113,7 @@ DRIFT = {
 }
 
 
+@pytest.mark.slow
 def test_every_difference_is_drift(database: Database) -> None:
     """Use one database for all: the state after each correction is compared with the first one."""
     wanted = database.notify()["state"]

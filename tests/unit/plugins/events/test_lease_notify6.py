@@ -177,6 +177,7 @@ DRIFT = {
 }
 
 
+@pytest.mark.slow
 def test_every_difference_is_drift(database: Database) -> None:
     wanted = database.notify(lease6=True)["state"]
     for name, statement in DRIFT.items():

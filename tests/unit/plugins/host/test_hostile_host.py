@@ -256,6 +256,7 @@ def command(calls: list[Any]) -> list[str]:
     return [sys.executable, "-c", RUN, json.dumps(sys.path), json.dumps(calls)]
 
 
+@pytest.mark.slow
 def test_no_path_that_root_uses_goes_through_a_directory_of_another_user(host: Path) -> None:
     """A component of a path that another user may replace must be opened by descriptor, which the trace shows."""
     manifest = {"directory": f"{host}/manifest"}
