@@ -109,6 +109,7 @@ def test_a_kea_without_the_command_needs_another_strategy(stand_in: StandIn) -> 
     assert "deploy again, so that another strategy is chosen" in stand_in.kea.state()["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lfc", ["true", "false"])
 def test_the_answer_started_proves_nothing(stand_in: StandIn, lfc: str) -> None:
     stand_in.lfc = need(lfc)
@@ -156,6 +157,7 @@ def test_a_real_kea_2_2_does_not_know_the_command(kea: Server) -> None:
     )
 
 
+@pytest.mark.slow
 def test_killed_before_every_step(stand_in: StandIn) -> None:
     files = stand_in.kea.files
     steps = ["look for traces of a killed run", "send kea-lfc-start to Kea", "wait for kea-lfc"]

@@ -218,6 +218,7 @@ def test_a_silent_stop(kea: Kea, source: EventsSource) -> None:
     assert len(source.read(position, 10).events) == 1
 
 
+@pytest.mark.slow
 def test_a_name_whose_address_was_remembered(kea: Kea, tmp_path: Path) -> None:
     """pgbus 239: after a failover the name has another address, and the listener goes on to ask the old one."""
     wire = Wire(f"{kea.cluster.socket}/.s.PGSQL.5432")

@@ -28,6 +28,7 @@ def made(**document: Any) -> DatabaseSettings:
     return DatabaseSettings.parse(Section(document, "database"))
 
 
+@pytest.mark.slow
 def test_a_host_that_does_not_answer_is_skipped(kea: Kea) -> None:
     with socket.create_server(("127.0.0.77", 5432)):
         began = time.monotonic()

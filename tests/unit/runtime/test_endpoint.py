@@ -41,6 +41,7 @@ def asked(server: Endpoint, request: bytes) -> bytes:
         return answer
 
 
+@pytest.mark.slow
 def test_idle_connections_keep_no_reader_out_and_take_no_descriptors(served: Endpoint) -> None:
     before, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
     with contextlib.ExitStack() as idle:

@@ -135,6 +135,7 @@ def awaited(condition: Callable[[], bool]) -> None:
     until(condition, "the command's end", pause=lambda: signal.sigtimedwait([], 0.01))
 
 
+@pytest.mark.slow
 def test_a_hanging_command_is_killed_with_its_children(run: Callable[..., CommandSink], tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     script = """

@@ -327,6 +327,7 @@ class TailMachine(RuleBasedStateMachine):
 
 TestTailMachine = TailMachine.TestCase
 TestTailMachine.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestTailMachine.pytestmark = [pytest.mark.slow]
 
 
 @settings(max_examples=8, deadline=None)

@@ -25,7 +25,7 @@ from kea_lease_monitor.sources.memfile.source import MemfileSource
 from runtime.builders import HEADER, NOW, Time
 from runtime.lease_files import everything, run_lfc
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.slow]
 """Each example starts kea-lfc several times, and a machine with other work starts programs slowly."""
 
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "10"))

@@ -265,6 +265,7 @@ def test_an_unknown_version_is_refused(location: StateLocation, version: str) ->
             migrate.downgrade(location, version)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", ["", "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"])
 def test_a_start_creates_the_tables_of_an_empty_file(file: StateLocation, content: str) -> None:
     Path(file.path).touch()
@@ -288,6 +289,7 @@ def test_a_missing_directory_is_reported(tmp_path: Path) -> None:
         open_state(StateLocation(str(tmp_path / "none" / "state.sqlite")))
 
 
+@pytest.mark.slow
 def test_a_locked_state_is_a_temporary_error(file: StateLocation) -> None:
     store = open_state(file)
     blocker = sqlite3.connect(file.path, isolation_level=None)
@@ -361,6 +363,7 @@ def test_a_state_that_cannot_be_created_is_a_temporary_error(tmp_path: Path) -> 
         open_state(StateLocation(str(tmp_path / "state.sqlite")))
 
 
+@pytest.mark.slow
 def test_the_daemon_never_imports_alembic(tmp_path: Path) -> None:
     """10 MiB for its whole life."""
     program = (

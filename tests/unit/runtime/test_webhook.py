@@ -171,6 +171,7 @@ def test_a_reset_connection_may_pass(receiver: Receiver, send: Callable[..., pos
     assert "object at 0x" not in outcome.detail
 
 
+@pytest.mark.slow
 def test_a_slow_answer_may_pass(receiver: Receiver, send: Callable[..., post.Outcome]) -> None:
     gate = threading.Event()
     receiver.answer = lambda _request: Answer(until=gate)
@@ -223,6 +224,7 @@ def test_the_proxy_of_the_configuration_is_used_and_no_other(
         proxy.close()
 
 
+@pytest.mark.slow
 def test_a_refused_event_fails_alone(receiver: Receiver, make: Callable[..., WebhookSink]) -> None:
     def answer(request: Request) -> Answer:
         return Answer(422, (), b"3 is \x1b[1m \xff bad") if "10.0.0.3" in addresses(request) else Answer()
@@ -241,6 +243,7 @@ def test_a_busy_server_says_when_to_come_again(receiver: Receiver, make: Callabl
     assert raised.value.wait == 120
 
 
+@pytest.mark.slow
 def test_a_slow_server_does_not_hold_the_loop(receiver: Receiver, make: Callable[..., WebhookSink]) -> None:
     gate = threading.Event()
     receiver.answer = lambda _request: Answer(until=gate)

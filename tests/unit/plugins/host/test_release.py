@@ -66,6 +66,7 @@ def test_the_shared_package_is_packed_from_the_collection_itself() -> None:
     assert os.path.realpath(done.stdout.strip()) == SHARED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", ["kea_lease_monitor", "kea_lfc_timer"])
 def test_a_program_imports_the_shared_package_from_its_own_release(releases: Releases, program: str) -> None:
     files = unpack(pack(str(ROLES / program / "files"), SHARED))
@@ -78,6 +79,7 @@ def test_a_program_imports_the_shared_package_from_its_own_release(releases: Rel
     assert done.stdout.strip() == os.path.join(library, "_kea", "lfc.py")
 
 
+@pytest.mark.slow
 def test_the_name_of_a_release_follows_the_shared_package(tmp_path: Path) -> None:
     shared = tmp_path / "_kea"
     shutil.copytree(SHARED, shared)

@@ -22,7 +22,7 @@ from support.wait import until
 if TYPE_CHECKING:
     from support.database import Database
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]  # each waits for sessions, for seconds
 
 # Changes after which every kind of statement is needed.
 DRIFT = (
