@@ -42,15 +42,19 @@ def site_reservations(
 
 
 def given_reservations(
-    entries: List[Dict[str, Any]], named: List[Dict[str, Any]], found: List[Dict[str, Any]], family: int = 4
+    entries: List[Dict[str, Any]], asked: Values, families: Sequence[int], family: int = 4
 ) -> List[Dict[str, Any]]:
-    return _reservation_plan.resolved(entries, named, found, int(family))
+    seen = asked["seen"]
+    if "subnets" not in seen or int(family) not in families:
+        return []
+    named = _server_input.named_subnets(asked["subnets"], asked["shared_networks"], int(family))
+    return _reservation_plan.resolved(entries, named, _server_input.served_subnets(seen), int(family))
 
 
 def pair_peers(
-    named: List[Dict[str, Any]], hosts: Mapping[str, Mapping[str, Any]], tls: bool = False, family: int = 4
+    named: List[Dict[str, Any]], hosts: Mapping[str, Mapping[str, Any]], mode: str, tls: bool = False, family: int = 4
 ) -> List[Dict[str, Any]]:
-    return _pair.peers(named, hosts, tls, int(family))
+    return _pair.peers(named, hosts, tls, int(family)) if mode else []
 
 
 def login(database: Values, become_user: str, certificates: Optional[Values] = None) -> Dict[str, Any]:

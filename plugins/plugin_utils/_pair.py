@@ -49,7 +49,8 @@ NO_PAIR = Pair("", "", [])
 
 def pair(variables: Mapping[str, Any]) -> Pair:
     """Return the pair that the variables of the role describe."""
-    peers = [Peer(str(one["name"]), str(one["url"])) for one in variables["peers"]]
+    named = variables["peers"] if variables["mode"] else []
+    peers = [Peer(str(one["name"]), str(one["url"])) for one in named]
     texts = {name: str(variables[name] or "") for name in Pair._fields if name != "peers"}
     return Pair(peers=peers, **texts)
 

@@ -15,7 +15,7 @@ from ..module_utils._errors import KeaError
 from ..module_utils._config.packagings import DEB, chosen
 from . import _ddns_check, _pair, _pair_check, _reservation_plan, _subnet_check
 from ._preflight_finding import Finding, refusal
-from ._server_input import named_subnets
+from ._server_input import named_subnets, served_subnets
 from ._server_plan import reserved
 
 Values = Mapping[str, Any]
@@ -163,7 +163,7 @@ def subnets(asked: Values, found: Values) -> Iterator[Finding]:
     """Judge the subnets of the variables against those of the server."""
     if not asked["is_server"]:
         return
-    known = _known_subnets(found)
+    known = served_subnets(found)
     wanted = _subnet_check.asked({**asked, "in_files": not asked["enable_database"]})
     for sentence in _subnet_check.problems(wanted, known):
         yield refusal(sentence)
@@ -174,7 +174,7 @@ def reservations(asked: Values, _found: Values) -> Iterator[Finding]:
     if not asked["is_server"]:
         return
     known = {
-        family: _reservation_plan.Subnets(_named_subnets(own), _known_subnets(found))
+        family: _reservation_plan.Subnets(_named_subnets(own), served_subnets(found))
         for family, (own, found) in asked["servers"].items()
     }
     for sentence in _reservation_plan.problems(asked["reservations"], known, not asked["enable_database"]):
@@ -185,7 +185,7 @@ def pair(asked: Values, found: Values) -> Iterator[Finding]:
     """Judge the variables of a pair, whose pools may be those of the server."""
     if not asked["is_server"] or not asked["pair"]:
         return
-    subnets = _pair_check.pooled(_named_subnets(asked), _known_subnets(found))
+    subnets = _pair_check.pooled(_named_subnets(asked), served_subnets(found))
     wanted, files = _pair.pair(asked["pair"]), asked["pair"]["files"]
     for sentence in _pair_check.problems(wanted, list(files.values()), asked["settings"], subnets, asked["family"]):
         yield refusal(sentence)
@@ -234,11 +234,6 @@ def _missing_files(variables: Values, files: Values, contents: Values) -> Iterat
 def _named_subnets(asked: Values) -> List[Dict[str, Any]]:
     """Return the subnets of the variables, those of shared networks too."""
     return named_subnets(asked["subnets"], asked["shared_networks"], asked["family"])
-
-
-def _known_subnets(found: Values) -> List[Dict[str, Any]]:
-    """Return the subnets that the server has; none if its configuration is the example of its package."""
-    return [] if (found.get("config") or {}).get("untouched") else list(found.get("subnets") or [])
 
 
 def _is_bare(found: Values) -> bool:

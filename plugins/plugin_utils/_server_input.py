@@ -129,6 +129,11 @@ def named_subnets(subnets: Sequence[Settings], shared_networks: Sequence[Setting
     return [*subnets, *(one for shared in shared_networks for one in shared.get(key) or [])]
 
 
+def served_subnets(found: Mapping[str, Any]) -> List[Dict[str, Any]]:
+    """Return the subnets that a server has, by kea_info; none if its configuration is the example of its package."""
+    return [] if (found.get("config") or {}).get("untouched") else list(found.get("subnets") or [])
+
+
 def wanted(variables: Mapping[str, Any]) -> Wanted:
     """Return the variables of the role, given without their prefix."""
     known = {name: variables[name] for name in Wanted._fields if name in variables}

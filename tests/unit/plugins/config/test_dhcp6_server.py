@@ -131,7 +131,9 @@ def test_a_subnet_with_live_leases_goes_only_if_that_is_allowed(server: Server) 
 
 def test_an_entry_is_reserved_and_goes_with_the_variable(server: Server) -> None:
     entry = {"duid": ONE, "ip-address": "2001:db8:1::7", "hostname": "given"}
-    given = filters.given_reservations([entry], [SUBNET], [], 6)
+    given = filters.given_reservations(
+        [entry], {"subnets": [SUBNET], "shared_networks": [], "seen": {"subnets": []}}, [6], 6
+    )
     server.deploy(SUBNET, first=True, reservations=given)
     assert server.reservations() == [{"duid": ONE, "ip-addresses": ["2001:db8:1::7"], "hostname": "given"}]
     assert not server.deploy(SUBNET, reservations=given)["changed"]

@@ -55,7 +55,9 @@ class Host:
             "settings": {},
             "config_group": "",
             "exclusive": False,
-            "reservations": filters.given_reservations(list(entries), [], seen["subnets"]),
+            "reservations": filters.given_reservations(
+                list(entries), {"subnets": [], "shared_networks": [], "seen": seen}, [4]
+            ),
         }
         plan = filters.server_plan(asked, NAMES, seen, {})
         record = str(self.config.parent / "keys.json")

@@ -88,8 +88,8 @@ def test_the_url_is_the_address_of_the_first_interface(variables: dict[str, Any]
     facts: dict[str, Any] = {name: {"ipv4": {"address": address}} for name, address in addresses.items()}
     facts["default_ipv4"] = {"address": "192.0.2.2"}
     hosts = {"a": {"ansible_facts": facts, **variables}}
-    assert filters.pair_peers([], hosts) == [{"name": "a", "url": url}]
-    assert filters.pair_peers([], hosts, True)[0]["url"] == url.replace("http:", "https:")
+    assert filters.pair_peers([], hosts, HOT) == [{"name": "a", "url": url}]
+    assert filters.pair_peers([], hosts, HOT, True)[0]["url"] == url.replace("http:", "https:")
 
 
 @pytest.mark.parametrize(
@@ -109,15 +109,19 @@ def test_the_dhcpv6_server_has_a_port_of_its_own(named: dict[str, str], variable
     six = [{"address": "fe80::1", "scope": "link"}, {"address": "2001:db8::1", "scope": "global"}]
     facts = {"eth0": {"ipv4": {"address": "192.0.2.1"}, "ipv6": six}, "eth1": {"ipv6": six}, "eth2": {"ipv6": six[:1]}}
     hosts = {"a": {"ansible_facts": facts, **variables}}
-    assert filters.pair_peers([{"name": "a", **named}], hosts, False, 6) == [{"name": "a", "url": url}]
+    assert filters.pair_peers([{"name": "a", **named}], hosts, HOT, False, 6) == [{"name": "a", "url": url}]
+
+
+def test_a_single_server_has_no_peers() -> None:
+    assert filters.pair_peers([{"name": "a"}], {"a": {}}, "") == []
 
 
 def test_peers_may_be_named() -> None:
     named = [{"name": "b", "url": "http://192.0.2.7:9000/"}, {"name": "a"}]
     hosts = {"a": {"kea_dhcp4_interfaces": ["eth0/192.0.2.1"]}, "b": {}, "c": {}}
-    assert [one["name"] for one in filters.pair_peers(named, hosts)] == ["b", "a"]
-    assert filters.pair_peers(named, hosts)[0]["url"] == "http://192.0.2.7:9000/"
-    assert filters.pair_peers([{"name": "a"}, {"url": ""}, "b"], hosts) == [
+    assert [one["name"] for one in filters.pair_peers(named, hosts, HOT)] == ["b", "a"]
+    assert filters.pair_peers(named, hosts, HOT)[0]["url"] == "http://192.0.2.7:9000/"
+    assert filters.pair_peers([{"name": "a"}, {"url": ""}, "b"], hosts, HOT) == [
         {"name": "a", "url": "http://192.0.2.1:8001/"}
     ]
 

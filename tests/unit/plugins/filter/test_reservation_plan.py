@@ -26,6 +26,11 @@ SUBNETS = _reservation_plan.Subnets(NAMED, FOUND)
 SUBNETS6 = _reservation_plan.Subnets([{"id": 7, "subnet": "2001:db8:7::/64"}], [])
 
 
+def asked(seen: dict[str, Any], named: list[Any], networks: list[Any] | None = None) -> dict[str, Any]:
+    """Return what the variables say of one server, and what was seen of it."""
+    return {"subnets": named, "shared_networks": networks or [], "seen": seen}
+
+
 def problems(*entries: Any, in_files: bool = True) -> list[str]:
     return _reservation_plan.problems(list(entries), {4: SUBNETS, 6: SUBNETS6}, in_files)
 
@@ -47,7 +52,7 @@ def problems(*entries: Any, in_files: bool = True) -> list[str]:
 )
 def test_an_entry_finds_its_subnet(entry: dict[str, Any], resolved: dict[str, Any]) -> None:
     assert problems(entry) == []
-    assert filters.given_reservations([entry], NAMED, FOUND) == [resolved]
+    assert filters.given_reservations([entry], asked({"subnets": FOUND}, NAMED), [4]) == [resolved]
 
 
 @pytest.mark.parametrize(
@@ -87,8 +92,8 @@ def test_an_entry_with_an_ipv6_address_is_for_the_dhcpv6_server() -> None:
     four = {"hw-address": A, "ip-address": "10.0.7.5"}
     assert problems(four, six) == []
     wanted = [{"subnet-id": 7, "duid": "00:01:00", "ip-addresses": ["2001:db8:7::5"]}]
-    assert filters.given_reservations([four, six], SUBNETS6.named, [], 6) == wanted
-    assert len(filters.given_reservations([four, six], NAMED, FOUND)) == 1
+    assert filters.given_reservations([four, six], asked({"subnets": []}, SUBNETS6.named), [4, 6], 6) == wanted
+    assert len(filters.given_reservations([four, six], asked({"subnets": FOUND}, NAMED), [4, 6])) == 1
     (by_client_id,) = problems({"client-id": "01", "ip-address": "2001:db8:7::5"})
     assert "a DHCPv6 client has none" in by_client_id
     (taken,) = problems(six, {**six, "duid": "00:02"})
@@ -117,3 +122,31 @@ def test_the_monitor_learns_of_each_entry() -> None:
         {"subnet": 7, "kind": "client-id", "identifier": "01", "address": "10.0.7.6", "hostname": ""},
         {"subnet": 7, "kind": "hw-address", "identifier": B, "address": "", "hostname": "rack-7", "name": "rack-7"},
     ]
+
+
+def test_an_entry_may_be_in_a_shared_network() -> None:
+    network = {"name": "net", "subnet4": [{"id": 5, "subnet": "10.0.5.0/24"}]}
+    (entry,) = filters.given_reservations(
+        [{"hw-address": A, "ip-address": "10.0.5.5"}], asked(SERVED, [], [network]), [4]
+    )
+    assert entry["subnet-id"] == 5
+
+
+SERVED = {"subnets": FOUND, "config": {"untouched": False}}
+
+
+@pytest.mark.parametrize(
+    ("seen", "families"),
+    [({}, [4]), (SERVED, [6])],
+    ids=["no server was looked at", "of a family that is not deployed"],
+)
+def test_no_entry_is_resolved_where_none_can_be_used(seen: dict[str, Any], families: list[int]) -> None:
+    entry = {"hw-address": A, "ip-address": "10.0.7.5"}
+    assert filters.given_reservations([entry], asked(SERVED, NAMED), [4])
+    assert filters.given_reservations([entry], asked(seen, NAMED), families) == []
+
+
+def test_the_subnets_of_the_example_of_a_package_are_none() -> None:
+    untouched = {**SERVED, "config": {"untouched": True}}
+    with pytest.raises(Exception, match="ip-address"):
+        filters.given_reservations([{"hw-address": A, "ip-address": "10.0.7.5"}], asked(untouched, NAMED), [4])
