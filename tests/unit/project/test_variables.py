@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 from support.paths import ROOT
+from support.programs import run
 
 ROLES = ("kea_server_", "kea_database_", "kea_lease_monitor_", "kea_lfc_timer_", "kea_ddns_pack", "kea_ddns_families")
 """Beginnings of the variables of roles. Those of kea_ddns are set by a person, except what other variables say."""
@@ -44,3 +47,48 @@ def test_the_pages_have_every_variable_of_the_playbooks() -> None:
 
 def test_the_playbooks_have_every_variable_of_the_pages() -> None:
     assert of_the_pages() - of_the_playbooks() == set()
+
+
+SITE = """
+kea_servers:
+  hosts:
+    bare:
+    both:
+      kea_families: [4, 6]
+      kea_dhcp4_interfaces: [eth0]
+      kea_dhcp6_interfaces: [eth1]
+      kea_ha_mode: hot-standby
+      kea_ha_peers: [{name: both, url: "http://192.0.2.1:8001/"}, {name: bare}]
+      kea_db_cert_file: CERTIFICATE
+"""
+PLAY = """
+- hosts: kea_servers
+  gather_facts: false
+  vars_files: [PLAYBOOKS/vars/names.yml, PLAYBOOKS/vars/preflight.yml]
+  tasks:
+    - ansible.builtin.set_fact:
+        seen:
+          preflight: "{{ kea__asked }}"
+          server: "{{ kea__of_family }}"
+          reservations: "{{ kea__reservations }}"
+          tls: "{{ kea__tls }}"
+    - ansible.builtin.copy: {dest: "DIRECTORY/{{ inventory_hostname }}.json", content: "{{ seen | to_json }}"}
+      delegate_to: localhost
+      connection: local
+"""
+
+
+def test_every_variable_of_the_preflight_can_be_read(tmp_path: Path) -> None:
+    """A name in two files of variables, or one that needs itself, would stop each deployment."""
+    certificate = tmp_path / "certificate.pem"
+    certificate.write_text("of the site\n\n")
+    (tmp_path / "site.yml").write_text(SITE.replace("CERTIFICATE", str(certificate)))
+    play = tmp_path / "play.yml"
+    play.write_text(PLAY.replace("PLAYBOOKS", str(ROOT / "playbooks")).replace("DIRECTORY", str(tmp_path)))
+    run("ansible-playbook", "--inventory", str(tmp_path / "site.yml"), str(play))
+    bare, both = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("bare", "both"))
+    assert (bare["server"]["interfaces"], bare["server"]["peers"], bare["preflight"]["families"]) == ([], [], [4])
+    assert (both["server"]["interfaces"], both["preflight"]["server6"]["interfaces"]) == (["eth0"], ["eth1"])
+    assert [one["url"] for one in both["preflight"]["pair"]["peers6"]] == ["http://192.0.2.1:8002/", ""]
+    assert both["tls"]["certificate"] == "of the site\n\n"
+    assert bare["reservations"] == both["reservations"] == []
