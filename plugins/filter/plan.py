@@ -34,10 +34,9 @@ def deployment_plan(wanted: Values) -> Dict[str, Any]:
     return _deployment_plan.make(_deployment_plan.wanted(wanted))._asdict()
 
 
-def site_reservations(
-    subnets: List[Dict[str, Any]], given: Sequence[Dict[str, Any]] = (), family: int = 4
-) -> List[Dict[str, Any]]:
-    found = _deployment_plan.site_reservations(subnets) + _deployment_plan.given_to_monitor(given)
+def site_reservations(asked: Values, given: Sequence[Dict[str, Any]] = (), family: int = 4) -> List[Dict[str, Any]]:
+    named = _server_input.named_subnets(asked["subnets"], asked["shared_networks"], int(family))
+    found = _deployment_plan.site_reservations(named) + _deployment_plan.given_to_monitor(given)
     return [{**one, "family": int(family)} for one in found] if int(family) == 6 else found
 
 

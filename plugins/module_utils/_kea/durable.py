@@ -20,8 +20,10 @@ Owner = Tuple[int, int]
 """User id and group id."""
 
 
-def replace(path: str, content: bytes, mode: int, owner: Optional[Owner] = None) -> None:
+def replace(path: str, content: bytes, mode: int, owner: Optional[Owner] = None, sync_name: bool = True) -> None:
     """Write the file at ``path`` atomically: it has its old or its new content, and the new one on return.
+
+    Without ``sync_name`` a power failure may bring the old content back, but never a part of the new one.
 
     It has its mode, whatever the umask, and its owner before it has its name; without ``owner`` it is this user's.
     If this fails, the old file stays and nothing else does.
@@ -32,7 +34,8 @@ def replace(path: str, content: bytes, mode: int, owner: Optional[Owner] = None)
             _remove_name(candidate)
             _write(candidate, content, mode, owner)
             candidate.rename(spot.name)
-            spot.sync()
+            if sync_name:
+                spot.sync()
         except OSError:
             # A full disk must not stay full because of this file.
             with contextlib.suppress(OSError):

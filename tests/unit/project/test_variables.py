@@ -71,6 +71,7 @@ PLAY = """
           preflight: "{{ kea__asked }}"
           server: "{{ kea__of_family }}"
           reservations: "{{ kea__reservations }}"
+          others: "{{ OTHERS }}"
           tls: "{{ kea__tls }}"
     - ansible.builtin.copy: {dest: "DIRECTORY/{{ inventory_hostname }}.json", content: "{{ seen | to_json }}"}
       delegate_to: localhost
@@ -84,11 +85,15 @@ def test_every_variable_of_the_preflight_can_be_read(tmp_path: Path) -> None:
     certificate.write_text("of the site\n\n")
     (tmp_path / "site.yml").write_text(SITE.replace("CERTIFICATE", str(certificate)))
     play = tmp_path / "play.yml"
-    play.write_text(PLAY.replace("PLAYBOOKS", str(ROOT / "playbooks")).replace("DIRECTORY", str(tmp_path)))
+    names = re.findall(r"(?m)^(kea_\w+):", (ROOT / "playbooks/vars/names.yml").read_text(encoding="utf-8"))
+    others = f"[{', '.join(names)}]"
+    play.write_text(
+        PLAY.replace("PLAYBOOKS", str(ROOT / "playbooks")).replace("DIRECTORY", str(tmp_path)).replace("OTHERS", others)
+    )
     run("ansible-playbook", "--inventory", str(tmp_path / "site.yml"), str(play))
     bare, both = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("bare", "both"))
     assert (bare["server"]["interfaces"], bare["server"]["peers"], bare["preflight"]["families"]) == ([], [], [4])
     assert (both["server"]["interfaces"], both["preflight"]["server6"]["interfaces"]) == (["eth0"], ["eth1"])
     assert [one["url"] for one in both["preflight"]["pair"]["peers6"]] == ["http://192.0.2.1:8002/", ""]
     assert both["tls"]["certificate"] == "of the site\n\n"
-    assert bare["reservations"] == both["reservations"] == []
+    assert bare["reservations"] == both["reservations"] == {"4": [], "6": []}

@@ -41,6 +41,8 @@ class Host:
         self.path = path
         self.program = need("kea-dhcp4")
         self.later = 0
+        self.passed = 0.0
+        """Seconds that have passed beside those of the machine."""
         self.slept: list[float] = []
         self.asleep: Callable[[], None] = lambda: None
         self.leases = path / "kea-leases4.csv"
@@ -93,6 +95,7 @@ class Host:
             min_interval=60,
             sleep=self.sleep,
             now=now,
+            monotonic=lambda: time.monotonic() + self.passed,
         )
 
     def include(self, content: str, subnet: int = 1) -> None:

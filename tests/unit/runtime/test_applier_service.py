@@ -37,6 +37,17 @@ class Recorder:
         self.during = lambda: None
         self.reloaded = False
         self.asked = 0
+        self.report_due: float | None = None
+        self.reports = 0
+        self.known = True
+
+    def report_in(self) -> float | None:
+        return self.report_due
+
+    def report(self) -> bool:
+        self.reports += 1
+        self.report_due = None
+        return self.known
 
     def pause(self) -> float:
         return self.waits
@@ -125,6 +136,19 @@ def test_a_change_within_the_interval_waits_for_its_end(applier: Applier, record
     time.now = 140.0
     applier.pump()
     assert recorder.runs == 1
+
+
+def test_it_reports_when_that_is_due(applier: Applier, recorder: Recorder, time: Time) -> None:
+    recorder.report_due = 0.2
+    applier.pump()
+    applier.pump()
+    assert (recorder.runs, recorder.reports, applier.due()) == (1, 0, time.now + 0.2)
+    recorder.report_due = 0.0
+    applier.pump()
+    assert (recorder.runs, recorder.reports) == (1, 1)
+    recorder.report_due, recorder.known = 0.0, False
+    applier.pump()
+    assert (recorder.runs, recorder.reports) == (2, 2), "Kea was restarted before the report"
 
 
 def test_an_apply_that_fails_is_retried_and_logged_once(

@@ -113,6 +113,40 @@ def test_they_come_into_force_without_a_reload_and_a_new_one_costs_one_command(w
     assert world.kea.addresses() == addresses(1, 2, 3, 4)
 
 
+def test_one_report_is_for_many_changes(world: World) -> None:
+    world.write(*several(1))
+    world.program.report_interval = 3600
+    world.run()
+    for number in (2, 3):
+        world.append(one(number))
+        assert world.run()
+        assert world.kea.sent == ["reservation-add"]
+    assert (world.in_files(), world.kea.addresses()) == (addresses(1, 2, 3)[:-1], addresses(1, 2, 3))
+    found = report.read(world.host.places.report)
+    assert report.waiting_since(world.host.places, found) is not None, "it says nothing that it has not confirmed"
+    assert 0 < (world.program.report_in() or 0) <= 3600
+    assert world.program.report()
+    assert world.status() == (1, 1, 0)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_report_is_confirmed_by_the_same_kea(world: World, restarted: bool) -> None:
+    world.write(*several(1))
+    world.program.report_interval = 3600
+    world.run()
+    world.append(one(2))
+    world.run()
+    if restarted:
+        world.kea.restart()
+    world.host.passed += 3600
+    world.kea.reloaded -= 3600
+    assert world.program.report_in() == 0
+    assert world.program.report() is not restarted
+    assert world.program.report_in() is None
+    assert world.run() is not restarted, "after a restart, all are compared"
+    assert world.status() == (2, 2, 0)
+
+
 def test_a_change_takes_no_other_reservation_out_of_kea(world: World) -> None:
     world.write(*several(*range(1, 30)))
     world.run()

@@ -28,7 +28,7 @@ def texts(directory: Path) -> list[str]:
     return [json.dumps(each, ensure_ascii=False) for each in found]
 
 
-def full(path: str, _content: bytes, _mode: int) -> None:
+def full(path: str, _content: bytes, _mode: int, **_more: bool) -> None:
     """Do what ``files.replace`` does on a full disk."""
     raise files.TemporaryError(f"{path}: full")
 
@@ -121,7 +121,9 @@ def test_a_new_one_beside_10000_others_writes_little(tmp_path: Path, monkeypatch
     written = []
     real = files.replace
     monkeypatch.setattr(
-        files, "replace", lambda path, content, mode: (written.append(len(content)), real(path, content, mode))
+        files,
+        "replace",
+        lambda path, content, mode, **more: (written.append(len(content)), real(path, content, mode, **more)),
     )
     monkeypatch.setattr(files, "replace_all", lambda contents, _mode: written.extend(map(len, contents.values())))
     own.change({one(10_000).identifier: one(10_000)})

@@ -68,7 +68,7 @@ class Applier:
 
     def _apply_changes(self, now: float) -> None:
         stamps = self._stamps()
-        if stamps == self._seen and not self._is_reloaded(now):
+        if stamps == self._seen and self._report(now) and not self._is_reloaded(now):
             return
         if pause := self._apply.pause():
             self._due = self._not_before = now + pause
@@ -80,6 +80,13 @@ class Applier:
         # Half of the time at most: whoever writes without a pause must not keep the processor busy. Commands, which
         # take milliseconds, have pauses of their own.
         self._due = self._not_before = end if by_command else end + (end - now)
+
+    def _report(self, now: float) -> bool:
+        """Report what came into force, once that is due. Return False if all must be compared."""
+        wait = self._apply.report_in()
+        if wait:
+            self._due = min(self._due, now + wait)
+        return True if wait is None or wait else self._apply.report()
 
     def _is_reloaded(self, now: float) -> bool:
         """Return whether Kea has read what waited for a play. Kea answers in the thread that serves clients."""

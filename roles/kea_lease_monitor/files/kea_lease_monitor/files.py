@@ -72,10 +72,10 @@ def _open_regular(path: str, flags: int) -> int:
     return descriptor
 
 
-def replace(path: str, content: bytes, mode: int) -> None:
-    """Write a file atomically and durably. Raises as ``read``."""
+def replace(path: str, content: bytes, mode: int, sync_name: bool = True) -> None:
+    """Write a file atomically and durably; see durable.replace for ``sync_name``. Raises as ``read``."""
     with _explained(path):
-        durable.replace(path, content, mode)
+        durable.replace(path, content, mode, sync_name=sync_name)
 
 
 def stamp(path: str, follow: bool = True) -> Optional[Stamp]:

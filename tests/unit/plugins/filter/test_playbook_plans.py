@@ -114,7 +114,7 @@ def test_the_monitor_gets_the_site_reservations_that_it_can_use() -> None:
         {"<?include?>": "/etc/kea/site.json"},
         {"hw-address": "0200000000ad", "state": "absent"},
     ]
-    found = filters.site_reservations([{"id": 1, "reservations": hosts}, {"id": 2}])
+    found = filters.site_reservations({"subnets": [{"id": 1, "reservations": hosts}, {"id": 2}], "shared_networks": []})
     assert {one["subnet"] for one in found} == {1}
     assert [(one["kind"], one["identifier"], one["address"]) for one in found] == [
         ("hw-address", "02:00:00:00:00:ab", "192.0.2.7"),
@@ -131,7 +131,7 @@ def test_the_monitor_gets_the_site_reservations_that_it_can_use() -> None:
     [{"id": 1, "reservations": {"<?include?>": "/x"}}, {"subnet": "192.0.2.0/24", "reservations": [{"duid": "01"}]}],
 )
 def test_reservations_in_other_forms_are_left_to_kea(subnet: dict[str, Any]) -> None:
-    assert filters.site_reservations([subnet]) == []
+    assert filters.site_reservations({"subnets": [subnet], "shared_networks": []}) == []
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_the_monitor_learns_of_each_entry() -> None:
         {"subnet-id": 7, "client-id": "01", "ip-address": "10.0.7.6"},
         {"subnet-id": 7, "hw-address": B, "hostname": "rack-7"},
     ]
-    assert filters.site_reservations([], given) == [
+    assert filters.site_reservations(asked({}, []), given) == [
         {"subnet": 7, "kind": "hw-address", "identifier": A, "address": "10.0.7.5", "hostname": "not needed"},
         {"subnet": 7, "kind": "client-id", "identifier": "01", "address": "10.0.7.6", "hostname": ""},
         {"subnet": 7, "kind": "hw-address", "identifier": B, "address": "", "hostname": "rack-7", "name": "rack-7"},

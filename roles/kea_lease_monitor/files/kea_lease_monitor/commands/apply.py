@@ -17,6 +17,9 @@ from kea_lease_monitor.kea.applier.report import DEFAULT, Places
 from kea_lease_monitor.kea.companions import DEFAULT_PATH
 from kea_lease_monitor.kea.control import Apply, ask
 
+_REPORT = 0.25
+"""Seconds between two reports while reservations come into force by command, one after another."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
@@ -64,6 +67,8 @@ def execute(options: argparse.Namespace) -> int:
         min_interval=options.min_interval,
         sleep=time.sleep,
         now=time.time,
+        monotonic=time.monotonic,
+        report_interval=_REPORT if options.follow else 0.0,
     )
     if options.follow:
         clock = Clock()

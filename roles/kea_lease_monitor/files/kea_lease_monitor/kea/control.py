@@ -11,7 +11,6 @@ power failure.
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
 
@@ -75,6 +74,10 @@ class Apply:
     sleep: Callable[[float], None]
     now: Callable[[], float]
     """Epoch seconds, as file times are."""
+    monotonic: Callable[[], float]
+    """Seconds by a clock that never steps back."""
+    report_interval: float = 0.0
+    """Seconds between two reports of reservations that came into force by command."""
     _live: Optional[Live] = field(default=None, init=False)
     """What is known of a Kea that takes commands."""
 
@@ -106,6 +109,18 @@ class Apply:
             self._live = live
         return self._live is not None
 
+    def report_in(self) -> Optional[float]:
+        """Return in how many seconds ``report`` is due, None if everything is reported."""
+        return self._live.report_in() if self._live else None
+
+    def report(self) -> bool:
+        """Report what came into force by command. Return False if all must be compared. Raises TemporaryError."""
+        live, self._live = self._live, None
+        with files.locked(os.path.join(self.included, reservation_files.LOCK), _OTHER):
+            if live and live.report():
+                self._live = live
+        return self._live is not None
+
     def pause(self) -> float:
         """Return the seconds until the interval since the last reload is over. Raises TemporaryError."""
         if self._live:
@@ -123,7 +138,7 @@ class Apply:
         paths = {subnet: one.files.path for subnet, one in written.items()}
         with Trial(self.program, self.config, os.path.join(self.included, _TEST), paths) as trial:
             sifted = batch.accepted(self.places, written, trial)
-        commands = Commands(self._ask, self.sleep, time.monotonic)
+        commands = Commands(self._ask, self.sleep, self.monotonic)
         by_command, silent = False, None
         try:
             by_command = commands.available()
@@ -152,7 +167,7 @@ class Apply:
 
     def _begin(self, commands: Commands, done: Status, tested: Tested) -> None:
         lines.applying("commands")
-        live = Live(commands, self.places, tested, self.now)
+        live = Live(commands, self.places, tested, self.now, self.report_interval)
         live.begin(done)
         self._live = live
         lines.applying("done")

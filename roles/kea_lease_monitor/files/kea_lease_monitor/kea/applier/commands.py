@@ -52,7 +52,8 @@ class Commands:
 
     def __init__(self, ask: Ask, sleep: Callable[[float], None], monotonic: Callable[[], float]) -> None:
         """``monotonic`` returns seconds by a clock that never steps back."""
-        self._ask, self._sleep, self._monotonic = ask, sleep, monotonic
+        self._ask, self._sleep = ask, sleep
+        self.monotonic = monotonic
         self._not_before = monotonic()
 
     def available(self) -> bool:
@@ -65,7 +66,7 @@ class Commands:
         Waits until its last reload was some seconds ago, because ``still`` could not tell that from a later one.
         """
         for _attempt in range(_ATTEMPTS):
-            at = self._monotonic()
+            at = self.monotonic()
             status = self._status()
             if abs(_reloaded(status)) >= _SETTLED:
                 return Running(_pid(status), at, _reloaded(status))
@@ -77,9 +78,9 @@ class Commands:
 
         Raises TemporaryError.
         """
-        at = self._monotonic()
+        at = self.monotonic()
         status = self._status()
-        passed = self._monotonic() - earlier.at
+        passed = self.monotonic() - earlier.at
         ahead = _reloaded(status) - earlier.reloaded - passed
         same = _pid(status) == earlier.pid and -_SETTLED < ahead <= _ROUNDING
         return Running(earlier.pid, at, _reloaded(status)) if same else None
@@ -121,12 +122,12 @@ class Commands:
             raise TemporaryError(f"Kea refused reservation-del of {host.identifier}: {answer.text}")
 
     def _send(self, command: str, arguments: Optional[Mapping[str, Any]] = None) -> Answer:
-        begun = self._monotonic()
+        begun = self.monotonic()
         if begun < self._not_before:
             self._sleep(self._not_before - begun)
-            begun = self._monotonic()
+            begun = self.monotonic()
         answer = self._ask(command, arguments)
-        end = self._monotonic()
+        end = self.monotonic()
         self._not_before = end + min(end - begun, _PAUSE)
         return answer
 

@@ -141,7 +141,10 @@ class Included:
         if written:
             files.sync_directory(self._directory)
         latest = hosts.render(list(self._latest.values()))
-        files.replace(self.path, reservation_files.joined(self._directory, list(parts), latest), _MODE)
+        content = reservation_files.joined(self._directory, list(parts), latest)
+        # After a power failure Kea may start with the former file, whose parts are still there. The next comparison,
+        # at the start of this program, finds that.
+        files.replace(self.path, content, _MODE, sync_name=bool(written))
         self._take(parts, self._latest)
 
     def _planned(self, touched: Mapping[str, Hosts]) -> List[Tuple[str, Hosts]]:

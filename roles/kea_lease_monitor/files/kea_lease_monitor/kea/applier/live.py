@@ -37,10 +37,20 @@ class Tested(NamedTuple):
 class Live:
     """What is known. Nothing is, once a method raised TemporaryError or returned False."""
 
-    def __init__(self, commands: Commands, places: Places, tested: Tested, now: Callable[[], float]) -> None:
-        """``now`` returns epoch seconds. Nothing is sent before ``begin``."""
+    def __init__(
+        self, commands: Commands, places: Places, tested: Tested, now: Callable[[], float], interval: float
+    ) -> None:
+        """``now`` returns epoch seconds, ``interval`` is in seconds, between two reports.
+
+        Nothing is sent before ``begin``.
+        """
         self._commands, self._places, self._now = commands, places, now
         self._tested = tested
+        self._interval = interval
+        self._next_report = 0.0
+        """When a report may be written, by the clock of ``commands``."""
+        self._unreported: Optional[float] = None
+        """Epoch seconds at which the files were read whose reservations are in force and not in the report yet."""
         self._subnets: Dict[int, LiveSubnet] = {}
         self._others: List[Tail] = []
         """Files whose reservations cannot be in force."""
@@ -108,9 +118,23 @@ class Live:
             refused += self._subnets[number].apply(change, self._commands) if change else []
             self._counts[number] = self._subnets[number].status
         self._refuse(refused)
+        self._unreported = read_at
+        return self.report()
+
+    def report_in(self) -> Optional[float]:
+        """Return in how many seconds a report is due, None if nothing is to be reported."""
+        return None if self._unreported is None else max(0.0, self._next_report - self._commands.monotonic())
+
+    def report(self) -> bool:
+        """Report what came into force, once that is due. Return as ``take``. Raises TemporaryError.
+
+        A report costs a command and as much writing as the change itself, so that one is for many changes.
+        """
+        if self._unreported is None or self.report_in():
+            return True
         if not self._confirm():
             return False
-        self._report(read_at)
+        self._report(self._unreported)
         return True
 
     def _is_known(self) -> bool:
@@ -157,6 +181,7 @@ class Live:
         # Nothing counts as loaded: without the hook, the next apply is to reload Kea.
         done = self._done._replace(subnets=self._counts, loaded="", read_at=read_at)
         report.write(self._places.report, done)
+        self._unreported, self._next_report = None, self._commands.monotonic() + self._interval
 
 
 def _gone(held: Held, wanted: Mapping[str, Host], named: Collection[str]) -> Set[str]:
