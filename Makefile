@@ -10,6 +10,7 @@ BIN = $(VENV)/bin
 # Compiled modules are kept, whatever the environment says: each of the test processes would compile all of them again.
 RUN = env -u PYTHONDONTWRITEBYTECODE PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.cache/ansible" ANSIBLE_FORCE_COLOR=1
 CRASH = $(RUN) PYTHONPATH=tests:.collections $(BIN)/python tests/crash/crash.py
+CRASH_APPLIER = $(RUN) PYTHONPATH=tests:plugins/module_utils:roles/kea_lease_monitor/files $(BIN)/python tests/crash/applier.py
 FUZZ = PYTHONPATH=tests:.collections:plugins/module_utils:roles/kea_lease_monitor/files $(BIN)/python tests/fuzz/fuzz.py
 # killed tests events mode only; with KILLED=all also file mode and polling.
 SCENARIOS := file database events remote lfc killed
@@ -97,7 +98,7 @@ types-modules:
 
 types-tests:
 	@echo "== types of the code that supports tests, demo and benchmarks"
-	@MYPYPATH=tests:tests/hosts:tests/crash:benchmarks $(MYPY) tests/support tests/hosts/*.py tests/crash benchmarks demo
+	@MYPYPATH=tests:tests/hosts:tests/crash:benchmarks:plugins/module_utils $(MYPY) tests/support tests/hosts/*.py tests/crash benchmarks demo
 	@MYPYPATH=tests/lab:tests/support $(MYPY) tests/lab/*.py
 	@cd .collections && MYPYPATH=$(CURDIR)/tests:$(CURDIR)/tests/fuzz:$(CURDIR)/plugins/module_utils:$(CURDIR)/roles/kea_lease_monitor/files $(MYPY) $(CURDIR)/tests/fuzz/*.py
 
@@ -134,13 +135,15 @@ fuzz-short:
 	@echo "== fuzz"
 	@$(FUZZ) --inputs 100000
 
-crash: ## kill monitors 150 times under DHCP traffic, and their databases; KILLS=n for each of three scenarios, SEED=n
+crash: ## kill monitors, their databases, Kea and the applier under load; KILLS=n for each of four scenarios, SEED=n
 	@echo "== crash"
 	@$(CRASH) --kills $(or $(KILLS),50) $(if $(SEED),--seed $(SEED))
+	@$(CRASH_APPLIER) --kills $(or $(KILLS),50) $(if $(SEED),--seed $(SEED))
 
 crash-short:
 	@echo "== crash"
 	@$(CRASH) --kills 12
+	@$(CRASH_APPLIER) --kills 12
 
 .cache/audit: Makefile | .cache
 	@$(BIN)/python -m pip install --quiet --target $@ --upgrade $(AUDIT)

@@ -11,33 +11,23 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
 import re
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import report
-from appended import HEADER
 from daemon import monitor
 from postgres import BenchmarkError
-from support.kea import DIRECTORIES, KeaServer
-from support.monitor import PROGRAM
-from support.paths import LAB, program_environment
-from support.programs import run
-from support.suites import NEWEST
+from support import by_command
+from support.by_command import WAIT, Site
 from support.wait import until
 
 LIFETIME = 3600
 GOALS = {"p50": 10.0, "p99": 50.0}
 """Milliseconds."""
 BACKLOG_GOAL = 1500
-WAIT = 600.0
 _ADDED = re.compile(r'^(\S+ \S+) INFO .*HOST_CMDS_RESERV_ADD_SUCCESS.*?"hw-address": "(06:[0-9a-f:]+)"', re.MULTILINE)
 
 
@@ -49,22 +39,6 @@ class Result(NamedTuple):
 
     def percentile(self, share: float) -> float:
         return self.delays[min(len(self.delays) - 1, int(len(self.delays) * share))]
-
-
-@contextmanager
-def image(directory: Path) -> Iterator[tuple[str, Path]]:
-    """Yield a program that runs the image's Kea with the image's libraries, and the directory of its hooks."""
-    name = run(str(LAB / "lab"), "image", f"{NEWEST}-kea").split()[-1]
-    root = Path(run("podman", "image", "mount", name).strip())
-    (libraries,) = (root / "usr/lib").glob("*-linux-gnu")
-    (loader,) = (root / "lib64").glob("ld-linux*")
-    script = directory / "kea-dhcp4"
-    script.write_text(f'#!/bin/sh\nexec {loader} --library-path {libraries} {root}/usr/sbin/kea-dhcp4 "$@"\n')
-    script.chmod(0o755)
-    try:
-        yield str(script), libraries / "kea" / "hooks"
-    finally:
-        run("podman", "image", "unmount", name)
 
 
 def hwaddr(number: int) -> str:
@@ -84,93 +58,29 @@ def present(number: int) -> str:
     return json.dumps({"hw-address": mac, "ip-address": address, "user-context": own})
 
 
-class Site:
-    """A directory with Kea, the applier and the monitor in file mode."""
+def in_force(site: Site) -> dict[str, float]:
+    """Return when each reservation of the measurement was added, by Kea's log."""
+    return {
+        found[2]: datetime.datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S.%f").timestamp()
+        for found in _ADDED.finditer(site.server.log.read_text(errors="replace"))
+    }
 
-    def __init__(self, directory: Path, program: str, hooks: Path, reservations: int) -> None:
-        self.directory, self.program = directory, program
-        self.leases = directory / "kea-leases4.csv"
-        self.leases.write_text(HEADER)
-        # Kea's own lease file stays empty: it would read the rows of the measurement when it starts.
-        own = directory / "own.csv"
-        own.write_text("")
-        self.written, self.applied, self.reported = (directory / name for name in ("written", "applied", "report"))
-        text = "".join(f"{present(256 + number)},\n" for number in range(reservations)).rstrip(",\n")
-        for place in (self.written, self.applied, self.reported):
-            place.mkdir()
-        for place in (self.written, self.applied):
-            (place / "subnet-1.json").write_text(f"{text}\n" if text else "")
-        self.server = KeaServer(directory, program=program)
-        directory.chmod(0o750)
-        self.server.config.write_text(
-            json.dumps(
-                {
-                    "Dhcp4": {
-                        "interfaces-config": {"interfaces": []},
-                        "control-socket": {"socket-type": "unix", "socket-name": str(self.server.socket)},
-                        "lease-database": {"type": "memfile", "name": str(own), "lfc-interval": 0},
-                        "hooks-libraries": [{"library": f"{hooks}/libdhcp_host_cmds.so"}],
-                        "loggers": [
-                            {"name": "kea-dhcp4", "severity": "INFO", "output-options": [{"output": "stderr"}]},
-                            # As deployed; the lines of the hook, which a deployment silences too, are what is measured.
-                            {"name": "kea-dhcp4.commands", "severity": "WARN"},
-                        ],
-                        "subnet4": [{"id": 1, "subnet": "10.0.0.0/8", "reservations": ["INCLUDED"]}],
-                    }
-                }
-            ).replace('"INCLUDED"', f'<?include "{self.applied}/subnet-1.json"?>')
-        )
 
-    def flags(self) -> list[str]:
-        places = {"directory": self.written, "report": self.reported, "included": self.applied}
-        kea = {"kea-program": self.program, "kea-config": self.server.config, "control-socket": self.server.socket}
-        more = {"lease-file": self.directory / "own.csv", "pools": self.directory / "pools.json", "min-interval": 0}
-        return [f"--{name}={value}" for name, value in {**kea, **places, **more}.items()]
-
-    @contextmanager
-    def applier(self) -> Iterator[None]:
-        command = [sys.executable, str(PROGRAM), "apply-reservations", "--follow", *self.flags()]
-        environment = {**os.environ, **program_environment()}
-        with (self.directory / "applier.log").open("wb") as log:
-            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        try:
-            until(self._is_applied, lambda: (self.directory / "applier.log").read_text()[-2000:], WAIT, 0.1)
-            yield
-        finally:
-            process.kill()
-            process.wait()
-
-    def _is_applied(self) -> bool:
-        try:
-            return not json.loads((self.reported / "status.json").read_text())["error"]
-        except FileNotFoundError:
-            return False
-
-    def in_force(self) -> dict[str, float]:
-        """Return when each reservation of the measurement was added, by Kea's log."""
-        return {
-            found[2]: datetime.datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S.%f").timestamp()
-            for found in _ADDED.finditer(self.server.log.read_text(errors="replace"))
-        }
-
-    def await_count(self, count: int) -> dict[str, float]:
-        until(lambda: len(self.in_force()) >= count, lambda: f"{len(self.in_force())} of {count} in force", WAIT, 0.5)
-        return self.in_force()
+def await_count(site: Site, count: int) -> dict[str, float]:
+    until(lambda: len(in_force(site)) >= count, lambda: f"{len(in_force(site))} of {count} in force", WAIT, 0.5)
+    return in_force(site)
 
 
 def measured(site: Site, leases: int, rate: float, backlog: int) -> Result:
     """Measure leases one by one at a rate, and then a backlog at once."""
-    subscription = {
-        "name": "default",
-        "sinks": [{"type": "reservation_file", "directory": str(site.written), "report": str(site.reported)}],
-    }
+    subscription = {"name": "default", "sinks": [site.sink()]}
     source = {"type": "memfile", "path": str(site.leases)}
     with monitor(site.directory / "monitor", {"source": source, "subscriptions": [subscription]}) as one:
         one.ready(WAIT)
         with site.leases.open("a") as file:
             file.write(row(0))
             file.flush()
-            site.await_count(1)
+            await_count(site, 1)
             sent = {}
             begin = time.time()
             for number in range(1, leases + 1):
@@ -178,10 +88,10 @@ def measured(site: Site, leases: int, rate: float, backlog: int) -> Result:
                 sent[hwaddr(number)] = time.time()
                 file.write(row(number))
                 file.flush()
-            found = site.await_count(leases + 1)
+            found = await_count(site, leases + 1)
             delays = sorted((found[mac] - at) * 1000 for mac, at in sent.items())
             file.write("".join(row(number) for number in range(leases + 1, leases + 1 + backlog)))
-        found = site.await_count(leases + 1 + backlog)
+        found = await_count(site, leases + 1 + backlog)
     later = sorted(at for mac, at in found.items() if mac not in sent and mac != hwaddr(0))
     return Result(delays, (len(later) - 1) / (later[-1] - later[0]))
 
@@ -206,18 +116,10 @@ def main() -> int:
     rows: list[report.Row] = []
     for reservations in chosen.reservations:
         report.progress(f"beside {reservations} reservations")
-        with tempfile.TemporaryDirectory() as name:
-            directory = Path(name)
-            os.environ.update(dict.fromkeys((*DIRECTORIES, "KEA_LOG_FILE_DIR"), name))
-            with image(directory) as (program, hooks):
-                os.environ["KEA_HOOKS_PATH"] = str(hooks)
-                site = Site(directory, program, hooks, reservations)
-                site.server.launch("-p", "10070")
-                try:
-                    with site.applier():
-                        rows += lines(reservations, measured(site, chosen.leases, chosen.rate, chosen.backlog))
-                finally:
-                    site.server.stop()
+        with by_command.served([present(256 + number) for number in range(reservations)]) as site:
+            site.start_applier()
+            until(site.is_applied, site.said, WAIT, 0.1)
+            rows += lines(reservations, measured(site, chosen.leases, chosen.rate, chosen.backlog))
     report.show("Reservations by command, Kea 3.0", ["", "measured", "goal"], rows)
     return 0
 
