@@ -164,10 +164,10 @@ reuse: .cache/reuse ## check that every file names its licence (reuse.software)
 .cache/core-$(CORE): | .cache
 	@$(BIN)/python -m pip install --quiet --target $@ --no-deps ansible-core==$(CORE)
 
-core: .cache/core-$(CORE) ## filters, templates and inventory with another ansible-core; CORE=version
+core: .cache/core-$(CORE) ## filters, templates, variables and inventory with another ansible-core; CORE=version
 	@echo "== ansible-core $(CORE)"
 	@PYTHONPATH=$< $(BIN)/python -c 'from ansible.release import __version__ as found; assert found == "$(CORE)", found'
-	@$(RUN) PYTHONPATH="$$PWD/$<" pytest -n 2 tests/unit/plugins/filter tests/unit/plugins/inventory
+	@$(RUN) PYTHONPATH="$$PWD/$<" pytest -n 2 tests/unit/plugins/filter tests/unit/plugins/inventory tests/unit/project/test_variables.py
 
 .cache/docs-tools: docs/requirements.txt | .cache
 	@$(BIN)/python -m pip install --quiet --target $@ --upgrade --requirement $<
