@@ -20,6 +20,10 @@ from support.monitor import PROGRAM
 from support.paths import program_environment
 
 READY = "Caught up with the leases"
+RESERVATION: dict[str, Any] = {"type": "reservation"}
+EVENTS: dict[str, Any] = {"type": "events"}
+WAIT = 120.0
+"""Longest wait, in seconds, for steps that take a few seconds."""
 SAMPLE = 0.1
 """Seconds between two samples of the memory."""
 

@@ -17,15 +17,13 @@ import loops
 import plot
 import report
 from appended import appended
-from daemon import Monitor, monitor, on_database
-from postgres import BenchmarkError, Server, server
+from daemon import EVENTS, RESERVATION, WAIT, Monitor, monitor, on_database
+from postgres import CONNECTIONS, BenchmarkError, Server, server
+from report import percentile
 from trigger import COLUMNS, EMPTY, FIRST_ADDRESS, INSERT, VALUES
 from variants import DOCUMENT, NONE, OURS, VARIANTS, prepare
 
 RATES = (100, 1000)
-CONNECTIONS = 8
-RESERVATION: dict[str, Any] = {"type": "reservation"}
-EVENTS: dict[str, Any] = {"type": "events"}
 POLLING: dict[str, Any] = {"type": "polling", "interval": 1}
 """With the shortest interval; the default is 5 s."""
 PREPARE = """ALTER TABLE hosts ADD CONSTRAINT hosts_dhcp_identifier_subnet_unique
@@ -44,8 +42,6 @@ FROM generate_series({FIRST_ADDRESS + 1}::bigint + {{done}}, {FIRST_ADDRESS} + {
 """
 TOGETHER = 1000
 """Leases of a backlog in one transaction. In longer ones, Kea's own statistics make each lease slower."""
-WAIT = 120.0
-"""Longest wait, in seconds, for steps that take a few seconds."""
 SLOWEST = 1000
 """Leases per second below which a catch-up counts as failed."""
 
@@ -135,10 +131,6 @@ def latencies(bench: Bench, rate: int, seconds: float) -> dict[str, list[float]]
             bench.grant(variant, rate, seconds)
             found[name] = bench.reserved(variant)
     return found
-
-
-def percentile(values: list[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
 def latency_row(rate: int, name: str, values: list[float]) -> report.Row:

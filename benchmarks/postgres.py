@@ -16,6 +16,8 @@ from support.programs import run
 
 KEA = "_kea"
 TEMPLATE = "kea_template"
+CONNECTIONS = 8
+"""Of pgbench, as of a Kea with so many threads."""
 # So large that no checkpoint falls into a round of one variant and not of the other; and nothing else comes between.
 SETTINGS = {"max_wal_size": "8GB", "checkpoint_timeout": "1h", "autovacuum": "off"}
 

@@ -53,3 +53,7 @@ def show(title: str, head: Sequence[str], rows: Sequence[Row]) -> None:
         goal = f"{row.goal.text}: {'reached' if row.goal.reached else '**not reached**'}" if row.goal else ""
         print("| " + " | ".join([row.name, *row.cells, goal]) + " |")
     sys.stdout.flush()
+
+
+def percentile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]

@@ -102,6 +102,11 @@ def rate(one: Server, variant: str, load: Load, seconds: float) -> float:
     one.psql(variant, "CHECKPOINT; VACUUM lease4")
     with reader(one, variant):
         printed = one.pgbench(variant, load.script, load.connections, "-T", f"{seconds:.0f}", "-D", "n=0")
+    return rate_of(printed)
+
+
+def rate_of(printed: str) -> float:
+    """Return the transactions per second that pgbench printed."""
     found = re.search(r"tps = ([\d.]+)", printed)
     assert found, printed
     return float(found[1])
