@@ -32,13 +32,17 @@ REUSE := reuse==5.1.1
 # pip-audit is left out: it needs PyPI's advisories, and what hosts run comes from Debian's packages.
 AUDIT := bandit==1.9.4
 
-.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit reuse core docs cli-files release sanity build integration eda redfish monitoring molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
+.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-core demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit reuse core docs cli-files release sanity build integration eda redfish monitoring molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 demo: ## deploy to a fresh host and serve 300 BMCs; MODE=file|database|events, SUITE=one of tests/lab/suites.yml
 	@$(RUN) PYTHONPATH=tests $(BIN)/python demo/demo.py --mode $(MODE) --suite $(SUITE)
+
+demo-core: .cache/core-$(CORE) ## the demo with another ansible-core; CORE=version
+	@$(RUN) PYTHONPATH="tests:$$PWD/$<" $(BIN)/python -c 'from ansible.release import __version__ as found; assert found == "$(CORE)", found'
+	@$(RUN) PYTHONPATH="tests:$$PWD/$<" $(BIN)/python demo/demo.py --mode $(MODE) --suite $(SUITE)
 
 demo-clean: ## remove the hosts of the demo
 	@$(LAB) down kea-demo kea-demo-bmcs
