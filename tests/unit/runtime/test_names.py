@@ -142,6 +142,26 @@ def test_a_name_of_another_client_is_tried_three_times_and_once_an_hour_again(wo
     assert len(world.resent) == look.TRIES + 1
 
 
+def test_failures_that_no_comparison_mends_do_not_have_all_names_compared_each_minute(world: World) -> None:
+    """A client that asks for a name of another one makes D2 fail at each renewal."""
+    quiet(world)
+
+    def compared() -> int:
+        world.failures += 1
+        world.run()
+        asked = len(world.server.asked)
+        world.server.asked.clear()
+        return int(asked > 0)
+
+    assert sum(compared() for _minute in range(60)) <= 60 / 3 + 2
+    world.withdraw()
+    minutes = next(minute for minute in range(1, 10) if compared() and world.resent)
+    assert minutes < 5, "what can be mended is, in time"
+    world.publish()
+    world.pid = 2
+    assert compared() == 1, "a new process of D2 has lost what waited"
+
+
 def test_the_name_of_a_lease_that_ended_while_dns_was_away_is_removed(world: World) -> None:
     quiet(world)
     world.leases = []

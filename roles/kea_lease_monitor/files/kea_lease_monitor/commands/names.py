@@ -36,7 +36,8 @@ def execute(options: argparse.Namespace) -> int:
         raise ConfigurationError("names is for Kea's user: systemctl start kea-ddns-names.service")
     sockets = {4: options.control_socket4, 6: options.control_socket6}
     memory = names_memory.read(options.state)
-    memory.owed = memory.owed or options.all
+    if options.all:
+        memory.owed, memory.fruitless = True, 0
     names = Names(options.ddns_socket, [Server(*one) for one in sockets.items() if one[1]], memory, time.time)
     try:
         for line in names.run():

@@ -20,6 +20,9 @@ from kea_lease_monitor.kea.names import ncr
 from kea_lease_monitor.kea.names.memory import Memory
 
 HOUR = 3600.0
+PAUSES = (0.0, 0.0, 120.0, 180.0)
+"""Seconds between two comparisons after so many in a row that found nothing to send. With the minute between two looks,
+names are right within five minutes in any case."""
 LIST_EVERY = 300.0
 """Seconds between two lists of the leases with names, from which is known what to remove once they are gone."""
 TRIES = 3
@@ -60,7 +63,7 @@ class Names:
         """Send what is wrong again, and return a line for each. Raises TemporaryError if D2, Kea or DNS is away."""
         try:
             self._note_losses()
-            if self._memory.owed or self._now() - self._memory.compared >= HOUR:
+            if self._is_due():
                 return self._compare()
             if self._now() - self._memory.listed >= LIST_EVERY:
                 self._list(self._leases())
@@ -68,10 +71,20 @@ class Names:
             raise TemporaryError(str(error)) from error
         return []
 
+    def _is_due(self) -> bool:
+        """Return whether all names are compared now.
+
+        Failures that no comparison can mend, such as those of a client whose name is another one's, delay the next.
+        """
+        memory, passed = self._memory, self._now() - self._memory.compared
+        pause = PAUSES[min(memory.fruitless, len(PAUSES) - 1)]
+        return passed >= HOUR or (memory.owed and passed >= pause)
+
     def _note_losses(self) -> None:
         memory, pid = self._memory, self._ask("status-get").get("pid", 0)
         failures = zones.failures(self._ask("statistic-get-all"))
         if (pid, failures) != (memory.pid, memory.failures):
+            memory.fruitless = memory.fruitless if pid == memory.pid else 0
             memory.owed, memory.pid, memory.failures = True, pid, failures
 
     def _compare(self) -> List[str]:
@@ -80,6 +93,8 @@ class Names:
         sent = [*self._again(leases, known), *self._gone(d2, leases, known)]
         self._list(leases)
         self._memory.compared = self._now()
+        in_vain = self._memory.owed and not sent and not known.away
+        self._memory.fruitless = self._memory.fruitless + 1 if in_vain else 0
         # The next look tells whether they arrived.
         self._memory.owed = bool(sent or known.away)
         if known.away:

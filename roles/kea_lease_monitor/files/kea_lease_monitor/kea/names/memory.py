@@ -24,6 +24,8 @@ class Memory:
     """Changes that this process of D2 failed to bring to DNS."""
     owed: bool = True
     """Whether names in DNS may be wrong."""
+    fruitless: int = 0
+    """Comparisons in a row, after failures, that found nothing to send."""
     compared: float = 0.0
     """When all names were compared, epoch seconds."""
     listed: float = 0.0
