@@ -17,7 +17,7 @@ description:
     stands.
   - A running Kea that has loaded the hook library C(libdhcp_host_cmds.so), which is in the packages of Kea 2.7.7 and
     later, also gets the reservation by command, over the unix socket that the configuration names. So it is in force at
-    once, without a reload. If Kea refuses it, the files are written as they were, and the module fails with Kea's words.
+    once, without a reload. If Kea refuses it, the files are as they were, and the module fails with Kea's words.
     Any other Kea reads it when it is restarted or reloaded; RV(in_force) tells.
   - The site decides. A reservation that the lease monitor made for the client becomes the site's, and the monitor does
     not change it any more. One that the monitor made for another client gives way if it has the address. One that a
@@ -125,8 +125,8 @@ kept_in:
   sample: database
 in_force:
   description:
-    - Whether the running Kea has the reservation or, with O(state=absent), none of the client. One that the lease monitor
-      made is left to the monitor, and does not count.
+    - Whether the running Kea has the reservation or, with O(state=absent), none of the client. One that the lease
+      monitor made is left to the monitor, and does not count.
     - With V(false), RV(msg) says why. Restart Kea, or have it reload its configuration.
     - In check mode, what it would be.
   returned: success
@@ -137,8 +137,8 @@ msg:
   description: Why the reservation is not in force, and what to do.
   returned: with RV(in_force=false)
   type: str
-  sample: "what /etc/kea/kea-dhcp4.conf says of hw-address 4c:d9:8f:00:00:07 in subnet 1 is not in force: Kea does not know
-    the command reservation-get-page, so libdhcp_host_cmds.so is not loaded. Restart Kea, or have it reload its
+  sample: "what /etc/kea/kea-dhcp4.conf says of hw-address 4c:d9:8f:00:00:07 in subnet 1 is not in force: Kea does not
+    know the command reservation-get-page, so libdhcp_host_cmds.so is not loaded. Restart Kea, or have it reload its
     configuration"
 gave_way:
   description: Reservations of the lease monitor for other clients that were removed, because they had the address.

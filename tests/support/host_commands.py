@@ -83,7 +83,7 @@ class HostCommands:
     def reservation_get_page(self, arguments: Mapping[str, Any]) -> Answer:
         if arguments["subnet-id"] != self.subnet:
             return Answer(ERROR, f"IPv4 subnet with ID of '{arguments['subnet-id']}' is not configured", {})
-        begin = arguments["from"]
+        begin = arguments.get("from", 0)
         found = [self._shown(each) for each in list(self.hosts.values())[begin : begin + _PAGE]]
         following = {"from": begin + len(found), "source-index": 0}
         return Answer(SUCCESS, "", {"hosts": found, "next": following}) if found else Answer(EMPTY, "0 found", {})

@@ -90,11 +90,24 @@ def test_a_managed_reservation_gives_way_and_what_kea_refuses_is_in_neither(site
         assert {(one["hw-address"], one["ip-address"]) for one in hosts(server)} == {(A, "10.0.0.7"), (B, "10.0.0.8")}
 
 
+def test_the_applier_leaves_it_as_it_is(site: Site) -> None:
+    server = site.server
+    site.start_applier()
+    until(site.is_applied, site.said, 120)
+    assert module(server, hw_address=A, ip_address="10.0.0.7")["in_force"]
+    refused = site.reported / "refused.json"
+    until(lambda: refused.exists() and B in refused.read_text(), site.said, 120)
+    assert [one["hw-address"] for one in hosts(server)] == [A]
+    assert not module(server, hw_address=A, ip_address="10.0.0.7")["changed"]
+    assert module(server, hw_address=A, subnet_id=1, state="absent")["in_force"]
+    until(lambda: [one["hw-address"] for one in hosts(server)] == [B], site.said, 120)
+
+
 def test_a_dhcpv6_reservation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with image(tmp_path) as (program, hooks):
         environment(monkeypatch, tmp_path, hooks)
-        program = program.replace("kea-dhcp4", "kea-dhcp6")
-        server = KeaServer(tmp_path, family=6, config=tmp_path / "kea-dhcp6.conf", program=program)
+        six = program.replace("kea-dhcp4", "kea-dhcp6")
+        server = KeaServer(tmp_path, family=6, config=tmp_path / "kea-dhcp6.conf", program=six)
         server.configure(
             {
                 "interfaces-config": {"interfaces": []},

@@ -15,14 +15,14 @@ import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._kea import control, locks, reservation_files
 from support.host_commands import HostCommands
 from support.kea import DIRECTORIES, KeaServer, serving
-from support.modules import run_module, snapshot
+from support.modules import run_module
 
 pytestmark = pytest.mark.kea
 
 A, B, C = "02:00:00:00:00:0a", "02:00:00:00:00:0b", "02:00:00:00:00:0c"
 ADDRESS = "198.51.100.7"
 MARK = {"kea-lease-monitor": {"ip-address": ADDRESS}}
-READING = {"config-get", "reservation-get", "reservation-get-page"}
+READING = {"config-get", "reservation-get", "reservation-get-page", "statistic-get-all"}
 
 
 class Host:
@@ -52,9 +52,6 @@ class Host:
         options = {"path": str(self.config), "hw_address": A, "backup": True, **options}
         return run_module("kea_reservation", check=check, **options)
 
-    def files(self) -> list[Any]:
-        return [snapshot(self.config.parent / name) for name in ("", "reservations.d/applied")]
-
 
 @pytest.fixture
 def host(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
@@ -72,10 +69,10 @@ def host(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     return found
 
 
-def files_of(host: Host) -> list[Any]:
-    """Return the files without the lock, which stays."""
-    (host.applied / reservation_files.LOCK).touch()
-    return [{name: one for name, one in each.items() if name != reservation_files.LOCK} for each in host.files()]
+def files_of(host: Host) -> dict[Path, tuple[bytes, int, int]]:
+    """Return content, owner and mode of each file, without the lock, which stays."""
+    found = [path for path in host.config.parent.rglob("*") if path.is_file() and path.name != reservation_files.LOCK]
+    return {path: (path.read_bytes(), path.stat().st_uid, path.stat().st_mode) for path in found}
 
 
 def at(command: str, act: Callable[[], None]) -> Callable[[str], None]:
