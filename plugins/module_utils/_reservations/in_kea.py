@@ -47,7 +47,7 @@ class InKea:
         if words and not self._is_there():
             missing = self._revert()
             raise KeaError(
-                f"Kea refuses the reservation of {self._given.text}: {words}. Nothing was changed"
+                f"Kea refuses to change the reservation of {self._given.text}: {words}. Nothing was changed"
                 + (f", but the running Kea has no reservation of {missing} until it is reloaded" if missing else "")
             )
 

@@ -175,6 +175,27 @@ def test_what_kea_refuses_is_in_neither(host: Host, options: dict[str, Any]) -> 
     assert host.commands.hosts == hosts
 
 
+def test_a_removal_that_kea_refuses_is_in_neither(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Two backups of one process within a second would have one name.
+    host.module(ip_address="198.51.100.8", backup=False)
+    before = files_of(host)
+    monkeypatch.setattr(host.commands, "reservation_del", lambda _arguments: control.Answer(control.ERROR, "busy", {}))
+    refused = host.module(state="absent", subnet_id=2)
+    assert refused["failed"]
+    assert refused["msg"].startswith(f"Kea refuses to change the reservation of hw-address {A} in subnet 2: busy.")
+    assert (files_of(host), A in host.commands.hosts) == (before, True)
+
+
+def test_one_in_a_file_of_another_directory_stays(host: Host, tmp_path: Path) -> None:
+    other = tmp_path / "others.json"
+    other.write_text(json.dumps({"hw-address": A, "ip-address": "198.51.100.8"}))
+    host.config.write_text(host.config.read_text().replace("<?include", f'<?include "{other}"?>, <?include', 1))
+    host.commands.hosts[A] = json.loads(other.read_text())
+    applied = host.module(state="absent", subnet_id=2)
+    assert (applied["changed"], applied["in_force"], A in host.commands.hosts) == (False, False, True), applied
+    assert "from a file that this module does not edit" in applied["msg"]
+
+
 def test_the_reservation_of_another_person_in_kea_is_kea_s_to_refuse(host: Host) -> None:
     host.commands.hosts["02:ee"] = {"hw-address": "02:ee", "ip-address": "198.51.100.8"}
     before = files_of(host)
