@@ -14,7 +14,11 @@ description:
   - Reserves an address, a name or both for one client in a subnet, in the mode that the host is in. If the
     configuration O(path) names a PostgreSQL database in C(hosts-databases), the reservation is a row of its table
     C(hosts), and in force at once. Otherwise it is a reservation in the configuration itself, wherever the subnet
-    stands, and in force when Kea is restarted.
+    stands.
+  - A running Kea that has loaded the hook library C(libdhcp_host_cmds.so), which is in the packages of Kea 2.7.7 and
+    later, also gets the reservation by command, over the unix socket that the configuration names. So it is in force at
+    once, without a reload. If Kea refuses it, the files are as they were, and the module fails with Kea's words.
+    Any other Kea reads it when it is restarted or reloaded; RV(in_force) tells.
   - The site decides. A reservation that the lease monitor made for the client becomes the site's, and the monitor does
     not change it any more. One that the monitor made for another client gives way if it has the address. One that a
     person wrote for another client is never touched; then the module fails.
@@ -38,7 +42,8 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: In the configuration, Kea does not test the change, because nothing is written.
+    details: In the configuration, Kea does not test the change, because nothing is written. A running Kea only gets
+      commands that change nothing.
   diff_mode:
     support: full
   idempotent:
@@ -83,6 +88,8 @@ options:
     type: str
     default: public
 notes:
+  - Commands go to the Kea that answers on the control socket of the configuration O(path), also if that is a copy which
+    no Kea reads.
   - Run by root over the unix socket without a password, the module logs in as the system user that has the name of
     O(login_user).
 seealso:
@@ -97,10 +104,10 @@ EXAMPLES = r"""
     hostname: idrac-7
   register: reserved
 
-- name: Restart Kea if the reservation is in its configuration
+- name: Restart Kea if it does not have the reservation yet
   baremetal.kea.kea_service:
     state: restarted
-  when: reserved is changed and reserved.kept_in == 'configuration'
+  when: not reserved.in_force
 
 - name: Forget a machine that was scrapped, and its lease
   baremetal.kea.kea_reservation:
@@ -116,6 +123,23 @@ kept_in:
   returned: success
   type: str
   sample: database
+in_force:
+  description:
+    - Whether the running Kea has the reservation or, with O(state=absent), none of the client. One that the lease
+      monitor made is left to the monitor, and does not count.
+    - With V(false), RV(msg) says why. Restart Kea, or have it reload its configuration.
+    - In check mode, what it would be.
+  returned: success
+  type: bool
+  sample: true
+  version_added: 1.2.0
+msg:
+  description: Why the reservation is not in force, and what to do.
+  returned: with RV(in_force=false)
+  type: str
+  sample: "what /etc/kea/kea-dhcp4.conf says of hw-address 4c:d9:8f:00:00:07 in subnet 1 is not in force: Kea does not
+    know the command reservation-get-page, so libdhcp_host_cmds.so is not loaded. Restart Kea, or have it reload its
+    configuration"
 gave_way:
   description: Reservations of the lease monitor for other clients that were removed, because they had the address.
   returned: success

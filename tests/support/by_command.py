@@ -30,18 +30,22 @@ WAIT = 600.0
 
 @contextmanager
 def image(directory: Path) -> Iterator[tuple[str, Path]]:
-    """Yield a program that runs the image's Kea with the image's libraries, and the directory of its hooks."""
-    name = run(str(LAB / "lab"), "image", f"{NEWEST}-kea").split()[-1]
-    root = Path(run("podman", "image", "mount", name).strip())
+    """Yield a program that runs the image's Kea with the image's libraries, and the directory of its hooks.
+
+    The server of DHCPv6 is beside it.
+    """
+    image_name = run(str(LAB / "lab"), "image", f"{NEWEST}-kea").split()[-1]
+    root = Path(run("podman", "image", "mount", image_name).strip())
     (libraries,) = (root / "usr/lib").glob("*-linux-gnu")
     (loader,) = (root / "lib64").glob("ld-linux*")
-    script = directory / "kea-dhcp4"
-    script.write_text(f'#!/bin/sh\nexec {loader} --library-path {libraries} {root}/usr/sbin/kea-dhcp4 "$@"\n')
-    script.chmod(0o755)
+    for name in ("kea-dhcp6", "kea-dhcp4"):
+        script = directory / name
+        script.write_text(f'#!/bin/sh\nexec {loader} --library-path {libraries} {root}/usr/sbin/{name} "$@"\n')
+        script.chmod(0o755)
     try:
         yield str(script), libraries / "kea" / "hooks"
     finally:
-        run("podman", "image", "unmount", name)
+        run("podman", "image", "unmount", image_name)
 
 
 class Site:
@@ -49,7 +53,7 @@ class Site:
 
     def __init__(self, directory: Path, program: str, hooks: Path, present: Sequence[str]) -> None:
         """``present`` are reservations that are there before, in JSON."""
-        self.directory, self.program = directory, program
+        self.directory, self.program, self.hooks = directory, program, hooks
         self.leases = directory / "kea-leases4.csv"
         self.leases.write_text(HEADER)
         self.own = directory / "own.csv"

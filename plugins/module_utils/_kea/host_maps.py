@@ -9,6 +9,9 @@ import json
 import re
 from typing import Any, Iterable, List, Mapping, NamedTuple, Tuple
 
+MARK = "kea-lease-monitor"
+"""Key in the user context of each managed reservation."""
+
 # What Kea's grammar allows between two maps: white space, commas and its three kinds of comment (dhcp4_lexer.ll).
 _GAP = re.compile(r"(?:[\s,]+|#[^\n]*|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _AROUND = re.compile(r"^[\s,]+|[\s,]+$")

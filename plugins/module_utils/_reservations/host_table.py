@@ -10,12 +10,12 @@ import json
 from contextlib import suppress
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from .._kea import identifiers
+from .._kea import host_maps, identifiers
 from .._postgres.parts import Part, Words
 from .._postgres.session import Session
 from .given import Given
 
-MANAGED = "kea-lease-monitor"
+MANAGED = host_maps.MARK
 """Key of the user context that marks a reservation of the lease monitor (kea/reservations.py there)."""
 
 GIVEN = "baremetal.kea"

@@ -6,20 +6,19 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping
+from typing import TYPE_CHECKING, Any, Dict, List
 
-from .._config.file import alone, update_alone
 from .._config.servers import family_of, top_of_path
 from .._errors import KeaError
 from .._kea import identifiers
 from .._postgres.session import connect_as_root
 from .._server import config, lease_commands
-from .._server.merging import Merging
 from .._server.subnets import subnets
 from . import host_plan
 from .forgetting import Forgetting
 from .given import FieldError, Given, parse
 from .host_change import Target, ensure
+from .in_file import InFile
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -55,7 +54,7 @@ class Reservation:
                 "ip-address: missing: a name alone in Kea's configuration would keep the lease monitor from reserving "
                 "the leased address. Nothing was changed. Name the address, or list the client in kea_reservations"
             )
-        return self._in_file(self.given.host_map())
+        return self._file().merge(self.given.host_map())
 
     def absent(self) -> Dict[str, Any]:
         """Remove the reservation, what the monitor made, and if asked the lease. Raises KeaError."""
@@ -66,7 +65,8 @@ class Reservation:
         if self.in_database:
             result = self._in_database(functools.partial(host_plan.absent, self.given))
         else:
-            result = self._in_file({self.given.kind: identifiers.spell(self.given.identifier), "state": "absent"})
+            host = {self.given.kind: identifiers.spell(self.given.identifier), "state": "absent"}
+            result = self._file().merge(host)
         if kept and not self._module.check_mode and not monitor.request():
             self._module.warn("the lease monitor has not acted on the request yet; it does once it runs")
         return {**result, "changed": bool(result["changed"] or kept or removed), "forgotten": kept, "leases": removed}
@@ -94,20 +94,7 @@ class Reservation:
         module = self._module
         with connect_as_root(module.params, readonly=module.check_mode) as session:
             result = ensure(session, Target(module.params["schema"], [self.given], self.given.family), make)
-        return {**result, "kept_in": "database"}
+        return {**result, "kept_in": "database", "in_force": True}
 
-    def _in_file(self, host: Mapping[str, Any]) -> Dict[str, Any]:
-        """Merge the reservation into the configuration. The record of the play is not touched: it is a person's."""
-        module = self._module
-        values = {f"subnet{family_of(self._top)}": [{"id": self.given.subnet, "reservations": [dict(host)]}]}
-        params = {"merge": values, "exclusive": False, "allow_removals": True, "complete_reservations": False}
-        params["record"] = None
-        with alone(module):
-            merging = Merging(params, self._top, not module.check_mode)
-            try:
-                _before, _after, result = update_alone(module, merging.edit, self._top, config.included(self._path))
-            except KeaError:
-                merging.revert()
-                raise
-            merging.settle()
-        return {**result, "gave_way": merging.gave_way, "kept_in": "configuration"}
+    def _file(self) -> InFile:
+        return InFile(self._module, self.given, self._found["control_sockets"])

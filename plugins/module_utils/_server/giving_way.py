@@ -52,6 +52,8 @@ class GivingWay:
         self._locks = contextlib.ExitStack()
         self._locked: Set[str] = set()
         self._former: List[Former] = []
+        self.lost: List[Dict[str, Any]] = []
+        """The reservations that gave way."""
 
     def make(self, document: Document, top: str) -> List[str]:
         """Remove from the included files what a reservation of the configuration overrules. Return words for each.
@@ -64,6 +66,13 @@ class GivingWay:
                 self._lock(os.path.dirname(path))
                 words += self._clear(path, subnet)
         return words
+
+    def hold(self, document: Document, top: str, number: int) -> None:
+        """Keep the applier from changing reservations of a subnet, in its files and in Kea. Raises KeaError."""
+        for subnet in subnets_of(document, top):
+            if subnet.id == number:
+                for path in filter(is_applied, _includes(subnet)):
+                    self._lock(os.path.dirname(path))
 
     def settle(self) -> None:
         """Let the applier write again: the configuration is in its place."""
@@ -84,8 +93,8 @@ class GivingWay:
             self._locks.enter_context(locks.held(path, LOCK_TIMEOUT))
         except locks.LockedError as error:
             raise KeaError(
-                f"reservations of the lease monitor must give way to those of the site, and another process writes "
-                f"them: {error}; let it finish, then run this again. Nothing was changed"
+                f"another process writes the reservations of the lease monitor, which must wait or give way: {error}; "
+                "let it finish, then run this again. Nothing was changed"
             ) from error
         except OSError as error:
             raise KeaError(f"{path} cannot be locked: {error.strerror}; nothing was changed") from error
@@ -104,6 +113,7 @@ class GivingWay:
             durable.replace(path, content.encode("utf-8", "surrogateescape"), former.mode, former.owner)
         except OSError as error:
             raise KeaError(f"{path} cannot be written: {error.strerror}") from error
+        self.lost += [one.value for one in found.lost]
         return [
             f"{', '.join(host_maps.addresses_of(one.value)) or 'no address'} in {subnet.name}" for one in found.lost
         ]
@@ -121,10 +131,13 @@ class _Found(NamedTuple):
 def _included(document: Document, top: str) -> Iterator[Tuple[str, Subnet]]:
     """Yield the files of managed reservations, each with its subnet if that has reservations of the site."""
     for subnet in _with_global_hosts(document, top):
-        listed = subnet.value.get("reservations")
-        includes = [one.path for one in listed if isinstance(one, Include)] if isinstance(listed, list) else []
-        for path in filter(is_applied, includes if subnet.reservations else []):
+        for path in filter(is_applied, _includes(subnet) if subnet.reservations else []):
             yield path, subnet
+
+
+def _includes(subnet: Subnet) -> List[str]:
+    listed = subnet.value.get("reservations")
+    return [one.path for one in listed if isinstance(one, Include)] if isinstance(listed, list) else []
 
 
 def _with_global_hosts(document: Document, top: str) -> List[Subnet]:

@@ -38,6 +38,8 @@ class Merging:
         self.completed: List[str] = []
         """Reservations that got the address of their client."""
         self._giving = GivingWay()
+        self.lost = self._giving.lost
+        """The managed reservations that gave way, as maps."""
         self._is_merging = bool(self._wanted.values or self._wanted.exclusive or self._before.entries())
 
     def without_former(self, document: Document) -> Document:
@@ -68,6 +70,10 @@ class Merging:
         if self._writes and (self._is_merging or self.completed):
             self.gave_way = self._giving.make(after, top)
         return after
+
+    def hold(self, document: Document, number: int) -> None:
+        """Keep the applier from changing reservations of a subnet until ``settle`` or ``revert``. Raises KeaError."""
+        self._giving.hold(document, self._wanted.top, number)
 
     def settle(self) -> None:
         """Write the record of what is in force. Raises KeaError."""

@@ -74,6 +74,12 @@ def site_reservations(path: str) -> Facts:
     return {"site": found, "global_subnets": sorted(everywhere)}
 
 
+def reservations_in(path: str, subnet: int) -> List[Facts]:
+    """Return the reservations of a subnet in the configuration and its included files, but those of the monitor."""
+    listed = _defined(os.path.realpath(path), top_of_path(path))
+    return [host for one in listed if one.subnet.id == subnet for host in one.subnet.reservations]
+
+
 def _defined(path: str, top: str) -> List[_Defined]:
     """Return the subnets in the files; none if they cannot be read."""
     try:

@@ -1,115 +1,24 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers of a Kea 3.0 with the hook host_cmds.
-
-Debian 12's Kea, with which the tests run, has no such hook. What stands here was seen with Kea 3.0.3.
-"""
+"""The Kea 3.0 of the tests, as the applier commands it."""
 
 from __future__ import annotations
 
-import ipaddress
-import json
-import time
-from typing import Any, Callable, Mapping
+from typing import Any, Mapping
 
-from _kea import reservation_files
-from _kea.control import EMPTY, ERROR, SUCCESS, UNSUPPORTED, Answer
+from _kea.control import Answer
 from kea_lease_monitor.errors import TemporaryError
+from support import host_commands
 
-SITE = {"hw-address": "02:ff:ff:ff:ff:ff", "ip-address": "10.0.0.200"}
-_DEFAULTS = {
-    "boot-file-name": "",
-    "client-classes": [],
-    "hostname": "",
-    "next-server": str(ipaddress.IPv4Address(0)),
-    "option-data": [],
-}
-_PAGE = 3
-"""Reservations in one answer, so that few reservations need several."""
+SITE = host_commands.SITE
 
 
-class HostCommands:
-    """A Kea that has read its files when it was started or reloaded last."""
-
-    def __init__(self, included: str, subnet: str = "10.0.0.0/24") -> None:
-        self._included, self._network = included, ipaddress.IPv4Network(subnet)
-        self.subnet = 1
-        self.hosts: dict[str, dict[str, Any]] = {}
-        self.sent: list[str] = []
-        self.log: list[tuple[str, int]] = []
-        """Commands with how many reservations Kea has after each."""
-        self.has_hook, self.serves = True, True
-        self.pid, self.reloaded = 100, 0.0
-        self.before: Callable[[str], None] = lambda _command: None
-        self.reload(3600.0)
-
-    def reload(self, ago: float = 0.0) -> None:
-        """Read the files."""
-        text = reservation_files.text(self._included)
-        listed = [SITE, *json.loads(f"[{text}]")]
-        self.hosts = {each["hw-address"]: each for each in listed}
-        self.reloaded = time.monotonic() - ago
-
-    def restart(self) -> None:
-        self.pid += 1
-        self.reload()
-
-    def addresses(self) -> list[str]:
-        return sorted((each["ip-address"] for each in self.hosts.values()), key=ipaddress.IPv4Address)
+class HostCommands(host_commands.HostCommands):
+    """One whose refused connection is the monitor's error."""
 
     def ask(self, _path: str, command: str, arguments: Mapping[str, Any] | None = None) -> Answer:
-        self.before(command)
-        if not self.serves:
-            raise TemporaryError("Kea's control socket: Connection refused")
-        self.sent.append(command)
-        if command == "status-get":
-            return Answer(SUCCESS, "", {"pid": self.pid, "reload": int(time.monotonic() - self.reloaded)})
-        if command == "config-reload":
-            self.reload()
-            return Answer(SUCCESS, "Configuration successful.", {})
-        if not self.has_hook:
-            return Answer(UNSUPPORTED, f"'{command}' command not supported.", {})
-        if not arguments:
-            return Answer(ERROR, "Parameters missing or are not a map.", {})
-        assert arguments["operation-target"] == "memory"
-        answer: Answer = getattr(self, command.replace("-", "_"))(arguments)
-        self.log.append((command, len(self.hosts)))
-        return answer
-
-    def reservation_get_page(self, arguments: Mapping[str, Any]) -> Answer:
-        if arguments["subnet-id"] != self.subnet:
-            return Answer(ERROR, f"IPv4 subnet with ID of '{arguments['subnet-id']}' is not configured", {})
-        begin = arguments["from"]
-        found = [self._shown(each) for each in list(self.hosts.values())[begin : begin + _PAGE]]
-        following = {"from": begin + len(found), "source-index": 0}
-        return Answer(SUCCESS, "", {"hosts": found, "next": following}) if found else Answer(EMPTY, "0 found", {})
-
-    def _shown(self, host: Mapping[str, Any]) -> dict[str, Any]:
-        name = host.get("hostname", "").encode("utf-8", "surrogateescape").decode("latin-1")
-        return {**_DEFAULTS, **host, "hostname": name, "subnet-id": self.subnet}
-
-    def reservation_add(self, arguments: Mapping[str, Any]) -> Answer:
-        host = {key: value for key, value in arguments["reservation"].items() if key != "subnet-id"}
-        words = ""
-        if ipaddress.IPv4Address(host["ip-address"]) not in self._network:
-            words = f"specified reservation '{host['ip-address']}' is not matching the IPv4 subnet prefix"
-        elif host["hw-address"] in self.hosts:
-            words = "failed to add new host: this host has already been added"
-        elif host["ip-address"] in self.addresses():
-            words = "failed to add new host: There's already a reservation for this address"
-        if words:
-            return Answer(ERROR, words, {})
-        self.hosts[host["hw-address"]] = host
-        return Answer(SUCCESS, "Host added.", {})
-
-    def reservation_update(self, arguments: Mapping[str, Any]) -> Answer:
-        if self.hosts.pop(arguments["reservation"]["hw-address"], None) is None:
-            return Answer(ERROR, "Host not updated (not found).", {})
-        # A refused one stays away.
-        return self.reservation_add(arguments)
-
-    def reservation_del(self, arguments: Mapping[str, Any]) -> Answer:
-        assert arguments["identifier-type"] == "hw-address"
-        gone = self.hosts.pop(arguments["identifier"], None)
-        return Answer(SUCCESS, "Host deleted.", {}) if gone else Answer(EMPTY, "Host not deleted (not found).", {})
+        try:
+            return self.answer(command, arguments)
+        except OSError as error:
+            raise TemporaryError(f"Kea's control socket: {error}") from error

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Tuple
 
+from _kea import host_maps
 from _kea.host_maps import addresses_of, prefixes_of
 
 from kea_lease_monitor.kea import identifiers
@@ -20,7 +21,7 @@ from kea_lease_monitor.lease import Lease
 KEYS = {4: "hw-address", 6: "duid"}
 """Key of a client's identifier in a managed reservation, by family."""
 
-MARK = "kea-lease-monitor"
+MARK = host_maps.MARK
 """Key in the user context of each managed reservation. Its value holds the address and the name that the monitor wrote,
 and when the client first got a lease. A reservation whose address or name differs was edited by a person, and one
 without the mark was written by a person."""

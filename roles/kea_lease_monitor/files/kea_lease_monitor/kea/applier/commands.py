@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence
 
+from _kea import host_commands
 from _kea.control import EMPTY, SUCCESS, UNSUPPORTED, Answer
 
 from kea_lease_monitor.errors import TemporaryError
@@ -14,9 +15,6 @@ from kea_lease_monitor.kea.applier.hosts import Host
 
 Ask = Callable[[str, Optional[Mapping[str, Any]]], Answer]
 """Send a command with its arguments, and return the answer. Raises TemporaryError if there is none."""
-
-_MEMORY = {"operation-target": "memory"}
-"""The reservations of the running configuration, not those of a database."""
 
 _PAGE = 200
 """Reservations in one answer. Kea serves no client while it makes the answer."""
@@ -93,7 +91,7 @@ class Commands:
 
         Kea serves its clients between two pages. Return False if it does not know the subnet.
         """
-        arguments = {"subnet-id": subnet, "limit": _PAGE, "from": 0, "source-index": 0, **_MEMORY}
+        arguments = {"subnet-id": subnet, "limit": _PAGE, "from": 0, "source-index": 0, **host_commands.MEMORY}
         while True:
             answer = self._send("reservation-get-page", arguments)
             if answer.result == EMPTY:
@@ -116,8 +114,7 @@ class Commands:
     def delete(self, host: Host) -> None:
         """Remove the reservation of a client, if Kea has one. Raises TemporaryError."""
         kind, _space, identifier = host.identifier.partition(" ")
-        named = {"subnet-id": host.subnet, "identifier-type": kind, "identifier": identifier}
-        answer = self._send("reservation-del", {**named, **_MEMORY})
+        answer = self._send("reservation-del", host_commands.named(host.subnet, kind, identifier))
         if answer.result not in (SUCCESS, EMPTY):
             raise TemporaryError(f"Kea refused reservation-del of {host.identifier}: {answer.text}")
 
@@ -133,7 +130,7 @@ class Commands:
 
 
 def _reservation(host: Host) -> Mapping[str, Any]:
-    return {"reservation": {"subnet-id": host.subnet, **host.value()}, **_MEMORY}
+    return host_commands.reservation(host.subnet, host.value())
 
 
 def _reloaded(status: Mapping[str, Any]) -> float:

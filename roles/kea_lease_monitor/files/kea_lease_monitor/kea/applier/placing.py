@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-from typing import AbstractSet, Any, Collection, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import AbstractSet, Any, Collection, Dict, Iterable, List, Mapping, Optional
 
+from _kea.host_commands import fields, is_empty
 from _kea.identifiers import TYPES, parse, spell
 
 from kea_lease_monitor.kea.applier.commands import Commands
 from kea_lease_monitor.kea.applier.hosts import Host, Refusal
 from kea_lease_monitor.kea.shares import MARK
-
-_EMPTY: Tuple[object, ...] = ("", [], "0.0.0.0")  # noqa: S104  # nosec B104  # an answer, no address to bind
-"""What Kea answers for a key that a reservation does not have."""
 
 
 class Held:
@@ -105,7 +103,7 @@ def is_same(one: Host, other: Host) -> bool:
 
 
 def _essence(value: Mapping[str, Any]) -> Dict[str, Any]:
-    found = {key: each for key, each in value.items() if key not in TYPES and each not in _EMPTY}
+    found = {key: each for key, each in value.items() if key not in TYPES and not is_empty(each)}
     context = {key: each for key, each in found.pop("user-context", {}).items() if key != MARK}
     return {**found, "user-context": context} if context else found
 
@@ -125,18 +123,5 @@ def _host(subnet: int, found: Mapping[str, Any]) -> Optional[Host]:
     kinds = [kind for kind in TYPES if kind in found]
     if not kinds:
         return None
-    fields = {key: _text(value) for key, value in found.items() if key != "subnet-id" and value not in _EMPTY}
     identifier = f"{kinds[0]} {spell(parse(str(found[kinds[0]])))}"
-    return Host.of(subnet, identifier, fields)
-
-
-def _text(value: Any) -> Any:
-    """Return a value of Kea's answer with its texts as they are: Kea writes each byte beyond ASCII as a character."""
-    if isinstance(value, str):
-        try:
-            return value.encode("latin-1").decode("utf-8", "surrogateescape")
-        except UnicodeEncodeError:
-            return value
-    if isinstance(value, dict):
-        return {key: _text(each) for key, each in value.items()}
-    return [_text(each) for each in value] if isinstance(value, list) else value
+    return Host.of(subnet, identifier, fields(found))
