@@ -139,7 +139,7 @@ fuzz-short:
 	@echo "== fuzz"
 	@$(FUZZ) --inputs 100000
 
-crash: ## kill monitors, their databases, Kea and the applier under load; KILLS=n for each of four scenarios, SEED=n
+crash: ## kill monitors, their databases, Kea and the applier under load; KILLS=n for each of six scenarios, SEED=n
 	@echo "== crash"
 	@$(CRASH) --kills $(or $(KILLS),50) $(if $(SEED),--seed $(SEED))
 	@$(CRASH_APPLIER) --kills $(or $(KILLS),50) $(if $(SEED),--seed $(SEED))

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import psycopg2
+from families import Family, Lease
 from support.kea import KeaServer
 from support.modules import run_module
 from support.paths import KEA_SCHEMA
@@ -20,8 +20,6 @@ from support.postgres import Cluster
 from support.programs import need
 from support.wait import until
 
-SERVER_PORT, CLIENT_PORT = 20067, 20068
-"""Not 67, so that no other DHCP server or test on this machine is in the way."""
 LFC_INTERVAL = 3
 DATABASE, ROLE = "kea", "kea-lease-monitor"
 DURABLE = {"shared_buffers": "32MB"}
@@ -31,7 +29,8 @@ DURABLE = {"shared_buffers": "32MB"}
 class Database:
     """A primary with Kea's schema, our trigger and constraint, and a standby without which nothing commits."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, family: Family) -> None:
+        self._family = family
         first = Cluster(str(_directory(directory / "one")), DURABLE)
         self.servers = [first]
         first.start()
@@ -41,8 +40,8 @@ class Database:
         login: dict[str, Any] = {**first.login, "login_db": DATABASE}
         options: dict[str, dict[str, Any]] = {
             "kea_hosts_constraint": {},
-            "kea_lease_notify": {"readers": [ROLE]},
-            "kea_database_rights": {"monitor": ROLE},
+            "kea_lease_notify": {"readers": [ROLE], "lease6": family.switch},
+            "kea_database_rights": {"monitor": ROLE, "dhcp6": family.switch},
         }
         for name, more in options.items():
             result = run_module(name, **login, **more)
@@ -97,34 +96,26 @@ class Database:
         for server in self.servers[: 1 if self.promoted else 2]:
             server.stop()
 
-    def leases(self) -> list[tuple[str, str]]:
-        return self.rows("SELECT encode(hwaddr, 'hex'), host('0.0.0.0'::inet + address) FROM lease4 WHERE state = 0")
+    def leases(self) -> list[Lease]:
+        return self.rows(self._family.leases)
 
-    def reservations(self) -> list[tuple[str, str]]:
-        return self.rows("SELECT encode(dhcp_identifier, 'hex'), host('0.0.0.0'::inet + ipv4_address) FROM hosts")
+    def reservations(self) -> list[Lease]:
+        return self.rows(self._family.reservations)
 
 
 class Kea(KeaServer):
     """The DHCP server on the loopback interface. It is started again whenever it exits, as systemd would."""
 
-    def __init__(self, directory: Path, lease_database: dict[str, Any]) -> None:
-        super().__init__(_directory(directory))
+    def __init__(self, directory: Path, family: Family, lease_database: dict[str, Any]) -> None:
+        super().__init__(_directory(directory), family.number)
+        self._ports = family.ports
+        output = [{"output": str(directory / "log")}]
         self.configure(
             {
-                "interfaces-config": {"interfaces": ["lo"], "dhcp-socket-type": "udp"},
                 "lease-database": lease_database,
                 "valid-lifetime": 86400,
-                "subnet4": [
-                    {
-                        "id": 1,
-                        "subnet": "10.0.0.0/8",
-                        "pools": [{"pool": "10.0.0.1 - 10.200.255.254"}],
-                        "relay": {"ip-addresses": ["127.0.0.1"]},
-                    }
-                ],
-                "loggers": [
-                    {"name": "kea-dhcp4", "severity": "WARN", "output_options": [{"output": str(directory / "log")}]}
-                ],
+                "loggers": [{"name": f"kea-dhcp{family.number}", "severity": "WARN", "output_options": output}],
+                **family.settings,
             }
         )
         self.starts = 0
@@ -135,17 +126,19 @@ class Kea(KeaServer):
         if self.runs():
             return
         self.starts += 1
-        ports = ("-p", str(SERVER_PORT), "-P", str(CLIENT_PORT))
-        self.launch(*ports, KEA_LOCKFILE_DIR="none", PGTARGETSESSIONATTRS="read-write")
+        server, client = map(str, self._ports)
+        self.launch("-p", server, "-P", client, KEA_LOCKFILE_DIR="none", PGTARGETSESSIONATTRS="read-write")
 
 
 class Clients:
     """perfdhcp: new clients all the while, and some that renew."""
 
-    def __init__(self, directory: Path, rate: int, seed: int) -> None:
+    def __init__(self, directory: Path, family: Family, rate: int, seed: int) -> None:
+        self._family = family
         self._output = directory / "perfdhcp"
-        command = [need("perfdhcp"), "-4", "-r", str(rate), "-f", str(rate // 5), "-R", "1000000", "-x", "l"]
-        command += ["-s", str(seed), "-L", str(CLIENT_PORT), "-N", str(SERVER_PORT), "-l", "127.0.0.1", "127.0.0.1"]
+        command = [need("perfdhcp"), *family.traffic, "-r", str(rate), "-f", str(rate // 5), "-R", "1000000", "-x", "l"]
+        server, client = map(str, family.ports)
+        command += ["-s", str(seed), "-L", client, "-N", server, "-l", family.host, family.host]
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
 
@@ -156,14 +149,11 @@ class Clients:
         self._process.kill()
         self._process.wait()
 
-    def stop(self) -> dict[str, str]:
-        """What they were told by a DHCPACK: address by hwaddr."""
+    def stop(self) -> set[Lease]:
+        """End them, and return what they were told by a DHCPACK or a reply."""
         self._process.send_signal(signal.SIGINT)
         self._process.wait()
-        _before, mark, told = self._output.read_text().partition("***Leases for REQUEST-ACK***")
-        assert mark, self._output.read_text()[-2000:]
-        found = re.findall(r"^01([0-9a-f]{12}),([0-9.]+),", told.partition("***")[0], re.MULTILINE)
-        return dict(found)
+        return self._family.told_in(self._output.read_text())
 
 
 class Disk:
@@ -189,8 +179,9 @@ class Disk:
 class LeaseFile:
     """What Kea makes of its files, as the monitor is to see them."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, directory: Path, family: Family) -> None:
+        self.path = directory / family.lease_file
+        self._family = family
         self.cleaned = 0
         self._seen = 0
 
@@ -201,15 +192,14 @@ class LeaseFile:
             self.cleaned += inode != self._seen
             self._seen = inode
 
-    def leases(self) -> list[tuple[str, str]]:
+    def leases(self) -> list[Lease]:
         """Return the leases of .2, .1 and the current file in this order; no LFC runs by now."""
-        rows: dict[str, str] = {}
+        clients: dict[str, str] = {}
         for suffix in (".2", ".1", ""):
             with contextlib.suppress(FileNotFoundError):
-                for line in Path(f"{self.path}{suffix}").read_text().splitlines()[1:]:
-                    address, hwaddr = line.split(",")[:2]
-                    rows[address] = hwaddr.replace(":", "")
-        return [(hwaddr, address) for address, hwaddr in rows.items()]
+                content = Path(f"{self.path}{suffix}").read_text()
+                clients.update((address, client) for client, address in self._family.rows(content))
+        return [(client, address) for address, client in clients.items()]
 
 
 def _directory(path: Path) -> Path:

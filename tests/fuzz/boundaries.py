@@ -25,6 +25,10 @@ from mutation import JSON_TOKENS, mutated
 CORPUS = Path(__file__).parent / "corpus"
 
 
+ADDRESSES = ("ip-address", "ip-addresses", "prefixes")
+"""Keys of a reservation: of DHCPv4, and both lists of DHCPv6."""
+
+
 class Boundary(NamedTuple):
     """One of them."""
 
@@ -68,7 +72,12 @@ def reservations(content: bytes) -> None:
     assert [host.text for host in again.hosts] == [host.text for host in parsed.hosts]
     for host in parsed.hosts:
         assert "\n" not in host.text
-        assert json.loads(host.text).keys() <= {*TYPES, "ip-address", "hostname", "user-context"}
+        fields = json.loads(host.text)
+        assert fields.keys() <= {*TYPES, *ADDRESSES, "hostname", "user-context"}
+        assert len(host.addresses) == sum(len(fields[key]) for key in ADDRESSES[1:] if key in fields) + (
+            ADDRESSES[0] in fields
+        )
+        assert host.is_plain() in (True, False)
     hosts.included(1, content)
 
 
@@ -85,10 +94,12 @@ def configuration(content: bytes) -> None:
     document = Document(content.decode("utf-8", "surrogateescape"))
     value: Any = value_of(document.root)
     without_secrets(value)
-    if isinstance(value, dict) and isinstance(value.get("Dhcp4"), dict):
-        edited = document.put(("Dhcp4", "valid-lifetime"), 7)
-        assert Document(edited.text).get(("Dhcp4", "valid-lifetime")) == 7
-        assert edited.put(("Dhcp4", "valid-lifetime"), 7).text == edited.text
+    for server in ("Dhcp4", "Dhcp6"):
+        if isinstance(value, dict) and isinstance(value.get(server), dict):
+            path = (server, "valid-lifetime")
+            edited = document.put(path, 7)
+            assert Document(edited.text).get(path) == 7
+            assert edited.put(path, 7).text == edited.text
 
 
 BOUNDARIES = (

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import collections
 import copy
+import ipaddress
 import random
 import re
 import signal
@@ -24,47 +25,29 @@ import yaml
 from boundaries import BOUNDARIES
 from kea_lease_monitor import position
 from kea_lease_monitor.errors import ConfigurationError, PositionLostError
-from kea_lease_monitor.kea import changes
+from kea_lease_monitor.kea import changes, identifiers, shares
+from kea_lease_monitor.kea.applier import hosts as applier
 from kea_lease_monitor.kea.host_list import HostList
+from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.rows import Header
 from kea_lease_monitor.kea.sql import leases
+from kea_lease_monitor.lease import Lease
 from kea_lease_monitor.settings import MonitorSettings
-from mutation import mutated
+from kea_lease_monitor.sinks import names
+from known import HEADERS, HOSTS, POSITIONS, ROWS
+from mutation import JSON_TOKENS, TOKENS, mutated
 from support.paths import ROOT
 
 LATEST = 253402300799
 """The last second of the year 9999."""
 
-HANG = 10
-"""Seconds for a thousand inputs, which take a tenth of one."""
+LONGEST_NAME = 255 - len("-s4294967295.yml")
+"""What a file system allows, without the suffix of a subnet and of the file."""
 
-HEADERS = [
-    b"address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context",
-    b"address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context,pool_id",
-]
-ROWS = [
-    b"10.0.0.1,02:00:00:00:00:ab,01:02,3600,1700003600,1,0,0,a&#x2cb,0,{&#x22x&#x22: 1}",
-    b"10.0.0.2,,ff:00,4294967295,5994967295,1024,1,1,,0,",
-    b"10.0.0.3,,,86400,1700086400,7,0,0,,1,,3",
-    b"10.0.0.4,02:00:00:00:00:ab,,0,1700003600,1,0,0,,3,,0",
-]
-HEADERS.append(
-    b"address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,prefix_len,fqdn_fwd,fqdn_rev,hostname,"
-    b"hwaddr,state,user_context,hwtype,hwaddr_source"
-)
-ROWS.append(b"2001:db8::1,00:01:00:01:ab,3600,1700003600,7,1800,0,4294967295,128,0,0,a,02:00:00:00:00:ab,0,,1,2")
-HOSTS = (
-    b'# mine\n{"hw-address": "02:ff:ff:ff:ff:ff", "ip-address": "10.0.0.9", "user-context": {"a": [1]}},\n/* x */ {}\n'
-)
-POSITIONS = [
-    b'["file", 1, 2049, 7, 120, 99]',
-    b'["file", 2, 2049, 7, 120, 99, 5]',
-    b'["file", 3, 2049, 7, 120, 99, 5, 1700000000.5]',
-    b'["events", 3, "1/1", 1.5, "1:2:", "3:4:3", 5, 6, null, 0, "1:2:O"]',
-    b'["events", 4, "1/1", 1.5, "1:2:", "3:4:3", 5, 6, null, 0, "1:2:O", 1700000000.5]',
-    b'["poll", 1, "1/1", 1.5, "1:2:", null, -1, true]',
-    b'["poll", 2, "1/1", 1.5, "1:2:", null, -1, true, "46", 1700000000.5]',
-]
+HANG = 10
+"""Seconds of the processor for a thousand inputs, which take a tenth of one."""
+
+FILE_TOKENS = (*TOKENS, *JSON_TOKENS)
 JUNK: list[Any] = [
     None,
     "",
@@ -92,19 +75,38 @@ def documents() -> list[Any]:
 
 
 def csv_row(chance: random.Random) -> bool:
-    known = chance.choice(ROWS)
-    header = chance.choice([header for header in HEADERS if header.count(b",") <= known.count(b",")])
+    family = chance.choice((4, 6))
+    known = chance.choice(ROWS[family])
+    headers = [*HEADERS[family], *(HEADERS[10 - family] if chance.random() < 0.05 else [])]
+    header = chance.choice([header for header in headers if header.count(b",") <= known.count(b",")] or headers)
     row = mutated(chance, known)
     lease = Header(mutated(chance, header) if chance.random() < 0.1 else header).parse(row)
-    assert 0 <= lease.cltt <= LATEST
-    assert lease.expires is None or 0 <= lease.expires <= LATEST
+    is_lease(lease)
     assert changes.of_row(None, lease)
     assert changes.of_reading(changes.trace(lease), lease, 1.7e9)
     return True
 
 
+def is_lease(lease: Lease) -> None:
+    """Raise AssertionError for values that sources and sinks do not expect."""
+    assert 0 <= lease.cltt <= LATEST
+    assert lease.expires is None or 0 <= lease.expires <= LATEST
+    assert identifiers.of_ordinal(identifiers.ordinal(lease.address)) == lease.address
+    assert lease.family == (6 if ":" in lease.address else 4)
+    assert 0 <= lease.iaid < 2**32
+    assert isinstance(identifiers.client(lease), tuple)
+    name = names.of(lease).file
+    assert "/" not in name
+    assert len(name) <= LONGEST_NAME
+
+
 def number(chance: random.Random) -> int | None:
     return chance.choice((None, 0, 1, -1, chance.randrange(2**32), 2**32 - 1, 2**63 - 1, -(2**63)))
+
+
+def number32(chance: random.Random) -> int | None:
+    """Return what a column integer may hold."""
+    return chance.choice((None, 0, 1, -1, 2**31 - 1, -(2**31)))
 
 
 def octets(chance: random.Random) -> bytes | None:
@@ -115,16 +117,35 @@ def text(chance: random.Random) -> str | None:
     return chance.choice((None, "", "name", mutated(chance, b'{"a": "b"}').decode("utf-8", "replace")))
 
 
+def small(chance: random.Random) -> int | None:
+    """Return what a column smallint may hold."""
+    return chance.choice((None, 0, 1, 2, 3, 8, 56, 128, 2**15 - 1, -(2**15)))
+
+
+def address4(chance: random.Random) -> int | str:
+    return chance.choice((chance.randrange(2**32), number(chance) or 0, "10.0.0.1"))
+
+
+def address6(chance: random.Random) -> str:
+    """Return an address as PostgreSQL writes it."""
+    return str(ipaddress.IPv6Address(chance.choice((chance.randrange(2**128), 2**32 + 1, 2**128 - 1))))
+
+
 def event_row(chance: random.Random) -> bool:
     """Whatever the types of the columns allow."""
-    identifiers = [(octets(chance), octets(chance), octets(chance), number(chance), 0, 128) for _row in range(2)]
+    family = chance.choice((4, 6))
+    delegated = (small(chance), small(chance)) if family == 6 else (0, 0)
+    now, old = [(octets(chance), octets(chance), octets(chance), number32(chance)) for _row in range(2)]
     times = [(number(chance), number(chance), number(chance), text(chance), number(chance)) for _row in range(2)]
-    address = chance.choice((chance.randrange(2**32), number(chance) or 0, "10.0.0.1", "2001:db8::1"))
+    address = address6(chance) if family == 6 else address4(chance)
     begin = (chance.randrange(2**63), 1, 1.7e9, chance.choice("IUDX"), address)
-    row = (*begin, *identifiers[0], *times[0], text(chance), 0, *identifiers[1], *times[1])
+    source = (small(chance) or 0) if family == 6 else 0
+    row = (*begin, *now, *delegated, *times[0], text(chance), source, *old, 0, 0, *times[1])
     lease = leases.event_of(row).lease
     assert lease.address
+    assert lease.family == family
     assert lease.expires is None or 0 <= lease.expires <= LATEST
+    assert 0 <= lease.iaid < 2**32
     return True
 
 
@@ -157,10 +178,28 @@ def stored_position(chance: random.Random) -> bool:
 
 
 def host_list(chance: random.Random) -> bool:
-    hosts = HostList(mutated(chance, HOSTS))
-    hosts.reserve(Header(HEADERS[0]).parse(ROWS[0]))
-    assert HostList(hosts.render()).render() == hosts.render()
+    """Reserve leases in a file, as the monitor does, and read the file as the applier does."""
+    family = chance.choice((4, 6))
+    hosts = HostList(mutated(chance, HOSTS[family], FILE_TOKENS), family=family)
+    created = set()
+    for row in chance.choices([row for row in ROWS[family] if _is_reserved(row, family)], k=3):
+        lease = Header(HEADERS[family][0]).parse(row)
+        verdict, _detail, _since = hosts.reserve(lease)
+        if verdict in (Verdict.CREATED, Verdict.UPDATED):
+            assert shares.address_of(lease) in shares.addresses(hosts.of(shares.client(lease)))
+            assert hosts.reserve(lease)[0] is Verdict.UNCHANGED
+        if verdict is Verdict.CREATED:
+            created.add(f"{shares.KEYS[family]} {shares.client(lease)}")
+    content = hosts.render()
+    assert HostList(content, family=family).render() == content
+    assert created <= {host.identifier for host in applier.read(1, content, {}).hosts}
     return True
+
+
+def _is_reserved(row: bytes, family: int) -> bool:
+    """Return whether a lease like this is given to the sinks of reservations: its client is known."""
+    lease = Header(HEADERS[family][0]).parse(row)
+    return bool(shares.client(lease)) and lease.lease_type in shares.LISTS and lease.valid_lifetime > 0
 
 
 def targets() -> list[tuple[str, int, type[Exception], Callable[[random.Random], bool]]]:
@@ -184,10 +223,10 @@ def run(inputs: int, seed: int) -> dict[str, list[int]]:
     counts: dict[str, list[int]] = collections.defaultdict(lambda: [0, 0])
     every = targets()
     weights = [weight for _name, weight, _error, _act in every]
-    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.signal(signal.SIGPROF, signal.default_int_handler)
     for index in range(inputs):
         if index % 1000 == 0:
-            signal.alarm(HANG)
+            signal.setitimer(signal.ITIMER_PROF, HANG)
         ((name, _weight, promised, act),) = chance.choices(every, weights)
         try:
             counts[name][0 if act(chance) else 1] += 1
@@ -196,7 +235,7 @@ def run(inputs: int, seed: int) -> dict[str, list[int]]:
         except BaseException:
             print(f"{name}: input {index} of seed {seed} does worse than {promised.__name__}", file=sys.stderr)
             raise
-    signal.alarm(0)
+    signal.setitimer(signal.ITIMER_PROF, 0)
     return counts
 
 

@@ -44,6 +44,7 @@ JSON_TOKENS = (
         b"\xff",
         b"\x00",
     ),
+    *(b'"duid": "00:01"', b'"ip-addresses": ["::1"]', b'"prefixes": ["2001:db8::/56"]', b"/", b"::"),
     *(b'"a": ', b'"hw-address": "02"', b'"result": ', b"9" * 5000, b"[" * 3000, b'{"a":' * 3000, b"-0", b"0x1"),
 )
 """What may matter in JSON and in Kea's variant of it."""
