@@ -21,7 +21,7 @@ from .._errors import KeaError
 from .._postgres.copy import copy_in
 from .._postgres.errors import PostgresError
 from .._postgres.parts import Words
-from .._postgres.session import Session, connect
+from .._postgres.session import Session, acting_as, connect
 from .lease import Lease, youngest
 from .store import Reading, Residue
 
@@ -177,29 +177,14 @@ class LeaseTable:
     def _session(self) -> Iterator[Session]:
         with contextlib.ExitStack() as stack:
             try:
-                with _as(self._user), _variables(self._environment):
+                # The user needs to open the key of a certificate, and peer authentication checks it.
+                with acting_as(pwd.getpwnam(self._user)), _variables(self._environment):
                     session = stack.enter_context(connect(self._login))
                 # Kea's own triggers name their functions without a schema.
                 session.run("SET search_path = {schema}, pg_temp", schema=self._table[0])
                 yield session
             except PostgresError as error:
                 raise KeaError(f"{self.name}: {error.as_result()['msg']}") from error
-
-
-@contextlib.contextmanager
-def _as(name: str) -> Iterator[None]:
-    """Act as this user: it needs to open the key of a certificate, and peer authentication checks it."""
-    if os.geteuid() != 0:
-        yield
-        return
-    user = pwd.getpwnam(name)
-    os.setegid(user.pw_gid)
-    os.seteuid(user.pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
 
 
 @contextlib.contextmanager

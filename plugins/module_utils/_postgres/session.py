@@ -235,9 +235,25 @@ def _peer(params: Mapping[str, Any]) -> Iterator[None]:
         user = pwd.getpwnam(params["login_user"])
     except KeyError:
         user = None
-    if user is None or os.geteuid() != 0 or not local or params["login_password"]:
+    if user is None or not local or params["login_password"]:
         yield
         return
+    with acting_as(user):
+        yield
+
+
+@contextmanager
+def acting_as(user: pwd.struct_passwd) -> Iterator[None]:
+    """Be this system user, if this is root: for a server that asks who connects, and for files that only it may read.
+
+    libpq looks for a certificate below the home directory that HOME names, and refuses to connect if it may not look
+    there. So that is the user's own one.
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    home = os.environ.get("HOME")
+    os.environ["HOME"] = user.pw_dir
     os.setegid(user.pw_gid)
     os.seteuid(user.pw_uid)
     try:
@@ -245,6 +261,8 @@ def _peer(params: Mapping[str, Any]) -> Iterator[None]:
     finally:
         os.seteuid(0)
         os.setegid(0)
+        os.environ.pop("HOME")
+        os.environ.update({} if home is None else {"HOME": home})
 
 
 def _open(dsn: Mapping[str, Any]) -> extensions.connection:

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List
 
 from .._kea import durable, identifiers, tree
-from .._postgres.session import Session, connect
+from .._postgres.session import Session, acting_as, connect
 from .._server import config as server_config
 from .dhcp import Client, ProbeError
 
@@ -135,7 +135,7 @@ class Probe:
         with contextlib.ExitStack() as stack:
             if self._params["login_unix_socket"]:
                 with contextlib.suppress(KeyError):
-                    stack.enter_context(_acting_as(pwd.getpwnam(self._params["login_user"]).pw_uid))
+                    stack.enter_context(acting_as(pwd.getpwnam(self._params["login_user"])))
             connection = connect(self._params)
             session = connection.__enter__()
             stack.close()
@@ -145,16 +145,6 @@ class Probe:
                 yield session
             finally:
                 connection.__exit__(None, None, None)
-
-
-@contextlib.contextmanager
-def _acting_as(user: int) -> Iterator[None]:
-    before = os.geteuid()
-    os.seteuid(user)
-    try:
-        yield
-    finally:
-        os.seteuid(before)
 
 
 def _interface(names: Any) -> str:
