@@ -272,7 +272,9 @@ class Monitor:
             return f"{UNIT} did not start"
         while True:
             code, out, err = self._module.run_command(
-                ["runuser", "-u", USER, "--", COMMAND_PATH, "check", "--config", self._config]
+                ["runuser", "-u", USER, "--", COMMAND_PATH, "check", "--config", self._config],
+                # Root's own is closed to this user, and libpq looks for a certificate there.
+                environ_update={"HOME": os.path.expanduser(f"~{USER}")},
             )
             if code == 0 or out.startswith(NOT_IN_FORCE):
                 return ""

@@ -51,6 +51,7 @@ def in_child(act: Callable[[], object], user: int = NOBODY) -> int:
         finally:
             # However it ends: the Python of the tests is closed to this user.
             became = set(os.getresuid()) == {user} and 0 not in (*os.getresgid(), *os.getgroups())
+            became = became and os.environ["HOME"] == pwd.getpwuid(user).pw_dir
             os._exit(0 if became else 1)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 

@@ -226,7 +226,9 @@ def test_what_kea_does_not_load_is_not_the_release_s_fault(host: Host, monkeypat
     for text, wrong in zip(said, ("", said[1])):
         answer = (1, text, "")
         monkeypatch.setattr(
-            module, "run_command", lambda command, answer=answer: answer if command[0] == "runuser" else (0, "", "")
+            module,
+            "run_command",
+            lambda command, answer=answer, **_more: answer if command[0] == "runuser" else (0, "", ""),
         )
         monitor._timeout = -600
         assert monitor._restart_monitor() == wrong

@@ -53,6 +53,8 @@ def become_owner(location: StateLocation, config: Optional[str] = None) -> None:
         os.initgroups(user.pw_name, user.pw_gid)
         os.setgid(user.pw_gid)
         os.setuid(user.pw_uid)
+        # libpq refuses to connect if it may not look for a certificate below this directory.
+        os.environ["HOME"] = user.pw_dir
     except OSError as error:
         raise TemporaryError(f"root cannot become the user {user.pw_name}: {error.strerror}") from error
 
