@@ -54,9 +54,7 @@ class Site(Host):
     def settled(self, **variables: Any) -> None:
         """Deploy again; no task may change anything."""
         played = self.play("kea_deploy", "--diff", **variables)
-        tasks = re.split(r"TASK \[", played.words)[1:]
-        changed = [task.partition("]")[0] for task in tasks if " changed: [" in task]
-        assert (played.code, changed, sum(played.changed)) == (0, [], 0), played.words[-3000:]
+        assert (played.code, played.changed_tasks, sum(played.changed)) == (0, [], 0), played.words[-3000:]
 
     def plan(self, **variables: Any) -> str:
         """Return what a roll-back would do, in one line."""

@@ -30,6 +30,12 @@ class Played(NamedTuple):
         """How many tasks changed something, for each host."""
         return [int(count) for count in re.findall(r"changed=(\d+)", self.output)]
 
+    @property
+    def changed_tasks(self) -> list[str]:
+        """The names of the tasks that changed something on any host."""
+        tasks = re.split(r"TASK \[", self.words)[1:]
+        return [task.partition("]")[0] for task in tasks if " changed: [" in task]
+
 
 def play(
     name: str,

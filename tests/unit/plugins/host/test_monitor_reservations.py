@@ -148,7 +148,7 @@ class Module:
         self.params["reservations_directory"] = str(host.includes)
         self.commands: list[list[str]] = []
 
-    def run_command(self, command: list[str]) -> tuple[int, str, str]:
+    def run_command(self, command: list[str], **_more: object) -> tuple[int, str, str]:
         self.commands.append(command)
         return 0, "", ""
 
