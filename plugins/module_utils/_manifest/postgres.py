@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 
+_USERS = """
+SELECT pg_catalog.string_agg(pg_catalog.format('%s%s as %s, process %s',
+    COALESCE(NULLIF(application_name, ''), backend_type),
+    ' on ' || pg_catalog.host(client_addr), usename, pid), '; ' ORDER BY pid)
+FROM pg_catalog.pg_stat_activity WHERE datname = :'name' AND pid <> pg_catalog.pg_backend_pid()
+"""
+
+
 def look_database(module: AnsibleModule, name: str) -> State:
     return _look(module, name, "d")
 
@@ -53,9 +61,12 @@ def _drop(module: AnsibleModule, name: str, state: State, statement: str) -> Non
             f"{name} existed in PostgreSQL before the collection and is missing now; restore it from a dump"
         )
     code, _out, err = _psql(module, name, statement)
+    # PostgreSQL waits 5 s for other sessions to end, and does not say whose they are.
+    users = _psql(module, name, _USERS)[1].strip() if code else ""
     _there.cache_clear()
     if code:
-        raise ManifestError(f"PostgreSQL does not drop {name}: {err.strip()}")
+        using = f" Sessions that use it: {users}. End what they belong to and roll back again" if users else ""
+        raise ManifestError(f"PostgreSQL does not drop {name}: {err.strip()}{using}")
 
 
 def _psql(module: AnsibleModule, name: str, statement: str, *options: str) -> Tuple[int, str, str]:

@@ -274,6 +274,11 @@ def test_a_database_and_its_role_are_ours_only_if_they_were_not_there(site: Site
         postgres.sql('CREATE DATABASE "ba""se" OWNER "our\'s"')
         site.do("made")
         assert not site.do("restored")["changed"]
+        with postgres.session('ba"se') as cursor:
+            cursor.execute("SET application_name = 'another program'")
+            in_use = site.do("restored", purge=["database", "leases", "reservations"])
+        assert "is being accessed by other users" in in_use["msg"]
+        assert "Sessions that use it: another program as postgres, process " in in_use["msg"]
         purged = site.do("restored", purge=["database", "leases", "reservations"])
         assert purged["things"] == [f"database:{base}", f"role:{ours}"]
         assert postgres.sql("SELECT rolname FROM pg_roles WHERE rolname ~ '^(our|their)'") == "theirs"
