@@ -89,6 +89,15 @@ options:
     type: bool
     default: false
     version_added: 1.1.0
+  moved_reservations:
+    description:
+      - Reservations that Kea has in a database once this configuration is in force. To remove the same one from a
+        subnet is no removal in the sense of O(allow_removals), if the O(record) knows it.
+      - Each has its C(subnet-id), its identifier and its addresses, as in M(baremetal.kea.kea_reservation_set).
+    type: list
+    elements: dict
+    default: []
+    version_added: 1.2.0
   complete_reservations:
     description:
       - Whether reservations in subnets that name no address get the one that their client has.
@@ -226,6 +235,7 @@ def main() -> None:
             "merge": {"type": "dict", "default": {}, "no_log": True},
             "exclusive": {"type": "bool", "default": False},
             "allow_removals": {"type": "bool", "default": False},
+            "moved_reservations": {"type": "list", "elements": "dict", "default": []},
             "complete_reservations": {"type": "bool", "default": False},
             "record": {"type": "path"},
             "included": {"type": "list", "elements": "path", "default": []},

@@ -52,6 +52,8 @@ class Plan(NamedTuple):
     """Whether leases and reservations can move from where they are to where they are wanted."""
     reservations_go: str
     """database, files or nowhere."""
+    moved_reservations: List[Settings]
+    """Reservations given beforehand that leave the configuration, because they are in the database then."""
     moves: bool
     """Whether leases or reservations move."""
     edited: str
@@ -94,6 +96,7 @@ def make(asked: Wanted, now: Found, done: Results, names: Names, check_mode: boo
         reservations_from=old_hosts,
         can_move=_can_move(asked, old, old_hosts),
         reservations_go=go,
+        moved_reservations=[dict(one) for one in asked.reservations] if go == "database" else [],
         moves=moves,
         edited=names.candidate if moves and now.is_installed and not check_mode else names.config,
         login=_login(asked, now, done, names.user),

@@ -110,8 +110,7 @@ def reserved(site: Site) -> dict[str, str]:
 def test_leases_and_reservations_move_into_the_database(site: Site) -> None:
     before = lease6(site, 100, 20, DIRECT)
     wait(lambda: {duid: [one] for duid, one in before.items()}.items() <= in_force(site).items(), "all in force")
-    # The reservation given beforehand leaves the configuration, in whose subnet leases live.
-    site.succeed("kea_deploy", **EVENTS, kea_allow_removals=True)
+    site.succeed("kea_deploy", **EVENTS)
     assert before.items() <= reserved(site).items()
     assert int(site.sql("SELECT count(*) FROM lease6")[0]) >= 30
     assert lease6(site, 100, 20, DIRECT) == before
@@ -132,8 +131,7 @@ def test_leases_and_reservations_move_back_into_files(site: Site) -> None:
     site.succeed("kea_deploy")
     assert lease6(site, 100, 20, DIRECT) == before
     await_followers(site, before)
-    # As before, the reservation given beforehand leaves the configuration for the database.
-    site.succeed("kea_deploy", kea_allow_removals=True, **EVENTS)
+    site.succeed("kea_deploy", **EVENTS)
     assert lease6(site, 100, 20, DIRECT) == before
 
 

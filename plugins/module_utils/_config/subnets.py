@@ -76,8 +76,13 @@ def numbered(subnets: Sequence[Subnet], known: Mapping[str, int]) -> Dict[str, i
     return {one.prefix: known.get(one.prefix, number) for number, one in enumerate(order, 1)}
 
 
-def losses(before: Document, after: Document, top: str, record: Record) -> List[Loss]:
-    """Return what ``after`` does not have any more: subnets, addresses of pools, and reservations."""
+def losses(
+    before: Document, after: Document, top: str, record: Record, moved: Sequence[Mapping[str, Any]] = ()
+) -> List[Loss]:
+    """Return what ``after`` does not have any more: subnets, addresses of pools, and reservations.
+
+    ``moved`` are reservations, each with its subnet-id, that Kea has elsewhere. One that we wrote is not lost then.
+    """
     old, new = subnets_of(before, top), subnets_of(after, top)
     key = Tree(before, top).subnets_key
     found: List[Loss] = []
@@ -86,7 +91,8 @@ def losses(before: Document, after: Document, top: str, record: Record) -> List[
         if same is None or same.prefix != subnet.prefix:
             found.append(_gone(key, subnet, new, record))
             same = next((one for one in new if one.prefix == subnet.prefix), None)
-        found += _lost_inside(key, subnet, same, record) if same else []
+        elsewhere = [one for one in moved if one.get("subnet-id") == subnet.id]
+        found += _lost_inside(key, subnet, same, record, elsewhere) if same else []
     hosts = {client(one): one for one in _globals(before, top)}
     for identifier in set(hosts) - {client(one) for one in _globals(after, top)}:
         everywhere = Subnet(0, "all subnets", None, [], [], 0, {})
@@ -113,7 +119,9 @@ def _gone(key: str, subnet: Subnet, new: Sequence[Subnet], record: Record) -> Lo
     return Loss(subnet, f"{what} with {pools} pools and {hosts} reservations", [_span(subnet.prefix)], owned)
 
 
-def _lost_inside(key: str, old: Subnet, new: Subnet, record: Record) -> List[Loss]:
+def _lost_inside(
+    key: str, old: Subnet, new: Subnet, record: Record, elsewhere: Sequence[Mapping[str, Any]]
+) -> List[Loss]:
     path: Steps = (key, {"id": old.id})
     found: List[Loss] = []
     kept = [pool_range(pool) for pool in new.pools]
@@ -124,10 +132,15 @@ def _lost_inside(key: str, old: Subnet, new: Subnet, record: Record) -> List[Los
     there: Set[Any] = {client(one) for one in new.reservations}
     for host in old.reservations:
         if client(host) is not None and client(host) not in there:
-            ranges = _ranges(host)
             owned = record.owns((*path, "reservations", _identifier(host)))
-            found.append(Loss(old, _host_words(host), ranges, owned))
+            if not (owned and any(_is_same_host(host, one) for one in elsewhere)):
+                found.append(Loss(old, _host_words(host), _ranges(host), owned))
     return found
+
+
+def _is_same_host(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two reservations are for the same client and addresses, however they are spelled."""
+    return client(one) == client(other) and sorted(_ranges(one)) == sorted(_ranges(other))
 
 
 def _without(span: Tuple[int, int], others: Sequence[Tuple[int, int]]) -> List[Tuple[int, int]]:

@@ -45,7 +45,13 @@ class InFile:
         """
         module = self._module
         values = {f"subnet{family_of(self._top)}": [{"id": self._given.subnet, "reservations": [dict(host)]}]}
-        params = {"merge": values, "exclusive": False, "allow_removals": True, "complete_reservations": False}
+        params = {
+            "merge": values,
+            "exclusive": False,
+            "allow_removals": True,
+            "moved_reservations": [],
+            "complete_reservations": False,
+        }
         params["record"] = None
         with alone(module):
             included = config.included(self._path)

@@ -20,7 +20,7 @@ from .giving_way import GivingWay
 
 
 class Merging:
-    """The options ``merge``, ``exclusive``, ``allow_removals`` and ``record`` of the module."""
+    """The options ``merge``, ``exclusive``, ``allow_removals``, ``moved_reservations`` and ``record`` of the module."""
 
     def __init__(self, params: Mapping[str, Any], top: str, writes: bool, databases: Sequence[Steps] = ()) -> None:
         """``writes`` is false in check mode; ``databases`` are the paths of entries that O(databases) sets.
@@ -31,6 +31,7 @@ class Merging:
         self._before = Record(params["record"])
         self._record = Record(params["record"])
         self._allowed = bool(params["allow_removals"])
+        self._moved = params["moved_reservations"]
         self._completes = bool(params["complete_reservations"])
         self._writes = writes
         self.gave_way: List[str] = []
@@ -96,7 +97,7 @@ class Merging:
                 self._record.note_new(path)
         after: Document = merged(numbered, self._wanted, self._record)
         if not self._allowed:
-            removals.check(numbered, after, top, self._before)
+            removals.check(numbered, after, top, self._before, self._moved)
         if self._writes:
             self._record.write(besides=self._before.entries())
         return after

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, List, Optional
+from typing import Any, List, Mapping, Optional, Sequence
 
 from .._config.document import MISSING, Document
 from .._config.record import Record
@@ -22,9 +22,12 @@ SHOWN = 20
 """Losses that a message names."""
 
 
-def check(before: Document, after: Document, top: str, record: Record) -> None:
-    """Raise KeaError with the list if ``after`` takes away what only a person may: see docs/take-over.md."""
-    lost = losses(before, after, top, record)
+def check(before: Document, after: Document, top: str, record: Record, moved: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Raise KeaError with the list if ``after`` takes away what only a person may: see docs/take-over.md.
+
+    ``moved`` are reservations that Kea has elsewhere once ``after`` is in force.
+    """
+    lost = losses(before, after, top, record, moved)
     if not lost:
         return
     leases = leases_of(before, top)

@@ -39,17 +39,19 @@ class Host:
         self.config.write_text(SITE % self.leases)
         self.config.chmod(0o644)
 
-    def deploy(self, *entries: dict[str, Any], check: bool = False, allow: bool = False) -> dict[str, Any]:
+    def deploy(
+        self, *entries: dict[str, Any], check: bool = False, allow: bool = False, into_database: bool = False
+    ) -> dict[str, Any]:
         seen = run_module("kea_info", path=str(self.config), gather=["server", "config", "subnets"])
         assert (
             _reservation_plan.problems(list(entries), {4: _reservation_plan.Subnets([], seen["subnets"])}, True) == []
         )
         asked = {
             "lease_database": "memfile",
-            "hosts_database": "none",
+            "hosts_database": "postgresql" if into_database else "none",
             "database": DATABASE,
             "interfaces": [],
-            "reservations_directory": "",
+            "reservations_directory": str(self.config.parent / "reservations") if into_database else "",
             "subnets": [],
             "shared_networks": [],
             "settings": {},
@@ -62,7 +64,8 @@ class Host:
         plan = filters.server_plan(asked, NAMES, seen, {})
         record = str(self.config.parent / "keys.json")
         options = {"path": str(self.config), "record": record, "backup": False, "allow_removals": allow}
-        return run_module("kea_config", check, merge=plan["merge"], **options)
+        moved = plan["moved_reservations"]
+        return run_module("kea_config", check, merge=plan["merge"], moved_reservations=moved, **options)
 
 
 @pytest.fixture
@@ -103,6 +106,20 @@ def test_a_leased_address_is_not_removed_unasked(host: Host) -> None:
     assert A in host.config.read_text()
     assert host.deploy(allow=True)["changed"]
     assert A not in host.config.read_text()
+
+
+def test_a_leased_address_may_go_into_the_database(host: Host) -> None:
+    """Another entry that goes in the same run is refused."""
+    here, other = {"hw-address": A.upper(), "ip-address": "192.0.2.7"}, {"hw-address": B, "ip-address": "192.0.2.8"}
+    host.deploy(here, other)
+    row = f"{{}},,3600,{int(time.time()) + 3600},1,0,0,,0,,0\n"
+    host.leases.write_text(HEADER + row.format(f"192.0.2.7,{A}") + row.format(f"192.0.2.8,{B}"))
+    changed = {**here, "ip-address": "192.0.2.9"}
+    for entries, lost in (([here], [B]), ([], [A, B]), ([changed, other], [A])):
+        refused = host.deploy(*entries, into_database=True)
+        assert [one for one in (A, B) if f"reservation of {one}" in refused["msg"].lower()] == lost
+    assert host.deploy(here, other, into_database=True)["changed"]
+    assert "192.0.2.7" not in host.config.read_text()
 
 
 def test_kea_refuses_what_the_site_reserved_in_another_way(host: Host) -> None:
