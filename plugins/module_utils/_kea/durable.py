@@ -55,8 +55,13 @@ def temporary(path: str) -> str:
 def write_new(path: str, content: bytes, mode: int, owner: Optional[Owner] = None) -> None:
     """Remove what has this name, and write a new file. Its content is on the disk on return, its name once synced."""
     with tree.at(path, follow=False) as spot:
-        _remove_name(spot)
-        _write(spot, content, mode, owner)
+        write_new_at(spot, content, mode, owner)
+
+
+def write_new_at(spot: tree.Spot, content: bytes, mode: int, owner: Optional[Owner] = None) -> None:
+    """Write a new file as ``write_new`` does, in a directory that is open."""
+    _remove_name(spot)
+    _write(spot, content, mode, owner)
 
 
 def write(path: str, content: bytes, mode: int, owner: Optional[Owner] = None) -> None:

@@ -10,7 +10,7 @@ import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from _kea import durable, locks, tree
 
@@ -106,23 +106,41 @@ def append(path: str, content: bytes, expected: Optional[Stamp]) -> None:
 def replace_all(contents: Mapping[str, bytes], mode: int) -> None:
     """Write many files, each atomically. They are durable after ``sync_directory``. Raises as ``read``.
 
-    They are written together, because a disk syncs many files in hardly more time than one.
+    They are written together, because a disk syncs many files in hardly more time than one, and a path is walked once
+    for all of its directory.
     """
-    prepared = {path: durable.temporary(path) for path in contents}
-    try:
-        _write_all([(path, prepared[path], content, mode) for path, content in contents.items()])
-        for path, temporary in prepared.items():
-            with _explained(path), tree.at(temporary, follow=False) as spot:
-                spot.rename(os.path.basename(path))
-    except MonitorError:
-        for temporary in prepared.values():
-            # A full disk must not stay full because of these files.
-            with suppress(OSError), tree.at(temporary, follow=False) as spot:
-                spot.unlink()
-        raise
+    with ExitStack() as homes:
+        opened: Dict[str, tree.Spot] = {}
+        for path in contents:
+            directory = os.path.dirname(path)
+            if directory not in opened:
+                with _explained(path):
+                    opened[directory] = homes.enter_context(tree.at(path, follow=False))
+        orders = [
+            _Order(path, opened[os.path.dirname(path)].beside(durable.temporary(os.path.basename(path))), content, mode)
+            for path, content in contents.items()
+        ]
+        try:
+            _write_all(orders)
+            for order in orders:
+                with _explained(order.path):
+                    order.candidate.rename(os.path.basename(order.path))
+        except MonitorError:
+            for order in orders:
+                # A full disk must not stay full because of these files.
+                with suppress(OSError):
+                    order.candidate.unlink()
+            raise
 
 
-_Order = Tuple[str, str, bytes, int]
+class _Order(NamedTuple):
+    """A file to write."""
+
+    path: str
+    candidate: tree.Spot
+    """Its name until it is complete."""
+    content: bytes
+    mode: int
 
 
 def _write_all(orders: Sequence[_Order]) -> None:
@@ -134,9 +152,8 @@ def _write_all(orders: Sequence[_Order]) -> None:
 
 
 def _write(order: _Order) -> None:
-    path, temporary, content, mode = order
-    with _explained(path):
-        durable.write_new(temporary, content, mode)
+    with _explained(order.path):
+        durable.write_new_at(order.candidate, order.content, order.mode)
 
 
 @contextmanager
