@@ -130,9 +130,13 @@ def _put_unit(module: AnsibleModule, _manifest: Manifest, name: str, state: Stat
     """Restore a unit. One that was absent is stopped and disabled, so that its file can be removed."""
     now, words = _look_unit(module, name), []
     module.run_command(["systemctl", "daemon-reload"])
-    for what, yes, no in (("enabled", "enable", "disable"), ("active", "start", "stop")):
-        if now.get(what, False) != state.get(what, False):
-            words.append(yes if state.get(what, False) else no)
+    if now.get("enabled", False) != state.get("enabled", False):
+        words.append("enable" if state.get("enabled", False) else "disable")
+    if state.get("active", False):
+        words += [] if now.get("active", False) else ["start"]
+    elif now != ABSENT:
+        # Also one that is not active: it may wait for its next start after a failure.
+        words.append("stop")
     for word in words:
         code, _out, err = module.run_command(["systemctl", word, name])
         if code:

@@ -116,10 +116,26 @@ def plan(module: AnsibleModule, manifest: Manifest, purge: Sequence[str]) -> Lis
     if "database" in purge and not {"leases", "reservations"} <= set(purge):
         raise ManifestError("the database holds leases and reservations: to drop it, name those as well")
     steps = []
-    for entry in reversed(list(manifest.entries.values())):
+    for entry in _in_order_of_roll_back(list(manifest.entries.values())):
         now = manifest_entries.look(module, entry.kind, entry.name)
         steps.append(_step(manifest, entry, now == entry.found, purge))
     return steps
+
+
+def _in_order_of_roll_back(entries: Sequence[Entry]) -> List[Entry]:
+    """Return the entries, the last one first, but what has sessions in a database stops before that is dropped.
+
+    A host that was deployed with files and later with a database has the database last in its manifest.
+    """
+    backwards = list(reversed(entries))
+    first = next((number for number, entry in enumerate(backwards) if entry.kind in ("database", "role")), 0)
+    later = [entry for entry in backwards[first:] if _stops(entry)]
+    return [*backwards[:first], *later, *(entry for entry in backwards[first:] if entry not in later)]
+
+
+def _stops(entry: Entry) -> bool:
+    """Return whether a roll-back stops a unit that may use a database. The cluster itself is needed to drop one."""
+    return entry.kind == "unit" and not entry.name.startswith("postgresql") and not entry.found.get("active", False)
 
 
 def restore(module: AnsibleModule, manifest: Manifest, steps: Sequence[Step]) -> List[str]:

@@ -97,3 +97,16 @@ def test_every_variable_of_the_preflight_can_be_read(tmp_path: Path) -> None:
     assert [one["url"] for one in both["preflight"]["pair"]["peers6"]] == ["http://192.0.2.1:8002/", ""]
     assert both["tls"]["certificate"] == "of the site\n\n"
     assert bare["reservations"] == both["reservations"] == {"4": [], "6": []}
+
+
+def test_no_task_registers_its_result_as_a_variable_that_has_a_value() -> None:
+    """The result would take the place of the variable in all later tasks, also for the other family."""
+    files = [*(ROOT / "roles").glob("*/*/*.yml"), *(ROOT / "playbooks").glob("*/*.yml"), *ROOT.glob("playbooks/*.yml")]
+    set_, registered = set(), set()
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        if path.parent.name in ("vars", "defaults"):
+            set_.update(re.findall(r"(?m)^(kea_\w+):", text))
+        registered.update(re.findall(r"(?m)^ +register: (\w+)", text))
+    assert {"kea_server__profile", "kea_server__first_look"} <= set_ | registered
+    assert set_ & registered == set()

@@ -256,6 +256,17 @@ def test_a_manifest_of_tomorrow_is_not_touched(site: Site) -> None:
     assert path.read_bytes() == before
 
 
+def test_what_uses_a_database_stops_before_it_is_dropped(site: Site) -> None:
+    """From files to a database: the database is the last thing that the manifest got."""
+    unit, cluster = "no-such-monitor.service", "postgresql@99-kea.service"
+    for things in ({**site.things, "unit": [unit]}, {"unit": [cluster]}, {"database": ["1/kea"], "role": ["1/kea"]}):
+        site.do("intended", things=things)
+    site.do("made")
+    named = [(step["kind"], step["name"]) for step in site.do("checked")["plan"]]
+    assert named[:4] == [("unit", unit), ("database", "1/kea"), ("role", "1/kea"), ("unit", cluster)]
+    assert named[4:] == [("file", path) for path in reversed(site.things["file"])]
+
+
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[Cluster]:
     with postgres_cluster() as cluster:
