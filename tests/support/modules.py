@@ -20,7 +20,8 @@ from ansible.module_utils.common import warnings
 def run_module(module_name: str, /, check: bool = False, **options: Any) -> dict[str, Any]:
     """Return the result of a module. It always has ``failed``."""
     module = importlib.import_module(f"ansible_collections.baremetal.kea.plugins.modules.{module_name}")
-    arguments = {**options, "_ansible_check_mode": check, "_ansible_diff": True, "_ansible_no_log": False}
+    asked = {"check_mode": check, "diff": True, "no_log": False, "no_target_syslog": True}
+    arguments = {**options, **{f"_ansible_{name}": value for name, value in asked.items()}}
     output = io.StringIO()
     # A module has a process of its own. Here it must forget the warnings of the module that ran before it.
     warnings._global_warnings.clear()
@@ -31,7 +32,9 @@ def run_module(module_name: str, /, check: bool = False, **options: Any) -> dict
         except SystemExit:
             ended = True
     assert ended, f"{module_name} returned without a result"
-    return {"failed": False, **json.loads(output.getvalue())}
+    # Ansible takes what is for itself out of the result; since 2.22 that has the secrets to mask.
+    found = json.loads(output.getvalue()).items()
+    return {"failed": False, **{name: value for name, value in found if not name.startswith("_ansible_")}}
 
 
 def _given(arguments: dict[str, Any]) -> ContextManager[Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
 
 import pytest
+from _kea.pairs import Status
 from kea_lease_monitor import metrics
 from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.clock import Clock
@@ -130,8 +131,8 @@ class World:
     def inventory(self) -> list[str]:
         return sorted(os.listdir(self.path / "discovery"))
 
-    def pool(self, total: int, leased: int) -> None:
-        pools.write(self.figures, (Subnet(4, 1, Use(total, leased, 0), {0: Use(total, leased, 0)}),), 10.0)
+    def pool(self, total: int, leased: int, pair: Status | None = None) -> None:
+        pools.write(self.figures, (Subnet(4, 1, Use(total, leased, 0), {0: Use(total, leased, 0)}),), 10.0, pair)
         os.utime(self.figures, (NOW + self.now, NOW + self.now))
 
 
@@ -668,6 +669,27 @@ def test_a_flood_that_releases_at_once_fills_no_pool(tmp_path: Path) -> None:
     }
     assert found == {"total": 20, "leased": 5, "reserved": 0, "free": 15}
     assert value("kea_lease_monitor_pool_addresses", {**labels, "pool": "0", "state": "free"}) == 15
+    world.kill()
+
+
+def test_metrics_tell_the_state_of_a_pair_while_it_is_known(tmp_path: Path) -> None:
+    world = FileWorld(tmp_path)
+    value = metrics.REGISTRY.get_sample_value
+
+    def seen(state: str) -> list[float | None]:
+        labels = {"family": "4", "role": "standby", "state": state}
+        names = ("kea_lease_monitor_pair_in_touch", "kea_lease_monitor_pair_unacked_clients")
+        return [value("kea_lease_monitor_pair_state", labels), *(value(name, {"family": "4"}) for name in names)]
+
+    world.pool(20, 0, Status("hot-standby", "standby", "hot-standby", [], "hot-standby", True, 0))
+    world.run()
+    assert seen("hot-standby") == [1, 1, 0]
+    world.pool(20, 0, Status("hot-standby", "standby", "partner-down", ["one"], "unavailable", False, 3))
+    world.run(10)
+    assert seen("partner-down") == [1, 0, 3]
+    assert seen("hot-standby")[0] is None
+    world.run(DAY)
+    assert seen("partner-down") == [None, None, None]
     world.kill()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Mapping
 
 import pytest
+from _kea import pairs
 from _kea.control import Answer, send
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import pools
@@ -105,9 +106,40 @@ def test_figures_are_read_as_they_were_written_with_the_time_of_that(tmp_path: P
     pools.write(path, figures, 100.0)
     os.utime(path, (1_000_000, 1_000_000.5))
     reading = pools.read([path])
-    assert reading == pools.Reading(figures, 1_000_000.5, 100.0)
+    assert reading == pools.Reading(figures, 1_000_000.5, 100.0, {})
     assert (reading.is_recent(1_000_150.0), reading.is_recent(1_000_151.0)) == (True, False)
     assert not reading.is_recent(999_849.0), "written in the future: the clock was set back"
+
+
+HALF = {
+    "ha-mode": "hot-standby",
+    "ha-servers": {
+        "local": {"role": "standby", "scopes": ["one"], "server-name": "two", "state": "partner-down"},
+        "remote": {
+            "role": "primary",
+            "last-state": "unavailable",
+            "communication-interrupted": True,
+            "unacked-clients": 3,
+        },
+    },
+}
+
+
+def test_the_state_of_a_pair_is_told_beside_the_figures_of_its_server(tmp_path: Path) -> None:
+    four, six = str(tmp_path / "pools.json"), str(tmp_path / "pools6.json")
+    pair = pools.gather_pair(lambda name, arguments: Answer(0, "", {"pid": 1, "high-availability": [HALF]}))
+    assert pair == pairs.Status("hot-standby", "standby", "partner-down", ["one"], "unavailable", False, 3)
+    assert pools.gather_pair(lambda name, arguments: Answer(0, "", {"pid": 1})) is None
+    pools.write(four, (Subnet(4, 7, Use(20, 2, 0), {}),), 10.0)
+    pools.write(six, (Subnet(6, 5, Use(16, 1, 0), {}),), 10.0, pair)
+    reading = pools.read([four, six])
+    assert reading is not None
+    assert reading.pairs == {6: pair}
+
+
+def test_a_server_that_does_not_tell_its_status_is_named() -> None:
+    with pytest.raises(TemporaryError, match="refused status-get: no"):
+        pools.gather_pair(lambda name, arguments: Answer(1, "no", {}))
 
 
 @pytest.mark.parametrize(
@@ -123,6 +155,7 @@ def test_figures_are_read_as_they_were_written_with_the_time_of_that(tmp_path: P
         b'{"version": 1, "interval": 10, "subnets": [{"family": 4}]}',
         b'{"version": 1, "interval": 10, "subnets": [{"family": 4, "id": 1, "use": [1, 2], "pools": {}}]}',
         b'{"version": 1, "interval": 10, "subnets": [{"family": 4, "id": 1, "use": [1, "x", 2], "pools": {}}]}',
+        b'{"version": 1, "interval": 9, "subnets": [{"family": 4, "id": 1, "use": [1, 1, 0], "pools": {}}], "pair": 5}',
         b"[" * 100_000,
         b"\xff\xfe",
         b" " * (16 * 2**20 + 1),

@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Callable, Dict, List, NoReturn, Optional
+from typing import Callable, Dict, Generic, List, NoReturn, Optional, TypeVar
 
 from kea_lease_monitor import files, loop, service
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import lines, report
 from kea_lease_monitor.kea.control import Apply
-from kea_lease_monitor.kea.pools import Figures
 from kea_lease_monitor.sources.memfile.watch import Watch
 
 _LOOK = 10.0
@@ -106,11 +105,14 @@ class Applier:
         return {path: files.stamp(path, follow=False) for path in paths}
 
 
-class Observer:
+_Seen = TypeVar("_Seen")
+
+
+class Observer(Generic[_Seen]):
     """Writes down, at regular times, what the monitor may not ask Kea for. The first failure and its end are logged."""
 
-    def __init__(self, gather: Callable[[], Figures], write: Callable[[Figures, float], None], clock: Clock) -> None:
-        """``write`` takes the figures, and in how many seconds the next ones follow."""
+    def __init__(self, gather: Callable[[], _Seen], write: Callable[[_Seen, float], None], clock: Clock) -> None:
+        """``write`` takes what was gathered, and in how many seconds the next follows."""
         self._gather, self._write, self._clock = gather, write, clock
         self._due = clock.monotonic()
         self._failed = False
@@ -125,10 +127,10 @@ class Observer:
         """Observe once. What fails is retried."""
         interval, begun = _OBSERVE, self._clock.monotonic()
         try:
-            figures = self._gather()
+            seen = self._gather()
             # The limit is for an answer that waited while Kea loaded its configuration.
             interval = min(max(_OBSERVE, (self._clock.monotonic() - begun) / _SHARE), _LONGEST)
-            self._write(figures, interval)
+            self._write(seen, interval)
         except TemporaryError as error:
             if not self._failed:
                 lines.observe_failed(str(error))
@@ -140,7 +142,7 @@ class Observer:
         self._due = self._clock.monotonic() + interval
 
 
-def run(apply: Optional[Apply], observer: Observer, clock: Clock) -> None:
+def run(apply: Optional[Apply], observer: Observer[_Seen], clock: Clock) -> None:
     """Run until a signal ends the process. Without ``apply``, Kea's reservations are not in files.
 
     A signal ends this at once, wherever it is: the next start finds what is not done.

@@ -209,9 +209,9 @@ def test_a_reservation_that_the_monitor_writes_meanwhile_gives_way_too(database:
             "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, user_context)"
             f" VALUES (decode('{B.replace(':', '')}', 'hex'), 0, 1, '192.0.2.7'::inet - '0.0.0.0', '{mark}')"
         )
-        applied = pool.submit(module, hw_address=A, ip_address="192.0.2.7")
+        applied = pool.submit(module, hw_address=A, ip_address="192.0.2.7", lock_timeout=30_000)
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        until(lambda: database.value(waiting), "it waits for the monitor's transaction", 10)
+        until(lambda: database.value(waiting), "it waits for the monitor's transaction")
         other.execute("COMMIT")
         assert applied.result()["gave_way"] == [f"192.0.2.7 of hw-address {B} in subnet 1"]
     assert [row[0] for row in rows(database)] == [A.replace(":", "")]

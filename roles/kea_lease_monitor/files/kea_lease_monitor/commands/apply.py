@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from functools import partial
+from typing import Optional, Tuple
 
 from kea_lease_monitor import applier, files, telemetry
 from kea_lease_monitor.clock import Clock
@@ -40,11 +42,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-interval", type=float, default=60.0, help="seconds between two reloads")
 
 
-def _observer(options: argparse.Namespace, clock: Clock) -> applier.Observer:
-    """Return what writes down how many addresses of each pool are in use."""
+_Seen = Tuple[pools.Figures, Optional[pools.Pair]]
+
+
+def _observer(options: argparse.Namespace, clock: Clock) -> applier.Observer[_Seen]:
+    """Return what writes down how many addresses of each pool are in use, and the state of a pair."""
+    command = partial(ask, options.control_socket)
     return applier.Observer(
-        lambda: pools.gather(lambda name, arguments: ask(options.control_socket, name, arguments)),
-        lambda figures, interval: pools.write(options.pools, figures, interval),
+        lambda: (pools.gather(command), pools.gather_pair(command)),
+        lambda seen, interval: pools.write(options.pools, seen[0], interval, seen[1]),
         clock,
     )
 

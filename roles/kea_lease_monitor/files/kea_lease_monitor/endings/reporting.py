@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Dict, Mapping, Tuple
 
 from kea_lease_monitor import metrics, telemetry
-from kea_lease_monitor.kea.pools import Figures, Room
+from kea_lease_monitor.kea.pools import Figures, Pair, Room
 from kea_lease_monitor.state.records import Subnet
 
 
@@ -37,3 +37,10 @@ def show(figures: Figures, rooms: Mapping[Subnet, Room]) -> None:
                 pools.update({(subnet.family, subnet.id, number, state): count for state, count in counts.items()})
     metrics.replace(metrics.SUBNETS, subnets)
     metrics.replace(metrics.POOLS, pools)
+
+
+def show_pairs(pairs: Mapping[int, Pair]) -> None:
+    """Set the metrics of the pairs by their family; what is no half of one has none."""
+    metrics.replace(metrics.PAIR, {(family, pair.role, pair.state): 1 for family, pair in pairs.items()})
+    metrics.replace(metrics.IN_TOUCH, {(family,): int(pair.in_touch) for family, pair in pairs.items()})
+    metrics.replace(metrics.UNACKED, {(family,): pair.unacked for family, pair in pairs.items()})

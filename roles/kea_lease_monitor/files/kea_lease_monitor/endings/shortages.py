@@ -67,11 +67,13 @@ class Shortages:
         reading = pools.read(terms.figures)
         if reading is None or not reading.is_recent(now):
             reporting.show((), {})
+            reporting.show_pairs({})
             return
         if reserved_changed:
             self._reserved = self._store.reserved()
         rooms = pools.rooms(reading.figures, self._reserved)
         reporting.show(reading.figures, rooms)
+        reporting.show_pairs(reading.pairs)
         for subnet, room in rooms.items():
             if self._subscription.match.has_subnet(*subnet):
                 self._judge(subnet, room, now)

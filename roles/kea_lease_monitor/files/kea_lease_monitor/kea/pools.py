@@ -1,9 +1,10 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sizes and use of pools, from Kea's statistics.
+"""Sizes and use of pools, from Kea's statistics, and the state of the pair of which the server is half.
 
-A process that may command Kea calls ``gather`` and ``write``. The monitor, which may not, calls ``read``.
+A process that may command Kea calls ``gather``, ``gather_pair`` and ``write``. The monitor, which may not, calls
+``read``.
 
 Kea 2.2 has statistics of whole subnets only; later versions also of pools, by their ``pool-id``. No statistic tells of
 reservations. Only ``statistic-get-all`` is sent: ``config-get`` takes seconds beside 100,000 reservations.
@@ -15,6 +16,7 @@ import json
 import re
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from _kea import pairs
 from _kea.control import SUCCESS, Answer
 
 from kea_lease_monitor import files
@@ -37,6 +39,9 @@ _MODE = 0o640
 
 _LARGEST = 16 * 2**20
 """Bytes that are read of the file of figures. Those of a thousand subnets take a hundredth of it."""
+
+_LONGEST_STATE = 40
+"""Letters of a state that are read. Kea's longest, communication-recovery, has 22."""
 
 _STATISTIC = re.compile(
     r"subnet\[(?P<subnet>[0-9]{1,10})\]\.(?:pool\[(?P<pool>[0-9]{1,10})\]\.)?"
@@ -69,6 +74,9 @@ class Subnet(NamedTuple):
     """By ``pool-id``; pools without one share the id 0. Empty with Kea 2.2."""
 
 
+Pair = pairs.Status
+"""The pair as one of its servers reports it."""
+
 Figures = Tuple[Subnet, ...]
 """One for each subnet that Kea serves, in the order of families and ids."""
 
@@ -81,6 +89,8 @@ class Reading(NamedTuple):
     """Epoch seconds."""
     interval: float
     """Seconds after which the next ones are due."""
+    pairs: Mapping[int, Pair]
+    """By family, of a server that is half of a pair."""
 
     def is_recent(self, now: float) -> bool:
         """Return whether the figures count at this time, in epoch seconds."""
@@ -132,6 +142,14 @@ def gather(command: Command) -> Figures:
     return _figures(answer.arguments)
 
 
+def gather_pair(command: Command) -> Optional[Pair]:
+    """Return the state of the server's pair, None if it is no half of one. Raises as ``gather``."""
+    answer = command("status-get", None)
+    if answer.result != SUCCESS:
+        raise TemporaryError(f"Kea refused status-get: {answer.text or f'result {answer.result}'}")
+    return pairs.status(answer.arguments)
+
+
 def _figures(statistics: Mapping[str, Any]) -> Figures:
     found: Dict[Tuple[int, int], Dict[Optional[int], Dict[str, int]]] = {}
     for name, samples in statistics.items():
@@ -164,13 +182,14 @@ def _use(values: Mapping[str, int]) -> Use:
     return Use(None if total < 0 else total, assigned, declined)
 
 
-def write(path: str, figures: Figures, interval: float) -> None:
+def write(path: str, figures: Figures, interval: float, pair: Optional[Pair] = None) -> None:
     """Write the figures to a file, atomically and durably. The next ones follow after so many seconds.
 
     Raises TemporaryError.
     """
     listed = [{**subnet._asdict(), "use": subnet.use, "pools": subnet.pools} for subnet in figures]
-    files.replace(path, json.dumps({"version": 1, "interval": interval, "subnets": listed}).encode(), _MODE)
+    told = {"version": 1, "interval": interval, "subnets": listed, "pair": pair._asdict() if pair else None}
+    files.replace(path, json.dumps(told).encode(), _MODE)
 
 
 def read(paths: Sequence[str]) -> Optional[Reading]:
@@ -183,7 +202,8 @@ def read(paths: Sequence[str]) -> Optional[Reading]:
     if not found:
         return None
     figures = tuple(figure for one in found for figure in one.figures)
-    return Reading(figures, min(one.written_at for one in found), max(one.interval for one in found))
+    halves = {family: pair for one in found for family, pair in one.pairs.items()}
+    return Reading(figures, min(one.written_at for one in found), max(one.interval for one in found), halves)
 
 
 def _read(path: str) -> Optional[Reading]:
@@ -192,7 +212,8 @@ def _read(path: str) -> Optional[Reading]:
         if found is None:
             return None
         document = json.loads(found[0])
-        return Reading(_parsed(document), found[1][2] / 1e9, float(document["interval"]))
+        figures = _parsed(document)
+        return Reading(figures, found[1][2] / 1e9, float(document["interval"]), _pairs(document.get("pair"), figures))
     except (MonitorError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
 
@@ -205,6 +226,17 @@ def _parsed(document: Any) -> Figures:
         pools = {int(pool): _checked(use) for pool, use in each["pools"].items()}
         found.append(Subnet(int(each["family"]), int(each["id"]), _checked(each["use"]), pools))
     return tuple(found)
+
+
+def _pairs(found: Any, figures: Figures) -> Dict[int, Pair]:
+    """Return the state of a pair by the family of its subnets: Kea tells the family with nothing else."""
+    if found is None or not figures:
+        return {}
+    mode, role, state, partner_state = (
+        str(found[name])[:_LONGEST_STATE] for name in ("mode", "role", "state", "partner_state")
+    )
+    scopes, unacked = [str(one) for one in found["scopes"]], int(found["unacked"])
+    return {figures[0].family: Pair(mode, role, state, scopes, partner_state, bool(found["in_touch"]), unacked)}
 
 
 def _checked(use: Any) -> Use:
