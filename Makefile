@@ -204,11 +204,17 @@ redfish: .cache/redfish ## the example of Redfish against a simulator: from a le
 	@echo "== Redfish"
 	@$(RUN) SIMULATOR="$(CURDIR)/.cache/redfish" pytest tests/redfish
 
-monitoring: ## test the alert rules with promtool (Debian package prometheus)
+.cache/grafana: tests/monitoring/requirements.txt | .cache
+	@$(BIN)/python -m pip install --quiet --target $@ --requirement $<
+	@touch $@
+
+monitoring: .cache/grafana ## test the alert rules with promtool (Debian package prometheus), and the dashboard with Grafana's types
 	@echo "== alert rules"
 	@command -v promtool >/dev/null || { echo "promtool is missing: apt-get install --no-install-recommends prometheus"; exit 1; }
 	@promtool check rules extensions/monitoring/kea.rules.yml
 	@promtool test rules extensions/monitoring/kea.rules.test.yml
+	@echo "== dashboard"
+	@PYTHONPATH=.cache/grafana $(BIN)/python tests/monitoring/schema.py extensions/monitoring/kea-dashboard.json
 
 sanity:
 	@tests/sanity.sh $(BIN)
