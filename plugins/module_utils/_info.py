@@ -10,12 +10,13 @@ import os
 import pwd
 from typing import TYPE_CHECKING, Any, Dict, Optional
 
-from ._config import packagings
+from ._config import packagings, versions
 from ._config.servers import family_of, has_leases, top_of_path
 from ._errors import KeaError
 from ._events import catalogue as events_catalogue
 from ._events import counts, trigger
 from ._host import packages, systemd
+from ._host.offers import offers
 from ._host.release import Releases
 from ._kea import tree
 from ._lfc import units
@@ -62,6 +63,42 @@ def packaging(module: AnsibleModule, path: str, name: str, names: Dict[str, Any]
         return {**dict.fromkeys(packagings.Packaging._fields), "error": str(error)}
     state = packages.packages(module, found.packages)
     return {**state, **found._asdict(), "error": None}
+
+
+def upgrade(module: AnsibleModule, params: Dict[str, Any]) -> Dict[str, Any]:
+    """Return what an upgrade of the server's packages would bring, by the options of the module.
+
+    ``error`` says why that is not known.
+    """
+    nothing: Dict[str, Any] = {"newer": [], "installed": None, "offered": None, "needs_schema": False}
+    try:
+        chosen = packagings.detected(module, params["packaging"] or "", params["packaging_names"])
+        found = _of_server(chosen, params["path"])
+        listed = offers(module, found.packages, params["release"])
+        server = listed.get(found.packages[0])
+        if server is None:
+            return {**nothing, "error": None}
+        installed, offered = (_capabilities(one) for one in (server.installed, server.offered))
+    except KeaError as error:
+        return {**nothing, "error": str(error)}
+    return {
+        "newer": [name for name, one in listed.items() if one.is_newer],
+        "installed": installed.version,
+        "offered": offered.version,
+        "needs_schema": installed.schema != offered.schema and _uses_postgresql(params["path"]),
+        "error": None,
+    }
+
+
+def _capabilities(version: str) -> versions.Capabilities:
+    """Return what the Kea of a package can do. An epoch is not part of Kea's own version. Raises KeaError."""
+    return versions.capabilities(version.partition(":")[2] or version)
+
+
+def _uses_postgresql(path: str) -> bool:
+    found = config.read(path)
+    databases = [found["lease_database"] or {}, *(found["hosts_databases"] or [])]
+    return any(one.get("type") == "postgresql" for one in databases)
 
 
 def _untouched(module: AnsibleModule, path: str) -> bool:

@@ -45,6 +45,7 @@ options:
       - move
       - packages
       - packaging
+      - upgrade
       - preflight
       - clusters
     default: [server, config, monitor, lfc]
@@ -65,16 +66,24 @@ options:
     elements: str
     default: []
   packaging:
-    description: For V(packaging), the packaging to use; by default the one that is installed, or else the system's own.
+    description:
+      - For V(packaging) and V(upgrade), the packaging to use; by default the one that is installed, or else the
+        system's own.
     version_added: 1.1.0
     type: str
     choices: [debian, isc, rhel]
   packaging_names:
     description:
-      - For V(packaging), names that replace its C(packages), C(user), C(program), C(lease_file) or C(profile).
+      - For V(packaging) and V(upgrade), names that replace those of the packaging, by the keys C(packages), C(user),
+        C(program), C(lease_file) and C(profile).
     version_added: 1.1.0
     type: dict
     default: {}
+  release:
+    description: For V(upgrade), the release that packages come from, as apt knows it; empty for what apt prefers.
+    version_added: 1.2.0
+    type: str
+    default: ""
   connect:
     description: For V(preflight), the database servers to connect to, each as C(host:port).
     version_added: 1.1.0
@@ -646,6 +655,29 @@ packaging:
     error:
       description: Why the rest is missing.
       type: str
+upgrade:
+  description: What an upgrade of the packages of the server of O(path) would bring, by the present package lists.
+  returned: when gathered
+  version_added: 1.2.0
+  type: dict
+  contains:
+    newer:
+      description: Installed packages of which there is another version.
+      type: list
+      elements: str
+    installed:
+      description: Version of the server that is installed; null if none is.
+      type: str
+    offered:
+      description: Version of the server that an upgrade installs.
+      type: str
+      sample: 3.0.3
+    needs_schema:
+      description: Whether that version needs another schema of the PostgreSQL database that the server uses.
+      type: bool
+    error:
+      description: Why the rest is not known.
+      type: str
 preflight:
   description: Facts that decide whether a deployment can succeed. What cannot be found out is null.
   returned: when gathered
@@ -730,7 +762,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_databa
 
 _GATHERED = (
     *("server", "config", "subnets", "pair", "reservations", "variables", "database", "monitor", "lfc", "move"),
-    *("packages", "packaging", "preflight", "clusters"),
+    *("packages", "packaging", "upgrade", "preflight", "clusters"),
 )
 
 
@@ -749,6 +781,7 @@ def main() -> None:
             "packages": {"type": "list", "elements": "str", "default": []},
             "packaging": {"type": "str", "choices": list(packagings.NAMES)},
             "packaging_names": {"type": "dict", "default": {}},
+            "release": {"type": "str", "default": ""},
             "connect": {"type": "list", "elements": "str", "default": []},
             "schema": {"type": "str", "default": "public"},
             "event_schema": {"type": "str", "default": "kea_events"},
@@ -771,6 +804,7 @@ def main() -> None:
         "packaging": lambda: _info.packaging(
             module, params["path"], params["packaging"] or "", params["packaging_names"]
         ),
+        "upgrade": lambda: _info.upgrade(module, params),
         "preflight": lambda: host_preflight.read(module, params["connect"]),
         "clusters": lambda: host_clusters.clusters(module),
     }

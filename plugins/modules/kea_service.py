@@ -41,8 +41,12 @@ options:
       - With V(restarted), it is also restarted if it runs already.
       - With V(reloaded), a server that runs reads its configuration again (C(config-reload)). The unit's environment
         and certificates of the database need a restart.
+      - With V(handed_over), the partner of a server that is half of a pair serves the clients of both, so that
+        something else may restart the server, such as an upgrade of its packages. V(started) ends that, and waits until
+        both servers are in their normal states. Without a pair, and for a server that does not run, it does nothing.
+        V(handed_over) was added in version 1.2.0.
     type: str
-    choices: [started, restarted, reloaded]
+    choices: [started, restarted, reloaded, handed_over]
     default: started
   enabled:
     description: Whether the server must also start with the host; V(false) leaves that as it is.
@@ -80,17 +84,24 @@ pair:
   version_added: 1.1.0
 """
 
+from typing import List, Optional, Tuple
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._host.systemd import Unit
 from ansible_collections.baremetal.kea.plugins.module_utils._server.service import RELOAD, KeaService
+
+
+VERBS = {"started": None, "restarted": "restart", "reloaded": RELOAD}
+"""What each state does with a server that runs."""
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "default": "/etc/kea/kea-dhcp4.conf"},
-            "state": {"type": "str", "choices": ["started", "restarted", "reloaded"], "default": "started"},
+            "state": {"type": "str", "choices": [*VERBS, "handed_over"], "default": "started"},
             "enabled": {"type": "bool", "default": True},
             "timeout": {"type": "int", "default": 60},
         },
@@ -98,20 +109,28 @@ def main() -> None:
     )
     service = KeaService(module, module.params["path"])
     unit = service.unit()
-    active = bool(unit and unit.active)
-    enabled = bool(unit and unit.enabled) or not module.params["enabled"]
-    state, said = module.params["state"], []
-    verb = {"restarted": "restart", "reloaded": RELOAD if active else "start"}.get(state, None if active else "start")
     try:
-        if not module.check_mode:
-            said = service.run(verb, module.params["timeout"])
-            if not enabled:
-                service.enable()
+        if module.params["state"] == "handed_over":
+            changed, said = service.hand_over(not module.check_mode)
+        else:
+            changed, said = _run(module, service, unit)
     except KeaError as error:
         module.fail_json(**error.as_result())
     for words in said:
         module.warn(words)
-    module.exit_json(changed=verb is not None or not enabled, unit=unit.name if unit else None, pair=said)
+    module.exit_json(changed=changed, unit=unit.name if unit else None, pair=said)
+
+
+def _run(module: AnsibleModule, service: KeaService, unit: Optional[Unit]) -> Tuple[bool, List[str]]:
+    """Return whether that changes something, and sentences for a person. Raises KeaError."""
+    verb = VERBS[module.params["state"]] if unit and unit.active else "start"
+    enables = module.params["enabled"] and not (unit and unit.enabled)
+    said: List[str] = []
+    if not module.check_mode:
+        said = service.run(verb, module.params["timeout"])
+        if enables:
+            service.enable()
+    return verb is not None or enables, said
 
 
 if __name__ == "__main__":

@@ -142,6 +142,7 @@ class Pair:
     def settle(self, wait: bool) -> List[str]:
         """End a maintenance that is over, and with ``wait`` return only once the pair is normal.
 
+        So it does after a maintenance that a ``hand_over`` by itself, or a killed process, left.
         Return sentences for a person. Raises KeaError if the pair does not become normal.
         """
         status = self._status()
@@ -156,6 +157,7 @@ class Pair:
             misses = 0 if look.there else misses + 1
             if step is Step.DONE:
                 return said
+            wait = wait or look.there == pairs.PARTNER_IN_MAINTENANCE
             if misses >= MISSES or (step is Step.WAIT and not wait and not said):
                 return [*said, look.words]
             if self._now() > deadline:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from .._config.packagings import UNITS
 from .._config.servers import has_leases, top_of_path
@@ -15,7 +15,8 @@ from .._host import systemd
 from .._kea import control
 from . import channel, config
 from .lfc import no_lfc
-from .pair import Pair
+from .pair import Pair, Step
+from .pair import before as next_before
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -46,6 +47,23 @@ class KeaService:
     def lease_file(self) -> Optional[str]:
         """Return the path of the lease file; None if the leases are in no file, or if the server has none."""
         return config.lease_file_of(self._path) if has_leases(self._top) else None
+
+    def hand_over(self, act: bool) -> Tuple[bool, List[str]]:
+        """Have the partner of a pair serve all clients, so that something else may restart the server.
+
+        Waits for an LFC run, during which the server could not load its leases. Return whether the partner takes over
+        now, and sentences for a person. Without ``act`` only look. Raises KeaError if the partner does not take over.
+        """
+        unit = self.unit()
+        pair = Pair(self._path) if has_leases(self._top) and unit and unit.active else None
+        before = pair.look() if pair else None
+        if pair is None or before is None:
+            return False, []
+        if not act:
+            return next_before(before)[0] is Step.HAND_OVER, []
+        said, after = pair.hand_over(), pair.look()
+        with no_lfc(self.lease_file()):
+            return after is not None and after.there != before.there, said
 
     def run(self, verb: Optional[str], timeout: float) -> List[str]:
         """Start, restart or reload the server (``verb``), and wait until it serves; with None, only wait.

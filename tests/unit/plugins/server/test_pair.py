@@ -154,8 +154,11 @@ class Keas:
                     ),
                 }
             )
-            server.launch("-p", str(10070 + number))
             self.servers.append(server)
+            self.launch(number)
+
+    def launch(self, number: int) -> None:
+        self.servers[number].launch("-p", str(10070 + number))
 
     def states(self) -> list[str]:
         return [self.state(server) for server in self.servers]
@@ -223,6 +226,19 @@ def test_what_a_killed_play_leaves_is_finished_by_the_next_one(keas: Keas, monke
     assert pair_of(one).settle(wait=False) == ["the maintenance was ended"]
     # A standby needs no maintenance: its partner serves all clients.
     assert pair_of(two).hand_over() == []
+    assert keas.states() == [HOT] * 2
+
+
+@pytest.mark.parametrize("keas", [pytest.param((HOT, {}), id=HOT, marks=real)], indirect=True)
+def test_something_else_may_restart_a_server_whose_partner_serves_all(keas: Keas) -> None:
+    """As an upgrade of its packages does."""
+    one, two = keas.servers
+    pair_of(one).hand_over()
+    one.stop()
+    assert keas.state(two) == "partner-in-maintenance"
+    keas.launch(0)
+    until(one.answers, "the new process")
+    pair_of(one).settle(wait=False)
     assert keas.states() == [HOT] * 2
 
 

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an upgrade of Kea's packages would bring."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.modules import run_module
+
+POLICY = """\
+kea-dhcp4-server:
+  Installed: {installed}
+  Candidate: {offered}
+  Version table:
+     3.0.3-1~bpo13+1 100
+        100 http://deb.example.org/debian trixie-backports/main amd64 Packages
+ *** 2.6.3-1 500
+        100 /var/lib/dpkg/status
+kea-admin:
+  Installed: (none)
+  Candidate: 3.0.3-1~bpo13+1
+  Version table:
+"""
+IN_DATABASE = '{ "Dhcp4": { "lease-database": { "type": "postgresql" } } }'
+IN_FILES = '{ "Dhcp4": { "lease-database": { "type": "memfile" } } }'
+
+
+def look(path: Path, **options: Any) -> dict[str, Any]:
+    found: dict[str, Any] = run_module("kea_info", gather=["upgrade"], path=str(path), **options)["upgrade"]
+    return found
+
+
+def offer(directory: Path, monkeypatch: pytest.MonkeyPatch, installed: str, offered: str) -> None:
+    """Let apt offer this version."""
+    program = directory / "apt-cache"
+    text = POLICY.format(installed=installed, offered=offered)
+    program.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$*\" >{directory}/said\ncat <<'END'\n{text}END\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize(
+    ("config", "offered", "expected"),
+    [
+        (IN_FILES, "2.6.3-1", ([], "2.6.3", False)),
+        (IN_FILES, "3.0.3-1~bpo13+1", (["kea-dhcp4-server"], "3.0.3", False)),
+        (IN_DATABASE, "3.0.3-1~bpo13+1", (["kea-dhcp4-server"], "3.0.3", True)),
+        (IN_DATABASE, "1:2.6.4-1", (["kea-dhcp4-server"], "2.6.4", False)),
+    ],
+)
+def test_newer_packages_and_whether_they_need_another_schema(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str, offered: str, expected: tuple[list[str], str, bool]
+) -> None:
+    (tmp_path / "kea-dhcp4.conf").write_text(config)
+    offer(tmp_path, monkeypatch, "2.6.3-1", offered)
+    found = look(tmp_path / "kea-dhcp4.conf", packaging="debian", release="trixie-backports")
+    assert (found["newer"], found["offered"], found["needs_schema"]) == expected
+    assert (found["installed"], found["error"]) == ("2.6.3", None)
+    assert (tmp_path / "said").read_text().startswith("--target-release trixie-backports policy kea-dhcp4-server ")
+
+
+def test_a_version_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(tmp_path, monkeypatch, "2.6.3-1", "(none)")
+    assert "'(none)' is not a version of Kea" in look(tmp_path / "kea-dhcp4.conf", packaging="debian")["error"]
+
+
+def test_a_host_without_kea_has_nothing_to_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(tmp_path, monkeypatch, "(none)", "3.0.3-1")
+    found = look(tmp_path / "kea-dhcp4.conf", packaging="debian")
+    assert (found["newer"], found["installed"], found["error"]) == ([], None, None)
+
+
+@pytest.mark.kea
+def test_the_apt_of_this_machine_tells_its_kea(tmp_path: Path) -> None:
+    found = look(tmp_path / "kea-dhcp4.conf", packaging="debian")
+    assert found["error"] is None
+    assert re.fullmatch(r"\d+\.\d+\.\d+", found["installed"])
