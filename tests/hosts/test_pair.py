@@ -26,6 +26,7 @@ from support import playbook
 from support.certificates import Authority, Certificate
 from support.paths import LAB, ROOT, ansible_environment
 from support.programs import ProgramError, run
+from support.suites import SUITES
 from support.wait import until
 
 MODE = os.environ.get("HA_MODE", "hot-standby")
@@ -183,6 +184,18 @@ def test_a_server_whose_network_is_cut(pair: Pair) -> None:
         wait(lambda: state_of(other) == "partner-down", "the other one to serve alone")
         run("podman", "exec", cut.name, "ip", "link", "set", "eth0", "up")
         wait(lambda: cut.run("echo", "there", check=False), "its network")
+
+
+def test_an_upgrade_of_the_packages(pair: Pair) -> None:
+    """From Debian's own Kea to that of its backports, one server after the other."""
+    more = "sed -n 's/ trixie main$/ trixie-backports main/p' /etc/apt/sources.list >/etc/apt/sources.list.d/more.list"
+    for server in pair.servers:
+        server.run("sh", "-ec", more)
+    with pair.asked("upgrade"):
+        assert pair.deploy(kea_upgrade=True, kea_package_release="trixie-backports") > 0
+    new = SUITES["backports"].kea
+    assert [server.run("kea-dhcp4", "-v").startswith(new) for server in pair.servers] == [True, True]
+    assert pair.deploy(kea_upgrade=True, kea_package_release="trixie-backports") == 0
 
 
 def test_each_lease_is_in_the_inventory_of_both(pair: Pair) -> None:
