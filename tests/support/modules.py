@@ -20,9 +20,8 @@ from ansible.module_utils.common import warnings
 def run_module(module_name: str, /, check: bool = False, **options: Any) -> dict[str, Any]:
     """Return the result of a module. It always has ``failed``."""
     module = importlib.import_module(f"ansible_collections.baremetal.kea.plugins.modules.{module_name}")
-    # Without the log of the system, which core 2.22 needs for a module with an odd option to begin at all.
-    asked = {"check_mode": check, "diff": True, "no_log": True}
-    arguments = {**options, **{f"_ansible_{name}": value for name, value in asked.items()}}
+    asked = {"_ansible_check_mode": check, "_ansible_diff": True, "_ansible_no_log": False}
+    arguments = {**asked, **options}
     output = io.StringIO()
     # A module has a process of its own. Here it must forget the warnings of the module that ran before it.
     warnings._global_warnings.clear()

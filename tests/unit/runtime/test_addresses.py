@@ -27,7 +27,7 @@ class Store:
 
 
 def present(age: float = 5.0) -> addresses.Addresses:
-    return addresses.of(Reading(FIGURES, 1000.0 - age, 10.0), Store(), 1000.0)
+    return addresses.of(Reading(FIGURES, 1000.0 - age, 10.0, {}), Store(), 1000.0)
 
 
 def test_each_subnet_and_pool_has_a_line() -> None:
@@ -41,7 +41,7 @@ def test_few_free_addresses_and_old_figures_are_warnings() -> None:
     assert addresses.warning(present()) == "subnet 1 has 1 of 20 addresses free"
     assert addresses.warning(present(3600)) == "the figures of pools are 3600 seconds old"
     assert addresses.warning(addresses.of(None, Store(), 1000.0)) == ""
-    roomy = addresses.of(Reading((Subnet(4, 2, Use(20, 18, 0), {}),), 1000.0, 10.0), Store(), 1000.0)
+    roomy = addresses.of(Reading((Subnet(4, 2, Use(20, 18, 0), {}),), 1000.0, 10.0, {}), Store(), 1000.0)
     assert addresses.warning(roomy) == "", "10 % are enough"
 
 

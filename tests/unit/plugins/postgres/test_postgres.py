@@ -66,7 +66,8 @@ def test_connect_params_refuse_secrets(database: Database, secret: str) -> None:
 def test_option_with_nul_is_refused_by_name(database: Database, module: str, option: str, value: Any) -> None:
     before = database.fetch(CATALOGUE)
     for check in (True, False):
-        result = database.module(module, check, **{option: value})
+        # The log of the system takes no such character, and since core 2.22 that stops a module before it begins.
+        result = database.module(module, check, **{option: value, "_ansible_no_log": True})
         assert f"The option {option} holds a NUL character" in result["msg"], result
         assert "secret" not in result["msg"]
     assert database.fetch(CATALOGUE) == before
