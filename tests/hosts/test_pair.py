@@ -78,8 +78,24 @@ class Pair:
             "kea_dhcp4_subnets": [{"id": 1, "subnet": "10.77.0.0/16", "pools": POOLS[MODE]}],
         }
 
-    def deploy(self, **more: Any) -> int:
-        return self.servers[0].succeed("kea_deploy", **{**self.variables, **more})
+    def deploy(self, *options: str, **more: Any) -> int:
+        return self.servers[0].succeed("kea_deploy", *options, **{**self.variables, **more})
+
+    def deploy_single(self, number: int) -> None:
+        """Deploy one of the hosts as a server of its own, with the same pools."""
+        pools = [{"pool": one["pool"]} for one in POOLS[MODE]]
+        subnets = [{**self.variables["kea_dhcp4_subnets"][0], "pools": pools}]
+        name = self.servers[number].name
+        self.servers[number].succeed("kea_deploy", "--limit", name, kea_dhcp4_subnets=subnets)
+
+    def leases(self, number: int) -> dict[str, str]:
+        """Return the leases that one server has: the client of each address."""
+        answer = Kea(self.servers[number]).command("lease4-get-all")
+        return {lease["ip-address"]: lease["hw-address"] for lease in answer["arguments"]["leases"]}
+
+    def await_same_leases(self) -> None:
+        """Until both have the same leases: a client may get one at any moment."""
+        until(lambda: self.leases(0) == self.leases(1) != {}, "the same leases on both", pause=0.5)
 
     def states(self) -> list[str]:
         """Return the state of each server."""
@@ -89,9 +105,14 @@ class Pair:
         until(lambda: set(self.states()) <= NORMAL, lambda: f"both normal, now {self.states()}", 300, 0.5)
 
     @contextmanager
-    def asked(self, what: str) -> Iterator[None]:
-        """Have clients ask both servers meanwhile; print how late they were served, and allow no lost exchange."""
-        self.await_normal()
+    def asked(self, what: str, before: bool = True, after: bool = True) -> Iterator[None]:
+        """Have clients ask both servers meanwhile; print how late they were served, and allow no lost exchange.
+
+        ``before`` and ``after`` tell whether both are a pair in its normal states then. No two clients may get the
+        same address.
+        """
+        if before:
+            self.await_normal()
         addresses = [server.address for server in self.servers]
         command = shlex.join(["python3", "/run/pair.py", *addresses, "--seconds", "3000"])
         remote = [*self._ssh, f"echo $$ >/run/pair.pid; exec {command}"]
@@ -99,7 +120,8 @@ class Pair:
             try:
                 time.sleep(ASKING)
                 yield
-                self.await_normal()
+                if after:
+                    self.await_normal()
                 time.sleep(ASKING)
             finally:
                 run(*self._ssh, "kill -TERM $(cat /run/pair.pid)")
@@ -110,14 +132,22 @@ class Pair:
             print(f"{MODE}, {what}: {kind} {tally['done']}, late {tally['late']}, worst {tally['worst']} s")
             assert tally["done"] > 10, told
             assert tally["lost"] == 0, told
+        assert told["doubled"] == [], told
 
 
 @pytest.fixture(scope="module")
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     pair = Pair(request.config.option.bmcs, tmp_path_factory.mktemp("certificates"))
-    pair.deploy()
-    pair.await_normal()
+    if not deployed(pair.servers[1]):
+        pair.deploy_single(0)
     return pair
+
+
+def test_a_serving_single_server_becomes_half_of_a_pair(pair: Pair) -> None:
+    """Both at once: an empty server that waits for its partner alone would serve after a minute."""
+    with pair.asked("a single server becomes half of a pair", before=False):
+        assert pair.deploy(kea_serial="100%") > 0
+    pair.await_same_leases()
 
 
 def test_a_second_deployment_changes_nothing(pair: Pair) -> None:
@@ -176,6 +206,32 @@ def test_a_server_that_is_killed(pair: Pair, number: int) -> None:
     with pair.asked(f"{server.name} killed"):
         server.run("systemctl", "kill", "--signal=KILL", "kea-dhcp4-server")
         server.run("sh", "-c", "sleep 5; systemctl start kea-dhcp4-server")
+
+
+def test_a_member_is_replaced_by_new_hardware(pair: Pair) -> None:
+    """The new host has the name and the address of the old one, and nothing else."""
+    _one, two = pair.servers
+    erase = "systemctl stop 'kea-*'; apt-get purge --quiet=2 --yes 'kea-*' >/dev/null; rm -rf {}"
+    paths = (
+        "/etc/kea* /var/lib/kea* /var/lib/baremetal-kea /opt/baremetal /etc/systemd/system/kea-* /usr/local/bin/kea-*"
+    )
+    with pair.asked("member replaced"):
+        two.run("sh", "-c", f"{erase.format(paths)}; systemctl daemon-reload; userdel kea-lease-monitor")
+        assert state_of(two) == "away"
+        assert pair.deploy() > 0
+    pair.await_same_leases()
+
+
+def test_a_pair_becomes_single_and_a_pair_again(pair: Pair) -> None:
+    one, two = pair.servers
+    with pair.asked("a pair becomes single", after=False):
+        purge = ["leases", "reservations"]
+        two.succeed("kea_rollback", "--limit", two.name, kea_rollback_purge=purge, **pair.variables, **BEFORE_DEPLOY)
+        pair.deploy_single(0)
+    assert Kea(one).command("status-get")["arguments"].get("high-availability") in (None, [])
+    with pair.asked("single again a pair", before=False):
+        pair.deploy(kea_serial="100%")
+    pair.await_same_leases()
 
 
 def test_a_server_whose_network_is_cut(pair: Pair) -> None:

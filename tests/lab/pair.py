@@ -5,7 +5,7 @@
 
 New clients ask all the time, and others renew their leases at the server that gave them. Each repeats after a second.
 Ends after --seconds, or as soon as it gets SIGTERM. Prints one JSON object: how many exchanges were finished, late or
-lost, the worst delay, and when each late one began.
+lost, the worst delay, when each late one began, and the addresses that two clients got.
 """
 
 from __future__ import annotations
@@ -90,6 +90,9 @@ class Clients:
         self.tallies = {"new": Tally(), "renewed": Tally()}
         self.holders: list[tuple[float, Bmc]] = []
         self.naks = 0
+        self.given: dict[bytes, int] = {}
+        """The client that has each address. No lease ends while this runs."""
+        self.doubled: list[str] = []
         self.end = 0.0
 
     def stop(self, _signal: int, _frame: object) -> None:
@@ -152,6 +155,8 @@ class Clients:
         elif kind == ACK and exchange.kind == REQUEST:
             self._tally(exchange).add(exchange.began - self.start, now - exchange.began)
             del self.open[number]
+            if self.given.setdefault(address, number) != number:
+                self.doubled.append(socket.inet_ntoa(address))
             exchange.bmc.server = server or exchange.bmc.server
             if exchange.bmc.renewing or len(self.holders) < self.renewing:
                 self.holders.append((now + self.every, exchange.bmc))
@@ -175,7 +180,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, clients.stop)
     clients.run(chosen.seconds)
     found = {name: tally.result() for name, tally in clients.tallies.items()}
-    print(json.dumps({**found, "naks": clients.naks, "start": time.time() - (time.monotonic() - clients.start)}))
+    told = {**found, "naks": clients.naks, "doubled": clients.doubled}
+    print(json.dumps({**told, "start": time.time() - (time.monotonic() - clients.start)}))
     return 0
 
 
