@@ -56,6 +56,10 @@ def pair_peers(
     return _pair.peers(named, hosts, tls, int(family)) if mode else []
 
 
+def forms_pair(looks: Sequence[Values], mode: str, families: Sequence[int]) -> bool:
+    return _pair.forms(mode, [look for family, look in zip((4, 6), looks) if family in families])
+
+
 def login(database: Values, become_user: str, certificates: Optional[Values] = None) -> Dict[str, Any]:
     one = _login.database(database)
     return _login.login(one, one.strictest_mode, _login.files(certificates or {}), become_user)._asdict()
@@ -159,6 +163,6 @@ class FilterModule:
                 preflight_messages,
                 role_options,
             ),
-            *(given_reservations, pair_peers, ddns_plan, ddns_names),
+            *(given_reservations, pair_peers, forms_pair, ddns_plan, ddns_names),
         )
         return {one.__name__: one for one in filters}

@@ -55,6 +55,12 @@ def pair(variables: Mapping[str, Any]) -> Pair:
     return Pair(peers=peers, **texts)
 
 
+def forms(mode: str, looks: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a pair is wanted, and one of the servers that were looked at is no half of one yet."""
+    libraries = [(look.get("config") or {}).get("hooks_libraries") for look in looks]
+    return bool(mode) and not all(map(pairs.is_configured, libraries))
+
+
 def peers(named: Sequence[Any], hosts: Mapping[str, Mapping[str, Any]], tls: bool, family: int) -> List[Settings]:
     """Return name and URL of the servers of this family: those that are named, or else all hosts.
 

@@ -53,6 +53,29 @@ def test_both_configurations_differ_in_the_name_only(mode: str, second: str) -> 
     assert "basic-auth-user" not in str(both)
 
 
+HALF = {
+    "config": {"hooks_libraries": [{"library": f"{HOOKS}/libdhcp_ha.so", "parameters": {"high-availability": [{}]}}]}
+}
+SINGLE: dict[str, Any] = {"config": {"hooks_libraries": None}}
+
+
+@pytest.mark.parametrize(
+    ("mode", "looks", "families", "expected"),
+    [
+        (HOT, [HALF, {"skipped": True}], [4], False),
+        (HOT, [SINGLE, {"skipped": True}], [4], True),
+        (HOT, [{"failed": True}, {}], [4], True),
+        (HOT, [HALF, SINGLE], [4, 6], True),
+        (HOT, [SINGLE, HALF], [6], False),
+        ("", [SINGLE, SINGLE], [4, 6], False),
+    ],
+)
+def test_a_pair_is_formed_where_a_server_is_no_half_of_one(
+    mode: str, looks: list[dict[str, Any]], families: list[int], expected: bool
+) -> None:
+    assert filters.forms_pair(looks, mode, families) is expected
+
+
 def test_secrets_and_certificates() -> None:
     pair = _pair.pair(asked(password="a secret", trust_anchor="PEM"))
     found = relationship(_pair.settings(pair, Files("/ca", "/cert", "/key"), HOOKS))
