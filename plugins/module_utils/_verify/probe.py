@@ -9,24 +9,60 @@ import contextlib
 import ipaddress
 import os
 import pwd
-import socket
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, NamedTuple, Tuple, Union
 
-from .._kea import durable, identifiers, tree
+from .._config.servers import family_of, top_of_path
+from .._kea import identifiers, tree
 from .._postgres.session import Session, acting_as, connect
 from .._server import config as server_config
-from .dhcp import Client, ProbeError
+from . import dhcp4, dhcp6
+from .dhcp import ProbeError
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 QUIET = 1.0
 """Seconds without a new trace after which the removal is complete."""
-_TRACES = {
-    "lease": ("lease4", "hwaddr"),
-    "reservation": ("hosts", "dhcp_identifier"),
-    "event": ("lease_event", "hwaddr"),
+
+Client = Union[dhcp4.Client, dhcp6.Client]
+
+
+class Family(NamedTuple):
+    """What differs between a probe of DHCPv4 and one of DHCPv6."""
+
+    client: Callable[[str, bytes, bytes], Client]
+    leases: str
+    """Table of the leases."""
+    column: str
+    """Column of the client there and in the events."""
+    identifier: Callable[[bytes], bytes]
+    """Returns what leases, reservations and events have of a client, from its hardware address."""
+    names: Callable[[bytes], List[str]]
+    """Returns the names that the discovery file of a client may have."""
+
+    @property
+    def traces(self) -> Dict[str, Tuple[str, str]]:
+        """Return table and column of each trace in the database."""
+        return {
+            "lease": (self.leases, self.column),
+            "reservation": ("hosts", "dhcp_identifier"),
+            "event": ("lease_event", self.column),
+        }
+
+
+def _by_hwaddr(hwaddr: bytes) -> List[str]:
+    return [hwaddr.hex("-")]
+
+
+def _by_duid(hwaddr: bytes) -> List[str]:
+    """Return the name by hardware address, and the one of a client whose relay Kea does not believe (mac-sources)."""
+    return [hwaddr.hex("-"), f"duid-{dhcp6.duid(hwaddr).hex('-')}-v6-{dhcp6.IAID:x}"]
+
+
+FAMILIES = {
+    4: Family(dhcp4.Client, "lease4", "hwaddr", bytes, _by_hwaddr),
+    6: Family(dhcp6.Client, "lease6", "duid", dhcp6.duid, _by_duid),
 }
 
 
@@ -36,12 +72,19 @@ class Probe:
     def __init__(self, module: AnsibleModule) -> None:
         """Raises ProbeError if the options or Kea's configuration do not allow a probe."""
         self._params = module.params
+        number = family_of(top_of_path(self._params["path"]))
+        self._family = FAMILIES[number]
         try:
             self._hwaddr = identifiers.parse(self._params["hwaddr"])
-            self._link = ipaddress.IPv4Network(self._params["subnet"]).network_address.packed
+            network = ipaddress.ip_network(self._params["subnet"])
         except ValueError as error:
             raise ProbeError(str(error)) from error
-        self._file = os.path.join(self._params["discovery"], f"{self._hwaddr.hex('-')}.yml")
+        if network.version != number:
+            raise ProbeError(f"{network} is no subnet of the DHCPv{number} server of {self._params['path']}")
+        self._link = network.network_address.packed
+        names = self._family.names(self._hwaddr)
+        self._files = [f"{name}.yml" for name in names]
+        self._pointers = tuple(f".{name}-s" for name in names)
         config = server_config.read(self._params["path"])
         if config["socket_type"] == "udp":
             raise ProbeError("Kea uses dhcp-socket-type udp, so a probe from its own host does not reach it")
@@ -56,21 +99,21 @@ class Probe:
         found: Dict[str, Any] = {"error": "", "seconds": {}, "removed": [], "address": None}
         with self._session() as session:
             self._refuse_taken(session)
-            client = Client(self._interface, self._hwaddr, self._link)
+            client = self._family.client(self._interface, self._hwaddr, self._link)
             try:
                 self._send_through(session, client, found)
             except ProbeError as error:
                 found["error"] = str(error)
             finally:
                 if found["address"]:
-                    client.release(socket.inet_aton(found["address"]))
+                    client.release(ipaddress.ip_address(found["address"]).packed)
                 found["removed"] = self._remove(session)
         return found
 
     def _send_through(self, session: Session, client: Client, found: Dict[str, Any]) -> None:
         timeout = self._params["timeout"]
         began = time.monotonic()
-        found["address"] = socket.inet_ntoa(client.lease(timeout))
+        found["address"] = str(ipaddress.ip_address(client.lease(timeout)))
         found["seconds"]["lease"] = round(time.monotonic() - began, 3)
         stations: Dict[str, Callable[[], bool]] = {
             "reservation": lambda: self._count(session, "reservation") > 0,
@@ -84,11 +127,9 @@ class Probe:
             found["seconds"][name] = round(time.monotonic() - began, 3)
 
     def _has_file(self) -> bool:
-        """Return whether the monitor wrote the discovery file. The directory is the monitor's: no link is followed."""
-        try:
-            return tree.status(self._file, follow=False) is not None
-        except OSError as error:
-            raise ProbeError(f"{self._file}: {error.strerror}") from error
+        """Return whether the monitor wrote the discovery file."""
+        with self._directory() as directory:
+            return any(tree.status(os.path.join(directory, name), follow=False) for name in self._files)
 
     def _refuse_taken(self, session: Session) -> None:
         taken = [name for name in self._tables() if name != "event" and self._count(session, name)]
@@ -113,10 +154,30 @@ class Probe:
             if self._count(session, name):
                 self._query(session, "DELETE FROM {table} WHERE {column} = %s RETURNING 1", name)
                 gone.append(name)
-        if self._has_file():
-            durable.remove(self._file)
-            gone.append("discovery file")
-        return gone
+        return [*gone, "discovery file"] if self._remove_files() else gone
+
+    def _remove_files(self) -> bool:
+        """Remove the discovery file, and the hidden one by which the monitor finds that of a DHCPv6 client.
+
+        Return whether there was one.
+        """
+        with self._directory() as directory, contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            with tree.at(os.path.join(directory, self._files[0]), follow=False) as spot:
+                own = [name for name in spot.names() if name in self._files or name.startswith(self._pointers)]
+                for name in own:
+                    spot.beside(name).unlink()
+                if own:
+                    spot.sync()
+                return bool(own)
+        return False
+
+    @contextlib.contextmanager
+    def _directory(self) -> Iterator[str]:
+        """Provide the directory of the discovery files. It is the monitor's: no link is followed."""
+        try:
+            yield self._params["discovery"]
+        except OSError as error:
+            raise ProbeError(f"{error.filename or self._params['discovery']}: {error.strerror}") from error
 
     def _tables(self) -> List[str]:
         return ["lease", "reservation", "event"] if self._in_database else ["reservation"]
@@ -125,9 +186,9 @@ class Probe:
         return int(self._query(session, "SELECT count(*) FROM {table} WHERE {column} = %s", name)[0][0])
 
     def _query(self, session: Session, template: str, name: str) -> Any:
-        table, column = _TRACES[name]
+        table, column = self._family.traces[name]
         schema = self._params["event_schema" if name == "event" else "schema"]
-        return session.fetch(template, (self._hwaddr,), table=(schema, table), column=column)
+        return session.fetch(template, (self._family.identifier(self._hwaddr),), table=(schema, table), column=column)
 
     @contextlib.contextmanager
     def _session(self) -> Iterator[Session]:

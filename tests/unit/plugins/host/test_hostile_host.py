@@ -246,9 +246,12 @@ def test_a_probe_removes_no_file_through_a_planted_directory(host: Path) -> None
     plant(host / "var-lib-kea" / "discovery", host / "root")
     (host / "root" / "02-00-00-00-00-01.yml").write_text("of root")
     found = object.__new__(probe.Probe)
-    found._file = f"{host}/var-lib-kea/discovery/02-00-00-00-00-01.yml"
+    found._params = {"discovery": f"{host}/var-lib-kea/discovery"}
+    found._files, found._pointers = ["02-00-00-00-00-01.yml"], (".02-00-00-00-00-01-s",)
     with pytest.raises(probe.ProbeError, match="is a link that a user other than root"):
         found._has_file()
+    with pytest.raises(probe.ProbeError, match="is a link that a user other than root"):
+        found._remove_files()
     assert (host / "root" / "02-00-00-00-00-01.yml").exists()
 
 
