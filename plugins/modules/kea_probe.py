@@ -11,8 +11,9 @@ short_description: Send one lease through Kea, its database and the lease monito
 description:
   - Requests an address from the Kea of this host by real DHCP, as a client of a relay, and waits until the monitor has
     created a reservation and a discovery file for the lease. Then the lease is released, and all traces are removed.
-  - The packets leave Kea's interface with its own hardware address as their destination, so no other host accepts them,
-    and a switch drops them.
+  - Packets of DHCPv4 leave Kea's interface with its own hardware address as their destination, so no other host accepts
+    them, and a switch drops them. Packets of DHCPv6 go to the interface's own link-local address and do not leave the
+    host.
   - For reservations in PostgreSQL only. Removing a reservation from a file needs another reload of Kea, too much for a
     test. With leases in a file, the released one stays there until the next LFC run.
 author:
@@ -34,12 +35,12 @@ attributes:
 options:
   hwaddr:
     description:
-      - Hardware address of the client. The module refuses it if it already has a lease, a reservation or a discovery
-        file.
+      - Hardware address of the client. A DHCPv6 client has a DUID that is made of it (DUID-LL).
+      - The module refuses it if it already has a lease, a reservation or a discovery file.
     type: str
     default: 02:4b:45:41:00:01
   subnet:
-    description: The subnet to request an address from.
+    description: The subnet to request an address from, of the family of O(path).
     type: str
     required: true
   interface:
@@ -54,7 +55,9 @@ options:
     type: int
     default: 10
   path:
-    description: The configuration file of the server.
+    description:
+      - The configuration file of the server.
+      - Its name tells the family, as V(/etc/kea/kea-dhcp6.conf) does. The DHCPv6 server is probed since 1.2.0.
     type: path
     default: /etc/kea/kea-dhcp4.conf
   schema:
@@ -73,6 +76,13 @@ EXAMPLES = r"""
 - name: Send a lease through Kea and the monitor
   baremetal.kea.kea_probe:
     subnet: 192.0.2.0/24
+    login_unix_socket: /var/run/postgresql
+    login_user: _kea
+
+- name: Send a lease through the DHCPv6 server
+  baremetal.kea.kea_probe:
+    path: /etc/kea/kea-dhcp6.conf
+    subnet: 2001:db8:1::/64
     login_unix_socket: /var/run/postgresql
     login_user: _kea
 """

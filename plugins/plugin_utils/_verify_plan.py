@@ -21,6 +21,7 @@ class Seen(NamedTuple):
     monitor_database: Mapping[str, Any]
     """As the lease monitor."""
     probed: Mapping[str, Any]
+    """Of a loop over the families, whose variable is ``kea__family``."""
 
 
 def options(
@@ -64,11 +65,11 @@ def _severity(finding: Mapping[str, Any]) -> int:
 def _probe(enable_database: bool, probed: Mapping[str, Any], family: int) -> Any:
     if not enable_database:
         return {"skipped": "without a database it would take one more reload of Kea"}
-    if family != 4:
-        return {"skipped": "only a DHCPv4 server is sent one, and this host has none"}
-    if probed.get("skipped", False):
+    sent = [one for one in probed.get("results", []) if str(one.get("kea__family")) == str(family)]
+    result = sent[0] if sent else probed
+    if result.get("skipped", False):
         return {"skipped": "not in check mode"}
-    return _answer(probed, "probe", "")
+    return _answer(result, "probe", "")
 
 
 def _answer(result: Mapping[str, Any], name: str, error: str) -> Any:

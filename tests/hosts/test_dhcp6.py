@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -122,8 +123,12 @@ def test_events_of_both_families_become_reservations(site: Site) -> None:
     leases = {**lease6(site, 300, 10, DIRECT), **lease6(site, 400, 5, RELAYED, "--relay", LINK)}
     wait(lambda: leases.items() <= reserved(site).items(), "each reservation")
     wait(lambda: set(leases.values()) <= site.discovered(), "each discovery file")
-    played = site.play("kea_verify", **EVENTS)
+    before = reserved(site)
+    played = site.play("kea_verify", kea_verify_probe=True, **EVENTS)
     assert played.code == 0, played.words[-3000:]
+    assert re.search(r"ok +probe +lease after", played.output), played.words[-3000:]
+    assert re.search(r"ok +DHCPv6 probe +lease after", played.output), played.words[-3000:]
+    assert reserved(site) == before
 
 
 def test_leases_and_reservations_move_back_into_files(site: Site) -> None:

@@ -4,9 +4,9 @@
 """PRIVATE: a DHCPv6 client (RFC 8415) for the Kea on its own host; this host also acts as its relay.
 
 The relay sends to the link-local address of Kea's interface, which is this host's own, so no packet leaves the host.
-Kea answers to the port that the relay sends from, because the relay asks for that (RFC 8357); so port 547 of a relay on
-this host, or another probe's, is in no one's way (tried with 2.2, 2.6 and 3.0). The relay names the subnet by its
-address on the link, and the client's hardware address (RFC 6939).
+It asks for the answer on the port that it sends from (RFC 8357), so it does not need port 547, which Kea or another
+relay may have (tried with 2.2, 2.6 and 3.0). It names the subnet by its address on the link, and tells the client's
+hardware address (RFC 6939).
 """
 
 from __future__ import annotations

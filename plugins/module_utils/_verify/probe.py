@@ -161,14 +161,14 @@ class Probe:
 
         Return whether there was one.
         """
-        with self._directory() as directory, contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            with tree.at(os.path.join(directory, self._files[0]), follow=False) as spot:
-                own = [name for name in spot.names() if name in self._files or name.startswith(self._pointers)]
-                for name in own:
-                    spot.beside(name).unlink()
-                if own:
-                    spot.sync()
-                return bool(own)
+        missing = contextlib.suppress(FileNotFoundError, NotADirectoryError)
+        with self._directory() as path, missing, tree.at(os.path.join(path, self._files[0]), follow=False) as spot:
+            own = [name for name in spot.names() if name in self._files or name.startswith(self._pointers)]
+            for name in own:
+                spot.beside(name).unlink()
+            if own:
+                spot.sync()
+            return bool(own)
         return False
 
     @contextlib.contextmanager
@@ -212,6 +212,7 @@ def _interface(names: Any) -> str:
     """Return the first interface that Kea listens on, without its address. Raises ProbeError."""
     if not names or names[0] == "*":
         raise ProbeError(
-            "Kea listens on all interfaces; choose one for the probe: interface (kea_verify_probe_interface)"
+            "Kea listens on all interfaces; choose one for the probe: interface (kea_verify_probe_interface, or"
+            " kea_verify_probe_interface6 for DHCPv6)"
         )
     return str(names[0]).split("/", 1)[0]

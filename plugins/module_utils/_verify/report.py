@@ -32,11 +32,12 @@ _SERVER_LOOKS = (
     verify_ddns.sends,
     verify_ddns.names,
     verify_monitor.reservation_files,
+    verify_monitor.probe,
     verify_monitor.timer,
 )
 """What each server has of its own, in the order of a lease's way."""
 _LOOKS = (
-    *_SERVER_LOOKS[:-2],
+    *_SERVER_LOOKS[:-3],
     verify_database.database,
     verify_database.rights,
     verify_database.access,

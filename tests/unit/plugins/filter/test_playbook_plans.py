@@ -253,6 +253,13 @@ def test_what_the_operator_reads() -> None:
 
 
 SKIPPED = {"skipped": True, "changed": False}
+LOST = {"msg": "lost"}
+NOT_IN_CHECK_MODE = {"skipped": "not in check mode"}
+
+
+def of_family(family: int, result: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of a task that loops over this family."""
+    return {"results": [{**result, "kea__family": family}]}
 
 
 @pytest.mark.parametrize(
@@ -270,11 +277,11 @@ SKIPPED = {"skipped": True, "changed": False}
         (
             True,
             True,
-            ({"database": 1}, {"database": 2}, {"probe": 3}),
+            ({"database": 1}, {"database": 2}, of_family(4, {"probe": 3})),
             {"database": 1, "monitor_database": 2, "probe": 3},
         ),
-        (True, True, ({"database": 1}, SKIPPED, SKIPPED), {"database": 1, "probe": {"skipped": "not in check mode"}}),
-        (True, True, ({"database": 1}, SKIPPED, {"msg": "lost"}), {"database": 1, "probe": {"error": "lost"}}),
+        (True, True, ({"database": 1}, SKIPPED, of_family(4, SKIPPED)), {"database": 1, "probe": NOT_IN_CHECK_MODE}),
+        (True, True, ({"database": 1}, SKIPPED, of_family(4, LOST)), {"database": 1, "probe": {"error": "lost"}}),
     ],
 )
 def test_what_a_verification_saw(database: bool, probe: bool, seen: Any, options: dict[str, Any]) -> None:
@@ -286,6 +293,13 @@ def test_the_subnets_with_reservations_are_those_of_the_subscriptions() -> None:
     results = dict.fromkeys(("database", "monitor_database", "probed"), SKIPPED)
     assert filters.verify_options(results, False, False, [{"match": {"subnets": [9, 7]}}]) == {"subnets": [7, 9]}
     assert filters.verify_options(results, False, False, [{"match": {"subnets": [9]}}, {"name": "all"}]) == {}
+
+
+@pytest.mark.parametrize("family", [4, "6"])
+def test_each_server_has_its_own_probe(family: Any) -> None:
+    sent = [{"probe": number, "kea__family": number} for number in (4, 6)]
+    results = {"database": {"database": 1}, "monitor_database": SKIPPED, "probed": {"results": sent}}
+    assert filters.verify_options(results, True, True, None, family)["probe"] == int(family)
 
 
 def test_a_probe_without_a_database_is_skipped() -> None:

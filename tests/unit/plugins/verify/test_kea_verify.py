@@ -313,6 +313,12 @@ def test_reservations_of_the_site_with_an_address_are_well() -> None:
     assert verify_report.worst(judged(EVENTS, at("subnets/0/site_reservations", hosts))) == "ok"
 
 
+def test_the_probe_of_the_dhcpv6_server_is_a_finding_about_that_server() -> None:
+    failed = {"error": "no answer", "seconds": {}, "removed": []}
+    findings = judged(EVENTS._replace(host=False), at("family", 6), at("probe", failed))
+    assert [one[:3] for one in findings if "probe" in one.name] == [("DHCPv6 probe", "wrong", "no answer")]
+
+
 def test_a_timer_that_has_not_elapsed_yet_is_well() -> None:
     findings = judged(FILE, at("lfc/last_run", None), at("lfc_service/triggered", 0.0))
     assert [one.seen for one in findings if one.name == "timer"] == ["not due yet; none has succeeded yet"]

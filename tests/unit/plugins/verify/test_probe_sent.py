@@ -34,7 +34,10 @@ SETTINGS: dict[int, dict[str, Any]] = {
     4: {"subnet4": [{"id": 7, "subnet": "192.0.2.0/24", "pools": [{"pool": "192.0.2.100 - 192.0.2.199"}]}]},
     6: {
         "server-id": {"type": "EN", "identifier": "aa", "persist": False},
-        "subnet6": [{"id": 7, "subnet": "2001:db8:7::/64", "pools": [{"pool": "2001:db8:7::/80"}]}],
+        "subnet6": [
+            # As for clients on the link of the interface.
+            {"id": 7, "subnet": "2001:db8:7::/64", "interface": INTERFACE, "pools": [{"pool": "2001:db8:7::/80"}]}
+        ],
     },
 }
 SUBNETS = {4: "192.0.2.0/24", 6: "2001:db8:7::/64"}
