@@ -1,7 +1,11 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: one question to one DNS server (RFC 1035), for what Kea's D2 keeps there: addresses, names and zones."""
+"""PRIVATE: one question to one DNS server (RFC 1035), for what Kea's D2 keeps there: addresses, names and zones.
+
+With dnspython in its place, 119 of these 140 lines remained (names of clients that are no text of a zone, attempts, one
+server only), each host with D2 had one more package, and this package would not do with the standard library alone.
+"""
 
 from __future__ import annotations
 
