@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE: one question to one DNS server (RFC 1035), for what Kea's D2 keeps there: addresses, names and zones.
 
-With dnspython in its place, 119 of these 140 lines remained (names of clients that are no text of a zone, attempts, one
-server only), each host with D2 had one more package, and this package would not do with the standard library alone.
+With dnspython in its place most of this remained (names of clients that are no text of a zone, attempts, one server
+only), this package no longer needed the standard library alone, and each start of the monitor's program took 110 ms and
+7 MB more.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _IN = 1
 _HEADER = struct.Struct("!6H")
 _RECORD = struct.Struct("!HHIH")
 _QUESTION = struct.Struct("!HH")
-_ANSWER, _CODE = 0x8000, 0x000F
+_ANSWER, _TRUNCATED, _CODE = 0x8000, 0x0200, 0x000F
+_LENGTH = struct.Struct("!H")
 _POINTER = 0xC0
 _WORDS = {1: "FORMERR", 2: "SERVFAIL", NO_NAME: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED", 9: "NOTAUTH"}
 _LARGEST = 4096
@@ -66,6 +68,8 @@ def ask(server: Endpoint, name: str, kind: int, timeout: float) -> List[str]:
     question = _HEADER.pack(number, 0, 1, 0, 0, 0) + _encoded(name) + _QUESTION.pack(kind, _IN)
     try:
         answer = _exchange(server, question, timeout)
+        if _HEADER.unpack_from(answer)[1] & _TRUNCATED:
+            answer = _exchange_by_tcp(server, question, timeout)
         code = _HEADER.unpack_from(answer)[1] & _CODE
         if code not in (NO_ERROR, NO_NAME):
             raise DnsError(_WORDS.get(code, f"error {code}"))
@@ -93,6 +97,14 @@ def _exchange(server: Endpoint, question: bytes, timeout: float) -> bytes:
                 if answer[:2] == question[:2] and len(answer) >= _HEADER.size and answer[2] & _ANSWER >> 8:
                     return answer
     raise socket.timeout("no answer")
+
+
+def _exchange_by_tcp(server: Endpoint, question: bytes, timeout: float) -> bytes:
+    """Return the answer where a server sent no whole one by UDP: it is too long, or asked too often. Raises OSError."""
+    with socket.create_connection((server.address, server.port), timeout) as channel:
+        channel.sendall(_LENGTH.pack(len(question)) + question)
+        with channel.makefile("rb") as answers:
+            return answers.read(*_LENGTH.unpack(answers.read(_LENGTH.size)))
 
 
 def _records(answer: bytes) -> List[Tuple[int, str]]:

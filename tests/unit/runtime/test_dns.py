@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -24,6 +25,9 @@ def server() -> Iterator[DnsServer]:
             ("bmc7.lab.example.", dns.A): ["192.0.2.6", "192.0.2.7"],
             ("bmc7.lab.example.", dns.AAAA): ["2001:db8::7"],
             ("7.2.0.192.in-addr.arpa.", dns.PTR): ["BMC7.lab.example."],
+            ("9.2.0.192.in-addr.arpa.", dns.PTR): ["bmc_9 (old\\).lab.example."],
+            ("lab.example.", dns.SOA): ["ns.lab.example."],
+            ("", dns.SOA): ["ns.lab.example."],
         }
         yield one
 
@@ -36,7 +40,30 @@ def test_records_of_a_name(server: DnsServer) -> None:
     assert dns.ask(endpoint(server), "BMC7.lab.example", dns.A, TIMEOUT) == ["192.0.2.6", "192.0.2.7"]
     assert dns.ask(endpoint(server), "bmc7.lab.example.", dns.AAAA, TIMEOUT) == ["2001:db8::7"]
     assert dns.ask(endpoint(server), dns.reverse_name("192.0.2.7"), dns.PTR, TIMEOUT) == ["bmc7.lab.example."]
+    assert dns.ask(endpoint(server), "Lab.example.", dns.SOA, TIMEOUT) == ["lab.example."]
+    assert dns.ask(endpoint(server), ".", dns.SOA, TIMEOUT) == [""]
     assert dns.ask(endpoint(server), "none.lab.example.", dns.A, TIMEOUT) == []
+
+
+def test_a_name_has_no_escapes_of_a_zone_file(server: DnsServer) -> None:
+    (name,) = dns.ask(endpoint(server), dns.reverse_name("192.0.2.9"), dns.PTR, TIMEOUT)
+    assert name == "bmc_9 (old\\).lab.example."
+    assert dns.is_name(name)
+    assert dns.ask(endpoint(server), name, dns.A, TIMEOUT) == []
+    assert server.asked[-1] == (name, dns.A)
+
+
+def test_an_answer_that_is_too_long_comes_by_tcp(server: DnsServer) -> None:
+    server.truncates = True
+    assert dns.ask(endpoint(server), "bmc7.lab.example.", dns.A, TIMEOUT) == ["192.0.2.6", "192.0.2.7"]
+
+
+def test_a_host_where_no_server_listens_says_so_at_once() -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as closed:
+        closed.bind(("::1", 0))
+        port = closed.getsockname()[1]
+    with pytest.raises(dns.DnsError, match="Connection refused"):
+        dns.ask(dns.Endpoint("::1", port), "bmc7.lab.example.", dns.A, 60)
 
 
 def test_a_server_that_refuses_or_is_away_has_no_answer(server: DnsServer) -> None:
