@@ -46,6 +46,15 @@ Further = Mapping[str, Mapping[str, Any]]
 """Keys beside the monitor's own ones, and their values, by the name of the reservation's identifier."""
 
 
+class Claim(NamedTuple):
+    """A client and an address or prefix in a subnet. The address is empty for a reservation that has none."""
+
+    subnet: int
+    identifier: str
+    """As in Host."""
+    address: str
+
+
 class Host(NamedTuple):
     """One reservation of a subnet."""
 
@@ -61,6 +70,11 @@ class Host(NamedTuple):
     def addresses(self) -> List[str]:
         """Return the addresses one by one."""
         return self.address.split(", ") if self.address else []
+
+    @property
+    def claims(self) -> List[Claim]:
+        """Return what it claims: each of its addresses, or none."""
+        return [Claim(self.subnet, self.identifier, address) for address in self.addresses or [""]]
 
     @classmethod
     def of(cls, subnet: int, identifier: str, fields: Mapping[str, Any]) -> Host:
