@@ -77,9 +77,17 @@ class Host:
         self.asleep()
 
     def apply(self) -> None:
+        """Apply a day later, as ``apply_by``, with a program that has just started."""
+        self.apply_by(self.later_program())
+
+    def apply_by(self, program: Apply) -> None:
         """Apply a day later: the interval is over, and Kea has read whatever a test wrote into its configuration."""
         self.later += 86400
-        self._program(lambda: time.time() + self.later).run()
+        program.run()
+
+    def later_program(self) -> Apply:
+        """Return the program of the applier for ``apply_by``."""
+        return self._program(lambda: time.time() + self.later)
 
     def program_at(self, now: float) -> Apply:
         """Return the program of the applier at a time, in epoch seconds."""
