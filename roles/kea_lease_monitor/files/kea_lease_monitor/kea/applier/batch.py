@@ -11,7 +11,7 @@ from typing import Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tup
 
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import hosts, lines, report
-from kea_lease_monitor.kea.applier.confirming import Confirming
+from kea_lease_monitor.kea.applier.confirming import Confirming, is_unconfirmed
 from kea_lease_monitor.kea.applier.hosts import Host, Refusal
 from kea_lease_monitor.kea.applier.included import Included, path_of
 from kea_lease_monitor.kea.applier.report import Places, Refusals, Subnet
@@ -90,7 +90,7 @@ def accepted(places: Places, written: Mapping[int, Written], trial: Trial) -> Si
     known, configuration = report.read_refused(places.report), report.digest(trial.configuration)
     every = [host for one in written.values() for host in one.hosts]
     former = {_key(host) for one in written.values() for host in one.included}
-    refused_before = {(one.subnet, one.text): one for one in known.refused if one.text}
+    refused_before = {(one.subnet, one.text): one for one in known.refused if one.text and not is_unconfirmed(one)}
     present = set(map(_key, every))
     gone = [host for one in written.values() for host in one.included if _key(host) not in present]
     # Only a change of the configuration, or a reservation that goes or changes, can make room for a refused one.
