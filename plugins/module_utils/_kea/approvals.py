@@ -19,8 +19,7 @@ from typing import Any, Iterable, List, Optional, Tuple
 from . import durable
 
 Approval = Tuple[int, str, str]
-"""Subnet, identifier with its kind (``hw-address 02:00:00:00:00:01``), and address or prefix. The address is empty for a
-reservation that has none."""
+"""Subnet, identifier with its kind (``hw-address 02:00:00:00:00:01``), and address or prefix, empty for none."""
 
 KEPT = "approved.json"
 """File of the applier: what a lease confirmed and Kea refuses for now."""

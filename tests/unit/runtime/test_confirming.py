@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from pathlib import Path
@@ -13,14 +12,11 @@ from typing import Any, Callable, Iterator
 
 import pytest
 from _kea.lease_csv import header_line
-from kea_lease_monitor.errors import TemporaryError
-from kea_lease_monitor.kea.applier import approved, leased, report
-from kea_lease_monitor.kea.applier.confirming import Confirming
+from kea_lease_monitor.kea.applier import leased
 from kea_lease_monitor.kea.applier.hosts import Claim
 from kea_lease_monitor.kea.applier.leased import Leases
 
-from runtime.applying import FOR_EVER, SITE, Host, host_served, one
-from runtime.builders import HEADER, NOW, event, row
+from runtime.builders import HEADER, NOW, row
 
 ONE = "hw-address 02:00:00:00:00:01"
 DUID = "00:03:00:01:02:00:00:00:00:01"
@@ -88,7 +84,9 @@ def test_a_lease_in_each_file_that_kea_loads_confirms_its_address_for_its_client
 
 
 def test_a_lease_that_is_over_confirms_and_so_does_a_client_identifier(files: Files) -> None:
-    files.append(f"10.0.0.1,02:00:00:00:00:01,01:AA,0,{NOW},1,0,0,,0,\n10.0.0.1,02:00:00:00:00:02,,60,{NOW},1,0,0,,2,\n")
+    files.append(
+        f"10.0.0.1,02:00:00:00:00:01,01:AA,0,{NOW},1,0,0,,0,\n10.0.0.1,02:00:00:00:00:02,,60,{NOW},1,0,0,,2,\n"
+    )
     assert files.confirms(claim(1), claim(1, client=2), Claim(1, "client-id 01:aa", "10.0.0.1"))
 
 
@@ -217,7 +215,7 @@ def test_what_is_remembered_is_bounded(files: Files, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_happens_to_the_files_exactly_the_leases_confirm(tmp_path: Path, seed: int) -> None:
-    chance, files = random.Random(seed), Files(tmp_path)
+    chance, files = random.Random(seed), Files(tmp_path)  # noqa: S311
     had: set[int] = set()
     for _step in range(60):
         acts: list[Callable[[], Any]] = [lambda: None, files.rotate] if not files.rotated.exists() else [files.clean]

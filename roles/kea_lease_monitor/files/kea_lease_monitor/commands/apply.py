@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--control-socket", required=True, help="of Kea")
     parser.add_argument("--lease-file", default=DEFAULT_PATH, help="of Kea (default: %(default)s)")
     parser.add_argument(
-        "--leases-elsewhere", action="store_true", help="Kea has no lease file, so no lease has to confirm a reservation"
+        "--leases-elsewhere",
+        action="store_true",
+        help="Kea has no lease file, so no lease has to confirm a reservation",
     )
     parser.add_argument("--directory", default=DEFAULT.written, help="of the monitor's files (default: %(default)s)")
     parser.add_argument("--report", default=DEFAULT.report, help="directory of the report (default: %(default)s)")

@@ -155,6 +155,13 @@ def _judged(subnet: int, one: host_maps.HostMap, further: Further) -> Union[Host
         return Refusal(subnet, name, address, "", str(error))
 
 
+def claims_of(subnet: int, value: Mapping[str, Any]) -> List[Claim]:
+    """Return what a map claims, whatever its other keys; nothing for one that is refused."""
+    own = {key: each for key, each in value.items() if key in _OWN}
+    found = _judged(subnet, host_maps.HostMap("", "", own, 0), {})
+    return found.claims if isinstance(found, Host) else []
+
+
 def included(subnet: int, content: bytes) -> Tuple[List[Host], Further]:
     """Return the hosts of a file that Kea includes and their further keys; none if it cannot be read."""
     hosts: List[Host] = []

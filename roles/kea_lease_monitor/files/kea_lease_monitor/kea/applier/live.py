@@ -115,9 +115,7 @@ class Live:
         if not self._is_known():
             return False
         read_at, again = self._now(), self._confirming.take_news()
-        found = {
-            number: one.change(again) for number, one in self._subnets.items() if again or one.tail.is_changed()
-        }
+        found = {number: one.change(again) for number, one in self._subnets.items() if again or one.tail.is_changed()}
         changes = {number: change for number, change in found.items() if change}
         if len(changes) < len(found):
             return False
