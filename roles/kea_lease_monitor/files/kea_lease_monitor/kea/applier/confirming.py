@@ -33,6 +33,8 @@ class Confirming:
         self._approved, self._leases = Approved(report), leases
         self._used: Set[Claim] = set()
         """Approvals of reservations that are not known to be included yet."""
+        self._waits = False
+        """Whether nothing confirms a reservation."""
 
     def refusals(self, hosts: Collection[Host], present: Present) -> List[Refusal]:
         """Return a refusal for each host that nothing confirms. It may take as long as Leases.without."""
@@ -40,19 +42,22 @@ class Confirming:
             return []
         opened = {host: _open(host, present(host)) for host in hosts}
         missing = self._missing({claim for own in opened.values() for claim in own}, self._leases)
-        return [
+        found = [
             Refusal(host.subnet, host.identifier, host.address, host.text, _words(first))
             for host, own in opened.items()
             for first in [claim for claim in own if claim in missing][:1]
         ]
+        self._waits = self._waits or bool(found)
+        return found
 
     def _missing(self, claims: Set[Claim], leases: Leases) -> Set[Claim]:
         """Return those of the claims that nothing confirms."""
-        if not claims:
-            return claims
-        approved = self._approved.claims() & claims
+        rest = leases.not_recent(claims)
+        if not rest:
+            return rest
+        approved = self._approved.claims() & rest
         self._used |= approved
-        rest = claims - approved
+        rest -= approved
         addressed = {claim for claim in rest if claim.address}
         return (rest - addressed) | (leases.without(addressed) if addressed else set())
 
@@ -61,13 +66,13 @@ class Confirming:
         if self._leases is None:
             return False
         self._leases.follow()
-        return self._leases.has_news or self._approved.is_changed()
+        return self._leases.has_news or (self._waits and self._approved.is_changed())
 
     def take_news(self) -> bool:
         """Return as ``has_news``. The caller judges all reservations again that nothing confirmed."""
         found = self.has_news()
         if self._leases and found:
-            self._leases.has_news = False
+            self._leases.has_news = self._waits = False
             self._approved.claims()
         return found
 
@@ -78,7 +83,9 @@ class Confirming:
         """
         kept = [one for one in refused if one.text and not is_unconfirmed(one)]
         hosts = [Host(one.subnet, one.host, one.address, one.text) for one in kept]
-        self._approved.settle(_claims(accepted), _claims(hosts))
+        # Few sites have any, and the claims of 100,000 reservations take a while.
+        included = _claims(accepted) if self._approved.claims() else set()
+        self._approved.settle(included, _claims(hosts))
         self._used.clear()
 
     def leave(self, is_present: Callable[[Claim], bool]) -> None:

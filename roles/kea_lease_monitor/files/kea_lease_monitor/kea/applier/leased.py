@@ -101,8 +101,9 @@ class _File:
                     yield lease
 
     def _rows(self) -> Iterator[bytes]:
-        while True:
-            chunk = self._bytes(self._offset, _CHUNK)
+        size = os.fstat(self._descriptor).st_size
+        while self._offset < size:
+            chunk = self._bytes(self._offset, min(_CHUNK, size - self._offset))
             end = chunk.rfind(b"\n") + 1 or (len(chunk) if len(chunk) == _CHUNK else 0)
             if not end:
                 return
@@ -145,8 +146,7 @@ class Leases:
 
     def without(self, claims: Collection[Claim]) -> Set[Claim]:
         """Return those of the claims that no lease confirms. It may have to wait, and then to read all files."""
-        self.follow()
-        missing = {claim for claim in claims if claim not in self._recent}
+        missing = self.not_recent(claims)
         unknown = missing - self._absent
         found = unknown - self._searched(unknown) if unknown else set()
         missing -= found
@@ -154,6 +154,13 @@ class Leases:
             self._absent.clear()
         self._absent |= missing
         return missing
+
+    def not_recent(self, claims: Collection[Claim]) -> Set[Claim]:
+        """Return those of the claims that none of the rows confirms that were read last."""
+        if all(claim in self._recent for claim in claims):
+            return set()
+        self.follow()
+        return {claim for claim in claims if claim not in self._recent}
 
     def follow(self) -> None:
         """Read what was appended since."""
