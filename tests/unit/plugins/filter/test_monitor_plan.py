@@ -304,6 +304,7 @@ def test_both_servers_have_their_own_files_and_services() -> None:
         "unit": "kea-dhcp6-server.service",
         "socket": "/run/kea/kea6-ctrl-socket",
         "lease_file": "/six.csv",
+        "leases_elsewhere": False,
         "reservations": f"{PATHS['reservations']}6",
         "included": "/etc/kea/reservations6.d/applied",
         "service": "kea-reservations6.service",
