@@ -10,6 +10,7 @@ import os
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence
 
 from ..module_utils._config.servers import INCLUDES
+from ..module_utils._kea.lease_file import configured_path
 from ..module_utils._monitor.names import APPLIERS
 from ._login import files
 from ._monitor_config import config as make_config
@@ -50,6 +51,8 @@ class Server(NamedTuple):
     socket: str
     """Its control socket."""
     lease_file: str
+    leases_elsewhere: bool
+    """Whether it keeps its leases in no file."""
     reservations: str
     """Directory of the reservations in files; see Paths."""
     included: str
@@ -119,6 +122,7 @@ def _server(asked: Wanted, family: int, look: Mapping[str, Any], paths: Paths) -
         unit=f"{packaging.get('unit') or ''}.service",
         socket=os.path.join(RUN_DIRECTORY, _socket(kea_config, family)),
         lease_file=named or _lease_file(kea_config) or DEFAULT_LEASE_FILE.format(family),
+        leases_elsewhere=not named and configured_path(kea_config.get("lease_database"), family) is None,
         reservations=paths.of(family),
         included=f"{directory}/applied",
         service=APPLIERS[family],

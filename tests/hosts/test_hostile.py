@@ -249,6 +249,32 @@ class TestFiles:
             in_files.run("systemctl", "start", "kea-lease-monitor")
             in_files.run("systemctl", "restart", "kea-reservations")
 
+    def test_a_reservation_without_a_lease_is_refused(self, in_files: Host) -> None:
+        kea, path = Kea(in_files), f"{WRITTEN}/subnet-1.json"
+        lease = kea.ask(1, "--retry-after", "20")[0]
+        included = ("sh", "-c", f"cat {APPLIED}/*.json")
+        wait(lambda: lease["address"] in in_files.run(*included), "the reservation of a lease")
+        planted = [
+            {"hw-address": "02:66:00:00:00:01", "ip-address": "10.77.31.9"},
+            {"hw-address": "2:66:0:0:0:2", "ip-address": lease["address"]},
+        ]
+        code = f"import sys; open({path!r}, 'ab').write(sys.stdin.buffer.read())"
+        user = ("runuser", "-u", "kea-lease-monitor", "--")
+        in_files.run("systemctl", "stop", "kea-lease-monitor")
+        in_files.run("cp", "-p", path, "/root/written.json")
+        try:
+            text = "".join(f",{json.dumps(one)}\n" for one in planted)
+            in_files.run(*user, "python3", "-c", code, stdin=text)
+            refused = "/var/lib/kea-reservations/report/refused.json"
+            wait(lambda: in_files.run("cat", refused).count("Kea has no lease of") == len(planted), "the refusals")
+            print("without a lease:", in_files.run("cat", refused))
+            assert "02:66" not in in_files.run(*included)
+            assert lease["address"] in in_files.run(*included)
+            assert got(as_monitor(in_files, ["create:/var/lib/kea-reservations/report/approved-1-1.json"])) == []
+        finally:
+            in_files.run("cp", "-p", "/root/written.json", path)
+            in_files.run("systemctl", "start", "kea-lease-monitor")
+
     def test_the_monitor_reaches_no_file_that_kea_includes(self, in_files: Host) -> None:
         inside = [f"write:{APPLIED}/subnet-1.json", f"create:{APPLIED}/x", f"replace:{WRITTEN}"]
         assert got(as_monitor(in_files, [*OF_ROOT, *OF_KEA, *inside])) == []

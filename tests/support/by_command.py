@@ -49,7 +49,10 @@ def image(directory: Path) -> Iterator[tuple[str, Path]]:
 
 
 class Site:
-    """A directory with Kea and the applier. ``leases`` is a lease file for a monitor, which is not Kea's own."""
+    """A directory with Kea and the applier.
+
+    ``leases`` is a lease file for a monitor and the applier, which is not Kea's own.
+    """
 
     def __init__(self, directory: Path, program: str, hooks: Path, present: Sequence[str]) -> None:
         """``present`` are reservations that are there before, in JSON."""
@@ -93,7 +96,7 @@ class Site:
     def start_applier(self) -> None:
         places = {"directory": self.written, "report": self.reported, "included": self.applied}
         kea = {"kea-program": self.program, "kea-config": self.server.config, "control-socket": self.server.socket}
-        more = {"lease-file": self.own, "pools": self.directory / "pools.json", "min-interval": 0}
+        more = {"lease-file": self.leases, "pools": self.directory / "pools.json", "min-interval": 0}
         flags = [f"--{name}={value}" for name, value in {**kea, **places, **more}.items()]
         command = [sys.executable, str(PROGRAM), "apply-reservations", "--follow", *flags]
         environment = {**os.environ, **program_environment(), **self._environment}

@@ -10,20 +10,23 @@ and its configuration are put in force or reverted together, so the files follow
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import pwd
 import re
 import stat
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from .._config.servers import WRITTEN
 from .._errors import KeaError
-from .._kea import durable, tree
+from .._kea import approvals, durable, host_maps, identifiers, tree
 from .._moves.reservation_files import FROM_DATABASE
 from . import config as monitor_config
 from .names import USER
 
 NAME = re.compile(r"subnet-\d+\.json")
+REPORT = "report"
+"""Directory of the applier's report, beside the monitor's own directory."""
 SHARED_MODE, OWN_MODE = 0o2770, 0o750
 """Modes of the directory of includes: former releases of the monitor wrote there as a member of Kea's group."""
 
@@ -72,6 +75,8 @@ class ReservationFiles:
             if target == self._includes:
                 _set_mode(target, SHARED_MODE)
             owner = _owner(target) if moves else None
+            if target != self._includes:
+                self._approve(moves)
             for one, other in sorted(moves.items()):
                 durable.replace(other, tree.read(one), 0o640, owner)
                 durable.remove(one)
@@ -79,6 +84,46 @@ class ReservationFiles:
             if target != self._includes:
                 # The role kea_server leaves it shared as long as a former release may be in force.
                 _set_mode(self._includes, OWN_MODE, before=SHARED_MODE)
+
+    def _approve(self, moves: Iterable[str]) -> None:
+        """Approve what Kea included until now: the applier has not included it yet, and the leases may be gone."""
+        report = os.path.join(os.path.dirname(self._written), REPORT)
+        found = tree.status(report)
+        claims = [claim for path in sorted(moves) for claim in _claims(path)]
+        if claims and found is not None:
+            approvals.write(report, claims, (found.st_uid, found.st_gid))
+
+
+def _claims(path: str) -> List[approvals.Approval]:
+    """Return what the reservations of a file claim; nothing of a file that cannot be read, which is left alone."""
+    subnet = int(re.sub(r"\D", "", os.path.basename(path)))
+    try:
+        values = [one.value for one in host_maps.parse(tree.read(path).decode("utf-8", "surrogateescape")).maps]
+    except ValueError:
+        return []
+    return [(subnet, *claim) for value in values if isinstance(value, dict) for claim in _claimed(value)]
+
+
+def _claimed(host: Mapping[str, Any]) -> List[Tuple[str, str]]:
+    """Return the client of a host, as the applier names it, with each of its addresses and prefixes."""
+    addresses = [*host_maps.addresses_of(host), *host_maps.prefixes_of(host)]
+    try:
+        known = [f"{kind} {identifiers.spell(identifiers.parse(str(host[kind])))}" for kind in _kinds(host)]
+    except ValueError:
+        return []
+    return [(name, _spelled(address)) for name in known for address in addresses or [""]]
+
+
+def _kinds(host: Mapping[str, Any]) -> List[str]:
+    return [kind for kind in identifiers.TYPES if kind in host]
+
+
+def _spelled(address: str) -> str:
+    """Return an address or a prefix in its one spelling; another text as it is."""
+    with contextlib.suppress(ValueError):
+        alone, slash, length = address.partition("/")
+        return f"{ipaddress.ip_address(alone)}{slash}{length}"
+    return address
 
 
 def _names(directory: str) -> List[str]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
 from _kea.control import send
-from kea_lease_monitor.kea.applier import report
+from kea_lease_monitor.kea.applier import approved, hosts, report
+from kea_lease_monitor.kea.applier.confirming import Confirming
+from kea_lease_monitor.kea.applier.leased import Leases
 from kea_lease_monitor.kea.applier.report import Places
 from kea_lease_monitor.kea.control import Apply
 from kea_lease_monitor.settings import MonitorSettings
@@ -22,10 +24,12 @@ from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSi
 from support.kea import DIRECTORIES, KeaServer, serving
 from support.programs import need
 
-from runtime.builders import HEADER
+from runtime.builders import HEADER, row
 
 SITE = "10.0.0.200"
 """Address of the reservation in Kea's own configuration."""
+FOR_EVER = 2**32 - 1
+"""Lifetime of a lease that never ends."""
 PEERS = (("one", 18041, "primary"), ("two", 18042, "standby"))
 
 
@@ -46,7 +50,8 @@ class Host:
         self.slept: list[float] = []
         self.asleep: Callable[[], None] = lambda: None
         self.leases = path / "kea-leases4.csv"
-        self.leases.write_text(HEADER)
+        # Of each client that ``one`` names.
+        self.leases.write_text(HEADER + "".join(row(number, valid=FOR_EVER) for number in range(1, 200)))
         self.places = Places(str(path / "written"), str(path / "report"))
         self.written, self.applied, self.report = path / "written", path / "applied", path / "report"
         for directory in (self.written, self.applied, self.report):
@@ -72,9 +77,17 @@ class Host:
         self.asleep()
 
     def apply(self) -> None:
+        """Apply a day later, as ``apply_by``, with a program that has just started."""
+        self.apply_by(self.later_program())
+
+    def apply_by(self, program: Apply) -> None:
         """Apply a day later: the interval is over, and Kea has read whatever a test wrote into its configuration."""
         self.later += 86400
-        self._program(lambda: time.time() + self.later).run()
+        program.run()
+
+    def later_program(self) -> Apply:
+        """Return the program of the applier for ``apply_by``."""
+        return self._program(lambda: time.time() + self.later)
 
     def program_at(self, now: float) -> Apply:
         """Return the program of the applier at a time, in epoch seconds."""
@@ -90,6 +103,7 @@ class Host:
             config=str(self.path / "kea.conf"),
             control_socket=str(self.path / "socket"),
             lease_file=str(self.leases),
+            confirming=Confirming(self.places.report, Leases(str(self.leases), self.sleep, time.monotonic)),
             places=self.places,
             included=str(self.applied),
             min_interval=60,
@@ -99,7 +113,18 @@ class Host:
         )
 
     def include(self, content: str, subnet: int = 1) -> None:
-        """Write the monitor's file as a person or a hostile process may."""
+        """Write the monitor's file as a person does, who approves what it has."""
+        self.approve(content, subnet)
+        self.plant(content, subnet)
+
+    def approve(self, content: str, subnet: int = 1) -> None:
+        """Approve the reservations in the content of a file."""
+        with suppress(ValueError):
+            found = hosts.read(subnet, content.encode("utf-8", "surrogateescape"), {}).hosts
+            approved.add(self.places.report, [claim for host in found for claim in host.claims])
+
+    def plant(self, content: str, subnet: int = 1) -> None:
+        """Write the monitor's file as a hostile process may."""
         (self.written / f"subnet-{subnet}.json").write_bytes(content.encode("utf-8", "surrogateescape"))
 
     def sink(self) -> ReservationFileSink:

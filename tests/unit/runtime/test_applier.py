@@ -86,7 +86,7 @@ def test_any_name_is_written_as_kea_reads_it_05(host: Host, name: str) -> None:
     "spelling", ["2:0:0:0:0:7", "020000000007", "0x020000000007", "02-00-00-00-00-07", "2 0 0 0 0 7"]
 )
 def test_spellings_of_a_client_are_compared_by_bytes_06(host: Host, spelling: str) -> None:
-    (host.written / "subnet-1.json").write_text(json.dumps({"hw-address": spelling, "ip-address": "10.0.0.77"}))
+    host.include(json.dumps({"hw-address": spelling, "ip-address": "10.0.0.77"}))
     delivery = host.sink().deliver([event(7), event(8)])
     assert (delivery.created, len(delivery.rejected)) == (1, 1), "a person's reservation stays"
     host.apply()

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 from typing import Any, Iterator
 
 import pytest
@@ -17,13 +17,16 @@ from kea_lease_monitor.applier import Applier, Observer
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import pools
-from kea_lease_monitor.kea.applier import lines, report
+from kea_lease_monitor.kea.applier import approved, lines, report
+from kea_lease_monitor.kea.applier.confirming import Confirming
+from kea_lease_monitor.kea.applier.hosts import Host as Reservation
+from kea_lease_monitor.kea.applier.leased import Leases
 from kea_lease_monitor.sources.memfile.watch import Watch
 from support.paths import MONITOR, program_environment
 from support.wait import until
 
 from runtime.applying import Host, host_served
-from runtime.builders import event
+from runtime.builders import HEADER, event, row
 
 
 class Recorder:
@@ -40,6 +43,8 @@ class Recorder:
         self.report_due: float | None = None
         self.reports = 0
         self.known = True
+        self.leases = directory / "leases.csv"
+        self.confirming = Confirming(str(directory), Leases(str(self.leases), sleep, monotonic))
 
     def report_in(self) -> float | None:
         return self.report_due
@@ -57,6 +62,7 @@ class Recorder:
         return self.reloaded
 
     def run(self) -> None:
+        self.confirming.take_news()
         self.runs += 1
         self.during()
         if self.error:
@@ -103,6 +109,23 @@ def test_it_applies_at_the_start_and_then_after_each_change_of_a_file(
     applier.pump()
     applier.pump()
     assert recorder.runs == 2
+
+
+def test_it_applies_again_once_a_refused_reservation_may_be_confirmed(
+    applier: Applier, recorder: Recorder, tmp_path: Path
+) -> None:
+    recorder.leases.write_text(HEADER)
+    one = Reservation.of(1, "hw-address 02:00:00:00:00:01", {"ip-address": "10.0.0.1"})
+    assert recorder.confirming.refusals([one], lambda _host: None)
+    applier.pump()
+    for write in (lambda: recorder.leases.open("a").write(row(1)), lambda: approved.add(str(tmp_path), one.claims)):
+        runs = recorder.runs
+        applier.pump()
+        assert recorder.runs == runs
+        write()
+        applier.pump()
+        applier.pump()
+        assert recorder.runs == runs + 1
 
 
 def test_a_change_during_an_apply_is_applied_next(applier: Applier, recorder: Recorder, tmp_path: Path) -> None:

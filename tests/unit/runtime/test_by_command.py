@@ -55,7 +55,8 @@ class World:
         self.host.include(",\n".join(map(json.dumps, hosts)) + "\n")
 
     def append(self, *hosts: dict[str, Any]) -> None:
-        """Append as the monitor does."""
+        """Append as the monitor does. What no lease confirms, a person has approved."""
+        self.host.approve(",\n".join(map(json.dumps, hosts)))
         with (self.host.written / "subnet-1.json").open("a") as file:
             file.write("".join(f",{json.dumps(each)}\n" for each in hosts))
 
@@ -465,6 +466,7 @@ def test_an_edit_before_the_end_of_the_file_is_found(world: World) -> None:
     with path.open("r+") as file:
         file.seek(len('{"hw-address": "02:00:00:00:00:'))
         file.write("ff")
+    world.host.approve(json.dumps({"hw-address": "02:00:00:00:00:ff", "ip-address": "10.0.0.1"}))
     world.append(one(60))
     assert world.run()
     assert "02:00:00:00:00:ff" not in world.kea.hosts

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _kea.lease_csv import header_line
 from kea_lease_monitor.errors import ConfigurationError
 from kea_lease_monitor.kea import pools, reservations
 from kea_lease_monitor.kea.applier import hosts as applier_hosts
@@ -26,6 +27,7 @@ from support.programs import need
 
 from runtime import builders
 from runtime.applying import Host
+from runtime.builders import NOW
 
 ONE, TWO = "00:03:00:01:02:00:00:00:00:01", "00:03:00:01:02:00:00:00:00:02"
 
@@ -213,6 +215,15 @@ class Host6(Host):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.program = need("kea-dhcp6")
+        self.leases = path / "kea-leases6.csv"
+        self.leases.write_text(f"{header_line(6)}\n")
+
+    def lease(self, *leases: Lease) -> None:
+        """Append leases as Kea writes them."""
+        with self.leases.open("a") as file:
+            for one in leases:
+                words = [one.address, one.duid, 3600, NOW + 3600, one.subnet_id, 3600, one.lease_type, one.iaid]
+                file.write(",".join(map(str, [*words, one.prefix_len, 0, 0, "", "", 0, "", "", ""])) + "\n")
 
     def write(self, more: str) -> None:
         include = f'<?include "{self.path}/applied/subnet-1.json"?>'
@@ -253,6 +264,7 @@ def test_the_applier_has_kea_use_what_it_accepts(tmp_path: Path) -> None:
             event("2", iaid=2),
             *(LeaseEvent(EventKind.ASSIGNED, one, "", None) for one in (outside, taken, delegated)),
         ]
+        host.lease(*(each.lease for each in events))
         host.sink().deliver(events)
         host.apply()
         assert host.known() == ["2001:db8:1::1", "2001:db8:1::2", "2001:db8:1::200", "2001:db8:900::/56"]

@@ -150,7 +150,7 @@ def test_what_was_exported_can_be_imported_into_an_empty_directory(tmp_path: Pat
     transfer.write(str(new), found.contents)
     assert (new / ".apply-requested").exists()
     assert transfer.export(str(new)) == text
-    assert transfer.plan(str(new), transfer.load(text)) == transfer.Imported({}, 0, 3, [])
+    assert transfer.plan(str(new), transfer.load(text))[:4] == ({}, 0, 3, [])
 
 
 def test_an_import_keeps_what_is_there(tmp_path: Path) -> None:

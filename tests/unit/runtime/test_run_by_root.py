@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import signal
@@ -19,7 +20,10 @@ from kea_lease_monitor import files
 from kea_lease_monitor.commands import access, cli
 from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea.applier.approved import Approved
 from kea_lease_monitor.state.location import StateLocation
+
+from runtime.builders import HEADER
 
 NOBODY = 65534
 
@@ -122,3 +126,78 @@ def test_an_import_reads_its_file_as_root_and_writes_as_the_monitors_user(home: 
     backup.chmod(0o600)
     config = str(home.parent / "config.yml")
     assert in_child(lambda: cli.main(["import", str(backup), "--config", config])) == 0
+
+
+@pytest.fixture
+def in_files(home: Path) -> Path:
+    """The directory of the report of a monitor in file mode. Kea's user is root."""
+    written, report = home / "written", home.parent / "report"
+    for path in (written, report):
+        path.mkdir(mode=0o750)
+    os.chown(written, NOBODY, NOBODY)
+    config = home.parent / "config.yml"
+    # The monitor's user may not read the libraries, so that they are loaded before.
+    assert cli.main(["db", "init", "--config", str(with_state_of_root(config))]) == 0
+    sinks = f"sinks: [{{type: reservation_file, directory: {written}, report: {report}}}]"
+    config.write_text(config.read_text().partition("subscriptions")[0] + f"subscriptions: [{{name: a, {sinks}}}]\n")
+    assert in_child(lambda: cli.main(["db", "init", "--config", str(config)])) == 0
+    return report
+
+
+def with_state_of_root(config: Path) -> Path:
+    """Return another configuration, of a monitor whose state is root's."""
+    other = config.with_name("root.yml")
+    other.write_text(config.read_text().replace("/home/state.sqlite", "/state.sqlite"))
+    return other
+
+
+def approvals_in(report: Path) -> list[tuple[int, str, str]]:
+    """Return what is approved, once the child of root has done so."""
+    assert {path.stat().st_uid for path in report.iterdir()} <= {0}
+    return sorted(Approved(str(report)).claims())
+
+
+def test_an_import_of_root_approves_what_it_adds_and_what_is_there(home: Path, in_files: Path) -> None:
+    (home / "written" / "subnet-1.json").write_text(
+        '{"hw-address": "02:00:00:00:00:02", "ip-address": "10.0.0.2"},\n'
+        '{"hw-address": "02:00:00:00:00:03", "ip-address": "10.0.0.33"}\n'
+    )
+    hosts = [{"hw-address": f"02:00:00:00:00:0{number}", "ip-address": f"10.0.0.{number}"} for number in (1, 2, 3)]
+    backup = home.parent / "backup.json"
+    backup.write_text(json.dumps({"version": 1, "reservations": {"1": hosts}}))
+    words = ["import", str(backup), "--config", str(home.parent / "config.yml")]
+    assert in_child(lambda: cli.main([*words, "--dry-run"])) == 0
+    assert approvals_in(in_files) == []
+    assert in_child(lambda: cli.main(words)) == 0
+    assert approvals_in(in_files) == [(1, f"hw-address 02:00:00:00:00:0{n}", f"10.0.0.{n}") for n in (1, 2)]
+    assert "10.0.0.1" in (home / "written" / "subnet-1.json").read_text()
+
+
+def test_an_approval_that_fails_leaves_the_monitor_s_file(home: Path, in_files: Path) -> None:
+    """The approval comes first: a command that is killed after it is run again."""
+    backup = home.parent / "backup.json"
+    host = {"hw-address": "02:00:00:00:00:01", "ip-address": "10.0.0.1"}
+    backup.write_text(json.dumps({"version": 1, "reservations": {"1": [host]}}))
+    (in_files / "x").symlink_to(home)
+    config = home.parent / "config.yml"
+    config.write_text(config.read_text().replace(f"report: {in_files}", f"report: {in_files}/x"))
+
+    def imports() -> None:
+        os._exit(10 + cli.main(["import", str(backup), "--config", str(config)]))
+
+    assert in_child(imports) == 11
+    assert list((home / "written").iterdir()) == []
+
+
+def test_replace_of_root_approves_the_address_for_the_new_board(home: Path, in_files: Path) -> None:
+    mark = {"kea-lease-monitor": {"ip-address": "10.0.0.1", "made": 1}}
+    host = {"hw-address": "02:00:00:00:00:01", "ip-address": "10.0.0.1", "user-context": mark}
+    (home / "written" / "subnet-1.json").write_text(f"{json.dumps(host)}\n")
+    (home.parent / "leases.csv").write_text(HEADER)
+    config = str(home.parent / "config.yml")
+    Path(config).write_text(Path(config).read_text().replace(f"{home}/leases.csv", f"{home.parent}/leases.csv"))
+    words = ["replace", "10.0.0.1", "02-00-00-00-00-99", "--config", config]
+    assert in_child(lambda: cli.main([*words, "--dry-run"])) == 0
+    assert approvals_in(in_files) == []
+    assert in_child(lambda: cli.main(words)) == 0
+    assert approvals_in(in_files) == [(1, "hw-address 02:00:00:00:00:99", "10.0.0.1")]

@@ -67,7 +67,8 @@ class Applier:
 
     def _apply_changes(self, now: float) -> None:
         stamps = self._stamps()
-        if stamps == self._seen and self._report(now) and not self._is_reloaded(now):
+        is_settled = stamps == self._seen and self._report(now) and not self._is_reloaded(now)
+        if is_settled and not self._apply.confirming.has_news():
             return
         if pause := self._apply.pause():
             self._due = self._not_before = now + pause

@@ -33,7 +33,7 @@ _kea_lease_monitor() {
         *)
             case "$command" in
             "") words="run check status check-config replay dead-letters forget replace export import names db apply-reservations --help --version" ;;
-            "apply-reservations") words="--follow --observe --kea-program --kea-config --control-socket --lease-file --directory --report --included --pools --min-interval --help" ;;
+            "apply-reservations") words="--follow --observe --kea-program --kea-config --control-socket --lease-file --leases-elsewhere --directory --report --included --pools --min-interval --help" ;;
             "check") words="--config --delivered --help" ;;
             "check-config") words="--config --help" ;;
             "db") words="init upgrade downgrade version --help" ;;

@@ -90,6 +90,23 @@ def test_which_lease_file_is_read(asked: str, entry: Any, path: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "entry", "elsewhere"),
+    [
+        ("", None, False),
+        ("", {"type": "memfile"}, False),
+        ("", {"type": "memfile", "persist": False}, True),
+        ("", {"type": "postgresql", "name": "kea"}, True),
+        ("/site.csv", {"type": "postgresql", "name": "kea"}, False),
+    ],
+)
+def test_a_lease_confirms_a_reservation_only_where_leases_are_in_a_file(
+    asked: str, entry: Any, elsewhere: bool
+) -> None:
+    plan = make(wanted(lease_file=asked), lease_database=entry)
+    assert plan["servers"][0]["leases_elsewhere"] is elsewhere
+
+
+@pytest.mark.parametrize(
     ("sockets", "path"),
     [
         (None, "/run/kea/kea4-ctrl-socket"),
@@ -287,6 +304,7 @@ def test_both_servers_have_their_own_files_and_services() -> None:
         "unit": "kea-dhcp6-server.service",
         "socket": "/run/kea/kea6-ctrl-socket",
         "lease_file": "/six.csv",
+        "leases_elsewhere": False,
         "reservations": f"{PATHS['reservations']}6",
         "included": "/etc/kea/reservations6.d/applied",
         "service": "kea-reservations6.service",

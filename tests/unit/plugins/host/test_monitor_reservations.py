@@ -15,7 +15,7 @@ import pytest
 import yaml
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._host import systemd
-from ansible_collections.baremetal.kea.plugins.module_utils._kea import durable
+from ansible_collections.baremetal.kea.plugins.module_utils._kea import approvals, durable
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor import reservations
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.names import APPLIERS, FORMER_APPLIER
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.reservations import ReservationFiles
@@ -64,6 +64,30 @@ def test_to_the_monitor_s_own_directory_and_back(host: Host) -> None:
     assert (host.includes / "subnet-1.json").read_text() == "one, and more"
     assert os.listdir(host.written) == []
     assert stat.S_IMODE(host.includes.stat().st_mode) == 0o2770, "a former release writes here as a member of the group"
+
+
+def test_what_kea_included_needs_no_lease_after_the_move(host: Host) -> None:
+    report = host.written.parent / "report"
+    report.mkdir(mode=0o2750)
+    os.chown(report, NOBODY.pw_uid, NOBODY.pw_gid)
+    (host.includes / "subnet-7.json").write_text(
+        '# mine\n{"hw-address": "2:0:0:0:0:AB", "ip-address": "10.0.0.1"},\n'
+        '{"duid": "0001", "ip-addresses": ["2001:DB8::0:1"], "prefixes": ["2001:db8:1:0::/56"]},\n'
+        '{"hw-address": "020000000001", "hostname": "x"}, 7, {"hw-address": "no"}\n'
+    )
+    (host.includes / "subnet-8.json").write_text("no JSON")
+    host.names(host.written).move()
+    (path,) = report.iterdir()
+    assert approvals.is_name(path.name)
+    assert (path.stat().st_uid, stat.S_IMODE(path.stat().st_mode)) == (NOBODY.pw_uid, 0o640)
+    assert sorted(approvals.parse(path.read_bytes())) == [
+        (7, "duid 00:01", "2001:db8:1::/56"),
+        (7, "duid 00:01", "2001:db8::1"),
+        (7, "hw-address 02:00:00:00:00:01", ""),
+        (7, "hw-address 02:00:00:00:00:ab", "10.0.0.1"),
+    ]
+    host.names(host.includes).move()
+    assert list(report.iterdir()) == [path], "a former release asks for no approval"
 
 
 @pytest.mark.parametrize(("before", "after"), [(0o2770, 0o750), (0o755, 0o755)])

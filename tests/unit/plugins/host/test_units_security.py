@@ -28,6 +28,7 @@ SERVER = {
     "program": "/bin/true",
     "socket": "/run/kea/kea4-ctrl-socket",
     "lease_file": "/var/lib/kea/kea-leases4.csv",
+    "leases_elsewhere": False,
     "reservations": "/data",
     "included": "/etc/kea/reservations.d/applied",
 }

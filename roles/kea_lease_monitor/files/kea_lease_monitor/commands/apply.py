@@ -15,6 +15,8 @@ from kea_lease_monitor import applier, files, telemetry
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import ConfigurationError
 from kea_lease_monitor.kea import pools
+from kea_lease_monitor.kea.applier.confirming import Confirming
+from kea_lease_monitor.kea.applier.leased import Leases
 from kea_lease_monitor.kea.applier.report import DEFAULT, Places
 from kea_lease_monitor.kea.companions import DEFAULT_PATH
 from kea_lease_monitor.kea.control import Apply, ask
@@ -33,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kea-config", default="/etc/kea/kea-dhcp4.conf", help="of Kea (default: %(default)s)")
     parser.add_argument("--control-socket", required=True, help="of Kea")
     parser.add_argument("--lease-file", default=DEFAULT_PATH, help="of Kea (default: %(default)s)")
+    parser.add_argument(
+        "--leases-elsewhere",
+        action="store_true",
+        help="Kea has no lease file, so no lease has to confirm a reservation",
+    )
     parser.add_argument("--directory", default=DEFAULT.written, help="of the monitor's files (default: %(default)s)")
     parser.add_argument("--report", default=DEFAULT.report, help="directory of the report (default: %(default)s)")
     parser.add_argument(
@@ -63,6 +70,7 @@ def execute(options: argparse.Namespace) -> int:
     if os.geteuid() == 0 and files.owner_of_directory(options.lease_file) != 0:
         raise ConfigurationError("apply-reservations is for Kea's user: systemctl restart kea-reservations.service")
     telemetry.set_up("INFO")
+    leases = None if options.leases_elsewhere else Leases(options.lease_file, time.sleep, time.monotonic)
     apply = Apply(
         program=options.kea_program,
         config=options.kea_config,
@@ -70,6 +78,7 @@ def execute(options: argparse.Namespace) -> int:
         lease_file=options.lease_file,
         places=Places(options.directory, options.report),
         included=options.included,
+        confirming=Confirming(options.report, leases),
         min_interval=options.min_interval,
         sleep=time.sleep,
         now=time.time,

@@ -10,6 +10,7 @@ import sys
 import time
 
 from kea_lease_monitor.commands import access
+from kea_lease_monitor.commands.approving import Approving
 from kea_lease_monitor.errors import ConfigurationError, TemporaryError
 from kea_lease_monitor.heart import STALE
 from kea_lease_monitor.kea import transfer
@@ -41,6 +42,14 @@ def execute_import(options: argparse.Namespace) -> int:
     settings = access.read_settings(options)
     # Read before this process becomes another user, who may not read the file.
     hosts = transfer.load(_text(options.file))
+    approving = Approving(settings)
+    try:
+        return _import(options, settings, hosts, approving)
+    finally:
+        approving.close()
+
+
+def _import(options: argparse.Namespace, settings: MonitorSettings, hosts: transfer.Hosts, approving: Approving) -> int:
     store = access.open_store(settings.state, options.config)
     directory = _directory(settings)
     now = time.time()
@@ -54,6 +63,9 @@ def execute_import(options: argparse.Namespace) -> int:
     found = transfer.plan(directory, hosts)
     for sentence in found.conflicts:
         print(f"left out: {sentence}", file=sys.stderr)
+    if not options.dry_run:
+        # Also those that are there: a person may have written them, or this command may have been killed.
+        approving.approve(_report(settings), found.claims)
     if found.contents and not options.dry_run:
         transfer.write(directory, found.contents)
     print(
@@ -68,6 +80,11 @@ def _directory(settings: MonitorSettings) -> str:
         where = ", ".join(directories) or "none; those in a database are in its backup (pg_dump)"
         raise ConfigurationError(f"one directory with reservations is needed, and the configuration names {where}")
     return directories[0]
+
+
+def _report(settings: MonitorSettings) -> str:
+    """Return the directory of the report of the one applier; see ``_directory``."""
+    return settings.reservation_reports()[0]
 
 
 def _text(path: str) -> str:

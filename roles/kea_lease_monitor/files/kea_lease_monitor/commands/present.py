@@ -12,8 +12,9 @@ import sys
 from typing import Collection, Iterator, List, Optional, Sequence, Tuple
 
 from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.commands import owner
 from kea_lease_monitor.database import Link
-from kea_lease_monitor.errors import MonitorError, TemporaryError
+from kea_lease_monitor.errors import MonitorError
 from kea_lease_monitor.lease import EventKind, Lease, LeaseState
 from kea_lease_monitor.settings import MonitorSettings
 from kea_lease_monitor.sources import polling
@@ -44,16 +45,14 @@ class Present:
         self._child: Optional[subprocess.Popen[bytes]] = None
         self._shared = SOURCES[settings.source.type].shared
         if os.geteuid() == 0 and not self._shared:
-            self._child = _as_owner(settings.source.options.path)
+            self._child = owner.started(settings.source.options.path, _CHILD)
 
     def of(self, clients: Collection[Client]) -> List[Lease]:
         """Return the present leases of these clients. Raises MonitorError."""
         if self._child is None:
             return _of(self._sources(), clients)
         asked = json.dumps({"paths": self._paths(), "clients": list(clients)})
-        output, problem = self._child.communicate(asked.encode())
-        if self._child.returncode:
-            raise TemporaryError(problem.decode("utf-8", "replace").strip().rpartition("\n")[2])
+        output = owner.asked(self._child, asked)
         return [Lease(**{**each, "state": LeaseState(each["state"])}) for each in json.loads(output)]
 
     def _paths(self) -> List[str]:
@@ -71,26 +70,6 @@ class Present:
         """End the child, if it was asked nothing."""
         if self._child and self._child.returncode is None:
             self._child.communicate()
-
-
-def _as_owner(path: str) -> subprocess.Popen[bytes]:
-    """Start a child that reads the lease file as the owner of its directory. Raises TemporaryError."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    try:
-        owner = os.stat(os.path.dirname(path))
-        return subprocess.Popen(  # noqa: S603 - ourselves
-            [sys.executable, "-c", _CHILD],
-            env=environment,
-            cwd="/",
-            user=owner.st_uid,
-            group=owner.st_gid,
-            extra_groups=[],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-    except OSError as error:
-        raise TemporaryError(f"the lease file {path} cannot be read: {error.strerror}") from error
 
 
 def answer() -> None:

@@ -8,16 +8,18 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from typing import List
+from typing import List, NamedTuple
 
 from kea_lease_monitor.commands import access
+from kea_lease_monitor.commands.approving import Approving
 from kea_lease_monitor.commands.forget import choose, read_made
 from kea_lease_monitor.commands.present import Present, client
 from kea_lease_monitor.errors import ConfigurationError
 from kea_lease_monitor.kea import identifiers
+from kea_lease_monitor.kea.applier.hosts import HWADDR, Claim
 from kea_lease_monitor.lease import BY_PERSON, EventKind, Lease, LeaseEvent
 from kea_lease_monitor.replay import Replay
-from kea_lease_monitor.settings import MonitorSettings
+from kea_lease_monitor.settings import Flow, MonitorSettings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,14 +36,22 @@ def execute(options: argparse.Namespace) -> int:
     if not hwaddr:
         raise ConfigurationError(f"NEW: {options.new[:60]!r} is no hardware address")
     settings = access.read_settings(options)
-    present = Present(settings)
+    present, approving = Present(settings), Approving(settings)
     try:
-        return _replace(options, settings, present, hwaddr)
+        return _replace(options, settings, _Children(present, approving), hwaddr)
     finally:
         present.close()
+        approving.close()
 
 
-def _replace(options: argparse.Namespace, settings: MonitorSettings, present: Present, hwaddr: str) -> int:
+class _Children(NamedTuple):
+    """What acts as Kea's user, while this process is the monitor's user."""
+
+    present: Present
+    approving: Approving
+
+
+def _replace(options: argparse.Namespace, settings: MonitorSettings, children: _Children, hwaddr: str) -> int:
     store = access.open_store(settings.state, options.config)
     made = [(flow, read_made(settings, flow, store)) for flow in settings.flows]
     found = choose(options.old, [lease for _flow, leases in made for lease in leases])
@@ -51,13 +61,16 @@ def _replace(options: argparse.Namespace, settings: MonitorSettings, present: Pr
         return 1
     if any(lease.hwaddr == hwaddr for lease in chosen):
         raise ConfigurationError(f"NEW: {hwaddr} is the old board itself")
-    _print(chosen, hwaddr, present)
+    _print(chosen, hwaddr, children.present)
     if options.dry_run:
         print("nothing was requested")
         return 0
-    for flow, leases in made:
-        clients = {client(lease) for lease in leases}
-        olds = [lease for lease in chosen if client(lease) in clients or flow.subscription.match(_forgotten(lease))]
+    wanted = [(flow, _olds(flow, leases, chosen)) for flow, leases in made]
+    for report in settings.reservation_reports():
+        own = [olds for flow, olds in wanted if report in {places.report for places in flow.reservation_places()}]
+        claims = {Claim(lease.subnet_id, f"{HWADDR} {hwaddr}", lease.address) for olds in own for lease in olds}
+        children.approving.approve(report, claims)
+    for flow, olds in wanted:
         news = [LeaseEvent(EventKind.REPLACED, _of_new(lease, hwaddr), "replace", None) for lease in olds]
         for events in ([_forgotten(lease) for lease in olds], news):
             if events:
@@ -65,6 +78,12 @@ def _replace(options: argparse.Namespace, settings: MonitorSettings, present: Pr
                 store.add_request(flow.subscription.name, argument, time.time())
     print("this will be done once the monitor has seen the request; what it cannot do becomes a dead letter")
     return 0
+
+
+def _olds(flow: Flow, leases: List[Lease], chosen: List[Lease]) -> List[Lease]:
+    """Return which of the chosen leases a subscription made something for, or would."""
+    clients = {client(lease) for lease in leases}
+    return [lease for lease in chosen if client(lease) in clients or flow.subscription.match(_forgotten(lease))]
 
 
 def _print(chosen: List[Lease], hwaddr: str, present: Present) -> None:

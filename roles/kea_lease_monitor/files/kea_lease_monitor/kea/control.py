@@ -23,7 +23,8 @@ from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import batch, edits, lines, report
 from kea_lease_monitor.kea.applier.commands import Commands
-from kea_lease_monitor.kea.applier.live import Live, Tested
+from kea_lease_monitor.kea.applier.confirming import Confirming
+from kea_lease_monitor.kea.applier.live import Live, Reporting, Tested
 from kea_lease_monitor.kea.applier.report import Places, Status
 from kea_lease_monitor.kea.applier.trial import Trial
 
@@ -69,6 +70,7 @@ class Apply:
     places: Places
     included: str
     """Directory of the files that Kea includes."""
+    confirming: Confirming
     min_interval: float
     """Seconds between two reloads, during which Kea does not serve."""
     sleep: Callable[[float], None]
@@ -133,7 +135,7 @@ class Apply:
         """Bring into force what Kea accepts of the reservations, and report it. Raises TemporaryError."""
         lines.applying("test")
         read_at = self.now()
-        written = batch.read_all(self.places, self.included)
+        written = batch.read_all(self.places, self.included, self.confirming)
         configuration = self._configuration()
         paths = {subnet: one.files.path for subnet, one in written.items()}
         with Trial(self.program, self.config, os.path.join(self.included, _TEST), paths) as trial:
@@ -156,6 +158,8 @@ class Apply:
             planned=False,
             edited=(),
         )
+        # Not before: the files have the reservations by now.
+        self.confirming.settle(sifted.accepted, sifted.refused)
         # After an apply that failed or was killed it is not known what Kea has loaded.
         known = not former.error and done.loaded == former.loaded == batch.digest_before(written)
         if silent and not known:
@@ -167,7 +171,8 @@ class Apply:
 
     def _begin(self, commands: Commands, done: Status, tested: Tested) -> None:
         lines.applying("commands")
-        live = Live(commands, self.places, tested, self.now, self.report_interval)
+        reporting = Reporting(self.places, self.now, self.report_interval)
+        live = Live(commands, reporting, tested, self.confirming)
         live.begin(done)
         self._live = live
         lines.applying("done")

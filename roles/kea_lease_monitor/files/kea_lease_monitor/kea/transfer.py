@@ -17,6 +17,7 @@ from _kea.identifiers import TYPES, parse, spell
 from kea_lease_monitor import files
 from kea_lease_monitor.errors import ConfigurationError, TemporaryError
 from kea_lease_monitor.kea import identifiers
+from kea_lease_monitor.kea.applier.hosts import Claim, claims_of
 from kea_lease_monitor.kea.applier.report import REQUESTED
 
 VERSION = 1
@@ -37,6 +38,8 @@ class Imported(NamedTuple):
     unchanged: int
     conflicts: List[str]
     """Sentences about reservations that another one excludes. They are left out."""
+    claims: Sequence[Claim] = ()
+    """What those claim that are not left out."""
 
 
 def export(directory: str) -> str:
@@ -71,6 +74,7 @@ def plan(directory: str, hosts: Hosts) -> Imported:
     """Return what an import adds. What is there stays. Raises TemporaryError for a file that cannot be read."""
     contents: Dict[str, bytes] = {}
     added, unchanged, conflicts = 0, 0, []
+    claims: List[Claim] = []
     for subnet, wanted in sorted(hosts.items()):
         maps = _read(_path(directory, subnet))
         known = {key: one.value for one in maps.maps for key in _known(one.value)}
@@ -81,12 +85,13 @@ def plan(directory: str, hosts: Hosts) -> Imported:
                 texts.append(("", json.dumps(host)))
                 known.update(dict.fromkeys(_keys(host), host))
             unchanged += other == host
+            claims += claims_of(subnet, host) if other in (None, host) else []
             conflicts += [] if other in (None, host) else [f"subnet {subnet}: {_name(host)} meets {_name(other)}"]
         if len(texts) > len(maps.maps):
             added += len(texts) - len(maps.maps)
             content = host_maps.render(texts, maps.comment)
             contents[_path(directory, subnet)] = content.encode("utf-8", "surrogateescape")
-    return Imported(contents, added, unchanged, conflicts)
+    return Imported(contents, added, unchanged, conflicts, claims)
 
 
 def write(directory: str, contents: Mapping[str, bytes]) -> None:

@@ -11,6 +11,7 @@ from typing import Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tup
 
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import hosts, lines, report
+from kea_lease_monitor.kea.applier.confirming import Confirming, is_unconfirmed
 from kea_lease_monitor.kea.applier.hosts import Host, Refusal
 from kea_lease_monitor.kea.applier.included import Included, path_of
 from kea_lease_monitor.kea.applier.report import Places, Refusals, Subnet
@@ -38,10 +39,27 @@ class Written(NamedTuple):
     """Why the monitor's file cannot be read. The hosts are then those that Kea includes now."""
 
 
-def read_all(places: Places, directory: str) -> Dict[int, Written]:
+def read_all(places: Places, directory: str, confirming: Confirming) -> Dict[int, Written]:
     """Return what the monitor wrote, by subnet. Kea includes the files of ``directory``. Raises TemporaryError."""
     refused = report.read_refused(places.report).refused
-    return {subnet: _read(path, subnet, directory, refused) for subnet, path in report.written(places.written).items()}
+    written = report.written(places.written)
+    found = {subnet: _read(path, subnet, directory, refused) for subnet, path in written.items()}
+    present = {(host.subnet, host.identifier): host for one in found.values() for host in one.included}
+    confirming.take_news()
+    every = [host for one in found.values() for host in one.hosts]
+    unconfirmed: Dict[int, List[Refusal]] = {}
+    for refusal in confirming.refusals(every, lambda host: present.get((host.subnet, host.identifier))):
+        unconfirmed.setdefault(refusal.subnet, []).append(refusal)
+    return {**found, **{subnet: _without(found[subnet], refusals) for subnet, refusals in unconfirmed.items()}}
+
+
+def _without(one: Written, unconfirmed: Sequence[Refusal]) -> Written:
+    """Return what the monitor wrote without the hosts that nothing confirms."""
+    texts = {refusal.text for refusal in unconfirmed}
+    confirmed = [host for host in one.hosts if host.text not in texts]
+    kept = _kept(confirmed, unconfirmed, one.included)
+    refused = [*one.refused, *unconfirmed]
+    return one._replace(hosts=[*confirmed, *kept], refused=refused, kept=one.kept + len(kept))
 
 
 def _read(path: str, subnet: int, directory: str, refused: Sequence[Refusal]) -> Written:
@@ -57,14 +75,13 @@ def _read(path: str, subnet: int, directory: str, refused: Sequence[Refusal]) ->
         parsed = hosts.read(subnet, tail.whole(), further)
     except (TemporaryError, ValueError) as error:
         return Written(tail, former.hosts, [], own, former.whole, former.hosts, error=f"{path}: {error}")
-    kept = _kept(parsed, former.hosts)
+    kept = _kept(parsed.hosts, parsed.refused, former.hosts)
     return Written(tail, [*parsed.hosts, *kept], parsed.refused, own, former.whole, former.hosts, len(kept))
 
 
-def _kept(parsed: hosts.Parsed, included: Sequence[Host]) -> List[Host]:
+def _kept(others: Sequence[Host], refused: Sequence[Refusal], included: Sequence[Host]) -> List[Host]:
     """Return the hosts that Kea includes and whose new text is refused: a wrong edit takes no reservation away."""
-    present = {host.identifier for host in parsed.hosts}
-    edited = {refusal.host for refusal in parsed.refused} - present
+    edited = {refusal.host for refusal in refused} - {host.identifier for host in others}
     return [host for host in included if host.identifier in edited]
 
 
@@ -73,7 +90,7 @@ def accepted(places: Places, written: Mapping[int, Written], trial: Trial) -> Si
     known, configuration = report.read_refused(places.report), report.digest(trial.configuration)
     every = [host for one in written.values() for host in one.hosts]
     former = {_key(host) for one in written.values() for host in one.included}
-    refused_before = {(one.subnet, one.text): one for one in known.refused if one.text}
+    refused_before = {(one.subnet, one.text): one for one in known.refused if one.text and not is_unconfirmed(one)}
     present = set(map(_key, every))
     gone = [host for one in written.values() for host in one.included if _key(host) not in present]
     # Only a change of the configuration, or a reservation that goes or changes, can make room for a refused one.

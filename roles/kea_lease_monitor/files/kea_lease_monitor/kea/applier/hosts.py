@@ -46,6 +46,15 @@ Further = Mapping[str, Mapping[str, Any]]
 """Keys beside the monitor's own ones, and their values, by the name of the reservation's identifier."""
 
 
+class Claim(NamedTuple):
+    """A client and an address or prefix in a subnet. The address is empty for a reservation that has none."""
+
+    subnet: int
+    identifier: str
+    """As in Host."""
+    address: str
+
+
 class Host(NamedTuple):
     """One reservation of a subnet."""
 
@@ -61,6 +70,11 @@ class Host(NamedTuple):
     def addresses(self) -> List[str]:
         """Return the addresses one by one."""
         return self.address.split(", ") if self.address else []
+
+    @property
+    def claims(self) -> List[Claim]:
+        """Return what it claims: each of its addresses, or none."""
+        return [Claim(self.subnet, self.identifier, address) for address in self.addresses or [""]]
 
     @classmethod
     def of(cls, subnet: int, identifier: str, fields: Mapping[str, Any]) -> Host:
@@ -139,6 +153,13 @@ def _judged(subnet: int, one: host_maps.HostMap, further: Further) -> Union[Host
     except (ValueError, UnicodeError) as error:
         name, address = _names(one.value, one.line)
         return Refusal(subnet, name, address, "", str(error))
+
+
+def claims_of(subnet: int, value: Mapping[str, Any]) -> List[Claim]:
+    """Return what a map claims, whatever its other keys; nothing for one that is refused."""
+    own = {key: each for key, each in value.items() if key in _OWN}
+    found = _judged(subnet, host_maps.HostMap("", "", own, 0), {})
+    return found.claims if isinstance(found, Host) else []
 
 
 def included(subnet: int, content: bytes) -> Tuple[List[Host], Further]:

@@ -17,8 +17,9 @@ from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import lines, report
 from kea_lease_monitor.kea.applier.batch import Written
 from kea_lease_monitor.kea.applier.commands import Commands
-from kea_lease_monitor.kea.applier.hosts import Host, Refusal
-from kea_lease_monitor.kea.applier.live_subnet import LiveSubnet
+from kea_lease_monitor.kea.applier.confirming import Confirming
+from kea_lease_monitor.kea.applier.hosts import Claim, Host, Refusal
+from kea_lease_monitor.kea.applier.live_subnet import Change, LiveSubnet
 from kea_lease_monitor.kea.applier.placing import Held, Placing, is_same, managed
 from kea_lease_monitor.kea.applier.report import Places, Status
 from kea_lease_monitor.kea.applier.tail import Tail
@@ -34,19 +35,23 @@ class Tested(NamedTuple):
     """Stamps of the files of the configuration."""
 
 
+class Reporting(NamedTuple):
+    """Where, and how often, to report what came into force."""
+
+    places: Places
+    now: Callable[[], float]
+    """Return epoch seconds."""
+    interval: float
+    """Seconds between two reports."""
+
+
 class Live:
     """What is known. Nothing is, once a method raised TemporaryError or returned False."""
 
-    def __init__(
-        self, commands: Commands, places: Places, tested: Tested, now: Callable[[], float], interval: float
-    ) -> None:
-        """``now`` returns epoch seconds, ``interval`` is in seconds, between two reports.
-
-        Nothing is sent before ``begin``.
-        """
-        self._commands, self._places, self._now = commands, places, now
-        self._tested = tested
-        self._interval = interval
+    def __init__(self, commands: Commands, reporting: Reporting, tested: Tested, confirming: Confirming) -> None:
+        """Nothing is sent before ``begin``."""
+        self._commands, self._tested, self._confirming = commands, tested, confirming
+        self._places, self._now, self._interval = reporting
         self._next_report = 0.0
         """When a report may be written, by the clock of ``commands``."""
         self._unreported: Optional[float] = None
@@ -109,17 +114,36 @@ class Live:
         """
         if not self._is_known():
             return False
-        read_at = self._now()
-        changes = {number: one.change() for number, one in self._subnets.items() if one.tail.is_changed()}
-        if None in changes.values():
+        read_at, again = self._now(), self._confirming.take_news()
+        found = {number: one.change(again) for number, one in self._subnets.items() if again or one.tail.is_changed()}
+        changes = {number: change for number, change in found.items() if change}
+        if len(changes) < len(found):
             return False
         refused: List[Refusal] = []
-        for number, change in changes.items():
-            refused += self._subnets[number].apply(change, self._commands) if change else []
+        for number, change in self._judged(changes).items():
+            refused += self._subnets[number].apply(change, self._commands)
             self._counts[number] = self._subnets[number].status
         self._refuse(refused)
+        self._confirming.leave(self._is_present)
         self._unreported = read_at
         return self.report()
+
+    def _judged(self, changes: Mapping[int, Change]) -> Dict[int, Change]:
+        """Return the changes with a refusal in place of each reservation that nothing confirms."""
+        changed = [host for change in changes.values() for host in change.changed]
+        refusals = self._confirming.refusals(changed, self._former) if changed else []
+        by_subnet: Dict[int, List[Refusal]] = {}
+        for one in refusals:
+            by_subnet.setdefault(one.subnet, []).append(one)
+        return {number: change.without(by_subnet.get(number, [])) for number, change in changes.items()}
+
+    def _former(self, host: Host) -> Optional[Host]:
+        return self._subnets[host.subnet].held.hosts.get(host.identifier)
+
+    def _is_present(self, claim: Claim) -> bool:
+        subnet = self._subnets.get(claim.subnet)
+        host = subnet.held.hosts.get(claim.identifier) if subnet else None
+        return host is not None and claim in host.claims
 
     def report_in(self) -> Optional[float]:
         """Return in how many seconds a report is due, None if nothing is to be reported."""

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Set
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
 
 from kea_lease_monitor.kea.applier import hosts
 from kea_lease_monitor.kea.applier.commands import Commands
+from kea_lease_monitor.kea.applier.confirming import is_unconfirmed
 from kea_lease_monitor.kea.applier.hosts import Host, Refusal
 from kea_lease_monitor.kea.applier.included import Included
 from kea_lease_monitor.kea.applier.placing import Held, Placing
@@ -26,6 +27,21 @@ class Change(NamedTuple):
     """Identifiers."""
     refused: Mapping[str, Refusal]
     """What Kea refused before by identifier, and would refuse again: its text is the same, and there is no room."""
+    unconfirmed: Sequence[Refusal] = ()
+    """Refusals of what nothing confirms. Kea is not asked."""
+
+    def without(self, unconfirmed: Sequence[Refusal]) -> Change:
+        """Return the change without these reservations of it."""
+        identifiers = {one.host for one in unconfirmed}
+        changed = [host for host in self.changed if host.identifier not in identifiers]
+        return self._replace(changed=changed, unconfirmed=unconfirmed)
+
+    def again(self) -> Change:
+        """Return the change with those that nothing confirmed before."""
+        retried = [one for one in self.refused.values() if is_unconfirmed(one) and one.text]
+        hosts = [Host(one.subnet, one.host, one.address, one.text) for one in retried]
+        left = {identifier: one for identifier, one in self.refused.items() if one not in retried}
+        return self._replace(changed=[*self.changed, *hosts], refused=left)
 
 
 class LiveSubnet:
@@ -41,16 +57,23 @@ class LiveSubnet:
         # The few refused ones are counted: a set of all would take milliseconds at each change.
         return len(self.held.hosts) - sum(identifier in self.held.hosts for identifier in self.refused)
 
-    def change(self) -> Optional[Change]:
-        """Return what changed; None if only a test of the whole configuration can judge it. Raises TemporaryError."""
+    def change(self, again: bool) -> Optional[Change]:
+        """Return what changed; None if only a test of the whole configuration can judge it. Raises TemporaryError.
+
+        With ``again``, what nothing confirmed is among it.
+        """
+        try:
+            change = self._change()
+        except ValueError:
+            return None
+        change = change.again() if change and again else change
+        return change if change and all(host.is_plain() for host in change.changed) else None
+
+    def _change(self) -> Optional[Change]:
         if not self.tail.is_changed():
             return Change(self.status.written, [], set(), self.refused)
         lines = self.tail.appended()
-        try:
-            change = self._compared(self.tail.whole()) if lines is None else self._appended(lines)
-        except ValueError:
-            return None
-        return change if change and all(host.is_plain() for host in change.changed) else None
+        return self._compared(self.tail.whole()) if lines is None else self._appended(lines)
 
     def _appended(self, lines: bytes) -> Optional[Change]:
         parsed = hosts.read(self.included.subnet, lines, {})
@@ -97,11 +120,12 @@ class LiveSubnet:
         touched = [*(host.identifier for host in change.changed), *sorted(change.gone)]
         self.included.change({one: self.held.hosts.get(one) for one in touched})
         before = len(self.refused)
-        self.refused = {**change.refused, **{one.host: one for one in placing.refused}}
+        refused = [*change.unconfirmed, *placing.refused]
+        self.refused = {**change.refused, **{one.host: one for one in refused}}
         self.status = self.status._replace(
             written=change.written,
             in_force=self.in_force(),
             refused=self.status.refused + len(self.refused) - before,
             source=self.tail.source,
         )
-        return placing.refused
+        return refused

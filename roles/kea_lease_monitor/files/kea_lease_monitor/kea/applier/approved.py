@@ -1,0 +1,90 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The approvals in the directory of the report, until Kea includes what they are for. Only Kea's user writes there."""
+
+from __future__ import annotations
+
+import os
+from typing import Collection, Iterable, Mapping, Set
+
+from _kea import approvals
+
+from kea_lease_monitor import files
+from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea.applier.hosts import Claim
+
+_MODE = 0o640
+
+
+def add(directory: str, claims: Iterable[Claim]) -> None:
+    """Approve these claims durably. Raises TemporaryError."""
+    try:
+        approvals.write(directory, claims)
+    except OSError as error:
+        raise TemporaryError(f"{directory} cannot be written: {error.strerror}") from error
+
+
+class Approved:
+    """All approvals. All methods raise TemporaryError."""
+
+    def __init__(self, directory: str) -> None:
+        """``directory`` is that of the report."""
+        self._directory = directory
+        self._kept = os.path.join(directory, approvals.KEPT)
+        self._read: Mapping[str, Set[Claim]] = {}
+        self._names: Set[str] = set()
+
+    def is_changed(self) -> bool:
+        """Return whether a person approved something since the last reading."""
+        return self._present() != self._names
+
+    def claims(self) -> Set[Claim]:
+        """Return what is approved."""
+        self._update()
+        return {claim for claims in self._read.values() for claim in claims}
+
+    def settle(self, included: Collection[Claim], kept: Collection[Claim]) -> None:
+        """Drop what Kea includes by now. Keep instead of an earlier list what was confirmed and Kea does not include.
+
+        That is what Kea refuses: once it does not any more, the lease may be gone.
+        """
+        self.leave(included)
+        wanted = set(kept)
+        if wanted != self._read.get(self._kept, set()):
+            self._write(self._kept, wanted)
+            self._update()
+
+    def leave(self, included: Collection[Claim]) -> None:
+        """Drop what Kea includes by now."""
+        self._update()
+        for path, claims in self._read.items():
+            rest = claims.difference(included)
+            if path != self._kept and rest != claims:
+                self._write(path, rest)
+        self._update()
+
+    def _write(self, path: str, claims: Collection[Claim]) -> None:
+        if claims:
+            files.replace(path, approvals.render(claims), _MODE)
+        else:
+            files.remove(path)
+
+    def _present(self) -> Set[str]:
+        try:
+            return set(filter(approvals.is_name, os.listdir(self._directory)))
+        except OSError as error:
+            raise TemporaryError(f"{self._directory} cannot be read: {error.strerror}") from error
+
+    def _update(self) -> None:
+        """Read the files. Only this program changes one that is there."""
+        self._names = self._present()
+        paths = [os.path.join(self._directory, name) for name in sorted(self._names)]
+        self._read = {path: _claims(path) for path in paths}
+
+
+def _claims(path: str) -> Set[Claim]:
+    try:
+        return {Claim(*one) for one in approvals.parse(files.read_regular(path) or b"[]")}
+    except (ValueError, RecursionError) as error:
+        raise TemporaryError(f"{path} is damaged, remove it: {error}") from error
