@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
 from kea_lease_monitor.kea import transfer
-from kea_lease_monitor.kea.applier import approved, report
+from kea_lease_monitor.kea.applier import approved, batch, report
 from kea_lease_monitor.kea.applier.hosts import Claim
 from kea_lease_monitor.lease import EventKind
 from support.by_command import WAIT, Site, served
@@ -189,6 +190,10 @@ def test_what_kea_refuses_is_accepted_later_though_its_lease_is_gone(tmp_path: P
         assert [path.name for path in host.report.glob("approved*")] == ["approved.json"]
         host.leases.write_text(HEADER)
         config.write_text(text)
+        with monkeypatch.context() as killed:
+            killed.setattr(batch, "write", lambda *_given, **_more: sys.exit("killed"))
+            with pytest.raises(SystemExit):
+                host.apply()
         host.apply()
         assert host.known() == ["10.0.0.1", "10.0.0.2", SITE]
         assert list(host.report.glob("approved*")) == []
