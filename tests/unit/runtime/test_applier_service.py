@@ -43,6 +43,7 @@ class Recorder:
         self.report_due: float | None = None
         self.reports = 0
         self.known = True
+        self.hosts: list[Reservation] = []
         self.leases = directory / "leases.csv"
         self.confirming = Confirming(str(directory), Leases(str(self.leases), sleep, monotonic))
 
@@ -63,6 +64,7 @@ class Recorder:
 
     def run(self) -> None:
         self.confirming.take_news()
+        self.confirming.refusals(self.hosts, lambda _host: None)
         self.runs += 1
         self.during()
         if self.error:
@@ -115,10 +117,11 @@ def test_it_applies_again_once_a_refused_reservation_may_be_confirmed(
     applier: Applier, recorder: Recorder, tmp_path: Path
 ) -> None:
     recorder.leases.write_text(HEADER)
-    one = Reservation.of(1, "hw-address 02:00:00:00:00:01", {"ip-address": "10.0.0.1"})
-    assert recorder.confirming.refusals([one], lambda _host: None)
+    one, two = (Reservation.of(1, f"hw-address 02:00:00:00:00:0{n}", {"ip-address": f"10.0.0.{n}"}) for n in (1, 2))
+    recorder.hosts += [one, two]
     applier.pump()
-    for write in (lambda: recorder.leases.open("a").write(row(1)), lambda: approved.add(str(tmp_path), one.claims)):
+    lease = row(1)
+    for write in (lambda: recorder.leases.write_text(HEADER + lease), lambda: approved.add(str(tmp_path), two.claims)):
         runs = recorder.runs
         applier.pump()
         assert recorder.runs == runs

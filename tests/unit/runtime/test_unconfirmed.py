@@ -6,12 +6,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
-from kea_lease_monitor.kea.applier import report
+from kea_lease_monitor.kea import transfer
+from kea_lease_monitor.kea.applier import approved, batch, report
+from kea_lease_monitor.kea.applier.hosts import Claim
+from kea_lease_monitor.lease import EventKind
+from support.by_command import WAIT, Site, served
 from support.kea import DIRECTORIES
+from support.wait import until
 
 from runtime.applying import FOR_EVER, SITE, Host, host_served, one
 from runtime.builders import HEADER, event, row
@@ -184,6 +190,10 @@ def test_what_kea_refuses_is_accepted_later_though_its_lease_is_gone(tmp_path: P
         assert [path.name for path in host.report.glob("approved*")] == ["approved.json"]
         host.leases.write_text(HEADER)
         config.write_text(text)
+        with monkeypatch.context() as killed:
+            killed.setattr(batch, "write", lambda *_given, **_more: sys.exit("killed"))
+            with pytest.raises(SystemExit):
+                host.apply()
         host.apply()
         assert host.known() == ["10.0.0.1", "10.0.0.2", SITE]
         assert list(host.report.glob("approved*")) == []
@@ -196,7 +206,62 @@ def test_a_damaged_approval_is_named(kea: Any) -> None:
         kea.apply()
 
 
-def test_a_monitor_s_own_way_needs_no_approval(kea: Any) -> None:
+def test_what_the_monitor_writes_for_a_lease_needs_no_approval(kea: Any) -> None:
     kea.host.sink().deliver([event(7)])
     kea.apply()
     assert kea.known() == [SITE, "10.0.0.7"]
+
+
+def test_the_new_board_of_replace_needs_its_approval(kea: Any) -> None:
+    new = "02:00:00:00:00:fe"
+    sink = kea.host.sink()
+    sink.deliver([event(7)])
+    kea.apply()
+    approved.add(kea.host.places.report, [Claim(1, f"hw-address {new}", "10.0.0.7")])
+    sink.deliver([event(7, kind=EventKind.FORGOTTEN)])
+    kea.apply()
+    sink.deliver([event(number, kind=EventKind.REPLACED, hwaddr=new) for number in (7,)])
+    sink.deliver([event(8, kind=EventKind.REPLACED, hwaddr="02:00:00:00:00:fd")])
+    kea.apply()
+    assert kea.known() == [SITE, "10.0.0.7"]
+    assert list(kea.host.refused()) == ["02:00:00:00:00:fd"]
+    assert list(kea.host.report.glob("approved*")) == []
+
+
+def test_what_import_adds_is_accepted(kea: Any) -> None:
+    hosts = {1: [{"hw-address": "2:0:0:0:0:AB", "ip-address": "10.0.0.250", "hostname": "bmc"}]}
+    found = transfer.plan(kea.host.places.written, hosts)
+    approved.add(kea.host.places.report, found.claims)
+    kea.apply()  # killed here, and run again
+    again = transfer.plan(kea.host.places.written, hosts)
+    approved.add(kea.host.places.report, again.claims)
+    transfer.write(kea.host.places.written, again.contents)
+    kea.apply()
+    assert kea.known() == [SITE, "10.0.0.250"]
+    assert list(kea.host.report.glob("approved*")) == []
+
+
+@pytest.mark.kea
+@pytest.mark.slow  # it needs an image of a host
+def test_a_running_kea_3_gets_what_a_lease_confirms_and_nothing_else() -> None:
+    with served() as site:
+        site.start_applier()
+        until(site.is_applied, site.said, WAIT)
+        lease = {number: row(number, valid=FOR_EVER) for number in (1, 2, 3)}
+        with site.leases.open("a") as file:
+            file.write(lease[1] + lease[2])
+        other = one(9).replace("10.0.0.9", "10.0.0.2")
+        (site.written / "subnet-1.json").write_text(f"{one(1)},\n{other},\n{one(3)}\n")
+        refused = site.reported / "refused.json"
+        until(lambda: refused.read_text().count("Kea has no lease of") == 2, site.said, WAIT)
+        until(lambda: reserved(site) == ["10.0.0.1"], site.said, WAIT)
+        with site.leases.open("a") as file:
+            file.write(lease[3])
+        until(lambda: reserved(site) == ["10.0.0.1", "10.0.0.3"], site.said, WAIT)
+
+
+def reserved(site: Site) -> list[str]:
+    """Return the addresses that the running Kea has reserved."""
+    arguments = {"subnet-id": 1, "limit": 100, "from": 0, "source-index": 0, "operation-target": "memory"}
+    found = site.server.ask("reservation-get-page", **arguments).get("arguments", {}).get("hosts", [])
+    return sorted(each["ip-address"] for each in found)

@@ -140,6 +140,7 @@ class Apply:
         paths = {subnet: one.files.path for subnet, one in written.items()}
         with Trial(self.program, self.config, os.path.join(self.included, _TEST), paths) as trial:
             sifted = batch.accepted(self.places, written, trial)
+        self.confirming.keep(sifted.refused)
         commands = Commands(self._ask, self.sleep, self.monotonic)
         by_command, silent = False, None
         try:
@@ -158,8 +159,7 @@ class Apply:
             planned=False,
             edited=(),
         )
-        # Not before: the files have the reservations by now.
-        self.confirming.settle(sifted.accepted, sifted.refused)
+        self.confirming.settle(sifted)
         # After an apply that failed or was killed it is not known what Kea has loaded.
         known = not former.error and done.loaded == former.loaded == batch.digest_before(written)
         if silent and not known:

@@ -44,15 +44,15 @@ class Approved:
         self._update()
         return {claim for claims in self._read.values() for claim in claims}
 
-    def settle(self, included: Collection[Claim], kept: Collection[Claim]) -> None:
-        """Drop what Kea includes by now. Keep instead of an earlier list what was confirmed and Kea does not include.
+    def kept(self) -> Set[Claim]:
+        """Return what ``keep`` approved."""
+        self._update()
+        return self._read.get(self._kept, set())
 
-        That is what Kea refuses: once it does not any more, the lease may be gone.
-        """
-        self.leave(included)
-        wanted = set(kept)
-        if wanted != self._read.get(self._kept, set()):
-            self._write(self._kept, wanted)
+    def keep(self, claims: Set[Claim]) -> None:
+        """Approve these claims instead of those that were kept before."""
+        if claims != self.kept():
+            self._write(self._kept, claims)
             self._update()
 
     def leave(self, included: Collection[Claim]) -> None:

@@ -13,6 +13,7 @@ from typing import Callable, Collection, Iterable, List, Optional, Sequence, Set
 from kea_lease_monitor.kea.applier.approved import Approved
 from kea_lease_monitor.kea.applier.hosts import Claim, Host, Refusal
 from kea_lease_monitor.kea.applier.leased import Leases
+from kea_lease_monitor.kea.applier.sift import Sifted
 
 _NO_LEASE = "Kea has no lease"
 
@@ -76,16 +77,19 @@ class Confirming:
             self._approved.claims()
         return found
 
-    def settle(self, accepted: Iterable[Host], refused: Sequence[Refusal]) -> None:
-        """Settle the approvals once Kea includes these hosts, of all subnets.
+    def keep(self, refused: Sequence[Refusal]) -> None:
+        """Keep approved what was confirmed and Kea refuses, of all subnets: its lease may be gone once Kea takes it.
 
-        What was confirmed and Kea refuses stays approved: the lease may be gone once Kea takes the reservation.
+        This is for before the files lose it.
         """
-        kept = [one for one in refused if one.text and not is_unconfirmed(one)]
-        hosts = [Host(one.subnet, one.host, one.address, one.text) for one in kept]
+        self._approved.keep(_kept(refused) | self._approved.kept())
+
+    def settle(self, sifted: Sifted) -> None:
+        """Settle the approvals once Kea includes what it accepts, of all subnets."""
         # Few sites have any, and the claims of 100,000 reservations take a while.
-        included = _claims(accepted) if self._approved.claims() else set()
-        self._approved.settle(included, _claims(hosts))
+        if self._approved.claims():
+            self._approved.leave(_claims(sifted.accepted))
+            self._approved.keep(_kept(sifted.refused))
         self._used.clear()
 
     def leave(self, is_present: Callable[[Claim], bool]) -> None:
@@ -93,6 +97,11 @@ class Confirming:
         if included := set(filter(is_present, self._used)):
             self._approved.leave(included)
             self._used -= included
+
+
+def _kept(refused: Sequence[Refusal]) -> Set[Claim]:
+    kept = [one for one in refused if one.text and not is_unconfirmed(one)]
+    return _claims(Host(one.subnet, one.host, one.address, one.text) for one in kept)
 
 
 def _claims(hosts: Iterable[Host]) -> Set[Claim]:
