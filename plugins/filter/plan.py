@@ -56,8 +56,8 @@ def pair_peers(
     return _pair.peers(named, hosts, tls, int(family)) if mode else []
 
 
-def forms_pair(looks: Sequence[Values], mode: str, families: Sequence[int]) -> bool:
-    return _pair.forms(mode, [look for family, look in zip((4, 6), looks) if family in families])
+def pair_group(looks: Sequence[Values], mode: str, families: Sequence[int]) -> str:
+    return _pair.group(mode, [look for family, look in zip((4, 6), looks) if family in families])
 
 
 def login(database: Values, become_user: str, certificates: Optional[Values] = None) -> Dict[str, Any]:
@@ -163,6 +163,6 @@ class FilterModule:
                 preflight_messages,
                 role_options,
             ),
-            *(given_reservations, pair_peers, forms_pair, ddns_plan, ddns_names),
+            *(given_reservations, pair_peers, pair_group, ddns_plan, ddns_names),
         )
         return {one.__name__: one for one in filters}

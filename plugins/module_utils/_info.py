@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional, Set
 
 from ._config import packagings, versions
 from ._config.servers import family_of, has_leases, top_of_path
@@ -79,13 +79,19 @@ def upgrade(module: AnsibleModule, params: Dict[str, Any]) -> Dict[str, Any]:
         if server is None:
             return {**nothing, "error": None}
         installed, offered = (_capabilities(one) for one in (server.installed, server.offered))
+        databases = _databases(params["path"])
+        if "mysql" in databases and _release(installed) != _release(offered):
+            raise KeaError(
+                f"Kea {offered.version} may need another schema of its MySQL database, which no play upgrades: upgrade "
+                "Kea and the schema by hand (kea-admin db-upgrade mysql)"
+            )
     except KeaError as error:
         return {**nothing, "error": str(error)}
     return {
         "newer": [name for name, one in listed.items() if one.is_newer],
         "installed": installed.version,
         "offered": offered.version,
-        "needs_schema": installed.schema != offered.schema and _uses_postgresql(params["path"]),
+        "needs_schema": installed.schema != offered.schema and "postgresql" in databases,
         "error": None,
     }
 
@@ -95,10 +101,16 @@ def _capabilities(version: str) -> versions.Capabilities:
     return versions.capabilities(version.partition(":")[2] or version)
 
 
-def _uses_postgresql(path: str) -> bool:
+def _release(found: versions.Capabilities) -> str:
+    """Return major and minor version: within them no schema changes."""
+    return found.version.rpartition(".")[0]
+
+
+def _databases(path: str) -> Set[str]:
+    """Return the types of the databases in a configuration."""
     found = config.read(path)
-    databases = [found["lease_database"] or {}, *(found["hosts_databases"] or [])]
-    return any(one.get("type") == "postgresql" for one in databases)
+    listed = [found["lease_database"] or {}, *(found["hosts_databases"] or [])]
+    return {str(one.get("type")) for one in listed}
 
 
 def _untouched(module: AnsibleModule, path: str) -> bool:

@@ -55,10 +55,16 @@ def pair(variables: Mapping[str, Any]) -> Pair:
     return Pair(peers=peers, **texts)
 
 
-def forms(mode: str, looks: Sequence[Mapping[str, Any]]) -> bool:
-    """Return whether a pair is wanted, and one of the servers that were looked at is no half of one yet."""
+IN_PAIR, NEW_PAIR = "kea__pair", "kea__new_pair"
+"""Inventory groups of a play: hosts with a server that is half of a pair, and hosts of which none is one yet."""
+
+
+def group(mode: str, looks: Sequence[Mapping[str, Any]]) -> str:
+    """Return the group of the host of these servers, empty for none. A pair is wanted if ``mode`` is not empty."""
     libraries = [(look.get("config") or {}).get("hooks_libraries") for look in looks]
-    return bool(mode) and not all(map(pairs.is_configured, libraries))
+    if any(map(pairs.is_configured, libraries)):
+        return IN_PAIR
+    return NEW_PAIR if mode else ""
 
 
 def peers(named: Sequence[Any], hosts: Mapping[str, Mapping[str, Any]], tls: bool, family: int) -> List[Settings]:

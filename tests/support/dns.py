@@ -27,6 +27,8 @@ class DnsServer:
         self.silent = False
         self.truncates = False
         """Whether an answer by UDP only says that it would be too long."""
+        self.by_tcp = b""
+        """What it sends by TCP in place of the answer, keeping the connection open."""
         self.asked: list[tuple[str, int]] = []
         self._socket, self._listener = _sockets()
         self.port: int = self._socket.getsockname()[1]
@@ -51,6 +53,10 @@ class DnsServer:
         with channel:
             [length] = struct.unpack("!H", channel.recv(2))
             question = channel.recv(length)
+            if self.by_tcp:
+                channel.sendall(self.by_tcp)
+                channel.recv(1)  # until the client gives up
+                return
             answer = self._answer(question, *_question(question))
             channel.sendall(struct.pack("!H", len(answer)) + answer)
 

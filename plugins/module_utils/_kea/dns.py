@@ -74,6 +74,8 @@ def ask(server: Endpoint, name: str, kind: int, timeout: float) -> List[str]:
         if code not in (NO_ERROR, NO_NAME):
             raise DnsError(_WORDS.get(code, f"error {code}"))
         return [value for found, value in _records(answer) if found == kind]
+    except socket.timeout as error:
+        raise DnsError("no answer") from error
     except OSError as error:
         raise DnsError(error.strerror or str(error)) from error
     except (struct.error, IndexError, UnicodeDecodeError, ValueError) as error:
@@ -101,10 +103,28 @@ def _exchange(server: Endpoint, question: bytes, timeout: float) -> bytes:
 
 def _exchange_by_tcp(server: Endpoint, question: bytes, timeout: float) -> bytes:
     """Return the answer where a server sent no whole one by UDP: it is too long, or asked too often. Raises OSError."""
+    deadline = time.monotonic() + timeout
     with socket.create_connection((server.address, server.port), timeout) as channel:
         channel.sendall(_LENGTH.pack(len(question)) + question)
-        with channel.makefile("rb") as answers:
-            return answers.read(*_LENGTH.unpack(answers.read(_LENGTH.size)))
+        answer = _received(channel, *_LENGTH.unpack(_received(channel, _LENGTH.size, deadline)), deadline)
+    if answer[:2] != question[:2]:
+        raise ValueError("the answer is to another question")
+    return answer
+
+
+def _received(channel: socket.socket, count: int, deadline: float) -> bytes:
+    """Return so many bytes. Raises OSError after the deadline, ValueError if the connection ends before."""
+    received = b""
+    while len(received) < count:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise socket.timeout("no answer")
+        channel.settimeout(left)
+        part = channel.recv(count - len(received))
+        if not part:
+            raise ValueError("the answer is not whole")
+        received += part
+    return received
 
 
 def _records(answer: bytes) -> List[Tuple[int, str]]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -56,6 +57,15 @@ def test_a_name_has_no_escapes_of_a_zone_file(server: DnsServer) -> None:
 def test_an_answer_that_is_too_long_comes_by_tcp(server: DnsServer) -> None:
     server.truncates = True
     assert dns.ask(endpoint(server), "bmc7.lab.example.", dns.A, TIMEOUT) == ["192.0.2.6", "192.0.2.7"]
+
+
+@pytest.mark.parametrize("sent", [b"\0", b"\0\x20\0", b"\0\x0c" + b"\0" * 12])
+def test_an_answer_by_tcp_that_is_slow_or_of_another_question_is_none(server: DnsServer, sent: bytes) -> None:
+    server.truncates, server.by_tcp = True, sent
+    begun = time.monotonic()
+    with pytest.raises(dns.DnsError, match=r"no answer|cannot be read"):
+        dns.ask(endpoint(server), "bmc7.lab.example.", dns.A, TIMEOUT)
+    assert time.monotonic() - begun < 30
 
 
 def test_a_host_where_no_server_listens_says_so_at_once() -> None:

@@ -137,9 +137,12 @@ def test_the_state_of_a_pair_is_told_beside_the_figures_of_its_server(tmp_path: 
     assert reading.pairs == {6: pair}
 
 
-def test_a_server_that_does_not_tell_its_status_is_named() -> None:
-    with pytest.raises(TemporaryError, match="refused status-get: no"):
-        pools.gather_pair(lambda name, arguments: Answer(1, "no", {}))
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(1, "no", {}), *(Answer(0, "", {"high-availability": odd}) for odd in ([{}], [5], {"x": 1}))],
+)
+def test_a_server_that_does_not_tell_its_pair_is_in_none(answer: Answer) -> None:
+    assert pools.gather_pair(lambda name, arguments: answer) is None
 
 
 @pytest.mark.parametrize(

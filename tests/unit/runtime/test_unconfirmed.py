@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
 from kea_lease_monitor.kea import transfer
-from kea_lease_monitor.kea.applier import approved, batch, report
-from kea_lease_monitor.kea.applier.hosts import Claim
+from kea_lease_monitor.kea.applier import approved, batch, hosts, report
+from kea_lease_monitor.kea.applier.confirming import Confirming
+from kea_lease_monitor.kea.applier.hosts import Claim, Refusal
+from kea_lease_monitor.kea.applier.leased import Leases
+from kea_lease_monitor.kea.applier.sift import Sifted
 from kea_lease_monitor.lease import EventKind
 from support.by_command import WAIT, Site, served
 from support.kea import DIRECTORIES
@@ -177,6 +181,41 @@ def test_an_approval_that_comes_later_is_noticed(kea: Any) -> None:
     assert kea.program.confirming.has_news()
     kea.apply()
     assert kea.known() == [SITE, "10.0.0.250"]
+
+
+def test_an_approval_that_comes_during_an_apply_is_noticed(tmp_path: Path) -> None:
+    """An apply reads the approvals again at its end, long after it has judged."""
+    leases = tmp_path / "leases.csv"
+    leases.write_text(HEADER)
+    confirming = Confirming(str(tmp_path), Leases(str(leases), time.sleep, time.monotonic))
+    (host,) = hosts.read(1, host_map("02:00:00:00:00:01", "10.0.0.250").encode(), {}).hosts
+    assert confirming.refusals([host], lambda _host: None)
+    approved.add(str(tmp_path), host.claims)
+    confirming.keep([])
+    confirming.settle(Sifted([], []))
+    assert confirming.take_news()
+    assert confirming.refusals([host], lambda _host: None) == []
+    assert not confirming.has_news()
+
+
+def test_where_nothing_is_confirmed_nothing_is_approved_for_later(tmp_path: Path) -> None:
+    refused = [
+        Refusal(1, "hw-address 02:00:00:00:00:01", "10.0.0.250", host_map("02:00:00:00:00:01", "10.0.0.250"), "no")
+    ]
+    confirming = Confirming(str(tmp_path), None)
+    confirming.keep(refused)
+    confirming.settle(Sifted([], refused))
+    assert list(tmp_path.glob("approved*")) == []
+
+
+def test_what_kea_refuses_by_command_is_approved_for_later(kea: Any) -> None:
+    number = int(SITE.rpartition(".")[2])
+    with kea.host.leases.open("a") as leases:
+        leases.write(row(number))
+    kea.host.plant(one(number))
+    kea.apply()
+    assert len(kea.host.refused()) == 1
+    assert [path.name for path in kea.host.report.glob("approved*")] == ["approved.json"]
 
 
 def test_what_kea_refuses_is_accepted_later_though_its_lease_is_gone(tmp_path: Path, monkeypatch: Any) -> None:

@@ -62,18 +62,20 @@ SINGLE: dict[str, Any] = {"config": {"hooks_libraries": None}}
 @pytest.mark.parametrize(
     ("mode", "looks", "families", "expected"),
     [
-        (HOT, [HALF, {"skipped": True}], [4], False),
-        (HOT, [SINGLE, {"skipped": True}], [4], True),
-        (HOT, [{"failed": True}, {}], [4], True),
-        (HOT, [HALF, SINGLE], [4, 6], True),
-        (HOT, [SINGLE, HALF], [6], False),
-        ("", [SINGLE, SINGLE], [4, 6], False),
+        (HOT, [HALF, {"skipped": True}], [4], "kea__pair"),
+        (HOT, [SINGLE, {"skipped": True}], [4], "kea__new_pair"),
+        (HOT, [{"failed": True}, {}], [4], "kea__new_pair"),
+        # DHCPv6 comes to a pair that serves: its two servers are not changed at once.
+        (HOT, [HALF, SINGLE], [4, 6], "kea__pair"),
+        (HOT, [HALF, SINGLE], [6], "kea__new_pair"),
+        ("", [HALF, SINGLE], [4, 6], "kea__pair"),
+        ("", [SINGLE, SINGLE], [4, 6], ""),
     ],
 )
-def test_a_pair_is_formed_where_a_server_is_no_half_of_one(
-    mode: str, looks: list[dict[str, Any]], families: list[int], expected: bool
+def test_the_hosts_of_a_new_pair_are_told_from_those_of_a_pair(
+    mode: str, looks: list[dict[str, Any]], families: list[int], expected: str
 ) -> None:
-    assert filters.forms_pair(looks, mode, families) is expected
+    assert filters.pair_group(looks, mode, families) == expected
 
 
 def test_secrets_and_certificates() -> None:

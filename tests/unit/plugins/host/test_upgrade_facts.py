@@ -65,6 +65,25 @@ def test_newer_packages_and_whether_they_need_another_schema(
     assert (tmp_path / "said").read_text().startswith("--target-release trixie-backports policy kea-dhcp4-server ")
 
 
+IN_MYSQL = '{ "Dhcp4": { "lease-database": { "type": "mysql" } } }'
+
+
+@pytest.mark.parametrize(("offered", "refused"), [("3.0.3-1", True), ("2.6.4-1", False)])
+def test_a_schema_that_no_play_upgrades_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offered: str, refused: bool
+) -> None:
+    (tmp_path / "kea-dhcp4.conf").write_text(IN_MYSQL)
+    offer(tmp_path, monkeypatch, "2.6.3-1", offered)
+    error = look(tmp_path / "kea-dhcp4.conf", packaging="debian")["error"]
+    assert ("kea-admin db-upgrade mysql" in (error or "")) is refused
+
+
+@pytest.mark.kea
+def test_a_release_that_apt_does_not_know_is_named(tmp_path: Path) -> None:
+    found = look(tmp_path / "kea-dhcp4.conf", packaging="debian", release="no-such-release")
+    assert "no-such-release" in found["error"]
+
+
 def test_a_version_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     offer(tmp_path, monkeypatch, "2.6.3-1", "(none)")
     assert "'(none)' is not a version of Kea" in look(tmp_path / "kea-dhcp4.conf", packaging="debian")["error"]

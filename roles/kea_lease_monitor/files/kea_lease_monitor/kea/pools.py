@@ -143,11 +143,12 @@ def gather(command: Command) -> Figures:
 
 
 def gather_pair(command: Command) -> Optional[Pair]:
-    """Return the state of the server's pair, None if it is no half of one. Raises as ``gather``."""
+    """Return the state of the server's pair, None if it is in none or does not tell. Raises what ``command`` does."""
     answer = command("status-get", None)
-    if answer.result != SUCCESS:
-        raise TemporaryError(f"Kea refused status-get: {answer.text or f'result {answer.result}'}")
-    return pairs.status(answer.arguments)
+    try:
+        return pairs.status(answer.arguments) if answer.result == SUCCESS else None
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _figures(statistics: Mapping[str, Any]) -> Figures:

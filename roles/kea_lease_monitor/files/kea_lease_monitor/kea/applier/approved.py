@@ -33,11 +33,16 @@ class Approved:
         self._directory = directory
         self._kept = os.path.join(directory, approvals.KEPT)
         self._read: Mapping[str, Set[Claim]] = {}
-        self._names: Set[str] = set()
+        self._judged: Set[str] = set()
+        """The files that were there when all was judged last."""
 
     def is_changed(self) -> bool:
-        """Return whether a person approved something since the last reading."""
-        return self._present() != self._names
+        """Return whether a person approved something since ``mark``."""
+        return bool(self._present() - self._judged - {approvals.KEPT})
+
+    def mark(self) -> None:
+        """Have what is approved by now count as judged. The caller judges all afterwards."""
+        self._judged = self._present()
 
     def claims(self) -> Set[Claim]:
         """Return what is approved."""
@@ -56,7 +61,7 @@ class Approved:
             self._update()
 
     def leave(self, included: Collection[Claim]) -> None:
-        """Drop what Kea includes by now."""
+        """Drop what Kea includes already."""
         self._update()
         for path, claims in self._read.items():
             rest = claims.difference(included)
@@ -78,8 +83,7 @@ class Approved:
 
     def _update(self) -> None:
         """Read the files. Only this program changes one that is there."""
-        self._names = self._present()
-        paths = [os.path.join(self._directory, name) for name in sorted(self._names)]
+        paths = [os.path.join(self._directory, name) for name in sorted(self._present())]
         self._read = {path: _claims(path) for path in paths}
 
 

@@ -74,20 +74,22 @@ class Confirming:
         found = self.has_news()
         if self._leases and found:
             self._leases.has_news = self._waits = False
-            self._approved.claims()
+            self._approved.mark()
         return found
 
     def keep(self, refused: Sequence[Refusal]) -> None:
         """Keep approved what was confirmed and Kea refuses, of all subnets: its lease may be gone once Kea takes it.
 
-        This is for before the files lose it.
+        This is for before the files lose it. Where nothing is confirmed, nothing is kept.
         """
-        self._approved.keep(_kept(refused) | self._approved.kept())
+        kept = _kept(refused) if self._leases else set()
+        if kept:
+            self._approved.keep(kept | self._approved.kept())
 
     def settle(self, sifted: Sifted) -> None:
         """Settle the approvals once Kea includes what it accepts, of all subnets."""
         # Few sites have any, and the claims of 100,000 reservations take a while.
-        if self._approved.claims():
+        if self._leases and self._approved.claims():
             self._approved.leave(_claims(sifted.accepted))
             self._approved.keep(_kept(sifted.refused))
         self._used.clear()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import socket
+from itertools import islice
 from typing import Callable, Collection, Dict, Iterator, List, Optional, Set
 
 from _kea.lease_file import LeaseFile
@@ -150,9 +151,8 @@ class Leases:
         unknown = missing - self._absent
         found = unknown - self._searched(unknown) if unknown else set()
         missing -= found
-        if len(self._absent) > _ABSENT:
-            self._absent.clear()
-        self._absent |= missing
+        # A monitor that claims more than that loses its own work: a lease that comes later is not noticed at once.
+        self._absent.update(islice(missing - self._absent, max(0, _ABSENT - len(self._absent))))
         return missing
 
     def not_recent(self, claims: Collection[Claim]) -> Set[Claim]:
@@ -184,14 +184,19 @@ class Leases:
 
     def _restart(self) -> None:
         """Follow the present file from its end. What it had before is unknown."""
-        if self._file:
-            self._file.close()
+        former, self._file = self._file, None
+        if former:
+            former.close()
+        if former or os.path.exists(self._files.current):
             self._forget()
-        elif os.path.exists(self._files.current):
-            self._forget()
-        self._file = _File.open(self._files.current)
-        if self._file:
-            self._file.skip()
+        following = _File.open(self._files.current)
+        if following:
+            try:
+                following.skip()
+            except TemporaryError:
+                following.close()
+                raise
+        self._file = following
 
     def _forget(self) -> None:
         self.has_news = self.has_news or bool(self._absent)

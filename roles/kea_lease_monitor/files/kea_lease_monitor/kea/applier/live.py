@@ -95,6 +95,7 @@ class Live:
         placing = Placing(self._commands, held)
         placing.run(changed, _gone(held, wanted, {host.identifier for host in one.hosts}))
         self._refuse(placing.refused)
+        self._confirming.keep(placing.refused)
         status = status._replace(refused=status.refused + len(placing.refused))
         live = LiveSubnet(one.tail, one.files, held, status)
         live.refused = {each.host: each for each in self._refusals.refused if each.subnet == number}
@@ -124,6 +125,7 @@ class Live:
             refused += self._subnets[number].apply(change, self._commands)
             self._counts[number] = self._subnets[number].status
         self._refuse(refused)
+        self._confirming.keep(refused)
         self._confirming.leave(self._is_present)
         self._unreported = read_at
         return self.report()

@@ -28,7 +28,7 @@ class Change(NamedTuple):
     refused: Mapping[str, Refusal]
     """What Kea refused before by identifier, and would refuse again: its text is the same, and there is no room."""
     unconfirmed: Sequence[Refusal] = ()
-    """Refusals of what nothing confirms. Kea is not asked."""
+    """Refusals of what nothing confirms. No command is sent for it."""
 
     def without(self, unconfirmed: Sequence[Refusal]) -> Change:
         """Return the change without these reservations of it."""
