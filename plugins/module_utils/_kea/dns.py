@@ -106,7 +106,8 @@ def _exchange_by_tcp(server: Endpoint, question: bytes, timeout: float) -> bytes
     deadline = time.monotonic() + timeout
     with socket.create_connection((server.address, server.port), timeout) as channel:
         channel.sendall(_LENGTH.pack(len(question)) + question)
-        answer = _received(channel, *_LENGTH.unpack(_received(channel, _LENGTH.size, deadline)), deadline)
+        length = int(_LENGTH.unpack(_received(channel, _LENGTH.size, deadline))[0])
+        answer = _received(channel, length, deadline)
     if answer[:2] != question[:2]:
         raise ValueError("the answer is to another question")
     return answer
