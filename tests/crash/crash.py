@@ -109,7 +109,7 @@ class World:
             self.file.look()
 
     def keep(self, daemon: Daemon) -> None:
-        """As the unit does: who finds no state in PostgreSQL at its start ends with 1. Nobody ends otherwise."""
+        """As the unit does: who finds no state in PostgreSQL at its start ends with 1. None ends otherwise."""
         ended = daemon.process.poll()
         if ended is not None:
             last = daemon.log().splitlines()[-1]

@@ -36,7 +36,7 @@ class Server(Host):
         self.run("systemctl", "stop", self.unit)
 
     def unplug(self) -> None:
-        """Nobody is told: no session ends, no packet is answered."""
+        """No session ends, no packet is answered."""
         run("podman", "exec", self.name, "ip", "link", "set", "eth0", "down")
 
     def plug_in(self) -> None:
