@@ -64,8 +64,11 @@ class Look(NamedTuple):
         return f"this server is {self.here.state}, its partner {self.there or f'does not answer ({self.silence})'}"
 
 
-def before(look: Look) -> Tuple[Step, str]:
-    """Return what is next before a restart or reload of this server, and a sentence for a person, or no sentence."""
+def before(look: Look, lasting: bool = False) -> Tuple[Step, str]:
+    """Return what is next before a restart or reload of this server, and a sentence for a person, or no sentence.
+
+    ``lasting`` says that the server may be away for longer than a moment: its partner waits for it at each lease.
+    """
     here, there = look.here, look.there
     if here.mode not in pairs.MODES or here.role == "backup":
         return Step.ACT, ""
@@ -73,15 +76,15 @@ def before(look: Look) -> Tuple[Step, str]:
         return Step.ACT, "the pair is terminated: each server serves for itself, and clients of this one wait for it"
     if not there and (not here.in_touch or here.state == pairs.PARTNER_DOWN):
         return Step.ACT, f"the partner does not answer ({look.silence}): no server serves until this one is back"
-    return _before_with_partner(look), ""
+    return _before_with_partner(look, lasting), ""
 
 
-def _before_with_partner(look: Look) -> Step:
+def _before_with_partner(look: Look, lasting: bool) -> Step:
     here, there = look.here, look.there
     if here.state == pairs.PARTNER_IN_MAINTENANCE and there:
         return Step.CANCEL_HERE
     standby = (here.mode, here.role, there) == (pairs.HOT_STANDBY, pairs.STANDBY, pairs.HOT_STANDBY)
-    if there in pairs.SERVES_ALL or here.state == pairs.IN_MAINTENANCE or standby:
+    if there in pairs.SERVES_ALL or here.state == pairs.IN_MAINTENANCE or (standby and not lasting):
         return Step.ACT
     return Step.HAND_OVER if look.is_normal else Step.WAIT
 
@@ -115,10 +118,11 @@ class Pair:
         self._partner: Optional[partner.Partner] = None
         self._limit = BASE
 
-    def hand_over(self) -> List[str]:
+    def hand_over(self, lasting: bool = False) -> List[str]:
         """Have the partner serve all clients, so that this server may be restarted or reloaded.
 
-        Return sentences for a person. Raises KeaError if the partner cannot serve them; nothing has happened then.
+        For ``lasting`` see ``before``. Return sentences for a person. Raises KeaError if the partner cannot serve them;
+        nothing has happened then.
         """
         status = self._status()
         if status is None:
@@ -127,7 +131,7 @@ class Pair:
         deadline, handed_over = self._now() + self._limit, False
         while True:
             look = self._look(status)
-            step, words = before(look)
+            step, words = before(look, lasting)
             if step is Step.ACT:
                 return [words] if words else []
             if self._now() > deadline:

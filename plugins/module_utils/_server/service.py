@@ -60,8 +60,8 @@ class KeaService:
         if pair is None or before is None:
             return False, []
         if not act:
-            return next_before(before)[0] is Step.HAND_OVER, []
-        said, after = pair.hand_over(), pair.look()
+            return next_before(before, lasting=True)[0] is Step.HAND_OVER, []
+        said, after = pair.hand_over(lasting=True), pair.look()
         with no_lfc(self.lease_file()):
             return after is not None and after.there != before.there, said
 

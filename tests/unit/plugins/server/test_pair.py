@@ -64,6 +64,11 @@ def test_before(seen: Look, step: Step) -> None:
     assert bool(words) == alone
 
 
+def test_a_standby_that_will_be_away_hands_over_too() -> None:
+    assert before(look(HOT, HOT, role="standby"), lasting=True)[0] is Step.HAND_OVER
+    assert before(look("syncing", HOT, role="standby"), lasting=True)[0] is Step.WAIT
+
+
 @pytest.mark.parametrize(
     ("seen", "step"),
     [
@@ -232,14 +237,15 @@ def test_what_a_killed_play_leaves_is_finished_by_the_next_one(keas: Keas, monke
 @pytest.mark.parametrize("keas", [pytest.param((HOT, {}), id=HOT, marks=real)], indirect=True)
 def test_something_else_may_restart_a_server_whose_partner_serves_all(keas: Keas) -> None:
     """As an upgrade of its packages does."""
-    one, two = keas.servers
-    pair_of(one).hand_over()
-    one.stop()
-    assert keas.state(two) == "partner-in-maintenance"
-    keas.launch(0)
-    until(one.answers, "the new process")
-    pair_of(one).settle(wait=False)
-    assert keas.states() == [HOT] * 2
+    for number, server in enumerate(keas.servers):
+        pair_of(server).hand_over(lasting=True)
+        server.stop()
+        # Also the partner of a standby, which would wait for it at each lease.
+        assert keas.state(keas.servers[1 - number]) == "partner-in-maintenance"
+        keas.launch(number)
+        until(server.answers, "the new process")
+        pair_of(server).settle(wait=False)
+        assert keas.states() == [HOT] * 2
 
 
 @pytest.mark.parametrize("keas", [pytest.param((HOT, {}), id=HOT, marks=real)], indirect=True)
