@@ -42,9 +42,9 @@ options:
       - With V(reloaded), a server that runs reads its configuration again (C(config-reload)). The unit's environment
         and certificates of the database need a restart.
       - With V(handed_over), the partner of a server that is half of a pair serves the clients of both, so that
-        something else may restart or stop the server, such as an upgrade of its packages. That is so for a standby, too,
-        because its partner would wait for it at each lease. V(started) ends that, and waits until both servers are in
-        their normal states. Without a pair, and for a server that does not run, it does nothing.
+        something else may restart or stop the server, such as an upgrade of its packages. That is so for a standby,
+        too, because its partner would wait for it at each lease. V(started) ends that, and waits until both servers are
+        in their normal states. Without a pair, and for a server that does not run, it does nothing.
         V(handed_over) was added in version 1.2.0.
     type: str
     choices: [started, restarted, reloaded, handed_over]
