@@ -146,8 +146,9 @@ class Pair:
     def settle(self, wait: bool) -> List[str]:
         """End a maintenance that is over, and with ``wait`` return only once the pair is normal.
 
-        So it does after a maintenance that a ``hand_over`` by itself, or a killed process, left.
-        Return sentences for a person. Raises KeaError if the pair does not become normal.
+        Also without ``wait`` it gives a server time that comes back and serves no client yet, as after a ``hand_over``
+        and a restart by something else. Return sentences for a person. Raises KeaError if the pair does not become
+        normal although it had to be waited for.
         """
         status = self._status()
         if status is None:
@@ -161,8 +162,10 @@ class Pair:
             misses = 0 if look.there else misses + 1
             if step is Step.DONE:
                 return said
-            wait = wait or look.there == pairs.PARTNER_IN_MAINTENANCE
-            if misses >= MISSES or (step is Step.WAIT and not wait and not said):
+            is_coming = look.here.state in _SERVES_NONE or look.there == pairs.PARTNER_IN_MAINTENANCE
+            if misses >= MISSES or (step is Step.WAIT and not (wait or said or is_coming)):
+                return [*said, look.words]
+            if self._now() > deadline and not wait:
                 return [*said, look.words]
             if self._now() > deadline:
                 raise KeaError(f"the pair is not normal after {self._limit:.0f} s: {look.words}; see docs/pairs.md")
