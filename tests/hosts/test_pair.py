@@ -151,7 +151,7 @@ def test_a_serving_single_server_becomes_half_of_a_pair(pair: Pair) -> None:
 
 
 def test_a_second_deployment_changes_nothing(pair: Pair) -> None:
-    assert pair.deploy() == 0
+    pair.servers[0].settled(**pair.variables)
 
 
 def test_a_changed_setting(pair: Pair) -> None:
