@@ -91,7 +91,10 @@ def test_a_managed_reservation_gives_way_and_what_kea_refuses_is_in_neither(site
 
 
 def test_the_applier_leaves_it_as_it_is(site: Site) -> None:
+    """The managed reservation that gives way comes back afterwards, because its client still has the lease."""
     server = site.server
+    with site.leases.open("a") as leases:
+        leases.write(f"10.0.0.7,{B},,4294967295,0,1,0,0,,0,\n")
     site.start_applier()
     until(site.is_applied, site.said, 120)
     assert module(server, hw_address=A, ip_address="10.0.0.7")["in_force"]
