@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, List, Sequence, Tuple, Union
 
-from .edits import Edits, Entry, Splice, last, splice
+from .edits import Edits, Entry, Splice, splice
 from .layout import Layout
 from .path import (
     Path,
@@ -104,7 +104,7 @@ class Document:
     def _add(self, node: Node, path: Path, value: Any) -> List[Splice]:
         step, made = path[0], nested(path[1:], value)
         entry: Entry = (None, with_members(step, made)) if isinstance(step, Where) else (step, made)
-        return self.edits.insertion(node, last(node), [entry])
+        return self.edits.insertion(node, self.edits.last(node), [entry])
 
     def spliced(self, splices: Sequence[Splice]) -> "Document":
         """Return the document with all splices applied."""

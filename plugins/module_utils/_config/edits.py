@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 from .layout import Layout
+from .marks import Files
 from .syntax import Item, Node, same, value_of
 
 Entry = Tuple[Optional[str], Any]
@@ -28,6 +29,7 @@ class Edits:
     def __init__(self, text: str, layout: Layout) -> None:
         self.text = text
         self.layout = layout
+        self._files = Files(text)
 
     def change(self, node: Node, value: Any) -> List[Splice]:
         """Return splices that bring ``node`` closer to ``value``; none if it is equal.
@@ -43,7 +45,7 @@ class Edits:
             if removed:
                 return splices + self.removal(node, removed)
             have = {item.key for item in kept}
-            return splices + self.insertion(node, last(node), [(k, v) for k, v in value.items() if k not in have])
+            return splices + self.insertion(node, self.last(node), [(k, v) for k, v in value.items() if k not in have])
         if node.kind == "list" and isinstance(value, list):
             return self._change_list(node, value)
         return self._replacement(node, value)
@@ -71,6 +73,20 @@ class Edits:
 
     def _replacement(self, node: Node, value: Any) -> List[Splice]:
         return [Splice(node.start, node.end, self.layout.write(value, self.layout.indent(node.start)))]
+
+    def last(self, node: Node) -> int:
+        """Return the number of the last item of the file in which a container begins, -1 if there is none.
+
+        So what is added stands beside it. Nothing is added after an include: whether a comma may follow it depends on
+        the content of the included file.
+        """
+        file = self._files.at(node.start)
+        items = [
+            number
+            for number, item in enumerate(node.items)
+            if (item.node.kind != "include" or item.key) and self._files.at(item.start) == file
+        ]
+        return max(items, default=-1)
 
     def removal(self, container: Node, removed: Sequence[Item]) -> List[Splice]:
         """Return splices that remove items. Comments stay: they may belong to something else."""
@@ -137,14 +153,6 @@ def splice(text: str, splices: Sequence[Splice]) -> str:
         parts += [text[at : max(start, at)], new]
         at = max(end, at)
     return "".join([*parts, text[at:]])
-
-
-def last(node: Node) -> int:
-    """Return the number of the last item that is no include, -1 if there is none.
-
-    Nothing is added after an include: whether a comma may follow it depends on the content of the included file.
-    """
-    return max((at for at, item in enumerate(node.items) if item.node.kind != "include" or item.key), default=-1)
 
 
 def _resemble(one: Any, other: Any) -> bool:

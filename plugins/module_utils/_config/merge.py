@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .document import Document
-from .edits import Entry, Splice, last
+from .edits import Entry, Splice
 from .former import without_former
 from .identity import (
     NETWORKS,
@@ -135,7 +135,7 @@ class _Round:
                     added.append((key, [element for _key, element in new]))
             else:
                 added.append((key, self._made(value, here)))
-        return splices + self.edits.insertion(node, last(node), added)
+        return splices + self.edits.insertion(node, self.edits.last(node), added)
 
     def _member(self, node: Node, value: Any, path: Steps) -> List[Splice]:
         if isinstance(value, dict) and node.kind == "map":
@@ -148,7 +148,7 @@ class _Round:
             splices, removed, added = self._elements(node, value, path)
             if removed:
                 return splices + self.edits.removal(node, removed)
-            return splices + self.edits.insertion(node, last(node), added)
+            return splices + self.edits.insertion(node, self.edits.last(node), added)
         if node.kind == "include" and not isinstance(value, Include):
             where = node.scalar.path
             raise KeaJsonError(f"{words(path)} comes from the included file {where}; it must be changed there")

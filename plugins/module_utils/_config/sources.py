@@ -14,16 +14,15 @@ import re
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .._kea import tree
+from .marks import BEGIN, END, MARK
 from .syntax import KeaJsonError, Node, parse
 
 DEPTH = 10
 """Files that Kea opens inside one another (dhcp4_lexer.ll)."""
 
-_BEGIN, _END = "/*<baremetal.kea {0}>*/", "\n/*</baremetal.kea {0}>*/"
 _PART = re.compile(
     r"/\*<baremetal\.kea (\d+)>\*/((?:(?!/\*<baremetal\.kea ).)*?)\n/\*</baremetal\.kea \1>\*/", re.DOTALL
 )
-_MARK = re.compile(r"/\*<(/?)baremetal\.kea (\d+)>\*/")
 
 
 class _Part(NamedTuple):
@@ -44,7 +43,7 @@ class Sources:
         """Text of each file that is part of the whole, by its path."""
         self._parts: List[_Part] = []
         self.text = text
-        if _MARK.search(text):
+        if MARK.search(text):
             raise KeaJsonError("the file holds a comment that this collection uses while it edits")
         for _level in range(DEPTH if expand else 0):
             text = self._expanded(self.text, expand)
@@ -65,19 +64,19 @@ class Sources:
         while count:
             text, count = _PART.subn(take, text)
         missing = [part.path for part in self._parts if part.path not in found]
-        if missing or _MARK.search(text):
+        if missing or MARK.search(text):
             raise KeaJsonError(f"a value comes from the included file {', '.join(missing)}; it must be changed there")
         return {self.path: text, **found}
 
     def whole(self, text: str) -> str:
         """Return the text as Kea reads it, with the files in place and without the comments around them."""
-        return _MARK.sub("", text)
+        return MARK.sub("", text)
 
     def where(self, text: str, at: int) -> Tuple[str, int]:
         """Return the file and the line of a position in the text after an edit."""
         opened: List[Tuple[str, int]] = [(self.path, 1)]
         start = 0
-        for found in [*_MARK.finditer(text, 0, at), None]:
+        for found in [*MARK.finditer(text, 0, at), None]:
             path, line = opened.pop()
             opened.append((path, line + text.count("\n", start, found.start() if found else at)))
             if found is None:
@@ -101,12 +100,12 @@ class Sources:
                 content = tree.read(path).decode("utf-8", "surrogateescape")
             except OSError as error:
                 raise KeaJsonError(f"{path}, which is included, cannot be read: {error.strerror}") from error
-            if _MARK.search(content):
+            if MARK.search(content):
                 raise KeaJsonError(f"{path} holds a comment that this collection uses while it edits")
             self.files[path] = content
             self._parts.append(_Part(path, text[node.start : node.end]))
             number = len(self._parts) - 1
-            pieces += [text[at : node.start], _BEGIN.format(number), content, _END.format(number)]
+            pieces += [text[at : node.start], BEGIN.format(number), content, END.format(number)]
             at = node.end
         return "".join([*pieces, text[at:]])
 

@@ -25,6 +25,7 @@ from .._errors import KeaError
 from .._kea import durable, tree
 from .._manifest.document import Manifest
 from .._manifest.record import Thing, adopt
+from .._server import config
 from .._server.pair import Pair
 from .journal import Journal
 from .lease_files import LeaseFiles
@@ -163,6 +164,12 @@ class Move:
             entry = document.get((top_of_path(self._path), "lease-database"))
         except (OSError, KeaJsonError) as error:
             raise KeaError(f"{path}: {error}") from error
+        if entry is MISSING and config.read(path)["lease_database"] is not None:
+            # An edit of it would be in force at once, and not together with the leases.
+            raise KeaError(
+                f"lease-database of {path} stands in a file that it includes, so the leases cannot move with it: write "
+                "lease-database into the configuration itself. Nothing was changed"
+            )
         entry = {} if entry is MISSING else entry
         self._module.no_log_values.update(filter(None, secrets_in(entry)))
         kind, user = entry.get("type", "memfile"), user_of(self._module)

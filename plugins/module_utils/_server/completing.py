@@ -14,7 +14,7 @@ import ipaddress
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .._config.document import Document
-from .._config.edits import Splice, last
+from .._config.edits import Splice
 from .._config.identity import client
 from .._config.servers import family_of
 from .._config.syntax import Item, value_of
@@ -50,7 +50,7 @@ def completed(document: Document, top: str, leases: Callable[[], Leases]) -> Tup
         if address is not None:
             node = one.item.node
             told = ("ip-addresses", [address]) if family_of(top) == 6 else ("ip-address", address)
-            splices += document.edits.insertion(node, last(node), [told])
+            splices += document.edits.insertion(node, document.edits.last(node), [told])
             words.append(f"{address} in {one.place.prefix} (id {one.place.value['id']})")
     return (document.spliced(splices) if splices else document), words
 

@@ -216,6 +216,20 @@ def test_bad_values_are_refused_by_name(values: dict[str, Any], message: str, di
     assert not site.record.exists()
 
 
+def test_what_is_added_stands_in_the_file_in_which_its_map_begins(directory: Path) -> None:
+    """The configuration ends with an include. A key that went there would be in force before the rest of a move."""
+    site = site_of("includes", directory)
+    found = site.texts()
+    wanted = {
+        "lease-database": {"type": "memfile", "lfc-interval": 0},
+        "subnet4": [{"id": 9, "subnet": "10.9.0.0/24", "pools": [{"pool": "10.9.0.5 - 10.9.0.9"}]}],
+    }
+    done(site, merge=wanted)
+    assert {name for name, text in site.texts().items() if text != found[name]} == {site.path.name}
+    done(site)
+    assert site.texts() == found
+
+
 def test_an_included_file_is_changed_only_if_it_is_named(directory: Path) -> None:
     site = site_of("includes", directory)
     wanted = {"subnet4": [{"id": 3, "renew-timer": 5}], "option-data": [{"name": "ntp-servers", "data": "192.0.2.9"}]}

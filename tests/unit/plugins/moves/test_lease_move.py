@@ -417,6 +417,22 @@ def test_second_move_at_the_same_time_is_refused(host: Host) -> None:
     assert host.verbs() == "start\n"
 
 
+def test_a_lease_database_in_an_included_file_is_refused(host: Host) -> None:
+    """An edit of that file is in force at once, so the leases would stay where they are."""
+    host.add(1)
+    included = host.directory / "database.json"
+    included.write_text('"lease-database": ' + json.dumps(host.postgresql))
+    host.write(host.candidate, {})
+    text = host.candidate.read_text().replace('"lease-database": {}', f'<?include "{included}"?>')
+    host.candidate.write_text(text)
+    refused = host.module()
+    assert refused["failed"]
+    assert "lease-database of" in refused["msg"]
+    assert "stands in a file that it includes" in refused["msg"]
+    assert host.verbs() == "start\n"
+    assert len(host.leases()) == 1
+
+
 def test_leases_in_memory_only_are_refused(host: Host) -> None:
     host.write(host.config, {"type": "memfile", "persist": False})
     assert "persist: false" in host.move(host.postgresql)["msg"]

@@ -240,7 +240,7 @@ def test_something_else_may_restart_a_server_whose_partner_serves_all(keas: Keas
     for number, server in enumerate(keas.servers):
         pair_of(server).hand_over(lasting=True)
         server.stop()
-        # Also the partner of a standby, which would wait for it at each lease. It notices at times that this one is away.
+        # Also the partner of a standby, which would wait for it at each lease. It may notice the absence.
         assert keas.state(keas.servers[1 - number]) in ("partner-in-maintenance", "partner-down")
         keas.launch(number)
         until(server.answers, "the new process")

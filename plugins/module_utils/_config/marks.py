@@ -1,0 +1,33 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: the comments around an included file, in the text of a configuration and of the files that it includes."""
+
+from __future__ import annotations
+
+import bisect
+import re
+from typing import List
+
+BEGIN, END = "/*<baremetal.kea {0}>*/", "\n/*</baremetal.kea {0}>*/"
+MARK = re.compile(r"/\*<(/?)baremetal\.kea (\d+)>\*/")
+
+
+class Files:
+    """Which file of the whole each position is in."""
+
+    def __init__(self, text: str) -> None:
+        self._starts: List[int] = [0]
+        self._files: List[int] = [-1]
+        opened = [-1]
+        for found in MARK.finditer(text):
+            if found.group(1):
+                opened.pop()
+            else:
+                opened.append(int(found.group(2)))
+            self._starts.append(found.end())
+            self._files.append(opened[-1])
+
+    def at(self, position: int) -> int:
+        """Return the number of the included file at a position, -1 for the configuration itself."""
+        return self._files[bisect.bisect_right(self._starts, position) - 1]
