@@ -161,8 +161,12 @@ class Probe:
 
         Return whether there was one.
         """
+        with self._directory() as path:
+            return self._removed_from(path)
+
+    def _removed_from(self, path: str) -> bool:
         missing = contextlib.suppress(FileNotFoundError, NotADirectoryError)
-        with self._directory() as path, missing, tree.at(os.path.join(path, self._files[0]), follow=False) as spot:
+        with missing, tree.at(os.path.join(path, self._files[0]), follow=False) as spot:
             own = [name for name in spot.names() if name in self._files or name.startswith(self._pointers)]
             for name in own:
                 spot.beside(name).unlink()
