@@ -229,6 +229,8 @@ def test_a_member_is_replaced_by_new_hardware(pair: Pair) -> None:
 def test_a_pair_becomes_single_and_a_pair_again(pair: Pair) -> None:
     one, two = pair.servers
     with pair.asked("a pair becomes single", after=False):
+        inventories = [argument for path in two.inventories for argument in ("-i", path)]
+        assert playbook.module(two.name, "kea_service", {"state": "handed_over"}, inventories)["changed"]
         purge = ["leases", "reservations"]
         two.succeed("kea_rollback", "--limit", two.name, kea_rollback_purge=purge, **pair.variables, **BEFORE_DEPLOY)
         pair.deploy_single(0)

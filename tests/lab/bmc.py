@@ -60,12 +60,12 @@ class Bmc:
         }
 
 
-def packet(bmc: Bmc, kind: int, relay: bytes) -> bytes:
-    """Return a DHCP message as the relay forwards it."""
+def packet(bmc: Bmc, kind: int, relay: bytes, secs: int = 0) -> bytes:
+    """Return a DHCP message as the relay forwards it. ``secs`` are those since the client began."""
     renewal = bmc.renewing and kind == REQUEST
     client = bmc.address if renewal or kind == RELEASE else bytes(4)
     length = 0 if bmc.anonymous else 6
-    header = struct.pack("!BBBBIHH4s4s4s4s", 1, 1, length, 1, bmc.number, 0, 0, client, bytes(4), bytes(4), relay)
+    header = struct.pack("!BBBBIHH4s4s4s4s", 1, 1, length, 1, bmc.number, secs, 0, client, bytes(4), bytes(4), relay)
     options = [(MESSAGE_TYPE, bytes([kind])), (HOSTNAME, bmc.hostname.encode()), *bmc.options]
     if kind in (REQUEST, DECLINE) and not renewal:
         options.append((REQUESTED_ADDRESS, bmc.address))

@@ -25,8 +25,8 @@ from bmc import ACK, DISCOVER, NAK, OFFER, REQUEST, Bmc, packet, parse
 REPEAT = 1.0
 """Seconds after which a client repeats what was not answered."""
 LATE = 1.0
-LOST = 60.0
-"""Seconds after which an exchange counts as lost."""
+LOST = 120.0
+"""Seconds after which an exchange counts as lost. Kea itself takes a minute to give up on a partner."""
 ASKED = 2
 """Repeats of a request after which a client begins again: the server that offered may be gone."""
 UNICAST = 4
@@ -140,7 +140,9 @@ class Clients:
         exchange.sent, exchange.tries = now, exchange.tries + 1
         own = exchange.bmc.renewing and exchange.tries <= UNICAST
         for server in [socket.inet_ntoa(exchange.bmc.server)] if own else self.servers:
-            data = packet(exchange.bmc, exchange.kind, socket.inet_aton(self.relay))
+            # By this Kea knows clients that its partner leaves without an answer.
+            secs = int(now - exchange.began)
+            data = packet(exchange.bmc, exchange.kind, socket.inet_aton(self.relay), secs)
             with contextlib.suppress(OSError):  # a port that is closed while the server restarts
                 self.socket.sendto(data, (server, 67))
 
