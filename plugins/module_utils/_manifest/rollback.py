@@ -128,7 +128,8 @@ def _in_order_of_roll_back(entries: Sequence[Entry]) -> List[Entry]:
     A host that was deployed with files and later with a database has the database last in its manifest.
     """
     backwards = list(reversed(entries))
-    first = next((number for number, entry in enumerate(backwards) if entry.kind in ("database", "role")), 0)
+    numbers = [number for number, entry in enumerate(backwards) if entry.kind in ("database", "role")]
+    first = min(numbers, default=len(backwards))
     later = [entry for entry in backwards[first:] if _stops(entry)]
     return [*backwards[:first], *later, *(entry for entry in backwards[first:] if entry not in later)]
 

@@ -165,9 +165,9 @@ class Pair:
             is_coming = look.here.state in _SERVES_NONE or look.there == pairs.PARTNER_IN_MAINTENANCE
             if misses >= MISSES or (step is Step.WAIT and not (wait or said or is_coming)):
                 return [*said, look.words]
-            if self._now() > deadline and not wait:
-                return [*said, look.words]
             if self._now() > deadline:
+                if not wait:
+                    return [*said, look.words]
                 raise KeaError(f"the pair is not normal after {self._limit:.0f} s: {look.words}; see docs/pairs.md")
             if step in (Step.CANCEL_THERE, Step.RESUME) or (
                 step is Step.CANCEL_HERE and self._now() > deadline - self._limit + GRACE

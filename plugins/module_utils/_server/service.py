@@ -51,8 +51,8 @@ class KeaService:
     def hand_over(self, act: bool) -> Tuple[bool, List[str]]:
         """Have the partner of a pair serve all clients, so that something else may restart the server.
 
-        Waits for an LFC run, during which the server could not load its leases. Return whether the partner takes over
-        now, and sentences for a person. Without ``act`` only look. Raises KeaError if the partner does not take over.
+        Waits before that for an LFC run, during which the server could not load its leases. Return whether the partner
+        takes over now, and sentences for a person. Without ``act`` only look. Raises KeaError if it does not take over.
         """
         unit = self.unit()
         pair = Pair(self._path) if has_leases(self._top) and unit and unit.active else None
@@ -61,8 +61,8 @@ class KeaService:
             return False, []
         if not act:
             return next_before(before, lasting=True)[0] is Step.HAND_OVER, []
-        said, after = pair.hand_over(lasting=True), pair.look()
         with no_lfc(self.lease_file()):
+            said, after = pair.hand_over(lasting=True), pair.look()
             return after is not None and after.there != before.there, said
 
     def run(self, verb: Optional[str], timeout: float) -> List[str]:

@@ -17,11 +17,11 @@ from kea_lease_monitor import metrics
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.companions import LeaseFiles
+from kea_lease_monitor.kea.tail import Tail
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.sources import ledger
 from kea_lease_monitor.sources.memfile import loader
 from kea_lease_monitor.sources.memfile.source import MemfileSource
-from kea_lease_monitor.sources.memfile.tail import Tail
 
 from runtime.builders import HEADER, NOW, Time, row
 from runtime.contracts import SourceContract, drained

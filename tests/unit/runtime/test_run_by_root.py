@@ -73,7 +73,10 @@ def test_a_command_of_root_becomes_the_monitors_user(home: Path, words: list[str
 def test_the_daemon_of_root_becomes_the_monitors_user(home: Path) -> None:
     child = os.fork()
     if child == 0:
-        os._exit(cli.main(["run", "--config", str(home.parent / "config.yml")]))
+        try:
+            cli.main(["run", "--config", str(home.parent / "config.yml")])
+        finally:  # whatever it raises: this process must not go on as a second run of the tests
+            os._exit(1)
     try:
         ends = time.monotonic() + 20
         while f"Uid:\t{NOBODY}\t{NOBODY}" not in Path(f"/proc/{child}/status").read_text():

@@ -49,10 +49,9 @@ class Approving:
 
 def answer() -> None:
     """Approve what standard input asks for."""
-    text = sys.stdin.read()
-    if not text:
+    asked = owner.request()
+    if asked is None:
         return
-    asked = json.loads(text)
     try:
         approved.add(asked["report"], [Claim(*claim) for claim in asked["claims"]])
     except MonitorError as error:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 from kea_lease_monitor.errors import TemporaryError
 
@@ -33,6 +35,12 @@ def started(path: str, code: str) -> subprocess.Popen[bytes]:
         )
     except OSError as error:
         raise TemporaryError(f"{path} cannot be used: {error.strerror}") from error
+
+
+def request() -> Any:
+    """Return what this child is asked for on its standard input, None for nothing."""
+    text = sys.stdin.read()
+    return json.loads(text) if text else None
 
 
 def asked(child: subprocess.Popen[bytes], text: str) -> bytes:

@@ -74,10 +74,9 @@ class Present:
 
 def answer() -> None:
     """Print the present leases that standard input asks for."""
-    text = sys.stdin.read()
-    if not text:
+    asked = owner.request()
+    if asked is None:
         return
-    asked = json.loads(text)
     try:
         sources = [MemfileSource(path, Clock()) for path in asked["paths"]]
         found = _of(sources, [tuple(each) for each in asked["clients"]])

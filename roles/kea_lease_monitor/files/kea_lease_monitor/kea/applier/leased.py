@@ -20,6 +20,7 @@ from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier.hosts import Claim
 from kea_lease_monitor.kea.rows import Header
 from kea_lease_monitor.kea.shares import KEYS, address_of
+from kea_lease_monitor.kea.tail import Tail
 from kea_lease_monitor.lease import Lease
 
 _RECENT = 20_000
@@ -32,11 +33,8 @@ _PAUSES = 10.0
 """Times that a reading of all leases took, until the next one: whoever claims without a lease must not keep the
 processor busy."""
 
-_CHUNK = 256 * 1024
-"""Bytes read at once. A longer row is no lease."""
-
-_BEFORE = 256
-"""Bytes before the bookmark that are compared: if they are the same, the file was appended to."""
+_AT_ONCE = 5000
+"""Rows read at once."""
 
 
 def claims_of(lease: Lease) -> List[Claim]:
@@ -49,68 +47,41 @@ def claims_of(lease: Lease) -> List[Claim]:
     return [Claim(lease.subnet_id, f"{kind} {value}", address) for kind, value in known.items() if value]
 
 
-class _File:
+class _File(Tail):
     """An open lease file and a bookmark in it, which moves with what is read."""
 
     def __init__(self, path: str, descriptor: int) -> None:
-        status = os.fstat(descriptor)
-        self.key = status.st_dev, status.st_ino
-        self._path, self._descriptor = path, descriptor
-        self._offset, self._end = 0, b""
+        super().__init__(path, descriptor)
+        self._offset, self._sum = 0, 0
         self._header: Optional[Header] = None
-
-    @classmethod
-    def open(cls, path: str) -> Optional[_File]:
-        """Open a file; return None if there is none. Raises TemporaryError."""
-        try:
-            return cls(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise TemporaryError(f"{path} cannot be read: {error.strerror}") from error
-
-    def is_at(self, path: str) -> bool:
-        """Return whether this file has the path now."""
-        try:
-            status = os.stat(path)
-        except OSError:
-            return False
-        return (status.st_dev, status.st_ino) == self.key
 
     def is_followed(self) -> bool:
         """Return whether the bytes before the bookmark are those that were read. Raises TemporaryError."""
-        return self._bytes(self._offset - len(self._end), len(self._end)) == self._end
+        return self.checksum(self._offset) == self._sum
 
     def skip(self) -> None:
         """Move the bookmark to the end of the last whole row. Raises TemporaryError."""
-        first = self._bytes(0, _CHUNK).partition(b"\n")
-        self._parsed(first[0])
-        begin = max(0, os.fstat(self._descriptor).st_size - _CHUNK)
-        last = self._bytes(begin, _CHUNK)
-        self._offset = begin + last.rfind(b"\n") + 1
-        self._end = last[: last.rfind(b"\n") + 1][-_BEFORE:]
+        for row in self.rows(0, 1):
+            self._parsed(row.text)
+        self._move(self.end())
+
+    def _move(self, offset: int) -> None:
+        self._offset, self._sum = offset, self.checksum(offset)
 
     def leases(self, is_wanted: Optional[Callable[[bytes], bool]] = None) -> Iterator[Lease]:
         """Yield the leases of the whole rows after the bookmark. Raises TemporaryError.
 
         ``is_wanted`` takes an address as the row has it. A row that Kea rejects has no lease.
         """
-        for row in self._rows():
-            if self._header is None or is_wanted is None or is_wanted(row[: max(0, row.find(b","))]):
-                lease = self._parsed(row)
-                if lease:
-                    yield lease
-
-    def _rows(self) -> Iterator[bytes]:
-        size = os.fstat(self._descriptor).st_size
-        while self._offset < size:
-            chunk = self._bytes(self._offset, min(_CHUNK, size - self._offset))
-            end = chunk.rfind(b"\n") + 1 or (len(chunk) if len(chunk) == _CHUNK else 0)
-            if not end:
-                return
-            self._offset += end
-            self._end = (self._end + chunk[:end])[-_BEFORE:]
-            yield from chunk[:end].split(b"\n")
+        size = self._offset + self.remainder(self._offset)
+        while self._offset < size and (rows := self.rows(self._offset, _AT_ONCE)):
+            self._move(rows[-1].end)
+            for row in rows:
+                text = row.text
+                if self._header is None or is_wanted is None or is_wanted(text[: max(0, text.find(b","))]):
+                    lease = self._parsed(text)
+                    if lease:
+                        yield lease
 
     def _parsed(self, row: bytes) -> Optional[Lease]:
         try:
@@ -120,15 +91,6 @@ class _File:
         except ValueError:
             pass
         return None
-
-    def _bytes(self, offset: int, count: int) -> bytes:
-        try:
-            return os.pread(self._descriptor, count, offset)
-        except OSError as error:
-            raise TemporaryError(f"{self._path} cannot be read: {error.strerror}") from error
-
-    def close(self) -> None:
-        os.close(self._descriptor)
 
 
 class Leases:
@@ -242,10 +204,11 @@ class Leases:
         files, seen = self._files, set()
         for path in (files.current, files.rotated, files.previous, files.completed, files.previous):
             file = _File.open(path)
-            if file and file.key in seen:
+            key = (file.device, file.inode) if file else None
+            if file and key in seen:
                 file.close()
             elif file:
-                seen.add(file.key)
+                seen.add(key)
                 yield file
 
 

@@ -11,10 +11,10 @@ from kea_lease_monitor import telemetry
 from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.kea import rows
 from kea_lease_monitor.kea.companions import LeaseFiles
+from kea_lease_monitor.kea.tail import Row, Tail
 from kea_lease_monitor.lease import Lease
 from kea_lease_monitor.position import FilePosition
 from kea_lease_monitor.sources.memfile import present
-from kea_lease_monitor.sources.memfile.tail import Row, Tail
 
 
 class CurrentFile:

@@ -12,10 +12,10 @@ from kea_lease_monitor import telemetry
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.companions import LeaseFiles
 from kea_lease_monitor.kea.rows import Header
+from kea_lease_monitor.kea.tail import Row, Tail
 from kea_lease_monitor.lease import Lease
 from kea_lease_monitor.position import FilePosition
 from kea_lease_monitor.sources.ledger import Known
-from kea_lease_monitor.sources.memfile.tail import Row, Tail
 
 
 def header_of(tail: Tail) -> Optional[Tuple[Header, int]]:

@@ -18,6 +18,7 @@ from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import PositionLostError, TemporaryError
 from kea_lease_monitor.kea import changes
 from kea_lease_monitor.kea.companions import DEFAULT_PATH, LeaseFiles
+from kea_lease_monitor.kea.tail import Row, Tail
 from kea_lease_monitor.lease import Lease, LeaseEvent
 from kea_lease_monitor.position import FilePosition, Position
 from kea_lease_monitor.section import Section
@@ -25,7 +26,6 @@ from kea_lease_monitor.sources.base import Source, require_clock
 from kea_lease_monitor.sources.ledger import Ledger
 from kea_lease_monitor.sources.memfile.current import CurrentFile
 from kea_lease_monitor.sources.memfile.loader import EVERYTHING, Loader
-from kea_lease_monitor.sources.memfile.tail import Row, Tail
 from kea_lease_monitor.sources.memfile.watch import Watch
 
 _INTERVAL = 1.0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Type, TypeVar
 
 from kea_lease_monitor.errors import TemporaryError
 
@@ -16,6 +16,9 @@ CHUNK = 256 * 1024
 
 _REMEMBERED = 256
 """Bytes before the offset that the checksum covers: at least the last row."""
+
+
+T = TypeVar("T", bound="Tail")
 
 
 class Row(NamedTuple):
@@ -39,7 +42,7 @@ class Tail:
         self._descriptor = descriptor
 
     @classmethod
-    def open(cls, path: str) -> Optional[Tail]:
+    def open(cls: Type[T], path: str) -> Optional[T]:
         """Open a file; return None if there is none."""
         try:
             return cls(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
