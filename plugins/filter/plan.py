@@ -60,6 +60,10 @@ def pair_group(looks: Sequence[Values], mode: str, families: Sequence[int]) -> s
     return _pair.group(mode, [look for family, look in zip((4, 6), looks) if family in families])
 
 
+def hosts_at_once(groups: Mapping[str, Sequence[str]], serial: Any = "", schema_upgrade: bool = False) -> Any:
+    return _pair.hosts_at_once(groups, serial, schema_upgrade)
+
+
 def login(database: Values, become_user: str, certificates: Optional[Values] = None) -> Dict[str, Any]:
     one = _login.database(database)
     return _login.login(one, one.strictest_mode, _login.files(certificates or {}), become_user)._asdict()
@@ -163,6 +167,6 @@ class FilterModule:
                 preflight_messages,
                 role_options,
             ),
-            *(given_reservations, pair_peers, pair_group, ddns_plan, ddns_names),
+            *(given_reservations, pair_peers, pair_group, hosts_at_once, ddns_plan, ddns_names),
         )
         return {one.__name__: one for one in filters}

@@ -78,6 +78,23 @@ def test_the_hosts_of_a_new_pair_are_told_from_those_of_a_pair(
     assert filters.pair_group(looks, mode, families) == expected
 
 
+@pytest.mark.parametrize(
+    ("groups", "serial", "schema_upgrade", "expected"),
+    [
+        ({}, "", False, 1),
+        ({}, "", True, "100%"),
+        ({}, 5, True, 5),
+        ({"kea__new_pair": ["a", "b"]}, "", False, "100%"),
+        ({"kea__new_pair": ["a"], "kea__pair": ["b", "c"]}, "", False, 1),
+        ({"kea__pair": ["b", "c"]}, "", False, 1),
+    ],
+)
+def test_two_servers_that_are_a_pair_are_never_changed_at_once(
+    groups: dict[str, list[str]], serial: Any, schema_upgrade: bool, expected: Any
+) -> None:
+    assert filters.hosts_at_once(groups, serial, schema_upgrade) == expected
+
+
 def test_secrets_and_certificates() -> None:
     pair = _pair.pair(asked(password="a secret", trust_anchor="PEM"))
     found = relationship(_pair.settings(pair, Files("/ca", "/cert", "/key"), HOOKS))
