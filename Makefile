@@ -15,7 +15,7 @@ FUZZ = PYTHONPATH=tests:.collections:plugins/module_utils:roles/kea_lease_monito
 # killed tests events mode only; with KILLED=all also file mode and polling.
 SCENARIOS := file database events remote lfc killed
 # Not in make test, which must end within 40 minutes; run them by name, such as make molecule-tls.
-MORE := upgrade tls failover harmless hostile moves recovery rollback fresh first sources takeover pair field dhcp6 ddns isc examples
+MORE := changes upgrade tls failover harmless hostile moves recovery rollback fresh first sources takeover pair field dhcp6 ddns isc examples
 
 OLDEST := sqlalchemy==1.4.46 alembic==1.8.1
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from ..plugin_utils import (
+    _changes,
     _database_plan,
     _ddns_plan,
     _deployment_plan,
@@ -62,6 +63,14 @@ def pair_group(looks: Sequence[Values], mode: str, families: Sequence[int]) -> s
 
 def hosts_at_once(groups: Mapping[str, Sequence[str]], serial: Any = "", schema_upgrade: bool = False) -> Any:
     return _pair.hosts_at_once(groups, serial, schema_upgrade)
+
+
+def deployment_inputs(variables: Values, plan: Values) -> str:
+    return _changes.inputs(variables, plan)
+
+
+def reasons_to_deploy(looks: Sequence[Values], wanted: Values, database_looks: Sequence[Values] = ()) -> List[str]:
+    return _changes.reasons(_changes.wanted(wanted), looks, database_looks)
 
 
 def login(database: Values, become_user: str, certificates: Optional[Values] = None) -> Dict[str, Any]:
@@ -168,5 +177,6 @@ class FilterModule:
                 role_options,
             ),
             *(given_reservations, pair_peers, pair_group, hosts_at_once, ddns_plan, ddns_names),
+            *(deployment_inputs, reasons_to_deploy),
         )
         return {one.__name__: one for one in filters}

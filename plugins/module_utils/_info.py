@@ -21,6 +21,8 @@ from ._host.release import Releases
 from ._kea import tree
 from ._lfc import units
 from ._lfc.interval import Kept, Mark
+from ._manifest import fingerprint
+from ._manifest.document import Manifest
 from ._monitor import config as monitor_config
 from ._monitor.names import APPLIERS, FORMER_APPLIER, UNIT, USER
 from ._moves.journal import DIRECTORY, Journal
@@ -154,6 +156,14 @@ def move(path: str, directory: str = DIRECTORY) -> Dict[str, Any]:
     except KeaError as error:
         found["error"] = str(error)
     return found
+
+
+def changes(module: AnsibleModule, inputs: Optional[str]) -> Dict[str, Any]:
+    """Return what changed since the last deployment (``fingerprint.changes``); ``error`` says why it is not known."""
+    try:
+        return {**fingerprint.changes(module, Manifest(), inputs), "error": None}
+    except KeaError as error:
+        return {**fingerprint.UNKNOWN, "error": str(error)}
 
 
 def lfc(module: AnsibleModule, path: str) -> Dict[str, Any]:

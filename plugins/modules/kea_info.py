@@ -47,6 +47,7 @@ options:
       - packaging
       - upgrade
       - preflight
+      - changes
       - clusters
     default: [server, config, monitor, lfc]
   type:
@@ -90,6 +91,11 @@ options:
     type: list
     elements: str
     default: []
+  inputs:
+    description:
+      - For V(changes), the digest of what a deployment would start from (P(baremetal.kea.deployment_inputs#filter)).
+    version_added: 1.2.0
+    type: str
   schema:
     description: Schema of Kea's tables.
     type: str
@@ -729,6 +735,37 @@ preflight:
       elements: dict
       sample:
         - {host: db1.example.org, port: 5432, resolved: true, error: ""}
+changes:
+  description:
+    - What changed on the host since its last deployment, as far as a deployment looks at it. That a server is restarted
+      counts, and so does each change of a package or of an account of the system.
+  returned: when gathered
+  version_added: 1.2.0
+  type: dict
+  contains:
+    deployed:
+      description: When the last deployment finished, in seconds since the epoch; null before the first.
+      type: int
+      sample: 1795246000
+    known:
+      description: Whether that is known. It is not before a deployment, and after one that did not finish.
+      type: bool
+    same_inputs:
+      description: Whether the deployment started from the same O(inputs).
+      type: bool
+    changed:
+      description: What changed, as keys of the manifest (M(baremetal.kea.kea_manifest)) and similar ones.
+      type: list
+      elements: str
+      sample: ["file:/etc/kea/kea-dhcp4.conf", "packages:all"]
+    databases:
+      description: The databases of this host in which definitions, roles or rights changed.
+      type: list
+      elements: str
+      sample: ["database:5432/kea"]
+    error:
+      description: Why it is not known.
+      type: str
 clusters:
   description: PostgreSQL's clusters on this host, with C(version), C(name), C(port) and C(online); null if
     postgresql-common is not installed.
@@ -762,7 +799,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_databa
 
 _GATHERED = (
     *("server", "config", "subnets", "pair", "reservations", "variables", "database", "monitor", "lfc", "move"),
-    *("packages", "packaging", "upgrade", "preflight", "clusters"),
+    *("packages", "packaging", "upgrade", "preflight", "changes", "clusters"),
 )
 
 
@@ -783,6 +820,8 @@ def main() -> None:
             "packaging_names": {"type": "dict", "default": {}},
             "release": {"type": "str", "default": ""},
             "connect": {"type": "list", "elements": "str", "default": []},
+            # Passwords are among what it is a digest of.
+            "inputs": {"type": "str", "no_log": True},
             "schema": {"type": "str", "default": "public"},
             "event_schema": {"type": "str", "default": "kea_events"},
         },
@@ -806,6 +845,7 @@ def main() -> None:
         ),
         "upgrade": lambda: _info.upgrade(module, params),
         "preflight": lambda: host_preflight.read(module, params["connect"]),
+        "changes": lambda: _info.changes(module, params["inputs"]),
         "clusters": lambda: host_clusters.clusters(module),
     }
     module.exit_json(changed=False, **{name: look[name]() for name in params["gather"]})

@@ -33,13 +33,15 @@ options:
     description:
       - V(intended) starts a deployment and records the current state of those O(things) that the manifest lacks.
       - V(made) marks the deployment finished and records the current state of each entry as its result.
+      - V(surveyed) takes anew what was recorded with O(inputs) of the databases of this host, after the deployment of
+        another host changed them.
       - V(reverted) reverts the O(things) to their state before the deployment.
       - V(checked) changes nothing. It fails if nothing was ever deployed here, or if a person changed a thing after the
         last deployment and O(force) is not set.
       - V(restored) checks like V(checked). Then it rolls back each thing to the state found, last first, and empties
         the manifest.
     type: str
-    choices: [intended, made, reverted, checked, restored]
+    choices: [intended, made, surveyed, reverted, checked, restored]
     required: true
   things:
     description:
@@ -87,6 +89,13 @@ options:
     description:
       - The unit of systemd that uses the O(things). Files that a killed deployment left count as the previous state
         only if this unit runs with them.
+    type: str
+  inputs:
+    description:
+      - With O(state=made), the digest of what the deployment started from (P(baremetal.kea.deployment_inputs#filter)).
+        A fingerprint of the host is recorded with it, and a later run sees by both whether anything changed
+        (O(baremetal.kea.kea_info#module:gather=changes)). Without it, a later run looks at everything.
+    version_added: 1.2.0
     type: str
   purge:
     description:
@@ -267,7 +276,7 @@ def main() -> None:
         argument_spec={
             "state": {
                 "type": "str",
-                "choices": ["intended", "made", "reverted", "checked", "restored"],
+                "choices": ["intended", "made", "surveyed", "reverted", "checked", "restored"],
                 "required": True,
             },
             "things": {
@@ -276,6 +285,8 @@ def main() -> None:
                 "options": {kind: {"type": "list", "elements": "str"} for kind in KINDS},
             },
             "unit": {"type": "str"},
+            # Passwords are among what it is a digest of.
+            "inputs": {"type": "str", "no_log": True},
             "purge": {
                 "type": "list",
                 "elements": "str",

@@ -71,9 +71,9 @@ def hosts_at_once(groups: Mapping[str, Sequence[str]], serial: Any, schema_upgra
     """Return how many hosts are changed at a time, as Ansible's keyword ``serial`` takes it; ``serial`` if that is set.
 
     Otherwise one host follows the other. An upgrade of the schema needs all hosts at once: all servers that cannot use
-    the old schema are stopped before the first host upgrades it. So does a new pair: a server that waits for its partner
-    serves no client, and after a minute it serves alone, with the leases that it has itself. But two servers that are a
-    pair are never changed at once.
+    the old schema are stopped before the first host upgrades it. So does a new pair: a server that waits for its
+    partner serves no client, and after a minute it serves alone, with the leases that it has itself. But two servers
+    that are a pair are never changed at once.
     """
     makes_pair = NEW_PAIR in groups and IN_PAIR not in groups
     return serial or ("100%" if schema_upgrade or makes_pair else 1)

@@ -120,6 +120,11 @@ class Host:
             arguments += ["-i", inventory]
         return playbook.module(self.name, name, {**login, **options}, arguments, self.environment)
 
+    def root_module(self, name: str, **options: Any) -> dict[str, Any]:
+        """The result of a module of the collection, run by Ansible as root."""
+        arguments = [word for inventory in self.inventories for word in ("-i", inventory)]
+        return playbook.module(self.name, name, options, arguments, self.environment)
+
     def play(self, name: str, *options: str, environment: Mapping[str, str] | None = None, **variables: Any) -> Played:
         """Run a playbook of the collection on all hosts of the scenario."""
         return playbook.play(name, self.inventories, variables, options, {**self.environment, **(environment or {})})

@@ -71,7 +71,7 @@ def test_a_deployment_that_is_killed_after_each_change_converges(site: Killed, m
     tasks = site.kill_until_done("kea_deploy", **MODES[mode])
     assert len(tasks) > 5
     kea, monitor = Kea(site), site.monitor()
-    played = site.play("kea_deploy", **MODES[mode])
+    played = site.play("kea_deploy", kea_full_run=True, **MODES[mode])
     assert (played.code, played.changed) == (0, [0]), played.output[-3000:]
     assert (kea.process(), site.monitor(), site.left_over()) == (kea.began, monitor, "")
     assert site.serves() == site.serves()

@@ -114,7 +114,7 @@ def test_polling_where_there_is_no_trigger(site: Site) -> None:
     # What takes the trigger away; a deployment leaves it to whoever made it.
     assert site.succeed("kea_rollback", kea_rollback_to="polling", **variables)
     assert site.sql(TRIGGERS) == []
-    assert site.succeed("kea_deploy", **variables) == 0
+    assert site.succeed("kea_deploy", kea_full_run=True, **variables) == 0
     site.await_followers(Kea(site).ask(10))
     with serving6(site, IN_DATABASE, 6):
         await_followers6(site, asked6(site, 5))

@@ -44,9 +44,9 @@ def packages(module: AnsibleModule, debian_names: Sequence[str]) -> Facts:
     format_ = format_of(module)
     names = [RPM_NAMES.get(name, name) if format_ == "rpm" else name for name in debian_names]
     there = installed(module, names)
-    automatic = _automatic()
+    marked = automatic()
     missing = [name for name in names if name not in there]
-    needless = [name for name in names if name in there and name in automatic]
+    needless = [name for name in names if name in there and name in marked]
     return {
         "names": names,
         "format": format_,
@@ -95,7 +95,8 @@ def _unlisted(module: AnsibleModule, missing: Sequence[str]) -> List[str]:
     return [name for name in missing if name in without]
 
 
-def _automatic() -> List[str]:
+def automatic() -> List[str]:
+    """Return the packages that apt installed because others need them."""
     try:
         with open(EXTENDED_STATES, encoding="utf-8") as file:
             found: List[str] = _AUTOMATIC.findall(file.read())

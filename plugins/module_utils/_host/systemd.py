@@ -30,6 +30,8 @@ class Unit(NamedTuple):
     """Whether it ended and systemd does not restart it."""
     restarts: int = 0
     """How often systemd restarted it since the last start by a person or play, or the last reset-failed."""
+    entered: int = 0
+    """When it became active, in microseconds of the monotonic clock: unlike ``since``, the same at each look."""
 
     def shown(self) -> Dict[str, Any]:
         """Return what modules report about the unit."""
@@ -72,15 +74,16 @@ def find(module: AnsibleModule, *names: str) -> Optional[Unit]:
     for block in out.strip().split("\n\n") if code == 0 else []:
         properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
         if properties.get("LoadState") == "loaded":
-            entered = int(properties.get("ActiveEnterTimestampMonotonic") or 0) / 1e6
+            entered = int(properties.get("ActiveEnterTimestampMonotonic") or 0)
             return Unit(
                 properties["Id"],
                 properties.get("ActiveState") == "active",
                 properties.get("UnitFileState") == "enabled",
-                time.time() - (time.monotonic() - entered),
+                time.time() - (time.monotonic() - entered / 1e6),
                 properties.get("NeedDaemonReload") == "yes",
                 int(properties.get("MainPID") or 0),
                 properties.get("ActiveState") == "failed",
                 int(properties.get("NRestarts") or 0),
+                entered,
             )
     return None

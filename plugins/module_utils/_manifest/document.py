@@ -31,6 +31,15 @@ class ManifestError(KeaError):
     """The manifest cannot be read, or forbids what was asked for."""
 
 
+class Fingerprint(NamedTuple):
+    """By what a later run sees whether anything changed since a deployment."""
+
+    inputs: str
+    """Digest of the variables and of the collection."""
+    parts: Dict[str, str]
+    """Digests of what is on the host."""
+
+
 class Entry(NamedTuple):
     """One thing of the host and its recorded states."""
 
@@ -80,6 +89,8 @@ class Manifest:
         """End of the last finished deployment."""
         self.releases: List[Dict[str, Any]] = []
         """Releases of the lease monitor, oldest first: ``release``, and ``files`` with their states by path."""
+        self.fingerprint: Optional[Fingerprint] = None
+        """Of the last finished deployment (fingerprint.py); None after anything else."""
         self._read()
 
     def find(self, kind: str, name: str) -> Optional[Entry]:
@@ -128,6 +139,7 @@ class Manifest:
             "deployed": self.deployed,
             "unfinished": self.unfinished,
             "releases": self.releases,
+            "fingerprint": self.fingerprint and self.fingerprint._asdict(),
             "entries": [entry._asdict() for entry in self.entries.values()],
         }
         durable.replace(self.path, (json.dumps(document, indent=1) + "\n").encode(), 0o600)
@@ -147,6 +159,9 @@ class Manifest:
             if document["version"] != VERSION:
                 raise ManifestError(f"{self.path} was written by a newer version of this collection")
             entries = [Entry(**entry) for entry in document["entries"]]
+            # A manifest of an earlier release has none.
+            known = document.get("fingerprint")
+            fingerprint = Fingerprint(**known) if known else None
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -155,3 +170,4 @@ class Manifest:
         self.entries = {entry.key: entry for entry in entries}
         self.unfinished, self.deployed = document["unfinished"], document["deployed"]
         self.releases = document["releases"]
+        self.fingerprint = fingerprint

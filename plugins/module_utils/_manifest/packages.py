@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import TYPE_CHECKING, Dict, Set
+from typing import TYPE_CHECKING, Any, Dict, List, Set
 
-from .._host.packages import format_of
+from .._host.packages import automatic, format_of
 from .document import Manifest, ManifestError, State
 
 if TYPE_CHECKING:
@@ -25,6 +25,11 @@ def look(module: AnsibleModule, name: str) -> State:
     """Return the version. A removed package whose configuration is left counts as absent."""
     version = _installed(module).get(name)
     return {"state": "installed", "version": version} if version else {"state": "absent"}
+
+
+def all_of_them(module: AnsibleModule) -> List[Any]:
+    """Return the version of each package, and which of them apt installed because others need them."""
+    return [_installed(module), automatic()]
 
 
 @functools.lru_cache(maxsize=1)

@@ -51,7 +51,7 @@ def _there(module: AnsibleModule, port: str) -> FrozenSet[str]:
     The result is cached, because the connection takes most of the time.
     """
     query = "SELECT 'd' || datname FROM pg_catalog.pg_database UNION ALL SELECT 'r' || rolname FROM pg_catalog.pg_roles"
-    code, out, _err = _psql(module, f"{port}/", query, "--record-separator-zero")
+    code, out, _err = psql(module, f"{port}/", query, "--record-separator-zero")
     return frozenset(out.split("\0")) if code == 0 else frozenset()
 
 
@@ -60,22 +60,28 @@ def _drop(module: AnsibleModule, name: str, state: State, statement: str) -> Non
         raise ManifestError(
             f"{name} existed in PostgreSQL before the collection and is missing now; restore it from a dump"
         )
-    code, _out, err = _psql(module, name, statement)
+    code, _out, err = psql(module, name, statement)
     # PostgreSQL waits 5 s for other sessions to end, and does not say whose they are.
-    users = _psql(module, name, _USERS)[1].strip() if code else ""
+    users = psql(module, name, _USERS)[1].strip() if code else ""
     _there.cache_clear()
     if code:
         using = f" Sessions that use it: {users}. End what they belong to and roll back again" if users else ""
         raise ManifestError(f"PostgreSQL does not drop {name}: {err.strip()}{using}")
 
 
-def _psql(module: AnsibleModule, name: str, statement: str, *options: str) -> Tuple[int, str, str]:
-    psql = module.get_bin_path("psql")
-    if psql is None:
+def psql(
+    module: AnsibleModule, name: str, statements: str, *options: str, database: str = "postgres"
+) -> Tuple[int, str, str]:
+    """Run statements as the superuser of a cluster of this host. Return the exit code, the rows, and what psql says.
+
+    ``name`` is PORT/NAME; in the statements :name is NAME.
+    """
+    program = module.get_bin_path("psql")
+    if program is None:
         return 127, "", "psql is not installed"
     port, _slash, thing = name.partition("/")
-    command = ["runuser", "-u", "postgres", "--", psql, "-XAtq", "-v", "ON_ERROR_STOP=1", "-v", f"name={thing}"]
+    command = ["runuser", "-u", "postgres", "--", program, "-XAtq", "-v", "ON_ERROR_STOP=1", "-v", f"name={thing}"]
     done: Tuple[int, str, str] = module.run_command(
-        [*command, *options, "-p", port, "-d", "postgres"], data=statement, cwd="/"
+        [*command, *options, "-p", port, "-d", database], data=statements, cwd="/"
     )
     return done

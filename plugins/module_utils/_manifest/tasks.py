@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, List
 
+from . import fingerprint
 from . import record
 from . import rollback
 from . import entries as manifest_entries
@@ -41,6 +42,7 @@ def _do(module: AnsibleModule, manifest: Manifest) -> Result:
     states = {
         "intended": _intended,
         "made": _made,
+        "surveyed": _surveyed,
         "reverted": _reverted,
         "checked": _checked,
         "restored": _restored,
@@ -54,6 +56,7 @@ def _intended(module: AnsibleModule, manifest: Manifest) -> Result:
     entries = [manifest.find(*thing) for thing in things]
     interrupted = any(entry.pending for entry in entries if entry)
     new, absent = record.intend(module, manifest, things, running.settled)
+    manifest.fingerprint = None
     if not module.check_mode:
         manifest.write()
     return {"things": new, "absent": absent, "newer": running.newer, "interrupted": interrupted}
@@ -62,8 +65,16 @@ def _intended(module: AnsibleModule, manifest: Manifest) -> Result:
 def _made(module: AnsibleModule, manifest: Manifest) -> Result:
     changed = record.settle(module, manifest)
     if not module.check_mode:
+        fingerprint.take(module, manifest, module.params["inputs"])
         manifest.write()
     return {"things": changed}
+
+
+def _surveyed(module: AnsibleModule, manifest: Manifest) -> Result:
+    if not module.check_mode:
+        fingerprint.take_databases(module, manifest)
+        manifest.write()
+    return {"things": []}
 
 
 def _reverted(module: AnsibleModule, manifest: Manifest) -> Result:
@@ -105,7 +116,7 @@ def _restored(module: AnsibleModule, manifest: Manifest) -> Result:
     if not module.check_mode:
         manifest.unfinished = manifest.unfinished or manifest.deployed
         remains = rollback.restore(module, manifest, steps)
-        manifest.deployed = manifest.unfinished = None
+        manifest.deployed = manifest.unfinished = manifest.fingerprint = None
         manifest.releases = []
         manifest.write()
     return {**checked, "things": [step.entry.key for step in steps if step.changes], "remains": remains}

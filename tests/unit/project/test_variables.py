@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
+import pytest
 from support.paths import ROOT
 from support.programs import run
 
@@ -97,6 +99,41 @@ def test_every_variable_of_the_preflight_can_be_read(tmp_path: Path) -> None:
     assert [one["url"] for one in both["preflight"]["pair"]["peers6"]] == ["http://192.0.2.1:8002/", ""]
     assert both["tls"]["certificate"] == "of the site\n\n"
     assert bare["reservations"] == both["reservations"] == {"4": [], "6": []}
+
+
+NO_INPUTS = (
+    *("kea_serial", "kea_full_run", "kea_upgrade"),  # how a run goes on
+    *("kea_verify_", "kea_rollback_", "kea_import_", "kea_inventory_"),  # other playbooks
+)
+DIGESTS = """
+- hosts: all
+  serial: "{{ groups | baremetal.kea.hosts_at_once('100%') }}"
+  gather_facts: false
+  vars_files: [PLAYBOOKS/vars/names.yml, PLAYBOOKS/vars/preflight.yml]
+  tasks:
+    - ansible.builtin.set_fact: {kea__plan: "{{ kea__plan }}"}
+    - ansible.builtin.copy:
+        content: "{{ kea__asked | baremetal.kea.deployment_inputs(kea__plan) }}"
+        dest: "DIRECTORY/{{ inventory_hostname }}.digest"
+      delegate_to: localhost
+      connection: local
+"""
+
+
+@pytest.mark.slow
+def test_every_variable_is_among_the_inputs_of_a_deployment(tmp_path: Path) -> None:
+    """One that is not would change nothing on a host that a run leaves alone."""
+    names = sorted(name for name in of_the_playbooks() if not name.startswith(NO_INPUTS))
+    # What the modes, the families or the pair decide is not read without them.
+    both = {"kea_enable_database": True, "kea_ha_mode": "hot-standby", "kea_enable_ddns": True}
+    values: dict[str, Any] = {"kea_families": [6], "kea_db_port": 1, "kea_monitor_source": "polling"}
+    hosts = {name: {**both, name: values.get(name, "another")} for name in names}
+    (tmp_path / "site.json").write_text(json.dumps({"all": {"hosts": {"none": both, **hosts}}}))
+    play = tmp_path / "play.yml"
+    play.write_text(DIGESTS.replace("PLAYBOOKS", str(ROOT / "playbooks")).replace("DIRECTORY", str(tmp_path)))
+    run("ansible-playbook", "--forks", "4", "--inventory", str(tmp_path / "site.json"), str(play))
+    found = {path.stem: path.read_text() for path in tmp_path.glob("*.digest")}
+    assert {name for name in names if found[name] == found["none"]} == set()
 
 
 def test_no_task_registers_its_result_as_a_variable_that_has_a_value() -> None:
