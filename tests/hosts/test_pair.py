@@ -34,6 +34,8 @@ NAMES = ("kea-pair-one", "kea-pair-two")
 NORMAL = {"hot-standby", "load-balancing"}
 ASKING = 15
 """Seconds for which clients ask before and after what is done, so that many renew however short it is."""
+AT_ONCE = 10
+"""Most addresses that two clients get while both servers serve, for two heartbeats at two new clients a second."""
 POOLS = {
     "hot-standby": [{"pool": "10.77.16.0 - 10.77.31.255"}],
     "load-balancing": [
@@ -105,11 +107,11 @@ class Pair:
         until(lambda: set(self.states()) <= NORMAL, lambda: f"both normal, now {self.states()}", 300, 0.5)
 
     @contextmanager
-    def asked(self, what: str, before: bool = True, after: bool = True) -> Iterator[None]:
+    def asked(self, what: str, before: bool = True, after: bool = True, doubled: int = 0) -> Iterator[None]:
         """Have clients ask both servers meanwhile; print how late they were served, and allow no lost exchange.
 
-        ``before`` and ``after`` tell whether both are a pair in its normal states then. No two clients may get the
-        same address.
+        ``before`` and ``after`` tell whether both are a pair in its normal states then. No more addresses than
+        ``doubled`` may go to two clients.
         """
         if before:
             self.await_normal()
@@ -132,7 +134,8 @@ class Pair:
             print(f"{MODE}, {what}: {kind} {tally['done']}, late {tally['late']}, worst {tally['worst']} s")
             assert tally["done"] > 10, told
             assert tally["lost"] == 0, told
-        assert told["doubled"] == [], told
+        print(f"{MODE}, {what}: {len(told['doubled'])} addresses went to two clients")
+        assert len(told["doubled"]) <= doubled, told
 
 
 @pytest.fixture(scope="module")
@@ -241,11 +244,16 @@ def test_a_pair_becomes_single_and_a_pair_again(pair: Pair) -> None:
 
 
 def test_a_server_whose_network_is_cut(pair: Pair) -> None:
-    """Clients of the other one are served; afterwards both have all leases."""
+    """Clients of the other one are served; afterwards both have all leases.
+
+    Kea has no vote: until the next heartbeats both serve, and the one that was cut does not know what the other gave.
+    """
     cut, other = pair.servers
-    with pair.asked("network cut"):
+    with pair.asked("network cut", doubled=AT_ONCE):
         run("podman", "exec", cut.name, "ip", "link", "set", "eth0", "down")
         wait(lambda: state_of(other) == "partner-down", "the other one to serve alone")
+        # All clients that waited are served, so only new ones ask while both serve.
+        time.sleep(ASKING)
         run("podman", "exec", cut.name, "ip", "link", "set", "eth0", "up")
         wait(lambda: cut.run("echo", "there", check=False), "its network")
 
