@@ -108,7 +108,8 @@ def _of_entry(module: AnsibleModule, entry: Entry) -> str:
         state += [unit.needs_daemon_reload, unit.entered, tree.text(_BOOT)] if unit else []
     if entry.kind in ("tree", "reservations"):
         state.append(manifest_entries.look(module, "file", entry.name))
-        state += _below(entry.name) if entry.name.startswith(_OF_PROGRAMS) else []
+        is_data = entry.kind == "reservations" or not entry.name.startswith(_OF_PROGRAMS)
+        state += [] if is_data else _below(entry.name)
     return _digest(state)
 
 

@@ -109,9 +109,12 @@ def test_each_file_below_etc_and_opt_and_no_data_of_programs(site: Site, monkeyp
     link = program / "link"
     link.symlink_to("file")
     monkeypatch.setattr(fingerprint, "_OF_PROGRAMS", (str(site.root / "opt"),))
-    site.things = {"tree": [str(program), str(data)]}
+    reserved = site.root / "opt" / "reservations.d"
+    reserved.mkdir()
+    site.things = {"tree": [str(program), str(data)], "reservations": [str(reserved)]}
     site.deploy()
     (data / "file").write_text("second")
+    (reserved / "of-a-subnet.json").write_text("[]")
     assert site.unchanged()
     changes: list[Callable[[], Any]] = [
         lambda: (program / "file").write_text("second"),
