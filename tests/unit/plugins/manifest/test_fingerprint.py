@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -161,21 +163,44 @@ CHANGES = (
 )
 
 
+class Programs:
+    """What of a module runs programs."""
+
+    def get_bin_path(self, name: str) -> str | None:
+        return shutil.which(name)
+
+    def run_command(self, command: list[str], data: str, cwd: str) -> tuple[int, str, str]:
+        done = subprocess.run(command, input=data, cwd=cwd, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+
 @pytest.mark.postgres
-def test_each_kind_of_change_in_a_database(site: Site, postgres: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_kind_of_change_in_a_database(postgres: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     """And rows that come and go in normal use are no change."""
     monkeypatch.setenv("PGHOST", str(postgres.directory))
     postgres.administer("CREATE DATABASE looked_at")
-    name = f"{postgres.port}/looked_at"
+    module, name = Programs(), f"{postgres.port}/looked_at"
+    before = catalogue.read(module, name)
+    assert before
+    for statement in CHANGES:
+        postgres.execute("looked_at", statement)
+        now = catalogue.read(module, name)
+        assert now not in (None, before), statement
+        before = now
+    postgres.execute("looked_at", "INSERT INTO another VALUES (1, 'a row')")
+    assert catalogue.read(module, name) == before
+
+
+@pytest.mark.postgres
+def test_a_change_in_a_database_is_reported(site: Site, postgres: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", str(postgres.directory))
+    name = f"{postgres.port}/postgres"
     site.things = {"database": [name]}
     site.deploy()
     assert site.unchanged()
-    for statement in CHANGES:
-        postgres.execute("looked_at", statement)
-        assert site.changes()["databases"] == [f"database:{name}"], statement
-        site.do("surveyed")
-        assert site.unchanged(), statement
-    postgres.execute("looked_at", "INSERT INTO another VALUES (1, 'a row')")
+    postgres.administer("CREATE TABLE more (id int)")
+    assert site.changes()["databases"] == [f"database:{name}"]
+    site.do("surveyed")
     assert site.unchanged()
 
 
