@@ -21,7 +21,7 @@ ON_DISK = {
     "rm /etc/systemd/system/kea-dhcp4-server.service.d/*": "kea-dhcp4-server.service.d/baremetal-kea.conf",
     "echo '#' >>/etc/kea-lease-monitor/config.yml": "file:/etc/kea-lease-monitor/config.yml",
     "chmod 644 /etc/kea-lease-monitor/config.yml": "file:/etc/kea-lease-monitor/config.yml",
-    "echo '#' >>/opt/baremetal/current/kea_lease_monitor/loop.py": "tree:/opt/baremetal/releases",
+    "echo '#' >>/opt/baremetal/current/kea_lease_monitor.py": "tree:/opt/baremetal/releases",
     "rm /usr/local/bin/kea-lease-monitor": "file:/usr/local/bin/kea-lease-monitor",
     "chmod 700 /var/lib/kea/discovery": "tree:/var/lib/kea/discovery",
     "systemctl stop kea-lease-monitor": "unit:kea-lease-monitor.service",

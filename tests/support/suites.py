@@ -20,12 +20,14 @@ class Suite(NamedTuple):
     kea: str
     schema: str
     postgresql: int
+    early: bool = False
 
 
 def read() -> dict[str, Suite]:
-    """Return all suites by name, from the oldest Kea to the newest."""
+    """Return the suites of released packages by name, from the oldest Kea to the newest."""
     found = yaml.safe_load((LAB / "suites.yml").read_text())
-    return {name: Suite(**values) for name, values in found.items()}
+    suites = {name: Suite(**values) for name, values in found.items()}
+    return {name: one for name, one in suites.items() if not one.early}
 
 
 SUITES = read()
