@@ -19,7 +19,7 @@ MORE := early changes upgrade tls failover harmless hostile moves recovery rollb
 
 OLDEST := sqlalchemy==1.4.46 alembic==1.8.1
 
-BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench-inventory bench-configget bench-commands bench-dhcp6 bench-monitor
+BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench-inventory bench-configget bench-commands bench-dhcp6 bench-herd bench-monitor
 
 LINT := lint-ruff lint-imports lint-ansible lint-changelog
 TYPES := types-monitor types-lfc types-modules types-tests
@@ -228,9 +228,9 @@ $(addprefix molecule-,$(SCENARIOS) $(MORE)): molecule-%: build
 	@echo "== molecule $*"
 	@$(RUN) molecule test --scenario-name $*
 
-bench: bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench-inventory bench-configget bench-commands bench-dhcp6 bench-monitor ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
+bench: bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench-inventory bench-configget bench-commands bench-dhcp6 bench-herd bench-monitor ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
 
-bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench-inventory bench-configget bench-commands bench-dhcp6: bench-%: ## one of them
+bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench-inventory bench-configget bench-commands bench-dhcp6 bench-herd: bench-%: ## one of them
 	@$(RUN) PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/$*.py
 
 # Only bench-monitor draws a picture, with a library that nothing else needs.

@@ -22,6 +22,12 @@ from support.paths import program_environment
 READY = "Caught up with the leases"
 RESERVATION: dict[str, Any] = {"type": "reservation"}
 EVENTS: dict[str, Any] = {"type": "events"}
+PREPARE = """ALTER TABLE hosts ADD CONSTRAINT hosts_dhcp_identifier_subnet_unique
+  UNIQUE (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id);
+GRANT SELECT ON lease4 TO monitor; GRANT SELECT, INSERT, UPDATE ON hosts TO monitor;
+GRANT USAGE ON SEQUENCE hosts_host_id_seq TO monitor;
+"""
+"""What the monitor needs in Kea's database."""
 WAIT = 120.0
 """Longest wait, in seconds, for steps that take a few seconds."""
 SAMPLE = 0.1

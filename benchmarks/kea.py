@@ -13,7 +13,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 
 import report
 from postgres import KEA, BenchmarkError, Server, server
@@ -53,19 +53,26 @@ def network() -> Iterator[str]:
 @contextmanager
 def kea(one: Server, variant: str) -> Iterator[None]:
     """Run Kea on the cable, with its leases in the variant's database."""
-    directory = Path(one.directory)
-    server = KeaServer(directory, config=directory / f"{variant}.conf", socket=directory / f"{variant}.sock")
+    # It shares the directory with PostgreSQL, which has to enter it.
+    Path(one.directory).chmod(0o755)
+    leases = {"type": "postgresql", "name": variant, "host": one.directory, "user": KEA}
+    with on_cable(Path(one.directory), variant, leases):
+        yield
+
+
+@contextmanager
+def on_cable(directory: Path, name: str, leases: dict[str, Any]) -> Iterator[None]:
+    """Run Kea on the cable, with this lease-database."""
+    server = KeaServer(directory, config=directory / f"{name}.conf", socket=directory / f"{name}.sock")
     server.configure(
         {
             "interfaces-config": {"interfaces": [SERVER], "dhcp-socket-type": "udp"},
             "multi-threading": {"enable-multi-threading": True, "thread-pool-size": THREADS, "packet-queue-size": 28},
-            "lease-database": {"type": "postgresql", "name": variant, "host": one.directory, "user": KEA},
+            "lease-database": leases,
             "subnet4": [{"id": 1, "subnet": "10.96.0.0/12", "pools": [{"pool": "10.100.0.0 - 10.110.255.255"}]}],
             "loggers": [{"name": "kea-dhcp4", "severity": "ERROR", "output_options": [{"output": "stderr"}]}],
         }
     )
-    # It shares the directory with PostgreSQL, which has to enter it.
-    directory.chmod(0o755)
     server.launch()
     try:
         until(lambda: server.answers() or not server.runs(), "Kea's answer", 20)
@@ -81,18 +88,24 @@ def leases(one: Server, variant: str, holder: str, offered: int, seconds: float)
     one.psql(variant, EMPTY + ("; TRUNCATE kea_events.lease_event" if variant == OURS else ""))
     one.psql(variant, "CHECKPOINT")
     with kea(one, variant), listener(one, variant):
-        printed = run(
-            "nsenter", "--net", "-t", holder, "perfdhcp", "-4", "-l", CLIENTS, "-r", str(offered), "-R", "1000000",
-            "-p", f"{seconds:.0f}", "-W", "500000", f"{NETWORK}.1", check=False,
-        )  # fmt: skip
-    found = re.search(r"REQUEST-ACK.*?received packets: (\d+)", printed, re.DOTALL)
-    if not found:
-        raise BenchmarkError(f"perfdhcp: {printed}")
+        granted = ask(holder, offered, seconds)
     if variant == OURS:
         events = int(one.psql(OURS, "SELECT count(*) FROM kea_events.lease_event WHERE op = 'I'"))
         stored = int(one.psql(OURS, "SELECT count(*) FROM lease4"))
         assert events == stored, f"{stored} leases, {events} events"
-    return int(found[1]) / seconds
+    return granted / seconds
+
+
+def ask(holder: str, offered: int, seconds: float) -> int:
+    """Return how many leases Kea acknowledges while ``offered`` clients begin each second."""
+    printed = run(
+        "nsenter", "--net", "-t", holder, "perfdhcp", "-4", "-l", CLIENTS, "-r", str(offered), "-R", "1000000",
+        "-p", f"{seconds:.0f}", "-W", "500000", f"{NETWORK}.1", check=False,
+    )  # fmt: skip
+    found = re.search(r"REQUEST-ACK.*?received packets: (\d+)", printed, re.DOTALL)
+    if not found:
+        raise BenchmarkError(f"perfdhcp: {printed}")
+    return int(found[1])
 
 
 def measure(rounds: int, seconds: float, offered: int) -> report.Row:

@@ -17,7 +17,7 @@ import loops
 import plot
 import report
 from appended import appended
-from daemon import EVENTS, RESERVATION, WAIT, Monitor, monitor, on_database
+from daemon import EVENTS, PREPARE, RESERVATION, WAIT, Monitor, monitor, on_database
 from postgres import CONNECTIONS, BenchmarkError, Server, server
 from report import percentile
 from trigger import COLUMNS, EMPTY, FIRST_ADDRESS, INSERT, VALUES
@@ -26,11 +26,6 @@ from variants import DOCUMENT, NONE, OURS, VARIANTS, prepare
 RATES = (100, 1000)
 POLLING: dict[str, Any] = {"type": "polling", "interval": 1}
 """With the shortest interval; the default is 5 s."""
-PREPARE = """ALTER TABLE hosts ADD CONSTRAINT hosts_dhcp_identifier_subnet_unique
-  UNIQUE (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id);
-GRANT SELECT ON lease4 TO monitor; GRANT SELECT, INSERT, UPDATE ON hosts TO monitor;
-GRANT USAGE ON SEQUENCE hosts_host_id_seq TO monitor;
-"""
 BETWEEN = """SELECT (extract(epoch FROM pg_xact_commit_timestamp(hosts.xmin))
   - extract(epoch FROM pg_xact_commit_timestamp(lease4.xmin))) * 1000
 FROM lease4 JOIN hosts ON hosts.ipv4_address = lease4.address"""
