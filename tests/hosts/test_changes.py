@@ -31,8 +31,8 @@ ON_DISK = {
 }
 """Commands that change a deployed host, each with what a run names then."""
 IN_FILES = {
-    "systemctl disable --now kea-lfc4.timer": "unit:kea-lfc4.timer",
-    "echo '#' >>/etc/systemd/system/kea-lfc4.service": "file:/etc/systemd/system/kea-lfc4.service",
+    "systemctl disable --now kea-lfc.timer": "unit:kea-lfc.timer",
+    "echo '#' >>/etc/systemd/system/kea-lfc.service": "file:/etc/systemd/system/kea-lfc.service",
 }
 IN_DATABASE = {
     "DROP TRIGGER kea_lease_notify_trigger ON lease4": "database:5432/kea",
