@@ -29,10 +29,10 @@ CORE ?= 2.16.19
 
 REUSE := reuse==5.1.1
 
-# pip-audit is left out: it needs PyPI's advisories, and what hosts run comes from Debian's packages.
 AUDIT := bandit==1.9.4
+ADVISORIES := pip-audit==2.10.1
 
-.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-core demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit reuse core docs cli-files release sanity build integration eda redfish monitoring molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
+.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-core demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit advisories reuse core docs cli-files release sanity build integration eda redfish monitoring molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -156,6 +156,16 @@ crash-short:
 audit: .cache/audit ## search the code for what bandit takes for insecure
 	@echo "== bandit"
 	@PYTHONPATH=.cache/audit $(BIN)/python -m bandit --quiet --configfile pyproject.toml --recursive plugins roles
+
+.cache/advisories: Makefile | .cache
+	@$(BIN)/python -m venv $@
+	@$@/bin/python -m pip install --quiet $(ADVISORIES)
+	@touch $@
+
+# Not in make test: it needs PyPI's advisories and Debian's security tracker, and fails without them.
+advisories: .cache/advisories ## look for known vulnerabilities of what is installed, at PyPI and Debian's security tracker
+	@echo "== advisories"
+	@$(RUN) PYTHONPATH=tests $(BIN)/python tests/advisories.py $(CURDIR)/.cache/advisories/bin/pip-audit
 
 .cache/reuse: Makefile | .cache
 	@$(BIN)/python -m pip install --quiet --target $@ --upgrade $(REUSE)

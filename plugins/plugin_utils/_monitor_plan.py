@@ -78,6 +78,8 @@ class Plan(NamedTuple):
     """Directories of Kea that the unit does not see."""
     offline: bool
     """Whether the unit needs no network."""
+    has_commands: bool
+    """Whether it starts a process for each batch, which then gets a control group of its own."""
     packages: List[str]
     """Packages that the site's sinks need besides those of every monitor, by their names in Debian."""
     config: Settings
@@ -105,6 +107,7 @@ def make(asked: Wanted, looks: Sequence[Mapping[str, Any]], certificates: Mappin
         writable=writable,
         hidden=_hidden([*lease_files.values(), *writable, *_read(asked)]),
         offline=_offline(asked),
+        has_commands=_has_commands(asked),
         packages=_unique(name for sink in asked.site_sinks for name in PACKAGES_OF_SINKS.get(sink["type"], [])),
         config=make_config(asked, lease_files, files(certificates), paths, everywhere),
         site=site(asked, by_family),
@@ -215,5 +218,8 @@ def _unique(paths: Iterable[str]) -> List[str]:
 
 def _offline(asked: Wanted) -> bool:
     """A command or a web server of the site may need the network; metrics and the database may be served over it."""
-    sends = any(sink["type"] in ("exec", "webhook") for sink in asked.site_sinks)
-    return asked.database.is_local and not asked.metrics_listen and not sends
+    return asked.database.is_local and not asked.metrics_listen and not _has_commands(asked)
+
+
+def _has_commands(asked: Wanted) -> bool:
+    return any(sink["type"] in ("exec", "webhook") for sink in asked.site_sinks)

@@ -97,7 +97,25 @@ def peers(named: Sequence[Any], hosts: Mapping[str, Mapping[str, Any]], tls: boo
     return [{"name": one["name"], "url": url} for one, url in zip(chosen, urls)]
 
 
-def settings(asked: Pair, files: Files, directory: str) -> Settings:
+def password_file(family: int) -> str:
+    """Return the path of the password for basic authentication, which the server of this family reads."""
+    return f"/etc/kea/kea-dhcp{family}.ha-password"
+
+
+def password_files(asked: Pair, family: int, user: str) -> List[Settings]:
+    """Return the file of the password, as kea_files takes it; of a pair without one, that it is absent.
+
+    Kea 2.2 takes a line feed at the end as part of the password. ``user`` is Kea's. Without a pair of the variables the
+    file stays: the settings of a site may name it, as an imported server does.
+    """
+    path = password_file(family)
+    if asked.mode and asked.password:
+        own = {"owner": user, "group": user, "mode": "0400", "secret": True}  # nosec B105
+        return [{**own, "path": path, "content": asked.password}]
+    return [{"path": path, "state": "absent"}] if asked.mode else []
+
+
+def settings(asked: Pair, files: Files, directory: str, family: int) -> Settings:
     """Return what is merged into the configuration. ``directory`` is that of Kea's hooks; empty if it is unknown.
 
     Kea 2.2 has the three switches off by default: the server's threads, those of the pair, and its own listener.
@@ -114,7 +132,7 @@ def settings(asked: Pair, files: Files, directory: str) -> Settings:
             "http-listener-threads": 0,
             "http-client-threads": 0,
         },
-        "peers": [_peer(asked, one, role) for one, role in zip(asked.peers, _ROLES[asked.mode])],
+        "peers": [_peer(asked, one, role, family) for one, role in zip(asked.peers, _ROLES[asked.mode])],
     }
     if asked.trust_anchor:
         named = {"trust-anchor": files.trust_anchor, "cert-file": files.certificate, "key-file": files.key}
@@ -135,10 +153,10 @@ def joined(own: Settings, site: Settings) -> Settings:
     return {**site, "multi-threading": threads, "hooks-libraries": hooks} if own else site
 
 
-def _peer(asked: Pair, one: Peer, role: str) -> Settings:
+def _peer(asked: Pair, one: Peer, role: str, family: int) -> Settings:
     found: Settings = {"name": one.name, "url": one.url, "role": role, "auto-failover": True}
     if asked.password:
-        found.update({"basic-auth-user": asked.user, "basic-auth-password": asked.password})
+        found.update({"basic-auth-user": asked.user, "basic-auth-password-file": password_file(family)})
     return found
 
 

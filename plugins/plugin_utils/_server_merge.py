@@ -38,7 +38,7 @@ def make(asked: Wanted, now: Found, certificates: Optional[Files] = None) -> Mer
 
     ``certificates`` are those of the pair.
     """
-    pair = pairing.settings(asked.pair, certificates or Files(), now.hooks) if asked.pair.mode else {}
+    pair = pairing.settings(asked.pair, certificates or Files(), now.hooks, asked.family) if asked.pair.mode else {}
     settings = pairing.joined(pair, asked.settings)
     settings = names_in_dns.joined(names_in_dns.settings(asked.ddns, now.hooks), settings)
     if asked.reservations_in_files:

@@ -9,6 +9,7 @@ from typing import List, NamedTuple
 
 from ..module_utils._config.servers import top_of
 from ._login import Database, Files, Login, login, without_empty
+from ._pair import password_file, password_files
 from ._server_input import Found, Names, Results, Settings, Wanted
 from ._server_merge import make as make_merge
 
@@ -82,7 +83,8 @@ def make(asked: Wanted, now: Found, done: Results, names: Names, check_mode: boo
     old, old_hosts = _leases_from(asked, now), _reservations_from(asked, now)
     go = _reservations_go(asked, old_hosts)
     moves = _leases_move(asked, old) or go != "nowhere"
-    restart = now.outdated or done.config_changed or names.unit_addition in done.changed_paths
+    read_at_start = {names.unit_addition, password_file(asked.family)}
+    restart = now.outdated or done.config_changed or bool(read_at_start & set(done.changed_paths))
     settings, merge = _settings(asked, now), make_merge(asked, now, done.pair_certificates)
     return Plan(
         reserved=reserved(asked.settings, asked.lease_database),
@@ -134,6 +136,7 @@ def make_files(asked: Wanted, now: Found, names: Names, unit_text: str) -> List[
             wanted_files.append({**own, "path": asked.included(number), "content": "", "force": False, "mode": "0640"})
     if now.is_installed:
         wanted_files.append({"owner": names.user, **_config_access(asked, names), "path": names.config})
+        wanted_files += password_files(asked.pair, asked.family, names.user)
     directory = names.unit_addition.rpartition("/")[0]
     return [
         *wanted_files,

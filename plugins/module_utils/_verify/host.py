@@ -51,6 +51,7 @@ SECRETS = (
     Secret("/etc/kea/*.conf*", 0o640, is_kea_config=True),
     Secret("/etc/kea/tls/*/key.pem", 0o640),
     Secret("/etc/kea/tls-pair/*/key.pem", 0o640),
+    Secret("/etc/kea/*.ha-password", 0o600),
     Secret("/etc/kea/tsig/*", 0o600),
     Secret("/etc/kea-lease-monitor/config.yml", 0o640),
     Secret("/etc/kea-lease-monitor/db-password", 0o640),

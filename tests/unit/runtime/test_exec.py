@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
+from kea_lease_monitor import cgroup
 from kea_lease_monitor.batch import Delivery, Pending, Reason
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import ConfigurationError, TemporaryError
@@ -180,6 +182,83 @@ def test_a_child_with_a_session_of_its_own_ends_with_the_command(
     else:
         assert delivered(sink, [event(1)]).executed == 1
     assert gone(int((tmp_path / "pid").read_text()))
+
+
+DAEMON = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def daemonise():
+    for _time in range(2):
+        if os.fork():
+            return False
+        os.setsid()
+    return True
+if daemonise():
+    open(sys.argv[1] + ".part", "w").write(str(os.getpid()))
+    os.rename(sys.argv[1] + ".part", sys.argv[1])
+    while True: signal.pause()
+while not os.path.exists(sys.argv[1]): time.sleep(0.01)
+"""
+"""A command that leaves a daemon which ignores SIGTERM."""
+
+
+def running(word: str) -> list[int]:
+    """Return the processes that have this word among their arguments."""
+    found = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if word.encode() in (directory / "cmdline").read_bytes().split(b"\0"):
+                found.append(int(directory.name))
+    return found
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_a_daemon_is_gone_after_the_time_limit(
+    run: Callable[..., CommandSink], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grouped: bool
+) -> None:
+    if not grouped:
+        monkeypatch.setattr(cgroup, "create", lambda: None)
+    sink = run(DAEMON + "while True: signal.pause()", str(tmp_path / "pid"), timeout=2)
+    with pytest.raises(TemporaryError, match="did not end within 2 seconds"):
+        delivered(sink, [event(1)])
+    assert gone(int((tmp_path / "pid").read_text()))
+    assert running(str(tmp_path / "pid")) == []
+
+
+@pytest.fixture
+def groups(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Return the control groups that are created from now on. Skips the test where this process cannot create one."""
+    made: list[Path] = []
+    create = cgroup.create
+
+    def remember() -> cgroup.ControlGroup | None:
+        group = create()
+        made.extend([Path(group.path)] if group else [])
+        return group
+
+    monkeypatch.setattr(cgroup, "create", remember)
+    group = create()
+    if group is None:
+        pytest.skip("cgroup v2 is not mounted here, or not for this user to write")
+    group.end()
+    return made
+
+
+@pytest.mark.usefixtures("groups")
+def test_what_ends_its_holder_ends_too(run: Callable[..., CommandSink], tmp_path: Path) -> None:
+    sink = run(DAEMON + "os.kill(os.getppid(), signal.SIGKILL); signal.pause()", str(tmp_path / "pid"))
+    with pytest.raises(TemporaryError, match="was ended by signal 9"):
+        delivered(sink, [event(1)])
+    assert running(str(tmp_path / "pid")) == []
+
+
+def test_no_control_group_is_left(run: Callable[..., CommandSink], groups: list[Path]) -> None:
+    sink = run("import signal; signal.pause()")
+    assert isinstance(sink.deliver([event(1)]), Pending)
+    (group,) = groups
+    awaited(lambda: len((group / "cgroup.procs").read_text().split()) == 2)
+    sink.close()
+    assert not group.exists()
 
 
 def test_what_a_command_writes_is_bounded_while_it_is_written(run: Callable[..., CommandSink]) -> None:

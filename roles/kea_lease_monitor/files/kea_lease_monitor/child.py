@@ -14,6 +14,7 @@ import tempfile
 from contextlib import suppress
 from typing import Optional, Sequence
 
+from kea_lease_monitor import cgroup
 from kea_lease_monitor.errors import TemporaryError
 
 _HOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "holder.py")
@@ -26,20 +27,25 @@ _STOPPED_WITHIN = 1500
 
 
 class Child:
-    """A running command, below a holder (holder.py). Its input and the report are unnamed files, so no side waits."""
+    """A running command, below a holder (holder.py). Its input and the report are unnamed files, so no side waits.
+
+    Where the monitor may create one, both are in a control group of their own. So nothing is left either of a command
+    that ends its holder.
+    """
 
     def __init__(self, command: Sequence[str], given: bytes) -> None:
         """Start the command with ``given`` as its input. Raises TemporaryError."""
         self._command = command
         self._report = tempfile.TemporaryFile()
         self._said = ""
+        self._group = cgroup.create()
         try:
             with tempfile.TemporaryFile() as source:
                 source.write(given)
                 source.seek(0)
                 self._process = subprocess.Popen(
                     # Isolated and without site-packages: that takes a third of the time, and imports nothing foreign.
-                    [sys.executable, "-I", "-S", _HOLDER, *command],
+                    [sys.executable, "-I", "-S", _HOLDER, self._group.path if self._group else "", *command],
                     stdin=source,
                     stdout=self._report,
                     stderr=subprocess.DEVNULL,
@@ -50,6 +56,7 @@ class Child:
             self._descriptor = os.pidfd_open(self._process.pid)
         except OSError as error:
             self._report.close()
+            self._end_group()
             raise TemporaryError(f"{command[0]} cannot be run: {error.strerror}") from error
 
     def fileno(self) -> int:
@@ -61,6 +68,7 @@ class Child:
         if not self._over(0):
             return None
         status = self._process.wait()
+        self._end_group()
         self._report.seek(0)
         outcome, _newline, said = self._report.read().decode("utf-8", "replace").partition("\n")
         kind, _space, detail = outcome.partition(" ")
@@ -84,8 +92,14 @@ class Child:
             if not self._over(_STOPPED_WITHIN):
                 self._process.kill()
             self._process.wait()
+        self._end_group()
         os.close(self._descriptor)
         self._report.close()
+
+    def _end_group(self) -> None:
+        if self._group:
+            self._group.end()
+        self._group = None
 
     def _over(self, milliseconds: int) -> bool:
         poll = select.poll()

@@ -1,9 +1,10 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Program that runs one command and leaves none of its processes: ``python3 -I -S holder.py COMMAND ...``.
+"""Program that runs one command and leaves none of its processes: ``python3 -I -S holder.py GROUP COMMAND ...``.
 
-Its processes cannot leave by a process group or a session of their own: they are found as descendants, and an orphan
+GROUP is the directory of a control group to enter first, or empty. The caller ends what is left in it. The command's
+processes cannot leave by a process group or a session of their own: they are found as descendants, and an orphan
 among them becomes a child of this process, the subreaper (prctl(2)). The standard error of the command is read while it
 is written, and only its end is kept.
 
@@ -40,9 +41,11 @@ class _StopError(Exception):
     """The caller sent SIGTERM."""
 
 
-def main(command: List[str]) -> int:
+def main(group: str, command: List[str]) -> int:
     """Run the command, report, and return 0."""
     signal.signal(signal.SIGTERM, _stop)
+    if group:
+        _enter(group)
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
     try:
         held = _Held(command)
@@ -61,6 +64,12 @@ def main(command: List[str]) -> int:
 
 def _stop(_number: int, _frame: Optional[FrameType]) -> None:
     raise _StopError
+
+
+def _enter(group: str) -> None:
+    """Move this process into the group. Where that is not allowed, the descendants are found all the same."""
+    with contextlib.suppress(OSError), open(f"{group}/cgroup.procs", "w", encoding="ascii") as file:
+        file.write("0")
 
 
 class _Held:
@@ -158,4 +167,4 @@ def _report(outcome: str, said: bytes) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

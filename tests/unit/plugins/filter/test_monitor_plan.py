@@ -134,6 +134,11 @@ def test_when_the_unit_needs_no_network(others: dict[str, Any], offline: bool) -
     assert make(wanted(**others))["offline"] is offline
 
 
+@pytest.mark.parametrize(("sinks", "has"), [(COMMAND, True), (WEBHOOK, True), (INVENTORY, False)])
+def test_when_the_unit_gets_control_groups_for_commands(sinks: Any, has: bool) -> None:
+    assert make(wanted(subscriptions=sinks))["has_commands"] is has
+
+
 def test_only_a_webhook_needs_the_library_that_sends() -> None:
     assert make(wanted(subscriptions=WEBHOOK))["packages"] == ["python3-requests"]
     assert make(wanted(subscriptions=COMMAND))["packages"] == make(wanted())["packages"] == []

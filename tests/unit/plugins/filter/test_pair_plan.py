@@ -5,17 +5,24 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.baremetal.kea.plugins.filter import plan as filters
+from ansible_collections.baremetal.kea.plugins.module_utils._server import partner
 from ansible_collections.baremetal.kea.plugins.plugin_utils import _pair, _pair_check
 from ansible_collections.baremetal.kea.plugins.plugin_utils._login import Files
-from support.kea import DIRECTORIES
+from support.kea import DIRECTORIES, KeaServer, serving
+from support.modules import run_module
+from support.paths import ROOT
 from support.programs import need
+from support.receiver import Receiver
+from support.wait import until
 
 HOOKS = "/usr/lib/x86_64-linux-gnu/kea/hooks"
 HOT, BALANCED = "hot-standby", "load-balancing"
@@ -41,7 +48,7 @@ def relationship(settings: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("mode", "second"), [(HOT, "standby"), (BALANCED, "secondary")])
 def test_both_configurations_differ_in_the_name_only(mode: str, second: str) -> None:
-    both = [_pair.settings(_pair.pair(asked(mode=mode, this=name)), Files(), HOOKS) for name in ("a", "b")]
+    both = [_pair.settings(_pair.pair(asked(mode=mode, this=name)), Files(), HOOKS, 4) for name in ("a", "b")]
     one, two = map(relationship, both)
     assert (one.pop("this-server-name"), two.pop("this-server-name")) == ("a", "b")
     assert one == two
@@ -97,13 +104,78 @@ def test_two_servers_that_are_a_pair_are_never_changed_at_once(
 
 def test_secrets_and_certificates() -> None:
     pair = _pair.pair(asked(password="a secret", trust_anchor="PEM"))
-    found = relationship(_pair.settings(pair, Files("/ca", "/cert", "/key"), HOOKS))
+    found = relationship(_pair.settings(pair, Files("/ca", "/cert", "/key"), HOOKS, 6))
     assert [found[key] for key in ("trust-anchor", "cert-file", "key-file")] == ["/ca", "/cert", "/key"]
-    assert [peer["basic-auth-password"] for peer in found["peers"]] == ["a secret"] * 2
+    assert [peer["basic-auth-password-file"] for peer in found["peers"]] == ["/etc/kea/kea-dhcp6.ha-password"] * 2
+    assert "a secret" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"password": "a secret"},
+            [
+                {
+                    "path": "/etc/kea/kea-dhcp4.ha-password",
+                    "content": "a secret",
+                    "secret": True,
+                    "owner": "_kea",
+                    "group": "_kea",
+                    "mode": "0400",
+                }
+            ],
+        ),
+        ({}, [{"path": "/etc/kea/kea-dhcp4.ha-password", "state": "absent"}]),
+        # A server that was imported as a pair may name the file in its settings.
+        ({"mode": "", "password": "a secret"}, []),
+    ],
+)
+def test_the_password_is_in_a_file_that_only_kea_s_user_reads(changes: dict[str, Any], expected: Any) -> None:
+    assert _pair.password_files(_pair.pair(asked(**changes)), 4, "_kea") == expected
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_failed_change_and_a_roll_back_revert_the_file_of_the_password(family: int) -> None:
+    variables = yaml.safe_load((ROOT / "roles/kea_server/vars/main.yml").read_text())
+    path = variables["kea_server__pair_password"].replace("{{ kea_server_family }}", str(family))
+    assert path == _pair.password_file(family)
+    assert "kea_server__pair_password" in variables["kea_server__files"]
+
+
+@pytest.mark.kea
+@pytest.mark.parametrize("password", ["secret", "pass:word", " two words "])
+def test_kea_and_the_play_send_the_password_of_the_file(
+    tmp_path: Path, password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kea 2.2 does, as 2.6 and 3.0 do."""
+    file = tmp_path / "password"
+    monkeypatch.setattr(_pair, "password_file", lambda _family: str(file))
+    pair = _pair.pair(asked(password=password))
+    (written,) = _pair.password_files(pair, 4, "root")
+    assert run_module("kea_files", files=[{**written, "group": "root"}])["changed"]
+    receiver = Receiver()
+    try:
+        peers = [
+            pair.peers[0]._replace(url="http://127.0.0.1:20078/"),
+            pair.peers[1]._replace(url=receiver.url.replace("localhost", "127.0.0.1")),
+        ]
+        settings = _pair.settings(pair._replace(peers=peers), Files(), HOOKS, 4)
+        memory = {"lease-database": {"type": "memfile", "persist": False}, "interfaces-config": {"interfaces": []}}
+        server = KeaServer(tmp_path)
+        server.configure({**memory, **settings, "subnet4": [{"id": 1, "subnet": "192.0.2.0/24"}]})
+        with serving(server):
+            until(lambda: receiver.requests, lambda: f"a heartbeat: {server.log.read_text()[-2000:]}")
+    finally:
+        receiver.close()
+    sent = "Basic " + base64.b64encode(f"kea:{password}".encode()).decode()
+    found = partner.find(settings["hooks-libraries"], 4)
+    assert found
+    assert (receiver.requests[0].headers["authorization"], found.authorization) == (sent, sent)
 
 
 def test_what_the_site_sets_stays() -> None:
-    own = _pair.settings(_pair.pair(asked()), Files(), HOOKS)
+    own = _pair.settings(_pair.pair(asked()), Files(), HOOKS, 4)
     site = {"valid-lifetime": 60, "multi-threading": {"thread-pool-size": 2}}
     hooks = [{"library": "/other/libdhcp_lease_cmds.so"}, {"library": "/other/libdhcp_stat_cmds.so"}]
     found = _pair.joined(own, {**site, "hooks-libraries": hooks})
@@ -240,7 +312,7 @@ def test_the_text_to_write_is_named() -> None:
 def test_kea_accepts_the_configuration(tmp_path: Path, mode: str, this: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in DIRECTORIES:
         monkeypatch.setenv(name, str(tmp_path))
-    settings = _pair.settings(_pair.pair(asked(mode=mode, this=this, password="a secret")), Files(), HOOKS)
+    settings = _pair.settings(_pair.pair(asked(mode=mode, this=this, password="a secret")), Files(), HOOKS, 4)
     subnet = {"id": 1, "subnet": "192.0.2.0/24", "pools": SPLIT}
     path = tmp_path / "kea-dhcp4.conf"
     path.write_text(json.dumps({"Dhcp4": {**settings, "interfaces-config": {"interfaces": []}, "subnet4": [subnet]}}))

@@ -366,6 +366,12 @@ def test_the_files_of_kea(mode: str, now: dict[str, Any], paths: list[str]) -> N
     assert files[-1]["content"] == "[Unit]"
 
 
+def test_kea_is_restarted_when_the_password_for_its_partner_changes() -> None:
+    paths = {"changed_paths": ["/etc/kea/kea-dhcp4.ha-password"]}
+    assert make(wanted(), found(FILE), files=paths)["needs_restart"]
+    assert not make(wanted(family=6), found(FILE), files=paths)["needs_restart"]
+
+
 @pytest.mark.parametrize(("former", "mode"), [(None, "0750"), ({"name": "kea-reservations.path"}, "2770")])
 def test_a_monitor_of_a_former_release_may_write_until_another_one_is_in_force(former: Any, mode: str) -> None:
     files = filters.server_files(wanted(), NAMES, {**found(), "monitor": {"former_applier": former}}, "")

@@ -21,7 +21,10 @@ PLAN = SimpleNamespace(
     servers=[{"unit": "kea-dhcp4-server.service"}],
     writable=["/var/lib/x"],
     offline=True,
+    has_commands=False,
 )
+SENDS = SimpleNamespace(**{**vars(PLAN), "offline": False, "has_commands": True})
+"""With commands, which may use the network."""
 SERVER = {
     "unit": "kea-dhcp4-server.service",
     "config": "/etc/kea/kea-dhcp4.conf",
@@ -35,13 +38,13 @@ SERVER = {
 LFC = units.Settings(4, "_kea", ["/bin/true"], "/var/lib/kea", 100, None, units.Schedule("daily", None, "0", True))
 
 
-def template(name: str) -> str:
+def template(name: str, plan: SimpleNamespace = PLAN) -> str:
     """Render a template of the role kea_lease_monitor."""
     environment = jinja2.Environment(trim_blocks=True, autoescape=jinja2.select_autoescape(default_for_string=False))
     # As Ansible has them; its own code in this process would hide the warnings of modules from other tests.
     environment.filters.update(dirname=os.path.dirname, ternary=lambda value, yes, no: yes if value else no)
     text = (ROOT / "roles/kea_lease_monitor/templates" / f"{name}.j2").read_text()
-    own = {"user": "_kea", "kea_user": "_kea", "command": "/bin/true", "plan": PLAN, "server": SERVER}
+    own = {"user": "_kea", "kea_user": "_kea", "command": "/bin/true", "plan": plan, "server": SERVER}
     variables = {f"kea_lease_monitor__{key}": value for key, value in own.items()}
     return environment.from_string(text).render(**variables)
 
@@ -51,6 +54,22 @@ def test_no_unit_becomes_more_exposed(tmp_path: Path, name: str) -> None:
     """The applier and the LFC program test Kea's configuration as Kea's user, for which Kea looks at interfaces."""
     path = tmp_path / name
     path.write_text(units.render(LFC)[f"/etc/systemd/system/{name}"] if "lfc" in name else template(name))
+    rated(path)
+
+
+def test_the_monitor_with_commands_is_no_more_exposed(tmp_path: Path) -> None:
+    path = tmp_path / "kea-lease-monitor.service"
+    path.write_text(template(path.name, SENDS))
+    assert "\nDelegate=pids\n" in path.read_text()
+    rated(path)
+
+
+def test_only_a_monitor_with_commands_gets_control_groups() -> None:
+    assert "Delegate" not in template("kea-lease-monitor.service")
+
+
+def rated(path: Path) -> None:
+    """Raise AssertionError for a unit that is rated worse than 1.3."""
     words = ["security", "--offline=true", "--no-pager", "--threshold=13", str(path)]
     done = subprocess.run([need("systemd-analyze"), *words], capture_output=True, text=True, check=False)
     assert "Overall exposure level" in done.stdout, done.stderr

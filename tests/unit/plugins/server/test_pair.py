@@ -94,12 +94,14 @@ def test_after(seen: Look, step: Step) -> None:
     [
         ({}, ""),
         ({"basic-auth-user": "kea", "basic-auth-password": "pass:word"}, "Basic a2VhOnBhc3M6d29yZA=="),
-        ({"basic-auth-user": "kea", "basic-auth-password-file": "{password}"}, "Basic a2VhOnNlY3JldA=="),
+        ({"basic-auth-user": "kea", "basic-auth-password-file": "{password}"}, "Basic a2VhOnBhc3M6d29yZA=="),
+        # Kea sends nothing without a user.
+        ({"basic-auth-password-file": "{password}"}, ""),
     ],
 )
 def test_partner_of_a_configuration(tmp_path: Path, peer: dict[str, str], header: str) -> None:
     file = tmp_path / "password"
-    file.write_text("secret\n")
+    file.write_text("pass:word\n")
     peers = [
         {"name": "one", "url": "http://192.0.2.1:8001/", "role": "primary"},
         {"name": "three", "url": "http://192.0.2.3:8001/", "role": "backup"},
@@ -147,7 +149,7 @@ class Keas:
             own = directory / peer.name
             own.mkdir()
             server = KeaServer(own, family, config=own / f"kea-dhcp{family}.conf")
-            settings = plan.settings(plan.Pair(mode, peer.name, peers, password="a secret"), Files(), HOOKS)
+            settings = plan.settings(plan.Pair(mode, peer.name, peers, password="a secret"), Files(), HOOKS, family)
             settings["hooks-libraries"][1]["parameters"]["high-availability"][0].update(changes)
             server.configure(
                 {
@@ -183,7 +185,10 @@ def pools(mode: str) -> list[dict[str, str]]:
 
 
 @pytest.fixture
-def keas(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Keas]:
+def keas(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keas]:
+    password = tmp_path / "password"
+    password.write_text("a secret")
+    monkeypatch.setattr(plan, "password_file", lambda _family: str(password))
     found = Keas(tmp_path, *request.param)
     try:
         found.await_normal()
