@@ -336,6 +336,11 @@ subnets:
     editable:
       description: Whether M(baremetal.kea.kea_config) may add reservations to it.
       type: bool
+    left_out:
+      description:
+        - Whether it cannot include the files of the lease monitor. Then it has managed reservations in a database only.
+      type: bool
+      version_added: 1.2.0
     served:
       description: Whether the running Kea serves it with this id; null if Kea does not answer.
       type: bool
@@ -406,6 +411,16 @@ reservations:
       description: Ids of the subnets that use the reservations outside all subnets.
       type: list
       elements: int
+    defined_subnets:
+      description: Ids of the subnets that the files define.
+      type: list
+      elements: int
+      version_added: 1.2.0
+    left_out_subnets:
+      description: Ids of those that are left out, see C(left_out) in RV(subnets).
+      type: list
+      elements: int
+      version_added: 1.2.0
 variables:
   description: The configuration file of the server as variables of the playbook C(kea_deploy.yml), without secrets.
   returned: when gathered

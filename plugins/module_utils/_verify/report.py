@@ -28,6 +28,7 @@ _SERVER_LOOKS = (
     verify_server.configuration,
     verify_server.lease_file,
     verify_subnets.reservations,
+    verify_subnets.left_out,
     verify_subnets.pools,
     verify_ddns.sends,
     verify_ddns.names,

@@ -41,6 +41,19 @@ def reservations(facts: Facts, expected: Expected) -> Iterator[Finding]:
         yield from _site_reservations(name, one["site_reservations"])
 
 
+def left_out(facts: Facts, expected: Expected) -> Iterator[Finding]:
+    """Judge whether reservations in files reach all subnets."""
+    pools_used = facts["pools"] or {}
+    for one in facts["subnets"] if expected.reservations == "files" else ():
+        if not one["left_out"] or (expected.subnets is not None and one["id"] not in expected.subnets):
+            continue
+        where = f"is defined in {one['file']}, which no play may edit" if one["file"] else "is in no file of Kea"
+        leased = f"; it has {pools_used[one['id']].assigned} leases" if one["id"] in pools_used else ""
+        seen = f"no reservation in a file reaches {one['subnet']} (id {one['id']}): it {where}{leased}"
+        todo = "move it into Kea's configuration, or keep reservations in a database (kea_enable_database)"
+        yield Finding("reservation files", WARN, seen, todo)
+
+
 def _site_reservations(name: str, hosts: List[Dict[str, str]]) -> Iterator[Finding]:
     open_ones = [one for one in hosts if not one["address"]]
     hidden = [one["kind"] for one in open_ones if one["kind"] in _BY_ADDRESS]

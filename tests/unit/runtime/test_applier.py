@@ -287,6 +287,7 @@ def test_status_check_and_the_metric_tell_written_from_in_force_and_refused(host
         "in_force": 3,
         "refused": 1,
         "waiting": None,
+        "left_out": 0,
         "detail": "Kea's configuration does not include the file of subnet 2",
     }
     assert (lines[1]["written"], lines[1]["detail"]) == (None, "x")

@@ -18,6 +18,7 @@ from kea_lease_monitor.context import Context
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, DamagedError, MonitorError, TemporaryError
 from kea_lease_monitor.heart import Heart
+from kea_lease_monitor.kea import pools
 from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.pipeline import Pipeline
 from kea_lease_monitor.settings import Choice, Flow, MonitorSettings
@@ -102,7 +103,7 @@ class Monitor:
         self._heart = Heart(pipelines, store, self._clock)
         self._tasks[:] = [*pipelines, self._heart]
         if reports := settings.reservation_reports():
-            telemetry.count_reservations(functools.partial(report.total, reports))
+            telemetry.count_reservations(functools.partial(_reservations, settings, reports))
         telemetry.started(__version__, tuple(passed))
 
     def _pipeline(self, settings: MonitorSettings, flow: Flow, store: Store, passed: Dict[str, int]) -> Pipeline:
@@ -152,6 +153,15 @@ class Monitor:
 
 def _linked(settings: MonitorSettings, lock: str) -> Callable[[], Link]:
     return lambda: Link(settings.database, lock, telemetry.reconnected)
+
+
+def _reservations(settings: MonitorSettings, reports: Sequence[str], state: str) -> float:
+    """Return how many reservations in files are in a state, or how many leases are in subnets that are left out."""
+    if state != "left_out":
+        return report.total(reports, state)
+    left_out = {subnet for flow in settings.flows for subnet in flow.left_out()}
+    figures = pools.read(settings.pools) if left_out else None
+    return float("nan") if left_out and not figures else figures.leased(left_out) if figures else 0.0
 
 
 def _rank(choice: Choice) -> int:

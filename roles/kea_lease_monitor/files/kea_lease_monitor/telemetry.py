@@ -69,7 +69,7 @@ def serve(address: str, port: int, trouble: Callable[[], str]) -> None:
 
 def count_reservations(count: Callable[[str], float]) -> None:
     """Have the metric of reservations call ``count`` with a state whenever it is read."""
-    for state in ("written", "in_force", "refused"):
+    for state in ("written", "in_force", "refused", "left_out"):
         metrics.RESERVATIONS.labels(state).set_function(functools.partial(count, state))
 
 

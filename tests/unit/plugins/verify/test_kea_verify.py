@@ -44,7 +44,7 @@ def session(**values: Any) -> dict[str, Any]:
 
 def subnet(number: int, network: str | None = None) -> dict[str, Any]:
     own = {"id": number, "subnet": f"10.0.{number}.0/24", "shared_network": network}
-    return {**own, "reservation_obstacle": "", "site_reservations": []}
+    return {**own, "reservation_obstacle": "", "site_reservations": [], "left_out": False, "file": "/etc/kea/x.conf"}
 
 
 def host_of(kind: str, address: str = "") -> dict[str, str]:
@@ -301,6 +301,22 @@ def test_pools_that_are_well() -> None:
     assert seen == "least are free in 10.0.7.0/24 (id 7): 10 of 100 addresses"
     for nothing in (None, {}, {7: Usage(0, 0)}):
         assert [one for one in judged(EVENTS, at("pools", nothing)) if one.name == "pools"] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "words"), [("/srv/x.json", "defined in /srv/x.json, which no play may edit"), (None, "in no file of Kea")]
+)
+def test_a_subnet_that_no_reservation_in_a_file_reaches_is_a_warning(file: str | None, words: str) -> None:
+    changes = [at("subnets/0/left_out", True), at("subnets/0/file", file)]
+    (found,) = [one for one in judged(FILE, *changes) if one.verdict != "ok"]
+    assert (found.name, found.verdict) == ("reservation files", "warn")
+    assert found.seen == f"no reservation in a file reaches 10.0.7.0/24 (id 7): it is {words}; it has 90 leases"
+    assert verify_report.worst(judged(EVENTS, *changes)) == "ok", "reservations in a database reach all"
+    elsewhere = facts()
+    in_files(elsewhere)
+    for change in changes:
+        change(elsewhere)
+    assert verify_report.worst(verify_report.judge(elsewhere, FILE._replace(subnets=[8]))) == "ok"
 
 
 def test_subnets_without_a_subscription_need_no_reservations() -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from _kea import pairs
 from _kea.control import SUCCESS, Answer
@@ -95,6 +95,10 @@ class Reading(NamedTuple):
     def is_recent(self, now: float) -> bool:
         """Return whether the figures count at this time, in epoch seconds."""
         return abs(now - self.written_at) <= self.interval + _LATE
+
+    def leased(self, subnets: Collection[Tuple[int, int]]) -> int:
+        """Return how many addresses of these subnets, by family and id, have a lease."""
+        return sum(one.use.assigned for one in self.figures if (one.family, one.id) in subnets)
 
 
 class Room(NamedTuple):

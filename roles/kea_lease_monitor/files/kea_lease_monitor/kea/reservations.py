@@ -42,6 +42,8 @@ class Verdict(enum.Enum):
     """Another client identifier of the same hardware address has the client's reservation."""
     SITE = "site"
     """The site's own reservations leave none to the monitor. No statement returns it."""
+    LEFT_OUT = "left_out"
+    """Kea includes no reservations of the monitor in the subnet. No statement returns it."""
     REFUSED = "refused"
     """Kea refuses the reservation that the monitor wrote. No statement returns it."""
     INVALID = "invalid"

@@ -26,9 +26,9 @@ from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink, is_meant
 from kea_lease_monitor.sinks.reservations import sites
 from kea_lease_monitor.sinks.reservations.forgetting import EDITED, GAVE_WAY
-from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, refused, resolved
+from kea_lease_monitor.sinks.reservations.outcome import LEFT_OUT, Outcome, Reserving, resolved
 from kea_lease_monitor.sinks.reservations.outcome import report as reported
-from kea_lease_monitor.sinks.reservations.refused import Refused
+from kea_lease_monitor.sinks.reservations.refused import Late
 
 _MODE = 0o640
 """The applier reads through the directory's group."""
@@ -48,6 +48,8 @@ class Options:
     """``reserve`` if a reservation also has the client's name; see reservations.NAMES."""
     prefixes: str = "skip"
     """``reserve`` if delegated prefixes are reserved, too."""
+    left_out: Tuple[int, ...] = ()
+    """Subnets in which Kea includes no reservations of the monitor, so that none is made."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
@@ -58,6 +60,7 @@ class Options:
             sites.read(section),
             section.choice("hostname", reservations.NAMES, "follow"),
             section.choice("prefixes", asking.PREFIXES_OPTION, "skip"),
+            section.numbers("left_out"),
         )
         section.done()
         for name, path in (("directory", options.directory), ("report", options.report)):
@@ -88,9 +91,10 @@ class ReservationFileSink(Sink):
         self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
         if options.prefixes == "reserve":
             self._reserving.types = asking.PREFIXES_TOO
-        self._refused = Refused(options.report)
+        self._late = Late(options.report, self._written)
         self._entries = [one for one in options.site if one.family == family]
         self._reserving.site = Site(self._entries)
+        self._left_out = frozenset(options.left_out)
 
     def check(self) -> None:
         """Check the directory, and remove managed reservations for clients and addresses of the site.
@@ -177,7 +181,8 @@ class ReservationFileSink(Sink):
         # The command ``replace`` is for hardware addresses, and so for DHCPv4.
         for event in (event for event in events if event.lease.family == self._family == 4):
             hosts = self._current(event.lease.subnet_id)
-            outcomes.append(Outcome(event, *(self._reserving.site.judge(event.lease) or hosts.place(event.lease))))
+            settled = self._reserving.site.judge(event.lease) or self._settled(event.lease.subnet_id)
+            outcomes.append(Outcome(event, *(settled or hosts.place(event.lease))))
             if outcomes[-1].verdict in {Verdict.CREATED, Verdict.UPDATED}:
                 self._write(event.lease.subnet_id, hosts)
         return reported(self.name, len(events), outcomes)
@@ -188,7 +193,13 @@ class ReservationFileSink(Sink):
             outcomes += self._reserve_in(subnet, [event for event in events if event.lease.subnet_id == subnet])
         return outcomes
 
+    def _settled(self, subnet: int) -> Optional[Tuple[Verdict, str]]:
+        """Return the verdict about all leases of a subnet, with its detail; None if each is judged."""
+        return (Verdict.LEFT_OUT, LEFT_OUT.format(subnet)) if subnet in self._left_out else None
+
     def _reserve_in(self, subnet: int, events: Sequence[LeaseEvent]) -> List[Outcome]:
+        if settled := self._settled(subnet):
+            return [Outcome(event, *settled) for event in events]
         hosts = self._current(subnet)
         outcomes = resolved(events, lambda some: [self._outcome(event, hosts) for event in some])
         if any(outcome.verdict in {Verdict.CREATED, Verdict.UPDATED} for outcome in outcomes):
@@ -196,20 +207,13 @@ class ReservationFileSink(Sink):
         return outcomes
 
     def _outcome(self, event: LeaseEvent, hosts: HostList) -> Outcome:
-        """Reserve for an event. What was written before and Kea refuses is not there, whatever the file says."""
-        found = Outcome(event, *hosts.reserve(event.lease))
-        words = self._refused.of(event.lease) if found.verdict is Verdict.UNCHANGED else ""
-        return Outcome(event, Verdict.REFUSED, words) if words else found
+        return self._late.judged(Outcome(event, *hosts.reserve(event.lease)))
 
     def late_refusals(self) -> List[Rejection]:
-        found: List[Rejection] = []
-        for one in self._refused.all():
-            host = self._current(one.subnet).of(one.host.partition(" ")[2])
-            for lease in reservations.managed(host, one.subnet):
-                if self._refused.of(lease):
-                    event = LeaseEvent(EventKind.ASSIGNED, lease, f"refused:{one.subnet}:{one.host}", None)
-                    found.append(refused(event, one.reason))
-        return found
+        return self._late.rejections()
+
+    def _written(self, subnet: int) -> Tuple[HostList, Optional[files.Stamp]]:
+        return self._current(subnet), self._stamps[subnet]
 
     def _exchange(self, events: Sequence[LeaseEvent]) -> bool:
         subnet = events[0].lease.subnet_id

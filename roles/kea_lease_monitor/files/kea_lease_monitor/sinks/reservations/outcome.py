@@ -23,7 +23,7 @@ class Outcome(NamedTuple):
     verdict: Verdict
     detail: str
     """The client that holds the address of a CONFLICT; what a person reserved if EDITED; the reserved address of a
-    SECOND lease; why a lease is INVALID, REFUSED or left to the SITE; else empty."""
+    SECOND lease; why a lease is INVALID, REFUSED, LEFT_OUT or left to the SITE; else empty."""
     made: Optional[int] = None
     """When the reservation was made; see batch.Kept."""
 
@@ -43,6 +43,8 @@ _REMEMBERED = 1000
 """Conflicts that are retried when a reservation moves, and second leases that are retried when the first one ends. A
 person must retry the dead letters of further ones."""
 
+LEFT_OUT = "no reservation in a file reaches subnet {}: it is in no file of Kea's configuration that a play may edit"
+
 _REJECTIONS = {
     Verdict.CONFLICT: (Reason.ADDRESS_TAKEN, "the address is reserved for {}"),
     Verdict.EDITED: (
@@ -54,6 +56,7 @@ _REJECTIONS = {
         "{} is reserved for this hardware address with another client identifier, whose lease has not ended",
     ),
     Verdict.SITE: (Reason.SITE, "{}"),
+    Verdict.LEFT_OUT: (Reason.LEFT_OUT, "{}"),
     Verdict.INVALID: (Reason.INVALID, "{}"),
     Verdict.REFUSED: (Reason.REFUSED, "Kea refuses the reservation: {}"),
 }
