@@ -17,6 +17,7 @@ from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import pools
+from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.pools import Subnet, Use
 from kea_lease_monitor.lease import EventKind, LeaseEvent
 from kea_lease_monitor.pipeline import Pipeline
@@ -125,6 +126,9 @@ class World:
     def remove(self, number: int, hwaddr: str, client_id: str) -> None:
         raise NotImplementedError
 
+    def report(self) -> None:
+        """Report what the monitor wrote, where a file tells that."""
+
     def reserved(self) -> list[str]:
         raise NotImplementedError
 
@@ -145,7 +149,13 @@ class FileWorld(World):
         return MemfileSource(str(self.leases), self.clock())
 
     def sinks(self) -> list[Any]:
-        return [ReservationFileSink(Files(str(self.path / "reservations")))]
+        return [ReservationFileSink(Files(str(self.path / "reservations"), str(self.path / "report")))]
+
+    def report(self) -> None:
+        """Have the applier report what the monitor wrote."""
+        (self.path / "report").mkdir(exist_ok=True)
+        count = len(self.reserved())
+        report.write(str(self.path / "report"), report.Status({1: report.Subnet(count, count, 0, "")}))
 
     def write(self, number: int, hwaddr: str, client_id: str, valid: int = LIFETIME) -> None:
         expire = int(NOW + self.heard[number]) + valid
@@ -253,6 +263,46 @@ def test_a_flood_that_fills_a_pool_is_gone_one_lifetime_later(world: World) -> N
     assert world.reserved() == ["10.0.0.1"]
     assert world.inventory() == ["02-00-00-00-00-01.yml"]
     assert sorted(world.told.forgotten) == [(mac(number), "low_water") for number in range(2, 51)]
+
+
+def test_what_was_reserved_before_the_state_store_was_made_is_not_free(world: World) -> None:
+    """C1: after an upgrade or a lost store, nothing tells of the leases that had ended."""
+    for number in range(1, 41):
+        world.lease(number, mac(number))
+    world.run(LIFETIME / 2)
+    for number in range(1, 41):
+        world.lease(number, mac(number))
+    world.run()
+    for number in range(1, 41):
+        world.end(number, mac(number))
+    world.run()
+    world.kill()
+    (world.path / "state.sqlite").unlink()
+    world.report()
+    world.start()
+    world.pool(50, 0)
+    world.run()
+    assert world.store.reserved() == {}
+    labels = {"family": "4", "subnet": "1"}
+    names = {"kea_lease_monitor_subnet_addresses": {}, "kea_lease_monitor_pool_addresses": {"pool": "0"}}
+    for name, more in names.items():
+        found = {
+            state: metrics.REGISTRY.get_sample_value(name, {**labels, **more, "state": state})
+            for state in ("total", "leased", "reserved", "free")
+        }
+        assert found == {"total": 50, "leased": 0, "reserved": 40, "free": 10}
+    flood(world, range(41, 43))
+    world.run()
+    world.report()
+    world.pool(50, 2)
+    world.run()
+    assert world.store.shortages("all").keys() == {(4, 1)}, "8 of 50 addresses are free for new clients"
+    for number in (41, 42):
+        world.end(number, mac(number))
+    world.run()
+    world.pool(50, 0)
+    world.run(10)
+    assert len(world.reserved()) == 40, "the flood is gone"
 
 
 def test_a_client_that_answers_twice_within_a_second_goes_after_its_time(world: World) -> None:

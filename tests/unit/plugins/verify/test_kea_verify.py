@@ -51,6 +51,11 @@ def host_of(kind: str, address: str = "") -> dict[str, str]:
     return {"kind": kind, "identifier": "02:00", "address": address, "hostname": "rack7"}
 
 
+def kept(number: int, reserved: int, pool: int | None = None) -> dict[str, Any]:
+    """What the monitor's status says of a subnet or a pool."""
+    return {"family": 4, "subnet": number, "pool": pool, "reserved": reserved}
+
+
 def facts() -> dict[str, Any]:
     """Facts of a host on which all is well, with leases in PostgreSQL and facts of a lease file."""
     objects = ("event_schema", "event_table", "lost_counter", "function")
@@ -223,6 +228,21 @@ def test_all_is_well(expected: Expected) -> None:
         ("pools/7", Usage(100, 91), "pools", "warn", "10.0.7.0/24 (id 7) has 9 of 100 addresses free"),
         ("pools/7", Usage(100, 100), "pools", "wrong", "10.0.7.0/24 (id 7) has no free address of 100"),
         ("pools/9", Usage(90, 85), "pools", "warn", "shared network a has 5 of 100"),
+        (
+            "monitor_status/0/pools",
+            [kept(8, 95)],
+            "pools",
+            "wrong",
+            "a has no free address of 100, and 95 are reserved",
+        ),
+        ("monitor_status/0/pools", [kept(7, 2)], "pools", "warn", "(id 7) has 8 of 100 addresses free, and 2 are"),
+        (
+            "monitor_check",
+            {"code": 0, "said": "healthy: all; WARN subnet 1 has 1 of 20 addresses free"},
+            "monitor",
+            "warn",
+            "WARN subnet 1 has 1 of 20 addresses free; release 1.1.0",
+        ),
         ("server/outdated", True, "kea in force", "warn", "not in force"),
         ("server/capabilities", None, "version", "wrong", "does not support Kea 2.6.3"),
         ("server/capabilities/schema", None, "version", "warn", "newer than every version"),
@@ -299,6 +319,8 @@ def test_pools_that_are_well() -> None:
     """Kea gives a client an address of another subnet of its shared network; without an answer nothing is said."""
     (seen,) = [one.seen for one in judged(EVENTS) if one.name == "pools"]
     assert seen == "least are free in 10.0.7.0/24 (id 7): 10 of 100 addresses"
+    lines = [kept(7, 5, 0), {**kept(7, 5), "family": 6}]
+    assert verify_report.worst(judged(EVENTS, at("monitor_status/0/pools", lines))) == "ok", "of pools, of DHCPv6"
     for nothing in (None, {}, {7: Usage(0, 0)}):
         assert [one for one in judged(EVENTS, at("pools", nothing)) if one.name == "pools"] == []
 

@@ -53,6 +53,19 @@ MANAGED_OF = _MANAGED.format(
 """The same for some clients. LIMIT makes the planner look hosts up one by one, so that it costs the same beside 100 and
 beside 100,000 reservations. A subnet has one host for each of the few types of an identifier."""
 
+COUNTED = f"""
+SELECT 4, dhcp4_subnet_id, count(*)
+  FROM hosts
+ WHERE dhcp4_subnet_id IS NOT NULL AND ipv4_address <> 0 AND user_context LIKE '%%"{MARK}"%%'
+ GROUP BY dhcp4_subnet_id
+ UNION ALL
+SELECT 6, dhcp6_subnet_id, count(*)
+  FROM hosts
+ WHERE dhcp4_subnet_id IS NULL AND dhcp6_subnet_id IS NOT NULL AND user_context LIKE '%%"{MARK}"%%'
+ GROUP BY dhcp6_subnet_id
+"""
+"""How many managed reservations each subnet has, by its family and id. It reads the whole table."""
+
 MAY_FORGET = (
     "SELECT coalesce(has_function_privilege(to_regprocedure('kea_forget_reservations(bigint[])'), 'EXECUTE'), false)"
 )

@@ -16,6 +16,7 @@ from kea_lease_monitor.kea import asking, reservations
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.site import Entry, Site, of_rows
 from kea_lease_monitor.kea.sql import hosts4, hosts6
+from kea_lease_monitor.kea.sql import managed as managed_sql
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.prepared import Prepared
 from kea_lease_monitor.section import Section
@@ -32,6 +33,9 @@ _RESERVE = Prepared("reserve", hosts4.RESERVE)
 
 _SITE_AGE = 60.0
 """Seconds after which the hosts by other identifiers are read again, before a batch."""
+
+_COUNT_AGE = 60.0
+"""Seconds after which the reservations are counted again."""
 
 _LAST = 2**31 - 1
 """The greatest host_id."""
@@ -83,6 +87,8 @@ class ReservationSink(Sink):
         """
         self._options, self._now = options, now
         self._site_read: Optional[float] = None
+        self._counted: Dict[Tuple[int, int], int] = {}
+        self._counted_at: Optional[float] = None
         self._link = link
         self._named = named
         self._six: Tuple[int, Optional[str], bool] = (0, None, False)
@@ -156,6 +162,13 @@ class ReservationSink(Sink):
         with self._link.session() as session:
             check_right(session)
             return [host.lease for host in managed(session)]
+
+    def counted(self) -> Dict[Tuple[int, int], int]:
+        if self._counted_at is None or self._now() - self._counted_at >= _COUNT_AGE:
+            with self._link.session() as session:
+                self._counted = {(family, subnet): count for family, subnet, count in session.rows(managed_sql.COUNTED)}
+            self._counted_at = self._now()
+        return self._counted
 
     def held(self, leases: Sequence[Lease]) -> List[Lease]:
         with self._link.session() as session:

@@ -130,6 +130,9 @@ class ReservationFileSink(Sink):
         own = [lease for lease in leases if lease.family == self._family and client(lease)]
         return [lease for lease in own if address_of(lease) in self._addresses_of(lease)]
 
+    def counted(self) -> Dict[Tuple[int, int], int]:
+        return {(self._family, number): count for number, count in self._late.written().items()}
+
     def _addresses_of(self, lease: Lease) -> List[str]:
         """Return the addresses and prefixes of the managed reservation that the lease's client has."""
         host = self._current(lease.subnet_id).of(client(lease))

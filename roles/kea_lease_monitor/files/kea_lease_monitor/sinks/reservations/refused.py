@@ -63,31 +63,35 @@ class Refused:
         return found.reason if found and address_of(lease) in found.address.split(", ") else ""
 
 
-class Unloaded:
-    """The subnets of a report of which Kea has no reservation loaded. It is read again only if the applier wrote it.
-
-    Its damage stops nothing, as that of ``Refused``.
-    """
+class Subnets:
+    """The subnets of a report. It is read again only if the applier wrote it; its damage stops nothing."""
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self._stamp: Optional[files.Stamp] = None
-        self._found: Dict[int, str] = {}
+        self._found: Dict[int, report.Subnet] = {}
 
-    def reasons(self) -> Dict[int, str]:
-        """Return why by subnet."""
+    def unloaded(self) -> Dict[int, str]:
+        """Return the subnets of which Kea has no reservation loaded, and why."""
+        return {number: one.error for number, one in self._all().items() if one.error}
+
+    def written(self) -> Dict[int, int]:
+        """Return how many reservations the other subnets have."""
+        return {number: one.written for number, one in self._all().items() if not one.error}
+
+    def _all(self) -> Dict[int, report.Subnet]:
         stamp = files.stamp(os.path.join(self._directory, report.STATUS), follow=False)
         if stamp != self._stamp:
             self._found, self._stamp = self._listed(), stamp
         return self._found
 
-    def _listed(self) -> Dict[int, str]:
+    def _listed(self) -> Dict[int, report.Subnet]:
         try:
-            subnets = (report.read(self._directory) or report.Status()).subnets
+            found = (report.read(self._directory) or report.Status()).subnets
         except TemporaryError:
             return {}
-        errors = {number: one.error for number, one in subnets.items() if 0 < number < _SUBNETS}
-        return {number: error for number, error in errors.items() if error and isinstance(error, str)}
+        typed = {number: one for number, one in found.items() if (type(one.written), type(one.error)) == (int, str)}
+        return {number: one for number, one in typed.items() if 0 < number < _SUBNETS}
 
 
 class Late:
@@ -95,7 +99,7 @@ class Late:
 
     def __init__(self, directory: str, written: Written) -> None:
         """``directory`` is that of the report."""
-        self._refused, self._unloaded = Refused(directory), Unloaded(directory)
+        self._refused, self._subnets = Refused(directory), Subnets(directory)
         self._written = written
         self._known: Dict[int, Tuple[object, List[Rejection]]] = {}
         """Of each subnet without a reservation in force: what they were made from, and the rejections."""
@@ -105,17 +109,20 @@ class Late:
         event = outcome.event
         if outcome.verdict is not Verdict.UNCHANGED:
             return outcome
-        if error := self._unloaded.reasons().get(event.lease.subnet_id):
+        if error := self._subnets.unloaded().get(event.lease.subnet_id):
             return Outcome(event, Verdict.LEFT_OUT, error)
         words = self._refused.of(event.lease)
         return Outcome(event, Verdict.REFUSED, words) if words else outcome
 
     def rejections(self) -> List[Rejection]:
         """Return what is not in force now. Raises TemporaryError."""
-        reasons = self._unloaded.reasons()
-        self._known = {subnet: self._of_subnet(subnet, error) for subnet, error in reasons.items()}
-        unloaded = [each for _source, found in self._known.values() for each in found]
-        return [*self._of_hosts(), *unloaded]
+        unloaded = self._subnets.unloaded()
+        self._known = {subnet: self._of_subnet(subnet, error) for subnet, error in unloaded.items()}
+        return [*self._of_hosts(), *(each for _source, found in self._known.values() for each in found)]
+
+    def written(self) -> Dict[int, int]:
+        """Return how many reservations each subnet has, as the applier read them; none where Kea has none loaded."""
+        return self._subnets.written()
 
     def _of_hosts(self) -> Iterator[Rejection]:
         for one in self._refused.all():
