@@ -288,7 +288,9 @@ subnets:
       type: list
       elements: str
     reservation_settings:
-      description: Its own settings for reservations, such as C(reservations-global) and C(reservation-mode).
+      description:
+        - Its own settings that decide about reservations, such as C(reservations-global), C(reservation-mode) and
+          C(store-extended-info).
       type: dict
       sample: {reservations-out-of-pool: true}
     reservation_scopes:
@@ -320,6 +322,10 @@ subnets:
     reservations:
       description: Number of its reservations in the configuration and in the files that it includes.
       type: int
+    managed_reservations:
+      description: Number of its managed reservations in files that it includes.
+      type: int
+      version_added: 1.2.0
     reservation_files:
       description: Files with reservations that it includes and that are not edited.
       type: list

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Tuple
 
+from .._config import reserving
 from .._server.statistics import Usage
 from .finding import DEPLOY, OK, WARN, WRONG, Expected, Facts, Finding
 
@@ -46,6 +47,20 @@ def reservations(facts: Facts, expected: Expected) -> Iterator[Finding]:
             seen = f"the lease monitor's reservations do nothing in {name}: {one['reservation_obstacle']}"
             yield Finding("reservation settings", WRONG, seen, "change that setting (docs/take-over.md)")
         yield from _site_reservations(name, one["site_reservations"])
+        if expected.reservations == "postgresql" or one["managed_reservations"]:
+            yield from _hidden_reservations(name, one)
+
+
+def _hidden_reservations(name: str, subnet: Mapping[str, Any]) -> Iterator[Finding]:
+    """Judge whether managed reservations may hide those of the site that Kea looks up later."""
+    scopes = [reserving.Scope(one["place"], one["settings"]) for one in subnet["reservation_scopes"]]
+    for kind in reserving.hidden_kinds(scopes):
+        count = sum(one["kind"] == kind and bool(one["address"]) for one in subnet["site_reservations"])
+        if count:
+            seen = f"managed reservations may hide {count} by {kind} in {name}: Kea looks up hw-address first"
+            order = f"name {kind} before hw-address in {reserving.IDENTIFIERS}"
+            todo = f"set {reserving.EXTENDED_INFO}, or {order}" if kind == "circuit-id" else order
+            yield Finding("site reservations", WARN, seen, f"{todo} (docs/take-over.md)")
 
 
 def left_out(facts: Facts, expected: Expected) -> Iterator[Finding]:

@@ -44,7 +44,8 @@ def session(**values: Any) -> dict[str, Any]:
 
 def subnet(number: int, network: str | None = None) -> dict[str, Any]:
     own = {"id": number, "subnet": f"10.0.{number}.0/24", "shared_network": network}
-    return {**own, "reservation_obstacle": "", "site_reservations": [], "left_out": False, "file": "/etc/kea/x.conf"}
+    own.update(reservation_obstacle="", site_reservations=[], reservation_scopes=[], managed_reservations=3)
+    return {**own, "left_out": False, "file": "/etc/kea/x.conf"}
 
 
 def host_of(kind: str, address: str = "") -> dict[str, str]:
@@ -347,8 +348,44 @@ def test_subnets_without_a_subscription_need_no_reservations() -> None:
 
 
 def test_reservations_of_the_site_with_an_address_are_well() -> None:
-    hosts = [host_of("flex-id", "10.0.7.9"), host_of("hw-address", "10.0.7.8")]
+    hosts = [host_of("client-id", "10.0.7.9"), host_of("hw-address", "10.0.7.8")]
     assert verify_report.worst(judged(EVENTS, at("subnets/0/site_reservations", hosts))) == "ok"
+
+
+ORDER = "host-reservation-identifiers"
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "todo"),
+    [
+        ("circuit-id", [], "set store-extended-info, or name circuit-id before hw-address"),
+        ("circuit-id", [{"store-extended-info": False}, {"store-extended-info": True}], "set store-extended-info"),
+        ("circuit-id", [{"store-extended-info": True}], ""),
+        ("circuit-id", [{}, {"store-extended-info": True}], ""),
+        ("circuit-id", [{ORDER: ["circuit-id", "hw-address"]}], ""),
+        ("circuit-id", [{ORDER: ["hw-address"]}], ""),
+        ("circuit-id", [{ORDER: ["circuit-id"]}], ""),
+        ("flex-id", [], ""),
+        ("flex-id", [{ORDER: ["hw-address", "flex-id"]}], "name flex-id before hw-address in host-reservation"),
+        ("flex-id", [{ORDER: ["flex-id", "hw-address"]}], ""),
+    ],
+)
+@pytest.mark.parametrize("expected", [EVENTS, FILE])
+def test_managed_reservations_that_may_hide_those_of_a_port_are_a_warning(
+    kind: str, settings: list[dict[str, Any]], todo: str, expected: Expected
+) -> None:
+    """Kea looks up the hardware address first, and without extended info no lease tells the port."""
+    scopes = [{"place": "Dhcp4", "settings": one} for one in settings]
+    changes = [
+        at("subnets/0/site_reservations", [host_of(kind, "10.0.7.9")]),
+        at("subnets/0/reservation_scopes", scopes),
+    ]
+    found = [one for one in judged(expected, *changes) if one.verdict != "ok"]
+    assert [(one.name, one.verdict, todo in one.todo) for one in found] == (
+        [("site reservations", "warn", True)] if todo else []
+    )
+    none = judged(expected, *changes, at("subnets/0/managed_reservations", 0))
+    assert verify_report.worst(none) == ("warn" if todo and expected is EVENTS else "ok")
 
 
 def test_the_probe_of_the_dhcpv6_server_is_a_finding_about_that_server() -> None:

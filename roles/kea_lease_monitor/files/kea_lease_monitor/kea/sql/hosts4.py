@@ -10,10 +10,10 @@ from kea_lease_monitor.kea.sql import mark
 
 _GIVEN = """
     SELECT ordinal, decode(identifier, 'hex') AS identifier, subnet_id, address, nullif(hostname, '') AS hostname,
-           nullif(client_id, '') AS client_id, made
+           nullif(client_id, '') AS client_id, nullif(circuit_id, '') AS circuit_id, made
       FROM unnest(%(identifiers)s::text[], %(subnets)s::bigint[], %(addresses)s::bigint[], %(hostnames)s::text[],
-                  %(client_ids)s::text[], %(made)s::bigint[])
-           WITH ORDINALITY AS g (identifier, subnet_id, address, hostname, client_id, made, ordinal)
+                  %(client_ids)s::text[], %(circuit_ids)s::text[], %(made)s::bigint[])
+           WITH ORDINALITY AS g (identifier, subnet_id, address, hostname, client_id, circuit_id, made, ordinal)
 """
 """The leases to reserve, from the parameters."""
 
@@ -45,14 +45,16 @@ _COMPARED = f"""
 """With the address that the monitor wrote, and whether the name is still the monitor's."""
 
 _NEW_MARK = """jsonb_strip_nulls(jsonb_build_object('ip-address', host('0.0.0.0'::inet + address),
-                                                        'client-id', client_id))"""
-"""What the mark holds beside the name: the client identifier tells two leases of one hardware address apart."""
+                                                        'client-id', client_id, 'circuit-id', circuit_id))"""
+"""What the mark holds beside the name: the client identifier tells two leases of one hardware address apart, and the
+port may have a reservation of the site."""
 
 _JUDGED = f"""
     SELECT compared.*,
            CASE WHEN present = address AND {mark.RENAMED} THEN 'updated'
                 WHEN present = address AND present = marked AND client_id <> coalesce(mark ->> 'client-id', '')
                 THEN 'updated'
+                WHEN present = address AND present = marked AND circuit_id <> mark ->> 'circuit-id' THEN 'updated'
                 WHEN present = address OR marked = address AND present IS DISTINCT FROM marked THEN 'unchanged'
                 WHEN host_id IS NOT NULL AND present IS DISTINCT FROM marked THEN 'edited'
                 WHEN present IS NOT NULL AND client_id <> mark ->> 'client-id' THEN 'second'
@@ -112,8 +114,8 @@ another holder.
 """
 
 _OWN = f"""
-    SELECT given.address, given.subnet_id, given.hostname, given.client_id, own.host_id, own.ipv4_address AS present,
-           own.hostname AS present_name, own.user_context, {mark.MARK_OF_OWN} AS mark
+    SELECT given.address, given.subnet_id, given.hostname, given.client_id, given.circuit_id, own.host_id,
+           own.ipv4_address AS present, own.hostname AS present_name, own.user_context, {mark.MARK_OF_OWN} AS mark
       FROM given
       JOIN hosts AS own ON own.dhcp_identifier = given.identifier AND own.dhcp_identifier_type + 0 = %(type)s
                        AND own.dhcp4_subnet_id = given.subnet_id

@@ -16,7 +16,7 @@ _COLUMNS = (
 _MANAGED = f"""
 SELECT marked.host_id, dhcp4_subnet_id IS NOT NULL, encode(dhcp_identifier, 'hex'),
        coalesce(dhcp4_subnet_id, dhcp6_subnet_id), lease.address, lease.iaid::bigint,
-       coalesce(mark ->> 'client-id', ''), coalesce(mark ->> 'name', hostname, ''),
+       coalesce(mark ->> 'client-id', ''), coalesce(mark ->> 'circuit-id', ''), coalesce(mark ->> 'name', hostname, ''),
        context - '{MARK}' = '{{{{}}}}'
            AND (dhcp4_subnet_id IS NULL
                 OR nullif(ipv4_address, 0) IS NOT DISTINCT FROM (mark ->> 'ip-address')::inet - '0.0.0.0')
@@ -36,7 +36,8 @@ SELECT marked.host_id, dhcp4_subnet_id IS NOT NULL, encode(dhcp_identifier, 'hex
        SELECT value, key FROM jsonb_each_text(mark -> 'prefixes')) AS lease
 """
 """A row for each address, and for each prefix with its length: the id of its host, whether it is IPv4, the identifier,
-the subnet, the address, the IAID, the client identifier, the name, and whether the host is as the monitor wrote it."""
+the subnet, the address, the IAID, the client identifier, the port, the name, and whether the host is as the monitor
+wrote it."""
 
 MANAGED = _MANAGED.format(hosts="hosts")
 

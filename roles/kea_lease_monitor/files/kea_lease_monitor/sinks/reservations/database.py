@@ -22,7 +22,7 @@ from kea_lease_monitor.prepared import Prepared
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.reservations import sites
-from kea_lease_monitor.sinks.reservations.forgetting import check_right, forgotten, give_way, held, managed
+from kea_lease_monitor.sinks.reservations.forgetting import check_right, forgotten, give_way, give_way_to, held, managed
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving
 from kea_lease_monitor.sinks.reservations.replacing import replaced
 
@@ -94,6 +94,7 @@ class ReservationSink(Sink):
         self._six: Tuple[int, Optional[str], bool] = (0, None, False)
         self._names = options.hostname == "reserve"
         self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
+        self._reserving.give_way = self._give_way
         if options.prefixes == "reserve":
             self._reserving.types = asking.PREFIXES_TOO
 
@@ -121,8 +122,13 @@ class ReservationSink(Sink):
     def _read_site(self, session: Session) -> None:
         """Read the hosts that the statement for a batch does not look at."""
         rows = session.rows(hosts4.BY_OTHERS, reservations.parameters((), self._names))
-        self._reserving.site = Site([*self._options.site, *of_rows(rows, self._options.global_subnets)])
+        entries = [*self._options.site, *of_rows(rows, self._options.global_subnets)]
+        self._reserving.site = Site(entries)
         self._site_read = self._now()
+
+    def _give_way(self, leases: Sequence[Lease]) -> None:
+        with self._link.session() as session:
+            give_way_to(session, leases)
 
     def _families(self, events: Sequence[LeaseEvent]) -> Collection[int]:
         if 6 in self._named or all(event.lease.family == 4 for event in events):

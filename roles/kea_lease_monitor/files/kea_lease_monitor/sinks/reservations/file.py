@@ -9,7 +9,7 @@ import glob
 import os
 import time
 from dataclasses import dataclass
-from typing import Collection, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Collection, Dict, List, Optional, Sequence, Tuple
 
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
@@ -23,8 +23,9 @@ from kea_lease_monitor.kea.shares import address_of, client
 from kea_lease_monitor.kea.site import HWADDR, Entry, Site
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sinks.base import Sink, is_meant
+from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.reservations import sites
+from kea_lease_monitor.sinks.reservations.chosen import by_client, is_over, released, unchanged
 from kea_lease_monitor.sinks.reservations.forgetting import EDITED, GAVE_WAY
 from kea_lease_monitor.sinks.reservations.outcome import LEFT_OUT, Outcome, Reserving, resolved
 from kea_lease_monitor.sinks.reservations.outcome import report as reported
@@ -91,6 +92,7 @@ class ReservationFileSink(Sink):
         self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
         if options.prefixes == "reserve":
             self._reserving.types = asking.PREFIXES_TOO
+        self._reserving.give_way = self._give_way_to
         self._late = Late(options.report, self._written)
         self._entries = [one for one in options.site if one.family == family]
         self._reserving.site = Site(self._entries)
@@ -145,12 +147,19 @@ class ReservationFileSink(Sink):
 
     def _give_way(self, subnet: int) -> None:
         hosts = self._current(subnet)
-        unchanged = [one for one in hosts.hosts() if reservations.is_unchanged(one)]
-        managed = [lease for one in unchanged for lease in reservations.managed(one, subnet)]
+        managed = unchanged(hosts.hosts(), subnet)
         overruled = {client(lease) for lease in self._reserving.site.overruled(managed)}
-        gone = [lease for lease in managed if client(lease) in overruled]
+        self._remove(subnet, hosts, [lease for lease in managed if client(lease) in overruled])
+
+    def _give_way_to(self, leases: Sequence[Lease]) -> None:
+        for subnet in sorted({lease.subnet_id for lease in leases}):
+            hosts = self._current(subnet)
+            clients = dict.fromkeys(client(lease) for lease in leases if lease.subnet_id == subnet)
+            self._remove(subnet, hosts, unchanged(map(hosts.of, clients), subnet))
+
+    def _remove(self, subnet: int, hosts: HostList, gone: Sequence[Lease]) -> None:
         if gone:
-            self._write_without(subnet, hosts, overruled)
+            self._write_without(subnet, hosts, {client(lease) for lease in gone})
         for lease in gone:
             telemetry.reservation_removed(lease, GAVE_WAY)
 
@@ -160,16 +169,16 @@ class ReservationFileSink(Sink):
         for subnet in sorted({event.lease.subnet_id for event in own}):
             hosts = self._current(subnet)
             due: Dict[str, List[Lease]] = {}
-            for identifier, meant in _by_client(event for event in own if event.lease.subnet_id == subnet).items():
+            for identifier, meant in by_client(event for event in own if event.lease.subnet_id == subnet).items():
                 host = hosts.of(identifier)
                 leases = reservations.managed(host, subnet)
-                over = [lease for lease in leases if _is_over(meant, lease)]
+                over = [lease for lease in leases if is_over(meant, lease)]
                 if over and reservations.is_unchanged(host):
                     due[identifier] = over
                 elif over:
                     rejected.append(Rejection(meant[-1], Reason.EDITED, EDITED))
             if due:
-                whole = [identifier for identifier, over in due.items() if not _released(hosts, over)]
+                whole = [identifier for identifier, over in due.items() if not released(hosts, over)]
                 self._write_without(subnet, hosts, whole)
             for lease in (lease for over in due.values() for lease in over):
                 telemetry.reservation_removed(lease)
@@ -279,21 +288,3 @@ class ReservationFileSink(Sink):
     def close(self) -> None:
         self._lists.clear()
         self._stamps.clear()
-
-
-def _by_client(events: Iterable[LeaseEvent]) -> Dict[str, List[LeaseEvent]]:
-    found: Dict[str, List[LeaseEvent]] = {}
-    for event in events:
-        found.setdefault(client(event.lease), []).append(event)
-    return found
-
-
-def _is_over(events: Sequence[LeaseEvent], lease: Lease) -> bool:
-    """Return whether one of the FORGOTTEN events is about this address of the client."""
-    own = [event for event in events if (event.lease.iaid, event.lease.lease_type) == (lease.iaid, lease.lease_type)]
-    return any(is_meant(event, lease.address) for event in own)
-
-
-def _released(hosts: HostList, leases: Sequence[Lease]) -> bool:
-    """Drop the addresses of a client's leases. Return whether its reservation has any other, and so stays."""
-    return [hosts.release(lease) for lease in leases][-1]

@@ -13,7 +13,7 @@ from kea_lease_monitor.kea import asking, identifiers, reservations
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.shares import client as client_of
 from kea_lease_monitor.kea.site import Site
-from kea_lease_monitor.lease import EventKind, LeaseEvent
+from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 
 
 class Outcome(NamedTuple):
@@ -76,6 +76,8 @@ class Reserving:
         """Types of the leases that are reserved."""
         self.site = Site()
         """The reservations of the site, which win."""
+        self.give_way: Callable[[Sequence[Lease]], None] = _keep
+        """Remove the managed reservations of these leases' clients: the site has one for the port of each."""
         self._write = reserve
         self._exchange = exchange
         self._names = names
@@ -110,6 +112,8 @@ class Reserving:
         """Reserve for the events about which the reservations of the site say nothing."""
         judged = [(event, self.site.judge(event.lease)) for event in events]
         settled = [Outcome(event, *found) for event, found in judged if found]
+        if hidden := [event.lease for event, found in judged if found and self.site.is_of_port(event.lease)]:
+            self.give_way(hidden)
         rest = [event for event, found in judged if not found]
         return settled + (self._write(rest) if rest else [])
 
@@ -173,6 +177,10 @@ class Reserving:
         for outcome in outcomes:
             telemetry.conflict_over(outcome.event.lease)
         return report(self._sink, 0, outcomes).kept
+
+
+def _keep(leases: Sequence[Lease]) -> None:
+    """Remove nothing."""
 
 
 def refused(event: LeaseEvent, words: str) -> Rejection:
