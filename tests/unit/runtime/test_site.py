@@ -17,6 +17,7 @@ from kea_lease_monitor.errors import ConfigurationError
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.site import Entry, Site
 from kea_lease_monitor.section import Section
+from kea_lease_monitor.sinks.reservations import database
 from kea_lease_monitor.sinks.reservations.database import Options as DatabaseOptions
 from kea_lease_monitor.sinks.reservations.database import ReservationSink
 from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
@@ -290,6 +291,41 @@ class TestHosts:
         by_hand(kea, "client-id", CLIENT, 1, "10.0.0.50")
         now = 61.0
         assert sink.deliver([event(1, client_id=CLIENT)]).unchanged == 1
+        sink.close()
+
+    @pytest.mark.parametrize(
+        ("kind", "identifier", "address"),
+        [
+            ("client-id", CLIENT, "10.0.0.50"),
+            ("circuit-id", PORT, "10.0.0.50"),
+            ("hw-address", "02:00:00:00:00:77", "10.0.0.1"),
+        ],
+    )
+    def test_managed_ones_give_way_to_those_added_while_the_monitor_runs(
+        self, kea: Kea, link: Callable[[], Link], kind: str, identifier: str, address: str
+    ) -> None:
+        """Kea looks up the hardware address first: the managed one would hide the site's one until a restart."""
+        now = 0.0
+        sink = ReservationSink(link(), now=lambda: now)
+        sink.check()
+        sink.deliver([event(1, client_id=CLIENT, user_context=at(PORT)), event(2)])
+        by_hand(kea, kind, identifier, 1, address)
+        now = 61.0
+        sink.deliver([event(3)])
+        assert sorted(row[1] for row in kea.reservations()) == sorted([address, "10.0.0.2", "10.0.0.3"])
+        sink.close()
+
+    def test_managed_ones_are_read_only_after_a_change_of_the_site_s(
+        self, kea: Kea, link: Callable[[], Link], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now, asked = 0.0, []
+        monkeypatch.setattr(database, "give_way", lambda session, site: asked.append(now))
+        sink = ReservationSink(link(), now=lambda: now)
+        sink.check()
+        by_hand(kea, "client-id", CLIENT, 1, "10.0.0.50")
+        for now in (61.0, 122.0, 183.0):
+            sink.deliver([event(int(now))])
+        assert asked == [0.0, 61.0]
         sink.close()
 
 

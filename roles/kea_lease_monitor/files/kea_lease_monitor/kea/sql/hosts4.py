@@ -177,9 +177,17 @@ SELECT dhcp4_subnet_id, dhcp_identifier_type, encode(dhcp_identifier, 'hex'), nu
   FROM hosts
  WHERE dhcp4_subnet_id IS NOT NULL AND (dhcp_identifier_type <> %(type)s OR dhcp4_subnet_id = 0)
    AND (nullif(ipv4_address, 0) IS NOT NULL OR coalesce(user_context, '') NOT LIKE '%%"{MARK}"%%')
+ UNION ALL
+SELECT dhcp4_subnet_id, dhcp_identifier_type, encode(dhcp_identifier, 'hex'), ipv4_address
+  FROM hosts AS own
+ WHERE dhcp4_subnet_id > 0 AND dhcp_identifier_type = %(type)s AND ipv4_address > 0
+   AND coalesce(user_context, '') NOT LIKE '%%"{MARK}"%%'
+   AND EXISTS (SELECT FROM hosts AS managed
+                WHERE managed.ipv4_address = own.ipv4_address AND managed.dhcp4_subnet_id = own.dhcp4_subnet_id
+                  AND managed.user_context LIKE '%%"{MARK}"%%')
 """
 """The hosts that ``met`` does not find: those by other identifiers than the hardware address, and those of subnet 0,
-which Kea uses in each subnet with reservations-global."""
+which Kea uses in each subnet with reservations-global. And those of persons that have the address of a managed one."""
 
 HOST_IDS = """
 SELECT coalesce(last_value, 0)::float8 / max_value

@@ -87,6 +87,8 @@ class ReservationSink(Sink):
         """
         self._options, self._now = options, now
         self._site_read: Optional[float] = None
+        self._entries: Optional[List[Entry]] = None
+        """The reservations of the site, sorted; None unless managed reservations gave way to them."""
         self._counted: Dict[Tuple[int, int], int] = {}
         self._counted_at: Optional[float] = None
         self._link = link
@@ -104,8 +106,8 @@ class ReservationSink(Sink):
             if 6 in self._named:
                 session.rows(self._statement6(session), reservations.parameters6((), self._names))
             telemetry.host_ids(session.rows(hosts4.HOST_IDS, {})[0][0])
+            self._entries = None
             self._read_site(session)
-            give_way(session, self._reserving.site)
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         if events and events[0].kind is EventKind.FORGOTTEN:
@@ -120,10 +122,13 @@ class ReservationSink(Sink):
         return self._reserving.deliver(events, self._families(events))
 
     def _read_site(self, session: Session) -> None:
-        """Read the hosts that the statement for a batch does not look at."""
+        """Read the hosts that the statement for a batch does not look at; managed ones give way to new ones of them."""
         rows = session.rows(hosts4.BY_OTHERS, reservations.parameters((), self._names))
         entries = [*self._options.site, *of_rows(rows, self._options.global_subnets)]
-        self._reserving.site = Site(entries)
+        if sorted(entries) != self._entries:
+            self._reserving.site = Site(entries)
+            give_way(session, self._reserving.site)
+            self._entries = sorted(entries)
         self._site_read = self._now()
 
     def _give_way(self, leases: Sequence[Lease]) -> None:
