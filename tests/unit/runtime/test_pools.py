@@ -202,14 +202,14 @@ def test_leases_that_no_reservation_in_a_file_reaches_are_counted_and_told(tmp_p
     unknown = applied.read(settings, time.time())
     assert "no reservation in a file reaches these subnets: 7, 9: see docs/take-over.md" in unknown.warning
     assert unknown.columns["all"]["left_out"] is None
-    assert math.isnan(app._reservations(settings, [], "left_out"))
+    assert math.isnan(app._reservations(settings.pools, settings.flows[0], "left_out"))
     uses = {7: Use(20, 2, 0), 8: Use(20, 5, 0), 9: Use(20, 4, 0)}
     figures = (*(Subnet(4, number, use, {}) for number, use in uses.items()), Subnet(6, 9, Use(20, 9, 0), {}))
     pools.write(str(tmp_path / "pools.json"), figures, 10.0)
     found = applied.read(settings, time.time())
     assert "these subnets: 7, 9; they have 6 leases" in found.warning
     assert (found.problem, found.columns["all"]["left_out"]) == ("", 6)
-    assert app._reservations(settings, [], "left_out") == 6
+    assert app._reservations(settings.pools, settings.flows[0], "left_out") == 6
     assert with_left_out(tmp_path, [9]).flows[0].left_out() == [(4, 9)]
 
 
@@ -217,4 +217,4 @@ def test_where_reservations_in_files_reach_all_subnets_nothing_is_told(tmp_path:
     settings = with_left_out(tmp_path, [8])
     found = applied.read(settings, time.time())
     assert (found.warning, found.columns["all"]["left_out"]) == ("", 0)
-    assert app._reservations(settings, [], "left_out") == 0
+    assert app._reservations(settings.pools, settings.flows[0], "left_out") == 0

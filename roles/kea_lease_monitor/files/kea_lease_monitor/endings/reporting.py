@@ -42,8 +42,7 @@ def show(subscription: str, figures: Figures, rooms: Mapping[Subnet, Room]) -> N
     for key, room in rooms.items():
         subnets.update({(*key, state): count for state, count in room.counts.items()})
     for subnet in figures:
-        room = rooms.get((subnet.family, subnet.id))
-        for number, counts in counted(subnet, room).items():
+        for number, counts in counted(subnet, rooms.get((subnet.family, subnet.id))).items():
             told = {state: count for state, count in counts.items() if count is not None}
             pools.update({(subnet.family, subnet.id, number, state): count for state, count in told.items()})
     metrics.replace(metrics.SUBNETS, subnets)
