@@ -26,6 +26,7 @@ _SERVER_LOOKS = (
     verify_server.version,
     verify_pair.pair,
     verify_server.configuration,
+    verify_server.host_cache,
     verify_server.lease_file,
     verify_subnets.reservations,
     verify_subnets.left_out,

@@ -77,6 +77,7 @@ def facts() -> dict[str, Any]:
             "path": "/etc/kea/kea-dhcp4.conf",
             "error": None,
             "lease_database": {"type": "postgresql"},
+            "hooks_libraries": [{"library": "/usr/lib/kea/hooks/libdhcp_lease_cmds.so"}],
             "hosts_databases": [{"type": "postgresql"}],
         },
         "pair": None,
@@ -247,6 +248,13 @@ def test_all_is_well(expected: Expected) -> None:
         ("server/outdated", True, "kea in force", "warn", "not in force"),
         ("server/capabilities", None, "version", "wrong", "does not support Kea 2.6.3"),
         ("server/capabilities/schema", None, "version", "warn", "newer than every version"),
+        (
+            "config/hooks_libraries",
+            [{"library": "/usr/lib/kea/hooks/libdhcp_host_cache.so", "parameters": {"maximum": 1000}}],
+            "host cache",
+            "warn",
+            "keeps a reservation in force after it was removed or moved",
+        ),
         ("config/error", "Permission denied", "configuration", "wrong", "/etc/kea/kea-dhcp4.conf: Permission denied"),
         ("config/lease_database", None, "configuration", "wrong", "leases in memfile, reservations in postgresql;"),
         ("config/hosts_databases", [], "configuration", "wrong", "the variables say"),
@@ -314,6 +322,12 @@ def test_what_is_wrong_without_a_database_is_named(
     findings = judged(FILE, at(path, value))
     assert [one.verdict for one in findings if one.name == name and words in one.seen] == [verdict]
     assert {one.verdict for one in findings} <= {verdict, "ok"}
+
+
+def test_a_host_cache_is_well_without_reservations_in_a_database() -> None:
+    """Reservations in files are removed from the running Kea itself."""
+    for libraries in ([{"library": "libdhcp_host_cache.so"}], None, ["odd"]):
+        assert verify_report.worst(judged(FILE, at("config/hooks_libraries", libraries))) == "ok"
 
 
 def test_pools_that_are_well() -> None:
