@@ -104,12 +104,21 @@ class World:
         """Let time pass, and the monitor act upon all that is due."""
         self.now += seconds
         for _step in range(4):
-            self.now += 10
-            for _pump in range(50):
-                self.pipeline.pump()
-                assert not self.pipeline.health.retry, self.pipeline.health.error
-                if self.pipeline.due() > self.now:
-                    break
+            self.step()
+
+    def step(self) -> None:
+        self.now += 10
+        for _pump in range(50):
+            self.pipeline.pump()
+            assert not self.pipeline.health.retry, self.pipeline.health.error
+            if self.pipeline.due() > self.now:
+                break
+
+    def look(self, total: int, leased: int) -> None:
+        """Have the monitor look at figures that stay recent."""
+        for _step in range(12):
+            self.pool(total, leased)
+            self.step()
 
     def lease(self, number: int, hwaddr: str, client_id: str = "") -> None:
         """Write a lease that is acknowledged now."""
@@ -119,6 +128,10 @@ class World:
     def end(self, number: int, hwaddr: str, client_id: str = "") -> None:
         """Write that Kea removed a lease."""
         self.remove(number, hwaddr, client_id)
+
+    def decline(self, number: int) -> None:
+        """Write that its client declined a lease: Kea keeps the address back for a lifetime, and no client."""
+        raise NotImplementedError
 
     def write(self, number: int, hwaddr: str, client_id: str) -> None:
         raise NotImplementedError
@@ -163,6 +176,10 @@ class FileWorld(World):
             file.write(f"10.0.0.{number},{hwaddr},{client_id},{valid},{expire},1,0,0,,0,\n")
         self.hear()
 
+    def decline(self, number: int) -> None:
+        with self.leases.open("a") as file:
+            file.write(f"10.0.0.{number},,,{LIFETIME},{int(NOW + self.now) + LIFETIME},1,0,0,,1,\n")
+
     def remove(self, number: int, hwaddr: str, client_id: str) -> None:
         self.write(number, hwaddr, client_id, 0)
 
@@ -189,7 +206,7 @@ class DatabaseWorld(World):
         super().__init__(tmp_path, ending)
 
     def sinks(self) -> list[Any]:
-        return [ReservationSink(self.link())]
+        return [ReservationSink(self.link(), now=lambda: self.now)]
 
     def write(self, number: int, hwaddr: str, client_id: str) -> None:
         expire = NOW + self.heard[number] + LIFETIME
@@ -200,6 +217,13 @@ class DatabaseWorld(World):
             " ON CONFLICT (address) DO UPDATE SET hwaddr = excluded.hwaddr, client_id = excluded.client_id,"
             " expire = excluded.expire",
             *(f"10.0.0.{number}", hwaddr.replace(":", ""), client_id.replace(":", ""), LIFETIME, expire),
+        )
+
+    def decline(self, number: int) -> None:
+        self.kea.rows(
+            "UPDATE lease4 SET hwaddr = '', client_id = '', hostname = '', state = 1, expire = to_timestamp(%s)"
+            " WHERE address = %s::inet - '0.0.0.0'",
+            *(NOW + self.now + LIFETIME, f"10.0.0.{number}"),
         )
 
     def remove(self, number: int, hwaddr: str, client_id: str) -> None:
@@ -265,6 +289,33 @@ def test_a_flood_that_fills_a_pool_is_gone_one_lifetime_later(world: World) -> N
     assert sorted(world.told.forgotten) == [(mac(number), "low_water") for number in range(2, 51)]
 
 
+def test_a_decline_storm_that_fills_a_pool_is_gone_one_lifetime_later(world: World) -> None:
+    """C8: each client declines what it gets. Kea keeps the address back, and no longer knows whose it was."""
+    for number in (1, 2):
+        world.lease(number, mac(number))
+    world.run(LIFETIME / 2)
+    for number in (1, 2):
+        world.lease(number, mac(number))
+    world.run()
+    for start in (3, 30):
+        numbers = range(start, min(start + 27, 51))
+        flood(world, numbers)
+        world.run() if start == 3 else None
+        for number in numbers:
+            world.decline(number)
+    world.look(50, 50)
+    world.now += LIFETIME
+    for number in range(3, 51):
+        world.end(number, "")
+    for number in (1, 2):
+        world.lease(number, mac(number))
+    world.look(50, 2)
+    assert world.reserved() == ["10.0.0.1", "10.0.0.2"]
+    assert world.inventory() == ["02-00-00-00-00-01.yml", "02-00-00-00-00-02.yml"]
+    labels = {"family": "4", "subnet": "1", "state": "free"}
+    assert metrics.REGISTRY.get_sample_value("kea_lease_monitor_subnet_addresses", labels) == 48
+
+
 def test_what_was_reserved_before_the_state_store_was_made_is_not_free(world: World) -> None:
     """C1: after an upgrade or a lost store, nothing tells of the leases that had ended."""
     for number in range(1, 41):
@@ -280,8 +331,7 @@ def test_what_was_reserved_before_the_state_store_was_made_is_not_free(world: Wo
     (world.path / "state.sqlite").unlink()
     world.report()
     world.start()
-    world.pool(50, 0)
-    world.run()
+    world.look(50, 0)
     assert world.store.reserved() == {}
     labels = {"family": "4", "subnet": "1"}
     names = {"kea_lease_monitor_subnet_addresses": {}, "kea_lease_monitor_pool_addresses": {"pool": "0"}}
@@ -294,14 +344,12 @@ def test_what_was_reserved_before_the_state_store_was_made_is_not_free(world: Wo
     flood(world, range(41, 43))
     world.run()
     world.report()
-    world.pool(50, 2)
-    world.run()
+    world.look(50, 2)
     assert world.store.shortages("all").keys() == {(4, 1)}, "8 of 50 addresses are free for new clients"
     for number in (41, 42):
         world.end(number, mac(number))
+    world.look(50, 0)
     world.run()
-    world.pool(50, 0)
-    world.run(10)
     assert len(world.reserved()) == 40, "the flood is gone"
 
 
@@ -573,19 +621,23 @@ def tell(world: World) -> None:
     world.run()
 
 
-def test_confirmed_clients_are_retired_only_if_the_site_wants_that(tmp_path: Path) -> None:
-    world = FileWorld(tmp_path, Ending(retire_after=30 * DAY))
-    world.lease(7, mac(7))
+def test_confirmed_clients_are_retired_only_if_the_site_wants_that(world: World) -> None:
+    world.ending = world.ending._replace(retire_after=30 * DAY)
+    world.kill()
+    world.start()
+    for number in (7, 8):
+        world.lease(number, mac(number))
     world.run(LIFETIME / 2)
-    world.lease(7, mac(7))
+    for number in (7, 8):
+        world.lease(number, mac(number))
     world.run()
     world.end(7, mac(7))
     world.run()
     world.run(29 * DAY)
-    assert world.reserved() == ["10.0.0.7"]
+    assert world.reserved() == ["10.0.0.7", "10.0.0.8"]
     world.run(2 * DAY)
-    assert (world.reserved(), world.told.forgotten) == ([], [(mac(7), "retire_after")])
-    world.kill()
+    assert (world.reserved(), world.told.forgotten) == (["10.0.0.8"], [(mac(7), "retire_after")])
+    assert world.inventory() == ["02-00-00-00-00-08.yml"], "no end of its lease was told"
 
 
 class ExecWorld(FileWorld):
