@@ -294,7 +294,9 @@ subnets:
       type: list
       elements: str
     reservation_settings:
-      description: Its own settings for reservations, such as C(reservations-global) and C(reservation-mode).
+      description:
+        - Its own settings that decide about reservations, such as C(reservations-global), C(reservation-mode) and
+          C(store-extended-info).
       type: dict
       sample: {reservations-out-of-pool: true}
     reservation_scopes:
@@ -326,6 +328,10 @@ subnets:
     reservations:
       description: Number of its reservations in the configuration and in the files that it includes.
       type: int
+    managed_reservations:
+      description: Number of its managed reservations in files that it includes.
+      type: int
+      version_added: 1.2.0
     reservation_files:
       description: Files with reservations that it includes and that are not edited.
       type: list
@@ -342,6 +348,11 @@ subnets:
     editable:
       description: Whether M(baremetal.kea.kea_config) may add reservations to it.
       type: bool
+    left_out:
+      description:
+        - Whether it cannot include the files of the lease monitor. Then it has managed reservations in a database only.
+      type: bool
+      version_added: 1.2.0
     served:
       description: Whether the running Kea serves it with this id; null if Kea does not answer.
       type: bool
@@ -412,6 +423,16 @@ reservations:
       description: Ids of the subnets that use the reservations outside all subnets.
       type: list
       elements: int
+    defined_subnets:
+      description: Ids of the subnets that the files define.
+      type: list
+      elements: int
+      version_added: 1.2.0
+    left_out_subnets:
+      description: Ids of those that are left out, see C(left_out) in RV(subnets).
+      type: list
+      elements: int
+      version_added: 1.2.0
 variables:
   description: The configuration file of the server as variables of the playbook C(kea_deploy.yml), without secrets.
   returned: when gathered

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, NamedTuple
 
 from ._login import Database, Files, without_empty
 from ._monitor_input import Paths, Settings, Wanted
@@ -26,8 +26,33 @@ def site(asked: Wanted, looks: Mapping[int, Mapping[str, Any]]) -> List[Settings
     return found
 
 
+class Subnets(NamedTuple):
+    """What the sinks must know of the subnets."""
+
+    everywhere: List[int]
+    """Those of DHCPv4 that use the reservations outside all subnets."""
+    left_out: Mapping[int, List[int]]
+    """Those that cannot include reservations in files, by family."""
+
+
+def subnets(asked: Wanted, looks: Mapping[int, Mapping[str, Any]]) -> Subnets:
+    """Return what the configurations of Kea, and the variables, tell of the subnets.
+
+    A subnet that a file defines by now is in a file, whatever Kea served before.
+    """
+    found = {family: look.get("reservations") or {} for family, look in looks.items()}
+    left_out = {
+        family: {*one.get("left_out_subnets", [])}
+        | ({*asked.subnets_in_no_file.get(family, [])} - {*one.get("defined_subnets", [])})
+        for family, one in found.items()
+    }
+    # Only the sink for DHCPv4 takes them.
+    everywhere = found.get(4, {}).get("global_subnets") or []
+    return Subnets(everywhere, {family: sorted(ids) for family, ids in left_out.items()})
+
+
 def config(
-    asked: Wanted, lease_files: Mapping[int, str], certificates: Files, paths: Paths, global_subnets: List[int]
+    asked: Wanted, lease_files: Mapping[int, str], certificates: Files, paths: Paths, known: Subnets
 ) -> Settings:
     """Return the monitor's configuration file as a document."""
     keys = ("path", "path6")
@@ -39,9 +64,7 @@ def config(
         "state": {**state, **asked.state_options},
         "log_level": asked.log_level,
         "subscriptions": [
-            _subscription(asked, each, paths, global_subnets)
-            for one in asked.subscriptions
-            for each in _by_family(asked, one)
+            _subscription(asked, each, paths, known) for one in asked.subscriptions for each in _by_family(asked, one)
         ],
     }
     if 6 in asked.families:
@@ -73,17 +96,18 @@ def _by_family(asked: Wanted, named: Settings) -> List[Settings]:
     ]
 
 
-def _subscription(asked: Wanted, named: Settings, paths: Paths, global_subnets: List[int]) -> Settings:
+def _subscription(asked: Wanted, named: Settings, paths: Paths, subnets_known: Subnets) -> Settings:
     """Return a subscription whose sinks know the reservations of the site; with the usual sinks if it names none."""
+    family = min((named.get("match") or {}).get("families") or [4])
+    left_out = subnets_known.left_out.get(family)
     known: Dict[str, Settings] = {
-        FILE_SINK: {"site_file": paths.site_file},
+        FILE_SINK: {"site_file": paths.site_file, **({"left_out": left_out} if left_out else {})},
         "reservation": {
             "site_file": paths.site_file,
-            **({"global_subnets": global_subnets} if global_subnets else {}),
+            **({"global_subnets": subnets_known.everywhere} if subnets_known.everywhere else {}),
         },
         "webhook": {"secret_file": paths.webhook_secret_file} if asked.webhook_secret else {},
     }
-    family = min((named.get("match") or {}).get("families") or [4])
     sinks = _sinks(asked, paths, family)
     if "sinks" in named:
         sinks = [placed(asked, paths, sink, family) for sink in named["sinks"]]

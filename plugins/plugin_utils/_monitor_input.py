@@ -38,6 +38,8 @@ class Wanted(NamedTuple):
     log_level: str
     families: Sequence[int] = (4,)
     """Families of the servers of Kea whose leases are read."""
+    subnets_in_no_file: Mapping[int, List[int]] = {}
+    """Ids of subnets that Kea serves and that no file defines, by family."""
 
     @property
     def in_files(self) -> bool:
@@ -82,4 +84,6 @@ def wanted(variables: Mapping[str, Any]) -> Wanted:
     """Return the variables of the role, given without their prefix."""
     known = {name: variables[name] for name in Wanted._fields if name in variables}
     families = [int(one) for one in variables.get("families", [4])]
-    return Wanted(**{**known, "database": database(variables["database"]), "families": families})
+    in_no_file = {int(family): found for family, found in variables.get("subnets_in_no_file", {}).items()}
+    given = {"database": database(variables["database"]), "families": families, "subnets_in_no_file": in_no_file}
+    return Wanted(**{**known, **given})

@@ -14,7 +14,7 @@ from ..module_utils._kea.lease_file import configured_path
 from ..module_utils._monitor.names import APPLIERS
 from ._login import files
 from ._monitor_config import config as make_config
-from ._monitor_config import placed, site
+from ._monitor_config import placed, site, subnets
 from ._monitor_input import Paths, Settings, Wanted
 
 RUN_DIRECTORY = "/run/kea"
@@ -97,8 +97,6 @@ def make(asked: Wanted, looks: Sequence[Mapping[str, Any]], certificates: Mappin
     servers = [_server(asked, family, look, paths) for family, look in by_family.items()]
     writable = _writable(asked, paths)
     lease_files = {one.family: one.lease_file for one in servers}
-    # Only the sink for DHCPv4 takes them.
-    everywhere = (by_family.get(4, {}).get("reservations") or {}).get("global_subnets") or []
     return Plan(
         servers=[one._asdict() for one in servers],
         in_files=asked.in_files,
@@ -109,7 +107,7 @@ def make(asked: Wanted, looks: Sequence[Mapping[str, Any]], certificates: Mappin
         offline=_offline(asked),
         has_commands=_has_commands(asked),
         packages=_unique(name for sink in asked.site_sinks for name in PACKAGES_OF_SINKS.get(sink["type"], [])),
-        config=make_config(asked, lease_files, files(certificates), paths, everywhere),
+        config=make_config(asked, lease_files, files(certificates), paths, subnets(asked, by_family)),
         site=site(asked, by_family),
     )
 

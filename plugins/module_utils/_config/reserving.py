@@ -19,7 +19,9 @@ from .identity import client
 MODE = "reservation-mode"
 GLOBAL, IN_SUBNET, OUT_OF_POOL = "reservations-global", "reservations-in-subnet", "reservations-out-of-pool"
 IDENTIFIERS = "host-reservation-identifiers"
-SETTINGS = (GLOBAL, IN_SUBNET, OUT_OF_POOL, MODE, IDENTIFIERS)
+EXTENDED_INFO = "store-extended-info"
+"""Whether a lease tells the port of its client, so that the monitor can compare it with reservations by circuit-id."""
+SETTINGS = (GLOBAL, IN_SUBNET, OUT_OF_POOL, MODE, IDENTIFIERS, EXTENDED_INFO)
 
 _FLAGS = (GLOBAL, IN_SUBNET, OUT_OF_POOL)
 _MODES = {
@@ -28,6 +30,9 @@ _MODES = {
     "global": (True, False, False),
     "disabled": (False, False, False),
 }
+_UNTOLD = ("circuit-id", "flex-id")
+_ORDER = ["hw-address", "duid", "circuit-id", "client-id"]
+"""Kea's host-reservation-identifiers, unless they are set: CfgHostOperations::createConfig4."""
 _NEEDED = {4: identifiers.TYPES[identifiers.HWADDR_TYPE], 6: identifiers.TYPES[identifiers.DUID_TYPE]}
 
 
@@ -88,6 +93,23 @@ def obstacle(scopes: Sequence[Scope], has_pools: bool, family: int = 4) -> str:
         if isinstance(listed, list) and _NEEDED[family] not in listed:
             return f"{IDENTIFIERS} without {_NEEDED[family]} in {scope.place}"
     return ""
+
+
+def hidden_kinds(scopes: Sequence[Scope]) -> List[str]:
+    """Return the kinds of identifiers by which Kea finds a host after it looked for the hardware address.
+
+    Of those kinds that no lease tells: a managed reservation of the same client hides the site's one by such.
+    """
+    listed, stores = _nearest(scopes, IDENTIFIERS), _nearest(scopes, EXTENDED_INFO)
+    order = listed if isinstance(listed, list) else _ORDER
+    if _NEEDED[4] not in order:
+        return []
+    later = order[order.index(_NEEDED[4]) :]
+    return [kind for kind in _UNTOLD if kind in later and not (stores is True and kind == _UNTOLD[0])]
+
+
+def _nearest(scopes: Sequence[Scope], key: str) -> Any:
+    return next((scope.settings[key] for scope in scopes if key in scope.settings), None)
 
 
 def _flag(scopes: Sequence[Scope], flag: str) -> Optional[Tuple[bool, str]]:

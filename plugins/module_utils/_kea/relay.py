@@ -20,6 +20,9 @@ CIRCUIT_ID, REMOTE_ID = 1, 2
 
 _KEY = "relay-agent-info"
 
+_LONGEST = 255
+"""Octets of a sub-option."""
+
 
 class Relay(NamedTuple):
     """Where a client is, in the words of its relay; empty for what is not known.
@@ -38,18 +41,36 @@ def of_context(context: object) -> Relay:
 
     It raises nothing: a user context is anyone's, and may have been written by another program.
     """
+    found = _said(context)
+    return Relay(_shown(found.get(CIRCUIT_ID, b"")), _shown(found.get(REMOTE_ID, b"")))
+
+
+def circuit_id(context: object) -> str:
+    """Return the bytes of the port's identifier in hex with colons, as Kea compares them; see ``of_context``."""
+    return identifiers.spell(_said(context).get(CIRCUIT_ID, b""))
+
+
+def context_of(circuit: str) -> str:
+    """Return a user context that tells this port's identifier, in hex with colons; empty for none, or one too long."""
+    octets = bytes.fromhex(circuit.replace(":", ""))
+    if not 0 < len(octets) <= _LONGEST:
+        return ""
+    return json.dumps({"ISC": {_KEY: {"sub-options": f"0x{bytes([CIRCUIT_ID, len(octets)]).hex()}{octets.hex()}"}}})
+
+
+def _said(context: object) -> Dict[int, bytes]:
+    """Return the first sub-option of each code; none if the context tells of none."""
     if isinstance(context, str):
         if _KEY not in context:
-            return Relay()
+            return {}
         try:
             context = json.loads(context)
         except (ValueError, RecursionError):
-            return Relay()
+            return {}
     try:
-        found = _sub_options(identifiers.parse(_option(context)))
+        return _sub_options(identifiers.parse(_option(context)))
     except ValueError:
-        return Relay()
-    return Relay(_shown(found.get(CIRCUIT_ID, b"")), _shown(found.get(REMOTE_ID, b"")))
+        return {}
 
 
 def _option(context: object) -> str:

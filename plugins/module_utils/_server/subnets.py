@@ -59,10 +59,13 @@ def subnets(path: str, with_leases: bool = True) -> List[Facts]:
 def site_reservations(path: str) -> Facts:
     """Return the reservations that the site wrote into the files, and the subnets that use those outside all subnets.
 
-    Kea is not asked. A subnet without a number of its own has none here; ``kea_config`` writes the numbers first.
+    Also the subnets that the files define, and those of them that are left out (see ``_is_left_out``). Kea is not
+    asked. A subnet without a number of its own has none here; ``kea_config`` writes the numbers first.
     """
     found: List[Facts] = []
     everywhere: List[int] = []
+    numbers: List[int] = []
+    left_out: List[int] = []
     top = top_of_path(path)
     for one in _defined(os.path.realpath(path), top):
         number = one.subnet.id
@@ -71,7 +74,14 @@ def site_reservations(path: str) -> Facts:
         facts = _reserving("", one.subnet.value, one.inherited, one.hosts, family_of(top))
         found += [{"subnet": number, **host} for host in facts["site_reservations"]]
         everywhere += [number] if facts["uses_global_reservations"] else []
-    return {"site": found, "global_subnets": sorted(everywhere)}
+        numbers.append(number)
+        left_out += [number] if _is_left_out(one) else []
+    return {
+        "site": found,
+        "global_subnets": sorted(everywhere),
+        "defined_subnets": sorted(numbers),
+        "left_out_subnets": sorted(left_out),
+    }
 
 
 def reservations_in(path: str, subnet: int) -> List[Facts]:
@@ -112,8 +122,7 @@ def _leases(settings: Facts, top: str) -> Optional[Leases]:
 
 def _facts(one: _Defined, numbers: Dict[str, int], family: int) -> Facts:
     subnet, value = one.subnet, one.subnet.value
-    listed = value.get("reservations", [])
-    includes = [host.path for host in listed if isinstance(host, Include)] if isinstance(listed, list) else []
+    includes = _includes(value)
     number = subnet.id or numbers.get(subnet.prefix)
     name = f"{subnet.prefix} (id {number})"
     return {
@@ -126,11 +135,23 @@ def _facts(one: _Defined, numbers: Dict[str, int], family: int) -> Facts:
         "relay": _relay(value),
         **_reserving(name, value, one.inherited, one.hosts, family),
         "reservations": len(subnet.reservations) + sum(map(_hosts_in, includes)),
+        "managed_reservations": sum(map(_hosts_in, filter(config.is_applied, includes))),
         "reservation_files": includes,
         "file": one.file,
         "line": one.line,
         "editable": one.editable,
+        "left_out": _is_left_out(one),
     }
+
+
+def _includes(value: Facts) -> List[str]:
+    listed = value.get("reservations", [])
+    return [host.path for host in listed if isinstance(host, Include)] if isinstance(listed, list) else []
+
+
+def _is_left_out(one: _Defined) -> bool:
+    """Return whether the subnet cannot include managed reservations: no edit may add them, and no person did."""
+    return not one.editable and not any(map(config.is_applied, _includes(one.subnet.value)))
 
 
 def _reserving(
@@ -161,10 +182,12 @@ def _served_only(one: served.Served, family: int) -> Facts:
         "relay": _relay(value),
         **_reserving(f"{one.prefix} (id {one.id})", value, one.inherited, one.hosts, family),
         "reservations": len(value.get("reservations", [])),
+        "managed_reservations": 0,
         "reservation_files": [],
         "file": None,
         "line": None,
         "editable": False,
+        "left_out": True,
         "served": True,
     }
 

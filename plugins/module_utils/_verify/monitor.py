@@ -25,6 +25,8 @@ LAG = 60.0
 LONGEST_RUN = 7200.0
 """Seconds after which systemd stops an LFC run (TimeoutStartSec of its unit)."""
 STATUS = "kea-lease-monitor status"
+WARNING = "; WARN "
+"""What the monitor's check says before each warning, while it is healthy."""
 
 
 def monitor(facts: Facts, _expected: Expected) -> Iterator[Finding]:
@@ -37,6 +39,8 @@ def monitor(facts: Facts, _expected: Expected) -> Iterator[Finding]:
         yield Finding("monitor", WRONG, f"{unit['name']} does not run", journal(unit["name"]))
     elif check["code"]:
         yield Finding("monitor", WRONG, check["said"], f"{STATUS}; {journal(unit['name'])}")
+    elif WARNING in check["said"]:
+        yield Finding("monitor", WARN, f"{check['said']}; release {release}", f"{STATUS}; docs/runbook.md")
     else:
         yield Finding("monitor", OK, f"{check['said']}; release {release}")
     if not unit["enabled"]:

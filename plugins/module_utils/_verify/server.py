@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Iterator
 
 from .finding import (
@@ -18,6 +19,10 @@ from .finding import (
     journal,
     kea_unit,
 )
+
+
+HOST_CACHE = "libdhcp_host_cache.so"
+"""Open source since Kea 3.0, premium before."""
 
 
 def server(facts: Facts, _expected: Expected) -> Iterator[Finding]:
@@ -80,6 +85,17 @@ def configuration(facts: Facts, expected: Expected) -> Iterator[Finding]:
     if move["unfinished"] or move["error"]:
         seen = move["error"] or "a move of the leases was interrupted"
         yield Finding("move", WRONG, seen, f"{DEPLOY}: it finishes the move")
+
+
+def host_cache(facts: Facts, expected: Expected) -> Iterator[Finding]:
+    """Judge whether Kea keeps reservations of a database in memory: nothing tells it that one was removed or moved."""
+    libraries = [
+        str(one.get("library", "")) for one in facts["config"]["hooks_libraries"] or [] if isinstance(one, dict)
+    ]
+    if expected.reservations == "postgresql" and any(os.path.basename(one) == HOST_CACHE for one in libraries):
+        seen = "Kea's host cache keeps a reservation in force after it was removed or moved in the database"
+        todo = f"send cache-remove or cache-clear after that, or do not load {HOST_CACHE} (docs/take-over.md)"
+        yield Finding("host cache", WARN, seen, todo)
 
 
 def lease_file(facts: Facts, expected: Expected) -> Iterator[Finding]:

@@ -61,6 +61,21 @@ def test_anything_else_tells_nothing(found: Any) -> None:
     assert relay.of_context(found) == Relay()
 
 
+def test_the_port_is_told_by_its_bytes() -> None:
+    """Text in hex digits is not what it spells."""
+    ports = {b"eth0": "65:74:68:30", b"61:62": "36:31:3a:36:32", b"\x00\x04": "00:04"}
+    for octets, expected in ports.items():
+        option = bytes([1, len(octets)]) + octets
+        assert relay.circuit_id(context(f"0x{option.hex()}")) == expected
+    assert relay.circuit_id("{") == relay.circuit_id(context({})) == ""
+
+
+@given(st.binary(max_size=300))
+def test_a_port_of_a_mark_is_told_again(octets: bytes) -> None:
+    told = octets.hex(":")
+    assert relay.circuit_id(relay.context_of(told)) == (told if len(octets) <= 255 else "")
+
+
 @given(st.binary(max_size=40))
 def test_no_option_raises_an_error(data: bytes) -> None:
     assert isinstance(relay.of_context(context("0x" + data.hex())), Relay)

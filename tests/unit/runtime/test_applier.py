@@ -287,12 +287,13 @@ def test_status_check_and_the_metric_tell_written_from_in_force_and_refused(host
         "in_force": 3,
         "refused": 1,
         "waiting": None,
+        "left_out": 0,
         "detail": "Kea's configuration does not include the file of subnet 2",
     }
     assert (lines[1]["written"], lines[1]["detail"]) == (None, "x")
     assert applied.read(settings(host, [2]), time.time()).columns["default"]["written"] == 1
     states = ("written", "in_force", "refused")
-    assert [report.total([host.places.report], state) for state in states] == [5, 3, 1]
+    assert [report.total([host.places.report], set(), state) for state in states] == [5, 3, 1]
 
 
 def test_half_of_a_pair_is_never_reloaded_and_what_waits_is_counted_a1(host: Host) -> None:
@@ -371,7 +372,7 @@ def test_a_report_that_this_user_may_not_read_is_a_warning(host: Host) -> None:
     assert found.problem == ""
     assert found.columns["default"]["written"] is None
     assert "it is no regular file" in found.warning
-    assert math.isnan(report.total([host.places.report], "written"))
+    assert math.isnan(report.total([host.places.report], set(), "written"))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"subnets": {"x": {}}}', '{"subnets": {}, "more": 1}', "7"])

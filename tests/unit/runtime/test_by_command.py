@@ -204,6 +204,18 @@ def test_a_refused_one_is_set_aside_and_all_others_are_in_force_in_the_same_run(
     assert (world.kea.addresses(), world.status()) == (addresses(1, 2, 3, 4), (5, 4, 1))
 
 
+def test_of_two_reservations_of_a_client_the_one_in_force_is_counted(world: World) -> None:
+    world.write(*several(1, 2), one(2, 9))
+    assert not world.run()
+    assert (world.kea.addresses(), world.status()) == (addresses(1, 2), (3, 2, 1))
+    world.append(one(3))
+    world.run()
+    assert (world.kea.addresses(), world.status()) == (addresses(1, 2, 3), (4, 3, 1))
+    world.write(*several(1, 2, 3))
+    world.run()
+    assert world.status() == (3, 3, 0)
+
+
 def test_a_refused_change_leaves_the_former_reservation_in_force(world: World) -> None:
     world.write(*several(1, 2))
     world.run()

@@ -17,6 +17,7 @@ import yaml
 from kea_lease_monitor import refusals
 from kea_lease_monitor.batch import Delivery, Reason
 from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.kea.site import Entry
 from kea_lease_monitor.sinks.discovery import DiscoverySink
 from kea_lease_monitor.sinks.discovery import Options as DiscoveryOptions
 from kea_lease_monitor.sinks.reservations.database import ReservationSink
@@ -56,9 +57,9 @@ class Client:
             if struct.unpack("!I", answer[4:8])[0] == number:
                 return answer[16:20], parsed(answer[240:])
 
-    def lease(self, name: str, client_id: bytes = b"") -> str:
-        """Boot: ask for an address. Return it."""
-        own = {12: name.encode(), 61: client_id}
+    def lease(self, name: str, client_id: bytes = b"", port: bytes = b"") -> str:
+        """Boot: ask for an address. Return it. The relay names the port."""
+        own = {12: name.encode(), 61: client_id, 82: bytes([1, len(port)]) + port if port else b""}
         offered, found = self.ask(DISCOVER, own)
         address, answer = self.ask(REQUEST, {**own, 50: offered, 54: found[54]})
         assert answer[53][0] == ACK
@@ -82,6 +83,8 @@ class World:
 
     def __init__(self, directory: Path, sink: Any, settings: dict[str, Any]) -> None:
         self.sink = sink
+        self.kea: Any = None
+        """The database of the reservations, if they are in one."""
         self.inventory = directory / "discovery"
         self.inventory.mkdir()
         self.discovery = DiscoverySink(DiscoveryOptions(str(self.inventory), "bmc_targets", None))
@@ -142,6 +145,7 @@ def world(
     else:
         database = {"type": "postgresql", "host": kea.cluster.socket, "name": kea.name, "user": "postgres"}
         world = World(tmp_path, ReservationSink(link()), {"hosts-database": database})
+    world.kea = kea
     try:
         world.start()
         yield world
@@ -172,3 +176,43 @@ def test_another_client_identifier_takes_no_address_away(world: World) -> None:
         assert world.client.lease("victim", b"\x01" + MAC) == home
         assert world.act().rejected == ()
         assert world.host()["ansible_host"] == home
+
+
+PORT = b"eth0/1/3"
+
+
+def reserve_port(world: World, address: str) -> None:
+    """Reserve an address for the port, as the site does: where its own reservations are."""
+    if isinstance(world.sink, ReservationSink):
+        world.kea.rows(
+            "INSERT INTO hosts (dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address)"
+            " VALUES (%s, 2, 1, %s::inet - '0.0.0.0')",
+            *(PORT, address),
+        )
+        return
+    text = world.server.config.read_text()
+    own = f'"circuit-id": "\'{PORT.decode()}\'", "ip-address": "{address}"'
+    world.server.config.write_text(text.replace("<?include", f"{{ {own} }}, <?include"))
+    entry = Entry(1, "circuit-id", PORT.hex(":"), address)
+    directory = str(world.inventory.parent)
+    world.sink = ReservationFileSink(Options(directory, directory, site=(entry,)))
+
+
+@pytest.mark.parametrize("told", ["by the mark", "by the lease"])
+def test_a_port_that_the_site_reserves_later_wins_over_the_client(world: World, told: str) -> None:
+    """Kea looks up the hardware address first, so that a managed reservation would hide the site's one."""
+    text = world.server.config.read_text()
+    world.server.config.write_text(text.replace('"subnet4"', '"store-extended-info": true, "subnet4"'))
+    assert world.server.ask("config-reload")["result"] == 0
+    home = world.client.lease("bmc", port=PORT if told == "by the mark" else b"")
+    assert world.act().created == 1
+    wanted = "127.0.0.119"
+    assert home != wanted
+    reserve_port(world, wanted)
+    world.sink.check()
+    if told == "by the lease":
+        world.client.lease("bmc-2", port=PORT)
+        world.act()
+    assert world.server.ask("config-reload")["result"] == 0
+    assert world.client.lease("bmc", port=PORT) == wanted
+    assert world.act().unchanged == 1

@@ -17,6 +17,7 @@ from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import pools
+from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.pools import Subnet, Use
 from kea_lease_monitor.lease import EventKind, LeaseEvent
 from kea_lease_monitor.pipeline import Pipeline
@@ -103,12 +104,21 @@ class World:
         """Let time pass, and the monitor act upon all that is due."""
         self.now += seconds
         for _step in range(4):
-            self.now += 10
-            for _pump in range(50):
-                self.pipeline.pump()
-                assert not self.pipeline.health.retry, self.pipeline.health.error
-                if self.pipeline.due() > self.now:
-                    break
+            self.step()
+
+    def step(self) -> None:
+        self.now += 10
+        for _pump in range(50):
+            self.pipeline.pump()
+            assert not self.pipeline.health.retry, self.pipeline.health.error
+            if self.pipeline.due() > self.now:
+                break
+
+    def look(self, total: int, leased: int) -> None:
+        """Have the monitor look at figures that stay recent."""
+        for _step in range(12):
+            self.pool(total, leased)
+            self.step()
 
     def lease(self, number: int, hwaddr: str, client_id: str = "") -> None:
         """Write a lease that is acknowledged now."""
@@ -119,11 +129,18 @@ class World:
         """Write that Kea removed a lease."""
         self.remove(number, hwaddr, client_id)
 
+    def decline(self, number: int) -> None:
+        """Write that its client declined a lease: Kea keeps the address back for a lifetime, and no client."""
+        raise NotImplementedError
+
     def write(self, number: int, hwaddr: str, client_id: str) -> None:
         raise NotImplementedError
 
     def remove(self, number: int, hwaddr: str, client_id: str) -> None:
         raise NotImplementedError
+
+    def report(self) -> None:
+        """Report what the monitor wrote, where a file tells that."""
 
     def reserved(self) -> list[str]:
         raise NotImplementedError
@@ -145,13 +162,23 @@ class FileWorld(World):
         return MemfileSource(str(self.leases), self.clock())
 
     def sinks(self) -> list[Any]:
-        return [ReservationFileSink(Files(str(self.path / "reservations")))]
+        return [ReservationFileSink(Files(str(self.path / "reservations"), str(self.path / "report")))]
+
+    def report(self) -> None:
+        """Have the applier report what the monitor wrote."""
+        (self.path / "report").mkdir(exist_ok=True)
+        count = len(self.reserved())
+        report.write(str(self.path / "report"), report.Status({1: report.Subnet(count, count, 0, "")}))
 
     def write(self, number: int, hwaddr: str, client_id: str, valid: int = LIFETIME) -> None:
         expire = int(NOW + self.heard[number]) + valid
         with self.leases.open("a") as file:
             file.write(f"10.0.0.{number},{hwaddr},{client_id},{valid},{expire},1,0,0,,0,\n")
         self.hear()
+
+    def decline(self, number: int) -> None:
+        with self.leases.open("a") as file:
+            file.write(f"10.0.0.{number},,,{LIFETIME},{int(NOW + self.now) + LIFETIME},1,0,0,,1,\n")
 
     def remove(self, number: int, hwaddr: str, client_id: str) -> None:
         self.write(number, hwaddr, client_id, 0)
@@ -179,7 +206,7 @@ class DatabaseWorld(World):
         super().__init__(tmp_path, ending)
 
     def sinks(self) -> list[Any]:
-        return [ReservationSink(self.link())]
+        return [ReservationSink(self.link(), now=lambda: self.now)]
 
     def write(self, number: int, hwaddr: str, client_id: str) -> None:
         expire = NOW + self.heard[number] + LIFETIME
@@ -190,6 +217,13 @@ class DatabaseWorld(World):
             " ON CONFLICT (address) DO UPDATE SET hwaddr = excluded.hwaddr, client_id = excluded.client_id,"
             " expire = excluded.expire",
             *(f"10.0.0.{number}", hwaddr.replace(":", ""), client_id.replace(":", ""), LIFETIME, expire),
+        )
+
+    def decline(self, number: int) -> None:
+        self.kea.rows(
+            "UPDATE lease4 SET hwaddr = '', client_id = '', hostname = '', state = 1, expire = to_timestamp(%s)"
+            " WHERE address = %s::inet - '0.0.0.0'",
+            *(NOW + self.now + LIFETIME, f"10.0.0.{number}"),
         )
 
     def remove(self, number: int, hwaddr: str, client_id: str) -> None:
@@ -253,6 +287,70 @@ def test_a_flood_that_fills_a_pool_is_gone_one_lifetime_later(world: World) -> N
     assert world.reserved() == ["10.0.0.1"]
     assert world.inventory() == ["02-00-00-00-00-01.yml"]
     assert sorted(world.told.forgotten) == [(mac(number), "low_water") for number in range(2, 51)]
+
+
+def test_a_decline_storm_that_fills_a_pool_is_gone_one_lifetime_later(world: World) -> None:
+    """C8: each client declines what it gets. Kea keeps the address back, and no longer knows whose it was."""
+    for number in (1, 2):
+        world.lease(number, mac(number))
+    world.run(LIFETIME / 2)
+    for number in (1, 2):
+        world.lease(number, mac(number))
+    world.run()
+    for start in (3, 30):
+        numbers = range(start, min(start + 27, 51))
+        flood(world, numbers)
+        world.run() if start == 3 else None
+        for number in numbers:
+            world.decline(number)
+    world.look(50, 50)
+    world.now += LIFETIME
+    for number in range(3, 51):
+        world.end(number, "")
+    for number in (1, 2):
+        world.lease(number, mac(number))
+    world.look(50, 2)
+    assert world.reserved() == ["10.0.0.1", "10.0.0.2"]
+    assert world.inventory() == ["02-00-00-00-00-01.yml", "02-00-00-00-00-02.yml"]
+    labels = {"family": "4", "subnet": "1", "state": "free"}
+    assert metrics.REGISTRY.get_sample_value("kea_lease_monitor_subnet_addresses", labels) == 48
+
+
+def test_what_was_reserved_before_the_state_store_was_made_is_not_free(world: World) -> None:
+    """C1: after an upgrade or a lost store, nothing tells of the leases that had ended."""
+    for number in range(1, 41):
+        world.lease(number, mac(number))
+    world.run(LIFETIME / 2)
+    for number in range(1, 41):
+        world.lease(number, mac(number))
+    world.run()
+    for number in range(1, 41):
+        world.end(number, mac(number))
+    world.run()
+    world.kill()
+    (world.path / "state.sqlite").unlink()
+    world.report()
+    world.start()
+    world.look(50, 0)
+    assert world.store.reserved() == {}
+    labels = {"family": "4", "subnet": "1"}
+    names = {"kea_lease_monitor_subnet_addresses": {}, "kea_lease_monitor_pool_addresses": {"pool": "0"}}
+    for name, more in names.items():
+        found = {
+            state: metrics.REGISTRY.get_sample_value(name, {**labels, **more, "state": state})
+            for state in ("total", "leased", "reserved", "free")
+        }
+        assert found == {"total": 50, "leased": 0, "reserved": 40, "free": 10}
+    flood(world, range(41, 43))
+    world.run()
+    world.report()
+    world.look(50, 2)
+    assert world.store.shortages("all").keys() == {(4, 1)}, "8 of 50 addresses are free for new clients"
+    for number in (41, 42):
+        world.end(number, mac(number))
+    world.look(50, 0)
+    world.run()
+    assert len(world.reserved()) == 40, "the flood is gone"
 
 
 def test_a_client_that_answers_twice_within_a_second_goes_after_its_time(world: World) -> None:
@@ -523,19 +621,23 @@ def tell(world: World) -> None:
     world.run()
 
 
-def test_confirmed_clients_are_retired_only_if_the_site_wants_that(tmp_path: Path) -> None:
-    world = FileWorld(tmp_path, Ending(retire_after=30 * DAY))
-    world.lease(7, mac(7))
+def test_confirmed_clients_are_retired_only_if_the_site_wants_that(world: World) -> None:
+    world.ending = world.ending._replace(retire_after=30 * DAY)
+    world.kill()
+    world.start()
+    for number in (7, 8):
+        world.lease(number, mac(number))
     world.run(LIFETIME / 2)
-    world.lease(7, mac(7))
+    for number in (7, 8):
+        world.lease(number, mac(number))
     world.run()
     world.end(7, mac(7))
     world.run()
     world.run(29 * DAY)
-    assert world.reserved() == ["10.0.0.7"]
+    assert world.reserved() == ["10.0.0.7", "10.0.0.8"]
     world.run(2 * DAY)
-    assert (world.reserved(), world.told.forgotten) == ([], [(mac(7), "retire_after")])
-    world.kill()
+    assert (world.reserved(), world.told.forgotten) == (["10.0.0.8"], [(mac(7), "retire_after")])
+    assert world.inventory() == ["02-00-00-00-00-08.yml"], "no end of its lease was told"
 
 
 class ExecWorld(FileWorld):

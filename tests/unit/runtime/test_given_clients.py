@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
 import yaml
+from support.by_command import image
 from support.kea import DIRECTORIES
 from support.modules import run_module
 from support.monitor import PROGRAM, Daemon, document
 from support.paths import ROOT, program_environment
+from support.programs import need
 from support.wait import until
 
 from runtime.test_clients import DISCOVER, MAC, World
@@ -140,3 +144,26 @@ def test_a_machine_is_forgotten_with_its_lease(tmp_path: Path, kea: Kea, monkeyp
         if daemon:
             daemon.kill()
         world.close()
+
+
+@pytest.mark.kea
+@pytest.mark.parametrize("key", ["client-class", "client-classes"])
+def test_kea_3_takes_the_pool_of_the_docs_under_both_keys(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is new in 2.7.3; an earlier Kea knows the one class only."""
+    for name in (*DIRECTORIES, "KEA_LOG_FILE_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    tmp_path.chmod(0o750)
+    pool = pool_of_the_docs()
+    own = {key: [pool.pop("client-class")]} if key == "client-classes" else {}
+    subnet = {"id": 1, "subnet": "127.0.0.0/8", "pools": [{**pool, **own}]}
+    config = tmp_path / "kea.conf"
+    leases = {"type": "memfile", "persist": False}
+    settings = {"interfaces-config": {"interfaces": []}, "lease-database": leases, "subnet4": [subnet]}
+    config.write_text(json.dumps({"Dhcp4": settings}))
+    with image(tmp_path) as (program, _hooks):
+        tested = subprocess.run([program, "-t", str(config)], capture_output=True, text=True, check=False)
+        assert tested.returncode == 0, tested.stdout + tested.stderr
+    earlier = subprocess.run([need("kea-dhcp4"), "-t", str(config)], capture_output=True, text=True, check=False)
+    assert ("client-classes" in earlier.stdout + earlier.stderr) is (key == "client-classes")

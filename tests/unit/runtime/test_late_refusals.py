@@ -14,6 +14,8 @@ from kea_lease_monitor import metrics
 from kea_lease_monitor.commands import dead_letters
 from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.applier.hosts import Refusal
+from kea_lease_monitor.kea.host_list import HostList
+from kea_lease_monitor.kea.site import Entry
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.pipeline import Pipeline
 from kea_lease_monitor.replay import Replay
@@ -25,6 +27,7 @@ from runtime.fakes import ListSource
 from runtime.states import state_in
 
 WORDS = "failed to add new host: address 10.0.0.1 is taken"
+MISSING = "Kea's configuration does not include the file of subnet 1"
 
 
 def refusal(number: int = 1, address: str = "", family: int = 4) -> Refusal:
@@ -43,9 +46,10 @@ class World:
         (tmp_path / "written").mkdir()
         self.start()
 
-    def start(self, family: int = 4) -> None:
+    def start(self, family: int = 4, left_out: tuple[int, ...] = ()) -> None:
         self.store = state_in(self.path)
-        sink = ReservationFileSink(Options(str(self.path / "written"), str(self.path)), family)
+        options = Options(str(self.path / "written"), str(self.path), left_out=left_out)
+        sink = ReservationFileSink(options, family)
         subscription = Subscription("all", Match(), True, "same")
         self.pipeline = Pipeline(subscription, self.source, [sink], self.store, self.time.clock())
         self.run()
@@ -56,6 +60,12 @@ class World:
 
     def refuse(self, *refused: Refusal) -> None:
         report.write_refused(str(self.path), report.Refusals("configuration", refused))
+        self.run()
+
+    def unload(self, *subnets: int) -> None:
+        """Have the applier report that Kea does not include the files of these subnets."""
+        found = {number: report.Subnet(1, 0, 0, "", MISSING) for number in subnets}
+        report.write(str(self.path), report.Status(found))
         self.run()
 
     def run(self) -> None:
@@ -177,3 +187,68 @@ def test_a_damaged_report_stops_nothing(world: World, content: str) -> None:
     world.run()
     assert "10.0.0.1" in (world.path / "written" / "subnet-1.json").read_text()
     assert world.letters() == []
+
+
+def reasons(world: World) -> list[tuple[str, str]]:
+    lines = [dead_letters._line(each, 0.0) for each in world.store.dead_letters("all")]
+    return [(line["address"], line["reason"]) for line in lines]
+
+
+def test_nothing_is_written_where_kea_includes_no_reservation(world: World, said: Callable[[], str]) -> None:
+    world.stop()
+    world.start(left_out=(9,))
+    world.source.events = [event(1, subnet_id=9), event(2), event(3, subnet_id=9)]
+    world.run()
+    assert reasons(world) == [("10.0.0.1", "subnet_left_out"), ("10.0.0.3", "subnet_left_out")]
+    assert sorted(path.name for path in (world.path / "written").glob("subnet-*")) == ["subnet-1.json"]
+    assert said().count("Static reservation created") == 1
+    assert "no reservation in a file reaches subnet 9: it is in no file" in said()
+
+
+def test_a_new_board_gets_no_reservation_where_kea_includes_none(tmp_path: Path) -> None:
+    sink = ReservationFileSink(Options(str(tmp_path), str(tmp_path), left_out=(1,)))
+    (rejection,) = sink.deliver([event(1, kind=EventKind.REPLACED)]).rejected
+    assert (rejection.reason.value, list(tmp_path.glob("subnet-*"))) == ("subnet_left_out", [])
+
+
+def test_the_site_s_own_reservation_counts_also_where_kea_includes_none(tmp_path: Path) -> None:
+    own = Entry(1, "hw-address", "02:00:00:00:00:01", "10.0.0.1")
+    sink = ReservationFileSink(Options(str(tmp_path), str(tmp_path), site=(own,), left_out=(1,)))
+    assert sink.deliver([event(1)]).unchanged == 1
+
+
+def test_what_the_applier_finds_in_no_configuration_becomes_dead_letters_once(world: World) -> None:
+    world.source.events = [event(1), event(2), event(3, subnet_id=2)]
+    world.run()
+    world.unload(1)
+    assert world.letters() == [("reservation_file", f"10.0.0.{number}", MISSING) for number in (1, 2)]
+    assert {reason for _address, reason in reasons(world)} == {"subnet_left_out"}
+    world.run()
+    world.stop()
+    world.start()
+    world.run()
+    assert len(world.letters()) == 2, "also of the next process"
+    world.source.events.append(event(4))
+    world.run()
+    assert [address for address, _reason in reasons(world)] == ["10.0.0.1", "10.0.0.2", "10.0.0.4"]
+
+
+def test_a_retry_finds_whether_kea_includes_the_file_now(world: World) -> None:
+    world.source.events = [event(1)]
+    world.unload(1)
+    for unloaded, expected in (((1,), [("10.0.0.1", "subnet_left_out")]), ((), [])):
+        (letter,) = world.store.dead_letters("all")
+        world.unload(*unloaded)
+        world.store.add_request("all", Replay(dead_letters=(letter.id,)).argument(), 0.0)
+        world.run()
+        assert reasons(world) == expected
+
+
+def test_a_subnet_with_many_reservations_that_are_not_loaded_is_read_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.source.events = [event(1)]
+    world.unload(1)
+    monkeypatch.setattr(HostList, "hosts", lambda self: pytest.fail("all were read again"))
+    world.run()
+    assert len(world.letters()) == 1

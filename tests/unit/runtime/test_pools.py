@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from pathlib import Path
 from typing import Any, Mapping
 
 import pytest
 from _kea import pairs
 from _kea.control import Answer, send
+from kea_lease_monitor import app
+from kea_lease_monitor.commands import applied
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import pools
 from kea_lease_monitor.kea.pools import Subnet, Use
+from kea_lease_monitor.settings import MonitorSettings
 from support.kea import KeaServer, serving
 
 LEASE_COMMANDS = {"library": "/usr/lib/x86_64-linux-gnu/kea/hooks/libdhcp_lease_cmds.so"}
@@ -177,3 +182,39 @@ def test_what_is_no_regular_file_tells_nothing(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("pools.json")
     assert pools.read([str(tmp_path / "link")]) is None
     assert pools.read([str(tmp_path)]) is None
+
+
+def with_left_out(path: Path, match: list[int]) -> MonitorSettings:
+    """Return the settings of a monitor that cannot reserve in the subnets 7 and 9, and may select these."""
+    places = {"directory": str(path), "report": str(path), "left_out": [9, 7]}
+    sinks = [{"type": "reservation_file", **places}]
+    return MonitorSettings.parse(
+        {
+            "source": {"type": "memfile"},
+            "pools": {"path": str(path / "pools.json")},
+            "subscriptions": [{"name": "all", "match": {"subnets": match}, "sinks": sinks}],
+        }
+    )
+
+
+def test_leases_that_no_reservation_in_a_file_reaches_are_counted_and_told(tmp_path: Path) -> None:
+    settings = with_left_out(tmp_path, [])
+    unknown = applied.read(settings, time.time())
+    assert "no reservation in a file reaches these subnets: 7, 9: see docs/take-over.md" in unknown.warning
+    assert unknown.columns["all"]["left_out"] is None
+    assert math.isnan(app._reservations(settings.pools, settings.flows[0], "left_out"))
+    uses = {7: Use(20, 2, 0), 8: Use(20, 5, 0), 9: Use(20, 4, 0)}
+    figures = (*(Subnet(4, number, use, {}) for number, use in uses.items()), Subnet(6, 9, Use(20, 9, 0), {}))
+    pools.write(str(tmp_path / "pools.json"), figures, 10.0)
+    found = applied.read(settings, time.time())
+    assert "these subnets: 7, 9; they have 6 leases" in found.warning
+    assert (found.problem, found.columns["all"]["left_out"]) == ("", 6)
+    assert app._reservations(settings.pools, settings.flows[0], "left_out") == 6
+    assert with_left_out(tmp_path, [9]).flows[0].left_out() == [(4, 9)]
+
+
+def test_where_reservations_in_files_reach_all_subnets_nothing_is_told(tmp_path: Path) -> None:
+    settings = with_left_out(tmp_path, [8])
+    found = applied.read(settings, time.time())
+    assert (found.warning, found.columns["all"]["left_out"]) == ("", 0)
+    assert app._reservations(settings.pools, settings.flows[0], "left_out") == 0

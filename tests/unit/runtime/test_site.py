@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple
 
 import pytest
+from _kea import relay
 from _kea.identifiers import TYPES
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.site import Entry, Site
 from kea_lease_monitor.section import Section
+from kea_lease_monitor.sinks.reservations import database
 from kea_lease_monitor.sinks.reservations.database import Options as DatabaseOptions
 from kea_lease_monitor.sinks.reservations.database import ReservationSink
 from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
@@ -54,6 +56,31 @@ def test_where_such_a_reservation_names_no_address_nothing_is_reserved(kind: str
     verdict, detail = site.judge(lease(1)) or ("", "")
     assert (verdict, kind in detail) == (Verdict.SITE, True)
     assert site.judge(lease(1, subnet_id=2)) is None
+
+
+PORT, OTHER_PORT = "65:74:68:30", "65:74:68:31"
+
+
+def at(port: str) -> str:
+    """Return the user context of a lease of which Kea stored the port."""
+    return relay.context_of(port)
+
+
+def test_a_port_that_the_lease_tells_is_compared_by_its_bytes() -> None:
+    here, elsewhere = lease(1, user_context=at(PORT)), lease(1, user_context=at(OTHER_PORT))
+    site = Site([Entry(1, "circuit-id", PORT, "10.0.0.9")])
+    assert site.judge(here) == (Verdict.UNCHANGED, "")
+    assert (site.judge(elsewhere), site.judge(lease(1))) == (None, None)
+    verdict, detail = Site([Entry(1, "circuit-id", PORT, "")]).judge(here) or ("", "")
+    assert (verdict, f"circuit-id {PORT} names no address" in detail) == (Verdict.SITE, True)
+
+
+def test_a_reservation_of_another_port_hides_no_subnet_and_keeps_its_address() -> None:
+    told = lease(1, user_context=at(OTHER_PORT))
+    assert Site([Entry(1, "circuit-id", PORT, "")]).judge(told) is None
+    assert Site([Entry(1, "circuit-id", PORT, "10.0.0.1")]).judge(told) == (Verdict.CONFLICT, f"circuit-id {PORT}")
+    verdict, detail = Site([Entry(1, "circuit-id", PORT, ""), Entry(1, "flex-id", "01", "")]).judge(told) or ("", "")
+    assert (verdict, "by flex-id" in detail) == (Verdict.SITE, True)
 
 
 def test_an_address_of_another_client_is_a_conflict() -> None:
@@ -117,6 +144,58 @@ def test_a_managed_reservation_for_a_client_of_the_site_goes_at_the_start(
     assert world.addresses() == ["10.0.0.2"]
     assert sink.deliver([event(1, client_id=CLIENT)]).unchanged == 1
     assert world.addresses() == ["10.0.0.2"]
+    sink.close()
+
+
+def test_a_managed_reservation_goes_at_the_start_that_would_hide_one_of_its_port(world: World) -> None:
+    """Kea looks up the hardware address first. The mark tells the port, also of a client without a lease."""
+    first = world.make()
+    first.deliver([event(1, user_context=at(PORT)), event(2, user_context=at(OTHER_PORT)), event(3)])
+    first.close()
+    sink = world.make(Entry(1, "circuit-id", PORT, "10.0.0.50"))
+    sink.check()
+    assert world.addresses() == ["10.0.0.2", "10.0.0.3"]
+    sink.close()
+
+
+def test_a_managed_reservation_without_a_port_goes_once_the_lease_tells_it(world: World) -> None:
+    """It was made before Kea stored extended info."""
+    first = world.make()
+    first.deliver([event(1), event(2)])
+    first.close()
+    sink = world.make(Entry(1, "circuit-id", PORT, "10.0.0.50"))
+    sink.check()
+    delivery = sink.deliver([event(1, user_context=at(PORT)), event(2, user_context=at(OTHER_PORT)), event(3)])
+    assert (delivery.unchanged, delivery.created) == (2, 1)
+    assert world.addresses() == ["10.0.0.2", "10.0.0.3"]
+    sink.close()
+
+
+def test_the_mark_follows_a_client_to_another_port(world: World) -> None:
+    first = world.make()
+    assert first.deliver([event(1, user_context=at(PORT))]).created == 1
+    assert first.deliver([event(1, user_context=at(OTHER_PORT))]).updated == 1
+    assert first.deliver([event(1, user_context=at(OTHER_PORT))]).unchanged == 1
+    first.close()
+    sink = world.make(Entry(1, "circuit-id", PORT, "10.0.0.50"))
+    sink.check()
+    assert world.addresses() == ["10.0.0.1"]
+    sink.close()
+
+
+def test_reservations_of_before_extended_info_are_not_all_written_for_their_ports(world: World) -> None:
+    sink = world.make()
+    sink.deliver([event(1), event(2)])
+    told = [event(number, user_context=at(PORT)) for number in (1, 2)]
+    assert sink.deliver(told).unchanged == 2
+    sink.close()
+
+
+def test_a_port_of_any_length_is_no_obstacle(world: World) -> None:
+    """A client may send the option itself."""
+    sink = world.make()
+    delivery = sink.deliver([event(1, user_context=at(":".join(["00"] * 255))), event(2, user_context=at("00"))])
+    assert (delivery.created, world.addresses()) == (2, ["10.0.0.1", "10.0.0.2"])
     sink.close()
 
 
@@ -212,6 +291,41 @@ class TestHosts:
         by_hand(kea, "client-id", CLIENT, 1, "10.0.0.50")
         now = 61.0
         assert sink.deliver([event(1, client_id=CLIENT)]).unchanged == 1
+        sink.close()
+
+    @pytest.mark.parametrize(
+        ("kind", "identifier", "address"),
+        [
+            ("client-id", CLIENT, "10.0.0.50"),
+            ("circuit-id", PORT, "10.0.0.50"),
+            ("hw-address", "02:00:00:00:00:77", "10.0.0.1"),
+        ],
+    )
+    def test_managed_ones_give_way_to_those_added_while_the_monitor_runs(
+        self, kea: Kea, link: Callable[[], Link], kind: str, identifier: str, address: str
+    ) -> None:
+        """Kea looks up the hardware address first: the managed one would hide the site's one until a restart."""
+        now = 0.0
+        sink = ReservationSink(link(), now=lambda: now)
+        sink.check()
+        sink.deliver([event(1, client_id=CLIENT, user_context=at(PORT)), event(2)])
+        by_hand(kea, kind, identifier, 1, address)
+        now = 61.0
+        sink.deliver([event(3)])
+        assert sorted(row[1] for row in kea.reservations()) == sorted([address, "10.0.0.2", "10.0.0.3"])
+        sink.close()
+
+    def test_managed_ones_are_read_only_after_a_change_of_the_site_s(
+        self, kea: Kea, link: Callable[[], Link], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now, asked = 0.0, []
+        monkeypatch.setattr(database, "give_way", lambda session, site: asked.append(now))
+        sink = ReservationSink(link(), now=lambda: now)
+        sink.check()
+        by_hand(kea, "client-id", CLIENT, 1, "10.0.0.50")
+        for now in (61.0, 122.0, 183.0):
+            sink.deliver([event(int(now))])
+        assert asked == [0.0, 61.0]
         sink.close()
 
 

@@ -18,6 +18,7 @@ from kea_lease_monitor.context import Context
 from kea_lease_monitor.database import Link
 from kea_lease_monitor.errors import ConfigurationError, DamagedError, MonitorError, TemporaryError
 from kea_lease_monitor.heart import Heart
+from kea_lease_monitor.kea import pools
 from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.pipeline import Pipeline
 from kea_lease_monitor.settings import Choice, Flow, MonitorSettings
@@ -101,8 +102,7 @@ class Monitor:
         self._store, self._pipelines = store, pipelines
         self._heart = Heart(pipelines, store, self._clock)
         self._tasks[:] = [*pipelines, self._heart]
-        if reports := settings.reservation_reports():
-            telemetry.count_reservations(functools.partial(report.total, reports))
+        show_reservations(settings, self._clock)
         telemetry.started(__version__, tuple(passed))
 
     def _pipeline(self, settings: MonitorSettings, flow: Flow, store: Store, passed: Dict[str, int]) -> Pipeline:
@@ -152,6 +152,33 @@ class Monitor:
 
 def _linked(settings: MonitorSettings, lock: str) -> Callable[[], Link]:
     return lambda: Link(settings.database, lock, telemetry.reconnected)
+
+
+def show_reservations(settings: MonitorSettings, clock: Clock) -> None:
+    """Have the metrics tell of the reservations in files of these subscriptions, and of no other ones."""
+    in_files = {flow.subscription.name: flow for flow in settings.flows if flow.reservation_places()}
+    telemetry.count_reservations(
+        {name: functools.partial(_reservations, settings.pools, flow) for name, flow in in_files.items()},
+        {name: functools.partial(_waiting, flow, clock) for name, flow in in_files.items()},
+    )
+
+
+def _reservations(paths: Sequence[str], flow: Flow, state: str) -> float:
+    """Return how many reservations in files are in a state, or how many leases are in subnets that are left out.
+
+    ``paths`` are those of the figures of pools.
+    """
+    if state != "left_out":
+        reports = [places.report for places in flow.reservation_places()]
+        return report.total(reports, flow.subscription.match.subnets, state)
+    left_out = flow.left_out()
+    figures = pools.read(paths) if left_out else None
+    return float("nan") if left_out and not figures else figures.leased(left_out) if figures else 0.0
+
+
+def _waiting(flow: Flow, clock: Clock) -> float:
+    """Return for how many seconds a change of reservations in files has waited to be in force."""
+    return max(report.waiting(places, clock.time()) for places in flow.reservation_places())
 
 
 def _rank(choice: Choice) -> int:

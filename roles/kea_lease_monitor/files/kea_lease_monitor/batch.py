@@ -22,6 +22,8 @@ class Reason(enum.Enum):
     """Another client identifier of the same hardware address has the reservation."""
     SITE = "site_reservation"
     """A reservation of the site is, or may be, the client's, and it names no address."""
+    LEFT_OUT = "subnet_left_out"
+    """Kea's configuration includes no reservations of the monitor in the lease's subnet."""
     INVALID = "invalid"
     """Kea could not use a reservation with what the client sent."""
 

@@ -49,6 +49,13 @@ def replace(gauge: prometheus.Gauge, counts: Counts) -> None:
         gauge.labels(*labels).set(count)
 
 
+def call(gauge: prometheus.Gauge, functions: Mapping[Tuple[str, ...], Callable[[], float]]) -> None:
+    """Have a gauge call these functions, by its labels, whenever it is read, and drop all others."""
+    gauge.clear()
+    for labels, function in functions.items():
+        gauge.labels(*labels).set_function(function)
+
+
 INFO = _gauge("build_info", "Always 1; the label tells the version.", "version")
 EVENTS = _counter("events", "Lease events handed to a subscription's sinks.", "subscription")
 RESULTS = _counter("results", "Results of the sinks, by event.", "sink", "result")
@@ -86,7 +93,14 @@ PRUNED = _counter("pruned_rows", "Event rows removed because every subscription 
 HOST_IDS = _gauge("host_id_sequence_used_ratio", "Share of the numbers for reservations that is used up.")
 UNREAD = _counter("pruned_unread_rows", "Event rows removed because they were too many, read or not.")
 TRIGGER = _gauge("trigger_enabled", "1 while the trigger on Kea's leases is in force.")
-RESERVATIONS = _gauge("reservations", "Reservations in files; NaN if the report of them cannot be read.", "state")
+RESERVATIONS = _gauge(
+    "reservations", "Reservations in files; NaN if the report of them cannot be read.", "subscription", "state"
+)
+WAITING = _gauge(
+    "reservations_waiting_seconds",
+    "For how long a change of reservations in files has not been in force.",
+    "subscription",
+)
 ENDED = _counter("forgotten", "Clients forgotten because their time was over.", "subscription", "reason")
 SUBNETS = _gauge("subnet_addresses", "Addresses in the pools of a subnet.", "family", "subnet", "state")
 POOLS = _gauge("pool_addresses", "Addresses in the pools with one pool-id.", "family", "subnet", "pool", "state")

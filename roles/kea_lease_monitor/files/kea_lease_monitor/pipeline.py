@@ -22,7 +22,7 @@ from kea_lease_monitor.position import Position
 from kea_lease_monitor.refusals import LateRefusals
 from kea_lease_monitor.replay import Replays, Requests
 from kea_lease_monitor.settling import Bookmarks, Settling
-from kea_lease_monitor.sinks.base import Adopting, Forgetting, Holding, Sink
+from kea_lease_monitor.sinks.base import Adopting, Forgetting, Holding, Sink, counted
 from kea_lease_monitor.sources.base import Learning, Reporting, Resting, Source, StandingBy
 from kea_lease_monitor.state.records import DeadLetter
 from kea_lease_monitor.subscriptions import Subscription
@@ -80,7 +80,8 @@ class Pipeline:
         self._replays = Replays(subscription.name, store, clock)
         self._selects = replace(subscription.match, kinds=frozenset())
         self._keeps = any(isinstance(sink, Forgetting) for sink in sinks)
-        manner = Manner(source.renewals, self._told_until, self._keeps, subscription.hears_endings, self._held)
+        hears = subscription.hears_endings
+        manner = Manner(source.renewals, self._told_until, self._keeps, hears, lambda: counted(sinks), self._held)
         self._endings = Endings(subscription, store, clock, manner)
         self._late = LateRefusals(subscription.name, sinks, store, clock)
         self._settling = Settling(subscription, store, self._replays, self._endings, clock)
@@ -147,6 +148,7 @@ class Pipeline:
         except MonitorError as error:
             telemetry.retrying(self.subscription.name, 1, 0, str(error))
         self._rest()
+        self._endings.drop()
         self._close()
 
     def _close(self) -> None:

@@ -18,6 +18,9 @@ from kea_lease_monitor.state.records import DeadLetter
 _INTERVAL = 10.0
 """Seconds between two looks for what was refused later."""
 
+_REASONS = (Reason.REFUSED.value, Reason.LEFT_OUT.value)
+"""Reasons of what is refused later."""
+
 
 def deliver(sink: Sink, events: Sequence[LeaseEvent]) -> Union[Delivery, Pending]:
     """Deliver events. Halve a refused batch until each refused event is alone. Raises TemporaryError."""
@@ -72,7 +75,7 @@ class LateRefusals:
 
     def _lettered(self) -> Set[_Key]:
         """Return what has a dead letter already."""
-        letters = [each for each in self._letters.dead_letters(self._name) if each.reason == Reason.REFUSED.value]
+        letters = [each for each in self._letters.dead_letters(self._name) if each.reason in _REASONS]
         events = [json.loads(each.event) for each in letters]
         return {_key(each.get("sink", ""), Lease(**each["lease"])) for each in events}
 

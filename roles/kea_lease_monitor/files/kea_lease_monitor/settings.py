@@ -44,7 +44,17 @@ class Flow:
 
     def reservation_places(self) -> List[Places]:
         """Return where this subscription writes reservations into files."""
-        return [sink.options.places for sink in self.sinks if sink.type == ReservationFileSink.name]
+        return [sink.options.places for sink in self._in_files()]
+
+    def left_out(self) -> List[Tuple[int, int]]:
+        """Return the subnets of this subscription, by family and id, that no reservation in a file reaches."""
+        match = self.subscription.match
+        family = min(match.families or {4})
+        numbers = {number for sink in self._in_files() for number in sink.options.left_out}
+        return sorted((family, number) for number in numbers if match.has_subnet(family, number))
+
+    def _in_files(self) -> List[Choice]:
+        return [sink for sink in self.sinks if sink.type == ReservationFileSink.name]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import logging
 import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Callable, Dict, Iterator, Optional, Tuple
+from typing import Callable, Dict, Iterator, Mapping, Optional, Tuple
 
 from kea_lease_monitor import journal, metrics
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
@@ -67,10 +67,12 @@ def serve(address: str, port: int, trouble: Callable[[], str]) -> None:
     metrics.serve(address, port, trouble)
 
 
-def count_reservations(count: Callable[[str], float]) -> None:
-    """Have the metric of reservations call ``count`` with a state whenever it is read."""
-    for state in ("written", "in_force", "refused"):
-        metrics.RESERVATIONS.labels(state).set_function(functools.partial(count, state))
+def count_reservations(counts: Mapping[str, Callable[[str], float]], waits: Mapping[str, Callable[[], float]]) -> None:
+    """Have the metrics of reservations in files call these functions, by subscription. A count gets a state."""
+    states = ("written", "in_force", "refused", "left_out")
+    every = {(name, state): functools.partial(count, state) for name, count in counts.items() for state in states}
+    metrics.call(metrics.RESERVATIONS, every)
+    metrics.call(metrics.WAITING, {(name,): wait for name, wait in waits.items()})
 
 
 def log(level: int, event: str, sentence: str, **fields: object) -> None:

@@ -99,6 +99,25 @@ def test_the_reservations_of_the_site_are_told_without_kea(directory: Path) -> N
 
 
 @pytest.mark.kea
+def test_subnets_are_left_out_that_cannot_include_managed_reservations(directory: Path, tmp_path: Path) -> None:
+    """An included file elsewhere may not be edited. A person may have added the include there."""
+    managed = f'<?include "{directory}/applied/subnet-8.json"?>'
+    subnets = {
+        7: '{ "id": 7, "subnet": "10.0.7.0/24" }',
+        8: f'{{ "id": 8, "subnet": "10.0.8.0/24", "reservations": [ {managed} ] }}',
+    }
+    for number, text in subnets.items():
+        (tmp_path / f"{number}.json").write_text(text)
+    includes = ", ".join(f'<?include "{tmp_path / f"{number}.json"}"?>' for number in subnets)
+    path = directory / "kea-dhcp4.conf"
+    path.write_text(f'{{ "Dhcp4": {{ "subnet4": [ {{ "id": 1, "subnet": "10.0.1.0/24" }}, {includes} ] }} }}')
+    found = run_module("kea_info", path=str(path), gather=["subnets", "reservations"])
+    assert {one["id"]: one["left_out"] for one in found["subnets"]} == {1: False, 7: True, 8: False}
+    assert found["reservations"]["defined_subnets"] == [1, 7, 8]
+    assert found["reservations"]["left_out_subnets"] == [7]
+
+
+@pytest.mark.kea
 def test_reservations_of_included_files_are_the_sites_and_managed_ones_are_not(directory: Path) -> None:
     files = {"site.json": "02:00:00:00:00:01", "applied/subnet-8.json": "02:00:00:00:00:02"}
     (directory / "applied").mkdir()

@@ -175,6 +175,30 @@ def test_the_reservations_of_the_site_are_those_of_the_variables_and_of_the_conf
     assert sink == {"type": "reservation", "site_file": "/config/site", "global_subnets": [1]}
 
 
+@pytest.mark.parametrize(
+    ("no_file", "look", "left_out"),
+    [
+        ({}, {"left_out_subnets": [7], "defined_subnets": [1, 7]}, [7]),
+        ({4: [9, 3]}, {"left_out_subnets": [7], "defined_subnets": [1, 7]}, [3, 7, 9]),
+        ({"4": [1, 9], 6: [5]}, {"defined_subnets": [1]}, [9]),
+        ({6: [5]}, {}, None),
+    ],
+)
+def test_the_subnets_that_no_reservation_in_a_file_reaches_are_told_to_the_sink(
+    no_file: dict[Any, list[int]], look: dict[str, Any], left_out: list[int] | None
+) -> None:
+    for reservations, expected in (("files", left_out), ("database", None)):
+        asked = wanted(reservations=reservations, subnets_in_no_file=no_file)
+        plan = filters.monitor_plan(asked, PATHS, [{"reservations": look}], {})
+        assert plan["config"]["subscriptions"][0]["sinks"][0].get("left_out") == expected
+
+
+def test_each_server_has_subnets_of_its_own_that_are_left_out() -> None:
+    asked = wanted(families=[4, 6], subnets_in_no_file={6: [5]})
+    four, six = filters.monitor_plan(asked, PATHS, [{}, {}], {})["config"]["subscriptions"]
+    assert ("left_out" in four["sinks"][0], six["sinks"][0]["left_out"]) == (False, [5])
+
+
 def test_sinks_that_a_subscription_names_know_the_reservations_of_the_site_too() -> None:
     own = [{"name": "a", "sinks": [{"type": "reservation_file", "directory": "/own"}, {"type": "discovery"}]}]
     (subscription,) = make(wanted(subscriptions=own))["config"]["subscriptions"]

@@ -15,7 +15,7 @@ from typing import Any, Mapping
 
 import pytest
 import yaml
-from support.plans import plans
+from support.plans import FOUND, plans
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +82,16 @@ def test_switches_are_switches(remote: dict[str, Any]) -> None:
     assert remote["plan"]["events"] is True
     assert remote["plan"]["database_is_here"] is False
     assert remote["monitor"]["uses_database"] is True
+
+
+def test_the_monitor_knows_the_subnets_that_kea_serves_and_no_file_defines(tmp_path: Path) -> None:
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(yaml.safe_dump({"kea_servers": {"hosts": {"kea1": None}, "vars": dict(SITE)}}))
+    known = {"subnet": "192.0.2.0/24", "shared_network": None, "served": True, "reservation_files": [], "has_id": True}
+    subnets = [{**known, "id": 1, "file": "/etc/kea/x", "editable": True}]
+    subnets.append({**known, "id": 9, "subnet": "10.0.9.0/24", "file": None, "editable": False})
+    found = plans(tmp_path, inventory, {**FOUND, "subnets": subnets})["kea1"]
+    assert yaml.safe_load(found["config"])["subscriptions"][0]["sinks"][0]["left_out"] == [9]
 
 
 def test_unknown_subnets_are_an_empty_list(tmp_path: Path) -> None:

@@ -44,11 +44,17 @@ def session(**values: Any) -> dict[str, Any]:
 
 def subnet(number: int, network: str | None = None) -> dict[str, Any]:
     own = {"id": number, "subnet": f"10.0.{number}.0/24", "shared_network": network}
-    return {**own, "reservation_obstacle": "", "site_reservations": []}
+    own.update(reservation_obstacle="", site_reservations=[], reservation_scopes=[], managed_reservations=3)
+    return {**own, "left_out": False, "file": "/etc/kea/x.conf"}
 
 
 def host_of(kind: str, address: str = "") -> dict[str, str]:
     return {"kind": kind, "identifier": "02:00", "address": address, "hostname": "rack7"}
+
+
+def kept(number: int, reserved: int, pool: int | None = None) -> dict[str, Any]:
+    """What the monitor's status says of a subnet or a pool."""
+    return {"family": 4, "subnet": number, "pool": pool, "reserved": reserved}
 
 
 def facts() -> dict[str, Any]:
@@ -71,6 +77,7 @@ def facts() -> dict[str, Any]:
             "path": "/etc/kea/kea-dhcp4.conf",
             "error": None,
             "lease_database": {"type": "postgresql"},
+            "hooks_libraries": [{"library": "/usr/lib/kea/hooks/libdhcp_lease_cmds.so"}],
             "hosts_databases": [{"type": "postgresql"}],
         },
         "pair": None,
@@ -223,9 +230,31 @@ def test_all_is_well(expected: Expected) -> None:
         ("pools/7", Usage(100, 91), "pools", "warn", "10.0.7.0/24 (id 7) has 9 of 100 addresses free"),
         ("pools/7", Usage(100, 100), "pools", "wrong", "10.0.7.0/24 (id 7) has no free address of 100"),
         ("pools/9", Usage(90, 85), "pools", "warn", "shared network a has 5 of 100"),
+        (
+            "monitor_status/0/pools",
+            [kept(8, 95)],
+            "pools",
+            "wrong",
+            "a has no free address of 100, and 95 are reserved",
+        ),
+        ("monitor_status/0/pools", [kept(7, 2)], "pools", "warn", "(id 7) has 8 of 100 addresses free, and 2 are"),
+        (
+            "monitor_check",
+            {"code": 0, "said": "healthy: all; WARN subnet 1 has 1 of 20 addresses free"},
+            "monitor",
+            "warn",
+            "WARN subnet 1 has 1 of 20 addresses free; release 1.1.0",
+        ),
         ("server/outdated", True, "kea in force", "warn", "not in force"),
         ("server/capabilities", None, "version", "wrong", "does not support Kea 2.6.3"),
         ("server/capabilities/schema", None, "version", "warn", "newer than every version"),
+        (
+            "config/hooks_libraries",
+            [{"library": "/usr/lib/kea/hooks/libdhcp_host_cache.so", "parameters": {"maximum": 1000}}],
+            "host cache",
+            "warn",
+            "keeps a reservation in force after it was removed or moved",
+        ),
         ("config/error", "Permission denied", "configuration", "wrong", "/etc/kea/kea-dhcp4.conf: Permission denied"),
         ("config/lease_database", None, "configuration", "wrong", "leases in memfile, reservations in postgresql;"),
         ("config/hosts_databases", [], "configuration", "wrong", "the variables say"),
@@ -295,12 +324,36 @@ def test_what_is_wrong_without_a_database_is_named(
     assert {one.verdict for one in findings} <= {verdict, "ok"}
 
 
+def test_a_host_cache_is_well_without_reservations_in_a_database() -> None:
+    """Reservations in files are removed from the running Kea itself."""
+    for libraries in ([{"library": "libdhcp_host_cache.so"}], None, ["odd"]):
+        assert verify_report.worst(judged(FILE, at("config/hooks_libraries", libraries))) == "ok"
+
+
 def test_pools_that_are_well() -> None:
     """Kea gives a client an address of another subnet of its shared network; without an answer nothing is said."""
     (seen,) = [one.seen for one in judged(EVENTS) if one.name == "pools"]
     assert seen == "least are free in 10.0.7.0/24 (id 7): 10 of 100 addresses"
+    lines = [kept(7, 5, 0), {**kept(7, 5), "family": 6}]
+    assert verify_report.worst(judged(EVENTS, at("monitor_status/0/pools", lines))) == "ok", "of pools, of DHCPv6"
     for nothing in (None, {}, {7: Usage(0, 0)}):
         assert [one for one in judged(EVENTS, at("pools", nothing)) if one.name == "pools"] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "words"), [("/srv/x.json", "defined in /srv/x.json, which no play may edit"), (None, "in no file of Kea")]
+)
+def test_a_subnet_that_no_reservation_in_a_file_reaches_is_a_warning(file: str | None, words: str) -> None:
+    changes = [at("subnets/0/left_out", True), at("subnets/0/file", file)]
+    (found,) = [one for one in judged(FILE, *changes) if one.verdict != "ok"]
+    assert (found.name, found.verdict) == ("reservation files", "warn")
+    assert found.seen == f"no reservation in a file reaches 10.0.7.0/24 (id 7): it is {words}; it has 90 leases"
+    assert verify_report.worst(judged(EVENTS, *changes)) == "ok", "reservations in a database reach all"
+    elsewhere = facts()
+    in_files(elsewhere)
+    for change in changes:
+        change(elsewhere)
+    assert verify_report.worst(verify_report.judge(elsewhere, FILE._replace(subnets=[8]))) == "ok"
 
 
 def test_subnets_without_a_subscription_need_no_reservations() -> None:
@@ -309,8 +362,44 @@ def test_subnets_without_a_subscription_need_no_reservations() -> None:
 
 
 def test_reservations_of_the_site_with_an_address_are_well() -> None:
-    hosts = [host_of("flex-id", "10.0.7.9"), host_of("hw-address", "10.0.7.8")]
+    hosts = [host_of("client-id", "10.0.7.9"), host_of("hw-address", "10.0.7.8")]
     assert verify_report.worst(judged(EVENTS, at("subnets/0/site_reservations", hosts))) == "ok"
+
+
+ORDER = "host-reservation-identifiers"
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "todo"),
+    [
+        ("circuit-id", [], "set store-extended-info, or name circuit-id before hw-address"),
+        ("circuit-id", [{"store-extended-info": False}, {"store-extended-info": True}], "set store-extended-info"),
+        ("circuit-id", [{"store-extended-info": True}], ""),
+        ("circuit-id", [{}, {"store-extended-info": True}], ""),
+        ("circuit-id", [{ORDER: ["circuit-id", "hw-address"]}], ""),
+        ("circuit-id", [{ORDER: ["hw-address"]}], ""),
+        ("circuit-id", [{ORDER: ["circuit-id"]}], ""),
+        ("flex-id", [], ""),
+        ("flex-id", [{ORDER: ["hw-address", "flex-id"]}], "name flex-id before hw-address in host-reservation"),
+        ("flex-id", [{ORDER: ["flex-id", "hw-address"]}], ""),
+    ],
+)
+@pytest.mark.parametrize("expected", [EVENTS, FILE])
+def test_managed_reservations_that_may_hide_those_of_a_port_are_a_warning(
+    kind: str, settings: list[dict[str, Any]], todo: str, expected: Expected
+) -> None:
+    """Kea looks up the hardware address first, and without extended info no lease tells the port."""
+    scopes = [{"place": "Dhcp4", "settings": one} for one in settings]
+    changes = [
+        at("subnets/0/site_reservations", [host_of(kind, "10.0.7.9")]),
+        at("subnets/0/reservation_scopes", scopes),
+    ]
+    found = [one for one in judged(expected, *changes) if one.verdict != "ok"]
+    assert [(one.name, one.verdict, todo in one.todo) for one in found] == (
+        [("site reservations", "warn", True)] if todo else []
+    )
+    none = judged(expected, *changes, at("subnets/0/managed_reservations", 0))
+    assert verify_report.worst(none) == ("warn" if todo and expected is EVENTS else "ok")
 
 
 def test_the_probe_of_the_dhcpv6_server_is_a_finding_about_that_server() -> None:

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence
 
+from kea_lease_monitor.commands import built
+from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import pools
 from kea_lease_monitor.settings import MonitorSettings
+from kea_lease_monitor.sinks.base import counted
 from kea_lease_monitor.state.records import Heartbeat, Subnet
 
 COLUMNS = ("subnet", "pool", "total", "leased", "reserved", "free")
@@ -37,12 +41,29 @@ class Addresses(NamedTuple):
     """Whether the figures count."""
 
 
-def of(reading: Optional[pools.Reading], store: RoomStore, now: float) -> Addresses:
-    """Return the present addresses. ``reading`` is what a user got from pools.read who may. Raises TemporaryError."""
+def read(settings: MonitorSettings, store: RoomStore, now: float) -> Addresses:
+    """Return the present addresses. Raises TemporaryError."""
+    figures = pools.read(settings.pools)
+    return of(figures, store, _made(settings) if figures else {}, now)
+
+
+def of(reading: Optional[pools.Reading], store: RoomStore, made: pools.Counts, now: float) -> Addresses:
+    """Return the addresses by figures and reservations. Raises TemporaryError."""
     if reading is None:
         return Addresses((), {}, None)
-    age = now - reading.written_at
-    return Addresses(reading.figures, pools.rooms(reading.figures, store.reserved()), age, reading.is_recent(now))
+    rooms = pools.rooms(reading.figures, store.reserved(), made)
+    return Addresses(reading.figures, rooms, now - reading.written_at, reading.is_recent(now))
+
+
+def _made(settings: MonitorSettings) -> pools.Counts:
+    """Return how many reservations the sinks made, as far as they can tell now."""
+    found: Dict[Subnet, int] = {}
+    for flow in settings.flows:
+        for sink in built.sinks(settings, flow):
+            with suppress(TemporaryError):
+                found.update({key: max(count, found.get(key, 0)) for key, count in counted([sink]).items()})
+            sink.close()
+    return found
 
 
 def missing(addresses: Addresses, settings: MonitorSettings, heartbeats: Sequence[Heartbeat], now: float) -> str:
@@ -75,16 +96,14 @@ def warning(addresses: Addresses) -> str:
 
 
 def lines(addresses: Addresses) -> List[Dict[str, Any]]:
-    """Return one mapping for each subnet and each of its pools, by column. What a pool has reserved is not known."""
+    """Return one mapping for each subnet and each of its pools, by column."""
     found: List[Dict[str, Any]] = []
     for subnet in addresses.figures:
         room = addresses.rooms.get((subnet.family, subnet.id))
         if room:
             found.append({"family": subnet.family, "subnet": subnet.id, "pool": None, **room.counts})
-        for number, use in subnet.pools.items():
-            if use.total is not None:
-                counts = {"total": use.total, "leased": use.assigned, "reserved": None, "free": use.free}
-                found.append({"family": subnet.family, "subnet": subnet.id, "pool": number, **counts})
+        for number, counts in pools.counted(subnet, room).items():
+            found.append({"family": subnet.family, "subnet": subnet.id, "pool": number, **counts})
     return found
 
 

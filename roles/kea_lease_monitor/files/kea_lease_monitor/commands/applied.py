@@ -1,19 +1,21 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ``status`` and ``check`` show of reservations in files: written, in force and refused."""
+"""What ``status`` and ``check`` show of reservations in files, and of leases that none can reach."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any, Dict, FrozenSet, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea import pools
 from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.applier.report import Places
-from kea_lease_monitor.settings import MonitorSettings
+from kea_lease_monitor.settings import Flow, MonitorSettings
 
-COLUMNS = ("written", "in_force", "refused", "waiting")
+COLUMNS = ("written", "in_force", "refused", "waiting", "left_out")
+"""The last one has the leases in subnets that no reservation in a file reaches."""
 
 
 class Applied(NamedTuple):
@@ -29,6 +31,7 @@ class Applied(NamedTuple):
 
 def read(settings: MonitorSettings, now: float) -> Applied:
     """Read the reports."""
+    figures = pools.read(settings.pools)
     problems: List[str] = []
     warnings: List[str] = []
     columns: Dict[str, Mapping[str, Any]] = {}
@@ -36,8 +39,8 @@ def read(settings: MonitorSettings, now: float) -> Applied:
         for places in flow.reservation_places():
             problem, warning = _judged(places, now)
             problems += [problem] if problem not in problems else []
-            warnings += [warning] if warning not in warnings else []
-            columns[flow.subscription.name] = _columns(places, flow.subscription.match.subnets, now)
+            warnings += [each for each in (warning, _left_out(flow, figures)) if each not in warnings]
+            columns[flow.subscription.name] = {**_columns(places, flow, now), "left_out": _leased(flow, figures)}
     return Applied("; ".join(filter(None, problems)), "; ".join(filter(None, warnings)), columns)
 
 
@@ -49,6 +52,20 @@ def _judged(places: Places, now: float) -> Tuple[str, str]:
         return "", str(error)
 
 
+def _leased(flow: Flow, figures: Optional[pools.Reading]) -> Optional[int]:
+    """Return how many leases the subnets have that are left out; None if that is not known."""
+    left_out = flow.left_out()
+    return 0 if not left_out else figures.leased(left_out) if figures else None
+
+
+def _left_out(flow: Flow, figures: Optional[pools.Reading]) -> str:
+    """Return a sentence about the subnets that are left out; empty if there are none."""
+    numbers = ", ".join(str(number) for _family, number in flow.left_out())
+    leased = _leased(flow, figures)
+    known = "" if leased is None else f"; they have {leased} leases"
+    return f"no reservation in a file reaches these subnets: {numbers}{known}: see docs/take-over.md" if numbers else ""
+
+
 def add(lines: Sequence[Dict[str, Any]], applied: Applied) -> None:
     """Add the columns to the lines of ``status``."""
     for line in lines:
@@ -57,14 +74,14 @@ def add(lines: Sequence[Dict[str, Any]], applied: Applied) -> None:
         line.update({name: columns[name] for name in COLUMNS})
 
 
-def _columns(places: Places, subnets: FrozenSet[int], now: float) -> Dict[str, Any]:
+def _columns(places: Places, flow: Flow, now: float) -> Dict[str, Any]:
     found: Dict[str, Any] = dict.fromkeys(COLUMNS)
     with suppress(TemporaryError):
         status = report.read(places.report)
         since = report.waiting_since(places, status)
         found["waiting"] = None if since is None else round(now - since, 1)
         if status is not None:
-            own = status.only(subnets)
+            own = status.only(flow.subscription.match.subnets)
             errors = [subnet.error for subnet in own.subnets.values() if subnet.error]
             found.update({name: own.total(name) for name in COLUMNS[:3]})
             found["detail"] = "; ".join(filter(None, [status.error, *errors]))

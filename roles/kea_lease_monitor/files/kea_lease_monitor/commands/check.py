@@ -15,7 +15,6 @@ from kea_lease_monitor.commands import access, addresses, applied, holders, outp
 from kea_lease_monitor.database import Link, Session
 from kea_lease_monitor.errors import PositionLostError
 from kea_lease_monitor.heart import STALE
-from kea_lease_monitor.kea import pools
 from kea_lease_monitor.kea.sql import events
 from kea_lease_monitor.position import EventPosition
 from kea_lease_monitor.settings import MonitorSettings
@@ -55,7 +54,7 @@ def execute(options: argparse.Namespace) -> int:
         beats = store.heartbeats()
         found, warning = problem(beats, names, monitor, time.time()), waiting(beats, names)
         found = found or (reported.problem and f"unhealthy: {reported.problem}")
-        present = addresses.of(pools.read(settings.pools), store, time.time())
+        present = addresses.read(settings, store, time.time())
         few, none = addresses.warning(present), addresses.missing(present, settings, beats, time.time())
         warning += "".join(f"; WARN {each}" for each in (reported.warning, few, none) if each)
         if others := holders.foreign(settings):

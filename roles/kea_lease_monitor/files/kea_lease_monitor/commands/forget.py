@@ -10,18 +10,14 @@ import sys
 import time
 from typing import Callable, List, Protocol, Sequence, Tuple
 
-from kea_lease_monitor.clock import Clock
-from kea_lease_monitor.commands import access, output
+from kea_lease_monitor.commands import access, built, output
 from kea_lease_monitor.commands.present import Present, client
-from kea_lease_monitor.context import Context
-from kea_lease_monitor.database import Link
 from kea_lease_monitor.endings import clients
 from kea_lease_monitor.kea import identifiers
 from kea_lease_monitor.lease import BY_PERSON, EventKind, Lease, LeaseEvent
 from kea_lease_monitor.replay import Replay
 from kea_lease_monitor.settings import Flow, MonitorSettings
 from kea_lease_monitor.sinks.base import Forgetting
-from kea_lease_monitor.sinks.registry import SINKS
 from kea_lease_monitor.state.records import Client
 
 _REMOVE_LEASE = (
@@ -82,11 +78,6 @@ def _forget(options: argparse.Namespace, settings: MonitorSettings, present: Pre
     return 0
 
 
-def _context(settings: MonitorSettings, flow: Flow) -> Context:
-    name = flow.subscription.name
-    return Context(name, flow.subscription.match.families, lambda: Link(settings.database), Clock(), {name: 0})
-
-
 def read_made(settings: MonitorSettings, flow: Flow, store: ClientStore) -> List[Lease]:
     """Return what the sinks of a subscription made. They only read here.
 
@@ -94,8 +85,7 @@ def read_made(settings: MonitorSettings, flow: Flow, store: ClientStore) -> List
     """
     found: List[Lease] = []
     keeps = False
-    for choice in flow.sinks:
-        sink = SINKS[choice.type].build(choice.options, _context(settings, flow))
+    for sink in built.sinks(settings, flow):
         if isinstance(sink, Forgetting):
             found += sink.made()
             keeps = True

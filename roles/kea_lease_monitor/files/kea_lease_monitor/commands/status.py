@@ -11,7 +11,6 @@ from typing import Any, Dict, List, Optional, Protocol
 
 from kea_lease_monitor.commands import access, addresses, applied, output, watch
 from kea_lease_monitor.heart import STALE
-from kea_lease_monitor.kea import pools
 from kea_lease_monitor.settings import MonitorSettings
 from kea_lease_monitor.state.records import Bookmark, Heartbeat, Registration
 from kea_lease_monitor.state.store import Store
@@ -58,7 +57,7 @@ def _text(settings: MonitorSettings, store: Store, as_json: bool) -> str:
     now = time.time()
     lines = status(store, now)
     applied.add(lines, applied.read(settings, now))
-    present = addresses.of(pools.read(settings.pools), store, now)
+    present = addresses.read(settings, store, now)
     addresses.add(lines, present, settings)
     if as_json:
         return output.as_json(lines)

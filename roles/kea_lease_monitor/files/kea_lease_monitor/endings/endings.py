@@ -68,6 +68,8 @@ class Manner(NamedTuple):
     """Whether a sink makes anything that lasts."""
     hears: bool
     """Whether sinks that keep nothing, such as ``exec``, are told of endings."""
+    made: Callable[[], Mapping[Subnet, int]]
+    """Return how many reservations the sinks made. Raises TemporaryError."""
     held: Callable[[Sequence[Lease]], Collection[Lease]]
     """Return those leases whose address a sink reserved for their client. Raises TemporaryError."""
 
@@ -86,7 +88,7 @@ class Endings:
         self._clock = clock
         self._manner = manner
         self._clients = Clients(subscription.name, store)
-        self._shortages = Shortages(subscription, store, clock)
+        self._shortages = Shortages(subscription, store, clock, manner.made)
         self._due: List[LeaseEvent] = []
         self._look_at = 0.0
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Dict, Mapping, Tuple
 
 from kea_lease_monitor import metrics, telemetry
-from kea_lease_monitor.kea.pools import Figures, Pair, Room
+from kea_lease_monitor.kea.pools import Figures, Pair, Room, counted
 from kea_lease_monitor.state.records import Subnet
 
 
@@ -24,19 +24,33 @@ def short(subscription: str, subnet: int, room: Room) -> None:
     telemetry.warning("pool_short", text, subscription=subscription, **fields)
 
 
-def show(figures: Figures, rooms: Mapping[Subnet, Room]) -> None:
+_ROOMS: Dict[str, Mapping[Subnet, Room]] = {}
+"""The last rooms that each subscription found: the figures are the same, and not each knows all reservations."""
+
+
+def drop(subscription: str) -> None:
+    """Drop what a subscription found."""
+    _ROOMS.pop(subscription, None)
+
+
+def show(subscription: str, figures: Figures, rooms: Mapping[Subnet, Room]) -> None:
     """Set the metrics of subnets and pools; what has no figures has none."""
+    _ROOMS[subscription] = rooms
+    rooms = {key: room._replace(reserved=_most_reserved(key, room)) for key, room in rooms.items()}
     subnets: Dict[Tuple[object, ...], float] = {}
     pools: Dict[Tuple[object, ...], float] = {}
     for key, room in rooms.items():
         subnets.update({(*key, state): count for state, count in room.counts.items()})
     for subnet in figures:
-        for number, use in subnet.pools.items():
-            if use.total is not None and use.free is not None:
-                counts = {"total": use.total, "leased": use.assigned, "free": use.free}
-                pools.update({(subnet.family, subnet.id, number, state): count for state, count in counts.items()})
+        for number, counts in counted(subnet, rooms.get((subnet.family, subnet.id))).items():
+            told = {state: count for state, count in counts.items() if count is not None}
+            pools.update({(subnet.family, subnet.id, number, state): count for state, count in told.items()})
     metrics.replace(metrics.SUBNETS, subnets)
     metrics.replace(metrics.POOLS, pools)
+
+
+def _most_reserved(key: Subnet, room: Room) -> int:
+    return max([room.reserved, *(rooms[key].reserved for rooms in _ROOMS.values() if key in rooms)])
 
 
 def show_pairs(pairs: Mapping[int, Pair]) -> None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Optional, Protocol
+from typing import Callable, Dict, Mapping, Optional, Protocol
 
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.endings import reporting
@@ -29,8 +29,15 @@ class ShortageStore(Protocol):
 class Shortages:
     """The shortages in the subnets of one subscription. All methods raise TemporaryError."""
 
-    def __init__(self, subscription: Subscription, store: ShortageStore, clock: Clock) -> None:
-        """Nothing is read from the store yet."""
+    def __init__(
+        self,
+        subscription: Subscription,
+        store: ShortageStore,
+        clock: Clock,
+        made: Callable[[], Mapping[Subnet, int]],
+    ) -> None:
+        """Nothing is read from the store yet. ``made`` returns how many reservations the sinks made."""
+        self._made = made
         self._subscription = subscription
         self._store = store
         self._clock = clock
@@ -42,6 +49,7 @@ class Shortages:
         """Drop all that is not stored."""
         self._current: Optional[Dict[Subnet, float]] = None
         self._reserved: Dict[Subnet, int] = {}
+        reporting.drop(self._subscription.name)
         self.changed = False
         """Whether the current ones are to be stored."""
 
@@ -66,13 +74,13 @@ class Shortages:
         terms, now = self._subscription.ending, self._clock.time()
         reading = pools.read(terms.figures)
         if reading is None or not reading.is_recent(now):
-            reporting.show((), {})
+            reporting.show(self._subscription.name, (), {})
             reporting.show_pairs({})
             return
         if reserved_changed:
             self._reserved = self._store.reserved()
-        rooms = pools.rooms(reading.figures, self._reserved)
-        reporting.show(reading.figures, rooms)
+        rooms = pools.rooms(reading.figures, self._reserved, self._made())
+        reporting.show(self._subscription.name, reading.figures, rooms)
         reporting.show_pairs(reading.pairs)
         for subnet, room in rooms.items():
             if self._subscription.match.has_subnet(*subnet):

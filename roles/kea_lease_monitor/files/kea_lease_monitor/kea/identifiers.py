@@ -9,7 +9,7 @@ import socket
 import struct
 from typing import Tuple
 
-from _kea import hwaddr_source
+from _kea import hwaddr_source, relay
 from _kea.identifiers import parse, spell
 
 from kea_lease_monitor.lease import Lease
@@ -70,6 +70,11 @@ def proven_hwaddr(lease: Lease) -> str:
     In DHCPv4 it is a field of each message. In DHCPv6 clients invent DUIDs that hold the address of another machine.
     """
     return lease.hwaddr if lease.family == 4 or hwaddr_source.is_proven(lease.hwaddr_source) else ""
+
+
+def port(lease: Lease) -> str:
+    """Return the circuit-id that a lease tells, as Kea writes identifiers; empty if it tells none. DHCPv6 has none."""
+    return relay.circuit_id(lease.user_context) if lease.family == 4 and lease.user_context else ""
 
 
 def client(lease: Lease) -> Tuple[object, ...]:

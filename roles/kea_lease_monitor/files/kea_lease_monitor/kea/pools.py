@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from _kea import pairs
 from _kea.control import SUCCESS, Answer
@@ -58,11 +58,6 @@ class Use(NamedTuple):
     """Leased ones. Kea counts declined ones and leases outside the pools, too."""
     declined: int
 
-    @property
-    def free(self) -> Optional[int]:
-        """Return how many are not leased; None if they are not counted."""
-        return None if self.total is None else max(0, self.total - self.assigned)
-
 
 class Subnet(NamedTuple):
     """The figures of one subnet."""
@@ -76,6 +71,9 @@ class Subnet(NamedTuple):
 
 Pair = pairs.Status
 """The pair as one of its servers reports it."""
+
+Counts = Mapping[Tuple[int, int], int]
+"""A number for each subnet, by family and id."""
 
 Figures = Tuple[Subnet, ...]
 """One for each subnet that Kea serves, in the order of families and ids."""
@@ -96,6 +94,10 @@ class Reading(NamedTuple):
         """Return whether the figures count at this time, in epoch seconds."""
         return abs(now - self.written_at) <= self.interval + _LATE
 
+    def leased(self, subnets: Collection[Tuple[int, int]]) -> int:
+        """Return how many addresses of these subnets, by family and id, have a lease."""
+        return sum(one.use.assigned for one in self.figures if (one.family, one.id) in subnets)
+
 
 class Room(NamedTuple):
     """How many addresses of a subnet are free for new clients."""
@@ -103,7 +105,7 @@ class Room(NamedTuple):
     total: int
     leased: int
     reserved: int
-    """For clients without a lease, as far as the monitor knows."""
+    """For clients without a lease, as far as the monitor knows: these or more."""
 
     @property
     def free(self) -> int:
@@ -120,17 +122,36 @@ class Room(NamedTuple):
         return self.free * 100 < percentage * self.total
 
 
-def rooms(figures: Figures, reserved: Mapping[Tuple[int, int], int]) -> Dict[Tuple[int, int], Room]:
+def rooms(figures: Figures, reserved: Counts, made: Counts) -> Dict[Tuple[int, int], Room]:
     """Return the room in each subnet by family and id. One without a pool, or too large for Kea's numbers, has none.
 
-    ``reserved`` are the addresses that are reserved for clients without a lease.
+    ``reserved`` are the addresses that are known to be reserved for clients without a lease, and ``made`` all
+    reservations of the monitor. Of a lease that ended before the state store was made, only ``made`` tells: as many
+    reservations at least have no lease as there are more of them than leases.
     """
+    found: Dict[Tuple[int, int], Room] = {}
+    for subnet in figures:
+        key, use = (subnet.family, subnet.id), subnet.use
+        if use.total:
+            found[key] = Room(use.total, use.assigned, max(reserved.get(key, 0), made.get(key, 0) - use.assigned))
+    return found
+
+
+def counted(subnet: Subnet, room: Optional[Room]) -> Dict[int, Dict[str, Optional[int]]]:
+    """Return the numbers of a subnet's pools by ``pool-id`` and name, as those of a room; None is not known.
+
+    In which of several pools a reserved address is, is not known. Nor is then how many are free.
+    """
+    reserved = room.reserved if room and len(subnet.pools) == 1 else None
     return {
-        (subnet.family, subnet.id): Room(
-            subnet.use.total, subnet.use.assigned, reserved.get((subnet.family, subnet.id), 0)
-        )
-        for subnet in figures
-        if subnet.use.total
+        number: {
+            "total": use.total,
+            "leased": use.assigned,
+            "reserved": reserved,
+            "free": Room(use.total, use.assigned, reserved).free if reserved is not None else None,
+        }
+        for number, use in subnet.pools.items()
+        if use.total is not None
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from _kea import relay
 from _kea.identifiers import DUID_TYPE, HWADDR_TYPE
 
 from kea_lease_monitor.kea import identifiers
@@ -42,6 +43,8 @@ class Verdict(enum.Enum):
     """Another client identifier of the same hardware address has the client's reservation."""
     SITE = "site"
     """The site's own reservations leave none to the monitor. No statement returns it."""
+    LEFT_OUT = "left_out"
+    """Kea includes no reservations of the monitor in the subnet. No statement returns it."""
     REFUSED = "refused"
     """Kea refuses the reservation that the monitor wrote. No statement returns it."""
     INVALID = "invalid"
@@ -66,6 +69,10 @@ So with ``follow`` only the mark holds the name, and the name of the lease stays
 _GIVEN_NAME = "given-name"
 """Key in the mark: the name that the site gives the client beforehand (``site[].hostname`` of the file sink)."""
 
+_PORT, _LONGEST_PORT = "circuit-id", 255
+"""Key in the mark: the port at which the client was when its reservation was written. A longer text is left out, since
+the applier would test it with the whole configuration."""
+
 _LONGEST_NAME = 255
 """Characters that the column hosts.hostname holds."""
 
@@ -85,6 +92,18 @@ def name(lease: Lease) -> str:
 def _is_fit(text: str) -> bool:
     """Return whether Kea can read the name: its JSON ends at U+00FF, where U+FFFD stands for what is not UTF-8."""
     return len(text) <= _LONGEST_NAME and all(char.isprintable() and char <= "\xff" for char in text)
+
+
+def _port(lease: Lease) -> str:
+    """Return the port of a lease as the mark tells it; empty for none."""
+    found = identifiers.port(lease)
+    return found if len(found) <= _LONGEST_PORT else ""
+
+
+def at_port(lease: Lease, circuit: object) -> Lease:
+    """Return a lease of a mark, which tells the port in the mark."""
+    told = identifiers.bare(str(circuit)) if circuit else ""
+    return lease._replace(user_context=relay.context_of(told)) if told else lease
 
 
 def problem(lease: Lease, reserve: bool) -> str:
@@ -129,6 +148,7 @@ def parameters(events: Sequence[LeaseEvent], reserve: bool) -> Dict[str, Any]:
         "subnets": [lease.subnet_id for lease in leases],
         "addresses": [identifiers.number(lease.address) for lease in leases],
         "client_ids": [lease.client_id for lease in leases],
+        "circuit_ids": [_port(lease) for lease in leases],
         "made": [lease.cltt for lease in leases],
         **_names(leases, reserve),
     }
@@ -142,12 +162,21 @@ def judge(present: Mapping[str, Any], lease: Lease, reserve: bool = False) -> Ve
     """
     mark, address = mark_of(present), present.get("ip-address")
     if address == address_of(lease):
-        noted = lease.client_id not in ("", mark.get("client-id")) and address == mark.get("ip-address")
+        noted = address == mark.get("ip-address") and _is_elsewhere(mark, lease)
         return Verdict.UPDATED if noted or _is_renamed(present, lease, reserve) else Verdict.UNCHANGED
     if address == mark.get("ip-address"):
         second = lease.client_id and lease.client_id != mark.get("client-id", lease.client_id)
         return Verdict.SECOND if second else Verdict.UPDATED
     return Verdict.UNCHANGED if address_of(lease) == mark.get("ip-address") else Verdict.EDITED
+
+
+def _is_elsewhere(mark: Mapping[str, Any], lease: Lease) -> bool:
+    """Return whether the lease tells another client identifier or port than a mark.
+
+    A mark without a port is no reason to write it: with extended info, all would be written at once.
+    """
+    told = _port(lease)
+    return lease.client_id not in ("", mark.get("client-id")) or told not in ("", mark.get(_PORT, told))
 
 
 def _is_renamed(present: Mapping[str, Any], lease: Lease, reserve: bool) -> bool:
@@ -182,7 +211,7 @@ def host_object(lease: Lease, present: Mapping[str, Any], reserve: bool = False)
     before = mark_of(present)
     hostname = present.get("hostname", "")
     mark = {"ip-address": address_of(lease), "client-id": lease.client_id, "hostname": before.get("hostname", "")}
-    mark[_GIVEN_NAME] = before.get(_GIVEN_NAME, "")
+    mark[_GIVEN_NAME], mark[_PORT] = before.get(_GIVEN_NAME, ""), _port(lease)
     mark["made"] = before.get("made") if present else lease.cltt
     if _is_name_managed(present, reserve) or not (before or hostname):
         known = before.get("name") or before.get("hostname", "")
@@ -223,7 +252,7 @@ def managed(present: Mapping[str, Any], subnet: int) -> List[Lease]:
         mark.get("client-id", ""),
         mark.get("name") or mark.get("hostname") or mark.get(_GIVEN_NAME, ""),
     )
-    plain = Lease(family, "", subnet, *known, 0, 0, None, LeaseState.DEFAULT, "", duid)
+    plain = at_port(Lease(family, "", subnet, *known, 0, 0, None, LeaseState.DEFAULT, "", duid), mark.get(_PORT))
     return [
         of_mark(plain._replace(iaid=iaid), text)
         for name in LISTS.values()

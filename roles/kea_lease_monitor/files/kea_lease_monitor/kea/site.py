@@ -4,13 +4,13 @@
 """The reservations that the site wrote itself, which win over those of the monitor.
 
 Kea uses the first host that it finds for one of the client's identifiers, the hardware address first. So a reservation
-of the monitor would hide a site's one by client identifier. Identifiers are compared by their bytes.
+of the monitor would hide a site's one by client identifier or port. Identifiers are compared by their bytes.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any, Collection, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Collection, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from _kea.identifiers import TYPES
 
@@ -21,7 +21,8 @@ from kea_lease_monitor.lease import Lease
 HWADDR, DUID, CIRCUIT_ID, CLIENT_ID, FLEX_ID = TYPES
 
 _UNTOLD = frozenset({CIRCUIT_ID, FLEX_ID})
-"""Identifiers that a lease does not tell. Such a reservation is recognised by its address."""
+"""Identifiers that a lease does not tell, but a circuit-id where Kea stores extended info. Such a reservation is
+recognised by its address."""
 
 _TEXTS = ("kind", "identifier", "address", "name")
 
@@ -72,14 +73,14 @@ class Site:
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self._clients: Dict[Tuple[int, int, str, str], Entry] = {}
         self._addresses: Dict[Tuple[int, str], Entry] = {}
-        self._hidden: Dict[Tuple[int, int], str] = {}
+        self._hidden: Dict[Tuple[int, int], Set[str]] = {}
         for one in (one for one in entries if not one.name):
             if one.kind and one.identifier:
                 self._clients.setdefault((one.family, one.subnet, one.kind, one.identifier), one)
             if one.address:
                 self._addresses.setdefault((one.subnet, one.address), one)
             elif one.kind in _UNTOLD:
-                self._hidden.setdefault((one.family, one.subnet), one.kind)
+                self._hidden.setdefault((one.family, one.subnet), set()).add(one.kind)
 
     def __bool__(self) -> bool:
         return bool(self._clients or self._addresses)
@@ -91,13 +92,22 @@ class Site:
             if own.address:
                 return Verdict.UNCHANGED, ""
             return Verdict.SITE, _NO_ADDRESS.format(f"{own.kind} {own.identifier}", lease.address)
+        # Where the lease tells the port, a reservation for another port is not this client's.
+        untold = _UNTOLD - ({CIRCUIT_ID} if identifiers.port(lease) else set())
         holder = self._addresses.get((lease.subnet_id, lease.address))
         if holder:
             # Kea gave the address to this client, so the reservation that the lease cannot tell is this client's.
-            return (Verdict.UNCHANGED, "") if holder.kind in _UNTOLD else (Verdict.CONFLICT, _words(holder))
-        if (lease.family, lease.subnet_id) in self._hidden:
-            return Verdict.SITE, _HIDDEN.format(self._hidden[lease.family, lease.subnet_id])
+            return (Verdict.UNCHANGED, "") if holder.kind in untold else (Verdict.CONFLICT, _words(holder))
+        if hidden := untold & self._hidden.get((lease.family, lease.subnet_id), set()):
+            return Verdict.SITE, _HIDDEN.format(min(hidden))
         return None
+
+    def is_of_port(self, lease: Lease) -> bool:
+        """Return whether the site has a reservation for the port that a lease tells.
+
+        A managed reservation of the client, whose hardware address Kea looks up first, would hide it.
+        """
+        return (lease.family, lease.subnet_id, CIRCUIT_ID, identifiers.port(lease)) in self._clients
 
     def overruled(self, leases: Collection[Lease]) -> List[Lease]:
         """Return those managed reservations, given as leases, that are for a client or an address of the site."""
@@ -114,6 +124,7 @@ def _identifiers(lease: Lease) -> List[Tuple[str, str]]:
     octets = lease.client_id.split(":")
     if octets[0] == _DUID_TYPE and len(octets) > _DUID_AT:
         found.append((DUID, ":".join(octets[_DUID_AT:])))
+    found.append((CIRCUIT_ID, identifiers.port(lease)))
     return [(kind, text) for kind, text in found if text]
 
 

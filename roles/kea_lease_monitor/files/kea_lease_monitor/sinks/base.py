@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import abc
-from typing import List, Protocol, Sequence, Union, runtime_checkable
+from typing import Dict, Iterable, List, Mapping, Protocol, Sequence, Tuple, Union, runtime_checkable
 
 from kea_lease_monitor.batch import Delivery, Pending, Rejection
 from kea_lease_monitor.lease import BY_PERSON, Lease, LeaseEvent
@@ -61,6 +61,23 @@ class Holding(Protocol):
 
     def held(self, leases: Sequence[Lease]) -> List[Lease]:
         """Return those leases whose address this sink reserved for their client. Raises TemporaryError."""
+
+    def counted(self) -> Mapping[Tuple[int, int], int]:
+        """Return how many clients have a reservation of this sink, by family and subnet. Raises TemporaryError.
+
+        It is called every few seconds, so that it must not read all reservations each time.
+        """
+
+
+def counted(sinks: Iterable[Sink]) -> Dict[Tuple[int, int], int]:
+    """Return how many clients have a reservation of one of these sinks, by family and subnet. Raises TemporaryError.
+
+    Of sinks that reserve in the same subnet, the greatest number counts.
+    """
+    found: Dict[Tuple[int, int], int] = {}
+    for counts in (sink.counted() for sink in sinks if isinstance(sink, Holding)):
+        found.update({subnet: max(count, found.get(subnet, 0)) for subnet, count in counts.items()})
+    return found
 
 
 @runtime_checkable

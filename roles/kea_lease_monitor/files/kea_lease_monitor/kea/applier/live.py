@@ -99,6 +99,8 @@ class Live:
         status = status._replace(refused=status.refused + len(placing.refused))
         live = LiveSubnet(one.tail, one.files, held, status)
         live.refused = {each.host: each for each in self._refusals.refused if each.subnet == number}
+        written = {host.identifier for host in one.hosts[: len(one.hosts) - one.kept]}
+        live.twins = (written & wanted.keys() & live.refused.keys()) - {each.host for each in placing.refused}
         live.status = self._counts[number] = status._replace(in_force=live.in_force())
         self._subnets[number] = live
 

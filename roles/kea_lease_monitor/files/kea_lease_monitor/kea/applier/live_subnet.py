@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
+from typing import AbstractSet, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
 
 from kea_lease_monitor.kea.applier import hosts
 from kea_lease_monitor.kea.applier.commands import Commands
@@ -29,6 +29,8 @@ class Change(NamedTuple):
     """What Kea refused before by identifier, and would refuse again: its text is the same, and there is no room."""
     unconfirmed: Sequence[Refusal] = ()
     """Refusals of what nothing confirms. No command is sent for it."""
+    twins: AbstractSet[str] = frozenset()
+    """See LiveSubnet. A file that has two reservations of a client is not compared without a test of all."""
 
     def without(self, unconfirmed: Sequence[Refusal]) -> Change:
         """Return the change without these reservations of it."""
@@ -51,11 +53,14 @@ class LiveSubnet:
         self.tail, self.included, self.held, self.status = tail, included, held, status
         self.refused: Dict[str, Refusal] = {}
         """By identifier."""
+        self.twins: AbstractSet[str] = frozenset()
+        """Identifiers with a reservation that is in force as it is written, whatever else is refused for them."""
 
     def in_force(self) -> int:
         """Return how many reservations Kea has as they are written. Of a refused one it may have the former."""
         # The few refused ones are counted: a set of all would take milliseconds at each change.
-        return len(self.held.hosts) - sum(identifier in self.held.hosts for identifier in self.refused)
+        former = self.refused.keys() - self.twins
+        return len(self.held.hosts) - sum(identifier in self.held.hosts for identifier in former)
 
     def change(self, again: bool) -> Optional[Change]:
         """Return what changed; None if only a test of the whole configuration can judge it. Raises TemporaryError.
@@ -71,7 +76,7 @@ class LiveSubnet:
 
     def _change(self) -> Optional[Change]:
         if not self.tail.is_changed():
-            return Change(self.status.written, [], set(), self.refused)
+            return Change(self.status.written, [], set(), self.refused, twins=self.twins)
         lines = self.tail.appended()
         return self._compared(self.tail.whole()) if lines is None else self._appended(lines)
 
@@ -81,7 +86,7 @@ class LiveSubnet:
         is_known = any(one in self.held.hosts or one in self.refused for one in new)
         if parsed.refused or is_known or len(new) < len(parsed.hosts):
             return None
-        return Change(self.status.written + len(parsed.hosts), parsed.hosts, set(), self.refused)
+        return Change(self.status.written + len(parsed.hosts), parsed.hosts, set(), self.refused, twins=self.twins)
 
     def _compared(self, content: bytes) -> Optional[Change]:
         parsed = hosts.read(self.included.subnet, content, {})
@@ -122,6 +127,7 @@ class LiveSubnet:
         before = len(self.refused)
         refused = [*change.unconfirmed, *placing.refused]
         self.refused = {**change.refused, **{one.host: one for one in refused}}
+        self.twins = change.twins & self.refused.keys()
         self.status = self.status._replace(
             written=change.written,
             in_force=self.in_force(),

@@ -218,15 +218,32 @@ def problem(places: Places, now: float) -> str:
     return ""
 
 
-def total(directories: Sequence[str], state: str) -> float:
+def total(directories: Sequence[str], subnets: AbstractSet[int], state: str) -> float:
     """Return how many reservations are ``written``, ``in_force`` or ``refused``; NaN if a report cannot be read.
 
-    ``directories`` are those of the reports.
+    ``directories`` are those of the reports. No ``subnets`` are all.
     """
     try:
-        return sum((read(directory) or Status()).total(state) for directory in directories)
+        return sum((read(directory) or Status()).only(subnets).total(state) for directory in directories)
     except TemporaryError:
         return float("nan")
+
+
+def waiting(places: Places, now: float) -> float:
+    """Return for how many seconds a change has not been in force, 0 without any; NaN if a report cannot be read.
+
+    It is called often, so that the files are read only if one is younger than the last apply.
+    """
+    try:
+        status = read(places.report)
+        if status and status.waiting_since is None:
+            paths = [os.path.join(places.written, REQUESTED), *written(places.written).values()]
+            if all(moment <= status.read_at for moment in map(_time, paths) if moment is not None):
+                return 0.0
+        since = waiting_since(places, status)
+    except TemporaryError:
+        return float("nan")
+    return 0.0 if since is None else max(0.0, now - since)
 
 
 def _load(path: str, parse: Callable[[Any], _Parsed]) -> Optional[_Parsed]:

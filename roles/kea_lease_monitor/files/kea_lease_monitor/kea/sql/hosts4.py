@@ -10,10 +10,10 @@ from kea_lease_monitor.kea.sql import mark
 
 _GIVEN = """
     SELECT ordinal, decode(identifier, 'hex') AS identifier, subnet_id, address, nullif(hostname, '') AS hostname,
-           nullif(client_id, '') AS client_id, made
+           nullif(client_id, '') AS client_id, nullif(circuit_id, '') AS circuit_id, made
       FROM unnest(%(identifiers)s::text[], %(subnets)s::bigint[], %(addresses)s::bigint[], %(hostnames)s::text[],
-                  %(client_ids)s::text[], %(made)s::bigint[])
-           WITH ORDINALITY AS g (identifier, subnet_id, address, hostname, client_id, made, ordinal)
+                  %(client_ids)s::text[], %(circuit_ids)s::text[], %(made)s::bigint[])
+           WITH ORDINALITY AS g (identifier, subnet_id, address, hostname, client_id, circuit_id, made, ordinal)
 """
 """The leases to reserve, from the parameters."""
 
@@ -45,14 +45,16 @@ _COMPARED = f"""
 """With the address that the monitor wrote, and whether the name is still the monitor's."""
 
 _NEW_MARK = """jsonb_strip_nulls(jsonb_build_object('ip-address', host('0.0.0.0'::inet + address),
-                                                        'client-id', client_id))"""
-"""What the mark holds beside the name: the client identifier tells two leases of one hardware address apart."""
+                                                        'client-id', client_id, 'circuit-id', circuit_id))"""
+"""What the mark holds beside the name: the client identifier tells two leases of one hardware address apart, and the
+port may have a reservation of the site."""
 
 _JUDGED = f"""
     SELECT compared.*,
            CASE WHEN present = address AND {mark.RENAMED} THEN 'updated'
                 WHEN present = address AND present = marked AND client_id <> coalesce(mark ->> 'client-id', '')
                 THEN 'updated'
+                WHEN present = address AND present = marked AND circuit_id <> mark ->> 'circuit-id' THEN 'updated'
                 WHEN present = address OR marked = address AND present IS DISTINCT FROM marked THEN 'unchanged'
                 WHEN host_id IS NOT NULL AND present IS DISTINCT FROM marked THEN 'edited'
                 WHEN present IS NOT NULL AND client_id <> mark ->> 'client-id' THEN 'second'
@@ -112,8 +114,8 @@ another holder.
 """
 
 _OWN = f"""
-    SELECT given.address, given.subnet_id, given.hostname, given.client_id, own.host_id, own.ipv4_address AS present,
-           own.hostname AS present_name, own.user_context, {mark.MARK_OF_OWN} AS mark
+    SELECT given.address, given.subnet_id, given.hostname, given.client_id, given.circuit_id, own.host_id,
+           own.ipv4_address AS present, own.hostname AS present_name, own.user_context, {mark.MARK_OF_OWN} AS mark
       FROM given
       JOIN hosts AS own ON own.dhcp_identifier = given.identifier AND own.dhcp_identifier_type + 0 = %(type)s
                        AND own.dhcp4_subnet_id = given.subnet_id
@@ -175,9 +177,17 @@ SELECT dhcp4_subnet_id, dhcp_identifier_type, encode(dhcp_identifier, 'hex'), nu
   FROM hosts
  WHERE dhcp4_subnet_id IS NOT NULL AND (dhcp_identifier_type <> %(type)s OR dhcp4_subnet_id = 0)
    AND (nullif(ipv4_address, 0) IS NOT NULL OR coalesce(user_context, '') NOT LIKE '%%"{MARK}"%%')
+ UNION ALL
+SELECT dhcp4_subnet_id, dhcp_identifier_type, encode(dhcp_identifier, 'hex'), ipv4_address
+  FROM hosts AS own
+ WHERE dhcp4_subnet_id > 0 AND dhcp_identifier_type = %(type)s AND ipv4_address > 0
+   AND coalesce(user_context, '') NOT LIKE '%%"{MARK}"%%'
+   AND EXISTS (SELECT FROM hosts AS managed
+                WHERE managed.ipv4_address = own.ipv4_address AND managed.dhcp4_subnet_id = own.dhcp4_subnet_id
+                  AND managed.user_context LIKE '%%"{MARK}"%%')
 """
 """The hosts that ``met`` does not find: those by other identifiers than the hardware address, and those of subnet 0,
-which Kea uses in each subnet with reservations-global."""
+which Kea uses in each subnet with reservations-global. And those of persons that have the address of a managed one."""
 
 HOST_IDS = """
 SELECT coalesce(last_value, 0)::float8 / max_value

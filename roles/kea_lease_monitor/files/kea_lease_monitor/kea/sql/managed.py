@@ -16,7 +16,7 @@ _COLUMNS = (
 _MANAGED = f"""
 SELECT marked.host_id, dhcp4_subnet_id IS NOT NULL, encode(dhcp_identifier, 'hex'),
        coalesce(dhcp4_subnet_id, dhcp6_subnet_id), lease.address, lease.iaid::bigint,
-       coalesce(mark ->> 'client-id', ''), coalesce(mark ->> 'name', hostname, ''),
+       coalesce(mark ->> 'client-id', ''), coalesce(mark ->> 'circuit-id', ''), coalesce(mark ->> 'name', hostname, ''),
        context - '{MARK}' = '{{{{}}}}'
            AND (dhcp4_subnet_id IS NULL
                 OR nullif(ipv4_address, 0) IS NOT DISTINCT FROM (mark ->> 'ip-address')::inet - '0.0.0.0')
@@ -36,7 +36,8 @@ SELECT marked.host_id, dhcp4_subnet_id IS NOT NULL, encode(dhcp_identifier, 'hex
        SELECT value, key FROM jsonb_each_text(mark -> 'prefixes')) AS lease
 """
 """A row for each address, and for each prefix with its length: the id of its host, whether it is IPv4, the identifier,
-the subnet, the address, the IAID, the client identifier, the name, and whether the host is as the monitor wrote it."""
+the subnet, the address, the IAID, the client identifier, the port, the name, and whether the host is as the monitor
+wrote it."""
 
 MANAGED = _MANAGED.format(hosts="hosts")
 
@@ -52,6 +53,19 @@ MANAGED_OF = _MANAGED.format(
 )
 """The same for some clients. LIMIT makes the planner look hosts up one by one, so that it costs the same beside 100 and
 beside 100,000 reservations. A subnet has one host for each of the few types of an identifier."""
+
+COUNTED = f"""
+SELECT 4, dhcp4_subnet_id, count(*)
+  FROM hosts
+ WHERE dhcp4_subnet_id IS NOT NULL AND ipv4_address <> 0 AND user_context LIKE '%%"{MARK}"%%'
+ GROUP BY dhcp4_subnet_id
+ UNION ALL
+SELECT 6, dhcp6_subnet_id, count(*)
+  FROM hosts
+ WHERE dhcp4_subnet_id IS NULL AND dhcp6_subnet_id IS NOT NULL AND user_context LIKE '%%"{MARK}"%%'
+ GROUP BY dhcp6_subnet_id
+"""
+"""How many managed reservations each subnet has, by its family and id. It reads the whole table."""
 
 MAY_FORGET = (
     "SELECT coalesce(has_function_privilege(to_regprocedure('kea_forget_reservations(bigint[])'), 'EXECUTE'), false)"

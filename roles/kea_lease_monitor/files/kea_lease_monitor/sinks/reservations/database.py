@@ -16,12 +16,13 @@ from kea_lease_monitor.kea import asking, reservations
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.site import Entry, Site, of_rows
 from kea_lease_monitor.kea.sql import hosts4, hosts6
+from kea_lease_monitor.kea.sql import managed as managed_sql
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.prepared import Prepared
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.reservations import sites
-from kea_lease_monitor.sinks.reservations.forgetting import check_right, forgotten, give_way, held, managed
+from kea_lease_monitor.sinks.reservations.forgetting import check_right, forgotten, give_way, give_way_to, held, managed
 from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving
 from kea_lease_monitor.sinks.reservations.replacing import replaced
 
@@ -32,6 +33,9 @@ _RESERVE = Prepared("reserve", hosts4.RESERVE)
 
 _SITE_AGE = 60.0
 """Seconds after which the hosts by other identifiers are read again, before a batch."""
+
+_COUNT_AGE = 60.0
+"""Seconds after which the reservations are counted again."""
 
 _LAST = 2**31 - 1
 """The greatest host_id."""
@@ -83,11 +87,16 @@ class ReservationSink(Sink):
         """
         self._options, self._now = options, now
         self._site_read: Optional[float] = None
+        self._entries: Optional[List[Entry]] = None
+        """The reservations of the site, sorted; None unless managed reservations gave way to them."""
+        self._counted: Dict[Tuple[int, int], int] = {}
+        self._counted_at: Optional[float] = None
         self._link = link
         self._named = named
         self._six: Tuple[int, Optional[str], bool] = (0, None, False)
         self._names = options.hostname == "reserve"
         self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
+        self._reserving.give_way = self._give_way
         if options.prefixes == "reserve":
             self._reserving.types = asking.PREFIXES_TOO
 
@@ -97,8 +106,8 @@ class ReservationSink(Sink):
             if 6 in self._named:
                 session.rows(self._statement6(session), reservations.parameters6((), self._names))
             telemetry.host_ids(session.rows(hosts4.HOST_IDS, {})[0][0])
+            self._entries = None
             self._read_site(session)
-            give_way(session, self._reserving.site)
 
     def deliver(self, events: Sequence[LeaseEvent]) -> Delivery:
         if events and events[0].kind is EventKind.FORGOTTEN:
@@ -113,10 +122,18 @@ class ReservationSink(Sink):
         return self._reserving.deliver(events, self._families(events))
 
     def _read_site(self, session: Session) -> None:
-        """Read the hosts that the statement for a batch does not look at."""
+        """Read the hosts that the statement for a batch does not look at; managed ones give way to new ones of them."""
         rows = session.rows(hosts4.BY_OTHERS, reservations.parameters((), self._names))
-        self._reserving.site = Site([*self._options.site, *of_rows(rows, self._options.global_subnets)])
+        entries = [*self._options.site, *of_rows(rows, self._options.global_subnets)]
+        if sorted(entries) != self._entries:
+            self._reserving.site = Site(entries)
+            give_way(session, self._reserving.site)
+            self._entries = sorted(entries)
         self._site_read = self._now()
+
+    def _give_way(self, leases: Sequence[Lease]) -> None:
+        with self._link.session() as session:
+            give_way_to(session, leases)
 
     def _families(self, events: Sequence[LeaseEvent]) -> Collection[int]:
         if 6 in self._named or all(event.lease.family == 4 for event in events):
@@ -156,6 +173,13 @@ class ReservationSink(Sink):
         with self._link.session() as session:
             check_right(session)
             return [host.lease for host in managed(session)]
+
+    def counted(self) -> Dict[Tuple[int, int], int]:
+        if self._counted_at is None or self._now() - self._counted_at >= _COUNT_AGE:
+            with self._link.session() as session:
+                self._counted = {(family, subnet): count for family, subnet, count in session.rows(managed_sql.COUNTED)}
+            self._counted_at = self._now()
+        return self._counted
 
     def held(self, leases: Sequence[Lease]) -> List[Lease]:
         with self._link.session() as session:

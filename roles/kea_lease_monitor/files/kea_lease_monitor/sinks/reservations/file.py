@@ -9,7 +9,7 @@ import glob
 import os
 import time
 from dataclasses import dataclass
-from typing import Collection, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Collection, Dict, List, Optional, Sequence, Tuple
 
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
@@ -23,12 +23,13 @@ from kea_lease_monitor.kea.shares import address_of, client
 from kea_lease_monitor.kea.site import HWADDR, Entry, Site
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.section import Section
-from kea_lease_monitor.sinks.base import Sink, is_meant
+from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.reservations import sites
+from kea_lease_monitor.sinks.reservations.chosen import by_client, is_over, released, unchanged
 from kea_lease_monitor.sinks.reservations.forgetting import EDITED, GAVE_WAY
-from kea_lease_monitor.sinks.reservations.outcome import Outcome, Reserving, refused, resolved
+from kea_lease_monitor.sinks.reservations.outcome import LEFT_OUT, Outcome, Reserving, resolved
 from kea_lease_monitor.sinks.reservations.outcome import report as reported
-from kea_lease_monitor.sinks.reservations.refused import Refused
+from kea_lease_monitor.sinks.reservations.refused import Late
 
 _MODE = 0o640
 """The applier reads through the directory's group."""
@@ -48,6 +49,8 @@ class Options:
     """``reserve`` if a reservation also has the client's name; see reservations.NAMES."""
     prefixes: str = "skip"
     """``reserve`` if delegated prefixes are reserved, too."""
+    left_out: Tuple[int, ...] = ()
+    """Subnets in which Kea includes no reservations of the monitor, so that none is made."""
 
     @classmethod
     def parse(cls, section: Section) -> Options:
@@ -58,6 +61,7 @@ class Options:
             sites.read(section),
             section.choice("hostname", reservations.NAMES, "follow"),
             section.choice("prefixes", asking.PREFIXES_OPTION, "skip"),
+            section.numbers("left_out"),
         )
         section.done()
         for name, path in (("directory", options.directory), ("report", options.report)):
@@ -88,9 +92,11 @@ class ReservationFileSink(Sink):
         self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
         if options.prefixes == "reserve":
             self._reserving.types = asking.PREFIXES_TOO
-        self._refused = Refused(options.report)
+        self._reserving.give_way = self._give_way_to
+        self._late = Late(options.report, self._written)
         self._entries = [one for one in options.site if one.family == family]
         self._reserving.site = Site(self._entries)
+        self._left_out = frozenset(options.left_out)
 
     def check(self) -> None:
         """Check the directory, and remove managed reservations for clients and addresses of the site.
@@ -126,6 +132,9 @@ class ReservationFileSink(Sink):
         own = [lease for lease in leases if lease.family == self._family and client(lease)]
         return [lease for lease in own if address_of(lease) in self._addresses_of(lease)]
 
+    def counted(self) -> Dict[Tuple[int, int], int]:
+        return {(self._family, number): count for number, count in self._late.written().items()}
+
     def _addresses_of(self, lease: Lease) -> List[str]:
         """Return the addresses and prefixes of the managed reservation that the lease's client has."""
         host = self._current(lease.subnet_id).of(client(lease))
@@ -138,12 +147,19 @@ class ReservationFileSink(Sink):
 
     def _give_way(self, subnet: int) -> None:
         hosts = self._current(subnet)
-        unchanged = [one for one in hosts.hosts() if reservations.is_unchanged(one)]
-        managed = [lease for one in unchanged for lease in reservations.managed(one, subnet)]
+        managed = unchanged(hosts.hosts(), subnet)
         overruled = {client(lease) for lease in self._reserving.site.overruled(managed)}
-        gone = [lease for lease in managed if client(lease) in overruled]
+        self._remove(subnet, hosts, [lease for lease in managed if client(lease) in overruled])
+
+    def _give_way_to(self, leases: Sequence[Lease]) -> None:
+        for subnet in sorted({lease.subnet_id for lease in leases}):
+            hosts = self._current(subnet)
+            clients = dict.fromkeys(client(lease) for lease in leases if lease.subnet_id == subnet)
+            self._remove(subnet, hosts, unchanged(map(hosts.of, clients), subnet))
+
+    def _remove(self, subnet: int, hosts: HostList, gone: Sequence[Lease]) -> None:
         if gone:
-            self._write_without(subnet, hosts, overruled)
+            self._write_without(subnet, hosts, {client(lease) for lease in gone})
         for lease in gone:
             telemetry.reservation_removed(lease, GAVE_WAY)
 
@@ -153,16 +169,16 @@ class ReservationFileSink(Sink):
         for subnet in sorted({event.lease.subnet_id for event in own}):
             hosts = self._current(subnet)
             due: Dict[str, List[Lease]] = {}
-            for identifier, meant in _by_client(event for event in own if event.lease.subnet_id == subnet).items():
+            for identifier, meant in by_client(event for event in own if event.lease.subnet_id == subnet).items():
                 host = hosts.of(identifier)
                 leases = reservations.managed(host, subnet)
-                over = [lease for lease in leases if _is_over(meant, lease)]
+                over = [lease for lease in leases if is_over(meant, lease)]
                 if over and reservations.is_unchanged(host):
                     due[identifier] = over
                 elif over:
                     rejected.append(Rejection(meant[-1], Reason.EDITED, EDITED))
             if due:
-                whole = [identifier for identifier, over in due.items() if not _released(hosts, over)]
+                whole = [identifier for identifier, over in due.items() if not released(hosts, over)]
                 self._write_without(subnet, hosts, whole)
             for lease in (lease for over in due.values() for lease in over):
                 telemetry.reservation_removed(lease)
@@ -177,7 +193,8 @@ class ReservationFileSink(Sink):
         # The command ``replace`` is for hardware addresses, and so for DHCPv4.
         for event in (event for event in events if event.lease.family == self._family == 4):
             hosts = self._current(event.lease.subnet_id)
-            outcomes.append(Outcome(event, *(self._reserving.site.judge(event.lease) or hosts.place(event.lease))))
+            settled = self._reserving.site.judge(event.lease) or self._settled(event.lease.subnet_id)
+            outcomes.append(Outcome(event, *(settled or hosts.place(event.lease))))
             if outcomes[-1].verdict in {Verdict.CREATED, Verdict.UPDATED}:
                 self._write(event.lease.subnet_id, hosts)
         return reported(self.name, len(events), outcomes)
@@ -188,7 +205,13 @@ class ReservationFileSink(Sink):
             outcomes += self._reserve_in(subnet, [event for event in events if event.lease.subnet_id == subnet])
         return outcomes
 
+    def _settled(self, subnet: int) -> Optional[Tuple[Verdict, str]]:
+        """Return the verdict about all leases of a subnet, with its detail; None if each is judged."""
+        return (Verdict.LEFT_OUT, LEFT_OUT.format(subnet)) if subnet in self._left_out else None
+
     def _reserve_in(self, subnet: int, events: Sequence[LeaseEvent]) -> List[Outcome]:
+        if settled := self._settled(subnet):
+            return [Outcome(event, *settled) for event in events]
         hosts = self._current(subnet)
         outcomes = resolved(events, lambda some: [self._outcome(event, hosts) for event in some])
         if any(outcome.verdict in {Verdict.CREATED, Verdict.UPDATED} for outcome in outcomes):
@@ -196,20 +219,13 @@ class ReservationFileSink(Sink):
         return outcomes
 
     def _outcome(self, event: LeaseEvent, hosts: HostList) -> Outcome:
-        """Reserve for an event. What was written before and Kea refuses is not there, whatever the file says."""
-        found = Outcome(event, *hosts.reserve(event.lease))
-        words = self._refused.of(event.lease) if found.verdict is Verdict.UNCHANGED else ""
-        return Outcome(event, Verdict.REFUSED, words) if words else found
+        return self._late.judged(Outcome(event, *hosts.reserve(event.lease)))
 
     def late_refusals(self) -> List[Rejection]:
-        found: List[Rejection] = []
-        for one in self._refused.all():
-            host = self._current(one.subnet).of(one.host.partition(" ")[2])
-            for lease in reservations.managed(host, one.subnet):
-                if self._refused.of(lease):
-                    event = LeaseEvent(EventKind.ASSIGNED, lease, f"refused:{one.subnet}:{one.host}", None)
-                    found.append(refused(event, one.reason))
-        return found
+        return self._late.rejections()
+
+    def _written(self, subnet: int) -> Tuple[HostList, Optional[files.Stamp]]:
+        return self._current(subnet), self._stamps[subnet]
 
     def _exchange(self, events: Sequence[LeaseEvent]) -> bool:
         subnet = events[0].lease.subnet_id
@@ -272,21 +288,3 @@ class ReservationFileSink(Sink):
     def close(self) -> None:
         self._lists.clear()
         self._stamps.clear()
-
-
-def _by_client(events: Iterable[LeaseEvent]) -> Dict[str, List[LeaseEvent]]:
-    found: Dict[str, List[LeaseEvent]] = {}
-    for event in events:
-        found.setdefault(client(event.lease), []).append(event)
-    return found
-
-
-def _is_over(events: Sequence[LeaseEvent], lease: Lease) -> bool:
-    """Return whether one of the FORGOTTEN events is about this address of the client."""
-    own = [event for event in events if (event.lease.iaid, event.lease.lease_type) == (lease.iaid, lease.lease_type)]
-    return any(is_meant(event, lease.address) for event in own)
-
-
-def _released(hosts: HostList, leases: Sequence[Lease]) -> bool:
-    """Drop the addresses of a client's leases. Return whether its reservation has any other, and so stays."""
-    return [hosts.release(lease) for lease in leases][-1]

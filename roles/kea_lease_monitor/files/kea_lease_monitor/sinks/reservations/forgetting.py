@@ -43,12 +43,13 @@ def managed(session: Session) -> List[Host]:
 
 
 def _host(host_id: int, four: bool, identifier: str, *rest: object) -> Host:
-    subnet, address, iaid, client_id, name, unchanged = rest
+    subnet, address, iaid, client_id, circuit_id, name, unchanged = rest
     spelled = identifiers.spelled(identifier)
     known = (spelled if four else "", str(client_id), str(name))
     lease = Lease(4 if four else 6, "", int(str(subnet)), *known, 0, 0, None, LeaseState.DEFAULT, "")
     if not four:
         lease = lease._replace(duid=spelled, iaid=int(str(iaid)))
+    lease = reservations.at_port(lease, circuit_id)
     return Host(host_id, reservations.of_mark(lease, str(address)), bool(unchanged))
 
 
@@ -65,7 +66,17 @@ def give_way(session: Session, site: Site) -> None:
         return
     hosts = [host for host in managed(session) if host.unchanged and host.lease.family == 4]
     overruled = site.overruled([host.lease for host in hosts])
-    due = {host.host_id: host.lease for host in hosts if host.lease in overruled}
+    _remove(session, [host for host in hosts if host.lease in overruled])
+
+
+def give_way_to(session: Session, leases: Sequence[Lease]) -> None:
+    """Remove the managed reservations of these leases' clients, as far as no person edited them."""
+    if session.rows(sql.MAY_FORGET)[0][0]:
+        _remove(session, [host for host in _managed_of(session, leases) if host.unchanged and host.lease.family == 4])
+
+
+def _remove(session: Session, hosts: Sequence[Host]) -> None:
+    due = {host.host_id: host.lease for host in hosts}
     for (host_id,) in session.rows(sql.FORGET, {"hosts": list(due)}) if due else ():
         telemetry.reservation_removed(due[host_id], GAVE_WAY)
 

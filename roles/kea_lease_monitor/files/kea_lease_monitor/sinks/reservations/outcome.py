@@ -13,7 +13,7 @@ from kea_lease_monitor.kea import asking, identifiers, reservations
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.shares import client as client_of
 from kea_lease_monitor.kea.site import Site
-from kea_lease_monitor.lease import EventKind, LeaseEvent
+from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 
 
 class Outcome(NamedTuple):
@@ -23,7 +23,7 @@ class Outcome(NamedTuple):
     verdict: Verdict
     detail: str
     """The client that holds the address of a CONFLICT; what a person reserved if EDITED; the reserved address of a
-    SECOND lease; why a lease is INVALID, REFUSED or left to the SITE; else empty."""
+    SECOND lease; why a lease is INVALID, REFUSED, LEFT_OUT or left to the SITE; else empty."""
     made: Optional[int] = None
     """When the reservation was made; see batch.Kept."""
 
@@ -43,6 +43,8 @@ _REMEMBERED = 1000
 """Conflicts that are retried when a reservation moves, and second leases that are retried when the first one ends. A
 person must retry the dead letters of further ones."""
 
+LEFT_OUT = "no reservation in a file reaches subnet {}: it is in no file of Kea's configuration that a play may edit"
+
 _REJECTIONS = {
     Verdict.CONFLICT: (Reason.ADDRESS_TAKEN, "the address is reserved for {}"),
     Verdict.EDITED: (
@@ -54,6 +56,7 @@ _REJECTIONS = {
         "{} is reserved for this hardware address with another client identifier, whose lease has not ended",
     ),
     Verdict.SITE: (Reason.SITE, "{}"),
+    Verdict.LEFT_OUT: (Reason.LEFT_OUT, "{}"),
     Verdict.INVALID: (Reason.INVALID, "{}"),
     Verdict.REFUSED: (Reason.REFUSED, "Kea refuses the reservation: {}"),
 }
@@ -73,6 +76,8 @@ class Reserving:
         """Types of the leases that are reserved."""
         self.site = Site()
         """The reservations of the site, which win."""
+        self.give_way: Callable[[Sequence[Lease]], None] = _keep
+        """Remove the managed reservations of these leases' clients: the site has one for the port of each."""
         self._write = reserve
         self._exchange = exchange
         self._names = names
@@ -107,6 +112,8 @@ class Reserving:
         """Reserve for the events about which the reservations of the site say nothing."""
         judged = [(event, self.site.judge(event.lease)) for event in events]
         settled = [Outcome(event, *found) for event, found in judged if found]
+        if hidden := [event.lease for event, found in judged if found and self.site.is_of_port(event.lease)]:
+            self.give_way(hidden)
         rest = [event for event, found in judged if not found]
         return settled + (self._write(rest) if rest else [])
 
@@ -170,6 +177,10 @@ class Reserving:
         for outcome in outcomes:
             telemetry.conflict_over(outcome.event.lease)
         return report(self._sink, 0, outcomes).kept
+
+
+def _keep(leases: Sequence[Lease]) -> None:
+    """Remove nothing."""
 
 
 def refused(event: LeaseEvent, words: str) -> Rejection:
