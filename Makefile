@@ -102,7 +102,7 @@ types-modules:
 
 types-tests:
 	@echo "== types of the code that supports tests, demo and benchmarks"
-	@MYPYPATH=tests:tests/hosts:tests/crash:benchmarks:plugins/module_utils $(MYPY) tests/support tests/hosts/*.py tests/crash benchmarks demo
+	@MYPYPATH=tests:tests/hosts:tests/crash:benchmarks:plugins/module_utils:roles/kea_lease_monitor/files $(MYPY) tests/support tests/hosts/*.py tests/crash benchmarks demo
 	@MYPYPATH=tests/lab:tests/support $(MYPY) tests/lab/*.py
 	@cd .collections && MYPYPATH=$(CURDIR)/tests:$(CURDIR)/tests/fuzz:$(CURDIR)/plugins/module_utils:$(CURDIR)/roles/kea_lease_monitor/files $(MYPY) $(CURDIR)/tests/fuzz/*.py
 

@@ -134,7 +134,8 @@ class Site:
     def reservations(self) -> int:
         if self.hosts_in_database:
             return int(sql("SELECT count(*) FROM hosts")[0][0])
-        return len(on_host("cat", self.RESERVATIONS).splitlines())
+        exported = json.loads(on_host("kea-lease-monitor", "export"))["reservations"]
+        return sum(map(len, exported.values()))
 
     def journal(self, phrase: str) -> int:
         """Count a phrase in the monitor's journal."""

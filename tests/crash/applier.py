@@ -4,7 +4,8 @@
 """The crash test of reservations by command: Kea 3.0 and the applier are killed (-9) while leases arrive.
 
 Afterwards each lease has its reservation in the running Kea and in the files that Kea reads when it starts, none twice
-and none wrong; a Kea that is started without the applier has all of them, too. All chance comes of the seed.
+and none wrong; a Kea that is started without the applier has all of them, too. The monitor is killed as well, and
+clients change their names: its file then has the last name of each. All chance comes of the seed.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import json
 import random
 import time
 
-from _kea import reservation_files
+from _kea import host_maps, reservation_files
 from support import by_command
 from support.by_command import Site
+from support.host_lists import counting
 from support.monitor import Daemon
 from support.wait import until
 
@@ -36,9 +38,9 @@ def lease(number: int) -> tuple[str, str]:
     return f"06:00:00:00:{number >> 8:02x}:{number & 255:02x}", f"10.1.{number >> 8}.{number & 255}"
 
 
-def row(number: int) -> str:
+def row(number: int, name: str) -> str:
     mac, address = lease(number)
-    return f"{address},{mac},,{LIFETIME},{int(time.time()) + LIFETIME},1,0,0,bmc-{number},0,\n"
+    return f"{address},{mac},,{LIFETIME},{int(time.time()) + LIFETIME},1,0,0,{name},0,\n"
 
 
 class Load:
@@ -46,7 +48,8 @@ class Load:
 
     def __init__(self, site: Site, chance: random.Random) -> None:
         self._site, self._chance = site, chance
-        self.count = 0
+        self.names: list[str] = []
+        """The last name of each client."""
 
     def last(self, seconds: float) -> None:
         """Let leases arrive for so long."""
@@ -54,13 +57,21 @@ class Load:
         with self._site.leases.open("a") as file:
             while time.monotonic() < due:
                 for _lease in range(self._chance.randrange(BURST)):
-                    file.write(row(self.count))
-                    self.count += 1
+                    self.names.append(f"bmc-{len(self.names)}")
+                    file.write(row(len(self.names) - 1, self.names[-1]))
+                if self.names:
+                    number = self._chance.randrange(len(self.names))
+                    self.names[number] += "x"
+                    file.write(row(number, self.names[number]))
                 file.flush()
                 time.sleep(PAUSE)
 
     def wanted(self) -> list[tuple[str, str]]:
-        return sorted(map(lease, range(self.count)))
+        return sorted(map(lease, range(len(self.names))))
+
+    def named(self) -> dict[str, str]:
+        """Return the name of each client by its hardware address."""
+        return {lease(number)[0]: name for number, name in enumerate(self.names)}
 
 
 def running(site: Site) -> list[tuple[str, str]]:
@@ -79,6 +90,12 @@ def in_files(site: Site) -> list[tuple[str, str]]:
     """Return what Kea would have after a start, sorted."""
     text = reservation_files.text(str(site.applied / "subnet-1.json"))
     return sorted((one["hw-address"], one["ip-address"]) for one in json.loads(f"[{text}]"))
+
+
+def names_written(site: Site) -> dict[str, str]:
+    """Return the name that the monitor's file has for each client."""
+    hosts = counting(site.written / "subnet-1.json")
+    return {host["hw-address"]: host["user-context"][host_maps.MARK]["name"] for host in hosts}
 
 
 def kill(site: Site, what: str) -> None:
@@ -111,13 +128,18 @@ def crash(kills: int, chance: random.Random) -> str:
             monitor.said("Caught up")
             for _kill in range(kills):
                 load.last(chance.uniform(0, LONGEST_LIFE))
-                what = chance.choice(("Kea", "applier", "both"))
-                kill(site, what)
+                what = chance.choice(("Kea", "applier", "both", "monitor"))
+                if what == "monitor":
+                    monitor.kill()
+                    monitor.start()
+                else:
+                    kill(site, what)
                 counts[what] += 1
             load.last(LONGEST_LIFE)
             wanted = load.wanted()
             until(lambda: running(site) == wanted, lambda: told(site, wanted), by_command.WAIT, 1)
             until(lambda: in_files(site) == wanted, lambda: told(site, wanted), by_command.WAIT, 1)
+            until(lambda: names_written(site) == load.named(), "the last name of each client", by_command.WAIT, 1)
             site.kill_applier()
             kill(site, "Kea")
             assert running(site) == wanted, "a Kea that starts alone"

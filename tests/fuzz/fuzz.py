@@ -22,12 +22,12 @@ import time
 from typing import Any, Callable
 
 import yaml
+from _kea import host_maps
 from boundaries import BOUNDARIES
 from kea_lease_monitor import position
 from kea_lease_monitor.errors import ConfigurationError, PositionLostError
 from kea_lease_monitor.kea import changes, identifiers, shares
 from kea_lease_monitor.kea.applier import hosts as applier
-from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.rows import Header
 from kea_lease_monitor.kea.sql import leases
@@ -36,6 +36,7 @@ from kea_lease_monitor.settings import MonitorSettings
 from kea_lease_monitor.sinks import names
 from known import HEADERS, HOSTS, POSITIONS, ROWS
 from mutation import JSON_TOKENS, TOKENS, mutated
+from support.host_lists import Hosts
 from support.paths import ROOT
 
 LATEST = 253402300799
@@ -47,7 +48,7 @@ LONGEST_NAME = 255 - len("-s4294967295.yml")
 HANG = 10
 """Seconds of the processor for a thousand inputs, which take a tenth of one."""
 
-FILE_TOKENS = (*TOKENS, *JSON_TOKENS)
+FILE_TOKENS = (*TOKENS, *JSON_TOKENS, b",/*replaces*/", b",/*removed*/", b"}\n,")
 JUNK: list[Any] = [
     None,
     "",
@@ -180,19 +181,23 @@ def stored_position(chance: random.Random) -> bool:
 def host_list(chance: random.Random) -> bool:
     """Reserve leases in a file, as the monitor does, and read the file as the applier does."""
     family = chance.choice((4, 6))
-    hosts = HostList(mutated(chance, HOSTS[family], FILE_TOKENS), family=family)
+    hosts = Hosts(mutated(chance, HOSTS[family], FILE_TOKENS), family=family)
     created = set()
     for row in chance.choices([row for row in ROWS[family] if _is_reserved(row, family)], k=3):
         lease = Header(HEADERS[family][0]).parse(row)
         verdict, _detail, _since = hosts.reserve(lease)
         if verdict in (Verdict.CREATED, Verdict.UPDATED):
-            assert shares.address_of(lease) in shares.addresses(hosts.of(shares.client(lease)))
+            assert shares.address_of(lease) in shares.addresses(hosts.file.of(shares.client(lease)))
             assert hosts.reserve(lease)[0] is Verdict.UNCHANGED
         if verdict is Verdict.CREATED:
             created.add(f"{shares.KEYS[family]} {shares.client(lease)}")
     content = hosts.render()
-    assert HostList(content, family=family).render() == content
+    assert Hosts(content, family=family).render() == content
     assert created <= {host.identifier for host in applier.read(1, content, {}).hosts}
+    counting = host_maps.parse(content.decode("utf-8", "surrogateescape"))
+    hosts.file.compact()
+    compacted = host_maps.parse(hosts.path.read_bytes().decode("utf-8", "surrogateescape"))
+    assert [one.text for one in compacted.maps] == [one.text for one in counting.maps]
     return True
 
 

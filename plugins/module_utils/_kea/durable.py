@@ -12,21 +12,24 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from typing import Optional, Tuple
+from typing import Iterable, Optional, Tuple, Union
 
 from . import tree
 
 Owner = Tuple[int, int]
 """User id and group id."""
 
+Content = Union[bytes, Iterable[bytes]]
+"""The whole, or its parts in order, so that a large file needs no memory."""
 
-def replace(path: str, content: bytes, mode: int, owner: Optional[Owner] = None, sync_name: bool = True) -> None:
+
+def replace(path: str, content: Content, mode: int, owner: Optional[Owner] = None, sync_name: bool = True) -> None:
     """Write the file at ``path`` atomically: it has its old or its new content, and the new one on return.
 
     Without ``sync_name`` a power failure may bring the old content back, but never a part of the new one.
 
     It has its mode, whatever the umask, and its owner before it has its name; without ``owner`` it is this user's.
-    If this fails, the old file stays and nothing else does.
+    If this fails, the old file stays and nothing else does; also if the parts of the content raise an error.
     """
     with tree.at(path, follow=False) as spot:
         candidate = spot.beside(os.path.basename(temporary(spot.name)))
@@ -36,7 +39,7 @@ def replace(path: str, content: bytes, mode: int, owner: Optional[Owner] = None,
             candidate.rename(spot.name)
             if sync_name:
                 spot.sync()
-        except OSError:
+        except Exception:
             # A full disk must not stay full because of this file.
             with contextlib.suppress(OSError):
                 candidate.unlink()
@@ -121,13 +124,13 @@ def _remove_name(spot: tree.Spot) -> None:
         spot.unlink()
 
 
-def _write(spot: tree.Spot, content: bytes, mode: int, owner: Optional[Owner]) -> None:
+def _write(spot: tree.Spot, content: Content, mode: int, owner: Optional[Owner]) -> None:
     descriptor = spot.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     with os.fdopen(descriptor, "wb") as file:
         if owner is not None:
             os.fchown(descriptor, *owner)
         # Explicitly: the umask of a hardened host must not keep a daemon from its files.
         os.fchmod(descriptor, mode)
-        file.write(content)
+        file.writelines([content] if isinstance(content, bytes) else content)
         file.flush()
         os.fsync(descriptor)

@@ -27,6 +27,8 @@ from .names import USER
 NAME = re.compile(r"subnet-\d+\.json")
 REPORT = "report"
 """Directory of the applier's report, beside the monitor's own directory."""
+_LARGEST = 2**29
+"""Bytes of a file that is compacted: its writer is not trusted with all of this host's memory."""
 SHARED_MODE, OWN_MODE = 0o2770, 0o750
 """Modes of the directory of includes: former releases of the monitor wrote there as a member of Kea's group."""
 
@@ -67,7 +69,10 @@ class ReservationFiles:
         return moves
 
     def move(self) -> None:
-        """Move the files. The monitor must be stopped. May be killed at any step and run again. Raises KeaError."""
+        """Move the files, and leave them as any release of the monitor reads them.
+
+        The monitor must be stopped. May be killed at any step and run again. Raises KeaError.
+        """
         target, moves = self.directory, self.misplaced()
         if target is None:
             return
@@ -80,6 +85,8 @@ class ReservationFiles:
             for one, other in sorted(moves.items()):
                 durable.replace(other, tree.read(one), 0o640, owner)
                 durable.remove(one)
+            for name in _names(target):
+                _compact(os.path.join(target, name))
             durable.remove(os.path.join(self._includes, FROM_DATABASE))
             if target != self._includes:
                 # The role kea_server leaves it shared as long as a former release may be in force.
@@ -92,6 +99,17 @@ class ReservationFiles:
         claims = [claim for path in sorted(moves) for claim in _claims(path)]
         if claims and found is not None:
             approvals.write(report, claims, (found.st_uid, found.st_gid))
+
+
+def _compact(path: str) -> None:
+    """Write a file again without the maps that do not count, if it has any; what cannot be read is left alone."""
+    try:
+        found, content = tree.status(path, follow=False), tree.read(path, _LARGEST)
+        compacted = host_maps.compacted(content)
+    except (OSError, ValueError):
+        return
+    if found is not None and compacted != content:
+        durable.replace(path, compacted, 0o640, (found.st_uid, found.st_gid))
 
 
 def _claims(path: str) -> List[approvals.Approval]:

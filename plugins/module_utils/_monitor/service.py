@@ -238,14 +238,16 @@ class Monitor:
             self._move_reservations()
         except KeaError as error:
             return str(error)
-        problem = self._restart_monitor()
+        self._module.run_command(["systemctl", "daemon-reload"])
+        # First, because the applier of a former release does not understand what this monitor writes.
         self._restart_applier()
-        return problem
+        return self._restart_monitor()
 
     def _move_reservations(self) -> None:
-        """Move the reservation files while no process uses them. Raises KeaError."""
-        if any(one.misplaced() for one in self._reservations):
+        """Move the reservation files while no process writes or, where they move, uses them. Raises KeaError."""
+        if any(one.directory is not None for one in self._reservations):
             self._systemctl("stop")
+        if any(one.misplaced() for one in self._reservations):
             self._module.run_command(["systemctl", "stop", FORMER_APPLIER, *APPLIERS.values()])
         for one in self._reservations:
             one.move()
@@ -265,7 +267,6 @@ class Monitor:
 
     def _restart_monitor(self) -> str:
         deadline = time.monotonic() + self._timeout
-        self._module.run_command(["systemctl", "daemon-reload"])
         self._systemctl("reset-failed", "--quiet")
         # The unit is Type=notify: this returns once the daemon is ready or has failed.
         if self._systemctl("restart"):

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from _kea import pairs, reservation_files
+from _kea.control import SUCCESS
 from kea_lease_monitor.commands import applied
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import control
@@ -179,10 +180,14 @@ def test_only_our_mark_is_no_reason_for_a_command(world: World) -> None:
     world.write(marked, one(2))
     assert world.run()
     assert world.kea.sent == ["status-get"]
-    assert "01:02" in (world.host.applied / "subnet-1.json").read_text()
+    assert "01:02" not in (world.host.applied / "subnet-1.json").read_text(), "nor for a file to be written"
+    world.program = world.started()
+    world.run()
+    assert {command for command, _held in world.kea.log} == {"reservation-get-page"}
     world.write(one(1, **{"user-context": {**marked["user-context"], "rack": "7"}}), one(2))
     world.run()
     assert "reservation-update" in world.kea.sent, "what a person wrote beside the mark is a change"
+    assert "01:02" in (world.host.applied / "subnet-1.json").read_text()
 
 
 BAD = {"the site's client": "02:ff:ff:ff:ff:ff 10.0.0.9", "the site's address": "02:00:00:00:00:09 10.0.0.200"}
@@ -527,7 +532,7 @@ def test_a_clock_that_is_set_hides_no_reload(step: float) -> None:
     now, loaded = [100.0], [0.0]
 
     def ask(_command: str, _arguments: Any) -> control.Answer:
-        return control.Answer(control.SUCCESS, "", {"pid": 1, "reload": int(now[0] - loaded[0] + step)})
+        return control.Answer(SUCCESS, "", {"pid": 1, "reload": int(now[0] - loaded[0] + step)})
 
     commands = control.Commands(ask, lambda _seconds: None, lambda: now[0])
     first = commands.running()
@@ -539,7 +544,7 @@ def test_a_clock_that_is_set_hides_no_reload(step: float) -> None:
 
 def test_a_kea_that_does_not_tell_when_it_was_loaded_is_an_error() -> None:
     commands = control.Commands(
-        lambda _command, _arguments: control.Answer(control.SUCCESS, "", {"pid": 1}), lambda _seconds: None, lambda: 0.0
+        lambda _command, _arguments: control.Answer(SUCCESS, "", {"pid": 1}), lambda _seconds: None, lambda: 0.0
     )
     with pytest.raises(TemporaryError, match="does not tell"):
         commands.running()
@@ -550,7 +555,7 @@ def test_kea_has_half_of_its_time_for_its_clients() -> None:
 
     def ask(_command: str, _arguments: Any) -> control.Answer:
         now[0] += 0.25
-        return control.Answer(control.SUCCESS, "", {"pid": 1, "reload": 60})
+        return control.Answer(SUCCESS, "", {"pid": 1, "reload": 60})
 
     def sleep(seconds: float) -> None:
         slept.append(seconds)

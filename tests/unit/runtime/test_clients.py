@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import socket
@@ -23,6 +24,7 @@ from kea_lease_monitor.sinks.discovery import Options as DiscoveryOptions
 from kea_lease_monitor.sinks.reservations.database import ReservationSink
 from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
 from kea_lease_monitor.sources.memfile.source import MemfileSource
+from support.host_lists import counting
 from support.kea import DIRECTORIES, KeaServer
 from support.wait import until
 
@@ -99,9 +101,10 @@ class World:
                 **settings,
             }
         )
-        include = f'"<?include {directory}/subnet-1.json?>"'
+        self.written, self.included = directory / "subnet-1.json", directory / "included-1.json"
+        include = f'"<?include {self.included}?>"'
         text = self.server.config.read_text()
-        self.server.config.write_text(text.replace(include, f'<?include "{directory}/subnet-1.json"?>'))
+        self.server.config.write_text(text.replace(include, f'<?include "{self.included}"?>'))
         self.source = MemfileSource(str(leases), Clock())
         self.client = Client()
 
@@ -117,8 +120,13 @@ class World:
         assert isinstance(delivery, Delivery)
         seconds = [each.event for each in delivery.rejected if each.reason is Reason.SECOND_LEASE]
         self.discovery.deliver([event for event in events if event not in seconds])
+        self.apply()
         assert self.server.ask("config-reload")["result"] == 0
         return delivery
+
+    def apply(self) -> None:
+        """Have the file that Kea includes say what the monitor's file says, as the applier does."""
+        self.included.write_text(",\n".join(map(json.dumps, counting(self.written))))
 
     def host(self) -> Any:
         (path,) = self.inventory.glob("*.yml")
@@ -138,9 +146,10 @@ def world(
 ) -> Iterator[World]:
     for name in DIRECTORIES:
         monkeypatch.setenv(name, str(tmp_path))
-    (tmp_path / "subnet-1.json").write_text("")
+    for name in ("subnet-1.json", "included-1.json"):
+        (tmp_path / name).write_text("")
     if request.param == "file":
-        settings: dict[str, Any] = {"subnet": {"reservations": [f"<?include {tmp_path}/subnet-1.json?>"]}}
+        settings: dict[str, Any] = {"subnet": {"reservations": [f"<?include {tmp_path}/included-1.json?>"]}}
         world = World(tmp_path, ReservationFileSink(Options(str(tmp_path), str(tmp_path))), settings)
     else:
         database = {"type": "postgresql", "host": kea.cluster.socket, "name": kea.name, "user": "postgres"}
@@ -213,6 +222,7 @@ def test_a_port_that_the_site_reserves_later_wins_over_the_client(world: World, 
     if told == "by the lease":
         world.client.lease("bmc-2", port=PORT)
         world.act()
+    world.apply()
     assert world.server.ask("config-reload")["result"] == 0
     assert world.client.lease("bmc", port=PORT) == wanted
     assert world.act().unchanged == 1

@@ -93,7 +93,7 @@ def test_a_reload_that_an_lfc_run_prevents_is_retried_at_once(host: Host) -> Non
     pid = Path(f"{host.leases}.pid")
     pid.write_text(str(os.getpid()))
     host.asleep = pid.unlink
-    host.program_at(0.0)._reload()
+    host.program_at(0.0)._reload.now()
     assert host.slept == [1.0]
     assert send(str(host.path / "socket"), "status-get", 10.0).result == SUCCESS
 
@@ -111,4 +111,4 @@ def test_reloads_keep_the_minimum_interval(host: Host) -> None:
 
 def test_a_missing_control_socket_is_a_temporary_error(tmp_path: Path) -> None:
     with pytest.raises(TemporaryError, match="control socket"):
-        Host(tmp_path).program_at(0.0)._reload()
+        Host(tmp_path).program_at(0.0)._reload.now()

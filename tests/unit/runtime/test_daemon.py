@@ -18,6 +18,7 @@ from typing import Any, Iterator
 
 import pytest
 import yaml
+from support.host_lists import counting
 from support.monitor import Daemon, document
 from support.paths import MONITOR, program_path
 from support.postgres import Cluster
@@ -65,7 +66,7 @@ def test_file_mode_from_the_row_to_the_reservation(file_daemon: Daemon, tmp_path
     with (tmp_path / "leases" / "kea-leases4.csv").open("a") as leases:
         leases.write(row(2, "second"))
     file_daemon.said("Static reservation created: address=10.0.0.2 hwaddr=02:00:00:00:00:02 subnet=1")
-    hosts = json.loads("[" + (tmp_path / "reservations" / "subnet-1.json").read_text() + "]")
+    hosts = counting(tmp_path / "reservations" / "subnet-1.json")
     assert [host["ip-address"] for host in hosts] == ["10.0.0.1", "10.0.0.2"]
     assert (tmp_path / "reservations" / ".apply-requested").exists()
     until((tmp_path / "discovery" / "02-00-00-00-00-02.yml").exists, "the discovery file")

@@ -15,13 +15,13 @@ from kea_lease_monitor.errors import ConfigurationError
 from kea_lease_monitor.kea import pools, reservations
 from kea_lease_monitor.kea.applier import hosts as applier_hosts
 from kea_lease_monitor.kea.applier import report
-from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.pools import Subnet, Use
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.site import Entry, Site, parse
 from kea_lease_monitor.lease import BY_PERSON, EventKind, Lease, LeaseEvent
 from kea_lease_monitor.settings import MonitorSettings
 from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
+from support.host_lists import Hosts, counting
 from support.kea import KeaServer, serving
 from support.programs import need
 
@@ -41,8 +41,8 @@ def event(last: str, kind: EventKind = EventKind.ASSIGNED, ref: str = "row", **m
     return LeaseEvent(kind, lease(last, **more), ref, None)
 
 
-def hosts6(content: str = "", **more: Any) -> HostList:
-    return HostList(content.encode(), family=6, **more)
+def hosts6(content: str = "", **more: Any) -> Hosts:
+    return Hosts(content.encode(), family=6, **more)
 
 
 def test_a_client_has_one_reservation_for_all_its_identity_associations() -> None:
@@ -114,8 +114,7 @@ def open_sink(path: Path, *site: Entry) -> ReservationFileSink:
 
 
 def reserved(path: Path) -> dict[str, list[str]]:
-    text = (path / "subnet-1.json").read_text()
-    return {host["duid"]: host["ip-addresses"] for host in hosts6(text).hosts()}
+    return {host["duid"]: host["ip-addresses"] for host in counting(path / "subnet-1.json")}
 
 
 def test_the_sink_reserves_addresses_by_duid(sink: ReservationFileSink, tmp_path: Path) -> None:

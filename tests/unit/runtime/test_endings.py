@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any, Callable, Iterator, Sequence
@@ -33,6 +32,7 @@ from kea_lease_monitor.sources.memfile.source import MemfileSource
 from kea_lease_monitor.sources.polling import Options as Polling
 from kea_lease_monitor.sources.polling import PollingSource
 from kea_lease_monitor.subscriptions import Ending, Match, Subscription
+from support.host_lists import counting
 from support.kea import DIRECTORIES, KeaServer, serving
 from support.wait import until
 
@@ -189,8 +189,7 @@ class FileWorld(World):
 
     def reserved(self) -> list[str]:
         path = self.path / "reservations" / "subnet-1.json"
-        text = path.read_text() if path.exists() else ""
-        return sorted(host["ip-address"] for host in json.loads(f"[{text}]"))
+        return sorted(host["ip-address"] for host in counting(path)) if path.exists() else []
 
 
 class RealWorld(FileWorld):

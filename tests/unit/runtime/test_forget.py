@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import pytest
+from support.host_lists import counting
 from support.monitor import Daemon, document
 from support.wait import until
 
@@ -53,8 +54,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, kea: Kea) -> Iterator[
                 file.write(row(1, cltt=now, valid=0, hostname="bmc-1"))
 
         def reserved() -> list[str]:
-            text = (tmp_path / "reservations" / "subnet-1.json").read_text()
-            return [host["ip-address"] for host in json.loads(f"[{text}]")]
+            return [host["ip-address"] for host in counting(tmp_path / "reservations" / "subnet-1.json")]
 
     else:
         kea.lease("10.0.0.1", FIRST, "bmc-1")

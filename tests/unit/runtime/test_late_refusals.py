@@ -14,7 +14,7 @@ from kea_lease_monitor import metrics
 from kea_lease_monitor.commands import dead_letters
 from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.applier.hosts import Refusal
-from kea_lease_monitor.kea.host_list import HostList
+from kea_lease_monitor.kea.host_file import HostFile
 from kea_lease_monitor.kea.site import Entry
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.pipeline import Pipeline
@@ -249,6 +249,6 @@ def test_a_subnet_with_many_reservations_that_are_not_loaded_is_read_once(
 ) -> None:
     world.source.events = [event(1)]
     world.unload(1)
-    monkeypatch.setattr(HostList, "hosts", lambda self: pytest.fail("all were read again"))
+    monkeypatch.setattr(HostFile, "every", lambda self: pytest.fail("all were read again"))
     world.run()
     assert len(world.letters()) == 1

@@ -21,6 +21,7 @@ from kea_lease_monitor.section import Section
 from kea_lease_monitor.settings import MonitorSettings
 from kea_lease_monitor.sinks.base import Forgetting, Holding
 from kea_lease_monitor.sinks.reservations import database, file
+from support.host_lists import counting
 
 from runtime.builders import HEADER, event, row
 from runtime.test_ipv6 import SCHEMAS, of_schema
@@ -45,8 +46,7 @@ def in_files(tmp_path: Path) -> tuple[Any, Callable[[], Reserved]]:
     sink = file.ReservationFileSink(file.Options(str(tmp_path), str(tmp_path), prefixes="reserve"), 6)
 
     def reserved() -> Reserved:
-        text = (tmp_path / "subnet-1.json").read_text()
-        hosts = json.loads(f"[{text}]")
+        hosts = counting(tmp_path / "subnet-1.json")
         return {host["duid"]: (host.get("ip-addresses", []), host.get("prefixes", [])) for host in hosts}
 
     return sink, reserved

@@ -17,6 +17,7 @@ from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.replay import Replay
 from kea_lease_monitor.sinks.reservations.database import ReservationSink
 from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
+from support.host_lists import counting
 from support.monitor import Daemon, document
 from support.wait import until
 
@@ -41,7 +42,7 @@ class FileWorld:
         self.sink = ReservationFileSink(Options(str(tmp_path)))
 
     def reserved(self) -> dict[str, Any]:
-        hosts = json.loads(f"[{self.path.read_text()}]")
+        hosts = counting(self.path)
         return {one["hw-address"]: (one["ip-address"], one.get("hostname"), "user-context" in one) for one in hosts}
 
 

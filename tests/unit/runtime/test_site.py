@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Callable, Iterator, NamedTuple
 
@@ -21,6 +20,7 @@ from kea_lease_monitor.sinks.reservations import database
 from kea_lease_monitor.sinks.reservations.database import Options as DatabaseOptions
 from kea_lease_monitor.sinks.reservations.database import ReservationSink
 from kea_lease_monitor.sinks.reservations.file import Options, ReservationFileSink
+from support.host_lists import counting
 from support.kea import DIRECTORIES, KeaServer, serving
 
 from runtime.applying import Host
@@ -103,8 +103,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
         path = tmp_path / "subnet-1.json"
 
         def addresses() -> list[str]:
-            text = path.read_text() if path.exists() else ""
-            return sorted(one["ip-address"] for one in json.loads(f"[{text}]"))
+            return sorted(one["ip-address"] for one in counting(path)) if path.exists() else []
 
         yield World(lambda *site: ReservationFileSink(Options(str(tmp_path), site=site)), addresses)
         return
@@ -289,7 +288,10 @@ class TestHosts:
         sink = ReservationSink(link(), now=lambda: now)
         sink.check()
         by_hand(kea, "client-id", CLIENT, 1, "10.0.0.50")
+        (rejection,) = sink.deliver([event(50, client=1, client_id=CLIENT)]).rejected
+        assert rejection.reason.value == "address_taken", "docs/day-to-day.md says so"
         now = 61.0
+        assert sink.deliver([event(50, client=1, client_id=CLIENT)]).unchanged == 1
         assert sink.deliver([event(1, client_id=CLIENT)]).unchanged == 1
         sink.close()
 

@@ -10,7 +10,7 @@ import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import BinaryIO, Dict, Iterable, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from _kea import durable, locks, tree
 
@@ -32,6 +32,21 @@ def read(path: str) -> Optional[bytes]:
         return None
     except OSError as error:
         raise _failure(f"{path} cannot be read", error) from error
+
+
+@contextmanager
+def opened(path: str) -> Iterator[Optional[Tuple[BinaryIO, Stamp]]]:
+    """Open a file to read it, with its stamp; None if there is no file. Raises as ``read``."""
+    with ExitStack() as stack:
+        try:
+            with tree.at(path) as spot:
+                handle = stack.enter_context(open(spot.open(), "rb"))
+            found = handle, _stamp_of(os.fstat(handle.fileno()))
+        except FileNotFoundError:
+            found = None
+        except OSError as error:
+            raise _failure(f"{path} cannot be read", error) from error
+        yield found
 
 
 def read_regular(path: str) -> Optional[bytes]:
@@ -72,8 +87,11 @@ def _open_regular(path: str, flags: int) -> int:
     return descriptor
 
 
-def replace(path: str, content: bytes, mode: int, sync_name: bool = True) -> None:
-    """Write a file atomically and durably; see durable.replace for ``sync_name``. Raises as ``read``."""
+def replace(path: str, content: Union[bytes, Iterable[bytes]], mode: int, sync_name: bool = True) -> None:
+    """Write a file atomically and durably; see durable.replace for ``sync_name``. Raises as ``read``.
+
+    The parts of the content are written one after another; an error while they are made leaves the former file.
+    """
     with _explained(path):
         durable.replace(path, content, mode, sync_name=sync_name)
 
@@ -90,10 +108,11 @@ def _stamp_of(status: os.stat_result) -> Stamp:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def append(path: str, content: bytes, expected: Optional[Stamp]) -> None:
-    """Append durably to a file with this stamp. Raises TemporaryError, also if another program has changed the file.
+def append(path: str, content: bytes, expected: Optional[Stamp]) -> Stamp:
+    """Append durably to a file with this stamp, and return its stamp then.
 
-    A crash may leave a part of the content, which then does not end with the line.
+    Raises TemporaryError, also if another program has changed the file. A crash may leave a part of the content, which
+    then does not end with the line.
     """
     with _explained(path), open(path, "ab") as handle:
         if _stamp_of(os.fstat(handle.fileno())) != expected:
@@ -101,6 +120,7 @@ def append(path: str, content: bytes, expected: Optional[Stamp]) -> None:
         handle.write(content)
         handle.flush()
         os.fsync(handle.fileno())
+        return _stamp_of(os.fstat(handle.fileno()))
 
 
 def replace_all(contents: Mapping[str, bytes], mode: int) -> None:

@@ -70,7 +70,9 @@ def serve(address: str, port: int, trouble: Callable[[], str]) -> None:
 def count_reservations(counts: Mapping[str, Callable[[str], float]], waits: Mapping[str, Callable[[], float]]) -> None:
     """Have the metrics of reservations in files call these functions, by subscription. A count gets a state."""
     states = ("written", "in_force", "refused", "left_out")
-    every = {(name, state): functools.partial(count, state) for name, count in counts.items() for state in states}
+    every: Dict[Tuple[str, ...], Callable[[], float]] = {
+        (name, state): functools.partial(count, state) for name, count in counts.items() for state in states
+    }
     metrics.call(metrics.RESERVATIONS, every)
     metrics.call(metrics.WAITING, {(name,): wait for name, wait in waits.items()})
 

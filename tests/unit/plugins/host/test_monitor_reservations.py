@@ -128,6 +128,25 @@ def test_a_kill_between_any_two_steps_loses_nothing(host: Host, monkeypatch: pyt
     }
 
 
+@pytest.mark.parametrize("former", [False, True])
+def test_a_former_release_finds_each_client_once(host: Host, former: bool) -> None:
+    """Up to release 1.1.0 every map counted. A change by a later one is a line at the end of the file."""
+    one, two = (f'{{"hw-address": "02:00:00:00:00:0{each}", "ip-address": "10.0.0.{each}"}}' for each in (1, 2))
+    path = host.written / "subnet-1.json"
+    text = f'# a person\n{one},\n{two}\n,/*replaces*/{one[:-1]}, "hostname": "new"}}\n'
+    path.write_text(text + ',/*removed*/{"hw-address": "02:00:00:00:00:02"}\n')
+    os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+    (host.written / "subnet-2.json").write_text("broken /*replaces*/")
+    os.mkfifo(host.written / "subnet-3.json")
+    if former:
+        os.remove(host.written / "subnet-3.json")
+    host.names(host.includes if former else host.written).move()
+    found = (host.includes if former else host.written) / "subnet-1.json"
+    assert found.read_text() == f'# a person\n{one[:-1]}, "hostname": "new"}}\n'
+    assert (found.stat().st_uid, stat.S_IMODE(found.stat().st_mode)) == (NOBODY.pw_uid, 0o640)
+    assert found.with_name("subnet-2.json").read_text() == "broken /*replaces*/"
+
+
 def test_a_file_in_both_places_is_refused_by_name(host: Host) -> None:
     (host.includes / "subnet-1.json").write_text("of a person")
     (host.written / "subnet-1.json").write_text("of the monitor")
@@ -192,6 +211,15 @@ def known_to_systemd(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     monkeypatch.setattr(systemd, "find", lambda _module, name: units.get(name))
 
 
+def test_the_monitor_writes_nothing_before_another_release_reads_it(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known_to_systemd(monkeypatch, APPLIERS[4])
+    words = restarted(host, host.written)
+    assert words[0] == "stop kea-lease-monitor.service"
+    assert "stop kea-reservations.path" not in " ".join(words), "what runs meanwhile applies on"
+
+
 def restarted(host: Host, directory: Path | None) -> list[str]:
     """Restart a monitor that writes there. Return the words of each call of systemctl."""
     module = Module(host)
@@ -214,8 +242,8 @@ def test_nothing_runs_while_files_move_and_then_what_the_release_needs(
     new = ["restart kea-reservations.service", "stop kea-reservations6.service"]
     old = [f"stop {appliers}", "enable --now --quiet kea-reservations.path"]
     assert words[:2] == stops
-    assert words[-2:] == (old if former else new)
-    assert "restart kea-lease-monitor.service" in words
+    assert words[2:5] == ["daemon-reload", *(old if former else new)], "it reads what the monitor will write"
+    assert words[-1] == "restart kea-lease-monitor.service"
 
 
 @pytest.mark.parametrize("word", ["restart", "stop"])
@@ -224,7 +252,7 @@ def test_with_reservations_in_a_database_the_applier_follows_the_release_too(
 ) -> None:
     """A former release had no unit then: what runs must stop, though its file is gone."""
     known_to_systemd(monkeypatch, *([APPLIERS[4]] if word == "restart" else []))
-    assert restarted(host, None)[-2] == f"{word} kea-reservations.service"
+    assert restarted(host, None)[1] == f"{word} kea-reservations.service"
 
 
 def test_a_release_that_cannot_migrate_leaves_the_previous_one_with_its_own_files(

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Union
 
-from _kea import lfc, reservation_files
-from _kea.control import SUCCESS, Answer, ControlError, send
-from _kea.lease_file import LeaseFile, Lock
+from _kea import reservation_files
+from _kea.control import Answer, ControlError, send
 from _kea.reading import Reading, reading_of
 
 from kea_lease_monitor import files
@@ -24,18 +23,15 @@ from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import batch, edits, lines, report
 from kea_lease_monitor.kea.applier.commands import Commands
 from kea_lease_monitor.kea.applier.confirming import Confirming
-from kea_lease_monitor.kea.applier.live import Live, Reporting, Tested
+from kea_lease_monitor.kea.applier.followed import Followed
+from kea_lease_monitor.kea.applier.known import Reporting, Tested
+from kea_lease_monitor.kea.applier.live import Live
+from kea_lease_monitor.kea.applier.reloading import Reload
 from kea_lease_monitor.kea.applier.report import Places, Status
 from kea_lease_monitor.kea.applier.trial import Trial
 
 _ANSWER = 120.0
 """Seconds that Kea may take to load a large configuration and all leases."""
-
-_LFC = 600.0
-"""Seconds that an LFC run may take before this program gives up. The service manager then tries again."""
-
-_ATTEMPTS = 60
-"""Reloads that are tried while an LFC run makes Kea refuse them, one each second."""
 
 _OTHER = 900.0
 """Seconds to wait for another process that applies reservations."""
@@ -80,14 +76,14 @@ class Apply:
     """Seconds by a clock that never steps back."""
     report_interval: float = 0.0
     """Seconds between two reports of reservations that came into force by command."""
-    _live: Optional[Live] = field(default=None, init=False)
-    """What is known of a Kea that takes commands."""
+    _live: Optional[Union[Live, Followed]] = field(default=None, init=False)
+    """What is known since the last apply."""
 
     def run(self) -> bool:
         """Bring into force what differs between the monitor's files and what Kea has. Raises TemporaryError.
 
-        Waits while another process applies, and until the interval between reloads is over. Return whether commands
-        were enough; otherwise all reservations were tested.
+        Waits while another process applies, and until the interval between reloads is over. Return whether that took
+        no more than commands; otherwise all reservations were tested.
         """
         with files.locked(os.path.join(self.included, reservation_files.LOCK), _OTHER):
             former = report.read(self.places.report) or Status()
@@ -125,7 +121,7 @@ class Apply:
 
     def pause(self) -> float:
         """Return the seconds until the interval since the last reload is over. Raises TemporaryError."""
-        if self._live:
+        if self._live and self._live.by_command:
             return 0.0
         status = report.read(self.places.report) or Status()
         since = self.now() - status.reloaded_at
@@ -164,22 +160,28 @@ class Apply:
         known = not former.error and done.loaded == former.loaded == batch.digest_before(written)
         if silent and not known:
             raise silent
+        tested = Tested(written, sifted.by_subnet(), trial.sources)
         if by_command:
-            self._begin(commands, done, Tested(written, sifted.by_subnet(), trial.sources))
+            self._begin(commands, done, tested)
         else:
-            self._done(done if known else self._load(former, done, judged))
+            self._follow(done if known else self._load(former, done, judged), tested, silent is None)
 
     def _begin(self, commands: Commands, done: Status, tested: Tested) -> None:
         lines.applying("commands")
-        reporting = Reporting(self.places, self.now, self.report_interval)
-        live = Live(commands, reporting, tested, self.confirming)
+        live = Live(commands, self._reporting, tested, self.confirming)
         live.begin(done)
         self._live = live
         lines.applying("done")
 
-    def _done(self, done: Status) -> None:
+    def _follow(self, done: Status, tested: Tested, is_answered: bool) -> None:
         report.write(self.places.report, done)
+        # A Kea that is silent now may take commands once it answers.
+        self._live = Followed(self._reporting, tested, done, self.confirming) if is_answered else None
         lines.applying(_HELD if done.is_held else "done")
+
+    @property
+    def _reporting(self) -> Reporting:
+        return Reporting(self.places, self.now, self.monotonic, self.report_interval)
 
     def _load(self, former: Status, done: Status, judged: _Judged) -> Status:
         """Have Kea load what was tested, or leave that to a person or a play. Return the report.
@@ -193,7 +195,7 @@ class Apply:
             return done
         if not edited and not reading.is_half:
             # Last, because an LFC run may have begun during the test, which takes seconds.
-            self._reload_after_lfc(judged.configuration)
+            self._reload.after_lfc(judged.configuration)
             return done._replace(reloaded_at=self.now(), configuration=edits.digests(judged.configuration))
         known = {subnet: one.in_force for subnet, one in former.subnets.items()}
         if judged.changed_before < reading.earliest:  # a person or a play has reloaded Kea since the last apply
@@ -216,9 +218,14 @@ class Apply:
         A Kea that does not answer may be reading its configuration. One that takes commands is asked whether it was
         restarted or reloaded. Raises TemporaryError.
         """
-        if self._live:
-            self._live = None if self._live.is_stale() else self._live
-            return self._live is None
+        known = self._live
+        if (known and known.is_stale()) or (not (known and known.by_command) and self._is_over()):
+            self._live = None
+            return True
+        return False
+
+    def _is_over(self) -> bool:
+        """Return whether changes waited for a reload by a person or a play, and wait no longer."""
         status = report.read(self.places.report)
         if status is None or not status.is_held:
             return False
@@ -231,6 +238,10 @@ class Apply:
             return True
         return not reading.is_half and not edits.pending(self._configuration(), status, reading)
 
+    @property
+    def _reload(self) -> Reload:
+        return Reload(self.lease_file, self._ask, self.sleep)
+
     def _reading(self) -> Reading:
         """Return when Kea read its configuration, and whether it is half of a pair. Raises TemporaryError.
 
@@ -242,49 +253,6 @@ class Apply:
     def _configuration(self) -> Dict[str, edits.File]:
         """Return the files of Kea's configuration that this program does not write. Raises TemporaryError."""
         return edits.present(self.config, self.included)
-
-    def _reload_after_lfc(self, tested: Mapping[str, edits.File]) -> None:
-        """Reload under the lock, so that no LFC run begins before the reload is over.
-
-        Raises TemporaryError, also if Kea's configuration differs from the one that was tested.
-        """
-        waited = 0.0
-        while True:
-            with Lock(self.lease_file) as lock:
-                free = lock.take()
-                reason = self._load_refused() if free else "another process runs an LFC, or restarts Kea"
-                if not reason:
-                    if changed := edits.changed(tested):
-                        raise TemporaryError(f"{changed} was changed during the test: Kea is not reloaded with that")
-                    return self._reload()
-            if waited >= _LFC:
-                raise TemporaryError(f"the LFC run does not finish: {reason}")
-            if not waited:
-                lines.apply_waits(reason, _LFC)
-            self.sleep(0.5)
-            waited += 0.5
-
-    def _load_refused(self) -> str:
-        """Return why Kea cannot load its leases now, empty if it can. A failed load takes DHCP down (kea-facts 3.4)."""
-        unfinished = LeaseFile(self.lease_file).unfinished()
-        if unfinished:
-            return f"{unfinished[0]} exists"
-        found = lfc.find(self.lease_file)
-        return found.text if found.refuses_load else ""
-
-    def _reload(self) -> None:
-        """Reload, again and again if an LFC run prevents it: until a reload succeeds, Kea then has no leases."""
-        lines.applying("reload")
-        for _attempt in range(_ATTEMPTS):
-            answer = self._ask("config-reload")
-            if answer.result == SUCCESS:
-                return
-            reason = self._load_refused()
-            if not reason and "cleanup" not in answer.text:
-                break
-            lines.apply_waits(reason or answer.text, 1.0)
-            self.sleep(1.0)
-        raise TemporaryError(f"Kea refused to reload: {answer.text or f'result {answer.result}'}")
 
     def _ask(self, name: str, arguments: Optional[Mapping[str, Any]] = None) -> Answer:
         return ask(self.control_socket, name, arguments)

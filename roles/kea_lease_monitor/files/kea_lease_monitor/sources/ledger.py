@@ -1,26 +1,18 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is known about each lease, in an unnamed SQLite file: a million leases must not take any memory."""
+"""What is known about each lease: a million leases must not take any memory."""
 
 from __future__ import annotations
 
 import marshal
-import sqlite3
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
-from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import changes, identifiers
 from kea_lease_monitor.lease import Lease, LeaseState
+from kea_lease_monitor.scratch import Scratch
 
-_CACHE = 4096
-"""KiB of pages in memory. The kernel's page cache holds the rest."""
-
-_TABLES = f"""
-PRAGMA cache_size = -{_CACHE};
-PRAGMA journal_mode = OFF;
-PRAGMA synchronous = OFF;
-PRAGMA temp_store = FILE;
+_TABLES = """
 CREATE TABLE seen (key TEXT PRIMARY KEY, holder INTEGER, details INTEGER, held INTEGER, expires INTEGER)
     WITHOUT ROWID;
 CREATE TABLE present (key TEXT PRIMARY KEY, client INTEGER, held INTEGER, cltt INTEGER, lease BLOB) WITHOUT ROWID;
@@ -51,38 +43,12 @@ class Ledger:
     """
 
     def __init__(self) -> None:
-        """Create an empty ledger; the file is created by the first use."""
-        self._database: Optional[sqlite3.Connection] = None
-
-    def _execute(self, statement: str, *parameters: object) -> List[Any]:
-        try:
-            return self._open().execute(statement, parameters).fetchall()
-        except sqlite3.Error as error:
-            raise self._failure(error) from error
-
-    def _executemany(self, statement: str, rows: Iterable[Tuple[object, ...]]) -> None:
-        try:
-            database = self._open()
-            database.execute("BEGIN")
-            database.executemany(statement, rows)
-            database.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise self._failure(error) from error
-
-    def _open(self) -> sqlite3.Connection:
-        if self._database is None:
-            self._database = sqlite3.connect("", isolation_level=None)
-            self._database.executescript(_TABLES)
-        return self._database
-
-    def _failure(self, error: sqlite3.Error) -> TemporaryError:
-        """Discard the file: without a journal its content is not reliable after an error."""
-        self.close()
-        return TemporaryError(f"the table of known leases, a file below /var/tmp, fails: {error}")
+        """Create an empty ledger."""
+        self._tables = Scratch("the table of known leases", _TABLES)
 
     def trace(self, key: str) -> Optional[changes.Trace]:
         """Return the trace of a lease that was delivered; None if it was not, or was deleted since."""
-        for holder, details, held, expires in self._execute(_TRACE, key):
+        for holder, details, held, expires in self._tables.rows(_TRACE, key):
             return changes.Trace(holder, details, bool(held), expires)
         return None
 
@@ -91,48 +57,46 @@ class Ledger:
         gone = [(key,) for key, trace in traces.items() if trace is None]
         known = [(key, *trace) for key, trace in traces.items() if trace is not None]
         if gone:
-            self._executemany("DELETE FROM seen WHERE key = ?", gone)
+            self._tables.many("DELETE FROM seen WHERE key = ?", gone)
         if known:
-            self._executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)", known)
+            self._tables.many("INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?, ?)", known)
 
     def unlearn(self) -> None:
         """Remove all traces."""
-        self._execute("DELETE FROM seen")
+        self._tables.rows("DELETE FROM seen")
 
     def begin(self) -> None:
         """Begin to read all leases: empty ``present``."""
-        self._execute("DROP INDEX IF EXISTS present_by_client")
-        self._execute("DELETE FROM present")
+        self._tables.rows("DROP INDEX IF EXISTS present_by_client")
+        self._tables.rows("DELETE FROM present")
 
     def put(self, known: Iterable[Known]) -> None:
         """Add leases to ``present``, in the order in which they were written: the last one of a key counts."""
-        self._executemany("INSERT OR REPLACE INTO present VALUES (?, ?, ?, ?, ?)", map(_record, known))
+        self._tables.many("INSERT OR REPLACE INTO present VALUES (?, ?, ?, ?, ?)", map(_record, known))
 
     def finish(self) -> None:
         """Finish reading all leases: drop the traces of leases that are gone, and prepare ``portion``."""
-        self._execute("CREATE INDEX present_by_client ON present (client, cltt, key)")
-        self._execute("DELETE FROM seen WHERE key NOT IN (SELECT key FROM present WHERE lease IS NOT NULL)")
+        self._tables.rows("CREATE INDEX present_by_client ON present (client, cltt, key)")
+        self._tables.rows("DELETE FROM seen WHERE key NOT IN (SELECT key FROM present WHERE lease IS NOT NULL)")
 
     def between(self, after: str, last: str) -> Dict[str, Lease]:
         """Return the leases in ``present`` after one key and up to another."""
-        rows = self._execute("SELECT key, lease FROM present WHERE key > ? AND key <= ?", after, last)
+        rows = self._tables.rows("SELECT key, lease FROM present WHERE key > ? AND key <= ?", after, last)
         return {str(key): _lease(blob) for key, blob in rows if blob is not None}
 
     def lease(self, key: str) -> Optional[Lease]:
         """Return a lease in ``present``."""
-        for (blob,) in self._execute("SELECT lease FROM present WHERE key = ?", key):
+        for (blob,) in self._tables.rows("SELECT lease FROM present WHERE key = ?", key):
             return _lease(blob) if blob is not None else None
         return None
 
     def portion(self, after: str, limit: int) -> List[Tuple[str, Lease]]:
         """Return up to ``limit`` leases in ``present`` with their keys, in order, after a key."""
-        return [(str(key), _lease(blob)) for key, blob in self._execute(_PORTION, after, limit)]
+        return [(str(key), _lease(blob)) for key, blob in self._tables.rows(_PORTION, after, limit)]
 
     def close(self) -> None:
-        """Close and thereby remove the file."""
-        if self._database is not None:
-            self._database.close()
-        self._database = None
+        """Forget everything."""
+        self._tables.close()
 
 
 def _record(known: Known) -> Tuple[object, ...]:

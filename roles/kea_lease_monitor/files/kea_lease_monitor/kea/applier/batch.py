@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import hosts, lines, report
@@ -75,8 +75,15 @@ def _read(path: str, subnet: int, directory: str, refused: Sequence[Refusal]) ->
         parsed = hosts.read(subnet, tail.whole(), further)
     except (TemporaryError, ValueError) as error:
         return Written(tail, former.hosts, [], own, former.whole, former.hosts, error=f"{path}: {error}")
-    kept = _kept(parsed.hosts, parsed.refused, former.hosts)
-    return Written(tail, [*parsed.hosts, *kept], parsed.refused, own, former.whole, former.hosts, len(kept))
+    present = {host.identifier: host for host in former.hosts}
+    listed = [_settled(host, present.get(host.identifier)) for host in parsed.hosts]
+    kept = _kept(listed, parsed.refused, former.hosts)
+    return Written(tail, [*listed, *kept], parsed.refused, own, former.whole, former.hosts, len(kept))
+
+
+def _settled(host: Host, included: Optional[Host]) -> Host:
+    """Return what Kea includes if it does the same with the host: a change of a name must not cost a reload."""
+    return included if included and included.is_same(host) else host
 
 
 def _kept(others: Sequence[Host], refused: Sequence[Refusal], included: Sequence[Host]) -> List[Host]:

@@ -103,7 +103,7 @@ class Confirming:
 
 def _kept(refused: Sequence[Refusal]) -> Set[Claim]:
     kept = [one for one in refused if one.text and not is_unconfirmed(one)]
-    return _claims(Host(one.subnet, one.host, one.address, one.text) for one in kept)
+    return _claims(one.reservation for one in kept)
 
 
 def _claims(hosts: Iterable[Host]) -> Set[Claim]:

@@ -8,11 +8,13 @@ The monitor's user owns what is read here, so none of its text becomes configura
 
 from __future__ import annotations
 
+import io
 import json
 from contextlib import suppress
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from _kea import host_maps
+from _kea.host_commands import is_empty
 from _kea.identifiers import HWADDR_TYPE, TYPES, parse, spell
 
 from kea_lease_monitor.kea import identifiers
@@ -89,6 +91,10 @@ class Host(NamedTuple):
         found: Dict[str, Any] = json.loads(self.text)
         return found
 
+    def is_same(self, other: Host) -> bool:
+        """Return whether Kea does the same with another reservation of the client: only what the mark says differs."""
+        return self.text == other.text or _essence(self.value()) == _essence(other.value())
+
     def is_plain(self) -> bool:
         """Return whether it has only what the monitor writes, so that Kea's test of it by command is enough."""
         found = self.value()
@@ -111,6 +117,18 @@ class Refusal(NamedTuple):
     text: str
     """The map, empty if it could not be written for Kea."""
     reason: str
+
+    @property
+    def reservation(self) -> Host:
+        """Return the reservation whose map is known."""
+        return Host(self.subnet, self.host, self.address, self.text)
+
+
+def _essence(value: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return what Kea uses of a map, and whether it has the mark, by which Kea's own copy of it is recognised."""
+    found = {key: each for key, each in value.items() if key not in TYPES and not is_empty(each)}
+    context = {key: True if key == MARK else each for key, each in found.pop("user-context", {}).items()}
+    return {**found, "user-context": context}
 
 
 def _leaves(mark: Mapping[str, Any]) -> Iterator[Any]:
@@ -137,14 +155,39 @@ def read(subnet: int, content: bytes, further: Further) -> Parsed:
 
     ``further`` are the keys that may stand beside the monitor's own ones.
     """
-    parsed = Parsed([], [])
-    for one in host_maps.parse(content.decode("utf-8", "surrogateescape")).maps:
-        found = _judged(subnet, one, further)
-        if isinstance(found, Host):
-            parsed.hosts.append(found)
-        else:
-            parsed.refused.append(found)
-    return parsed
+    maps = host_maps.Stream(io.BytesIO(content))
+    found = host_maps.latest((one, _judged(subnet, one, further)) for one in maps)
+    hosts = [one for one in found.values() if isinstance(one, Host)]
+    return Parsed(hosts, [one for one in found.values() if isinstance(one, Refusal)])
+
+
+class Appended(NamedTuple):
+    """What lines at the end of a reservation file say."""
+
+    hosts: List[Host]
+    """Of each client, what counts."""
+    gone: Set[str]
+    """Identifiers of the clients that have no reservation any longer."""
+    more: int
+    """How many reservations the file has more."""
+
+
+def read_appended(subnet: int, content: bytes, is_known: Callable[[str], bool]) -> Appended:
+    """Parse whole lines that were appended to a file. ``is_known`` tells whether it had a reservation of a client.
+
+    Raises ValueError if a line is refused, or is not about what was there before it.
+    """
+    found: Dict[str, Optional[Host]] = {}
+    more = 0
+    for one in host_maps.Stream(io.BytesIO(content)):
+        name = host_maps.client(one.value)
+        host = None if one.change == host_maps.REMOVED else _host(subnet, one.value, {})
+        if (found[name] is not None if name in found else is_known(name)) is not bool(one.change):
+            raise ValueError(f"{name} is reserved twice, or not at all")
+        more += {"": 1, host_maps.REPLACES: 0, host_maps.REMOVED: -1}[one.change]
+        found[name] = host
+    hosts = [host for host in found.values() if host]
+    return Appended(hosts, {name for name, host in found.items() if host is None}, more)
 
 
 def _judged(subnet: int, one: host_maps.HostMap, further: Further) -> Union[Host, Refusal]:

@@ -10,55 +10,32 @@ comparison at the next start finds the difference.
 
 from __future__ import annotations
 
-from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
+from typing import Collection, Dict, List, Mapping, Optional, Sequence, Set
 
-from kea_lease_monitor import files
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier import lines, report
 from kea_lease_monitor.kea.applier.batch import Written
 from kea_lease_monitor.kea.applier.commands import Commands
 from kea_lease_monitor.kea.applier.confirming import Confirming
 from kea_lease_monitor.kea.applier.hosts import Claim, Host, Refusal
+from kea_lease_monitor.kea.applier.known import Due, Known, Reporting, Tested
 from kea_lease_monitor.kea.applier.live_subnet import Change, LiveSubnet
-from kea_lease_monitor.kea.applier.placing import Held, Placing, is_same, managed
-from kea_lease_monitor.kea.applier.report import Places, Status
-from kea_lease_monitor.kea.applier.tail import Tail
-
-
-class Tested(NamedTuple):
-    """What Kea accepted in a test of its whole configuration, and is in the files that it includes."""
-
-    written: Mapping[int, Written]
-    hosts: Mapping[int, List[Host]]
-    """By subnet."""
-    sources: Mapping[str, Optional[files.Stamp]]
-    """Stamps of the files of the configuration."""
-
-
-class Reporting(NamedTuple):
-    """Where, and how often, to report what came into force."""
-
-    places: Places
-    now: Callable[[], float]
-    """Return epoch seconds."""
-    interval: float
-    """Seconds between two reports."""
+from kea_lease_monitor.kea.applier.placing import Held, Placing, managed
+from kea_lease_monitor.kea.applier.report import Status
 
 
 class Live:
     """What is known. Nothing is, once a method raised TemporaryError or returned False."""
 
+    by_command = True
+
     def __init__(self, commands: Commands, reporting: Reporting, tested: Tested, confirming: Confirming) -> None:
         """Nothing is sent before ``begin``."""
         self._commands, self._tested, self._confirming = commands, tested, confirming
-        self._places, self._now, self._interval = reporting
-        self._next_report = 0.0
-        """When a report may be written, by the clock of ``commands``."""
-        self._unreported: Optional[float] = None
-        """Epoch seconds at which the files were read whose reservations are in force and not in the report yet."""
-        self._subnets: Dict[int, LiveSubnet] = {}
-        self._others: List[Tail] = []
-        """Files whose reservations cannot be in force."""
+        self._places, self._now = reporting.places, reporting.now
+        self._due = Due(reporting)
+        self._known = Known(reporting.places, tested.sources)
+        self._subnets = self._known.subnets
 
     def begin(self, done: Status) -> None:
         """Compare Kea with what it accepted, and send what differs. Raises TemporaryError.
@@ -73,7 +50,7 @@ class Live:
         if not self._confirm():
             raise TemporaryError("Kea was restarted or loaded its configuration while it took reservations")
         self._report(done.read_at)
-        self._tested = Tested({}, {}, self._tested.sources)
+        self._tested = Tested({}, {}, {})
 
     def _begin(self, number: int, one: Written) -> None:
         status = self._counts[number]
@@ -85,11 +62,11 @@ class Live:
         ):
             words = status.error or f"the running Kea has not loaded the configuration of subnet {number}"
             self._counts[number] = status._replace(in_force=status.in_force if status.error else 0, error=words)
-            self._others.append(one.tail)
+            self._known.others.append(one.tail)
             return
         held = Held(found)
         for host in wanted.values():
-            if host.identifier in held.hosts and is_same(held.hosts[host.identifier], host):
+            if held.has(host):
                 held.put(host)
         changed = [host for host in wanted.values() if held.hosts.get(host.identifier) != host]
         placing = Placing(self._commands, held)
@@ -115,12 +92,11 @@ class Live:
 
         Raises TemporaryError.
         """
-        if not self._is_known():
+        if not self._known.is_current():
             return False
-        read_at, again = self._now(), self._confirming.take_news()
-        found = {number: one.change(again) for number, one in self._subnets.items() if again or one.tail.is_changed()}
-        changes = {number: change for number, change in found.items() if change}
-        if len(changes) < len(found):
+        read_at = self._now()
+        changes = self._known.changes(self._confirming.take_news())
+        if changes is None:
             return False
         refused: List[Refusal] = []
         for number, change in self._judged(changes).items():
@@ -129,7 +105,7 @@ class Live:
         self._refuse(refused)
         self._confirming.keep(refused)
         self._confirming.leave(self._is_present)
-        self._unreported = read_at
+        self._due.read_at = read_at
         return self.report()
 
     def _judged(self, changes: Mapping[int, Change]) -> Dict[int, Change]:
@@ -151,35 +127,21 @@ class Live:
 
     def report_in(self) -> Optional[float]:
         """Return in how many seconds a report is due, None if nothing is to be reported."""
-        return None if self._unreported is None else max(0.0, self._next_report - self._commands.monotonic())
+        return self._due.within()
 
     def report(self) -> bool:
-        """Report what came into force, once that is due. Return as ``take``. Raises TemporaryError.
-
-        A report costs a command and as much writing as the change itself, so that one is for many changes.
-        """
-        if self._unreported is None or self.report_in():
+        """Report what came into force, once that is due. Return as ``take``. Raises TemporaryError."""
+        if self._due.read_at is None or self._due.within():
             return True
         if not self._confirm():
             return False
-        self._report(self._unreported)
+        self._report(self._due.read_at)
         return True
-
-    def _is_known(self) -> bool:
-        """Return whether only files that are known have changed."""
-        known = {*(one.tail.path for one in self._subnets.values()), *(tail.path for tail in self._others)}
-        return (
-            known == set(report.written(self._places.written).values())
-            and not any(tail.is_changed() for tail in self._others)
-            and all(one.included.is_current() for one in self._subnets.values())
-            and all(files.stamp(path) == found for path, found in self._tested.sources.items())
-        )
 
     def is_stale(self) -> bool:
         """Return whether Kea, or a file, is another one than is known. While Kea does not answer it is not."""
         try:
-            certain = all(one.tail.is_certain() for one in self._subnets.values())
-            return not self._is_known() or not certain or not self._confirm()
+            return not self._known.is_current() or not self._known.is_certain() or not self._confirm()
         except TemporaryError:
             return False
 
@@ -209,7 +171,7 @@ class Live:
         # Nothing counts as loaded: without the hook, the next apply is to reload Kea.
         done = self._done._replace(subnets=self._counts, loaded="", read_at=read_at)
         report.write(self._places.report, done)
-        self._unreported, self._next_report = None, self._commands.monotonic() + self._interval
+        self._due.done()
 
 
 def _gone(held: Held, wanted: Mapping[str, Host], named: Collection[str]) -> Set[str]:

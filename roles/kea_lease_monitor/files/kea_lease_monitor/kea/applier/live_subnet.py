@@ -41,7 +41,7 @@ class Change(NamedTuple):
     def again(self) -> Change:
         """Return the change with those that nothing confirmed before."""
         retried = [one for one in self.refused.values() if is_unconfirmed(one) and one.text]
-        hosts = [Host(one.subnet, one.host, one.address, one.text) for one in retried]
+        hosts = [one.reservation for one in retried]
         left = {identifier: one for identifier, one in self.refused.items() if one not in retried}
         return self._replace(changed=[*self.changed, *hosts], refused=left)
 
@@ -78,15 +78,25 @@ class LiveSubnet:
         if not self.tail.is_changed():
             return Change(self.status.written, [], set(), self.refused, twins=self.twins)
         lines = self.tail.appended()
-        return self._compared(self.tail.whole()) if lines is None else self._appended(lines)
+        change = None if lines is None else self._appended(lines)
+        return change or self._compared(self.tail.whole())
 
     def _appended(self, lines: bytes) -> Optional[Change]:
-        parsed = hosts.read(self.included.subnet, lines, {})
-        new = {host.identifier for host in parsed.hosts}
-        is_known = any(one in self.held.hosts or one in self.refused for one in new)
-        if parsed.refused or is_known or len(new) < len(parsed.hosts):
+        """Return what lines at the end of the file change; None if the whole file must be compared."""
+        found = hosts.read_appended(self.included.subnet, lines, self._is_written)
+        named = {*(host.identifier for host in found.hosts), *found.gone}
+        others = {identifier: one for identifier, one in self.refused.items() if identifier not in named}
+        untold = {identifier: one for identifier, one in others.items() if not one.text}
+        waiting = [one.reservation for one in others.values() if one.text]
+        gone = found.gone & self.held.hosts.keys()
+        room = self._room({*gone, *(host.identifier for host in found.hosts if not self.held.has(host))})
+        if any(room & {one.host, *one.address.split(", ")} for one in untold.values()):
             return None
-        return Change(self.status.written + len(parsed.hosts), parsed.hosts, set(), self.refused, twins=self.twins)
+        change = self._judged([*found.hosts, *waiting], gone, untold, self.status.written + found.more)
+        return change and change._replace(twins=self.twins - named)
+
+    def _is_written(self, identifier: str) -> bool:
+        return identifier in self.held.hosts or identifier in self.refused
 
     def _compared(self, content: bytes) -> Optional[Change]:
         parsed = hosts.read(self.included.subnet, content, {})
@@ -96,17 +106,25 @@ class LiveSubnet:
             return None
         unreadable = {one.host: one for one in parsed.refused}
         gone = held.keys() - wanted.keys() - unreadable.keys()
-        differing = [host for host in parsed.hosts if held.get(host.identifier) != host]
+        return self._judged(parsed.hosts, gone, unreadable, len(wanted) + len(unreadable))
+
+    def _judged(
+        self, listed: Sequence[Host], gone: Set[str], left: Mapping[str, Refusal], written: int
+    ) -> Optional[Change]:
+        """Return the change to the listed reservations; None if it must be judged with all. ``left`` stay refused."""
+        differing = [host for host in listed if not self.held.has(host)]
         changed = [host for host in differing if not self._is_refused(host)]
+        waiting = [host for host in differing if self._is_refused(host)]
         room = self._room({*gone, *(host.identifier for host in changed)})
-        retried = [host for host in differing if self._is_refused(host) and room & {host.identifier, *host.addresses}]
-        left = {host.identifier for host in differing if self._is_refused(host)} - {one.identifier for one in retried}
-        refused = {**unreadable, **{identifier: self.refused[identifier] for identifier in sorted(left)}}
+        retried = [host for host in waiting if room & {host.identifier, *host.addresses}]
+        still = {host.identifier for host in waiting} - {host.identifier for host in retried}
+        refused = {**left, **{identifier: self.refused[identifier] for identifier in sorted(still)}}
         claimed = {address for host in (*changed, *retried) for address in host.addresses}
+        held = self.held.hosts
         if any(one in held and not claimed.isdisjoint(held[one].addresses) for one in refused):
             # Kea has the former reservation of a client whose new one is refused, and another client wants its address.
             return None
-        return Change(len(wanted) + len(unreadable), [*changed, *retried], gone, refused)
+        return Change(written, [*changed, *retried], gone, refused)
 
     def _is_refused(self, host: Host) -> bool:
         """Return whether Kea refused this very text. Its configuration is the same: otherwise all are tested."""
@@ -118,12 +136,20 @@ class LiveSubnet:
         former = [self.held.hosts[one] for one in identifiers if one in self.held.hosts]
         return {part for host in former for part in (host.identifier, *host.addresses)}
 
+    def keeps(self, change: Change) -> bool:
+        """Return whether Kea has all that a change leaves. If so, the change is in the status."""
+        is_kept = not change.changed and not change.gone and change.refused == self.refused
+        if is_kept:
+            self.status = self.status._replace(written=change.written, source=self.tail.source)
+        return is_kept
+
     def apply(self, change: Change, commands: Commands) -> List[Refusal]:
         """Make the change in Kea, then in the files. Return what Kea refuses. Raises TemporaryError."""
         placing = Placing(commands, self.held)
         placing.run(change.changed, change.gone)
         touched = [*(host.identifier for host in change.changed), *sorted(change.gone)]
-        self.included.change({one: self.held.hosts.get(one) for one in touched})
+        if touched:
+            self.included.change({one: self.held.hosts.get(one) for one in touched})
         before = len(self.refused)
         refused = [*change.unconfirmed, *placing.refused]
         self.refused = {**change.refused, **{one.host: one for one in refused}}

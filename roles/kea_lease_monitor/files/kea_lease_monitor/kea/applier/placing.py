@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import AbstractSet, Any, Collection, Dict, Iterable, List, Mapping, Optional
 
-from _kea.host_commands import fields, is_empty
+from _kea.host_commands import fields
 from _kea.identifiers import TYPES, parse, spell
 
 from kea_lease_monitor.kea.applier.commands import Commands
@@ -30,6 +30,11 @@ class Held:
         self.drop(host.identifier)
         self.hosts[host.identifier] = host
         self.holders.update(dict.fromkeys(host.addresses, host.identifier))
+
+    def has(self, host: Host) -> bool:
+        """Return whether Kea has this reservation, or one with which it does the same."""
+        present = self.hosts.get(host.identifier)
+        return present is not None and present.is_same(host)
 
     def drop(self, identifier: str) -> None:
         """Record that Kea has no reservation of this client."""
@@ -65,7 +70,7 @@ class Placing:
         while waiting:
             host = waiting.pop(0)
             former = self._held.hosts.get(host.identifier)
-            if former == host:
+            if self._held.has(host):
                 continue
             for address in host.addresses:
                 holder = self._held.holders.get(address, host.identifier)
@@ -81,11 +86,7 @@ class Placing:
             self._held.drop(identifier)
 
     def _put(self, host: Host, former: Optional[Host]) -> None:
-        words = ""
-        if former is None:
-            words = self._commands.add(host)
-        elif not is_same(former, host):
-            words = self._commands.update(host)
+        words = self._commands.update(host) if former else self._commands.add(host)
         if not words:
             self._held.put(host)
             return
@@ -95,17 +96,6 @@ class Placing:
             self._held.drop(host.identifier)
             if not self._commands.add(former):
                 self._held.put(former)
-
-
-def is_same(one: Host, other: Host) -> bool:
-    """Return whether Kea does the same with two reservations of a client: only the mark may differ."""
-    return one.text == other.text or _essence(one.value()) == _essence(other.value())
-
-
-def _essence(value: Mapping[str, Any]) -> Dict[str, Any]:
-    found = {key: each for key, each in value.items() if key not in TYPES and not is_empty(each)}
-    context = {key: each for key, each in found.pop("user-context", {}).items() if key != MARK}
-    return {**found, "user-context": context} if context else found
 
 
 def managed(subnet: int, found: Iterable[Mapping[str, Any]], known: Collection[str]) -> List[Host]:

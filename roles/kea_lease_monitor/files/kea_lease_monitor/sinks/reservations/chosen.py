@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any, Dict, Iterable, List, Mapping, Sequence
 
 from kea_lease_monitor.kea import reservations
-from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.shares import client
 from kea_lease_monitor.lease import Lease, LeaseEvent
 from kea_lease_monitor.sinks.base import is_meant
@@ -30,8 +29,3 @@ def is_over(events: Sequence[LeaseEvent], lease: Lease) -> bool:
     """Return whether one of the FORGOTTEN events is about this address of the client."""
     own = [event for event in events if (event.lease.iaid, event.lease.lease_type) == (lease.iaid, lease.lease_type)]
     return any(is_meant(event, lease.address) for event in own)
-
-
-def released(hosts: HostList, leases: Sequence[Lease]) -> bool:
-    """Drop the addresses of a client's leases. Return whether its reservation has any other, and so stays."""
-    return [hosts.release(lease) for lease in leases][-1]

@@ -9,7 +9,7 @@ import glob
 import os
 import time
 from dataclasses import dataclass
-from typing import Collection, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple, TypeVar
 
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.batch import Delivery, Reason, Rejection
@@ -17,22 +17,23 @@ from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import asking, reservations
 from kea_lease_monitor.kea.applier import report
 from kea_lease_monitor.kea.applier.report import DEFAULT, Places
+from kea_lease_monitor.kea.host_file import HostFile
+from kea_lease_monitor.kea.host_index import HostIndex
 from kea_lease_monitor.kea.host_list import HostList
 from kea_lease_monitor.kea.reservations import Verdict
-from kea_lease_monitor.kea.shares import address_of, client
+from kea_lease_monitor.kea.shares import KEYS, address_of, client
 from kea_lease_monitor.kea.site import HWADDR, Entry, Site
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.section import Section
 from kea_lease_monitor.sinks.base import Sink
 from kea_lease_monitor.sinks.reservations import sites
-from kea_lease_monitor.sinks.reservations.chosen import by_client, is_over, released, unchanged
+from kea_lease_monitor.sinks.reservations.chosen import by_client, is_over, unchanged
 from kea_lease_monitor.sinks.reservations.forgetting import EDITED, GAVE_WAY
 from kea_lease_monitor.sinks.reservations.outcome import LEFT_OUT, Outcome, Reserving, resolved
 from kea_lease_monitor.sinks.reservations.outcome import report as reported
 from kea_lease_monitor.sinks.reservations.refused import Late
 
-_MODE = 0o640
-"""The applier reads through the directory's group."""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -85,15 +86,15 @@ class ReservationFileSink(Sink):
     def __init__(self, options: Options, family: int = 4) -> None:
         self._family = family
         self._directory, self._places = options.directory, options.places
+        self._index = HostIndex()
         self._lists: Dict[int, HostList] = {}
-        self._stamps: Dict[int, Optional[files.Stamp]] = {}
         self._changed = False
         self._names = options.hostname == "reserve"
         self._reserving = Reserving(self.name, self._reserve, self._exchange, self._names)
         if options.prefixes == "reserve":
             self._reserving.types = asking.PREFIXES_TOO
         self._reserving.give_way = self._give_way_to
-        self._late = Late(options.report, self._written)
+        self._late = Late(options.report, self._current)
         self._entries = [one for one in options.site if one.family == family]
         self._reserving.site = Site(self._entries)
         self._left_out = frozenset(options.left_out)
@@ -125,20 +126,21 @@ class ReservationFileSink(Sink):
             self._changed = False
 
     def made(self) -> List[Lease]:
-        found = [(subnet, host) for subnet in self._subnets() for host in self._current(subnet).hosts()]
+        found = [(subnet, host) for subnet in self._subnets() for host in self._current(subnet).file.every()]
         return [lease for subnet, host in found for lease in reservations.managed(host, subnet)]
 
     def held(self, leases: Sequence[Lease]) -> List[Lease]:
         own = [lease for lease in leases if lease.family == self._family and client(lease)]
-        return [lease for lease in own if address_of(lease) in self._addresses_of(lease)]
+        return [lease for found in _by_subnet(own, lambda lease: lease).items() for lease in self._held_in(*found)]
 
     def counted(self) -> Dict[Tuple[int, int], int]:
         return {(self._family, number): count for number, count in self._late.written().items()}
 
-    def _addresses_of(self, lease: Lease) -> List[str]:
-        """Return the addresses and prefixes of the managed reservation that the lease's client has."""
-        host = self._current(lease.subnet_id).of(client(lease))
-        return [address_of(one) for one in reservations.managed(host, lease.subnet_id)]
+    def _held_in(self, subnet: int, leases: Sequence[Lease]) -> List[Lease]:
+        hosts = self._current(subnet)
+        hosts.know(leases)
+        own = {lease: reservations.managed(hosts.file.of(client(lease)), subnet) for lease in leases}
+        return [lease for lease, kept in own.items() if address_of(lease) in map(address_of, kept)]
 
     def _subnets(self) -> List[int]:
         paths = glob.glob(self._path_of("*", glob.escape(self._directory)))
@@ -146,43 +148,44 @@ class ReservationFileSink(Sink):
         return sorted(int(name) for name in names if name.isdigit())
 
     def _give_way(self, subnet: int) -> None:
-        hosts = self._current(subnet)
-        managed = unchanged(hosts.hosts(), subnet)
-        overruled = {client(lease) for lease in self._reserving.site.overruled(managed)}
-        self._remove(subnet, hosts, [lease for lease in managed if client(lease) in overruled])
+        hosts, site = self._current(subnet), self._reserving.site
+        managed = (unchanged([one], subnet) for one in hosts.file.every())
+        self._remove(hosts, [lease for leases in managed if site.overruled(leases) for lease in leases])
 
     def _give_way_to(self, leases: Sequence[Lease]) -> None:
-        for subnet in sorted({lease.subnet_id for lease in leases}):
+        for subnet, own in sorted(_by_subnet(leases, lambda lease: lease).items()):
             hosts = self._current(subnet)
-            clients = dict.fromkeys(client(lease) for lease in leases if lease.subnet_id == subnet)
-            self._remove(subnet, hosts, unchanged(map(hosts.of, clients), subnet))
+            hosts.know(own)
+            clients = dict.fromkeys(map(client, own))
+            self._remove(hosts, unchanged(map(hosts.file.of, clients), subnet))
 
-    def _remove(self, subnet: int, hosts: HostList, gone: Sequence[Lease]) -> None:
-        if gone:
-            self._write_without(subnet, hosts, {client(lease) for lease in gone})
+    def _remove(self, hosts: HostList, gone: Sequence[Lease]) -> None:
+        for lease in gone:
+            hosts.file.remove(client(lease))
+        self._write(hosts)
         for lease in gone:
             telemetry.reservation_removed(lease, GAVE_WAY)
 
     def _forget(self, events: Sequence[LeaseEvent]) -> Delivery:
         removed, rejected = 0, []
         own = [event for event in events if event.lease.family == self._family]
-        for subnet in sorted({event.lease.subnet_id for event in own}):
+        for subnet, meant in sorted(_by_subnet(own, lambda event: event.lease).items()):
             hosts = self._current(subnet)
-            due: Dict[str, List[Lease]] = {}
-            for identifier, meant in by_client(event for event in own if event.lease.subnet_id == subnet).items():
-                host = hosts.of(identifier)
-                leases = reservations.managed(host, subnet)
-                over = [lease for lease in leases if is_over(meant, lease)]
+            hosts.know([event.lease for event in meant])
+            due: List[Lease] = []
+            for identifier, about in by_client(meant).items():
+                host = hosts.file.of(identifier)
+                over = [lease for lease in reservations.managed(host, subnet) if is_over(about, lease)]
                 if over and reservations.is_unchanged(host):
-                    due[identifier] = over
+                    due += over
                 elif over:
-                    rejected.append(Rejection(meant[-1], Reason.EDITED, EDITED))
-            if due:
-                whole = [identifier for identifier, over in due.items() if not released(hosts, over)]
-                self._write_without(subnet, hosts, whole)
-            for lease in (lease for over in due.values() for lease in over):
+                    rejected.append(Rejection(about[-1], Reason.EDITED, EDITED))
+            for lease in due:
+                hosts.release(lease)
+            self._write(hosts)
+            for lease in due:
                 telemetry.reservation_removed(lease)
-                removed += 1
+            removed += len(due)
         skipped = len(events) - removed - len(rejected)
         delivery = Delivery(removed=removed, skipped=skipped, rejected=tuple(rejected))
         telemetry.sink_result(self.name, delivery)
@@ -195,15 +198,12 @@ class ReservationFileSink(Sink):
             hosts = self._current(event.lease.subnet_id)
             settled = self._reserving.site.judge(event.lease) or self._settled(event.lease.subnet_id)
             outcomes.append(Outcome(event, *(settled or hosts.place(event.lease))))
-            if outcomes[-1].verdict in {Verdict.CREATED, Verdict.UPDATED}:
-                self._write(event.lease.subnet_id, hosts)
+            self._write(hosts)
         return reported(self.name, len(events), outcomes)
 
     def _reserve(self, events: Sequence[LeaseEvent]) -> List[Outcome]:
-        outcomes: List[Outcome] = []
-        for subnet in sorted({event.lease.subnet_id for event in events}):
-            outcomes += self._reserve_in(subnet, [event for event in events if event.lease.subnet_id == subnet])
-        return outcomes
+        by_subnet = _by_subnet(events, lambda event: event.lease)
+        return [outcome for found in sorted(by_subnet.items()) for outcome in self._reserve_in(*found)]
 
     def _settled(self, subnet: int) -> Optional[Tuple[Verdict, str]]:
         """Return the verdict about all leases of a subnet, with its detail; None if each is judged."""
@@ -213,9 +213,9 @@ class ReservationFileSink(Sink):
         if settled := self._settled(subnet):
             return [Outcome(event, *settled) for event in events]
         hosts = self._current(subnet)
+        hosts.know([event.lease for event in events])
         outcomes = resolved(events, lambda some: [self._outcome(event, hosts) for event in some])
-        if any(outcome.verdict in {Verdict.CREATED, Verdict.UPDATED} for outcome in outcomes):
-            self._write(subnet, hosts)
+        self._write(hosts)
         return outcomes
 
     def _outcome(self, event: LeaseEvent, hosts: HostList) -> Outcome:
@@ -224,54 +224,35 @@ class ReservationFileSink(Sink):
     def late_refusals(self) -> List[Rejection]:
         return self._late.rejections()
 
-    def _written(self, subnet: int) -> Tuple[HostList, Optional[files.Stamp]]:
-        return self._current(subnet), self._stamps[subnet]
-
     def _exchange(self, events: Sequence[LeaseEvent]) -> bool:
-        subnet = events[0].lease.subnet_id
-        hosts = self._current(subnet)
-        if done := hosts.exchange([event.lease for event in events]):
-            self._write(subnet, hosts)
+        hosts = self._current(events[0].lease.subnet_id)
+        done = hosts.exchange([event.lease for event in events])
+        self._write(hosts)
         return done
 
-    def _write(self, subnet: int, hosts: HostList) -> None:
-        # Without a stamp until the file is written: after a failure the next attempt reads the file again.
-        stamp = self._stamps.pop(subnet)
-        if appendix := hosts.appendix():
-            files.append(self._path(subnet), appendix, stamp)
-        else:
-            files.replace(self._path(subnet), hosts.render(), _MODE)
-        self._changed = True
-        hosts.saved()
-        self._stamps[subnet] = files.stamp(self._path(subnet))
-
-    def _write_without(self, subnet: int, hosts: HostList, clients: Collection[str]) -> None:
-        """Write the file without the reservations of these clients. The next use reads it again."""
-        del self._stamps[subnet]
-        files.replace(self._path(subnet), hosts.without(clients), _MODE)
-        self._changed = True
+    def _write(self, hosts: HostList) -> None:
+        self._changed = hosts.file.write() or self._changed
 
     def adopt(self, events: Sequence[LeaseEvent]) -> None:
         held = reservations.held(events)
-        for subnet in sorted({event.lease.subnet_id for event in held}):
+        for subnet, own in sorted(_by_subnet(held, lambda event: event.lease).items()):
             hosts = self._current(subnet)
-            own = [event.lease for event in held if event.lease.subnet_id == subnet]
-            if adopted := [lease for lease in own if hosts.adopt(lease)]:
-                self._write(subnet, hosts)
-                for lease in adopted:
-                    telemetry.reservation_adopted(lease)
+            hosts.know([event.lease for event in own])
+            adopted = [event.lease for event in own if hosts.adopt(event.lease)]
+            self._write(hosts)
+            for lease in adopted:
+                telemetry.reservation_adopted(lease)
 
     def _current(self, subnet: int) -> HostList:
         """Return the reservations of a subnet. The file is read again only if another program wrote it."""
         path = self._path(subnet)
-        stamp = files.stamp(path)
-        if subnet not in self._stamps or self._stamps[subnet] != stamp:
-            try:
-                content = files.read(path) or b""
-                self._lists[subnet] = HostList(content, self._names, self._given(subnet), self._family)
-            except ValueError as error:
-                raise TemporaryError(f"{path}: {error}") from error
-            self._stamps[subnet] = stamp
+        if subnet not in self._lists:
+            file = HostFile(path, KEYS[self._family], self._index)
+            self._lists[subnet] = HostList(file, self._names, self._given(subnet))
+        try:
+            self._lists[subnet].file.refresh()
+        except ValueError as error:
+            raise TemporaryError(f"{path}: {error}") from error
         return self._lists[subnet]
 
     def _given(self, subnet: int) -> Dict[str, str]:
@@ -287,4 +268,11 @@ class ReservationFileSink(Sink):
 
     def close(self) -> None:
         self._lists.clear()
-        self._stamps.clear()
+        self._index.close()
+
+
+def _by_subnet(items: Iterable[_T], lease_of: Callable[[_T], Lease]) -> Dict[int, List[_T]]:
+    found: Dict[int, List[_T]] = {}
+    for one in items:
+        found.setdefault(lease_of(one).subnet_id, []).append(one)
+    return found

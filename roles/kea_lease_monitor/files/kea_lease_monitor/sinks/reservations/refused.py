@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
@@ -26,8 +27,8 @@ _SUBNETS = 2**32
 _MOST = 1000
 """Reservations of a subnet that are told one by one: the store keeps as many dead letters."""
 
-Written = Callable[[int], Tuple[HostList, Optional[files.Stamp]]]
-"""Return what the sink wrote for a subnet, and the stamp of that file. Raises TemporaryError."""
+Written = Callable[[int], HostList]
+"""Return what the sink wrote for a subnet. Raises TemporaryError."""
 
 
 class Refused:
@@ -126,18 +127,19 @@ class Late:
 
     def _of_hosts(self) -> Iterator[Rejection]:
         for one in self._refused.all():
-            hosts, _stamp = self._written(one.subnet)
-            for lease in reservations.managed(hosts.of(one.host.partition(" ")[2]), one.subnet):
+            hosts = self._written(one.subnet)
+            for lease in reservations.managed(hosts.file.of(one.host.partition(" ")[2]), one.subnet):
                 if self._refused.of(lease):
                     yield refused(_event(lease, f"refused:{one.subnet}:{one.host}"), one.reason)
 
     def _of_subnet(self, subnet: int, error: str) -> Tuple[object, List[Rejection]]:
-        hosts, stamp = self._written(subnet)
-        source = (stamp, error)
+        file = self._written(subnet).file
+        source = (file.seen, error)
         known = self._known.get(subnet)
         if known and known[0] == source:
             return known
-        leases = [lease for host in hosts.hosts() for lease in reservations.managed(host, subnet)][:_MOST]
+        managed = (lease for host in file.every() for lease in reservations.managed(host, subnet))
+        leases = list(itertools.islice(managed, _MOST))
         return source, [Rejection(_event(one, f"unloaded:{subnet}"), Reason.LEFT_OUT, error) for one in leases]
 
 
