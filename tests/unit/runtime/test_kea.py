@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from _kea.lease_csv import header_line
 from hypothesis import given, settings
-from hypothesis import settings, strategies as st
+from hypothesis import strategies as st
 from kea_lease_monitor.kea import changes, identifiers, reservations
 from kea_lease_monitor.kea.reservations import Verdict
 from kea_lease_monitor.kea.rows import Header
