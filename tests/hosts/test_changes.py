@@ -134,7 +134,7 @@ def test_each_change_in_the_database_is_found_and_mended(site: Site) -> None:
 def test_a_database_that_cannot_be_read_counts_as_changed(site: Site) -> None:
     site.run("chmod", "000", "/usr/bin/psql")
     try:
-        assert changed(site) == ["database:5432/kea"]
+        assert "database:5432/kea" in changed(site)
     finally:
         site.run("chmod", "755", "/usr/bin/psql")
     assert is_left_alone(site, **DATABASE)
