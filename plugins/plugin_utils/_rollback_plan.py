@@ -6,11 +6,17 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, Mapping, NamedTuple
+import re
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple
 
 from ..module_utils._config.packagings import DDNS_SERVERS, SERVERS, UNITS
 from ..module_utils._config.servers import DDNS, top_of
 from ..module_utils._kea.zones import CONFIG as DDNS_CONFIG
+
+
+_CLUSTER = re.compile(r"/etc/postgresql/([^/]+)/([^/]+)/(.+)")
+_OPTIONS = "conf.d/baremetal-kea.conf"
+"""Of the role kea_database; its other files are read at a reload."""
 
 
 class Wanted(NamedTuple):
@@ -38,11 +44,16 @@ class Plan(NamedTuple):
     """Whether no deployment happened after the last roll-back."""
     restores_config: bool
     restarts: bool
-    """Whether Kea must read again a file that its configuration includes and that is restored."""
+    """Whether Kea must read again a file that its configuration includes and that is restored, or loses its sessions.
+
+    A Kea whose configuration says nothing else ends when PostgreSQL restarts.
+    """
     removes_kea: bool
     """Whether Kea's package is removed, because a deployment installed it."""
     kea_was_active: bool
     """Whether Kea ran before the first deployment."""
+    clusters: List[Dict[str, str]]
+    """Clusters of PostgreSQL that must read restored files: ``unit``, and the ``state`` of it that does so."""
     restarts_ddns: bool
     """Whether D2 ran before the first deployment, and must read its restored configuration again."""
     config_found: Dict[str, Any]
@@ -61,16 +72,19 @@ def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
     directory = f"{os.path.dirname(asked.config)}/"
     # The move of the leases restarts each server with its own configuration. D2 reads another one.
     unread = [*(f"{directory}kea-dhcp{family}.conf" for family in SERVERS), DDNS_CONFIG]
+    clusters = _clusters(name for (kind, name), action in steps.items() if kind == "file" and action != "keep")
     rolled_back = checked["deployed"] is None and checked["unfinished"] is None
     return Plan(
         lines=_lines(asked, checked),
         is_rolled_back=rolled_back and "remove" not in steps.values(),
         was_rolled_back=rolled_back,
         restores_config=steps.get(("file", asked.config)) == "restore",
-        restarts=any(
+        restarts=any(one["state"] == "restarted" for one in clusters)
+        or any(
             kind == "file" and action == "restore" and name.startswith(directory) and name not in unread
             for (kind, name), action in steps.items()
         ),
+        clusters=clusters,
         removes_kea=any(steps.get(("package", one)) == "remove" for one in SERVERS[asked.family]),
         kea_was_active=any(found.get(one, {}).get("active", False) for one in UNITS[top_of(asked.family)]),
         restarts_ddns=(
@@ -80,6 +94,17 @@ def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
         ),
         config_found=found.get(asked.config, {"state": "absent"}),
     )
+
+
+def _clusters(changed: Iterable[str]) -> List[Dict[str, str]]:
+    """Return what PostgreSQL needs to read these files. Only its options need a restart, which ends all sessions."""
+    found: Dict[str, str] = {}
+    for name in sorted(changed):
+        match = _CLUSTER.match(name)
+        if match:
+            unit = f"postgresql@{match[1]}-{match[2]}"
+            found[unit] = "restarted" if match[3] == _OPTIONS or found.get(unit) == "restarted" else "reloaded"
+    return [{"unit": unit, "state": state} for unit, state in found.items()]
 
 
 def _lines(asked: Wanted, checked: Mapping[str, Any]) -> List[str]:

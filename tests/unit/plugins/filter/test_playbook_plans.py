@@ -341,3 +341,34 @@ def test_d2_reads_its_restored_configuration_again(action: str, active: bool, pa
     assert plan["restarts_ddns"] is restarts
     # Kea's DHCP server does not read it.
     assert not plan["restarts"]
+
+
+@pytest.mark.parametrize(
+    ("files", "clusters", "restarts"),
+    [
+        ({}, [], False),
+        ({"/etc/postgresql/15/main/pg_hba.conf": "restore"}, [("postgresql@15-main", "reloaded")], False),
+        (
+            {"/etc/postgresql/15/main/conf.d/baremetal-kea-tls.conf": "remove"},
+            [("postgresql@15-main", "reloaded")],
+            False,
+        ),
+        (
+            {
+                "/etc/postgresql/15/main/pg_hba.conf": "restore",
+                "/etc/postgresql/15/main/conf.d/baremetal-kea.conf": "remove",
+                "/etc/postgresql/15/other/pg_hba.conf": "restore",
+            },
+            [("postgresql@15-main", "restarted"), ("postgresql@15-other", "reloaded")],
+            True,
+        ),
+        ({"/etc/postgresql/15/main/conf.d/baremetal-kea.conf": "keep"}, [], False),
+    ],
+)
+def test_only_the_options_of_postgresql_need_a_restart(
+    files: dict[str, str], clusters: list[tuple[str, str]], restarts: bool
+) -> None:
+    """A restart ends the sessions of a site's Kea, which then ends unless it is told to connect again."""
+    plan = rollback(plan=[step("file", name, action) for name, action in files.items()])
+    assert [(one["unit"], one["state"]) for one in plan["clusters"]] == clusters
+    assert plan["restarts"] is restarts
