@@ -12,6 +12,8 @@ RUN = env -u PYTHONDONTWRITEBYTECODE PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.c
 CRASH = $(RUN) PYTHONPATH=tests:.collections $(BIN)/python tests/crash/crash.py
 CRASH_APPLIER = $(RUN) PYTHONPATH=tests:plugins/module_utils:roles/kea_lease_monitor/files $(BIN)/python tests/crash/applier.py
 FUZZ = PYTHONPATH=tests:.collections:plugins/module_utils:roles/kea_lease_monitor/files $(BIN)/python tests/fuzz/fuzz.py
+# In a network of its own, which has the loopback interface only.
+FUZZ_CLIENTS = $(subst PYTHONPATH,unshare --net sh -ec 'ip link set lo up && exec env "$$@"' sh PYTHONPATH,$(FUZZ:fuzz.py=clients.py))
 # killed tests events mode only; with KILLED=all also file mode and polling.
 SCENARIOS := file database events remote lfc killed
 # Not in make test, which must end within 40 minutes; run them by name, such as make molecule-tls.
@@ -131,13 +133,15 @@ oracle: ## compare lease files with what kea-lfc makes of them; some minutes
 	@echo "== oracle"
 	@$(RUN) ORACLE_EXAMPLES=$(or $(EXAMPLES),150) pytest -n 2 tests/unit/runtime/test_oracle.py
 
-fuzz: ## a million random rows, events, configurations, reservations and answers; 200 sites with secrets in plays
+fuzz: ## a million random rows, events, configurations, reservations and answers; clients of a real Kea; 200 sites with secrets in plays
 	@$(FUZZ) --inputs 1000000
+	@$(FUZZ_CLIENTS) --clients 10000
 	@SECRETS_SITES=200 $(RUN) pytest -n 2 -m slow tests/unit/plugins/config/test_secrets_in_plays.py
 
 fuzz-short:
 	@echo "== fuzz"
 	@$(FUZZ) --inputs 100000
+	@$(FUZZ_CLIENTS) --clients 300
 
 crash: ## kill monitors, their databases, Kea and the applier under load; KILLS=n for each of six scenarios, SEED=n
 	@echo "== crash"
