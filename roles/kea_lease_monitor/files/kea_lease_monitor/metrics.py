@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Mapping, Tuple
+from typing import Callable, Mapping, Tuple, TypeVar
 
 import prometheus_client as prometheus
 
@@ -49,7 +49,10 @@ def replace(gauge: prometheus.Gauge, counts: Counts) -> None:
         gauge.labels(*labels).set(count)
 
 
-def call(gauge: prometheus.Gauge, functions: Mapping[Tuple[str, ...], Callable[[], float]]) -> None:
+_Labels = TypeVar("_Labels", bound=Tuple[str, ...])
+
+
+def call(gauge: prometheus.Gauge, functions: Mapping[_Labels, Callable[[], float]]) -> None:
     """Have a gauge call these functions, by its labels, whenever it is read, and drop all others."""
     gauge.clear()
     for labels, function in functions.items():
