@@ -19,7 +19,7 @@ MORE := upgrade tls failover harmless hostile moves recovery rollback fresh firs
 
 OLDEST := sqlalchemy==1.4.46 alembic==1.8.1
 
-BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-inventory bench-configget bench-commands bench-dhcp6 bench-monitor
+BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-inventory bench-configget bench-commands bench-first-start bench-dhcp6 bench-monitor
 
 LINT := lint-ruff lint-imports lint-ansible lint-changelog
 TYPES := types-monitor types-lfc types-modules types-tests
@@ -228,10 +228,13 @@ $(addprefix molecule-,$(SCENARIOS) $(MORE)): molecule-%: build
 	@echo "== molecule $*"
 	@$(RUN) molecule test --scenario-name $*
 
-bench: bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-inventory bench-configget bench-commands bench-dhcp6 bench-monitor ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
+bench: bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-inventory bench-configget bench-commands bench-first-start bench-dhcp6 bench-monitor ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
 
 bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-inventory bench-configget bench-commands bench-dhcp6: bench-%: ## one of them
 	@$(RUN) PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/$*.py
+
+bench-first-start: ## 100,000 and 1,000,000 leases at the first start in file mode; half an hour
+	@$(RUN) PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/firststart.py
 
 # Only bench-monitor draws a picture, with a library that nothing else needs.
 .cache/plot: benchmarks/requirements.txt | .cache
