@@ -14,6 +14,7 @@ from typing import Any, Iterator
 
 import pytest
 import yaml
+from _kea import host_maps
 from kea_lease_monitor import refusals
 from kea_lease_monitor.batch import Delivery, Reason
 from kea_lease_monitor.clock import Clock
@@ -82,6 +83,7 @@ class World:
 
     def __init__(self, directory: Path, sink: Any, settings: dict[str, Any]) -> None:
         self.sink = sink
+        self.written, self.included = directory / "subnet-1.json", directory / "included.json"
         self.inventory = directory / "discovery"
         self.inventory.mkdir()
         self.discovery = DiscoverySink(DiscoveryOptions(str(self.inventory), "bmc_targets", None))
@@ -96,9 +98,8 @@ class World:
                 **settings,
             }
         )
-        include = f'"<?include {directory}/subnet-1.json?>"'
         text = self.server.config.read_text()
-        self.server.config.write_text(text.replace(include, f'<?include "{directory}/subnet-1.json"?>'))
+        self.server.config.write_text(text.replace('"INCLUDED"', f'<?include "{self.included}"?>'))
         self.source = MemfileSource(str(leases), Clock())
         self.client = Client()
 
@@ -114,6 +115,7 @@ class World:
         assert isinstance(delivery, Delivery)
         seconds = [each.event for each in delivery.rejected if each.reason is Reason.SECOND_LEASE]
         self.discovery.deliver([event for event in events if event not in seconds])
+        self.included.write_bytes(host_maps.compacted(self.written.read_bytes()))
         assert self.server.ask("config-reload")["result"] == 0
         return delivery
 
@@ -135,9 +137,10 @@ def world(
 ) -> Iterator[World]:
     for name in DIRECTORIES:
         monkeypatch.setenv(name, str(tmp_path))
-    (tmp_path / "subnet-1.json").write_text("")
+    for name in ("subnet-1.json", "included.json"):
+        (tmp_path / name).write_text("")
     if request.param == "file":
-        settings: dict[str, Any] = {"subnet": {"reservations": [f"<?include {tmp_path}/subnet-1.json?>"]}}
+        settings: dict[str, Any] = {"subnet": {"reservations": ["INCLUDED"]}}
         world = World(tmp_path, ReservationFileSink(Options(str(tmp_path), str(tmp_path))), settings)
     else:
         database = {"type": "postgresql", "host": kea.cluster.socket, "name": kea.name, "user": "postgres"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from _kea.lease_csv import header_line
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kea_lease_monitor.kea import changes, identifiers, reservations
 from kea_lease_monitor.kea.reservations import Verdict
@@ -151,6 +151,7 @@ def test_hosts_written_by_a_person_keep_their_text() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=30))
+@settings(deadline=None)
 def test_a_host_list_is_the_same_after_it_is_read_again(steps: list[tuple[int, int]]) -> None:
     hosts = Hosts(b"")
     for number, client in steps:
