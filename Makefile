@@ -21,7 +21,7 @@ MORE := early changes upgrade tls failover harmless hostile moves recovery rollb
 
 OLDEST := sqlalchemy==1.4.46 alembic==1.8.1
 
-BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench-inventory bench-configget bench-commands bench-dhcp6 bench-herd bench-monitor
+BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench-inventory bench-configget bench-commands bench-first-start bench-dhcp6 bench-herd bench-monitor
 
 LINT := lint-ruff lint-imports lint-ansible lint-changelog
 TYPES := types-monitor types-lfc types-modules types-tests
@@ -242,10 +242,13 @@ $(addprefix molecule-,$(SCENARIOS) $(MORE)): molecule-%: build
 	@echo "== molecule $*"
 	@$(RUN) molecule test --scenario-name $*
 
-bench: bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench-inventory bench-configget bench-commands bench-dhcp6 bench-herd bench-monitor ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
+bench: bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench-inventory bench-configget bench-commands bench-first-start bench-dhcp6 bench-herd bench-monitor ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
 
 bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench-inventory bench-configget bench-commands bench-dhcp6 bench-herd: bench-%: ## one of them
 	@$(RUN) PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/$*.py
+
+bench-first-start: ## 100,000 and 1,000,000 leases at the first start in file mode; half an hour
+	@$(RUN) PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/firststart.py
 
 # Only bench-monitor draws a picture, with a library that nothing else needs.
 .cache/plot: benchmarks/requirements.txt | .cache

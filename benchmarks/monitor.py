@@ -223,7 +223,7 @@ def noticed(bench: Bench, rows: int) -> list[report.Row]:
 
 
 def hosts_row(bench: Bench, rows: int, present: int) -> report.Row:
-    """Measure rows with ``present`` other hosts in the reservation file, which is rewritten for each batch."""
+    """Measure rows with ``present`` other hosts in the reservation file."""
     found, took = appended(bench.room(), rows, "reservation_file", present)
     times = [f"{statistics.median(found):.1f} ms", f"{percentile(found, 0.99):.1f} ms", f"{took:.1f} s"]
     return report.Row(f"row appended to reservation file, beside {present:,} hosts", [f"{len(found):,}", *times], None)

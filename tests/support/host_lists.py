@@ -10,6 +10,7 @@ import tempfile
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from _kea import host_maps
@@ -31,7 +32,11 @@ class Hosts(HostList):
     """The reservations of a file with this content at first. The file is gone with the object."""
 
     def __init__(
-        self, content: bytes = b"", names: bool = False, given: Mapping[str, str] = {}, family: int = 4
+        self,
+        content: bytes = b"",
+        names: bool = False,
+        given: Mapping[str, str] = MappingProxyType({}),
+        family: int = 4,
     ) -> None:
         directory = tempfile.mkdtemp()
         weakref.finalize(self, shutil.rmtree, directory)

@@ -150,8 +150,8 @@ def test_hosts_written_by_a_person_keep_their_text() -> None:
     assert Hosts(rendered.encode()).render().decode() == rendered
 
 
-@settings(deadline=None)  # it writes files
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=30))
+@settings(deadline=None)
 def test_a_host_list_is_the_same_after_it_is_read_again(steps: list[tuple[int, int]]) -> None:
     hosts = Hosts(b"")
     for number, client in steps:
