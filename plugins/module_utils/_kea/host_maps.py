@@ -198,9 +198,9 @@ def _comment(gap: str) -> Tuple[str, str]:
     """Return the change that is said before a map, and the comment there without it."""
     if not gap.strip(",\n "):
         return "", ""
-    comment = _AROUND.sub("", gap)
-    change = next((one for one in _CHANGES if comment.endswith(one)), "")
-    return change, _AROUND.sub("", comment[: -len(change)]) if change else comment
+    # Only right before the map, as ``line`` writes it: one that ends a file must not change a map that follows later.
+    change = next((one for one in _CHANGES if gap.endswith(one)), "")
+    return change, _AROUND.sub("", gap[: len(gap) - len(change)])
 
 
 def _is_torn(text: str, begin: int) -> bool:

@@ -164,3 +164,10 @@ def test_a_broken_map_is_named_by_its_line_in_a_group_too() -> None:
     content = (f"{ONE},\n" * 3000 + "{oops}\n").encode()
     with pytest.raises(ValueError, match="begins in line 3001 is not valid"):
         list(host_maps.Stream(content.splitlines(keepends=True)))
+
+
+def test_a_mark_at_the_end_of_a_file_changes_no_map_that_is_added_later() -> None:
+    """Found by the fuzzer: the reservation that followed counted as removed."""
+    text = host_maps.line('{"hw-address": "02:00:00:00:00:01"}') + "/*removed*/\n"
+    found = host_maps.parse(text + host_maps.line('{"hw-address": "02:00:00:00:00:02"}'))
+    assert [one.value["hw-address"][-1] for one in found.maps] == ["1", "2"]
