@@ -121,6 +121,7 @@ DIGESTS = """
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # eighty hosts
 def test_every_variable_is_among_the_inputs_of_a_deployment(tmp_path: Path) -> None:
     """One that is not would change nothing on a host that a run leaves alone."""
     names = sorted(name for name in of_the_playbooks() if not name.startswith(NO_INPUTS))
