@@ -185,7 +185,7 @@ reuse: .cache/reuse ## check that every file names its licence (reuse.software)
 core: .cache/core-$(CORE) ## filters, templates, variables and inventory with another ansible-core; CORE=version
 	@echo "== ansible-core $(CORE)"
 	@PYTHONPATH=$< $(BIN)/python -c 'from ansible.release import __version__ as found; assert found == "$(CORE)", found'
-	@$(RUN) PYTHONPATH="$$PWD/$<" pytest -n 2 tests/unit/plugins/filter tests/unit/plugins/inventory tests/unit/project/test_variables.py
+	@$(RUN) PYTHONPATH="$$PWD/$<" pytest -n 2 -m 'not slow' tests/unit/plugins/filter tests/unit/plugins/inventory tests/unit/project/test_variables.py
 
 .cache/docs-tools: docs/requirements.txt | .cache
 	@$(BIN)/python -m pip install --quiet --target $@ --upgrade --requirement $<
