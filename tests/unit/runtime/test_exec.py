@@ -298,7 +298,7 @@ def test_no_shell_interprets_the_arguments(run: Callable[..., CommandSink], tmp_
 
 
 def test_check_reports_a_missing_program() -> None:
-    sink = CommandSink(Options(("/nonexistent/program",), 1), Clock())
+    sink = CommandSink(Options(("/nonexistent/program",), 30), Clock())
     with pytest.raises(TemporaryError, match="no program that this user may run"):
         sink.check()
     with pytest.raises(TemporaryError, match="/nonexistent/program cannot be run: No such file"):
