@@ -28,7 +28,7 @@ NETWORK = {
 }
 TOLD = "/var/lib/kea-lease-monitor/told"
 SUBSCRIPTIONS = [
-    {"name": "all", "unconfirmed_for": LIFETIME},
+    {"name": "all"},
     {
         "name": "dns",
         "match": {
@@ -90,6 +90,13 @@ class Field(Site):
 
     def await_reserved(self, *addresses: str) -> None:
         wait(lambda: set(addresses) <= self.reserved(), lambda: f"{addresses} in force, found {self.reserved()}")
+
+    def free(self, subnet: int) -> int:
+        """Return how many addresses of a subnet are free, as ``status`` tells."""
+        lines = json.loads(self.run("kea-lease-monitor", "status", "--json"))
+        [pools] = [line["pools"] for line in lines if line["subscription"] == "all"]
+        [counts] = [one for one in pools if one["subnet"] == subnet and one["pool"] is None]
+        return int(counts["free"])
 
     def logged(self, words: str) -> list[str]:
         """Return the monitor's lines with these words since its start."""

@@ -217,6 +217,8 @@ class _Round:
             return [new for _key, new in self._elements(_NOWHERE, value, path)[2]]
         if isinstance(path[-1], str):
             self.record.note(path, None, None, _bare(value))
+        else:
+            self.record.note_new(path)
         return _bare(value)
 
     def _check_new(self, value: Dict[str, Any], path: Steps) -> None:

@@ -121,6 +121,20 @@ def test_a_pool_of_ours_goes_unless_it_holds_leases(directory: Path) -> None:
     done(site, merge={"subnet4": [{"id": 2, "pools": [{"pool": "10.9.1.40 - 10.9.1.99"}]}]})
 
 
+def test_an_included_file_of_the_variables_goes_with_them(directory: Path) -> None:
+    """And one of the site stays."""
+    site = site_of("one-line", directory)
+    before = site.subnet(2)
+    included = directory / "rack.json"
+    included.write_text('{ "hw-address": "02:00:00:00:00:77", "ip-address": "10.9.1.77" }\n')
+    reservations = [{"<?include?>": str(included)}, {"hw-address": "02:00:00:00:00:78", "ip-address": "10.9.1.78"}]
+    done(site, merge={"subnet4": [{"id": 2, "reservations": reservations}]})
+    assert str(included) in site.path.read_text()
+    done(site, merge={})
+    assert site.subnet(2) == before
+    assert str(included) not in site.path.read_text()
+
+
 def test_a_subnet_of_ours_with_a_reservation_of_the_site_is_not_ours_to_remove(directory: Path) -> None:
     site = site_of("one-line", directory)
     done(site, merge={"subnet4": [{"id": 30, "subnet": "10.30.0.0/24"}]})
