@@ -26,6 +26,8 @@ from support.wait import until
 LIFETIME = 3600
 LONGEST_LIFE = 1.5
 """Seconds between two kills. A start takes a third of that, so that some kills meet one."""
+MONITOR_TOO = 1 / 3
+"""Which part of the kills meets the monitor as well."""
 PAUSE = 0.02
 """Seconds between two rows of leases."""
 BURST = 8
@@ -128,12 +130,12 @@ def crash(kills: int, chance: random.Random) -> str:
             monitor.said("Caught up")
             for _kill in range(kills):
                 load.last(chance.uniform(0, LONGEST_LIFE))
-                what = chance.choice(("Kea", "applier", "both", "monitor"))
-                if what == "monitor":
+                if chance.random() < MONITOR_TOO:
                     monitor.kill()
                     monitor.start()
-                else:
-                    kill(site, what)
+                    counts["monitor"] += 1
+                what = chance.choice(("Kea", "applier", "both"))
+                kill(site, what)
                 counts[what] += 1
             load.last(LONGEST_LIFE)
             wanted = load.wanted()
