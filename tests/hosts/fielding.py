@@ -80,13 +80,20 @@ class Field(Site):
         """Have a client give its address back."""
         assert self.ask(number, subnet, "--release") == address
 
-    def reserved(self) -> set[str]:
-        """Return the addresses that are reserved: in the table ``hosts``, or in the running configuration."""
+    def reservations(self) -> dict[str, str]:
+        """Return who has each reserved address: in the table ``hosts``, or in the running configuration."""
         if self.mode != "file":
-            return set(self.sql("SELECT host('0.0.0.0'::inet + ipv4_address) FROM hosts WHERE ipv4_address > 0"))
+            columns = "host('0.0.0.0'::inet + ipv4_address), encode(dhcp_identifier, 'hex')"
+            rows = self.sql(f"SELECT {columns} FROM hosts WHERE ipv4_address > 0")
+            return {address: bytes.fromhex(client).hex(":") for address, client in (row.split("|") for row in rows)}
         config = Kea(self).command("config-get")["arguments"]["Dhcp4"]
         subnets = [*config["subnet4"], *(one for shared in config["shared-networks"] for one in shared["subnet4"])]
-        return {host["ip-address"] for subnet in subnets for host in subnet["reservations"]}
+        hosts = [host for subnet in subnets for host in subnet["reservations"]]
+        return {host["ip-address"]: host.get("hw-address", "") for host in hosts}
+
+    def reserved(self) -> set[str]:
+        """Return the addresses that are reserved."""
+        return set(self.reservations())
 
     def await_reserved(self, *addresses: str) -> None:
         wait(lambda: set(addresses) <= self.reserved(), lambda: f"{addresses} in force, found {self.reserved()}")

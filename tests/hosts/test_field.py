@@ -205,6 +205,24 @@ def test_c3_a_second_identifier_does_not_move_the_reservation(site: Field, numbe
     wait(lambda: "second_lease" in site.dead_letters(), "the dead letter")
     assert first in site.reserved()
     assert second not in site.reserved()
+    assert site.ask(number, 1, "--option", "61:0101", "--release") == first
+    site.run("kea-lease-monitor", "dead-letters", "retry", "--all")
+    site.await_reserved(second)
+
+
+def test_a_machine_is_forgotten_and_a_board_replaced(site: Field, number: int) -> None:
+    """A machine whose lease lives is not forgotten: it would come back."""
+    address, new = site.ask(number), next(numbers)
+    site.await_reserved(address)
+    site.run("kea-lease-monitor", "forget", mac(number), check=False)
+    assert address in site.reserved()
+    site.leave(number, address)
+    wait(lambda: site.run("kea-lease-monitor", "replace", mac(number), mac(new), check=False), "the new board")
+    wait(lambda: site.reservations().get(address) == mac(new), "its reservation")
+    assert site.ask(new) == address
+    site.leave(new, address)
+    wait(lambda: site.run("kea-lease-monitor", "forget", mac(new), check=False), "the end of the machine")
+    wait(lambda: address not in site.reserved() | site.discovered(), "nothing of it")
 
 
 def test_c4_an_identifier_that_spells_an_address_is_another_client(site: Field, number: int) -> None:
