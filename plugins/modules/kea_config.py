@@ -118,7 +118,8 @@ options:
     version_added: 1.1.0
   included:
     description:
-      - Included files that may be edited, too. A file that is included more than once is not edited.
+      - Included files that may be edited, too. A file that is included more than once is not edited, nor one that
+        O(merge) includes.
     type: list
     elements: path
     default: []
@@ -276,7 +277,7 @@ def _update_alone(
         return merging.edit(settings.edit(edited))
 
     try:
-        before, after, result = update_alone(module, edit, top, module.params["included"])
+        before, after, result = update_alone(module, edit, top, merging.editable(module.params["included"]))
     except KeaError:
         merging.revert()
         raise

@@ -41,7 +41,7 @@ class Wanted(NamedTuple):
     """Paths of elements that another option of the module sets. An element that a run created this way is ours."""
 
 
-class _Element(NamedTuple):
+class Element(NamedTuple):
     """An element of a list with identities."""
 
     value: Any
@@ -51,7 +51,7 @@ class _Element(NamedTuple):
     """Whether it is merged only into what is there and no earlier run created."""
 
 
-class _Elements(List[_Element]):
+class _Elements(List[Element]):
     """A list whose elements are found by their identities."""
 
 
@@ -96,7 +96,7 @@ def _settled(values: Dict[str, Any], tree: Tree, record: Record) -> Dict[str, An
     return found
 
 
-def _is_ours_or_missing(kind: str, one: _Element, tree: Tree, record: Record) -> bool:
+def _is_ours_or_missing(kind: str, one: Element, tree: Tree, record: Record) -> bool:
     place = tree.place(identity(kind, one.value)) if kind in SUBNETS else None
     return place is None or record.owns((kind, {"id": place.value.get("id")}))
 
@@ -159,7 +159,7 @@ class _Round:
         return splices
 
     def _elements(
-        self, node: Node, values: Sequence[_Element], path: Steps
+        self, node: Node, values: Sequence[Element], path: Steps
     ) -> Tuple[List[Splice], List[Item], List[Entry]]:
         """Return the splices inside existing elements, the elements of this list to remove, and those to add."""
         kind = str(path[-1])
@@ -251,13 +251,13 @@ class _Round:
 _NOWHERE = Node("list", 0, 0)
 
 
-def _element(kind: str, value: Dict[str, Any]) -> _Element:
+def _element(kind: str, value: Dict[str, Any]) -> Element:
     state = value.get("state", PRESENT) if kind not in ("loggers",) else PRESENT
     states = (PRESENT, ABSENT, *((FOUND,) if kind in SUBNETS else ()))
     if state not in states:
         raise KeaJsonError(f"state of an element of {kind} is {' or '.join(states)}, not {state!r}")
     bare = plain({key: one for key, one in value.items() if key != "state"})
-    return _Element(bare, state == ABSENT, state == FOUND)
+    return Element(bare, state == ABSENT, state == FOUND)
 
 
 def _is_nothing(value: Any) -> bool:

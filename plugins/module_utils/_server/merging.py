@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence
+import os
+from typing import Any, Dict, Iterator, List, Mapping, Sequence
 
 from .._config.database import HOSTS, drop_entry
 from .._config.document import Document
-from .._config.merge import Wanted, merged, plain
+from .._config.merge import Element, Wanted, merged, plain
 from .._config.record import Record, Steps
 from .._config.subnets import subnets_of, with_ids
+from .._config.syntax import INCLUDE_KEY, Include
 from .._config.tree import Tree
 from . import removals, served
 from .completing import completed
@@ -42,6 +44,14 @@ class Merging:
         self.lost = self._giving.lost
         """The managed reservations that gave way, as maps."""
         self._is_merging = bool(self._wanted.values or self._wanted.exclusive or self._before.entries())
+
+    def editable(self, included: Sequence[str]) -> List[str]:
+        """Return those of these included files that no run included: where one did, the file is a value of its own."""
+        named = set(_include_paths(self._wanted.values))
+        steps = [entry.path[-1] for entry in self._before.entries()]
+        named.update(str(step[INCLUDE_KEY]) for step in steps if isinstance(step, dict) and INCLUDE_KEY in step)
+        real = {os.path.realpath(path) for path in named}
+        return [path for path in included if os.path.realpath(path) not in real]
 
     def without_former(self, document: Document) -> Document:
         """Return the document without the databases of reservations that earlier runs added and no variable names."""
@@ -108,3 +118,14 @@ class Merging:
             return {}
         sockets = removals.sockets_of(document, self._wanted.top)
         return {one.prefix: one.id for one in served.served(sockets, self._wanted.top) or []}
+
+
+def _include_paths(value: Any) -> Iterator[str]:
+    if isinstance(value, Include):
+        yield value.path
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _include_paths(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _include_paths(one.value if isinstance(one, Element) else one)

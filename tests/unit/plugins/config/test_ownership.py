@@ -121,16 +121,19 @@ def test_a_pool_of_ours_goes_unless_it_holds_leases(directory: Path) -> None:
     done(site, merge={"subnet4": [{"id": 2, "pools": [{"pool": "10.9.1.40 - 10.9.1.99"}]}]})
 
 
-def test_an_included_file_of_the_variables_goes_with_them(directory: Path) -> None:
-    """And one of the site stays."""
+@pytest.mark.parametrize("may_edit", [False, True])
+def test_an_included_file_of_the_variables_goes_with_them(may_edit: bool, directory: Path) -> None:
+    """Also where the play found that it may edit the files that Kea includes: the variables name this one whole."""
     site = site_of("one-line", directory)
     before = site.subnet(2)
     included = directory / "rack.json"
     included.write_text('{ "hw-address": "02:00:00:00:00:77", "ip-address": "10.9.1.77" }\n')
     reservations = [{"<?include?>": str(included)}, {"hw-address": "02:00:00:00:00:78", "ip-address": "10.9.1.78"}]
-    done(site, merge={"subnet4": [{"id": 2, "reservations": reservations}]})
+    edited = [str(included)] if may_edit else []
+    done(site, merge={"subnet4": [{"id": 2, "reservations": reservations}]}, included=edited)
     assert str(included) in site.path.read_text()
-    done(site, merge={})
+    assert not done(site, merge={"subnet4": [{"id": 2, "reservations": reservations}]}, included=edited)["changed"]
+    done(site, merge={}, included=edited)
     assert site.subnet(2) == before
     assert str(included) not in site.path.read_text()
 
