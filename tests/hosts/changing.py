@@ -77,6 +77,18 @@ class Site(Host):
         self.known = getattr(self, "known", answers)
         assert answers == self.known
 
+    def left(self, found: set[str]) -> list[str]:
+        """Return what a roll-back that purged all has left, of the lines of ``look.sh``; ``found`` must be there still.
+
+        The server of PostgreSQL stays with its cluster, which is removed here first. sudo is not removed, nor are
+        packages that others suggest, such as perl, by apt's own rule.
+        """
+        self.script("remove_postgresql.sh", check=True)
+        now = set(self.script("look.sh", check=True).splitlines())
+        assert found <= now
+        ours = ("kea", "postgres", "python3", "libpq", "acl")
+        return [one for one in now - found if not one.startswith("installed ") or any(word in one for word in ours)]
+
     def config(self) -> str:
         return self.run("cat", CONFIG)
 

@@ -140,7 +140,7 @@ def test_leases_and_reservations_move_back_into_files(site: Site) -> None:
     assert lease6(site, 100, 20, DIRECT) == before
 
 
-def test_a_roll_back_leaves_the_host_as_it_was(site: Site, found: str) -> None:
+def test_a_roll_back_leaves_nothing(site: Site, found: str) -> None:
     purge = ["leases", "reservations", "database"]
     assert site.succeed("kea_rollback", kea_rollback_purge=purge, **EVENTS, **BEFORE_DEPLOY) > 0
-    assert site.script("look.sh", check=True) == found
+    assert site.left(set(found.splitlines())) == []
