@@ -105,6 +105,15 @@ class Field(Site):
         [counts] = [one for one in pools if one["subnet"] == subnet and one["pool"] is None]
         return int(counts["free"])
 
+    def does(self, *command: str) -> bool:
+        """Return whether a command of the host succeeds."""
+        return self.run("sh", "-c", f"{shlex.join(command)} >/dev/null 2>&1 && echo yes", check=False) == "yes\n"
+
+    def edit(self, file: str, program: str) -> None:
+        """Edit a file of Kea by a program of sed, as a person does, and tell Kea."""
+        self.run("sed", "-i", program, file)
+        Kea(self).command("config-reload")
+
     def logged(self, words: str) -> list[str]:
         """Return the monitor's lines with these words since its start."""
         unit = "kea-lease-monitor"

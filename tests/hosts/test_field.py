@@ -17,6 +17,7 @@ import time
 import pytest
 from fielding import DEPLOYED, LIFETIME, MODES, RELAYS, TOLD, Field, mac, numbers
 from host import DISCOVERY, Kea, wait
+from states import CONFIG
 
 SITE_FILE = "/etc/kea/site.json"
 SUBNET = DEPLOYED["kea_dhcp4_subnets"][0]
@@ -214,14 +215,14 @@ def test_a_machine_is_forgotten_and_a_board_replaced(site: Field, number: int) -
     """A machine whose lease lives is not forgotten: it would come back."""
     address, new = site.ask(number), next(numbers)
     site.await_reserved(address)
-    site.run("kea-lease-monitor", "forget", mac(number), check=False)
+    assert not site.does("kea-lease-monitor", "forget", mac(number))
     assert address in site.reserved()
     site.leave(number, address)
-    wait(lambda: site.run("kea-lease-monitor", "replace", mac(number), mac(new), check=False), "the new board")
+    wait(lambda: site.does("kea-lease-monitor", "replace", mac(number), mac(new)), "the new board")
     wait(lambda: site.reservations().get(address) == mac(new), "its reservation")
     assert site.ask(new) == address
     site.leave(new, address)
-    wait(lambda: site.run("kea-lease-monitor", "forget", mac(new), check=False), "the end of the machine")
+    wait(lambda: site.does("kea-lease-monitor", "forget", mac(new)), "the end of the machine")
     wait(lambda: address not in site.reserved() | site.discovered(), "nothing of it")
 
 
@@ -245,7 +246,7 @@ def test_c5_the_inventory_follows_each_new_name(site: Field, number: int) -> Non
         assert site.ask(number, 1, "--hostname", name, "--renew", address) == address
         wait(lambda: name in site.inventory(), f"the name {name}")  # noqa: B023 - waits at once
     assert not any(name in site.inventory() for name in names[:2])
-    assert address in site.reserved()
+    site.await_reserved(address)
 
 
 def test_c7_new_names_cost_no_reload_each(site: Field, number: int) -> None:
@@ -270,14 +271,13 @@ def test_c6_one_name_that_kea_cannot_read_stops_no_other(site: Field, number: in
     kind = "reservation_file" if site.mode == "file" else "reservation"
     sinks = [{"type": kind, "hostname": "reserve"}, {"type": "discovery"}]
     site.deploy(kea_monitor_subscriptions=[{"name": "all", "sinks": sinks}])
-    site.run("sh", "-c", r"printf '// rack \374\n' >>/etc/kea/kea-dhcp4.conf && systemctl reload kea-dhcp4-server")
+    site.edit(CONFIG, r"1i // rack \d252")
     odd = site.ask(number, 1, "--option", "12:c4b1ff80", "--hostname", "")
     plain = site.ask(number + 1, 1, "--hostname", f"plain-{number}")
     site.await_reserved(plain)
     wait(lambda: odd in site.discovered(), "the inventory of the odd name")
     assert site.ask(number + 1, 1, "--hostname", "another") == plain
-    site.run("sed", "-i", "/^.. rack /d", "/etc/kea/kea-dhcp4.conf")
-    site.run("systemctl", "reload", "kea-dhcp4-server")
+    site.edit(CONFIG, "1d")
     site.deploy(kea_allow_removals=True)
 
 
@@ -313,10 +313,8 @@ def test_b14_rows_wider_than_the_header_are_leases(lease_file_site: Field, numbe
 def test_b17_a_comment_and_a_comma_of_a_person_stop_nothing(file_site: Field, number: int) -> None:
     address = file_site.ask(number)
     file_site.await_reserved(address)
-    for directory in ("/etc/kea/reservations.d/applied", "/var/lib/kea-lease-monitor/reservations"):
-        edit = f'/{re.escape(address)}/s/"hw-address"/\\/* rack 7 *\\/ &/'
-        file_site.run("sh", "-c", f"[ ! -e {directory}/subnet-1.json ] || sed -i '{edit}' {directory}/subnet-1.json")
-    file_site.run("systemctl", "reload", "kea-dhcp4-server")
+    edit = rf'/{re.escape(address)}/s|"hw-address"|/* rack 7 */ &|'
+    file_site.edit("/etc/kea/reservations.d/applied/subnet-1.json", edit)
     later = file_site.ask(number + 1)
     file_site.await_reserved(address, later)
 
