@@ -18,6 +18,7 @@ from ..plugin_utils import (
     _monitor_input,
     _monitor_plan,
     _pair,
+    _pair_leases,
     _preflight,
     _preflight_variables,
     _reservation_plan,
@@ -55,6 +56,10 @@ def pair_peers(
     named: List[Dict[str, Any]], hosts: Mapping[str, Mapping[str, Any]], mode: str, tls: bool = False, family: int = 4
 ) -> List[Dict[str, Any]]:
     return _pair.peers(named, hosts, tls, int(family)) if mode else []
+
+
+def pair_leases(peers: Sequence[Values], hosts: Mapping[str, Mapping[str, Any]], family: int = 4) -> Dict[str, Any]:
+    return _pair_leases.leases(peers, hosts, int(family))._asdict()
 
 
 def pair_group(looks: Sequence[Values], mode: str, families: Sequence[int]) -> str:
@@ -176,7 +181,7 @@ class FilterModule:
                 preflight_messages,
                 role_options,
             ),
-            *(given_reservations, pair_peers, pair_group, hosts_at_once, ddns_plan, ddns_names),
+            *(given_reservations, pair_peers, pair_leases, pair_group, hosts_at_once, ddns_plan, ddns_names),
             *(deployment_inputs, reasons_to_deploy),
         )
         return {one.__name__: one for one in filters}

@@ -30,6 +30,14 @@ class Database(NamedTuple):
     def hosts(self) -> List[str]:
         return self.host.split(",")
 
+    def is_named_by(self, entry: Mapping[str, Any]) -> bool:
+        """Return whether an entry of Kea's names this database.
+
+        A primary and its standbys are one, whichever of them is named.
+        """
+        same = (int(entry.get("port", 5432)), entry.get("name", "")) == (self.port, self.name)
+        return same and bool(set(str(entry.get("host") or "localhost").split(",")) & set(self.hosts))
+
     @property
     def strictest_mode(self) -> str:
         """The ssl_mode asked for; else the strictest one that the certificates allow; empty without any."""

@@ -42,6 +42,8 @@ class Pair(NamedTuple):
     password: str = ""
     trust_anchor: str = ""
     """Whether TLS is used; the files are named when they are installed."""
+    shared_leases: bool = False
+    """Whether both servers keep their leases in one database."""
 
 
 NO_PAIR = Pair("", "", [])
@@ -51,8 +53,9 @@ def pair(variables: Mapping[str, Any]) -> Pair:
     """Return the pair that the variables of the role describe."""
     named = variables["peers"] if variables["mode"] else []
     peers = [Peer(str(one["name"]), str(one["url"])) for one in named]
-    texts = {name: str(variables[name] or "") for name in Pair._fields if name != "peers"}
-    return Pair(peers=peers, **texts)
+    texts = ("mode", "this", "user", "password", "trust_anchor")
+    found = {name: str(variables[name] or "") for name in texts}
+    return Pair(peers=peers, shared_leases=bool(variables["shared_leases"]), **found)
 
 
 IN_PAIR, NEW_PAIR = "kea__pair", "kea__new_pair"
@@ -137,6 +140,9 @@ def settings(asked: Pair, files: Files, directory: str, family: int) -> Settings
     if asked.trust_anchor:
         named = {"trust-anchor": files.trust_anchor, "cert-file": files.certificate, "key-file": files.key}
         relationship.update(named)
+    if asked.shared_leases:
+        # Each lease is in the database of the partner as soon as it is in that of the server.
+        relationship.update(dict.fromkeys((pairs.SEND_UPDATES, pairs.SYNC), False))
     return {
         "multi-threading": {"enable-multi-threading": True},
         "hooks-libraries": [

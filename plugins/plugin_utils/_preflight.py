@@ -111,7 +111,7 @@ def judge(asked: Mapping[str, Any], found: Mapping[str, Any], found6: Mapping[st
 def _of_dhcp6(values: Mapping[str, Any]) -> Dict[str, Any]:
     """Return the variables with those of the DHCPv6 server in the place of those of the DHCPv4 server."""
     pair = values["pair"]
-    own = {**pair, "peers": pair["peers6"]} if pair else {}
+    own = {**pair, "peers": pair["peers6"], "leases": pair["leases6"]} if pair else {}
     return _typed({**values, **_NONE, **values["server6"], "family": 6, "pair": own})
 
 

@@ -13,7 +13,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._errors import KeaError
 from ..module_utils._config.packagings import DEB, chosen
-from . import _ddns_check, _pair, _pair_check, _reservation_plan, _subnet_check
+from . import _ddns_check, _pair, _pair_check, _pair_leases, _reservation_plan, _subnet_check
 from ._preflight_finding import Finding, refusal
 from ._server_input import named_subnets, served_subnets
 from ._server_plan import reserved
@@ -188,6 +188,9 @@ def pair(asked: Values, found: Values) -> Iterator[Finding]:
     subnets = _pair_check.pooled(_named_subnets(asked), served_subnets(found))
     wanted, files = _pair.pair(asked["pair"]), asked["pair"]["files"]
     for sentence in _pair_check.problems(wanted, list(files.values()), asked["settings"], subnets, asked["family"]):
+        yield refusal(sentence)
+    hooks = (found.get("config") or {}).get("hooks_libraries")
+    for sentence in _pair_leases.problems(wanted.mode, asked["pair"]["leases"], hooks):
         yield refusal(sentence)
     if wanted.mode and not asked["pair"]["tls_remote"]:
         yield from _missing_files(_PAIR_TLS_VARIABLES, files, asked["pair"]["tls"])

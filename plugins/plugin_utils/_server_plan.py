@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import List, NamedTuple
 
 from ..module_utils._config.servers import top_of
-from ._login import Database, Files, Login, login, without_empty
+from ._login import Files, Login, login, without_empty
 from ._pair import password_file, password_files
 from ._server_input import Found, Names, Results, Settings, Wanted
 from ._server_merge import make as make_merge
@@ -189,24 +189,18 @@ def _is_ours(asked: Wanted, now: Found, entry: Settings) -> bool:
     """
     if entry.get("type") != "postgresql":
         return False
-    entry = {"host": "localhost", "port": 5432, **entry}
+    entry = {"host": "localhost", **entry}
     leases = now.lease_database
     with_leases = leases.get("type") == "postgresql" and all(
         leases.get(key, default) == entry.get(key) for key, default in (("host", "localhost"), ("name", None))
     )
-    return with_leases or _is_same(asked.database, entry)
-
-
-def _is_same(asked: Database, entry: Settings) -> bool:
-    """Whether an entry of Kea's names the database. A primary and its standbys are one, whichever of them is named."""
-    one = (int(entry["port"]), entry.get("name", "")) == (asked.port, asked.name)
-    return one and bool(set(entry["host"].split(",")) & set(asked.hosts))
+    return with_leases or asked.database.is_named_by(entry)
 
 
 def _leases_move(asked: Wanted, old: Settings) -> bool:
     if old["type"] != asked.lease_database:
         return True
-    return old["type"] != "memfile" and not _is_same(asked.database, old)
+    return old["type"] != "memfile" and not asked.database.is_named_by(old)
 
 
 def _reservations_go(asked: Wanted, old_hosts: Settings) -> str:
@@ -221,7 +215,7 @@ def _reservations_go(asked: Wanted, old_hosts: Settings) -> str:
 def _can_move(asked: Wanted, old: Settings, old_hosts: Settings) -> bool:
     """Leases move between files and PostgreSQL and between two PostgreSQL, reservations only within one PostgreSQL."""
     leases = old["type"] in ("memfile", "postgresql") or not _leases_move(asked, old)
-    within = asked.hosts_database == "none" or _is_same(asked.database, old_hosts)
+    within = asked.hosts_database == "none" or asked.database.is_named_by(old_hosts)
     return leases and (old_hosts["type"] == "none" or (old_hosts["type"] == "postgresql" and within))
 
 

@@ -20,6 +20,9 @@ MODES = (HOT_STANDBY, LOAD_BALANCING)
 """Modes of a pair, and the names of the state in which such a pair serves normally."""
 PRIMARY, STANDBY, SECONDARY = "primary", "standby", "secondary"
 
+SEND_UPDATES, SYNC = "send-lease-updates", "sync-leases"
+"""Switches of a relationship, on by default: send each lease to the partner, and fetch all of its leases at a start."""
+
 HEARTBEAT = 10000
 """Default of heartbeat-delay, in milliseconds."""
 

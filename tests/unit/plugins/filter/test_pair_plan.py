@@ -15,7 +15,7 @@ import pytest
 import yaml
 from ansible_collections.baremetal.kea.plugins.filter import plan as filters
 from ansible_collections.baremetal.kea.plugins.module_utils._server import partner
-from ansible_collections.baremetal.kea.plugins.plugin_utils import _pair, _pair_check
+from ansible_collections.baremetal.kea.plugins.plugin_utils import _pair, _pair_check, _pair_leases
 from ansible_collections.baremetal.kea.plugins.plugin_utils._login import Files
 from support.kea import DIRECTORIES, KeaServer, serving
 from support.modules import run_module
@@ -31,7 +31,7 @@ PEERS = [{"name": "a", "url": "http://192.0.2.1:8001/"}, {"name": "b", "url": "h
 
 def asked(**changes: Any) -> dict[str, Any]:
     own = {"mode": HOT, "this": "a", "peers": PEERS, "user": "kea", "password": "", "trust_anchor": ""}
-    return {**own, "certificate": "", "key": "", **changes}
+    return {**own, "certificate": "", "key": "", "shared_leases": False, **changes}
 
 
 def problems(
@@ -58,6 +58,95 @@ def test_both_configurations_differ_in_the_name_only(mode: str, second: str) -> 
     switches = ("enable-multi-threading", "http-dedicated-listener")
     assert all(one["multi-threading"][switch] for switch in switches)
     assert "basic-auth-user" not in str(both)
+
+
+def test_two_servers_with_one_lease_database_send_each_other_no_leases() -> None:
+    switches = ("send-lease-updates", "sync-leases")
+    shared, own = (
+        relationship(_pair.settings(_pair.pair(asked(shared_leases=one)), Files(), HOOKS, 4)) for one in (True, False)
+    )
+    assert [shared[name] for name in switches] == [False, False]
+    assert not set(switches) & set(own)
+
+
+REMOTE = {"kea_db_enable_notify": True, "kea_db_host": "db", "kea_db_name": "leases"}
+ENTRY = {"type": "postgresql", "host": "db", "port": 5432, "name": "leases"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shared"),
+    [
+        (REMOTE, REMOTE, True),
+        (REMOTE, {**REMOTE, "kea_db_enable_notify": "yes", "kea_db_port": "5432"}, True),
+        # A primary and its standbys.
+        (REMOTE, {**REMOTE, "kea_db_host": "db,standby"}, True),
+        (REMOTE, {**REMOTE, "kea_db_host": "db2"}, False),
+        (REMOTE, {**REMOTE, "kea_db_name": "other"}, False),
+        (REMOTE, {**REMOTE, "kea_db_port": 5433}, False),
+        (REMOTE, {**REMOTE, "kea_db_port": "nonsense"}, False),
+        # Reservations alone are shared: the leases are in files.
+        ({**REMOTE, "kea_db_enable_notify": False}, {**REMOTE, "kea_db_enable_notify": False}, False),
+        (REMOTE, {}, False),
+        ({"kea_db_enable_notify": True}, {"kea_db_enable_notify": True}, False),
+        *(({**REMOTE, "kea_db_host": one}, {**REMOTE, "kea_db_host": one}, False) for one in ("localhost", "/run/pg")),
+    ],
+)
+def test_the_inventory_tells_whether_both_have_one_lease_database(
+    first: dict[str, Any], second: dict[str, Any], shared: bool
+) -> None:
+    assert filters.pair_leases(PEERS, {"a": first, "b": second})["shared"] == shared
+    assert not filters.pair_leases([], {"a": first, "b": second})["shared"]
+
+
+def looked_at(lease_database: Any, in_pair: bool = True, **switches: bool) -> dict[str, Any]:
+    """Return what kea_info finds of a server, with these switches in its relationship."""
+    hook = {"library": f"{HOOKS}/libdhcp_ha.so", "parameters": {"high-availability": [switches]}}
+    return {"config": {"lease_database": lease_database, "hooks_libraries": [hook] if in_pair else None}}
+
+
+OFF = {"send-lease-updates": False, "sync-leases": False}
+ELSEWHERE = "and a would move the leases into a database that both servers share"
+BOTH = "and a and b would move the leases into a database that both servers share"
+AT_ONCE = "its servers would not share any more"
+UNSEEN = "b was not looked at. Run the play for both, without --limit"
+
+
+@pytest.mark.parametrize(
+    ("variables", "this", "partner", "words"),
+    [
+        # Leases in files or in databases of their own: each server moves alone, and sends its leases all the time.
+        ({}, looked_at(None), looked_at(None), ""),
+        ({}, looked_at(ENTRY), None, ""),
+        ({"kea_db_enable_notify": True}, looked_at(None), looked_at(ENTRY), ""),
+        # One database, now and before.
+        (REMOTE, looked_at(ENTRY, **OFF), looked_at(ENTRY, **OFF), ""),
+        (REMOTE, looked_at(ENTRY, **OFF), None, ""),
+        # As a release before this rule left it.
+        (REMOTE, looked_at(ENTRY), looked_at(ENTRY), ""),
+        (REMOTE, looked_at(ENTRY), None, UNSEEN),
+        # A new pair, and new hardware: such a server takes the leases that it has along.
+        (REMOTE, looked_at(None, in_pair=False), looked_at(ENTRY, in_pair=False), ""),
+        (REMOTE, looked_at(ENTRY, **OFF), looked_at(None, in_pair=False), ""),
+        # Into one database.
+        (REMOTE, looked_at(None), looked_at(None), BOTH),
+        (REMOTE, looked_at({**ENTRY, "host": "localhost"}), looked_at(ENTRY), ELSEWHERE),
+        (REMOTE, looked_at({**ENTRY, "name": "former"}, **OFF), looked_at(ENTRY, **OFF), ELSEWHERE),
+        (REMOTE, looked_at(ENTRY), looked_at(None), ELSEWHERE.replace("and a", "and b")),
+        # Out of it.
+        ({}, looked_at(ENTRY, **OFF), looked_at(ENTRY, **OFF), AT_ONCE),
+        ({"kea_db_enable_notify": True}, looked_at(ENTRY, **OFF), None, AT_ONCE),
+    ],
+)
+def test_a_pair_that_serves_begins_or_ends_no_shared_lease_database(
+    variables: dict[str, Any], this: dict[str, Any], partner: Any, words: str
+) -> None:
+    for fact, family in (("kea__found", 4), ("kea__found6", 6)):
+        hosts = {"a": {**variables, fact: this}, "b": {**variables, **({fact: partner} if partner else {})}}
+        leases = filters.pair_leases(PEERS, hosts, family)
+        found = " ".join(_pair_leases.problems(HOT, leases, this["config"]["hooks_libraries"]))
+        assert bool(found) == bool(words)
+        assert words in found
+        assert _pair_leases.problems("", leases, this["config"]["hooks_libraries"]) == []
 
 
 HALF = {

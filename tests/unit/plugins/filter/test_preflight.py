@@ -161,11 +161,12 @@ def chain(*ports: tuple[str, int]) -> dict[str, Any]:
 PAIR = {
     "hooks_libraries": [
         {
+            "library": "/usr/lib/kea/hooks/libdhcp_ha.so",
             "parameters": {
                 "high-availability": [
                     {"this-server-name": "a", "peers": [{"name": "a", "url": "http://10.0.0.1:8001/"}, {"name": "b"}]}
                 ]
-            }
+            },
         }
     ]
 }
@@ -179,6 +180,9 @@ ASKED_PAIR = {
     "user": "kea",
     "password": "",
     "trust_anchor": "",
+    "shared_leases": False,
+    "leases": {"shared": False, "there": {}},
+    "leases6": {"shared": False, "there": {}},
     "files": {},
     "tls": {},
     "tls_remote": False,
@@ -295,6 +299,12 @@ NOT_SERVING = {"server": {"serving": False}}
             found(config={"untouched": True}, subnets=[SERVED]),
             "refusals",
             "with load-balancing each server needs pools of its own",
+        ),
+        (
+            {"pair": {**ASKED_PAIR, "leases": {"shared": True, "there": {"a": False, "b": False}}}},
+            found(config=PAIR),
+            "refusals",
+            "a and b would move the leases into a database that both servers share",
         ),
     ],
 )

@@ -65,7 +65,7 @@ def known(number: int, prefix: str, **facts: Any) -> dict[str, Any]:
     return {"id": number, "subnet": prefix, "leases": 0, **place, **facts}
 
 
-PAIR = {"mode": "", "this": "", "peers": [], "user": "kea", "password": "", "trust_anchor": ""}
+PAIR = {"mode": "", "this": "", "peers": [], "user": "kea", "password": "", "trust_anchor": "", "shared_leases": False}
 BARE = found(None, server={"version": None})
 
 
