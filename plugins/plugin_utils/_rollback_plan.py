@@ -50,6 +50,8 @@ class Plan(NamedTuple):
     """
     removes_kea: bool
     """Whether Kea's package is removed, because a deployment installed it."""
+    stops_kea: bool
+    """Whether Kea is stopped: it did not run before the first deployment."""
     kea_was_active: bool
     """Whether Kea ran before the first deployment."""
     clusters: List[Dict[str, str]]
@@ -74,6 +76,9 @@ def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
     unread = [*(f"{directory}kea-dhcp{family}.conf" for family in SERVERS), DDNS_CONFIG]
     clusters = _clusters(name for (kind, name), action in steps.items() if kind == "file" and action != "keep")
     rolled_back = checked["deployed"] is None and checked["unfinished"] is None
+    units = UNITS[top_of(asked.family)]
+    active = [one for one in units if found.get(one, {}).get("active", False)]
+    removed = any(steps.get(("package", one)) == "remove" for one in SERVERS[asked.family])
     return Plan(
         lines=_lines(asked, checked),
         is_rolled_back=rolled_back and "remove" not in steps.values(),
@@ -85,8 +90,9 @@ def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
             for (kind, name), action in steps.items()
         ),
         clusters=clusters,
-        removes_kea=any(steps.get(("package", one)) == "remove" for one in SERVERS[asked.family]),
-        kea_was_active=any(found.get(one, {}).get("active", False) for one in UNITS[top_of(asked.family)]),
+        removes_kea=removed,
+        stops_kea=removed or any(steps.get(("unit", one), "keep") != "keep" for one in set(units) - set(active)),
+        kea_was_active=bool(active),
         restarts_ddns=(
             steps.get(("file", DDNS_CONFIG)) == "restore"
             and any(found.get(one, {}).get("active", False) for one in UNITS[DDNS])

@@ -9,7 +9,9 @@ import os
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.baremetal.kea.plugins.filter import plan as filters
+from support.paths import ROOT
 
 CONFIG = "/etc/kea/kea-dhcp4.conf"
 DATABASE = {"host": "/run", "port": "5432", "name": "kea", "user": "_kea", "password": ""}
@@ -240,6 +242,31 @@ def test_what_happens_to_kea() -> None:
     plan = rollback(plan=[step("file", CONFIG, "remove"), step("package", "kea-dhcp4-server", "remove")])
     assert (plan["restores_config"], plan["removes_kea"], plan["kea_was_active"]) == (False, True, False)
     assert plan["config_found"] == {"state": "absent"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "action", "active", "stops"),
+    [
+        ("unit", "kea-dhcp4-server.service", "restore", False, True),
+        ("unit", "kea-dhcp4-server.service", "remove", False, True),
+        ("unit", "kea-dhcp4-server.service", "keep", False, False),
+        ("unit", "kea-dhcp4-server.service", "restore", True, False),
+        ("unit", "kea-dhcp6-server.service", "restore", False, False),
+        ("package", "kea-dhcp4-server", "remove", False, True),
+        ("package", "kea-dhcp6-server", "remove", False, False),
+    ],
+)
+def test_which_roll_back_stops_the_server(kind: str, name: str, action: str, active: bool, stops: bool) -> None:
+    unit = {"name": "kea-dhcp4-server.service", "found": {"state": "loaded", "active": active}}
+    assert rollback(plan=[step(kind, name, action)], entries=[unit])["stops_kea"] is stops
+
+
+def test_the_partner_serves_before_a_roll_back_stops_kea() -> None:
+    tasks = yaml.safe_load((ROOT / "playbooks/tasks/before_deploy.yml").read_text())
+    names = [one.get("ansible.builtin.include_tasks") for one in tasks]
+    before = tasks[names.index("restore.yml") - 1]
+    assert before["baremetal.kea.kea_service"]["state"] == "handed_over"
+    assert before["when"] == "kea__rollback.stops_kea"
 
 
 def test_what_the_operator_reads() -> None:
