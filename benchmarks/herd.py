@@ -18,7 +18,7 @@ from typing import Any, Callable, Iterator, NamedTuple
 
 import report
 from daemon import EVENTS, PREPARE, RESERVATION, WAIT, monitor, on_database
-from kea import ask, kea, network, on_cable
+from kea import ask, database, network, on_cable
 from postgres import BenchmarkError, Server, server
 from support.programs import run
 from trigger import EMPTY
@@ -81,12 +81,11 @@ class Bench:
             directory.chmod(0o755)
             leases = directory / "kea-leases4.csv"
             leases.touch()
-            if mode.leases_in_database:
-                stack.enter_context(kea(self.server, variant))
-            else:
-                stack.enter_context(
-                    on_cable(directory, "herd", {"type": "memfile", "name": str(leases), "lfc-interval": 0})
-                )
+            entry = database(self.server, variant)
+            in_file = {"type": "memfile", "name": str(leases), "lfc-interval": 0}
+            # As the play sets it: with the collection, Kea looks for the reservation of each client.
+            hosts = entry if with_monitor and mode.sink == "reservation" else None
+            stack.enter_context(on_cable(directory, "herd", entry if mode.leases_in_database else in_file, hosts))
             reserved = stack.enter_context(self._monitor(mode, variant, directory)) if with_monitor else None
             granted = ask(self.holder, offered, self.seconds)
             ended = time.monotonic()
@@ -143,10 +142,11 @@ def row(bench: Bench, mode: Mode, rounds: int) -> report.Row:
             f"{mode.name}: {alone[-1].granted:.0f}/s alone, {ours[-1].granted:.0f}/s, {ours[-1].drained:.1f} s"
         )
     ratio = statistics.median(one.granted / other.granted for one, other in zip(ours, alone))
-    drained = statistics.median(one.drained for one in ours)
+    drained, worst = (choose(one.drained for one in ours) for choose in (statistics.median, max))
     rates = [f"{statistics.median(one.granted for one in results):.0f}/s" for results in (alone, ours)]
-    goal = report.Goal(f"≥ {GRANTED}, < {DRAINED:.0f} s", ratio >= GRANTED and drained < DRAINED)
-    return report.Row(mode.name, [str(offered), rates[0], f"{rates[1]} ({ratio:.2f})", f"{drained:.1f} s"], goal)
+    goal = report.Goal(f"≥ {GRANTED}, < {DRAINED:.0f} s", ratio >= GRANTED and worst < DRAINED)
+    waits = f"{drained:.1f} s (worst {worst:.1f} s)"
+    return report.Row(mode.name, [str(offered), rates[0], f"{rates[1]} ({ratio:.2f})", waits], goal)
 
 
 def main() -> None:

@@ -185,7 +185,7 @@ def catch_up(bench: Bench, leases: int) -> list[report.Row]:
     rows.append(catchup_row("all leases read", leases, found, 10_000))
     both = [RESERVATION, {"type": "discovery", "directory": str(bench.room())}]
     found = caught_up(bench, away(bench, with_files, both), with_files, both)
-    return [*rows, catchup_row("event rows, with discovery files", with_files, found, 2_000)]
+    return [*rows, catchup_row("event rows, with discovery files", with_files, found, 5_000)]
 
 
 def idle(bench: Bench, seconds: float) -> list[report.Row]:

@@ -73,8 +73,8 @@ LOADS = (
     Load("new leases", INSERT, 1, 0),
     Load("new leases", INSERT, 8, 0.90),
     Load("new leases", INSERT, 32, 0.90),
-    Load("renewals", RENEW, 8, 0.98),
-    Load("renewals", RENEW, 32, 0.98),
+    Load("renewals", RENEW, 8, 0.90),
+    Load("renewals", RENEW, 32, 0.90),
     Load("new leases", INSERT, 8, 0.88, durable=False),
     Load("renewals", RENEW, 8, 0.93, durable=False),
 )
