@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import select
+import signal
 import threading
 import time
 from contextlib import contextmanager
@@ -237,6 +240,60 @@ def test_the_lock_of_a_killed_reader_is_free(kea: Kea, readers: Callable[..., Re
     assert len(reader.read()) == MANY
     assert holders(kea) == [reader.backend()], "it takes the lock again in its new session"
     listener.connection.close()
+
+
+def read_for_ever(link: Callable[[], Any]) -> None:
+    """Read as the loop of another monitor does, in a process of its own."""
+    source = EventsSource("other", link(), Options(), {}, Clock())
+    position: Any = source.start(False)
+    while True:
+        select.select([source], [], [], max(0.0, source.due() - time.monotonic()))
+        position = source.read(position, 1000).position
+
+
+def stop_awake(kea: Kea, process: int) -> None:
+    """Stop a reader of another process while it holds the lock."""
+    subnets = iter(range(10, 10_000))
+
+    def holds() -> bool:
+        burst(kea, next(subnets))
+        time.sleep(0.005)
+        os.kill(process, signal.SIGSTOP)
+        # It may have fallen asleep, or have begun nothing yet.
+        if holders(kea):
+            return True
+        os.kill(process, signal.SIGCONT)
+        return False
+
+    until(holds, "a reader that is stopped while it is awake", pause=0.01)
+
+
+def test_a_reader_that_is_stopped_while_awake_delays_the_others_to_their_poll(
+    kea: Kea, readers: Callable[..., Reader], link: Callable[[], Any]
+) -> None:
+    """SIGSTOP, or a frozen cgroup: its session lives, so it keeps the lock and sends nothing."""
+    listener, asleep = Listener(kea), readers()
+    other = multiprocessing.get_context("fork").Process(target=read_for_ever, args=(link,))
+    other.start()
+    try:
+        assert other.pid
+        stop_awake(kea, other.pid)
+        asleep.fall_asleep()
+        listener.heard()
+        kea.lease("10.0.0.1", "02:00:00:00:00:01")
+        assert listener.heard() == 0
+        assert not asleep.woken(0.2)
+        assert asleep.source.due() - asleep.time.now <= wakeups._POLL
+        asleep.time.now = asleep.source.due()
+        assert "10.0.0.1" in [*asleep.read(), *asleep.settle()]
+        os.kill(other.pid, signal.SIGCONT)
+        until(lambda: not holders(kea), "the lock that it releases once it goes on")
+        kea.lease("10.0.0.2", "02:00:00:00:00:02")
+        assert asleep.woken()
+    finally:
+        other.kill()
+        other.join()
+        listener.connection.close()
 
 
 def test_the_next_reader_holds_the_lock_once_it_is_free(kea: Kea, readers: Callable[..., Reader]) -> None:

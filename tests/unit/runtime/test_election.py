@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
+import time
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -16,6 +18,7 @@ import yaml
 from kea_lease_monitor.app import create_state
 from kea_lease_monitor.database import Link, lock_key
 from kea_lease_monitor.errors import TemporaryError
+from kea_lease_monitor.kea.sql.locks import WAKE_UP
 from kea_lease_monitor.pipeline import Pipeline
 from kea_lease_monitor.state.location import StateLocation
 from kea_lease_monitor.state.store import Store
@@ -32,6 +35,16 @@ pytestmark = pytest.mark.slow
 
 KEY = lock_key("kea_lease_monitor/default") & 0xFFFFFFFF
 HOLDER = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND granted"
+AWAKE = (
+    "SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND objid = %s AND granted"
+    " AND usename = 'kea-lease-monitor'"
+)
+"""Sessions of monitors that hold the lock for wake-ups; a transaction of Kea holds it for a moment, too."""
+TEN_LEASES = """
+INSERT INTO lease4 (address, hwaddr, valid_lifetime, expire, subnet_id, state)
+SELECT 10 * %s + n, decode(lpad(to_hex(10 * %s + n), 12, '0'), 'hex'), 3600, now() + interval '1 hour', 1, 0
+  FROM generate_series(1, 10) n
+"""
 RIGHT = lock_key("kea_lease_monitor/default/0") & 0xFFFFFFFF
 
 
@@ -113,6 +126,28 @@ def test_a_monitor_that_loses_its_state_session_stops_acting(pair: Any, kea: Kea
     # The line follows the row.
     until(lambda: (first.log() + second.log()).count(last) > 0, "who made the last one says so")
     assert (first.log() + second.log()).count(last) == 1
+
+
+def test_a_monitor_that_loses_its_election_while_awake_gives_the_wake_ups_away(pair: Any, kea: Kea) -> None:
+    """Its successor reads on from the bookmark, and no lease waits for a wake-up that nobody sends."""
+    connection = kea.connect()
+
+    def write() -> None:
+        with connection.cursor() as cursor:
+            for number in range(200):
+                cursor.execute(TEN_LEASES, [number, number])
+                time.sleep(0.005)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    until(lambda: kea.rows(AWAKE, WAKE_UP & 0xFFFFFFFF), "a monitor that is awake", pause=0.002)
+    kea.rows("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", KEY)
+    writer.join()
+    connection.close()
+    until(lambda: len(reserved(kea)) == 2000, lambda: f"each reservation, now {len(reserved(kea))}")
+    until(lambda: not kea.rows(AWAKE, WAKE_UP & 0xFFFFFFFF), "the lock, once all is read")
+    kea.lease("10.0.0.1", "02:00:00:00:00:01")
+    until(lambda: "10.0.0.1" in reserved(kea), "the reservation of a later lease")
 
 
 def test_no_monitor_begins_while_the_previous_one_still_writes(pair: Any, kea: Kea) -> None:

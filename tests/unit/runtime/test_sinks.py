@@ -563,6 +563,31 @@ class Unsafe(yaml.SafeLoader):
     """Reads the tag as Ansible does."""
 
 
+def test_discovery_files_of_a_batch_are_durable_before_the_sink_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each content before any name, and the directory once. docs/monitor.md says what a crash can lose."""
+    done: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def note_sync(descriptor: int) -> None:
+        done.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    def note_rename(source: Any, target: Any, **more: Any) -> None:
+        done.append(f"{os.path.basename(target)} named")
+        replace(source, target, **more)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "replace", note_rename)
+    DiscoverySink(Options(str(tmp_path), "g", None)).deliver([event(number) for number in range(1, 21)])
+    names = sorted(path.name for path in tmp_path.glob("*.yml"))
+    assert len(names) == 20
+    assert sorted(done[:20]) == sorted(f".{name}.tmp" for name in names)
+    assert sorted(done[20:40]) == sorted(f"{name} named" for name in names)
+    assert done[40:] == [tmp_path.name]
+
+
 def literally(text: str) -> Any:
     return Unsafe(text).get_single_data()
 
