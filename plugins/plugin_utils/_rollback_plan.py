@@ -50,8 +50,8 @@ class Plan(NamedTuple):
     """
     removes_kea: bool
     """Whether Kea's package is removed, because a deployment installed it."""
-    stops_kea: bool
-    """Whether Kea is stopped: it did not run before the first deployment."""
+    hands_over: bool
+    """Whether Kea is stopped, or restarted with the configuration found, in which it may be half of no pair."""
     kea_was_active: bool
     """Whether Kea ran before the first deployment."""
     clusters: List[Dict[str, str]]
@@ -78,12 +78,14 @@ def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
     rolled_back = checked["deployed"] is None and checked["unfinished"] is None
     units = UNITS[top_of(asked.family)]
     active = [one for one in units if found.get(one, {}).get("active", False)]
+    restores_config = steps.get(("file", asked.config)) == "restore"
+    stopped = any(steps.get(("unit", one), "keep") != "keep" for one in set(units) - set(active))
     removed = any(steps.get(("package", one)) == "remove" for one in SERVERS[asked.family])
     return Plan(
         lines=_lines(asked, checked),
         is_rolled_back=rolled_back and "remove" not in steps.values(),
         was_rolled_back=rolled_back,
-        restores_config=steps.get(("file", asked.config)) == "restore",
+        restores_config=restores_config,
         restarts=any(one["state"] == "restarted" for one in clusters)
         or any(
             kind == "file" and action == "restore" and name.startswith(directory) and name not in unread
@@ -91,7 +93,7 @@ def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
         ),
         clusters=clusters,
         removes_kea=removed,
-        stops_kea=removed or any(steps.get(("unit", one), "keep") != "keep" for one in set(units) - set(active)),
+        hands_over=removed or stopped or restores_config,
         kea_was_active=bool(active),
         restarts_ddns=(
             steps.get(("file", DDNS_CONFIG)) == "restore"

@@ -245,7 +245,7 @@ def test_what_happens_to_kea() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "action", "active", "stops"),
+    ("kind", "name", "action", "active", "hands_over"),
     [
         ("unit", "kea-dhcp4-server.service", "restore", False, True),
         ("unit", "kea-dhcp4-server.service", "remove", False, True),
@@ -254,19 +254,24 @@ def test_what_happens_to_kea() -> None:
         ("unit", "kea-dhcp6-server.service", "restore", False, False),
         ("package", "kea-dhcp4-server", "remove", False, True),
         ("package", "kea-dhcp6-server", "remove", False, False),
+        ("file", CONFIG, "restore", True, True),
+        ("file", CONFIG, "keep", True, False),
+        ("file", "/etc/kea/kea-dhcp6.conf", "restore", True, False),
     ],
 )
-def test_which_roll_back_stops_the_server(kind: str, name: str, action: str, active: bool, stops: bool) -> None:
+def test_which_roll_back_takes_the_server_out_of_its_pair(
+    kind: str, name: str, action: str, active: bool, hands_over: bool
+) -> None:
     unit = {"name": "kea-dhcp4-server.service", "found": {"state": "loaded", "active": active}}
-    assert rollback(plan=[step(kind, name, action)], entries=[unit])["stops_kea"] is stops
+    assert rollback(plan=[step(kind, name, action)], entries=[unit])["hands_over"] is hands_over
 
 
-def test_the_partner_serves_before_a_roll_back_stops_kea() -> None:
+def test_the_partner_serves_before_a_roll_back_stops_or_restarts_kea() -> None:
     tasks = yaml.safe_load((ROOT / "playbooks/tasks/before_deploy.yml").read_text())
     names = [one.get("ansible.builtin.include_tasks") for one in tasks]
-    before = tasks[names.index("restore.yml") - 1]
+    before = tasks[names.index("found_leases.yml") - 1]
     assert before["baremetal.kea.kea_service"]["state"] == "handed_over"
-    assert before["when"] == "kea__rollback.stops_kea"
+    assert before["when"] == "kea__rollback.hands_over"
 
 
 def test_what_the_operator_reads() -> None:
