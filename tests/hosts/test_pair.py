@@ -22,7 +22,7 @@ from typing import Any, Collection, Iterator
 import pytest
 from changing import Site
 from host import SCRIPTS, Kea, wait
-from states import BEFORE_DEPLOY, deployed
+from states import BEFORE_DEPLOY, CONFIG, deployed
 from support.certificates import Authority, Certificate
 from support.paths import LAB, ROOT, ansible_environment
 from support.programs import ProgramError, run
@@ -49,6 +49,7 @@ Environment=FAKETIME=+90s FAKETIME_DONT_FAKE_MONOTONIC=1
 """Addition to Kea's unit: containers share the clock of this machine, so a library sets that of one program."""
 LIVE = 10_000
 """Leases that a server has before it becomes half of a pair: at the end of its pools, where no client is yet."""
+DATA = ["leases", "reservations"]
 JUDGED = "PAIR_BOUNDS" in os.environ
 MOST_LATE, WORST = 3, 3.0
 """Exchanges that may be late by more than a second, and the seconds that none may exceed: for what an operator does."""
@@ -267,8 +268,7 @@ def test_a_member_is_replaced_by_new_hardware(pair: Pair) -> None:
 def test_a_pair_becomes_single_and_a_pair_again(pair: Pair) -> None:
     one, two = pair.servers
     with pair.asked("a pair becomes single", after=False, allowed=SPLIT):
-        purge = ["leases", "reservations"]
-        two.succeed("kea_rollback", "--limit", two.name, kea_rollback_purge=purge, **pair.variables, **BEFORE_DEPLOY)
+        two.succeed("kea_rollback", "--limit", two.name, kea_rollback_purge=DATA, **pair.variables, **BEFORE_DEPLOY)
         pair.deploy_single(0)
     assert Kea(one).command("status-get")["arguments"].get("high-availability") in (None, [])
     with pair.asked("single again a pair", before=False, allowed=SPLIT):
@@ -375,5 +375,51 @@ def test_the_pair_is_rolled_back(pair: Pair) -> None:
     one = pair.servers[0]
     with pair.asked("roll-back", after=False):
         one.succeed("kea_rollback", "--limit", one.name, **pair.variables, **BEFORE_DEPLOY)
-    one.succeed("kea_rollback", **pair.variables, **BEFORE_DEPLOY)
+    one.succeed("kea_rollback", kea_rollback_purge=DATA, **pair.variables, **BEFORE_DEPLOY)
     assert not any(deployed(server) for server in pair.servers)
+
+
+def written(server: Site, name: str, addresses: list[str]) -> str:
+    """Return the configuration of a pair that a person wrote, as it stands on a host."""
+    hooks = server.run("sh", "-c", "dirname /usr/lib/*/kea/hooks/libdhcp_ha.so").strip()
+    # The dedicated listener is off by default in 2.2, and commands of a play are refused by default in 3.0.
+    more = (
+        '"restrict-commands": false, "multi-threading": { "enable-multi-threading": true, "http-listener-threads": 0,'
+        ' "http-dedicated-listener": true, "http-client-threads": 0 }, "peers"'
+    )
+    text = (ROOT / "tests/unit/plugins/config/sites/02-ha.conf").read_text()
+    for before, after in (
+        ("@HOOKS@", hooks),
+        ('"interfaces": [ ]', '"interfaces": [ "eth0" ]'),
+        ('"this-server-name": "one"', f'"this-server-name": "{name}"'),
+        ('"peers"', more),
+        ("192.0.2.1:8000", f"{addresses[0]}:8001"),
+        ("192.0.2.2:8000", f"{addresses[1]}:8001"),
+        ("192.0.2.0/24", "10.77.0.0/16"),
+        ("192.0.2.100 - 192.0.2.199", "10.77.192.0 - 10.77.207.255"),
+    ):
+        assert before in text
+        text = text.replace(before, after)
+    return text
+
+
+@pytest.mark.skipif(MODE != "hot-standby", reason="the configuration of that site is one of hot-standby")
+def test_a_pair_by_hand_is_taken_over_and_given_back(pair: Pair) -> None:
+    """Its heartbeat of ten seconds stays, and so clients may wait for as long."""
+    addresses = [server.address for server in pair.servers]
+    for server in pair.servers:
+        server.run("sh", "-c", "systemctl stop kea-dhcp4-server; rm -f /var/lib/kea/kea-leases4.csv*")
+    for name, server in zip(("one", "two"), pair.servers):
+        server.run("tee", CONFIG, stdin=written(server, name, addresses))
+        server.run("chown", "root:_kea", CONFIG)
+        server.run("systemctl", "restart", "kea-dhcp4-server")
+    before = [server.config() for server in pair.servers]
+    # Nothing but the group: no variable of the collection but those of its tests.
+    variables: dict[str, Any] = {"kea_dhcp4_subnets": [], "kea_dhcp4_interfaces": []}
+    with pair.asked("a pair by hand is taken over", allowed=AWAY):
+        assert pair.servers[0].succeed("kea_deploy", **variables) > 0
+    assert all('"heartbeat-delay": 10000,   # ms' in server.config() for server in pair.servers)
+    pair.servers[0].succeed("kea_verify", **variables)
+    with pair.asked("a pair by hand is given back", allowed=AWAY):
+        pair.servers[0].succeed("kea_rollback", **variables, **BEFORE_DEPLOY)
+    assert [server.config() for server in pair.servers] == before

@@ -56,7 +56,7 @@ class Written(NamedTuple):
     """What its owner allows, having read why the play refuses it."""
 
 
-# 02-ha is a pair, which one server alone cannot show; unit tests read it, and no scenario takes such a pair over.
+# 02-ha is a pair, which tests/hosts/test_pair.py takes over.
 WRITTEN = [
     Written("01-shared-networks", "10.10.0.1", "10.10.0.0/24"),
     Written("03-global-reservations", "172.16.0.1", "172.16.0.0/16"),
