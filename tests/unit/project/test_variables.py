@@ -62,6 +62,9 @@ kea_servers:
       kea_ha_mode: hot-standby
       kea_ha_peers: [{name: both, url: "http://192.0.2.1:8001/"}, {name: bare}]
       kea_db_cert_file: CERTIFICATE
+  vars:
+    kea_db_enable_notify: true
+    kea_db_host: db.example
 """
 PLAY = """
 - hosts: kea_servers
@@ -97,6 +100,9 @@ def test_every_variable_of_the_preflight_can_be_read(tmp_path: Path) -> None:
     assert (bare["server"]["interfaces"], bare["server"]["peers"], bare["preflight"]["families"]) == ([], [], [4])
     assert (both["server"]["interfaces"], both["preflight"]["server6"]["interfaces"]) == (["eth0"], ["eth1"])
     assert [one["url"] for one in both["preflight"]["pair"]["peers6"]] == ["http://192.0.2.1:8002/", ""]
+    pair = both["preflight"]["pair"]
+    assert (pair["shared_leases"], pair["leases"]["there"]) == (True, {"both": None, "bare": None})
+    assert bare["preflight"]["pair"]["shared_leases"] is False
     assert both["tls"]["certificate"] == "of the site\n\n"
     assert bare["reservations"] == both["reservations"] == {"4": [], "6": []}
 
