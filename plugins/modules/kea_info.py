@@ -811,7 +811,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._host import package
 from ansible_collections.baremetal.kea.plugins.module_utils._host import preflight as host_preflight
 from ansible_collections.baremetal.kea.plugins.module_utils import _info
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login
-from ansible_collections.baremetal.kea.plugins.module_utils._server import pair_facts as server_pair
+from ansible_collections.baremetal.kea.plugins.module_utils._server import kea_account, pair_facts as server_pair
 from ansible_collections.baremetal.kea.plugins.module_utils._server import state as server_state
 from ansible_collections.baremetal.kea.plugins.module_utils._server import subnets as server_subnets
 from ansible_collections.baremetal.kea.plugins.module_utils._server import variables as server_variables
@@ -853,7 +853,7 @@ def main() -> None:
         "server": lambda: server_state.server(module, params["path"]),
         "config": lambda: _info.config_file(module, params["path"]),
         "subnets": lambda: server_subnets.subnets(params["path"]),
-        "pair": lambda: server_pair.pair(params["path"]),
+        "pair": lambda: server_pair.pair(params["path"], kea_account.of(module, params["path"])),
         "reservations": lambda: server_subnets.site_reservations(params["path"]),
         "variables": lambda: server_variables.variables(params["path"]),
         "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),

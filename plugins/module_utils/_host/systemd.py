@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequenc
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-_PROPERTIES = "Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ActiveEnterTimestampMonotonic,MainPID,NRestarts"
+_PROPERTIES = (
+    "Id,LoadState,ActiveState,UnitFileState,NeedDaemonReload,ActiveEnterTimestampMonotonic,MainPID,NRestarts,User"
+)
 
 
 class Unit(NamedTuple):
@@ -32,6 +34,8 @@ class Unit(NamedTuple):
     """How often systemd restarted it since the last start by a person or play, or the last reset-failed."""
     entered: int = 0
     """When it became active, in microseconds of the monotonic clock: unlike ``since``, the same at each look."""
+    user: str = ""
+    """The user whom it sets, by name or number; empty for root."""
 
     def shown(self) -> Dict[str, Any]:
         """Return what modules report about the unit."""
@@ -85,5 +89,6 @@ def find(module: AnsibleModule, *names: str) -> Optional[Unit]:
                 properties.get("ActiveState") == "failed",
                 int(properties.get("NRestarts") or 0),
                 entered,
+                properties.get("User", ""),
             )
     return None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -16,6 +17,9 @@ RUN_DIRECTORY = "/run/kea"
 
 SUCCESS, ERROR, UNSUPPORTED, EMPTY, CONFLICT = range(5)
 """Results of a command (command_interpreter.h). EMPTY: done, with nothing to return. CONFLICT: from Kea 2.3.4 on."""
+
+MOST = 256 * 2**20
+"""Bytes that an answer may have. A configuration with 500,000 reservations has half of it."""
 
 _PORTION = 65536
 
@@ -73,23 +77,36 @@ def unix_sockets(sockets: object) -> List[str]:
     return [socket_path(str(name)) for name in names]
 
 
-def _exchange(path: str, request: bytes, timeout: float) -> bytes:
-    """Kea closes the connection once its answer is complete. Raises OSError."""
+def exchange(channel: socket.socket, request: bytes, timeout: float, pause: float) -> bytes:
+    """Send a request and return all that comes until the other side closes the connection.
+
+    ``timeout`` is in seconds for all of it, ``pause`` for each part. Raises OSError, also for more than MOST bytes.
+    """
     deadline = time.monotonic() + timeout
     parts: List[bytes] = []
+    size = 0
+    channel.settimeout(min(timeout, pause))
+    channel.sendall(request)
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise socket.timeout("timed out")
+        channel.settimeout(min(left, pause))
+        part = channel.recv(_PORTION)
+        if not part:
+            return b"".join(parts)
+        size += len(part)
+        if size > MOST:
+            raise OSError(errno.EMSGSIZE, f"the answer has more than {MOST} bytes")
+        parts.append(part)
+
+
+def _exchange(path: str, request: bytes, timeout: float) -> bytes:
+    """Kea closes the connection once its answer is complete. Raises OSError."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
         channel.settimeout(timeout)
         channel.connect(path)
-        channel.sendall(request)
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise socket.timeout("timed out")
-            channel.settimeout(left)
-            part = channel.recv(_PORTION)
-            if not part:
-                return b"".join(parts)
-            parts.append(part)
+        return exchange(channel, request, timeout, timeout)
 
 
 def parse(text: bytes) -> Answer:

@@ -17,7 +17,6 @@ from .._host.release import Files, Releases
 from .._kea import durable, tree
 from .._manifest.document import Manifest
 from .._manifest.record import Thing, intend
-from .._server.lfc import no_lfc
 from .._server.service import KeaService
 from . import units as lfc_units
 from .interval import (
@@ -130,7 +129,7 @@ class Timer:
         """Stop the timer once an LFC run that is under way has finished: a stopped run would leave unfinished files."""
         self._service.systemctl("disable", "--now", "--quiet", self._names["timer"])
         try:
-            with no_lfc(self._kea.lease_file()):
+            with self._kea.without_lfc():
                 self._service.systemctl("stop", self._names["service"])
         except KeaError as error:
             raise KeaError(f"The timer was not removed: {error}") from error

@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence
 
 from . import lease as lease_rows
 from .._errors import KeaError
+from .._host.account import Account
 from .._kea import durable, lfc, tree
 from .._kea.lease_file import LeaseFile, configured_path, opened
 from .._server.lfc import no_lfc
@@ -42,7 +43,8 @@ class LeaseFiles:
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep LFC runs of the timer away."""
+        """Keep LFC runs of the timer away. Raises KeaError where Kea's user may not write."""
+        self._check()
         with no_lfc(self._path):
             yield
 
@@ -90,7 +92,8 @@ class LeaseFiles:
         """Do nothing: the next move to these files sets them aside."""
 
     def set_aside(self) -> List[str]:
-        """Rename the files so that Kea does not load them, and return their new paths."""
+        """Rename the files so that Kea does not load them, and return their new paths. Raises KeaError."""
+        self._check()
         stamp = time.strftime("%Y%m%dT%H%M%S")
         kept = []
         for path in self._files.all():
@@ -98,6 +101,12 @@ class LeaseFiles:
                 durable.rename(path, f"{path}.before-{stamp}")
                 kept.append(f"{path}.before-{stamp}")
         return kept
+
+    def _check(self) -> None:
+        """Raise KeaError where Kea's user may not write: that user may name any file as lease file to root."""
+        directory = os.path.dirname(self._path)
+        if not Account.of_user(pwd.getpwnam(self._user)).may_write(directory):
+            raise KeaError(f"Kea's user {self._user} may not write {directory}, so it has no lease file of Kea")
 
     def _write(self, text: str) -> None:
         """Write the lease file for Kea's user, readable for its group, as Kea does."""

@@ -25,7 +25,7 @@ from .._errors import KeaError
 from .._kea import durable, tree
 from .._manifest.document import Manifest
 from .._manifest.record import Thing, adopt
-from .._server import config
+from .._server import config, kea_account
 from .._server.pair import Pair
 from .journal import Journal
 from .lease_files import LeaseFiles
@@ -65,7 +65,7 @@ class Move:
         moves = source.key != target.key
         if moves:
             target.rehearse(source.read().leases, self._journal.residue(target.key))
-        pair = Pair(self._path)
+        pair = Pair(self._path, kea_account.of(self._module, self._path))
         said = pair.hand_over()
         with source.alone(), target.alone() if moves else contextlib.nullcontext(), self._unit.guarded(self._journal):
             result = self._cut_over(source, target)

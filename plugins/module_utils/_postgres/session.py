@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, 
 from typing import NoReturn, TypeVar
 
 from ansible.module_utils.basic import missing_required_lib
+from .._host.account import Account, acting
 from . import parts
 from .errors import CONNECT_SQLSTATES, PostgresError
 from .login import dsn_of, refuse_unfit
@@ -254,13 +255,10 @@ def acting_as(user: pwd.struct_passwd) -> Iterator[None]:
         return
     home = os.environ.get("HOME")
     os.environ["HOME"] = user.pw_dir
-    os.setegid(user.pw_gid)
-    os.seteuid(user.pw_uid)
     try:
-        yield
+        with acting(Account.of_user(user)):
+            yield
     finally:
-        os.seteuid(0)
-        os.setegid(0)
         os.environ.pop("HOME")
         os.environ.update({} if home is None else {"HOME": home})
 

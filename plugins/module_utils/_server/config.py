@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import Any, Dict, List, Optional
 
 from .._config.document import MISSING, Document
@@ -64,11 +65,26 @@ def hooks(path: str) -> Any:
 def editable_files(path: str, text: str) -> List[str]:
     """Return the included files that may be edited: those below the directory of the configuration.
 
-    Raises KeaJsonError.
+    Kea tests an edit as one text, in a file that its user may read. So a file that only root may read is none of them,
+    unless the configuration is such a file, too. Raises KeaJsonError.
     """
     root = os.path.dirname(os.path.realpath(path)) + "/"
-    found: List[str] = included_files(path, text, lambda one: one.startswith(root) and not is_applied(one))
+    closed = _is_closed(path)
+
+    def accept(one: str) -> bool:
+        return one.startswith(root) and not is_applied(one) and (closed or not _is_closed(one))
+
+    found: List[str] = included_files(path, text, accept)
     return found
+
+
+def _is_closed(path: str) -> bool:
+    """Return whether only root may read a file."""
+    try:
+        status = tree.status(path)
+    except OSError:
+        return False
+    return status is not None and status.st_uid == 0 and not status.st_mode & (stat.S_IRGRP | stat.S_IROTH)
 
 
 def included(path: str) -> List[str]:

@@ -18,6 +18,7 @@ from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
 from .._config.servers import family_of, top_of_path
 from .._errors import KeaError
+from .._host.account import Account
 from .._kea import control, pairs
 from . import config, partner, served
 
@@ -109,10 +110,13 @@ class Pair:
     def __init__(
         self,
         path: str,
+        account: Callable[[], Account],
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``account`` returns Kea's account, and may raise KeaError."""
         self._path = path
+        self._account = account
         self._family = family_of(top_of_path(path))
         self._sleep, self._now = sleep, now
         self._partner: Optional[partner.Partner] = None
@@ -222,10 +226,10 @@ class Pair:
 
     def _find(self, running: bool) -> None:
         """Find the partner: that of the running server, which the file may no longer name, or that of the file."""
-        libraries = self._running_hooks() if running else None
-        if partner.find(libraries, self._family) is None:
+        libraries, account = self._running_hooks() if running else None, self._account()
+        if partner.find(libraries, self._family, account) is None:
             libraries = config.hooks(self._path)
-        self._partner = partner.find(libraries, self._family)
+        self._partner = partner.find(libraries, self._family, account)
         if self._partner is not None:
             self._limit = BASE + HEARTBEATS * partner.heartbeat(libraries)
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import time
 from email.utils import parsedate_to_datetime
-from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from .._config.servers import top_of_path
 from .._errors import KeaError
+from .._host.account import Account
 from .._kea import control
 from . import config, served
 from .pair import Pair
@@ -20,12 +21,13 @@ Facts = Dict[str, Any]
 _Subnet = Tuple[int, str, Tuple[str, ...]]
 
 
-def pair(path: str) -> Optional[Facts]:
+def pair(path: str, account: Callable[[], Account]) -> Optional[Facts]:
     """Return the pair of the server that reads this configuration file, as ``kea_info`` returns it.
 
+    ``account`` returns Kea's.
     None if the server is half of no pair, or does not answer.
     """
-    one = Pair(path)
+    one = Pair(path, account)
     found: Facts = dict.fromkeys(("mode", "role", "state", "scopes", "in_touch", "unacked", "partner", "url"))
     found.update(dict.fromkeys(("partner_state", "partner_scopes", "clock_difference", "subnets_differ", "error")))
     try:

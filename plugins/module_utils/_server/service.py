@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 from .._config.packagings import UNITS
 from .._config.servers import has_leases, top_of_path
 from .._errors import KeaError
 from .._host import systemd
 from .._kea import control
-from . import channel, config
+from . import channel, config, kea_account
 from .lfc import no_lfc
 from .pair import Pair, Step
 from .pair import before as next_before
@@ -48,6 +50,19 @@ class KeaService:
         """Return the path of the lease file; None if the leases are in no file, or if the server has none."""
         return config.lease_file_of(self._path) if has_leases(self._top) else None
 
+    @contextlib.contextmanager
+    def without_lfc(self) -> Iterator[None]:
+        """Hold the lock of the lease file, see ``no_lfc``. Raises KeaError.
+
+        Kea's user may write the configuration, and so name any file as lease file. Where that user may not write, Kea
+        has no leases, and root locks and removes nothing.
+        """
+        path = self.lease_file()
+        if path and not kea_account.account(self._module, self._path).may_write(os.path.dirname(path)):
+            path = None
+        with no_lfc(path):
+            yield
+
     def hand_over(self, act: bool) -> Tuple[bool, List[str]]:
         """Have the partner of a pair serve all clients, so that something else may restart the server.
 
@@ -55,13 +70,17 @@ class KeaService:
         takes over now, and sentences for a person. Without ``act`` only look. Raises KeaError if it does not take over.
         """
         unit = self.unit()
-        pair = Pair(self._path) if has_leases(self._top) and unit and unit.active else None
+        pair = (
+            Pair(self._path, kea_account.of(self._module, self._path))
+            if has_leases(self._top) and unit and unit.active
+            else None
+        )
         before = pair.look() if pair else None
         if pair is None or before is None:
             return False, []
         if not act:
             return next_before(before, lasting=True)[0] is Step.HAND_OVER, []
-        with no_lfc(self.lease_file()):
+        with self.without_lfc():
             said, after = pair.hand_over(lasting=True), pair.look()
             return after is not None and after.there != before.there, said
 
@@ -75,9 +94,9 @@ class KeaService:
         unit = self.unit()
         if unit is None:
             raise KeaError(f"systemd knows no unit {' or '.join(UNITS[self._top])}")
-        pair = Pair(self._path) if has_leases(self._top) else None
+        pair = Pair(self._path, kea_account.of(self._module, self._path)) if has_leases(self._top) else None
         said = pair.hand_over() if pair and verb and unit.active else []
-        with no_lfc(self.lease_file()):
+        with self.without_lfc():
             if verb == RELOAD:
                 self._reload(timeout)
             elif verb:

@@ -17,7 +17,7 @@ from .._config.servers import family_of, top_of_path
 from .._kea import tree
 from .._host import clusters, hba
 from .._server import config as server_config
-from .._server import pair_facts
+from .._server import kea_account, pair_facts
 from .._server import state as server_state
 from .._server import statistics
 from .._server import subnets as server_subnets
@@ -79,7 +79,7 @@ def read(module: AnsibleModule, path: str) -> Dict[str, Any]:
         "now": time.time(),
         "server": server_state.server(module, path),
         "config": config,
-        "pair": pair_facts.pair(path),
+        "pair": pair_facts.pair(path, kea_account.of(module, path)),
         "move": _info.move(path),
         "monitor": monitor,
         "monitor_check": _check(module) if monitor["unit"] else None,

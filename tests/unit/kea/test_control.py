@@ -92,6 +92,12 @@ def test_the_time_is_for_the_whole_answer(tmp_path: Path) -> None:
         control.send(path, "x", 0.25)
 
 
+def test_an_answer_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "MOST", 5)
+    with answering(tmp_path / "s", b"      ") as path, pytest.raises(ControlError, match="more than 5 bytes"):
+        control.send(path, "x", 10.0)
+
+
 def test_no_server(tmp_path: Path) -> None:
     with pytest.raises(ControlError) as caught:
         control.send(str(tmp_path / "s"), "status-get", 1.0)

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils._server import config
 from site_helpers import SITES, Site, install, site_of
 from support.modules import run_module
 
@@ -38,8 +40,8 @@ def test_subnets_of_included_files_are_told_by_file_and_line(directory: Path) ->
     site = install(next(one for one in SITES if "includes" in one.name), directory)
     places = {one["id"]: (Path(one["file"]).name, one["line"]) for one in facts(site)}
     assert places == {1: ("kea-dhcp4.conf", 8), 2: ("subnets.json", 1), 3: ("subnets.json", 4)}
-    config = run_module("kea_info", path=str(site.path), gather=["config"])["config"]
-    assert sorted(Path(one).name for one in config["included"]) == [
+    told = run_module("kea_info", path=str(site.path), gather=["config"])["config"]
+    assert sorted(Path(one).name for one in told["included"]) == [
         "loggers.json", "options.json", "subnets.json", "timers.json",
     ]  # fmt: skip
 
@@ -67,6 +69,23 @@ def test_a_subnet_is_editable_only_where_its_reservations_are(directory: Path, t
         f'{{ "Dhcp4": {{ "subnet4": [ {", ".join(subnets)}, {{ "id": 3, "subnet": "10.0.3.0/24" }} ] }} }}'
     )
     assert {one["id"]: one["editable"] for one in facts(site)} == {1: False, 2: True, 3: True}
+
+
+def test_a_file_that_only_root_may_read_is_no_part_of_keas_configuration(directory: Path) -> None:
+    """Kea's user may name it in its configuration, and reads the text that Kea tests."""
+    included = directory / "root.json"
+    included.write_text("[]")
+    os.chown(included, 0, 0)
+    path = directory / "kea-dhcp4.conf"
+    path.write_text(f'{{ "Dhcp4": {{ "subnet4": <?include "{included}"?> }} }}')
+    path.chmod(0o640)
+    for mode, found in ((0o600, []), (0o640, [str(included)])):
+        included.chmod(mode)
+        assert config.included(str(path)) == found
+    included.chmod(0o600)
+    os.chown(path, 0, 0)
+    path.chmod(0o600)
+    assert config.included(str(path)) == [str(included)]
 
 
 def test_managed_reservations_are_counted_and_their_files_named(directory: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.baremetal.kea.plugins.filter import plan as filters
+from ansible_collections.baremetal.kea.plugins.module_utils._host.account import Account
 from ansible_collections.baremetal.kea.plugins.module_utils._server import partner
 from ansible_collections.baremetal.kea.plugins.plugin_utils import _pair, _pair_check, _pair_leases
 from ansible_collections.baremetal.kea.plugins.plugin_utils._login import Files
@@ -258,7 +259,7 @@ def test_kea_and_the_play_send_the_password_of_the_file(
     finally:
         receiver.close()
     sent = "Basic " + base64.b64encode(f"kea:{password}".encode()).decode()
-    found = partner.find(settings["hooks-libraries"], 4)
+    found = partner.find(settings["hooks-libraries"], 4, Account.own())
     assert found
     assert (receiver.requests[0].headers["authorization"], found.authorization) == (sent, sent)
 

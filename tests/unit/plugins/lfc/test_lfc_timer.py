@@ -6,18 +6,21 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
+import pwd
 import re
 import subprocess
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
 from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import capabilities
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._host import release
+from ansible_collections.baremetal.kea.plugins.module_utils._host.account import Account
 from ansible_collections.baremetal.kea.plugins.module_utils._host.release import pack, release_name, unpack
 from ansible_collections.baremetal.kea.plugins.module_utils._kea.lease_file import LeaseFile, Lock
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc import units as lfc_units
@@ -29,8 +32,11 @@ from ansible_collections.baremetal.kea.plugins.module_utils._lfc.interval import
     take_over,
 )
 from ansible_collections.baremetal.kea.plugins.module_utils._lfc.strategy import choose
+from ansible_collections.baremetal.kea.plugins.module_utils._moves.lease_files import LeaseFiles
 from ansible_collections.baremetal.kea.plugins.module_utils._server import config as server_config
+from ansible_collections.baremetal.kea.plugins.module_utils._server import kea_account
 from ansible_collections.baremetal.kea.plugins.module_utils._server.lfc import no_lfc
+from ansible_collections.baremetal.kea.plugins.module_utils._server.service import KeaService
 from kea_lfc_cleanup.cli import parser
 from lfc.world import hanging
 from support.programs import need
@@ -259,6 +265,31 @@ def test_a_stale_pid_file_is_removed_before_kea_loads_its_leases(tmp_path: Path)
         pass
     os.utime(pid, (1, 1))
     with no_lfc(path, 0.3):
+        assert not pid.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may write everywhere")
+def test_root_locks_and_removes_nothing_where_keas_user_may_not_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kea's user may write the configuration, and could name postmaster as lease file, to lose postmaster.pid."""
+    pid = tmp_path / "postmaster.pid"
+    pid.write_text("none")
+    os.utime(pid, (1, 1))
+    config = tmp_path / "kea-dhcp4.conf"
+    config.write_text(json.dumps({"Dhcp4": {"lease-database": {"type": "memfile", "name": f"{tmp_path}/postmaster"}}}))
+    service = KeaService(cast(Any, None), str(config))
+    nobody = pwd.getpwnam("nobody")
+    monkeypatch.setattr(kea_account, "account", lambda _module, _path: Account.of_user(nobody))
+    with service.without_lfc():
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["kea-dhcp4.conf", "postmaster.pid"]
+    store = LeaseFiles({"name": f"{tmp_path}/postmaster"}, "nobody", 4)
+    with pytest.raises(KeaError, match=f"nobody may not write {tmp_path}, so it has no lease file"):
+        store.set_aside()
+    with pytest.raises(KeaError, match="may not write"), store.alone():
+        pass
+    monkeypatch.setattr(kea_account, "account", lambda _module, _path: Account.own())
+    with service.without_lfc():
         assert not pid.exists()
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -165,27 +167,36 @@ class Host6(Host):
 
 
 @pytest.fixture
-def host(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    yield from running(Host, tmp_path, database, monkeypatch)
+def directory() -> Iterator[Path]:
+    """A directory of Kea's user, which may enter those above it, too."""
+    with tempfile.TemporaryDirectory() as name:
+        if os.geteuid() == 0:
+            os.chown(name, pwd.getpwnam("_kea").pw_uid, -1)
+        yield Path(name)
 
 
 @pytest.fixture
-def host6(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    yield from running(Host6, tmp_path, database, monkeypatch)
+def host(directory: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    yield from running(Host, directory, database, monkeypatch)
 
 
-def running(kind: type[Host], tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    programs = tmp_path / "bin"
+@pytest.fixture
+def host6(directory: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    yield from running(Host6, directory, database, monkeypatch)
+
+
+def running(kind: type[Host], directory: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    programs = directory / "bin"
     programs.mkdir()
     texts = {"systemctl": SYSTEMCTL, "systemd-run": SYSTEMD_RUN, "journalctl": JOURNALCTL}
     for name, text in texts.items():
         filled = text
         if name != "systemd-run":
-            filled = text.format(directory=tmp_path, kea=need(f"kea-dhcp{kind.family}"), family=kind.family)
+            filled = text.format(directory=directory, kea=need(f"kea-dhcp{kind.family}"), family=kind.family)
         (programs / name).write_text(filled)
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-    host = kind(tmp_path, database)
+    host = kind(directory, database)
     yield host
     host.systemctl("stop")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
+from ansible_collections.baremetal.kea.plugins.module_utils._host.account import Account
 from ansible_collections.baremetal.kea.plugins.module_utils._kea import pairs
 from ansible_collections.baremetal.kea.plugins.module_utils._server import pair as server_pair
 from ansible_collections.baremetal.kea.plugins.module_utils._server import pair_facts, partner
@@ -109,7 +110,7 @@ def test_partner_of_a_configuration(tmp_path: Path, peer: dict[str, str], header
     ]
     peers[2].update({key: value.format(password=file) for key, value in peer.items()})
     relationship = {"this-server-name": "one", "mode": HOT, "peers": peers, "trust-anchor": "/ca.pem", "key-file": "/k"}
-    found = partner.find(hooks(relationship), 4)
+    found = partner.find(hooks(relationship), 4, Account.own())
     assert found is not None
     assert (found.name, found.url, found.authorization) == ("two", "https://192.0.2.2:8001/", header)
     assert found.tls == {"trust-anchor": "/ca.pem", "cert-file": "/own.pem", "key-file": "/k"}
@@ -117,14 +118,14 @@ def test_partner_of_a_configuration(tmp_path: Path, peer: dict[str, str], header
 
 @pytest.mark.parametrize("libraries", [None, [], [{"library": "/x/libdhcp_lease_cmds.so"}], "odd"])
 def test_no_partner(libraries: Any) -> None:
-    assert partner.find(libraries, 4) is None
+    assert partner.find(libraries, 4, Account.own()) is None
 
 
 @pytest.mark.parametrize("relationships", [[], [{}], [{"this-server-name": "one", "peers": []}, {}]])
 def test_a_pair_that_cannot_be_read_is_an_error(relationships: list[Any]) -> None:
     libraries = [{"library": "/x/libdhcp_ha.so", "parameters": {"high-availability": relationships}}]
     with pytest.raises(KeaError, match="cannot be read"):
-        partner.find(libraries, 4)
+        partner.find(libraries, 4, Account.own())
 
 
 def hooks(relationship: dict[str, Any]) -> list[dict[str, Any]]:
@@ -199,7 +200,7 @@ def keas(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Mon
 
 
 def pair_of(server: KeaServer) -> Pair:
-    return Pair(str(server.config))
+    return Pair(str(server.config), Account.own)
 
 
 real = [pytest.mark.kea, pytest.mark.slow]
@@ -256,7 +257,7 @@ def test_something_else_may_restart_a_server_whose_partner_serves_all(keas: Keas
 @pytest.mark.parametrize("keas", [pytest.param((HOT, {}), id=HOT, marks=real)], indirect=True)
 def test_facts_of_a_pair_a3(keas: Keas) -> None:
     one, two = keas.servers
-    found = pair_facts.pair(str(one.config))
+    found = pair_facts.pair(str(one.config), Account.own)
     assert found is not None
     assert (found["mode"], found["role"], found["state"], found["scopes"]) == (HOT, "primary", HOT, ["one"])
     assert (found["partner"], found["partner_state"], found["partner_scopes"]) == ("two", HOT, [])
@@ -268,12 +269,12 @@ def test_facts_of_a_pair_a3(keas: Keas) -> None:
     config["Dhcp4"]["subnet4"].append({"id": 2, "subnet": "198.51.100.0/24"})
     two.config.write_text(json.dumps(config))
     assert two.ask("config-reload")["result"] == 0
-    found = pair_facts.pair(str(one.config))
+    found = pair_facts.pair(str(one.config), Account.own)
     assert found is not None
     phrases = ["192.0.2.0/24 (id 1) with other pools", "198.51.100.0/24 (id 2) at the partner only"]
     assert found["subnets_differ"] == phrases
     two.stop()
-    found = pair_facts.pair(str(one.config))
+    found = pair_facts.pair(str(one.config), Account.own)
     assert found is not None
     assert "refused" in found["error"]
 
@@ -302,5 +303,5 @@ def test_a_partner_that_refuses_the_command_is_named(keas: Keas) -> None:
 def test_a_server_that_does_not_answer_is_not_held_up(tmp_path: Path) -> None:
     config = tmp_path / "kea-dhcp4.conf"
     config.write_text(json.dumps({"Dhcp4": {"control-socket": {"socket-type": "unix", "socket-name": "/nowhere"}}}))
-    assert Pair(str(config)).hand_over() == []
-    assert Pair(str(config)).settle(wait=True) == []
+    assert Pair(str(config), Account.own).hand_over() == []
+    assert Pair(str(config), Account.own).settle(wait=True) == []
