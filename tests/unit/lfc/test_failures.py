@@ -9,14 +9,16 @@ import json
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from _kea import locks
 from _kea.lease_file import Lock
-from kea_lfc_cleanup import kea_lfc, strategies
+from kea_lfc_cleanup import kea_lfc, report, strategies
 from kea_lfc_cleanup.cli import BUSY, DONE, FAILED
 from support.paths import program_environment
 from support.programs import need
@@ -376,6 +378,32 @@ def test_a_report_that_cannot_be_written_is_a_failure(kea: Server, capsys: pytes
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith("failed by strategy rotate (asked for): the report cannot be written (")
     assert last.endswith("make room or mend /nowhere, then run this again")
+
+
+def test_a_lock_that_another_user_holds_on_the_directory_delays_no_report(kea: Server) -> None:
+    kea.path.chmod(0o755)
+    # Each user may open the state directory of the unit, so this is one without rights.
+    code = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX); print(); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(kea.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as foreign:
+        assert foreign.stdout
+        foreign.stdout.readline()
+        assert kea.run_lfc("rotate") == DONE
+        foreign.communicate(b"\n")
+    assert stat.S_IMODE((kea.path / report.LOCK).stat().st_mode) == 0o600
+
+
+def test_a_report_that_another_run_keeps_locked_is_a_failure(
+    kea: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(report, "LOCK_TIMEOUT", 0.2)
+    with locks.held(str(kea.path / report.LOCK), 0):
+        assert kea.run_lfc("rotate") == FAILED
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert re.search(
+        rf"the report cannot be written \(.*{report.LOCK} is still locked .* by process {os.getpid()} ", last
+    )
 
 
 def test_the_last_success_stays_known_after_a_failure(kea: Server) -> None:

@@ -9,6 +9,7 @@ import argparse
 from typing import Callable, Optional, Sequence
 
 from _kea.lease_file import LeaseFile, Lock
+from _kea.locks import LockedError
 
 from kea_lfc_cleanup.errors import BusyError, LfcError
 from kea_lfc_cleanup.kea import Kea
@@ -58,7 +59,7 @@ def main(words: Sequence[str], on_step: Optional[Callable[[str], None]] = None) 
     print(report.sentence(), flush=True)
     try:
         report.write()
-    except OSError as error:
+    except (OSError, LockedError) as error:
         where = options.state_directory
         report.failed(f"the report cannot be written ({error}): make room or mend {where}, then run this again")
         print(report.sentence(), flush=True)

@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 import time
-from typing import Any, Dict, Iterator
+from typing import Any, Dict
 
-from _kea import durable
+from _kea import durable, locks
 from _kea.lease_file import LeaseFile
 
 from kea_lfc_cleanup import kea_lfc
@@ -22,6 +20,10 @@ FIELDS = (
     "strategy", "why", "outcome", "message", "finished", "seconds", "reload_seconds", "rows_before", "rows_after",
     "rows_discarded", "bytes_before", "bytes_after", "last_success", "busy_since",
 )  # fmt: skip
+LOCK = ".report.lock"
+"""File in the state directory whose lock a run holds while it writes its report."""
+LOCK_TIMEOUT = 10.0
+"""Seconds that another run may take for its report."""
 _FIGURES = ("rows_before", "rows_after", "rows_discarded", "bytes_before", "bytes_after")
 
 _METRICS = (
@@ -113,7 +115,7 @@ class Report:
         self.values["finished"] = time.time()
 
     def write(self) -> None:
-        """Write the state file and the metrics. Raises OSError.
+        """Write the state file and the metrics. Raises OSError, and LockedError if another run reports for long.
 
         The last success and its figures stay in the report over later runs that ran no LFC or failed.
         """
@@ -124,21 +126,13 @@ class Report:
         found["last_success"] = (
             found["finished"] if done or found["outcome"] == "nothing" else self._previous.get("last_success")
         )
-        with self._alone():
+        # A run that found another at work may report while that one does. Other users may read the directory, and could
+        # hold a lock of the directory itself.
+        with locks.held(os.path.join(self._directory, LOCK), LOCK_TIMEOUT):
             metrics = os.path.join(self._directory, f"kea_lfc{self._family}.prom")
             # Other users read both.
             durable.replace(self._state, (json.dumps(found, indent=2) + "\n").encode(), 0o644)
             durable.replace(metrics, self._metrics().encode(), 0o644)
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Wait for the only other writer: a run that found another at work may report while that one does."""
-        descriptor = os.open(self._directory, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
     def _metrics(self) -> str:
         """Return the metrics in Prometheus's text format."""
