@@ -12,12 +12,13 @@ import contextlib
 import fcntl
 import os
 import time
-from typing import Iterator, Optional
+from typing import Iterator, List, Optional
 
 from . import tree
 
 _PAUSE = 0.1
 """Seconds between two attempts."""
+_LOCKS = "/proc/locks"
 _LONGEST = 200
 """Characters of a command that are shown."""
 
@@ -76,7 +77,9 @@ def _take(descriptor: int, path: str, timeout: float) -> None:
 
 def _process(inode: int) -> Optional[int]:
     """Return the process that holds a lock of the file with this inode (proc_locks(5))."""
-    with open("/proc/locks", encoding="ascii") as file:
+    rows: List[List[str]] = []
+    # A unit with ProcSubset=pid has no such file.
+    with contextlib.suppress(FileNotFoundError), open(_LOCKS, encoding="ascii") as file:
         rows = [line.split() for line in file]
     for row in rows:
         if len(row) > 5 and row[1] == "FLOCK" and row[5].endswith(f":{inode}") and int(row[4]) > 0:

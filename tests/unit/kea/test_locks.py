@@ -45,6 +45,16 @@ def test_a_wait_ends_and_names_the_holder(tmp_path: Path) -> None:
     assert "running since 20" in text
 
 
+def test_a_unit_that_sees_no_locks_of_others_is_told_of_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the monitor's unit, which has ProcSubset=pid."""
+    monkeypatch.setattr(locks, "_LOCKS", str(tmp_path / "missing"))
+    path = str(tmp_path / "lock")
+    with locks.held(path, 0), pytest.raises(locks.LockedError, match="locked by a process that this user cannot see"):
+        locks.held(path, 0).__enter__()
+
+
 def test_a_lock_is_closed_to_others_and_free_afterwards(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     path.touch(0o644)
