@@ -39,17 +39,23 @@ LFC = units.Settings(4, "_kea", ["/bin/true"], "/var/lib/kea", 100, None, units.
 
 
 def template(name: str, plan: SimpleNamespace = PLAN) -> str:
-    """Render a template of the role kea_lease_monitor."""
+    """Render the template of a unit."""
     environment = jinja2.Environment(trim_blocks=True, autoescape=jinja2.select_autoescape(default_for_string=False))
     # As Ansible has them; its own code in this process would hide the warnings of modules from other tests.
     environment.filters.update(dirname=os.path.dirname, ternary=lambda value, yes, no: yes if value else no)
-    text = (ROOT / "roles/kea_lease_monitor/templates" / f"{name}.j2").read_text()
+    (path,) = (ROOT / "roles").glob(f"*/templates/{name}.j2")
+    text = path.read_text()
     own = {"user": "_kea", "kea_user": "_kea", "command": "/bin/true", "plan": plan, "server": SERVER}
     variables = {f"kea_lease_monitor__{key}": value for key, value in own.items()}
-    return environment.from_string(text).render(**variables)
+    ddns = {"service": "kea-dhcp-ddns-server", "names": {"user": "_kea"}, "names_options": "--ddns-socket /run/kea/d2"}
+    return environment.from_string(text).render(
+        **variables, **{f"kea_ddns__{key}": value for key, value in ddns.items()}
+    )
 
 
-@pytest.mark.parametrize("name", ["kea-lease-monitor.service", "kea-reservations.service", "kea-lfc.service"])
+@pytest.mark.parametrize(
+    "name", ["kea-lease-monitor.service", "kea-reservations.service", "kea-lfc.service", "kea-ddns-names.service"]
+)
 def test_no_unit_becomes_more_exposed(tmp_path: Path, name: str) -> None:
     """The applier and the LFC program test Kea's configuration as Kea's user, for which Kea looks at interfaces."""
     path = tmp_path / name
