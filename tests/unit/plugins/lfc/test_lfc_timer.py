@@ -10,6 +10,7 @@ import json
 import os
 import pwd
 import re
+import shlex
 import subprocess
 import threading
 from pathlib import Path
@@ -165,6 +166,58 @@ def test_the_units_contain_the_settings() -> None:
     assert "dd if=/var/lib/kea-lfc/kea_lfc4.prom of=/srv/.kea_lfc4.prom.new" in service
     assert "OnCalendar=hourly\nPersistent=yes\n" in timer
     assert "RandomizedDelaySec=15min" in timer
+
+
+def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes | None:
+    """Run the lines of the unit that copy the metrics, as systemd does, and return the copy; None for none."""
+    (tmp_path / "read").mkdir(exist_ok=True)
+    monkeypatch.setattr(lfc_units, "STATE_DIRECTORY", str(tmp_path))
+    service, _timer = lfc_units.render(SETTINGS._replace(metrics_directory=str(tmp_path / "read"))).values()
+    lines = re.findall(r"^ExecStopPost=\+-(.+)$", service.replace("\\\n", ""), re.MULTILINE)
+    assert len(lines) == 3
+    for line in lines:
+        # The minus sign says that a failure of one changes nothing for the next.
+        subprocess.run(shlex.split(line), timeout=20, check=False, capture_output=True)
+    copy = tmp_path / "read" / "kea_lfc4.prom"
+    assert [path.name for path in copy.parent.iterdir()] in ([], [copy.name])
+    if not copy.exists():
+        return None
+    assert copy.stat().st_mode & 0o7777 == 0o644
+    return copy.read_bytes()
+
+
+def test_the_metrics_are_copied_for_all_to_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = tmp_path / "kea_lfc4.prom"
+    for text in (b"one", b"two"):
+        metrics.write_bytes(text)
+        metrics.chmod(0o600)
+        assert copied(tmp_path, monkeypatch) == text
+
+
+def test_the_copy_of_the_metrics_follows_no_link_waits_for_no_fifo_and_is_bounded_e12(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics, secret = tmp_path / "kea_lfc4.prom", tmp_path / "shadow"
+    secret.write_text("secret")
+    metrics.symlink_to(secret)
+    assert copied(tmp_path, monkeypatch) is None
+    metrics.unlink()
+    os.mkfifo(metrics)
+    # It has no writer, so dd reads nothing instead of waiting.
+    assert copied(tmp_path, monkeypatch) == b""
+    metrics.unlink()
+    with metrics.open("wb") as file:
+        file.truncate(2**33)
+    assert copied(tmp_path, monkeypatch) == bytes(2**16)
+    # What stands where root writes is replaced, not followed.
+    metrics.unlink()
+    metrics.write_text("new")
+    for name in (".kea_lfc4.prom.new", "kea_lfc4.prom"):
+        path = tmp_path / "read" / name
+        path.unlink(missing_ok=True)
+        path.symlink_to(secret)
+    assert copied(tmp_path, monkeypatch) == b"new"
+    assert secret.read_text() == "secret"
 
 
 def test_an_interval_instead_of_a_calendar_and_no_metrics_directory() -> None:
