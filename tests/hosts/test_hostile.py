@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -118,6 +120,23 @@ def test_kea_s_user_reaches_nothing_of_root(host: Host) -> None:
     assert got(attempts(host, "_kea", [*OF_ROOT, "create:/var/lib/kea/dumps/../../x", *OF_MONITOR])) == []
 
 
+SECRET = "/root/hostile-target"
+
+
+@contextmanager
+def planted(host: Host, user: str, path: str, kind: str = "link") -> Iterator[None]:
+    """Have a user plant a link to a file of root, or a FIFO. Afterwards the file of root must be as it was."""
+    host.run("sh", "-c", f"printf secret >{SECRET}; chmod 600 {SECRET}; mv {path} {path}.away 2>/dev/null || true")
+    plant = ("ln", "-s", SECRET, path) if kind == "link" else ("mkfifo", path)
+    host.run("runuser", "-u", user, "--", *plant)
+    try:
+        yield
+        assert host.run("stat", "-c", "%U:%G %a", SECRET).strip() == "root:root 600"
+        assert host.run("cat", SECRET) == "secret"
+    finally:
+        host.run("sh", "-c", f"rm -f {path} {SECRET}; mv {path}.away {path} 2>/dev/null || true")
+
+
 @pytest.mark.parametrize(
     ("user", "path"),
     [
@@ -127,16 +146,8 @@ def test_kea_s_user_reaches_nothing_of_root(host: Host) -> None:
     ],
 )
 def test_root_follows_no_link_that_a_user_plants(host: Host, user: str, path: str) -> None:
-    secret = "/root/hostile-target"
-    host.run("sh", "-c", f"printf secret >{secret}; chmod 600 {secret}; mv {path} {path}.away 2>/dev/null || true")
-    host.run("runuser", "-u", user, "--", "ln", "-s", secret, path)
-    try:
-        said = play(host).words
-        print(user, path, "the play says:", said[-300:])
-        assert host.run("stat", "-c", "%U:%G %a", secret).strip() == "root:root 600"
-        assert host.run("cat", secret) == "secret"
-    finally:
-        host.run("sh", "-c", f"rm -f {path} {secret}; mv {path}.away {path} 2>/dev/null || true")
+    with planted(host, user, path):
+        print(user, path, "the play says:", play(host).words[-300:])
 
 
 # As a role of the database.
@@ -248,6 +259,15 @@ class TestFiles:
             in_files.run("sh", "-c", f"rm -f {path}; mv {path}.away {path} 2>/dev/null || true")
             in_files.run("systemctl", "start", "kea-lease-monitor")
             in_files.run("systemctl", "restart", "kea-reservations")
+
+    def test_root_follows_no_link_and_waits_for_no_fifo(self, in_files: Host) -> None:
+        path = f"{APPLIED}/subnet-1.json"
+        in_files.run("systemctl", "stop", "kea-reservations")
+        for kind in ("link", "fifo"):
+            with planted(in_files, "_kea", path, kind):
+                print(path, kind, "the play says:", play(in_files, **FILES).words[-300:])
+        played = play(in_files, **FILES)
+        assert played.code == 0, played.output[-3000:]
 
     def test_a_reservation_without_a_lease_is_refused(self, in_files: Host) -> None:
         kea, path = Kea(in_files), f"{WRITTEN}/subnet-1.json"
