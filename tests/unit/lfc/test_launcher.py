@@ -12,6 +12,8 @@ from pathlib import Path
 
 import _kea.lfc
 import kea_lfc_cleanup
+import pytest
+from kea_lfc_cleanup import cli
 
 PROGRAM = Path(kea_lfc_cleanup.__file__).parent
 SHARED = Path(_kea.lfc.__file__).parent
@@ -28,3 +30,26 @@ def test_the_launcher_finds_its_packages_through_the_link_to_the_release(tmp_pat
     done = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("usage: kea-lfc-cleanup [-h] --family {4,6}")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_root_does_no_lfc_run_where_keas_user_may_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """That user could have it wait for a FIFO, or show it another file as report."""
+    leases, state = tmp_path / "leases", tmp_path / "state"
+    leases.mkdir()
+    state.mkdir()
+    os.mkfifo(state / "state6.json")
+    shutil.chown(leases, "nobody")
+    options = {
+        "family": "6",
+        "strategy": "rotate",
+        "lease-file": f"{leases}/kea-leases6.csv",
+        "control-socket": "/nowhere",
+        "kea-config": "/nowhere",
+        "kea-program": "/bin/false",
+        "kea-lfc": "/bin/false",
+        "state-directory": str(state),
+    }
+    assert cli.main([word for name, value in options.items() for word in (f"--{name}", value)]) == cli.REFUSED
+    assert capsys.readouterr().err == "kea-lfc-cleanup is for Kea's user: systemctl start kea-lfc6.service\n"
+    assert list(leases.iterdir()) == []

@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+import sys
 from typing import Callable, Optional, Sequence
 
 from _kea.lease_file import LeaseFile, Lock
@@ -16,7 +19,7 @@ from kea_lfc_cleanup.kea import Kea
 from kea_lfc_cleanup.report import Report
 from kea_lfc_cleanup.strategies import STRATEGIES, Host
 
-DONE, FAILED, BUSY = 0, 3, 75
+DONE, REFUSED, FAILED, BUSY = 0, 2, 3, 75
 """Exit codes. The unit tries again after BUSY; any other code except DONE makes it a failed unit."""
 
 
@@ -42,6 +45,11 @@ def main(words: Sequence[str], on_step: Optional[Callable[[str], None]] = None) 
     ``on_step`` is called with the name of each step before that step; it prints the name by default.
     """
     options = parser().parse_args(words)
+    if os.geteuid() == 0 and _is_for_another_user(options.lease_file):
+        # Kea's user may write where this program reads, renames and removes.
+        unit = "kea-lfc" if options.family == 4 else "kea-lfc6"
+        print(f"kea-lfc-cleanup is for Kea's user: systemctl start {unit}.service", file=sys.stderr)
+        return REFUSED
     report = Report(options.strategy, options.why, options.lfc_interval, options.state_directory, options.family)
     code = DONE
     try:
@@ -78,3 +86,12 @@ def run(options: argparse.Namespace, report: Report, on_step: Callable[[str], No
         host = Host(kea, LeaseFile(options.lease_file), lock.descriptor, report)
         for step in STRATEGIES[options.strategy](host):
             on_step(step)
+
+
+def _is_for_another_user(lease_file: str) -> bool:
+    """Return whether neither the lease file nor its directory is root's, as far as they exist."""
+    owners = set()
+    for path in (lease_file, os.path.dirname(lease_file)):
+        with contextlib.suppress(OSError):
+            owners.add(os.lstat(path).st_uid)
+    return bool(owners) and 0 not in owners
