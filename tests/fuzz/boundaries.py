@@ -12,18 +12,28 @@ import hashlib
 import json
 import random
 from pathlib import Path
-from typing import Any, Callable, Mapping, NamedTuple
+from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 from _kea import control
 from _kea.identifiers import TYPES
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
 from ansible_collections.baremetal.kea.plugins.module_utils._config.secret import without_secrets
 from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import KeaJsonError, value_of
+from kea_lease_monitor.kea import changes, identifiers
 from kea_lease_monitor.kea.applier import hosts
+from kea_lease_monitor.kea.rows import Header
+from kea_lease_monitor.kea.sql import leases
+from kea_lease_monitor.lease import Lease
+from kea_lease_monitor.sinks import names
 from mutation import JSON_TOKENS, mutated
 
 CORPUS = Path(__file__).parent / "corpus"
 
+LATEST = 253402300799
+"""The last second of the year 9999."""
+
+LONGEST_NAME = 255 - len("-s4294967295.yml")
+"""What a file system allows, without the suffix of a subnet and of the file."""
 
 ADDRESSES = ("ip-address", "ip-addresses", "prefixes")
 """Keys of a reservation: of DHCPv4, and both lists of DHCPv6."""
@@ -58,9 +68,13 @@ class Boundary(NamedTuple):
         except self.promised:
             return False
         except BaseException:
-            (CORPUS / self.name / f"{hashlib.sha256(content).hexdigest()[:12]}.bin").write_bytes(content)
+            self.keep(content)
             raise
         return True
+
+    def keep(self, content: bytes) -> None:
+        """Add an input at which a fault was found to the corpus."""
+        (CORPUS / self.name / f"{hashlib.sha256(content).hexdigest()[:12]}.bin").write_bytes(content)
 
 
 def reservations(content: bytes) -> None:
@@ -102,6 +116,51 @@ def configuration(content: bytes) -> None:
             assert edited.put(path, 7).text == edited.text
 
 
+def is_lease(lease: Lease) -> None:
+    """Raise AssertionError for values that sources and sinks do not expect."""
+    assert 0 <= lease.cltt <= LATEST
+    assert lease.expires is None or 0 <= lease.expires <= LATEST
+    assert identifiers.of_ordinal(identifiers.ordinal(lease.address)) == lease.address
+    assert lease.family == (6 if ":" in lease.address else 4)
+    assert 0 <= lease.iaid < 2**32
+    assert isinstance(identifiers.client(lease), tuple)
+    name = names.of(lease).file
+    assert "/" not in name
+    assert len(name) <= LONGEST_NAME
+
+
+def lease_row(content: bytes) -> None:
+    """Read a row of a lease file, after its header in a line of its own."""
+    header, _feed, row = content.partition(b"\n")
+    lease = Header(header).parse(row)
+    is_lease(lease)
+    assert changes.of_row(None, lease)
+    assert changes.of_reading(changes.trace(lease), lease, 1.7e9)
+
+
+def event_row(content: bytes) -> None:
+    """Read a row of the event table, as ``dumped`` writes it."""
+    judge_event(tuple(bytes.fromhex(one["hex"]) if isinstance(one, dict) else one for one in json.loads(content)))
+
+
+def dumped(row: Sequence[object]) -> bytes:
+    """Return a row of the event table as JSON."""
+    return json.dumps([{"hex": one.hex()} if isinstance(one, bytes) else one for one in row]).encode()
+
+
+def judge_event(row: tuple[Any, ...]) -> None:
+    """Read a row of the event table, whose values have the types of its columns."""
+    lease = leases.event_of(row).lease
+    assert lease.address
+    assert lease.family == (6 if ":" in str(row[4]) else 4)
+    assert lease.expires is None or 0 <= lease.expires <= LATEST
+    assert 0 <= lease.iaid < 2**32
+
+
+LEASE_ROW = Boundary("lease-row", ValueError, lease_row)
+EVENT_ROW = Boundary("event-row", ValueError, event_row)
+ROWS = (LEASE_ROW, EVENT_ROW)
+"""Their fuzzers make rows of their own."""
 BOUNDARIES = (
     Boundary("reservations", ValueError, reservations),
     Boundary("answer", ValueError, answer),
