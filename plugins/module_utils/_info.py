@@ -21,8 +21,8 @@ from ._host.release import Releases
 from ._kea import tree
 from ._lfc import units
 from ._lfc.interval import Kept, Mark
-from ._manifest import fingerprint
-from ._manifest.document import Manifest
+from ._manifest import edited, fingerprint
+from ._manifest.document import Manifest, ManifestError
 from ._monitor import config as monitor_config
 from ._monitor.names import APPLIERS, FORMER_APPLIER, UNIT, USER
 from ._moves.journal import DIRECTORY, Journal
@@ -33,6 +33,7 @@ from ._reservations import catalogue as reservations_catalogue
 from ._reservations import constraint as reservations_constraint
 from ._rights import catalogue as rights_catalogue
 from ._server import config
+from ._server import state as server_state
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -41,6 +42,16 @@ MOST_OF_A_REPORT = 2**20
 """Bytes; a report has some hundred."""
 MONITOR_ROOT = "/opt/baremetal"
 MONITOR_CONFIG = "/etc/kea-lease-monitor/config.yml"
+
+
+def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
+    """Return what ``_server.state.server`` finds, and as ``edited_files`` which edits of a person are not in force."""
+    found = server_state.server(module, path)
+    try:
+        edits = edited.edited(path, found["changed_files"], Manifest())
+    except ManifestError:
+        edits = []
+    return {**found, "edited_files": edits}
 
 
 def config_file(module: AnsibleModule, path: str) -> Dict[str, Any]:

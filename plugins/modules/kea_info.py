@@ -161,6 +161,14 @@ server:
       description: The configuration and the files that it includes, as far as they changed after the server started.
       type: list
       elements: str
+    edited_files:
+      description:
+        - Those of C(changed_files) that a person edited after the last deployment and that the running server has not
+          read, so that a restart would bring the edit into force. Only what is certain is listed. A file of which the
+          last deployment left no record is not, nor one with other reservations only.
+      type: list
+      elements: str
+      version_added: 1.2.0
     tls_environment:
       description:
         - TLS settings of the running server for PostgreSQL that its configuration cannot contain (before Kea 3.1), as
@@ -812,7 +820,6 @@ from ansible_collections.baremetal.kea.plugins.module_utils._host import preflig
 from ansible_collections.baremetal.kea.plugins.module_utils import _info
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login
 from ansible_collections.baremetal.kea.plugins.module_utils._server import kea_account, pair_facts as server_pair
-from ansible_collections.baremetal.kea.plugins.module_utils._server import state as server_state
 from ansible_collections.baremetal.kea.plugins.module_utils._server import subnets as server_subnets
 from ansible_collections.baremetal.kea.plugins.module_utils._server import variables as server_variables
 from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_database import mysql_database
@@ -850,7 +857,7 @@ def main() -> None:
     )
     params = module.params
     look: Dict[str, Callable[[], Any]] = {
-        "server": lambda: server_state.server(module, params["path"]),
+        "server": lambda: _info.server(module, params["path"]),
         "config": lambda: _info.config_file(module, params["path"]),
         "subnets": lambda: server_subnets.subnets(params["path"]),
         "pair": lambda: server_pair.pair(params["path"], kea_account.of(module, params["path"])),

@@ -52,7 +52,7 @@ _TLS = (
 _UNKNOWN: Mapping[str, Any] = {
     **dict.fromkeys(("is_server", "is_database", "enable_database", "enable_notify", "dhcp6"), False),
     **dict.fromkeys(("servers_enable_database", "database_is_here", "tls_remote", "allow_removals"), False),
-    **dict.fromkeys(("exclusive", "allow_ineffective"), False),
+    **dict.fromkeys(("exclusive", "allow_ineffective", "allow_edits"), False),
     **dict.fromkeys(("database_host", "ssl_mode", "metrics_listen", "config_group"), ""),
     # As if they were there: that they cannot be read is told already.
     **dict.fromkeys(("database_password", "monitor_password"), "unreadable"),

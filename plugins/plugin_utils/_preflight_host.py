@@ -92,8 +92,16 @@ def kea_version(asked: Values, found: Values) -> Iterator[Finding]:
 
 def changed_files(asked: Values, found: Values) -> Iterator[Finding]:
     """Judge what a restart brings into force beside the variables: it need not be what the person of the edit wants."""
-    changed = (found.get("server") or {}).get("changed_files") or []
-    if asked["is_server"] and changed:
+    server = found.get("server") or {}
+    changed, edited = server.get("changed_files") or [], server.get("edited_files") or []
+    if not asked["is_server"]:
+        return
+    if edited and not asked["allow_edits"]:
+        yield refusal(
+            f"{', '.join(edited)} was edited since the last deployment, and Kea has not read that; this run would "
+            f"bring it into force. Reload Kea yourself, revert the edit, or allow it with kea_allow_pending_edits: true"
+        )
+    elif changed:
         yield warning(
             f"{', '.join(changed)} was changed after Kea started; unless Kea was reloaded since, this run brings that "
             f"into force: it restarts Kea"

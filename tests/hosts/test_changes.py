@@ -97,7 +97,12 @@ def test_changed_variables_are_found(site: Site) -> None:
 def test_each_change_of_the_host_is_found_and_mended(site: Site) -> None:
     before = site.everything()
     find_each(site, {**ON_DISK, **IN_FILES})
-    assert site.succeed("kea_deploy", **FILES) > 0
+    # A person's edit of Kea's configuration is not in force, and so is refused unless it is allowed (E10).
+    for words in ("--diff", "--check"):
+        refused = site.play("kea_deploy", words, **FILES)
+        assert refused.code != 0
+        assert "kea-dhcp4.conf was edited since the last deployment" in refused.words, refused.words[-3000:]
+    assert site.succeed("kea_deploy", **FILES, kea_allow_pending_edits=True) > 0
     assert site.everything() == before
     site.settled(**FILES)
 

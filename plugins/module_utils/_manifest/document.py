@@ -67,6 +67,12 @@ class Entry(NamedTuple):
         return self.before is not None
 
     @property
+    def is_configuration(self) -> bool:
+        """Whether it is a configuration of a server of Kea."""
+        name = os.path.basename(self.name)
+        return self.kind == "file" and name.startswith("kea-") and name.endswith(".conf")
+
+    @property
     def ours(self) -> bool:
         """Whether a deployment changed it, or was killed and may have changed it."""
         return self.made is None or self.made != self.found
@@ -150,7 +156,7 @@ class Manifest:
                 durable.remove(os.path.join(self._copies, name))
 
     def _states(self) -> List[Optional[State]]:
-        states = [state for entry in self.entries.values() for state in (entry.found, entry.in_force)]
+        states = [state for entry in self.entries.values() for state in (entry.found, entry.in_force, entry.made)]
         return states + [state for release in self.releases for state in release["files"].values()]
 
     def _read(self) -> None:

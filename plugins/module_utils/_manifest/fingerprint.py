@@ -66,9 +66,7 @@ def read(module: AnsibleModule, manifest: Manifest) -> Parts:
 
 def _included(entry: Entry) -> List[str]:
     """Return what the entry includes, if it is a configuration of Kea."""
-    name = os.path.basename(entry.name)
-    is_config = entry.kind == "file" and name.startswith("kea-") and name.endswith(".conf")
-    return included(entry.name) if is_config else []
+    return included(entry.name) if entry.is_configuration else []
 
 
 def changes(module: AnsibleModule, manifest: Manifest, inputs: Optional[str]) -> Dict[str, Any]:

@@ -108,7 +108,9 @@ def settle(module: AnsibleModule, manifest: Manifest) -> List[str]:
     """Mark the deployment finished. Return the keys of things that differ from the result of the previous one."""
     changed, now = [], int(time.time())
     for entry in [one._replace(before=None) for one in manifest.entries.values()]:
-        made = manifest_entries.look(module, entry.kind, entry.name)
+        # Of a configuration of Kea the content is kept, to tell a person's edit from it (edited.py).
+        keep = manifest if entry.is_configuration else None
+        made = manifest_entries.look(module, entry.kind, entry.name, keep=keep)
         alike = entry.made is not None and manifest_entries.same(entry.made, made)
         manifest.put(entry if alike else entry._replace(made=made, made_at=now))
         changed += [] if alike else [entry.key]

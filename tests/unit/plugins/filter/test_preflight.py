@@ -127,6 +127,17 @@ def test_an_edit_that_a_restart_would_bring_into_force_is_named() -> None:
     assert judge({"is_server": False}, seen)["warnings"] == []
 
 
+def test_an_edit_since_the_last_deployment_is_refused_unless_it_is_allowed_e10() -> None:
+    path = "/etc/kea/kea-dhcp4.conf"
+    seen = found(server={"changed_files": [path], "edited_files": [path]})
+    (refusal,) = judge({}, seen)["refusals"]
+    assert refusal.startswith(f"{path} was edited since the last deployment, and Kea has not read that")
+    assert "kea_allow_pending_edits: true" in refusal
+    allowed = judge({"allow_edits": True}, seen)
+    assert (allowed["refusals"], len(allowed["warnings"])) == ([], 1)
+    assert judge({"is_server": False}, seen)["refusals"] == []
+
+
 @pytest.mark.parametrize("server", [{"server": BARE}, {"config": {"untouched": True}}])
 def test_a_bare_host_needs_interfaces_and_subnets(server: dict[str, Any]) -> None:
     seen = found(**server)
@@ -480,6 +491,7 @@ SIX: dict[str, Any] = {
     },
     "pair": {},
     "allow_ineffective": False,
+    "allow_edits": False,
     "exclusive": False,
 }
 DEBIAN6 = {"packages": ["kea-dhcp6-server"]}

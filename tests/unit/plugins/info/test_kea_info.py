@@ -83,6 +83,7 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         "listening": None,
         "outdated": False,
         "changed_files": [],
+        "edited_files": [],
         "tls_environment": {},
         "ssl_mode": None,
         "hooks": None,
