@@ -4,7 +4,8 @@
 """Real DHCPv6 from many BMCs: each requests an address from the server on this link, by multicast (RFC 8415).
 
 Each then has the server confirm the address, as after a loss of its link. With --relay, this program is the relay of
-the BMCs and tells their hardware addresses (RFC 6939).
+the BMCs and tells their hardware addresses (RFC 6939). With --prefix, it takes an address of that prefix only: hosts of
+other scenarios are on this link too, and their servers answer as well.
 
 Prints one JSON object for each BMC: its hwaddr, DUID, hostname and the address that it got or null, whether the server
 confirmed that, and what is wrong with it. Exits with 1 if anything is wrong. Needs only Python, so that it runs on any
@@ -107,26 +108,35 @@ def address_of(ia: bytes) -> tuple[str | None, int]:
     return socket.inet_ntop(socket.AF_INET6, found[:16]), int.from_bytes(found[20:24], "big")
 
 
-def hear(bmcs: dict[int, Bmc], data: bytes) -> Bmc | None:
-    """Apply a server's message to its client, and return that client; None if there is nothing to do."""
+def hear(bmcs: dict[int, Bmc], data: bytes, prefix: str) -> Bmc | None:
+    """Apply a server's message to its client, and return that client; None if there is nothing to do.
+
+    The server of a client is the first one that offers an address in the prefix.
+    """
     if len(data) < 4:
         return None
     [head] = struct.unpack("!I", data[:4])
     kind, bmc, said = head >> 24, bmcs.get(head & 0xFFFFFF), options(data[4:])
     address, lifetime = address_of(said.get(IA_NA, b""))
-    if bmc is None or bmc.confirmed:
+    if bmc is None or bmc.confirmed or (bmc.server and said.get(SERVER_ID) != bmc.server):
         return None
-    if (bmc.state, kind) == (SOLICIT, ADVERTISE) and address:
+    if (bmc.state, kind) == (SOLICIT, ADVERTISE) and address and _is_in(address, prefix):
         bmc.state, bmc.server = REQUEST, said[SERVER_ID]
     elif (bmc.state, kind) == (REQUEST, REPLY) and address:
         bmc.state, bmc.address, bmc.lifetime = CONFIRM, address, lifetime
     elif (bmc.state, kind) == (CONFIRM, REPLY) and IA_NA not in said:
         # A REPLY to an earlier REQUEST has an IA_NA, and the one to a CONFIRM has only the status.
         bmc.confirmed = said.get(STATUS, b"")[:2] == SUCCESS
+    else:
+        return None
     return bmc
 
 
-def lease(bmcs: dict[int, Bmc], interface: str, link: str) -> None:
+def _is_in(address: str, prefix: str) -> bool:
+    return ipaddress.ip_address(address) in ipaddress.ip_network(prefix)
+
+
+def lease(bmcs: dict[int, Bmc], interface: str, link: str, prefix: str) -> None:
     """Run the exchange of all clients; repeat each second for those that are not done. Without ``link``, no relay."""
     index = socket.if_nametoindex(interface)
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as channel:
@@ -143,7 +153,7 @@ def lease(bmcs: dict[int, Bmc], interface: str, link: str) -> None:
             while any(not bmc.confirmed for bmc in asking) and (left := due - time.monotonic()) > 0:
                 if not select.select([channel], [], [], left)[0]:
                     continue
-                heard = hear(bmcs, unwrapped(channel.recv(4096)))
+                heard = hear(bmcs, unwrapped(channel.recv(4096)), prefix)
                 if heard and not heard.confirmed:
                     send(heard)
 
@@ -152,7 +162,7 @@ def problem(bmc: Bmc, bmcs: dict[int, Bmc], prefix: str) -> str:
     """Return what is wrong with the address of a client; empty if nothing is."""
     if not bmc.address:
         return "no address"
-    if ipaddress.ip_address(bmc.address) not in ipaddress.ip_network(prefix):
+    if not _is_in(bmc.address, prefix):
         return f"the address is not in {prefix}"
     if sum(other.address == bmc.address for other in bmcs.values()) > 1:
         return "another client got the same address"
@@ -166,12 +176,14 @@ def main() -> int:
     parser.add_argument("interface", help="interface on the server's link")
     parser.add_argument("--count", type=int, default=1, help="how many BMCs")
     parser.add_argument("--first", type=int, default=1, help="number of the first BMC, from which its DUID is made")
-    parser.add_argument("--prefix", default="::/0", help="prefix that each address must be in")
+    parser.add_argument(
+        "--prefix", default="::/0", help="prefix of the server's addresses, to tell it from other servers"
+    )
     parser.add_argument("--relay", default="", metavar="ADDRESS", help="be a relay with this address on the BMCs' link")
     given = parser.parse_args()
     numbers = range(given.first, given.first + given.count)
     bmcs = {number & 0xFFFFFF: Bmc(number, f"bmc-{number:05d}") for number in numbers}
-    lease(bmcs, given.interface, given.relay)
+    lease(bmcs, given.interface, given.relay, given.prefix)
     problems = {number: problem(bmc, bmcs, given.prefix) for number, bmc in bmcs.items()}
     for number, bmc in bmcs.items():
         print(json.dumps({**bmc.result(), "problem": problems[number]}))
