@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host that gets both servers of Kea, in file mode and then in events mode. The tests run in their order."""
+"""A host that gets both servers of Kea, in file, database and events mode. The tests run in their order."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from typing import Any
 
 import pytest
 from changing import Site
-from host import wait
+from host import DISCOVERY, Kea, wait
 from states import BEFORE_DEPLOY, EVENTS
 from support import control
 
 SOCKET6 = "/run/kea/kea6-ctrl-socket"
 DIRECT, RELAYED = "2001:db8:1::/64", "2001:db8:2::/64"
 LINK = "2001:db8:2::fffe"
-GIVEN = 7
+GIVEN, BOTH = 7, 500
+"""Numbers of BMCs."""
+DATABASE: dict[str, Any] = {"kea_enable_database": True}
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,16 @@ def test_clients_of_a_relay(site: Site) -> None:
     await_followers(site, lease6(site, 200, 10, RELAYED, "--relay", LINK))
 
 
+def test_one_machine_with_leases_of_both_families_is_one_host(site: Site) -> None:
+    """The relay tells the hardware address of the DHCPv6 client."""
+    [answer] = site.play_bmcs("--first", str(BOTH), "--count", "1", "--retry-after", "4").splitlines()
+    addresses = {json.loads(answer)["address"], *lease6(site, BOTH, 1, RELAYED, "--relay", LINK).values()}
+    wait(lambda: addresses <= site.discovered(), "both addresses")
+    for address in addresses:
+        found = site.run("grep", "-rlF", "--include=[!.]*.yml", address, DISCOVERY).split()
+        assert found == [f"{DISCOVERY}/02-bc-00-00-01-f4.yml"]
+
+
 def test_a_reservation_given_beforehand(site: Site) -> None:
     [(_duid, address)] = lease6(site, GIVEN, 1, DIRECT).items()
     assert address == "2001:db8:1::7"
@@ -108,9 +120,26 @@ def reserved(site: Site) -> dict[str, str]:
     return {bytes.fromhex(duid).hex(":"): address for duid, address in (row.split("|") for row in rows)}
 
 
-def test_leases_and_reservations_move_into_the_database(site: Site) -> None:
+def await_reserved(site: Site, leases: dict[str, str]) -> None:
+    wait(lambda: leases.items() <= reserved(site).items(), "each reservation")
+    wait(lambda: set(leases.values()) <= site.discovered(), "each discovery file")
+
+
+def test_reservations_move_into_the_database_and_leases_stay_in_files(site: Site) -> None:
     before = lease6(site, 100, 20, DIRECT)
     wait(lambda: {duid: [one] for duid, one in before.items()}.items() <= in_force(site).items(), "all in force")
+    site.succeed("kea_deploy", **DATABASE)
+    assert before.items() <= reserved(site).items()
+    assert site.sql("SELECT count(*) FROM lease6") == ["0"]
+    assert lease6(site, 100, 20, DIRECT) == before
+    assert lease6(site, GIVEN, 1, DIRECT).popitem()[1] == "2001:db8:1::7"
+    await_reserved(site, lease6(site, 250, 1, DIRECT))
+    site.serves()
+    site.settled(**DATABASE)
+
+
+def test_leases_and_reservations_move_into_the_database(site: Site) -> None:
+    before = lease6(site, 100, 20, DIRECT)
     site.succeed("kea_deploy", **EVENTS)
     assert before.items() <= reserved(site).items()
     assert int(site.sql("SELECT count(*) FROM lease6")[0]) >= 30
@@ -121,8 +150,7 @@ def test_leases_and_reservations_move_into_the_database(site: Site) -> None:
 
 def test_events_of_both_families_become_reservations(site: Site) -> None:
     leases = {**lease6(site, 300, 10, DIRECT), **lease6(site, 400, 5, RELAYED, "--relay", LINK)}
-    wait(lambda: leases.items() <= reserved(site).items(), "each reservation")
-    wait(lambda: set(leases.values()) <= site.discovered(), "each discovery file")
+    await_reserved(site, leases)
     before = reserved(site)
     played = site.play("kea_verify", kea_verify_probe=True, **EVENTS)
     assert played.code == 0, played.words[-3000:]
@@ -138,6 +166,21 @@ def test_leases_and_reservations_move_back_into_files(site: Site) -> None:
     await_followers(site, before)
     site.succeed("kea_deploy", **EVENTS)
     assert lease6(site, 100, 20, DIRECT) == before
+
+
+def test_a_server_that_is_no_longer_named_stays_as_it_is(site: Site) -> None:
+    before, config = lease6(site, 100, 20, DIRECT), site.config()
+    alone = {**EVENTS, "kea_families": [6]}
+    site.succeed("kea_deploy", **alone)
+    assert site.config() == config
+    site.serves()
+    assert lease6(site, 100, 20, DIRECT) == before
+    await_reserved(site, lease6(site, 260, 1, DIRECT))
+    # The triggers and the rights for leases of DHCPv4 are still there.
+    site.await_followers(Kea(site).ask(1))
+    site.settled(**alone)
+    assert site.play("kea_verify", **alone).code == 0
+    site.succeed("kea_deploy", **EVENTS)
 
 
 def test_a_roll_back_leaves_nothing(site: Site, found: str) -> None:
