@@ -23,6 +23,7 @@ from kea_lease_monitor.kea.names.memory import Memory
 from support.dns import SOA, DnsServer, dns_server
 
 KEA, D2 = "/run/kea/kea4-ctrl-socket", "/run/kea/kea-ddns-ctrl-socket"
+KEA6 = "/run/kea/kea6-ctrl-socket"
 NAME, ADDRESS = "bmc7.lab.example.", "192.0.2.7"
 BACK = "7.2.0.192.in-addr.arpa."
 LEASE = {
@@ -35,7 +36,22 @@ LEASE = {
 }
 
 
+NAME6, ADDRESS6 = "six7.lab.example.", "2001:db8::7"
+BACK6 = "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa."
+ZONE6 = "8.b.d.0.1.0.0.2.ip6.arpa."
+LEASE6: dict[str, Any] = {
+    "ip-address": ADDRESS6,
+    "type": "IA_NA",
+    "iaid": 1,
+    "hostname": "six7.lab.example.",
+    "duid": "00:03:00:01:02:00:00:00:00:07",
+    "fqdn-fwd": True,
+    "fqdn-rev": True,
+    "state": 0,
+}
+
 SERVERS = (look.Server(4, KEA),)
+BOTH = (*SERVERS, look.Server(6, KEA6))
 
 
 class World:
@@ -44,6 +60,7 @@ class World:
     def __init__(self, server: DnsServer, monkeypatch: pytest.MonkeyPatch) -> None:
         self.server = server
         self.leases: list[dict[str, Any]] = [LEASE]
+        self.leases6: list[dict[str, Any]] = [LEASE6]
         self.pid, self.failures, self.now = 1, 0, 1e9
         self.resent: list[str] = []
         self.removed: list[dict[str, Any]] = []
@@ -51,10 +68,13 @@ class World:
         monkeypatch.setattr(control, "send", self.send)
         monkeypatch.setattr(ncr, "send", lambda _d2, packet: self.removed.append(json.loads(packet[2:])))
         monkeypatch.setattr(look, "TIMEOUT", 0.1)
-        server.records = {(zone, SOA): ["."] for zone in ("lab.example.", "2.0.192.in-addr.arpa.")}
+        server.records = {(zone, SOA): ["."] for zone in ("lab.example.", "2.0.192.in-addr.arpa.", ZONE6)}
 
     def publish(self) -> None:
         self.server.records.update({(NAME, dns.A): [ADDRESS], (BACK, dns.PTR): [NAME]})
+
+    def publish6(self) -> None:
+        self.server.records.update({(NAME6, dns.AAAA): [ADDRESS6], (BACK6, dns.PTR): [NAME6]})
 
     def withdraw(self) -> None:
         for key in ((NAME, dns.A), (BACK, dns.PTR)):
@@ -67,7 +87,7 @@ class World:
     def send(
         self, path: str, command: str, _timeout: float, arguments: Mapping[str, Any] | None = None
     ) -> control.Answer:
-        if command == "lease4-resend-ddns":
+        if (path, command) in ((KEA, "lease4-resend-ddns"), (KEA6, "lease6-resend-ddns")):
             assert arguments
             self.resent.append(arguments["ip-address"])
             return control.Answer(control.SUCCESS, "", {})
@@ -76,6 +96,7 @@ class World:
             (D2, "statistic-get-all"): {"update-timeout": [[self.failures, "now"]], "update-sent": [[9, "now"]]},
             (D2, "config-get"): {"DhcpDdns": self.config()},
             (KEA, "lease4-get-page"): {"leases": self.leases},
+            (KEA6, "lease6-get-page"): {"leases": self.leases6},
         }
         return control.Answer(control.SUCCESS, "", answers[path, command])
 
@@ -83,7 +104,9 @@ class World:
         servers = [{"ip-address": "127.0.0.1", "port": self.server.port}]
         return {
             "forward-ddns": {"ddns-domains": [{"name": "lab.example.", "dns-servers": servers}]},
-            "reverse-ddns": {"ddns-domains": [{"name": "2.0.192.in-addr.arpa.", "dns-servers": servers}]},
+            "reverse-ddns": {
+                "ddns-domains": [{"name": name, "dns-servers": servers} for name in ("2.0.192.in-addr.arpa.", ZONE6)]
+            },
         }
 
 
@@ -191,6 +214,49 @@ def test_the_former_name_of_an_address_goes_and_that_of_its_new_client_stays(wor
     world.run()
     (removal,) = world.removed
     assert (removal["fqdn"], removal["forward-change"], removal["reverse-change"]) == (NAME, True, False)
+
+
+@pytest.mark.parametrize(
+    ("record", "problem"),
+    [
+        ((NAME6, dns.AAAA), f"{NAME6} is missing, not {ADDRESS6}"),
+        ((BACK6, dns.PTR), f"{ADDRESS6} is missing, not {NAME6}"),
+    ],
+)
+def test_a_wrong_name_of_a_dhcpv6_lease_is_sent_again_by_its_server(
+    record: tuple[str, int], problem: str, world: World
+) -> None:
+    world.publish()
+    world.publish6()
+    assert world.run(servers=BOTH) == []
+    del world.server.records[record]
+    world.failures = 1
+    assert world.run(servers=BOTH) == [problem]
+    world.publish6()
+    assert world.run(servers=BOTH) == []
+    assert world.resent == [ADDRESS6]
+
+
+def test_the_name_of_a_dhcpv6_lease_that_is_gone_is_removed(world: World) -> None:
+    world.publish()
+    world.publish6()
+    assert world.run(servers=BOTH) == []
+    world.leases6 = []
+    world.failures = 1
+    assert world.run(servers=BOTH) == [f"{NAME6} is {ADDRESS6}, whose lease is gone"]
+    (removal,) = world.removed
+    assert {"fqdn": NAME6, "ip-address": ADDRESS6, "reverse-change": True}.items() <= removal.items()
+    assert removal["dhcid"] == ncr.dhcid(Named(ADDRESS6, NAME6, True, True, duid=LEASE6["duid"])).upper()
+    for key in ((NAME6, dns.AAAA), (BACK6, dns.PTR)):
+        del world.server.records[key]
+    assert world.run(servers=BOTH) == []
+    assert list(world.memory.known) == [f"{ADDRESS} {NAME}"]
+
+
+def test_a_delegated_prefix_has_no_name(world: World) -> None:
+    world.publish()
+    world.leases6 = [{**LEASE6, "type": "IA_PD"}]
+    assert world.run(servers=BOTH) == []
 
 
 @pytest.mark.parametrize(
