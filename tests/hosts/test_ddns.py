@@ -18,8 +18,10 @@ from support.wait import until
 SECRET = "c2VjcmV0IG9mIHRoZSBob3N0cyBvZiBhIHRlc3Q="  # of the scenario
 PROGRAM = "bind9" if os.environ.get("SUITE") != "trixie" else "knot"
 UNIT = {"bind9": "named", "knot": "knot"}[PROGRAM]
-STAYS, LEAVES, EXPIRES, AWAY, LEFT = range(70, 75)
+STAYS, LEAVES, EXPIRES, AWAY, LEFT, FORGOTTEN, SIX = range(70, 77)
 """Numbers of BMCs."""
+PREFIX6 = "2001:db8:16::/64"
+CONFIG6 = "/etc/kea/kea-dhcp6.conf"
 FIVE_MINUTES = 300.0
 
 
@@ -55,14 +57,18 @@ def dig(site: Site, *question: str) -> list[str]:
     return site.run_on_bmcs("dig", "+short", "+tries=1", "+time=2", "@127.0.0.1", *question, check=False).split()
 
 
+def _kind(address: str) -> str:
+    return "AAAA" if ":" in address else "A"
+
+
 def await_name(site: Site, name: str, address: str, seconds: float = 60.0) -> None:
     """Until the name has this address, and this address the name."""
-    until(lambda: dig(site, name, "A") == [address], f"{name} in DNS", seconds, 1)
+    until(lambda: dig(site, name, _kind(address)) == [address], f"{name} in DNS", seconds, 1)
     until(lambda: dig(site, "-x", address) == [name], f"the name of {address} in DNS", seconds, 1)
 
 
 def await_none(site: Site, name: str, address: str, seconds: float = 60.0) -> None:
-    until(lambda: dig(site, name, "A") == [], f"no {name} in DNS", seconds, 1)
+    until(lambda: dig(site, name, _kind(address)) == [], f"no {name} in DNS", seconds, 1)
     until(lambda: name not in dig(site, "-x", address), f"no name of {address} in DNS", seconds, 1)
 
 
@@ -76,6 +82,7 @@ def test_only_keas_user_reads_the_secret(site: Site) -> None:
     for path in (
         "/etc/kea/kea-dhcp-ddns.conf",
         "/etc/kea/kea-dhcp4.conf",
+        CONFIG6,
         "/var/lib/baremetal-kea/keys-dhcp-ddns.json",
     ):
         assert SECRET not in site.run("cat", path)
@@ -112,13 +119,34 @@ def test_dns_follows_a_rename(site: Site) -> None:
     site.succeed("kea_deploy", kea_allow_removals=True)
 
 
-def test_a_name_goes_with_the_release_and_with_forget(site: Site) -> None:
+def test_a_name_goes_with_the_release(site: Site) -> None:
     one = lease(site, LEAVES)
     await_name(site, name_of(LEAVES), one["address"])
     lease(site, LEAVES, "--release")
     await_none(site, name_of(LEAVES), one["address"])
-    assert one["address"] in site.run("kea-lease-monitor", "forget", one["hwaddr"])
-    assert dig(site, name_of(LEAVES), "A") == []
+
+
+def forget(site: Site, address: str, **client: str) -> None:
+    """Forget a client with its living lease."""
+    gone = site.root_module("kea_reservation", subnet_id=1, state="absent", lease=True, **client)
+    assert (gone["changed"], gone["leases"]) == (True, [address]), gone
+
+
+def test_a_name_goes_with_forget(site: Site) -> None:
+    one = lease(site, FORGOTTEN)
+    await_name(site, name_of(FORGOTTEN), one["address"])
+    forget(site, one["address"], hw_address=one["hwaddr"])
+    await_none(site, name_of(FORGOTTEN), one["address"])
+
+
+def test_a_name_of_a_dhcpv6_client_comes_with_the_lease_and_goes_with_forget(site: Site) -> None:
+    [said] = site.play_bmcs6("--first", str(SIX), "--prefix", PREFIX6).splitlines()
+    one = json.loads(said)
+    assert one["problem"] == "", one
+    name = f"{one['hostname']}.lab.example."
+    await_name(site, name, one["address"])
+    forget(site, one["address"], path=CONFIG6, duid=one["duid"])
+    await_none(site, name, one["address"])
 
 
 def test_a_name_goes_with_the_end_of_its_lease(site: Site) -> None:

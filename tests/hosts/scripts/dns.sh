@@ -2,8 +2,9 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Installs a DNS server whose two zones a TSIG key may change: dns.sh bind9|knot SECRET [FORWARD REVERSE KEY].
-program=$1 secret=$2 forward=${3:-lab.example} reverse=${4:-77.10.in-addr.arpa} key=${5:-kea.lab.example.}
+# Installs a DNS server whose zones a TSIG key may change: dns.sh bind9|knot SECRET [FORWARD "REVERSE..." KEY].
+program=$1 secret=$2 forward=${3:-lab.example} reverse=${4:-77.10.in-addr.arpa 6.1.0.0.8.b.d.0.1.0.0.2.ip6.arpa}
+key=${5:-kea.lab.example.}
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends "$program" bind9-dnsutils >/dev/null
@@ -19,9 +20,10 @@ if [ "$program" = bind9 ]; then
     chown bind: $directory/*.zone
     cat >/etc/bind/named.conf.local <<END
 key "$key" { algorithm hmac-sha256; secret "$secret"; };
-zone "$forward" { type primary; file "$directory/$forward.zone"; allow-update { key "$key"; }; };
-zone "$reverse" { type primary; file "$directory/$reverse.zone"; allow-update { key "$key"; }; };
 END
+    for zone in $forward $reverse; do
+        echo "zone \"$zone\" { type primary; file \"$directory/$zone.zone\"; allow-update { key \"$key\"; }; };"
+    done >>/etc/bind/named.conf.local
     systemctl restart named
 else
     chown knot: $directory/*.zone
@@ -44,8 +46,9 @@ template:
     file: "%s.zone"
     acl: kea
 zone:
-  - domain: $forward
-  - domain: $reverse
 END
+    for zone in $forward $reverse; do
+        echo "  - domain: $zone"
+    done >>/etc/knot/knot.conf
     systemctl restart knot
 fi

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -98,13 +99,41 @@ def hook() -> dict[str, str]:
     return {"library": str(path)}
 
 
-def test_a_machine_is_forgotten_with_its_lease(tmp_path: Path, kea: Kea, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The module calls the monitor's own command, which alone knows what it made."""
+class NameReceiver:
+    """What Kea takes for D2: it receives the changes of names."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._socket.settimeout(10)
+        to = {"enable-updates": True, "server-ip": "127.0.0.1", "server-port": self._socket.getsockname()[1]}
+        self.settings = {"dhcp-ddns": to, "ddns-qualifying-suffix": "lab.example."}
+
+    def next(self) -> tuple[int, str, str]:
+        """Return the next change: 0 to add or 1 to remove, the name and its address."""
+        change = json.loads(self._socket.recv(65535)[2:])
+        return change["change-type"], change["fqdn"], change["ip-address"]
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def d2() -> Iterator[NameReceiver]:
+    receiver = NameReceiver()
+    yield receiver
+    receiver.close()
+
+
+def test_a_machine_is_forgotten_with_its_lease_and_its_name(
+    tmp_path: Path, kea: Kea, d2: NameReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The module calls the monitor's own command, which alone knows what it made. Kea removes the name."""
     for name in DIRECTORIES:
         monkeypatch.setenv(name, str(tmp_path))
     database = {"type": "postgresql", "host": kea.cluster.socket, "name": kea.name, "user": "postgres"}
     (tmp_path / "kea").mkdir()
-    world = World(tmp_path / "kea", NoSink(), {"hosts-database": database, "hooks-libraries": [hook()]})
+    world = World(tmp_path / "kea", NoSink(), {"hosts-database": database, "hooks-libraries": [hook()], **d2.settings})
     leases = {"type": "memfile", "path": str(tmp_path / "kea" / "kea-leases4.csv")}
     options = {"host": kea.cluster.socket, "name": kea.name}
     daemon = None
@@ -124,6 +153,7 @@ def test_a_machine_is_forgotten_with_its_lease(tmp_path: Path, kea: Kea, monkeyp
             return run_module("kea_reservation", check, **login, **own, **more)
 
         address = world.client.lease("bmc")
+        assert d2.next() == (0, "bmc.lab.example.", address)
         entry = tmp_path / "discovery" / f"{HWADDR.replace(':', '-')}.yml"
         until(lambda: entry.exists() and kea.reservations(), daemon.log, 60)
         refused = absent()
@@ -137,6 +167,7 @@ def test_a_machine_is_forgotten_with_its_lease(tmp_path: Path, kea: Kea, monkeyp
         assert kea.reservations()
         gone = absent(lease=True)
         assert (gone["changed"], gone["leases"]) == (True, [address]), gone
+        assert d2.next() == (1, "bmc.lab.example.", address)
         assert (gone["forgotten"][0].split()[0], kea.reservations(), entry.exists()) == (address, [], False)
         assert world.server.ask("lease4-get", **{"ip-address": address})["result"] == 3
         assert not absent(lease=True)["changed"]
