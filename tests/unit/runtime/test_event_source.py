@@ -15,6 +15,7 @@ import pytest
 from kea_lease_monitor.errors import ConfigurationError
 from support.paths import ROOT
 
+from runtime.test_ipv6 import grant, of_schema
 from runtime.world import MONITOR, Kea
 
 PLUGIN = ROOT / "extensions/eda/plugins/event_source/lease_events.py"
@@ -62,6 +63,27 @@ def test_a_new_lease_is_an_event_limited_to_its_machine(follow: Any, kea: Kea) -
     )
     assert (found["lease"]["address"], found["lease"]["hostname"]) == ("10.0.0.2", "bmc-2")
     assert json.loads(json.dumps(found)) == found
+
+
+def test_a_new_lease_of_dhcpv6_is_an_event(follow: Any, kea: Kea) -> None:
+    of_schema(kea, "varchar")
+    (found,) = follow(1, lambda: grant(kea, "2001:db8::1", 1, "bmc-1"))
+    assert (found["kind"], found["lease"]["family"], found["lease"]["address"]) == ("assigned", 6, "2001:db8::1")
+    assert found["lease"]["duid"] == "00:01:00:01"
+    assert found["meta"] == {"hosts": found["host"]}
+
+
+def test_leases_of_dhcpv6_that_it_may_not_read_are_told(follow: Any, kea: Kea, said: Callable[[], str]) -> None:
+    of_schema(kea, "varchar")
+    kea.rows(f'REVOKE ALL ON lease6 FROM "{MONITOR}"')
+
+    def act() -> None:
+        grant(kea, "2001:db8::1", 1)
+        kea.lease("10.0.0.1", "02:00:00:00:00:01")
+
+    (found,) = follow(1, act)
+    assert found["lease"]["address"] == "10.0.0.1"
+    assert "[leases_unreadable]" in said()
 
 
 def test_it_continues_after_its_bookmark(follow: Any, kea: Kea) -> None:

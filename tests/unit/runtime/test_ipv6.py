@@ -160,13 +160,18 @@ def test_of_several_leases_of_one_association_the_youngest_counts(kea: Kea, link
     source.close()
 
 
-def test_unreadable_leases_are_followed_once_they_are_readable(kea: Kea, link: Callable[[], Any]) -> None:
+def test_unreadable_leases_are_told_and_followed_once_they_are_readable(
+    kea: Kea, link: Callable[[], Any], said: Callable[[], str]
+) -> None:
     kea.rows('REVOKE ALL ON lease6 FROM "kea-lease-monitor"')
     grant(kea, "2001:db8::1", 1)
     now = Time()
     source = make(link, now.clock())
     events, position = drained(source, source.start(True))
     assert events == []
+    now.now += 6
+    source.read(position, 10)
+    assert said().count("Leases of DHCPv6 have events, and are left out") == 1
     kea.rows('GRANT SELECT ON lease6 TO "kea-lease-monitor"')
     now.now += 6
     with pytest.raises(PositionLostError, match="triggers"):

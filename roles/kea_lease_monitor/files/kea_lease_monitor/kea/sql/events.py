@@ -81,7 +81,8 @@ WITH watched AS (
     SELECT family, coalesce(string_agg(concat_ws(':', own.oid, own.xmin, tgenabled), ',' ORDER BY own.oid), '-')
                AS state,
            coalesce(bool_and(tgenabled IN ('O', 'A')) AND bit_or(tgtype) & 28 = 28, false) AS work,
-           family = 4 OR %(named)s OR count(own.oid) > 0 AND has_table_privilege(leases, 'SELECT') AS followed
+           family = 4 OR %(named)s OR count(own.oid) > 0 AND has_table_privilege(leases, 'SELECT') AS followed,
+           count(own.oid) > 0 AS told
       FROM watched
       LEFT JOIN pg_trigger AS own
         ON own.tgrelid = leases
@@ -93,14 +94,14 @@ SELECT pg_notification_queue_usage(),
        (pg_snapshot_xmax(now)::text::bigint - pg_snapshot_xmin(now)::text::bigint),
        summed.*
   FROM {schema}.lease_event_lost AS lost, pg_current_snapshot() AS now,
-       (SELECT string_agg(family || '=' || state, ' ' ORDER BY family), bool_and(work),
-               array_agg(family ORDER BY family)
-          FROM triggers
-         WHERE followed) AS summed
+       (SELECT string_agg(family || '=' || state, ' ' ORDER BY family) FILTER (WHERE followed),
+               bool_and(work) FILTER (WHERE followed), array_agg(family ORDER BY family) FILTER (WHERE followed),
+               bool_or(told AND NOT followed)
+          FROM triggers) AS summed
 """
 """The usage of the notification queue, the number of lost events, the age of the horizon, and the triggers: their
-state, whether they record every change (bits 4, 8 and 16 of tgtype: INSERT, DELETE, UPDATE), and the followed
-families.
+state, whether they record every change (bits 4, 8 and 16 of tgtype: INSERT, DELETE, UPDATE), the followed
+families, and whether there are leases with events that this role may not read.
 
 Reading the usage is also the only thing that empties a queue that was full (measurements, finding 2). Disabling and
 enabling a trigger rewrites its row (xmin), so its state shows both, even if no reader looked in between. DHCPv6

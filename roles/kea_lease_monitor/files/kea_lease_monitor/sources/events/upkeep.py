@@ -50,6 +50,8 @@ class Health(NamedTuple):
     """Whether the triggers record every change."""
     families: List[int]
     """Families whose leases are followed."""
+    unreadable: bool
+    """Whether leases of DHCPv6 have events, and are not followed because this role may not read their table."""
 
 
 class Options(NamedTuple):
@@ -94,6 +96,7 @@ class Upkeep:
         """Whether the notification queue is filling up. A session that listens then must stop: it goes on reading only
         when another session sends, so without senders it would itself keep the queue full."""
         self._oldest: Tuple[Optional[int], float] = (None, self._check_due)
+        self._told_unreadable = False
         self._counted: Optional[int] = None
         """The trigger's count of lost events as far as the metric has it; None before the first check."""
 
@@ -158,9 +161,13 @@ class Upkeep:
         self._prune_due = now if gone == _PRUNED_AT_ONCE else now + _INTERVAL
 
     def health(self, session: Session) -> Health:
-        """Return what HEALTH finds now."""
+        """Return what HEALTH finds now. Leases that are left out are told once."""
         families = sorted(self._options.families) or [4, 6]
-        return Health(*self._ask(session, events.HEALTH, families=families, named=bool(self._options.families))[0])
+        found = Health(*self._ask(session, events.HEALTH, families=families, named=bool(self._options.families))[0])
+        if found.unreadable and not self._told_unreadable:
+            telemetry.leases_unreadable(self._name)
+        self._told_unreadable = found.unreadable
+        return found
 
     def _watch_horizon(self, session: Session) -> None:
         now = self._clock.monotonic()
