@@ -18,6 +18,8 @@ FUZZ_CLIENTS = $(subst PYTHONPATH,unshare --net sh -ec 'ip link set lo up && exe
 SCENARIOS := file database events remote lfc killed
 # Not in make test, which must end within 40 minutes; run them by name, such as make molecule-tls.
 MORE := early changes upgrade tls failover harmless hostile moves recovery rollback fresh first sources takeover pair field dhcp6 ddns isc examples
+# Scenarios with one Kea, that of SUITE; make suites-dhcp6 runs one of them for each.
+ONE_SUITE := field pair dhcp6 ddns
 
 OLDEST := sqlalchemy==1.4.46 alembic==1.8.1
 
@@ -34,7 +36,7 @@ REUSE := reuse==5.1.1
 AUDIT := bandit==1.9.4
 ADVISORIES := pip-audit==2.10.1
 
-.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-core demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit advisories reuse core docs cli-files release sanity build integration eda redfish monitoring molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) clean
+.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-core demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit advisories reuse core docs cli-files release sanity build integration eda redfish monitoring molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) $(addprefix suites-,$(ONE_SUITE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -241,6 +243,12 @@ molecule: $(addprefix molecule-,$(SCENARIOS))
 $(addprefix molecule-,$(SCENARIOS) $(MORE)): molecule-%: build
 	@echo "== molecule $*"
 	@$(RUN) molecule test --scenario-name $*
+
+$(addprefix suites-,$(ONE_SUITE)): suites-%:
+	@for suite in $(SUITES); do \
+	    echo "== $* with the Kea of $$suite"; \
+	    $(MAKE) --no-print-directory molecule-$* SUITE=$$suite || exit 1; \
+	done
 
 bench: bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench-inventory bench-configget bench-commands bench-first-start bench-dhcp6 bench-herd bench-monitor ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
 

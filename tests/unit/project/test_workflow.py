@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from support.paths import ROOT
+from support.suites import SUITES
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
@@ -36,6 +37,18 @@ def test_it_runs_every_part_of_make_test(jobs: dict[str, Any]) -> None:
 
 def test_it_runs_every_scenario_of_make_molecule(jobs: dict[str, Any]) -> None:
     assert set(jobs["molecule"]["strategy"]["matrix"]["scenario"]) == words_of(r"^SCENARIOS := (.*)")
+
+
+def test_it_runs_both_families_and_names_with_each_kea(jobs: dict[str, Any]) -> None:
+    matrix = jobs["suites"]["strategy"]["matrix"]
+    assert set(matrix["scenario"]) == {"dhcp6", "ddns"}
+    assert matrix["suite"] == list(SUITES)
+
+
+def test_the_scenarios_of_one_kea_take_the_suite_that_is_asked_for() -> None:
+    for scenario in words_of(r"^ONE_SUITE := (.*)"):
+        inventory = (ROOT / "molecule" / scenario / "inventory" / "hosts.yml").read_text(encoding="utf-8")
+        assert "lookup('ansible.builtin.env', 'SUITE')" in inventory, scenario
 
 
 def test_the_oldest_ansible_core_is_the_one_that_the_collection_requires(jobs: dict[str, Any]) -> None:
