@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hand-written configurations in a directory that Kea's user may read, and the real kea-dhcp4 that judges them."""
+"""Hand-written configurations in a directory that Kea's user may read, and the real server that judges them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from support.modules import run_module
 from support.programs import need
 
 SITES = sorted((Path(__file__).parent / "sites").glob("*.conf"))
-EXAMPLES = sorted(Path("/usr/share/doc/kea/examples/kea4").glob("*.json"))
+EXAMPLES = sorted(Path("/usr/share/doc/kea/examples").glob("kea[46]/*.json"))
 FRAGMENTS = ("options.json", "loggers.json", "subnets.json", "timers.json")
 
 
@@ -35,6 +35,14 @@ class Site(NamedTuple):
     @property
     def directory(self) -> Path:
         return self.path.parent
+
+    @property
+    def family(self) -> int:
+        return 6 if self.path.stem == "kea-dhcp6" else 4
+
+    @property
+    def top(self) -> str:
+        return f"Dhcp{self.family}"
 
     @property
     def record(self) -> Path:
@@ -59,14 +67,14 @@ class Site(NamedTuple):
         return Document(Sources(str(self.path), text, included).text)
 
     def subnets(self) -> list[Subnet]:
-        return subnets_of(self.document(), "Dhcp4")
+        return subnets_of(self.document(), self.top)
 
     def subnet(self, number: int) -> dict[str, Any]:
         return next(one.value for one in self.subnets() if one.id == number)
 
     def accepted(self) -> bool:
-        """Whether kea-dhcp4 takes it."""
-        command = [need("kea-dhcp4"), "-t", str(self.path)]
+        """Whether the server takes it."""
+        command = [need(self.path.stem), "-t", str(self.path)]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
@@ -74,6 +82,7 @@ def install(source: Path, directory: Path) -> Site:
     """Copy a configuration, and the fragments that it may include, into a directory of Kea's user."""
     user = pwd.getpwnam("_kea")
     hooks = os.path.dirname(glob.glob("/usr/lib/*/kea/hooks/libdhcp_ha.so")[0])
+    config = "kea-dhcp6.conf" if b'"Dhcp6"' in source.read_bytes() else "kea-dhcp4.conf"
     for one in [source, *((source.parent / name) for name in FRAGMENTS)]:
         if one.exists():
             text = one.read_bytes().replace(b"@DIR@", str(directory).encode()).replace(b"@HOOKS@", hooks.encode())
@@ -82,11 +91,11 @@ def install(source: Path, directory: Path) -> Site:
                 text = text.replace(b"\n", b"\r\n")
             if one == source and "latin1" in one.name:
                 text = text.decode().encode("latin-1")
-            target = directory / ("kea-dhcp4.conf" if one == source else one.name)
+            target = directory / (config if one == source else one.name)
             target.write_bytes(text)
             os.chown(target, 0, user.pw_gid)
             target.chmod(0o640)
-    return Site(directory / "kea-dhcp4.conf")
+    return Site(directory / config)
 
 
 def is_subsequence(old: bytes, new: bytes) -> bool:

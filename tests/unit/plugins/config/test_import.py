@@ -57,10 +57,11 @@ def templated(value: Any, secrets: dict[str, str]) -> Any:
     return value
 
 
-def merge_of(values: dict[str, Any]) -> dict[str, Any]:
+def merge_of(values: dict[str, Any], family: int) -> dict[str, Any]:
     """What the role merges for these variables."""
-    named = {"subnet4": "kea_dhcp4_subnets", "shared-networks": "kea_dhcp4_shared_networks"}
-    merge = dict(values.get("kea_dhcp4_settings", {}))
+    prefix = f"kea_dhcp{family}"
+    named = {f"subnet{family}": f"{prefix}_subnets", "shared-networks": f"{prefix}_shared_networks"}
+    merge = dict(values.get(f"{prefix}_settings", {}))
     return {**merge, **{key: values[name] for key, name in named.items() if name in values}}
 
 
@@ -87,25 +88,26 @@ def test_each_site_is_reproduced(source: Path, directory: Path) -> None:
     had_ids = all(one.id for one in site.subnets())
     before, document = site.texts(), site.document()
 
-    applied = site.merge(merge=merge_of(values))
+    wanted = merge_of(values, site.family)
+    applied = site.merge(merge=wanted)
     assert not applied["failed"], applied
     assert applied["changed"] is not had_ids
     assert (site.texts() == before) is had_ids
-    expected = {key: one for key, one in site.document().get(("Dhcp4",)).items() if key not in DATABASES}
+    expected = {key: one for key, one in site.document().get((site.top,)).items() if key not in DATABASES}
     if had_ids:
         assert site.document().text == document.text
 
     site.record.unlink(missing_ok=True)
     for name in FRAGMENTS:
         (directory / name).unlink(missing_ok=True)
-    site.path.write_text('{ "Dhcp4": {} }\n')
-    made = site.merge(merge=merge_of(values))
+    site.path.write_text(f'{{ "{site.top}": {{}} }}\n')
+    made = site.merge(merge=wanted)
     assert not made["failed"], made
     left_out = [note for note in found["notes"] if "hosts-databases" not in note]
     assert left_out == []
-    assert content(site.document().get(("Dhcp4",))) == content(expected)
+    assert content(site.document().get((site.top,))) == content(expected)
     assert site.accepted()
-    assert not site.merge(merge=merge_of(values))["changed"]
+    assert not site.merge(merge=wanted)["changed"]
 
 
 def imported(dhcp4: str, **known: int) -> Imported:

@@ -13,7 +13,15 @@ from site_helpers import EXAMPLES, SITES, Site, install, is_subsequence
 
 pytestmark = [pytest.mark.kea, pytest.mark.slow]
 
-NEW = {"id": 4711, "subnet": "198.18.0.0/24", "pools": [{"pool": "198.18.0.10 - 198.18.0.20"}]}
+NEW = {
+    4: {"id": 4711, "subnet": "198.18.0.0/24", "pools": [{"pool": "198.18.0.10 - 198.18.0.20"}]},
+    6: {"id": 4711, "subnet": "2001:db8:4711::/64", "pools": [{"pool": "2001:db8:4711::10 - 2001:db8:4711::20"}]},
+}
+OPTION = {
+    4: {"name": "log-servers", "data": "192.0.2.250"},
+    6: {"name": "nis-servers", "data": "2001:db8::250"},
+}
+"""For the server of each family."""
 CLIENT = {"hw-address": "02:00:00:ff:00:01", "hostname": "ours"}
 
 
@@ -24,10 +32,9 @@ def additions(site: Site) -> dict[str, Any]:
         pools = [{"pool": pool.replace(" ", "")} for pool in one.pools]
         named = {"id": one.id} if one.id else {"subnet": one.prefix}
         subnets.append({**named, "min-valid-lifetime": 60, "pools": pools, "reservations": [CLIENT]})
-    options = (
-        [] if "log-servers" in site.path.read_text("latin-1") else [{"name": "log-servers", "data": "192.0.2.250"}]
-    )
-    return {"subnet4": [*subnets, NEW], "option-data": options}
+    option = OPTION[site.family]
+    options = [] if option["name"] in site.path.read_text("latin-1") else [option]
+    return {f"subnet{site.family}": [*subnets, NEW[site.family]], "option-data": options}
 
 
 @pytest.mark.parametrize("source", [*SITES, *EXAMPLES], ids=lambda source: source.name)
@@ -49,7 +56,7 @@ def test_additions_leave_every_byte_and_go_again(source: Path, directory: Path) 
         assert is_subsequence(found[name], text), name
     for subnet in site.subnets():
         assert ids.get(subnet.prefix, 4711) in (subnet.id, None)
-        assert subnet.prefix == NEW["subnet"] or CLIENT in subnet.reservations
+        assert subnet.prefix == NEW[site.family]["subnet"] or CLIENT in subnet.reservations
     assert not site.merge(merge=wanted)["changed"]
 
     back = site.merge()
@@ -67,10 +74,11 @@ def test_values_are_replaced_in_their_place_and_found_again(source: Path, direct
     site = install(source, directory)
     found = site.texts()
     numbered = [{"id": one.id, "valid-lifetime": 1234} for one in site.subnets() if one.id]
-    for values in ({"valid-lifetime": 1111, "subnet4": numbered}, {"valid-lifetime": 2222, "renew-timer": 5}):
+    subnets = f"subnet{site.family}"
+    for values in ({"valid-lifetime": 1111, subnets: numbered}, {"valid-lifetime": 2222, "renew-timer": 5}):
         result = site.merge(merge=values)
         assert not result["failed"], result
-        assert site.document().get(("Dhcp4", "valid-lifetime")) == values["valid-lifetime"]
+        assert site.document().get((site.top, "valid-lifetime")) == values["valid-lifetime"]
     assert all("valid-lifetime" not in one.value for one in site.subnets())
     assert not site.merge()["failed"]
     if all(one.id for one in site.subnets()) and "no-ids" not in source.name:

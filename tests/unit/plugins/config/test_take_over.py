@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The facts of a host, the plan of the role and the module together, with the real kea-dhcp4."""
+"""The facts of a host, the plan of the role and the module together, with the real server of Kea."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def deploy(site: Site, untouched: bool = False, mode: str = "file", **variables:
     seen = run_module("kea_info", path=str(site.path), gather=["server", "config", "subnets"])
     seen["config"]["untouched"] = untouched
     asked = {
+        "family": site.family,
         "lease_database": "memfile",
         "hosts_database": "none" if mode == "file" else "postgresql",
         "database": {"host": "/run/postgresql", "port": 5432, "name": "kea", "user": "_kea", "password": "",
