@@ -24,6 +24,7 @@ SERVERS = ("kea-examples-one", "kea-examples-two")
 DATABASE = "kea-examples-db"
 PLAYED: dict[str, dict[str, tuple[str, str]]] = {
     "file": {"dhcp1.example.org": (SERVERS[0], "192.0.2.2")},
+    "both-families": {"dhcp1.example.org": (SERVERS[0], "192.0.2.2")},
     "take-over": {"dhcp1.example.org": (SERVERS[0], "192.0.2.2")},
     "ddns": {"dhcp1.example.org": (SERVERS[0], "192.0.2.2")},
     "database-tls": {"dhcp1.example.org": (SERVERS[0], "192.0.2.2"), "db1.example.org": (DATABASE, "192.0.2.4")},

@@ -85,6 +85,7 @@ def test_the_page_names_every_example() -> None:
     page = (ROOT / "examples/README.md").read_text(encoding="utf-8")
     assert re.findall(r"\((\S+)/inventory\.yml\)", page) == [
         "file",
+        "both-families",
         "database-tls",
         "pair",
         "ddns",
