@@ -77,7 +77,7 @@ def test_one_machine_with_leases_of_both_families_is_one_host(site: Site) -> Non
     addresses = {json.loads(answer)["address"], *lease6(site, BOTH, 1, RELAYED, "--relay", LINK).values()}
     wait(lambda: addresses <= site.discovered(), "both addresses")
     for address in addresses:
-        found = site.run("grep", "-rlF", "--include=[!.]*.yml", address, DISCOVERY).split()
+        found = site.run("grep", "-rlFw", "--include=[!.]*.yml", address, DISCOVERY).split()
         assert found == [f"{DISCOVERY}/02-bc-00-00-01-f4.yml"]
 
 
