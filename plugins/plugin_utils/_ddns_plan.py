@@ -10,6 +10,7 @@ import os
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
 from ..module_utils._kea.control import unix_sockets
+from . import _control_socket as control_socket
 
 Settings = Dict[str, Any]
 
@@ -49,7 +50,10 @@ class Found(NamedTuple):
     outdated: bool = False
     has_secret_file: bool = True
     """Whether D2 reads a secret from a file of its own."""
-    has_control_socket: bool = False
+    has_unix_socket: bool = False
+    """Whether one of the control sockets is a unix socket."""
+    keys: List[str] = []
+    """Keys of the map DhcpDdns."""
     included: List[str] = []
 
 
@@ -91,7 +95,8 @@ def found(look: Mapping[str, Any]) -> Found:
         is_installed=server.get("version") is not None,
         outdated=bool(server.get("outdated")),
         has_secret_file=bool((server.get("capabilities") or {}).get("tsig_secret_file", True)),
-        has_control_socket=bool(config.get("control_sockets")),
+        has_unix_socket=control_socket.has_unix(config.get("control_sockets")),
+        keys=list(config.get("keys") or []),
         included=list(config.get("included") or []),
     )
 
@@ -115,8 +120,8 @@ def make(asked: Wanted, names: Names, now: Found, done: Results) -> Plan:
         files=files,
         merge=_merge(asked, names, now),
         settings={}
-        if now.has_control_socket
-        else {"DhcpDdns/control-socket": {"socket-type": "unix", "socket-name": CONTROL_SOCKET}},
+        if now.has_unix_socket
+        else control_socket.settings("DhcpDdns", CONTROL_SOCKET, (*now.keys, *asked.settings)),
         absent=[f"DhcpDdns/tsig-keys[name={one['name']}]/secret" for one in asked.keys if now.has_secret_file],
         included=[path for path in now.included if not path.startswith(f"{names.directory}/")],
         kept=[names.config, names.record, *(one["path"] for one in files)],
@@ -125,7 +130,7 @@ def make(asked: Wanted, names: Names, now: Found, done: Results) -> Plan:
 
 
 def _merge(asked: Wanted, names: Names, now: Found) -> Settings:
-    merged = dict(asked.settings)
+    merged = control_socket.joined(asked.settings, CONTROL_SOCKET)
     for key, zones in (("forward-ddns", asked.forward_zones), ("reverse-ddns", asked.reverse_zones)):
         if zones:
             merged[key] = {"ddns-domains": zones}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 
 from ..module_utils._config.servers import subnets_key
+from . import _control_socket as control_socket
 from ._ddns import NO_DDNS, Ddns, ddns
 from ._login import Database, Files, database, files
 from ._pair import NO_PAIR, Pair, pair
@@ -78,7 +79,8 @@ class Found(NamedTuple):
     """libpq's variables of the running Kea: before Kea 3.1, its TLS settings are there."""
     untouched: bool = False
     """Whether the configuration is the example of Debian's package."""
-    has_control_socket: bool = False
+    has_unix_socket: bool = False
+    """Whether one of the control sockets is a unix socket."""
     interfaces_config: Settings = {}
     keys: List[str] = []
     """Keys of the map at the top, such as Dhcp4."""
@@ -155,7 +157,7 @@ def found(look: Mapping[str, Any]) -> Found:
         outdated=bool(server.get("outdated")),
         tls_environment=server.get("tls_environment") or {},
         untouched=untouched,
-        has_control_socket=bool(config.get("control_sockets")),
+        has_unix_socket=control_socket.has_unix(config.get("control_sockets")),
         interfaces_config=config.get("interfaces_config") or {},
         keys=list(config.get("keys") or []),
         included=list(config.get("included") or []),

@@ -15,6 +15,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from ..module_utils._config.servers import subnets_key
 from ..module_utils._kea.host_maps import addresses_of
 from . import _by_command as by_command
+from . import _control_socket as control_socket
 from . import _ddns as names_in_dns
 from . import _pair as pairing
 from ._login import Files
@@ -44,6 +45,7 @@ def make(asked: Wanted, now: Found, certificates: Optional[Files] = None) -> Mer
     if asked.reservations_in_files:
         own = by_command.settings(now, settings, asked.family)
         settings = by_command.joined(own, settings)
+    settings = control_socket.joined(settings, control_socket.PATHS[asked.family])
     values: Settings = {key: value for key, value in settings.items() if key != "interfaces-config"}
     interfaces = {**asked.settings.get("interfaces-config", {})}
     if asked.interfaces:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import List, NamedTuple
 
 from ..module_utils._config.servers import top_of
+from . import _control_socket as control_socket
 from ._login import Files, Login, login, without_empty
 from ._pair import password_file, password_files
 from ._server_input import Found, Names, Results, Settings, Wanted
 from ._server_merge import make as make_merge
 
-CONTROL_SOCKETS = {4: "/run/kea/kea4-ctrl-socket", 6: "/run/kea/kea6-ctrl-socket"}
 RETRIES = {"service-sockets-max-retries": 100000, "service-sockets-retry-wait-time": 5000}
 """An interface that comes up later is served then: Kea tries again every 5 s, for six days."""
 TIMERS = ("renew-timer", "rebind-timer", "calculate-tee-times")
@@ -236,15 +236,15 @@ def _login(asked: Wanted, now: Found, done: Results, user: str) -> Login:
 def _settings(asked: Wanted, now: Found) -> Settings:
     """Return the values for kea_config by their path, which fill gaps and are not recorded as the variables are.
 
-    A control socket is added where there is none: without it the server's health cannot be seen. On a new host the
+    A unix control socket is added where there is none: without it the server's health cannot be seen. On a new host the
     timers T1 and T2 follow from the lifetime. A site that names its interfaces in the settings, as an imported server
     does, gets what it names and nothing else.
     """
     settings: Settings = {}
     top = top_of(asked.family)
-    if not now.has_control_socket:
-        path = CONTROL_SOCKETS[asked.family]
-        settings[f"{top}/control-socket"] = {"socket-type": "unix", "socket-name": path}
+    if not now.has_unix_socket:
+        keys = (*now.keys, *asked.settings)
+        settings.update(control_socket.settings(top, control_socket.PATHS[asked.family], keys))
     site = {**now.interfaces_config, **asked.settings.get("interfaces-config", {})}
     for key, value in RETRIES.items() if asked.interfaces and not set(RETRIES) & set(site) else ():
         settings[f"{top}/interfaces-config/{key}"] = value

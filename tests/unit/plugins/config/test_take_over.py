@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from ansible_collections.baremetal.kea.plugins.filter import plan as filters
 from ansible_collections.baremetal.kea.plugins.module_utils._config import tls_files
+from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
 from site_helpers import SITES, Site, install, is_subsequence
 from support.modules import run_module
 
@@ -23,7 +24,9 @@ EXAMPLE = Path("/etc/kea/kea-dhcp4.conf")
 NAMES = {"config": "/kea.conf", "candidate": "/candidate.conf", "unit_addition": "/unit.d/kea.conf", "user": "_kea"}
 
 
-def deploy(site: Site, untouched: bool = False, mode: str = "file", **variables: Any) -> dict[str, Any]:
+def deploy(
+    site: Site, untouched: bool = False, mode: str = "file", check: bool = False, **variables: Any
+) -> dict[str, Any]:
     """What the role does with the configuration of a host: look, plan, files, configuration."""
     seen = run_module("kea_info", path=str(site.path), gather=["server", "config", "subnets"])
     seen["config"]["untouched"] = untouched
@@ -45,7 +48,7 @@ def deploy(site: Site, untouched: bool = False, mode: str = "file", **variables:
     for number in plan["subnet_ids"] if mode == "file" else []:
         (applied / f"subnet-{number}.json").touch()
     options = {name: plan[name] for name in ("settings", "absent", "databases", "merge", "included")}
-    result = run_module("kea_config", path=str(site.path), record=str(site.record), backup=False, **options)
+    result = run_module("kea_config", check, path=str(site.path), record=str(site.record), backup=False, **options)
     assert not result["failed"], result
     return {**plan, **result}
 
@@ -92,6 +95,20 @@ def test_reservations_leave_the_files_with_the_mode(directory: Path, monkeypatch
     assert not again["changed"], again["diff"]
     deploy(site)
     assert site.document().get(("Dhcp4", "hosts-databases")) == found
+
+
+def test_a_control_socket_over_http_stays_beside_a_unix_socket(directory: Path) -> None:
+    """With the keys of Kea 3.0, which an earlier Kea refuses. So it only edits."""
+    http = '{ "socket-type": "http",  "socket-address": "127.0.0.1", "socket-port": 8000 }'
+    source = directory / "http.conf"
+    source.write_text(f'{{"Dhcp4": {{ "control-sockets": [\n  {http} // of Stork\n], "subnet4": [] }}}}\n')
+    site = install(source, directory)
+    before = site.path.read_text()
+    after = deploy(site, check=True)["diff"]["after"]
+    assert http in after
+    assert is_subsequence(before.encode(), after.encode())
+    sockets = Document(after).get(("Dhcp4", "control-sockets"))
+    assert sockets[1:] == [{"socket-type": "unix", "socket-name": "/run/kea/kea4-ctrl-socket"}]
 
 
 def test_nothing_of_debians_example_is_served(directory: Path) -> None:

@@ -85,6 +85,13 @@ def test_before_d2_is_installed_no_file_is_written_and_a_new_one_gets_a_control_
     assert list(made["settings"]) == ["DhcpDdns/control-socket"]
 
 
+def test_d2_with_a_control_socket_over_http_gets_a_unix_socket_beside_it() -> None:
+    sockets = [{"socket-type": "http", "socket-address": "127.0.0.1", "socket-port": 8001}]
+    now = {**d2(), "config": {"control_sockets": sockets, "keys": ["control-sockets"]}}
+    added = {"DhcpDdns/control-sockets[socket-type=unix]": {"socket-name": "/run/kea/kea-ddns-ctrl-socket"}}
+    assert plan(now)["settings"] == added
+
+
 @pytest.mark.parametrize(
     ("now", "results"),
     [

@@ -192,7 +192,7 @@ def test_a_database_of_ours_under_other_hosts_is_replaced() -> None:
 
 def test_settings_are_merged_and_each_subnet_includes_its_reservations() -> None:
     site = {"interfaces-config": {"dhcp-socket-type": "udp"}, "valid-lifetime": 60}
-    plan = make(wanted(settings=site), found(control_sockets=[{"socket-type": "unix"}]))
+    plan = make(wanted(settings=site), found(control_sockets=[UNIX]))
     include = {"<?include?>": "/reservations/applied/subnet-1.json"}
     assert plan["merge"] == {
         "subnet4": [{"id": 1, "subnet": "192.0.2.0/24", "reservations": [include]}],
@@ -208,13 +208,43 @@ def test_settings_are_merged_and_each_subnet_includes_its_reservations() -> None
     assert plan["settings"]["Dhcp4/control-socket"]["socket-name"] == "/run/kea/kea4-ctrl-socket"
 
 
+UNIX = {"socket-type": "unix", "socket-name": "/run/kea/own"}
+HTTP = {"socket-type": "http", "socket-address": "127.0.0.1", "socket-port": 8000}
+ADDED = {"Dhcp4/control-sockets[socket-type=unix]": {"socket-name": "/run/kea/kea4-ctrl-socket"}}
 NOTHING: dict[str, Any] = {"interfaces": [], "subnets": []}
 KNOWN = [known(7, "10.0.7.0/24"), known(8, "10.0.8.0/24", has_id=False), known(9, "10.0.9.0/24", editable=False)]
 
 
+@pytest.mark.parametrize(
+    ("keys", "sockets", "added"),
+    [
+        ([], None, {"Dhcp4/control-socket": {"socket-type": "unix", "socket-name": "/run/kea/kea4-ctrl-socket"}}),
+        (["control-sockets"], [HTTP], ADDED),
+        (["control-sockets"], [], ADDED),
+        (["control-sockets"], [HTTP, UNIX], {}),
+        (["control-socket"], [UNIX], {}),
+        (["control-socket"], [HTTP], {}),  # Kea refuses both keys, and this one is the site's
+    ],
+)
+def test_a_server_without_a_unix_control_socket_gets_one(keys: list[str], sockets: Any, added: dict[str, Any]) -> None:
+    plan = make(wanted(**NOTHING), found(keys=keys, control_sockets=sockets, subnets=KNOWN))
+    assert plan["settings"] == added
+    assert not set(plan["merge"]) & {"control-socket", "control-sockets"}
+
+
+@pytest.mark.parametrize("now", [found(keys=[]), found(keys=["control-sockets"], control_sockets=[HTTP])])
+def test_sockets_of_the_variables_get_a_unix_socket_beside_them(now: dict[str, Any]) -> None:
+    plan = make(wanted(interfaces=[], settings={"control-sockets": [HTTP]}), now)
+    assert "Dhcp4/control-socket" not in plan["settings"]
+    added = {"socket-type": "unix", "socket-name": "/run/kea/kea4-ctrl-socket"}
+    assert plan["merge"]["control-sockets"] == [HTTP, added]
+    plan = make(wanted(interfaces=[], settings={"control-sockets": [HTTP, UNIX]}), now)
+    assert plan["merge"]["control-sockets"] == [HTTP, UNIX]
+
+
 def test_without_variables_a_server_keeps_its_own_and_every_subnet_gets_reservations() -> None:
     """B1, B3."""
-    sockets = [{"socket-type": "unix"}]
+    sockets = [UNIX]
     plan = make(wanted(**NOTHING), found(control_sockets=sockets, subnets=KNOWN))
     assert plan["settings"] == {}
     assert plan["merge"] == {
