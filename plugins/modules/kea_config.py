@@ -179,6 +179,16 @@ gave_way:
   type: list
   elements: str
   sample: [192.0.2.7 in 192.0.2.0/24 (id 1)]
+returned:
+  description:
+    - How many copies of managed reservations were removed from each subnet with O(merge). Kea writes them into its
+      configuration when it is told C(config-write), in place of the file in a directory C(applied) that it includes.
+    - A copy whose client that file does not have stays, and so does one to which a person added something.
+  returned: when there are any
+  version_added: 1.2.0
+  type: dict
+  sample:
+    192.0.2.0/24 (id 1): 12
 completed:
   description: Addresses that reservations got with O(complete_reservations), each with its subnet.
   returned: when there are any
@@ -284,6 +294,8 @@ def _update_alone(
     merging.settle()
     if merging.completed:
         result["completed"] = merging.completed
+    if merging.returned:
+        result["returned"] = merging.returned
     if merging.gave_way:
         result["gave_way"] = merging.gave_way
     return before, after, entries.settle(result) if entries else result

@@ -128,9 +128,10 @@ def hosts(value: Any) -> List[Dict[str, str]]:
     """Return the reservations in a list of a configuration: kind and bytes of the identifier, address and name.
 
     What an entry does not have, or not as Kea can read it, is empty. One with several addresses, as in DHCPv6, is
-    returned once for each. Includes are left out.
+    returned once for each. Includes are left out, and so are copies of managed reservations, which Kea writes there.
     """
-    listed = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    maps = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    listed = [one for one in maps if not host_maps.is_managed(one)]
     return [host for one in listed for host in _hosts(one)]
 
 

@@ -15,9 +15,13 @@ import re
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Tuple, TypeVar
 
 from . import identifiers
+from .host_commands import is_empty
 
 MARK = "kea-lease-monitor"
 """Key in the user context of each managed reservation."""
+
+KEYS = frozenset({*identifiers.TYPES, "ip-address", "ip-addresses", "prefixes", "hostname", "user-context"})
+"""Keys that the monitor may set in a map."""
 
 _CHANGES = REPLACES, REMOVED = "/*replaces*/", "/*removed*/"
 
@@ -226,6 +230,16 @@ def prefixes_of(host: Mapping[str, Any]) -> List[str]:
     """Return the delegated prefixes of a DHCPv6 reservation, each with its length: ``2001:db8:1::/56``."""
     listed = host.get("prefixes")
     return [str(one) for one in listed] if isinstance(listed, list) else []
+
+
+def is_managed(host: Mapping[str, Any]) -> bool:
+    """Return whether a map has the mark and nothing of a person, as Kea writes a managed reservation by config-write.
+
+    Kea adds the keys that a reservation does not have, with empty values.
+    """
+    context = host.get("user-context")
+    marked = isinstance(context, dict) and set(context) == {MARK}
+    return marked and all(key in KEYS or is_empty(value) for key, value in host.items())
 
 
 def read(text: str) -> Any:

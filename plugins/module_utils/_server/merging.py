@@ -19,6 +19,7 @@ from . import removals, served
 from .completing import completed
 from .earlier import replaced_pools
 from .giving_way import GivingWay
+from .returned import without_copies
 
 
 class Merging:
@@ -40,6 +41,8 @@ class Merging:
         """Managed reservations that a reservation of the site replaces."""
         self.completed: List[str] = []
         """Reservations that got the address of their client."""
+        self.returned: Dict[str, int] = {}
+        """How many copies of managed reservations were removed, by subnet."""
         self._giving = GivingWay()
         self.lost = self._giving.lost
         """The managed reservations that gave way, as maps."""
@@ -75,7 +78,7 @@ class Merging:
         """
         top, after = self._wanted.top, document
         if self._is_merging:
-            after = self._merged(document)
+            after, self.returned = without_copies(self._merged(document), top)
         if self._completes:
             after, self.completed = completed(after, top, lambda: removals.leases_of(after, top))
         if self._writes and (self._is_merging or self.completed):

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils._config import reserving
+from ansible_collections.baremetal.kea.plugins.module_utils._config.path import parse_path
+from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import Include
 from site_helpers import Site, site_of
 
 pytestmark = [pytest.mark.kea, pytest.mark.slow]
@@ -296,6 +299,59 @@ def test_a_managed_reservation_gives_way_to_one_outside_all_subnets(directory: P
     assert "gave_way" not in done(site, merge=wanted), "the subnet does not use it"
     assert done(site, merge={**wanted, "reservations-global": True})["gave_way"] == ["10.9.1.9 in 10.9.1.0/24 (id 2)"]
     assert not managed.read_text()
+
+
+def written_by_kea(**host: Any) -> dict[str, Any]:
+    """A managed reservation as config-write of Kea writes it."""
+    none = "0.0.0.0"  # noqa: S104  # what Kea writes for no server
+    added = {"boot-file-name": "", "client-classes": [], "hostname": "", "next-server": none, "option-data": []}
+    return {**added, "server-hostname": "", "user-context": {"kea-lease-monitor": {"made": 1}}, **host}
+
+
+def test_copies_that_kea_wrote_return_to_the_included_file(directory: Path) -> None:
+    """After config-write the configuration has each managed reservation, and no include. Nothing may be lost."""
+    site = site_of("one-line", directory)
+    managed = directory / "applied" / "subnet-2.json"
+    managed.parent.mkdir()
+    lines = [
+        f'{{"hw-address": "02:00:00:00:00:0{one}", "ip-address": "10.9.1.{one}", '
+        '"user-context": {"kea-lease-monitor": {"made": 1}}}'
+        for one in (1, 2, 3)
+    ]
+    managed.write_text(",\n".join(lines) + "\n")
+    wanted = {"subnet4": [{"id": 2, "reservations": [{"<?include?>": str(managed)}], "state": "found"}]}
+    done(site, merge=wanted)
+    own = {"hw-address": "02:00:00:00:00:aa", "ip-address": "10.9.1.170", "hostname": "site"}
+    edited = written_by_kea(**{"hw-address": "02:00:00:00:00:03", "ip-address": "10.9.1.3", "next-server": "10.9.1.9"})
+    unknown = written_by_kea(**{"hw-address": "02:00:00:00:00:04", "ip-address": "10.9.1.4"})
+    copies = [
+        written_by_kea(**{"hw-address": f"02:00:00:00:00:0{one}", "ip-address": f"10.9.1.{one}"}) for one in (1, 2)
+    ]
+    document = site.document()
+    site.path.write_text(
+        document.put(parse_path("Dhcp4/subnet4[id=2]/reservations"), [copies[0], own, edited, unknown, copies[1]]).text
+    )
+    assert site.accepted()
+    assert str(managed) not in site.path.read_text()
+    assert len(reserving.hosts(site.subnet(2)["reservations"])) == 2, "the site's own, and the edited one"
+    preview = site.merge(check=True, merge=wanted)
+    result = done(site, merge=wanted)
+    assert preview["returned"] == result["returned"] == {"10.9.1.0/24 (id 2)": 2}
+    assert result["gave_way"] == ["10.9.1.3 in 10.9.1.0/24 (id 2)"]
+    assert site.subnet(2)["reservations"] == [own, edited, unknown, Include(str(managed))]
+    assert managed.read_text() == ",\n".join(lines[:2]) + "\n"
+    again = site.merge(merge=wanted)
+    assert (again["changed"], "returned" in again) == (False, False)
+
+
+def test_without_an_include_the_copies_stay(directory: Path) -> None:
+    """In database mode Kea needs them until a person removes them."""
+    site = site_of("one-line", directory)
+    copy = written_by_kea(**{"hw-address": "02:00:00:00:00:01", "ip-address": "10.9.1.1"})
+    path = parse_path("Dhcp4/subnet4[id=2]/reservations")
+    site.path.write_text(site.document().put(path, [copy]).text)
+    assert "returned" not in done(site, merge={"subnet4": [{"id": 2, "renew-timer": 7}]})
+    assert site.subnet(2)["reservations"] == [copy]
 
 
 LEASED = {"10.9.1.60": 2}

@@ -20,8 +20,8 @@ from _kea.identifiers import HWADDR_TYPE, TYPES, parse, spell
 from kea_lease_monitor.kea import identifiers
 from kea_lease_monitor.kea.shares import MARK
 
-_OWN = frozenset({*TYPES, "ip-address", "ip-addresses", "prefixes", "hostname", "user-context"})
-"""Keys that the monitor may set. Further ones, such as a boot file, must stand in Kea's own configuration."""
+_OWN = host_maps.KEYS
+"""Further ones, such as a boot file, must stand in Kea's own configuration."""
 
 
 HWADDR = TYPES[HWADDR_TYPE]
