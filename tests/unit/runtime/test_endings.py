@@ -148,8 +148,9 @@ class World:
     def inventory(self) -> list[str]:
         return sorted(os.listdir(self.path / "discovery"))
 
-    def pool(self, total: int, leased: int, pair: Status | None = None) -> None:
-        pools.write(self.figures, (Subnet(4, 1, Use(total, leased, 0), {0: Use(total, leased, 0)}),), 10.0, pair)
+    def pool(self, total: int, leased: int, pair: Status | None = None, listening: bool | None = None) -> None:
+        figures = (Subnet(4, 1, Use(total, leased, 0), {0: Use(total, leased, 0)}),)
+        pools.write(self.figures, figures, 10.0, pools.Server(pair, listening))
         os.utime(self.figures, (NOW + self.now, NOW + self.now))
 
 
@@ -791,6 +792,22 @@ def test_metrics_tell_the_state_of_a_pair_while_it_is_known(tmp_path: Path) -> N
     assert seen("hot-standby")[0] is None
     world.run(DAY)
     assert seen("partner-down") == [None, None, None]
+    world.kill()
+
+
+def test_a_metric_tells_whether_kea_listens_while_it_is_known(tmp_path: Path) -> None:
+    """B16."""
+    world = FileWorld(tmp_path)
+
+    def listening() -> float | None:
+        return metrics.REGISTRY.get_sample_value("kea_lease_monitor_listening", {"family": "4"})
+
+    for told, expected in ((True, 1), (False, 0), (None, None), (False, 0)):
+        world.pool(20, 0, listening=told)
+        world.run(10)
+        assert listening() == expected
+    world.run(DAY)
+    assert listening() is None
     world.kill()
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import time
@@ -111,7 +112,7 @@ def test_figures_are_read_as_they_were_written_with_the_time_of_that(tmp_path: P
     pools.write(path, figures, 100.0)
     os.utime(path, (1_000_000, 1_000_000.5))
     reading = pools.read([path])
-    assert reading == pools.Reading(figures, 1_000_000.5, 100.0, {})
+    assert reading == pools.Reading(figures, 1_000_000.5, 100.0, {4: pools.Server()})
     assert (reading.is_recent(1_000_150.0), reading.is_recent(1_000_151.0)) == (True, False)
     assert not reading.is_recent(999_849.0), "written in the future: the clock was set back"
 
@@ -130,16 +131,47 @@ HALF = {
 }
 
 
+@pytest.mark.parametrize(
+    ("sockets", "listening"),
+    [
+        ({"status": "ready"}, True),
+        ({"status": "retrying", "errors": ["eth1 has no address"]}, False),
+        ({"status": "failed", "errors": ["eth1 is down"]}, False),
+        ({}, None),
+        (5, None),
+        ({"status": 5}, None),
+    ],
+)
+def test_whether_a_server_listens_is_told_beside_its_figures(tmp_path: Path, sockets: Any, listening: Any) -> None:
+    """B16."""
+    server = pools.gather_server(lambda name, arguments: Answer(0, "", {"pid": 1, "sockets": sockets}))
+    assert server == pools.Server(None, listening)
+    path = str(tmp_path / "pools.json")
+    pools.write(path, (Subnet(4, 7, Use(20, 2, 0), {}),), 10.0, server)
+    reading = pools.read([path])
+    assert reading is not None
+    assert reading.servers == {4: server}
+
+
+def test_figures_of_an_earlier_release_tell_no_state(tmp_path: Path) -> None:
+    path = tmp_path / "pools.json"
+    subnet = {"family": 4, "id": 1, "use": [1, 1, 0], "pools": {}}
+    path.write_text(json.dumps({"version": 1, "interval": 10, "subnets": [subnet]}))
+    reading = pools.read([str(path)])
+    assert reading is not None
+    assert reading.servers == {4: pools.Server()}
+
+
 def test_the_state_of_a_pair_is_told_beside_the_figures_of_its_server(tmp_path: Path) -> None:
     four, six = str(tmp_path / "pools.json"), str(tmp_path / "pools6.json")
-    pair = pools.gather_pair(lambda name, arguments: Answer(0, "", {"pid": 1, "high-availability": [HALF]}))
-    assert pair == pairs.Status("hot-standby", "standby", "partner-down", ["one"], "unavailable", False, 3)
-    assert pools.gather_pair(lambda name, arguments: Answer(0, "", {"pid": 1})) is None
+    server = pools.gather_server(lambda name, arguments: Answer(0, "", {"pid": 1, "high-availability": [HALF]}))
+    assert server.pair == pairs.Status("hot-standby", "standby", "partner-down", ["one"], "unavailable", False, 3)
+    assert pools.gather_server(lambda name, arguments: Answer(0, "", {"pid": 1})) == pools.Server()
     pools.write(four, (Subnet(4, 7, Use(20, 2, 0), {}),), 10.0)
-    pools.write(six, (Subnet(6, 5, Use(16, 1, 0), {}),), 10.0, pair)
+    pools.write(six, (Subnet(6, 5, Use(16, 1, 0), {}),), 10.0, server)
     reading = pools.read([four, six])
     assert reading is not None
-    assert reading.pairs == {6: pair}
+    assert reading.servers == {4: pools.Server(), 6: server}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +179,7 @@ def test_the_state_of_a_pair_is_told_beside_the_figures_of_its_server(tmp_path: 
     [Answer(1, "no", {}), *(Answer(0, "", {"high-availability": odd}) for odd in ([{}], [5], {"x": 1}))],
 )
 def test_a_server_that_does_not_tell_its_pair_is_in_none(answer: Answer) -> None:
-    assert pools.gather_pair(lambda name, arguments: answer) is None
+    assert pools.gather_server(lambda name, arguments: answer) == pools.Server()
 
 
 @pytest.mark.parametrize(
@@ -164,6 +196,7 @@ def test_a_server_that_does_not_tell_its_pair_is_in_none(answer: Answer) -> None
         b'{"version": 1, "interval": 10, "subnets": [{"family": 4, "id": 1, "use": [1, 2], "pools": {}}]}',
         b'{"version": 1, "interval": 10, "subnets": [{"family": 4, "id": 1, "use": [1, "x", 2], "pools": {}}]}',
         b'{"version": 1, "interval": 9, "subnets": [{"family": 4, "id": 1, "use": [1, 1, 0], "pools": {}}], "pair": 5}',
+        b'{"version": 1, "interval": 9, "subnets": [], "listening": 5}',
         b"[" * 100_000,
         b"\xff\xfe",
         b" " * (16 * 2**20 + 1),

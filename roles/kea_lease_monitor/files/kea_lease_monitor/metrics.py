@@ -107,6 +107,7 @@ WAITING = _gauge(
 ENDED = _counter("forgotten", "Clients forgotten because their time was over.", "subscription", "reason")
 SUBNETS = _gauge("subnet_addresses", "Addresses in the pools of a subnet.", "family", "subnet", "state")
 POOLS = _gauge("pool_addresses", "Addresses in the pools with one pool-id.", "family", "subnet", "pool", "state")
+LISTENING = _gauge("listening", "1 while Kea listens on each of its interfaces.", "family")
 PAIR = _gauge("pair_state", "Always 1; the labels tell the state of the server in its pair.", "family", "role", "state")
 IN_TOUCH = _gauge("pair_in_touch", "1 while the partner answers the heartbeats.", "family")
 UNACKED = _gauge("pair_unacked_clients", "Clients that a partner out of touch leaves without an answer.", "family")

@@ -9,7 +9,7 @@ import argparse
 import os
 import time
 from functools import partial
-from typing import Optional, Tuple
+from typing import Tuple
 
 from kea_lease_monitor import applier, files, telemetry
 from kea_lease_monitor.clock import Clock
@@ -49,14 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-interval", type=float, default=60.0, help="seconds between two reloads")
 
 
-_Seen = Tuple[pools.Figures, Optional[pools.Pair]]
+_Seen = Tuple[pools.Figures, pools.Server]
 
 
 def _observer(options: argparse.Namespace, clock: Clock) -> applier.Observer[_Seen]:
-    """Return what writes down how many addresses of each pool are in use, and the state of a pair."""
+    """Return what writes down how many addresses of each pool are in use, and the state of Kea."""
     command = partial(ask, options.control_socket)
     return applier.Observer(
-        lambda: (pools.gather(command), pools.gather_pair(command)),
+        lambda: (pools.gather(command), pools.gather_server(command)),
         lambda seen, interval: pools.write(options.pools, seen[0], interval, seen[1]),
         clock,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Dict, Mapping, Tuple
 
 from kea_lease_monitor import metrics, telemetry
-from kea_lease_monitor.kea.pools import Figures, Pair, Room, counted
+from kea_lease_monitor.kea.pools import Figures, Room, Server, counted
 from kea_lease_monitor.state.records import Subnet
 
 
@@ -53,8 +53,11 @@ def _most_reserved(key: Subnet, room: Room) -> int:
     return max([room.reserved, *(rooms[key].reserved for rooms in _ROOMS.values() if key in rooms)])
 
 
-def show_pairs(pairs: Mapping[int, Pair]) -> None:
-    """Set the metrics of the pairs by their family; what is no half of one has none."""
+def show_servers(servers: Mapping[int, Server]) -> None:
+    """Set the metrics of the servers by their family; what a server does not tell has none."""
+    told = {family: server.listening for family, server in servers.items() if server.listening is not None}
+    metrics.replace(metrics.LISTENING, {(family,): int(listening) for family, listening in told.items()})
+    pairs = {family: server.pair for family, server in servers.items() if server.pair}
     metrics.replace(metrics.PAIR, {(family, pair.role, pair.state): 1 for family, pair in pairs.items()})
     metrics.replace(metrics.IN_TOUCH, {(family,): int(pair.in_touch) for family, pair in pairs.items()})
     metrics.replace(metrics.UNACKED, {(family,): pair.unacked for family, pair in pairs.items()})

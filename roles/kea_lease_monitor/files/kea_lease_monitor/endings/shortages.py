@@ -75,13 +75,13 @@ class Shortages:
         reading = pools.read(terms.figures)
         if reading is None or not reading.is_recent(now):
             reporting.show(self._subscription.name, (), {})
-            reporting.show_pairs({})
+            reporting.show_servers({})
             return
         if reserved_changed:
             self._reserved = self._store.reserved()
         rooms = pools.rooms(reading.figures, self._reserved, self._made())
         reporting.show(self._subscription.name, reading.figures, rooms)
-        reporting.show_pairs(reading.pairs)
+        reporting.show_servers(reading.servers)
         for subnet, room in rooms.items():
             if self._subscription.match.has_subnet(*subnet):
                 self._judge(subnet, room, now)

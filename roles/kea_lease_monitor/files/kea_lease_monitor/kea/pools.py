@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sizes and use of pools, from Kea's statistics, and the state of the pair of which the server is half.
+"""Sizes and use of pools, from Kea's statistics, and the state of the server: its pair, and whether it listens.
 
-A process that may command Kea calls ``gather``, ``gather_pair`` and ``write``. The monitor, which may not, calls
+A process that may command Kea calls ``gather``, ``gather_server`` and ``write``. The monitor, which may not, calls
 ``read``.
 
 Kea 2.2 has statistics of whole subnets only; later versions also of pools, by their ``pool-id``. No statistic tells of
@@ -72,6 +72,18 @@ class Subnet(NamedTuple):
 Pair = pairs.Status
 """The pair as one of its servers reports it."""
 
+
+class Server(NamedTuple):
+    """The state of one server of Kea."""
+
+    pair: Optional[Pair] = None
+    """None if it is half of none, or does not tell."""
+    listening: Optional[bool] = None
+    """Whether it listens on each of its interfaces; None if it does not tell."""
+
+
+_UNTOLD = Server()
+
 Counts = Mapping[Tuple[int, int], int]
 """A number for each subnet, by family and id."""
 
@@ -87,8 +99,8 @@ class Reading(NamedTuple):
     """Epoch seconds."""
     interval: float
     """Seconds after which the next ones are due."""
-    pairs: Mapping[int, Pair]
-    """By family, of a server that is half of a pair."""
+    servers: Mapping[int, Server]
+    """By family, of each server that has a subnet."""
 
     def is_recent(self, now: float) -> bool:
         """Return whether the figures count at this time, in epoch seconds."""
@@ -163,13 +175,25 @@ def gather(command: Command) -> Figures:
     return _figures(answer.arguments)
 
 
-def gather_pair(command: Command) -> Optional[Pair]:
-    """Return the state of the server's pair, None if it is in none or does not tell. Raises what ``command`` does."""
+def gather_server(command: Command) -> Server:
+    """Return the state of the server. Raises what ``command`` does."""
     answer = command("status-get", None)
+    told = answer.arguments if answer.result == SUCCESS else {}
+    return Server(_told_pair(told), _told_listening(told))
+
+
+def _told_pair(told: Mapping[str, Any]) -> Optional[Pair]:
     try:
-        return pairs.status(answer.arguments) if answer.result == SUCCESS else None
+        return pairs.status(told)
     except (LookupError, TypeError, ValueError, AttributeError):
         return None
+
+
+def _told_listening(told: Mapping[str, Any]) -> Optional[bool]:
+    """Return whether all sockets are open. With ``retrying`` or ``failed``, an interface has none."""
+    sockets = told.get("sockets")
+    status = sockets.get("status") if isinstance(sockets, dict) else None
+    return status == "ready" if isinstance(status, str) else None
 
 
 def _figures(statistics: Mapping[str, Any]) -> Figures:
@@ -204,13 +228,14 @@ def _use(values: Mapping[str, int]) -> Use:
     return Use(None if total < 0 else total, assigned, declined)
 
 
-def write(path: str, figures: Figures, interval: float, pair: Optional[Pair] = None) -> None:
+def write(path: str, figures: Figures, interval: float, server: Server = _UNTOLD) -> None:
     """Write the figures to a file, atomically and durably. The next ones follow after so many seconds.
 
     Raises TemporaryError.
     """
     listed = [{**subnet._asdict(), "use": subnet.use, "pools": subnet.pools} for subnet in figures]
-    told = {"version": 1, "interval": interval, "subnets": listed, "pair": pair._asdict() if pair else None}
+    told = {"version": 1, "interval": interval, "subnets": listed, **server._asdict()}
+    told["pair"] = server.pair._asdict() if server.pair else None
     files.replace(path, json.dumps(told).encode(), _MODE)
 
 
@@ -224,8 +249,8 @@ def read(paths: Sequence[str]) -> Optional[Reading]:
     if not found:
         return None
     figures = tuple(figure for one in found for figure in one.figures)
-    halves = {family: pair for one in found for family, pair in one.pairs.items()}
-    return Reading(figures, min(one.written_at for one in found), max(one.interval for one in found), halves)
+    servers = {family: server for one in found for family, server in one.servers.items()}
+    return Reading(figures, min(one.written_at for one in found), max(one.interval for one in found), servers)
 
 
 def _read(path: str) -> Optional[Reading]:
@@ -235,7 +260,7 @@ def _read(path: str) -> Optional[Reading]:
             return None
         document = json.loads(found[0])
         figures = _parsed(document)
-        return Reading(figures, found[1][2] / 1e9, float(document["interval"]), _pairs(document.get("pair"), figures))
+        return Reading(figures, found[1][2] / 1e9, float(document["interval"]), _servers(document, figures))
     except (MonitorError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
 
@@ -250,15 +275,22 @@ def _parsed(document: Any) -> Figures:
     return tuple(found)
 
 
-def _pairs(found: Any, figures: Figures) -> Dict[int, Pair]:
-    """Return the state of a pair by the family of its subnets: Kea tells the family with nothing else."""
-    if found is None or not figures:
-        return {}
+def _servers(document: Mapping[str, Any], figures: Figures) -> Dict[int, Server]:
+    """Return the state of a server by the family of its subnets: Kea tells the family with nothing else."""
+    listening = document.get("listening")
+    if not (listening is None or isinstance(listening, bool)):
+        raise ValueError("listening is no boolean")
+    return {figures[0].family: Server(_pair(document.get("pair")), listening)} if figures else {}
+
+
+def _pair(found: Any) -> Optional[Pair]:
+    if found is None:
+        return None
     mode, role, state, partner_state = (
         str(found[name])[:_LONGEST_STATE] for name in ("mode", "role", "state", "partner_state")
     )
     scopes, unacked = [str(one) for one in found["scopes"]], int(found["unacked"])
-    return {figures[0].family: Pair(mode, role, state, scopes, partner_state, bool(found["in_touch"]), unacked)}
+    return Pair(mode, role, state, scopes, partner_state, bool(found["in_touch"]), unacked)
 
 
 def _checked(use: Any) -> Use:
