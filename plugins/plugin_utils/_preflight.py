@@ -39,6 +39,7 @@ _SERVER_JUDGES: Tuple[Judge, ...] = (
     _preflight_variables.pair,
     _preflight_host.packaging,
     _preflight_host.kea_version,
+    _preflight_host.databases,
     _preflight_host.changed_files,
     _preflight_host.ports,
     _preflight_host.interfaces,
@@ -53,7 +54,7 @@ _UNKNOWN: Mapping[str, Any] = {
     **dict.fromkeys(("is_server", "is_database", "enable_database", "enable_notify", "dhcp6"), False),
     **dict.fromkeys(("servers_enable_database", "database_is_here", "tls_remote", "allow_removals"), False),
     **dict.fromkeys(("exclusive", "allow_ineffective", "allow_edits"), False),
-    **dict.fromkeys(("database_host", "ssl_mode", "metrics_listen", "config_group"), ""),
+    **dict.fromkeys(("database_host", "database_name", "ssl_mode", "metrics_listen", "config_group"), ""),
     # As if they were there: that they cannot be read is told already.
     **dict.fromkeys(("database_password", "monitor_password"), "unreadable"),
     **dict.fromkeys(("tls_files", "tls"), dict.fromkeys(_TLS, "")),

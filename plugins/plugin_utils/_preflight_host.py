@@ -25,6 +25,8 @@ LEAST_FREE, WARN_FREE = 64 * MIB, 512 * MIB
 """Bytes under which a deployment is refused, and under which a person is warned."""
 LEAST_INODES = 1000
 KEA = ("kea-dhcp4", "kea-dhcp6")
+MOVABLE = ("memfile", "postgresql")
+"""Types of lease databases whose leases the play can move."""
 PORTS = {4: 67, 6: 547}
 """UDP port of the server of each family."""
 _ANY = ("0.0.0.0", "*", "::")  # noqa: S104  # nosec B104  # what others listen on
@@ -49,7 +51,10 @@ def system(asked: Values, found: Values) -> Iterator[Finding]:
         )
     version = seen["version"].split(".")[0] if seen["id"] == "debian" else seen["version"]
     if (seen["id"], version) not in TRIED:
-        yield warning(f"{name}: this collection was tried on Debian 12 and 13 only; try it on a test host first")
+        missing = "; the play sets neither SELinux contexts nor rules of firewalld" if known[0] == "rpm" else ""
+        yield warning(
+            f"{name}: this collection was tried on Debian 12 and 13 only{missing}; try it on a test host first"
+        )
 
 
 def packaging(asked: Values, found: Values) -> Iterator[Finding]:
@@ -88,6 +93,24 @@ def kea_version(asked: Values, found: Values) -> Iterator[Finding]:
             f"Kea {version} is newer than the versions that this collection was tried with (2.2, 2.6 and 3.0): its "
             f"options and its schema are known, no server of it was run"
         )
+
+
+def databases(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge the databases of Kea that are the site's: leases that cannot move, reservations that the monitor misses."""
+    config = found.get("config") or {}
+    if not asked["is_server"] or config.get("untouched"):
+        return
+    leases = (config.get("lease_database") or {}).get("type", MOVABLE[0])
+    if leases not in MOVABLE:
+        yield refusal(f"Kea's leases are in {leases}, which the play cannot move: see Limits in docs/take-over.md")
+    hosts = set(asked["database_host"].split(","))
+    for one in config.get("hosts_databases") or []:
+        kind, name, host = one.get("type"), one.get("name"), str(one.get("host", "localhost"))
+        if not (kind == "postgresql" and name == asked["database_name"] and hosts & set(host.split(","))):
+            yield warning(
+                f"hosts-databases: the monitor does not read the reservations in {name} ({kind}) at {host}; one there "
+                f"may be for a client or an address that the monitor reserves, too"
+            )
 
 
 def changed_files(asked: Values, found: Values) -> Iterator[Finding]:

@@ -31,6 +31,7 @@ ASKED: dict[str, Any] = {
     "database_is_here": True,
     "database_hosts": [],
     "database_host": "/run",
+    "database_name": "kea",
     "database_port": 5432,
     "database_password": "",
     "monitor_password": "",
@@ -198,6 +199,8 @@ ASKED_PAIR = {
     "tls": {},
     "tls_remote": False,
 }
+MYSQL = {"type": "mysql", "name": "h", "host": "db9"}
+OURS = {"type": "postgresql", "name": "kea", "host": "/run"}
 SERVED = {"id": 1, "subnet": "10.0.0.0/24", "file": "/etc/kea/kea-dhcp4.conf", "line": 9, "editable": True}
 NOT_SERVING = {"server": {"serving": False}}
 
@@ -214,7 +217,31 @@ NOT_SERVING = {"server": {"serving": False}}
         ),
         ({}, found(**system(systemd=False)), "refusals", "systemd does not manage this host"),
         ({}, found(**system(id="ubuntu", version="24.04")), "warnings", "was tried on Debian 12 and 13 only"),
-        ({}, found(**system(id="almalinux", like=["rhel"])), "warnings", "was tried on Debian"),
+        (
+            {},
+            found(**system(id="almalinux", like=["rhel"])),
+            "warnings",
+            "only; the play sets neither SELinux contexts nor rules of firewalld",
+        ),
+        (
+            {},
+            found(config={"lease_database": MYSQL}),
+            "refusals",
+            "Kea's leases are in mysql, which the play cannot move",
+        ),
+        # B27
+        (
+            {},
+            found(config={"hosts_databases": [MYSQL]}),
+            "warnings",
+            "does not read the reservations in h (mysql) at db9",
+        ),
+        (
+            {"enable_database": True},
+            found(config={"hosts_databases": [OURS, {**OURS, "name": "h"}]}),
+            "warnings",
+            "in h",
+        ),
         (
             {"enable_database": True},
             found(**system(id="fedora")),
@@ -333,6 +360,8 @@ def test_what_is_told_of_a_host(asked: dict[str, Any], seen: dict[str, Any], ver
         ({}, dhcp("dhcpd", 547)),
         ({"interfaces": ["*"]}, {}),
         ({"config_group": "kea-readers"}, {}),
+        ({}, {"config": {"hosts_databases": [OURS]}}),
+        ({}, {"config": {"hosts_databases": None}}),
         ({}, chain(("udp", 67))),
         ({"pair": ASKED_PAIR}, {}),
         ({"pair": {**ASKED_PAIR, "mode": ""}}, {}),
