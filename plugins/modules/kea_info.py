@@ -820,6 +820,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._host import preflig
 from ansible_collections.baremetal.kea.plugins.module_utils import _info
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login
 from ansible_collections.baremetal.kea.plugins.module_utils._server import kea_account, pair_facts as server_pair
+from ansible_collections.baremetal.kea.plugins.module_utils._server import served as server_served
 from ansible_collections.baremetal.kea.plugins.module_utils._server import subnets as server_subnets
 from ansible_collections.baremetal.kea.plugins.module_utils._server import variables as server_variables
 from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_database import mysql_database
@@ -856,13 +857,14 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
+    once = server_served.Once(params["path"])
     look: Dict[str, Callable[[], Any]] = {
         "server": lambda: _info.server(module, params["path"]),
         "config": lambda: _info.config_file(module, params["path"]),
-        "subnets": lambda: server_subnets.subnets(params["path"]),
-        "pair": lambda: server_pair.pair(params["path"], kea_account.of(module, params["path"])),
+        "subnets": lambda: server_subnets.subnets(params["path"], once),
+        "pair": lambda: server_pair.pair(params["path"], kea_account.of(module, params["path"]), once),
         "reservations": lambda: server_subnets.site_reservations(params["path"]),
-        "variables": lambda: server_variables.variables(params["path"]),
+        "variables": lambda: server_variables.variables(params["path"], once),
         "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),
         "monitor": lambda: _info.monitor(module, params["path"]),
         "lfc": lambda: _info.lfc(module, params["path"]),

@@ -13,7 +13,7 @@ from .._config.servers import top_of_path
 from .._errors import KeaError
 from .._host.account import Account
 from .._kea import control
-from . import config, served
+from . import served
 from .pair import Pair
 from .partner import Partner
 
@@ -21,7 +21,7 @@ Facts = Dict[str, Any]
 _Subnet = Tuple[int, str, Tuple[str, ...]]
 
 
-def pair(path: str, account: Callable[[], Account]) -> Optional[Facts]:
+def pair(path: str, account: Callable[[], Account], once: served.Once) -> Optional[Facts]:
     """Return the pair of the server that reads this configuration file, as ``kea_info`` returns it.
 
     ``account`` returns Kea's.
@@ -42,7 +42,7 @@ def pair(path: str, account: Callable[[], Account]) -> Optional[Facts]:
     if one.partner is None:
         return {**found, "error": look.silence}
     found.update(partner=one.partner.name, url=one.partner.url)
-    return {**found, **_there(one.partner), "subnets_differ": _differences(path, one.partner)}
+    return {**found, **_there(one.partner), "subnets_differ": _differences(path, once, one.partner)}
 
 
 def _there(partner: Partner) -> Facts:
@@ -67,10 +67,10 @@ def _clock(arguments: Mapping[str, Any]) -> Optional[float]:
         return None
 
 
-def _differences(path: str, partner: Partner) -> Optional[List[str]]:
+def _differences(path: str, once: served.Once, partner: Partner) -> Optional[List[str]]:
     """Return a phrase for each subnet in which the servers differ; None if one of them does not tell."""
     top = top_of_path(path)
-    here = served.served(config.read(path)["control_sockets"], top)
+    here = once.subnets()
     try:
         answer = partner.send("config-get")
     except control.ControlError:

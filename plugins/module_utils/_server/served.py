@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE: the subnets that a running Kea serves, as it tells by ``config-get``.
 
-Kea answers that command in the thread that serves clients, so it is sent once a run and never in a loop.
+Kea answers that command in the thread that serves clients, so a module that gathers facts sends it at most once, and
+no program sends it in a loop.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from .._config import reserving
 from .._config.identity import network
+from .._config.servers import top_of_path
 from .._kea import control
+from . import config
 
 TIMEOUT = 30.0
 """Seconds that Kea has for its configuration; it can be large."""
@@ -31,6 +34,22 @@ class Served(NamedTuple):
     """The reservations outside all subnets."""
 
 
+class Once:
+    """The subnets that the server serves that reads one configuration file. Kea is asked at most once, when needed."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._is_asked = False
+        self._found: Optional[List[Served]] = None
+
+    def subnets(self) -> Optional[List[Served]]:
+        """Return the subnets; None if Kea does not answer."""
+        if not self._is_asked:
+            self._is_asked = True
+            self._found = served(config.read(self._path)["control_sockets"], top_of_path(self._path))
+        return self._found
+
+
 def served(sockets: Any, top: str) -> Optional[List[Served]]:
     """Return the subnets that Kea serves; None if it does not answer."""
     found = running(sockets, top)
@@ -44,22 +63,22 @@ def running(sockets: Any, top: str) -> Optional[Dict[str, Any]]:
             answer = control.send(path, "config-get", TIMEOUT)
         except control.ControlError:
             continue
-        config = answer.arguments.get(top)
-        if answer.result == control.SUCCESS and isinstance(config, dict):
-            return config
+        found = answer.arguments.get(top)
+        if answer.result == control.SUCCESS and isinstance(found, dict):
+            return found
     return None
 
 
-def subnets_in(config: Dict[str, Any], top: str) -> List[Served]:
+def subnets_in(whole: Dict[str, Any], top: str) -> List[Served]:
     """Return the subnets of a configuration as a running Kea returns it."""
-    key, inherited = f"subnet{top[-1]}", reserving.inherited(config, top)
-    hosts = reserving.hosts(config.get("reservations"))
+    key, inherited = f"subnet{top[-1]}", reserving.inherited(whole, top)
+    hosts = reserving.hosts(whole.get("reservations"))
 
     def one(value: Dict[str, Any], name: Optional[str]) -> Served:
         prefix = network(value["subnet"]) or str(value["subnet"])
         return Served(int(value["id"]), prefix, name, value, inherited[name], hosts)
 
-    found = [one(value, None) for value in config.get(key, [])]
-    for shared in config.get("shared-networks", []):
+    found = [one(value, None) for value in whole.get(key, [])]
+    for shared in whole.get("shared-networks", []):
         found += [one(value, str(shared.get("name"))) for value in shared.get(key, [])]
     return found

@@ -34,14 +34,14 @@ class _Defined(NamedTuple):
     """The reservations outside all subnets."""
 
 
-def subnets(path: str, with_leases: bool = True) -> List[Facts]:
+def subnets(path: str, once: served.Once, with_leases: bool = True) -> List[Facts]:
     """Return the subnets of the server that reads the configuration file, as ``kea_info`` returns them.
 
     To count the leases of a large site takes seconds; without that, ``leases`` is None.
     """
     top, settings = top_of_path(path), config.read(path)
     defined = _defined(os.path.realpath(path), top)
-    running = served.served(settings["control_sockets"], top)
+    running = once.subnets()
     ids = {one.prefix: one.id for one in running or []}
     numbers = numbered([one.subnet for one in defined], ids)
     leases = _leases(settings, top) if with_leases else None

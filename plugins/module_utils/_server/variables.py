@@ -17,7 +17,7 @@ from .._kea import tree
 from . import config, served
 
 
-def variables(path: str) -> Dict[str, Any]:
+def variables(path: str, once: served.Once) -> Dict[str, Any]:
     """Return ``values``, ``secrets`` and ``notes``, as ``kea_info`` returns them; ``error`` says why they are missing.
 
     No secret is among them.
@@ -28,8 +28,7 @@ def variables(path: str) -> Dict[str, Any]:
         text = tree.read(path).decode("utf-8", "surrogateescape")
         real = os.path.realpath(path)
         document = Document(Sources(real, text, config.editable_files(path, text)).text)
-        running = served.served(config.read(path)["control_sockets"], top)
-        known = {one.prefix: one.id for one in running or []}
+        known = {one.prefix: one.id for one in once.subnets() or []}
         return {**found, **variables_of(document, top, known, config.is_applied)._asdict()}
     except OSError as error:
         return {**found, "error": f"{path} cannot be read: {error.strerror}"}

@@ -17,7 +17,7 @@ from .._config.servers import family_of, top_of_path
 from .._kea import tree
 from .._host import clusters, hba
 from .._server import config as server_config
-from .._server import kea_account, pair_facts
+from .._server import kea_account, pair_facts, served
 from .._server import state as server_state
 from .._server import statistics
 from .._server import subnets as server_subnets
@@ -74,19 +74,20 @@ def read(module: AnsibleModule, path: str) -> Dict[str, Any]:
     config = server_config.read(path)
     monitor = _info.monitor(module, path)
     lease_file = server_config.lease_file_of(path, config)
+    once = served.Once(path)
     return {
         "family": family_of(top_of_path(path)),
         "now": time.time(),
         "server": server_state.server(module, path),
         "config": config,
-        "pair": pair_facts.pair(path, kea_account.of(module, path)),
+        "pair": pair_facts.pair(path, kea_account.of(module, path), once),
         "move": _info.move(path),
         "monitor": monitor,
         "monitor_check": _check(module) if monitor["unit"] else None,
         "monitor_status": _status(module) if monitor["unit"] else None,
         "lease_file": lease_file,
         "lease_file_age": _age(lease_file),
-        "subnets": server_subnets.subnets(path, with_leases=False),
+        "subnets": server_subnets.subnets(path, once, with_leases=False),
         "pools": statistics.usage(config["control_sockets"], family_of(top_of_path(path))),
         "lfc": lfc,
         "lfc_service": _last_run(module, lfc),

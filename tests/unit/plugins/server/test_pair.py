@@ -14,12 +14,13 @@ import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._host.account import Account
 from ansible_collections.baremetal.kea.plugins.module_utils._kea import pairs
+from ansible_collections.baremetal.kea.plugins.module_utils._server import kea_account, pair_facts, partner, served
 from ansible_collections.baremetal.kea.plugins.module_utils._server import pair as server_pair
-from ansible_collections.baremetal.kea.plugins.module_utils._server import pair_facts, partner
 from ansible_collections.baremetal.kea.plugins.module_utils._server.pair import Look, Pair, Step, after, before
 from ansible_collections.baremetal.kea.plugins.plugin_utils import _pair as plan
 from ansible_collections.baremetal.kea.plugins.plugin_utils._login import Files
 from support.kea import KeaServer
+from support.modules import run_module
 from support.wait import until
 
 HOOKS = "/usr/lib/x86_64-linux-gnu/kea/hooks"
@@ -255,9 +256,9 @@ def test_something_else_may_restart_a_server_whose_partner_serves_all(keas: Keas
 
 
 @pytest.mark.parametrize("keas", [pytest.param((HOT, {}), id=HOT, marks=real)], indirect=True)
-def test_facts_of_a_pair_a3(keas: Keas) -> None:
+def test_facts_of_a_pair_a3(keas: Keas, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = keas.servers
-    found = pair_facts.pair(str(one.config), Account.own)
+    found = pair_facts.pair(str(one.config), Account.own, served.Once(str(one.config)))
     assert found is not None
     assert (found["mode"], found["role"], found["state"], found["scopes"]) == (HOT, "primary", HOT, ["one"])
     assert (found["partner"], found["partner_state"], found["partner_scopes"]) == ("two", HOT, [])
@@ -269,12 +270,25 @@ def test_facts_of_a_pair_a3(keas: Keas) -> None:
     config["Dhcp4"]["subnet4"].append({"id": 2, "subnet": "198.51.100.0/24"})
     two.config.write_text(json.dumps(config))
     assert two.ask("config-reload")["result"] == 0
-    found = pair_facts.pair(str(one.config), Account.own)
+    found = pair_facts.pair(str(one.config), Account.own, served.Once(str(one.config)))
     assert found is not None
     phrases = ["192.0.2.0/24 (id 1) with other pools", "198.51.100.0/24 (id 2) at the partner only"]
     assert found["subnets_differ"] == phrases
+    asked: list[str] = []
+
+    def running(sockets: Any, top: str) -> Any:
+        asked.append(top)
+        return send(sockets, top)
+
+    send = served.running
+    monkeypatch.setattr(served, "running", running)
+    # Kea's own user may not enter the directory of this test.
+    monkeypatch.setattr(kea_account, "of", lambda _module, _path: Account.own)
+    verified = run_module("kea_verify", path=str(one.config))
+    assert any(word in str(verified["findings"]) for word in phrases)
+    assert asked == ["Dhcp4"], "Kea answers in the thread that serves clients"
     two.stop()
-    found = pair_facts.pair(str(one.config), Account.own)
+    found = pair_facts.pair(str(one.config), Account.own, served.Once(str(one.config)))
     assert found is not None
     assert "refused" in found["error"]
 
