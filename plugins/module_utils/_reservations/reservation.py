@@ -12,7 +12,7 @@ from .._config.servers import family_of, top_of_path
 from .._errors import KeaError
 from .._kea import identifiers
 from .._postgres.session import connect_as_root
-from .._server import config, lease_commands
+from .._server import config, lease_commands, served
 from .._server.subnets import subnets
 from . import host_plan
 from .forgetting import Forgetting
@@ -75,7 +75,7 @@ class Reservation:
         params = self._module.params
         named = {key.replace("_", "-"): params[key] for key in KEYS if params[key] is not None}
         try:
-            given = parse(named, subnets(self._path), complete=params["state"] == "present")
+            given = parse(named, subnets(self._path, served.Once(self._path)), complete=params["state"] == "present")
         except FieldError as error:
             raise KeaError(f"{error}. Nothing was changed") from error
         if given.address and given.family != family_of(self._top):

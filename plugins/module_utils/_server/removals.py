@@ -36,8 +36,8 @@ def check(before: Document, after: Document, top: str, record: Record, moved: Se
         return
     more = [f"and {len(refused) - SHOWN} more"] if len(refused) > SHOWN else []
     raise KeaError(
-        f"this would remove: {'; '.join(refused[:SHOWN] + more)}. Nothing was changed. If that is meant, allow it with "
-        f"kea_allow_removals: true (allow_removals of kea_config)"
+        f"this would remove: {'; '.join(refused[:SHOWN] + more)}. Kea's configuration was not changed. If that is "
+        f"meant, allow it with kea_allow_removals: true (allow_removals of kea_config)"
     )
 
 

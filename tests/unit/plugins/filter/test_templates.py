@@ -94,6 +94,16 @@ def test_the_monitor_knows_the_subnets_that_kea_serves_and_no_file_defines(tmp_p
     assert yaml.safe_load(found["config"])["subscriptions"][0]["sinks"][0]["left_out"] == [9]
 
 
+@pytest.mark.parametrize(("variables", "units"), [({}, []), (EVENTS, ["postgresql.service"])])
+def test_keas_unit_waits_for_the_network(variables: dict[str, Any], units: list[str], tmp_path: Path) -> None:
+    """B16."""
+    lines = templated(tmp_path, variables)["unit"].partition("[Service]")[0].splitlines()
+    for key in ("Wants", "After"):
+        assert [line for line in lines if line.startswith(f"{key}=")] == [
+            f"{key}={one}" for one in ("network-online.target", *units)
+        ]
+
+
 def test_unknown_subnets_are_an_empty_list(tmp_path: Path) -> None:
     found = templated(tmp_path, {})
     assert found["known"] == []
