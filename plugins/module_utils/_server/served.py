@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE: the subnets that a running Kea serves, as it tells by ``config-get``.
 
-Kea answers that command in the thread that serves clients, so a module that gathers facts sends it at most once, and
-no program sends it in a loop.
+Kea answers that command in the thread that serves clients, so a module that gathers facts sends it at most once (once
+more where a file was edited after Kea read it), and no program sends it in a loop.
 """
 
 from __future__ import annotations
