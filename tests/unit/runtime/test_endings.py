@@ -148,6 +148,10 @@ class World:
     def inventory(self) -> list[str]:
         return sorted(os.listdir(self.path / "discovery"))
 
+    def confirmed(self, number: int) -> bool:
+        [file] = self.path.glob(f"discovery/*{number:02x}.yml")
+        return "kea_confirmed: true\n" in file.read_text()
+
     def pool(self, total: int, leased: int, pair: Status | None = None) -> None:
         pools.write(self.figures, (Subnet(4, 1, Use(total, leased, 0), {0: Use(total, leased, 0)}),), 10.0, pair)
         os.utime(self.figures, (NOW + self.now, NOW + self.now))
@@ -371,12 +375,33 @@ def test_a_client_that_answers_twice_within_a_second_goes_after_its_time(world: 
 def test_a_machine_that_renewed_stays(world: World) -> None:
     world.lease(7, mac(7))
     world.run(LIFETIME / 2)
+    assert not world.confirmed(7)
     world.lease(7, mac(7))
     world.run(LIFETIME)
+    # Events tell of no renewal.
+    assert world.confirmed(7) is not isinstance(world, EventsWorld)
     world.end(7, mac(7))
     world.run()
+    assert world.confirmed(7)
     world.run(365 * DAY)
     assert (world.reserved(), world.told.forgotten) == (["10.0.0.7"], [])
+
+
+def test_a_confirmation_that_cannot_be_written_is_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = FileWorld(tmp_path)
+    world.lease(7, mac(7))
+    world.run(LIFETIME / 2)
+    world.lease(7, mac(7))
+    with monkeypatch.context() as patched:
+        patched.setattr(DiscoverySink, "confirm", fail)
+        world.now += 10
+        world.pipeline.pump()
+        assert world.pipeline.health.retry
+    world.now += 60
+    world.pipeline.pump()
+    world.run()
+    assert world.confirmed(7)
+    world.kill()
 
 
 def test_a_machine_that_gives_its_lease_back_at_once_and_returns_has_its_address(world: World) -> None:
