@@ -15,7 +15,6 @@ from typing import Any
 import psycopg2
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kea.plugins.module_utils._config.versions import capabilities
 from ansible_collections.baremetal.kea.plugins.module_utils._host import time_zone
 from ansible_collections.baremetal.kea.plugins.module_utils._schema import ensure, pgsql
