@@ -14,6 +14,7 @@ from _kea.pairs import Status
 from kea_lease_monitor import metrics
 from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.endings import clients
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import pools
 from kea_lease_monitor.kea.applier import report
@@ -31,12 +32,13 @@ from kea_lease_monitor.sources.events.upkeep import Options as Events
 from kea_lease_monitor.sources.memfile.source import MemfileSource
 from kea_lease_monitor.sources.polling import Options as Polling
 from kea_lease_monitor.sources.polling import PollingSource
+from kea_lease_monitor.state.records import LIVING, Client
 from kea_lease_monitor.subscriptions import Ending, Match, Subscription
 from support.host_lists import counting
 from support.kea import DIRECTORIES, KeaServer, serving
 from support.wait import until
 
-from runtime.builders import HEADER, NOW
+from runtime.builders import HEADER, NOW, event
 from runtime.states import state_in
 from runtime.test_pools import LEASE_COMMANDS, gathered
 
@@ -378,13 +380,25 @@ def test_a_machine_that_renewed_stays(world: World) -> None:
     assert not world.confirmed(7)
     world.lease(7, mac(7))
     world.run(LIFETIME)
-    # Events tell of no renewal.
-    assert world.confirmed(7) is not isinstance(world, EventsWorld)
+    assert world.confirmed(7)
     world.end(7, mac(7))
     world.run()
-    assert world.confirmed(7)
     world.run(365 * DAY)
     assert (world.reserved(), world.told.forgotten) == (["10.0.0.7"], [])
+
+
+@pytest.mark.parametrize("kind", [EventKind.RENEWED, EventKind.DELETED])
+def test_a_renewal_or_else_the_end_of_its_lease_confirms_a_client(kind: EventKind) -> None:
+    """Events tell of no renewal. Kea clears the name of a lease that it reclaims."""
+    lease = event(7, hostname="idrac-7", valid_lifetime=LIFETIME).lease
+    place = ("all", clients.name_of(lease), lease.family, lease.subnet_id, lease.address)
+    record = Client(*place, LIVING, 0.0, lease.cltt, LIFETIME, True, clients.dumped(lease))
+    for passed, confirms in ((LIFETIME // 2 - 1, False), (LIFETIME // 2, True)):
+        last = lease._replace(cltt=lease.cltt + passed)
+        found = clients.confirming(LeaseEvent(kind, last._replace(hostname=""), "", None), record)
+        assert (found is not None) is confirms
+        assert found is None or found.cltt == last.cltt
+    assert clients.confirming(LeaseEvent(kind, last._replace(address="10.0.0.8"), "", None), record) is None
 
 
 def test_a_confirmation_that_cannot_be_written_is_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
