@@ -36,7 +36,7 @@ REUSE := reuse==5.1.1
 AUDIT := bandit==1.9.4
 ADVISORIES := pip-audit==2.10.1
 
-.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-core demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit advisories reuse core docs cli-files release sanity build integration eda redfish monitoring molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) $(addprefix suites-,$(ONE_SUITE)) clean
+.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-core demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit advisories reuse core docs cli-files release sanity sanity-core build integration eda ee redfish monitoring molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) $(addprefix suites-,$(ONE_SUITE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -51,7 +51,7 @@ demo-core: .cache/core-$(CORE) ## the demo with another ansible-core; CORE=versi
 demo-clean: ## remove the hosts of the demo
 	@$(LAB) down kea-demo kea-demo-bmcs
 
-test: check lint-scenarios postgres slow oldest oracle fuzz-short crash-short audit reuse core redfish sanity docs molecule ## everything
+test: check lint-scenarios postgres slow oldest oracle fuzz-short crash-short audit reuse core ee redfish sanity docs molecule ## all that needs no package or service of its own; not the scenarios of MORE
 	@echo "All tests passed."
 
 # Each part waits for something most of its time, so more of them run at once than there are cores.
@@ -184,10 +184,12 @@ reuse: .cache/reuse ## check that every file names its licence (reuse.software)
 .cache/core-$(CORE): | .cache
 	@$(BIN)/python -m pip install --quiet --target $@ --no-deps ansible-core==$(CORE)
 
-core: .cache/core-$(CORE) ## filters, templates, variables and inventory with another ansible-core; CORE=version
+# Tests that start Kea or PostgreSQL only of the inventory: what these answer to a module does not depend on ansible-core.
+core: .cache/core-$(CORE) ## the plugins, variables and inventory with another ansible-core; CORE=version
 	@echo "== ansible-core $(CORE)"
 	@PYTHONPATH=$< $(BIN)/python -c 'from ansible.release import __version__ as found; assert found == "$(CORE)", found'
-	@$(RUN) PYTHONPATH="$$PWD/$<" pytest -n 2 -m 'not slow' tests/unit/plugins/filter tests/unit/plugins/inventory tests/unit/project/test_variables.py
+	@$(RUN) PYTHONPATH="$$PWD/$<" pytest -n 3 --dist worksteal -m 'not slow and not kea and not postgres' tests/unit/plugins tests/unit/project/test_variables.py
+	@$(RUN) PYTHONPATH="$$PWD/$<" pytest -n 2 -m 'not slow and (kea or postgres)' tests/unit/plugins/inventory
 
 .cache/docs-tools: docs/requirements.txt | .cache
 	@$(BIN)/python -m pip install --quiet --target $@ --upgrade --requirement $<
@@ -220,6 +222,15 @@ redfish: .cache/redfish ## the example of Redfish against a simulator: from a le
 	@echo "== Redfish"
 	@$(RUN) SIMULATOR="$(CURDIR)/.cache/redfish" pytest tests/redfish
 
+.cache/ee: tests/ee/requirements.txt | .cache
+	@$(BIN)/python -m venv $@
+	@$@/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+ee: .cache/ee ## what ansible-builder finds that the collection needs, compared with what its plugins import
+	@echo "== execution environment"
+	@$(RUN) ANSIBLE_BUILDER="$(CURDIR)/.cache/ee/bin/ansible-builder" pytest tests/ee
+
 .cache/grafana: tests/monitoring/requirements.txt | .cache
 	@$(BIN)/python -m pip install --quiet --target $@ --requirement $<
 	@touch $@
@@ -234,6 +245,9 @@ monitoring: .cache/grafana ## test the alert rules with promtool (Debian package
 
 sanity:
 	@tests/sanity.sh $(BIN)
+
+sanity-core: .cache/core-$(CORE) ## ansible-test sanity of another ansible-core; CORE=version
+	@tests/sanity.sh $(BIN) $(CURDIR)/$<
 
 build:
 	@tests/build.sh $(BIN)

@@ -15,6 +15,8 @@ root_doc = "index"
 html_theme = "furo"
 html_title = "baremetal.kea"
 html_show_sphinx = False
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 # The published site is read without access to other hosts, too.
 html_theme_options = {"source_repository": "https://github.com/baremetal/baremetal.kea/", "source_branch": "main"}
 html_copy_source = False

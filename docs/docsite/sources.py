@@ -64,6 +64,7 @@ def lay_out(directory: Path) -> None:
         shutil.copy(ROOT / other, directory / other)
     for name in ("conf.py", "index.md"):
         shutil.copy(ROOT / "docs/docsite" / name, directory / name)
+    shutil.copytree(ROOT / "docs/docsite/static", directory / "static", dirs_exist_ok=True)
     roles = "\n".join(page.removesuffix(".md") for page in pages() if page.startswith("roles/"))
     (directory / "roles.md").write_text(ROLES % roles, encoding="utf-8")
 

@@ -142,6 +142,13 @@ options:
       - A client of which no hardware address is known matches none.
     type: list
     elements: str
+  confirmed:
+    description:
+      - V(true) leaves out the clients that are not confirmed, V(false) leaves only them. All by default.
+      - A client is confirmed if a person reserved an address for it, or if its lease was acknowledged again at least
+        half a lifetime after the first time. One of which that is not known counts as confirmed.
+    type: bool
+    version_added: 1.2.0
 requirements:
   - psycopg2 2.8 or later, with O(source=postgresql)
 notes:
@@ -264,6 +271,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             subnets6=self.get_option("subnets6"),
             states=self.get_option("lease_states"),
             prefixes=None if prefixes is None else clients.prefixes("hwaddr_prefixes", prefixes),
+            confirmed=self.get_option("confirmed"),
         )
         return clients.filtered(clients.grouped(found), filters, time.time())
 

@@ -70,6 +70,7 @@ requirements:
 notes:
   - The module connects to PostgreSQL as Kea does, with the address and the credentials of the configuration and the
     C(PG) variables of the server's unit.
+  - Tells in the journal of the target how far it is. There, C(journalctl --follow | grep kea_lease_move) shows it.
   - Of several leases of a client identifier in a subnet, only the youngest is moved to PostgreSQL, because Kea accepts
     only one there.
 seealso:

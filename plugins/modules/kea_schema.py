@@ -67,6 +67,7 @@ notes:
   - The role that logs in becomes the owner of the tables, so use the role that Kea uses.
   - For V(mysql), C(kea-admin) can give the password to the C(mysql) client only on its command line, where that client
     overwrites it at once.
+  - Tells in the journal of the target how far it is. There, C(journalctl --follow | grep kea_schema) shows it.
   - With peer authentication, run the task as the system user of the role, for example with C(become_user=_kea).
 seealso:
   - module: baremetal.kea.kea_hosts_constraint

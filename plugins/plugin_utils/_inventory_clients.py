@@ -22,6 +22,9 @@ class Client(NamedTuple):
 
     key: Key
     records: List[Record]
+    confirmed: Optional[bool] = None
+    """Whether a person reserved an address for it, or its lease was acknowledged again half a lifetime after the first
+    time; None if that is not known."""
 
 
 class Filters(NamedTuple):
@@ -33,6 +36,8 @@ class Filters(NamedTuple):
     states: Collection[str]
     prefixes: Optional[Sequence[str]]
     """Beginnings of hardware addresses, in Kea's spelling."""
+    confirmed: Optional[bool] = None
+    """Whether only clients are wanted that are confirmed, or only those that are not. Not known counts as confirmed."""
 
     def leave(self, record: Record, now: float) -> bool:
         """Return whether a record is wanted at ``now``, epoch seconds."""
@@ -42,7 +47,9 @@ class Filters(NamedTuple):
         return record.kind == records.RESERVATION or state_of(record, now) in self.states
 
     def match(self, client: Client) -> bool:
-        """Return whether a client is wanted by its hardware address."""
+        """Return whether a client is wanted by its confirmation and its hardware address."""
+        if self.confirmed is not None and self.confirmed != (client.confirmed is not False):
+            return False
         if self.prefixes is None:
             return True
         kind, value = client.key
@@ -74,7 +81,18 @@ def grouped(found: Sequence[Record]) -> List[Client]:
         key = _key(record, owners)
         if key is not None:
             clients.setdefault(key, []).append(record)
-    return [Client(key, clients[key]) for key in sorted(clients)]
+    return [Client(key, clients[key], _confirmed(clients[key])) for key in sorted(clients)]
+
+
+def _confirmed(found: Sequence[Record]) -> Optional[bool]:
+    """Return whether a client with these records is confirmed: one of them says so, or a reservation and its lease."""
+    # The lifetime of a lease is 0 once its client released it.
+    leases = {(one.family, one.subnet_id, address): one for one in found if one.lifetime for address in one.addresses}
+    known = {one.confirmed for one in found}
+    for one in found:
+        held = (leases.get((one.family, one.subnet_id, address)) for address in one.addresses if one.made is not None)
+        known |= {lifetime.is_confirmed(one.made, lease.since, lease.lifetime) for lease in held if lease}
+    return True if True in known else False if False in known else None
 
 
 def _owners(found: Sequence[Record]) -> Dict[object, Optional[Key]]:
@@ -117,7 +135,7 @@ def _key(record: Record, owners: Dict[object, Optional[Key]]) -> Optional[Key]:
 def filtered(clients: Iterable[Client], filters: Filters, now: float) -> List[Client]:
     """Return the wanted clients, each with its wanted records only. A client without an address is left out."""
     wanted = [
-        Client(client.key, [record for record in client.records if filters.leave(record, now)])
+        client._replace(records=[record for record in client.records if filters.leave(record, now)])
         for client in clients
         if filters.match(client)
     ]
@@ -164,6 +182,7 @@ def variables(client: Client, now: float, family: int = 4) -> Dict[str, Any]:
         "kea_lease_state": state_of(leases[0], now) if leases else "",
         "kea_lease_expires": leases[0].expires if leases else None,
         "kea_reserved": bool(reservations),
+        "kea_confirmed": client.confirmed,
         "kea_managed": bool(reservations) and all(record.managed for record in reservations),
     }
 

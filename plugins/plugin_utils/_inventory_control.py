@@ -210,6 +210,7 @@ def _lease(family: int, lease: Mapping[str, Any]) -> Record:
         state=records.state_name(int(lease.get("state", 0))),
         since=since,
         expires=None if valid == lifetime.INFINITE else since + valid,
+        lifetime=valid,
         circuit_id=told.circuit_id,
         remote_id=told.remote_id,
     )

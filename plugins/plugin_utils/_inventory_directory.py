@@ -24,6 +24,7 @@ LARGEST = 65536
 
 _SUFFIXES = (".yml", ".yaml")
 _IDENTIFIERS = ("bmc_mac", "bmc_client_id", "bmc_duid")
+_CONFIRMED = {"true": True, "false": False}
 _ADDRESSES = {4: "kea_ipv4_addresses", 6: "kea_ipv6_addresses"}
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
@@ -129,6 +130,7 @@ def _records(variables: Mapping[str, Any], since: int) -> List[Record]:
         circuit_id=_text(variables, "kea_circuit_id"),
         remote_id=_text(variables, "kea_remote_id"),
         vendor=_text(variables, "bmc_vendor"),
+        confirmed=_CONFIRMED.get(_text(variables, "kea_confirmed")),
     )
     if not any(isinstance(variables.get(name), list) for name in _ADDRESSES.values()):
         return [_of_family(plain._replace(hwaddr=_of_release_1_1(hwaddr, duid, main)), main, client_id, duid)]

@@ -80,6 +80,7 @@ def _lease(family: int, row: Row) -> Record:
         state=records.state_name(state or 0),
         since=since,
         expires=expires,
+        lifetime=valid or 0,
         circuit_id=told.circuit_id,
         remote_id=told.remote_id,
     )

@@ -60,6 +60,12 @@ class Record(NamedTuple):
     remote_id: str = ""
     vendor: str = ""
     """Who made the network card, as a discovery file says."""
+    lifetime: int = 0
+    """Seconds that a lease is valid."""
+    made: Optional[int] = None
+    """When the client of a managed reservation first got its lease, epoch seconds; None if the mark does not tell."""
+    confirmed: Optional[bool] = None
+    """What the record alone tells of this; None if it tells nothing."""
 
 
 def stored(records: Sequence[Record]) -> List[List[Any]]:
@@ -111,18 +117,30 @@ def reservation(plain: Record, kind: str, value: str, context: object) -> Record
     """
     field = {"hw-address": "hwaddr", "client-id": "client_id", "duid": "duid"}.get(kind)
     identity: Dict[str, Any] = {field: value} if field else {"other_id": f"{kind} {value}"}
-    return plain._replace(managed=_is_managed(plain, context), **identity)
+    mark = _mark(context)
+    if not _is_managed(plain, mark):
+        # A person wrote or edited it.
+        return plain._replace(confirmed=True, **identity)
+    made = mark.get("made")
+    if isinstance(made, int):
+        return plain._replace(managed=True, made=made, **identity)
+    return plain._replace(managed=True, confirmed=True, **identity)
 
 
-def _is_managed(plain: Record, context: object) -> bool:
-    """Return whether the mark in a user context still says what the reservation says."""
+def _mark(context: object) -> Mapping[str, Any]:
+    """Return the mark of the lease monitor in a user context; an empty map if it has none."""
     if isinstance(context, str):
         try:
             context = json.loads(context) if MARK in context else None
         except ValueError:
-            return False
+            return {}
     mark = context.get(MARK) if isinstance(context, Mapping) else None
-    if not isinstance(mark, Mapping) or mark.get("hostname", "") != plain.hostname:
+    return mark if isinstance(mark, Mapping) else {}
+
+
+def _is_managed(plain: Record, mark: Mapping[str, Any]) -> bool:
+    """Return whether a mark still says what the reservation says."""
+    if not mark or mark.get("hostname", "") != plain.hostname:
         return False
     if plain.family == 4:
         return [mark.get("ip-address")] == plain.addresses

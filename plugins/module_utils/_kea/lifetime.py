@@ -101,3 +101,11 @@ def sql_expire(column: str) -> str:
 def is_over(end: Optional[int], now: float) -> bool:
     """Return whether a lease with this end, None for never, has expired at ``now``."""
     return end is not None and end <= now
+
+
+def is_confirmed(made: Optional[int], cltt: int, valid_lifetime: float) -> bool:
+    """Return whether a client was acknowledged again at least half a lifetime after ``made``, its first lease.
+
+    One whose times are not known, or not in order, counts as confirmed.
+    """
+    return made is None or not 0 <= cltt - made < valid_lifetime / 2

@@ -14,7 +14,7 @@ import contextlib
 import os
 import pwd
 import time
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Sequence
 
 from . import lease_sql
 from .._errors import KeaError
@@ -23,12 +23,14 @@ from .._postgres.errors import PostgresError
 from .._postgres.parts import Words
 from .._postgres.session import Session, acting_as, connect
 from .lease import Lease, youngest
-from .store import Reading, Residue
+from .store import Context, Reading, Residue
 
 LATEST = 2147483647
 """The last ``expire`` that Kea can write to PostgreSQL (convertToDatabaseTime)."""
 SESSIONS_END = 2.0
 """Seconds that PostgreSQL may take to notice that Kea has stopped."""
+PORTION = 10_000
+"""Leases that are copied at once; a line of the journal tells each."""
 _PAUSE = 0.05
 """Seconds between two looks for other sessions."""
 
@@ -36,13 +38,10 @@ _PAUSE = 0.05
 class LeaseTable:
     """The table of one lease database of type postgresql: a LeaseStore."""
 
-    def __init__(
-        self, entry: Mapping[str, Any], user: str, environment: Mapping[str, str], of: Tuple[str, int]
-    ) -> None:
+    def __init__(self, entry: Mapping[str, Any], user: str, environment: Mapping[str, str], context: Context) -> None:
         """Prepare the connection of a ``lease-database`` entry, and open none.
 
-        ``user`` is Kea's user, ``environment`` the libpq variables of Kea's unit (DESIGN 6), ``of`` the schema of Kea's
-        tables and the family.
+        ``user`` is Kea's user, ``environment`` the libpq variables of Kea's unit (DESIGN 6).
         """
         host, port = str(entry.get("host") or "localhost"), int(entry.get("port") or 5432)
         trust_anchor, certificate = entry.get("trust-anchor"), entry.get("cert-file")
@@ -64,9 +63,9 @@ class LeaseTable:
         }
         self._user = user
         self._environment = environment
-        schema, self._family = of
+        self._family, self._log = context.family, context.log
         self._form = lease_sql.FORMS[self._family]
-        self._table = (schema, self._form.table)
+        self._table = (context.schema, self._form.table)
         self.key = f"postgresql:{host}:{port}/{self._login['login_db']}"
         self.name = f"PostgreSQL {self._login['login_db']} on {host}"
 
@@ -123,8 +122,11 @@ class LeaseTable:
         if residue:
             self._forget(session, residue)
         session.run(lease_sql.STAGE, table=self._table)
-        rows = (lease_sql.row_of(lease, columns) for lease in moved)
-        copy_in(session, f"COPY pg_temp.kea_lease_staged ({', '.join(columns)}) FROM STDIN", rows)
+        copy = f"COPY pg_temp.kea_lease_staged ({', '.join(columns)}) FROM STDIN"
+        for start in range(0, len(moved), PORTION):
+            portion = moved[start : start + PORTION]
+            copy_in(session, copy, (lease_sql.row_of(lease, columns) for lease in portion))
+            self._log(f"{start + len(portion)} of {len(moved)} leases copied to {self.name}")
         parts = {
             **lease_sql.PARTS,
             "columns": Words(", ".join(columns)),

@@ -31,7 +31,7 @@ from .journal import Journal
 from .lease_files import LeaseFiles
 from .lease_sql import end_of
 from .lease_table import LeaseTable
-from .store import LeaseStore, Reading
+from .store import Context, LeaseStore, Reading
 from .unit import KeaUnit
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ class Move:
             return self._result(source, target, source.read(), "")
         moves = source.key != target.key
         if moves:
-            target.rehearse(source.read().leases, self._journal.residue(target.key))
+            leases = source.read().leases
+            self._module.log(f"rehearsing the move of {len(leases)} leases to {target.name}; Kea serves")
+            target.rehearse(leases, self._journal.residue(target.key))
         pair = Pair(self._path, kea_account.of(self._module, self._path))
         said = pair.hand_over()
         with source.alone(), target.alone() if moves else contextlib.nullcontext(), self._unit.guarded(self._journal):
@@ -98,6 +100,7 @@ class Move:
         backup = keep(self._path) or ""
         self._stopped_at = time.monotonic()
         self._unit.stop()
+        self._module.log("Kea is stopped")
         reading = Reading([], 0, False)
         try:
             if source.key != target.key:
@@ -112,6 +115,7 @@ class Move:
         except KeaError as error:
             raise self._revert(str(error), backup, target) from error
         silence = time.monotonic() - self._stopped_at
+        self._module.log(f"Kea serves again, after {silence:.1f} s")
         self._adopt()
         set_aside = source.set_aside() if source.key != target.key else []
         self._journal.close(target.key)
@@ -127,7 +131,10 @@ class Move:
         ends = [(lease.address, end_of(lease)) for lease in reading.leases]
         known = self._journal.residue(target.key)
         self._journal.open(source.key, target.key, backup, ends)
-        return reading._replace(leases=target.take(reading, known))
+        self._module.log(f"{len(ends)} leases read from {source.name}")
+        moved = target.take(reading, known)
+        self._module.log(f"{len(moved)} of {len(ends)} leases are in {target.name} and were compared")
+        return reading._replace(leases=moved)
 
     def _revert(self, reason: str, backup: str, target: LeaseStore) -> KeaError:
         """Put the previous configuration in force, and return the error that says so."""
@@ -176,7 +183,8 @@ class Move:
         if kind == "memfile":
             return LeaseFiles(entry, user, self._family)
         if kind == "postgresql":
-            return LeaseTable(entry, user, self._unit.libpq(path), (self._module.params["schema"], self._family))
+            context = Context(self._module.params["schema"], self._family, self._module.log)
+            return LeaseTable(entry, user, self._unit.libpq(path), context)
         raise KeaError(f"leases cannot be moved from or to a lease database of type {kind}")
 
     def _adopt(self) -> None:

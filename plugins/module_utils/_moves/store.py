@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import ContextManager, List, NamedTuple, Protocol, Sequence, Tuple
+from typing import Callable, ContextManager, List, NamedTuple, Protocol, Sequence, Tuple
 
 from .lease import Lease
 
@@ -21,6 +21,16 @@ class Reading(NamedTuple):
     """Number of rows that Kea cannot read either."""
     has_pools: bool
     """Whether this Kea knows pool ids."""
+
+
+class Context(NamedTuple):
+    """What a lease database needs from outside."""
+
+    schema: str
+    """Schema of Kea's tables in PostgreSQL."""
+    family: int
+    log: Callable[[str], None]
+    """Write a line into the host's journal, for a person who waits."""
 
 
 class LeaseStore(Protocol):

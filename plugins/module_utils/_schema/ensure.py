@@ -53,12 +53,15 @@ def ensure(module: AnsibleModule, schema: Schema, upgrade: Upgrade) -> Dict[str,
         return result
     output = ""
     if found is None:
+        module.log(f"kea-admin creates the schema {wanted} in {schema.connection.database}")
         schema.initialise()
     else:
         result["dump"] = (
             f"{upgrade.dump_dir}/kea-{schema.connection.database}-{found}-{time.strftime('%Y%m%dT%H%M%S')}.dump"
         )
+        module.log(f"step 1 of 2: dumping {schema.connection.database} to {result['dump']}")
         schema.dump(result["dump"])
+        module.log(f"step 2 of 2: kea-admin upgrades the schema from {found} to {wanted}")
         output = schema.upgrade()
     _verify(schema.version(), wanted, result, output)
     return result

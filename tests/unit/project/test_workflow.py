@@ -51,6 +51,48 @@ def test_the_scenarios_of_one_kea_take_the_suite_that_is_asked_for() -> None:
         assert "lookup('ansible.builtin.env', 'SUITE')" in inventory, scenario
 
 
+def test_the_demo_runs_with_the_oldest_and_the_newest_ansible_core(jobs: dict[str, Any]) -> None:
+    cores = jobs["core"]["strategy"]["matrix"]["include"]
+    assert jobs["demo-core"]["strategy"]["matrix"]["include"] == [cores[0], cores[-1]]
+
+
+def test_it_runs_what_needs_a_package_of_its_own(jobs: dict[str, Any]) -> None:
+    extensions = {job["target"]: job["package"] for job in jobs["extensions"]["strategy"]["matrix"]["include"]}
+    assert extensions == {"eda": "openjdk-17-jre-headless", "monitoring": "prometheus"}
+    assert {target for target in extensions if not re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)} == set()
+
+
+def test_the_readme_names_what_make_test_leaves_out() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.search(r"- (\d+) of the (\d+) scenarios on whole hosts: (.*?)\. Each", readme, re.DOTALL)
+    assert found
+    run, left_out = words_of(r"^SCENARIOS := (.*)"), words_of(r"^MORE := (.*)")
+    assert set(re.findall(r"`(\w+)`", found[3])) == left_out
+    assert (int(found[1]), int(found[2])) == (len(left_out), len(left_out | run))
+    assert f"{len(run)} scenarios on whole hosts" in readme
+
+
+def test_the_readme_names_the_versions_of_ansible_core(jobs: dict[str, Any]) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (2\.\S*?)(?:, the \w+)?(?:, (2\.\S+))? \| (3\.\d+) \|", readme, re.MULTILINE)
+    named = {(core, python) for *cores, python in rows for core in cores if core}
+    python = {"debian:12": "3.11", "debian:13": "3.13"}
+    run = {(str(job["core"]), python[job["image"]]) for job in jobs["core"]["strategy"]["matrix"]["include"]}
+    pinned = re.search(
+        r"^ansible-core==(.*)", (ROOT / "requirements-dev.txt").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert pinned
+    assert named == run | {(pinned[1], "3.11")}
+
+
+def test_every_command_is_a_target(jobs: dict[str, Any]) -> None:
+    commands = [
+        step["run"] for job in jobs.values() for step in job["steps"] if step.get("run", "").startswith("make ")
+    ]
+    targets = {word for command in commands for word in command.split()[1:] if re.fullmatch(r"[a-z-]+", word)}
+    assert {target for target in targets if not re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)} == set()
+
+
 def test_the_oldest_ansible_core_is_the_one_that_the_collection_requires(jobs: dict[str, Any]) -> None:
     runtime = yaml.safe_load((ROOT / "meta/runtime.yml").read_text(encoding="utf-8"))
     oldest = str(jobs["core"]["strategy"]["matrix"]["include"][0]["core"])

@@ -106,6 +106,16 @@ def test_a_renewal_writes_no_file(sink: DiscoverySink, tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == written
 
 
+def test_a_template_that_fails_for_one_client_leaves_the_others_confirmed(tmp_path: Path) -> None:
+    template = tmp_path / "template"
+    template.write_text("{% if confirmed and lease.address == '10.0.0.1' %}{{ 1 / 0 }}{% endif %}# {{ confirmed }}\n")
+    sink = DiscoverySink(Options(str(tmp_path), "bmc_targets", str(template)))
+    given = [event(1), event(2)]
+    sink.deliver(given)
+    sink.confirm([each.lease._replace(cltt=each.lease.cltt + each.lease.valid_lifetime) for each in given])
+    assert [path.read_text().splitlines()[0] for path in sorted(tmp_path.glob("*.yml"))] == ["# False", "# True"]
+
+
 def test_an_unknown_family_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="prefer: one of ipv4, ipv6 is needed, not 'both'"):
         Options.parse(Section({"prefer": "both"}, ""))

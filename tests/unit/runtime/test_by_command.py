@@ -100,6 +100,14 @@ def addresses(*numbers: int) -> list[str]:
     return [*(f"10.0.0.{number}" for number in numbers), SITE]
 
 
+def test_a_person_who_waits_is_told_of_each_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path, monkeypatch)
+    counted: list[None] = []
+    world.program.answered = lambda: counted.append(None)
+    world.run()
+    assert len(counted) == len(world.kea.sent) > 0
+
+
 def test_they_come_into_force_without_a_reload_and_a_new_one_costs_one_command(world: World) -> None:
     world.write(*several(1, 2, 3))
     assert not world.run(), "the first time, all are tested"

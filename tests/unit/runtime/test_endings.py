@@ -14,6 +14,7 @@ from _kea.pairs import Status
 from kea_lease_monitor import metrics
 from kea_lease_monitor.batch import Delivery
 from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.endings import clients
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea import pools
 from kea_lease_monitor.kea.applier import report
@@ -31,12 +32,13 @@ from kea_lease_monitor.sources.events.upkeep import Options as Events
 from kea_lease_monitor.sources.memfile.source import MemfileSource
 from kea_lease_monitor.sources.polling import Options as Polling
 from kea_lease_monitor.sources.polling import PollingSource
+from kea_lease_monitor.state.records import LIVING, Client
 from kea_lease_monitor.subscriptions import Ending, Match, Subscription
 from support.host_lists import counting
 from support.kea import DIRECTORIES, KeaServer, serving
 from support.wait import until
 
-from runtime.builders import HEADER, NOW
+from runtime.builders import HEADER, NOW, event
 from runtime.states import state_in
 from runtime.test_pools import LEASE_COMMANDS, gathered
 
@@ -147,6 +149,10 @@ class World:
 
     def inventory(self) -> list[str]:
         return sorted(os.listdir(self.path / "discovery"))
+
+    def confirmed(self, number: int) -> bool:
+        [file] = self.path.glob(f"discovery/*{number:02x}.yml")
+        return "kea_confirmed: true\n" in file.read_text()
 
     def pool(self, total: int, leased: int, pair: Status | None = None, listening: bool | None = None) -> None:
         figures = (Subnet(4, 1, Use(total, leased, 0), {0: Use(total, leased, 0)}),)
@@ -372,12 +378,45 @@ def test_a_client_that_answers_twice_within_a_second_goes_after_its_time(world: 
 def test_a_machine_that_renewed_stays(world: World) -> None:
     world.lease(7, mac(7))
     world.run(LIFETIME / 2)
+    assert not world.confirmed(7)
     world.lease(7, mac(7))
     world.run(LIFETIME)
+    assert world.confirmed(7)
     world.end(7, mac(7))
     world.run()
     world.run(365 * DAY)
     assert (world.reserved(), world.told.forgotten) == (["10.0.0.7"], [])
+
+
+@pytest.mark.parametrize("kind", [EventKind.RENEWED, EventKind.DELETED])
+def test_a_renewal_or_else_the_end_of_its_lease_confirms_a_client(kind: EventKind) -> None:
+    """Events tell of no renewal. Kea clears the name of a lease that it reclaims."""
+    lease = event(7, hostname="idrac-7", valid_lifetime=LIFETIME).lease
+    place = ("all", clients.name_of(lease), lease.family, lease.subnet_id, lease.address)
+    record = Client(*place, LIVING, 0.0, lease.cltt, LIFETIME, True, clients.dumped(lease))
+    for passed, confirms in ((LIFETIME // 2 - 1, False), (LIFETIME // 2, True)):
+        last = lease._replace(cltt=lease.cltt + passed)
+        found = clients.confirming(LeaseEvent(kind, last._replace(hostname=""), "", None), record)
+        assert (found is not None) is confirms
+        assert found is None or found.cltt == last.cltt
+    assert clients.confirming(LeaseEvent(kind, last._replace(address="10.0.0.8"), "", None), record) is None
+
+
+def test_a_confirmation_that_cannot_be_written_is_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = FileWorld(tmp_path)
+    world.lease(7, mac(7))
+    world.run(LIFETIME / 2)
+    world.lease(7, mac(7))
+    with monkeypatch.context() as patched:
+        patched.setattr(DiscoverySink, "confirm", fail)
+        world.now += 10
+        world.pipeline.pump()
+        assert world.pipeline.health.retry
+    world.now += 60
+    world.pipeline.pump()
+    world.run()
+    assert world.confirmed(7)
+    world.kill()
 
 
 def test_a_machine_that_gives_its_lease_back_at_once_and_returns_has_its_address(world: World) -> None:

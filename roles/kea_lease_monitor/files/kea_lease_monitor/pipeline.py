@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import traceback
 from dataclasses import dataclass, field, replace
-from typing import Collection, List, Optional, Protocol, Sequence, Union
+from functools import partial
+from typing import List, Optional, Protocol, Sequence, Union
 
 from kea_lease_monitor import position as positions
 from kea_lease_monitor import refusals, telemetry
@@ -17,12 +18,12 @@ from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.endings.endings import Endings, EndingStore, Manner
 from kea_lease_monitor.errors import DamagedError, MonitorError, PositionLostError
 from kea_lease_monitor.health import Health
-from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
+from kea_lease_monitor.lease import EventKind, LeaseEvent
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.refusals import LateRefusals
 from kea_lease_monitor.replay import Replays, Requests
 from kea_lease_monitor.settling import Bookmarks, Settling
-from kea_lease_monitor.sinks.base import Adopting, Forgetting, Holding, Sink, counted
+from kea_lease_monitor.sinks.base import Adopting, Forgetting, Sink, confirm, counted, held
 from kea_lease_monitor.sources.base import Learning, Reporting, Resting, Source, StandingBy
 from kea_lease_monitor.state.records import DeadLetter
 from kea_lease_monitor.subscriptions import Subscription
@@ -81,7 +82,8 @@ class Pipeline:
         self._selects = replace(subscription.match, kinds=frozenset())
         self._keeps = any(isinstance(sink, Forgetting) for sink in sinks)
         hears = subscription.hears_endings
-        manner = Manner(source.renewals, self._told_until, self._keeps, hears, lambda: counted(sinks), self._held)
+        uses = partial(counted, sinks), partial(held, sinks), partial(confirm, sinks)
+        manner = Manner(source.renewals, self._told_until, self._keeps, hears, *uses)
         self._endings = Endings(subscription, store, clock, manner)
         self._late = LateRefusals(subscription.name, sinks, store, clock)
         self._settling = Settling(subscription, store, self._replays, self._endings, clock)
@@ -217,10 +219,6 @@ class Pipeline:
     def _told_until(self) -> float:
         """Return up to when the source told of renewals, epoch seconds."""
         return self._source.told_until() if isinstance(self._source, Reporting) else math.inf
-
-    def _held(self, leases: Sequence[Lease]) -> Collection[Lease]:
-        """Return those leases whose address a sink reserved for their client."""
-        return {lease for sink in self._sinks if isinstance(sink, Holding) for lease in sink.held(leases)}
 
     def _stand_by(self) -> None:
         bookmark = self._settling.bookmark()

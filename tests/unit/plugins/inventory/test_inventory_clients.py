@@ -152,6 +152,38 @@ def test_a_reservation_is_managed_while_its_mark_says_what_it_says(context: obje
     assert records.reservation(reservation(hostname="a"), "hw-address", ONE, context).managed is managed
 
 
+LIFETIME = 3600
+MADE = {"kea-lease-monitor": {"ip-address": "10.0.0.1", "made": NOW}}
+
+
+@pytest.mark.parametrize(
+    ("found", "confirmed"),
+    [
+        ([lease(since=NOW + LIFETIME // 2 - 1, lifetime=LIFETIME)], False),
+        ([lease(since=NOW + LIFETIME // 2, lifetime=LIFETIME)], True),
+        ([lease(since=NOW - 1, lifetime=LIFETIME)], True),
+        ([lease(since=NOW + 1, lifetime=0)], None),
+        ([lease("10.0.0.2", since=NOW + 1, lifetime=LIFETIME)], None),
+        ([], None),
+        ([lease(since=NOW, lifetime=LIFETIME), lease("2001:db8::1", 6, confirmed=True)], True),
+    ],
+    ids=["new", "half a lifetime", "times out of order", "released", "another address", "no lease", "other family"],
+)
+def test_the_mark_and_the_lease_tell_whether_a_client_is_confirmed(found: list[Record], confirmed: bool | None) -> None:
+    marked = records.reservation(reservation(), "hw-address", ONE, MADE)
+    [client] = clients.grouped([marked, *(record._replace(hwaddr=ONE) for record in found)])
+    assert client.confirmed is confirmed
+    for wanted in (True, False):
+        filters = EVERYTHING._replace(confirmed=wanted)
+        assert bool(clients.filtered([client], filters, NOW)) is (wanted == (confirmed is not False))
+
+
+@pytest.mark.parametrize("context", [None, {"kea-lease-monitor": {"ip-address": "10.0.0.1"}}])
+def test_what_a_person_or_release_1_0_reserved_is_confirmed(context: object) -> None:
+    found = [records.reservation(reservation(), "hw-address", ONE, context), lease(hwaddr=ONE, lifetime=LIFETIME)]
+    assert [client.confirmed for client in clients.grouped(found)] == [True]
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [

@@ -26,6 +26,9 @@ RESERVATIONS = [
     {"client-id": "01:02:00:00:00:00:01", "ip-address": "10.0.0.9"},
 ]
 
+NEW = {"kea-lease-monitor": {"ip-address": "10.0.0.2", "made": 1700000000}}
+"""Mark of a client that got its lease when it was acknowledged for the last time."""
+
 
 @pytest.fixture
 def kea(tmp_path: Path) -> Iterator[Kea]:
@@ -48,9 +51,18 @@ def check(hosts: dict[str, dict[str, Any]]) -> None:
 
 
 def test_kea_by_the_http_socket(kea: Kea, tmp_path: Path) -> None:
-    kea.start_with(ROWS, RESERVATIONS, hook=True)
+    new = {"hw-address": "02:00:00:00:00:02", "ip-address": "10.0.0.2", "user-context": NEW}
+    kea.start_with(ROWS, [*RESERVATIONS, new], hook=True)
     with http_socket(kea.answer) as url:
-        check(listed(tmp_path, source="control", control_url=url).hosts)
+        hosts = listed(tmp_path, source="control", control_url=url).hosts
+        check(hosts)
+        confirmed = listed(tmp_path, source="control", control_url=url, confirmed=True).hosts
+    assert {name: values["kea_confirmed"] for name, values in hosts.items()} == {
+        "web": True,
+        "db": True,
+        "31m-lookup-pipe-id": False,
+    }
+    assert set(confirmed) == {"web", "db"}
 
 
 @pytest.mark.parametrize("agent", [AGENT] if AGENT else [])

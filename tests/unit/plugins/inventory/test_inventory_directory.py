@@ -71,6 +71,15 @@ def test_each_client_is_one_host_whatever_it_calls_itself(directory: Path, tmp_p
     assert "other" not in found.inventory
 
 
+def test_files_tell_which_clients_are_confirmed(directory: Path, tmp_path: Path) -> None:
+    renewed = event(3).lease
+    sink = DiscoverySink(Options(str(directory / "dhcp1"), "bmc_targets", None))
+    sink.confirm([renewed._replace(cltt=renewed.cltt + renewed.valid_lifetime // 2)])
+    [only] = show(tmp_path, confirmed=True).hosts.values()
+    assert (only["ansible_host"], only["kea_confirmed"]) == ("10.0.0.3", True)
+    assert len(show(tmp_path, confirmed=False).hosts) == len(show(tmp_path).hosts) - 1
+
+
 def test_the_group_is_the_configurations(directory: Path, tmp_path: Path) -> None:
     assert "machines" in show(tmp_path, group="machines").inventory
     assert set(show(tmp_path, group="").inventory) <= {"_meta", "all", "ungrouped"}

@@ -17,7 +17,9 @@ pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 ADDRESS = 10 << 24
 """Of 10.0.0.0, as Kea stores it."""
-MARK = '{"kea-lease-monitor": {"ip-address": "10.0.0.1", "hostname": "web"}}'
+MADE = 1893456000 - 3600
+MARK = f'{{"kea-lease-monitor": {{"ip-address": "10.0.0.1", "hostname": "web", "made": {MADE}}}}}'
+"""The lease of this client was acknowledged for the last time when it was made."""
 RESERVED = "(dhcp_identifier, dhcp_identifier_type, dhcp4_subnet_id, ipv4_address, hostname, user_context)"
 
 
@@ -81,6 +83,7 @@ def test_each_client_is_one_host(filled: Database, tmp_path: Path) -> None:
         "kea_lease_state": "assigned",
         "kea_lease_expires": 1893456000,
         "kea_reserved": True,
+        "kea_confirmed": False,
         "kea_managed": True,
     }
     assert found.hosts["db"]["ansible_host"] == "10.0.0.3"
@@ -103,6 +106,10 @@ def test_filters(filled: Database, tmp_path: Path) -> None:
     assert set(show(tmp_path, filled, records=["reservations"]).hosts) == {"web", "db"}
     assert set(show(tmp_path, filled, lease_states=["expired"], records=["leases"]).hosts) == {"old"}
     assert set(show(tmp_path, filled, hwaddr_prefixes=["02:00:00:00:00:03"]).hosts) == {"db"}
+    assert set(show(tmp_path, filled, confirmed=False).hosts) == {"web"}
+    assert "web" not in show(tmp_path, filled, confirmed=True).hosts
+    filled.execute("UPDATE lease4 SET expire = expire + interval '30 minutes'")
+    assert show(tmp_path, filled, confirmed=False).hosts == {}
 
 
 def test_constructed_variables_and_groups(filled: Database, tmp_path: Path) -> None:

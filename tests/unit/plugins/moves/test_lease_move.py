@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pwd
+import re
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kea.plugins.module_utils._moves import (
     journal,
     lease_files,
@@ -247,6 +249,26 @@ def test_there_and_back(host: Host) -> None:
     host.wait()
     assert host.leases() == before
     assert (host.directory / "leases.csv").stat().st_mode & 0o777 == 0o640
+
+
+def test_the_journal_tells_how_far_a_move_is(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "log", lambda _module, text, **_more: lines.append(text))
+    monkeypatch.setattr(lease_table, "PORTION", 5)
+    fill(host)
+    assert not host.move(host.postgresql)["failed"]
+    target = f"PostgreSQL {host.database.name} on {host.database.cluster.directory}"
+    copied = [f"5 of 8 leases copied to {target}", f"8 of 8 leases copied to {target}"]
+    assert [line for line in lines if line.startswith("Invoked")] == lines[:-9]
+    assert lines[-9:-1] == [
+        f"rehearsing the move of 8 leases to {target}; Kea serves",
+        *copied,
+        "Kea is stopped",
+        f"8 leases read from {host.directory}/leases.csv",
+        *copied,
+        f"8 of 8 leases are in {target} and were compared",
+    ]
+    assert re.fullmatch(r"Kea serves again, after \d+\.\d s", lines[-1])
 
 
 def _given(lease: dict[str, Any]) -> dict[str, Any]:

@@ -72,8 +72,10 @@ def test_check_apply_again(cluster: Cluster, login: dict[str, Any]) -> None:
 
 
 def test_an_older_schema_is_upgraded_only_when_asked_and_after_a_dump(
-    cluster: Cluster, login: dict[str, Any], tmp_path: Path
+    cluster: Cluster, login: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "log", lambda _module, text, **_more: lines.append(text))
     make_schema_12(cluster)
     refused = run_module("kea_schema", **login)
     assert "the schema is 12.0, but Kea 2.2.0 needs 13.0" in refused["msg"]
@@ -89,6 +91,10 @@ def test_an_older_schema_is_upgraded_only_when_asked_and_after_a_dump(
     assert applied["previous_version"] == "12.0"
     assert cluster.sql("SELECT version FROM schema_version", "dhcp") == "13"
     dump = Path(applied["dump"])
+    assert [line for line in lines if line.startswith("step")] == [
+        f"step 1 of 2: dumping dhcp to {dump}",
+        "step 2 of 2: kea-admin upgrades the schema from 12.0 to 13.0",
+    ]
     assert list(tmp_path.iterdir()) == [dump]
     assert dump.stat().st_mode & 0o777 == 0o600
     listed = subprocess.run([need("pg_restore"), "--list", dump], capture_output=True, text=True, check=True)

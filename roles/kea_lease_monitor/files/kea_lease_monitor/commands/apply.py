@@ -13,6 +13,7 @@ from typing import Tuple
 
 from kea_lease_monitor import applier, files, telemetry
 from kea_lease_monitor.clock import Clock
+from kea_lease_monitor.commands.progress import Progress
 from kea_lease_monitor.errors import ConfigurationError
 from kea_lease_monitor.kea import pools
 from kea_lease_monitor.kea.applier.confirming import Confirming
@@ -89,5 +90,6 @@ def execute(options: argparse.Namespace) -> int:
         clock = Clock()
         applier.run(None if options.observe else apply, _observer(options, clock), clock)
     else:
-        apply.run()
+        with Progress("commands answered by Kea") as apply.answered:
+            apply.run()
     return 0

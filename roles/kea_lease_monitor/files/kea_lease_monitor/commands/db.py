@@ -12,6 +12,7 @@ import sys
 from typing import Any, Dict, Iterator
 
 from kea_lease_monitor.commands import access
+from kea_lease_monitor.commands.progress import Progress
 from kea_lease_monitor.errors import ConfigurationError, SchemaError
 from kea_lease_monitor.state import schema
 from kea_lease_monitor.state.location import StateLocation
@@ -68,7 +69,8 @@ def _change(location: StateLocation, options: argparse.Namespace) -> None:
         return
     if not options.yes and not _confirmed():
         raise ConfigurationError("nothing was changed")
-    (migrate.upgrade if upwards else migrate.downgrade)(location, target)
+    with Progress("steps done", len(plan.steps)) as progress:
+        (migrate.upgrade if upwards else migrate.downgrade)(location, target, progress)
 
 
 def _described(plan: SchemaPlan, location: StateLocation, verb: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ import time
 
 from kea_lease_monitor.commands import access
 from kea_lease_monitor.commands.approving import Approving
+from kea_lease_monitor.commands.progress import Progress
 from kea_lease_monitor.errors import ConfigurationError, TemporaryError
 from kea_lease_monitor.heart import STALE
 from kea_lease_monitor.kea import transfer
@@ -33,7 +34,9 @@ def execute(options: argparse.Namespace) -> int:
     """Print the reservations. Raises MonitorError."""
     settings = access.read_settings(options)
     access.become_owner(settings.state, options.config)
-    print(transfer.export(_directory(settings)))
+    with Progress("reservations read") as progress:
+        document = transfer.export(_directory(settings), progress)
+    print(document)
     return 0
 
 
@@ -60,7 +63,8 @@ def _import(options: argparse.Namespace, settings: MonitorSettings, hosts: trans
         raise TemporaryError(
             "the monitor runs: stop it first (systemctl stop kea-lease-monitor), and start it afterwards"
         )
-    found = transfer.plan(directory, hosts)
+    with Progress("reservations compared", sum(map(len, hosts.values()))) as progress:
+        found = transfer.plan(directory, hosts, progress)
     for sentence in found.conflicts:
         print(f"left out: {sentence}", file=sys.stderr)
     if not options.dry_run:

@@ -8,8 +8,13 @@ from __future__ import annotations
 import json
 from typing import Collection, Dict, List, Mapping, Optional, Protocol, Sequence
 
+from kea_lease_monitor.kea import changes
+from kea_lease_monitor.kea.reservations import ENDS
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
 from kea_lease_monitor.state.records import LIVING, Client
+
+ALIVE = frozenset({EventKind.ASSIGNED, EventKind.RENEWED, EventKind.CHANGED})
+"""Kinds of event of a lease that the client has."""
 
 _TEMPORARY, _PREFIX = 1, 2
 """Lease::TYPE_TA, for which nothing lasts, and Lease::TYPE_PD, whose associations have IAIDs of their own."""
@@ -35,11 +40,21 @@ def name_of(lease: Lease) -> str:
 
 
 def is_unconfirmed(record: Client, heard: int, lifetime: float) -> bool:
-    """Return whether a client last heard of at ``heard`` was not acknowledged half a lifetime after the first time.
+    """Return whether a client last heard of at ``heard`` is not confirmed."""
+    return not changes.is_confirmed(record.made, heard, lifetime)
 
-    One whose times are not known, or not in order, counts as confirmed.
-    """
-    return record.made is not None and 0 <= heard - record.made < lifetime / 2
+
+def confirming(event: LeaseEvent, record: Optional[Client]) -> Optional[Lease]:
+    """Return the lease that confirms a client, with its times, if an event tells that; None if it does not."""
+    if record is None or record.state != LIVING or record.address != event.lease.address:
+        return None
+    if event.kind in ALIVE:
+        lease = event.lease
+    elif event.kind in ENDS:
+        lease = last_lease(record)._replace(cltt=event.lease.cltt)
+    else:
+        return None
+    return None if is_unconfirmed(record, lease.cltt, lease.valid_lifetime) else lease
 
 
 def dumped(lease: Lease) -> str:

@@ -16,8 +16,10 @@ from kea_lease_monitor.batch import Kept
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.endings import reporting
 from kea_lease_monitor.endings.clients import (
+    ALIVE,
     Clients,
     ClientStore,
+    confirming,
     dumped,
     forgotten,
     holder,
@@ -29,8 +31,6 @@ from kea_lease_monitor.kea.reservations import ENDS
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.state.records import CONFIRMED, LIVING, UNCONFIRMED, Client, Subnet
 from kea_lease_monitor.subscriptions import Match, Subscription
-
-_LIVING = frozenset({EventKind.ASSIGNED, EventKind.RENEWED, EventKind.CHANGED})
 
 _INTERVAL = 10.0
 """Seconds between two looks for what is due."""
@@ -72,6 +72,8 @@ class Manner(NamedTuple):
     """Return how many reservations the sinks made. Raises TemporaryError."""
     held: Callable[[Sequence[Lease]], Collection[Lease]]
     """Return those leases whose address a sink reserved for their client. Raises TemporaryError."""
+    confirm: Callable[[Sequence[Lease]], None]
+    """Tell the sinks of leases that confirm their clients. Raises TemporaryError."""
 
 
 class Endings:
@@ -117,7 +119,7 @@ class Endings:
 
         Raises TemporaryError, as the other methods do.
         """
-        living = {_spot(event.lease): event.lease for event in events if event.kind in _LIVING and self._is_own(event)}
+        living = {_spot(event.lease): event.lease for event in events if event.kind in ALIVE and self._is_own(event)}
         if not living or not self._clients.any():
             return []
         present = {name_of(lease) for lease in living.values()}
@@ -150,12 +152,15 @@ class Endings:
         given = set(own)
         # A conflict that a retry solved is about an event of an earlier batch.
         own = [each.event for each in kept if each.event not in given] + own
-        if not self._clients.any() and not said and all(event.kind in _LIVING for event in own):
+        if not self._clients.any() and not said and all(event.kind in ALIVE for event in own):
             return
         records = self._clients.of([event.lease for event in own])
+        confirmed = [confirming(event, records.get(name_of(event.lease))) for event in own]
+        # Told before anything is recorded: if a sink fails now, the same events come again.
+        self._manner.confirm([lease for lease in confirmed if lease is not None])
         held = self._held([event for event in own if event.kind in ENDS and name_of(event.lease) not in records])
         for event in own:
-            if event.kind in _LIVING:
+            if event.kind in ALIVE:
                 self._shortages.met(event.lease)
             kept_for = said.get((name_of(event.lease), event.lease.address), [])
             self._follow(event, records, kept_for, event.lease in held)
@@ -169,7 +174,7 @@ class Endings:
         name = name_of(event.lease)
         before = records.get(name) if name else holder(records, event.lease)
         after = before
-        if event.kind in _LIVING:
+        if event.kind in ALIVE:
             after = self._lived(event.lease, before, said)
         elif event.kind in ENDS:
             after = self._ended(event, before, held)

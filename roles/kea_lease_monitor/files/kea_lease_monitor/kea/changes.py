@@ -18,6 +18,11 @@ _BY_STATE = {
 }
 
 
+def is_confirmed(made: Optional[int], cltt: int, valid_lifetime: float) -> bool:
+    """Return whether a client, last heard of at ``cltt``, is confirmed; ``made`` as in batch.Kept."""
+    return lifetime.is_confirmed(made, cltt, valid_lifetime)
+
+
 class Trace(NamedTuple):
     """What is kept of a lease to judge its next row. It is small, because one is kept for each address."""
 

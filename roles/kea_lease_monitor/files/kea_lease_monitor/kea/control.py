@@ -76,6 +76,8 @@ class Apply:
     """Seconds by a clock that never steps back."""
     report_interval: float = 0.0
     """Seconds between two reports of reservations that came into force by command."""
+    answered: Optional[Callable[[], None]] = None
+    """Is told of each answer of Kea, if a person waits."""
     _live: Optional[Union[Live, Followed]] = field(default=None, init=False)
     """What is known since the last apply."""
 
@@ -255,7 +257,10 @@ class Apply:
         return edits.present(self.config, self.included)
 
     def _ask(self, name: str, arguments: Optional[Mapping[str, Any]] = None) -> Answer:
-        return ask(self.control_socket, name, arguments)
+        answer = ask(self.control_socket, name, arguments)
+        if self.answered:
+            self.answered()
+        return answer
 
 
 def ask(path: str, name: str, arguments: Optional[Mapping[str, Any]] = None) -> Answer:

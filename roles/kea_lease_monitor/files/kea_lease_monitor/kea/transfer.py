@@ -9,7 +9,7 @@ import json
 import os
 import re
 import time
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple
 
 from _kea import host_maps
 from _kea.identifiers import TYPES, parse, spell
@@ -29,6 +29,10 @@ Hosts = Mapping[int, Sequence[Dict[str, Any]]]
 """Host maps by subnet."""
 
 
+Done = Callable[[], None]
+"""Is told that one more is done."""
+
+
 class Imported(NamedTuple):
     """What an import would add to the files of a directory."""
 
@@ -42,9 +46,18 @@ class Imported(NamedTuple):
     """What those claim that are not left out."""
 
 
-def export(directory: str) -> str:
-    """Return the document. Raises TemporaryError for a file that cannot be read."""
-    hosts = {subnet: [one.value for one in _read(_path(directory, subnet)).maps] for subnet in _subnets(directory)}
+def _nothing() -> None:
+    """Do nothing: no person waits."""
+
+
+def export(directory: str, done: Done = _nothing) -> str:
+    """Return the document; ``done`` is called for each reservation. Raises TemporaryError for an unreadable file."""
+    hosts: Dict[int, List[Any]] = {}
+    for subnet in _subnets(directory):
+        hosts[subnet] = []
+        for one in _read(_path(directory, subnet)).maps:
+            hosts[subnet].append(one.value)
+            done()
     return json.dumps({"version": VERSION, "reservations": hosts}, indent=1)
 
 
@@ -70,8 +83,11 @@ def _check(host: Any, name: str) -> None:
         raise ConfigurationError(f"{name}: {error}") from error
 
 
-def plan(directory: str, hosts: Hosts) -> Imported:
-    """Return what an import adds. What is there stays. Raises TemporaryError for a file that cannot be read."""
+def plan(directory: str, hosts: Hosts, done: Done = _nothing) -> Imported:
+    """Return what an import adds. What is there stays; ``done`` is called for each reservation of ``hosts``.
+
+    Raises TemporaryError for a file that cannot be read.
+    """
     contents: Dict[str, bytes] = {}
     added, unchanged, conflicts = 0, 0, []
     claims: List[Claim] = []
@@ -80,6 +96,7 @@ def plan(directory: str, hosts: Hosts) -> Imported:
         known = {key: one.value for one in maps.maps for key in _known(one.value)}
         texts: List[Tuple[str, str]] = [(one.comment, one.text) for one in maps.maps]
         for host in wanted:
+            done()
             other = next((known[key] for key in _keys(host) if key in known), None)
             if other is None:
                 texts.append(("", json.dumps(host)))

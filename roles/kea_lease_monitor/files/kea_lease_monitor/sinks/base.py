@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import abc
-from typing import Dict, Iterable, List, Mapping, Protocol, Sequence, Tuple, Union, runtime_checkable
+from typing import Dict, Iterable, List, Mapping, Protocol, Sequence, Set, Tuple, Union, runtime_checkable
 
 from kea_lease_monitor.batch import Delivery, Pending, Rejection
 from kea_lease_monitor.lease import BY_PERSON, Lease, LeaseEvent
@@ -67,6 +67,29 @@ class Holding(Protocol):
 
         It is called every few seconds, so that it must not read all reservations each time.
         """
+
+
+@runtime_checkable
+class Confirming(Protocol):
+    """A sink whose effects tell whether a client is confirmed."""
+
+    def confirm(self, leases: Sequence[Lease]) -> None:
+        """Keep the times of these leases, which confirm their clients, where it keeps a lease of theirs.
+
+        Each client comes once in its life, or after a crash again. Raises TemporaryError or RefusedError.
+        """
+
+
+def held(sinks: Iterable[Sink], leases: Sequence[Lease]) -> Set[Lease]:
+    """Return those leases whose address one of these sinks reserved for their client. Raises TemporaryError."""
+    return {lease for sink in sinks if isinstance(sink, Holding) for lease in sink.held(leases)}
+
+
+def confirm(sinks: Iterable[Sink], leases: Sequence[Lease]) -> None:
+    """Tell these sinks of leases that confirm their clients. Raises TemporaryError."""
+    for sink in sinks if leases else ():
+        if isinstance(sink, Confirming):
+            sink.confirm(leases)
 
 
 def counted(sinks: Iterable[Sink]) -> Dict[Tuple[int, int], int]:

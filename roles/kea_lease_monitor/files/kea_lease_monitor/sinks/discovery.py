@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import glob
 import os
@@ -48,6 +49,7 @@ TEMPLATE = """\
         ", " if not loop.last }}{% endfor %}]{% for one in leases if one.family == family %}{% if loop.first %}
       kea_ipv{{ family }}_subnet_id: {{ one.subnet_id }}{% endif %}{% endfor %}{% endfor %}{% if made %}
       kea_made_at: {{ made }}{% endif %}
+      kea_confirmed: {{ "true" if confirmed else "false" }}
 """
 
 PREFERENCES = {"ipv4": 4, "ipv6": 6}
@@ -158,6 +160,22 @@ class DiscoverySink(Sink):
         delivery = Delivery(removed=removed, skipped=len(events) - removed)
         telemetry.sink_result(self.name, delivery)
         return delivery
+
+    def confirm(self, leases: Sequence[Lease]) -> None:
+        own = [lease for lease in leases if lease.lease_type == _ADDRESS]
+        try:
+            self._confirm(own)
+        except RefusedError:
+            # The template fails for one of them. Its file stays as it is; the next event of its lease tells why.
+            for lease in own:
+                with contextlib.suppress(RefusedError):
+                    self._confirm([lease])
+
+    def _confirm(self, leases: Sequence[Lease]) -> None:
+        host_files = self._files()
+        for lease in leases:
+            host_files.confirm(lease)
+        host_files.write(_MODE)
 
     def _render(self, name: Name, parts: Sequence[Part]) -> bytes:
         told = leased.told(parts, PREFERENCES[self._options.prefer])

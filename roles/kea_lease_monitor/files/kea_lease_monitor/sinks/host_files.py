@@ -82,9 +82,21 @@ class HostFiles:
                 return leased.made_in(content)
         return lease.cltt
 
+    def confirm(self, lease: Lease) -> None:
+        """Take over the times of a lease that confirms its client, where the file has the client's lease."""
+        name = next((each for each in self._all(lease) if leased.of_client(self.parts(each), lease)), None)
+        part = leased.of_client(self.parts(name), lease) if name else None
+        if name and part and part.lease.address == lease.address:
+            known = part.lease._replace(cltt=lease.cltt, valid_lifetime=lease.valid_lifetime, expires=lease.expires)
+            self._changed[name] = leased.with_part(self.parts(name), part._replace(lease=known))
+
+    def _all(self, lease: Lease) -> List[Name]:
+        """Return the names of files that may have the client's lease."""
+        return list(dict.fromkeys((self.chosen(names.of(lease), lease), *self._left(lease))))
+
     def forget(self, lease: Lease, is_meant: Callable[[str], bool]) -> bool:
         """Remove a client's lease if it has an address that ``is_meant``. Return whether there was one."""
-        there = dict.fromkeys((self.chosen(names.of(lease), lease), *self._left(lease)))
+        there = self._all(lease)
         meant = [name for name in there if self._is_meant(name, lease, is_meant)]
         for name in meant:
             self._changed[name] = leased.without(self.parts(name), lease)

@@ -13,7 +13,7 @@ import json
 import re
 from typing import List, NamedTuple, Optional, Sequence
 
-from kea_lease_monitor.kea import identifiers, machine
+from kea_lease_monitor.kea import changes, identifiers, machine
 from kea_lease_monitor.kea.machine import Machine
 from kea_lease_monitor.lease import Lease, LeaseState
 
@@ -40,6 +40,11 @@ class Part(NamedTuple):
     lease: Lease
     made: Optional[int]
     """See batch.Kept."""
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Return whether the times of the lease confirm its client."""
+        return changes.is_confirmed(self.made, self.lease.cltt, self.lease.valid_lifetime)
 
 
 def line(parts: Sequence[Part]) -> bytes:
@@ -105,14 +110,15 @@ def with_part(parts: Sequence[Part], part: Part) -> List[Part]:
 
 
 def has_told(parts: Sequence[Part], part: Part) -> bool:
-    """Return whether this lease changes nothing that lasts: a renewal alone is no reason to write a file.
+    """Return whether this lease changes nothing that lasts: a renewal is a reason to write a file only if it confirms.
 
     In a host with as many leases as there may be, the times tell which is the oldest.
     """
     former = of_client(parts, part.lease)
     if former is None or len(parts) >= MOST:
         return False
-    return (_lasting(former.lease), former.made) == (_lasting(part.lease), part.made)
+    known, new = ((_lasting(each.lease), each.made, each.is_confirmed) for each in (former, part))
+    return known == new
 
 
 def _lasting(lease: Lease) -> Lease:
@@ -145,6 +151,8 @@ class Told(NamedTuple):
     """All, that of ``lease`` first."""
     machine: Machine
     made: Optional[int]
+    confirmed: bool
+    """Whether one of the leases confirms the client."""
     apart: bool
     """Whether Kea has a lease of DHCPv6 here whose hardware address is not proven."""
 
@@ -160,7 +168,8 @@ def told(parts: Sequence[Part], family: int) -> Told:
         hostname=_first([lease.hostname for lease in leases]),
     )
     known = Machine(*map(_first, zip(*(machine.of(lease) for lease in leases))))
-    return Told(main, leases, known, ordered[0].made, main.family == 6 and not main.hwaddr)
+    confirmed = any(part.is_confirmed for part in parts)
+    return Told(main, leases, known, ordered[0].made, confirmed, main.family == 6 and not main.hwaddr)
 
 
 def _proven(lease: Lease) -> Lease:

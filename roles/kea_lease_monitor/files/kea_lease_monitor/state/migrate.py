@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Iterator, List, Optional
+from typing import Callable, Iterator, List, Optional
 
 from alembic import command
 from alembic.config import Config
@@ -23,6 +23,9 @@ from kea_lease_monitor.state.schema import SchemaPlan, SchemaStep
 
 EMPTY = "base"
 
+Done = Callable[[], None]
+"""Is told that one more step is done."""
+
 _LOCK = 5_283_919_144_310_002
 """Number of the advisory lock that a schema change holds."""
 
@@ -37,23 +40,30 @@ def plan_downgrade(location: StateLocation, version: Optional[str] = None) -> Sc
     return _downwards(schema.found(location), version)
 
 
-def upgrade(location: StateLocation, version: Optional[str] = None) -> SchemaPlan:
-    """Do all steps or none, one program at a time. Return what was done. Raises SchemaError, TemporaryError."""
+def _nothing() -> None:
+    """Do nothing: no person waits."""
+
+
+def upgrade(location: StateLocation, version: Optional[str] = None, done: Done = _nothing) -> SchemaPlan:
+    """Do all steps or none, one program at a time. Return what was done; ``done`` is called after each step.
+
+    Raises SchemaError, TemporaryError.
+    """
     if not location.shared:
         files.create_own(location.path)
     with _alone(location) as connection:
         plan = _upwards(schema.current(connection), version)
         if plan.steps:
-            command.upgrade(_config(connection), plan.target)
+            command.upgrade(_config(connection, done), plan.target)
         return plan
 
 
-def downgrade(location: StateLocation, version: Optional[str] = None) -> SchemaPlan:
+def downgrade(location: StateLocation, version: Optional[str] = None, done: Done = _nothing) -> SchemaPlan:
     """Do the steps back, as ``upgrade``."""
     with _alone(location) as connection:
         plan = _downwards(schema.current(connection), version)
         if plan.steps:
-            command.downgrade(_config(connection), plan.target)
+            command.downgrade(_config(connection, done), plan.target)
         return plan
 
 
@@ -79,14 +89,14 @@ def _downwards(found: Optional[str], version: Optional[str]) -> SchemaPlan:
 
 
 def _steps() -> List[SchemaStep]:
-    scripts = ScriptDirectory.from_config(_config(None)).walk_revisions()
+    scripts = ScriptDirectory.from_config(_config(None, _nothing)).walk_revisions()
     return sorted(SchemaStep(str(script.revision), str(script.doc)) for script in scripts)
 
 
-def _config(connection: Optional[Connection]) -> Config:
+def _config(connection: Optional[Connection], done: Done) -> Config:
     config = Config()
     config.set_main_option("script_location", schema.MIGRATIONS.replace("%", "%%"))
-    config.attributes["connection"] = connection
+    config.attributes.update(connection=connection, done=done)
     return config
 
 

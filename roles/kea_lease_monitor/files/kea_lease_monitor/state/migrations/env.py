@@ -7,5 +7,10 @@ from __future__ import annotations
 
 from alembic import context
 
-context.configure(connection=context.config.attributes["connection"], render_as_batch=True)
+attributes = context.config.attributes
+context.configure(
+    connection=attributes["connection"],
+    render_as_batch=True,
+    on_version_apply=lambda **_more: attributes["done"](),
+)
 context.run_migrations()
