@@ -271,11 +271,6 @@ def events_missing(subscription: str, count: int) -> None:
     log(logging.WARNING, "events_missing", text, subscription=subscription, count=count)
 
 
-def leases_unreadable(subscription: str) -> None:
-    text = "Leases of DHCPv6 have events, and are left out: the database role may not read lease6. Grant it SELECT"
-    log(logging.WARNING, "leases_unreadable", text, subscription=subscription)
-
-
 def horizon(age: int) -> None:
     metrics.HORIZON.set(age)
 

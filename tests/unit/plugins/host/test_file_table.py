@@ -90,7 +90,7 @@ def of_server() -> list[dict[str, Any]]:
         "shared_networks": [],
         "settings": {},
         "exclusive": False,
-        "pair": {**pair, "peers": peers},
+        "pair": {**pair, "peers": peers, "shared_leases": False},
         "config_group": "",
     }
     names = {"config": "/etc/kea/kea-dhcp4.conf", "candidate": "", "user": "_kea"}

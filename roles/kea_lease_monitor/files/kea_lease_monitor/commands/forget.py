@@ -11,6 +11,7 @@ import time
 from typing import Callable, List, Protocol, Sequence, Tuple
 
 from kea_lease_monitor.commands import access, built, output
+from kea_lease_monitor.commands.entries import Entries
 from kea_lease_monitor.commands.present import Present, client
 from kea_lease_monitor.endings import clients
 from kea_lease_monitor.kea import identifiers
@@ -43,16 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Store the requests. Return 1 if the client still has a lease. Raises MonitorError."""
     settings = access.read_settings(options)
-    present = Present(settings)
+    present, entries = Present(settings), Entries(settings)
     try:
-        return _forget(options, settings, present)
+        return _forget(options, settings, present, entries)
     finally:
         present.close()
+        entries.close()
 
 
-def _forget(options: argparse.Namespace, settings: MonitorSettings, present: Present) -> int:
+def _forget(options: argparse.Namespace, settings: MonitorSettings, present: Present, entries: Entries) -> int:
     store = access.open_store(settings.state, options.config)
-    made = [(flow, read_made(settings, flow, store)) for flow in settings.flows]
+    made = [(flow, read_made(settings, flow, store, entries)) for flow in settings.flows]
     chosen = choose(options.target, [lease for _flow, leases in made for lease in leases])
     if not chosen:
         output.show(f"nothing is kept for {options.target}")
@@ -78,16 +80,17 @@ def _forget(options: argparse.Namespace, settings: MonitorSettings, present: Pre
     return 0
 
 
-def read_made(settings: MonitorSettings, flow: Flow, store: ClientStore) -> List[Lease]:
+def read_made(settings: MonitorSettings, flow: Flow, store: ClientStore, entries: Entries) -> List[Lease]:
     """Return what the sinks of a subscription made. They only read here.
 
     Of a subscription whose sinks keep nothing, return the clients whose lease ended.
     """
     found: List[Lease] = []
     keeps = False
-    for sink in built.sinks(settings, flow):
+    for choice, sink in zip(flow.sinks, built.sinks(settings, flow)):
         if isinstance(sink, Forgetting):
-            found += sink.made()
+            told = entries.of(choice)
+            found += sink.made() if told is None else told
             keeps = True
         sink.close()
     if not keeps:

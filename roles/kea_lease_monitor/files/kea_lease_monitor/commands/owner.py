@@ -9,19 +9,21 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any
+from typing import Any, Optional
 
 from kea_lease_monitor.errors import TemporaryError
 
 
-def started(path: str, code: str) -> subprocess.Popen[bytes]:
+def started(path: str, code: str, found: Optional[os.stat_result] = None) -> subprocess.Popen[bytes]:
     """Start a child that runs this Python code as the owner of the directory of a path. Raises TemporaryError.
+
+    ``found`` is what is known of that directory.
 
     It waits for its standard input. Without any, the code is to do nothing.
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
-        owner = os.stat(os.path.dirname(path))
+        owner = found or os.stat(os.path.dirname(path))
         return subprocess.Popen(  # noqa: S603 - ourselves
             [sys.executable, "-c", code],
             env=environment,

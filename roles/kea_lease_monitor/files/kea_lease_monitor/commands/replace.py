@@ -12,6 +12,7 @@ from typing import List, NamedTuple
 
 from kea_lease_monitor.commands import access
 from kea_lease_monitor.commands.approving import Approving
+from kea_lease_monitor.commands.entries import Entries
 from kea_lease_monitor.commands.forget import choose, read_made
 from kea_lease_monitor.commands.present import Present, client
 from kea_lease_monitor.errors import ConfigurationError
@@ -36,24 +37,25 @@ def execute(options: argparse.Namespace) -> int:
     if not hwaddr:
         raise ConfigurationError(f"NEW: {options.new[:60]!r} is no hardware address")
     settings = access.read_settings(options)
-    present, approving = Present(settings), Approving(settings)
+    children = _Children(Present(settings), Approving(settings), Entries(settings))
     try:
-        return _replace(options, settings, _Children(present, approving), hwaddr)
+        return _replace(options, settings, children, hwaddr)
     finally:
-        present.close()
-        approving.close()
+        for child in children:
+            child.close()
 
 
 class _Children(NamedTuple):
-    """What acts as Kea's user, while this process is the monitor's user."""
+    """What acts as another user, while this process is the monitor's user."""
 
     present: Present
     approving: Approving
+    entries: Entries
 
 
 def _replace(options: argparse.Namespace, settings: MonitorSettings, children: _Children, hwaddr: str) -> int:
     store = access.open_store(settings.state, options.config)
-    made = [(flow, read_made(settings, flow, store)) for flow in settings.flows]
+    made = [(flow, read_made(settings, flow, store, children.entries)) for flow in settings.flows]
     found = choose(options.old, [lease for _flow, leases in made for lease in leases])
     chosen = [lease for lease in found if lease.family == 4 and lease.hwaddr]
     if not chosen:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import glob
 import os
 import re
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import jinja2.sandbox
 
 from kea_lease_monitor import files, telemetry
 from kea_lease_monitor.batch import Delivery, Kept
-from kea_lease_monitor.errors import ConfigurationError, RefusedError
+from kea_lease_monitor.errors import ConfigurationError, RefusedError, TemporaryError
 from kea_lease_monitor.kea.reservations import KINDS
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
 from kea_lease_monitor.section import Section
@@ -105,6 +104,21 @@ def text(value: object) -> str:
     return f"!unsafe {quoted}" if "{" in quoted else quoted
 
 
+def told(directory: str) -> List[Lease]:
+    """Return what the files of a directory tell. Raises TemporaryError.
+
+    Those of a site's template that an earlier release wrote may tell nothing.
+    """
+    try:
+        names = sorted(name for name in os.listdir(directory) if name.endswith(".yml") and not name.startswith("."))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise TemporaryError(f"{directory} cannot be read: {error.strerror}") from error
+    contents = (files.read(os.path.join(directory, name)) or b"" for name in names)
+    return [part.lease for content in contents for part in leased.read(content)]
+
+
 class DiscoverySink(Sink):
     """Writes a file for each machine that gets a lease. It tells of the machine's leases of both families.
 
@@ -145,9 +159,7 @@ class DiscoverySink(Sink):
         return delivery
 
     def made(self) -> List[Lease]:
-        """Return what the files tell. Those of a site's template that an earlier release wrote may tell nothing."""
-        paths = sorted(glob.glob(os.path.join(glob.escape(self._options.directory), "*.yml")))
-        return [part.lease for path in paths for part in leased.read(files.read(path) or b"")]
+        return told(self._options.directory)
 
     def _files(self) -> HostFiles:
         return HostFiles(self._options.directory, self._render)

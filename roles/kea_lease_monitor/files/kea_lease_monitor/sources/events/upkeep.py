@@ -26,6 +26,8 @@ RETENTION = 3600.0
 """Minimum age in seconds before an event row is pruned, read or not: a monitor that was away for less resumes from its
 bookmark, and does not check whether rows are missing."""
 
+_UNREADABLE = "Leases of DHCPv6 have events, and are left out: the database role may not read lease6. Grant it SELECT"
+
 _PRUNED_AT_ONCE = 20_000
 """Rows deleted by one statement."""
 
@@ -165,7 +167,7 @@ class Upkeep:
         families = sorted(self._options.families) or [4, 6]
         found = Health(*self._ask(session, events.HEALTH, families=families, named=bool(self._options.families))[0])
         if found.unreadable and not self._told_unreadable:
-            telemetry.leases_unreadable(self._name)
+            telemetry.warning("leases_unreadable", _UNREADABLE, subscription=self._name)
         self._told_unreadable = found.unreadable
         return found
 
