@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from kea_lease_monitor.batch import Reason
+from kea_lease_monitor.commands import cli
 from kea_lease_monitor.kea import transfer
 from kea_lease_monitor.lease import EventKind
 from kea_lease_monitor.replay import Replay
@@ -203,3 +204,24 @@ def test_the_commands_export_and_import(tmp_path: Path) -> None:
         assert daemon.ask("import", str(tmp_path / "none")).returncode == 2
     finally:
         daemon.kill()
+
+
+def test_each_family_is_exported_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where both have reservations in files."""
+    clients = {4: {"hw-address": "02:00:00:00:00:01"}, 6: {"duid": "00:03:00:01:02:00:00:00:00:01"}}
+    subscriptions = []
+    for family, client in clients.items():
+        written = tmp_path / f"written{family}"
+        written.mkdir()
+        (written / "subnet-1.json").write_text(json.dumps(client) + "\n")
+        sink = {"type": "reservation_file", "directory": str(written), "report": str(tmp_path)}
+        subscriptions.append({"name": f"v{family}", "match": {"families": [family]}, "sinks": [sink]})
+    config = tmp_path / "config.yml"
+    source = {"type": "memfile", "path": str(tmp_path / "leases.csv"), "path6": str(tmp_path / "leases6.csv")}
+    state = {"path": str(tmp_path / "state.sqlite")}
+    config.write_text(json.dumps({"source": source, "state": state, "subscriptions": subscriptions}))
+    assert cli.main(["export", "--config", str(config)]) == 2
+    assert "name one by --family 4 or --family 6" in capsys.readouterr().err
+    for family, client in clients.items():
+        assert cli.main(["export", "--config", str(config), "--family", str(family)]) == 0
+        assert json.loads(capsys.readouterr().out)["reservations"] == {"1": [client]}

@@ -42,6 +42,11 @@ class Flow:
     subscription: Subscription
     sinks: Tuple[Choice, ...]
 
+    @property
+    def family(self) -> int:
+        """The family of its reservations in files, which are of one family."""
+        return min(self.subscription.match.families or {4})
+
     def reservation_places(self) -> List[Places]:
         """Return where this subscription writes reservations into files."""
         return [sink.options.places for sink in self._in_files()]
@@ -49,9 +54,8 @@ class Flow:
     def left_out(self) -> List[Tuple[int, int]]:
         """Return the subnets of this subscription, by family and id, that no reservation in a file reaches."""
         match = self.subscription.match
-        family = min(match.families or {4})
         numbers = {number for sink in self._in_files() for number in sink.options.left_out}
-        return sorted((family, number) for number in numbers if match.has_subnet(family, number))
+        return sorted((self.family, number) for number in numbers if match.has_subnet(self.family, number))
 
     def _in_files(self) -> List[Choice]:
         return [sink for sink in self.sinks if sink.type == ReservationFileSink.name]
@@ -70,9 +74,10 @@ class MonitorSettings:
     pools: Tuple[str, ...] = DEFAULT_POOLS
     """Paths of the figures of pools, one for each server of Kea; see kea.pools."""
 
-    def reservation_directories(self) -> List[str]:
-        """Return where reservations are written into files."""
-        return sorted({places.written for flow in self.flows for places in flow.reservation_places()})
+    def reservation_places(self, family: Optional[int] = None) -> List[Places]:
+        """Return where reservations are written into files: all of them, or those of one family."""
+        flows = [flow for flow in self.flows if family in (None, flow.family)]
+        return sorted({places for flow in flows for places in flow.reservation_places()})
 
     def reservation_reports(self) -> List[str]:
         """Return the directories of the applier's reports."""

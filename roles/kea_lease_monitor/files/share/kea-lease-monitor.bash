@@ -28,6 +28,7 @@ _kea_lease_monitor() {
         esac
     done
     case $previous in
+        --family) words="4 6" ;;
         --log-level) words="DEBUG INFO WARNING ERROR" ;;
         --config|--control-socket|--control-socket4|--control-socket6|--db-host|--db-name|--db-password|--db-port|--db-user|--ddns-socket|--directory|--included|--kea-config|--kea-program|--lease-file|--min-interval|--output-dir|--pools|--position|--report|--since|--state|--subnet-id|--subscription|--to|--watch) return ;;
         *)
@@ -45,9 +46,9 @@ _kea_lease_monitor() {
             "dead-letters drop") words="--config --subscription --all --help" ;;
             "dead-letters list") words="--config --subscription --json --help" ;;
             "dead-letters retry") words="--config --subscription --all --help" ;;
-            "export") words="--config --help" ;;
+            "export") words="--config --family --help" ;;
             "forget") words="--config --dry-run --lease --help" ;;
-            "import") words="--config --dry-run --help" ;;
+            "import") words="--config --family --dry-run --help" ;;
             "names") words="--ddns-socket --control-socket4 --control-socket6 --state --all --help" ;;
             "replace") words="--config --dry-run --help" ;;
             "replay") words="--config --since --position --adopt --help" ;;

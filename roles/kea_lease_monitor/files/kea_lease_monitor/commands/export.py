@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from typing import Optional
 
 from kea_lease_monitor.commands import access
 from kea_lease_monitor.commands.approving import Approving
@@ -15,17 +16,20 @@ from kea_lease_monitor.commands.progress import Progress
 from kea_lease_monitor.errors import ConfigurationError, TemporaryError
 from kea_lease_monitor.heart import STALE
 from kea_lease_monitor.kea import transfer
+from kea_lease_monitor.kea.applier.report import Places
 from kea_lease_monitor.settings import MonitorSettings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of ``export``."""
     access.add_config(parser)
+    _add_family(parser)
 
 
 def add_import_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of ``import``."""
     access.add_config(parser)
+    _add_family(parser)
     parser.add_argument("file", help="what export printed; - for standard input")
     parser.add_argument("--dry-run", action="store_true", help="print what would be added, and write nothing")
 
@@ -35,7 +39,7 @@ def execute(options: argparse.Namespace) -> int:
     settings = access.read_settings(options)
     access.become_owner(settings.state, options.config)
     with Progress("reservations read") as progress:
-        document = transfer.export(_directory(settings), progress)
+        document = transfer.export(_places(settings, options.family).written, progress)
     print(document)
     return 0
 
@@ -54,7 +58,7 @@ def execute_import(options: argparse.Namespace) -> int:
 
 def _import(options: argparse.Namespace, settings: MonitorSettings, hosts: transfer.Hosts, approving: Approving) -> int:
     store = access.open_store(settings.state, options.config)
-    directory = _directory(settings)
+    directory, report = _places(settings, options.family)
     now = time.time()
     if not options.dry_run and any(
         now - beat.beat_at <= STALE and beat.status != "stopped" for beat in store.heartbeats()
@@ -69,7 +73,7 @@ def _import(options: argparse.Namespace, settings: MonitorSettings, hosts: trans
         print(f"left out: {sentence}", file=sys.stderr)
     if not options.dry_run:
         # Also those that are there: a person may have written them, or this command may have been killed.
-        approving.approve(_report(settings), found.claims)
+        approving.approve(report, found.claims)
     if found.contents and not options.dry_run:
         transfer.write(directory, found.contents)
     print(
@@ -78,17 +82,18 @@ def _import(options: argparse.Namespace, settings: MonitorSettings, hosts: trans
     return 1 if found.conflicts else 0
 
 
-def _directory(settings: MonitorSettings) -> str:
-    directories = settings.reservation_directories()
-    if len(directories) != 1:
-        where = ", ".join(directories) or "none; those in a database are in its backup (pg_dump)"
-        raise ConfigurationError(f"one directory with reservations is needed, and the configuration names {where}")
-    return directories[0]
+def _add_family(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--family", type=int, choices=(4, 6), help="needed where both have reservations in files")
 
 
-def _report(settings: MonitorSettings) -> str:
-    """Return the directory of the report of the one applier; see ``_directory``."""
-    return settings.reservation_reports()[0]
+def _places(settings: MonitorSettings, family: Optional[int]) -> Places:
+    found = settings.reservation_places(family)
+    if len(found) == 1:
+        return found[0]
+    where = ", ".join(places.written for places in found)
+    if not found:
+        raise ConfigurationError("no reservations are written into files; those in a database are in its backup")
+    raise ConfigurationError(f"several directories have reservations: {where}; name one by --family 4 or --family 6")
 
 
 def _text(path: str) -> str:
