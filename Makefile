@@ -184,12 +184,11 @@ reuse: .cache/reuse ## check that every file names its licence (reuse.software)
 .cache/core-$(CORE): | .cache
 	@$(BIN)/python -m pip install --quiet --target $@ --no-deps ansible-core==$(CORE)
 
-# Tests that start Kea or PostgreSQL only of the inventory: what these answer to a module does not depend on ansible-core.
+# No test that starts Kea or PostgreSQL: what these answer to a module does not depend on ansible-core.
 core: .cache/core-$(CORE) ## the plugins, variables and inventory with another ansible-core; CORE=version
 	@echo "== ansible-core $(CORE)"
 	@PYTHONPATH=$< $(BIN)/python -c 'from ansible.release import __version__ as found; assert found == "$(CORE)", found'
 	@$(RUN) PYTHONPATH="$$PWD/$<" pytest -n 3 --dist worksteal -m 'not slow and not kea and not postgres' tests/unit/plugins tests/unit/project/test_variables.py
-	@$(RUN) PYTHONPATH="$$PWD/$<" pytest -n 2 -m 'not slow and (kea or postgres)' tests/unit/plugins/inventory
 
 .cache/docs-tools: docs/requirements.txt | .cache
 	@$(BIN)/python -m pip install --quiet --target $@ --upgrade --requirement $<
