@@ -176,7 +176,7 @@ def test_c1_a_flood_frees_the_pool_again(site: Field, kind: str) -> None:
     clients = {mac(flood + one) for one in range(60)}
     wait(lambda: not clients & set(site.reservations().values()), "the end of the flood's reservations")
     wait(lambda: not any(client in site.inventory() for client in clients), "the end of the flood's inventory")
-    # Kea's figures are at most 10 s old, and in files an end that nobody tells counts a minute later.
+    # Kea's figures are at most 10 s old, and in files an end of which Kea does not tell counts a minute later.
     print(f"{site.mode}, {kind}: all of the flood was gone {time.monotonic() - flooded:.0f} s after its last client")
     assert kept in site.reserved() & site.discovered()
     wait(lambda: site.free(8) >= free - 1, lambda: f"as many free addresses as before, {free}; found {site.free(8)}")

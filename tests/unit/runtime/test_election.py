@@ -129,7 +129,7 @@ def test_a_monitor_that_loses_its_state_session_stops_acting(pair: Any, kea: Kea
 
 
 def test_a_monitor_that_loses_its_election_while_awake_gives_the_wake_ups_away(pair: Any, kea: Kea) -> None:
-    """Its successor reads on from the bookmark, and no lease waits for a wake-up that nobody sends."""
+    """Its successor reads on from the bookmark, and no lease waits for a wake-up that no reader sends."""
     connection = kea.connect()
 
     def write() -> None:
