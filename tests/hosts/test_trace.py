@@ -22,7 +22,7 @@ from support.trace import OPTIONS, Trace, Tree, unsafe
 
 FILES: dict[str, Any] = {"kea_enable_database": False, "kea_db_enable_notify": False}
 OF_DEBIAN = {"pg_lsclusters", "dpkg"}
-"""Programs of Debian that root runs anyway. They read what the user postgres or, since Kea 3.0, Kea's user may replace."""
+"""Programs of Debian that root runs anyway. They read what the user postgres or, since Kea 3.0, _kea may replace."""
 
 
 def outer(host: Host, process: int) -> int:
