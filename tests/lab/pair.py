@@ -90,9 +90,10 @@ class Clients:
         self.tallies = {"new": Tally(), "renewed": Tally()}
         self.holders: list[tuple[float, Bmc]] = []
         self.naks = 0
-        self.given: dict[bytes, int] = {}
-        """The client that has each address. No lease ends while this runs."""
-        self.doubled: list[str] = []
+        self.given: dict[bytes, tuple[int, str, str]] = {}
+        """The client that has each address, since when, and which server gave it. No lease ends while this runs."""
+        self.doubled: dict[str, list[tuple[int, str, str]]] = {}
+        """Each client that has an address which another one has."""
         self.end = 0.0
 
     def stop(self, _signal: int, _frame: object) -> None:
@@ -157,9 +158,11 @@ class Clients:
         elif kind == ACK and exchange.kind == REQUEST:
             self._tally(exchange).add(exchange.began - self.start, now - exchange.began)
             del self.open[number]
-            if self.given.setdefault(address, number) != number:
-                self.doubled.append(socket.inet_ntoa(address))
             exchange.bmc.server = server or exchange.bmc.server
+            own = number, time.strftime("%T"), socket.inet_ntoa(exchange.bmc.server)
+            first = self.given.setdefault(address, own)
+            if first[0] != number:
+                self.doubled.setdefault(socket.inet_ntoa(address), [first]).append(own)
             if exchange.bmc.renewing or len(self.holders) < self.renewing:
                 self.holders.append((now + self.every, exchange.bmc))
         elif kind == NAK:
