@@ -339,6 +339,8 @@ def test_b21_d5_d7_rows_that_are_no_leases_stop_nothing(lease_file_site: Field, 
     said = lease_file_site.logged("row_rejected") or lease_file_site.logged("rejected")
     assert 0 < len(said) <= 22
     assert "10.77.16.96" not in lease_file_site.reserved()
+    # The next mode reads all rows again.
+    lease_file_site.rewrite_leases("/^rubbish/d; /^10.77.16.96,/d")
 
 
 def test_b15_leases_that_are_not_kept_are_wrong(lease_file_site: Field) -> None:

@@ -41,6 +41,14 @@ def of_row(expire: int, valid_lifetime: int) -> Tuple[int, Optional[int]]:
     return expire - valid_lifetime, None if valid_lifetime == INFINITE else expire
 
 
+def storable(cltt: int, valid_lifetime: int) -> int:
+    """Return the CLTT of a row of a lease file such that the lease ends, or if it is infinite begins, since 1970.
+
+    A lease file may hold any number, and no database keeps all. To Kea the lease is the same: ended, or infinite.
+    """
+    return max(cltt, 0 if valid_lifetime == INFINITE else -valid_lifetime)
+
+
 def of_record(expire: Optional[int], valid_lifetime: Optional[int]) -> Tuple[int, Optional[int]]:
     """Return (CLTT, end or None for never) of a row in PostgreSQL; ``expire`` of an infinite lease is its CLTT.
 

@@ -74,7 +74,7 @@ def parse(header: lease_csv.Header, line: str) -> Lease4:
         hwaddr=identifiers.octets(lease_csv.hwaddr(row["hwaddr"])),
         client_id=identifiers.octets(lease_csv.identifier(row["client_id"])),
         valid_lifetime=valid_lifetime,
-        cltt=cltt,
+        cltt=lifetime.storable(cltt, valid_lifetime),
         subnet_id=lease_csv.number(row["subnet_id"], _LARGEST),
         fqdn_fwd=lease_csv.flag(row["fqdn_fwd"]),
         fqdn_rev=lease_csv.flag(row["fqdn_rev"]),

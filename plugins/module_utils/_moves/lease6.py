@@ -89,7 +89,7 @@ def parse(header: lease_csv.Header, line: str) -> Lease6:
         address=_address(row["address"]),
         duid=identifiers.octets(lease_csv.identifier(row["duid"])),
         valid_lifetime=valid_lifetime,
-        cltt=cltt,
+        cltt=lifetime.storable(cltt, valid_lifetime),
         subnet_id=lease_csv.number(row["subnet_id"], _LARGEST),
         pref_lifetime=lease_csv.number(row["pref_lifetime"], _LARGEST),
         lease_type=lease_csv.number(row["lease_type"], 2),

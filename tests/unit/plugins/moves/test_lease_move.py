@@ -365,6 +365,18 @@ def test_errors_are_found_while_kea_serves(host: Host, statement: str, message: 
     assert json.loads(host.config.read_text())["Dhcp4"]["lease-database"] == host.memfile
 
 
+@pytest.mark.parametrize("valid", [3600, 4294967295], ids=["finite", "infinite"])
+def test_times_before_1970_stop_no_move(host: Host, valid: int) -> None:
+    """D5: in a lease file, 2**63 is a moment so early that no database knows it."""
+    fill(host)
+    before = len(host.leases())
+    rows = [f"192.0.2.20{one},02:00:00:00:01:0{one},,{valid},{2**63 * one},1,0,0,,0," for one in (0, 1)]
+    with (host.directory / "leases.csv").open("a") as file:
+        file.writelines(f"{row}\n" for row in rows)
+    moved = host.move(host.postgresql)
+    assert (moved["failed"], moved["leases"]) == (False, before + 2), moved
+
+
 def test_lease_that_ends_after_2038_is_refused(host: Host) -> None:
     host.add(1, expire=2**31 + 10)
     failed = host.move(host.postgresql)
