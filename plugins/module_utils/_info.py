@@ -44,9 +44,9 @@ MONITOR_ROOT = "/opt/baremetal"
 MONITOR_CONFIG = "/etc/kea-lease-monitor/config.yml"
 
 
-def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
+def server(module: AnsibleModule, path: str, hook_directory: str = "") -> Dict[str, Any]:
     """Return what ``_server.state.server`` finds, and as ``edited_files`` which edits of a person are not in force."""
-    found = server_state.server(module, path)
+    found = server_state.server(module, path, hook_directory)
     try:
         edits = edited.edited(path, found["changed_files"], Manifest())
     except ManifestError:

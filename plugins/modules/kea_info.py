@@ -75,8 +75,8 @@ options:
     choices: [debian, isc, rhel]
   packaging_names:
     description:
-      - For V(packaging) and V(upgrade), names that replace those of the packaging, by the keys C(packages), C(user),
-        C(program), C(lease_file) and C(profile).
+      - For V(packaging), V(upgrade) and V(server), names that replace those of the packaging, by the keys C(packages),
+        C(unit), C(user), C(program), C(lease_file), C(hook_directory) and C(profile).
     version_added: 1.1.0
     type: dict
     default: {}
@@ -859,7 +859,7 @@ def main() -> None:
     params = module.params
     once = server_served.Once(params["path"])
     look: Dict[str, Callable[[], Any]] = {
-        "server": lambda: _info.server(module, params["path"]),
+        "server": lambda: _info.server(module, params["path"], params["packaging_names"].get("hook_directory", "")),
         "config": lambda: _info.config_file(module, params["path"]),
         "subnets": lambda: server_subnets.subnets(params["path"], once),
         "pair": lambda: server_pair.pair(params["path"], kea_account.of(module, params["path"]), once),

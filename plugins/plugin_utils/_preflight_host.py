@@ -71,6 +71,12 @@ def packaging(asked: Values, found: Values) -> Iterator[Finding]:
             f"Kea is installed, but not from the package {seen['packages'][0]} of the packaging {seen['name']}; set "
             f"kea_packaging or kea_packaging_names to what is installed"
         )
+    unit = (found.get("server") or {}).get("unit")
+    if unit and unit["name"] != f"{seen['unit']}.service":
+        yield refusal(
+            f"Kea is the unit {unit['name']}, and not {seen['unit']}.service of the packaging {seen['name']}; set unit "
+            f"in kea_packaging_names"
+        )
     if seen["unlisted"]:
         yield warning(
             f"the package lists of this host do not have {', '.join(seen['unlisted'])}; the deployment fetches the "

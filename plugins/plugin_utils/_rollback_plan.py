@@ -9,7 +9,7 @@ import os
 import re
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple
 
-from ..module_utils._config.packagings import DDNS_SERVERS, SERVERS, UNITS
+from ..module_utils._config.packagings import DDNS_SERVERS, SERVERS, units_of
 from ..module_utils._config.servers import DDNS, top_of
 from ..module_utils._kea.zones import CONFIG as DDNS_CONFIG
 
@@ -31,6 +31,8 @@ class Wanted(NamedTuple):
     """Path of the configuration of the server."""
     family: int
     """Of the server."""
+    unit: str
+    """Of the DHCPv4 server, without its suffix, as a person names it; empty for that of a packaging."""
 
 
 class Plan(NamedTuple):
@@ -76,7 +78,7 @@ def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
     unread = [*(f"{directory}kea-dhcp{family}.conf" for family in SERVERS), DDNS_CONFIG]
     clusters = _clusters(name for (kind, name), action in steps.items() if kind == "file" and action != "keep")
     rolled_back = checked["deployed"] is None and checked["unfinished"] is None
-    units = UNITS[top_of(asked.family)]
+    units = units_of(top_of(asked.family), asked.unit)
     active = [one for one in units if found.get(one, {}).get("active", False)]
     restores_config = steps.get(("file", asked.config)) == "restore"
     stopped = any(steps.get(("unit", one), "keep") != "keep" for one in set(units) - set(active))
@@ -97,7 +99,7 @@ def make(asked: Wanted, checked: Mapping[str, Any]) -> Plan:
         kea_was_active=bool(active),
         restarts_ddns=(
             steps.get(("file", DDNS_CONFIG)) == "restore"
-            and any(found.get(one, {}).get("active", False) for one in UNITS[DDNS])
+            and any(found.get(one, {}).get("active", False) for one in units_of(DDNS, asked.unit))
             and not any(steps.get(("package", one)) == "remove" for one in DDNS_SERVERS)
         ),
         config_found=found.get(asked.config, {"state": "absent"}),

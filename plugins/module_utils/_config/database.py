@@ -189,9 +189,16 @@ def find_hook(database: str) -> Optional[str]:
     return find_library(HOOKS[database])
 
 
-def find_library(name: str) -> Optional[str]:
-    """Return the path of an installed hook library; None if it is not installed."""
-    found = [path for pattern in HOOK_DIRECTORIES for path in sorted(glob.glob(os.path.join(pattern, name)))]
+def find_library(name: str, directory: str = "") -> Optional[str]:
+    """Return the path of an installed hook library; None if it is not installed.
+
+    ``directory`` is a pattern of where to look; empty for where the packagings have hooks.
+    """
+    found = [
+        path
+        for pattern in ([directory] if directory else HOOK_DIRECTORIES)
+        for path in sorted(glob.glob(os.path.join(pattern, name)))
+    ]
     return found[0] if found else None
 
 

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from .._errors import KeaError
 from .._host import packages as host_packages
-from .servers import DDNS
+from .._host import systemd
+from .servers import DDNS, PROGRAMS
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -106,8 +107,8 @@ HOOK_DIRECTORIES = (
 )
 """Patterns of the directories of hooks, also of a Kea that a site built."""
 
-_CHANGEABLE = ("packages", "user", "program", "lease_file", "profile")
-"""Names that a person may replace. Units are found by UNITS."""
+_CHANGEABLE = ("packages", "unit", "user", "program", "lease_file", "hook_directory", "profile")
+"""Names that a person may replace. A module finds a unit of another name by the program that it starts."""
 
 
 def chosen(format_: str, name: str, names: Mapping[str, Any]) -> Packaging:
@@ -122,6 +123,8 @@ def chosen(format_: str, name: str, names: Mapping[str, Any]) -> Packaging:
     if unknown:
         raise KeaError(f"kea_packaging_names: {', '.join(unknown)} is none of {', '.join(_CHANGEABLE)}")
     values: Dict[str, Any] = {key: tuple(value) if key == "packages" else str(value) for key, value in names.items()}
+    if "unit" in values:
+        values["unit"] = values["unit"].rsplit(".service", 1)[0]
     return fitting[0]._replace(**values)
 
 
@@ -139,6 +142,27 @@ def detected(module: AnsibleModule, name: str = "", names: Mapping[str, Any] = M
         )
         name = next((one for one, several in servers.items() if installed & set(several)), fitting[0].name)
     return chosen(format_, name, names)
+
+
+def units_of(top: str, own: str) -> Tuple[str, ...]:
+    """Return the names that the unit of a server may have.
+
+    ``own`` is what a person names for the DHCPv4 server, without its suffix; empty for nothing.
+    """
+    server = PROGRAMS[top][len("kea-") :]
+    return (*UNITS[top], *([f"{own.replace('dhcp4', server)}.service"] if own else []))
+
+
+def unit_of(module: AnsibleModule, top: str) -> Optional[systemd.Unit]:
+    """Return the unit of the server with this map at the top of its configuration; None if systemd knows none.
+
+    It has one of UNITS, or it is a site's own that starts the program of the server. One that runs counts first.
+    """
+    known = systemd.find(module, *UNITS[top])
+    if known and known.active:
+        return known
+    own = systemd.find_program(module, PROGRAMS[top])
+    return own if own and (own.active or not known) else known
 
 
 def user_of(module: AnsibleModule) -> str:

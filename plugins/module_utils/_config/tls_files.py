@@ -10,7 +10,6 @@ import stat
 from typing import TYPE_CHECKING, Mapping, NamedTuple, Optional
 
 from .._errors import KeaError
-from .._host import systemd
 from .._host.certificates import Judge, Material
 from .._kea import durable
 from . import packagings
@@ -50,7 +49,7 @@ class DropIn(NamedTuple):
     @classmethod
     def of(cls, module: AnsibleModule, top: str) -> "DropIn":
         """Return the drop-in of the server with this map at the top of its configuration."""
-        unit = systemd.find(module, *packagings.UNITS[top])
+        unit = packagings.unit_of(module, top)
         return cls(os.path.join(UNITS, f"{unit.name if unit else packagings.UNITS[top][0]}.d", FILE_NAME))
 
     def text(self) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence
 
@@ -74,9 +75,7 @@ def find(module: AnsibleModule, *names: str) -> Optional[Unit]:
     systemctl = module.get_bin_path("systemctl")
     if systemctl is None:
         return None
-    code, out, _err = module.run_command([systemctl, "show", f"--property={_PROPERTIES}", *names])
-    for block in out.strip().split("\n\n") if code == 0 else []:
-        properties = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+    for properties in _shown(module, systemctl, _PROPERTIES, *names):
         if properties.get("LoadState") == "loaded":
             entered = int(properties.get("ActiveEnterTimestampMonotonic") or 0)
             return Unit(
@@ -92,3 +91,25 @@ def find(module: AnsibleModule, *names: str) -> Optional[Unit]:
                 properties.get("User", ""),
             )
     return None
+
+
+def find_program(module: AnsibleModule, name: str) -> Optional[Unit]:
+    """Return the service that starts the program of this name, as far as systemd has it loaded; None if none does.
+
+    A service that is enabled or runs is loaded.
+    """
+    systemctl = module.get_bin_path("systemctl")
+    if systemctl is None:
+        return None
+    services = _shown(module, systemctl, "Id,ExecStart", "*.service")
+    # ExecStart={ path=/usr/bin/name ; argv[]=/usr/bin/name -c ... ; ... }
+    starts = re.compile(rf"path=(\S*/)?{re.escape(name)} ;")
+    found = [one["Id"] for one in services if starts.search(one.get("ExecStart", ""))]
+    return find(module, *found) if found else None
+
+
+def _shown(module: AnsibleModule, systemctl: str, properties: str, *names: str) -> List[Dict[str, str]]:
+    """Return these properties of each of the units."""
+    code, out, _err = module.run_command([systemctl, "show", f"--property={properties}", *names])
+    blocks = out.strip().split("\n\n") if code == 0 else []
+    return [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]

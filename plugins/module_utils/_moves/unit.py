@@ -12,7 +12,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Dict, Iterator
 
-from .._config.packagings import UNITS
+from .._config.packagings import unit_of
 from .._config.servers import top_of_path
 from .._errors import KeaError
 from .._host import systemd
@@ -35,7 +35,7 @@ class KeaUnit:
 
     def __init__(self, module: AnsibleModule, path: str) -> None:
         """Find the unit. Raises KeaError if there is none."""
-        unit = systemd.find(module, *UNITS[top_of_path(path)])
+        unit = unit_of(module, top_of_path(path))
         if unit is None:
             raise KeaError(f"systemd knows no unit for {path}")
         self._module = module

@@ -13,11 +13,10 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Optional
 
-from .._config.packagings import UNITS
+from .._config.packagings import UNITS, unit_of
 from .._config.servers import has_leases
 from .._config.versions import Capabilities, capabilities, is_older_schema
 from .._errors import KeaError
-from .._host import systemd
 from .._server import config as server_config
 from .schema import Schema
 
@@ -93,7 +92,7 @@ def _refuse(found: str, wanted: str, kea: Capabilities, may_upgrade: bool) -> No
 def _refuse_while_serving(module: AnsibleModule, schema: Schema) -> None:
     """Raise KeaError while a Kea may use the database: it would find unknown tables and answer clients wrongly."""
     for top in filter(has_leases, UNITS):
-        unit = systemd.find(module, *UNITS[top])
+        unit = unit_of(module, top)
         if unit and unit.active and _may_use_database(top):
             raise KeaError(f"{unit.name} still serves clients; stop it before the upgrade. Nothing was changed")
     sessions = schema.sessions()

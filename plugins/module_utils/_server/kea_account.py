@@ -13,10 +13,9 @@ import pwd
 from functools import partial
 from typing import TYPE_CHECKING, Callable
 
-from .._config.packagings import UNITS, user_of
+from .._config.packagings import unit_of, user_of
 from .._config.servers import top_of_path
 from .._errors import KeaError
-from .._host import systemd
 from .._host.account import Account
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def account(module: AnsibleModule, path: str) -> Account:
 
     Raises KeaError if its user does not exist.
     """
-    unit = systemd.find(module, *UNITS[top_of_path(path)])
+    unit = unit_of(module, top_of_path(path))
     running = Account.of_process(unit.pid) if unit and unit.pid else None
     if running is not None:
         return running

@@ -10,7 +10,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
-from .._config.packagings import UNITS
+from .._config.packagings import UNITS, unit_of
 from .._config.servers import has_leases, top_of_path
 from .._errors import KeaError
 from .._host import systemd
@@ -39,8 +39,8 @@ class KeaService:
         self._top = top_of_path(path)
 
     def unit(self) -> Optional[systemd.Unit]:
-        """Return the unit as systemd knows it, under Debian's or ISC's name; None if there is none."""
-        return systemd.find(self._module, *UNITS[self._top])
+        """Return the unit as systemd knows it, None if there is none."""
+        return unit_of(self._module, self._top)
 
     def config(self) -> Dict[str, Any]:
         """Return the parts of the configuration, see ``config.read``."""

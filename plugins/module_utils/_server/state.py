@@ -9,11 +9,10 @@ import os
 from typing import TYPE_CHECKING, Any, Dict
 
 from .._config.database import find_library
-from .._config.packagings import UNITS
+from .._config.packagings import unit_of
 from .._config.servers import installed_version, top_of_path
 from .._config.tls import VARIABLES, asked_mode
 from .._config.versions import KeaVersionError, capabilities
-from .._host import systemd
 from .._kea import pairs
 from . import channel, config
 
@@ -24,10 +23,13 @@ RESERVATION_HOOK = "libdhcp_host_cmds.so"
 APPARMOR = "/sys/kernel/security/apparmor"
 
 
-def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
-    """Return what ``kea_info`` reports about the server. What is missing is None, so this works before installation."""
+def server(module: AnsibleModule, path: str, hook_directory: str = "") -> Dict[str, Any]:
+    """Return what ``kea_info`` reports about the server. What is missing is None, so this works before installation.
+
+    ``hook_directory`` is the pattern of the directory of hooks that a person names.
+    """
     top = top_of_path(path)
-    unit = systemd.find(module, *UNITS[top])
+    unit = unit_of(module, top)
     settings = config.read(path)
     found: Dict[str, Any] = {"version": installed_version(module, top), "capabilities": None}
     found["unit"] = unit.shown() if unit else None
@@ -46,10 +48,10 @@ def server(module: AnsibleModule, path: str) -> Dict[str, Any]:
     keys = bool(found["capabilities"] and found["capabilities"]["postgresql_tls_keys"])
     entries = [settings["lease_database"], *(settings["hosts_databases"] or []), *(settings["config_databases"] or [])]
     found["ssl_mode"] = asked_mode(environment, entries, keys) if unit and unit.active else None
-    hook = find_library(pairs.HOOK)
+    hook = find_library(pairs.HOOK, hook_directory)
     found["hooks"] = os.path.dirname(hook) if hook else None
     by_command = bool(found["capabilities"] and found["capabilities"]["reservation_commands"])
-    found["reservation_hook"] = find_library(RESERVATION_HOOK) if by_command else None
+    found["reservation_hook"] = find_library(RESERVATION_HOOK, hook_directory) if by_command else None
     found["admin"] = module.get_bin_path("kea-admin")
     found["confined"] = os.path.isdir(APPARMOR)
     return found

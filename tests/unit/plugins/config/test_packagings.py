@@ -81,13 +81,55 @@ def test_the_names_of_the_dhcpv6_server(
 
 def test_a_person_chooses_the_packaging_and_its_names(bin_: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INSTALLED", "")
-    names = {"user": "dhcp", "packages": ["isc-kea-dhcp4"], "program": "/opt/kea/sbin/kea-dhcp4"}
+    names = {"user": "dhcp", "packages": ["isc-kea-dhcp4"], "program": "/opt/kea/sbin/kea-dhcp4", "unit": "x.service"}
     found = find(bin_, "dpkg-query", packaging="isc", packaging_names=names)
     assert (found["name"], found["user"], found["packages"]) == ("isc", "dhcp", ["isc-kea-dhcp4"])
-    assert "unit is none of" in facts(packaging_names={"unit": "x"})["error"]
+    assert found["unit"] == "x"
+    assert "units is none of" in facts(packaging_names={"units": "x"})["error"]
     assert (
         "there is no packaging rhel for a host with deb packages, only debian, isc" in facts(packaging="rhel")["error"]
     )
+
+
+# Print what systemd 252 prints for the units with a name or with any.
+SYSTEMCTL = """#!/bin/sh
+case "$*" in
+    *'*.service') printf 'Id=cron.service\\nExecStart={ path=/usr/sbin/cron ; argv[]=/usr/sbin/cron -f ; }\\n\\n'
+        printf 'Id=site-dhcp.service\\nExecStart={ path=/opt/kea/sbin/kea-dhcp4 ; argv[]=x ; }\\n';;
+    *site-dhcp*) printf 'Id=site-dhcp.service\\nLoadState=loaded\\nActiveState=active\\n';;
+    *) printf 'Id=kea-dhcp4-server.service\\nLoadState=%s\\nActiveState=%s\\n' $KNOWN;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("known", "path", "unit"),
+    [
+        ("not-found inactive", "kea-dhcp4.conf", "site-dhcp.service"),
+        ("loaded inactive", "kea-dhcp4.conf", "site-dhcp.service"),
+        ("loaded active", "kea-dhcp4.conf", "kea-dhcp4-server.service"),
+        ("not-found inactive", "kea-dhcp6.conf", None),
+        ("loaded inactive", "kea-dhcp6.conf", "kea-dhcp4-server.service"),
+    ],
+)
+def test_a_unit_of_another_name_is_found_by_its_program(
+    known: str, path: str, unit: str | None, bin_: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bin_ / "systemctl").write_text(SYSTEMCTL)
+    (bin_ / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{bin_}:{os.defpath}")
+    monkeypatch.setenv("KNOWN", known)
+    found = run_module("kea_info", gather=["server"], path=str(bin_ / path))["server"]["unit"]
+    assert (found and found["name"]) == unit
+
+
+def test_the_directory_of_hooks_that_a_person_names(tmp_path: Path) -> None:
+    hook = tmp_path / "7" / "libdhcp_ha.so"
+    hook.parent.mkdir()
+    hook.touch()
+    names = {"hook_directory": str(tmp_path / "*")}
+    info = run_module("kea_info", gather=["server"], path=str(tmp_path / "kea-dhcp4.conf"), packaging_names=names)
+    assert info["server"]["hooks"] == str(hook.parent)
 
 
 def test_a_host_with_neither_dpkg_nor_rpm(bin_: Path) -> None:

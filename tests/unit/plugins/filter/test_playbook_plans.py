@@ -206,10 +206,11 @@ def test_no_server_is_restarted_again_for_a_configuration(name: str, family: int
 
 
 def rollback(
-    to: str = "before_deploy", notify: bool = False, keep: bool = True, family: int = 4, **checked: Any
+    to: str = "before_deploy", notify: bool = False, keep: bool = True, family: int = 4, unit: str = "", **checked: Any
 ) -> dict[str, Any]:
     config = CONFIG.replace("dhcp4", f"dhcp{family}")
-    asked = {"to": to, "enable_notify": notify, "keep_constraint": keep, "config": config, "family": str(family)}
+    server = {"config": config, "family": str(family), "unit": unit}
+    asked = {"to": to, "enable_notify": notify, "keep_constraint": keep, **server}
     default = {"deployed": 1, "unfinished": None, "plan": [], "plan_lines": ["a line"], "entries": [], "releases": []}
     return filters.rollback_plan(asked, {**default, **checked})
 
@@ -230,6 +231,13 @@ def step(kind: str, name: str, action: str) -> dict[str, str]:
 def test_what_is_rolled_back_already(deployed: Any, unfinished: Any, action: str, was: bool, now: bool) -> None:
     plan = rollback(deployed=deployed, unfinished=unfinished, plan=[step("leases", "/leases", action)])
     assert (plan["was_rolled_back"], plan["is_rolled_back"]) == (was, now)
+
+
+@pytest.mark.parametrize(("family", "name"), [(4, "site-dhcp4.service"), (6, "site-dhcp6.service")])
+def test_kea_in_a_unit_that_a_person_names(family: int, name: str) -> None:
+    entries = [{"name": name, "found": {"state": "loaded", "active": True}}]
+    active = [rollback(family=family, unit=unit, entries=entries)["kea_was_active"] for unit in ("", "site-dhcp4")]
+    assert active == [False, True]
 
 
 def test_what_happens_to_kea() -> None:

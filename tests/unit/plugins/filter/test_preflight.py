@@ -65,6 +65,7 @@ FACTS: dict[str, Any] = {
 DEBIAN: dict[str, Any] = {
     "error": None,
     "name": "debian",
+    "unit": "kea-dhcp4-server",
     "packages": ["kea-dhcp4-server"],
     "missing": [],
     "unlisted": [],
@@ -260,6 +261,12 @@ NOT_SERVING = {"server": {"serving": False}}
             found(packaging={"missing": ["kea-dhcp4-server"]}),
             "refusals",
             "Kea is installed, but not from the package",
+        ),
+        (
+            {},
+            found({"unit": {"name": "site-kea.service"}}),
+            "refusals",
+            "Kea is the unit site-kea.service, and not kea-dhcp4-server.service of the packaging debian; set unit",
         ),
         # B22
         ({}, found(packaging={"unlisted": ["kea-admin"]}), "warnings", "do not have kea-admin; the deployment fetches"),
