@@ -28,6 +28,7 @@ from support.paths import LAB, ROOT, ansible_environment
 from support.programs import ProgramError, run
 from support.suites import SUITES
 from support.wait import until
+from tracing import traced
 
 MODE = os.environ.get("HA_MODE", "hot-standby")
 NAMES = ("kea-pair-one", "kea-pair-two")
@@ -216,6 +217,14 @@ def test_new_certificates(pair: Pair) -> None:
     pair.issue()
     with pair.asked("new certificates"):
         assert pair.deploy() > 0
+
+
+def test_root_acts_by_no_path_that_another_user_may_replace(pair: Pair, tmp_path: Path) -> None:
+    """When the configuration and the certificates of both change; test_trace.py has the rest of a deployment."""
+    pair.issue()
+    with traced(pair.servers[0], tmp_path):
+        assert pair.deploy(kea_dhcp4_settings={"valid-lifetime": 3000}) > 0
+    pair.deploy()
 
 
 def test_a_run_of_the_lfc_timer(pair: Pair) -> None:
