@@ -105,8 +105,8 @@ def many() -> str:
     return json.dumps({"Dhcp4": {"valid-lifetime": 3600, "subnet4": subnets}}, indent=1)
 
 
-def text_of(written: Written, hooks: str) -> bytes:
-    """Return a configuration as it stands on the host."""
+def text_of(written: Written, hooks: str, database_hook: str = "") -> bytes:
+    """Return a configuration as it stands on the host. ``database_hook`` is what Kea 3.0 needs for PostgreSQL."""
     text = many() if written.name == "14-many" else (SITES / f"{written.name}.conf").read_text()
     text = text.replace("@DIR@", ETC).replace("@HOOKS@", hooks)
     added = ADDED[1:] if "interfaces-config" in text else ADDED
@@ -115,6 +115,9 @@ def text_of(written: Written, hooks: str) -> bytes:
     # A database that a test host can have, and the names that every Kea of today knows.
     text = re.sub(r'\{ "type": "mysql".*?\}', '{ "type": "postgresql", "name": "sitehosts", "host": "localhost",'
                   ' "user": "sitehosts", "password": "of-the-site", "readonly": true }', text)  # fmt: skip
+    if database_hook and '"postgresql"' in text:
+        library = f'"hooks-libraries": [ {{ "library": "{database_hook}" }} ],'
+        text = text.replace('"hosts-databases"', f'{library} "hosts-databases"')
     text = text.replace('"reservation-mode": "out-of-pool"', '"reservations-out-of-pool": true')
     if "crlf" in written.name:
         text = text.replace("\n", "\r\n")
@@ -129,6 +132,8 @@ class Server(Site):
         found = self.run("kea-dhcp4", "-v").strip()
         self.version = next(suite.kea for suite in SUITES.values() if found.startswith(suite.kea))
         self.hooks = self.run("sh", "-c", "dirname /usr/lib/*/kea/hooks/libdhcp_lease_cmds.so").strip()
+        found = self.run("sh", "-c", "ls /usr/lib/*/kea/hooks/libdhcp_pgsql.so", check=False)
+        self.database_hook = found.strip()
         # Nothing but the group: no variable of the collection.
         connection = {"ansible_user": "root", "ansible_ssh_common_args": f"-F {ROOT}/.cache/ssh_config"}
         inventory = directory / "hosts.yml"
@@ -144,7 +149,7 @@ class Server(Site):
         for name in FRAGMENTS:
             self.run("tee", f"{ETC}/{name}", stdin=(SITES / name).read_text())
             self.run(*user, f"{ETC}/{name}")
-        content = text_of(written, self.hooks).decode("latin-1")
+        content = text_of(written, self.hooks, self.database_hook).decode("latin-1")
         program = "import sys; open(sys.argv[1], 'wb').write(sys.stdin.buffer.read().decode().encode('latin-1'))"
         self.run("python3", "-c", program, CONFIG, stdin=content)
         self.run(*user, CONFIG)
