@@ -175,6 +175,7 @@ def judge(what: str, told: dict[str, Any], allowed: Collection[str]) -> None:
     tallies = {kind: told[kind] for kind in ("new", "renewed")}
     for kind, tally in tallies.items():
         print(f"{what}: {kind} {tally['done']}, late {tally['late']}, worst {tally['worst']} s")
+        print(*(f"{began}+{delay}" for began, delay in tally["when"]))
     print(f"{what}: {told['naks']} DHCPNAK, {len(told['doubled'])} addresses went to two clients")
     late, worst = (sum(one["late"] for one in tallies.values()), max(one["worst"] for one in tallies.values()))
     within = late <= MOST_LATE and worst <= WORST
