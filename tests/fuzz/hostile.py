@@ -51,7 +51,7 @@ LONGEST = 1400
 
 _HOSTILE = (b"\x02", b"\x08")
 _SENTINEL = b"\x04"
-"""First octets of hardware addresses. Kea takes none with the local bit, as the first has, from a link-local address."""
+"""First octets of hardware addresses. Kea takes no local one, such as the first here, from a link-local address."""
 _ROUNDS = 20
 """Rounds whose well-behaved clients are imitated."""
 
