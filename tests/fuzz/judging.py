@@ -14,18 +14,23 @@ from pathlib import Path
 from typing import Any, Iterable, Sequence
 
 import yaml
+from exchanges import Lease
+from hostile import MARKER
 from kea_lease_monitor.commands import cli
 from kea_lease_monitor.kea.applier import hosts
-from packets import MARKER
-from real_kea import PATIENCE, RELAYS, Lease, Site
+from real_kea import PATIENCE, Site
 from support.wait import until
 
 _FILES = re.compile(
-    r"discovery/(client-id-)?[0-9a-f-]+(-s[0-9]+)?\.yml|discovery/client-id-sha256-[0-9a-f]{64}(-s[0-9]+)?\.yml"
+    r"discovery/(client-id-|duid-)?([0-9a-f-]+|sha256-[0-9a-f]{64})(-v6-[0-9a-f]+)?(-s[0-9]+)?\.yml"
+    r"|discovery/\.duid-([0-9a-f-]+|sha256-[0-9a-f]{64})-v6-[0-9a-f]+-s[0-9]+"
     r"|(written|applied)/(subnet-[0-9]+\.json|\.apply-requested|\.[a-z-]+)"
     r"|report/[a-z-]+\.json|kea/[A-Za-z0-9._-]+|monitor/[A-Za-z0-9._-]+|executed"
 )
 """Names of all files that may exist."""
+_POINTED = re.compile(rb"[0-9a-f-]+(-s[0-9]+)?\n")
+"""Content of a hidden file, which names the file of a machine."""
+_NO_DUID = b"00:00:00"
 _COMMANDS = (
     ("status",),
     ("check",),
@@ -65,7 +70,7 @@ class Judge:
     def judge(self, leases: Sequence[Lease], sentinels: Sequence[Lease]) -> None:
         """Wait until the sentinels, whose packets came last, are settled. Raises AssertionError for a fault."""
         site = self._site
-        wanted = {lease.address for lease in sentinels}
+        wanted = {address for lease in sentinels for address in lease.granted}
         assert site.server.runs(), f"Kea stopped: {site.server.log.read_text()[-2000:]}"
         until(
             lambda: all(wanted <= self._told(name) for name in ("files", "rows")),
@@ -73,10 +78,10 @@ class Judge:
             PATIENCE,
             pause=0.05,
         )
-        self._leased |= {lease.address for lease in leases} | wanted
+        self._leased |= {address for lease in leases for address in lease.granted} | wanted
         self._monitor()
         self._files()
-        self._inventory()
+        self._inventory(sentinels)
         self._reservations(wanted)
         self._events(self._outputs())
 
@@ -100,14 +105,25 @@ class Judge:
             assert path.is_dir() or path.is_socket() or _FILES.fullmatch(name), f"{name} was written"
             assert path.name != MARKER
 
-    def _inventory(self) -> None:
+    def _inventory(self, sentinels: Sequence[Lease]) -> None:
+        """Each sentinel is a host with its own addresses only, though others claimed its hardware address."""
+        key = f"kea_ipv{self._site.family.number}_addresses"
+        found: list[list[str]] = []
         for path in self._site.discovery.iterdir():
+            if path.name.startswith("."):
+                assert _POINTED.fullmatch(path.read_bytes()), path.name
+                continue
             content = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 - a SafeLoader with one tag
             assert list(content) == ["bmc_targets"], path.name
             ((host, variables),) = content["bmc_targets"]["hosts"].items()
             assert re.fullmatch(r"bmc-[a-z0-9-]+", host), host
             for value in texts(variables):
                 assert isinstance(value, Unsafe) or not _TEMPLATE.search(value), f"{path.name}: {value!r}"
+            found.append(variables[key])
+        for lease in sentinels:
+            own = list(lease.answer.addresses)
+            others = [addresses for addresses in found if own[0] in addresses and addresses != own]
+            assert own in found, f"not in the inventory: {own}; {others}"
 
     def _events(self, dead_letters: list[Any]) -> None:
         """Each lease reached the command and the web server, but for a client's second one (docs/monitor.md)."""
@@ -117,9 +133,13 @@ class Judge:
             assert wanted <= found, f"never told: {sorted(wanted - found)[:5]}"
 
     def _whole(self) -> set[str]:
-        """Return the addresses of whole rows. Kea writes a line feed in a name as it is, and cannot read that row."""
+        """Return the addresses of rows that every Kea can read.
+
+        Kea writes a line feed in a name as it is. It also serves a client whose DUID newer versions use for none.
+        """
         header, *rows = (line.split(b",") for line in self._site.leases.read_bytes().split(b"\n"))
-        return {row[0].decode() for row in rows if len(row) == len(header)}
+        fields = [dict(zip(header, row)) for row in rows if len(row) == len(header)]
+        return {one[b"address"].decode() for one in fields if one.get(b"duid") != _NO_DUID or one[b"state"] == b"1"}
 
     def _executed(self) -> set[str]:
         documents = self._site.documents()
@@ -127,7 +147,7 @@ class Judge:
         return {event["lease"]["address"] for one in documents for event in one["events"]}
 
     def _reservations(self, wanted: set[str]) -> None:
-        for number in RELAYS.values():
+        for number in self._site.family.relays.values():
             path = self._site.written / f"subnet-{number}.json"
             refused = hosts.read(number, path.read_bytes(), {}).refused if path.exists() else []
             assert not refused, f"the applier refuses what the monitor wrote: {refused[:3]}"
@@ -135,7 +155,7 @@ class Judge:
         assert done.returncode == 0, done.stderr[-3000:]
         printable(done.stderr, "the applier's log")
         assert self._site.server.runs(), f"Kea stopped: {self._site.server.log.read_text()[-2000:]}"
-        in_force = {address for _client, address in self._site.in_force()}
+        in_force = self._site.in_force()
         assert wanted <= in_force, f"not in force: {wanted - in_force}; {done.stderr[-2000:]}"
         rows = set(self._site.rows())
         assert wanted <= rows, f"not in the database: {wanted - rows}"

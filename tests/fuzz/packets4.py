@@ -10,14 +10,16 @@ is the first option, so that the later messages of the exchange can be made of a
 from __future__ import annotations
 
 import random
+import socket
 import struct
-from typing import NamedTuple, Sequence
+from typing import Sequence
 
+from hostile import LONGEST, NAMES, WELL_BEHAVED, domain, hwaddr, noise, sentinel, text
+from messages import Answer, Kinds
 from mutation import TOKENS, mutated
 
 DISCOVER, OFFER, REQUEST, DECLINE, ACK, RELEASE = 1, 2, 3, 4, 5, 7
-MARKER = "kea-fuzz-was-here"
-"""Name of a file that a template of a client creates where one is evaluated."""
+KINDS = Kinds(DISCOVER, OFFER, REQUEST, ACK, REQUEST, DECLINE, RELEASE)
 
 _MAGIC = b"\x63\x82\x53\x63"
 _TYPE_AT = 242
@@ -26,57 +28,13 @@ _OPTIONS_AT = _TYPE_AT + 1
 _END = 255
 _HOSTNAME, _REQUESTED, _SERVER, _VENDOR_CLASS, _CLIENT_ID, _USER_CLASS, _FQDN, _RELAY = 12, 50, 54, 60, 61, 77, 81, 82
 _OVERLOAD, _PARAMETERS, _VENDOR_IDENTIFYING = 52, 55, 124
-_ETHERNET = b"\x02"
-
-NAMES = (
-    *(b"bmc-7", b"BMC-7.example.org", b"a" * 63 + b"." + b"b" * 63, b"n" * 255, b"-", b".", b"..", b"x.", b"localhost"),
-    *(b"../../../../tmp/x", b"/etc/passwd", b"..\\..\\x", b"a/b", b"%2e%2e%2f", b"~root", b"$(id)", b"`id`", b"; id #"),
-    f"{{{{ lookup('pipe', 'touch {MARKER}') }}}}".encode(),
-    *(
-        b"{{ 7 * 7 }}",
-        b"{% raw %}",
-        b"{#",
-        b"${x}",
-        b"!unsafe x",
-        b"&a *b",
-        b"a: {b: c}",
-        b"- x",
-        b"|",
-        b">",
-        b"? x",
-        b"'",
-    ),
-    *(b"\x1b[2J\x1b[31mred", b"\x9b31m", b"a\nb", b"a\r\nb", b"\x07\x08\x7f", b"tab\there", b"\x00", b"nul\x00inside"),
-    *(
-        b"\xff\xfe",
-        b"\xc3\x28",
-        b"\xed\xa0\x80",
-        b"\xf0\x9f\x92\xa9",
-        "\u202ebmc\u2066".encode(),
-        "\x85\u2028".encode(),
-    ),
-    *(b"'; DROP TABLE hosts; --", b'"}], "x": [{"', b'<?include "/etc/passwd"?>', b"/* */", b"# x", b"\\", b"\\u0000"),
-    *(b",,,,", b"&#x0a", b"&#x2c", b"&#xZZ", b"&", b'"', b"%s%n", b"null", b"true", b"1e999", b"xn--bcher-kva", b""),
-)
-"""What is sent wherever a client or a relay may send text."""
-
-WELL_BEHAVED = b"sentinel"
 
 
-class Answer(NamedTuple):
-    """An answer of the server."""
-
-    transaction: int
-    kind: int
-    address: bytes
-    server: bytes
-
-
-def discover(hwaddr: bytes, options: Sequence[tuple[int, bytes]], htype: int = 1, hlen: int | None = None) -> bytes:
+def discover(hardware: bytes, options: Sequence[tuple[int, bytes]], htype: int = 1, hlen: int | None = None) -> bytes:
     """Return a packet. ``options`` follow the message type. A value of more than 255 octets is split (RFC 3396)."""
-    length = len(hwaddr) if hlen is None else hlen
+    length = len(hardware) if hlen is None else hlen
     header = struct.pack("!BBBBIHH4s4s4s4s", 1, htype, length, 1, 0, 0, 0, *[bytes(4)] * 4)
-    return header + hwaddr[:16].ljust(16, b"\0") + bytes(192) + _MAGIC + _encoded([(53, bytes([DISCOVER])), *options])
+    return header + hardware[:16].ljust(16, b"\0") + bytes(192) + _MAGIC + _encoded([(53, bytes([DISCOVER])), *options])
 
 
 def _encoded(options: Sequence[tuple[int, bytes]]) -> bytes:
@@ -86,7 +44,7 @@ def _encoded(options: Sequence[tuple[int, bytes]]) -> bytes:
 
 def well_behaved(number: int) -> bytes:
     """Return the packet of a client that must be served whatever the others send."""
-    return discover(b"\x06" + struct.pack("!IB", number, 0), [(_HOSTNAME, WELL_BEHAVED + b"-%d" % number)])
+    return discover(sentinel(number), [(_HOSTNAME, WELL_BEHAVED + b"-%d" % number)])
 
 
 def random_packet(chance: random.Random, known: Sequence[bytes]) -> bytes:
@@ -94,18 +52,10 @@ def random_packet(chance: random.Random, known: Sequence[bytes]) -> bytes:
     if known and chance.random() < 0.1:
         packet = chance.choice(known)
     else:
-        packet = discover(_hwaddr(chance), _options(chance), *_hardware(chance))
+        packet = discover(hwaddr(chance), _options(chance), *_hardware(chance))
     if chance.random() < 0.15:
         packet = packet[:_OPTIONS_AT] + mutated(chance, packet[_OPTIONS_AT:], (*TOKENS, *NAMES))
-    return packet[:1400]
-
-
-def _hwaddr(chance: random.Random) -> bytes:
-    if chance.random() < 0.1:
-        return chance.choice(
-            (bytes(6), b"\xff" * 6, b"", b"\x02", b"\x02\0\0\0\0\x01", b"\x01\0\x5e\0\0\x01", b"\x02" * 16)
-        )
-    return _ETHERNET + chance.randbytes(5)
+    return packet[:LONGEST]
 
 
 def _hardware(chance: random.Random) -> tuple[int, int | None]:
@@ -117,16 +67,16 @@ def _hardware(chance: random.Random) -> tuple[int, int | None]:
 
 def _options(chance: random.Random) -> list[tuple[int, bytes]]:
     kinds = {
-        _HOSTNAME: (0.7, _text),
+        _HOSTNAME: (0.7, text),
         _FQDN: (0.3, _fqdn),
         _CLIENT_ID: (0.5, _client_id),
-        _VENDOR_CLASS: (0.3, _text),
-        _USER_CLASS: (0.1, _text),
+        _VENDOR_CLASS: (0.3, text),
+        _USER_CLASS: (0.1, text),
         _RELAY: (0.5, _relay),
-        _VENDOR_IDENTIFYING: (0.1, _noise),
-        _PARAMETERS: (0.3, _noise),
-        _OVERLOAD: (0.02, _noise),
-        chance.randrange(1, _END): (0.1, _noise),
+        _VENDOR_IDENTIFYING: (0.1, noise),
+        _PARAMETERS: (0.3, noise),
+        _OVERLOAD: (0.02, noise),
+        chance.randrange(1, _END): (0.1, noise),
     }
     found = [(code, make(chance)) for code, (share, make) in kinds.items() if chance.random() < share]
     found = [(code, value) for code, value in found if code not in (53, _REQUESTED, _SERVER)]
@@ -134,32 +84,21 @@ def _options(chance: random.Random) -> list[tuple[int, bytes]]:
     return found
 
 
-def _text(chance: random.Random) -> bytes:
-    text = chance.choice(NAMES)
-    return text + chance.choice(NAMES) if chance.random() < 0.2 else text
-
-
-def _noise(chance: random.Random) -> bytes:
-    return chance.randbytes(chance.choice((0, 1, 2, 7, 64, 255, 300)))
-
-
 def _fqdn(chance: random.Random) -> bytes:
     """Return flags, both return codes and a name, in the form of DNS or of ASCII."""
-    text = _text(chance)
-    wire = b"".join(bytes([len(label[:63])]) + label[:63] for label in text.split(b".") if label)
     flags = chance.choice((0, 1, 4, 5, 4, 5, 8, 0x0F, 255))
-    return bytes([flags, chance.randrange(256), 0]) + chance.choice((wire, wire + b"\0", text))
+    return bytes([flags, chance.randrange(256), 0]) + domain(chance)
 
 
 def _client_id(chance: random.Random) -> bytes:
-    noise = chance.randbytes(chance.choice((0, 1, 6, 7, 20, 127, 128, 254, 300)))
-    return chance.choice((b"\x01" + _hwaddr(chance), b"\0" + _text(chance), b"\xff" + noise, noise))
+    octets = chance.randbytes(chance.choice((0, 1, 6, 7, 20, 127, 128, 254, 300)))
+    return chance.choice((b"\x01" + hwaddr(chance), b"\0" + text(chance), b"\xff" + octets, octets))
 
 
 def _relay(chance: random.Random) -> bytes:
     """Return circuit-id, remote-id and others; the lengths are sometimes wrong."""
     codes = chance.sample((1, 2, 2, 5, 9, 12, 151, 152, 200), chance.choice((1, 1, 2, 3)))
-    parts = [(code, _text(chance) if chance.random() < 0.7 else chance.randbytes(6)) for code in codes]
+    parts = [(code, text(chance) if chance.random() < 0.7 else chance.randbytes(6)) for code in codes]
     wrong = chance.choice((0, 0, 0, 0, 1, -1, 200))
     return b"".join(bytes([code, max(0, min(255, len(part) + wrong))]) + part for code, part in parts)[:255]
 
@@ -173,11 +112,11 @@ def sent(packet: bytes, kind: int, transaction: int, relay: bytes, answer: Answe
     if len(data) > _TYPE_AT:
         data[_TYPE_AT] = kind
     if answer and kind in (REQUEST, DECLINE):
-        data[_OPTIONS_AT:_OPTIONS_AT] = bytes([_REQUESTED, 4]) + answer.address
+        data[_OPTIONS_AT:_OPTIONS_AT] = bytes([_REQUESTED, 4]) + answer.held
     if answer:
         data[_OPTIONS_AT:_OPTIONS_AT] = bytes([_SERVER, 4]) + answer.server
     if answer and kind == RELEASE:
-        data[12:16] = answer.address
+        data[12:16] = answer.held
     return bytes(data)
 
 
@@ -190,4 +129,6 @@ def parse(data: bytes) -> Answer:
             options[rest[0]] = rest[2 : 2 + rest[1]]
         rest = rest[2 + rest[1] :] if rest[0] else rest[1:]
     number = struct.unpack("!I", data[4:8])[0]
-    return Answer(number, options.get(53, b"\0")[0], data[16:20], options.get(_SERVER, b""))
+    address = data[16:20]
+    kind, server = options.get(53, b"\0")[0], options.get(_SERVER, b"")
+    return Answer(number, kind, server, (socket.inet_ntoa(address),), held=address)
