@@ -43,8 +43,7 @@ class Approving:
 
     def close(self) -> None:
         """End the children that were asked nothing."""
-        for child in self._children.values():
-            child.communicate()
+        owner.end(self._children.values())
 
 
 def answer() -> None:

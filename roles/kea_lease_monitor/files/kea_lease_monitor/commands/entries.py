@@ -50,9 +50,7 @@ class Entries:
 
     def close(self) -> None:
         """End the children that were asked nothing."""
-        for child in self._children.values():
-            if child.returncode is None:
-                child.communicate()
+        owner.end(self._children.values())
 
 
 def answer() -> None:

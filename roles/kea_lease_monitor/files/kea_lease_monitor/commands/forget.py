@@ -22,8 +22,8 @@ from kea_lease_monitor.sinks.base import Forgetting
 from kea_lease_monitor.state.records import Client
 
 _REMOVE_LEASE = (
-    "the monitor's user may not command Kea: remove the lease with the command lease4-del or lease6-del first "
-    "(update-ddns: true removes its name from DNS, too)"
+    "the monitor's user may not command Kea: use the module baremetal.kea.kea_reservation with lease: true, or remove "
+    "the lease with the command lease4-del or lease6-del first (update-ddns: true removes its name from DNS, too)"
 )
 
 

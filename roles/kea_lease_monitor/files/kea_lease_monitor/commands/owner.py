@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any, Optional
+from typing import Any, Iterable, Optional
 
 from kea_lease_monitor.errors import TemporaryError
 
@@ -37,6 +37,13 @@ def started(path: str, code: str, found: Optional[os.stat_result] = None) -> sub
         )
     except OSError as error:
         raise TemporaryError(f"{path} cannot be used: {error.strerror}") from error
+
+
+def end(children: Iterable[subprocess.Popen[bytes]]) -> None:
+    """End those of these children that were asked nothing."""
+    for child in children:
+        if child.returncode is None:
+            child.communicate()
 
 
 def request() -> Any:

@@ -68,8 +68,7 @@ class Present:
 
     def close(self) -> None:
         """End the child, if it was asked nothing."""
-        if self._child and self._child.returncode is None:
-            self._child.communicate()
+        owner.end([self._child] if self._child else [])
 
 
 def answer() -> None:
