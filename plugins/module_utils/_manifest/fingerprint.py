@@ -107,19 +107,28 @@ def _of_entry(module: AnsibleModule, entry: Entry) -> str:
     if entry.kind in ("tree", "reservations"):
         state.append(manifest_entries.look(module, "file", entry.name))
         is_data = entry.kind == "reservations" or not entry.name.startswith(_OF_PROGRAMS)
-        state += [] if is_data else _below(entry.name)
+        try:
+            state += [] if is_data else _below(entry.name)
+        except OSError:
+            return ""
     return _digest(state)
 
 
 def _below(name: str) -> Iterator[List[Any]]:
-    """Yield path, owner, mode and digest of all that is in a directory. Only root may change these directories."""
-    for directory, names, files in os.walk(name):
-        names.sort()
-        for path in sorted(os.path.join(directory, one) for one in [*names, *files]):
-            found = os.lstat(path)
-            state = [path, found.st_uid, found.st_gid, stat.S_IFMT(found.st_mode), stat.S_IMODE(found.st_mode)]
+    """Yield path, owner, mode and digest of all that is in a directory, by descriptors. Raises OSError.
+
+    Only root may change the directory, but Kea's user may give its place in /etc/kea to another one.
+    """
+    with tree.at(os.path.join(name, "any name in it")) as spot:
+        for one in map(spot.beside, spot.names()):
+            found = one.stat()
+            if found is None:
+                continue
+            state = [one.path, found.st_uid, found.st_gid, stat.S_IFMT(found.st_mode), stat.S_IMODE(found.st_mode)]
             if stat.S_ISLNK(found.st_mode):
-                state.append(os.readlink(path))
+                state.append(os.readlink(one.name, dir_fd=one.directory))
             elif stat.S_ISREG(found.st_mode):
-                state.append(hashlib.sha256(tree.read(path)).hexdigest())
+                state.append(hashlib.sha256(one.read()).hexdigest())
             yield state
+            if stat.S_ISDIR(found.st_mode):
+                yield from _below(one.path)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -130,6 +131,24 @@ def test_each_file_below_etc_and_opt_and_no_data_of_programs(site: Site, monkeyp
         site.deploy()
     data.chmod(0o700)
     assert site.changes()["changed"] == [f"tree:{data}"]
+
+
+def test_no_link_in_place_of_a_directory_is_followed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Kea's user may put one into /etc/kea."""
+    own, foreign = site.root / "etc" / "tls-pair", site.root / "foreign"
+    for one in (own, foreign):
+        one.mkdir(parents=True)
+        (one / "file").write_text("first")
+    monkeypatch.setattr(fingerprint, "_OF_PROGRAMS", (str(site.root / "etc"),))
+    site.things = {"tree": [str(own)]}
+    site.deploy()
+    os.chown(site.root / "etc", 65534, -1)
+    assert site.unchanged()
+    own.rename(site.root / "etc" / "former")
+    own.symlink_to(foreign)
+    with pytest.raises(OSError, match="is a link that a user other than root may have made"):
+        list(fingerprint._below(str(own)))
+    assert "is a link that a user other than root may have made" in site.changes()["error"]
 
 
 @pytest.fixture(scope="module")
