@@ -143,6 +143,42 @@ def test_every_variable_is_among_the_inputs_of_a_deployment(tmp_path: Path) -> N
     assert {name for name in names if found[name] == found["none"]} == set()
 
 
+AGAIN = """
+- hosts: localhost
+  gather_facts: false
+  vars_files: [PLAYBOOKS/vars/names.yml]
+  vars: {kea_enable_database: true, kea_db_host: first}
+  tasks: &keep
+    - import_tasks: PLAYBOOKS/tasks/take_anew.yml
+    - set_fact:
+        kea__plan: "{{ kea__plan_asked }}"
+        kea_database_host: "{{ kea__database_host_asked }}"
+        kea__is_kept: true
+    - debug: {msg: "{{ kea_database_host }} {{ kea__plan.lease_database }} {{ kea__tls.trust_anchor }}."}
+- hosts: localhost
+  gather_facts: false
+  vars_files: [PLAYBOOKS/vars/names.yml]
+  vars: {kea_enable_database: true, kea_db_enable_notify: true, kea_db_host: second, kea_db_trust_anchor: ANCHOR}
+  tasks: *keep
+"""
+
+
+def test_a_second_playbook_of_a_run_has_variables_of_its_own(tmp_path: Path) -> None:
+    """As where a site imports kea_deploy twice: a fact would hide what the second one is asked for."""
+    (tmp_path / "ca.pem").write_text("of the site")
+    text = AGAIN.replace("PLAYBOOKS", str(ROOT / "playbooks")).replace("ANCHOR", str(tmp_path / "ca.pem"))
+    (tmp_path / "play.yml").write_text(text)
+    told = run("ansible-playbook", "--inventory", "localhost,", "--connection", "local", str(tmp_path / "play.yml"))
+    assert re.findall(r"((?:first|second) .*\.)", told) == ["first memfile .", "second postgresql of the site."]
+
+
+def test_no_fact_is_made_of_itself() -> None:
+    """It would keep its first value for the whole run."""
+    files = [*(ROOT / "roles").glob("*/tasks/*.yml"), *(ROOT / "playbooks").glob("**/*.yml")]
+    own = re.compile(r"(?m)^ +(kea_\w+): .*\b\1\b.*$")
+    assert [(path.name, found[0]) for path in files for found in own.finditer(path.read_text())] == []
+
+
 def test_no_task_registers_its_result_as_a_variable_that_has_a_value() -> None:
     """The result would take the place of the variable in all later tasks, also for the other family."""
     files = [*(ROOT / "roles").glob("*/*/*.yml"), *(ROOT / "playbooks").glob("*/*.yml"), *ROOT.glob("playbooks/*.yml")]
