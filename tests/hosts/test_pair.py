@@ -429,7 +429,10 @@ def test_a_pair_by_hand_is_taken_over_and_given_back(pair: Pair) -> None:
     """Its heartbeat of ten seconds stays, and so clients may wait for as long."""
     addresses = [server.address for server in pair.servers]
     # The roll-back removed Kea from the host on which a deployment had installed it.
-    install = "apt-get install --quiet=2 --yes --no-install-recommends kea-dhcp4-server >/dev/null"
+    install = (
+        "DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends"
+        " --option Dpkg::Options::=--force-confold kea-dhcp4-server >/dev/null"
+    )
     for server in pair.servers:
         server.run("sh", "-ec", f"{install}; systemctl stop kea-dhcp4-server; rm -f /var/lib/kea/kea-leases4.csv*")
     for name, server in zip(("one", "two"), pair.servers):
