@@ -32,7 +32,7 @@ class Wanted(NamedTuple):
     family: int
     """Of the server."""
     unit: str
-    """Of the DHCPv4 server, without its suffix, as a person names it; empty for that of a packaging."""
+    """Of the DHCPv4 server, as a person names it; empty for that of a packaging."""
 
 
 class Plan(NamedTuple):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packets of DHCPv6 clients behind relays: random ones, mostly valid, whose names and identifiers are hostile.
+"""Packets of DHCPv6 clients, as relays forward them: random ones, mostly valid, with hostile names and identifiers.
 
 An input is a whole RELAY-FORW with a client's SOLICIT. Transaction and link are set when it is sent. A client can be a
 relay itself: then there are two around its message.

@@ -107,6 +107,7 @@ HOOK_DIRECTORIES = (
 )
 """Patterns of the directories of hooks, also of a Kea that a site built."""
 
+_SUFFIX = ".service"
 _CHANGEABLE = ("packages", "unit", "user", "program", "lease_file", "hook_directory", "profile")
 """Names that a person may replace. A module finds a unit of another name by the program that it starts."""
 
@@ -124,7 +125,7 @@ def chosen(format_: str, name: str, names: Mapping[str, Any]) -> Packaging:
         raise KeaError(f"kea_packaging_names: {', '.join(unknown)} is none of {', '.join(_CHANGEABLE)}")
     values: Dict[str, Any] = {key: tuple(value) if key == "packages" else str(value) for key, value in names.items()}
     if "unit" in values:
-        values["unit"] = values["unit"].rsplit(".service", 1)[0]
+        values["unit"] = _stem(values["unit"])
     return fitting[0]._replace(**values)
 
 
@@ -147,22 +148,24 @@ def detected(module: AnsibleModule, name: str = "", names: Mapping[str, Any] = M
 def units_of(top: str, own: str) -> Tuple[str, ...]:
     """Return the names that the unit of a server may have.
 
-    ``own`` is what a person names for the DHCPv4 server, without its suffix; empty for nothing.
+    ``own`` is what a person names for the DHCPv4 server; empty for nothing.
     """
     server = PROGRAMS[top][len("kea-") :]
-    return (*UNITS[top], *([f"{own.replace('dhcp4', server)}.service"] if own else []))
+    return (*UNITS[top], *([f"{_stem(own).replace('dhcp4', server)}.service"] if own else []))
+
+
+def _stem(unit: str) -> str:
+    """Return the name of a service without its suffix, which a person may write or leave out."""
+    return unit[: -len(_SUFFIX)] if unit.endswith(_SUFFIX) else unit
 
 
 def unit_of(module: AnsibleModule, top: str) -> Optional[systemd.Unit]:
     """Return the unit of the server with this map at the top of its configuration; None if systemd knows none.
 
-    It has one of UNITS, or it is a site's own that starts the program of the server. One that runs counts first.
+    It has one of UNITS. Only where systemd has none of these, it is a site's own that starts the program of the server:
+    a second Kea of the site must not be taken for the one that is stopped for a moment.
     """
-    known = systemd.find(module, *UNITS[top])
-    if known and known.active:
-        return known
-    own = systemd.find_program(module, PROGRAMS[top])
-    return own if own and (own.active or not known) else known
+    return systemd.find(module, *UNITS[top]) or systemd.find_program(module, PROGRAMS[top])
 
 
 def user_of(module: AnsibleModule) -> str:

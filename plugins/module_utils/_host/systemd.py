@@ -94,9 +94,9 @@ def find(module: AnsibleModule, *names: str) -> Optional[Unit]:
 
 
 def find_program(module: AnsibleModule, name: str) -> Optional[Unit]:
-    """Return the service that starts the program of this name, as far as systemd has it loaded; None if none does.
+    """Return the service that starts the program of this name; None if none or several do.
 
-    A service that is enabled or runs is loaded.
+    Only services that systemd has loaded are looked at: those that run or are enabled.
     """
     systemctl = module.get_bin_path("systemctl")
     if systemctl is None:
@@ -105,7 +105,7 @@ def find_program(module: AnsibleModule, name: str) -> Optional[Unit]:
     # ExecStart={ path=/usr/bin/name ; argv[]=/usr/bin/name -c ... ; ... }
     starts = re.compile(rf"path=(\S*/)?{re.escape(name)} ;")
     found = [one["Id"] for one in services if starts.search(one.get("ExecStart", ""))]
-    return find(module, *found) if found else None
+    return find(module, *found) if len(found) == 1 else None
 
 
 def _shown(module: AnsibleModule, systemctl: str, properties: str, *names: str) -> List[Dict[str, str]]:

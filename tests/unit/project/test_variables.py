@@ -148,18 +148,21 @@ AGAIN = """
   gather_facts: false
   vars_files: [PLAYBOOKS/vars/names.yml]
   vars: {kea_enable_database: true, kea_db_host: first}
-  tasks: &keep
-    - import_tasks: PLAYBOOKS/tasks/take_anew.yml
+  tasks:
     - set_fact:
         kea__plan: "{{ kea__plan_asked }}"
         kea_database_host: "{{ kea__database_host_asked }}"
+        kea__tls: "{{ kea__tls_asked }}"
         kea__is_kept: true
-    - debug: {msg: "{{ kea_database_host }} {{ kea__plan.lease_database }} {{ kea__tls.trust_anchor }}."}
+    - &tell
+      debug: {msg: "{{ kea_database_host }} {{ kea__plan.lease_database }} {{ kea__tls.trust_anchor }}."}
 - hosts: localhost
   gather_facts: false
   vars_files: [PLAYBOOKS/vars/names.yml]
   vars: {kea_enable_database: true, kea_db_enable_notify: true, kea_db_host: second, kea_db_trust_anchor: ANCHOR}
-  tasks: *keep
+  tasks:
+    - import_tasks: PLAYBOOKS/tasks/take_anew.yml
+    - *tell
 """
 
 

@@ -95,7 +95,8 @@ def test_a_person_chooses_the_packaging_and_its_names(bin_: Path, monkeypatch: p
 SYSTEMCTL = """#!/bin/sh
 case "$*" in
     *'*.service') printf 'Id=cron.service\\nExecStart={ path=/usr/sbin/cron ; argv[]=/usr/sbin/cron -f ; }\\n\\n'
-        printf 'Id=site-dhcp.service\\nExecStart={ path=/opt/kea/sbin/kea-dhcp4 ; argv[]=x ; }\\n';;
+        printf 'Id=site-dhcp.service\\nExecStart={ path=/opt/kea/sbin/kea-dhcp4 ; argv[]=x ; }\\n'
+        for one in $MORE; do printf '\\nId=%s\\nExecStart={ path=/usr/sbin/kea-dhcp4 ; argv[]=x ; }\\n' $one; done;;
     *site-dhcp*) printf 'Id=site-dhcp.service\\nLoadState=loaded\\nActiveState=active\\n';;
     *) printf 'Id=kea-dhcp4-server.service\\nLoadState=%s\\nActiveState=%s\\n' $KNOWN;;
 esac
@@ -106,7 +107,7 @@ esac
     ("known", "path", "unit"),
     [
         ("not-found inactive", "kea-dhcp4.conf", "site-dhcp.service"),
-        ("loaded inactive", "kea-dhcp4.conf", "site-dhcp.service"),
+        ("loaded inactive", "kea-dhcp4.conf", "kea-dhcp4-server.service"),
         ("loaded active", "kea-dhcp4.conf", "kea-dhcp4-server.service"),
         ("not-found inactive", "kea-dhcp6.conf", None),
         ("loaded inactive", "kea-dhcp6.conf", "kea-dhcp4-server.service"),
@@ -119,8 +120,12 @@ def test_a_unit_of_another_name_is_found_by_its_program(
     (bin_ / "systemctl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{bin_}:{os.defpath}")
     monkeypatch.setenv("KNOWN", known)
-    found = run_module("kea_info", gather=["server"], path=str(bin_ / path))["server"]["unit"]
+    look = {"gather": ["server"], "path": str(bin_ / path)}
+    found = run_module("kea_info", **look)["server"]["unit"]
     assert (found and found["name"]) == unit
+    monkeypatch.setenv("MORE", "another.service")
+    found = run_module("kea_info", **look)["server"]["unit"]
+    assert (found and found["name"]) == (None if unit == "site-dhcp.service" else unit)
 
 
 def test_the_directory_of_hooks_that_a_person_names(tmp_path: Path) -> None:

@@ -236,8 +236,9 @@ def test_what_is_rolled_back_already(deployed: Any, unfinished: Any, action: str
 @pytest.mark.parametrize(("family", "name"), [(4, "site-dhcp4.service"), (6, "site-dhcp6.service")])
 def test_kea_in_a_unit_that_a_person_names(family: int, name: str) -> None:
     entries = [{"name": name, "found": {"state": "loaded", "active": True}}]
-    active = [rollback(family=family, unit=unit, entries=entries)["kea_was_active"] for unit in ("", "site-dhcp4")]
-    assert active == [False, True]
+    units = ("", "site-dhcp4", "site-dhcp4.service")
+    active = [rollback(family=family, unit=unit, entries=entries)["kea_was_active"] for unit in units]
+    assert active == [False, True, True]
 
 
 def test_what_happens_to_kea() -> None:
