@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import shutil
 import signal
 import tempfile
 import time
@@ -21,6 +22,7 @@ from kea_lease_monitor.commands import access, cli
 from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.applier.approved import Approved
+from kea_lease_monitor.state import schema
 from kea_lease_monitor.state.location import StateLocation
 
 from runtime.builders import HEADER
@@ -147,8 +149,10 @@ def test_an_import_reads_its_file_as_root_and_writes_as_the_monitors_user(home: 
 
 
 @pytest.fixture
-def in_files(home: Path) -> Path:
+def in_files(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The directory of the report of a monitor in file mode. Kea's user is root."""
+    # The monitor's user reads the migrations, and may be unable to enter the checkout, as in a clone made by mktemp.
+    monkeypatch.setattr(schema, "MIGRATIONS", shutil.copytree(schema.MIGRATIONS, str(home.parent / "migrations")))
     written, report = home / "written", home.parent / "report"
     for path in (written, report):
         path.mkdir(mode=0o750)
