@@ -154,6 +154,11 @@ server:
       sample:
         status: ready
         errors: []
+    pair_state:
+      description: State of the server in its pair. Null without a pair, and if Kea does not answer.
+      type: str
+      sample: hot-standby
+      version_added: 1.2.0
     outdated:
       description: Whether the file, or the unit, changed after the server started.
       type: bool

@@ -102,7 +102,7 @@ EXAMPLES = r"""
 
 - name: Show how long DHCP was silent
   ansible.builtin.debug:
-    msg: "{{ moved.leases }} leases moved; DHCP was silent for {{ moved.silence }} s."
+    msg: "{{ moved.leases }} leases moved; this server was silent for {{ moved.silence }} s."
 """
 
 RETURN = r"""

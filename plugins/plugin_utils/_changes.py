@@ -15,6 +15,8 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence
 
 from jinja2 import UndefinedError
 
+from ..module_utils._kea import pairs
+
 COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CODE = ("galaxy.yml", "MANIFEST.json", "playbooks", "plugins", "roles")
 """What of the collection decides about a deployment."""
@@ -94,6 +96,8 @@ def _of_servers(asked: Wanted, looks: Sequence[Values]) -> Iterator[str]:
             yield f"kea-dhcp{family} does not serve"
         elif family in asked.families and server.get("outdated"):
             yield f"kea-dhcp{family} has not read all of its files"
+        elif family in asked.families and server.get("pair_state") in pairs.MAINTENANCE:
+            yield f"kea-dhcp{family} is {server['pair_state']}, which the deployment ends"
 
 
 def _of_databases(asked: Wanted, look: Values, database_looks: Sequence[Values]) -> Iterator[str]:

@@ -76,10 +76,11 @@ def hosts_at_once(groups: Mapping[str, Sequence[str]], serial: Any, schema_upgra
     Otherwise one host follows the other. An upgrade of the schema needs all hosts at once: all servers that cannot use
     the old schema are stopped before the first host upgrades it. So does a new pair: a server that waits for its
     partner serves no client, and after a minute it serves alone, with the leases that it has itself. But two servers
-    that are a pair are never changed at once.
+    that are a pair are never changed at once, whatever ``serial`` says.
     """
-    makes_pair = NEW_PAIR in groups and IN_PAIR not in groups
-    return serial or ("100%" if schema_upgrade or makes_pair else 1)
+    if IN_PAIR in groups and not schema_upgrade:
+        return 1
+    return serial or ("100%" if schema_upgrade or NEW_PAIR in groups else 1)
 
 
 def peers(named: Sequence[Any], hosts: Mapping[str, Mapping[str, Any]], tls: bool, family: int) -> List[Settings]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Set, Tuple
 from urllib.parse import urlsplit
 
 from ..module_utils._kea import pairs
@@ -38,6 +38,27 @@ def problems(asked: Pair, tls: Sequence[str], site: Settings, subnets: List[Sett
     if asked.mode == pairs.LOAD_BALANCING and not found:
         found += _unsplit(asked, site, subnets)
     return found
+
+
+def unsplit_additions(
+    relationship: Mapping[str, Any], named: Sequence[Settings], found: Sequence[Settings]
+) -> List[str]:
+    """Return what to write for pools that the variables add to a load-balancing pair which the site configured itself.
+
+    ``relationship`` is that of its hook. A pool with any class is the site's business, and so is each that Kea has.
+    ``named`` and ``found`` are as for ``pooled``.
+    """
+    if relationship.get("mode") != pairs.LOAD_BALANCING:
+        return []
+    peers = [str(one.get("name")) for one in relationship.get("peers", []) if one.get("role") != pairs.BACKUP]
+    added = []
+    for subnet in named:
+        known = [_bounds(pool) for one in found if is_same(one, subnet) for pool in one["pool_classes"]]
+        pools = [one for one in subnet.get("pools") or [] if _bounds(str(one.get("pool"))) not in known]
+        added.append(
+            {**subnet, "pools": [one for one in pools if not (one.keys() & {"client-class", "client-classes"})]}
+        )
+    return _unsplit_words([f"HA_{name}" for name in peers], added)
 
 
 def pooled(named: Sequence[Settings], found: Sequence[Settings]) -> List[Settings]:
@@ -82,11 +103,23 @@ def _unsplit(asked: Pair, site: Settings, subnets: List[Settings]) -> List[str]:
         one["name"] for one in site.get("client-classes", []) if any(each in one.get("test", "") for each in classes)
     ]
     known = {*classes, *derived}
+    unsplit = [
+        {**one, "pools": [pool for pool in one.get("pools") or [] if not known & _classes(pool)]} for one in subnets
+    ]
+    return _unsplit_words(classes, unsplit)
+
+
+def _classes(pool: Settings) -> Set[Any]:
+    return {pool.get("client-class"), *(pool.get("client-classes") or [])}
+
+
+def _unsplit_words(classes: Sequence[str], subnets: Sequence[Settings]) -> List[str]:
+    """Return a sentence for the pools of these subnets, which have no class of a server; none without any."""
     pools = [
         (subnet, str(pool["pool"]))
         for subnet in subnets
-        for pool in subnet.get("pools") or []
-        if pool.get("state") != "absent" and not known & {pool.get("client-class"), *(pool.get("client-classes") or [])}
+        for pool in subnet["pools"]
+        if pool.get("state") != "absent" and subnet.get("state") != "absent"
     ]
     if not pools:
         return []

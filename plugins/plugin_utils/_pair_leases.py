@@ -47,9 +47,9 @@ def leases(peers: Sequence[Mapping[str, Any]], hosts: Mapping[str, Variables], f
     return Leases(True, {name: _is_there(variables.get(fact), first) for name, variables in named.items()})
 
 
-def problems(mode: str, asked: Mapping[str, Any], libraries: object) -> List[str]:
+def problems(asked: Mapping[str, Any], libraries: object) -> List[str]:
     """Return why the server must not be deployed. ``asked`` has the fields of Leases, ``libraries`` are its hooks."""
-    if not mode or not pairs.is_configured(libraries):
+    if not pairs.is_configured(libraries):
         return []
     is_shared = _sends_none(libraries)
     apart = [name for name, there in asked["there"].items() if there is False]

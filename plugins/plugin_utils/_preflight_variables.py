@@ -13,6 +13,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..module_utils._errors import KeaError
 from ..module_utils._config.packagings import DEB, chosen
+from ..module_utils._kea import pairs
 from . import _ddns_check, _pair, _pair_check, _pair_leases, _reservation_plan, _subnet_check
 from ._preflight_finding import Finding, refusal
 from ._server_input import named_subnets, served_subnets
@@ -189,11 +190,28 @@ def pair(asked: Values, found: Values) -> Iterator[Finding]:
     wanted, files = _pair.pair(asked["pair"]), asked["pair"]["files"]
     for sentence in _pair_check.problems(wanted, list(files.values()), asked["settings"], subnets, asked["family"]):
         yield refusal(sentence)
-    hooks = (found.get("config") or {}).get("hooks_libraries")
-    for sentence in _pair_leases.problems(wanted.mode, asked["pair"]["leases"], hooks):
+    for sentence in _own_pair(asked, found):
         yield refusal(sentence)
     if wanted.mode and not asked["pair"]["tls_remote"]:
         yield from _missing_files(_PAIR_TLS_VARIABLES, files, asked["pair"]["tls"])
+
+
+def _own_pair(asked: Values, found: Values) -> List[str]:
+    """Return why a server that is half of a pair already must not be deployed."""
+    hooks = (found.get("config") or {}).get("hooks_libraries")
+    try:
+        relationship = pairs.hook(hooks) or {}
+    except ValueError:
+        return [
+            f"{pairs.HOOK} of this server has several relationships: the play can restart half of one pair, not the "
+            f"hub of several"
+        ]
+    added = (
+        []
+        if asked["pair"]["mode"]
+        else _pair_check.unsplit_additions(relationship, _named_subnets(asked), served_subnets(found))
+    )
+    return [*added, *_pair_leases.problems(asked["pair"]["leases"], hooks)]
 
 
 def ddns(asked: Values, _found: Values) -> Iterator[Finding]:

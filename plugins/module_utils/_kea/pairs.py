@@ -18,19 +18,24 @@ LEASE_COMMANDS = "libdhcp_lease_cmds.so"
 HOT_STANDBY, LOAD_BALANCING = "hot-standby", "load-balancing"
 MODES = (HOT_STANDBY, LOAD_BALANCING)
 """Modes of a pair, and the names of the state in which such a pair serves normally."""
-PRIMARY, STANDBY, SECONDARY = "primary", "standby", "secondary"
+PASSIVE_BACKUP = "passive-backup"
+"""Mode of a server that only sends its leases to others, which serve no client."""
+PRIMARY, STANDBY, SECONDARY, BACKUP = "primary", "standby", "secondary", "backup"
 
 SEND_UPDATES, SYNC = "send-lease-updates", "sync-leases"
 """Switches of a relationship, on by default: send each lease to the partner, and fetch all of its leases at a start."""
 
-HEARTBEAT = 10000
-"""Default of heartbeat-delay, in milliseconds."""
+HEARTBEAT, RESPONSE = 10000, 60000
+"""Defaults of heartbeat-delay and max-response-delay, in milliseconds."""
 
 WAITING, PARTNER_DOWN, TERMINATED = "waiting", "partner-down", "terminated"
 IN_MAINTENANCE, PARTNER_IN_MAINTENANCE = "in-maintenance", "partner-in-maintenance"
+MAINTENANCE = (IN_MAINTENANCE, PARTNER_IN_MAINTENANCE)
+"""States that a server leaves by a command only, unless its partner goes away."""
 SERVES_ALL = (PARTNER_DOWN, PARTNER_IN_MAINTENANCE)
 """States in which a server serves the clients of both."""
-
+SERVES_NONE = (WAITING, "syncing", "ready", IN_MAINTENANCE)
+"""States in which it serves no client."""
 
 _LOST = ("", "unavailable")
 
@@ -50,6 +55,11 @@ class Status(NamedTuple):
     """Whether the partner answered the last heartbeat."""
     unacked: int
     """Clients that the partner did not answer while the communication is interrupted."""
+
+    @property
+    def has_partner(self) -> bool:
+        """Whether another server takes over from it. A backup has none, nor has the server of backups alone."""
+        return self.mode in MODES and self.role != BACKUP
 
 
 def hook(libraries: object) -> Optional[Mapping[str, Any]]:
@@ -83,14 +93,15 @@ def is_half(arguments: Mapping[str, Any]) -> bool:
 
 
 def status(arguments: Mapping[str, Any]) -> Optional[Status]:
-    """Return the pair in an answer to ``status-get``; None if the server is no half of one."""
+    """Return the pair in an answer to ``status-get``; None if the server is no half of one, or is odd."""
     found = arguments.get("high-availability")
-    if not isinstance(found, list) or not found:
+    first = found[0] if isinstance(found, list) and found else None
+    servers = first.get("ha-servers") if isinstance(first, dict) else None
+    if not isinstance(first, dict) or not isinstance(servers, dict) or not isinstance(servers.get("local"), dict):
         return None
-    servers = found[0]["ha-servers"]
     local, remote = servers["local"], servers.get("remote") or {}
     return Status(
-        mode=str(found[0].get("ha-mode", "")),
+        mode=str(first.get("ha-mode", "")),
         role=str(local.get("role", "")),
         state=str(local.get("state", "")),
         scopes=[str(one) for one in local.get("scopes", [])],

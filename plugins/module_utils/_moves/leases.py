@@ -68,8 +68,9 @@ class Move:
             self._module.log(f"rehearsing the move of {len(leases)} leases to {target.name}; Kea serves")
             target.rehearse(leases, self._journal.residue(target.key))
         pair = Pair(self._path, kea_account.of(self._module, self._path))
-        said = pair.hand_over()
         with source.alone(), target.alone() if moves else contextlib.nullcontext(), self._unit.guarded(self._journal):
+            # After the waiting for an LFC run. The partner of a standby takes over, too: each lease would wait for it.
+            said = pair.hand_over(lasting=True)
             result = self._cut_over(source, target)
         return {**result, "pair": said + self._settled(pair)}
 
@@ -152,7 +153,7 @@ class Move:
 
     def _failed(self, text: str) -> KeaError:
         silence = time.monotonic() - (self._stopped_at or time.monotonic())
-        return KeaError(f"{text} (DHCP was silent for {silence:.1f} s).")
+        return KeaError(f"{text} (this server was silent for {silence:.1f} s).")
 
     def _result(self, source: LeaseStore, target: LeaseStore, reading: Reading, backup: str) -> Dict[str, Any]:
         result = {

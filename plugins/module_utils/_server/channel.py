@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Dict, Optional
 
 from .._host import systemd
-from .._kea import control
+from .._kea import control, pairs
 
 TIMEOUT = 5.0
 """Seconds that Kea has for an answer."""
@@ -34,6 +34,17 @@ def listening(sockets: Any) -> Optional[Dict[str, Any]]:
             continue
         if isinstance(found, dict):
             return {"status": str(found.get("status", "")), "errors": [str(one) for one in found.get("errors") or []]}
+    return None
+
+
+def pair_state(sockets: Any) -> Optional[str]:
+    """Return the state of the server in its pair; None if it is in none, or does not answer."""
+    for path in control.unix_sockets(sockets):
+        try:
+            found = pairs.status(control.send(path, "status-get", TIMEOUT).arguments)
+        except control.ControlError:
+            continue
+        return found.state if found else None
     return None
 
 

@@ -7,101 +7,35 @@ A restarted or reloaded server serves no client for some heartbeats, and two tha
 (kea-facts 8). So the partner takes over first, and nothing else happens before the pair is normal again.
 
 What a killed process leaves serves: the partner is in state partner-in-maintenance, so it serves all clients. The next
-run ends that.
+run ends that. Another process may also be at work at the partner, where this one cannot see it. So a maintenance that
+it did not begin lasts for GRACE before it is ended, and a silent partner counts as absent after AWAY.
 """
 
 from __future__ import annotations
 
-import enum
 import time
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, List, Optional
 
 from .._config.servers import family_of, top_of_path
 from .._errors import KeaError
 from .._host.account import Account
 from .._kea import control, pairs
 from . import config, partner, served
+from .pair_steps import Look, Step, after, before
 
 ANSWER = 10.0
 """Seconds that Kea has for an answer."""
 BASE = 60.0
 HEARTBEATS = 12
 """Seconds that a pair has to reach a state: BASE, and these heartbeats. Each step between states takes one."""
-MISSES = 3
-"""Looks in which a partner does not answer before it counts as absent."""
+AWAY = 20.0
+"""Seconds for which a partner does not answer before it counts as absent: a play may be restarting it."""
 BETWEEN_LOOKS = 0.5
-GRACE = 30.0
-"""Seconds for which a maintenance of the partner lasts before it counts as left over: a play may be at work there."""
-_SERVES_NONE = (pairs.WAITING, "syncing", "ready", pairs.IN_MAINTENANCE)
+GRACE = 60.0
+"""Seconds for which a maintenance lasts before it counts as left over: a play may be at work at the partner.
 
-
-class Step(enum.Enum):
-    """What is next."""
-
-    ACT = "act"
-    WAIT = "wait"
-    HAND_OVER = "hand over"
-    CANCEL_HERE = "cancel the maintenance of the partner"
-    CANCEL_THERE = "cancel the maintenance at the partner"
-    RESUME = "leave the maintenance that the partner no longer knows"
-    DONE = "done"
-
-
-class Look(NamedTuple):
-    """The states of both servers at one moment."""
-
-    here: pairs.Status
-    there: str
-    """State of the partner as it reports it now; empty if it does not answer."""
-    silence: str = ""
-    """Why the partner does not answer."""
-
-    @property
-    def is_normal(self) -> bool:
-        return self.here.state == self.there == self.here.mode
-
-    @property
-    def words(self) -> str:
-        return f"this server is {self.here.state}, its partner {self.there or f'does not answer ({self.silence})'}"
-
-
-def before(look: Look, lasting: bool = False) -> Tuple[Step, str]:
-    """Return what is next before a restart or reload of this server, and a sentence for a person, or no sentence.
-
-    ``lasting`` says that the server may be away for longer than a moment: its partner waits for it at each lease.
-    """
-    here, there = look.here, look.there
-    if here.mode not in pairs.MODES or here.role == "backup":
-        return Step.ACT, ""
-    if pairs.TERMINATED in (here.state, there):
-        return Step.ACT, "the pair is terminated: each server serves for itself, and clients of this one wait for it"
-    if not there and (not here.in_touch or here.state == pairs.PARTNER_DOWN):
-        return Step.ACT, f"the partner does not answer ({look.silence}): no server serves until this one is back"
-    return _before_with_partner(look, lasting), ""
-
-
-def _before_with_partner(look: Look, lasting: bool) -> Step:
-    here, there = look.here, look.there
-    if here.state == pairs.PARTNER_IN_MAINTENANCE and there:
-        return Step.CANCEL_HERE
-    standby = (here.mode, here.role, there) == (pairs.HOT_STANDBY, pairs.STANDBY, pairs.HOT_STANDBY)
-    if there in pairs.SERVES_ALL or here.state == pairs.IN_MAINTENANCE or (standby and not lasting):
-        return Step.ACT
-    return Step.HAND_OVER if look.is_normal else Step.WAIT
-
-
-def after(look: Look) -> Step:
-    """Return what is next until the pair is normal."""
-    here, there = look.here.state, look.there
-    if look.is_normal or pairs.TERMINATED in (here, there) or look.here.mode not in pairs.MODES:
-        return Step.DONE
-    if not there:
-        return Step.WAIT
-    if here == pairs.PARTNER_IN_MAINTENANCE:
-        return Step.CANCEL_HERE
-    if here == pairs.IN_MAINTENANCE:
-        return Step.CANCEL_THERE if there == pairs.PARTNER_IN_MAINTENANCE else Step.RESUME
-    return Step.WAIT
+Whoever begins one stops or restarts the server within this time; then the partner is partner-down.
+"""
 
 
 class Pair:
@@ -120,7 +54,8 @@ class Pair:
         self._family = family_of(top_of_path(path))
         self._sleep, self._now = sleep, now
         self._partner: Optional[partner.Partner] = None
-        self._limit = BASE
+        self._limit = GRACE + BASE
+        self._silent_since: Optional[float] = None
 
     def hand_over(self, lasting: bool = False) -> List[str]:
         """Have the partner serve all clients, so that this server may be restarted or reloaded.
@@ -132,17 +67,17 @@ class Pair:
         if status is None:
             return []
         self._find(running=True)
-        deadline, handed_over = self._now() + self._limit, False
+        begun, handed_over = self._now(), False
         while True:
             look = self._look(status)
             step, words = before(look, lasting)
-            if step is Step.ACT:
+            if step is Step.ACT or (step is Step.ACT_ALONE and self._is_absent):
                 return [words] if words else []
-            if self._now() > deadline:
+            if self._now() > begun + self._limit:
                 return self._stuck(look)
             if step is Step.HAND_OVER and not handed_over:
                 handed_over = self._start(status)
-            elif step is Step.CANCEL_HERE and self._now() > deadline - self._limit + GRACE:
+            elif step is Step.CANCEL_HERE and self._now() > begun + GRACE:
                 self._end(step)
             self._sleep(BETWEEN_LOOKS)
             status = self._status() or status
@@ -159,26 +94,37 @@ class Pair:
             return []
         self._find(running=False)
         said: List[str] = []
-        deadline, misses = self._now() + self._limit, 0
+        begun = self._now()
         while True:
-            look = self._look(status)
+            look, passed = self._look(status), self._now() - begun
             step = after(look)
-            misses = 0 if look.there else misses + 1
             if step is Step.DONE:
                 return said
-            is_coming = look.here.state in _SERVES_NONE or look.there == pairs.PARTNER_IN_MAINTENANCE
-            if misses >= MISSES or (step is Step.WAIT and not (wait or said or is_coming)):
+            if self._is_over(look, step, wait, bool(said)):
                 return [*said, look.words]
-            if self._now() > deadline:
-                if not wait:
+            if passed > self._limit:
+                if not (wait and look.there):
                     return [*said, look.words]
                 raise KeaError(f"the pair is not normal after {self._limit:.0f} s: {look.words}; see docs/pairs.md")
-            if step in (Step.CANCEL_THERE, Step.RESUME) or (
-                step is Step.CANCEL_HERE and self._now() > deadline - self._limit + GRACE
-            ):
+            if self._is_due(look, step, passed):
                 said += self._end(step)
             self._sleep(BETWEEN_LOOKS)
             status = self._status() or status
+
+    def _is_over(self, look: Look, step: Step, wait: bool, has_acted: bool) -> bool:
+        """Return whether waiting for this step is in vain, so that the states are all that is left to say."""
+        if not look.there:
+            # Restarted without its partner, a server serves no client for a while.
+            serves = look.here.state not in pairs.SERVES_NONE
+            return self._is_absent and step is Step.WAIT and (serves or not wait)
+        is_coming = look.here.state in pairs.SERVES_NONE or look.there == pairs.PARTNER_IN_MAINTENANCE
+        return step is Step.WAIT and not (wait or has_acted or is_coming)
+
+    def _is_due(self, look: Look, step: Step, passed: float) -> bool:
+        """Return whether a maintenance ends now, which this process need not have begun."""
+        if step is Step.RESUME and not look.there:
+            return self._is_absent
+        return step in (Step.CANCEL_THERE, Step.RESUME) or (step is Step.CANCEL_HERE and passed > GRACE)
 
     def look(self) -> Optional[Look]:
         """Return the states of both servers; None if this one is in no pair or does not answer. Raises KeaError."""
@@ -194,9 +140,12 @@ class Pair:
         return self._partner
 
     def _start(self, status: pairs.Status) -> bool:
-        """Have the partner take over. Return whether it does. Raises KeaError if it refuses that in a normal state."""
+        """Have the partner take over. Return whether it was told. Raises KeaError if it refuses in a normal state."""
         try:
             self._command("ha-maintenance-start", there=True)
+        except _LostError:
+            # It may have acted upon the command; then the states tell.
+            return True
         except _RefusedError:
             # A play at the partner may have been faster; then the states tell.
             if self._look(self._status() or status).is_normal:
@@ -205,19 +154,19 @@ class Pair:
         return True
 
     def _end(self, step: Step) -> List[str]:
-        """End a maintenance. Return what was done; empty if the states changed in the same moment."""
+        """End a maintenance. Return what was done; empty if that is not known, and the states will tell."""
         try:
             if step is Step.RESUME:
                 self._command("ha-maintenance-notify", there=False, arguments={"cancel": True})
             else:
                 self._command("ha-maintenance-cancel", there=step is Step.CANCEL_THERE)
-        except _RefusedError:
+        except (_LostError, _RefusedError):
             return []
         return ["the maintenance was ended"]
 
     def _stuck(self, look: Look) -> List[str]:
         """Return a sentence if this server serves no client at all. Raises KeaError otherwise."""
-        if look.here.state in _SERVES_NONE:
+        if look.here.state in pairs.SERVES_NONE:
             return [f"the partner does not take over ({look.words}), and this server serves no client either"]
         raise KeaError(
             f"this server cannot be restarted now: its partner does not serve all clients after {self._limit:.0f} s "
@@ -231,7 +180,8 @@ class Pair:
             libraries = config.hooks(self._path)
         self._partner = partner.find(libraries, self._family, account)
         if self._partner is not None:
-            self._limit = BASE + HEARTBEATS * partner.heartbeat(libraries)
+            delays = partner.delays(libraries)
+            self._limit = GRACE + max(BASE, delays.response) + HEARTBEATS * delays.heartbeat
 
     def _running_hooks(self) -> Any:
         settings = served.running(self._sockets(), top_of_path(self._path))
@@ -248,6 +198,11 @@ class Pair:
             return None
 
     def _look(self, status: pairs.Status) -> Look:
+        look = self._asked(status)
+        self._silent_since = None if look.there else self._silent_since or self._now()
+        return look
+
+    def _asked(self, status: pairs.Status) -> Look:
         if self._partner is None:
             return Look(status, "", "the configuration names no partner")
         try:
@@ -256,6 +211,11 @@ class Pair:
             return Look(status, "", error.reason)
         state = str(answer.arguments.get("state", ""))
         return Look(status, state, "" if state else answer.text or f"result {answer.result}")
+
+    @property
+    def _is_absent(self) -> bool:
+        """Whether the partner has not answered for so long that no play is restarting it."""
+        return self._silent_since is not None and self._now() > self._silent_since + AWAY
 
     def _command(self, name: str, there: bool, arguments: Optional[Any] = None) -> None:
         """Send a command to this server or to its partner. Raises KeaError."""
@@ -266,7 +226,7 @@ class Pair:
             else:
                 answer = control.send(control.unix_sockets(self._sockets())[0], name, ANSWER, arguments)
         except control.ControlError as error:
-            raise KeaError(f"{error}. Nothing was changed") from error
+            raise _LostError(str(error)) from error
         if answer.result != control.SUCCESS:
             text = answer.text or f"result {answer.result}"
             raise _RefusedError(f"{where} refuses {name}: {text}. {_ADVICE}")
@@ -280,3 +240,7 @@ _ADVICE = (
 
 class _RefusedError(KeaError):
     """A server answered, and refused the command."""
+
+
+class _LostError(KeaError):
+    """No answer arrived. Kea tells its partner before it answers, which may take longer than one waits for it."""

@@ -34,7 +34,6 @@ LONGEST = 60.0
 MOST_PASSWORD, MOST_PEM = 4096, 4 * 2**20
 """Bytes that a file with a password may have, and one with certificates or a key."""
 _TLS = ("trust-anchor", "cert-file", "key-file")
-_BACKUP = "backup"
 
 
 class Partner(NamedTuple):
@@ -154,8 +153,9 @@ def _opened(path: str) -> Iterator[str]:
 
 
 def find(libraries: object, family: int, account: Account) -> Optional[Partner]:
-    """Return the partner that ``hooks-libraries`` names; None if the server is in no pair. Raises KeaError.
+    """Return the partner that ``hooks-libraries`` names; None if the server has none. Raises KeaError.
 
+    A backup has none, and nor has the primary of backups alone (``passive-backup``): no server takes over from them.
     ``account`` is Kea's. The password is one that it can read.
     """
     try:
@@ -163,7 +163,10 @@ def find(libraries: object, family: int, account: Account) -> Optional[Partner]:
         if relationship is None:
             return None
         this = relationship["this-server-name"]
-        others = [one for one in relationship["peers"] if one["name"] != this and one.get("role") != _BACKUP]
+        own = [one for one in relationship["peers"] if one["name"] == this]
+        if relationship.get("mode") == pairs.PASSIVE_BACKUP or any(one.get("role") == pairs.BACKUP for one in own):
+            return None
+        others = [one for one in relationship["peers"] if one["name"] != this and one.get("role") != pairs.BACKUP]
         if len(others) != 1:
             raise ValueError(f"{pairs.HOOK} names {len(others)} partners of {this}, and a pair has one")
         peer = others[0]
@@ -179,10 +182,20 @@ def find(libraries: object, family: int, account: Account) -> Optional[Partner]:
         ) from error
 
 
-def heartbeat(libraries: object) -> float:
-    """Return the seconds between two heartbeats of a pair that ``find`` accepts."""
+class Delays(NamedTuple):
+    """Times of a pair, in seconds."""
+
+    heartbeat: float
+    """Between two heartbeats."""
+    response: float
+    """After which a server takes over from a partner that does not answer."""
+
+
+def delays(libraries: object) -> Delays:
+    """Return the times of a pair that ``find`` accepts."""
     relationship = pairs.hook(libraries) or {}
-    return float(relationship.get("heartbeat-delay", pairs.HEARTBEAT)) / 1000
+    named = (("heartbeat-delay", pairs.HEARTBEAT), ("max-response-delay", pairs.RESPONSE))
+    return Delays(*(float(relationship.get(key, default)) / 1000 for key, default in named))
 
 
 def _authorization(peer: Mapping[str, Any]) -> str:

@@ -17,8 +17,9 @@ from .._host import systemd
 from .._kea import control
 from . import channel, config, kea_account
 from .lfc import no_lfc
-from .pair import Pair, Step
-from .pair import before as next_before
+from .pair import Pair
+from .pair_steps import Step
+from .pair_steps import before as next_before
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -95,8 +96,9 @@ class KeaService:
         if unit is None:
             raise KeaError(f"systemd knows no unit {' or '.join(UNITS[self._top])}")
         pair = Pair(self._path, kea_account.of(self._module, self._path)) if has_leases(self._top) else None
-        said = pair.hand_over() if pair and verb and unit.active else []
         with self.without_lfc():
+            # Last, so that the partner serves all clients for no longer than is needed.
+            said = pair.hand_over() if pair and verb and unit.active else []
             if verb == RELOAD:
                 self._reload(timeout)
             elif verb:

@@ -40,6 +40,7 @@ def server(module: AnsibleModule, path: str, hook_directory: str = "") -> Dict[s
             module.warn(str(error))
     found["serving"] = channel.is_serving(unit, settings["control_sockets"])
     found["listening"] = channel.listening(settings["control_sockets"])
+    found["pair_state"] = channel.pair_state(settings["control_sockets"])
     files = [path, *config.included(path)]
     found["outdated"] = bool(unit and unit.outdated(files))
     found["changed_files"] = unit.newer(files) if unit and unit.active else []

@@ -113,7 +113,7 @@ NO_INPUTS = (
 )
 DIGESTS = """
 - hosts: all
-  serial: "{{ groups | baremetal.kea.hosts_at_once('100%') }}"
+  serial: "{{ {} | baremetal.kea.hosts_at_once('100%') }}"
   gather_facts: false
   vars_files: [PLAYBOOKS/vars/names.yml, PLAYBOOKS/vars/preflight.yml]
   tasks:

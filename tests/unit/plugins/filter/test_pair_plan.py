@@ -144,10 +144,9 @@ def test_a_pair_that_serves_begins_or_ends_no_shared_lease_database(
     for fact, family in (("kea__found", 4), ("kea__found6", 6)):
         hosts = {"a": {**variables, fact: this}, "b": {**variables, **({fact: partner} if partner else {})}}
         leases = filters.pair_leases(PEERS, hosts, family)
-        found = " ".join(_pair_leases.problems(HOT, leases, this["config"]["hooks_libraries"]))
+        found = " ".join(_pair_leases.problems(leases, this["config"]["hooks_libraries"]))
         assert bool(found) == bool(words)
         assert words in found
-        assert _pair_leases.problems("", leases, this["config"]["hooks_libraries"]) == []
 
 
 HALF = {
@@ -184,6 +183,8 @@ def test_the_hosts_of_a_new_pair_are_told_from_those_of_a_pair(
         ({"kea__new_pair": ["a", "b"]}, "", False, "100%"),
         ({"kea__new_pair": ["a"], "kea__pair": ["b", "c"]}, "", False, 1),
         ({"kea__pair": ["b", "c"]}, "", False, 1),
+        ({"kea__pair": ["b", "c"]}, 2, False, 1),
+        ({"kea__new_pair": ["a", "b"]}, 1, False, 1),
     ],
 )
 def test_two_servers_that_are_a_pair_are_never_changed_at_once(
@@ -387,6 +388,31 @@ def test_load_balancing_needs_pools_of_each_server(
     present = [{"id": 1, "subnet": "192.0.2.0/24", "pool_classes": one} for one in found]
     assert bool(problems(asked(mode=BALANCED), settings, named, present)) == refused
     assert problems(asked(), settings, named, present) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "pools", "refused"),
+    [
+        (BALANCED, SPLIT, False),
+        (BALANCED, [{"pool": "192.0.2.10-192.0.2.13"}], True),
+        # The class of a site may stand for a server. A pool that Kea has keeps what the site wrote for it.
+        (BALANCED, [{"pool": "192.0.2.10-192.0.2.13", "client-classes": ["mine"]}], False),
+        (BALANCED, [{"pool": "192.0.2.100 - 192.0.2.199"}], False),
+        (BALANCED, [{"pool": "192.0.2.10-192.0.2.13", "state": "absent"}], False),
+        (HOT, [{"pool": "192.0.2.10-192.0.2.13"}], False),
+    ],
+)
+def test_a_pool_is_added_to_a_pair_by_hand_only_if_it_is_of_one_server(
+    mode: str, pools: list[dict[str, Any]], refused: bool
+) -> None:
+    relation = {"mode": mode, "peers": [{"name": "x"}, {"name": "spare", "role": "backup"}, {"name": "y"}]}
+    named = [{"id": 1, "subnet": "192.0.2.0/24", "pools": pools}]
+    present = [{"id": 1, "subnet": "192.0.2.0/24", "pool_classes": {"192.0.2.100-192.0.2.199": []}}]
+    found = _pair_check.unsplit_additions(relation, named, present)
+    assert bool(found) == refused
+    if refused:
+        assert '{pool: "192.0.2.10 - 192.0.2.11", client-class: "HA_x"}' in found[0]
+        assert '{pool: "192.0.2.12 - 192.0.2.13", client-class: "HA_y"}' in found[0]
 
 
 def test_the_text_to_write_is_named() -> None:

@@ -81,6 +81,7 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         "unit": None,
         "serving": False,
         "listening": None,
+        "pair_state": None,
         "outdated": False,
         "changed_files": [],
         "edited_files": [],

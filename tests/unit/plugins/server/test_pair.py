@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._host.account import Account
-from ansible_collections.baremetal.kea.plugins.module_utils._kea import pairs
+from ansible_collections.baremetal.kea.plugins.module_utils._kea import control, pairs
 from ansible_collections.baremetal.kea.plugins.module_utils._server import kea_account, pair_facts, partner, served
 from ansible_collections.baremetal.kea.plugins.module_utils._server import pair as server_pair
-from ansible_collections.baremetal.kea.plugins.module_utils._server.pair import Look, Pair, Step, after, before
+from ansible_collections.baremetal.kea.plugins.module_utils._server.pair import Pair
+from ansible_collections.baremetal.kea.plugins.module_utils._server.pair_steps import Look, Step, after, before
 from ansible_collections.baremetal.kea.plugins.plugin_utils import _pair as plan
 from ansible_collections.baremetal.kea.plugins.plugin_utils._login import Files
 from support.kea import KeaServer
@@ -52,18 +53,20 @@ def look(here: str, there: str, mode: str = HOT, role: str = "primary", in_touch
         (look("communication-recovery", BALANCED, BALANCED), Step.WAIT),
         # The partner answers its pair and not this host: it may be alive.
         (look(HOT, ""), Step.WAIT),
-        (look("partner-down", "", in_touch=False), Step.ACT),
-        (look(HOT, "", in_touch=False), Step.ACT),
+        (look("partner-down", "", in_touch=False), Step.ACT_ALONE),
+        (look(HOT, "", in_touch=False), Step.ACT_ALONE),
+        # Another play is restarting it.
+        (look("partner-in-maintenance", "", in_touch=False), Step.ACT_ALONE),
         (look("terminated", "terminated"), Step.ACT),
         (look(HOT, "terminated"), Step.ACT),
         (look("passive-backup", "backup", "passive-backup"), Step.ACT),
+        (look("backup", HOT, role="backup"), Step.ACT),
     ],
 )
 def test_before(seen: Look, step: Step) -> None:
     found, words = before(seen)
     assert found is step
-    alone = step is Step.ACT and (not seen.there or "terminated" in (seen.here.state, seen.there))
-    assert bool(words) == alone
+    assert bool(words) == (step is Step.ACT_ALONE or "terminated" in (seen.here.state, seen.there))
 
 
 def test_a_standby_that_will_be_away_hands_over_too() -> None:
@@ -85,6 +88,10 @@ def test_a_standby_that_will_be_away_hands_over_too() -> None:
         (look("waiting", "partner-in-maintenance"), Step.WAIT),
         (look("syncing", "partner-down"), Step.WAIT),
         (look(HOT, ""), Step.WAIT),
+        # Kea itself never leaves this state.
+        (look("in-maintenance", ""), Step.RESUME),
+        (look("backup", "", role="backup"), Step.DONE),
+        (look("passive-backup", "", "passive-backup"), Step.DONE),
     ],
 )
 def test_after(seen: Look, step: Step) -> None:
@@ -127,6 +134,132 @@ def test_a_pair_that_cannot_be_read_is_an_error(relationships: list[Any]) -> Non
     libraries = [{"library": "/x/libdhcp_ha.so", "parameters": {"high-availability": relationships}}]
     with pytest.raises(KeaError, match="cannot be read"):
         partner.find(libraries, 4, Account.own())
+
+
+@pytest.mark.parametrize(("mode", "this"), [("passive-backup", "one"), ("passive-backup", "three"), (HOT, "three")])
+def test_a_server_from_which_no_other_takes_over_has_no_partner(mode: str, this: str) -> None:
+    roles = {"one": "primary", "three": "backup", **({} if mode == "passive-backup" else {"two": "standby"})}
+    peers = [{"name": name, "url": "http://192.0.2.1:8001/", "role": role} for name, role in roles.items()]
+    assert partner.find(hooks({"this-server-name": this, "mode": mode, "peers": peers}), 4, Account.own()) is None
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"high-availability": [5]}, {"high-availability": [{}]}, {"high-availability": [{"ha-servers": []}]}]
+)
+def test_an_odd_answer_is_that_of_no_pair(answer: dict[str, Any]) -> None:
+    assert pairs.status(answer) is None
+
+
+class Scripted:
+    """A pair whose states a test sets, and a clock that only waiting moves on."""
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch, here: str, there: str) -> None:
+        path.write_text(json.dumps({"Dhcp4": {"control-socket": {"socket-type": "unix", "socket-name": "/socket"}}}))
+        self.here, self.there = here, there
+        self.told: list[str] = []
+        self.now = 0.0
+        self.events: list[tuple[float, Any]] = []
+        self.lost: set[str] = set()
+        """Commands that are acted upon and whose answers are lost."""
+        self.pair = Pair(str(path), Account.own, self._sleep, lambda: self.now)
+        monkeypatch.setattr(partner, "find", lambda *_arguments: self)
+        monkeypatch.setattr(partner, "delays", lambda _libraries: partner.Delays(1.0, 60.0))
+        monkeypatch.setattr(control, "send", lambda _path, command, *_more: self._local(command))
+
+    name = "two"
+
+    def at(self, moment: float, here: str, there: str) -> None:
+        """Have the states change at this second."""
+        self.events.append((moment, (here, there)))
+
+    def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+        for moment, states in list(self.events):
+            if self.now >= moment:
+                self.here, self.there = states
+                self.events.remove((moment, states))
+
+    def _local(self, command: str) -> control.Answer:
+        if command == "ha-maintenance-notify":
+            self.told.append(f"here {command}")
+            self.here = HOT
+        if command != "status-get":
+            return control.Answer(control.SUCCESS, "", {})
+        local = {"role": "primary", "state": self.here, "scopes": []}
+        remote = {"last-state": self.there or "unavailable", "communication-interrupted": not self.there}
+        servers = {"local": local, "remote": remote}
+        return control.Answer(control.SUCCESS, "", {"high-availability": [{"ha-mode": HOT, "ha-servers": servers}]})
+
+    def send(self, command: str, _arguments: Any = None) -> control.Answer:
+        """Answer as the partner does."""
+        if not self.there:
+            raise control.ControlError(command, "two", "refused")
+        if command == "ha-heartbeat":
+            return control.Answer(control.SUCCESS, "", {"state": self.there})
+        self.told.append(command)
+        if command == "ha-maintenance-start":
+            self.here, self.there = "in-maintenance", "partner-in-maintenance"
+        else:
+            self.here = self.there = HOT
+        if command in self.lost:
+            raise control.ControlError(command, "two", "timed out")
+        return control.Answer(control.SUCCESS, "", {})
+
+
+def test_a_partner_that_a_play_restarts_is_not_taken_for_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted = Scripted(tmp_path / "kea-dhcp4.conf", monkeypatch, "partner-down", "")
+    scripted.at(10, "partner-down", "syncing")
+    scripted.at(12, HOT, HOT)
+    assert scripted.pair.hand_over() == []
+    assert (scripted.told, scripted.here) == (["ha-maintenance-start"], "in-maintenance")
+    assert scripted.now >= 12
+
+
+def test_a_dead_partner_is_said_once_that_is_certain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted = Scripted(tmp_path / "kea-dhcp4.conf", monkeypatch, "partner-down", "")
+    (words,) = scripted.pair.hand_over()
+    assert "no server serves until this one is back" in words
+    assert server_pair.AWAY < scripted.now < server_pair.AWAY + 2
+
+
+def test_a_maintenance_without_a_partner_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted = Scripted(tmp_path / "kea-dhcp4.conf", monkeypatch, "in-maintenance", "")
+    (ended, words) = scripted.pair.settle(wait=False)
+    assert (ended, scripted.told) == ("the maintenance was ended", ["here ha-maintenance-notify"])
+    assert "its partner does not answer" in words
+    assert scripted.now > server_pair.AWAY
+
+
+@pytest.mark.parametrize("command", ["ha-maintenance-start", "ha-maintenance-cancel"])
+def test_the_states_tell_where_an_answer_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    scripted = Scripted(tmp_path / "kea-dhcp4.conf", monkeypatch, HOT, HOT)
+    scripted.lost.add(command)
+    assert scripted.pair.hand_over() == []
+    assert scripted.told == ["ha-maintenance-start"]
+    scripted.pair.settle(wait=True)
+    assert (scripted.here, scripted.there, scripted.told[1:]) == (HOT, HOT, ["ha-maintenance-cancel"])
+
+
+def test_a_restarted_survivor_is_waited_for_until_it_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted = Scripted(tmp_path / "kea-dhcp4.conf", monkeypatch, "waiting", "")
+    scripted.at(60, "partner-down", "")
+    (words,) = scripted.pair.settle(wait=True)
+    assert "this server is partner-down" in words
+    assert scripted.now >= 60
+    # A run that did not restart it does not wait so long.
+    again = Scripted(tmp_path / "kea-dhcp4.conf", monkeypatch, "waiting", "")
+    (words,) = again.pair.settle(wait=False)
+    assert "this server is waiting" in words
+    assert again.now < 30
+
+
+def test_the_maintenance_of_another_play_is_given_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted = Scripted(tmp_path / "kea-dhcp4.conf", monkeypatch, "partner-in-maintenance", "in-maintenance")
+    scripted.at(50, "partner-down", "")
+    scripted.at(65, HOT, HOT)
+    assert scripted.pair.hand_over() == []
+    assert scripted.told == ["ha-maintenance-start"]
+    assert scripted.now >= 65
 
 
 def hooks(relationship: dict[str, Any]) -> list[dict[str, Any]]:
@@ -294,7 +427,19 @@ def test_facts_of_a_pair_a3(keas: Keas, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.parametrize("keas", [pytest.param((HOT, {}), id=HOT, marks=real)], indirect=True)
-def test_the_survivor_is_restarted_and_says_so(keas: Keas) -> None:
+def test_a_server_in_maintenance_whose_partner_dies_serves_again(keas: Keas, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_pair, "AWAY", 3.0)
+    one, two = keas.servers
+    pair_of(one).hand_over()
+    two.stop()
+    (ended, _words) = pair_of(one).settle(wait=False)
+    assert ended == "the maintenance was ended"
+    assert keas.state(one) == HOT
+
+
+@pytest.mark.parametrize("keas", [pytest.param((HOT, {}), id=HOT, marks=real)], indirect=True)
+def test_the_survivor_is_restarted_and_says_so(keas: Keas, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_pair, "AWAY", 3.0)
     one, two = keas.servers
     two.stop()
     until(lambda: not pairs.status(one.ask("status-get")["arguments"]).in_touch, "the loss is noticed", 20)
