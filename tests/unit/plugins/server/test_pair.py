@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -279,7 +280,12 @@ class Keas:
     def __init__(self, directory: Path, mode: str, changes: dict[str, Any], family: int = 4) -> None:
         self.mode = mode
         self.servers = []
-        peers = [plan.Peer(name, f"http://127.0.0.1:{port}/") for name, port in (("one", 18031), ("two", 18032))]
+        # Of this test process alone: two of these tests may run at once.
+        self._first = 2 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+        peers = [
+            plan.Peer(name, f"http://127.0.0.1:{18031 + self._first + number}/")
+            for number, name in enumerate(("one", "two"))
+        ]
         for number, peer in enumerate(peers):
             own = directory / peer.name
             own.mkdir()
@@ -300,7 +306,7 @@ class Keas:
             self.launch(number)
 
     def launch(self, number: int) -> None:
-        self.servers[number].launch("-p", str(10070 + number))
+        self.servers[number].launch("-p", str(10070 + self._first + number))
 
     def states(self) -> list[str]:
         return [self.state(server) for server in self.servers]
