@@ -51,6 +51,7 @@ Environment=FAKETIME=+90s FAKETIME_DONT_FAKE_MONOTONIC=1
 LIVE = 10_000
 """Leases that a server has before it becomes half of a pair: at the end of its pools, where no client is yet."""
 DATA = ["leases", "reservations"]
+PASSWORD = "of-the-pair-and-never-shown"
 JUDGED = "PAIR_BOUNDS" in os.environ
 MOST_LATE, WORST = 3, 3.0
 """Exchanges that may be late by more than a second, and the seconds that none may exceed: for what an operator does."""
@@ -91,6 +92,7 @@ class Pair:
         directory = made[0].path.parent
         self.variables = {
             "kea_ha_mode": MODE,
+            "kea_ha_password": PASSWORD,
             "kea_ha_trust_anchor": str(self._authority.own.path),
             "kea_ha_cert_file": f"{directory}/{{{{ inventory_hostname }}}}-{self._issued}.pem",
             "kea_ha_key_file": f"{directory}/{{{{ inventory_hostname }}}}-{self._issued}.key",
@@ -98,7 +100,10 @@ class Pair:
         }
 
     def deploy(self, *options: str, **more: Any) -> int:
-        return self.servers[0].succeed("kea_deploy", *options, **{**self.variables, **more})
+        played = self.servers[0].play("kea_deploy", "--diff", *options, **{**self.variables, **more})
+        assert played.code == 0, played.words[-3000:]
+        assert PASSWORD not in played.words
+        return sum(played.changed)
 
     def deploy_single(self, number: int) -> None:
         """Deploy one of the hosts as a server of its own, with the same pools."""
