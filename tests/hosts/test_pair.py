@@ -23,6 +23,7 @@ import pytest
 from changing import Site
 from host import SCRIPTS, Kea, wait
 from states import BEFORE_DEPLOY, CONFIG, deployed
+from support import control
 from support.certificates import Authority, Certificate
 from support.paths import LAB, ROOT, ansible_environment
 from support.programs import ProgramError, run
@@ -70,6 +71,26 @@ def state_of(server: Site) -> str:
         return str(answer["arguments"]["high-availability"][0]["ha-servers"]["local"]["state"])
     except (AssertionError, KeyError, IndexError, ProgramError, ValueError):
         return "away"
+
+
+class Kea6:
+    """The DHCPv6 server of a host, asked by its operator."""
+
+    def __init__(self, server: Site) -> None:
+        self._server = server
+
+    def _command(self, name: str) -> Any:
+        script = Path(control.__file__).read_text()
+        socket = "/run/kea/kea6-ctrl-socket"
+        return json.loads(self._server.run("python3", "-", name, "{}", socket, stdin=script))["arguments"]
+
+    def pair_state(self) -> str:
+        """Return its state in its pair."""
+        return str(self._command("status-get")["high-availability"][0]["ha-servers"]["local"]["state"])
+
+    def leases(self) -> set[str]:
+        """Return the addresses of its leases."""
+        return {lease["ip-address"] for lease in self._command("lease6-get-all")["leases"]}
 
 
 class Pair:
@@ -376,6 +397,32 @@ def test_each_lease_is_reserved_and_in_the_inventory_of_both(pair: Pair) -> None
         wait(lambda: addresses <= server.discovered(), f"the inventory of {server.name}")  # noqa: B023 - at once
         wait(lambda: addresses <= reserved(server), f"the reservations of {server.name}")  # noqa: B023 - at once
     pair.servers[0].succeed("kea_verify", **pair.variables)
+
+
+def test_a_pair_of_dhcpv6_beside_it(pair: Pair) -> None:
+    """DHCPv6 is added to a pair that serves: DHCPv4 goes on, and each DHCPv6 lease is on both servers."""
+    pools = [{"pool": f"2001:db8:a::{half}000 - 2001:db8:a::{half}fff"} for half in (1, 2)]
+    split = [{**pool, "client-class": f"HA_{name}"} for pool, name in zip(pools, NAMES)]
+    subnet = {"id": 1, "subnet": "2001:db8:a::/64", "interface": "eth0"}
+    pair.variables |= {
+        "kea_families": [4, 6],
+        "kea_dhcp6_interfaces": ["eth0"],
+        "kea_dhcp6_subnets": [{**subnet, "pools": split if MODE == "load-balancing" else pools[:1]}],
+    }
+    with pair.asked("a pair of DHCPv6 servers is added"):
+        assert pair.deploy() > 0
+    told = [Kea6(server).pair_state() for server in pair.servers]
+    assert told == [MODE, MODE]
+    said = pair.servers[0].play_bmcs6("--first", "7000", "--count", "10", "--prefix", "2001:db8:a::/64")
+    answers = [json.loads(line) for line in said.splitlines()]
+    assert [answer["problem"] for answer in answers] == [""] * 10
+    for server in pair.servers:
+        wait(lambda: {one["address"] for one in answers} <= Kea6(server).leases(), f"on {server.name}")  # noqa: B023
+        wait(lambda: {one["address"] for one in answers} <= server.discovered(), server.name)  # noqa: B023 - at once
+    pair.servers[0].settled(**pair.variables)
+    pair.servers[0].succeed("kea_verify", **pair.variables)
+    assert pair.servers[0].root_module("kea_service", path="/etc/kea/kea-dhcp6.conf", state="restarted")["changed"]
+    assert [Kea6(server).pair_state() for server in pair.servers] == [MODE, MODE]
 
 
 def test_a_pair_that_is_terminated(pair: Pair) -> None:
