@@ -1,7 +1,10 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Second run of kea_deploy.yml on a deployed host: one that leaves it alone, and the questions of one that asks all."""
+"""Runs of kea_deploy.yml: the first on a host that has the packages, and second ones on the deployed host.
+
+A second run leaves the host alone, or asks all questions.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,8 @@ MODES = {
 }
 GOALS = {"file": 6.0, "database": 10.0, "events": 10.0}
 """Longest second run on a host on which nothing changed, in seconds."""
+FIRST = 45.0
+"""Longest first deployment, in seconds, without the installation of packages."""
 _TASK = re.compile(r"^(\S.*?) -+ ([0-9.]+)s$")
 _ASKED = 0.15
 """Shortest task, in seconds, that counts as a question to the host; Ansible does faster ones alone."""
@@ -67,8 +72,8 @@ def deploy(hosts: Path, full_run: bool = False) -> tuple[float, dict[str, float]
     return (sum(tasks.values()) if "changed=0" in done.output else -1.0), tasks
 
 
-def table(mode: str, alone: list[float], runs: list[tuple[float, dict[str, float]]]) -> None:
-    """Print the median times of runs that leave the host alone, and of each task and the whole of full runs."""
+def table(mode: str, first: float, alone: list[float], runs: list[tuple[float, dict[str, float]]]) -> None:
+    """Print the time of the first run, and the medians of those that leave the host alone and of full ones by task."""
     medians = {name: statistics.median(tasks.get(name, 0.0) for _all, tasks in runs) for name in runs[0][1]}
     asked = {name: seconds for name, seconds in medians.items() if seconds >= _ASKED}
     whole = statistics.median(seconds for seconds, _tasks in runs)
@@ -78,7 +83,9 @@ def table(mode: str, alone: list[float], runs: list[tuple[float, dict[str, float
     rows.append(report.Row("full run", [f"{whole:.1f}"], None))
     goal = report.Goal(f"below {GOALS[mode]:.0f} s", reached(mode, alone))
     rows.append(report.Row("run that leaves the host alone", [f"{statistics.median(alone):.1f}"], goal))
-    report.show("A second run of kea_deploy.yml, nothing changed", ["task", "s", ""], rows)
+    goal = report.Goal(f"below {FIRST:.0f} s", first <= FIRST)
+    rows.append(report.Row("first deployment, the packages were there", [f"{first:.1f}"], goal))
+    report.show(f"Runs of kea_deploy.yml in {mode} mode", ["task", "s", ""], rows)
 
 
 def reached(mode: str, alone: list[float]) -> bool:
@@ -97,13 +104,13 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as directory:
             hosts = Path(directory, "hosts.json")
             hosts.write_text(json.dumps(inventory(options.mode)))
-            deploy(hosts)
+            first = sum(deploy(hosts)[1].values())
             alone = [deploy(hosts)[0] for _run in range(options.runs)]
             runs = [deploy(hosts, full_run=True) for _run in range(options.runs)]
     finally:
         subprocess.run([LAB / "lab", "down", HOST], check=True, stdout=subprocess.DEVNULL)
-    table(options.mode, alone, runs)
-    return 0 if reached(options.mode, alone) else 1
+    table(options.mode, first, alone, runs)
+    return 0 if first <= FIRST and reached(options.mode, alone) else 1
 
 
 if __name__ == "__main__":
