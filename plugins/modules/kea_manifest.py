@@ -248,6 +248,7 @@ plan:
         - V(deployed) for what is removed or restored, because a deployment created or changed it.
         - Of what is kept, V(as_found) and V(not_deployed) leave nothing to do. V(data) is not named in O(purge).
         - V(sudo) may be the only way to become root by now, and V(database) is a package that the kept database needs.
+        - V(rpm) is a package of a system on which a roll-back removes none.
       type: str
   sample:
     - {kind: file, name: /etc/kea/kea-dhcp4.conf, action: restore, why: deployed}
