@@ -758,6 +758,12 @@ preflight:
       elements: dict
       sample:
         - {chain: inet filter input, accepted: [{protocol: udp, first: 67, last: 67}]}
+    firewalld:
+      description:
+        - The C(zones) of firewalld, and the ports that any of them has C(admitted), with C(protocol), C(first) and
+          C(last); null where its rules cannot be read. Null where it does not run.
+      type: dict
+      sample: {zones: [public, trusted], admitted: [{protocol: tcp, first: 22, last: 22}]}
     servers:
       description: Whether each of O(connect) was C(resolved), and the C(error) of the connection, empty for none.
       type: list

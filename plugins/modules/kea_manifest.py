@@ -53,6 +53,11 @@ options:
         description: Debian packages. A roll-back removes them without purging, and the packages that only they needed.
         type: list
         elements: str
+      port:
+        description: Ports that a zone of firewalld admits, as C(ZONE/PORT/PROTOCOL), such as C(public/67/udp).
+        version_added: 1.2.0
+        type: list
+        elements: str
       user:
         description: Users of the system.
         type: list
@@ -267,8 +272,9 @@ remains:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest import tasks
-from ansible_collections.baremetal.kea.plugins.module_utils._manifest.document import DIRECTORY, ManifestError
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest.document import DIRECTORY
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest.entries import DATA, KINDS
 
 
@@ -301,7 +307,7 @@ def main() -> None:
     )
     try:
         result = tasks.run(module)
-    except ManifestError as error:
+    except KeaError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename or 'The manifest'} cannot be written: {error.strerror}")

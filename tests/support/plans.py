@@ -22,6 +22,7 @@ PREFLIGHT = {
     "time_synchronized": True,
     "groups": [],
     "firewall": [],
+    "firewalld": None,
 }
 FOUND: Mapping[str, Any] = {
     "preflight": PREFLIGHT,

@@ -14,7 +14,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Set
 
-from . import firewall
+from . import firewall, firewalld
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -51,6 +51,7 @@ def read(module: AnsibleModule, connect: Sequence[str]) -> Facts:
         "time_synchronized": _time(),
         "groups": sorted({one.gr_name for one in grp.getgrall()}),
         "firewall": firewall.closed(module),
+        "firewalld": firewalld.found(module),
         "servers": [_server(one) for one in connect],
     }
 
