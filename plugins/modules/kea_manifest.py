@@ -58,6 +58,11 @@ options:
         version_added: 1.2.0
         type: list
         elements: str
+      fcontext:
+        description: Rules of SELinux for the types of regular files, each named by its regular expression.
+        version_added: 1.2.0
+        type: list
+        elements: str
       user:
         description: Users of the system.
         type: list

@@ -23,6 +23,7 @@ PREFLIGHT = {
     "groups": [],
     "firewall": [],
     "firewalld": None,
+    "selinux": False,
 }
 FOUND: Mapping[str, Any] = {
     "preflight": PREFLIGHT,
@@ -34,6 +35,7 @@ FOUND: Mapping[str, Any] = {
         "unit": "kea-dhcp4-server",
         "user": "_kea",
         "profile": "usr.sbin.kea-dhcp4",
+        "selinux": [],
         "program": "/usr/sbin/kea-dhcp4",
         "error": None,
         "missing": [],

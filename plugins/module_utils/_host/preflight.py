@@ -14,7 +14,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Set
 
-from . import firewall, firewalld
+from . import firewall, firewalld, selinux
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -52,6 +52,7 @@ def read(module: AnsibleModule, connect: Sequence[str]) -> Facts:
         "groups": sorted({one.gr_name for one in grp.getgrall()}),
         "firewall": firewall.closed(module),
         "firewalld": firewalld.found(module),
+        "selinux": selinux.is_enabled(),
         "servers": [_server(one) for one in connect],
     }
 

@@ -16,6 +16,7 @@ import stat
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from .._kea import durable, removal, tree
+from . import contexts
 from . import packages
 from . import ports
 from . import postgres
@@ -181,6 +182,7 @@ def _beginning_with(path: str) -> List[str]:
 KINDS: Dict[str, Kind] = {
     "package": Kind(packages.look, packages.put),
     "port": Kind(ports.look, ports.put),
+    "fcontext": Kind(contexts.look, contexts.put),
     "user": Kind(_look_user, _put_user),
     "role": Kind(postgres.look_role, postgres.put_role),
     "database": Kind(postgres.look_database, postgres.put_database),

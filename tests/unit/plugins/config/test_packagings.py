@@ -58,6 +58,7 @@ def test_the_packaging_that_is_installed_or_else_that_of_the_system(
     monkeypatch.setenv("INSTALLED", installed)
     found = find(bin_, program)
     assert (found["error"], found["name"], found["unit"], found["user"]) == (None, *names)
+    assert bool(found["selinux"]) == (program == "rpm")
     assert found["missing"] == [one for one in found["packages"] if one not in installed.split()]
 
 

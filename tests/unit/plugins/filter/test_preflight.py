@@ -61,6 +61,7 @@ FACTS: dict[str, Any] = {
     "groups": ["kea-readers"],
     "firewall": [],
     "firewalld": None,
+    "selinux": False,
     "servers": [],
 }
 DEBIAN: dict[str, Any] = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._host import preflight
+from ansible_collections.baremetal.kea.plugins.module_utils._host import preflight, selinux
 from support.modules import run_module
 
 
@@ -87,9 +87,9 @@ def test_a_firewall_that_drops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert facts()["firewall"] == [{"chain": "inet filter input", "accepted": []}]
 
 
-def test_a_host_without_firewalld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_without_firewalld_and_selinux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(tmp_path, monkeypatch, "firewall-cmd", "", 252)
-    assert facts()["firewalld"] is None
+    assert (facts()["firewalld"], facts()["selinux"]) == (None, False)
 
 
 @pytest.mark.parametrize("table", ["firewalld", "filter"])
@@ -100,6 +100,11 @@ def test_the_zones_of_firewalld(table: str, tmp_path: Path, monkeypatch: pytest.
     stand_in(tmp_path, monkeypatch, "firewall-cmd", "block public\n")
     admitted = [{"protocol": "udp", "first": 67, "last": 67}] if table == "firewalld" else None
     assert facts()["firewalld"] == {"zones": ["block", "public"], "admitted": admitted}
+
+
+def test_selinux_that_is_enabled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selinux, "ENABLED", str(tmp_path))
+    assert facts()["selinux"]
 
 
 def test_database_servers() -> None:
