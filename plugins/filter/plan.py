@@ -151,6 +151,10 @@ def preflight(asked: Values, found: Values, found6: Optional[Values] = None) -> 
     return _preflight.judge(asked, found, found6 or {})._asdict()
 
 
+def needed_ports(asked: Values, found: Values, found6: Optional[Values] = None) -> List[str]:
+    return _preflight.ports(asked, found, found6 or {})
+
+
 def role_options(names: List[str]) -> List[str]:
     return _preflight_variables.role_options(names)
 
@@ -182,6 +186,6 @@ class FilterModule:
                 role_options,
             ),
             *(given_reservations, pair_peers, pair_leases, pair_group, hosts_at_once, ddns_plan, ddns_names),
-            *(deployment_inputs, reasons_to_deploy),
+            *(deployment_inputs, reasons_to_deploy, needed_ports),
         )
         return {one.__name__: one for one in filters}

@@ -688,6 +688,10 @@ packaging:
     profile:
       description: Name of the AppArmor profile of that server; empty for none.
       type: str
+    selinux:
+      description: Packages with which Ansible sets rules of SELinux; empty where the play sets none.
+      type: list
+      elements: str
     missing:
       description: As RV(packages.missing), for its C(packages); so are C(automatic), C(unlisted) and C(wanted).
       type: list
@@ -763,6 +767,15 @@ preflight:
       elements: dict
       sample:
         - {chain: inet filter input, accepted: [{protocol: udp, first: 67, last: 67}]}
+    firewalld:
+      description:
+        - The C(zones) of firewalld, and the ports that any of them has C(admitted), with C(protocol), C(first) and
+          C(last); null where its rules cannot be read. Null where it does not run.
+      type: dict
+      sample: {zones: [public, trusted], admitted: [{protocol: tcp, first: 22, last: 22}]}
+    selinux:
+      description: Whether SELinux is enabled.
+      type: bool
     servers:
       description: Whether each of O(connect) was C(resolved), and the C(error) of the connection, empty for none.
       type: list

@@ -53,6 +53,16 @@ options:
         description: Debian packages. A roll-back removes them without purging, and the packages that only they needed.
         type: list
         elements: str
+      port:
+        description: Ports that a zone of firewalld admits, as C(ZONE/PORT/PROTOCOL), such as C(public/67/udp).
+        version_added: 1.2.0
+        type: list
+        elements: str
+      fcontext:
+        description: Rules of SELinux for the types of regular files, each named by its regular expression.
+        version_added: 1.2.0
+        type: list
+        elements: str
       user:
         description: Users of the system.
         type: list
@@ -248,6 +258,7 @@ plan:
         - V(deployed) for what is removed or restored, because a deployment created or changed it.
         - Of what is kept, V(as_found) and V(not_deployed) leave nothing to do. V(data) is not named in O(purge).
         - V(sudo) may be the only way to become root by now, and V(database) is a package that the kept database needs.
+        - V(rpm) is a package of a system on which a roll-back removes none.
       type: str
   sample:
     - {kind: file, name: /etc/kea/kea-dhcp4.conf, action: restore, why: deployed}
@@ -266,8 +277,9 @@ remains:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest import tasks
-from ansible_collections.baremetal.kea.plugins.module_utils._manifest.document import DIRECTORY, ManifestError
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest.document import DIRECTORY
 from ansible_collections.baremetal.kea.plugins.module_utils._manifest.entries import DATA, KINDS
 
 
@@ -300,7 +312,7 @@ def main() -> None:
     )
     try:
         result = tasks.run(module)
-    except ManifestError as error:
+    except KeaError as error:
         module.fail_json(msg=str(error))
     except OSError as error:
         module.fail_json(msg=f"{error.filename or 'The manifest'} cannot be written: {error.strerror}")

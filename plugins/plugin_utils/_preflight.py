@@ -13,10 +13,12 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Tup
 
 from jinja2 import UndefinedError
 
-from . import _preflight_host, _preflight_variables
+from . import _preflight_firewall, _preflight_host, _preflight_variables
 from ._preflight_finding import REFUSAL, WARNING, Finding
 
 Judge = Callable[[Mapping[str, Any], Mapping[str, Any]], Iterator[Finding]]
+Servers = Mapping[int, Tuple[Mapping[str, Any], Mapping[str, Any]]]
+"""The variables, and what was found, for the server of each family."""
 
 _JUDGES: Tuple[Judge, ...] = (
     _preflight_variables.arguments,
@@ -43,7 +45,8 @@ _SERVER_JUDGES: Tuple[Judge, ...] = (
     _preflight_host.changed_files,
     _preflight_host.ports,
     _preflight_host.interfaces,
-    _preflight_host.firewall,
+    _preflight_firewall.nftables,
+    _preflight_firewall.firewalld,
 )
 """For the server of each family, with the variables of this family and what was found of this server."""
 _TLS = (
@@ -55,6 +58,7 @@ _UNKNOWN: Mapping[str, Any] = {
     **dict.fromkeys(("servers_enable_database", "database_is_here", "tls_remote", "allow_removals"), False),
     **dict.fromkeys(("exclusive", "allow_ineffective", "allow_edits"), False),
     **dict.fromkeys(("database_host", "database_name", "ssl_mode", "metrics_listen", "config_group"), ""),
+    "firewalld_zone": "",
     # As if they were there: that they cannot be read is told already.
     **dict.fromkeys(("database_password", "monitor_password"), "unreadable"),
     **dict.fromkeys(("tls_files", "tls"), dict.fromkeys(_TLS, "")),
@@ -95,11 +99,7 @@ def judge(asked: Mapping[str, Any], found: Mapping[str, Any], found6: Mapping[st
     without the facts of the host. Variables are templated as they are read here, so that one that cannot be read hides
     no other finding.
     """
-    values, unreadable = _read(asked)
-    values = _typed({**_UNKNOWN, **values, "unreadable": unreadable, "unread": found.get("msg", "")})
-    found = found if "preflight" in found else {}
-    servers = {4: (values, found), 6: (_of_dhcp6(values), {**found6, "preflight": found["preflight"]} if found else {})}
-    servers = {family: one for family, one in servers.items() if family in values["families"]}
+    values, found, servers = _seen(asked, found, found6)
     findings = [one for judged in _JUDGES for one in judged({**values, "servers": servers}, found)]
     findings += [one for seen in servers.values() for judged in _SERVER_JUDGES for one in judged(*seen)]
     findings = list(dict.fromkeys(findings))
@@ -107,6 +107,24 @@ def judge(asked: Mapping[str, Any], found: Mapping[str, Any], found6: Mapping[st
         [one.sentence for one in findings if one.verdict == REFUSAL],
         [one.sentence for one in findings if one.verdict == WARNING],
     )
+
+
+def ports(asked: Mapping[str, Any], found: Mapping[str, Any], found6: Mapping[str, Any]) -> List[str]:
+    """Return the ports that the host needs, such as 67/udp; the parameters are those of ``judge``."""
+    _values, _found, servers = _seen(asked, found, found6)
+    needed = [key for seen in servers.values() for key in _preflight_firewall.needed(*seen)]
+    return [f"{port}/{protocol}" for protocol, port in dict.fromkeys(needed)]
+
+
+def _seen(
+    asked: Mapping[str, Any], found: Mapping[str, Any], found6: Mapping[str, Any]
+) -> Tuple[Mapping[str, Any], Mapping[str, Any], Servers]:
+    """Return the variables, what was found, and both for the server of each family."""
+    values, unreadable = _read(asked)
+    values = _typed({**_UNKNOWN, **values, "unreadable": unreadable, "unread": found.get("msg", "")})
+    found = found if "preflight" in found else {}
+    servers = {4: (values, found), 6: (_of_dhcp6(values), {**found6, "preflight": found["preflight"]} if found else {})}
+    return values, found, {family: one for family, one in servers.items() if family in values["families"]}
 
 
 def _of_dhcp6(values: Mapping[str, Any]) -> Dict[str, Any]:

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterator, List, Mapping, Tuple
+from typing import Any, Iterator, List, Mapping, Tuple
 
 from ._preflight_finding import Finding, refusal, warning
+from ._preflight_firewall import PORTS
 from ._preflight_variables import interfaces_of
 
 Values = Mapping[str, Any]
@@ -27,8 +28,6 @@ LEAST_INODES = 1000
 KEA = ("kea-dhcp4", "kea-dhcp6")
 MOVABLE = ("memfile", "postgresql")
 """Types of lease databases whose leases the play can move."""
-PORTS = {4: 67, 6: 547}
-"""UDP port of the server of each family."""
 _ANY = ("0.0.0.0", "*", "::")  # noqa: S104  # nosec B104  # what others listen on
 
 
@@ -51,10 +50,7 @@ def system(asked: Values, found: Values) -> Iterator[Finding]:
         )
     version = seen["version"].split(".")[0] if seen["id"] == "debian" else seen["version"]
     if (seen["id"], version) not in TRIED:
-        missing = "; the play sets neither SELinux contexts nor rules of firewalld" if known[0] == "rpm" else ""
-        yield warning(
-            f"{name}: this collection was tried on Debian 12 and 13 only{missing}; try it on a test host first"
-        )
+        yield warning(f"{name}: this collection was tried on Debian 12 and 13 only; try it on a test host first")
 
 
 def packaging(asked: Values, found: Values) -> Iterator[Finding]:
@@ -230,56 +226,6 @@ def groups(asked: Values, found: Values) -> Iterator[Finding]:
         yield refusal(f"kea_config_group: there is no group {group} on this host; install what brings it first")
 
 
-def firewall(asked: Values, found: Values) -> Iterator[Finding]:
-    """Judge what nftables drops of what Kea, a pair, the monitor and PostgreSQL receive."""
-    for chain in (found.get("preflight") or {}).get("firewall") or []:
-        for (protocol, port), what in _needed(asked, found).items():
-            if not any(_accepts(one, protocol, port) for one in chain["accepted"]):
-                yield warning(
-                    f"nftables, chain {chain['chain']}, drops {protocol} port {port} ({what}); accept it there"
-                )
-
-
 def _has_foreign_dhcp6(asked: Values) -> bool:
     """Return whether a DHCPv6 server of the site keeps its leases in Kea's database."""
     return bool(asked["dhcp6"] and 6 not in asked["families"])
-
-
-def _needed(asked: Values, found: Values) -> Dict[Tuple[str, int], str]:
-    needed: Dict[Tuple[str, int], str] = {}
-    if asked["is_server"]:
-        is_udp = ((found.get("config") or {}).get("socket_type") or "raw") == "udp"
-        raw = "" if is_udp else "; Kea's raw sockets see them before the firewall does"
-        if asked["family"] == 4:
-            needed[("udp", PORTS[4])] = f"requests of DHCP clients and relays{raw}"
-        if asked["family"] == 6 or asked["dhcp6"]:
-            needed[("udp", PORTS[6])] = "requests of DHCPv6 clients"
-        for port in _pair_ports(asked, found):
-            needed[("tcp", port)] = "the other server of the pair"
-        host, _colon, metrics = asked["metrics_listen"].rpartition(":")
-        if metrics.isdigit() and host.strip("[]") not in ("localhost", "127.0.0.1", "::1"):
-            needed[("tcp", int(metrics))] = "metrics of the monitor"
-    if asked["is_database"] and asked["enable_database"]:
-        needed[("tcp", int(asked["database_port"]))] = "PostgreSQL"
-    return needed
-
-
-def _pair_ports(asked: Values, found: Values) -> List[int]:
-    """Return the ports at which this server of a pair listens, or will listen."""
-    hooks = [
-        *(asked["settings"].get("hooks-libraries") or []),
-        *((found.get("config") or {}).get("hooks_libraries") or []),
-    ]
-    pair = asked["pair"]
-    urls = [str(one["url"]) for one in pair.get("peers", []) if one["name"] == pair["this"]]
-    for hook in hooks:
-        relations = (hook.get("parameters") or {}).get("high-availability") if isinstance(hook, dict) else None
-        for relation in relations if isinstance(relations, list) else []:
-            named = [one for one in relation.get("peers", []) if one.get("name") == relation.get("this-server-name")]
-            urls += [str(one.get("url", "")) for one in named]
-    found_ports = [re.search(r":(\d+)/?$", url) for url in urls]
-    return [int(port.group(1)) for port in found_ports if port]
-
-
-def _accepts(rule: Values, protocol: str, port: int) -> bool:
-    return rule["protocol"] in (protocol, "th") and rule["first"] <= port <= rule["last"]

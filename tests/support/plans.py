@@ -22,6 +22,8 @@ PREFLIGHT = {
     "time_synchronized": True,
     "groups": [],
     "firewall": [],
+    "firewalld": None,
+    "selinux": False,
 }
 FOUND: Mapping[str, Any] = {
     "preflight": PREFLIGHT,
@@ -33,6 +35,7 @@ FOUND: Mapping[str, Any] = {
         "unit": "kea-dhcp4-server",
         "user": "_kea",
         "profile": "usr.sbin.kea-dhcp4",
+        "selinux": [],
         "program": "/usr/sbin/kea-dhcp4",
         "error": None,
         "missing": [],

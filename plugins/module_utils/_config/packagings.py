@@ -38,6 +38,8 @@ class Packaging(NamedTuple):
     """Pattern of the directory of the hooks."""
     profile: str = ""
     """Name of the AppArmor profile of the server; empty for none."""
+    selinux: Tuple[str, ...] = ()
+    """Packages with which Ansible sets rules of SELinux; empty where the play sets none."""
 
     def of(self, family: int) -> Packaging:
         """Return the same names for the server of this family: every packaging names the servers alike."""
@@ -52,11 +54,12 @@ class Packaging(NamedTuple):
         def named(text: str) -> str:
             return text.replace("dhcp4", server).replace("leases4", leases)
 
-        names = {key: named(value) for key, value in self._asdict().items() if isinstance(value, str)}
+        names: Dict[str, Any] = {key: named(value) for key, value in self._asdict().items() if isinstance(value, str)}
         return self._replace(**names, packages=tuple(named(one) for one in self.packages))
 
 
 _DEB_HOOKS = "/usr/lib/*/kea/hooks"
+_RPM_SELINUX = ("policycoreutils-python-utils", "python3-libselinux")
 PACKAGINGS = (
     Packaging(
         "debian",
@@ -75,13 +78,14 @@ PACKAGINGS = (
         "_kea",
         hook_directory=_DEB_HOOKS,
     ),
-    Packaging("rhel", RPM, ("kea", "kea-hooks"), "kea-dhcp4", "kea"),
+    Packaging("rhel", RPM, ("kea", "kea-hooks"), "kea-dhcp4", "kea", selinux=_RPM_SELINUX),
     Packaging(
         "isc",
         RPM,
         ("isc-kea-dhcp4", "isc-kea-admin", "isc-kea-hooks", "isc-kea-pgsql"),
         "kea-dhcp4",
         "kea",
+        selinux=_RPM_SELINUX,
     ),
 )
 """Of each format, the system's own packaging comes first."""

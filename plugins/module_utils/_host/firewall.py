@@ -15,6 +15,9 @@ Facts = Dict[str, Any]
 
 _FAMILIES = ("ip", "inet")
 _REFUSALS = ("drop", "reject")
+_FIREWALLD, _FIREWALLD_IN = "firewalld", "filter_IN_"
+"""The table of firewalld, and the beginning of the names of its chains for incoming packets of a zone."""
+_ALL_PORTS = {"protocol": "th", "first": 0, "last": 65535}
 
 
 class _Rule(NamedTuple):
@@ -31,15 +34,43 @@ def closed(module: AnsibleModule) -> Optional[List[Facts]]:
 
     None if that is not known: without nft, or where a chain jumps to another one or uses named sets or maps.
     """
+    listed = _listed(module)
+    return None if listed is None else _closed(listed)
+
+
+def admitted(module: AnsibleModule) -> Optional[List[Facts]]:
+    """Return the ports that any zone of firewalld accepts, by port or by service, as its chains in nftables say.
+
+    A zone that accepts everything counts as all ports. None if that is not known, as for closed(), or where firewalld
+    uses iptables.
+    """
+    listed = _listed(module)
+    rules = [one["rule"] for one in listed or [] if one.get("rule", {}).get("table") == _FIREWALLD]
+    return _admitted(rules) if rules else None
+
+
+def _listed(module: AnsibleModule) -> Optional[List[Facts]]:
+    """Return the rules of nftables; None if they cannot be read."""
     program = module.get_bin_path("nft")
     if program is None:
         return None
     code, out, _err = module.run_command([program, "--json", "list", "ruleset"])
     try:
-        listed = json.loads(out)["nftables"] if code == 0 else None
+        listed: Optional[List[Facts]] = json.loads(out)["nftables"] if code == 0 else None
     except (ValueError, KeyError):
         listed = None
-    return None if listed is None else _closed(listed)
+    return listed
+
+
+def _admitted(rules: List[Facts]) -> List[Facts]:
+    found: List[Facts] = []
+    for one in rules:
+        rule = _rule(one.get("expr", []))
+        if not one["chain"].startswith(_FIREWALLD_IN) or rule.verdict != "accept":
+            continue
+        everything = rule.ports is None and not rule.is_narrow
+        found += [dict(_ALL_PORTS)] if everything else rule.ports or []
+    return found
 
 
 def _closed(listed: List[Facts]) -> Optional[List[Facts]]:

@@ -14,7 +14,7 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Set
 
-from . import firewall
+from . import firewall, firewalld, selinux
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -51,6 +51,8 @@ def read(module: AnsibleModule, connect: Sequence[str]) -> Facts:
         "time_synchronized": _time(),
         "groups": sorted({one.gr_name for one in grp.getgrall()}),
         "firewall": firewall.closed(module),
+        "firewalld": firewalld.found(module),
+        "selinux": selinux.is_enabled(),
         "servers": [_server(one) for one in connect],
     }
 

@@ -18,10 +18,13 @@ import os
 import re
 import shutil
 import tarfile
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Tuple
 
 from .._errors import KeaError
 from .._kea import durable
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
 
 VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 PACKAGE = "kea_lease_monitor"
@@ -105,16 +108,21 @@ class Releases:
         path = self.path(name)
         return os.path.isdir(path) and _digest(_read(path)) == _digest(files)
 
-    def install(self, name: str, files: Files) -> None:
-        """Write a release. It gets its name only when it is complete, so this can be killed anywhere."""
+    def install(self, module: AnsibleModule, name: str, files: Files) -> None:
+        """Write a release. It gets its name only when it is complete, so this can be killed anywhere.
+
+        Its commands get the type that SELinux has for their paths, where it is enabled.
+        """
         os.makedirs(self._directory, mode=0o755, exist_ok=True)
         self._remove_unfinished()
         unfinished = self.path(f".new-{name}")
         for relative, content in files.items():
-            _write(os.path.join(unfinished, relative), content)
+            path = os.path.join(unfinished, relative)
+            _write(path, content)
             if content.startswith(b"#!"):
                 # Every user may run it.
-                os.chmod(os.path.join(unfinished, relative), 0o755)  # nosec B103
+                os.chmod(path, 0o755)  # nosec B103
+                module.set_default_selinux_context(path, False)
         if os.path.isdir(self.path(name)):
             os.rename(self.path(name), self.path(f".old-{name}"))
         os.rename(unfinished, self.path(name))

@@ -86,7 +86,7 @@ class Timer:
         if not self._check:
             try:
                 if stale:
-                    self._releases.install(name, files)
+                    self._releases.install(self._module, name, files)
                     self._releases.activate(name)
                 if renewed:
                     self._forget_metrics(before["units"], units)

@@ -16,7 +16,9 @@ import stat
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from .._kea import durable, removal, tree
+from . import contexts
 from . import packages
+from . import ports
 from . import postgres
 from .._host import systemd
 from .document import Manifest, ManifestError, State
@@ -28,7 +30,7 @@ ABSENT: State = {"state": "absent"}
 
 
 class Kind(NamedTuple):
-    """``look`` returns the state of a thing, without its content. ``put`` restores a state, or raises ManifestError."""
+    """``look`` returns the state of a thing, without its content. ``put`` restores a state, or raises KeaError."""
 
     look: Callable[[AnsibleModule, str], State]
     put: Callable[[AnsibleModule, Manifest, str, State], None]
@@ -46,7 +48,7 @@ def look(module: AnsibleModule, kind: str, name: str, keep: Optional[Manifest] =
 
 
 def put(module: AnsibleModule, manifest: Manifest, kind: str, name: str, state: State) -> None:
-    """Restore a state. Raises ManifestError."""
+    """Restore a state. Raises KeaError."""
     try:
         KINDS[kind].put(module, manifest, name, state)
     except OSError as error:
@@ -179,6 +181,8 @@ def _beginning_with(path: str) -> List[str]:
 
 KINDS: Dict[str, Kind] = {
     "package": Kind(packages.look, packages.put),
+    "port": Kind(ports.look, ports.put),
+    "fcontext": Kind(contexts.look, contexts.put),
     "user": Kind(_look_user, _put_user),
     "role": Kind(postgres.look_role, postgres.put_role),
     "database": Kind(postgres.look_database, postgres.put_database),
@@ -199,7 +203,7 @@ _ACCESS = ("uid", "gid", "mode")
 
 
 def same(one: State, other: State) -> bool:
-    """Whether two states are the same. The activity of a unit and the version of a package do not count."""
+    """Whether two states are the same, but for what is active at the moment and for the version of a package."""
     return bool(_lasting(one) == _lasting(other))
 
 

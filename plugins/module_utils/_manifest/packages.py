@@ -50,8 +50,6 @@ def put(module: AnsibleModule, manifest: Manifest, name: str, state: State) -> N
     """
     if state["state"] != "absent":
         return
-    if format_of(module) == "rpm":
-        raise ManifestError(f"{name}: packages of this system are not removed; remove it by hand")
     ours = {entry.name for entry in manifest.entries.values() if entry.kind == "package"}
     needless = _simulate(module, "autoremove")
     names = _simulate(module, "remove", "--auto-remove", name) - needless

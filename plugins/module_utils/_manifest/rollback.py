@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from . import entries as manifest_entries
 from .._host import state_text
+from .._host.packages import format_of
 from .._host import systemd
 from .document import Entry, Manifest, ManifestError
 from .record import Thing
@@ -22,7 +23,7 @@ REMOVE, RESTORE, KEEP = "remove", "restore", "keep"
 AS_FOUND, NOT_DEPLOYED = "as_found", "not_deployed"
 """Reasons to keep a thing that leave nothing to do; the entry leaves the manifest."""
 
-DATA, SUDO, DATABASE = "data", "sudo", "database"
+DATA, SUDO, DATABASE, RPM = "data", "sudo", "database", "rpm"
 """Reasons to keep a deployed thing, and its entry in the manifest."""
 
 DEPLOYED = "deployed"
@@ -36,6 +37,7 @@ _WORDS = {
     # Where root has no password, sudo's own prerm script refuses the removal for the same reason.
     SUDO: "stays, because by now it may be the only way to become root",
     DATABASE: "stays, because the database stays",
+    RPM: "stays, because a roll-back removes no packages of this system; remove it by hand",
 }
 
 
@@ -54,7 +56,7 @@ class Step(NamedTuple):
     @property
     def stays(self) -> bool:
         """Whether a deployed thing stays, so that a later roll-back can still remove it."""
-        return self.why in (DATA, SUDO, DATABASE)
+        return self.why in (DATA, SUDO, DATABASE, RPM)
 
     @property
     def is_done(self) -> bool:
@@ -115,10 +117,10 @@ def plan(module: AnsibleModule, manifest: Manifest, purge: Sequence[str]) -> Lis
     """
     if "database" in purge and not {"leases", "reservations"} <= set(purge):
         raise ManifestError("the database holds leases and reservations: to drop it, name those as well")
-    steps = []
+    steps, is_rpm = [], format_of(module) == "rpm"
     for entry in _in_order_of_roll_back(list(manifest.entries.values())):
         now = manifest_entries.look(module, entry.kind, entry.name)
-        steps.append(_step(manifest, entry, now == entry.found, purge))
+        steps.append(_step(manifest, entry, now == entry.found, purge, is_rpm))
     return steps
 
 
@@ -169,18 +171,20 @@ def differences(found: Sequence[Dict[str, Any]]) -> Dict[str, str]:
     return diff
 
 
-def _step(manifest: Manifest, entry: Entry, as_found: bool, purge: Sequence[str]) -> Step:
+def _step(manifest: Manifest, entry: Entry, as_found: bool, purge: Sequence[str], is_rpm: bool) -> Step:
     why = AS_FOUND if as_found else "" if entry.ours else NOT_DEPLOYED
-    why = why or _why_it_stays(manifest, entry, purge)
+    why = why or _why_it_stays(manifest, entry, purge, is_rpm)
     if why:
         return Step(entry, KEEP, why)
     return Step(entry, REMOVE if entry.found["state"] == "absent" else RESTORE, DEPLOYED)
 
 
-def _why_it_stays(manifest: Manifest, entry: Entry, purge: Sequence[str]) -> str:
+def _why_it_stays(manifest: Manifest, entry: Entry, purge: Sequence[str], is_rpm: bool) -> str:
     word = manifest_entries.DATA.get(entry.kind)
     if word and word not in purge:
         return DATA
+    if entry.kind == "package" and is_rpm:
+        return RPM
     if (entry.kind, entry.name) == ("package", "sudo"):
         return SUDO
     server = entry.kind == "package" and entry.name.startswith("postgresql")

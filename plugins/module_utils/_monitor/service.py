@@ -75,7 +75,7 @@ class Monitor:
         if self._releases.is_whole(name, files):
             return False
         if not self._check:
-            self._releases.install(name, files)
+            self._releases.install(self._module, name, files)
         return True
 
     def present(self, name: str, files: Files, restart: bool) -> bool:

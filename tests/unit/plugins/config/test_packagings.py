@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.baremetal.kea.plugins.module_utils._host import packages as host_packages
-from ansible_collections.baremetal.kea.plugins.module_utils._manifest import packages
-from ansible_collections.baremetal.kea.plugins.module_utils._manifest.document import Manifest, ManifestError
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest import packages, rollback
+from ansible_collections.baremetal.kea.plugins.module_utils._manifest.document import Entry, Manifest
 from support.modules import run_module
 from support.paths import ROOT
 
@@ -58,6 +58,7 @@ def test_the_packaging_that_is_installed_or_else_that_of_the_system(
     monkeypatch.setenv("INSTALLED", installed)
     found = find(bin_, program)
     assert (found["error"], found["name"], found["unit"], found["user"]) == (None, *names)
+    assert bool(found["selinux"]) == (program == "rpm")
     assert found["missing"] == [one for one in found["packages"] if one not in installed.split()]
 
 
@@ -161,8 +162,11 @@ def test_packages_of_rpm_are_recorded_and_not_removed() -> None:
     assert packages.look(module, "kea") == {"state": "installed", "version": "3.0.1-1.el10"}
     assert packages.look(module, "kea-hooks") == {"state": "absent"}
     assert module.words[0] == "rpm"
-    with pytest.raises(ManifestError, match="remove it by hand"):
-        packages.put(module, Manifest("/nowhere"), "kea", {"state": "absent"})
+    manifest = Manifest("/nowhere")
+    manifest.put(Entry("package", "kea", found={"state": "absent"}, found_at=1, made={"state": "installed"}))
+    (step,) = rollback.plan(module, manifest, [])
+    assert str(step) == "package kea: stays, because a roll-back removes no packages of this system; remove it by hand"
+    assert step.stays
 
 
 def test_libraries_have_other_names_on_el() -> None:

@@ -60,6 +60,8 @@ FACTS: dict[str, Any] = {
     "time_synchronized": True,
     "groups": ["kea-readers"],
     "firewall": [],
+    "firewalld": None,
+    "selinux": False,
     "servers": [],
 }
 DEBIAN: dict[str, Any] = {
@@ -171,6 +173,11 @@ def chain(*ports: tuple[str, int]) -> dict[str, Any]:
     return {"firewall": [{"chain": "inet filter input", "accepted": accepted}]}
 
 
+def zones(*ports: tuple[str, int]) -> dict[str, Any]:
+    admitted = [{"protocol": name, "first": port, "last": port} for name, port in ports]
+    return {"firewalld": {"zones": ["trusted", "public"], "admitted": admitted}}
+
+
 PAIR = {
     "hooks_libraries": [
         {
@@ -222,7 +229,7 @@ NOT_SERVING = {"server": {"serving": False}}
             {},
             found(**system(id="almalinux", like=["rhel"])),
             "warnings",
-            "only; the play sets neither SELinux contexts nor rules of firewalld",
+            "was tried on Debian 12 and 13 only; try it",
         ),
         (
             {},
@@ -324,6 +331,21 @@ NOT_SERVING = {"server": {"serving": False}}
             "warnings",
             "tcp port 9560 (metrics of the monitor)",
         ),
+        (
+            {},
+            found(**zones(("tcp", 67))),
+            "warnings",
+            "firewalld admits in no zone udp port 67 (requests of DHCP clients",
+        ),
+        (
+            {},
+            found(firewalld={"zones": [], "admitted": None}),
+            "warnings",
+            "be read whether firewalld admits udp port 67",
+        ),
+        ({"metrics_listen": ":9560"}, found(**zones(("udp", 67))), "warnings", "no zone tcp port 9560 (metrics of"),
+        ({"firewalld_zone": "public"}, found(), "refusals", "firewalld does not run, so the zone public cannot"),
+        ({"firewalld_zone": "dmz"}, found(**zones()), "refusals", "has no zone dmz, only public, trusted"),
         ({}, found(config=PAIR, **chain(("th", 67))), "warnings", "tcp port 8001 (the other server of the pair)"),
         ({"pair": ASKED_PAIR}, found(**chain(("th", 67))), "warnings", "tcp port 8001 (the other server of the pair)"),
         ({"pair": {**ASKED_PAIR, "peers": PEERS[:1]}}, found(), "refusals", "a pair has two servers, and these are a"),
@@ -370,6 +392,9 @@ def test_what_is_told_of_a_host(asked: dict[str, Any], seen: dict[str, Any], ver
         ({}, {"config": {"hosts_databases": [OURS]}}),
         ({}, {"config": {"hosts_databases": None}}),
         ({}, chain(("udp", 67))),
+        ({}, zones(("udp", 67))),
+        ({}, zones(("th", 67))),
+        ({"firewalld_zone": "public"}, zones()),
         ({"pair": ASKED_PAIR}, {}),
         ({"pair": {**ASKED_PAIR, "mode": ""}}, {}),
         ({"metrics_listen": "127.0.0.1:9560"}, chain(("udp", 67))),
@@ -378,6 +403,26 @@ def test_what_is_told_of_a_host(asked: dict[str, Any], seen: dict[str, Any], ver
 )
 def test_what_is_no_finding(asked: dict[str, Any], seen: dict[str, Any]) -> None:
     assert judge(asked, found(**NOT_SERVING, **seen)) == {"refusals": [], "warnings": []}
+
+
+@pytest.mark.parametrize(
+    ("asked", "seen", "ports"),
+    [
+        ({}, {}, ["67/udp"]),
+        ({"families": [4, 6], "pair": ASKED_PAIR}, {}, ["67/udp", "8001/tcp", "547/udp", "8002/tcp"]),
+        ({"families": [6], "metrics_listen": "[::]:9560"}, {}, ["547/udp", "9560/tcp"]),
+        ({"metrics_listen": "[::1]:9560"}, {"config": PAIR}, ["67/udp", "8001/tcp"]),
+        ({**GROUP, "database_port": 5433}, {}, ["5433/tcp"]),
+        ({**GROUP, "is_server": True, "families": [4, 6]}, {}, ["67/udp", "5432/tcp", "547/udp"]),
+        ({**GROUP, "enable_database": False}, {}, []),
+    ],
+)
+def test_which_ports_a_host_needs(asked: dict[str, Any], seen: dict[str, Any], ports: list[str]) -> None:
+    values = {**ASKED, **asked}
+    assert filters.needed_ports(values, found(**seen), found()) == ports
+    assert filters.needed_ports(values, {"msg": "it could not be inspected"}) == [
+        one for one in ports if one != "8001/tcp" or "pair" in asked
+    ]
 
 
 def test_all_findings_of_all_hosts_come_together() -> None:
@@ -448,6 +493,26 @@ def test_what_simple_rules_of_nftables_accept(policy: str, rules: list[Any], acc
     else:
         assert closed is not None
         assert [(one["first"], one["last"]) for one in closed[0]["accepted"]] == accepted
+
+
+FIREWALLD = [
+    ("filter_INPUT", [port(22), {"accept": None}]),
+    ("filter_IN_public_allow", [port(67), {"accept": None}]),
+    ("filter_IN_public_allow", [STATE, port({"range": [60, 61]}), {"accept": None}]),
+    ("filter_IN_public_deny", [port(53), {"drop": None}]),
+    ("filter_IN_public", [STATE, {"accept": None}]),
+    ("filter_IN_public", [{"jump": {"target": "filter_IN_public_allow"}}]),
+]
+
+
+@pytest.mark.parametrize(
+    ("more", "spans"),
+    [([], [(67, 67), (60, 61)]), ([("filter_IN_trusted", [{"accept": None}])], [(67, 67), (60, 61), (0, 65535)])],
+)
+def test_what_the_zones_of_firewalld_accept(more: list[Any], spans: list[Any]) -> None:
+    rules = [{"chain": name, "expr": expressions} for name, expressions in [*FIREWALLD, *more]]
+    admitted = firewall._admitted(rules)
+    assert [(one["first"], one["last"]) for one in admitted] == spans
 
 
 @pytest.mark.skipif(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._host import preflight
+from ansible_collections.baremetal.kea.plugins.module_utils._host import preflight, selinux
 from support.modules import run_module
 
 
@@ -22,8 +22,8 @@ def facts(**options: Any) -> dict[str, Any]:
 
 
 def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, output: str, code: int = 0) -> None:
-    (tmp_path / "output").write_text(output)
-    (tmp_path / name).write_text(f"#!/bin/sh\ncat {tmp_path / 'output'}\nexit {code}\n")
+    (tmp_path / f"{name}.out").write_text(output)
+    (tmp_path / name).write_text(f"#!/bin/sh\ncat {tmp_path / name}.out\nexit {code}\n")
     (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
@@ -85,6 +85,26 @@ def test_a_firewall_that_drops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     chain = {"family": "inet", "table": "filter", "name": "input", "type": "filter", "hook": "input", "policy": "drop"}
     stand_in(tmp_path, monkeypatch, "nft", json.dumps({"nftables": [{"chain": chain}]}))
     assert facts()["firewall"] == [{"chain": "inet filter input", "accepted": []}]
+
+
+def test_a_host_without_firewalld_and_selinux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(tmp_path, monkeypatch, "firewall-cmd", "", 252)
+    assert (facts()["firewalld"], facts()["selinux"]) == (None, False)
+
+
+@pytest.mark.parametrize("table", ["firewalld", "filter"])
+def test_the_zones_of_firewalld(table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    accept = [{"match": {"op": "==", "left": {"payload": {"protocol": "udp", "field": "dport"}}, "right": 67}}]
+    rule = {"family": "inet", "table": table, "chain": "filter_IN_public_allow", "expr": [*accept, {"accept": None}]}
+    stand_in(tmp_path, monkeypatch, "nft", json.dumps({"nftables": [{"metainfo": {}}, {"rule": rule}]}))
+    stand_in(tmp_path, monkeypatch, "firewall-cmd", "block public\n")
+    admitted = [{"protocol": "udp", "first": 67, "last": 67}] if table == "firewalld" else None
+    assert facts()["firewalld"] == {"zones": ["block", "public"], "admitted": admitted}
+
+
+def test_selinux_that_is_enabled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selinux, "ENABLED", str(tmp_path))
+    assert facts()["selinux"]
 
 
 def test_database_servers() -> None:

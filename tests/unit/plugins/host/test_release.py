@@ -6,16 +6,20 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._host import release
 from ansible_collections.baremetal.kea.plugins.module_utils._host.release import Releases, pack, release_name, unpack
+from ansible_collections.baremetal.kea.plugins.module_utils._lfc import timer, units
 from ansible_collections.baremetal.kea.plugins.module_utils._monitor.service import Monitor
 
 SHARED = str(Path(release.__file__).resolve().parents[1] / "_kea")
@@ -23,6 +27,20 @@ ROLES = Path(release.__file__).resolve().parents[3] / "roles"
 RUNTIME = ROLES / "kea_lease_monitor/files"
 ASSETS = Path(__file__).resolve().parents[2] / "runtime" / "assets"
 INITIAL = "lib/kea_lease_monitor/__init__.py"
+
+
+class Labels:
+    """A module that keeps the paths to which it gives the type of SELinux's policy."""
+
+    def __init__(self) -> None:
+        self.paths: list[str] = []
+
+    def set_default_selinux_context(self, path: str, changed: bool) -> bool:
+        self.paths.append(path)
+        return changed
+
+
+LABELS: Any = Labels()
 
 
 @pytest.fixture
@@ -37,7 +55,7 @@ def releases(tmp_path: Path) -> Releases:
 
 def install(releases: Releases, files: dict[str, bytes]) -> str:
     name = release_name(files)
-    releases.install(name, files)
+    releases.install(LABELS, name, files)
     releases.activate(name)
     return name
 
@@ -70,7 +88,7 @@ def test_the_shared_package_is_packed_from_the_collection_itself() -> None:
 @pytest.mark.parametrize("program", ["kea_lease_monitor", "kea_lfc_timer"])
 def test_a_program_imports_the_shared_package_from_its_own_release(releases: Releases, program: str) -> None:
     files = unpack(pack(str(ROLES / program / "files"), SHARED))
-    releases.install("release", files)
+    releases.install(LABELS, "release", files)
     library = os.path.join(releases.path("release"), "lib")
     assert not list(Path(library).rglob("__pycache__"))
     script = "import sys; sys.path.insert(0, sys.argv[1]); import _kea.lifetime, _kea.lfc; print(_kea.lfc.__file__)"
@@ -123,7 +141,7 @@ def test_a_changed_release_is_not_complete_and_is_repaired(releases: Releases, f
     name = install(releases, files)
     (Path(releases.path(name)) / INITIAL).write_text("altered")
     assert not releases.is_whole(name, files)
-    releases.install(name, files)
+    releases.install(LABELS, name, files)
     assert releases.is_whole(name, files)
 
 
@@ -148,17 +166,46 @@ def test_a_killed_installation_leaves_no_release(
         patch.setattr(release.durable, "sync", kill)
         patch.setattr(os, "rename", kill)
         with pytest.raises(Killed):
-            releases.install(release_name(files), files)
+            releases.install(LABELS, release_name(files), files)
     assert releases.names() == []
     assert releases.is_whole(install(releases, files), files)
     assert [entry.name for entry in (Path(releases.root) / "releases").iterdir()] == releases.names()
+
+
+def test_only_commands_get_the_type_of_programs_and_before_they_are_in_place(
+    releases: Releases, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels: Any = Labels()
+    renamed: list[str] = []
+    rename = os.rename
+
+    def note(source: str, target: str) -> None:
+        assert labels.paths == [os.path.join(source, "kea-lease-monitor")]
+        renamed.append(target)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", note)
+    releases.install(labels, "release", files)
+    assert renamed == [releases.path("release")]
+
+
+@pytest.mark.parametrize("program", ["kea_lease_monitor", "kea_lfc_timer"])
+def test_the_rule_of_selinux_is_for_just_the_programs_that_systemd_starts(program: str) -> None:
+    rule = yaml.safe_load((ROLES.parent / "playbooks/vars/names.yml").read_text())["kea__programs"]
+    root = {"kea_lease_monitor": "/opt/baremetal", "kea_lfc_timer": units.ROOT}[program]
+    command = {"kea_lease_monitor": release.COMMAND, "kea_lfc_timer": timer.COMMAND}[program]
+    names = unpack(pack(str(ROLES / program / "files"), SHARED))
+    paths = [os.path.join(Releases(root).path(name), path) for name in ("1.2.0-3f", ".new-1.2.0-3f") for path in names]
+    assert [path for path in paths if re.fullmatch(rule, path)] == [
+        path for path in paths if path.endswith(f"/{command}")
+    ]
 
 
 def test_old_releases_are_removed_except_the_one_in_force(releases: Releases, files: dict[str, bytes]) -> None:
     first = install(releases, files)
     for number in range(5):
         name = release_name({**files, "lib/more.py": b"%d" % number})
-        releases.install(name, {**files, "lib/more.py": b"%d" % number})
+        releases.install(LABELS, name, {**files, "lib/more.py": b"%d" % number})
         os.utime(releases.path(name), (number + 10**9, number + 10**9))
     os.utime(releases.path(first), (1, 1))
     releases.prune()
