@@ -265,6 +265,26 @@ def test_a_restart_of_d2_or_a_person_has_everything_tried_again(begin: str, worl
     assert len(world.resent) == look.TRIES + 1
 
 
+@pytest.mark.parametrize("back", [90.0, 7200.0])
+def test_a_clock_that_goes_back_delays_nothing(back: float, world: World) -> None:
+    quiet(world)
+    world.now -= back + 60
+    world.withdraw()
+    world.failures = 1
+    world.runs(1)
+    assert world.resent == [ADDRESS]
+    assert max(world.memory.compared, world.memory.hourly, world.memory.listed) == world.now
+
+
+def test_leases_are_listed_after_a_clock_went_back(world: World) -> None:
+    quiet(world)
+    world.memory.compared = world.memory.hourly = world.now - 90
+    world.now -= 90
+    world.leases = [LEASE, {**LEASE, "ip-address": "192.0.2.8"}]
+    world.runs(1)
+    assert f"192.0.2.8 {NAME}" in world.memory.known
+
+
 def test_failures_that_no_comparison_mends_do_not_have_all_names_compared_each_minute(world: World) -> None:
     """A client that asks for a name of another one makes D2 fail at each renewal."""
     quiet(world)

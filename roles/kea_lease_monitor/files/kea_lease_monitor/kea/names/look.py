@@ -10,6 +10,7 @@ DNS servers are asked for names, and once an hour.
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, NamedTuple, Sequence
 
@@ -77,7 +78,7 @@ class Names:
             self._note_losses()
             if self._is_due():
                 yield from self._compare()
-            elif self._now() - self._memory.listed >= LIST_EVERY:
+            elif self._passed(self._memory.listed) >= LIST_EVERY:
                 self._list(self._leases())
         except (control.ControlError, OSError) as error:
             raise TemporaryError(str(error)) from error
@@ -89,11 +90,16 @@ class Names:
         """
         memory = self._memory
         pause = PAUSES[min(memory.fruitless, len(PAUSES) - 1)]
-        return self._is_hourly() or (memory.owed and self._now() - memory.compared >= pause)
+        return self._is_hourly() or (memory.owed and self._passed(memory.compared) >= pause)
 
     def _is_hourly(self) -> bool:
         """Return whether the hourly comparison is due, which tries everything again."""
-        return self._now() - self._memory.hourly >= HOUR
+        return self._passed(self._memory.hourly) >= HOUR
+
+    def _passed(self, since: float) -> float:
+        """Return how many seconds passed. A time to come is one of a clock that was put back: whatever waits is due."""
+        passed = self._now() - since
+        return passed if passed >= 0 else math.inf
 
     def _note_losses(self) -> None:
         memory, pid = self._memory, self._ask("status-get").get("pid", 0)
