@@ -21,7 +21,7 @@ from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.names import look, ncr
 from kea_lease_monitor.kea.names import memory as names_memory
 from kea_lease_monitor.kea.names.memory import Memory
-from support.dns import SOA, DnsServer, dns_server
+from support.dns import REFUSED, SOA, DnsServer, dns_server
 
 KEA, D2 = "/run/kea/kea4-ctrl-socket", "/run/kea/kea-ddns-ctrl-socket"
 KEA6 = "/run/kea/kea6-ctrl-socket"
@@ -165,6 +165,14 @@ def test_after_a_failure_a_wrong_name_is_sent_again_until_it_is_right(loss: dict
     assert (world.resent, world.server.asked) == ([ADDRESS], [])
 
 
+def test_the_wildcard_of_d2_delays_nothing(world: World) -> None:
+    world.forward["*"] = world.server
+    quiet(world)
+    world.withdraw()
+    world.failures = 1
+    assert world.run() == [f"{NAME} is missing, not {ADDRESS}"]
+
+
 def test_while_dns_is_away_nothing_is_sent(world: World) -> None:
     quiet(world)
     world.withdraw()
@@ -194,10 +202,10 @@ def test_names_whose_changes_failed_with_another_server_are_sent_once_that_is_ba
     second.records[NAME, dns.A] = [ADDRESS]
     quiet(world)
     del world.server.records[BACK, dns.PTR]
-    world.failures, second.silent = 1, True
+    world.failures, second.code = 1, REFUSED
     world.runs(60)
     assert world.resent == [], "what D2 would give up"
-    second.silent = False
+    second.code = None
     world.runs(1)
     assert world.resent == [ADDRESS]
 
@@ -220,10 +228,10 @@ def test_a_removal_waits_for_the_servers_of_both_zones(world: World, second: Dns
     world.forward = {"lab.example.": second}
     second.records[NAME, dns.A] = [ADDRESS]
     quiet(world)
-    world.leases, world.failures, second.silent = [], 1, True
+    world.leases, world.failures, second.code = [], 1, REFUSED
     world.runs(10)
     assert world.removed == []
-    second.silent = False
+    second.code = None
     world.runs(1)
     assert [one["fqdn"] for one in world.removed] == [NAME]
 
@@ -234,17 +242,17 @@ def test_the_hourly_comparison_tries_again_although_a_server_of_another_zone_is_
     world.forward["dead.example."] = second
     quiet(world)
     world.withdraw()
-    world.failures, second.silent = 1, True
+    world.failures, second.code = 1, REFUSED
     world.runs(130)
-    assert len(world.resent) == 3 * look.TRIES
+    assert len(world.resent) >= 3 * look.TRIES
 
 
 def test_what_is_sent_is_told_although_a_server_of_another_zone_is_away(world: World, second: DnsServer) -> None:
     world.forward["dead.example."] = second
     quiet(world)
     world.withdraw()
-    world.failures, second.silent = 1, True
-    with pytest.raises(TemporaryError, match=r"for dead\.example\. \(no answer\)"):
+    world.failures, second.code = 1, REFUSED
+    with pytest.raises(TemporaryError, match=r"for dead\.example\. \(REFUSED\)"):
         world.run()
     assert world.said == [f"{NAME} is missing, not {ADDRESS}"]
 
