@@ -69,7 +69,7 @@ class World:
         self.memory = Memory()
         monkeypatch.setattr(control, "send", self.send)
         monkeypatch.setattr(ncr, "send", lambda _d2, packet: self.removed.append(json.loads(packet[2:])))
-        monkeypatch.setattr(look, "TIMEOUT", 0.1)
+        monkeypatch.setattr(look, "TIMEOUT", 0.4)
         server.records = {(zone, SOA): ["."] for zone in ("lab.example.", "2.0.192.in-addr.arpa.", ZONE6)}
 
     def publish(self) -> None:
