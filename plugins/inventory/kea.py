@@ -307,7 +307,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _is_taken(self, name: str, client: clients.Client) -> bool:
         """Return whether another source has a group, or a host of another machine, of this name."""
         host = self.inventory.hosts.get(name)
-        is_other = host is not None and host.vars.get("bmc_mac") != client.key[1]
+        is_other = host is not None and clients.key_in(host.vars) != client.key
         return is_other or name in self.inventory.groups
 
     def _construct(self, host: str, variables: Dict[str, Any]) -> None:

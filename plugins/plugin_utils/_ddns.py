@@ -88,3 +88,12 @@ def modes_in(value: Any) -> List[str]:
         return []
     own = [str(value[MODE])] if MODE in value else []
     return own + [mode for one in value.values() for mode in modes_in(one)]
+
+
+def has_both(value: Any) -> bool:
+    """Return whether a map in a value of a configuration has both the mode and the switch of conflict resolution."""
+    if isinstance(value, list):
+        return any(map(has_both, value))
+    if not isinstance(value, dict):
+        return False
+    return (MODE in value and SWITCH in value) or any(map(has_both, value.values()))

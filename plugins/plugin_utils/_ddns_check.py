@@ -12,12 +12,12 @@ import re
 from typing import Any, Iterator, List, Mapping, NamedTuple, Optional
 
 from ..module_utils._config.identity import domain_name
-from ._ddns import CHECKED, MODES, UNCHECKED, Settings, modes_in
+from ._ddns import CHECKED, MODE, MODES, SWITCH, UNCHECKED, Settings, has_both, modes_in
 from ._ddns_plan import RESERVED
 
 NAMES = ("ddns-", "hostname-char-")
 """Beginnings of Kea's keys about names."""
-REVERSE = ("in-addr.arpa", "ip6.arpa")
+REVERSE = (".in-addr.arpa", ".ip6.arpa")
 _NAME = re.compile(r"(?!.{254})(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)+")
 """A name of DNS with the dot at its end, in letters that need no escape anywhere."""
 _KEY = re.compile(r"(?!.{254})[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?")
@@ -45,13 +45,15 @@ def problems(one: Asked, servers: Settings, has_modes: Optional[bool]) -> List[s
     resolution; None if there is no Kea yet.
     """
     found = [*_modes(modes_in([one.names, servers]), has_modes)]
+    if has_both(servers) or has_both(one.names):
+        found.append(f"{MODE} and {SWITCH} stand side by side, and may contradict each other; remove {SWITCH}")
     if not one.enabled:
         return found
-    zones = [*_maps(one.forward_zones), *_maps(one.reverse_zones)]
-    if not zones:
+    if not one.forward_zones and not one.reverse_zones:
         found.append("kea_enable_ddns: true needs a zone in kea_ddns_forward_zones or kea_ddns_reverse_zones; set one")
-    found += _zones("kea_ddns_forward_zones", _maps(one.forward_zones), False)
-    found += _zones("kea_ddns_reverse_zones", _maps(one.reverse_zones), True)
+    for variable, value in (("forward_zones", one.forward_zones), ("reverse_zones", one.reverse_zones)):
+        found += _others(f"kea_ddns_{variable}", value, "{name: bmc.example.org., dns-servers: [...]}")
+        found += _zones(f"kea_ddns_{variable}", _maps(value), variable == "reverse_zones")
     found += _keys(_maps(one.keys))
     found += _settings(one)
     return found
@@ -75,13 +77,14 @@ def _zones(variable: str, zones: List[Settings], is_reverse: bool) -> Iterator[s
         where = f"{variable}: the zone {name!r}"
         if not _NAME.fullmatch(name):
             yield f"{where} must have a name of DNS with a dot at its end, such as bmc.example.org."
-        elif domain_name(name).endswith(REVERSE) != is_reverse:
+        elif f".{domain_name(name)}".endswith(REVERSE) != is_reverse:
             wanted = "must end with in-addr.arpa. or ip6.arpa." if is_reverse else "belongs into kea_ddns_reverse_zones"
             yield f"{where} {wanted}"
-        servers = _maps(zone.get("dns-servers"))
-        if not servers:
+        servers = zone.get("dns-servers")
+        yield from _others(f"{where}, dns-servers", servers, "{ip-address: 192.0.2.53}")
+        if not servers or not isinstance(servers, list):
             yield f"{where} needs dns-servers, a list of maps with ip-address"
-        for server in servers:
+        for server in _maps(servers):
             yield from _server(where, server)
 
 
@@ -133,6 +136,13 @@ def _doubles(variable: str, values: List[Settings]) -> Iterator[str]:
     names = [domain_name(one.get("name", "")) for one in values]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         yield f"{variable} names {name} twice"
+
+
+def _others(where: str, value: Any, example: str) -> Iterator[str]:
+    """Yield a sentence for each entry of a list that is no map."""
+    for one in value if isinstance(value, list) else []:
+        if not isinstance(one, dict):
+            yield f"{where}: {one!r} is no map; write it as {example}"
 
 
 def _maps(value: Any) -> List[Settings]:

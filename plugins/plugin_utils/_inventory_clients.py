@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..module_utils._kea import identifiers, lifetime, vendors
 from . import _inventory_records as records
@@ -15,6 +15,9 @@ Key = Tuple[str, str]
 """Type and value of the identifier that makes a client."""
 
 _HWADDR, _CLIENT_ID, _DUID = "hwaddr", "id", "duid"
+
+_VARIABLES = ((_HWADDR, "bmc_mac"), (_CLIENT_ID, "bmc_client_id"), (_DUID, "bmc_duid"))
+"""Identifiers that make a client, the first one before the others, and their variables."""
 
 
 class Client(NamedTuple):
@@ -185,6 +188,12 @@ def variables(client: Client, now: float, family: int = 4) -> Dict[str, Any]:
         "kea_confirmed": client.confirmed,
         "kea_managed": bool(reservations) and all(record.managed for record in reservations),
     }
+
+
+def key_in(host: Mapping[str, Any]) -> Optional[Key]:
+    """Return the key of the client that has these variables; None if they tell none, as for a circuit identifier."""
+    found = ((kind, host.get(name)) for kind, name in _VARIABLES)
+    return next(((kind, str(value)) for kind, value in found if value), None)
 
 
 def _vendor(client: Client) -> str:

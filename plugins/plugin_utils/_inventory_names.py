@@ -19,7 +19,10 @@ _RESERVED = frozenset({"all", "ungrouped", "localhost", "127.0.0.1"})
 """Names with a meaning of their own in Ansible."""
 
 _OTHERS = re.compile(r"[^a-z0-9._-]+")
-_DERIVED = re.compile(r"bmc-(?:[a-z]+-)*[0-9a-f]{12,}")
+_DERIVED = re.compile(r"bmc-(?:[0-9a-f]{12,}|(?:hwaddr|id|duid|circuit-id|flex-id|type-[0-9]+)-(?:[0-9a-f]{2})+)")
+"""Any name that an identifier gives, whether of a client of this source or of another one."""
+_ETHERNET = 12
+"""Digits of a hardware address of Ethernet. A shorter one would give a name such as ``bmc-07``, which people choose."""
 
 
 class Wish(NamedTuple):
@@ -36,7 +39,8 @@ def derived(client: Client) -> str:
     digits = value.replace(":", "")
     if len(digits) > LONGEST:
         digits = hashlib.sha256(digits.encode()).hexdigest()
-    return f"bmc-{digits}" if kind == "hwaddr" else f"bmc-{kind}-{digits}"
+    is_plain = kind == "hwaddr" and len(digits) >= _ETHERNET
+    return f"bmc-{digits}" if is_plain else f"bmc-{kind}-{digits}"
 
 
 def sanitised(text: str) -> str:

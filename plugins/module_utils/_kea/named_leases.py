@@ -14,7 +14,11 @@ PAGE = 500
 """Leases of one command. Kea serves no client while it answers one."""
 TIMEOUT = 10.0
 """Seconds that Kea has for a page."""
+OTHER_FAMILY = "of the other family"
+"""What a name is that only has addresses of the other family."""
 _ASSIGNED = 0
+_OTHER = {dns.A: dns.AAAA, dns.AAAA: dns.A}
+"""Type of the addresses of the other family."""
 
 
 class Named(NamedTuple):
@@ -59,7 +63,10 @@ def wrong_in_dns(lease: Named, forward: Sequence[Zone], reverse: Sequence[Zone],
         kind = dns.AAAA if ":" in lease.address else dns.A
         addresses = dns.ask(zone.servers[0], lease.name, kind, timeout)
         if lease.address not in addresses:
-            return f"{lease.name} is {', '.join(addresses) or 'missing'}, not {lease.address}"
+            # D2 counts a machine as a client for each family (RFC 4701).
+            others = [] if addresses else dns.ask(zone.servers[0], lease.name, _OTHER[kind], timeout)
+            found = addresses or [f"{one} {OTHER_FAMILY}" for one in others] or ["missing"]
+            return f"{lease.name} is {', '.join(found)}, not {lease.address}"
     back = dns.reverse_name(lease.address)
     zone = zone_of(back, reverse)
     if lease.reverse and zone and zone.servers:

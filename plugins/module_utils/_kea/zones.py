@@ -13,6 +13,8 @@ TOP = "DhcpDdns"
 CONFIG = "/etc/kea/kea-dhcp-ddns.conf"
 FORWARD, REVERSE = "forward-ddns", "reverse-ddns"
 DIRECTIONS = (FORWARD, REVERSE)
+_WILDCARD = "*"
+"""Name of a domain of D2 that has all names of no other one."""
 _FAILURES = ("update-timeout", "update-error", "queue-mgr-queue-full", "ncr-error")
 """Statistics of D2 that count changes of names which did not reach DNS."""
 
@@ -31,7 +33,10 @@ def failures(statistics: Mapping[str, Any]) -> int:
 
 
 def zones(config: Mapping[str, Any], direction: str) -> List[Zone]:
-    """Return the zones of a direction. ``config`` is the map DhcpDdns."""
+    """Return the zones of a direction. ``config`` is the map DhcpDdns.
+
+    The wildcard is left out: it is no name that a server could be asked for, and its server may have any zones.
+    """
     listed = (config.get(direction) or {}).get("ddns-domains") or []
     return [
         Zone(
@@ -42,6 +47,7 @@ def zones(config: Mapping[str, Any], direction: str) -> List[Zone]:
             ),
         )
         for one in listed
+        if str(one["name"]) != _WILDCARD
     ]
 
 

@@ -63,10 +63,10 @@ def of_map(host: Mapping[str, Any], subnet_id: int) -> Reservation4:
         identifier=known.identifier,
         identifier_type=known.identifier_type,
         subnet_id=subnet_id,
-        ipv4_address=_number(rest.pop("ip-address", None)),
+        ipv4_address=_number("ip-address", rest.pop("ip-address", None)),
         hostname=known.hostname,
         client_classes=known.client_classes,
-        next_server=_number(rest.pop("next-server", None)),
+        next_server=_number("next-server", rest.pop("next-server", None)),
         server_hostname=str(rest.pop("server-hostname", "")),
         boot_file_name=str(rest.pop("boot-file-name", "")),
         user_context=known.user_context,
@@ -75,5 +75,7 @@ def of_map(host: Mapping[str, Any], subnet_id: int) -> Reservation4:
     return reservation
 
 
-def _number(address: Optional[str]) -> int:
+def _number(key: str, address: Optional[str]) -> int:
+    if address and not isinstance(address, str):
+        raise ValueError(f"{key} of a reservation: {address!r} is no address")
     return int(ipaddress.IPv4Address(address)) if address else 0

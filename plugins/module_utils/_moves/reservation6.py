@@ -51,12 +51,24 @@ class Reservation6(NamedTuple):
         return finished(host, self.client_classes, self.user_context)
 
 
+def _address(value: Any) -> ipaddress.IPv6Address:
+    if not isinstance(value, str):
+        raise ValueError(f"ip-addresses of a reservation: {value!r} is no address")
+    return ipaddress.IPv6Address(value)
+
+
+def _prefix(value: Any) -> ipaddress.IPv6Network:
+    if not isinstance(value, str) or "/" not in value:
+        raise ValueError(f"prefixes of a reservation: {value!r} is no prefix with its length, such as 2001:db8:1::/56")
+    return ipaddress.IPv6Network(value)
+
+
 def of_map(host: Mapping[str, Any], subnet_id: int) -> Reservation6:
     """Return the reservation of a map. Raises ValueError for what a database cannot hold."""
     known = common(host)
     rest = known.rest
-    addresses = [str(ipaddress.IPv6Address(one)) for one in rest.pop("ip-addresses", [])]
-    prefixes = [str(ipaddress.IPv6Network(one)) for one in rest.pop("prefixes", [])]
+    addresses = [str(_address(one)) for one in rest.pop("ip-addresses", [])]
+    prefixes = [str(_prefix(one)) for one in rest.pop("prefixes", [])]
     reservation = Reservation6(
         identifier=known.identifier,
         identifier_type=known.identifier_type,

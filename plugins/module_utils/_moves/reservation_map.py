@@ -13,8 +13,8 @@ from .._kea import identifiers
 Key = Tuple[bytes, int, int]
 """Identifier, its type (index in ``identifiers.TYPES``), subnet. A subnet has at most one reservation of them."""
 
-_EMPTY: Dict[str, Any] = {"option-data": [], "client-classes": [], "ip-addresses": [], "prefixes": []}
-"""Keys of a map that mean nothing with these values."""
+_LISTS = ("option-data", "client-classes", "ip-addresses", "prefixes", "excluded-prefixes")
+"""Keys of a map with lists, which mean nothing if they are empty."""
 
 
 class Common(NamedTuple):
@@ -31,7 +31,12 @@ class Common(NamedTuple):
 
 def common(host: Mapping[str, Any]) -> Common:
     """Return these fields of a map. Raises ValueError."""
-    rest = {key: value for key, value in host.items() if _EMPTY.get(key) != value and value != ""}
+    for key in _LISTS:
+        if not isinstance(host.get(key, []), list):
+            raise ValueError(f"{key} of a reservation must be a list, not {json.dumps(host[key])}")
+    if not isinstance(host.get("user-context") or {}, dict):
+        raise ValueError(f"user-context of a reservation must be a map, not {json.dumps(host['user-context'])}")
+    rest = {key: value for key, value in host.items() if value != "" and not (key in _LISTS and value == [])}
     kinds = [kind for kind in identifiers.TYPES if kind in rest]
     if len(kinds) != 1:
         raise ValueError(f"a reservation needs one of {', '.join(identifiers.TYPES)}")

@@ -73,6 +73,11 @@ SELECT count(*) FILTER (WHERE h.{subnet} = 0), count(*) FILTER (WHERE o.host_id 
 FROM {table} h LEFT JOIN (SELECT DISTINCT host_id FROM {options} WHERE host_id IS NOT NULL) o ON o.host_id = h.host_id
 WHERE h.{subnet} = 0 OR h.{subnet} = ANY (%s)
 """
+# Not each schema has the column.
+_EXCLUDED = """
+SELECT count(DISTINCT h.host_id) FROM {table} h JOIN {leased} r ON r.host_id = h.host_id
+WHERE h.{subnet} = ANY (%s) AND to_jsonb(r) ->> 'excluded_prefix' IS NOT NULL
+"""
 _STAGE = """
 CREATE TEMP TABLE kea_reservation_staged (identifier bytea, identifier_type smallint, subnet_id bigint, {staged},
     user_context text) ON COMMIT DROP
@@ -151,6 +156,12 @@ class ReservationTable:
                 f"{everywhere} global reservations and {with_options} with options of their own are in the table hosts "
                 f"and would be lost in files: write them to {prefix}_settings (reservations) or to {prefix}_subnets "
                 "first, and delete them from hosts"
+            )
+        excluded = self._session.fetch(_EXCLUDED, [list(subnets)], **self._parts)[0][0] if self._family == 6 else 0
+        if excluded:
+            raise KeaError(
+                f"{excluded} reservations in the table hosts have excluded prefixes (ipv6_reservations), which would "
+                "be lost in files: write them to kea_dhcp6_subnets first, and delete them from hosts"
             )
 
     def merge(self, wanted: Sequence[Reservation], unwanted: Sequence[Reservation]) -> bool:

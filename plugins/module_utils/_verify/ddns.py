@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Mapping
+from typing import Any, Iterator, Mapping, Sequence
 
+from .._kea import named_leases
 from .finding import DEPLOY, OK, WARN, WRONG, Expected, Facts, Finding, journal
 
 SHOWN = 3
@@ -63,6 +64,13 @@ def names(facts: Facts, _expected: Expected) -> Iterator[Finding]:
         seen = (
             f"{len(found['wrong'])} of {found['looked_up']} names are wrong in DNS: {'; '.join(found['wrong'][:SHOWN])}"
         )
-        yield Finding("names", WARN, seen, f"wait five minutes and verify again; then {RUNBOOK}")
+        yield Finding("names", WARN, seen, _remedy(found["wrong"]))
     elif found:
         yield Finding("names", OK, f"{found['looked_up']} names of leases were looked up, and DNS has them")
+
+
+def _remedy(wrong: Sequence[str]) -> str:
+    """Return what to do. Waiting does not help a name that a client of the other family has."""
+    if all(named_leases.OTHER_FAMILY in one for one in wrong):
+        return "docs/ddns.md, one name for both families"
+    return f"wait five minutes and verify again; then {RUNBOOK}"

@@ -116,6 +116,22 @@ def test_what_is_wrong_with_a_name(server: DnsServer) -> None:
     assert wrong_in_dns(moved._replace(name="bmc7.other.example.", reverse=False), forward, reverse, TIMEOUT) == ""
 
 
+def test_a_name_with_addresses_of_the_other_family_only_says_so(server: DnsServer) -> None:
+    forward, reverse = known(server)
+    six = LEASE._replace(address="2001:db8::99")
+    server.records.pop((LEASE.name, dns.AAAA), None)
+    assert wrong_in_dns(six, forward, reverse, TIMEOUT) == (
+        "bmc7.lab.example. is 192.0.2.6 of the other family, 192.0.2.7 of the other family, not 2001:db8::99"
+    )
+
+
+def test_the_wildcard_of_d2_is_no_zone() -> None:
+    """No server has a zone of that name."""
+    listed = [{"name": "*", "dns-servers": [{"ip-address": "192.0.2.53"}]}, {"name": "bmc.example.org."}]
+    for way in zones.DIRECTIONS:
+        assert [one.name for one in zones.zones({way: {"ddns-domains": listed}}, way)] == ["bmc.example.org."]
+
+
 def test_the_zone_of_a_name_is_the_longest_one() -> None:
     one, two = zones.Zone("example.org.", ()), zones.Zone("bmc.example.org.", ())
     assert zones.zone_of("a.BMC.example.org.", [one, two]) == two

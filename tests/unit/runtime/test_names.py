@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from kea_lease_monitor.errors import TemporaryError
 from kea_lease_monitor.kea.names import look, ncr
 from kea_lease_monitor.kea.names import memory as names_memory
 from kea_lease_monitor.kea.names.memory import Memory
-from support.dns import SOA, DnsServer, dns_server
+from support.dns import REFUSED, SOA, DnsServer, dns_server
 
 KEA, D2 = "/run/kea/kea4-ctrl-socket", "/run/kea/kea-ddns-ctrl-socket"
 KEA6 = "/run/kea/kea6-ctrl-socket"
@@ -59,6 +60,7 @@ class World:
 
     def __init__(self, server: DnsServer, monkeypatch: pytest.MonkeyPatch) -> None:
         self.server = server
+        self.forward = {"lab.example.": server}
         self.leases: list[dict[str, Any]] = [LEASE]
         self.leases6: list[dict[str, Any]] = [LEASE6]
         self.pid, self.failures, self.now = 1, 0, 1e9
@@ -67,7 +69,7 @@ class World:
         self.memory = Memory()
         monkeypatch.setattr(control, "send", self.send)
         monkeypatch.setattr(ncr, "send", lambda _d2, packet: self.removed.append(json.loads(packet[2:])))
-        monkeypatch.setattr(look, "TIMEOUT", 0.1)
+        monkeypatch.setattr(look, "TIMEOUT", 0.4)
         server.records = {(zone, SOA): ["."] for zone in ("lab.example.", "2.0.192.in-addr.arpa.", ZONE6)}
 
     def publish(self) -> None:
@@ -82,7 +84,18 @@ class World:
 
     def run(self, seconds: float = 60.0, servers: Sequence[look.Server] = SERVERS) -> list[str]:
         self.now += seconds
-        return look.Names(D2, servers, self.memory, lambda: self.now).run()
+        self.said: list[str] = []
+        for line in look.Names(D2, servers, self.memory, lambda: self.now).run():
+            self.said.append(line)
+        return self.said
+
+    def runs(self, minutes: int) -> None:
+        """Look each minute, whether a server is away or not. D2 fails with what was sent."""
+        for _minute in range(minutes):
+            sent = len(self.resent)
+            with contextlib.suppress(TemporaryError):
+                self.run()
+            self.failures += len(self.resent) > sent
 
     def send(
         self, path: str, command: str, _timeout: float, arguments: Mapping[str, Any] | None = None
@@ -101,12 +114,12 @@ class World:
         return control.Answer(control.SUCCESS, "", answers[path, command])
 
     def config(self) -> dict[str, Any]:
-        servers = [{"ip-address": "127.0.0.1", "port": self.server.port}]
+        def zone(name: str, server: DnsServer) -> dict[str, Any]:
+            return {"name": name, "dns-servers": [{"ip-address": "127.0.0.1", "port": server.port}]}
+
         return {
-            "forward-ddns": {"ddns-domains": [{"name": "lab.example.", "dns-servers": servers}]},
-            "reverse-ddns": {
-                "ddns-domains": [{"name": name, "dns-servers": servers} for name in ("2.0.192.in-addr.arpa.", ZONE6)]
-            },
+            "forward-ddns": {"ddns-domains": [zone(name, server) for name, server in self.forward.items()]},
+            "reverse-ddns": {"ddns-domains": [zone(name, self.server) for name in ("2.0.192.in-addr.arpa.", ZONE6)]},
         }
 
 
@@ -114,6 +127,14 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with dns_server() as server:
         yield World(server, monkeypatch)
+
+
+@pytest.fixture
+def second() -> Iterator[DnsServer]:
+    """Return a further DNS server, with the zones of the first one's names."""
+    with dns_server() as server:
+        server.records = {(zone, SOA): ["."] for zone in ("lab.example.", "dead.example.")}
+        yield server
 
 
 def quiet(world: World) -> None:
@@ -144,6 +165,14 @@ def test_after_a_failure_a_wrong_name_is_sent_again_until_it_is_right(loss: dict
     assert (world.resent, world.server.asked) == ([ADDRESS], [])
 
 
+def test_the_wildcard_of_d2_delays_nothing(world: World) -> None:
+    world.forward["*"] = world.server
+    quiet(world)
+    world.withdraw()
+    world.failures = 1
+    assert world.run() == [f"{NAME} is missing, not {ADDRESS}"]
+
+
 def test_while_dns_is_away_nothing_is_sent(world: World) -> None:
     quiet(world)
     world.withdraw()
@@ -163,6 +192,105 @@ def test_a_name_of_another_client_is_tried_three_times_and_once_an_hour_again(wo
     assert said == [[f"{NAME} is 192.0.2.99, not {ADDRESS}"]] * look.TRIES + [[], []]
     world.run(look.HOUR)
     assert len(world.resent) == look.TRIES + 1
+
+
+def test_names_whose_changes_failed_with_another_server_are_sent_once_that_is_back(
+    world: World, second: DnsServer
+) -> None:
+    """D2 changes the name first, and gives the address up with it."""
+    world.forward = {"lab.example.": second}
+    second.records[NAME, dns.A] = [ADDRESS]
+    quiet(world)
+    del world.server.records[BACK, dns.PTR]
+    world.failures, second.code = 1, REFUSED
+    world.runs(60)
+    assert world.resent == [], "what D2 would give up"
+    second.code = None
+    world.runs(1)
+    assert world.resent == [ADDRESS]
+
+
+def test_what_was_tried_too_often_is_sent_again_once_a_server_is_back(world: World) -> None:
+    """The server refused, went away, and is mended now."""
+    quiet(world)
+    world.withdraw()
+    world.failures = 1
+    world.runs(5)
+    world.failures, world.server.silent = world.failures + 1, True
+    world.runs(3)
+    assert len(world.resent) == look.TRIES
+    world.server.silent = False
+    world.runs(1)
+    assert len(world.resent) == look.TRIES + 1
+
+
+def test_a_removal_waits_for_the_servers_of_both_zones(world: World, second: DnsServer) -> None:
+    world.forward = {"lab.example.": second}
+    second.records[NAME, dns.A] = [ADDRESS]
+    quiet(world)
+    world.leases, world.failures, second.code = [], 1, REFUSED
+    world.runs(10)
+    assert world.removed == []
+    second.code = None
+    world.runs(1)
+    assert [one["fqdn"] for one in world.removed] == [NAME]
+
+
+def test_the_hourly_comparison_tries_again_although_a_server_of_another_zone_is_away(
+    world: World, second: DnsServer
+) -> None:
+    world.forward["dead.example."] = second
+    quiet(world)
+    world.withdraw()
+    world.failures, second.code = 1, REFUSED
+    world.runs(130)
+    assert len(world.resent) >= 3 * look.TRIES
+
+
+def test_what_is_sent_is_told_although_a_server_of_another_zone_is_away(world: World, second: DnsServer) -> None:
+    world.forward["dead.example."] = second
+    quiet(world)
+    world.withdraw()
+    world.failures, second.code = 1, REFUSED
+    with pytest.raises(TemporaryError, match=r"for dead\.example\. \(REFUSED\)"):
+        world.run()
+    assert world.said == [f"{NAME} is missing, not {ADDRESS}"]
+
+
+@pytest.mark.parametrize("begin", ["restart", "all"])
+def test_a_restart_of_d2_or_a_person_has_everything_tried_again(begin: str, world: World) -> None:
+    """The key was mended, as the runbook says."""
+    quiet(world)
+    world.withdraw()
+    world.failures = 1
+    world.runs(10)
+    assert len(world.resent) == look.TRIES
+    if begin == "restart":
+        world.pid = 2
+    else:
+        world.memory.start_over()
+    world.runs(1)
+    assert len(world.resent) == look.TRIES + 1
+
+
+@pytest.mark.parametrize("back", [90.0, 7200.0])
+def test_a_clock_that_goes_back_delays_nothing(back: float, world: World) -> None:
+    quiet(world)
+    world.now -= back + 60
+    world.withdraw()
+    world.failures = 1
+    world.runs(1)
+    assert world.resent == [ADDRESS]
+    assert max(world.memory.compared, world.memory.hourly, world.memory.listed) == world.now
+
+
+def test_leases_are_listed_after_a_clock_went_back(world: World) -> None:
+    quiet(world)
+    world.memory.compared = world.memory.hourly = world.now - 90
+    world.now -= 90
+    world.leases = [LEASE, {**LEASE, "ip-address": "192.0.2.8"}]
+    world.runs(1)
+    assert f"192.0.2.8 {NAME}" in world.memory.known
 
 
 def test_failures_that_no_comparison_mends_do_not_have_all_names_compared_each_minute(world: World) -> None:

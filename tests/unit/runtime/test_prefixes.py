@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from pathlib import Path
@@ -21,13 +22,15 @@ from kea_lease_monitor.section import Section
 from kea_lease_monitor.settings import MonitorSettings
 from kea_lease_monitor.sinks.base import Forgetting, Holding
 from kea_lease_monitor.sinks.reservations import database, file
+from kea_lease_monitor.sinks.reservations.circles import circles
 from support.host_lists import counting
 
 from runtime.builders import HEADER, event, row
 from runtime.test_ipv6 import SCHEMAS, of_schema
 from runtime.world import Kea
 
-ONE, TWO = "00:02:01", "00:02:02"
+ONE, TWO, THREE = "00:02:01", "00:02:02", "00:02:03"
+KEPT = "2001:db8::9"
 
 Reserved = dict[str, tuple[list[str], list[str]]]
 """Addresses and prefixes of each DUID."""
@@ -144,6 +147,63 @@ def test_clients_in_a_circle_are_swapped(made: Any) -> None:
         assert (delivery.updated, delivery.rejected) == (2, ())
         assert reserved() == expected
         assert sink.deliver(swapped).unchanged == 2
+
+
+def of(found: LeaseEvent, duid: str, iaid: int = 1) -> LeaseEvent:
+    """Return the lease of another association or client."""
+    return found._replace(lease=found.lease._replace(duid=duid, iaid=iaid))
+
+
+def test_a_circle_is_swapped_although_one_of_its_clients_waits_for_another_address(made: Any) -> None:
+    sink, reserved = made
+    one, two, own, kept = six("2001:db8::1"), six("2001:db8::2", TWO), six("2001:db8::5", iaid=2), six(KEPT, THREE)
+    sink.deliver([one, two, own, kept])
+    delivery = sink.deliver([of(two, ONE), of(one, TWO), of(kept, ONE, 2)])
+    assert (delivery.updated, [each.event.lease.address for each in delivery.rejected]) == (2, [KEPT])
+    assert reserved() == {ONE: (["2001:db8::2", "2001:db8::5"], []), TWO: (["2001:db8::1"], []), THREE: ([KEPT], [])}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_two_clients_swap_several_addresses_in_any_order(order: tuple[int, ...], tmp_path: Path) -> None:
+    sink, reserved = in_files(tmp_path)
+    before = [six("2001:db8::1"), six("2001:db8::2", iaid=2), six("2001:db8::3", TWO), six("2001:db8::4", TWO, iaid=2)]
+    sink.deliver(before)
+    after = [of(before[2], ONE), of(before[3], ONE, 2), of(before[0], TWO), of(before[1], TWO, 2)]
+    delivery = sink.deliver([after[number] for number in order])
+    assert (delivery.updated, delivery.rejected) == (4, ())
+    assert reserved() == {ONE: (["2001:db8::3", "2001:db8::4"], []), TWO: (["2001:db8::1", "2001:db8::2"], [])}
+
+
+def test_a_circle_that_passes_a_client_twice_stays(made: Any) -> None:
+    """An exchange of two leases of one client would change one of them only."""
+    sink, reserved = made
+    one, two, own, three = six("2001:db8::1"), six("2001:db8::2", TWO), six("2001:db8::5", iaid=2), six(KEPT, THREE)
+    sink.deliver([one, two, own, three])
+    before = reserved()
+    assert len(sink.deliver([of(two, ONE), of(own, TWO), of(three, ONE, 2), of(one, THREE)]).rejected) == 4
+    assert reserved() == before
+
+
+def test_the_search_for_circles_ends_whatever_clients_have() -> None:
+    """Each of forty leases of one client may wait for each of forty leases of the other one."""
+    conflicts = [
+        (six(f"2001:db8::{number:x}", (ONE, TWO)[number % 2], iaid=number), (TWO, ONE)[number % 2])
+        for number in range(80)
+    ]
+    begun = time.monotonic()
+    assert circles(conflicts)
+    assert time.monotonic() - begun < 5
+
+
+def test_a_circle_of_many_clients_is_one() -> None:
+    clients = [f"00:02:{number // 256:02x}:{number % 256:02x}" for number in range(1000)]
+    conflicts = [(six(f"2001:db8::{at:x}", one), clients[at - 1]) for at, one in enumerate(clients)]
+    (found,) = circles(conflicts)
+    assert len(found) == 1000
+    assert circles(conflicts[1:]) == []
+    # Clients that wait for one of a circle are in none.
+    into = six("2001:db8:1::", THREE), clients[0]
+    assert circles([into, *conflicts]) == [found]
 
 
 def test_an_edited_reservation_is_not_swapped(kea: Kea, database_made: Any) -> None:

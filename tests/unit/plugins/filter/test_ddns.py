@@ -141,6 +141,8 @@ def test_good_variables_have_no_problem() -> None:
     assert problems() == []
     assert problems(None, {"subnets": [{_ddns.MODE: "check-exists-with-dhcid"}]}) == []
     assert problems(enabled=False, forward_zones=[{"name": "x"}]) == []
+    assert problems(forward_zones=[{**ZONE, "name": "evilin-addr.arpa."}]) == []
+    assert problems(reverse_zones=[{**REVERSE, "name": "ip6.arpa."}]) == []
 
 
 @pytest.mark.parametrize(
@@ -167,6 +169,21 @@ def test_good_variables_have_no_problem() -> None:
         ({"settings": {"tsig-keys": []}}, "kea_ddns_settings must not hold tsig-keys"),
         ({"names": {"valid-lifetime": 1}}, "kea_ddns_names: valid-lifetime is no key about names"),
         ({"names": {_ddns.MODE: "never"}}, "'never' is none of check-with-dhcid"),
+        ({"names": {_ddns.MODE: "check-with-dhcid", _ddns.SWITCH: False}}, "stand side by side"),
+        (
+            {"servers": {"subnets": [{_ddns.MODE: "check-with-dhcid", _ddns.SWITCH: False}]}},
+            "remove ddns-use-conflict-resolution",
+        ),
+        (
+            {"forward_zones": ["bmc.example.org."], "reverse_zones": []},
+            "kea_ddns_forward_zones: 'bmc.example.org.' is no map; write it as {name: ",
+        ),
+        (
+            {"forward_zones": [{**ZONE, "dns-servers": ["192.0.2.53"]}]},
+            "zone 'bmc.example.org.', dns-servers: '192.0.2.53' is no map; write it as {ip-address: 192.0.2.53}",
+        ),
+        ({"forward_zones": [{**ZONE, "dns-servers": "192.0.2.53"}]}, "needs dns-servers, a list of maps"),
+        ({"reverse_zones": [{**REVERSE, "name": "evilin-addr.arpa."}]}, "must end with in-addr.arpa. or ip6.arpa."),
     ],
 )
 def test_each_bad_variable_has_one_message_that_names_it(variables: dict[str, Any], message: str) -> None:

@@ -220,6 +220,29 @@ def test_names_of_other_identifiers_differ_from_those_of_hardware_addresses() ->
     assert all(len(name) < 80 for name in named(*found))
 
 
+@pytest.mark.parametrize(
+    "kind_and_value",
+    [
+        *(("circuit-id", "0a:01"), ("flex-id", "07"), ("type-7", "0a"), ("duid", "00:03:00:01"), ("id", "01:02")),
+        *(
+            ("hwaddr", "07"),
+            ("hwaddr", "02:00:00:00:00:02"),
+            ("hwaddr", ":".join(["02"] * 20)),
+            ("duid", "00:" * 60 + "01"),
+        ),
+    ],
+)
+def test_no_client_can_choose_the_name_that_an_identifier_gives(kind_and_value: tuple[str, str]) -> None:
+    """Both would be one host. The other client may be of a source that is read later."""
+    other = names.derived(clients.Client(kind_and_value, []))
+    assert named(lease(hwaddr=ONE, hostname=other)) == ["bmc-020000000001"]
+
+
+@pytest.mark.parametrize("name", ["bmc-07", "bmc-rack-12", "bmc-cafe", "bmc-idrac-07", "bmc-hall-020000000002"])
+def test_names_that_people_choose_are_granted(name: str) -> None:
+    assert named(lease(hwaddr=ONE, hostname=name)) == [name]
+
+
 def test_the_cache_keeps_records_as_they_are() -> None:
     found = [lease(hwaddr=ONE, hostname=HOSTILE), reservation(hwaddr=TWO, managed=True)]
     assert records.restored(records.stored(found)) == found

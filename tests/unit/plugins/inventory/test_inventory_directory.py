@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from _kea.hwaddr_source import DUID, RELAY
-from inventory_helpers import HOSTILE, Result, listed
+from inventory_helpers import HOSTILE, Result, configuration, listed, run
 from kea_lease_monitor.sinks.discovery import DiscoverySink, Options
 from runtime.builders import event
 
@@ -135,3 +136,34 @@ def test_links_and_pipes_are_not_followed(directory: Path, tmp_path: Path) -> No
 def test_a_directory_that_is_missing_names_the_option(tmp_path: Path) -> None:
     assert "directory: there is no directory" in show(tmp_path).errors
     assert "source=directory needs the option directory" in listed(tmp_path, source="directory").errors
+
+
+def two_sources(tmp_path: Path, *machines: dict[str, str]) -> dict[str, int]:
+    """Return the hosts of two sources that have a machine of one name each, and from which source each host is."""
+    words: list[object] = []
+    network = "10.0.0." if any("bmc_client_id" in one for one in machines) else "2001:db8::"
+    for number, identifiers in enumerate(machines, 1):
+        variables = {"ansible_host": f"{network}{number}", "bmc_hostname": "idrac-1", **identifiers}
+        parent = tmp_path / str(number)
+        (parent / "files").mkdir(parents=True)
+        (parent / "files" / "one.yml").write_text(yaml.safe_dump({"bmc_targets": {"hosts": {"idrac-1": variables}}}))
+        words += ["-i", configuration(parent, source="directory", directory="files")]
+    hosts = run("ansible-inventory", *words, "--list").hosts
+    return {name: int(variables["ansible_host"][-1]) for name, variables in hosts.items()}
+
+
+@pytest.mark.parametrize(("name", "kind"), [("bmc_duid", "duid"), ("bmc_client_id", "id")])
+def test_a_client_takes_no_host_with_an_identifier_like_its_hardware_address(
+    name: str, kind: str, tmp_path: Path
+) -> None:
+    """A client invents its DUID, and the host may have the password of the machine."""
+    value = "02:bc:00:00:00:01"
+    machine, other = {"bmc_mac": value}, {name: value}
+    assert two_sources(tmp_path / "a", machine, other) == {"idrac-1": 1, f"bmc-{kind}-02bc00000001": 2}
+    assert two_sources(tmp_path / "b", other, machine) == {"idrac-1": 1, "bmc-02bc00000001": 2}
+
+
+@pytest.mark.parametrize("name", ["bmc_mac", "bmc_duid", "bmc_client_id"])
+def test_a_machine_of_two_sources_is_one_host(name: str, tmp_path: Path) -> None:
+    """The last source wins, as in Ansible."""
+    assert two_sources(tmp_path, *2 * [{name: "02:bc:00:00:00:01"}]) == {"idrac-1": 2}

@@ -129,6 +129,19 @@ def test_reservations_of_dhcpv6_go_there_and_back(site: Site) -> None:
     assert "has the same address as the one for 00:01:01" in site.move("database", family=6)["msg"]
 
 
+def test_excluded_prefixes_are_not_lost_in_files(site: Site) -> None:
+    """Only newer schemas have the column."""
+    site.write({"duid": "00:01:01", "prefixes": ["2001:db8:2::/56"]})
+    assert site.move("database", family=6, set_aside=True)["changed"]
+    site.database.execute("ALTER TABLE ipv6_reservations ADD COLUMN IF NOT EXISTS excluded_prefix inet")
+    site.database.execute("UPDATE ipv6_reservations SET excluded_prefix = '2001:db8:2:1::'")
+    moved = site.move("files", family=6)
+    assert moved["failed"]
+    assert "1 reservations in the table hosts have excluded prefixes" in moved["msg"]
+    site.database.execute("UPDATE ipv6_reservations SET excluded_prefix = NULL")
+    assert site.move("files", family=6)["changed"]
+
+
 def test_what_the_monitor_wrote_goes_to_the_database_and_is_replaced_on_the_way_back(site: Site) -> None:
     path, waiting = site.written / "subnet-1.json", site.directory / "subnet-1.json"
     path.write_text(json.dumps(HOSTS[0]))

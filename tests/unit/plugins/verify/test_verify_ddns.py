@@ -68,6 +68,16 @@ def test_each_fault_has_one_finding(changes: dict[str, Any], name: str, verdict:
     assert found.todo
 
 
+def test_a_name_that_the_other_family_has_is_not_waited_for() -> None:
+    wrong = ["a. is 192.0.2.7 of the other family, not 2001:db8::7"]
+    (found,) = [one for one in judged(names={"looked_up": 2, "wrong": wrong, "error": ""}) if one.verdict != "ok"]
+    assert found.todo == "docs/ddns.md, one name for both families"
+    (both,) = [
+        one for one in judged(names={"looked_up": 2, "wrong": [*wrong, "b. is missing"], "error": ""}) if one.todo
+    ]
+    assert both.todo.startswith("wait five minutes")
+
+
 def test_failed_changes_are_told() -> None:
     (found,) = [one for one in judged(failures=3) if one.name == "ddns"]
     assert found.seen.endswith("3 changes failed since it started")

@@ -37,7 +37,7 @@ def execute(options: argparse.Namespace) -> int:
     sockets = {4: options.control_socket4, 6: options.control_socket6}
     memory = names_memory.read(options.state)
     if options.all:
-        memory.owed, memory.fruitless = True, 0
+        memory.start_over()
     names = Names(options.ddns_socket, [Server(*one) for one in sockets.items() if one[1]], memory, time.time)
     try:
         for line in names.run():

@@ -9,8 +9,10 @@ DNS servers are asked for names, and once an hour.
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
-from typing import Any, Callable, Iterable, List, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, NamedTuple, Sequence
 
 from _kea import control, dns, named_leases, zones
 from _kea.named_leases import Named
@@ -45,8 +47,19 @@ class Zones(NamedTuple):
 
     forward: List[zones.Zone]
     reverse: List[zones.Zone]
+    silent: List[str]
+    """Names of the zones whose server is away."""
     away: List[str]
     """Why each of those servers gives no answer."""
+
+    def is_silent_for(self, lease: Named) -> bool:
+        """Return whether the server of a zone of this lease is away. D2 then gives the whole change up."""
+        back = dns.reverse_name(lease.address)
+        found = [
+            zones.zone_of(lease.name, self.forward) if lease.forward else None,
+            zones.zone_of(back, self.reverse) if lease.reverse else None,
+        ]
+        return any(zone is not None and zone.name in self.silent for zone in found)
 
 
 class Names:
@@ -59,38 +72,51 @@ class Names:
         self._memory = memory
         self._now = now
 
-    def run(self) -> List[str]:
-        """Send what is wrong again, and return a line for each. Raises TemporaryError if D2, Kea or DNS is away."""
+    def run(self) -> Iterator[str]:
+        """Send what is wrong again, and yield a line for each. Raises TemporaryError if D2, Kea or DNS is away."""
         try:
             self._note_losses()
             if self._is_due():
-                return self._compare()
-            if self._now() - self._memory.listed >= LIST_EVERY:
+                yield from self._compare()
+            elif self._passed(self._memory.listed) >= LIST_EVERY:
                 self._list(self._leases())
         except (control.ControlError, OSError) as error:
             raise TemporaryError(str(error)) from error
-        return []
 
     def _is_due(self) -> bool:
         """Return whether all names are compared now.
 
         Failures that no comparison can mend, such as those of a client whose name is another one's, delay the next.
         """
-        memory, passed = self._memory, self._now() - self._memory.compared
+        memory = self._memory
         pause = PAUSES[min(memory.fruitless, len(PAUSES) - 1)]
-        return passed >= HOUR or (memory.owed and passed >= pause)
+        return self._is_hourly() or (memory.owed and self._passed(memory.compared) >= pause)
+
+    def _is_hourly(self) -> bool:
+        """Return whether the hourly comparison is due, which tries everything again."""
+        return self._passed(self._memory.hourly) >= HOUR
+
+    def _passed(self, since: float) -> float:
+        """Return how many seconds passed. A time to come is one of a clock that was put back: whatever waits is due."""
+        passed = self._now() - since
+        return passed if passed >= 0 else math.inf
 
     def _note_losses(self) -> None:
         memory, pid = self._memory, self._ask("status-get").get("pid", 0)
         failures = zones.failures(self._ask("statistic-get-all"))
-        if (pid, failures) != (memory.pid, memory.failures):
-            memory.fruitless = memory.fruitless if pid == memory.pid else 0
-            memory.owed, memory.pid, memory.failures = True, pid, failures
+        if pid != memory.pid:
+            memory.start_over()
+        memory.owed = memory.owed or failures != memory.failures
+        memory.pid, memory.failures = pid, failures
 
-    def _compare(self) -> List[str]:
+    def _compare(self) -> Iterator[str]:
         d2 = self._ask("config-get").get(zones.TOP, {})
         known, leases = _answering(d2), self._leases()
-        sent = [*self._again(leases, known), *self._gone(d2, leases, known)]
+        self._forget_tries(known)
+        sent = False
+        for line in itertools.chain(self._again(leases, known), self._gone(d2, leases, known)):
+            sent = True
+            yield line
         self._list(leases)
         self._memory.compared = self._now()
         in_vain = self._memory.owed and not sent and not known.away
@@ -99,38 +125,44 @@ class Names:
         self._memory.owed = bool(sent or known.away)
         if known.away:
             raise TemporaryError(f"names are sent again once these answer: {'; '.join(known.away)}")
-        return sent
 
-    def _again(self, leases: Iterable[tuple[Server, Named]], known: Zones) -> List[str]:
+    def _forget_tries(self, known: Zones) -> None:
+        """Try everything again once an hour, and once a server is back: what was sent meanwhile did not arrive."""
+        memory = self._memory
+        if self._is_hourly():
+            memory.tries.clear()
+            memory.hourly = self._now()
+        if set(memory.silent) - set(known.silent):
+            memory.tries.clear()
+        memory.silent = known.silent
+
+    def _again(self, leases: Iterable[tuple[Server, Named]], known: Zones) -> Iterator[str]:
         """Have Kea send the names of living leases that are wrong."""
-        found: List[str] = []
         for server, lease in leases:
             problem = _wrong(lease, known)
-            if self._is_to_send(lease, problem):
+            if not known.is_silent_for(lease) and self._is_to_send(lease, problem):
                 command = f"lease{server.family}-resend-ddns"
                 answer = control.send(server.socket, command, TIMEOUT, {"ip-address": lease.address})
-                found.append(problem if answer.result == control.SUCCESS else f"{problem}; {answer.text}")
-        return found
+                yield problem if answer.result == control.SUCCESS else f"{problem}; {answer.text}"
 
-    def _gone(self, d2: Mapping[str, Any], leases: Sequence[tuple[Server, Named]], known: Zones) -> List[str]:
+    def _gone(self, d2: Mapping[str, Any], leases: Sequence[tuple[Server, Named]], known: Zones) -> Iterator[str]:
         """Have D2 remove the names of leases that are gone."""
         present = {_key(lease) for _server, lease in leases}
         taken = {lease.address for _server, lease in leases if lease.reverse}
         # Nothing is known of the leases of a server that is not looked at, or no longer.
         families = {server.family for server in self._servers}
-        found: List[str] = []
         for key, lease in list(self._memory.known.items()):
-            if key in present or (6 if ":" in lease.address else 4) not in families:
+            family = 6 if ":" in lease.address else 4
+            if key in present or family not in families or known.is_silent_for(lease):
                 continue
             # The name of an address that another client has by now was replaced by that client's.
             rest = lease._replace(reverse=lease.reverse and lease.address not in taken)
             problem = "" if not _is_there(rest, known) else f"{lease.name} is {lease.address}, whose lease is gone"
             if self._is_to_send(lease, problem):
                 ncr.send(d2, ncr.removal(rest, self._now()))
-                found.append(problem)
+                yield problem
             elif not problem and not known.away:
                 del self._memory.known[key]
-        return found
 
     def _is_to_send(self, lease: Named, problem: str) -> bool:
         """Return whether a change is sent again, and count it."""
@@ -138,8 +170,6 @@ class Names:
         if not problem:
             self._memory.tries.pop(key, None)
             return False
-        if self._now() - self._memory.compared >= HOUR:
-            self._memory.tries.pop(key, None)
         tries = self._memory.tries.get(key, 0)
         if tries >= TRIES:
             return False
@@ -165,8 +195,8 @@ def _key(lease: Named) -> str:
 
 def _answering(d2: Mapping[str, Any]) -> Zones:
     forward, reverse = ([(one, _silence(one)) for one in zones.zones(d2, way)] for way in zones.DIRECTIONS)
-    away = [silence for _one, silence in [*forward, *reverse] if silence]
-    return Zones(_asked(forward), _asked(reverse), away)
+    away = {one.name: silence for one, silence in [*forward, *reverse] if silence}
+    return Zones(_asked(forward), _asked(reverse), list(away), list(away.values()))
 
 
 def _asked(listed: Sequence[tuple[zones.Zone, str]]) -> List[zones.Zone]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Dict
+from typing import Dict, List
 
 from _kea.named_leases import Named
 
@@ -28,12 +28,21 @@ class Memory:
     """Comparisons in a row, after failures, that found nothing to send."""
     compared: float = 0.0
     """When all names were compared, epoch seconds."""
+    hourly: float = 0.0
+    """When the hourly comparison was, which forgets all tries."""
     listed: float = 0.0
     """When the names of leases were listed."""
     tries: Dict[str, int] = field(default_factory=dict)
     """How often a change was sent again, by address and name."""
+    silent: List[str] = field(default_factory=list)
+    """Zones whose server was away at the last comparison."""
     known: Dict[str, Named] = field(default_factory=dict)
     """Leases whose names are in DNS, by address and name."""
+
+    def start_over(self) -> None:
+        """Have the next look compare all names, and send what is wrong however often it was sent."""
+        self.owed, self.fruitless = True, 0
+        self.tries.clear()
 
 
 def read(path: str) -> Memory:

@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from kea_lease_monitor import telemetry
 from kea_lease_monitor.batch import Delivery, Kept, Reason, Rejection
 from kea_lease_monitor.kea import asking, identifiers, reservations
 from kea_lease_monitor.kea.reservations import Verdict
-from kea_lease_monitor.kea.shares import client as client_of
 from kea_lease_monitor.kea.site import Site
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent
+from kea_lease_monitor.sinks.reservations.circles import circles
 
 
 class Outcome(NamedTuple):
@@ -152,7 +152,8 @@ class Reserving:
 
     def _exchanged(self, every: Dict[Key, Outcome]) -> bool:
         """Swap the addresses of clients that hold each other's. Return whether there were any."""
-        done = [event for circle in circles(_conflicts(every)) if self._exchange(circle) for event in circle]
+        found = circles([(outcome.event, outcome.detail) for outcome in _conflicts(every)])
+        done = [event for circle in found if self._exchange(circle) for event in circle]
         every.update({_key(event): Outcome(event, Verdict.UPDATED, "", every[_key(event)].made) for event in done})
         return bool(done)
 
@@ -195,25 +196,6 @@ def _key(event: LeaseEvent) -> Key:
 
 def _conflicts(every: Mapping[Key, Outcome]) -> List[Outcome]:
     return [outcome for outcome in every.values() if outcome.verdict is Verdict.CONFLICT]
-
-
-def circles(conflicts: Sequence[Outcome]) -> List[List[LeaseEvent]]:
-    """Return the circles of leases in which each has the address that is reserved for the next one's client."""
-    waiting = {
-        (client_of(event.lease).replace(":", ""), event.lease.subnet_id): (event, holder.replace(":", ""))
-        for event, _verdict, holder, _made in conflicts
-    }
-    found: List[List[LeaseEvent]] = []
-    seen: Set[Tuple[str, int]] = set()
-    for first in waiting:
-        client, path = first, []
-        while client in waiting and client not in seen:
-            seen.add(client)
-            path.append(client)
-            client = waiting[client][1], client[1]
-        if client in path:
-            found.append([waiting[each][0] for each in path[path.index(client) :]])
-    return found
 
 
 def resolved(events: Sequence[LeaseEvent], reserve: Reserve) -> List[Outcome]:
