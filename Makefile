@@ -266,7 +266,7 @@ $(addprefix suites-,$(ONE_SUITE)): suites-%:
 bench: bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench-inventory bench-configget bench-commands bench-first-start bench-dhcp6 bench-herd bench-monitor ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
 
 bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench-inventory bench-configget bench-commands bench-dhcp6 bench-herd: bench-%: ## one of them
-	@$(RUN) PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/$*.py
+	@$(RUN) PYTHONPATH=benchmarks:tests:plugins/module_utils:roles/kea_lease_monitor/files $(BIN)/python benchmarks/$*.py
 
 bench-first-start: ## 100,000 and 1,000,000 leases at the first start in file mode; half an hour
 	@$(RUN) PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/firststart.py

@@ -9,10 +9,14 @@ import argparse
 import json
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Iterator, NamedTuple
 
 import report
+from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
+from kea_lease_monitor.pipeline import BATCH
+from kea_lease_monitor.sinks.discovery import DiscoverySink, Options
 from postgres import Server, server
 from support.paths import ROOT
 from support.programs import run
@@ -31,18 +35,6 @@ SELECT hwaddr, 0, subnet_id, address, hostname, json_build_object('kea-lease-mon
        'ip-address', host('0.0.0.0'::inet + address), 'hostname', hostname))
   FROM lease4;
 ANALYZE;
-"""
-
-FILE = """\
-# Written by kea-lease-monitor from the client's lease; overwritten when that changes.
-bmc_targets:
-  hosts:
-    bmc-{digits}:
-      ansible_host: "10.0.{high}.{low}"
-      bmc_mac: "{hwaddr}"
-      bmc_client_id: ""
-      bmc_hostname: "host-{number}"
-      kea_subnet_id: 1
 """
 
 CONSTRUCT = """\
@@ -73,6 +65,23 @@ class Source(NamedTuple):
     has_goal: bool
 
 
+def write_files(directory: Path, hosts: int) -> None:
+    """Write the discovery files of so many clients, as the lease monitor does."""
+    now = int(time.time())
+    events = []
+    for number in range(hosts):
+        hwaddr = f"02{number:010x}"
+        address = f"10.0.{number >> 8 & 255}.{number & 255}"
+        spelled = ":".join(hwaddr[at : at + 2] for at in range(0, 12, 2))
+        lease = Lease(
+            4, address, 1, spelled, f"01:{spelled}", f"host-{number}", now, 86400, now + 86400, LeaseState.DEFAULT, ""
+        )
+        events.append(LeaseEvent(EventKind.ASSIGNED, lease, f"bench:{number}", None))
+    sink = DiscoverySink(Options(str(directory), "bmc_targets", None))
+    for begin in range(0, hosts, BATCH):
+        sink.deliver(events[begin : begin + BATCH])
+
+
 def sources(one: Server, directory: Path, hosts: int) -> Iterator[Source]:
     one.create(DATABASE)
     one.psql(DATABASE, FILL.format(hosts=hosts))
@@ -80,11 +89,7 @@ def sources(one: Server, directory: Path, hosts: int) -> Iterator[Source]:
     cache = f"cache: true\ncache_plugin: ansible.builtin.jsonfile\ncache_connection: {directory / 'cache'}\n"
     files = directory / "files"
     files.mkdir()
-    for number in range(hosts):
-        digits = f"02{number:010x}"
-        hwaddr = ":".join(digits[at : at + 2] for at in range(0, 12, 2))
-        text = FILE.format(digits=digits, hwaddr=hwaddr, number=number, high=number >> 8 & 255, low=number & 255)
-        (files / f"{hwaddr.replace(':', '-')}.yml").write_text(text)
+    write_files(files, hosts)
     yield Source("PostgreSQL, leases and reservations", database, True)
     yield Source("PostgreSQL, with one `compose` and one `keyed_groups`", database + CONSTRUCT, False)
     yield Source("discovery files", f"source: directory\ndirectory: {files}\n", True)

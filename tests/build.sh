@@ -22,7 +22,8 @@ if ! diff <(LC_ALL=C sort <<<"$found") <(printf '%s\n' $expected | LC_ALL=C sort
     echo "the archive has other files than these; see build_ignore in galaxy.yml, or tests/build.sh" >&2
     exit 1
 fi
-dead=$(cd "$ANSIBLE_COLLECTIONS_PATH/ansible_collections/baremetal/kea" && find . -name '__pycache__' -o -name '*.pyc' -o -name '.*cache*' -o -path './changelogs/fragments')
+dead=$(cd "$ANSIBLE_COLLECTIONS_PATH/ansible_collections/baremetal/kea" && find . -name '__pycache__' -o -name '*.pyc' -o -name '.*cache*' -o -path './changelogs/fragments' \
+    -o -name '*.test.yml' -o -path './docs/docsite/*' ! -name extra-docs.yml ! -name links.yml)
 [ -z "$dead" ] || { echo "the archive has these needless files: $dead" >&2; exit 1; }
 rm -r "$ANSIBLE_COLLECTIONS_PATH"/ansible_collections/baremetal/kea/docs
 for role in kea_database kea_lease_monitor kea_lfc_timer kea_server; do

@@ -48,6 +48,13 @@ def to_ansible(_app, _env, node, content):
     return nodes.reference("", "", content, refuri=ANSIBLE + page, internal=False) if page else None
 
 
+def without_source(_app, pagename, _templatename, context, _doctree):
+    """Have pages without links to their source in the repository, where their path is of no file."""
+    if pagename in ("index", "roles") or pagename.startswith("reference/"):
+        context["page_source_suffix"] = ""
+
+
 def setup(app):
-    """Have Sphinx ask for labels that no page has."""
+    """Have Sphinx ask for labels that no page has, and which pages have links to their source."""
     app.connect("missing-reference", to_ansible)
+    app.connect("html-page-context", without_source)

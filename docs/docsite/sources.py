@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lay out the pages of the checkout for Sphinx: ``sources.py DIRECTORY``.
 
-The pages keep their places, so that their links to one another hold. Links to other files lead to the repository.
+The pages keep their places, so that their links to one another hold. Links to other files lead to the repository. The
+reference is there already, in ``DIRECTORY/reference``; its index is put into another order.
 """
 
 from __future__ import annotations
@@ -31,6 +32,14 @@ variable of a role.
 %s
 ```
 """
+FILTERS = re.compile(r"^\.\. _filter_plugins_in_.*?(?=^\.\. _)", re.DOTALL | re.MULTILINE)
+"""The section of the filters, in the index of the reference."""
+FILTERS_ARE = """Internal filters
+----------------
+
+The roles and playbooks of this collection call these. Their input and result follow their needs, so do not use them in
+plays of your own.
+"""
 
 
 def pages() -> list[str]:
@@ -52,8 +61,15 @@ def linked(text: str, page: str, known: set[str]) -> str:
     return LINK.sub(target, text)
 
 
+def ordered(index: str) -> str:
+    """Return the index of the reference with the filters, which no site calls, at the end."""
+    [section] = FILTERS.findall(index)
+    label, _heading, listed = section.split("\n\n", 2)
+    return f"{index.replace(section, '')}\n{label}\n\n{FILTERS_ARE}\n{listed}"
+
+
 def lay_out(directory: Path) -> None:
-    """Write the sources of the site, without the generated reference."""
+    """Write the sources of the site, and order the index of the reference."""
     others = {str(path.relative_to(ROOT)) for pattern in OTHERS for path in ROOT.glob(pattern)}
     known = {*pages(), *others}
     for page in pages():
@@ -67,6 +83,8 @@ def lay_out(directory: Path) -> None:
     shutil.copytree(ROOT / "docs/docsite/static", directory / "static", dirs_exist_ok=True)
     roles = "\n".join(page.removesuffix(".md") for page in pages() if page.startswith("roles/"))
     (directory / "roles.md").write_text(ROLES % roles, encoding="utf-8")
+    index = directory / "reference/index.rst"
+    index.write_text(ordered(index.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ options:
       src:
         description:
           - Path of a file of this host whose content the file gets, in place of O(files[].content). It is not shown.
+        version_added: 1.1.0
         type: path
       owner:
         description: Its user. By default the present one, or V(root) for a new file.

@@ -150,6 +150,7 @@ server:
       description:
         - Whether the server listens on its interfaces, as its command C(status-get) tells. C(status) is V(ready),
           V(retrying) or V(failed), and C(errors) names the interfaces. Null if Kea does not answer.
+      version_added: 1.1.0
       type: dict
       sample:
         status: ready
@@ -164,6 +165,7 @@ server:
       type: bool
     changed_files:
       description: The configuration and the files that it includes, as far as they changed after the server started.
+      version_added: 1.2.0
       type: list
       elements: str
     edited_files:
@@ -189,9 +191,11 @@ server:
       type: str
     hooks:
       description: Directory of Kea's hooks; null if they are not installed.
+      version_added: 1.1.0
       type: str
     reservation_hook:
       description: Path of the installed hook C(libdhcp_host_cmds.so); null without it, or if this Kea cannot load it.
+      version_added: 1.2.0
       type: str
     admin:
       description: Path of C(kea-admin).
@@ -247,6 +251,7 @@ config:
         - {library: /usr/lib/x86_64-linux-gnu/kea/hooks/libdhcp_lease_cmds.so}
     loggers:
       description: The loggers.
+      version_added: 1.2.0
       type: list
       elements: dict
       sample:
@@ -259,18 +264,22 @@ config:
         - {socket-type: unix, socket-name: /run/kea/kea4-ctrl-socket}
     dhcp_ddns:
       description: The map C(dhcp-ddns), which says whether the server sends names to D2.
+      version_added: 1.2.0
       type: dict
       sample: {enable-updates: true}
     interfaces_config:
       description: The map C(interfaces-config).
+      version_added: 1.1.0
       type: dict
       sample: {interfaces: [eth0]}
     keys:
       description: Keys of the map at the top.
+      version_added: 1.1.0
       type: list
       elements: str
     included:
       description: Files that it includes and that are below its directory, except those with managed reservations.
+      version_added: 1.1.0
       type: list
       elements: str
 subnets:
@@ -513,6 +522,7 @@ database:
       type: str
     rights:
       description: The objects of M(baremetal.kea.kea_database_rights), each with its owner and its rights by role.
+      version_added: 1.1.0
       type: dict
       sample:
         hosts: {owner: _kea, rights: {kea-lease-monitor: [INSERT, SELECT]}}
@@ -568,6 +578,7 @@ monitor:
         enabled: true
     former_applier:
       description: The same of the unit that started that service in former releases.
+      version_added: 1.1.0
       type: dict
       sample:
         name: kea-reservations.path
@@ -633,13 +644,16 @@ packages:
   contains:
     names:
       description: Their names on this host; EL has other ones for some.
+      version_added: 1.1.0
       type: list
       elements: str
     format:
       description: V(deb) or V(rpm).
+      version_added: 1.1.0
       type: str
     wanted:
       description: Packages to install or to mark, that is, the missing and the automatic ones.
+      version_added: 1.1.0
       type: list
       elements: str
     missing:
@@ -652,6 +666,7 @@ packages:
       elements: str
     unlisted:
       description: Missing packages that the package lists of the host do not have; the lists must be fetched first.
+      version_added: 1.1.0
       type: list
       elements: str
 packaging:

@@ -264,6 +264,7 @@ plan:
     - {kind: file, name: /etc/kea/kea-dhcp4.conf, action: restore, why: deployed}
 plan_lines:
   description: RV(plan) in words, without the things that leave nothing to do.
+  version_added: 1.1.0
   returned: O(state=checked) or O(state=restored)
   type: list
   elements: str

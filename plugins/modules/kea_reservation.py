@@ -135,6 +135,7 @@ in_force:
   version_added: 1.2.0
 msg:
   description: Why the reservation is not in force, and what to do.
+  version_added: 1.2.0
   returned: with RV(in_force=false)
   type: str
   sample: "what /etc/kea/kea-dhcp4.conf says of hw-address 4c:d9:8f:00:00:07 in subnet 1 is not in force: Kea does not

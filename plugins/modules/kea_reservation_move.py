@@ -57,6 +57,7 @@ options:
       - The monitor's own directory of files, which is only read.
       - The default is C(/var/lib/kea-reservations/written), and C(/var/lib/kea-reservations6/written) with
         O(family=6).
+    version_added: 1.1.0
     type: path
   subnets:
     description: The subnets that have files. Required if O(to=files).

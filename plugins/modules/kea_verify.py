@@ -79,6 +79,7 @@ options:
     default: kea-lease-monitor
   subnets:
     description: Ids of the subnets in which the lease monitor should reserve addresses; by default all.
+    version_added: 1.1.0
     type: list
     elements: int
   host:

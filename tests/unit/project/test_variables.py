@@ -16,8 +16,8 @@ from support.programs import run
 
 ROLES = ("kea_server_", "kea_database_", "kea_lease_monitor_", "kea_lfc_timer_", "kea_ddns_pack", "kea_ddns_families")
 """Beginnings of the variables of roles. Those of kea_ddns are set by a person, except what other variables say."""
-OTHERS = ("inventory.md", "lfc.md", "monitoring.md")
-"""Pages with tables of variables of inventory hosts, and of metrics."""
+OTHERS = ("inventory.md", "lfc.md", "monitoring.md", "eda.md")
+"""Pages with tables of variables of inventory hosts, of rulebooks, and of metrics."""
 GROUPS = frozenset(("kea_servers", "kea_database"))
 NAME = r"kea_[a-z0-9]+(?:_[a-z0-9]+)*"
 

@@ -108,6 +108,18 @@ def test_lost_events_are_a_counter_of_each_subscription() -> None:
     assert sample("trigger_enabled") == 1
 
 
+def test_the_counters_of_a_subscription_begin_at_0() -> None:
+    telemetry.started("1.2.0", ("m3",))
+    for name in ("retries", "events_lost", "reservation_conflicts", "full_reads", "events"):
+        assert metrics.REGISTRY.get_sample_value(f"kea_lease_monitor_{name}_total", {"subscription": "m3"}) == 0
+    for reason in Reason:
+        labels = {"subscription": "m3", "reason": reason.value}
+        assert metrics.REGISTRY.get_sample_value("kea_lease_monitor_dead_letters_total", labels) == 0
+    telemetry.dead_letter("m3", "reservation", Rejection(event(1), Reason.REFUSED, "x"))
+    telemetry.started("1.2.0", ("m3",))
+    assert sample("dead_letters_total", subscription="m3", reason="refused") == 1, "a reload keeps what was counted"
+
+
 def test_an_open_transaction_is_logged_with_its_process(journal: socket.socket) -> None:
     telemetry.horizon_held(4711, 59.0)
     telemetry.horizon_held(4711, 61.0)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Mapping, Tuple, TypeVar
+from typing import Callable, Mapping, Sequence, Tuple, TypeVar
 
 import prometheus_client as prometheus
 
@@ -57,6 +57,15 @@ def call(gauge: prometheus.Gauge, functions: Mapping[_Labels, Callable[[], float
     gauge.clear()
     for labels, function in functions.items():
         gauge.labels(*labels).set_function(function)
+
+
+def begin(subscriptions: Sequence[str], reasons: Sequence[str]) -> None:
+    """Export the counters of these subscriptions at 0. Prometheus sees no increase of a series that begins at 1."""
+    for name in subscriptions:
+        for counter in (RETRIES, LOST, CONFLICTS, FULL_READS, EVENTS):
+            counter.labels(name)
+        for reason in reasons:
+            DEAD.labels(name, reason)
 
 
 INFO = _gauge("build_info", "Always 1; the label tells the version.", "version")

@@ -99,6 +99,7 @@ def _lease(lease: Lease) -> Dict[str, object]:
 
 def started(version: str, subscriptions: Tuple[str, ...]) -> None:
     metrics.INFO.labels(version).set(1)
+    metrics.begin(subscriptions, [reason.value for reason in Reason])
     log(logging.INFO, "started", "Lease monitor started", version=version, subscriptions=",".join(subscriptions))
 
 
@@ -174,9 +175,8 @@ def ready(subscription: str) -> None:
 def retrying(subscription: str, attempt: int, wait: float, error: str) -> None:
     metrics.RETRIES.labels(subscription).inc()
     metrics.CAUGHT_UP.labels(subscription).set(0)
-    level = logging.ERROR if attempt > 1 else logging.WARNING
     fields = {"subscription": subscription, "attempt": attempt, "seconds": f"{wait:.2f}", "error": error}
-    log(level, "retrying", "Will try again", **fields)
+    log(logging.ERROR if attempt > 1 else logging.WARNING, "retrying", "Will try again", **fields)
 
 
 def recovered(subscription: str, attempts: int) -> None:
