@@ -168,7 +168,9 @@ class _Writer:
 
     def _list(self, value: List[Any], path: Path, is_whole: bool) -> List[Any]:
         kind = str(path[-1])
-        merges = has_identities(kind) and not is_whole and not OPAQUE & set(path)
+        # Of client-classes, names alone are a list like any other.
+        is_named = all(isinstance(one, (dict, Include)) for one in value)
+        merges = has_identities(kind) and is_named and not is_whole and not OPAQUE & set(path)
         if not merges:
             return [self._value(one, (*path, at), True) for at, one in enumerate(value, 1)]
         kept = [one for one in value if not (isinstance(one, Include) and self._is_managed(one.path))]

@@ -165,6 +165,25 @@ def test_what_variables_cannot_hold_is_left_out_and_named(dhcp4: str, note: str)
     assert "\udce9" not in repr(loaded(filters.variables_file(found._asdict(), "a", "b") or "{}"))
 
 
+@pytest.mark.parametrize("listed", ['[ "bmc" ]', '[ "bmc", <?include "/more.json"?> ]'])
+def test_names_of_classes_are_a_list_and_no_elements(listed: str) -> None:
+    """They guard the pools of Kea 3.0: without them a new server would serve every client."""
+    guard = f'"client-classes": {listed}'
+    option = f'{{ "name": "routers", "data": "10.0.0.1", {guard} }}'
+    host = f'{{ "hw-address": "02:00:00:00:00:01", "option-data": [ {option} ], {guard} }}'
+    found = imported(
+        f"""{{ "subnet4": [ {{ "id": 1, "subnet": "10.0.0.0/24", {guard}, "evaluate-additional-classes": [ "x" ],
+             "pools": [ {{ "pool": "10.0.0.0/28", {guard} }} ], "reservations": [ {host} ] }} ] }}"""
+    )
+    assert found.notes == []
+    (subnet,) = found.values["kea_dhcp4_subnets"]
+    expected = ["bmc", {"<?include?>": "/more.json"}] if "include" in listed else ["bmc"]
+    assert subnet["evaluate-additional-classes"] == ["x"]
+    (client,), (pool,) = subnet["reservations"], subnet["pools"]
+    for one in (subnet, pool, client, client["option-data"][0]):
+        assert one["client-classes"] == expected
+
+
 def test_subnets_without_an_id_get_that_of_kea_and_managed_reservations_are_not_imported() -> None:
     found = imported(
         """{ "subnet4": [ { "subnet": "10.0.1.0/24", "reservations": [ <?include "/etc/kea/x/applied/s.json"?>,
