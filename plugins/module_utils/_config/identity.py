@@ -123,6 +123,12 @@ def pool_range(text: Any) -> Tuple[int, int]:
         raise KeaJsonError(f"{text!r} is no pool such as 192.0.2.1 - 192.0.2.9 or 192.0.2.0/28") from None
 
 
+def delegated_range(value: Mapping[str, Any]) -> Tuple[int, int]:
+    """Return the first and the last address of a pool of prefixes; an empty range if it cannot be read."""
+    prefix = network(f"{value.get('prefix')}/{value.get('prefix-len')}")
+    return pool_range(prefix) if prefix else (0, -1)
+
+
 def client(value: Mapping[str, Any]) -> Optional[Tuple[str, bytes]]:
     """Return the kind and the bytes of the identifier of a reservation; None if there is none that can be read."""
     kind = next((one for one in identifiers.TYPES if value.get(one)), None)

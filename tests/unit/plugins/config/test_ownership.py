@@ -13,26 +13,9 @@ import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._config import reserving
 from ansible_collections.baremetal.kea.plugins.module_utils._config.path import parse_path
 from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import Include
-from site_helpers import Site, site_of
+from site_helpers import Site, done, refusal, site_of
 
 pytestmark = [pytest.mark.kea, pytest.mark.slow]
-
-
-def refusal(site: Site, **options: Any) -> str:
-    """Kea's configuration and the record are as they were after a refusal, which comes in check mode, too."""
-    before, record = site.texts(), site.record.read_bytes() if site.record.exists() else b""
-    messages = [site.merge(check=check, **options) for check in (True, False)]
-    assert all(one["failed"] for one in messages), messages
-    assert messages[0]["msg"] == messages[1]["msg"]
-    assert (site.texts(), site.record.read_bytes() if site.record.exists() else b"") == (before, record)
-    return str(messages[0]["msg"])
-
-
-def done(site: Site, **options: Any) -> dict[str, Any]:
-    result = site.merge(**options)
-    assert not result["failed"], result
-    assert site.accepted()
-    return result
 
 
 def test_a_subnet_is_found_by_id_or_prefix_inside_its_shared_network(directory: Path) -> None:
