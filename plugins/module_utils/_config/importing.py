@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple, Union
 
 from .document import Document
 from .identity import NETWORKS, OPAQUE, alike, has_identities, identity, words
+from .options import Options
 from .secret import is_secret, secrets_in
 from .servers import family_of, subnets_key
 from .subnets import numbered, subnets_of
@@ -52,10 +53,11 @@ def variables_of(document: Document, top: str, known: Mapping[str, int], is_mana
     ``top`` is the map at the top of the document. ``is_managed`` tells which included files hold managed reservations:
     the deployment adds those itself. Raises KeaJsonError.
     """
-    writer, key, family = _Writer(top, is_managed), subnets_key(family_of(top)), family_of(top)
+    tree, key, family = Tree(document, top), subnets_key(family_of(top)), family_of(top)
+    writer = _Writer(top, is_managed, tree.options)
     numbers = numbered(subnets_of(document, top), known)
-    root = value_of(Tree(document, top).root)
-    for place in Tree(document, top).places:
+    root = value_of(tree.root)
+    for place in tree.places:
         if "id" not in place.value and isinstance(root.get(key, []), list):
             _number(root, (place.network, key), place.value, numbers.get(str(place.prefix)))
     databases = {key: root.pop(key) for key in _DATABASES if key in root}
@@ -123,11 +125,12 @@ def _is_same(one: Settings, other: Any) -> bool:
 class _Writer:
     """Copies values into variables, and collects what they cannot hold."""
 
-    def __init__(self, top: str, is_managed: Callable[[str], bool]) -> None:
+    def __init__(self, top: str, is_managed: Callable[[str], bool], options: Options) -> None:
         self.top = top
         self.secrets: List[Dict[str, str]] = []
         self.notes: List[str] = []
         self._is_managed = is_managed
+        self._options = options
         # Those of both servers may be in one file.
         self._prefix = "kea_secret_" if family_of(top) == 4 else "kea_secret_dhcp6_"
 
@@ -174,7 +177,7 @@ class _Writer:
         if not merges:
             return [self._value(one, (*path, at), True) for at, one in enumerate(value, 1)]
         kept = [one for one in value if not (isinstance(one, Include) and self._is_managed(one.path))]
-        _check_elements(kind, kept)
+        _check_elements(kind, kept, self._options)
         found: List[Any] = []
         for at, one in enumerate(kept, 1):
             made = self._value(one, (*path, at), False)
@@ -217,14 +220,14 @@ def _text(value: str) -> str:
     return value
 
 
-def _check_elements(kind: str, elements: List[Any]) -> None:
+def _check_elements(kind: str, elements: List[Any], options: Options) -> None:
     """Raise _LeftOutError if the elements cannot be told apart."""
     for at, one in enumerate(elements):
         try:
             wanted = identity(kind, one)
         except KeaJsonError as error:
             raise _LeftOutError(str(error)) from None
-        if any(alike(kind, wanted, other) for other in elements[:at]):
+        if any(alike(kind, wanted, other, options) for other in elements[:at]):
             raise _LeftOutError(f"{words((kind, wanted))} stands twice")
 
 

@@ -136,7 +136,7 @@ def _lost_inside(
     for one in _delegated(old):
         left = _without(delegated_range(one), delegated)
         if left:
-            name = {key: one[key] for key in ("prefix", "prefix-len") if key in one}
+            name: Dict[str, Any] = {key: one[key] for key in ("prefix", "prefix-len") if key in one}
             words = f"pool of prefixes {'/'.join(str(text) for text in name.values())}"
             found.append(Loss(old, words, left, record.owns((*path, "pd-pools", name))))
     there: Set[Any] = {client(one) for one in new.reservations}

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .document import Document
-from .identity import NETWORKS, Identity, alike, network
+from .identity import NETWORKS, Identity, alike, identity, label, network
+from .options import Options
 from .record import Step
 from .syntax import Item, KeaJsonError, Node, value_of
 
@@ -31,7 +32,8 @@ class Place(NamedTuple):
 class Tree:
     """The configuration of one server in a document."""
 
-    def __init__(self, document: Document, top: str) -> None:
+    def __init__(self, document: Document, top: str, options: Optional[Options] = None) -> None:
+        """``options`` are those that the configuration defines, unless others are given. Raises KeaJsonError."""
         self.document = document
         self.subnets_key = f"subnet{top[-1]}"
         found = member(document.root, top)
@@ -39,6 +41,7 @@ class Tree:
             raise KeaJsonError(f"{top} is no map in this file")
         self.root = found.node
         self.places = self._places()
+        self.options = options or Options(top, self.definitions())
 
     def place(self, wanted: Mapping[str, Any]) -> Optional[Place]:
         """Return the subnet with this id, or else with this prefix. Raises KeaJsonError if several have it."""
@@ -66,6 +69,29 @@ class Tree:
         found = self.find(path)
         return found[1].start if found else -1
 
+    def element(self, node: Node, kind: str, wanted: Identity) -> Optional[Item]:
+        """Return the element of the list ``kind`` with this identity. Raises KeaJsonError if that is not certain."""
+        items = [(item, value_of(item.node)) for item in (node.items if node.kind == "list" else ())]
+        for item, value in items:
+            if alike(kind, wanted, value, self.options):
+                return item
+        for _item, value in items if kind == "option-data" else ():
+            if isinstance(value, dict) and self.options.may_be_same(wanted, value):
+                same = label(kind, identity(kind, value))
+                raise KeaJsonError(
+                    f"{label(kind, wanted)} may be {same}, which is there: one has a name and the other a code. Name "
+                    "it as it is there, or define it in option-def"
+                )
+        return None
+
+    def definitions(self) -> List[Dict[str, Any]]:
+        """Return the elements of ``option-def``, also of classes."""
+        classes = member(self.root, "client-classes")
+        nodes = [self.root, *(item.node for item in (classes.node.items if classes else ()))]
+        found = [member(node, "option-def") for node in nodes]
+        listed = [value_of(item.node) for one in found if one for item in one.node.items]
+        return [one for one in listed if isinstance(one, dict)]
+
     def _below(
         self, node: Node, path: Sequence[Step], found: Optional[Tuple[Node, Item]], kind: str
     ) -> Optional[Tuple[Node, Item]]:
@@ -73,7 +99,7 @@ class Tree:
             if isinstance(step, str):
                 item, kind = member(node, step), step
             else:
-                item = element(node, kind, step)
+                item = self.element(node, kind, step)
             if item is None:
                 return None
             found, node = (node, item), item.node
@@ -92,12 +118,6 @@ class Tree:
 def member(node: Node, key: str) -> Optional[Item]:
     """Return the member of a map with this key."""
     return next((item for item in node.items if item.key == key), None) if node.kind == "map" else None
-
-
-def element(node: Node, kind: str, wanted: Identity) -> Optional[Item]:
-    """Return the element of the list ``kind`` with this identity."""
-    items = node.items if node.kind == "list" else ()
-    return next((item for item in items if alike(kind, wanted, value_of(item.node))), None)
 
 
 def _listed(found: Optional[Item], name: Optional[str]) -> List[Place]:

@@ -10,11 +10,12 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence
 
 from .._config.database import HOSTS, drop_entry
 from .._config.document import Document
-from .._config.merge import Element, Wanted, merged, plain
+from .._config.merge import merged
 from .._config.record import Record, Steps
 from .._config.subnets import subnets_of, with_ids
 from .._config.syntax import INCLUDE_KEY, Include
 from .._config.tree import Tree
+from .._config.wanted import Element, Wanted, plain
 from . import removals, served
 from .completing import completed
 from .earlier import replaced_pools
