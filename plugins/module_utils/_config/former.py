@@ -9,7 +9,7 @@ from typing import Dict, List, Mapping, NamedTuple, Tuple
 
 from .document import Document
 from .edits import Splice
-from .record import Entry, Record, digest, key_of
+from .record import Entry, Key, Record, digest
 from .syntax import Item, Node, value_of
 from .tree import Tree
 
@@ -20,13 +20,13 @@ class _Found(NamedTuple):
     item: Item
 
 
-def without_former(document: Document, tree: Tree, record: Record, named: Mapping[str, int]) -> Document:
+def without_former(document: Document, tree: Tree, record: Record, named: Mapping[Key, int]) -> Document:
     """Return the document in which what the record has, and ``named`` has not, is as it was found.
 
     ``tree`` is that of the document. ``named`` holds the position of each wanted value by its path. A value that
     another hand changed since stays.
     """
-    unnamed = [entry for entry in record.entries() if key_of(entry.path) not in named]
+    unnamed = [entry for entry in record.entries() if record.key(entry.path) not in named]
     places = [(entry, tree.find(entry.path)) for entry in unnamed]
     found = [_Found(entry, *place) for entry, place in places if place]
     wanted = {start for start in named.values() if start >= 0}

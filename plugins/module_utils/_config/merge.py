@@ -11,7 +11,7 @@ from .document import Document
 from .edits import Entry, Splice
 from .former import without_former
 from .identity import NETWORKS, SUBNETS, identity, is_settled, label, network, words
-from .record import Record, Steps, key_of
+from .record import Key, Record, Steps
 from .syntax import Include, Item, KeaJsonError, Node, value_of
 from .tree import Place, Tree, member
 from .wanted import Element, Elements, Wanted, bare, check_doubles, is_nothing, options_of
@@ -23,13 +23,14 @@ def merged(document: Document, wanted: Wanted, record: Record) -> Document:
     Raises KeaJsonError.
     """
     options = options_of(document, wanted)
+    record.resolve(options)
     check_doubles(wanted.values, (), options)
     wanted = wanted._replace(values=_settled(wanted.values, Tree(document, wanted.top), record))
     while True:
         round_ = _Round(Tree(document, wanted.top, options), wanted, record)
         splices = round_.splices()
         if not splices:
-            besides = {key_of(path): round_.tree.start(path) for path in wanted.besides}
+            besides = {record.key(path): round_.tree.start(path) for path in wanted.besides}
             return without_former(document, round_.tree, record, {**round_.named, **besides})
         document = document.spliced(splices)
 
@@ -60,7 +61,7 @@ class _Round:
         self.edits = tree.document.edits
         self.wanted = wanted
         self.record = record
-        self.named: Dict[str, int] = {}
+        self.named: Dict[Key, int] = {}
         """Position of each value that is wanted, by its path; -1 for one that is missing."""
 
     def splices(self) -> List[Splice]:
@@ -174,7 +175,7 @@ class _Round:
             raise KeaJsonError(f"{words(path)} is new here, so it needs both an id and a subnet (its prefix)")
 
     def _name(self, path: Steps, item: Optional[Item]) -> None:
-        self.named[key_of(path)] = item.start if item else -1
+        self.named[self.record.key(path)] = item.start if item else -1
 
     def _exclusive(self) -> List[Splice]:
         """Remove the shared networks and the subnets that are not named; a network with a named subnet stays."""
@@ -183,7 +184,7 @@ class _Round:
         networks = member(self.tree.root, NETWORKS)
         for item in networks.node.items if networks else ():
             name = value_of(item.node).get("name") if item.node.kind == "map" else None
-            if name is not None and name not in kept and key_of((NETWORKS, {"name": name})) not in self.named:
+            if name is not None and name not in kept and self.record.key((NETWORKS, {"name": name})) not in self.named:
                 return self.edits.removal(networks.node, [item]) if networks else []
         for one in unnamed[:1]:
             return self.edits.removal(
@@ -191,8 +192,8 @@ class _Round:
             )
         return []
 
-    def _path(self, place: Place) -> str:
-        return key_of((self.tree.subnets_key, {"id": place.value.get("id")}))
+    def _path(self, place: Place) -> Key:
+        return self.record.key((self.tree.subnets_key, {"id": place.value.get("id")}))
 
 
 _NOWHERE = Node("list", 0, 0)
