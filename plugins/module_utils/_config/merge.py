@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .document import Document
 from .edits import Entry, Splice
-from .former import without_former
+from .former import Wishes, without_former
 from .identity import NETWORKS, SUBNETS, identity, is_settled, label, network, words
 from .record import Key, Record, Steps
 from .syntax import Include, Item, KeaJsonError, Node, value_of
@@ -31,7 +31,7 @@ def merged(document: Document, wanted: Wanted, record: Record) -> Document:
         splices = round_.splices()
         if not splices:
             besides = {record.key(path): round_.tree.start(path) for path in wanted.besides}
-            return without_former(document, round_.tree, record, {**round_.named, **besides})
+            return without_former(document, round_.tree, record, Wishes({**round_.named, **besides}, wanted.may_remove))
         document = document.spliced(splices)
 
 

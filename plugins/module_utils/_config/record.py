@@ -81,9 +81,13 @@ class Record:
     def entries(self) -> List[Entry]:
         return list(self._entries.values())
 
+    def entry(self, path: Sequence[Step]) -> Optional[Entry]:
+        """Return the entry of what is at ``path``."""
+        return self._entries.get(self.key(path))
+
     def owns(self, path: Sequence[Step]) -> bool:
         """Return whether a run created what is at ``path``."""
-        entry = self._entries.get(self.key(path))
+        entry = self.entry(path)
         return entry is not None and entry.found is None
 
     def note(self, path: Steps, found: Optional[str], current: Any, wrote: Any) -> None:

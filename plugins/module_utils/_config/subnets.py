@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
 from .._kea.host_maps import addresses_of, prefixes_of
 from .document import Document
 from .edits import Splice
+from .foreign import foreign_parts
 from .identity import client, delegated_range, pool_range
 from .record import Record, Steps
 from .syntax import KeaJsonError, value_of
@@ -115,11 +116,10 @@ def _gone(key: str, subnet: Subnet, new: Sequence[Subnet], record: Record) -> Lo
     elif same_id is not None:
         what = f"subnet, whose prefix becomes {same_id.prefix}"
     pools, hosts = len(subnet.pools) + len(_delegated(subnet)), len(subnet.reservations)
-    others = [one for one in subnet.pools if not record.owns((*path, "pools", {"pool": one}))]
-    foreign = [one for one in subnet.reservations if not record.owns((*path, "reservations", _identifier(one)))]
-    is_ours = record.owns(path) and not others and not foreign
-    owned = is_ours or same_prefix is not None
-    return Loss(subnet, f"{what} with {pools} pools and {hosts} reservations", [_EVERYWHERE], owned)
+    foreign = foreign_parts(path, subnet.value, record) if record.owns(path) else []
+    owned = (record.owns(path) and not foreign) or same_prefix is not None
+    more = f" and {', '.join(foreign)}, which no run wrote" if foreign else ""
+    return Loss(subnet, f"{what} with {pools} pools and {hosts} reservations{more}", [_EVERYWHERE], owned)
 
 
 def _lost_inside(

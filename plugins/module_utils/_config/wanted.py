@@ -25,6 +25,8 @@ class Wanted(NamedTuple):
     """Members of the map at the top, as ``plain`` returns them."""
     exclusive: bool = False
     """Whether subnets and shared networks that are not named are removed."""
+    may_remove: bool = False
+    """Whether elements of earlier runs go with what another hand added to them."""
     besides: Sequence[Steps] = ()
     """Paths of elements that another option of the module sets. An element that a run created this way is ours."""
 

@@ -15,7 +15,7 @@ from .._config.record import Record, Steps
 from .._config.subnets import subnets_of, with_ids
 from .._config.syntax import INCLUDE_KEY, Include
 from .._config.tree import Tree
-from .._config.wanted import Element, Wanted, plain
+from .._config.wanted import Element, Wanted, options_of, plain
 from . import removals, served
 from .completing import completed
 from .earlier import replaced_pools
@@ -31,10 +31,10 @@ class Merging:
 
         Raises KeaError.
         """
-        self._wanted = Wanted(top, plain(params["merge"]), params["exclusive"], databases)
+        self._allowed = bool(params["allow_removals"])
+        self._wanted = Wanted(top, plain(params["merge"]), params["exclusive"], self._allowed, databases)
         self._before = Record(params["record"])
         self._record = Record(params["record"])
-        self._allowed = bool(params["allow_removals"])
         self._moved = params["moved_reservations"]
         self._completes = bool(params["complete_reservations"])
         self._writes = writes
@@ -106,9 +106,10 @@ class Merging:
         top = self._wanted.top
         numbered = with_ids(document, top, self._known_ids(document))
         if self._before.is_new:
-            for path in replaced_pools(numbered, top, self._wanted.values):
-                self._before.note_new(path)
-                self._record.note_new(path)
+            for path, pool in replaced_pools(numbered, top, self._wanted.values):
+                for record in (self._before, self._record):
+                    record.note(path, None, None, pool)
+        self._before.resolve(options_of(numbered, self._wanted))
         after: Document = merged(numbered, self._wanted, self._record)
         if not self._allowed:
             removals.check(numbered, after, top, self._before, self._moved)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from site_helpers import done, hand_written
+from site_helpers import done, hand_written, refusal
 
 pytestmark = [pytest.mark.kea, pytest.mark.slow]
 
@@ -73,3 +73,72 @@ def test_a_record_of_an_earlier_release_is_found_under_another_spelling(director
     done(site, merge={"option-data": [{"code": 3, "data": "10.0.0.9"}]})
     done(site)
     assert site.texts() == found
+
+
+BY_HAND = '"next-server": "10.0.0.7"'
+
+
+@pytest.mark.parametrize(
+    ("values", "ours", "message"),
+    [
+        (
+            {"client-classes": [{"name": "ours", "test": "member('KNOWN')"}]},
+            '"name": "ours"',
+            "client-classes ours with next-server",
+        ),
+        (host("02:00:00:00:00:bb"), '"hw-address": "02:00:00:00:00:bb"', "02:00:00:00:00:bb with next-server"),
+        (
+            {"shared-networks": [{"name": "ours", "subnet4": [{"id": 9, "subnet": "10.9.0.0/24"}]}]},
+            '"name": "ours"',
+            "shared network ours with next-server",
+        ),
+        (
+            {"subnet4": [{"id": 9, "subnet": "10.9.0.0/24"}]},
+            '"subnet": "10.9.0.0/24"',
+            "10.9.0.0/24 (id 9), a subnet with 0 pools and 0 reservations and next-server, which no run wrote",
+        ),
+    ],
+)
+def test_what_a_person_added_to_an_element_of_ours_is_not_removed_silently(
+    values: dict[str, Any], ours: str, message: str, directory: Path
+) -> None:
+    site = hand_written(directory, EMPTY)
+    found = site.document()
+    done(site, merge=values)
+    text = site.path.read_text()
+    site.path.write_text(text.replace(ours, f"{ours}, {BY_HAND}"))
+    assert not done(site, merge=values)["changed"]
+    assert message in (words := refusal(site))
+    assert "kea_allow_removals" in words
+    site.path.write_text(text.replace(ours, f'{ours}, "option-data": [ ]'))
+    done(site)
+    assert site.document().get(("Dhcp4",)) == found.get(("Dhcp4",))
+    done(site, merge=values)
+    site.path.write_text(site.path.read_text().replace(ours, f"{ours}, {BY_HAND}"))
+    done(site, allow_removals=True)
+    assert site.document().get(("Dhcp4",)) == found.get(("Dhcp4",))
+
+
+@pytest.mark.parametrize(
+    ("text", "other", "message"),
+    [
+        ("member('KNOWN')", "member('UNKNOWN')", "client-classes ours with test"),
+        ('"data": "10.0.0.9"', '"data": "10.0.0.9", "always-send": true', "with always-send"),
+        (
+            "[ {",
+            '[ { "name": "log-servers", "data": "10.0.0.8" }, {',
+            "client-classes ours with option-data log-servers",
+        ),
+    ],
+)
+def test_what_a_person_changed_in_an_element_of_ours_is_named(
+    text: str, other: str, message: str, directory: Path
+) -> None:
+    site = hand_written(directory, '"valid-lifetime": 600')
+    options = [{"name": "routers", "data": "10.0.0.9"}]
+    done(site, merge={"client-classes": [{"name": "ours", "test": "member('KNOWN')", "option-data": options}]})
+    edited = site.document().text
+    at = edited.index("option-data") if text == "[ {" else 0
+    site.path.write_text(edited[:at] + edited[at:].replace(text, other, 1))
+    assert site.accepted()
+    assert message in refusal(site)
