@@ -55,6 +55,10 @@ def without_former(document: Document, tree: Tree, record: Record, wishes: Wishe
             splices.append(Splice(node.start, node.end, text))
     for entry in unnamed:
         record.forget_one(entry.path)
+    others = {start: key for key, start in named.items()}
+    for one in found:
+        if one.item.start in wanted:
+            record.keep(one.entry, others[one.item.start])
     return document.spliced(splices) if splices else document
 
 

@@ -27,6 +27,9 @@ DNS_PORT = 53
 OPAQUE = frozenset(("parameters", "user-context"))
 """Keys of maps whose lists have meanings of their own."""
 
+CLASSES = "client-classes"
+"""In an option of Kea 3.0, the names of the classes whose clients get it. There may be one for each."""
+
 _MEMBERS: Dict[str, Tuple[str, ...]] = {
     "subnet4": ("id", "subnet"),
     "subnet6": ("id", "subnet"),
@@ -57,6 +60,8 @@ def identity(kind: str, value: Any) -> Identity:
     found = {key: value[key] for key in _MEMBERS[kind] if key in value} if isinstance(value, dict) else {}
     if not set(found) - {"space"}:
         raise KeaJsonError(f"an element of {kind} needs {' or '.join(_MEMBERS[kind])}")
+    if kind == "option-data" and CLASSES in value:
+        found[CLASSES] = value[CLASSES]
     if kind == "pools":
         pool_range(found["pool"])
     return found
@@ -78,7 +83,10 @@ def natural_key(kind: str, value: Any, options: Options) -> Optional[Tuple[Any, 
         return None
     if isinstance(value.get(INCLUDE_KEY), str):
         return (INCLUDE_KEY, value[INCLUDE_KEY])
-    if kind in ("option-data", "option-def"):
+    if kind == "option-data":
+        key = options.key(value)
+        return key and (*key, _classes(value))
+    if kind == "option-def":
         return options.key(value)
     return _KEYS.get(kind, _name_key)(value)
 
@@ -108,7 +116,8 @@ def label(kind: str, wanted: Mapping[str, Any]) -> str:
     words = {"subnet4": "subnet", "subnet6": "subnet", NETWORKS: "shared network", "pools": "pool"}
     words.update({"reservations": "reservation", "hooks-libraries": "hook", "ddns-domains": "zone"})
     words.update({"dns-servers": "DNS server", "tsig-keys": "TSIG key"})
-    return f"{words.get(kind, kind)} {' '.join(str(text) for text in wanted.values())}"
+    texts = [" ".join(map(str, text)) if isinstance(text, list) else str(text) for text in wanted.values()]
+    return " ".join([words.get(kind, kind), *filter(None, texts)])
 
 
 def network(text: Any) -> Optional[str]:
@@ -165,6 +174,11 @@ def _same_subnet(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
 def domain_name(text: Any) -> str:
     """Return a name of DNS in its one spelling."""
     return str(text).lower().rstrip(".")
+
+
+def _classes(option: Mapping[str, Any]) -> Tuple[str, ...]:
+    listed = option.get(CLASSES)
+    return tuple(sorted(map(str, listed))) if isinstance(listed, list) else ()
 
 
 def _subnet_key(value: Mapping[str, Any]) -> Tuple[Any, ...]:

@@ -9,11 +9,12 @@ cannot hold is left out and named: it stays where it is, and a new host does not
 
 from __future__ import annotations
 
+import collections
 import re
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple, Union
 
 from .document import Document
-from .identity import NETWORKS, OPAQUE, alike, has_identities, identity, words
+from .identity import CLASSES, NETWORKS, OPAQUE, SUBNETS, alike, has_identities, identity, natural_key, words
 from .options import Options
 from .secret import is_secret, secrets_in
 from .servers import family_of, subnets_key
@@ -177,9 +178,12 @@ class _Writer:
         if not merges:
             return [self._value(one, (*path, at), True) for at, one in enumerate(value, 1)]
         kept = [one for one in value if not (isinstance(one, Include) and self._is_managed(one.path))]
-        _check_elements(kind, kept, self._options)
+        doubles = _doubles(kind, kept, self._options)
         found: List[Any] = []
         for at, one in enumerate(kept, 1):
+            if at in doubles:
+                self.note((*path, at), f"{words((kind, identity(kind, one)))} stands twice")
+                continue
             made = self._value(one, (*path, at), False)
             if isinstance(one, Include) or _is_identified(kind, one, made):
                 found.append(made)
@@ -220,17 +224,26 @@ def _text(value: str) -> str:
     return value
 
 
-def _check_elements(kind: str, elements: List[Any], options: Options) -> None:
-    """Raise _LeftOutError if the elements cannot be told apart."""
-    for at, one in enumerate(elements):
-        try:
-            wanted = identity(kind, one)
-        except KeaJsonError as error:
-            raise _LeftOutError(str(error)) from None
-        if any(alike(kind, wanted, other, options) for other in elements[:at]):
-            raise _LeftOutError(f"{words((kind, wanted))} stands twice")
+def _doubles(kind: str, elements: List[Any], options: Options) -> List[int]:
+    """Return the numbers of the options that stand twice. Raises _LeftOutError if other elements do."""
+    try:
+        identities = [identity(kind, one) for one in elements]
+    except KeaJsonError as error:
+        raise _LeftOutError(str(error)) from None
+    keys = [natural_key(kind, one, options) for one in elements]
+    times = collections.Counter(keys)
+    found = [at for at, key in enumerate(keys, 1) if key is not None and times[key] > 1]
+    if kind in SUBNETS:
+        found = [
+            at
+            for at, one in enumerate(identities, 1)
+            if any(alike(kind, one, other, options) for other in elements[: at - 1])
+        ]
+    if found and kind != "option-data":
+        raise _LeftOutError(f"{words((kind, identities[found[-1] - 1]))} stands twice")
+    return found
 
 
 def _is_identified(kind: str, value: Any, copied: Any) -> bool:
     wanted = identity(kind, value)
-    return isinstance(copied, dict) and all(copied.get(key) == wanted[key] for key in wanted)
+    return isinstance(copied, dict) and all(copied.get(key) == wanted[key] for key in wanted if key != CLASSES)

@@ -118,6 +118,10 @@ class Record:
         """Forget what is at ``path``, and nothing below."""
         self._entries.pop(self.key(path), None)
 
+    def keep(self, entry: Entry, key: Key) -> None:
+        """Keep the entry of an element under the key that it has now, unless a run wrote one for that."""
+        self._entries.setdefault(key, entry)
+
     def rename(self, path: Steps, new: Steps) -> None:
         """Keep what is at ``path`` and below under a new path."""
         above = self.key(path)

@@ -148,7 +148,7 @@ def test_secrets_are_named_and_left_out() -> None:
     [
         (
             '{ "option-data": [ { "code": 3, "data": "a" }, { "code": 3, "data": "b" } ] }',
-            "Dhcp4/option-data: option-data 3 stands twice",
+            "Dhcp4/option-data/2: option-data 3 stands twice",
         ),
         ('{ "user-context": { "a": "\udce9" } }', "Dhcp4/user-context/a: it has bytes that are no UTF-8"),
         ('{ "client-classes": [ { "name": "\udce9" } ] }', "Dhcp4/client-classes/1"),
@@ -163,6 +163,15 @@ def test_what_variables_cannot_hold_is_left_out_and_named(dhcp4: str, note: str)
     found = imported(dhcp4)
     assert any(note in one for one in found.notes), found.notes
     assert "\udce9" not in repr(loaded(filters.variables_file(found._asdict(), "a", "b") or "{}"))
+
+
+def test_an_option_for_each_class_is_imported_and_one_that_stands_twice_alone_is_left_out() -> None:
+    found = imported("""{ "option-data": [ { "name": "routers", "data": "10.0.0.1", "client-classes": [ "a" ] },
+        { "code": 3, "data": "10.0.0.2", "client-classes": [ "b" ] },
+        { "name": "ntp-servers", "data": "10.0.0.3" }, { "code": 42, "data": "10.0.0.4" } ] }""")
+    options = found.values["kea_dhcp4_settings"]["option-data"]
+    assert [one["data"] for one in options] == ["10.0.0.1", "10.0.0.2"]
+    assert [one.split(": ")[0] for one in found.notes] == ["Dhcp4/option-data/3", "Dhcp4/option-data/4"]
 
 
 @pytest.mark.parametrize("listed", ['[ "bmc" ]', '[ "bmc", <?include "/more.json"?> ]'])
