@@ -71,6 +71,10 @@ class Edits:
         added = [(None, element) for element in wanted[len(items) :]]
         return splices + self.insertion(node, head + len(items) - 1, added)
 
+    def replacement(self, node: Node, value: Any) -> List[Splice]:
+        """Return the splices that set a value as a whole; none if it is equal."""
+        return [] if same(value_of(node), value) else self._replacement(node, value)
+
     def _replacement(self, node: Node, value: Any) -> List[Splice]:
         return [Splice(node.start, node.end, self.layout.write(value, self.layout.indent(node.start)))]
 

@@ -7,10 +7,31 @@ from __future__ import annotations
 
 import bisect
 import re
-from typing import List
+from typing import Callable, List, Match, Sequence
 
 BEGIN, END = "/*<baremetal.kea {0}>*/", "\n/*</baremetal.kea {0}>*/"
 MARK = re.compile(r"/\*<(/?)baremetal\.kea (\d+)>\*/")
+
+_PART = re.compile(
+    r"/\*<baremetal\.kea (\d+)>\*/((?:(?!/\*<baremetal\.kea ).)*?)\n/\*</baremetal\.kea \1>\*/", re.DOTALL
+)
+
+
+def taken(text: str, take: Callable[[int, str], str]) -> str:
+    """Return the text in which ``take``, called with number and content, replaces each file; the innermost first."""
+
+    def replaced(found: "Match[str]") -> str:
+        return take(int(found.group(1)), found.group(2))
+
+    count = 1
+    while count:
+        text, count = _PART.subn(replaced, text)
+    return text
+
+
+def folded(text: str, directives: Sequence[str]) -> str:
+    """Return the text with the directive of each file in place of it."""
+    return taken(text, lambda number, _content: directives[number]) if MARK.search(text) else text
 
 
 class Files:

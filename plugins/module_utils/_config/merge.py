@@ -101,9 +101,12 @@ class _Round:
             where = node.scalar.path
             raise KeaJsonError(f"{words(path)} comes from the included file {where}; it must be changed there")
         wanted = bare(value)
-        splices = self.edits.change(node, wanted)
+        found = self.tree.document.original(node)
+        is_included = found != self.edits.text[node.start : node.end]
+        # The included file stays as it is: what was found comes back with its directive.
+        splices = self.edits.replacement(node, wanted) if is_included else self.edits.change(node, wanted)
         if splices:
-            self.record.note(path, self.edits.text[node.start : node.end], value_of(node), wanted)
+            self.record.note(path, found, value_of(node), wanted)
         return splices
 
     def _elements(

@@ -16,6 +16,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple, 
 from .._errors import KeaError
 from .._kea import durable, tree
 from .identity import Identity, has_identities, natural_key
+from .marks import MARK
 from .options import Options
 from .syntax import Include
 
@@ -169,7 +170,9 @@ class Record:
             if document["version"] != VERSION:
                 raise KeaError(f"{self._path} was written by a newer version of this collection")
             for one in document["keys"]:
-                entry = Entry(tuple(one["path"]), one["found"], one["wrote"])
+                # Earlier runs kept the comments around an included file, which mean nothing to another run.
+                found = one["found"] and MARK.sub("", one["found"])
+                entry = Entry(tuple(one["path"]), found, one["wrote"])
                 self._entries.setdefault(self.key(entry.path), entry)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise KeaError(f"{self._path} cannot be read: {error}") from error

@@ -142,3 +142,36 @@ def test_what_a_person_changed_in_an_element_of_ours_is_named(
     site.path.write_text(edited[:at] + edited[at:].replace(text, other, 1))
     assert site.accepted()
     assert message in refusal(site)
+
+
+def test_a_subnet_goes_with_the_includes_in_it_and_their_files_stay(directory: Path) -> None:
+    hosts = '{ "hw-address": "02:00:00:00:00:01", "ip-address": "10.1.0.5" }\n'
+    include = '[ <?include "@DIR@/subnets.json"?> ]'
+    subnets = f'"subnet4": [ {{ "id": 1, "subnet": "10.1.0.0/24", "reservations": {include} }}, '
+    site = hand_written(directory, f'{subnets}{{ "id": 2, "subnet": "10.2.0.0/24" }} ]', subnets=hosts)
+    gone = {"subnet4": [{"id": 1, "state": "absent"}]}
+    assert "1 reservations" in refusal(site, merge=gone)
+    done(site, merge=gone, allow_removals=True)
+    assert [one.id for one in site.subnets()] == [2]
+    assert (directory / "subnets.json").read_text() == hosts
+
+
+def test_an_included_part_of_a_value_comes_back_as_an_include(directory: Path) -> None:
+    include = '[ "hw-address", <?include "@DIR@/options.json"?> ]'
+    members = f'"option-data": [ <?include "@DIR@/loggers.json"?> ], "host-reservation-identifiers": {include}'
+    site = hand_written(directory, members, options='"circuit-id"', loggers='{ "code": 3, "data": "10.0.0.1" }\n')
+    found = site.texts()
+    wanted = {"host-reservation-identifiers": ["hw-address", "duid"]}
+    done(site, merge=wanted)
+    assert site.document().get(("Dhcp4", "host-reservation-identifiers")) == ["hw-address", "duid"]
+    assert "baremetal.kea" not in site.record.read_text()
+    assert not done(site, merge=wanted)["changed"]
+    done(site)
+    assert site.texts() == found
+    done(site, merge=wanted)
+    record = json.loads(site.record.read_text())
+    record["keys"][0]["found"] = '[ "hw-address", /*<baremetal.kea 1>*/"circuit-id"\n/*</baremetal.kea 1>*/ ]'
+    site.record.write_text(json.dumps(record))
+    done(site)
+    identifiers = site.document().get(("Dhcp4", "host-reservation-identifiers"))
+    assert identifiers == ["hw-address", "circuit-id"], "as an earlier release wrote the record"
