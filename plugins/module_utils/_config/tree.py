@@ -36,6 +36,9 @@ class Tree:
         """``options`` are those that the configuration defines, unless others are given. Raises KeaJsonError."""
         self.document = document
         self.subnets_key = f"subnet{top[-1]}"
+        if document.root.kind == "include":
+            where = document.root.scalar.path
+            raise KeaJsonError(f"the configuration comes from the included file {where}; it must be changed there")
         found = member(document.root, top)
         if found is None or found.node.kind != "map":
             raise KeaJsonError(f"{top} is no map in this file")

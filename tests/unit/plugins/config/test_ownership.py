@@ -13,7 +13,8 @@ import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._config import reserving
 from ansible_collections.baremetal.kea.plugins.module_utils._config.path import parse_path
 from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import Include
-from site_helpers import Site, done, refusal, site_of
+from site_helpers import Site, done, hand_written, refusal, site_of
+from support.modules import run_module
 
 pytestmark = [pytest.mark.kea, pytest.mark.slow]
 
@@ -435,3 +436,19 @@ def test_a_subnet_of_ours_goes_that_is_only_merged_into_if_it_is_the_site_s(dire
     assert {one.id for one in site.subnets()} == {7, 8, 9}
     assert site.subnet(7)["renew-timer"] == 7
     assert not site.merge(merge={"subnet4": own})["changed"]
+
+
+def test_a_configuration_that_only_includes_another_is_edited_there(directory: Path) -> None:
+    site = hand_written(directory, '"valid-lifetime": 600, "subnet4": [ ]')
+    included = directory / "options.json"
+    included.write_bytes(site.path.read_bytes())
+    site.path.write_text(f'<?include "{included}"?> // all of it\n')
+    found = site.texts()
+    done(site, merge={"renew-timer": 60})
+    assert '"renew-timer": 60' in included.read_text()
+    done(site)
+    assert site.texts() == found
+    message = site.merge(merge={"renew-timer": 60}, included=[])["msg"]
+    assert f"the configuration comes from the included file {included}; it must be changed there" in message
+    read = run_module("kea_info", gather=["variables"], path=str(site.path))["variables"]
+    assert (read["values"]["kea_dhcp4_settings"]["valid-lifetime"], read["error"]) == (600, None)
