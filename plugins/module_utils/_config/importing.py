@@ -59,7 +59,7 @@ def variables_of(document: Document, top: str, known: Mapping[str, int], is_mana
     numbers = numbered(subnets_of(document, top), known)
     root = value_of(tree.root)
     for place in tree.places:
-        if "id" not in place.value and isinstance(root.get(key, []), list):
+        if not place.value.get("id") and isinstance(root.get(key, []), list):
             _number(root, (place.network, key), place.value, numbers.get(str(place.prefix)))
     databases = {key: root.pop(key) for key in _DATABASES if key in root}
     settings = writer.map(root, (top,), False)

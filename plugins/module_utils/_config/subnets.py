@@ -60,13 +60,17 @@ def subnets_of(document: Document, top: str) -> List[Subnet]:
 
 
 def with_ids(document: Document, top: str, known: Mapping[str, int]) -> Document:
-    """Write the ids that Kea gave to subnets without one, by their prefixes. Raises KeaJsonError."""
+    """Write the ids that Kea gave to subnets without one or with 0, by their prefixes. Raises KeaJsonError."""
     numbers = numbered(subnets_of(document, top), known)
     splices: List[Splice] = []
     for place in Tree(document, top).places:
-        number = numbers.get(str(place.prefix))
-        if number is not None and not place.value.get("id") and "id" not in place.value:
-            splices += document.edits.insertion(place.item.node, -1, [("id", number)])
+        number, own = numbers.get(str(place.prefix)), member(place.item.node, "id")
+        if number is not None and not place.value.get("id"):
+            node = place.item.node
+            added = (
+                document.edits.change(own.node, number) if own else document.edits.insertion(node, -1, [("id", number)])
+            )
+            splices += added
     return document.spliced(splices) if splices else document
 
 

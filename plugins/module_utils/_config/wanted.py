@@ -73,7 +73,9 @@ def _element(kind: str, value: Dict[str, Any]) -> Element:
     states = (PRESENT, ABSENT, *((FOUND,) if kind in SUBNETS else ()))
     if state not in states:
         raise KeaJsonError(f"state of an element of {kind} is {' or '.join(states)}, not {state!r}")
-    made = plain({key: one for key, one in value.items() if key != "state"})
+    # The id 0 asks Kea to choose one.
+    has_id = kind not in SUBNETS or value.get("id") != 0
+    made = plain({key: one for key, one in value.items() if key != "state" and (has_id or key != "id")})
     return Element(made, state == ABSENT, state == FOUND)
 
 

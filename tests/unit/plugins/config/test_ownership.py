@@ -452,3 +452,26 @@ def test_a_configuration_that_only_includes_another_is_edited_there(directory: P
     assert f"the configuration comes from the included file {included}; it must be changed there" in message
     read = run_module("kea_info", gather=["variables"], path=str(site.path))["variables"]
     assert (read["values"]["kea_dhcp4_settings"]["valid-lifetime"], read["error"]) == (600, None)
+
+
+@pytest.mark.parametrize("wanted", [{"id": 0, "subnet": "10.1.0.0/24"}, {"subnet": "10.1.0.0/24"}])
+def test_the_id_0_is_that_of_no_subnet(wanted: dict[str, Any], directory: Path) -> None:
+    """With it Kea chooses one. Beside a number that was written down, that could be the same one."""
+    networks = '"shared-networks": [ { "name": "a", "subnet4": [ { "subnet": "10.9.0.0/24" } ] } ]'
+    site = hand_written(directory, f'"subnet4": [ {{ "id": 0, "subnet": "10.1.0.0/24" }} ], {networks}')
+    host = {"hw-address": "02:00:00:00:00:01", "ip-address": "10.1.0.9"}
+    done(site, merge={"subnet4": [{**wanted, "reservations": [host]}]})
+    numbers = {one.prefix: one.id for one in site.subnets()}
+    assert numbers == {"10.9.0.0/24": 1, "10.1.0.0/24": 2}
+    record = site.record.read_text()
+    assert '"id": 2' in record
+    done(site)
+    assert [one.reservations for one in site.subnets()] == [[], []]
+    site = hand_written(
+        directory, f'"subnet4": [ {{ "id": 0, "subnet": "10.1.0.0/24", "renew-timer": 5 }} ], {networks}'
+    )
+    wrote = "ef2d127de37b942baad06145e54b0c619a1f22327b2ebbcfbec78f5564afe39d"
+    path = ["subnet4", {"id": 0}, "renew-timer"]
+    site.record.write_text(json.dumps({"version": 1, "keys": [{"path": path, "found": None, "wrote": wrote}]}))
+    done(site)
+    assert "renew-timer" not in site.path.read_text(), "as an earlier release wrote the record"
