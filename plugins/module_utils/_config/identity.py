@@ -97,7 +97,7 @@ def is_settled(kind: str, key: str, wanted: Any, found: Mapping[str, Any]) -> bo
         return False
     if kind in SUBNETS and key == "subnet":
         return is_same_network(wanted, found[key])
-    return kind in ("pools", "hooks-libraries", "reservations", "ddns-domains", "tsig-keys")
+    return kind in ("pools", "pd-pools", "hooks-libraries", "reservations", "ddns-domains", "tsig-keys")
 
 
 def words(path: Sequence[Union[str, Identity]]) -> str:
@@ -123,9 +123,14 @@ def label(kind: str, wanted: Mapping[str, Any]) -> str:
 def network(text: Any) -> Optional[str]:
     """Return a prefix in its one spelling; None if it is no prefix."""
     try:
-        return str(ipaddress.ip_network(str(text).strip().replace(" ", ""), strict=False))
+        return str(ipaddress.ip_network(_without_blanks(text).strip(), strict=False))
     except ValueError:
         return None
+
+
+def _without_blanks(text: Any) -> str:
+    """Return a text without the blanks that Kea takes anywhere in a prefix or a pool."""
+    return str(text).replace(" ", "").replace("\t", "")
 
 
 def is_same_network(one: Any, other: Any) -> bool:
@@ -136,7 +141,7 @@ def is_same_network(one: Any, other: Any) -> bool:
 
 def pool_range(text: Any) -> Tuple[int, int]:
     """Return the first and the last address of a pool in either form of Kea. Raises KeaJsonError."""
-    words = str(text).replace(" ", "")
+    words = _without_blanks(text)
     try:
         if "-" in words:
             first, last = map(ipaddress.ip_address, words.split("-"))
@@ -193,7 +198,8 @@ def _pool_key(value: Mapping[str, Any]) -> Optional[Tuple[int, int]]:
 
 
 def _delegated_key(value: Mapping[str, Any]) -> Tuple[Any, ...]:
-    return (str(value.get("prefix")), str(value.get("prefix-len")))
+    prefix = network(f"{value.get('prefix')}/{value.get('prefix-len')}")
+    return (prefix,) if prefix else (str(value.get("prefix")), str(value.get("prefix-len")))
 
 
 def _library_key(value: Mapping[str, Any]) -> Tuple[str]:

@@ -60,3 +60,11 @@ def test_prefixes_of_a_subnet_of_ours_are_counted_with_it(directory: Path) -> No
     site.record.unlink()
     done(site, merge={"subnet6": [{"id": 1, "subnet": "2001:db8:1::/64"}]})
     assert "2001:db8:1::/64 (id 1), a subnet with 0 pools and 0 reservations, 1 live leases" in refusal(site)
+
+
+def test_a_pool_of_prefixes_is_found_in_another_spelling(directory: Path) -> None:
+    site = delegating(directory)
+    pool = {"prefix": "2001:db8:8000::", "prefix-len": 48, "delegated-len": 64}
+    assert not done(site, merge=merge(**{"pd-pools": [pool]}))["changed"]
+    done(site, merge=merge(**{"pd-pools": [{**pool, "delegated-len": 60}]}))
+    assert site.subnet(1)["pd-pools"] == [{"prefix": "2001:0DB8:8000::", "prefix-len": 48, "delegated-len": 60}]

@@ -475,3 +475,12 @@ def test_the_id_0_is_that_of_no_subnet(wanted: dict[str, Any], directory: Path) 
     site.record.write_text(json.dumps({"version": 1, "keys": [{"path": path, "found": None, "wrote": wrote}]}))
     done(site)
     assert "renew-timer" not in site.path.read_text(), "as an earlier release wrote the record"
+
+
+def test_a_pool_and_a_prefix_may_have_tabs(directory: Path) -> None:
+    pools = r'[ { "pool": "10.1.0.1\t-\t10.1.0.9" }, { "pool": "10.1.1.0\t/\t28" } ]'
+    site = hand_written(directory, rf'"subnet4": [ {{ "id": 1, "subnet": "10.1.0.0\t/16", "pools": {pools} }} ]')
+    same = [{"pool": "10.1.0.1 - 10.1.0.9"}, {"pool": "10.1.1.0/28"}]
+    assert not done(site, merge={"subnet4": [{"subnet": "10.1.0.0/16", "pools": same}]})["changed"]
+    read = run_module("kea_info", gather=["variables"], path=str(site.path))["variables"]
+    assert (read["error"], read["notes"]) == (None, [])
