@@ -47,12 +47,17 @@ def without_former(document: Document, tree: Tree, record: Record, wishes: Wishe
     removed = _removed(gone)
     if not wishes.may_remove:
         _check(removed, record)
-    splices = [splice for node, items in _by_container(removed) for splice in document.edits.removal(node, items)]
+    emptied = _emptied(gone, removed, document)
+    kept = [
+        one for one in removed if not _is_inside(one.item.start, [(node.start, node.end) for node, _text in emptied])
+    ]
+    splices = [splice for node, items in _by_container(kept) for splice in document.edits.removal(node, items)]
     inside = [(one.item.start, one.item.end) for one in removed]
     for one in gone:
         node, text = one.item.node, one.entry.found
         if text is not None and digest(value_of(node)) == one.entry.wrote and not _is_inside(node.start, inside):
             splices.append(Splice(node.start, node.end, text))
+    splices += [Splice(node.start, node.end, text) for node, text in emptied if not _is_inside(node.start, inside)]
     for entry in unnamed:
         record.forget_one(entry.path)
     others = {start: key for key, start in named.items()}
@@ -76,6 +81,17 @@ def _removed(gone: List[_Found]) -> List[_Found]:
         if is_ours:
             removed[one.item.start] = one
     return list(removed.values())
+
+
+def _emptied(gone: List[_Found], removed: List[_Found], document: Document) -> List[Tuple[Node, str]]:
+    """Return the containers that lose all items and had none when they were found, each with its text of then."""
+    starts = {one.item.start for one in removed}
+    found: List[Tuple[Node, str]] = []
+    for one in gone:
+        node, text = one.item.node, one.entry.found
+        if text is not None and one.entry.wrote is None and document.edits.is_blank(node):
+            found += [(node, text)] if all(item.start in starts for item in node.items) else []
+    return found
 
 
 def _check(removed: List[_Found], record: Record) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from typing import Callable, List, Match, Sequence
+from typing import Callable, List, Match, Sequence, Set
 
 BEGIN, END = "/*<baremetal.kea {0}>*/", "\n/*</baremetal.kea {0}>*/"
 MARK = re.compile(r"/\*<(/?)baremetal\.kea (\d+)>\*/")
@@ -40,8 +40,13 @@ class Files:
     def __init__(self, text: str) -> None:
         self._starts: List[int] = [0]
         self._files: List[int] = [-1]
+        self._with_returns: Set[int] = set()
         opened = [-1]
-        for found in MARK.finditer(text):
+        for found in [*MARK.finditer(text), None]:
+            if "\r\n" in text[self._starts[-1] : found.start() if found else len(text)]:
+                self._with_returns.add(opened[-1])
+            if found is None:
+                break
             if found.group(1):
                 opened.pop()
             else:
@@ -52,3 +57,7 @@ class Files:
     def at(self, position: int) -> int:
         """Return the number of the included file at a position, -1 for the configuration itself."""
         return self._files[bisect.bisect_right(self._starts, position) - 1]
+
+    def newline(self, position: int) -> str:
+        """Return how the lines of the file at a position end."""
+        return "\r\n" if self.at(position) in self._with_returns else "\n"

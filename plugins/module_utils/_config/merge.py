@@ -87,7 +87,13 @@ class _Round:
                     added.append((key, [element for _key, element in new]))
             else:
                 added.append((key, self._made(value, here)))
+        if path and added:
+            self._note_filled(node, path)
         return splices + self.edits.insertion(node, self.edits.last(node), added)
+
+    def _note_filled(self, node: Node, path: Steps) -> None:
+        if not node.items and self.edits.is_blank(node):
+            self.record.note_filled(path, self.tree.document.original(node))
 
     def _member(self, node: Node, value: Any, path: Steps) -> List[Splice]:
         if isinstance(value, dict) and node.kind == "map":
@@ -96,6 +102,8 @@ class _Round:
             splices, removed, added = self._elements(node, value, path)
             if removed:
                 return splices + self.edits.removal(node, removed)
+            if added:
+                self._note_filled(node, path)
             return splices + self.edits.insertion(node, self.edits.last(node), added)
         if node.kind == "include" and not isinstance(value, Include):
             where = node.scalar.path

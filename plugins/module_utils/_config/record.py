@@ -36,7 +36,10 @@ class Entry(NamedTuple):
     found: Optional[str]
     """The text that stood there; None if there was nothing."""
     wrote: Optional[str]
-    """Digest of the value that was written; None for an element or a container, which have entries of their own."""
+    """Digest of the value that was written; None for an element or a container, which have entries of their own.
+
+    A container with ``found`` was there without an item.
+    """
 
     @property
     def is_element(self) -> bool:
@@ -108,6 +111,10 @@ class Record:
     def note_new(self, path: Steps) -> None:
         """Note that an element or a container is created."""
         self._entries.setdefault(self.key(path), Entry(path, None, None))
+
+    def note_filled(self, path: Steps, found: str) -> None:
+        """Note that a container without an item, whose text is ``found``, gets some."""
+        self._entries.setdefault(self.key(path), Entry(path, found, None))
 
     def forget(self, path: Sequence[Step]) -> None:
         """Forget what is at ``path`` and below."""

@@ -175,3 +175,40 @@ def test_an_included_part_of_a_value_comes_back_as_an_include(directory: Path) -
     done(site)
     identifiers = site.document().get(("Dhcp4", "host-reservation-identifiers"))
     assert identifiers == ["hw-address", "circuit-id"], "as an earlier release wrote the record"
+
+
+@pytest.mark.parametrize(
+    ("members", "values"),
+    [
+        (EMPTY, within(pools=[{"pool": "10.1.0.1-10.1.0.9"}], reservations=[{"duid": "01:02", "hostname": "a"}])),
+        (EMPTY.replace("[ ]", "[]"), within(reservations=[{"duid": "01:02", "hostname": "a"}])),
+        ('\n  "option-data": [\n  ]', {"option-data": [{"name": "routers", "data": "10.0.0.1"}]}),
+        ('"user-context": { }', {"user-context": {"a": 1}}),
+        ('\n  "server-tag": "a#b" ', {"valid-lifetime": 600}),
+        ('\n  "server-tag": "a//b", # c\n  "renew-timer": 5 /* d */ ', {"valid-lifetime": 600}),
+        ('"renew-timer": 5 , /* x */ ,', {"valid-lifetime": 600}),
+        ('"renew-timer": 5 ,, /* x */ , "rebind-timer": 6,,', {"valid-lifetime": 600, "decline-probation-period": 7}),
+    ],
+)
+def test_what_was_added_goes_byte_for_byte(members: str, values: dict[str, Any], directory: Path) -> None:
+    site = hand_written(directory, members)
+    found = site.texts()
+    assert done(site, merge=values)["changed"]
+    assert not done(site, merge=values)["changed"]
+    done(site)
+    assert site.texts() == found
+
+
+@pytest.mark.parametrize("returns", [True, False])
+def test_each_file_keeps_its_line_ends(returns: bool, directory: Path) -> None:
+    include, option = '<?include "@DIR@/subnets.json"?>', [{"name": "routers", "data": "10.1.0.1"}]
+    members = f'"valid-lifetime": 600,\n  "subnet4": [\n    {{ "id": 1, "subnet": "10.1.0.0/24" }}, {include} ]\n'
+    site = hand_written(directory, members, subnets='{\n  "id": 2,\n  "subnet": "10.2.0.0/24"\n}\n')
+    other = site.path if returns else directory / "subnets.json"
+    other.write_bytes(other.read_bytes().replace(b"\n", b"\r\n"))
+    subnets = [{"id": number, "option-data": option, "pools": []} for number in (1, 2)]
+    done(site, merge={"renew-timer": 60, "subnet4": subnets})
+    for path in (site.path, directory / "subnets.json"):
+        text = path.read_bytes()
+        assert b"option-data" in text
+        assert text.count(b"\r\n") == (text.count(b"\n") if path == other else 0)
