@@ -28,6 +28,8 @@ REFERENCE_KEY = "<?secret?>"
 _DATABASES = ("lease-database", "hosts-database", "hosts-databases")
 _DATABASE_VARIABLES = {"host": "kea_db_host", "port": "kea_db_port", "name": "kea_db_name", "user": "kea_db_user"}
 _TLS = ("trust-anchor", "cert-file", "key-file", "ssl-mode")
+_ESSENTIAL = frozenset(("data", "test", "template-test", CLASSES, "client-class"))
+"""Members without which an element is another one: an option without its value, or a pool that serves every client."""
 
 Path = Tuple[Union[str, int], ...]
 Settings = Dict[str, Any]
@@ -151,6 +153,8 @@ class _Writer:
             except _LeftOutError as reason:
                 if is_whole:
                     raise
+                if key in _ESSENTIAL and isinstance(path[-1], int) and not OPAQUE & set(path):
+                    raise _LeftOutError(f"it would mean something else without its {key}: {reason}") from None
                 self.note(path if key == INCLUDE_KEY else here, str(reason))
                 continue
             if made != [] or not has_identities(key):
@@ -184,7 +188,11 @@ class _Writer:
             if at in doubles:
                 self.note((*path, at), f"{words((kind, identity(kind, one)))} stands twice")
                 continue
-            made = self._value(one, (*path, at), False)
+            try:
+                made = self._value(one, (*path, at), False)
+            except _LeftOutError as reason:
+                self.note((*path, at), str(reason))
+                continue
             if isinstance(one, Include) or _is_identified(kind, one, made):
                 found.append(made)
             else:

@@ -165,6 +165,24 @@ def test_what_variables_cannot_hold_is_left_out_and_named(dhcp4: str, note: str)
     assert "\udce9" not in repr(loaded(filters.variables_file(found._asdict(), "a", "b") or "{}"))
 
 
+@pytest.mark.parametrize(
+    ("element", "key"),
+    [
+        ('"option-data": [ { "name": "domain-name", "data": "\udce9" }, { "name": "routers", "data": "a" } ]', "data"),
+        ('"client-classes": [ { "name": "a", "test": "option[60].text == \'\udce9\'" }, { "name": "b" } ]', "test"),
+        ('"subnet4": [ { "id": 1, "client-class": "\udce9" }, { "id": 2 } ]', "client-class"),
+        ('"reservations": [ { "duid": "01", "client-classes": [ "\udce9" ] }, { "duid": "02" } ]', "client-classes"),
+    ],
+)
+def test_an_element_without_what_it_needs_is_left_out_as_a_whole(element: str, key: str) -> None:
+    found = imported(f"{{ {element} }}")
+    settings = found.values.get("kea_dhcp4_settings", {"subnet4": found.values.get("kea_dhcp4_subnets")})
+    (kept,) = next(iter(settings.values()))
+    assert key not in kept or kept["name"] == "routers"
+    (note,) = found.notes
+    assert f"/1: it would mean something else without its {key}: it has bytes that are no UTF-8" in note
+
+
 def test_an_option_for_each_class_is_imported_and_one_that_stands_twice_alone_is_left_out() -> None:
     found = imported("""{ "option-data": [ { "name": "routers", "data": "10.0.0.1", "client-classes": [ "a" ] },
         { "code": 3, "data": "10.0.0.2", "client-classes": [ "b" ] },
