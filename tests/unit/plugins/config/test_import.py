@@ -17,6 +17,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._config.document imp
 from ansible_collections.baremetal.kea.plugins.module_utils._config.identity import has_identities, network, pool_range
 from ansible_collections.baremetal.kea.plugins.module_utils._config.importing import Imported, variables_of
 from site_helpers import FRAGMENTS, SITES, Site, install
+from support.kea import KeaServer, serving
 from support.modules import run_module
 from support.playbook import play
 
@@ -108,6 +109,39 @@ def test_each_site_is_reproduced(source: Path, directory: Path) -> None:
     assert content(site.document().get((site.top,))) == content(expected)
     assert site.accepted()
     assert not site.merge(merge=wanted)["changed"]
+
+
+def served(config: dict[str, Any], family: int, directory: Path) -> Any:
+    """What config-get of Kea says of a configuration, without what this machine does not have."""
+    top = f"Dhcp{family}"
+    absent = (*DATABASES, "control-socket", "hooks-libraries", "loggers")
+    own: dict[str, Any] = {
+        "lease-database": {"type": "memfile", "persist": False},
+        "interfaces-config": {"interfaces": []},
+    }
+    if family == 6:
+        own["server-id"] = {"type": "EN", "enterprise-id": 2495, "identifier": "01", "persist": False}
+    server = KeaServer(directory, family)
+    server.configure({**{key: one for key, one in config.items() if key not in absent}, **own})
+    with serving(server):
+        return content(server.ask("config-get")["arguments"][top])
+
+
+@pytest.mark.kea
+@pytest.mark.slow
+@pytest.mark.parametrize("source", SITES, ids=lambda source: source.name)
+def test_kea_serves_the_same_on_an_empty_host(source: Path, directory: Path, tmp_path: Path) -> None:
+    """The content of the file could be equal, and its order or its defaults could still mean something else."""
+    site = install(source, directory)
+    site.merge(merge={"valid-lifetime": 4000}, record=None)  # Subnets without an id get the one of Kea.
+    wanted = merge_of(loaded(filters.variables_file(variables(site), "dhcp1", str(site.path))), site.family)
+    found = served(site.document().get((site.top,)), site.family, tmp_path)
+    for name in FRAGMENTS:
+        (directory / name).unlink(missing_ok=True)
+    site.path.write_text(f'{{ "{site.top}": {{}} }}\n')
+    made = site.merge(merge=wanted)
+    assert not made["failed"], made
+    assert served(site.document().get((site.top,)), site.family, tmp_path) == found
 
 
 def imported(dhcp4: str, **known: int) -> Imported:
