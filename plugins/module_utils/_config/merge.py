@@ -11,7 +11,7 @@ from .document import Document
 from .edits import Entry, Splice
 from .former import Wishes, without_former
 from .identity import NETWORKS, SUBNETS, identity, is_settled, label, network, words
-from .record import Key, Record, Steps
+from .record import Key, Record, Steps, digest
 from .syntax import Include, Item, KeaJsonError, Node, value_of
 from .tree import Place, Tree, member
 from .wanted import Element, Elements, Wanted, bare, check_doubles, is_nothing, options_of
@@ -96,7 +96,7 @@ class _Round:
             self.record.note_filled(path, self.tree.document.original(node))
 
     def _member(self, node: Node, value: Any, path: Steps) -> List[Splice]:
-        if isinstance(value, dict) and node.kind == "map":
+        if isinstance(value, dict) and node.kind == "map" and not self._is_whole(node, path):
             return self._map(node, value, path)
         if isinstance(value, Elements) and node.kind == "list" and all(one.node.kind != "scalar" for one in node.items):
             splices, removed, added = self._elements(node, value, path)
@@ -116,6 +116,11 @@ class _Round:
         if splices:
             self.record.note(path, found, value_of(node), wanted)
         return splices
+
+    def _is_whole(self, node: Node, path: Steps) -> bool:
+        """Return whether an earlier run wrote this map in place of a value of another kind, to which it goes back."""
+        entry = self.record.entry(path)
+        return entry is not None and entry.wrote is not None and entry.wrote == digest(value_of(node))
 
     def _elements(
         self, node: Node, values: Sequence[Element], path: Steps

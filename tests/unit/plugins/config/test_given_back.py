@@ -212,3 +212,13 @@ def test_each_file_keeps_its_line_ends(returns: bool, directory: Path) -> None:
         text = path.read_bytes()
         assert b"option-data" in text
         assert text.count(b"\r\n") == (text.count(b"\n") if path == other else 0)
+
+
+def test_a_map_in_place_of_another_value_goes_back_as_a_whole(directory: Path) -> None:
+    site = hand_written(directory, '"user-context": { "a": [ 1 ], "b": { "c": 2 } }')
+    found = site.texts()
+    for one in (1, {"x": 1}, {"x": 2, "y": 3}, {"y": 4}):
+        done(site, merge={"user-context": {"a": one, "b": one}})
+        assert site.document().get(("Dhcp4", "user-context")) == {"a": one, "b": one}
+    done(site)
+    assert site.texts() == found
