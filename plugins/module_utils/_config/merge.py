@@ -74,7 +74,8 @@ class _Round:
         added: List[Entry] = []
         for key, value in values.items():
             here, item = (*path, key), member(node, key)
-            if not is_nothing(value):
+            entry = self.record.entry(here)
+            if not is_nothing(value) or (entry is not None and entry.wrote is not None):
                 self._name(here, item)
             if item is not None:
                 splices += self._member(item.node, value, here)

@@ -222,3 +222,15 @@ def test_a_map_in_place_of_another_value_goes_back_as_a_whole(directory: Path) -
         assert site.document().get(("Dhcp4", "user-context")) == {"a": one, "b": one}
     done(site)
     assert site.texts() == found
+
+
+def test_names_of_classes_can_be_set_to_none(directory: Path) -> None:
+    named = HOST.replace("}", ', "client-classes": [ "a", "b" ] }')
+    site = hand_written(directory, EMPTY.replace("[ ] } ]", f"[ {named} ] }} ]"))
+    found = site.texts()
+    wanted = within(reservations=[{"hw-address": "02:00:00:00:00:aa", "client-classes": []}])
+    done(site, merge=wanted)
+    assert site.subnet(1)["reservations"][0]["client-classes"] == []
+    assert not done(site, merge=wanted)["changed"]
+    done(site)
+    assert site.texts() == found
