@@ -64,10 +64,11 @@ options:
       - Values in Kea's own structure below C(Dhcp4), C(Dhcp6) or C(DhcpDdns). They are set after O(settings).
         Only what is named is set; everything else stays byte for byte, also inside a subnet or another element.
       - Subnets are found by C(id), else by C(subnet), wherever they stand, also inside shared networks. Pools are found
-        by their range, C(option-data) and C(option-def) by C(code) or C(name) and C(space), hooks by the file name of
-        C(library), reservations by the bytes of their identifier, and shared networks, client classes and loggers by
-        C(name). In C(DhcpDdns), zones (C(ddns-domains)) and C(tsig-keys) are found by C(name) and C(dns-servers) by
-        C(ip-address) and C(port). Maps are merged key by key. Every other value is set as a whole.
+        by their range, C(option-data) and C(option-def) by C(code) and C(space), where a C(name) counts as its code,
+        and C(option-data) also by C(client-classes), hooks by the file name of C(library), reservations by the bytes of
+        their identifier, and shared networks, client classes and loggers by C(name). In C(DhcpDdns), zones
+        (C(ddns-domains)) and C(tsig-keys) are found by C(name) and C(dns-servers) by C(ip-address) and C(port). Maps
+        are merged key by key. Every other value is set as a whole.
       - An element that is not found is added. With C(state=absent) it is removed, which is refused as O(allow_removals)
         says. A subnet with C(state=found) is merged into only if it is there and no earlier run with this O(record)
         created it; one that a run created counts as not named.

@@ -13,6 +13,7 @@ from typing import Any, List, Sequence, Tuple, Union
 
 from .edits import Edits, Entry, Splice, splice
 from .layout import Layout
+from .marks import folded
 from .path import (
     Path,
     Where,
@@ -41,9 +42,10 @@ MISSING = _Missing()
 class Document:
     """An immutable configuration: ``put`` and ``drop`` return a new one, or itself if nothing differs."""
 
-    def __init__(self, text: str) -> None:
-        """Parse the text. Raises KeaJsonError."""
+    def __init__(self, text: str, directives: Sequence[str] = ()) -> None:
+        """Parse the text. ``directives`` are those of the included files in it. Raises KeaJsonError."""
         self.text = text
+        self._directives = directives
         self.root = parse(text)
         self.edits = Edits(text, Layout(text, self.root))
 
@@ -108,7 +110,11 @@ class Document:
 
     def spliced(self, splices: Sequence[Splice]) -> "Document":
         """Return the document with all splices applied."""
-        return Document(splice(self.text, splices))
+        return Document(splice(self.text, splices), self._directives)
+
+    def original(self, node: Node) -> str:
+        """Return the text of a node as it stands in its file, with the directives in it."""
+        return folded(self.text[node.start : node.end], self._directives)
 
 
 def _is_at(step: Union[str, Where], item: Item) -> bool:

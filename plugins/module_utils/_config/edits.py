@@ -71,8 +71,24 @@ class Edits:
         added = [(None, element) for element in wanted[len(items) :]]
         return splices + self.insertion(node, head + len(items) - 1, added)
 
+    def replacement(self, node: Node, value: Any) -> List[Splice]:
+        """Return the splices that set a value as a whole; none if it is equal."""
+        return [] if same(value_of(node), value) else self._replacement(node, value)
+
     def _replacement(self, node: Node, value: Any) -> List[Splice]:
-        return [Splice(node.start, node.end, self.layout.write(value, self.layout.indent(node.start)))]
+        text = self.layout.write(value, self.layout.indent(node.start))
+        return [Splice(node.start, node.end, self._lines(text, node.start))]
+
+    def _lines(self, text: str, at: int) -> str:
+        """Return a text with the line ends of the file at a position."""
+        return text.replace("\n", self._files.newline(at))
+
+    def is_blank(self, container: Node) -> bool:
+        """Return whether a container has nothing, no comment either, besides its items and the commas after them."""
+        spans = [(item.start, item.end) for item in container.items]
+        starts = [container.start + 1, *(end for _start, end in spans)]
+        ends = [*(start for start, _end in spans), container.end - 1]
+        return not "".join(self.text[start:end] for start, end in zip(starts, ends)).strip(", \t\r\n")
 
     def last(self, node: Node) -> int:
         """Return the number of the last item of the file in which a container begins, -1 if there is none.
@@ -92,6 +108,7 @@ class Edits:
         """Return splices that remove items. Comments stay: they may belong to something else."""
         splices = []
         spans: List[Tuple[int, int]] = []
+        gone = {item.start for item in removed}
         for item in sorted(removed, key=lambda one: one.start):
             end = item.end
             if item.comma is not None and not self.text[end : item.comma].strip():
@@ -99,13 +116,13 @@ class Edits:
             elif item.comma is not None:
                 splices.append(Splice(item.comma, item.comma + 1, ""))
             # Kea takes superfluous commas after an item, and none before the first one.
-            splices += [Splice(comma, comma + 1, "") for comma in item.commas[1:]]
+            is_first = all(other.start in gone for other in container.items if other.start < item.start)
+            splices += [Splice(comma, comma + 1, "") for comma in (item.commas[1:] if is_first else ())]
             if spans and not self.text[spans[-1][1] : item.start].strip():
                 spans[-1] = (spans[-1][0], end)
             else:
                 spans.append((item.start, end))
         splices += [Splice(*self.layout.without(*span), "") for span in spans]
-        gone = {item.start for item in removed}
         kept = [item for item in container.items if item.start not in gone]
         last = container.items[-1]
         if last.start in gone and not last.commas and kept:
@@ -121,9 +138,10 @@ class Edits:
         neighbour = container.items[max(after, 0)]
         own_line = self.layout.begins_line(neighbour.start)
         indent = self.layout.indent(neighbour.start)
-        separator = self.layout.newline + indent if own_line else " "
+        separator = "\n" + indent if own_line else " "
         in_one_line = self.layout.in_one_line(container)
-        texts = [separator + self.layout.member(key, value, indent, in_one_line) for key, value in entries]
+        whole = [separator + self.layout.member(key, value, indent, in_one_line) for key, value in entries]
+        texts = [self._lines(text, neighbour.start if after >= 0 else container.start) for text in whole]
         if after >= 0 and neighbour.comma is None:
             at = self.layout.after_remark(neighbour.end) if own_line else neighbour.end
             return [Splice(neighbour.end, neighbour.end, ","), Splice(at, at, ",".join(texts))]
@@ -137,13 +155,13 @@ class Edits:
         at, end = container.start + 1, container.end - 1
         if not self.text[at:end].strip():
             value = dict(entries) if container.kind == "map" else [element for _key, element in entries]
-            return [Splice(container.start, container.end, self.layout.write(value, outer))]
+            return [Splice(container.start, container.end, self._lines(self.layout.write(value, outer), at))]
         at = self.layout.after_remark(at)
-        inner = self.layout.newline + outer + self.layout.unit
+        inner = "\n" + outer + self.layout.unit
         texts = [inner + self.layout.member(key, value, outer + self.layout.unit, False) for key, value in entries]
         if "\n" in self.text[at:end]:
-            return [Splice(at, at, ",".join(texts))]
-        return [Splice(at, end, ",".join(texts) + self.layout.newline + outer)]
+            return [Splice(at, at, self._lines(",".join(texts), at))]
+        return [Splice(at, end, self._lines(",".join(texts) + "\n" + outer, at))]
 
 
 def splice(text: str, splices: Sequence[Splice]) -> str:

@@ -93,7 +93,7 @@ def update_alone(
     exists, text = _read(path, top)
     try:
         sources = Sources(path, text, included)
-        before = Document(sources.text)
+        before = Document(sources.text, sources.directives)
         after = edit(before)
         files = _changed(sources, after)
         old, new = sources.split(before.masked()), sources.split(after.masked())

@@ -9,8 +9,10 @@ from typing import Dict, List, Mapping, NamedTuple, Tuple
 
 from .document import Document
 from .edits import Splice
-from .record import Entry, Record, digest, key_of
-from .syntax import Item, Node, value_of
+from .foreign import foreign_parts
+from .identity import SUBNETS, words
+from .record import Entry, Key, Record, digest
+from .syntax import Item, KeaJsonError, Node, value_of
 from .tree import Tree
 
 
@@ -20,27 +22,48 @@ class _Found(NamedTuple):
     item: Item
 
 
-def without_former(document: Document, tree: Tree, record: Record, named: Mapping[str, int]) -> Document:
-    """Return the document in which what the record has, and ``named`` has not, is as it was found.
+class Wishes(NamedTuple):
+    """What a run leaves in its place."""
 
-    ``tree`` is that of the document. ``named`` holds the position of each wanted value by its path. A value that
-    another hand changed since stays.
+    named: Mapping[Key, int]
+    """Position of each wanted value by its path."""
+    may_remove: bool
+    """Whether elements go with what another hand added to them."""
+
+
+def without_former(document: Document, tree: Tree, record: Record, wishes: Wishes) -> Document:
+    """Return the document in which what the record has, and the wishes have not, is as it was found.
+
+    ``tree`` is that of the document. A value that another hand changed since stays. Raises KeaJsonError if an element
+    has something that no run wrote.
     """
-    unnamed = [entry for entry in record.entries() if key_of(entry.path) not in named]
+    named = wishes.named
+    unnamed = [entry for entry in record.entries() if record.key(entry.path) not in named]
     places = [(entry, tree.find(entry.path)) for entry in unnamed]
     found = [_Found(entry, *place) for entry, place in places if place]
     wanted = {start for start in named.values() if start >= 0}
     # The same element under another name, such as an option by its code, stays.
     gone = [one for one in found if one.item.start not in wanted]
     removed = _removed(gone)
-    splices = [splice for node, items in _by_container(removed) for splice in document.edits.removal(node, items)]
+    if not wishes.may_remove:
+        _check(removed, record)
+    emptied = _emptied(gone, removed, document)
+    kept = [
+        one for one in removed if not _is_inside(one.item.start, [(node.start, node.end) for node, _text in emptied])
+    ]
+    splices = [splice for node, items in _by_container(kept) for splice in document.edits.removal(node, items)]
     inside = [(one.item.start, one.item.end) for one in removed]
     for one in gone:
         node, text = one.item.node, one.entry.found
         if text is not None and digest(value_of(node)) == one.entry.wrote and not _is_inside(node.start, inside):
             splices.append(Splice(node.start, node.end, text))
+    splices += [Splice(node.start, node.end, text) for node, text in emptied if not _is_inside(node.start, inside)]
     for entry in unnamed:
         record.forget_one(entry.path)
+    others = {start: key for key, start in named.items()}
+    for one in found:
+        if one.item.start in wanted:
+            record.keep(one.entry, others[one.item.start])
     return document.spliced(splices) if splices else document
 
 
@@ -58,6 +81,36 @@ def _removed(gone: List[_Found]) -> List[_Found]:
         if is_ours:
             removed[one.item.start] = one
     return list(removed.values())
+
+
+def _emptied(gone: List[_Found], removed: List[_Found], document: Document) -> List[Tuple[Node, str]]:
+    """Return the containers that lose all items and had none when they were found, each with its text of then."""
+    starts = {one.item.start for one in removed}
+    found: List[Tuple[Node, str]] = []
+    for one in gone:
+        node, text = one.item.node, one.entry.found
+        if text is not None and one.entry.wrote is None and document.edits.is_blank(node):
+            found += [(node, text)] if all(item.start in starts for item in node.items) else []
+    return found
+
+
+def _check(removed: List[_Found], record: Record) -> None:
+    """Raise KeaJsonError if an element would take something with it that no run wrote. Subnets are judged later."""
+    found: List[str] = []
+    elements = [one for one in removed if one.entry.is_element]
+    spans = [(one.item.start, one.item.end) for one in elements]
+    for one in elements:
+        path, value = one.entry.path, value_of(one.item.node)
+        by_parts = one.entry.wrote is None and isinstance(value, dict) and path[-2] not in SUBNETS
+        if by_parts and not _is_inside(one.item.start, [span for span in spans if span[0] != one.item.start]):
+            parts = foreign_parts(path, value, record)
+            found += [f"{words(path)} with {', '.join(parts)}"] if parts else []
+    if found:
+        raise KeaJsonError(
+            f"this would remove: {'; '.join(found)}. No run wrote the latter. Kea's configuration was not changed. "
+            "Name the element in the variables, or remove what was added by hand. If the removal is meant, allow it "
+            "with kea_allow_removals: true (allow_removals of kea_config)"
+        )
 
 
 def _by_container(removed: List[_Found]) -> List[Tuple[Node, List[Item]]]:

@@ -14,6 +14,7 @@ import os
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from .._kea import identifiers
+from .options import Options
 from .syntax import INCLUDE_KEY, Include, KeaJsonError
 
 Identity = Dict[str, Any]
@@ -25,6 +26,9 @@ DNS_PORT = 53
 """Default of the ``port`` of a DNS server in Kea's configuration."""
 OPAQUE = frozenset(("parameters", "user-context"))
 """Keys of maps whose lists have meanings of their own."""
+
+CLASSES = "client-classes"
+"""In an option of Kea 3.0, the names of the classes whose clients get it. There may be one for each."""
 
 _MEMBERS: Dict[str, Tuple[str, ...]] = {
     "subnet4": ("id", "subnet"),
@@ -56,16 +60,35 @@ def identity(kind: str, value: Any) -> Identity:
     found = {key: value[key] for key in _MEMBERS[kind] if key in value} if isinstance(value, dict) else {}
     if not set(found) - {"space"}:
         raise KeaJsonError(f"an element of {kind} needs {' or '.join(_MEMBERS[kind])}")
+    if kind == "option-data" and CLASSES in value:
+        found[CLASSES] = value[CLASSES]
     if kind == "pools":
         pool_range(found["pool"])
     return found
 
 
-def alike(kind: str, wanted: Mapping[str, Any], value: Any) -> bool:
+def alike(kind: str, wanted: Mapping[str, Any], value: Any, options: Options) -> bool:
     """Return whether ``value``, an element of the list ``kind``, is the one with the identity ``wanted``."""
-    if isinstance(value, Include) or INCLUDE_KEY in wanted:
-        return isinstance(value, Include) and wanted.get(INCLUDE_KEY) == value.path
-    return isinstance(value, dict) and _ALIKE.get(kind, _same_members)(wanted, value)
+    if kind in SUBNETS and isinstance(value, dict) and INCLUDE_KEY not in wanted:
+        return _same_subnet(wanted, value)
+    key = natural_key(kind, wanted, options)
+    return key is not None and key == natural_key(kind, value, options)
+
+
+def natural_key(kind: str, value: Any, options: Options) -> Optional[Tuple[Any, ...]]:
+    """Return what tells an element, or an identity, apart from others however it is spelled; None if nothing does."""
+    if isinstance(value, Include):
+        return (INCLUDE_KEY, value.path)
+    if not isinstance(value, dict):
+        return None
+    if isinstance(value.get(INCLUDE_KEY), str):
+        return (INCLUDE_KEY, value[INCLUDE_KEY])
+    if kind == "option-data":
+        key = options.key(value)
+        return key and (*key, _classes(value))
+    if kind == "option-def":
+        return options.key(value)
+    return _KEYS.get(kind, _name_key)(value)
 
 
 def is_settled(kind: str, key: str, wanted: Any, found: Mapping[str, Any]) -> bool:
@@ -74,7 +97,7 @@ def is_settled(kind: str, key: str, wanted: Any, found: Mapping[str, Any]) -> bo
         return False
     if kind in SUBNETS and key == "subnet":
         return is_same_network(wanted, found[key])
-    return kind in ("pools", "hooks-libraries", "reservations", "ddns-domains", "tsig-keys")
+    return kind in ("pools", "pd-pools", "hooks-libraries", "reservations", "ddns-domains", "tsig-keys")
 
 
 def words(path: Sequence[Union[str, Identity]]) -> str:
@@ -93,15 +116,21 @@ def label(kind: str, wanted: Mapping[str, Any]) -> str:
     words = {"subnet4": "subnet", "subnet6": "subnet", NETWORKS: "shared network", "pools": "pool"}
     words.update({"reservations": "reservation", "hooks-libraries": "hook", "ddns-domains": "zone"})
     words.update({"dns-servers": "DNS server", "tsig-keys": "TSIG key"})
-    return f"{words.get(kind, kind)} {' '.join(str(text) for text in wanted.values())}"
+    texts = [" ".join(map(str, text)) if isinstance(text, list) else str(text) for text in wanted.values()]
+    return " ".join([words.get(kind, kind), *filter(None, texts)])
 
 
 def network(text: Any) -> Optional[str]:
     """Return a prefix in its one spelling; None if it is no prefix."""
     try:
-        return str(ipaddress.ip_network(str(text).strip().replace(" ", ""), strict=False))
+        return str(ipaddress.ip_network(_without_blanks(text).strip(), strict=False))
     except ValueError:
         return None
+
+
+def _without_blanks(text: Any) -> str:
+    """Return a text without the blanks that Kea takes anywhere in a prefix or a pool."""
+    return str(text).replace(" ", "").replace("\t", "")
 
 
 def is_same_network(one: Any, other: Any) -> bool:
@@ -112,7 +141,7 @@ def is_same_network(one: Any, other: Any) -> bool:
 
 def pool_range(text: Any) -> Tuple[int, int]:
     """Return the first and the last address of a pool in either form of Kea. Raises KeaJsonError."""
-    words = str(text).replace(" ", "")
+    words = _without_blanks(text)
     try:
         if "-" in words:
             first, last = map(ipaddress.ip_address, words.split("-"))
@@ -121,6 +150,12 @@ def pool_range(text: Any) -> Tuple[int, int]:
         return int(block[0]), int(block[-1])
     except ValueError:
         raise KeaJsonError(f"{text!r} is no pool such as 192.0.2.1 - 192.0.2.9 or 192.0.2.0/28") from None
+
+
+def delegated_range(value: Mapping[str, Any]) -> Tuple[int, int]:
+    """Return the first and the last address of a pool of prefixes; an empty range if it cannot be read."""
+    prefix = network(f"{value.get('prefix')}/{value.get('prefix-len')}")
+    return pool_range(prefix) if prefix else (0, -1)
 
 
 def client(value: Mapping[str, Any]) -> Optional[Tuple[str, bytes]]:
@@ -135,45 +170,10 @@ def client(value: Mapping[str, Any]) -> Optional[Tuple[str, bytes]]:
         return kind, text.encode("utf-8", "surrogateescape")
 
 
-def _same_members(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
-    return all(key in value and value[key] == wanted[key] for key in wanted)
-
-
 def _same_subnet(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
     if "id" in wanted and "id" in value:
         return bool(wanted["id"] == value["id"])
     return "subnet" in wanted and is_same_network(wanted["subnet"], value.get("subnet"))
-
-
-def _same_pool(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
-    try:
-        return pool_range(wanted["pool"]) == pool_range(value.get("pool"))
-    except KeaJsonError:
-        return False
-
-
-def _same_option(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
-    """Kea knows options by code and space; without a code in both, the names decide."""
-    spaces = ("dhcp4", "dhcp6")
-    one, other = wanted.get("space"), value.get("space")
-    if one != other and not {one, other} <= {None, *spaces}:
-        return False
-    key = "code" if "code" in wanted and "code" in value else "name"
-    return key in wanted and bool(wanted[key] == value.get(key))
-
-
-def _same_library(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
-    return os.path.basename(str(wanted["library"])) == os.path.basename(str(value.get("library")))
-
-
-def _same_client(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
-    one = client(wanted)
-    return one is not None and one == client(value)
-
-
-def _same_name(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
-    """Names of zones and of their keys are names of DNS, in which neither case nor the last dot counts."""
-    return domain_name(wanted.get("name")) == domain_name(value.get("name"))
 
 
 def domain_name(text: Any) -> str:
@@ -181,23 +181,52 @@ def domain_name(text: Any) -> str:
     return str(text).lower().rstrip(".")
 
 
-def _same_server(wanted: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
-    return _endpoint(wanted) == _endpoint(value)
+def _classes(option: Mapping[str, Any]) -> Tuple[str, ...]:
+    listed = option.get(CLASSES)
+    return tuple(sorted(map(str, listed))) if isinstance(listed, list) else ()
 
 
-def _endpoint(server: Mapping[str, Any]) -> Tuple[str, int]:
-    return str(server.get("ip-address", "")), server.get("port", DNS_PORT)
+def _subnet_key(value: Mapping[str, Any]) -> Tuple[Any, ...]:
+    return ("id", str(value["id"])) if "id" in value else ("subnet", network(value.get("subnet")))
 
 
-_ALIKE: Dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], bool]] = {
-    "subnet4": _same_subnet,
-    "subnet6": _same_subnet,
-    "pools": _same_pool,
-    "option-data": _same_option,
-    "option-def": _same_option,
-    "hooks-libraries": _same_library,
-    "reservations": _same_client,
-    "ddns-domains": _same_name,
-    "tsig-keys": _same_name,
-    "dns-servers": _same_server,
+def _pool_key(value: Mapping[str, Any]) -> Optional[Tuple[int, int]]:
+    try:
+        return pool_range(value.get("pool"))
+    except KeaJsonError:
+        return None
+
+
+def _delegated_key(value: Mapping[str, Any]) -> Tuple[Any, ...]:
+    prefix = network(f"{value.get('prefix')}/{value.get('prefix-len')}")
+    return (prefix,) if prefix else (str(value.get("prefix")), str(value.get("prefix-len")))
+
+
+def _library_key(value: Mapping[str, Any]) -> Tuple[str]:
+    return (os.path.basename(str(value.get("library"))),)
+
+
+def _name_key(value: Mapping[str, Any]) -> Optional[Tuple[str]]:
+    return (str(value["name"]),) if "name" in value else None
+
+
+def _domain_key(value: Mapping[str, Any]) -> Tuple[str]:
+    """Names of zones and of their keys are names of DNS, in which neither case nor the last dot counts."""
+    return (domain_name(value.get("name")),)
+
+
+def _server_key(value: Mapping[str, Any]) -> Tuple[str, str]:
+    return str(value.get("ip-address", "")), str(value.get("port", DNS_PORT))
+
+
+_KEYS: Dict[str, Callable[[Mapping[str, Any]], Optional[Tuple[Any, ...]]]] = {
+    "subnet4": _subnet_key,
+    "subnet6": _subnet_key,
+    "pools": _pool_key,
+    "pd-pools": _delegated_key,
+    "hooks-libraries": _library_key,
+    "reservations": client,
+    "ddns-domains": _domain_key,
+    "tsig-keys": _domain_key,
+    "dns-servers": _server_key,
 }

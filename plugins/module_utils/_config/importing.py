@@ -9,11 +9,13 @@ cannot hold is left out and named: it stays where it is, and a new host does not
 
 from __future__ import annotations
 
+import collections
 import re
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple, Union
 
 from .document import Document
-from .identity import NETWORKS, OPAQUE, alike, has_identities, identity, words
+from .identity import CLASSES, NETWORKS, OPAQUE, SUBNETS, alike, has_identities, identity, natural_key, words
+from .options import Options
 from .secret import is_secret, secrets_in
 from .servers import family_of, subnets_key
 from .subnets import numbered, subnets_of
@@ -26,6 +28,8 @@ REFERENCE_KEY = "<?secret?>"
 _DATABASES = ("lease-database", "hosts-database", "hosts-databases")
 _DATABASE_VARIABLES = {"host": "kea_db_host", "port": "kea_db_port", "name": "kea_db_name", "user": "kea_db_user"}
 _TLS = ("trust-anchor", "cert-file", "key-file", "ssl-mode")
+_ESSENTIAL = frozenset(("data", "test", "template-test", CLASSES, "client-class"))
+"""Members without which an element is another one: an option without its value, or a pool that serves every client."""
 
 Path = Tuple[Union[str, int], ...]
 Settings = Dict[str, Any]
@@ -52,11 +56,12 @@ def variables_of(document: Document, top: str, known: Mapping[str, int], is_mana
     ``top`` is the map at the top of the document. ``is_managed`` tells which included files hold managed reservations:
     the deployment adds those itself. Raises KeaJsonError.
     """
-    writer, key, family = _Writer(top, is_managed), subnets_key(family_of(top)), family_of(top)
+    tree, key, family = Tree(document, top), subnets_key(family_of(top)), family_of(top)
+    writer = _Writer(top, is_managed, tree.options)
     numbers = numbered(subnets_of(document, top), known)
-    root = value_of(Tree(document, top).root)
-    for place in Tree(document, top).places:
-        if "id" not in place.value and isinstance(root.get(key, []), list):
+    root = value_of(tree.root)
+    for place in tree.places:
+        if not place.value.get("id") and isinstance(root.get(key, []), list):
             _number(root, (place.network, key), place.value, numbers.get(str(place.prefix)))
     databases = {key: root.pop(key) for key in _DATABASES if key in root}
     settings = writer.map(root, (top,), False)
@@ -123,11 +128,12 @@ def _is_same(one: Settings, other: Any) -> bool:
 class _Writer:
     """Copies values into variables, and collects what they cannot hold."""
 
-    def __init__(self, top: str, is_managed: Callable[[str], bool]) -> None:
+    def __init__(self, top: str, is_managed: Callable[[str], bool], options: Options) -> None:
         self.top = top
         self.secrets: List[Dict[str, str]] = []
         self.notes: List[str] = []
         self._is_managed = is_managed
+        self._options = options
         # Those of both servers may be in one file.
         self._prefix = "kea_secret_" if family_of(top) == 4 else "kea_secret_dhcp6_"
 
@@ -147,6 +153,8 @@ class _Writer:
             except _LeftOutError as reason:
                 if is_whole:
                     raise
+                if key in _ESSENTIAL and isinstance(path[-1], int) and not OPAQUE & set(path):
+                    raise _LeftOutError(f"it would mean something else without its {key}: {reason}") from None
                 self.note(path if key == INCLUDE_KEY else here, str(reason))
                 continue
             if made != [] or not has_identities(key):
@@ -168,14 +176,23 @@ class _Writer:
 
     def _list(self, value: List[Any], path: Path, is_whole: bool) -> List[Any]:
         kind = str(path[-1])
-        merges = has_identities(kind) and not is_whole and not OPAQUE & set(path)
+        # Of client-classes, names alone are a list like any other.
+        is_named = all(isinstance(one, (dict, Include)) for one in value)
+        merges = has_identities(kind) and is_named and not is_whole and not OPAQUE & set(path)
         if not merges:
             return [self._value(one, (*path, at), True) for at, one in enumerate(value, 1)]
         kept = [one for one in value if not (isinstance(one, Include) and self._is_managed(one.path))]
-        _check_elements(kind, kept)
+        doubles = _doubles(kind, kept, self._options)
         found: List[Any] = []
         for at, one in enumerate(kept, 1):
-            made = self._value(one, (*path, at), False)
+            if at in doubles:
+                self.note((*path, at), f"{words((kind, identity(kind, one)))} stands twice")
+                continue
+            try:
+                made = self._value(one, (*path, at), False)
+            except _LeftOutError as reason:
+                self.note((*path, at), str(reason))
+                continue
             if isinstance(one, Include) or _is_identified(kind, one, made):
                 found.append(made)
             else:
@@ -215,17 +232,26 @@ def _text(value: str) -> str:
     return value
 
 
-def _check_elements(kind: str, elements: List[Any]) -> None:
-    """Raise _LeftOutError if the elements cannot be told apart."""
-    for at, one in enumerate(elements):
-        try:
-            wanted = identity(kind, one)
-        except KeaJsonError as error:
-            raise _LeftOutError(str(error)) from None
-        if any(alike(kind, wanted, other) for other in elements[:at]):
-            raise _LeftOutError(f"{words((kind, wanted))} stands twice")
+def _doubles(kind: str, elements: List[Any], options: Options) -> List[int]:
+    """Return the numbers of the options that stand twice. Raises _LeftOutError if other elements do."""
+    try:
+        identities = [identity(kind, one) for one in elements]
+    except KeaJsonError as error:
+        raise _LeftOutError(str(error)) from None
+    keys = [natural_key(kind, one, options) for one in elements]
+    times = collections.Counter(keys)
+    found = [at for at, key in enumerate(keys, 1) if key is not None and times[key] > 1]
+    if kind in SUBNETS:
+        found = [
+            at
+            for at, one in enumerate(identities, 1)
+            if any(alike(kind, one, other, options) for other in elements[: at - 1])
+        ]
+    if found and kind != "option-data":
+        raise _LeftOutError(f"{words((kind, identities[found[-1] - 1]))} stands twice")
+    return found
 
 
 def _is_identified(kind: str, value: Any, copied: Any) -> bool:
     wanted = identity(kind, value)
-    return isinstance(copied, dict) and all(copied.get(key) == wanted[key] for key in wanted)
+    return isinstance(copied, dict) and all(copied.get(key) == wanted[key] for key in wanted if key != CLASSES)

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import bisect
 import json
 import re
-from typing import Any, Optional
+from typing import Any, List, Optional, Tuple
 
 from .syntax import Include, Node
 
@@ -16,6 +17,8 @@ WIDTH = 100
 
 # What may follow an item on its line and belongs to it: comments that end on that line.
 _REMARK = re.compile(r"(?:[ \t]*(?:/\*[^\n]*?\*/|//[^\r\n]*|#[^\r\n]*))*")
+# What may hold a comment's beginning and is none, or else (in a group) a comment that ends with its line.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|/\*.*?\*/|((?://|#)[^\n]*)', re.DOTALL)
 _BLANKS = re.compile(r"[ \t\r]*")
 _INDENT = re.compile(r"[ \t]*")
 
@@ -25,8 +28,8 @@ class Layout:
 
     def __init__(self, text: str, root: Node) -> None:
         self.text = text
-        self.newline = "\r\n" if "\r\n" in text else "\n"
         self.unit = self._unit(root) or "    "
+        self._remarks: Optional[List[Tuple[int, int]]] = None
 
     def indent(self, at: int) -> str:
         """Return the blanks that begin the line of position ``at``."""
@@ -46,7 +49,7 @@ class Layout:
         found = _REMARK.match(self.text, at)
         return found.end() if found else at
 
-    def without(self, start: int, end: int) -> "tuple[int, int]":
+    def without(self, start: int, end: int) -> Tuple[int, int]:
         """Extend the range by the lines, or else the blanks, that its removal would leave empty."""
         found = _BLANKS.match(self.text, end)
         rest = found.end() if found else end
@@ -56,13 +59,20 @@ class Layout:
             return self._line(start), rest + 1
         line = self._line(start)
         before = self.text[self._line(line - 1) : line].rstrip() if line else ""
-        if before and "//" not in before and "#" not in before:
+        if before and not self._is_remark(self._line(line - 1) + len(before) - 1):
             # What follows on the line moves up; a remark would swallow it.
             return self._line(line - 1) + len(before), end
         return start, rest
 
+    def _is_remark(self, at: int) -> bool:
+        """Return whether a comment that ends with its line has the character at ``at``."""
+        if self._remarks is None:
+            self._remarks = [found.span() for found in _TOKEN.finditer(self.text) if found.group(1)]
+        before = bisect.bisect_right(self._remarks, (at, len(self.text)))
+        return before > 0 and at < self._remarks[before - 1][1]
+
     def write(self, value: Any, indent: str, in_one_line: bool = False) -> str:
-        """Return the value as text; every line after the first starts with ``indent``."""
+        """Return the value as text with line feeds; every line after the first starts with ``indent``."""
         if isinstance(value, Include):
             return f'<?include "{value.path}"?>'
         if not isinstance(value, (dict, list)):
@@ -79,8 +89,8 @@ class Layout:
         short = isinstance(value, list) and not any(isinstance(element, (dict, list)) for element in value)
         if in_one_line or (short and sum(map(len, texts)) <= WIDTH):
             return f"{opening} {', '.join(texts)} {closing}"
-        lines = f",{self.newline}{inner}".join(texts)
-        return f"{opening}{self.newline}{inner}{lines}{self.newline}{indent}{closing}"
+        lines = f",\n{inner}".join(texts)
+        return f"{opening}\n{inner}{lines}\n{indent}{closing}"
 
     def member(self, key: Optional[str], value: Any, indent: str, in_one_line: bool) -> str:
         """Return a member of a map as text, or an element of a list if ``key`` is None."""

@@ -5,66 +5,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .document import Document
 from .edits import Entry, Splice
-from .former import without_former
-from .identity import (
-    NETWORKS,
-    OPAQUE,
-    SUBNETS,
-    alike,
-    has_identities,
-    identity,
-    is_settled,
-    label,
-    network,
-    words,
-)
-from .record import Record, Steps, key_of
-from .syntax import INCLUDE_KEY, Include, Item, KeaJsonError, Node, from_plain, value_of
-from .tree import Place, Tree, element, member
-
-PRESENT, ABSENT, FOUND = "present", "absent", "found"
-
-
-class Wanted(NamedTuple):
-    """What is merged."""
-
-    top: str
-    values: Dict[str, Any]
-    """Members of the map at the top, as ``plain`` returns them."""
-    exclusive: bool = False
-    """Whether subnets and shared networks that are not named are removed."""
-    besides: Sequence[Steps] = ()
-    """Paths of elements that another option of the module sets. An element that a run created this way is ours."""
-
-
-class Element(NamedTuple):
-    """An element of a list with identities."""
-
-    value: Any
-    """The element, without its state."""
-    is_absent: bool
-    is_found: bool = False
-    """Whether it is merged only into what is there and no earlier run created."""
-
-
-class _Elements(List[Element]):
-    """A list whose elements are found by their identities."""
-
-
-def plain(values: Any, kind: str = "") -> Any:
-    """Return values as Kea has them: includes become Include, lists with identities _Elements.
-
-    Raises KeaJsonError.
-    """
-    if isinstance(values, dict) and INCLUDE_KEY not in values:
-        return {key: from_plain(one) if key in OPAQUE else plain(one, key) for key, one in values.items()}
-    if isinstance(values, list) and has_identities(kind) and all(isinstance(one, dict) for one in values):
-        return _Elements(_element(kind, one) for one in values)
-    return from_plain(values)
+from .former import Wishes, without_former
+from .identity import NETWORKS, SUBNETS, identity, is_settled, label, network, words
+from .record import Key, Record, Steps, digest
+from .syntax import Include, Item, KeaJsonError, Node, value_of
+from .tree import Place, Tree, member
+from .wanted import Element, Elements, Wanted, bare, check_doubles, is_nothing, options_of
 
 
 def merged(document: Document, wanted: Wanted, record: Record) -> Document:
@@ -72,14 +22,16 @@ def merged(document: Document, wanted: Wanted, record: Record) -> Document:
 
     Raises KeaJsonError.
     """
-    _check_doubles(wanted.values, ())
+    options = options_of(document, wanted)
+    record.resolve(options)
+    check_doubles(wanted.values, (), options)
     wanted = wanted._replace(values=_settled(wanted.values, Tree(document, wanted.top), record))
     while True:
-        round_ = _Round(document, wanted, record)
+        round_ = _Round(Tree(document, wanted.top, options), wanted, record)
         splices = round_.splices()
         if not splices:
-            besides = {key_of(path): round_.tree.start(path) for path in wanted.besides}
-            return without_former(document, round_.tree, record, {**round_.named, **besides})
+            besides = {record.key(path): round_.tree.start(path) for path in wanted.besides}
+            return without_former(document, round_.tree, record, Wishes({**round_.named, **besides}, wanted.may_remove))
         document = document.spliced(splices)
 
 
@@ -87,10 +39,10 @@ def _settled(values: Dict[str, Any], tree: Tree, record: Record) -> Dict[str, An
     """Return the values without subnets of the state ``found`` that an earlier run created, or that are missing."""
     found: Dict[str, Any] = {}
     for key, value in values.items():
-        if not isinstance(value, _Elements):
+        if not isinstance(value, Elements):
             found[key] = value
             continue
-        kept = _Elements(one for one in value if not (one.is_found and _is_ours_or_missing(key, one, tree, record)))
+        kept = Elements(one for one in value if not (one.is_found and _is_ours_or_missing(key, one, tree, record)))
         if kept or not value:
             found[key] = kept
     return found
@@ -104,12 +56,12 @@ def _is_ours_or_missing(kind: str, one: Element, tree: Tree, record: Record) -> 
 class _Round:
     """One pass over the text: collects splices that do not touch one another, and where the wanted values stand."""
 
-    def __init__(self, document: Document, wanted: Wanted, record: Record) -> None:
-        self.tree = Tree(document, wanted.top)
-        self.edits = document.edits
+    def __init__(self, tree: Tree, wanted: Wanted, record: Record) -> None:
+        self.tree = tree
+        self.edits = tree.document.edits
         self.wanted = wanted
         self.record = record
-        self.named: Dict[str, int] = {}
+        self.named: Dict[Key, int] = {}
         """Position of each value that is wanted, by its path; -1 for one that is missing."""
 
     def splices(self) -> List[Splice]:
@@ -122,11 +74,12 @@ class _Round:
         added: List[Entry] = []
         for key, value in values.items():
             here, item = (*path, key), member(node, key)
-            if not _is_nothing(value):
+            entry = self.record.entry(here)
+            if not is_nothing(value) or (entry is not None and entry.wrote is not None):
                 self._name(here, item)
             if item is not None:
                 splices += self._member(item.node, value, here)
-            elif isinstance(value, _Elements):
+            elif isinstance(value, Elements):
                 # Subnets are set where they stand, also without a list at the top level.
                 elsewhere, _removed, new = self._elements(_NOWHERE, value, here)
                 splices += elsewhere
@@ -135,28 +88,40 @@ class _Round:
                     added.append((key, [element for _key, element in new]))
             else:
                 added.append((key, self._made(value, here)))
+        if path and added:
+            self._note_filled(node, path)
         return splices + self.edits.insertion(node, self.edits.last(node), added)
 
+    def _note_filled(self, node: Node, path: Steps) -> None:
+        if not node.items and self.edits.is_blank(node):
+            self.record.note_filled(path, self.tree.document.original(node))
+
     def _member(self, node: Node, value: Any, path: Steps) -> List[Splice]:
-        if isinstance(value, dict) and node.kind == "map":
+        if isinstance(value, dict) and node.kind == "map" and not self._is_whole(node, path):
             return self._map(node, value, path)
-        if (
-            isinstance(value, _Elements)
-            and node.kind == "list"
-            and all(one.node.kind != "scalar" for one in node.items)
-        ):
+        if isinstance(value, Elements) and node.kind == "list" and all(one.node.kind != "scalar" for one in node.items):
             splices, removed, added = self._elements(node, value, path)
             if removed:
                 return splices + self.edits.removal(node, removed)
+            if added:
+                self._note_filled(node, path)
             return splices + self.edits.insertion(node, self.edits.last(node), added)
         if node.kind == "include" and not isinstance(value, Include):
             where = node.scalar.path
             raise KeaJsonError(f"{words(path)} comes from the included file {where}; it must be changed there")
-        bare = _bare(value)
-        splices = self.edits.change(node, bare)
+        wanted = bare(value)
+        found = self.tree.document.original(node)
+        is_included = found != self.edits.text[node.start : node.end]
+        # The included file stays as it is: what was found comes back with its directive.
+        splices = self.edits.replacement(node, wanted) if is_included else self.edits.change(node, wanted)
         if splices:
-            self.record.note(path, self.edits.text[node.start : node.end], value_of(node), bare)
+            self.record.note(path, found, value_of(node), wanted)
         return splices
+
+    def _is_whole(self, node: Node, path: Steps) -> bool:
+        """Return whether an earlier run wrote this map in place of a value of another kind, to which it goes back."""
+        entry = self.record.entry(path)
+        return entry is not None and entry.wrote is not None and entry.wrote == digest(value_of(node))
 
     def _elements(
         self, node: Node, values: Sequence[Element], path: Steps
@@ -195,7 +160,7 @@ class _Round:
         """Return the path of an element, and its item and list if it exists. A subnet is sought everywhere."""
         kind = str(path[-1])
         if kind not in SUBNETS:
-            return (*path, wanted), element(node, kind, wanted), node
+            return (*path, wanted), self.tree.element(node, kind, wanted), node
         place = self.tree.place(wanted)
         number = wanted.get("id", place.value.get("id") if place else None)
         here: Steps = (kind, {"id": number} if number is not None else wanted)
@@ -211,15 +176,15 @@ class _Round:
         if isinstance(value, dict):
             self._check_new(value, path)
             self.record.note_new(path)
-            return {key: self._made(one, (*path, key)) for key, one in value.items() if not _is_nothing(one)}
-        if isinstance(value, _Elements):
+            return {key: self._made(one, (*path, key)) for key, one in value.items() if not is_nothing(one)}
+        if isinstance(value, Elements):
             self.record.note_new(path)
             return [new for _key, new in self._elements(_NOWHERE, value, path)[2]]
         if isinstance(path[-1], str):
-            self.record.note(path, None, None, _bare(value))
+            self.record.note(path, None, None, bare(value))
         else:
             self.record.note_new(path)
-        return _bare(value)
+        return bare(value)
 
     def _check_new(self, value: Dict[str, Any], path: Steps) -> None:
         number, prefix = value.get("id"), network(value.get("subnet"))
@@ -227,7 +192,7 @@ class _Round:
             raise KeaJsonError(f"{words(path)} is new here, so it needs both an id and a subnet (its prefix)")
 
     def _name(self, path: Steps, item: Optional[Item]) -> None:
-        self.named[key_of(path)] = item.start if item else -1
+        self.named[self.record.key(path)] = item.start if item else -1
 
     def _exclusive(self) -> List[Splice]:
         """Remove the shared networks and the subnets that are not named; a network with a named subnet stays."""
@@ -236,7 +201,7 @@ class _Round:
         networks = member(self.tree.root, NETWORKS)
         for item in networks.node.items if networks else ():
             name = value_of(item.node).get("name") if item.node.kind == "map" else None
-            if name is not None and name not in kept and key_of((NETWORKS, {"name": name})) not in self.named:
+            if name is not None and name not in kept and self.record.key((NETWORKS, {"name": name})) not in self.named:
                 return self.edits.removal(networks.node, [item]) if networks else []
         for one in unnamed[:1]:
             return self.edits.removal(
@@ -244,44 +209,8 @@ class _Round:
             )
         return []
 
-    def _path(self, place: Place) -> str:
-        return key_of((self.tree.subnets_key, {"id": place.value.get("id")}))
+    def _path(self, place: Place) -> Key:
+        return self.record.key((self.tree.subnets_key, {"id": place.value.get("id")}))
 
 
 _NOWHERE = Node("list", 0, 0)
-
-
-def _element(kind: str, value: Dict[str, Any]) -> Element:
-    state = value.get("state", PRESENT) if kind not in ("loggers",) else PRESENT
-    states = (PRESENT, ABSENT, *((FOUND,) if kind in SUBNETS else ()))
-    if state not in states:
-        raise KeaJsonError(f"state of an element of {kind} is {' or '.join(states)}, not {state!r}")
-    bare = plain({key: one for key, one in value.items() if key != "state"})
-    return Element(bare, state == ABSENT, state == FOUND)
-
-
-def _is_nothing(value: Any) -> bool:
-    """Return whether a list with identities names no element that exists or is created."""
-    return isinstance(value, _Elements) and all(one.is_absent for one in value)
-
-
-def _bare(value: Any) -> Any:
-    if isinstance(value, _Elements):
-        return [_bare(one.value) for one in value if not one.is_absent]
-    if isinstance(value, dict):
-        return {key: _bare(one) for key, one in value.items()}
-    return value
-
-
-def _check_doubles(value: Any, path: Steps) -> None:
-    """Raise KeaJsonError if two elements of a list are the same one."""
-    if isinstance(value, _Elements):
-        kind = str(path[-1])
-        for number, one in enumerate(value):
-            wanted = identity(kind, one.value)
-            if any(alike(kind, wanted, other.value) for other in value[:number]):
-                raise KeaJsonError(f"{words((*path, wanted))} is named twice")
-            _check_doubles(one.value, (*path, wanted))
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            _check_doubles(one, (*path, key))

@@ -15,7 +15,9 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple, 
 
 from .._errors import KeaError
 from .._kea import durable, tree
-from .identity import Identity
+from .identity import Identity, has_identities, natural_key
+from .marks import MARK
+from .options import Options
 from .syntax import Include
 
 VERSION = 1
@@ -23,6 +25,8 @@ VERSION = 1
 Step = Union[str, Identity]
 """Key of a map, or identity of an element of a list."""
 Steps = Tuple[Step, ...]
+Key = Tuple[Any, ...]
+"""A path in which an element has one key however its identity is spelled."""
 
 
 class Entry(NamedTuple):
@@ -32,7 +36,10 @@ class Entry(NamedTuple):
     found: Optional[str]
     """The text that stood there; None if there was nothing."""
     wrote: Optional[str]
-    """Digest of the value that was written; None for an element or a container, which have entries of their own."""
+    """Digest of the value that was written; None for an element or a container, which have entries of their own.
+
+    A container with ``found`` was there without an item.
+    """
 
     @property
     def is_element(self) -> bool:
@@ -45,8 +52,9 @@ class Record:
     def __init__(self, path: Optional[str]) -> None:
         """Raises KeaError if the file cannot be read."""
         self._path = path
-        self._entries: Dict[str, Entry] = {}
-        self._noted: Set[str] = set()
+        self._entries: Dict[Key, Entry] = {}
+        self._noted: Set[Key] = set()
+        self._options = Options("")
         self._text = self._read()
 
     @property
@@ -54,12 +62,36 @@ class Record:
         """Whether no run has written it yet."""
         return self._path is not None and not self._text
 
+    def resolve(self, options: Options) -> None:
+        """Take names of these options for their codes."""
+        self._options = options
+        entries, self._entries = self.entries(), {}
+        for entry in entries:
+            self._entries.setdefault(self.key(entry.path), entry)
+
+    def key(self, path: Sequence[Step]) -> Key:
+        """Return the key of a path."""
+        kind = ""
+        found: List[Any] = []
+        for step in path:
+            if isinstance(step, str):
+                kind = step
+                found.append(step)
+            else:
+                natural = natural_key(kind, step, self._options) if has_identities(kind) else None
+                found.append(natural or json.dumps(step, sort_keys=True))
+        return tuple(found)
+
     def entries(self) -> List[Entry]:
         return list(self._entries.values())
 
+    def entry(self, path: Sequence[Step]) -> Optional[Entry]:
+        """Return the entry of what is at ``path``."""
+        return self._entries.get(self.key(path))
+
     def owns(self, path: Sequence[Step]) -> bool:
         """Return whether a run created what is at ``path``."""
-        entry = self._entries.get(key_of(path))
+        entry = self.entry(path)
         return entry is not None and entry.found is None
 
     def note(self, path: Steps, found: Optional[str], current: Any, wrote: Any) -> None:
@@ -67,7 +99,8 @@ class Record:
 
         Only the first note of a run counts: a value can take several passes.
         """
-        key, old = key_of(path), self._entries.get(key_of(path))
+        key = self.key(path)
+        old = self._entries.get(key)
         if key in self._noted:
             return
         self._noted.add(key)
@@ -77,29 +110,38 @@ class Record:
 
     def note_new(self, path: Steps) -> None:
         """Note that an element or a container is created."""
-        self._entries.setdefault(key_of(path), Entry(path, None, None))
+        self._entries.setdefault(self.key(path), Entry(path, None, None))
+
+    def note_filled(self, path: Steps, found: str) -> None:
+        """Note that a container without an item, whose text is ``found``, gets some."""
+        self._entries.setdefault(self.key(path), Entry(path, found, None))
 
     def forget(self, path: Sequence[Step]) -> None:
         """Forget what is at ``path`` and below."""
-        keys = [key for key, entry in self._entries.items() if entry.path[: len(path)] == tuple(path)]
-        for key in keys:
+        above = self.key(path)
+        for key in [one for one in self._entries if one[: len(path)] == above]:
             del self._entries[key]
 
     def forget_one(self, path: Sequence[Step]) -> None:
         """Forget what is at ``path``, and nothing below."""
-        self._entries.pop(key_of(path), None)
+        self._entries.pop(self.key(path), None)
+
+    def keep(self, entry: Entry, key: Key) -> None:
+        """Keep the entry of an element under the key that it has now, unless a run wrote one for that."""
+        self._entries.setdefault(key, entry)
 
     def rename(self, path: Steps, new: Steps) -> None:
         """Keep what is at ``path`` and below under a new path."""
+        above = self.key(path)
         for key, entry in list(self._entries.items()):
-            if entry.path[: len(path)] == path:
+            if key[: len(path)] == above:
                 del self._entries[key]
                 moved = entry._replace(path=(*new, *entry.path[len(path) :]))
-                self._entries[key_of(moved.path)] = moved
+                self._entries[self.key(moved.path)] = moved
 
     def write(self, besides: Sequence[Entry] = ()) -> None:
         """Write the record, and the entries ``besides`` that are still in force. Raises KeaError."""
-        entries = {**{key_of(entry.path): entry for entry in besides}, **self._entries}
+        entries = {**{self.key(entry.path): entry for entry in besides}, **self._entries}
         document = {"version": VERSION, "keys": [entry._asdict() for entry in entries.values()]}
         self._put((json.dumps(document, indent=1) + "\n").encode("utf-8", "surrogatepass"))
 
@@ -135,16 +177,13 @@ class Record:
             if document["version"] != VERSION:
                 raise KeaError(f"{self._path} was written by a newer version of this collection")
             for one in document["keys"]:
-                entry = Entry(tuple(one["path"]), one["found"], one["wrote"])
-                self._entries[key_of(entry.path)] = entry
+                # Earlier runs kept the comments around an included file, which mean nothing to another run.
+                found = one["found"] and MARK.sub("", one["found"])
+                entry = Entry(tuple(one["path"]), found, one["wrote"])
+                self._entries.setdefault(self.key(entry.path), entry)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise KeaError(f"{self._path} cannot be read: {error}") from error
         return text
-
-
-def key_of(path: Sequence[Step]) -> str:
-    """Return a path as one text."""
-    return json.dumps(list(path), sort_keys=True)
 
 
 def digest(value: Any) -> str:

@@ -10,19 +10,14 @@ a comment at both ends of each file, which an edit leaves alone like every other
 from __future__ import annotations
 
 import os
-import re
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .._kea import tree
-from .marks import BEGIN, END, MARK
+from .marks import BEGIN, END, MARK, taken
 from .syntax import KeaJsonError, Node, parse
 
 DEPTH = 10
 """Files that Kea opens inside one another (dhcp4_lexer.ll)."""
-
-_PART = re.compile(
-    r"/\*<baremetal\.kea (\d+)>\*/((?:(?!/\*<baremetal\.kea ).)*?)\n/\*</baremetal\.kea \1>\*/", re.DOTALL
-)
 
 
 class _Part(NamedTuple):
@@ -51,21 +46,27 @@ class Sources:
                 break
             self.text = text
 
+    @property
+    def directives(self) -> List[str]:
+        """The directives that the files replace, by the numbers in the comments around them."""
+        return [part.directive for part in self._parts]
+
     def split(self, text: str) -> Dict[str, str]:
-        """Return the text of each file after an edit. Raises KeaJsonError if a file was replaced as a whole."""
+        """Return the text of each file after an edit, without those that are no part of it any more.
+
+        Raises KeaJsonError if the edit took a part of a file with its comment.
+        """
         found: Dict[str, str] = {}
 
-        def take(match: "re.Match[str]") -> str:
-            part = self._parts[int(match.group(1))]
-            found[part.path] = match.group(2)
+        def take(number: int, content: str) -> str:
+            part = self._parts[number]
+            found[part.path] = content
             return part.directive
 
-        count = 1
-        while count:
-            text, count = _PART.subn(take, text)
-        missing = [part.path for part in self._parts if part.path not in found]
-        if missing or MARK.search(text):
-            raise KeaJsonError(f"a value comes from the included file {', '.join(missing)}; it must be changed there")
+        text = taken(text, take)
+        if MARK.search(text):
+            missing = ", ".join(part.path for part in self._parts if part.path not in found)
+            raise KeaJsonError(f"a value comes from the included file {missing}; it must be changed there")
         return {self.path: text, **found}
 
     def whole(self, text: str) -> str:

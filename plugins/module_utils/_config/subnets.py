@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .._kea.host_maps import addresses_of
+from .._kea.host_maps import addresses_of, prefixes_of
 from .document import Document
 from .edits import Splice
-from .identity import client, network, pool_range
+from .foreign import foreign_parts
+from .identity import client, delegated_range, pool_range
 from .record import Record, Steps
 from .syntax import KeaJsonError, value_of
 from .tree import Place, Tree, member
 
 Client = Tuple[str, bytes]
 """Kind and bytes of the identifier of a reservation."""
+
+_EVERYWHERE = (0, 2**128 - 1)
+"""All addresses and prefixes: those that a subnet of DHCPv6 delegates are not its own."""
 
 
 class Subnet(NamedTuple):
@@ -56,13 +60,17 @@ def subnets_of(document: Document, top: str) -> List[Subnet]:
 
 
 def with_ids(document: Document, top: str, known: Mapping[str, int]) -> Document:
-    """Write the ids that Kea gave to subnets without one, by their prefixes. Raises KeaJsonError."""
+    """Write the ids that Kea gave to subnets without one or with 0, by their prefixes. Raises KeaJsonError."""
     numbers = numbered(subnets_of(document, top), known)
     splices: List[Splice] = []
     for place in Tree(document, top).places:
-        number = numbers.get(str(place.prefix))
-        if number is not None and not place.value.get("id") and "id" not in place.value:
-            splices += document.edits.insertion(place.item.node, -1, [("id", number)])
+        number, own = numbers.get(str(place.prefix)), member(place.item.node, "id")
+        if number is not None and not place.value.get("id"):
+            node = place.item.node
+            added = (
+                document.edits.change(own.node, number) if own else document.edits.insertion(node, -1, [("id", number)])
+            )
+            splices += added
     return document.spliced(splices) if splices else document
 
 
@@ -111,12 +119,11 @@ def _gone(key: str, subnet: Subnet, new: Sequence[Subnet], record: Record) -> Lo
         what = f"subnet, whose id becomes {same_prefix.id}"
     elif same_id is not None:
         what = f"subnet, whose prefix becomes {same_id.prefix}"
-    pools, hosts = len(subnet.pools), len(subnet.reservations)
-    others = [one for one in subnet.pools if not record.owns((*path, "pools", {"pool": one}))]
-    foreign = [one for one in subnet.reservations if not record.owns((*path, "reservations", _identifier(one)))]
-    is_ours = record.owns(path) and not others and not foreign
-    owned = is_ours or same_prefix is not None
-    return Loss(subnet, f"{what} with {pools} pools and {hosts} reservations", [_span(subnet.prefix)], owned)
+    pools, hosts = len(subnet.pools) + len(_delegated(subnet)), len(subnet.reservations)
+    foreign = foreign_parts(path, subnet.value, record) if record.owns(path) else []
+    owned = (record.owns(path) and not foreign) or same_prefix is not None
+    more = f" and {', '.join(foreign)}, which no run wrote" if foreign else ""
+    return Loss(subnet, f"{what} with {pools} pools and {hosts} reservations{more}", [_EVERYWHERE], owned)
 
 
 def _lost_inside(
@@ -129,6 +136,13 @@ def _lost_inside(
         left = _without(pool_range(pool), kept)
         if left:
             found.append(Loss(old, f"pool {pool}", left, record.owns((*path, "pools", {"pool": pool}))))
+    delegated = [delegated_range(pool) for pool in _delegated(new)]
+    for one in _delegated(old):
+        left = _without(delegated_range(one), delegated)
+        if left:
+            name: Dict[str, Any] = {key: one[key] for key in ("prefix", "prefix-len") if key in one}
+            words = f"pool of prefixes {'/'.join(str(text) for text in name.values())}"
+            found.append(Loss(old, words, left, record.owns((*path, "pd-pools", name))))
     there: Set[Any] = {client(one) for one in new.reservations}
     for host in old.reservations:
         if client(host) is not None and client(host) not in there:
@@ -145,7 +159,7 @@ def _is_same_host(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _without(span: Tuple[int, int], others: Sequence[Tuple[int, int]]) -> List[Tuple[int, int]]:
     """Return the parts of a range that none of the others covers."""
-    parts = [span]
+    parts = [span] if span[0] <= span[1] else []
     for first, last in others:
         cut = []
         for begin, end in parts:
@@ -160,13 +174,11 @@ def _without(span: Tuple[int, int], others: Sequence[Tuple[int, int]]) -> List[T
 
 def _ranges(host: Mapping[str, Any]) -> List[Tuple[int, int]]:
     try:
-        return [pool_range(f"{one} - {one}") for one in addresses_of(host)]
+        return [pool_range(f"{one} - {one}") for one in addresses_of(host)] + [
+            pool_range(one) for one in prefixes_of(host)
+        ]
     except KeaJsonError:
         return []
-
-
-def _span(prefix: str) -> Tuple[int, int]:
-    return pool_range(prefix) if network(prefix) else (0, -1)
 
 
 def _host_words(host: Mapping[str, Any]) -> str:
@@ -191,6 +203,10 @@ def _subnet(place: Place) -> Subnet:
     number = value.get("id")
     prefix = place.prefix or str(value.get("subnet"))
     return Subnet(number or None, prefix, place.network, pools, hosts, place.item.start, value)
+
+
+def _delegated(subnet: Subnet) -> List[Dict[str, Any]]:
+    return _maps(subnet.value.get("pd-pools"))
 
 
 def _maps(value: Any) -> List[Dict[str, Any]]:

@@ -167,7 +167,7 @@ class _Parser:
     def document(self) -> Node:
         self.space()
         node = self.node()
-        if node.kind != "map":
+        if node.kind not in ("map", "include"):
             raise self.error("the configuration is not a map", node.start)
         self.space()
         if self.at != len(self.text):

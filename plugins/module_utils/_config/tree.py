@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .document import Document
-from .identity import NETWORKS, Identity, alike, network
+from .identity import CLASSES, NETWORKS, Identity, identity, label, natural_key, network
+from .options import Options
 from .record import Step
 from .syntax import Item, KeaJsonError, Node, value_of
 
@@ -31,14 +32,19 @@ class Place(NamedTuple):
 class Tree:
     """The configuration of one server in a document."""
 
-    def __init__(self, document: Document, top: str) -> None:
+    def __init__(self, document: Document, top: str, options: Optional[Options] = None) -> None:
+        """``options`` are those that the configuration defines, unless others are given. Raises KeaJsonError."""
         self.document = document
         self.subnets_key = f"subnet{top[-1]}"
+        if document.root.kind == "include":
+            where = document.root.scalar.path
+            raise KeaJsonError(f"the configuration comes from the included file {where}; it must be changed there")
         found = member(document.root, top)
         if found is None or found.node.kind != "map":
             raise KeaJsonError(f"{top} is no map in this file")
         self.root = found.node
         self.places = self._places()
+        self.options = options or Options(top, self.definitions())
 
     def place(self, wanted: Mapping[str, Any]) -> Optional[Place]:
         """Return the subnet with this id, or else with this prefix. Raises KeaJsonError if several have it."""
@@ -66,6 +72,48 @@ class Tree:
         found = self.find(path)
         return found[1].start if found else -1
 
+    def element(self, node: Node, kind: str, wanted: Identity, is_known: bool = False) -> Optional[Item]:
+        """Return the element of the list ``kind`` with this identity. Raises KeaJsonError if that is not certain.
+
+        One that ``is_known`` was found by an earlier run, which did not look at the classes of an option.
+        """
+        items = [(item, value_of(item.node)) for item in (node.items if node.kind == "list" else ())]
+        key = natural_key(kind, wanted, self.options)
+        hits = [item for item, value in items if key is not None and key == natural_key(kind, value, self.options)]
+        if kind != "option-data":
+            return hits[0] if hits else None
+        if not hits and CLASSES not in wanted:
+            bare = [(item, natural_key(kind, _without_classes(value), self.options)) for item, value in items]
+            hits = [item for item, other in bare if key == other]
+            if hits and not is_known:
+                raise KeaJsonError(
+                    f"{label(kind, wanted)} is there for some classes only; name them with its client-classes, or none "
+                    "with client-classes: []"
+                )
+        if len(hits) > 1:
+            raise KeaJsonError(f"{label(kind, wanted)} stands {len(hits)} times; leave one of them, by hand")
+        if not hits and not is_known:
+            self._check_names(wanted, [value for _item, value in items])
+        return hits[0] if hits else None
+
+    def _check_names(self, wanted: Identity, values: Sequence[Any]) -> None:
+        """Raise KeaJsonError if an option may be there under a name whose code is not known, or the other way round."""
+        for value in values:
+            if isinstance(value, dict) and self.options.may_be_same(wanted, value):
+                same = label("option-data", identity("option-data", value))
+                raise KeaJsonError(
+                    f"{label('option-data', wanted)} may be {same}, which is there: one has a name and the other a "
+                    "code. Name it as it is there, or define it in option-def"
+                )
+
+    def definitions(self) -> List[Dict[str, Any]]:
+        """Return the elements of ``option-def``, also of classes."""
+        classes = member(self.root, "client-classes")
+        nodes = [self.root, *(item.node for item in (classes.node.items if classes else ()))]
+        found = [member(node, "option-def") for node in nodes]
+        listed = [value_of(item.node) for one in found if one for item in one.node.items]
+        return [one for one in listed if isinstance(one, dict)]
+
     def _below(
         self, node: Node, path: Sequence[Step], found: Optional[Tuple[Node, Item]], kind: str
     ) -> Optional[Tuple[Node, Item]]:
@@ -73,7 +121,7 @@ class Tree:
             if isinstance(step, str):
                 item, kind = member(node, step), step
             else:
-                item = element(node, kind, step)
+                item = self.element(node, kind, step, is_known=True)
             if item is None:
                 return None
             found, node = (node, item), item.node
@@ -94,10 +142,8 @@ def member(node: Node, key: str) -> Optional[Item]:
     return next((item for item in node.items if item.key == key), None) if node.kind == "map" else None
 
 
-def element(node: Node, kind: str, wanted: Identity) -> Optional[Item]:
-    """Return the element of the list ``kind`` with this identity."""
-    items = node.items if node.kind == "list" else ()
-    return next((item for item in items if alike(kind, wanted, value_of(item.node))), None)
+def _without_classes(value: Any) -> Any:
+    return {key: one for key, one in value.items() if key != CLASSES} if isinstance(value, dict) else value
 
 
 def _listed(found: Optional[Item], name: Optional[str]) -> List[Place]:

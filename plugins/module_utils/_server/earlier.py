@@ -20,13 +20,13 @@ from .._config.tree import Tree
 from .config import is_applied
 
 
-def replaced_pools(document: Document, top: str, values: Mapping[str, Any]) -> List[Steps]:
-    """Return the paths of the pools that pools of the wanted values replace. Raises KeaJsonError.
+def replaced_pools(document: Document, top: str, values: Mapping[str, Any]) -> List[Tuple[Steps, Dict[str, Any]]]:
+    """Return the pools that pools of the wanted values replace, each with its path. Raises KeaJsonError.
 
     Kea refuses pools that overlap, so both could not stay.
     """
     tree, present = Tree(document, top), {one.start: one for one in subnets_of(document, top)}
-    return [path for wanted in _wanted(values, tree.subnets_key) for path in _replaced(tree, present, wanted)]
+    return [pool for wanted in _wanted(values, tree.subnets_key) for pool in _replaced(tree, present, wanted)]
 
 
 def _wanted(values: Mapping[str, Any], key: str) -> Iterator[Dict[str, Any]]:
@@ -36,16 +36,20 @@ def _wanted(values: Mapping[str, Any], key: str) -> Iterator[Dict[str, Any]]:
         yield from (one.value for one in place.get(key) or [] if not one.is_absent)
 
 
-def _replaced(tree: Tree, present: Mapping[int, Subnet], wanted: Mapping[str, Any]) -> Iterator[Steps]:
+def _replaced(
+    tree: Tree, present: Mapping[int, Subnet], wanted: Mapping[str, Any]
+) -> Iterator[Tuple[Steps, Dict[str, Any]]]:
     place = tree.place(wanted)
     subnet = present[place.item.start] if place else None
     if subnet is None or subnet.id is None or not _includes_managed(subnet):
         return
     ranges = [pool_range(one.value["pool"]) for one in wanted.get("pools") or [] if "pool" in one.value]
-    for pool in subnet.pools:
-        span = pool_range(pool)
+    for pool in (
+        [one for one in subnet.value["pools"] if isinstance(one, dict) and "pool" in one] if subnet.pools else []
+    ):
+        span = pool_range(pool["pool"])
         if span not in ranges and any(_overlap(span, one) for one in ranges):
-            yield (tree.subnets_key, {"id": subnet.id}, "pools", {"pool": pool})
+            yield (tree.subnets_key, {"id": subnet.id}, "pools", {"pool": pool["pool"]}), pool
 
 
 def _includes_managed(subnet: Subnet) -> bool:

@@ -10,11 +10,12 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence
 
 from .._config.database import HOSTS, drop_entry
 from .._config.document import Document
-from .._config.merge import Element, Wanted, merged, plain
+from .._config.merge import merged
 from .._config.record import Record, Steps
-from .._config.subnets import subnets_of, with_ids
+from .._config.subnets import numbered, subnets_of, with_ids
 from .._config.syntax import INCLUDE_KEY, Include
 from .._config.tree import Tree
+from .._config.wanted import Element, Wanted, options_of, plain
 from . import removals, served
 from .completing import completed
 from .earlier import replaced_pools
@@ -30,10 +31,10 @@ class Merging:
 
         Raises KeaError.
         """
-        self._wanted = Wanted(top, plain(params["merge"]), params["exclusive"], databases)
+        self._allowed = bool(params["allow_removals"])
+        self._wanted = Wanted(top, plain(params["merge"]), params["exclusive"], self._allowed, databases)
         self._before = Record(params["record"])
         self._record = Record(params["record"])
-        self._allowed = bool(params["allow_removals"])
         self._moved = params["moved_reservations"]
         self._completes = bool(params["complete_reservations"])
         self._writes = writes
@@ -103,17 +104,29 @@ class Merging:
 
     def _merged(self, document: Document) -> Document:
         top = self._wanted.top
-        numbered = with_ids(document, top, self._known_ids(document))
+        known = self._known_ids(document)
+        before = with_ids(document, top, known)
+        self._rename(document, known)
         if self._before.is_new:
-            for path in replaced_pools(numbered, top, self._wanted.values):
-                self._before.note_new(path)
-                self._record.note_new(path)
-        after: Document = merged(numbered, self._wanted, self._record)
+            for path, pool in replaced_pools(before, top, self._wanted.values):
+                for record in (self._before, self._record):
+                    record.note(path, None, None, pool)
+        self._before.resolve(options_of(before, self._wanted))
+        after: Document = merged(before, self._wanted, self._record)
         if not self._allowed:
-            removals.check(numbered, after, top, self._before, self._moved)
+            removals.check(before, after, top, self._before, self._moved)
         if self._writes:
             self._record.write(besides=self._before.entries())
         return after
+
+    def _rename(self, document: Document, known: Mapping[str, int]) -> None:
+        """Keep what earlier runs wrote into a subnet with the id 0 under the id that it gets, if there was one such."""
+        subnets, key = subnets_of(document, self._wanted.top), Tree(document, self._wanted.top).subnets_key
+        automatic = [one for one in subnets if one.value.get("id") == 0]
+        for one in automatic if len(automatic) == 1 else []:
+            number = numbered(subnets, known)[one.prefix]
+            for record in (self._before, self._record):
+                record.rename((key, {"id": 0}), (key, {"id": number}))
 
     def _known_ids(self, document: Document) -> Dict[str, int]:
         """Return the ids of subnets without one, which Kea chose."""

@@ -12,6 +12,7 @@ import pwd
 import re
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -116,3 +117,44 @@ def site_of(name: str, directory: Path, leases: dict[str, int] | None = None) ->
     text = site.path.read_text("latin-1")
     site.path.write_text(re.sub(r'("Dhcp4":\s*\{)', rf'\1 "lease-database": {database},', text, count=1), "latin-1")
     return site
+
+
+def hand_written(directory: Path, members: str, leases: Sequence[str] = (), family: int = 4, **files: str) -> Site:
+    """A site whose configuration has these members. ``leases`` are rows of its lease file without their last columns.
+
+    ``files`` are the texts of FRAGMENTS by name, without ``.json``.
+    """
+    for name, text in files.items():
+        (directory / f"{name}.json").write_bytes(text.encode())
+    database = json.dumps({"type": "memfile", "name": str(directory / "leases.csv"), "lfc-interval": 0})
+    (directory / "leases.csv").write_text("".join(f"{row}\n" for row in [header_line(family), *leases]))
+    site = Site(directory / f"kea-dhcp{family}.conf")
+    text = f'{{ "Dhcp{family}": {{ "lease-database": {database}, {members} }} }}\n'
+    site.path.write_bytes(text.replace("@DIR@", str(directory)).encode())
+    for one in directory.iterdir():
+        os.chown(one, 0, pwd.getpwnam("_kea").pw_gid)
+        one.chmod(0o640)
+    assert site.accepted()
+    return site
+
+
+def leased(address: str, subnet: int) -> str:
+    """The row of a live lease of DHCPv4."""
+    return f"{address},02:00:00:00:00:01,,3600,{int(time.time()) + 3600},{subnet},0,0,,0,"
+
+
+def refusal(site: Site, **options: Any) -> str:
+    """Kea's configuration and the record are as they were after a refusal, which comes in check mode, too."""
+    before, record = site.texts(), site.record.read_bytes() if site.record.exists() else b""
+    messages = [site.merge(check=check, **options) for check in (True, False)]
+    assert all(one["failed"] for one in messages), messages
+    assert messages[0]["msg"] == messages[1]["msg"]
+    assert (site.texts(), site.record.read_bytes() if site.record.exists() else b"") == (before, record)
+    return str(messages[0]["msg"])
+
+
+def done(site: Site, **options: Any) -> dict[str, Any]:
+    result = site.merge(**options)
+    assert not result["failed"], result
+    assert site.accepted()
+    return result

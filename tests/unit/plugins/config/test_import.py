@@ -17,6 +17,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._config.document imp
 from ansible_collections.baremetal.kea.plugins.module_utils._config.identity import has_identities, network, pool_range
 from ansible_collections.baremetal.kea.plugins.module_utils._config.importing import Imported, variables_of
 from site_helpers import FRAGMENTS, SITES, Site, install
+from support.kea import KeaServer, serving
 from support.modules import run_module
 from support.playbook import play
 
@@ -110,6 +111,39 @@ def test_each_site_is_reproduced(source: Path, directory: Path) -> None:
     assert not site.merge(merge=wanted)["changed"]
 
 
+def served(config: dict[str, Any], family: int, directory: Path) -> Any:
+    """What config-get of Kea says of a configuration, without what this machine does not have."""
+    top = f"Dhcp{family}"
+    absent = (*DATABASES, "control-socket", "hooks-libraries", "loggers")
+    own: dict[str, Any] = {
+        "lease-database": {"type": "memfile", "persist": False},
+        "interfaces-config": {"interfaces": []},
+    }
+    if family == 6:
+        own["server-id"] = {"type": "EN", "enterprise-id": 2495, "identifier": "01", "persist": False}
+    server = KeaServer(directory, family)
+    server.configure({**{key: one for key, one in config.items() if key not in absent}, **own})
+    with serving(server):
+        return content(server.ask("config-get")["arguments"][top])
+
+
+@pytest.mark.kea
+@pytest.mark.slow
+@pytest.mark.parametrize("source", SITES, ids=lambda source: source.name)
+def test_kea_serves_the_same_on_an_empty_host(source: Path, directory: Path, tmp_path: Path) -> None:
+    """The content of the file could be equal, and its order or its defaults could still mean something else."""
+    site = install(source, directory)
+    site.merge(merge={"valid-lifetime": 4000}, record=None)  # Subnets without an id get the one of Kea.
+    wanted = merge_of(loaded(filters.variables_file(variables(site), "dhcp1", str(site.path))), site.family)
+    found = served(site.document().get((site.top,)), site.family, tmp_path)
+    for name in FRAGMENTS:
+        (directory / name).unlink(missing_ok=True)
+    site.path.write_text(f'{{ "{site.top}": {{}} }}\n')
+    made = site.merge(merge=wanted)
+    assert not made["failed"], made
+    assert served(site.document().get((site.top,)), site.family, tmp_path) == found
+
+
 def imported(dhcp4: str, **known: int) -> Imported:
     ids = {prefix.replace("_", "."): number for prefix, number in known.items()}
     return variables_of(Document(f'{{ "Dhcp4": {dhcp4} }}'), "Dhcp4", ids, lambda path: "/applied/" in path)
@@ -148,7 +182,7 @@ def test_secrets_are_named_and_left_out() -> None:
     [
         (
             '{ "option-data": [ { "code": 3, "data": "a" }, { "code": 3, "data": "b" } ] }',
-            "Dhcp4/option-data: option-data 3 stands twice",
+            "Dhcp4/option-data/2: option-data 3 stands twice",
         ),
         ('{ "user-context": { "a": "\udce9" } }', "Dhcp4/user-context/a: it has bytes that are no UTF-8"),
         ('{ "client-classes": [ { "name": "\udce9" } ] }', "Dhcp4/client-classes/1"),
@@ -163,6 +197,52 @@ def test_what_variables_cannot_hold_is_left_out_and_named(dhcp4: str, note: str)
     found = imported(dhcp4)
     assert any(note in one for one in found.notes), found.notes
     assert "\udce9" not in repr(loaded(filters.variables_file(found._asdict(), "a", "b") or "{}"))
+
+
+@pytest.mark.parametrize(
+    ("element", "key"),
+    [
+        ('"option-data": [ { "name": "domain-name", "data": "\udce9" }, { "name": "routers", "data": "a" } ]', "data"),
+        ('"client-classes": [ { "name": "a", "test": "option[60].text == \'\udce9\'" }, { "name": "b" } ]', "test"),
+        ('"subnet4": [ { "id": 1, "client-class": "\udce9" }, { "id": 2 } ]', "client-class"),
+        ('"reservations": [ { "duid": "01", "client-classes": [ "\udce9" ] }, { "duid": "02" } ]', "client-classes"),
+    ],
+)
+def test_an_element_without_what_it_needs_is_left_out_as_a_whole(element: str, key: str) -> None:
+    found = imported(f"{{ {element} }}")
+    settings = found.values.get("kea_dhcp4_settings", {"subnet4": found.values.get("kea_dhcp4_subnets")})
+    (kept,) = next(iter(settings.values()))
+    assert key not in kept or kept["name"] == "routers"
+    (note,) = found.notes
+    assert f"/1: it would mean something else without its {key}: it has bytes that are no UTF-8" in note
+
+
+def test_an_option_for_each_class_is_imported_and_one_that_stands_twice_alone_is_left_out() -> None:
+    found = imported("""{ "option-data": [ { "name": "routers", "data": "10.0.0.1", "client-classes": [ "a" ] },
+        { "code": 3, "data": "10.0.0.2", "client-classes": [ "b" ] },
+        { "name": "ntp-servers", "data": "10.0.0.3" }, { "code": 42, "data": "10.0.0.4" } ] }""")
+    options = found.values["kea_dhcp4_settings"]["option-data"]
+    assert [one["data"] for one in options] == ["10.0.0.1", "10.0.0.2"]
+    assert [one.split(": ")[0] for one in found.notes] == ["Dhcp4/option-data/3", "Dhcp4/option-data/4"]
+
+
+@pytest.mark.parametrize("listed", ['[ "bmc" ]', '[ "bmc", <?include "/more.json"?> ]'])
+def test_names_of_classes_are_a_list_and_no_elements(listed: str) -> None:
+    """They guard the pools of Kea 3.0: without them a new server would serve every client."""
+    guard = f'"client-classes": {listed}'
+    option = f'{{ "name": "routers", "data": "10.0.0.1", {guard} }}'
+    host = f'{{ "hw-address": "02:00:00:00:00:01", "option-data": [ {option} ], {guard} }}'
+    found = imported(
+        f"""{{ "subnet4": [ {{ "id": 1, "subnet": "10.0.0.0/24", {guard}, "evaluate-additional-classes": [ "x" ],
+             "pools": [ {{ "pool": "10.0.0.0/28", {guard} }} ], "reservations": [ {host} ] }} ] }}"""
+    )
+    assert found.notes == []
+    (subnet,) = found.values["kea_dhcp4_subnets"]
+    expected = ["bmc", {"<?include?>": "/more.json"}] if "include" in listed else ["bmc"]
+    assert subnet["evaluate-additional-classes"] == ["x"]
+    (client,), (pool,) = subnet["reservations"], subnet["pools"]
+    for one in (subnet, pool, client, client["option-data"][0]):
+        assert one["client-classes"] == expected
 
 
 def test_subnets_without_an_id_get_that_of_kea_and_managed_reservations_are_not_imported() -> None:

@@ -13,26 +13,10 @@ import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._config import reserving
 from ansible_collections.baremetal.kea.plugins.module_utils._config.path import parse_path
 from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import Include
-from site_helpers import Site, site_of
+from site_helpers import Site, done, hand_written, refusal, site_of
+from support.modules import run_module
 
 pytestmark = [pytest.mark.kea, pytest.mark.slow]
-
-
-def refusal(site: Site, **options: Any) -> str:
-    """Kea's configuration and the record are as they were after a refusal, which comes in check mode, too."""
-    before, record = site.texts(), site.record.read_bytes() if site.record.exists() else b""
-    messages = [site.merge(check=check, **options) for check in (True, False)]
-    assert all(one["failed"] for one in messages), messages
-    assert messages[0]["msg"] == messages[1]["msg"]
-    assert (site.texts(), site.record.read_bytes() if site.record.exists() else b"") == (before, record)
-    return str(messages[0]["msg"])
-
-
-def done(site: Site, **options: Any) -> dict[str, Any]:
-    result = site.merge(**options)
-    assert not result["failed"], result
-    assert site.accepted()
-    return result
 
 
 def test_a_subnet_is_found_by_id_or_prefix_inside_its_shared_network(directory: Path) -> None:
@@ -452,3 +436,51 @@ def test_a_subnet_of_ours_goes_that_is_only_merged_into_if_it_is_the_site_s(dire
     assert {one.id for one in site.subnets()} == {7, 8, 9}
     assert site.subnet(7)["renew-timer"] == 7
     assert not site.merge(merge={"subnet4": own})["changed"]
+
+
+def test_a_configuration_that_only_includes_another_is_edited_there(directory: Path) -> None:
+    site = hand_written(directory, '"valid-lifetime": 600, "subnet4": [ ]')
+    included = directory / "options.json"
+    included.write_bytes(site.path.read_bytes())
+    site.path.write_text(f'<?include "{included}"?> // all of it\n')
+    found = site.texts()
+    done(site, merge={"renew-timer": 60})
+    assert '"renew-timer": 60' in included.read_text()
+    done(site)
+    assert site.texts() == found
+    message = site.merge(merge={"renew-timer": 60}, included=[])["msg"]
+    assert f"the configuration comes from the included file {included}; it must be changed there" in message
+    read = run_module("kea_info", gather=["variables"], path=str(site.path))["variables"]
+    assert (read["values"]["kea_dhcp4_settings"]["valid-lifetime"], read["error"]) == (600, None)
+
+
+@pytest.mark.parametrize("wanted", [{"id": 0, "subnet": "10.1.0.0/24"}, {"subnet": "10.1.0.0/24"}])
+def test_the_id_0_is_that_of_no_subnet(wanted: dict[str, Any], directory: Path) -> None:
+    """With it Kea chooses one. Beside a number that was written down, that could be the same one."""
+    networks = '"shared-networks": [ { "name": "a", "subnet4": [ { "subnet": "10.9.0.0/24" } ] } ]'
+    site = hand_written(directory, f'"subnet4": [ {{ "id": 0, "subnet": "10.1.0.0/24" }} ], {networks}')
+    host = {"hw-address": "02:00:00:00:00:01", "ip-address": "10.1.0.9"}
+    done(site, merge={"subnet4": [{**wanted, "reservations": [host]}]})
+    numbers = {one.prefix: one.id for one in site.subnets()}
+    assert numbers == {"10.9.0.0/24": 1, "10.1.0.0/24": 2}
+    record = site.record.read_text()
+    assert '"id": 2' in record
+    done(site)
+    assert [one.reservations for one in site.subnets()] == [[], []]
+    site = hand_written(
+        directory, f'"subnet4": [ {{ "id": 0, "subnet": "10.1.0.0/24", "renew-timer": 5 }} ], {networks}'
+    )
+    wrote = "ef2d127de37b942baad06145e54b0c619a1f22327b2ebbcfbec78f5564afe39d"
+    path = ["subnet4", {"id": 0}, "renew-timer"]
+    site.record.write_text(json.dumps({"version": 1, "keys": [{"path": path, "found": None, "wrote": wrote}]}))
+    done(site)
+    assert "renew-timer" not in site.path.read_text(), "as an earlier release wrote the record"
+
+
+def test_a_pool_and_a_prefix_may_have_tabs(directory: Path) -> None:
+    pools = r'[ { "pool": "10.1.0.1\t-\t10.1.0.9" }, { "pool": "10.1.1.0\t/\t28" } ]'
+    site = hand_written(directory, rf'"subnet4": [ {{ "id": 1, "subnet": "10.1.0.0\t/16", "pools": {pools} }} ]')
+    same = [{"pool": "10.1.0.1 - 10.1.0.9"}, {"pool": "10.1.1.0/28"}]
+    assert not done(site, merge={"subnet4": [{"subnet": "10.1.0.0/16", "pools": same}]})["changed"]
+    read = run_module("kea_info", gather=["variables"], path=str(site.path))["variables"]
+    assert (read["error"], read["notes"]) == (None, [])

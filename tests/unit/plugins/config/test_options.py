@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of DHCP that the site and the variables name differently: by name, by code, or for some classes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
+from ansible_collections.baremetal.kea.plugins.module_utils._config.merge import merged
+from ansible_collections.baremetal.kea.plugins.module_utils._config.record import Record
+from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import KeaJsonError
+from ansible_collections.baremetal.kea.plugins.module_utils._config.wanted import Wanted, plain
+from site_helpers import done, hand_written, refusal
+
+pytestmark = pytest.mark.kea
+
+BY_CLASS = """{ "Dhcp4": { "option-data": [ { "name": "routers", "data": "10.0.0.1", "client-classes": [ "a" ] },
+  { "name": "routers", "data": "10.0.0.2", "client-classes": [ "b" ] } ] } }"""
+TWICE = (
+    '{ "Dhcp4": { "option-data": [ { "code": 3, "data": "10.0.0.1" }, { "name": "routers", "data": "10.0.0.2" } ] } }'
+)
+DEFINED = '"option-def": [ { "name": "rack", "code": 224, "type": "string" } ]'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("members", "wanted"),
+    [
+        ('"option-data": [ { "name": "routers", "data": "10.0.0.1" } ]', {"code": 3}),
+        ('"option-data": [ { "code": 3, "data": "10.0.0.1" } ]', {"name": "routers", "space": "dhcp4"}),
+        (f'{DEFINED}, "option-data": [ {{ "name": "rack", "data": "10.0.0.1" }} ]', {"code": 224}),
+        ('"option-data": [ { "code": 252, "data": "ff", "csv-format": false } ]', {"code": 252, "name": "proxy"}),
+    ],
+)
+def test_an_option_is_found_by_its_name_or_its_code(members: str, wanted: dict[str, Any], directory: Path) -> None:
+    site = hand_written(directory, members)
+    found = site.texts()
+    new = [{"name": "proxy", "code": 252, "type": "string"}] if wanted.get("name") == "proxy" else []
+    values = {"option-data": [{**wanted, "data": "10.0.0.9", "csv-format": True}], "option-def": new}
+    done(site, merge=values if new else {"option-data": values["option-data"]})
+    (option,) = site.document().get(("Dhcp4", "option-data"))
+    assert option["data"] == "10.0.0.9"
+    done(site)
+    assert site.texts() == found
+
+
+@pytest.mark.slow
+def test_the_families_have_options_of_their_own(directory: Path) -> None:
+    site = hand_written(directory, '"option-data": [ { "code": 24, "data": "example.org" } ]', family=6)
+    done(site, merge={"option-data": [{"name": "domain-search", "data": "example.net"}]})
+    (option,) = site.document().get(("Dhcp6", "option-data"))
+    assert option["data"] == "example.net"
+
+
+@pytest.mark.slow
+def test_a_code_that_may_be_an_option_by_name_is_refused(directory: Path) -> None:
+    """Kea knows the names of one vendor, and this collection does not."""
+    site = hand_written(
+        directory, '"option-data": [ { "name": "tftp-servers", "space": "vendor-4491", "data": "10.0.0.1" } ]'
+    )
+    option = {"code": 2, "space": "vendor-4491", "data": "10.0.0.9"}
+    message = refusal(site, merge={"option-data": [option]})
+    assert "option-data 2 vendor-4491 may be option-data tftp-servers vendor-4491, which is there" in message
+
+
+def options(text: str, *wanted: dict[str, Any], record: Record | None = None) -> list[Any]:
+    """The options after a merge, without Kea: that of this machine knows no classes of an option."""
+    values = plain({"option-data": list(wanted)})
+    document = merged(Document(text), Wanted("Dhcp4", values), record or Record(None))
+    return list(document.get(("Dhcp4", "option-data")))
+
+
+def test_options_of_one_code_are_told_apart_by_their_classes() -> None:
+    option = {"name": "routers", "client-classes": ["b"], "data": "10.0.0.9"}
+    assert [one["data"] for one in options(BY_CLASS, option)] == ["10.0.0.1", "10.0.0.9"]
+    assert [one["data"] for one in options(BY_CLASS, {**option, "client-classes": ["c"]})][:2] == [
+        "10.0.0.1",
+        "10.0.0.2",
+    ]
+    assert len(options(BY_CLASS, {**option, "client-classes": []})) == 3
+    assert [one["data"] for one in options(BY_CLASS, {**option, "state": "absent"})] == ["10.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BY_CLASS, "option-data 3 is there for some classes only; name them with its client-classes"),
+        (TWICE, "option-data 3 stands 2 times; leave one of them, by hand"),
+    ],
+)
+def test_an_option_that_cannot_be_told_from_others_is_refused(text: str, message: str) -> None:
+    for state in ({}, {"state": "absent"}):
+        with pytest.raises(KeaJsonError, match=message):
+            options(text, {"code": 3, "data": "10.0.0.9", **state})
+
+
+def test_an_earlier_record_of_an_option_for_a_class_keeps_its_meaning(tmp_path: Path) -> None:
+    """That release did not look at classes."""
+    path = tmp_path / "record.json"
+    option = {"name": "routers", "data": "10.0.0.1", "client-classes": ["a"]}
+    record = Record(str(path))
+    merged(Document('{ "Dhcp4": { } }'), Wanted("Dhcp4", plain({"option-data": [option]})), record)
+    record.write()
+    earlier = json.loads(path.read_text())
+    for entry in earlier["keys"]:
+        entry["path"][1:2] = [{"name": "routers"}] if len(entry["path"]) > 1 else []
+    path.write_text(json.dumps(earlier))
+    for _run in range(2):
+        record = Record(str(path))
+        text = json.dumps({"Dhcp4": {"option-data": [option]}})
+        assert options(text, option, record=record) == [option]
+        record.write()
+    record = Record(str(path))
+    assert merged(Document(text), Wanted("Dhcp4", {}), record).get(("Dhcp4",)) == {}
