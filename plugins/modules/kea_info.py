@@ -704,6 +704,7 @@ packaging:
       description: Name of the AppArmor profile of that server; empty for none.
       type: str
     selinux:
+      version_added: 1.2.0
       description: Packages with which Ansible sets rules of SELinux; empty where the play sets none.
       type: list
       elements: str
@@ -783,12 +784,14 @@ preflight:
       sample:
         - {chain: inet filter input, accepted: [{protocol: udp, first: 67, last: 67}]}
     firewalld:
+      version_added: 1.2.0
       description:
         - The C(zones) of firewalld, and the ports that any of them has C(admitted), with C(protocol), C(first) and
           C(last); null where its rules cannot be read. Null where it does not run.
       type: dict
       sample: {zones: [public, trusted], admitted: [{protocol: tcp, first: 22, last: 22}]}
     selinux:
+      version_added: 1.2.0
       description: Whether SELinux is enabled.
       type: bool
     servers:
