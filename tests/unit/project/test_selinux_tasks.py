@@ -30,10 +30,15 @@ def loaded(path: str) -> Any:
     return yaml.safe_load((ROOT / "playbooks" / path).read_text(encoding="utf-8"))
 
 
+def action_of(task: dict[str, Any]) -> str:
+    """Return the module of a task, or the word block."""
+    return next(key for key in task if "." in key or key == "block")
+
+
 def tasks_of(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the tasks with their conditions, each of which keeps its options for the test instead of what it does."""
     for task in tasks:
-        name = next(key for key in task if "." in key or key == "block")
+        name = action_of(task)
         if name == "block":
             yield {**task, "block": list(tasks_of(task["block"]))}
             continue
