@@ -15,7 +15,7 @@ from typing import Iterator, NamedTuple
 
 import report
 from kea_lease_monitor.lease import EventKind, Lease, LeaseEvent, LeaseState
-from kea_lease_monitor.pipeline import BATCH
+from kea_lease_monitor.pace import MOST
 from kea_lease_monitor.sinks.discovery import DiscoverySink, Options
 from postgres import Server, server
 from support.paths import ROOT
@@ -78,8 +78,8 @@ def write_files(directory: Path, hosts: int) -> None:
         )
         events.append(LeaseEvent(EventKind.ASSIGNED, lease, f"bench:{number}", None))
     sink = DiscoverySink(Options(str(directory), "bmc_targets", None))
-    for begin in range(0, hosts, BATCH):
-        sink.deliver(events[begin : begin + BATCH])
+    for begin in range(0, hosts, MOST):
+        sink.deliver(events[begin : begin + MOST])
 
 
 def sources(one: Server, directory: Path, hosts: int) -> Iterator[Source]:

@@ -14,7 +14,8 @@ from kea_lease_monitor.backoff import Backoff
 from kea_lease_monitor.batch import Batch, Pending, Reason, Rejection
 from kea_lease_monitor.errors import DamagedError, PositionLostError, TemporaryError
 from kea_lease_monitor.lease import EventKind
-from kea_lease_monitor.pipeline import BATCH, Pipeline
+from kea_lease_monitor.pace import FIRST, LEAST, LONGEST, MOST
+from kea_lease_monitor.pipeline import Pipeline
 from kea_lease_monitor.position import FilePosition, Position
 from kea_lease_monitor.replay import Replay
 from kea_lease_monitor.state.store import Store
@@ -57,14 +58,39 @@ def world(tmp_path: Path) -> World:
 
 def test_all_events_are_delivered_in_batches_and_the_bookmark_follows(world: World) -> None:
     world.make(True, HEARS_NO_ENDINGS)
-    world.source.events = [event(1)] * (2 * BATCH + 5)
+    world.source.events = [event(1)] * (2 * MOST + 5)
     world.run()
-    assert len(world.sink.got) == 2 * BATCH + 5
+    assert len(world.sink.got) == 2 * MOST + 5
     assert world.pipeline.health.ready
     assert world.stored() is None, "it does not stand before the next batch"
     world.time.now += 0.05
     world.run()
-    assert world.stored() == FilePosition(1, 1, 2 * BATCH + 5, 0)
+    assert world.stored() == FilePosition(1, 1, 2 * MOST + 5, 0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limits"),
+    [
+        (0, [FIRST, 2 * FIRST, 4 * FIRST, MOST, MOST]),
+        (LONGEST / 2, [FIRST] * 5),
+        # A slow disk, or a busy host.
+        (LONGEST + 1, [FIRST, FIRST // 2, LEAST, LEAST, LEAST]),
+    ],
+)
+def test_a_batch_is_what_the_sinks_act_upon_in_time_for_a_heartbeat(
+    world: World, monkeypatch: pytest.MonkeyPatch, seconds: float, limits: list[int]
+) -> None:
+    world.source.events = [event(1)] * (5 * MOST)
+    deliver = world.sink.deliver
+
+    def deliver_slowly(events: Any) -> Any:
+        world.time.now += seconds
+        return deliver(events)
+
+    monkeypatch.setattr(world.sink, "deliver", deliver_slowly)
+    for _batch in limits:
+        world.pipeline.pump()
+    assert world.source.limits == limits
 
 
 def test_a_restart_continues_after_the_bookmark(world: World) -> None:
@@ -148,7 +174,7 @@ def test_no_event_is_read_while_a_sink_fails(world: World) -> None:
     for _round in range(5):
         world.run()
         world.time.now += 60
-    assert world.source.limits == [BATCH] * len(world.source.limits)
+    assert world.source.limits == [FIRST] * len(world.source.limits)
     assert world.stored() is None
 
 
@@ -246,7 +272,7 @@ def test_no_event_is_read_while_a_sink_is_still_acting(world: World) -> None:
     world.source.events.append(event(2))
     assert (world.pipeline.fileno(), world.pipeline.due()) == (42, 1.0), "to ask whether it is still our turn"
     world.run()
-    assert (world.source.limits, world.stored()) == ([BATCH], None)
+    assert (world.source.limits, world.stored()) == ([FIRST], None)
     world.sink.pending = None
     world.pipeline.pump()
     assert world.sink.got == [event(1)]

@@ -19,6 +19,7 @@ from kea_lease_monitor.endings.endings import Endings, EndingStore, Manner
 from kea_lease_monitor.errors import DamagedError, MonitorError, PositionLostError
 from kea_lease_monitor.health import Health
 from kea_lease_monitor.lease import EventKind, LeaseEvent
+from kea_lease_monitor.pace import Pace
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.refusals import LateRefusals
 from kea_lease_monitor.replay import Replays, Requests
@@ -28,9 +29,6 @@ from kea_lease_monitor.sources.base import Learning, Reporting, Resting, Source,
 from kea_lease_monitor.state.records import DeadLetter
 from kea_lease_monitor.subscriptions import Subscription
 from kea_lease_monitor.turn import Terms, Turn
-
-BATCH = 1000
-"""Events read at once. It limits the memory used while a sink cannot deliver."""
 
 
 class PipelineStore(Terms, Bookmarks, Requests, EndingStore, Protocol):
@@ -87,6 +85,7 @@ class Pipeline:
         self._endings = Endings(subscription, store, clock, manner)
         self._late = LateRefusals(subscription.name, sinks, store, clock)
         self._settling = Settling(subscription, store, self._replays, self._endings, clock)
+        self._pace = Pace(clock)
         self._unfinished: Optional[_Unfinished] = None
         self._lost = ""
         """Why all leases must be read again; empty if the bookmark is valid."""
@@ -174,6 +173,7 @@ class Pipeline:
             self._stand_by()
             return
         self._settling.settle_when_due(self._turn.term)
+        self._pace.begin()
         work = self._unfinished.work if self._unfinished else self._read()
         # Cleared before anything can fail: work that no sink holds is read again.
         self._unfinished = None
@@ -191,6 +191,7 @@ class Pipeline:
 
     def _finish(self, work: _Work) -> None:
         """Record that all sinks have acted."""
+        self._pace.end()
         self._endings.note(work.batch.events, work.kept if self._keeps else self._met(work))
         if work.removal:
             self._settling.add(work.dead_letters)
@@ -237,7 +238,7 @@ class Pipeline:
         if events := self._replays.current.events:
             self._rest()
             return _Work(Batch(events, position, False), events, list(self._sinks))
-        batch = self._source.read(position, BATCH)
+        batch = self._source.read(position, self._pace.size)
         self.health.wait_for(self._source.missing() if isinstance(self._source, Reporting) else "")
         if gone := [] if self._replays.running else self._endings.displaced(batch.events):
             # The source is read at the same position again, once this is done.
