@@ -100,7 +100,7 @@ EXAMPLES = r"""
     candidate: /etc/kea/kea-dhcp4.candidate.conf
   register: moved
 
-- name: Show how long DHCP was silent
+- name: Show how long this server was silent
   ansible.builtin.debug:
     msg: "{{ moved.leases }} leases moved; this server was silent for {{ moved.silence }} s."
 """

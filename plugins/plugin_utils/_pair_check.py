@@ -45,15 +45,20 @@ def unsplit_additions(
 ) -> List[str]:
     """Return what to write for pools that the variables add to a load-balancing pair which the site configured itself.
 
-    ``relationship`` is that of its hook. A pool with any class is the site's business, and so is each that Kea has.
-    ``named`` and ``found`` are as for ``pooled``.
+    ``relationship`` is that of its hook. A pool with any class is the site's business, and so is each that Kea has. A
+    subnet whose pools have no classes may have one itself. ``named`` and ``found`` are as for ``pooled``.
     """
     if relationship.get("mode") != pairs.LOAD_BALANCING:
         return []
     peers = [str(one.get("name")) for one in relationship.get("peers", []) if one.get("role") != pairs.BACKUP]
     added = []
     for subnet in named:
-        known = [_bounds(pool) for one in found if is_same(one, subnet) for pool in one["pool_classes"]]
+        classes = {
+            pool: one["pool_classes"][pool] for one in found if is_same(one, subnet) for pool in one["pool_classes"]
+        }
+        if _classes(subnet) - {None} or (classes and not any(classes.values())):
+            continue
+        known = [_bounds(pool) for pool in classes]
         pools = [one for one in subnet.get("pools") or [] if _bounds(str(one.get("pool"))) not in known]
         added.append(
             {**subnet, "pools": [one for one in pools if not (one.keys() & {"client-class", "client-classes"})]}

@@ -47,7 +47,7 @@ class Site(Host):
         """Run a playbook. Return how many tasks changed something."""
         played = self.play(name, *options, **variables)
         assert played.code == 0, played.words[-3000:]
-        silences = re.findall(r"[Tt]his server was silent for [0-9.]+ s", played.words)
+        silences = re.findall(r"This server was silent for [0-9.]+ s", played.words)
         print(name, variables.get("kea_rollback_to", ""), *silences)
         return sum(played.changed)
 

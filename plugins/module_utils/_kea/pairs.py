@@ -93,7 +93,7 @@ def is_half(arguments: Mapping[str, Any]) -> bool:
 
 
 def status(arguments: Mapping[str, Any]) -> Optional[Status]:
-    """Return the pair in an answer to ``status-get``; None if the server is no half of one, or is odd."""
+    """Return the pair in an answer to ``status-get``; None if it tells of none."""
     found = arguments.get("high-availability")
     first = found[0] if isinstance(found, list) and found else None
     servers = first.get("ha-servers") if isinstance(first, dict) else None

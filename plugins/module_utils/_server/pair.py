@@ -34,8 +34,12 @@ BETWEEN_LOOKS = 0.5
 GRACE = 60.0
 """Seconds for which a maintenance lasts before it counts as left over: a play may be at work at the partner.
 
-Whoever begins one stops or restarts the server within this time; then the partner is partner-down.
+The process that begins one stops or restarts the server within this time; then the partner is partner-down.
 """
+SILENT = 1.5
+"""Seconds after which the states of a server that serves without its partner are told."""
+AGAIN = 15.0
+"""Seconds after which a command without effect is sent again. Kea gives its own partner 10 s before it answers."""
 
 
 class Pair:
@@ -67,16 +71,17 @@ class Pair:
         if status is None:
             return []
         self._find(running=True)
-        begun, handed_over = self._now(), False
+        begun = self._now()
+        told_at: Optional[float] = None
         while True:
             look = self._look(status)
             step, words = before(look, lasting)
-            if step is Step.ACT or (step is Step.ACT_ALONE and self._is_absent):
+            if step is Step.ACT or (step is Step.ACT_ALONE and self._is_silent_for(AWAY)):
                 return [words] if words else []
             if self._now() > begun + self._limit:
                 return self._stuck(look)
-            if step is Step.HAND_OVER and not handed_over:
-                handed_over = self._start(status)
+            if step is Step.HAND_OVER and (told_at is None or self._now() > told_at + AGAIN):
+                told_at = self._now() if self._start(status) else None
             elif step is Step.CANCEL_HERE and self._now() > begun + GRACE:
                 self._end(step)
             self._sleep(BETWEEN_LOOKS)
@@ -115,15 +120,16 @@ class Pair:
         """Return whether waiting for this step is in vain, so that the states are all that is left to say."""
         if not look.there:
             # Restarted without its partner, a server serves no client for a while.
-            serves = look.here.state not in pairs.SERVES_NONE
-            return self._is_absent and step is Step.WAIT and (serves or not wait)
+            if look.here.state not in pairs.SERVES_NONE:
+                return self._is_silent_for(SILENT)
+            return step is Step.WAIT and not wait and self._is_silent_for(AWAY)
         is_coming = look.here.state in pairs.SERVES_NONE or look.there == pairs.PARTNER_IN_MAINTENANCE
         return step is Step.WAIT and not (wait or has_acted or is_coming)
 
     def _is_due(self, look: Look, step: Step, passed: float) -> bool:
         """Return whether a maintenance ends now, which this process need not have begun."""
         if step is Step.RESUME and not look.there:
-            return self._is_absent
+            return self._is_silent_for(AWAY)
         return step in (Step.CANCEL_THERE, Step.RESUME) or (step is Step.CANCEL_HERE and passed > GRACE)
 
     def look(self) -> Optional[Look]:
@@ -212,10 +218,9 @@ class Pair:
         state = str(answer.arguments.get("state", ""))
         return Look(status, state, "" if state else answer.text or f"result {answer.result}")
 
-    @property
-    def _is_absent(self) -> bool:
-        """Whether the partner has not answered for so long that no play is restarting it."""
-        return self._silent_since is not None and self._now() > self._silent_since + AWAY
+    def _is_silent_for(self, seconds: float) -> bool:
+        """Return whether the partner has not answered for so long."""
+        return self._silent_since is not None and self._now() > self._silent_since + seconds
 
     def _command(self, name: str, there: bool, arguments: Optional[Any] = None) -> None:
         """Send a command to this server or to its partner. Raises KeaError."""

@@ -407,9 +407,14 @@ def test_a_pool_is_added_to_a_pair_by_hand_only_if_it_is_of_one_server(
 ) -> None:
     relation = {"mode": mode, "peers": [{"name": "x"}, {"name": "spare", "role": "backup"}, {"name": "y"}]}
     named = [{"id": 1, "subnet": "192.0.2.0/24", "pools": pools}]
-    present = [{"id": 1, "subnet": "192.0.2.0/24", "pool_classes": {"192.0.2.100-192.0.2.199": []}}]
+    present = [{"id": 1, "subnet": "192.0.2.0/24", "pool_classes": {"192.0.2.100-192.0.2.199": ["HA_x"]}}]
     found = _pair_check.unsplit_additions(relation, named, present)
     assert bool(found) == refused
+    # The subnet may be of one server, by a class that the variables name or that the server has.
+    assert not _pair_check.unsplit_additions(relation, [{**named[0], "client-class": "HA_x"}], present)
+    assert not _pair_check.unsplit_additions(
+        relation, named, [{**present[0], "pool_classes": {"192.0.2.100-192.0.2.199": []}}]
+    )
     if refused:
         assert '{pool: "192.0.2.10 - 192.0.2.11", client-class: "HA_x"}' in found[0]
         assert '{pool: "192.0.2.12 - 192.0.2.13", client-class: "HA_y"}' in found[0]

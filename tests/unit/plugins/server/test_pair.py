@@ -160,6 +160,8 @@ class Scripted:
         self.told: list[str] = []
         self.now = 0.0
         self.events: list[tuple[float, Any]] = []
+        self.refused = 0
+        """How many commands find no listener."""
         self.lost: set[str] = set()
         """Commands that are acted upon and whose answers are lost."""
         self.pair = Pair(str(path), Account.own, self._sleep, lambda: self.now)
@@ -197,6 +199,9 @@ class Scripted:
             raise control.ControlError(command, "two", "refused")
         if command == "ha-heartbeat":
             return control.Answer(control.SUCCESS, "", {"state": self.there})
+        if self.refused:
+            self.refused -= 1
+            raise control.ControlError(command, "two", "refused")
         self.told.append(command)
         if command == "ha-maintenance-start":
             self.here, self.there = "in-maintenance", "partner-in-maintenance"
@@ -214,6 +219,21 @@ def test_a_partner_that_a_play_restarts_is_not_taken_for_dead(tmp_path: Path, mo
     assert scripted.pair.hand_over() == []
     assert (scripted.told, scripted.here) == (["ha-maintenance-start"], "in-maintenance")
     assert scripted.now >= 12
+
+
+def test_a_command_that_did_not_arrive_is_sent_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted = Scripted(tmp_path / "kea-dhcp4.conf", monkeypatch, HOT, HOT)
+    scripted.refused = 1
+    assert scripted.pair.hand_over() == []
+    assert (scripted.told, scripted.here) == (["ha-maintenance-start"], "in-maintenance")
+    assert server_pair.AGAIN < scripted.now < server_pair.AGAIN + 2
+
+
+def test_a_survivor_that_serves_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted = Scripted(tmp_path / "kea-dhcp4.conf", monkeypatch, "partner-down", "")
+    (words,) = scripted.pair.settle(wait=False)
+    assert "this server is partner-down" in words
+    assert scripted.now < 3
 
 
 def test_a_dead_partner_is_said_once_that_is_certain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

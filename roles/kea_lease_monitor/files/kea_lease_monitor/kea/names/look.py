@@ -132,6 +132,8 @@ class Names:
         if self._is_hourly():
             memory.tries.clear()
             memory.hourly = self._now()
+            # A comparison that breaks off is repeated at the next look.
+            memory.owed = True
         if set(memory.silent) - set(known.silent):
             memory.tries.clear()
         memory.silent = known.silent
