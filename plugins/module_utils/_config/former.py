@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, NamedTuple, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
 
 from .document import Document
 from .edits import Splice
@@ -29,6 +29,8 @@ class Wishes(NamedTuple):
     """Position of each wanted value by its path."""
     may_remove: bool
     """Whether elements go with what another hand added to them."""
+    inherited: Mapping[str, Any]
+    """Members of the map at the top, before this run."""
 
 
 def without_former(document: Document, tree: Tree, record: Record, wishes: Wishes) -> Document:
@@ -46,7 +48,7 @@ def without_former(document: Document, tree: Tree, record: Record, wishes: Wishe
     gone = [one for one in found if one.item.start not in wanted]
     removed = _removed(gone)
     if not wishes.may_remove:
-        _check(removed, record)
+        _check(removed, record, wishes.inherited)
     emptied = _emptied(gone, removed, document)
     kept = [
         one for one in removed if not _is_inside(one.item.start, [(node.start, node.end) for node, _text in emptied])
@@ -94,7 +96,7 @@ def _emptied(gone: List[_Found], removed: List[_Found], document: Document) -> L
     return found
 
 
-def _check(removed: List[_Found], record: Record) -> None:
+def _check(removed: List[_Found], record: Record, inherited: Mapping[str, Any]) -> None:
     """Raise KeaJsonError if an element would take something with it that no run wrote. Subnets are judged later."""
     found: List[str] = []
     elements = [one for one in removed if one.entry.is_element]
@@ -103,7 +105,7 @@ def _check(removed: List[_Found], record: Record) -> None:
         path, value = one.entry.path, value_of(one.item.node)
         by_parts = one.entry.wrote is None and isinstance(value, dict) and path[-2] not in SUBNETS
         if by_parts and not _is_inside(one.item.start, [span for span in spans if span[0] != one.item.start]):
-            parts = foreign_parts(path, value, record)
+            parts = foreign_parts(path, value, record, inherited)
             found += [f"{words(path)} with {', '.join(parts)}"] if parts else []
     if found:
         raise KeaJsonError(

@@ -25,13 +25,15 @@ def merged(document: Document, wanted: Wanted, record: Record) -> Document:
     options = options_of(document, wanted)
     record.resolve(options)
     check_doubles(wanted.values, (), options)
-    wanted = wanted._replace(values=_settled(wanted.values, Tree(document, wanted.top), record))
+    before = Tree(document, wanted.top)
+    wanted = wanted._replace(values=_settled(wanted.values, before, record))
     while True:
         round_ = _Round(Tree(document, wanted.top, options), wanted, record)
         splices = round_.splices()
         if not splices:
             besides = {record.key(path): round_.tree.start(path) for path in wanted.besides}
-            return without_former(document, round_.tree, record, Wishes({**round_.named, **besides}, wanted.may_remove))
+            wishes = Wishes({**round_.named, **besides}, wanted.may_remove, value_of(before.root))
+            return without_former(document, round_.tree, record, wishes)
         document = document.spliced(splices)
 
 
