@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from .document import Document
 from .edits import Entry, Splice
@@ -162,7 +162,7 @@ class _Round:
         """Return the path of an element, and its item and list if it exists. A subnet is sought everywhere."""
         kind = str(path[-1])
         if kind not in SUBNETS:
-            return (*path, wanted), self.tree.element(node, kind, wanted), node
+            return (*path, wanted), self.tree.element(node, kind, wanted, is_ours=self._is_ours(path)), node
         place = self.tree.place(wanted)
         number = wanted.get("id", place.value.get("id") if place else None)
         here: Steps = (kind, {"id": number} if number is not None else wanted)
@@ -172,6 +172,10 @@ class _Round:
             where = f"shared network {place.network}" if place.network else "no shared network"
             raise KeaJsonError(f"{label(kind, wanted)} stands in {where}, not in {words(path[:-1])}; move it by hand")
         return here, place.item, place.container
+
+    def _is_ours(self, path: Steps) -> Callable[[Dict[str, Any]], bool]:
+        """Return a function that tells whether a run created an option of the list at ``path``."""
+        return lambda option: self.record.owns((*path, identity("option-data", option)))
 
     def _made(self, value: Any, path: Steps) -> Any:
         """Return a new value, and note it and its parts as ours."""
