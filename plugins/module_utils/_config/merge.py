@@ -33,7 +33,9 @@ def merged(document: Document, wanted: Wanted, record: Record) -> Document:
         if not splices:
             besides = {record.key(path): round_.tree.start(path) for path in wanted.besides}
             wishes = Wishes({**round_.named, **besides}, wanted.may_remove, value_of(before.root))
-            return without_former(document, round_.tree, record, wishes)
+            document = without_former(document, round_.tree, record, wishes)
+            record.respell(round_.paths)
+            return document
         document = document.spliced(splices)
 
 
@@ -65,6 +67,8 @@ class _Round:
         self.record = record
         self.named: Dict[Key, int] = {}
         """Position of each value that is wanted, by its path; -1 for one that is missing."""
+        self.paths: Dict[Key, Steps] = {}
+        """The same paths as the variables spell them."""
 
     def splices(self) -> List[Splice]:
         """Return the splices of this pass; none if everything is as it is wanted."""
@@ -198,7 +202,9 @@ class _Round:
             raise KeaJsonError(f"{words(path)} is new here, so it needs both an id and a subnet (its prefix)")
 
     def _name(self, path: Steps, item: Optional[Item]) -> None:
-        self.named[self.record.key(path)] = item.start if item else -1
+        key = self.record.key(path)
+        self.named[key] = item.start if item else -1
+        self.paths[key] = path
 
     def _exclusive(self) -> List[Splice]:
         """Remove the shared networks and the subnets that are not named; a network with a named subnet stays."""
