@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, NamedTuple, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Tuple
 
 from .document import Document
 from .edits import Splice
 from .foreign import foreign_parts
-from .identity import SUBNETS, words
+from .identity import MEMBERS, SUBNETS, words
 from .record import Entry, Key, Record, digest
 from .syntax import Item, KeaJsonError, Node, value_of
 from .tree import Tree
@@ -29,6 +29,8 @@ class Wishes(NamedTuple):
     """Position of each wanted value by its path."""
     may_remove: bool
     """Whether elements go with what another hand added to them."""
+    inherited: Mapping[str, Any]
+    """Members of the map at the top, before this run."""
 
 
 def without_former(document: Document, tree: Tree, record: Record, wishes: Wishes) -> Document:
@@ -46,7 +48,7 @@ def without_former(document: Document, tree: Tree, record: Record, wishes: Wishe
     gone = [one for one in found if one.item.start not in wanted]
     removed = _removed(gone)
     if not wishes.may_remove:
-        _check(removed, record)
+        _check(removed, record, wishes.inherited)
     emptied = _emptied(gone, removed, document)
     kept = [
         one for one in removed if not _is_inside(one.item.start, [(node.start, node.end) for node, _text in emptied])
@@ -80,7 +82,17 @@ def _removed(gone: List[_Found]) -> List[_Found]:
             is_ours = one.entry.is_element or all(item.start in removed for item in node.items)
         if is_ours:
             removed[one.item.start] = one
-    return list(removed.values())
+    return [one for one in removed.values() if not _is_last_name(one, removed)]
+
+
+def _is_last_name(one: _Found, removed: Mapping[int, _Found]) -> bool:
+    """Return whether nothing would identify an element any more that stays without this member."""
+    path = one.entry.path
+    if len(path) < 3 or one.entry.is_element or not isinstance(path[-2], dict):
+        return False
+    names = [key for key in MEMBERS.get(str(path[-3]), ()) if key != "space"]
+    left = [item.key for item in one.container.items if item.start not in removed]
+    return path[-1] in names and one.container.start not in removed and not any(key in names for key in left)
 
 
 def _emptied(gone: List[_Found], removed: List[_Found], document: Document) -> List[Tuple[Node, str]]:
@@ -94,7 +106,7 @@ def _emptied(gone: List[_Found], removed: List[_Found], document: Document) -> L
     return found
 
 
-def _check(removed: List[_Found], record: Record) -> None:
+def _check(removed: List[_Found], record: Record, inherited: Mapping[str, Any]) -> None:
     """Raise KeaJsonError if an element would take something with it that no run wrote. Subnets are judged later."""
     found: List[str] = []
     elements = [one for one in removed if one.entry.is_element]
@@ -103,13 +115,13 @@ def _check(removed: List[_Found], record: Record) -> None:
         path, value = one.entry.path, value_of(one.item.node)
         by_parts = one.entry.wrote is None and isinstance(value, dict) and path[-2] not in SUBNETS
         if by_parts and not _is_inside(one.item.start, [span for span in spans if span[0] != one.item.start]):
-            parts = foreign_parts(path, value, record)
-            found += [f"{words(path)} with {', '.join(parts)}"] if parts else []
+            parts = foreign_parts(path, value, record, inherited)
+            found += [f"{words(path)} with {', '.join(parts)}, which no run wrote"] if parts else []
     if found:
         raise KeaJsonError(
-            f"this would remove: {'; '.join(found)}. No run wrote the latter. Kea's configuration was not changed. "
-            "Name the element in the variables, or remove what was added by hand. If the removal is meant, allow it "
-            "with kea_allow_removals: true (allow_removals of kea_config)"
+            f"this would remove: {'; '.join(found)}. Kea's configuration was not changed. Name the element "
+            "in the variables, or remove what was added by hand. If the removal is meant, allow it with "
+            "kea_allow_removals: true (allow_removals of kea_config)"
         )
 
 

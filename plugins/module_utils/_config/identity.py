@@ -30,7 +30,7 @@ OPAQUE = frozenset(("parameters", "user-context"))
 CLASSES = "client-classes"
 """In an option of Kea 3.0, the names of the classes whose clients get it. There may be one for each."""
 
-_MEMBERS: Dict[str, Tuple[str, ...]] = {
+MEMBERS: Dict[str, Tuple[str, ...]] = {
     "subnet4": ("id", "subnet"),
     "subnet6": ("id", "subnet"),
     NETWORKS: ("name",),
@@ -46,20 +46,21 @@ _MEMBERS: Dict[str, Tuple[str, ...]] = {
     "dns-servers": ("ip-address", "port"),
     "tsig-keys": ("name",),
 }
+"""Members that identify the elements of a list, by its key."""
 
 
 def has_identities(kind: str) -> bool:
     """Return whether the elements of the list with this key have natural keys."""
-    return kind in _MEMBERS
+    return kind in MEMBERS
 
 
 def identity(kind: str, value: Any) -> Identity:
     """Return the identity of an element of the list ``kind``. Raises KeaJsonError if it has none."""
     if isinstance(value, Include):
         return {INCLUDE_KEY: value.path}
-    found = {key: value[key] for key in _MEMBERS[kind] if key in value} if isinstance(value, dict) else {}
+    found = {key: value[key] for key in MEMBERS[kind] if key in value} if isinstance(value, dict) else {}
     if not set(found) - {"space"}:
-        raise KeaJsonError(f"an element of {kind} needs {' or '.join(_MEMBERS[kind])}")
+        raise KeaJsonError(f"an element of {kind} needs {' or '.join(MEMBERS[kind])}")
     if kind == "option-data" and CLASSES in value:
         found[CLASSES] = value[CLASSES]
     if kind == "pools":
@@ -93,7 +94,7 @@ def natural_key(kind: str, value: Any, options: Options) -> Optional[Tuple[Any, 
 
 def is_settled(kind: str, key: str, wanted: Any, found: Mapping[str, Any]) -> bool:
     """Return whether a member that identifies the element ``found`` says the same, so that its spelling stays."""
-    if key not in _MEMBERS[kind] or key not in found:
+    if key not in MEMBERS[kind] or key not in found:
         return False
     if kind in SUBNETS and key == "subnet":
         return is_same_network(wanted, found[key])

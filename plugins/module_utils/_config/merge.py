@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from .document import Document
 from .edits import Entry, Splice
@@ -25,13 +25,17 @@ def merged(document: Document, wanted: Wanted, record: Record) -> Document:
     options = options_of(document, wanted)
     record.resolve(options)
     check_doubles(wanted.values, (), options)
-    wanted = wanted._replace(values=_settled(wanted.values, Tree(document, wanted.top), record))
+    before = Tree(document, wanted.top)
+    wanted = wanted._replace(values=_settled(wanted.values, before, record))
     while True:
         round_ = _Round(Tree(document, wanted.top, options), wanted, record)
         splices = round_.splices()
         if not splices:
             besides = {record.key(path): round_.tree.start(path) for path in wanted.besides}
-            return without_former(document, round_.tree, record, Wishes({**round_.named, **besides}, wanted.may_remove))
+            wishes = Wishes({**round_.named, **besides}, wanted.may_remove, value_of(before.root))
+            document = without_former(document, round_.tree, record, wishes)
+            record.respell(round_.paths)
+            return document
         document = document.spliced(splices)
 
 
@@ -63,6 +67,8 @@ class _Round:
         self.record = record
         self.named: Dict[Key, int] = {}
         """Position of each value that is wanted, by its path; -1 for one that is missing."""
+        self.paths: Dict[Key, Steps] = {}
+        """The same paths as the variables spell them."""
 
     def splices(self) -> List[Splice]:
         """Return the splices of this pass; none if everything is as it is wanted."""
@@ -160,7 +166,7 @@ class _Round:
         """Return the path of an element, and its item and list if it exists. A subnet is sought everywhere."""
         kind = str(path[-1])
         if kind not in SUBNETS:
-            return (*path, wanted), self.tree.element(node, kind, wanted), node
+            return (*path, wanted), self.tree.element(node, kind, wanted, is_ours=self._is_ours(path)), node
         place = self.tree.place(wanted)
         number = wanted.get("id", place.value.get("id") if place else None)
         here: Steps = (kind, {"id": number} if number is not None else wanted)
@@ -170,6 +176,10 @@ class _Round:
             where = f"shared network {place.network}" if place.network else "no shared network"
             raise KeaJsonError(f"{label(kind, wanted)} stands in {where}, not in {words(path[:-1])}; move it by hand")
         return here, place.item, place.container
+
+    def _is_ours(self, path: Steps) -> Callable[[Dict[str, Any]], bool]:
+        """Return a function that tells whether a run created an option of the list at ``path``."""
+        return lambda option: self.record.owns((*path, identity("option-data", option)))
 
     def _made(self, value: Any, path: Steps) -> Any:
         """Return a new value, and note it and its parts as ours."""
@@ -192,7 +202,9 @@ class _Round:
             raise KeaJsonError(f"{words(path)} is new here, so it needs both an id and a subnet (its prefix)")
 
     def _name(self, path: Steps, item: Optional[Item]) -> None:
-        self.named[self.record.key(path)] = item.start if item else -1
+        key = self.record.key(path)
+        self.named[key] = item.start if item else -1
+        self.paths[key] = path
 
     def _exclusive(self) -> List[Splice]:
         """Remove the shared networks and the subnets that are not named; a network with a named subnet stays."""

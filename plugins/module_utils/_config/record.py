@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from .._errors import KeaError
 from .._kea import durable, tree
@@ -138,6 +138,15 @@ class Record:
                 del self._entries[key]
                 moved = entry._replace(path=(*new, *entry.path[len(path) :]))
                 self._entries[self.key(moved.path)] = moved
+
+    def respell(self, paths: Mapping[Key, Steps]) -> None:
+        """Keep each entry under the path that the variables have for it, or for the element that it is in.
+
+        A name of an option leads nowhere when its definition is gone.
+        """
+        for key, entry in self._entries.items():
+            named = next((paths[key[:end]] for end in range(len(key), 0, -1) if key[:end] in paths), ())
+            self._entries[key] = entry._replace(path=(*named, *entry.path[len(named) :]))
 
     def write(self, besides: Sequence[Entry] = ()) -> None:
         """Write the record, and the entries ``besides`` that are still in force. Raises KeaError."""

@@ -11,7 +11,7 @@ from .._kea.host_maps import addresses_of, prefixes_of
 from .document import Document
 from .edits import Splice
 from .foreign import foreign_parts
-from .identity import client, delegated_range, pool_range
+from .identity import NETWORKS, client, delegated_range, pool_range
 from .record import Record, Steps
 from .syntax import KeaJsonError, value_of
 from .tree import Place, Tree, member
@@ -92,12 +92,13 @@ def losses(
     ``moved`` are reservations, each with its subnet-id, that Kea has elsewhere. One that we wrote is not lost then.
     """
     old, new = subnets_of(before, top), subnets_of(after, top)
-    key = Tree(before, top).subnets_key
+    tree = Tree(before, top)
+    key, whole = tree.subnets_key, value_of(tree.root)
     found: List[Loss] = []
     for subnet in old:
         same = next((one for one in new if one.id == subnet.id), None)
         if same is None or same.prefix != subnet.prefix:
-            found.append(_gone(key, subnet, new, record))
+            found.append(_gone(key, subnet, new, record, _inherited(whole, subnet)))
             same = next((one for one in new if one.prefix == subnet.prefix), None)
         elsewhere = [one for one in moved if one.get("subnet-id") == subnet.id]
         found += _lost_inside(key, subnet, same, record, elsewhere) if same else []
@@ -109,7 +110,13 @@ def losses(
     return found
 
 
-def _gone(key: str, subnet: Subnet, new: Sequence[Subnet], record: Record) -> Loss:
+def _inherited(whole: Mapping[str, Any], subnet: Subnet) -> Dict[str, Any]:
+    """Return the members of the maps that a subnet is in. ``whole`` is the one at the top."""
+    networks = _maps(whole.get(NETWORKS)) if subnet.network else []
+    return {**whole, **next((one for one in networks if one.get("name") == subnet.network), {})}
+
+
+def _gone(key: str, subnet: Subnet, new: Sequence[Subnet], record: Record, inherited: Mapping[str, Any]) -> Loss:
     """Return the loss of a subnet: it is removed, or clients of its id get another subnet."""
     path: Steps = (key, {"id": subnet.id})
     same_id = next((one for one in new if one.id == subnet.id), None)
@@ -120,7 +127,7 @@ def _gone(key: str, subnet: Subnet, new: Sequence[Subnet], record: Record) -> Lo
     elif same_id is not None:
         what = f"subnet, whose prefix becomes {same_id.prefix}"
     pools, hosts = len(subnet.pools) + len(_delegated(subnet)), len(subnet.reservations)
-    foreign = foreign_parts(path, subnet.value, record) if record.owns(path) else []
+    foreign = foreign_parts(path, subnet.value, record, inherited) if record.owns(path) else []
     owned = (record.owns(path) and not foreign) or same_prefix is not None
     more = f" and {', '.join(foreign)}, which no run wrote" if foreign else ""
     return Loss(subnet, f"{what} with {pools} pools and {hosts} reservations{more}", [_EVERYWHERE], owned)

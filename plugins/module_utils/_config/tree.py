@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .document import Document
 from .identity import CLASSES, NETWORKS, Identity, identity, label, natural_key, network
 from .options import Options
 from .record import Step
-from .syntax import Item, KeaJsonError, Node, value_of
+from .syntax import Include, Item, KeaJsonError, Node, value_of
 
 
 class Place(NamedTuple):
@@ -44,6 +44,7 @@ class Tree:
             raise KeaJsonError(f"{top} is no map in this file")
         self.root = found.node
         self.places = self._places()
+        self._indexes: Dict[Tuple[int, str], Dict[Any, List[Tuple[Item, Any]]]] = {}
         self.options = options or Options(top, self.definitions())
 
     def place(self, wanted: Mapping[str, Any]) -> Optional[Place]:
@@ -72,29 +73,54 @@ class Tree:
         found = self.find(path)
         return found[1].start if found else -1
 
-    def element(self, node: Node, kind: str, wanted: Identity, is_known: bool = False) -> Optional[Item]:
+    def element(
+        self,
+        node: Node,
+        kind: str,
+        wanted: Identity,
+        is_known: bool = False,
+        is_ours: Callable[[Identity], bool] = lambda _identity: False,
+    ) -> Optional[Item]:
         """Return the element of the list ``kind`` with this identity. Raises KeaJsonError if that is not certain.
 
-        One that ``is_known`` was found by an earlier run, which did not look at the classes of an option.
+        One that ``is_known`` was found by an earlier run, which did not look at the classes of an option. An option
+        that ``is_ours`` is another one if its identity differs: it goes when the variables do not name it.
         """
-        items = [(item, value_of(item.node)) for item in (node.items if node.kind == "list" else ())]
         key = natural_key(kind, wanted, self.options)
-        hits = [item for item, value in items if key is not None and key == natural_key(kind, value, self.options)]
-        if kind != "option-data":
+        hits = [item for item, _value in self._index(node, kind).get(key, ())] if key is not None else []
+        if kind != "option-data" or len(hits) == 1:
             return hits[0] if hits else None
-        if not hits and CLASSES not in wanted:
-            bare = [(item, natural_key(kind, _without_classes(value), self.options)) for item, value in items]
-            hits = [item for item, other in bare if key == other]
+        if len(hits) > 1:
+            raise self._doubled(wanted, len(hits))
+        listed = [pair for one, pairs in self._index(node, kind).items() for pair in pairs if one]
+        others = [(item, one) for item, one in listed if isinstance(one, Include) or not is_ours(one)]
+        if CLASSES not in wanted:
+            hits = [item for item, one in others if key == natural_key(kind, _without_classes(one), self.options)]
             if hits and not is_known:
                 raise KeaJsonError(
                     f"{label(kind, wanted)} is there for some classes only; name them with its client-classes, or none "
                     "with client-classes: []"
                 )
         if len(hits) > 1:
-            raise KeaJsonError(f"{label(kind, wanted)} stands {len(hits)} times; leave one of them, by hand")
+            raise self._doubled(wanted, len(hits))
         if not hits and not is_known:
-            self._check_names(wanted, [value for _item, value in items])
+            self._check_names(wanted, [one for _item, one in others])
         return hits[0] if hits else None
+
+    def _index(self, node: Node, kind: str) -> Dict[Any, List[Tuple[Item, Any]]]:
+        """Return the elements of a list with their values, by natural key."""
+        if node.kind != "list":
+            return {}
+        if (node.start, kind) not in self._indexes:
+            index = self._indexes[node.start, kind] = {}
+            for item in node.items:
+                value = value_of(item.node)
+                index.setdefault(natural_key(kind, value, self.options), []).append((item, value))
+        return self._indexes[node.start, kind]
+
+    @staticmethod
+    def _doubled(wanted: Identity, times: int) -> KeaJsonError:
+        return KeaJsonError(f"{label('option-data', wanted)} stands {times} times; leave one of them, by hand")
 
     def _check_names(self, wanted: Identity, values: Sequence[Any]) -> None:
         """Raise KeaJsonError if an option may be there under a name whose code is not known, or the other way round."""

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, List, NamedTuple, Sequence, Set
 
 from .document import Document
-from .identity import OPAQUE, SUBNETS, alike, has_identities, identity, words
+from .identity import OPAQUE, SUBNETS, alike, has_identities, identity, natural_key, words
 from .options import Options
 from .record import Steps
 from .syntax import INCLUDE_KEY, KeaJsonError, from_plain
@@ -96,9 +96,16 @@ def check_doubles(value: Any, path: Steps, options: Options) -> None:
     """Raise KeaJsonError if two elements of a list are the same one."""
     if isinstance(value, Elements):
         kind = str(path[-1])
+        keys: Set[Any] = set()
         for number, one in enumerate(value):
             wanted = identity(kind, one.value)
-            if any(alike(kind, wanted, other.value, options) for other in value[:number]):
+            if kind in SUBNETS:
+                is_double = any(alike(kind, wanted, other.value, options) for other in value[:number])
+            else:
+                key = natural_key(kind, wanted, options)
+                is_double = key in keys
+                keys.update([key] if key is not None else [])
+            if is_double:
                 raise KeaJsonError(f"{words((*path, wanted))} is named twice")
             check_doubles(one.value, (*path, wanted), options)
     elif isinstance(value, dict):

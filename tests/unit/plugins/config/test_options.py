@@ -117,3 +117,66 @@ def test_an_earlier_record_of_an_option_for_a_class_keeps_its_meaning(tmp_path: 
         record.write()
     record = Record(str(path))
     assert merged(Document(text), Wanted("Dhcp4", {}), record).get(("Dhcp4",)) == {}
+
+
+class Runs:
+    """Runs of one site, each with the record that the previous one wrote."""
+
+    def __init__(self, record: Path, text: str) -> None:
+        self.record = record
+        self.text = text
+
+    def run(self, **values: list[dict[str, Any]]) -> Any:
+        """Merge these values, and return the members of Dhcp4."""
+        record = Record(str(self.record))
+        wanted = {key.replace("_", "-"): one for key, one in values.items()}
+        self.text = merged(Document(self.text), Wanted("Dhcp4", plain(wanted)), record).text
+        record.write()
+        return Document(self.text).get(("Dhcp4",))
+
+
+def test_an_option_of_ours_gets_classes_and_loses_them(tmp_path: Path) -> None:
+    routers = {"name": "routers", "data": "10.0.0.1"}
+    of_a_class = {**routers, "client-classes": ["a"]}
+    runs = Runs(tmp_path / "record.json", '{ "Dhcp4": { } }')
+    for one in (routers, of_a_class, routers):
+        assert runs.run(option_data=[one]) == {"option-data": [one]}
+    runs.run(option_data=[of_a_class])
+    assert runs.run(option_data=[{"name": "routers", "state": "absent"}]).get("option-data", []) == []
+
+
+def test_an_option_of_ours_for_a_class_does_not_hide_that_of_the_site(tmp_path: Path) -> None:
+    ours = {"name": "routers", "data": "10.0.0.9", "client-classes": ["c"]}
+    runs = Runs(tmp_path / "record.json", BY_CLASS)
+    runs.run(option_data=[ours])
+    with pytest.raises(KeaJsonError, match="is there for some classes only"):
+        runs.run(option_data=[{"name": "routers", "data": "10.0.0.9"}])
+
+
+def defined(name: str) -> dict[str, Any]:
+    """The definition of an option of the code 222, and the option by its name."""
+    return {
+        "option_def": [{"name": name, "code": 222, "type": "string"}],
+        "option_data": [{"name": name, "data": "y"}],
+    }
+
+
+@pytest.mark.parametrize("then", [{"option_data": [{"code": 222, "data": "y"}]}, defined("bar")])
+def test_an_option_goes_as_a_whole_after_its_definition(then: dict[str, Any], tmp_path: Path) -> None:
+    """An earlier run knew it by the name that the definition gave it."""
+    runs = Runs(tmp_path / "record.json", '{ "Dhcp4": { "valid-lifetime": 600 } }')
+    runs.run(**defined("foo"))
+    for _run in range(2):
+        assert runs.run(**then) == {"valid-lifetime": 600, **{key.replace("_", "-"): one for key, one in then.items()}}
+    assert runs.run() == {"valid-lifetime": 600}
+
+
+def test_an_element_that_stays_keeps_what_identifies_it(tmp_path: Path) -> None:
+    """The record of an earlier release has the element under a name that no definition has any more."""
+    runs = Runs(tmp_path / "record.json", '{ "Dhcp4": { } }')
+    runs.run(option_data=[{"code": 222, "data": "y"}])
+    record = json.loads(runs.record.read_text())
+    element = next(one for one in record["keys"] if one["path"] == ["option-data", {"code": 222}])
+    element["path"][1] = {"name": "foo"}
+    runs.record.write_text(json.dumps(record))
+    assert runs.run() == {"option-data": [{"code": 222}]}
