@@ -17,7 +17,7 @@ _WRITTEN_BY_KEA: Dict[str, Any] = {
     "csv-format": True,
     "debuglevel": 0,
     "digest-bits": 0,
-    "next-server": "0.0.0.0",  # noqa: S104  # Kea's word for none
+    "next-server": "0.0.0.0",  # noqa: S104  # nosec B104  # Kea's word for none
     "pd-allocator": "iterative",
     "relay": {"ip-addresses": []},
 }
