@@ -152,9 +152,10 @@ def _against(wanted: Asked, one: Settings, found: List[Settings]) -> List[str]:
     sentences: List[str] = []
     words = _words(wanted, one)
     same = [other for other in found if is_same(other, one)]
-    if not same and not {"id", "subnet"} <= set(one):
+    if not same and not ({"id", "subnet"} <= set(one) and one["id"] != 0):
         sentences.append(
-            f"{_words(wanted, one)} is new on this server, so it needs both an id and a subnet (its prefix)"
+            f"{_words(wanted, one)} is new on this server, so it needs both an id other than 0 and a subnet "
+            "(its prefix)"
         )
     for other in same if not wanted.allow_removals and {"id", "subnet"} <= set(one) else []:
         where = f"{other['file']}, line {other['line']}" if other["file"] else "the running Kea"

@@ -199,7 +199,9 @@ class _Round:
     def _check_new(self, value: Dict[str, Any], path: Steps) -> None:
         number, prefix = value.get("id"), network(value.get("subnet"))
         if not isinstance(path[-1], str) and path[-2] in SUBNETS and (number is None or prefix is None):
-            raise KeaJsonError(f"{words(path)} is new here, so it needs both an id and a subnet (its prefix)")
+            raise KeaJsonError(
+                f"{words(path)} is new here, so it needs both an id other than 0 and a subnet (its prefix)"
+            )
 
     def _name(self, path: Steps, item: Optional[Item]) -> None:
         key = self.record.key(path)

@@ -4,7 +4,8 @@
 """PRIVATE: the codes of DHCP options, by which Kea tells them apart, and the names that it takes in their place.
 
 The tables hold what config-get of Kea 2.2 answers for options that were set by code, and the names that came later: 121
-and 162, and 144 of DHCPv6. A name that is missing here is compared as a name.
+and 162, and 144 of DHCPv6. Those of other spaces are what Kea 2.2 defines itself. A name that is missing here is
+compared as a name.
 """
 
 from __future__ import annotations
@@ -48,6 +49,20 @@ _NAMES6 = """
     dhcp4o6-server-addr 94 s46-cont-mape 95 s46-cont-mapt 96 s46-cont-lw 103 v6-captive-portal 135
     relay-source-port 143 ipv6-address-andsf 144 v6-dnr
 """
+_OTHER4 = {"vendor-4491": "1 oro 2 tftp-servers"}
+_OTHER6 = {
+    "vendor-4491": """
+        1 oro 2 device-type 10 vendor-type 32 tftp-servers 33 config-file 34 syslog-servers 36 device-id 37 time-servers
+        38 time-offset 1026 cmts-cm-mac
+    """,
+    "vendor-2495": "60000 4o6-interface 60001 4o6-source-address 60002 4o6-source-port",
+    "s46-cont-mape-options": "89 s46-rule 90 s46-br",
+    "s46-cont-mapt-options": "89 s46-rule 91 s46-dmr",
+    "s46-cont-lw-options": "90 s46-br 92 s46-v4v6bind",
+    "s46-v4v6bind-options": "93 s46-portparams",
+    "s46-rule-options": "93 s46-portparams",
+}
+_TABLES = {"Dhcp4": {"": _NAMES4, **_OTHER4}, "Dhcp6": {"": _NAMES6, **_OTHER6}}
 _OWN_SPACES = (None, "dhcp4", "dhcp6")
 """Spaces of the protocol itself; the first one for none that is set."""
 
@@ -60,9 +75,9 @@ class Options:
     def __init__(self, top: str, definitions: Iterable[Mapping[str, Any]] = ()) -> None:
         """``top`` is the map at the top of the configuration; ``definitions`` are elements of ``option-def``."""
         self._codes: Dict[Tuple[str, str], Set[str]] = {}
-        words = (_NAMES6 if top == "Dhcp6" else _NAMES4).split()
-        for code, name in zip(words[::2], words[1::2]):
-            self._codes[("", name)] = {code}
+        for space, table in _TABLES.get(top, {}).items():
+            words = table.split()
+            self._codes.update({(space, name): {code} for code, name in zip(words[::2], words[1::2])})
         for one in definitions:
             if "name" in one and "code" in one:
                 # A class can give a name of its own another code; such a name tells nothing.

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
 from ansible_collections.baremetal.kea.plugins.module_utils._config.merge import merged
+from ansible_collections.baremetal.kea.plugins.module_utils._config.options import Options
 from ansible_collections.baremetal.kea.plugins.module_utils._config.record import Record
 from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import KeaJsonError
 from ansible_collections.baremetal.kea.plugins.module_utils._config.wanted import Wanted, plain
-from site_helpers import done, hand_written, refusal
+from site_helpers import done, hand_written
 
 pytestmark = pytest.mark.kea
 
@@ -57,15 +58,24 @@ def test_the_families_have_options_of_their_own(directory: Path) -> None:
     assert option["data"] == "example.net"
 
 
+CABLE = "vendor-4491"
+
+
 @pytest.mark.slow
-def test_a_code_that_may_be_an_option_by_name_is_refused(directory: Path) -> None:
-    """Kea knows the names of one vendor, and this collection does not."""
-    site = hand_written(
-        directory, '"option-data": [ { "name": "tftp-servers", "space": "vendor-4491", "data": "10.0.0.1" } ]'
-    )
-    option = {"code": 2, "space": "vendor-4491", "data": "10.0.0.9"}
-    message = refusal(site, merge={"option-data": [option]})
-    assert "option-data 2 vendor-4491 may be option-data tftp-servers vendor-4491, which is there" in message
+@pytest.mark.parametrize(
+    ("family", "code", "name", "other"),
+    [(4, 2, "tftp-servers", 122), (6, 32, "tftp-servers", 2170), (6, 36, "device-id", 2171)],
+)
+def test_an_option_of_cable_modems_is_known_by_its_name(
+    family: int, code: int, name: str, other: int, directory: Path
+) -> None:
+    data = {4: "10.0.0.1", 6: "0A" if name == "device-id" else "2001:db8::1"}[family]
+    found = f'"option-data": [ {{ "name": "{name}", "space": "{CABLE}", "data": "{data}", "always-send": false }} ]'
+    site = hand_written(directory, found, family=family)
+    beside = {"code": other, "space": CABLE, "data": "0A0B", "csv-format": False}
+    done(site, merge={"option-data": [beside, {"code": code, "space": CABLE, "always-send": True}]})
+    first, second = site.document().get((site.top, "option-data"))
+    assert (first["name"], first["always-send"], second) == (name, True, beside)
 
 
 def options(text: str, *wanted: dict[str, Any], record: Record | None = None) -> list[Any]:
@@ -73,6 +83,15 @@ def options(text: str, *wanted: dict[str, Any], record: Record | None = None) ->
     values = plain({"option-data": list(wanted)})
     document = merged(Document(text), Wanted("Dhcp4", values), record or Record(None))
     return list(document.get(("Dhcp4", "option-data")))
+
+
+def test_a_code_that_may_be_an_option_by_name_is_refused() -> None:
+    """A later Kea can know more names of a vendor than this collection does."""
+    text = (
+        f'{{ "Dhcp4": {{ "option-data": [ {{ "name": "new-servers", "space": "{CABLE}", "data": "10.0.0.1" }} ] }} }}'
+    )
+    with pytest.raises(KeaJsonError, match=f"option-data 7 {CABLE} may be option-data new-servers {CABLE}, which is"):
+        options(text, {"code": 7, "space": CABLE, "data": "10.0.0.9"})
 
 
 def test_options_of_one_code_are_told_apart_by_their_classes() -> None:
@@ -180,3 +199,14 @@ def test_an_element_that_stays_keeps_what_identifies_it(tmp_path: Path) -> None:
     element["path"][1] = {"name": "foo"}
     runs.record.write_text(json.dumps(record))
     assert runs.run() == {"option-data": [{"code": 222}]}
+
+
+def test_a_record_of_dhcp6_takes_no_name_for_a_code_of_dhcp4(tmp_path: Path) -> None:
+    """32 is the code of these servers in DHCPv6, and 2 in DHCPv4."""
+    named, other = {"name": "tftp-servers", "space": CABLE}, {"code": 2, "space": CABLE}
+    path = tmp_path / "record.json"
+    keys = [{"path": ["option-data", one], "found": None, "wrote": None} for one in (named, other)]
+    path.write_text(json.dumps({"version": 1, "keys": keys}))
+    record = Record(str(path))
+    record.resolve(Options("Dhcp6"))
+    assert [entry.path for entry in record.entries()] == [("option-data", named), ("option-data", other)]

@@ -202,7 +202,8 @@ def test_ids_that_kea_chose_are_written_down_and_never_change_under_leases(direc
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"subnet4": [{"id": 99}]}, "subnet 99 is new here, so it needs both an id and a subnet"),
+        ({"subnet4": [{"id": 99}]}, "subnet 99 is new here, so it needs both an id other than 0 and a subnet"),
+        ({"subnet4": [{"id": 0, "subnet": "10.8.0.0/24"}]}, "it needs both an id other than 0 and a subnet"),
         ({"subnet4": [{"pools": []}]}, "an element of subnet4 needs id or subnet"),
         ({"subnet4": [{"id": 1}, {"id": 1}]}, "subnet 1 is named twice"),
         ({"subnet4": [{"id": 1, "pools": [{"pool": "nonsense"}]}]}, "'nonsense' is no pool"),

@@ -50,6 +50,7 @@ def test_what_fits(variables: dict[str, Any]) -> None:
     [
         ({"subnets": [{"pools": []}]}, "needs an id and a subnet"),
         ({"subnets": [{"id": 30}]}, "(id 30) is new on this server, so it needs both"),
+        ({"subnets": [{"id": 0, "subnet": "10.8.0.0/24"}]}, "needs both an id other than 0 and a subnet (its prefix)"),
         ({"subnets": [{"id": 7}, {"id": 7}]}, "is named twice"),
         ({"subnets": [{"id": 7}], "shared_networks": [{"name": "a", "subnet4": [{"id": 7}]}]}, "is named twice"),
         (
