@@ -131,8 +131,11 @@ def is_same(known: Settings, named: Settings) -> bool:
 
 
 def _number(subnet: Settings, known: List[Settings]) -> Optional[int]:
-    """Return the id of a subnet: its own, or that of the one in the configuration with the same prefix."""
-    if "id" in subnet:
+    """Return the id of a subnet: its own, or that of the one in the configuration with the same prefix.
+
+    To Kea, the id 0 is none.
+    """
+    if subnet.get("id"):
         return int(subnet["id"])
     return next((int(one["id"]) for one in known if is_same(one, subnet)), None)
 

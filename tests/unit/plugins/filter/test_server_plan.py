@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.filter import plan as filters
+from ansible_collections.baremetal.kea.plugins.plugin_utils import _server_merge
 from support.modules import run_module
 
 NAMES = {"config": "/kea.conf", "candidate": "/candidate.conf", "unit_addition": "/unit.d/kea.conf", "user": "_kea"}
@@ -535,3 +536,9 @@ def test_the_server_of_dhcpv6_uses_the_database_alike(mode: str, databases: int)
     assert plan["leases_from"]["type"] == "memfile"
     assert len(plan["databases"]) == databases
     assert "reservations" not in plan["merge"]["subnet6"][0]
+
+
+def test_the_id_0_of_a_subnet_is_none() -> None:
+    known = [{"id": 7, "subnet": "192.0.2.0/24"}]
+    assert _server_merge._number({"id": 0, "subnet": "192.0.2.0/24"}, known) == 7
+    assert _server_merge._number({"id": 0, "subnet": "198.51.100.0/24"}, known) is None
