@@ -68,11 +68,13 @@ class Move:
             self._module.log(f"rehearsing the move of {len(leases)} leases to {target.name}; Kea serves")
             target.rehearse(leases, self._journal.residue(target.key))
         pair = Pair(self._path, kea_account.of(self._module, self._path))
-        with source.alone(), target.alone() if moves else contextlib.nullcontext():
-            # After the waiting for an LFC run. The partner of a standby takes over, too: each lease would wait for it.
-            said = pair.hand_over(lasting=True)
-            with self._unit.guarded(self._journal):
-                result = self._cut_over(source, target)
+        # The partner does not serve all clients while an LFC run is waited for. Kea may start another one meanwhile.
+        with source.alone():
+            pass
+        # The partner of a standby takes over, too: each lease would wait for it.
+        said = pair.hand_over(lasting=True)
+        with source.alone(), target.alone() if moves else contextlib.nullcontext(), self._unit.guarded(self._journal):
+            result = self._cut_over(source, target)
         return {**result, "pair": said + self._settled(pair)}
 
     def _settled(self, pair: Pair) -> List[str]:

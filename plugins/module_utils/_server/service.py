@@ -96,9 +96,13 @@ class KeaService:
         if unit is None:
             raise KeaError(f"systemd knows no unit {' or '.join(UNITS[self._top])}")
         pair = Pair(self._path, kea_account.of(self._module, self._path)) if has_leases(self._top) else None
+        said: List[str] = []
+        if pair and verb and unit.active:
+            # The partner does not serve all while an LFC run is waited for. Kea may start another one meanwhile.
+            with self.without_lfc():
+                pass
+            said = pair.hand_over()
         with self.without_lfc():
-            # Last, so that the partner serves all clients for no longer than is needed.
-            said = pair.hand_over() if pair and verb and unit.active else []
             if verb == RELOAD:
                 self._reload(timeout)
             elif verb:
