@@ -166,29 +166,27 @@ login_password: "{{ lookup('ansible.builtin.env', 'INVENTORY_PASSWORD') }}"
 ssl_mode: verify-full
 ca_cert: /etc/ssl/site-ca.pem
 
----
 # rack.kea.yml: the BMCs of one vendor in two subnets, over the control channel, in a group for each subnet
-plugin: baremetal.kea.kea
-source: control
-control_url: https://dhcp1.example.org:8000/
-control_username: inventory
-control_ca_cert: /etc/ssl/site-ca.pem # the password is in the environment: KEA_CONTROL_PASSWORD
-subnets: [1, 2]
-hwaddr_prefixes: ["d0:94:66"]
-hostname: "idrac-{{ bmc_mac | replace(':', '') }}"
-keyed_groups:
-  - prefix: subnet
-    key: kea_subnet_id | string
-compose:
-  redfish_url: "'https://' ~ ansible_host"
-groups:
-  reserved: kea_reserved
+# plugin: baremetal.kea.kea
+# source: control
+# control_url: https://dhcp1.example.org:8000/
+# control_username: inventory
+# control_ca_cert: /etc/ssl/site-ca.pem # the password is in the environment: KEA_CONTROL_PASSWORD
+# subnets: [1, 2]
+# hwaddr_prefixes: ["d0:94:66"]
+# hostname: "idrac-{{ bmc_mac | replace(':', '') }}"
+# keyed_groups:
+#   - prefix: subnet
+#     key: kea_subnet_id | string
+# compose:
+#   redfish_url: "'https://' ~ ansible_host"
+# groups:
+#   reserved: kea_reserved
 
----
 # files.kea.yml: the files that the playbook kea_inventory gathered
-plugin: baremetal.kea.kea
-source: directory
-directory: kea_inventory
+# plugin: baremetal.kea.kea
+# source: directory
+# directory: kea_inventory
 """
 
 import os

@@ -98,7 +98,8 @@ def update_alone(
         files = _changed(sources, after)
         old, new = sources.split(before.masked()), sources.split(after.masked())
     except KeaJsonError as error:
-        raise KeaError(f"{path}: {error}") from error
+        # Without a cause: pylint of ansible-core 2.16 takes this class for something that is none.
+        raise KeaError(f"{path}: {error}") from None
     for document in (before, after):
         module.no_log_values.update(filter(None, secrets_in(value_of(document.root))))
         module.no_log_values.update(filter(None, secrets_in_text(document.text)))
