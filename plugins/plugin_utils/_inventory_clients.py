@@ -178,6 +178,7 @@ def variables(client: Client, now: float, family: int = 4) -> Dict[str, Any]:
         "bmc_vendor": _vendor(client),
         "kea_circuit_id": _first(record.circuit_id for record in leases),
         "kea_remote_id": _first(record.remote_id for record in leases),
+        "kea_vendor_class": _first(record.vendor_class for record in leases),
         "kea_subnet_id": main.subnet_id,
         "kea_family": main.family,
         "kea_ipv4_addresses": _addresses(by_use, 4),

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
 from ansible.module_utils.urls import open_url
 
-from ..module_utils._kea import control, hwaddr_source, identifiers, lifetime, relay
+from ..module_utils._kea import control, hwaddr_source, identifiers, lifetime, relay, vendor_class
 from . import _inventory_records as records
 from ._inventory_records import InventoryError, Record
 
@@ -213,6 +213,7 @@ def _lease(family: int, lease: Mapping[str, Any]) -> Record:
         lifetime=valid,
         circuit_id=told.circuit_id,
         remote_id=told.remote_id,
+        vendor_class=vendor_class.of_context(lease.get("user-context")),
     )
 
 

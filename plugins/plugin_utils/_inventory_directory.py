@@ -129,6 +129,7 @@ def _records(variables: Mapping[str, Any], since: int) -> List[Record]:
         since=since,
         circuit_id=_text(variables, "kea_circuit_id"),
         remote_id=_text(variables, "kea_remote_id"),
+        vendor_class=_text(variables, "kea_vendor_class"),
         vendor=_text(variables, "bmc_vendor"),
         confirmed=_CONFIRMED.get(_text(variables, "kea_confirmed")),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator, List, Mapping, Tuple
 
-from ..module_utils._kea import identifiers, lifetime, relay
+from ..module_utils._kea import identifiers, lifetime, relay, vendor_class
 from ..module_utils._postgres import session
 from . import _inventory_records as records
 from ._inventory_records import Record
@@ -83,6 +83,7 @@ def _lease(family: int, row: Row) -> Record:
         lifetime=valid or 0,
         circuit_id=told.circuit_id,
         remote_id=told.remote_id,
+        vendor_class=vendor_class.of_context(context),
     )
 
 

@@ -56,8 +56,10 @@ class Record(NamedTuple):
     managed: bool = False
     """Whether this is a managed reservation: the lease monitor wrote it and no person edited it."""
     circuit_id: str = ""
-    """What the relay said of a DHCPv4 client, as far as its lease tells; see relay.Relay."""
+    """What the relay said of a client, as far as its lease tells; see relay.Relay."""
     remote_id: str = ""
+    vendor_class: str = ""
+    """What the client called its kind, as far as its lease tells."""
     vendor: str = ""
     """Who made the network card, as a discovery file says."""
     lifetime: int = 0

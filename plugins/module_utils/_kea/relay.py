@@ -1,24 +1,31 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: what a DHCPv4 relay said of a client, as Kea keeps it in the user context of a lease.
+"""PRIVATE: what a relay said of a client, as Kea keeps it in the user context of a lease.
 
-Kea does so only with ``store-extended-info``. Up to 2.2 the user context has option 82 as one number in hex,
-``{"ISC": {"relay-agent-info": "0x0104..."}}``; later versions have a map, with that number in ``sub-options``.
-No version keeps the client's own options, such as its vendor class (option 60).
+Kea does so only with ``store-extended-info``. For DHCPv4 the user context has option 82: up to 2.2 as one number in
+hex, ``{"ISC": {"relay-agent-info": "0x0104..."}}``, in later versions as a map with that number in ``sub-options``. For
+DHCPv6 it has a list of all relays with what each said, ``{"ISC": {"relay-info": [{"hop": 0, "options": "0x0012..."}]}}``;
+up to 2.2 its name is ``relays``.
 """
 
 from __future__ import annotations
 
-import json
-from typing import Any, Dict, Mapping, NamedTuple
+from typing import Any, Dict, List, Mapping, NamedTuple
 
-from . import identifiers
+from . import identifiers, user_context
 
 CIRCUIT_ID, REMOTE_ID = 1, 2
 """Sub-options of option 82 (RFC 3046)."""
 
+INTERFACE_ID, REMOTE_ID6 = 18, 37
+"""Options of a DHCPv6 relay that tell the same (RFC 8415, 4649)."""
+
+_ENTERPRISE = 4
+"""Octets in front of the identifier in option 37: the number of who defined it."""
+
 _KEY = "relay-agent-info"
+_KEYS6 = ("relay-info", "relays")
 
 _LONGEST = 255
 """Octets of a sub-option."""
@@ -39,14 +46,20 @@ class Relay(NamedTuple):
 def of_context(context: object) -> Relay:
     """Return what the relay said, from a lease's user context: its JSON, or the map in it.
 
-    It raises nothing: a user context is anyone's, and may have been written by another program.
+    Of several DHCPv6 relays, the one next to the client counts that says it. It raises nothing: a user context is
+    anyone's, and may have been written by another program.
     """
     found = _said(context)
-    return Relay(_shown(found.get(CIRCUIT_ID, b"")), _shown(found.get(REMOTE_ID, b"")))
+    if found:
+        return Relay(user_context.shown(found.get(CIRCUIT_ID, b"")), user_context.shown(found.get(REMOTE_ID, b"")))
+    relays = _relays6(context)
+    ports = [said[INTERFACE_ID] for said in relays if said.get(INTERFACE_ID)]
+    switches = [said[REMOTE_ID6][_ENTERPRISE:] for said in relays if said.get(REMOTE_ID6, b"")[_ENTERPRISE:]]
+    return Relay(*(user_context.shown(each[0]) if each else "" for each in (ports, switches)))
 
 
 def circuit_id(context: object) -> str:
-    """Return the bytes of the port's identifier in hex with colons, as Kea compares them; see ``of_context``."""
+    """Return the bytes of a DHCPv4 port's identifier in hex with colons, as Kea compares them; see ``of_context``."""
     return identifiers.spell(_said(context).get(CIRCUIT_ID, b""))
 
 
@@ -55,45 +68,50 @@ def context_of(circuit: str) -> str:
     octets = bytes.fromhex(circuit.replace(":", ""))
     if not 0 < len(octets) <= _LONGEST:
         return ""
-    return json.dumps({"ISC": {_KEY: {"sub-options": f"0x{bytes([CIRCUIT_ID, len(octets)]).hex()}{octets.hex()}"}}})
+    return user_context.of(_KEY, {"sub-options": f"0x{bytes([CIRCUIT_ID, len(octets)]).hex()}{octets.hex()}"})
 
 
 def _said(context: object) -> Dict[int, bytes]:
-    """Return the first sub-option of each code; none if the context tells of none."""
-    if isinstance(context, str):
-        if _KEY not in context:
-            return {}
-        try:
-            context = json.loads(context)
-        except (ValueError, RecursionError):
-            return {}
+    """Return the first sub-option of each code of option 82; none if the context tells of none."""
+    info = user_context.owned(context, _KEY)
+    return _options(info.get("sub-options") if isinstance(info, Mapping) else info, 1)
+
+
+def _relays6(context: object) -> List[Dict[int, bytes]]:
+    """Return the options of each DHCPv6 relay, that next to the client first."""
+    for key in _KEYS6:
+        found = user_context.owned(context, key)
+        if isinstance(found, list):
+            relays = [each for each in found if isinstance(each, Mapping)]
+            return [_options(each.get("options"), 2) for each in sorted(relays, key=_hop)]
+    return []
+
+
+def _hop(relay: Mapping[str, Any]) -> int:
+    """Return the number of relays between this one and the client."""
+    hop = relay.get("hop")
+    return hop if isinstance(hop, int) else 0
+
+
+def _options(text: object, width: int) -> Dict[int, bytes]:
+    """Return the options in this text in hex; none for anything else. See ``_split``."""
     try:
-        return _sub_options(identifiers.parse(_option(context)))
+        return _split(identifiers.parse(text), width) if isinstance(text, str) else {}
     except ValueError:
         return {}
 
 
-def _option(context: object) -> str:
-    """Return option 82 in hex. Raises ValueError if there is none."""
-    owned: Any = context.get("ISC") if isinstance(context, Mapping) else None
-    info: Any = owned.get(_KEY) if isinstance(owned, Mapping) else None
-    text = info.get("sub-options") if isinstance(info, Mapping) else info
-    if not isinstance(text, str):
-        raise ValueError("no relay's option")
-    return text
+def _split(data: bytes, width: int) -> Dict[int, bytes]:
+    """Return the first option of each code, which has ``width`` octets, as has the length after it.
 
-
-def _sub_options(data: bytes) -> Dict[int, bytes]:
-    """Return the first sub-option of each code. Raises ValueError for data that ends within one."""
+    Raises ValueError for data that ends within an option.
+    """
     found: Dict[int, bytes] = {}
     while data:
-        if len(data) < 2 or len(data) < 2 + data[1]:
-            raise ValueError("the relay's option is cut off")
-        found.setdefault(data[0], data[2 : 2 + data[1]])
-        data = data[2 + data[1] :]
+        code, length = (int.from_bytes(data[at : at + width], "big") for at in (0, width))
+        end = 2 * width + length
+        if len(data) < 2 * width or len(data) < end:
+            raise ValueError("the relay's options are cut off")
+        found.setdefault(code, data[2 * width : end])
+        data = data[end:]
     return found
-
-
-def _shown(octets: bytes) -> str:
-    printable = all(0x20 <= octet < 0x7F for octet in octets)
-    return octets.decode("ascii") if printable else identifiers.spell(octets)

@@ -61,6 +61,29 @@ def test_anything_else_tells_nothing(found: Any) -> None:
     assert relay.of_context(found) == Relay()
 
 
+NEXT = {"hop": 0, "link": "2001:db8::1", "peer": "fe80::1", "options": "0x001200046574683000250006000000097237"}
+FAR = {"hop": 1, "link": "::", "peer": "fe80::2", "options": "0x00120001ff0025000700000009733701"}
+
+
+@pytest.mark.parametrize("key", ["relay-info", "relays"])
+@pytest.mark.parametrize(
+    ("relays", "expected"),
+    [
+        ([FAR, NEXT], Relay("eth0", "r7")),
+        ([NEXT], Relay("eth0", "r7")),
+        ([FAR], Relay("ff", "73:37:01")),
+        ([FAR, {**NEXT, "options": "0x001200046574683000250004ffffffff"}], Relay("eth0", "73:37:01")),
+        ([{**NEXT, "options": "0x0012ff"}, 5, FAR], Relay("ff", "73:37:01")),
+        ([{**NEXT, "hop": "x", "options": None}], Relay()),
+        ("x", Relay()),
+    ],
+)
+def test_the_relay_next_to_a_dhcpv6_client_tells(key: str, relays: Any, expected: Relay) -> None:
+    found = {"ISC": {key: relays}}
+    assert relay.of_context(found) == relay.of_context(json.dumps(found)) == expected
+    assert relay.circuit_id(found) == ""
+
+
 def test_the_port_is_told_by_its_bytes() -> None:
     """Text in hex digits is not what it spells."""
     ports = {b"eth0": "65:74:68:30", b"61:62": "36:31:3a:36:32", b"\x00\x04": "00:04"}

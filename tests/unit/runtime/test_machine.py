@@ -23,7 +23,9 @@ from kea_lease_monitor.subscriptions import Match
 from runtime.builders import event
 
 OPTION = "0x0108657468302f312f330206aabbccddeeff"
-CONTEXT = json.dumps({"ISC": {"relay-agent-info": OPTION}})
+CLASS = "69:44:52:41:43"
+CONTEXT = json.dumps({"ISC": {"relay-agent-info": OPTION, "binding-variables": {"vendor-class": CLASS}}})
+EXPECTED = {"vendor": "Dell Inc.", "circuit_id": "eth0/1/3", "remote_id": "aa:bb:cc:dd:ee:ff", "vendor_class": "iDRAC"}
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +41,8 @@ def dell() -> LeaseEvent:
 
 def test_an_event_tells_of_the_machine() -> None:
     first, second = json.loads(document([dell(), event(2)]))["events"]
-    assert first["machine"] == {"vendor": "Dell Inc.", "circuit_id": "eth0/1/3", "remote_id": "aa:bb:cc:dd:ee:ff"}
-    assert second["machine"] == {"vendor": "", "circuit_id": "", "remote_id": ""}
+    assert first["machine"] == EXPECTED
+    assert second["machine"] == dict.fromkeys(EXPECTED, "")
 
 
 def test_a_discovery_file_tells_what_is_known(tmp_path: Path) -> None:
@@ -51,9 +53,9 @@ def test_a_discovery_file_tells_what_is_known(tmp_path: Path) -> None:
     for path in files.iterdir():
         hosts.update(yaml.safe_load(path.read_text())["bmcs"]["hosts"])
     known = hosts["bmc-b07b25000001"]
-    told = (known["bmc_vendor"], known["kea_circuit_id"], known["kea_remote_id"])
-    assert told == ("Dell Inc.", "eth0/1/3", "aa:bb:cc:dd:ee:ff")
-    assert not {"bmc_vendor", "kea_circuit_id", "kea_remote_id"} & hosts["bmc-020000000002"].keys()
+    names = ("bmc_vendor", "kea_circuit_id", "kea_remote_id", "kea_vendor_class")
+    assert [known[name] for name in names] == list(EXPECTED.values())
+    assert not set(names) & hosts["bmc-020000000002"].keys()
     (lease,) = [each for each in DiscoverySink(Options(str(files), "bmcs", None)).made() if each.address == "10.0.0.1"]
     assert (lease.hwaddr, lease.subnet_id) == ("b0:7b:25:00:00:01", 1)
 
@@ -67,6 +69,8 @@ def test_a_discovery_file_tells_what_is_known(tmp_path: Path) -> None:
         ({"circuit_ids": ["eth0/1/*"]}, True),
         ({"circuit_ids": ["eth0/2/*"]}, False),
         ({"remote_ids": ["AA:BB:*"]}, True),
+        ({"vendor_classes": ["idrac*"]}, True),
+        ({"vendor_classes": ["ilo*"]}, False),
         ({"vendors": ["dell*"], "remote_ids": ["11:*"]}, False),
     ],
 )

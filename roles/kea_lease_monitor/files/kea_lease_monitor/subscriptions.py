@@ -17,7 +17,7 @@ from kea_lease_monitor.section import Section
 _LONGEST = 10 * 366 * 86400
 """Seconds in ten years."""
 
-_OF_MACHINES = ("vendors", "circuit_ids", "remote_ids")
+_OF_MACHINES = ("vendors", "circuit_ids", "remote_ids", "vendor_classes")
 """Conditions on what a lease tells of the machine, in the order of the fields of Machine."""
 
 _KINDS = tuple(kind.value for kind in EventKind)
@@ -34,9 +34,10 @@ class Match:
     """Shell pattern; case and a dot at the end are ignored."""
     kinds: FrozenSet[EventKind] = frozenset()
     vendors: Tuple[str, ...] = ()
-    """Shell patterns in lower case, like those of the next two; case is ignored."""
+    """Shell patterns in lower case, like those of the next three; case is ignored."""
     circuit_ids: Tuple[str, ...] = ()
     remote_ids: Tuple[str, ...] = ()
+    vendor_classes: Tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, section: Section) -> Match:

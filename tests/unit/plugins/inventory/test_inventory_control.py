@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inventory_helpers import AGENT, HOSTILE, LOGIN, Kea, free_port, http_socket, listed
+from inventory_helpers import HOSTILE, listed
 from support.certificates import Authority
+from support.http_kea import AGENT, LOGIN, Kea, free_port, http_socket
 
 pytestmark = pytest.mark.slow  # each test starts programs, for seconds
 FOREVER = 4294967295

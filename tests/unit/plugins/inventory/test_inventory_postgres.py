@@ -76,6 +76,7 @@ def test_each_client_is_one_host(filled: Database, tmp_path: Path) -> None:
         "bmc_vendor": "",
         "kea_circuit_id": "eth0/1/3",
         "kea_remote_id": "aa:bb:cc:dd:ee:ff",
+        "kea_vendor_class": "",
         "kea_subnet_id": 1,
         "kea_family": 4,
         "kea_ipv4_addresses": ["10.0.0.1"],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from _kea import relay, vendors
+from _kea import relay, vendor_class, vendors
 
 from kea_lease_monitor.lease import Lease
 
@@ -21,8 +21,12 @@ class Machine(NamedTuple):
     """The port that the relay named."""
     remote_id: str
     """The switch that the relay named."""
+    vendor_class: str
+    """What the client called its kind."""
 
 
 def of(lease: Lease) -> Machine:
     """Return what a lease tells."""
-    return Machine(vendors.of(lease.hwaddr), *relay.of_context(lease.user_context))
+    return Machine(
+        vendors.of(lease.hwaddr), *relay.of_context(lease.user_context), vendor_class.of_context(lease.user_context)
+    )

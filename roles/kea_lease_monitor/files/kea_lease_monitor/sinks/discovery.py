@@ -42,7 +42,8 @@ TEMPLATE = """\
       bmc_hostname: {{ lease.hostname | text }}{% if machine.vendor %}
       bmc_vendor: {{ machine.vendor | text }}{% endif %}{% if machine.circuit_id %}
       kea_circuit_id: {{ machine.circuit_id | text }}{% endif %}{% if machine.remote_id %}
-      kea_remote_id: {{ machine.remote_id | text }}{% endif %}
+      kea_remote_id: {{ machine.remote_id | text }}{% endif %}{% if machine.vendor_class %}
+      kea_vendor_class: {{ machine.vendor_class | text }}{% endif %}
       kea_subnet_id: {{ lease.subnet_id }}{% for family in (4, 6) %}
       kea_ipv{{ family }}_addresses: [{% for one in leases if one.family == family %}{{ one.address | text }}{{
         ", " if not loop.last }}{% endfor %}]{% for one in leases if one.family == family %}{% if loop.first %}
