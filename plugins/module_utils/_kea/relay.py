@@ -4,9 +4,9 @@
 """PRIVATE: what a relay said of a client, as Kea keeps it in the user context of a lease.
 
 Kea does so only with ``store-extended-info``. For DHCPv4 the user context has option 82: up to 2.2 as one number in
-hex, ``{"ISC": {"relay-agent-info": "0x0104..."}}``, in later versions as a map with that number in ``sub-options``. For
-DHCPv6 it has a list of all relays with what each said, ``{"ISC": {"relay-info": [{"hop": 0, "options": "0x0012..."}]}}``;
-up to 2.2 its name is ``relays``.
+hex, ``{"ISC": {"relay-agent-info": "0x0104..."}}``, in later versions as a map with that number in ``sub-options``.
+For DHCPv6 it has a list of all relays with what each said,
+``{"ISC": {"relay-info": [{"hop": 0, "options": "0x0012..."}]}}``; up to 2.2 its name is ``relays``.
 """
 
 from __future__ import annotations
