@@ -69,6 +69,9 @@ def test_both_servers_serve(site: Site, found: str) -> None:
 def test_clients_of_a_relay(site: Site) -> None:
     """The subnet is in a shared network, and the relay's address on the link tells which."""
     await_followers(site, lease6(site, 200, 10, RELAYED, "--relay", LINK))
+    files = site.run("grep", "-rlF", "--include=[!.]*.yml", 'kea_remote_id: "rack-7"', DISCOVERY).split()
+    assert len(files) >= 10
+    assert site.run("grep", "-LF", 'kea_circuit_id: "port 7"', *files, check=False) == ""
 
 
 def test_one_machine_with_leases_of_both_families_is_one_host(site: Site) -> None:

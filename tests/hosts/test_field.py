@@ -15,6 +15,7 @@ import re
 import time
 
 import pytest
+import yaml
 from fielding import DEPLOYED, LIFETIME, MODES, RELAYS, TOLD, Field, mac, numbers
 from host import DISCOVERY, Kea, wait
 from states import CONFIG
@@ -48,6 +49,14 @@ def file_site(site: Field) -> Field:
     """The site where reservations are in files too."""
     if site.mode != "file":
         pytest.skip("a case of reservations in files")
+    return site
+
+
+@pytest.fixture
+def kea_3_site(site: Field) -> Field:
+    """The site where Kea keeps what the client sent: from 3.0 on."""
+    if site.run("kea-dhcp4", "-v") < "3.0":
+        pytest.skip("a case of Kea 3.0")
     return site
 
 
@@ -140,6 +149,31 @@ def test_b18_one_client_in_two_subnets_has_two_entries(site: Field, number: int)
     first, second = site.ask(number), site.ask(number, 8)
     site.await_reserved(first, second)
     wait(lambda: {first, second} <= site.discovered(), "both addresses in the inventory")
+
+
+def test_the_kind_of_a_client_that_kea_keeps(kea_3_site: Field, number: int) -> None:
+    """As docs/machines.md has it. A client may send octets that are no text."""
+    hook = {
+        "library": kea_3_site.run("sh", "-c", "echo /usr/lib/*/kea/hooks/libdhcp_lease_cmds.so").strip(),
+        "parameters": {
+            "binding-variables": [
+                {"name": "vendor-class", "expression": "hexstring(option[60].hex, ':')", "source": "query"}
+            ]
+        },
+    }
+    kea_3_site.deploy(kea_dhcp4_settings={**DEPLOYED["kea_dhcp4_settings"], "hooks-libraries": [hook]})
+    for client, octets, shown in (
+        (number, ["--option", f"60:{b'iDRAC'.hex()}"], "iDRAC"),
+        (next(numbers), ["--option", "60:00fe0a"], "00:fe:0a"),
+        (next(numbers), [], ""),
+    ):
+        address = kea_3_site.ask(client, 1, *octets)
+        kea_3_site.await_reserved(address)
+        wait(lambda: address in kea_3_site.discovered(), "the inventory")  # noqa: B023 - waits at once
+        file = f"{DISCOVERY}/{mac(client).replace(':', '-')}.yml"
+        [host] = yaml.safe_load(kea_3_site.run("cat", file))["bmc_targets"]["hosts"].values()
+        assert host.get("kea_vendor_class", "") == shown
+    kea_3_site.deploy(kea_allow_removals=True)
 
 
 def test_b19_b20_a_subscription_by_name_hears_of_leases_and_their_ends(site: Field, number: int) -> None:

@@ -27,6 +27,9 @@ from dataclasses import dataclass
 SOLICIT, ADVERTISE, REQUEST, CONFIRM, REPLY, RELAY_FORW, RELAY_REPL = 1, 2, 3, 4, 7, 12, 13
 CLIENT_ID, SERVER_ID, IA_NA, IA_ADDRESS, ELAPSED, RELAYED, STATUS, CLIENT_FQDN = 1, 2, 3, 5, 8, 9, 13, 39
 CLIENT_LINK_LAYER = 79
+INTERFACE_ID, REMOTE_ID = 18, 37
+PORT, SWITCH = b"port 7", b"rack-7"
+"""What the relay tells of all its clients."""
 CLIENT_PORT, SERVER_PORT = 546, 547
 SUCCESS = bytes(2)
 SERVERS = "ff02::1:2"
@@ -92,7 +95,8 @@ def relayed(bmc: Bmc, link: str) -> bytes:
     peer = b"\xfe\x80" + bytes(8) + bmc.hwaddr
     head = bytes([RELAY_FORW, 0]) + socket.inet_pton(socket.AF_INET6, link) + peer
     hwaddr = option(CLIENT_LINK_LAYER, struct.pack("!H", 1) + bmc.hwaddr)
-    return head + hwaddr + option(RELAYED, message(bmc))
+    place = option(INTERFACE_ID, PORT) + option(REMOTE_ID, struct.pack("!I", 9) + SWITCH)
+    return head + hwaddr + place + option(RELAYED, message(bmc))
 
 
 def unwrapped(data: bytes) -> bytes:
