@@ -14,7 +14,7 @@ import os
 import stat
 from typing import Iterable, Optional, Tuple, Union
 
-from . import tree
+from . import together, tree
 
 Owner = Tuple[int, int]
 """User id and group id."""
@@ -65,6 +65,23 @@ def write_new_at(spot: tree.Spot, content: bytes, mode: int, owner: Optional[Own
     """Write a new file as ``write_new`` does, in a directory that is open."""
     _remove_name(spot)
     _write(spot, content, mode, owner)
+
+
+def begin_new_at(spot: tree.Spot, content: bytes, mode: int) -> int:
+    """Write a new file as ``write_new`` does, but only begin to bring its content to the disk. Return its descriptor.
+
+    See ``together`` for what is to follow, and for where that is enough.
+    """
+    descriptor = _new(spot)
+    try:
+        os.fchmod(descriptor, mode)
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            file.write(content)
+        together.start(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def write(path: str, content: bytes, mode: int, owner: Optional[Owner] = None) -> None:
@@ -122,6 +139,16 @@ def _remove_name(spot: tree.Spot) -> None:
     # A killed run left it; or a link was put there in the hope that root follows it.
     with contextlib.suppress(FileNotFoundError):
         spot.unlink()
+
+
+def _new(spot: tree.Spot) -> int:
+    """Return the descriptor of a new file, also where a killed run left one."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        return spot.open(flags)
+    except FileExistsError:
+        _remove_name(spot)
+        return spot.open(flags)
 
 
 def _write(spot: tree.Spot, content: Content, mode: int, owner: Optional[Owner]) -> None:

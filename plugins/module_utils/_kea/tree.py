@@ -52,7 +52,7 @@ class Spot(NamedTuple):
     def open(self, flags: int = os.O_RDONLY, mode: int = 0o600) -> int:
         """Return a descriptor of a file or directory. Raises UnsafePathError for anything else."""
         with named(self.path):
-            found = self.stat()
+            found = None if flags & os.O_EXCL else self.stat()
             if found is not None:
                 self._refuse(found)
             descriptor = os.open(self.name, flags | OPEN, mode, dir_fd=self.directory)

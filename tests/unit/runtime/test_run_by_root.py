@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from kea_lease_monitor import files
+from kea_lease_monitor import batch_files, files
 from kea_lease_monitor.commands import access, cli
 from kea_lease_monitor.database_settings import DatabaseSettings
 from kea_lease_monitor.errors import TemporaryError
@@ -129,7 +129,7 @@ def test_no_file_is_created_or_opened_through_a_planted_link(home: Path) -> None
         with pytest.raises(TemporaryError):
             act(f"{home}/state.sqlite")
     files.replace(f"{home}/host.yml", b"x", 0o644)
-    files.replace_all({f"{home}/host.yml": b"y"}, 0o644)
+    batch_files.replace_all({f"{home}/host.yml": b"y"}, 0o644)
     assert not target.exists()
     assert (home / "host.yml").read_bytes() == b"y"
 

@@ -8,17 +8,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from typing import BinaryIO, Dict, Iterable, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import BinaryIO, Iterable, Iterator, Optional, Tuple, Union
 
 from _kea import durable, locks, tree
 
 from kea_lease_monitor.errors import MonitorError, RefusedError, TemporaryError
-
-_THREADS = 8
-"""Files written at the same time. The threads only write, and end with the batch."""
-
 
 Stamp = Tuple[int, int, int]
 """Inode, size and time of change: another one when another program has written the file."""
@@ -31,7 +26,7 @@ def read(path: str) -> Optional[bytes]:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _failure(f"{path} cannot be read", error) from error
+        raise failure(f"{path} cannot be read", error) from error
 
 
 @contextmanager
@@ -45,7 +40,7 @@ def opened(path: str) -> Iterator[Optional[Tuple[BinaryIO, Stamp]]]:
         except FileNotFoundError:
             found = None
         except OSError as error:
-            raise _failure(f"{path} cannot be read", error) from error
+            raise failure(f"{path} cannot be read", error) from error
         yield found
 
 
@@ -60,7 +55,7 @@ def read_regular(path: str) -> Optional[bytes]:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _failure(f"{path} cannot be read", error) from error
+        raise failure(f"{path} cannot be read", error) from error
 
 
 def read_stamped(path: str, limit: int = -1, start: int = 0) -> Optional[Tuple[bytes, Stamp]]:
@@ -76,7 +71,7 @@ def read_stamped(path: str, limit: int = -1, start: int = 0) -> Optional[Tuple[b
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _failure(f"{path} cannot be read", error) from error
+        raise failure(f"{path} cannot be read", error) from error
 
 
 def _open_regular(path: str, flags: int) -> int:
@@ -92,7 +87,7 @@ def replace(path: str, content: Union[bytes, Iterable[bytes]], mode: int, sync_n
 
     The parts of the content are written one after another; an error while they are made leaves the former file.
     """
-    with _explained(path):
+    with explained(path):
         durable.replace(path, content, mode, sync_name=sync_name)
 
 
@@ -114,7 +109,7 @@ def append(path: str, content: bytes, expected: Optional[Stamp]) -> Stamp:
     Raises TemporaryError, also if another program has changed the file. A crash may leave a part of the content, which
     then does not end with the line.
     """
-    with _explained(path), open(path, "ab") as handle:
+    with explained(path), open(path, "ab") as handle:
         if _stamp_of(os.fstat(handle.fileno())) != expected:
             raise TemporaryError(f"{path} was changed by another program at the same time")
         handle.write(content)
@@ -123,76 +118,24 @@ def append(path: str, content: bytes, expected: Optional[Stamp]) -> Stamp:
         return _stamp_of(os.fstat(handle.fileno()))
 
 
-def replace_all(contents: Mapping[str, bytes], mode: int) -> None:
-    """Write many files, each atomically. They are durable after ``sync_directory``. Raises as ``read``.
-
-    They are written together, because a disk syncs many files in hardly more time than one, and a path is walked once
-    for all of its directory.
-    """
-    with ExitStack() as homes:
-        opened: Dict[str, tree.Spot] = {}
-        for path in contents:
-            directory = os.path.dirname(path)
-            if directory not in opened:
-                with _explained(path):
-                    opened[directory] = homes.enter_context(tree.at(path, follow=False))
-        orders = [
-            _Order(path, opened[os.path.dirname(path)].beside(durable.temporary(os.path.basename(path))), content, mode)
-            for path, content in contents.items()
-        ]
-        try:
-            _write_all(orders)
-            for order in orders:
-                with _explained(order.path):
-                    order.candidate.rename(os.path.basename(order.path))
-        except MonitorError:
-            for order in orders:
-                # A full disk must not stay full because of these files.
-                with suppress(OSError):
-                    order.candidate.unlink()
-            raise
-
-
-class _Order(NamedTuple):
-    """A file to write."""
-
-    path: str
-    candidate: tree.Spot
-    """Its name until it is complete."""
-    content: bytes
-    mode: int
-
-
-def _write_all(orders: Sequence[_Order]) -> None:
-    if len(orders) == 1:
-        _write(orders[0])
-    elif orders:
-        with ThreadPoolExecutor(min(_THREADS, len(orders))) as pool:
-            list(pool.map(_write, orders))
-
-
-def _write(order: _Order) -> None:
-    with _explained(order.path):
-        durable.write_new_at(order.candidate, order.content, order.mode)
-
-
 @contextmanager
-def _explained(path: str) -> Iterator[None]:
+def explained(path: str) -> Iterator[None]:
+    """Raise a MonitorError that names this path, for an OSError."""
     try:
         yield
     except OSError as error:
-        raise _failure(f"{path} cannot be written", error) from error
+        raise failure(f"{path} cannot be written", error) from error
 
 
 def rename(path: str, new: str) -> None:
     """Rename a file, if there is one. Raises TemporaryError."""
-    with _explained(path), suppress(FileNotFoundError):
+    with explained(path), suppress(FileNotFoundError):
         os.rename(path, new)
 
 
 def remove(path: str) -> bool:
     """Remove a file. Return whether there was one. Raises TemporaryError."""
-    with _explained(path), suppress(FileNotFoundError):
+    with explained(path), suppress(FileNotFoundError):
         os.unlink(path)
         return True
     return False
@@ -200,7 +143,7 @@ def remove(path: str) -> bool:
 
 def touch(path: str, now: float) -> None:
     """Create an empty file unless there is one, and set its time in epoch seconds. Raises TemporaryError."""
-    with _explained(path), tree.at(path) as spot:
+    with explained(path), tree.at(path) as spot:
         descriptor = spot.open(os.O_WRONLY | os.O_CREAT, 0o640)
         try:
             os.utime(descriptor, (now, now))
@@ -213,7 +156,7 @@ def locked(path: str, timeout: float) -> Iterator[None]:
     """Hold the lock of this path, whose file only this user may open. Raises TemporaryError that names the holder."""
     with ExitStack() as stack:
         try:
-            with _explained(path):
+            with explained(path):
                 stack.enter_context(locks.held(path, timeout))
         except locks.LockedError as error:
             raise TemporaryError(str(error)) from error
@@ -225,7 +168,7 @@ def create_own(path: str) -> None:
 
     Otherwise one attempt as root would lock the service out of its own directory.
     """
-    with _explained(path), tree.at(path) as spot:
+    with explained(path), tree.at(path) as spot:
         if spot.stat() is not None:
             return
         descriptor = spot.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o660)
@@ -243,7 +186,7 @@ def owner_of_directory(path: str) -> int:
         with tree.at(path) as spot:
             return os.fstat(spot.directory).st_uid
     except OSError as error:
-        raise _failure(f"{path} cannot be used", error) from error
+        raise failure(f"{path} cannot be used", error) from error
 
 
 def group_of(path: str) -> Optional[int]:
@@ -251,17 +194,17 @@ def group_of(path: str) -> Optional[int]:
     try:
         found = tree.status(path)
     except OSError as error:
-        raise _failure(f"{path} cannot be used", error) from error
+        raise failure(f"{path} cannot be used", error) from error
     return found.st_gid if found else None
 
 
 def sync_directory(directory: str) -> None:
     """Make the renames in a directory durable. Raises TemporaryError."""
-    with _explained(directory):
+    with explained(directory):
         durable.sync(directory)
 
 
-def _failure(message: str, error: OSError) -> MonitorError:
+def failure(message: str, error: OSError) -> MonitorError:
     """Return a RefusedError for a name that is too long: it is made of a client's data, so no retry can succeed."""
     kind = RefusedError if error.errno == errno.ENAMETOOLONG else TemporaryError
     return kind(f"{message}: {error.strerror}")

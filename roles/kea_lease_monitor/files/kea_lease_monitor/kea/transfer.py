@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Seq
 from _kea import host_maps
 from _kea.identifiers import TYPES, parse, spell
 
-from kea_lease_monitor import files
+from kea_lease_monitor import batch_files, files
 from kea_lease_monitor.errors import ConfigurationError, TemporaryError
 from kea_lease_monitor.kea import identifiers
 from kea_lease_monitor.kea.applier.hosts import Claim, claims_of
@@ -113,7 +113,7 @@ def plan(directory: str, hosts: Hosts, done: Done = _nothing) -> Imported:
 
 def write(directory: str, contents: Mapping[str, bytes]) -> None:
     """Write the files, and request that Kea reads them. Raises TemporaryError."""
-    files.replace_all(contents, _MODE)
+    batch_files.replace_all(contents, _MODE)
     files.touch(os.path.join(directory, REQUESTED), time.time())
     files.sync_directory(directory)
 

@@ -10,12 +10,12 @@ import functools
 import os
 import re
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import jinja2
 import jinja2.sandbox
 
-from kea_lease_monitor import files, telemetry
+from kea_lease_monitor import batch_files, files, telemetry
 from kea_lease_monitor.batch import Delivery, Kept
 from kea_lease_monitor.errors import ConfigurationError, RefusedError, TemporaryError
 from kea_lease_monitor.kea.reservations import KINDS
@@ -131,9 +131,9 @@ class DiscoverySink(Sink):
     def __init__(self, options: Options) -> None:
         """Load the template. Raises ConfigurationError if it cannot be used."""
         self._options = options
-        environment = jinja2.sandbox.SandboxedEnvironment(
-            undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
-        )
+        # What a site wrote is kept from Python's insides. That takes time, which the own template need not.
+        kind = jinja2.sandbox.SandboxedEnvironment if options.template else jinja2.Environment
+        environment = kind(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
         environment.filters["text"] = text
         self._template = _compiled(environment, options.template)
 
@@ -146,9 +146,9 @@ class DiscoverySink(Sink):
         if events and events[0].kind is EventKind.FORGOTTEN:
             return self._forget(events)
         last = _last(events)
-        host_files = self._files()
-        kept = tuple(Kept(event, host_files.put(event.lease), False) for event in last)
-        created, updated = host_files.write(_MODE)
+        with self._files() as host_files:
+            kept = tuple(Kept(event, host_files.put(event.lease), False) for event in last)
+            created, updated = host_files.write(_MODE)
         delivery = Delivery(
             created=created,
             updated=updated,
@@ -162,14 +162,16 @@ class DiscoverySink(Sink):
     def made(self) -> List[Lease]:
         return told(self._options.directory)
 
-    def _files(self) -> HostFiles:
-        return HostFiles(self._options.directory, self._render)
+    @contextlib.contextmanager
+    def _files(self) -> Iterator[HostFiles]:
+        with batch_files.directory(self._options.directory) as directory:
+            yield HostFiles(directory, self._render)
 
     def _forget(self, events: Sequence[LeaseEvent]) -> Delivery:
-        host_files = self._files()
         own = [event for event in events if event.lease.lease_type == _ADDRESS]
-        removed = sum(host_files.forget(event.lease, functools.partial(is_meant, event)) for event in own)
-        host_files.write(_MODE)
+        with self._files() as host_files:
+            removed = sum(host_files.forget(event.lease, functools.partial(is_meant, event)) for event in own)
+            host_files.write(_MODE)
         delivery = Delivery(removed=removed, skipped=len(events) - removed)
         telemetry.sink_result(self.name, delivery)
         return delivery
@@ -185,10 +187,10 @@ class DiscoverySink(Sink):
                     self._confirm([lease])
 
     def _confirm(self, leases: Sequence[Lease]) -> None:
-        host_files = self._files()
-        for lease in leases:
-            host_files.confirm(lease)
-        host_files.write(_MODE)
+        with self._files() as host_files:
+            for lease in leases:
+                host_files.confirm(lease)
+            host_files.write(_MODE)
 
     def _render(self, name: Name, parts: Sequence[Part]) -> bytes:
         told = leased.told(parts, PREFERENCES[self._options.prefer])

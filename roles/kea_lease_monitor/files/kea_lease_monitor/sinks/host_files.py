@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from kea_lease_monitor import files, telemetry
+from kea_lease_monitor import batch_files, files, telemetry
 from kea_lease_monitor.lease import Lease
 from kea_lease_monitor.sinks import leased, names
 from kea_lease_monitor.sinks.leased import Part
@@ -31,7 +31,7 @@ class _Found(NamedTuple):
 class HostFiles:
     """Files are read when they are needed, and written once, at the end. The methods raise TemporaryError."""
 
-    def __init__(self, directory: str, render: Render) -> None:
+    def __init__(self, directory: batch_files.Directory, render: Render) -> None:
         self._directory, self._render = directory, render
         self._found: Dict[Name, _Found] = {}
         self._changed: Dict[Name, List[Part]] = {}
@@ -46,7 +46,7 @@ class HostFiles:
 
     def _read(self, name: Name) -> _Found:
         if name not in self._found:
-            content = files.read(self._path(name))
+            content = self._directory.read(f"{name.file}.yml")
             self._found[name] = _Found(content, leased.read(content or b""))
         return self._found[name]
 
@@ -140,26 +140,34 @@ class HostFiles:
     def _pointed(self, path: str) -> str:
         if path in self._pointers:
             return self._pointers[path].decode().strip()
-        return (files.read(path) or b"").decode("ascii", "replace").strip()
+        return self._now(path).decode("ascii", "replace").strip()
+
+    def _now(self, path: str) -> bytes:
+        """Return the content of a pointer; empty if there is none."""
+        return self._directory.read(os.path.basename(path)) or b""
 
     def _pointer(self, lease: Lease) -> str:
         name = names.by_duid(lease).in_subnet(lease.subnet_id)
-        return os.path.join(self._directory, f".{name.file}")
+        return os.path.join(self._directory.path, f".{name.file}")
 
     def _path(self, name: Name) -> str:
-        return os.path.join(self._directory, f"{name.file}.yml")
+        return os.path.join(self._directory.path, f"{name.file}.yml")
 
     def write(self, mode: int) -> Tuple[int, int]:
         """Write what differs. Return how many files that leases were put into were created, and how many updated."""
         contents = {name: self._render(name, parts) for name, parts in self._changed.items() if parts}
         changed = {name: content for name, content in contents.items() if content != self._read(name).content}
-        pointers = {path: new for path, new in self._pointers.items() if new != (files.read(path) or b"")}
+        pointers = {
+            path: new
+            for path, new in self._pointers.items()
+            if new != (self._directory.read(os.path.basename(path)) or b"")
+        }
         written = {self._path(name): content for name, content in changed.items()}
-        files.replace_all({**written, **{path: new for path, new in pointers.items() if new}}, mode)
+        batch_files.replace_all({**written, **{path: new for path, new in pointers.items() if new}}, mode)
         gone = [self._path(name) for name, parts in self._changed.items() if not parts]
         removed = [path for path in (*gone, *(path for path, new in pointers.items() if not new)) if files.remove(path)]
         if written or pointers or removed:
-            files.sync_directory(self._directory)
+            files.sync_directory(self._directory.path)
         for path in written:
             telemetry.discovery_written(path)
         created = [name for name in changed if self._read(name).content is None]

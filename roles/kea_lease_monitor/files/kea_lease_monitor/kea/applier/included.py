@@ -15,7 +15,7 @@ from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from _kea import reservation_files
 
-from kea_lease_monitor import files
+from kea_lease_monitor import batch_files, files
 from kea_lease_monitor.kea.applier import hosts
 from kea_lease_monitor.kea.applier.hosts import Further, Host
 
@@ -137,7 +137,7 @@ class Included:
                 new = reservation_files.part_name(self.subnet, number)
                 parts[new] = own
                 written[os.path.join(self._directory, new)] = hosts.render(list(own.values()))
-        files.replace_all(written, _MODE)
+        batch_files.replace_all(written, _MODE)
         if written:
             files.sync_directory(self._directory)
         latest = hosts.render(list(self._latest.values()))
