@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from _kea import reservation_files
-from kea_lease_monitor import files
+from kea_lease_monitor import batch_files, files
 from kea_lease_monitor.kea.applier import hosts, included
 from kea_lease_monitor.kea.applier.hosts import Host
 from kea_lease_monitor.kea.applier.included import Included
@@ -125,7 +125,7 @@ def test_a_new_one_beside_10000_others_writes_little(tmp_path: Path, monkeypatch
         "replace",
         lambda path, content, mode, **more: (written.append(len(content)), real(path, content, mode, **more)),
     )
-    monkeypatch.setattr(files, "replace_all", lambda contents, _mode: written.extend(map(len, contents.values())))
+    monkeypatch.setattr(batch_files, "replace_all", lambda contents, _mode: written.extend(map(len, contents.values())))
     own.change({one(10_000).identifier: one(10_000)})
     assert sum(written) < 1000
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 from kea_lease_monitor.lease import LeaseEvent
 from kea_lease_monitor.position import Position
@@ -84,3 +84,10 @@ class Pending(NamedTuple):
     """The descriptor is readable."""
     due: float
     """The time has come, by the monotonic clock."""
+
+
+def following(events: Sequence[LeaseEvent], answer: Delivery) -> Sequence[LeaseEvent]:
+    """Return the events for the next sinks: those must follow just the leases that the reservation follows."""
+    seconds = [each.event for each in answer.rejected if each.reason is Reason.SECOND_LEASE]
+    rest = [event for event in events if event not in seconds] if seconds else events
+    return [*rest, *answer.succeeded] if answer.succeeded else rest

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Time and randomness, injected so that tests control both."""
+"""Time, randomness and the load of the host, injected so that tests control them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import random
 from time import monotonic, time
 from typing import Callable, NamedTuple
 
+from kea_lease_monitor.naps import Load, Naps
+
 
 class Clock(NamedTuple):
-    """Monotonic seconds, epoch seconds, and a uniform random number in [0, 1)."""
+    """Monotonic seconds, epoch seconds, a uniform random number in [0, 1), and looks at the load of the host."""
 
     monotonic: Callable[[], float] = monotonic
     time: Callable[[], float] = time
     random: Callable[[], float] = random.SystemRandom().random
+    load: Callable[[], Load] = Naps

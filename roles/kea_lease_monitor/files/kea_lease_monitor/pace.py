@@ -25,10 +25,11 @@ class Pace:
         """Note that a batch begins."""
         self._began = self._clock.monotonic()
 
-    def end(self) -> None:
-        """Judge the batch that began last."""
+    def end(self) -> float:
+        """Judge the batch that began last, and return how many seconds it took."""
         passed = self._clock.monotonic() - self._began
         if passed > LONGEST:
             self.size = max(LEAST, self.size // 2)
         elif passed < LONGEST / 4:
             self.size = min(MOST, self.size * 2)
+        return passed

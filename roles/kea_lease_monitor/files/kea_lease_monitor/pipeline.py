@@ -13,13 +13,13 @@ from typing import List, Optional, Protocol, Sequence, Union
 
 from kea_lease_monitor import position as positions
 from kea_lease_monitor import refusals, telemetry
-from kea_lease_monitor.batch import Batch, Delivery, Kept, Pending, Reason, Rejection
+from kea_lease_monitor.batch import Batch, Delivery, Kept, Pending, Rejection, following
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.endings.endings import Endings, EndingStore, Manner
 from kea_lease_monitor.errors import DamagedError, MonitorError, PositionLostError
 from kea_lease_monitor.health import Health
+from kea_lease_monitor.herd import Herd
 from kea_lease_monitor.lease import EventKind, LeaseEvent
-from kea_lease_monitor.pace import Pace
 from kea_lease_monitor.position import Position
 from kea_lease_monitor.refusals import LateRefusals
 from kea_lease_monitor.replay import Replays, Requests
@@ -85,7 +85,7 @@ class Pipeline:
         self._endings = Endings(subscription, store, clock, manner)
         self._late = LateRefusals(subscription.name, sinks, store, clock)
         self._settling = Settling(subscription, store, self._replays, self._endings, clock)
-        self._pace = Pace(clock)
+        self._herd = Herd(clock)
         self._unfinished: Optional[_Unfinished] = None
         self._lost = ""
         """Why all leases must be read again; empty if the bookmark is valid."""
@@ -96,7 +96,7 @@ class Pipeline:
         """Return the descriptor to wait for, if any."""
         if self._unfinished:
             return self._unfinished.pending.fileno
-        return None if self.health.retry else self._source.fileno()
+        return None if self.health.retry or self._herd.due() else self._source.fileno()
 
     def due(self) -> float:
         """Return when to call ``pump`` at the latest, by the monotonic clock; 0 is at once."""
@@ -106,6 +106,8 @@ class Pipeline:
             return self.health.retry.due
         elif self.health.standing_by:
             return self._turn.due
+        elif (looks := self._herd.due()) is not None:
+            due = looks
         else:
             due = 0.0 if self._more or self._endings.waits else self._source.due()
         return due if self._settling.due is None else min(due, self._settling.due)
@@ -173,7 +175,9 @@ class Pipeline:
             self._stand_by()
             return
         self._settling.settle_when_due(self._turn.term)
-        self._pace.begin()
+        if self._herd.waits():
+            return
+        self._herd.begin()
         work = self._unfinished.work if self._unfinished else self._read()
         # Cleared before anything can fail: work that no sink holds is read again.
         self._unfinished = None
@@ -186,12 +190,12 @@ class Pipeline:
             del work.sinks[0]
             work.dead_letters += [self._letter(sink.name, each) for each in answer.rejected]
             work.kept += answer.kept
-            work.wanted = _following(work.wanted, answer)
+            work.wanted = following(work.wanted, answer)
         self._finish(work)
 
     def _finish(self, work: _Work) -> None:
         """Record that all sinks have acted."""
-        self._pace.end()
+        self._herd.acted(len(work.batch.events))
         self._endings.note(work.batch.events, work.kept if self._keeps else self._met(work))
         if work.removal:
             self._settling.add(work.dead_letters)
@@ -238,7 +242,7 @@ class Pipeline:
         if events := self._replays.current.events:
             self._rest()
             return _Work(Batch(events, position, False), events, list(self._sinks))
-        batch = self._source.read(position, self._pace.size)
+        batch = self._source.read(position, self._herd.size)
         self.health.wait_for(self._source.missing() if isinstance(self._source, Reporting) else "")
         if gone := [] if self._replays.running else self._endings.displaced(batch.events):
             # The source is read at the same position again, once this is done.
@@ -290,10 +294,3 @@ class Pipeline:
     def _letter(self, sink: str, rejection: Rejection) -> DeadLetter:
         telemetry.dead_letter(self.subscription.name, sink, rejection)
         return self._settling.dead_letter(sink, rejection)
-
-
-def _following(events: Sequence[LeaseEvent], answer: Delivery) -> Sequence[LeaseEvent]:
-    """Return the events for the next sinks: those must follow just the leases that the reservation follows."""
-    seconds = [each.event for each in answer.rejected if each.reason is Reason.SECOND_LEASE]
-    rest = [event for event in events if event not in seconds] if seconds else events
-    return [*rest, *answer.succeeded] if answer.succeeded else rest
