@@ -10,6 +10,7 @@ BIN = $(VENV)/bin
 # Compiled modules are kept, whatever the environment says: each of the test processes would compile all of them again.
 RUN = env -u PYTHONDONTWRITEBYTECODE PATH="$(BIN):$$PATH" ANSIBLE_HOME="$$PWD/.cache/ansible" ANSIBLE_FORCE_COLOR=1
 CRASH = $(RUN) PYTHONPATH=tests:.collections $(BIN)/python tests/crash/crash.py
+CRASH_POWER = $(CRASH_APPLIER:applier.py=power.py)
 CRASH_APPLIER = $(RUN) PYTHONPATH=tests:plugins/module_utils:roles/kea_lease_monitor/files $(BIN)/python tests/crash/applier.py
 FUZZ = PYTHONPATH=tests:.collections:plugins/module_utils:roles/kea_lease_monitor/files $(BIN)/python tests/fuzz/fuzz.py
 # In a network of its own, which has the loopback interface only.
@@ -145,15 +146,17 @@ fuzz-short:
 	@$(FUZZ) --inputs 100000
 	@$(FUZZ_CLIENTS) --clients 300
 
-crash: ## kill monitors, their databases, Kea and the applier under load; KILLS=n for each of six scenarios, SEED=n
+crash: ## kill monitors, their databases, Kea and the applier under load, and cut the power; KILLS=n for each of six scenarios, SEED=n
 	@echo "== crash"
 	@$(CRASH) --kills $(or $(KILLS),50) $(if $(SEED),--seed $(SEED))
 	@$(CRASH_APPLIER) --kills $(or $(KILLS),50) $(if $(SEED),--seed $(SEED))
+	@$(CRASH_POWER) --rounds 30 $(if $(SEED),--seed $(SEED))
 
 crash-short:
 	@echo "== crash"
 	@$(CRASH) --kills 12
 	@$(CRASH_APPLIER) --kills 12
+	@$(CRASH_POWER) --rounds 8
 
 .cache/audit: Makefile | .cache
 	@$(BIN)/python -m pip install --quiet --target $@ --upgrade $(AUDIT)
@@ -265,7 +268,7 @@ $(addprefix suites-,$(ONE_SUITE)): suites-%:
 
 bench: bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench-inventory bench-configget bench-commands bench-first-start bench-dhcp6 bench-herd bench-monitor ## all benchmarks; prints tables in Markdown (docs/benchmarks.md)
 
-bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench-inventory bench-configget bench-commands bench-dhcp6 bench-herd: bench-%: ## one of them
+bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench-inventory bench-configget bench-commands bench-dhcp6: bench-%: ## one of them
 	@$(RUN) PYTHONPATH=benchmarks:tests:plugins/module_utils:roles/kea_lease_monitor/files $(BIN)/python benchmarks/$*.py
 
 bench-first-start: ## 100,000 and 1,000,000 leases at the first start in file mode; half an hour
@@ -277,7 +280,10 @@ bench-first-start: ## 100,000 and 1,000,000 leases at the first start in file mo
 	@touch $@
 
 bench-monitor: .cache/plot
-	@$(RUN) PYTHONPATH=benchmarks:tests:.cache/plot $(BIN)/python benchmarks/monitor.py --plot docs/latency.svg
+	@$(RUN) PYTHONPATH=benchmarks:tests:.cache/plot benchmarks/on_disk.sh $(BIN)/python benchmarks/monitor.py --plot docs/latency.svg
+
+bench-herd: ## twice the load that Kea can serve, alone and with the collection
+	@$(RUN) PYTHONPATH=benchmarks:tests:plugins/module_utils:roles/kea_lease_monitor/files benchmarks/on_disk.sh $(BIN)/python benchmarks/herd.py
 
 clean: demo-clean ## remove the hosts of the demo and the caches of this checkout
 	rm -rf .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
