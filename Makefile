@@ -37,7 +37,7 @@ REUSE := reuse==5.1.1
 AUDIT := bandit==1.9.4
 ADVISORIES := pip-audit==2.10.1
 
-.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-core demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit advisories reuse core docs cli-files release sanity sanity-core build integration eda ee redfish monitoring molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) $(addprefix suites-,$(ONE_SUITE)) clean
+.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-core demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit advisories reuse core docs cli-files release sanity sanity-core build importer integration eda ee redfish monitoring molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) $(addprefix suites-,$(ONE_SUITE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -253,6 +253,17 @@ sanity-core: .cache/core-$(CORE) ## ansible-test sanity of another ansible-core;
 
 build:
 	@tests/build.sh $(BIN)
+
+.cache/importer: tests/importer/requirements.txt | .cache
+	@$(BIN)/python -m venv $@
+	@$@/bin/python -m pip install --quiet --requirement $<
+	@touch $@
+
+importer: .cache/importer build ## what Ansible Galaxy checks of the archive when it is uploaded
+	@echo "== galaxy-importer"
+	@cd .cache/build && PATH="$(CURDIR)/.cache/importer/bin:$(BIN):$$PATH" GALAXY_IMPORTER_CONFIG="$(CURDIR)/tests/importer/galaxy-importer.cfg" \
+		python -m galaxy_importer.main baremetal-kea-*.tar.gz >importer.log 2>&1 || { tail -30 importer.log; exit 1; }
+	@! grep -E "^(ERROR|CRITICAL)" .cache/build/importer.log && grep -q "Importer processing completed successfully" .cache/build/importer.log
 
 molecule: $(addprefix molecule-,$(SCENARIOS))
 

@@ -1,4 +1,7 @@
 #!/usr/bin/env bash
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 # COMMAND...: run it with a new file system at /var/tmp, where the benchmarks have their servers and files: an ext4 with a
 # journal, as Debian installs it. An old or large one can take 0.6 ms to create a file, and one without a journal needs a
 # flush for each (docs/monitor.md).
