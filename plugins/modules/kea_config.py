@@ -83,10 +83,16 @@ options:
     version_added: 1.1.0
   allow_removals:
     description:
-      - Whether O(merge) and O(exclusive) may remove what holds live leases, or what the O(record) does not know. If
-        not, the module fails with a list of it, in check mode, too, and changes nothing.
-      - The same holds for a subnet whose C(id) or C(subnet) would change while leases exist.
+      - Whether O(merge) and O(exclusive) may remove what holds live leases or reservations, or what the O(record) does
+        not know. If not, the module fails with a list of it, in check mode, too, and changes nothing.
+      - The same holds for a subnet whose C(id) or C(subnet) would change while leases or reservations exist under it.
       - Leases are counted in Kea's lease file, or by Kea's statistics if they are in a database.
+      - Reservations are counted in the files that the subnet includes and in the databases of the configuration
+        (C(hosts-databases), C(hosts-database)). Those that the O(record) knows do not count, and neither do those of
+        M(baremetal.kea.kea_reservation_set) in a database.
+      - A database of type C(postgresql) is asked as Kea's account, with the login of the configuration. That needs
+        C(psycopg2). If it does not answer, or is of another type, the number is unknown. That counts like
+        reservations.
     type: bool
     default: false
     version_added: 1.1.0
@@ -234,6 +240,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._config.path import 
 from ansible_collections.baremetal.kea.plugins.module_utils._config.secret import secrets_in
 from ansible_collections.baremetal.kea.plugins.module_utils._config.servers import top_of_path
 from ansible_collections.baremetal.kea.plugins.module_utils._host.secrets import mask_only
+from ansible_collections.baremetal.kea.plugins.module_utils._server.host_databases import HostDatabases
 from ansible_collections.baremetal.kea.plugins.module_utils._server.merging import Merging
 
 
@@ -279,7 +286,8 @@ def _update_alone(
     module: AnsibleModule, settings: Settings, entries: Optional[Entries], top: str
 ) -> Tuple[Document, Document, Dict[str, Any]]:
     """Update the file with its lock held, and with it the record of what is ours."""
-    merging = Merging(module.params, top, not module.check_mode, entries.hosts() if entries else [])
+    hosts = HostDatabases(module, module.params["path"])
+    merging = Merging(module.params, top, not module.check_mode, hosts, entries.hosts() if entries else [])
 
     def edit(document: Document) -> Document:
         rest = merging.without_former(document)

@@ -30,6 +30,8 @@ options:
       - What to read. V(database) opens a session with the C(login_) options; the others do not use them.
       - V(subnets) and V(variables) send C(config-get) to Kea, and V(subnets) reads the leases. Kea answers that in the
         thread that serves clients, so do not gather them in a loop. V(pair) sends it to both servers of a pair.
+      - V(subnets) also counts the reservations in the databases of Kea's configuration that are PostgreSQL's, with the
+        login that stands there, and as Kea's account. That needs C(psycopg2).
     type: list
     elements: str
     choices:
@@ -348,12 +350,22 @@ subnets:
       sample:
         - {kind: hw-address, identifier: 525400a1b2c3, address: 192.0.2.7, hostname: bmc-7}
     reservations:
-      description: Number of its reservations in the configuration and in the files that it includes.
+      description:
+        - Number of its reservations in the configuration, in the files that it includes and in the databases of Kea's
+          configuration. Null if that is not known, such as with a database of type C(mysql).
       type: int
     managed_reservations:
-      description: Number of its managed reservations in files that it includes.
+      description: Number of its managed reservations in files that it includes; null if one cannot be read.
       type: int
       version_added: 1.2.0
+    database_reservations:
+      description:
+        - Its reservations in the databases of Kea's configuration, which are among RV(subnets[].reservations).
+          C(managed) are those with the mark of the lease monitor, C(given) those of the variable C(kea_reservations),
+          and C(others) the site's. Null if one of the databases does not tell.
+      type: dict
+      version_added: 1.2.0
+      sample: {managed: 12, given: 1, others: 3}
     reservation_files:
       description: Files with reservations that it includes and that are not edited.
       type: list
@@ -859,6 +871,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._server import kea_a
 from ansible_collections.baremetal.kea.plugins.module_utils._server import served as server_served
 from ansible_collections.baremetal.kea.plugins.module_utils._server import subnets as server_subnets
 from ansible_collections.baremetal.kea.plugins.module_utils._server import variables as server_variables
+from ansible_collections.baremetal.kea.plugins.module_utils._server.host_databases import HostDatabases
 from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_database import mysql_database
 
 
@@ -897,7 +910,7 @@ def main() -> None:
     look: Dict[str, Callable[[], Any]] = {
         "server": lambda: _info.server(module, params["path"], params["packaging_names"].get("hook_directory", "")),
         "config": lambda: _info.config_file(module, params["path"]),
-        "subnets": lambda: server_subnets.subnets(params["path"], once),
+        "subnets": lambda: server_subnets.subnets(params["path"], once, HostDatabases(module, params["path"])),
         "pair": lambda: server_pair.pair(params["path"], kea_account.of(module, params["path"]), once),
         "reservations": lambda: server_subnets.site_reservations(params["path"]),
         "variables": lambda: server_variables.variables(params["path"], once),

@@ -9,7 +9,7 @@ should look at. All findings of a host are collected, so that one run tells them
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
 from jinja2 import UndefinedError
 
@@ -20,7 +20,7 @@ Judge = Callable[[Mapping[str, Any], Mapping[str, Any]], Iterator[Finding]]
 Servers = Mapping[int, Tuple[Mapping[str, Any], Mapping[str, Any]]]
 """The variables, and what was found, for the server of each family."""
 
-_JUDGES: Tuple[Judge, ...] = (
+_OF_VARIABLES: Tuple[Judge, ...] = (
     _preflight_variables.arguments,
     _preflight_variables.mode,
     _preflight_variables.families,
@@ -29,16 +29,21 @@ _JUDGES: Tuple[Judge, ...] = (
     _preflight_variables.database_hosts,
     _preflight_variables.reservations,
     _preflight_variables.ddns,
+)
+_OF_HOST: Tuple[Judge, ...] = (
     _preflight_host.system,
     _preflight_host.disks,
     _preflight_host.servers,
     _preflight_host.clock,
     _preflight_host.groups,
 )
-_SERVER_JUDGES: Tuple[Judge, ...] = (
+# For the server of each family, with the variables of this family and what was found of this server.
+_SERVER_OF_VARIABLES: Tuple[Judge, ...] = (
     _preflight_variables.server,
     _preflight_variables.subnets,
     _preflight_variables.pair,
+)
+_SERVER_OF_HOST: Tuple[Judge, ...] = (
     _preflight_host.packaging,
     _preflight_host.kea_version,
     _preflight_host.databases,
@@ -48,7 +53,6 @@ _SERVER_JUDGES: Tuple[Judge, ...] = (
     _preflight_firewall.nftables,
     _preflight_firewall.firewalld,
 )
-"""For the server of each family, with the variables of this family and what was found of this server."""
 _TLS = (
     *("trust_anchor", "certificate", "key", "monitor_certificate", "monitor_key"),
     *("server_certificate", "server_key", "client_trust_anchor"),
@@ -90,6 +94,8 @@ class Findings(NamedTuple):
 
     refusals: List[str]
     warnings: List[str]
+    variables_fit: bool
+    """Whether no refusal is about variables, so that the edit of the configuration can be predicted."""
 
 
 def judge(asked: Mapping[str, Any], found: Mapping[str, Any], found6: Mapping[str, Any]) -> Findings:
@@ -100,12 +106,18 @@ def judge(asked: Mapping[str, Any], found: Mapping[str, Any], found6: Mapping[st
     no other finding.
     """
     values, found, servers = _seen(asked, found, found6)
-    findings = [one for judged in _JUDGES for one in judged({**values, "servers": servers}, found)]
-    findings += [one for seen in servers.values() for judged in _SERVER_JUDGES for one in judged(*seen)]
-    findings = list(dict.fromkeys(findings))
+    whole = ({**values, "servers": servers}, found)
+
+    def judged(judges: Sequence[Judge], of_server: Sequence[Judge]) -> List[Finding]:
+        findings = [one for judging in judges for one in judging(*whole)]
+        return findings + [one for seen in servers.values() for judging in of_server for one in judging(*seen)]
+
+    of_variables = judged(_OF_VARIABLES, _SERVER_OF_VARIABLES)
+    findings = list(dict.fromkeys([*of_variables, *judged(_OF_HOST, _SERVER_OF_HOST)]))
     return Findings(
         [one.sentence for one in findings if one.verdict == REFUSAL],
         [one.sentence for one in findings if one.verdict == WARNING],
+        not any(one.verdict == REFUSAL for one in of_variables),
     )
 
 

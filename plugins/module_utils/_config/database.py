@@ -14,10 +14,11 @@ from . import mysql_host
 from .document import MISSING, Document
 from .packagings import HOOK_DIRECTORIES
 from .path import Path, Where
+from .syntax import INCLUDE_KEY, KeaJsonError
 from .versions import Capabilities
 
-HOSTS = "hosts-databases"
-"""Key of the list of databases of reservations."""
+HOST, HOSTS = "hosts-database", "hosts-databases"
+"""Keys of the only database of reservations, and of the list of them. Kea accepts one of both."""
 HOOKS = {"postgresql": "libdhcp_pgsql.so", "mysql": "libdhcp_mysql.so"}
 
 SERVERS = ("mysql", "postgresql")
@@ -106,7 +107,7 @@ def put_entry(document: Document, top: str, purpose: str, entry: Dict[str, Any])
     """Set the entry. Keys of an existing one that have no option stay. Raises KeaJsonError."""
     document = _respelled(document, top, purpose, entry)
     path = _path(document, top, purpose, entry)
-    if path[-2:-1] == ("hosts-databases",):
+    if path[-2:-1] == (HOSTS,):
         document = _as_list(document, top)
     if document.get(path) is MISSING:
         return document.put(path, entry)
@@ -120,7 +121,7 @@ def put_alone(document: Document, top: str, purpose: str, entry: Dict[str, Any])
     """Remove other entries of the same type; if the entry is new, the first of them becomes it. Raises KeaJsonError."""
     document = _respelled(document, top, purpose, entry)
     path = _path(document, top, purpose, entry)
-    if purpose == "lease" or path[-1] == "hosts-database":
+    if purpose == "lease" or path[-1] == HOST:
         return document
     document = _as_list(document, top) if purpose == "hosts" else document
     found = _listed(document, path[:-1])
@@ -133,11 +134,25 @@ def put_alone(document: Document, top: str, purpose: str, entry: Dict[str, Any])
     return document.put(path[:-1], [turned if one is kept else one for one in found if one not in others])
 
 
+def host_entries(document: Document, top: str) -> Optional[List[Any]]:
+    """Return the databases of reservations in Kea's order; None if a file that is not in the document may name them."""
+    try:
+        whole = document.get((top,))
+    except KeaJsonError:
+        return None
+    if not isinstance(whole, dict):
+        return None
+    if not {HOST, HOSTS} & set(whole):
+        return None if INCLUDE_KEY in whole else []
+    several = [whole[HOST]] if HOST in whole else whole[HOSTS]
+    return several if isinstance(several, list) else None
+
+
 def over_network(document: Document, top: str, purpose: str, entry: Mapping[str, Any]) -> List[Dict[str, Any]]:
     """Return all entries that reach PostgreSQL over the network, except this one of this purpose."""
     purposes = {
         "lease": [document.get((top, "lease-database"))],
-        "hosts": [document.get((top, "hosts-database")), *_listed(document, (top, "hosts-databases"))],
+        "hosts": [document.get((top, HOST)), *_listed(document, (top, HOSTS))],
         "config": _listed(document, (top, "config-control", "config-databases")),
     }
     return [
@@ -226,10 +241,10 @@ def _path(document: Document, top: str, purpose: str, entry: Mapping[str, Any]) 
     where = _where(entry)
     if purpose == "config":
         return (top, "config-control", "config-databases", where)
-    single = document.get((top, "hosts-database"))
+    single = document.get((top, HOST))
     if single is not MISSING and where.matches(single):
-        return (top, "hosts-database")
-    return (top, "hosts-databases", where)
+        return (top, HOST)
+    return (top, HOSTS, where)
 
 
 def identity_of(entry: Mapping[str, Any]) -> Dict[str, Any]:
@@ -248,10 +263,10 @@ def _listed(document: Document, path: Path) -> List[Any]:
 
 def _as_list(document: Document, top: str) -> Document:
     """Move hosts-database into the list hosts-databases: Kea accepts only one of the two keys."""
-    single = document.get((top, "hosts-database"))
+    single = document.get((top, HOST))
     if single is MISSING:
         return document
-    return document.drop((top, "hosts-database")).put((top, "hosts-databases"), [single])
+    return document.drop((top, HOST)).put((top, HOSTS), [single])
 
 
 def _knows(name: str, kea: Capabilities) -> bool:

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .._kea.host_maps import addresses_of, prefixes_of
+from .._kea.host_maps import addresses_of, is_managed, prefixes_of
 from .document import Document
 from .edits import Splice
 from .foreign import foreign_parts
 from .identity import NETWORKS, client, delegated_range, pool_range
 from .record import Record, Steps
-from .syntax import KeaJsonError, value_of
+from .syntax import Include, KeaJsonError, value_of
 from .tree import Place, Tree, member
 
 Client = Tuple[str, bytes]
 """Kind and bytes of the identifier of a reservation."""
-
-_EVERYWHERE = (0, 2**128 - 1)
-"""All addresses and prefixes: those that a subnet of DHCPv6 delegates are not its own."""
 
 
 class Subnet(NamedTuple):
@@ -41,6 +38,12 @@ class Subnet(NamedTuple):
     def name(self) -> str:
         return f"{self.prefix} (id {self.id})"
 
+    @property
+    def included(self) -> List[str]:
+        """Files with reservations that the subnet includes and that are no part of the document."""
+        found = self.value.get("reservations")
+        return [one.path for one in (found if isinstance(found, list) else [found]) if isinstance(one, Include)]
+
 
 class Loss(NamedTuple):
     """What an edit takes away."""
@@ -48,10 +51,15 @@ class Loss(NamedTuple):
     subnet: Subnet
     what: str
     """Words for a message."""
-    ranges: List[Tuple[int, int]]
-    """Addresses that are not served any more."""
+    ranges: Optional[List[Tuple[int, int]]]
+    """Addresses and prefixes that are not served any more; None for all of the subnet.
+
+    The prefixes that a subnet delegates are not in its own one.
+    """
     owned: bool
     """Whether an earlier run of ours wrote what goes, and nothing else goes with it."""
+    holds_reservations: bool = False
+    """Whether it is a subnet or a pool, in whose ranges there may be reservations of included files and databases."""
 
 
 def subnets_of(document: Document, top: str) -> List[Subnet]:
@@ -126,11 +134,20 @@ def _gone(key: str, subnet: Subnet, new: Sequence[Subnet], record: Record, inher
         what = f"subnet, whose id becomes {same_prefix.id}"
     elif same_id is not None:
         what = f"subnet, whose prefix becomes {same_id.prefix}"
-    pools, hosts = len(subnet.pools) + len(_delegated(subnet)), len(subnet.reservations)
+    pools, hosts = len(subnet.pools) + len(_delegated(subnet)), _hosts_words(path, subnet, record)
     foreign = foreign_parts(path, subnet.value, record, inherited) if record.owns(path) else []
     owned = (record.owns(path) and not foreign) or same_prefix is not None
     more = f" and {', '.join(foreign)}, which no run wrote" if foreign else ""
-    return Loss(subnet, f"{what} with {pools} pools and {hosts} reservations{more}", [_EVERYWHERE], owned)
+    return Loss(subnet, f"{what} with {pools} pools and {hosts}{more}", None, owned, True)
+
+
+def _hosts_words(path: Steps, subnet: Subnet, record: Record) -> str:
+    """Return words for the reservations that stand in a subnet: how many, and whose those are that no run wrote."""
+    managed = sum(map(is_managed, subnet.reservations))
+    named = [(host, (*path, "reservations", _identifier(host))) for host in subnet.reservations]
+    site = sum(not is_managed(host) and not record.owns(name) for host, name in named)
+    kinds = [f"{count} {words}" for count, words in ((managed, "managed"), (site, "of the site")) if count]
+    return f"{len(subnet.reservations)} reservations" + (f" ({', '.join(kinds)})" if kinds else "")
 
 
 def _lost_inside(
@@ -142,14 +159,14 @@ def _lost_inside(
     for pool in old.pools:
         left = _without(pool_range(pool), kept)
         if left:
-            found.append(Loss(old, f"pool {pool}", left, record.owns((*path, "pools", {"pool": pool}))))
+            found.append(Loss(old, f"pool {pool}", left, record.owns((*path, "pools", {"pool": pool})), True))
     delegated = [delegated_range(pool) for pool in _delegated(new)]
     for one in _delegated(old):
         left = _without(delegated_range(one), delegated)
         if left:
             name: Dict[str, Any] = {key: one[key] for key in ("prefix", "prefix-len") if key in one}
             words = f"pool of prefixes {'/'.join(str(text) for text in name.values())}"
-            found.append(Loss(old, words, left, record.owns((*path, "pd-pools", name))))
+            found.append(Loss(old, words, left, record.owns((*path, "pd-pools", name)), True))
     there: Set[Any] = {client(one) for one in new.reservations}
     for host in old.reservations:
         if client(host) is not None and client(host) not in there:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import time
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence
+
+from .._errors import KeaError
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -91,6 +94,17 @@ def find(module: AnsibleModule, *names: str) -> Optional[Unit]:
                 properties.get("User", ""),
             )
     return None
+
+
+def environment(module: AnsibleModule, name: str) -> Dict[str, str]:
+    """Return the environment that a unit sets for its next process, without what it reads from files.
+
+    Raises KeaError.
+    """
+    code, out, err = module.run_command(["systemctl", "show", "--property=Environment", "--value", name])
+    if code:
+        raise KeaError(f"systemctl show {name} failed: {err.strip()}")
+    return dict(word.split("=", 1) for word in shlex.split(out) if "=" in word)
 
 
 def find_program(module: AnsibleModule, name: str) -> Optional[Unit]:

@@ -20,6 +20,9 @@ from .host_commands import is_empty
 MARK = "kea-lease-monitor"
 """Key in the user context of each managed reservation."""
 
+GIVEN = "baremetal.kea"
+"""Key in the user context of each reservation of the variable ``kea_reservations`` in a database."""
+
 KEYS = frozenset({*identifiers.TYPES, "ip-address", "ip-addresses", "prefixes", "hostname", "user-context"})
 """Keys that the monitor may set in a map."""
 

@@ -11,17 +11,18 @@ that already exists. lease-dump writes an infinite lease with a time before 1970
 from __future__ import annotations
 
 import contextlib
-import os
 import pwd
 import time
 from typing import Any, Dict, Iterator, List, Mapping, Sequence
 
 from . import lease_sql
 from .._errors import KeaError
+from .._host.account import Account
 from .._postgres.copy import copy_in
 from .._postgres.errors import PostgresError
+from .._postgres.kea_login import connect_as_kea, login_of
 from .._postgres.parts import Words
-from .._postgres.session import Session, acting_as, connect
+from .._postgres.session import Session
 from .lease import Lease, youngest
 from .store import Context, Reading, Residue
 
@@ -43,24 +44,8 @@ class LeaseTable:
 
         ``user`` is Kea's user, ``environment`` the libpq variables of Kea's unit (DESIGN 6).
         """
-        host, port = str(entry.get("host") or "localhost"), int(entry.get("port") or 5432)
-        trust_anchor, certificate = entry.get("trust-anchor"), entry.get("cert-file")
-        # The defaults of Kea 3.1 and later; configurations of earlier versions have no such keys.
-        default = "verify-ca" if trust_anchor else "require" if certificate else None
-        self._login: Dict[str, Any] = {
-            "login_host": host,
-            "login_unix_socket": "",
-            "login_port": port,
-            "login_user": str(entry.get("user") or ""),
-            "login_password": str(entry.get("password") or ""),
-            "login_db": str(entry.get("name") or ""),
-            "ssl_mode": entry.get("ssl-mode") or default,
-            "ca_cert": trust_anchor,
-            "ssl_cert": certificate,
-            "ssl_key": entry.get("key-file"),
-            "connect_params": {},
-            "lock_timeout": 10_000,
-        }
+        self._login = {**login_of(entry), "lock_timeout": 10_000}
+        host, port = self._login["login_host"], self._login["login_port"]
         self._user = user
         self._environment = environment
         self._family, self._log = context.family, context.log
@@ -179,25 +164,13 @@ class LeaseTable:
     def _session(self) -> Iterator[Session]:
         with contextlib.ExitStack() as stack:
             try:
-                # The user needs to open the key of a certificate, and peer authentication checks it.
-                with acting_as(pwd.getpwnam(self._user)), _variables(self._environment):
-                    session = stack.enter_context(connect(self._login))
+                account = Account.of_user(pwd.getpwnam(self._user))
+                session = stack.enter_context(connect_as_kea(self._login, account, self._environment))
                 # Kea's own triggers name their functions without a schema.
                 session.run("SET search_path = {schema}, pg_temp", schema=self._table[0])
                 yield session
             except PostgresError as error:
                 raise KeaError(f"{self.name}: {error.as_result()['msg']}") from error
-
-
-@contextlib.contextmanager
-def _variables(environment: Mapping[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(environment)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 def _check_ends(leases: Sequence[Lease]) -> None:

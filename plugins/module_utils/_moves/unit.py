@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import signal
 import time
 from typing import TYPE_CHECKING, Dict, Iterator
@@ -17,7 +16,7 @@ from .._config.servers import top_of_path
 from .._errors import KeaError
 from .._host import systemd
 from .._kea import locks
-from .._server import channel
+from .._server import channel, kea_account
 from .._server import config as server_config
 from .journal import Journal
 
@@ -47,13 +46,10 @@ class KeaUnit:
     def libpq(self, path: str) -> Dict[str, str]:
         """Return the libpq variables that Kea has, or will have, with the configuration at ``path``."""
         if path == self._path and self._running:
-            return {name: value for name, value in self._running.items() if name.startswith("PG")}
+            return kea_account.libpq(self._running)
         if not self._module.check_mode:
             self._systemctl("daemon-reload")
-        command = ["systemctl", "show", "--property=Environment", "--value", self.name]
-        _code, out, _err = self._module.run_command(command, check_rc=True)
-        words = [word.split("=", 1) for word in shlex.split(out) if word.startswith("PG") and "=" in word]
-        return {word[0]: word[1] for word in words}
+        return kea_account.libpq(systemd.environment(self._module, self.name))
 
     def stop(self) -> None:
         """Stop the server. Raises KeaError."""

@@ -18,7 +18,7 @@ from .given import Given
 MANAGED = host_maps.MARK
 """Key of the user context that marks a reservation of the lease monitor (kea/reservations.py there)."""
 
-GIVEN = "baremetal.kea"
+GIVEN = host_maps.GIVEN
 """Key of the user context that marks a reservation of the variable ``kea_reservations``: which hosts of the inventory
 name it (``owners``), the ``ip-address`` and ``hostname`` that were written, and if a person had written the row before,
 what it said then (``found``: ``ip-address``, ``hostname`` and ``user-context`` as text)."""

@@ -9,6 +9,7 @@ import os
 import stat
 from typing import Any, Dict, List, Optional
 
+from .._config.database import host_entries
 from .._config.document import MISSING, Document
 from .._config.servers import family_of, top_of_path
 from .._config.secret import without_secrets
@@ -60,6 +61,21 @@ def hooks(path: str) -> Any:
     except (OSError, KeaJsonError):
         return None
     return None if value is MISSING else value
+
+
+def host_databases(path: str) -> Optional[List[Any]]:
+    """Return the databases of reservations with the passwords in them, never to be shown; None if they are not known.
+
+    They may stand in any file that the configuration includes.
+    """
+    try:
+        text = tree.read(path).decode("utf-8", "surrogateescape")
+        real = os.path.realpath(path)
+        files = included_files(real, text, lambda one: not is_applied(one))
+        found: Optional[List[Any]] = host_entries(Document(Sources(real, text, files).text), top_of_path(path))
+    except (OSError, KeaJsonError):
+        return None
+    return found
 
 
 def editable_files(path: str, text: str) -> List[str]:

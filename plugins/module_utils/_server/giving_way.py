@@ -18,7 +18,7 @@ from .._config import reserving
 from .._config.document import Document
 from .._config.identity import client
 from .._config.subnets import Subnet, subnets_of
-from .._config.syntax import Include, value_of
+from .._config.syntax import value_of
 from .._config.tree import Tree
 from .._errors import KeaError
 from .._kea import durable, host_maps, locks, reservation_files
@@ -71,7 +71,7 @@ class GivingWay:
         """Keep the applier from changing reservations of a subnet, in its files and in Kea. Raises KeaError."""
         for subnet in subnets_of(document, top):
             if subnet.id == number:
-                for path in filter(is_applied, _includes(subnet)):
+                for path in filter(is_applied, subnet.included):
                     self._lock(os.path.dirname(path))
 
     def settle(self) -> None:
@@ -131,13 +131,8 @@ class _Found(NamedTuple):
 def _included(document: Document, top: str) -> Iterator[Tuple[str, Subnet]]:
     """Yield the files of managed reservations, each with its subnet if that has reservations of the site."""
     for subnet in _with_global_hosts(document, top):
-        for path in filter(is_applied, _includes(subnet) if subnet.reservations else []):
+        for path in filter(is_applied, subnet.included if subnet.reservations else []):
             yield path, subnet
-
-
-def _includes(subnet: Subnet) -> List[str]:
-    listed = subnet.value.get("reservations")
-    return [one.path for one in listed if isinstance(one, Include)] if isinstance(listed, list) else []
 
 
 def _with_global_hosts(document: Document, top: str) -> List[Subnet]:

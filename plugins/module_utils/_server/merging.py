@@ -12,7 +12,7 @@ from .._config.database import HOSTS, drop_entry
 from .._config.document import Document
 from .._config.merge import merged
 from .._config.record import Record, Steps
-from .._config.subnets import numbered, subnets_of, with_ids
+from .._config.subnets import losses, numbered, subnets_of, with_ids
 from .._config.syntax import INCLUDE_KEY, Include
 from .._config.tree import Tree
 from .._config.wanted import Element, Wanted, options_of, plain
@@ -20,21 +20,30 @@ from . import removals, served
 from .completing import completed
 from .earlier import replaced_pools
 from .giving_way import GivingWay
+from .host_databases import HostDatabases
 from .returned import without_copies
 
 
 class Merging:
     """The options ``merge``, ``exclusive``, ``allow_removals``, ``moved_reservations`` and ``record`` of the module."""
 
-    def __init__(self, params: Mapping[str, Any], top: str, writes: bool, databases: Sequence[Steps] = ()) -> None:
+    def __init__(
+        self,
+        params: Mapping[str, Any],
+        top: str,
+        writes: bool,
+        hosts: HostDatabases,
+        databases: Sequence[Steps] = (),
+    ) -> None:
         """``writes`` is false in check mode; ``databases`` are the paths of entries that O(databases) sets.
 
-        Raises KeaError.
+        ``hosts`` are the databases of reservations that Kea has now. Raises KeaError.
         """
         self._allowed = bool(params["allow_removals"])
         self._wanted = Wanted(top, plain(params["merge"]), params["exclusive"], self._allowed, databases)
         self._before = Record(params["record"])
         self._record = Record(params["record"])
+        self._hosts = hosts
         self._moved = params["moved_reservations"]
         self._completes = bool(params["complete_reservations"])
         self._writes = writes
@@ -114,7 +123,8 @@ class Merging:
         self._before.resolve(options_of(before, self._wanted))
         after: Document = merged(before, self._wanted, self._record)
         if not self._allowed:
-            removals.check(before, after, top, self._before, self._moved)
+            lost = losses(before, after, top, self._before, self._moved)
+            removals.check(before, top, lost, self._hosts)
         if self._writes:
             self._record.write(besides=self._before.entries())
         return after

@@ -6,32 +6,41 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, List, Mapping, Optional, Sequence
+from typing import Any, List, Mapping, NamedTuple, Optional, Sequence
 
 from .._config.document import MISSING, Document
-from .._config.record import Record
 from .._config.servers import family_of
-from .._config.subnets import Loss, losses
-from .._config.syntax import Include, KeaJsonError
+from .._config.subnets import Loss
+from .._config.syntax import KeaJsonError
 from .._errors import KeaError
-from .._kea import host_maps, reservation_files
+from .._kea import host_maps
+from . import included_hosts
 from .config import is_applied
+from .host_databases import HostDatabases, Ranges, is_inside
 from .leases import Leases
 
 SHOWN = 20
 """Losses that a message names."""
+_UNKNOWN = "an unknown number of"
 
 
-def check(before: Document, after: Document, top: str, record: Record, moved: Sequence[Mapping[str, Any]] = ()) -> None:
-    """Raise KeaError with the list if ``after`` takes away what only a person may: see docs/take-over.md.
+class _Held(NamedTuple):
+    """The reservations of included files and databases that lie in what is lost."""
 
-    ``moved`` are reservations that Kea has elsewhere once ``after`` is in force.
+    words: List[str]
+    may_go: bool
+    """Whether there are none but those of the variable kea_reservations, which writes and removes them."""
+
+
+def check(before: Document, top: str, lost: Sequence[Loss], databases: HostDatabases) -> None:
+    """Raise KeaError with the list if what an edit takes away needs a person's leave: see docs/take-over.md.
+
+    ``lost`` is all of it, and ``databases`` are those that Kea reads now.
     """
-    lost = losses(before, after, top, record, moved)
     if not lost:
         return
     leases = leases_of(before, top)
-    refused = [words for words in (_refused(one, leases) for one in lost) if words]
+    refused = [words for words in (_refused(one, leases, databases) for one in lost) if words]
     if not refused:
         return
     more = [f"and {len(refused) - SHOWN} more"] if len(refused) > SHOWN else []
@@ -41,33 +50,59 @@ def check(before: Document, after: Document, top: str, record: Record, moved: Se
     )
 
 
-def _refused(loss: Loss, leases: Leases) -> Optional[str]:
-    count, managed = leases.count(loss.subnet.id or 0, loss.ranges), _managed(loss)
-    if loss.owned and count == 0 and not managed:
+def _refused(loss: Loss, leases: Leases, databases: HostDatabases) -> Optional[str]:
+    count, held = leases.count(loss.subnet.id or 0, loss.ranges), _held(loss, databases)
+    if loss.owned and count == 0 and held.may_go:
         return None
-    known = "an unknown number of" if count is None else str(count)
     where = loss.what if loss.what.startswith("subnet") else f"in {loss.subnet.name}: {loss.what}"
     name = f"{loss.subnet.name}, a {where}" if loss.what.startswith("subnet") else where
-    more = f" and {managed} managed reservations" if managed else ""
-    return f"{name}, {known} live leases{more}"
+    *first, last = [f"{_UNKNOWN if count is None else count} live leases", *held.words]
+    return f"{name}, {', '.join(first)} and {last}" if first else f"{name}, {last}"
 
 
-def _managed(loss: Loss) -> int:
-    """Return how many managed reservations in included files lie in the ranges that are lost. Raises KeaError."""
-    listed = loss.subnet.value.get("reservations")
-    includes = [one.path for one in listed if isinstance(one, Include)] if isinstance(listed, list) else []
-    addresses = [address for path in includes if is_applied(path) for address in _addresses(path)]
-    return sum(1 for one in addresses if any(first <= one <= last for first, last in loss.ranges))
+def _held(loss: Loss, databases: HostDatabases) -> _Held:
+    """Return the reservations of a loss. Raises KeaError if a file of managed ones cannot be read."""
+    if not loss.holds_reservations:
+        return _Held([], True)
+    managed, given = 0, 0
+    words: List[str] = []
+    for path in loss.subnet.included:
+        if is_applied(path):
+            managed += _count_in(path, loss.ranges)
+        else:
+            words += _words_of_file(path, loss.ranges)
+    for database, count, reason in databases.counted(loss.subnet.id or 0, loss.ranges):
+        if count is None:
+            words.append(f"{_UNKNOWN} reservations in {database} ({reason})")
+            continue
+        managed, given = managed + count.managed, given + count.given
+        words += [f"{count.others} reservations of the site in {database}"] if count.others else []
+    first = [f"{managed} managed reservations"] if managed else []
+    last = [f"{given} reservations of kea_reservations"] if given else []
+    return _Held([*first, *words, *last], not first and not words)
 
 
-def _addresses(path: str) -> List[int]:
+def _words_of_file(path: str, ranges: Optional[Ranges]) -> List[str]:
+    """Return words for the reservations in a file of the site."""
     try:
-        hosts = [one.value for one in host_maps.parse(reservation_files.text(path)).maps]
-        return [int(ipaddress.ip_address(text)) for one in hosts for text in host_maps.addresses_of(one)]
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, TypeError) as error:
+        count = _count_in(path, ranges)
+    except KeaError:
+        return [f"{_UNKNOWN} reservations of the site in {path}"]
+    return [f"{count} reservations of the site in {path}"] if count else []
+
+
+def _count_in(path: str, ranges: Optional[Ranges]) -> int:
+    """Return how many reservations in an included file lie in the ranges. Raises KeaError."""
+    hosts = included_hosts.read(path)
+    try:
+        return sum(1 for host in hosts if ranges is None or is_inside(_numbers(host), ranges))
+    except ValueError as error:
         raise KeaError(f"the reservations in {path} cannot be counted: {error}") from error
+
+
+def _numbers(host: Mapping[str, Any]) -> List[int]:
+    prefixes = [one.partition("/")[0] for one in host_maps.prefixes_of(host)]
+    return [int(ipaddress.ip_address(one)) for one in [*host_maps.addresses_of(host), *prefixes]]
 
 
 def leases_of(document: Document, top: str) -> Leases:

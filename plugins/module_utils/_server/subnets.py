@@ -6,18 +6,19 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 from .._config import reserving
 from .._config.document import Document
 from .._config.servers import family_of, top_of_path
 from .._config.sources import Sources, included_files
 from .._config.subnets import Subnet, numbered, subnets_of
-from .._config.syntax import Include, KeaJsonError, value_of
+from .._config.syntax import KeaJsonError, value_of
 from .._config.tree import Place, Tree, member
 from .._errors import KeaError
-from .._kea import host_maps, reservation_files, tree
-from . import config, served
+from .._kea import tree
+from . import config, included_hosts, served
+from .host_databases import HostDatabases
 from .leases import Leases
 
 Facts = Dict[str, Any]
@@ -34,17 +35,18 @@ class _Defined(NamedTuple):
     """The reservations outside all subnets."""
 
 
-def subnets(path: str, once: served.Once, with_leases: bool = True) -> List[Facts]:
+def subnets(path: str, once: served.Once, databases: Optional[HostDatabases] = None) -> List[Facts]:
     """Return the subnets of the server that reads the configuration file, as ``kea_info`` returns them.
 
-    To count the leases of a large site takes seconds; without that, ``leases`` is None.
+    ``databases`` are its databases of reservations. Without them nothing is counted, because to count the leases of a
+    large site takes seconds: ``leases``, ``reservations`` and ``database_reservations`` are None.
     """
     top, settings = top_of_path(path), config.read(path)
     defined = _defined(os.path.realpath(path), top)
     running = once.subnets()
     ids = {one.prefix: one.id for one in running or []}
     numbers = numbered([one.subnet for one in defined], ids)
-    leases = _leases(settings, top) if with_leases else None
+    leases = _leases(settings, top) if databases else None
     family = family_of(top)
     found = [_facts(one, numbers, family) for one in defined]
     for facts in found:
@@ -53,7 +55,18 @@ def subnets(path: str, once: served.Once, with_leases: bool = True) -> List[Fact
     found += [_served_only(one, family) for one in running or [] if (one.id, one.prefix) not in known]
     for facts in found:
         facts["leases"] = leases.count(facts["id"]) if leases else None
+        facts.update(_reservations(facts, databases))
     return found
+
+
+def _reservations(facts: Facts, databases: Optional[HostDatabases]) -> Facts:
+    """Return how many reservations a subnet has, those in ``databases`` among them; None for what is not known."""
+    count = databases.total(facts["id"]) if databases else None
+    written = facts["reservations"]
+    return {
+        "reservations": None if count is None or written is None else written + sum(count),
+        "database_reservations": count._asdict() if count else None,
+    }
 
 
 def site_reservations(path: str) -> Facts:
@@ -122,7 +135,7 @@ def _leases(settings: Facts, top: str) -> Optional[Leases]:
 
 def _facts(one: _Defined, numbers: Dict[str, int], family: int) -> Facts:
     subnet, value = one.subnet, one.subnet.value
-    includes = _includes(value)
+    includes = subnet.included
     number = subnet.id or numbers.get(subnet.prefix)
     name = f"{subnet.prefix} (id {number})"
     return {
@@ -134,8 +147,8 @@ def _facts(one: _Defined, numbers: Dict[str, int], family: int) -> Facts:
         "pool_classes": _pool_classes(value),
         "relay": _relay(value),
         **_reserving(name, value, one.inherited, one.hosts, family),
-        "reservations": len(subnet.reservations) + sum(map(_hosts_in, includes)),
-        "managed_reservations": sum(map(_hosts_in, filter(config.is_applied, includes))),
+        "reservations": _sum([len(subnet.reservations), *map(_hosts_in, includes)]),
+        "managed_reservations": _sum(map(_hosts_in, filter(config.is_applied, includes))),
         "reservation_files": includes,
         "file": one.file,
         "line": one.line,
@@ -144,14 +157,9 @@ def _facts(one: _Defined, numbers: Dict[str, int], family: int) -> Facts:
     }
 
 
-def _includes(value: Facts) -> List[str]:
-    listed = value.get("reservations", [])
-    return [host.path for host in listed if isinstance(host, Include)] if isinstance(listed, list) else []
-
-
 def _is_left_out(one: _Defined) -> bool:
     """Return whether the subnet cannot include managed reservations: no edit may add them, and no person did."""
-    return not one.editable and not any(map(config.is_applied, _includes(one.subnet.value)))
+    return not one.editable and not any(map(config.is_applied, one.subnet.included))
 
 
 def _reserving(
@@ -206,9 +214,15 @@ def _relay(value: Facts) -> Sequence[str]:
     return found if isinstance(found, list) else []
 
 
-def _hosts_in(path: str) -> int:
-    """Return how many reservations a file holds; 0 if it cannot be read."""
+def _hosts_in(path: str) -> Optional[int]:
+    """Return how many reservations an included file holds; None if it cannot be read."""
     try:
-        return len(host_maps.parse(reservation_files.text(path, follow=True)).maps)
-    except (OSError, ValueError):
-        return 0
+        return len(included_hosts.read(path))
+    except KeaError:
+        return None
+
+
+def _sum(counts: Iterable[Optional[int]]) -> Optional[int]:
+    """Return the sum; None if one of the counts is not known."""
+    found = list(counts)
+    return None if None in found else sum(one for one in found if one)

@@ -87,7 +87,7 @@ def read(module: AnsibleModule, path: str) -> Dict[str, Any]:
         "monitor_status": _status(module) if monitor["unit"] else None,
         "lease_file": lease_file,
         "lease_file_age": _age(lease_file),
-        "subnets": server_subnets.subnets(path, once, with_leases=False),
+        "subnets": server_subnets.subnets(path, once),
         "pools": statistics.usage(config["control_sockets"], family_of(top_of_path(path))),
         "lfc": lfc,
         "lfc_service": _last_run(module, lfc),

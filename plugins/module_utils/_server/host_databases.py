@@ -1,0 +1,185 @@
+# Copyright (c) 2026, the baremetal.kea authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PRIVATE: counts the reservations in the databases that a server of Kea reads, with the access that Kea has.
+
+Only PostgreSQL is asked. Kea finds its tables by the search path of its role, so the same is done here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from .._config.database import HOSTS
+from .._config.servers import family_of, top_of_path
+from .._config.syntax import INCLUDE_KEY, Include
+from .._errors import KeaError
+from .._host.account import acting
+from .._kea import host_maps
+from .._postgres import session
+from .._postgres.kea_login import connect_as_kea, login_of
+from .._postgres.parts import Words
+from . import config
+from .kea_account import Access, access
+
+if TYPE_CHECKING:
+    from ansible.module_utils.basic import AnsibleModule
+
+Ranges = Sequence[Tuple[int, int]]
+
+STATEMENT_TIMEOUT = 30_000
+"""Milliseconds. 100,000 reservations are counted in less than one second."""
+
+_KEYS = ("type", "name", "host", "port", "user", "password", "trust-anchor", "cert-file", "key-file", "ssl-mode")
+"""What a connection needs of an entry."""
+
+_KINDS = _MANAGED, _GIVEN, _OTHERS = range(3)
+_HAS = "strpos(h.user_context, '\"{}\"') > 0"
+_KIND = f"""CASE WHEN {_HAS.format(host_maps.MARK)} THEN {_MANAGED}
+            WHEN {_HAS.format(host_maps.GIVEN)} AND NOT {_HAS.format("found")} THEN {_GIVEN}
+            ELSE {_OTHERS} END"""
+"""Kind of a reservation. The mark of ``kea_reservations`` has ``found`` if a person had written the row before."""
+_COUNTED = "SELECT h.{subnet}, {kind}, count(*) FROM hosts h WHERE h.{subnet} IS NOT NULL GROUP BY 1, 2"
+_ADDRESSES = "SELECT {kind}, {addresses} FROM hosts h WHERE h.{subnet} = %s"
+_ADDRESSES_OF = {
+    4: "CASE WHEN h.ipv4_address > 0 THEN ARRAY[host('0.0.0.0'::inet + h.ipv4_address)] ELSE ARRAY[]::text[] END",
+    # Text up to schema 17.0, and later inet. A delegated prefix is known by its first address.
+    6: "ARRAY(SELECT split_part(r.address::text, '/', 1) FROM ipv6_reservations r WHERE r.host_id = h.host_id)",
+}
+
+
+class Count(NamedTuple):
+    """How many reservations there are."""
+
+    managed: int = 0
+    given: int = 0
+    """Of the variable ``kea_reservations``, unless a person had written them before."""
+    others: int = 0
+    """The site's."""
+
+    def plus(self, other: Count) -> Count:
+        return Count(*(one + more for one, more in zip(self, other)))
+
+
+class Told(NamedTuple):
+    """What one database told."""
+
+    database: str
+    """Words for a message."""
+    reservations: Optional[Count]
+    """None if it is not known."""
+    reason: str
+    """Why it is not known. Without passwords."""
+
+
+class HostDatabases:
+    """The databases of reservations of the server that reads a configuration file. Nothing is asked before a count."""
+
+    def __init__(self, module: AnsibleModule, path: str) -> None:
+        self._module = module
+        self._path = path
+        self._known: Optional[List[_Database]] = None
+
+    def counted(self, subnet: int, ranges: Optional[Ranges] = None) -> List[Told]:
+        """Return what each database tells of a subnet: of its reservations in the ranges, by default of all."""
+        try:
+            if self._known is None:
+                self._known = self._found()
+        except KeaError as error:
+            return [Told(HOSTS, None, error.message)]
+        return [one.counted(subnet, ranges) for one in self._known]
+
+    def total(self, subnet: int) -> Optional[Count]:
+        """Return how many reservations of a subnet all databases have; None if one of them does not tell."""
+        found = Count()
+        for one in self.counted(subnet):
+            if one.reservations is None:
+                return None
+            found = found.plus(one.reservations)
+        return found
+
+    def _found(self) -> List[_Database]:
+        """Return the databases. Raises KeaError if Kea's account does not exist."""
+        if config.host_databases(self._path) == []:
+            return []
+        family = family_of(top_of_path(self._path))
+        found = access(self._module, self._path)
+        # Kea's user may write the configuration. What only root may read must not be sent to a server that it names.
+        with acting(found.account):
+            entries = config.host_databases(self._path)
+        return [_Database(entry, found, family) for entry in ([None] if entries is None else entries)]
+
+
+class _Database:
+    """One of them."""
+
+    def __init__(self, entry: Any, found: Access, family: int) -> None:
+        """``entry`` is that of the configuration, or what stands in its place."""
+        self._login: Mapping[str, Any] = {}
+        self._access = found
+        self._family = family
+        self._numbers: Optional[Dict[Tuple[int, int], int]] = None
+        self._addresses: Dict[int, List[Tuple[int, List[int]]]] = {}
+        self._name, self._reason = HOSTS, ""
+        if not _is_whole(entry):
+            self._reason = "named in an included file that Kea's account or this module does not read"
+            return
+        self._name = f"{entry.get('type')} {entry.get('name')} at {entry.get('host') or 'localhost'}"
+        if entry.get("type") != "postgresql":
+            self._reason = "only PostgreSQL is asked"
+        elif session.PSYCOPG2_IMPORT_ERROR:
+            self._reason = "the Python library psycopg2 is missing"
+        else:
+            self._login = login_of(entry)
+
+    def counted(self, subnet: int, ranges: Optional[Ranges]) -> Told:
+        """Return what it tells. It is not asked again after it did not answer."""
+        if not self._reason:
+            try:
+                return Told(self._name, self._count(subnet, ranges), "")
+            except KeaError as error:
+                self._reason = self._words(error.message)
+            except ValueError as error:  # an address that is none
+                self._reason = str(error)
+        return Told(self._name, None, self._reason)
+
+    def _count(self, subnet: int, ranges: Optional[Ranges]) -> Count:
+        if self._numbers is None:
+            self._numbers = {(number, kind): count for number, kind, count in self._fetch(_COUNTED)}
+        whole = Count(*(self._numbers.get((subnet, kind), 0) for kind in _KINDS))
+        if ranges is None or not any(whole):
+            return whole
+        if subnet not in self._addresses:
+            rows = self._fetch(_ADDRESSES, [subnet])
+            self._addresses[subnet] = [(kind, list(map(_number, found))) for kind, found in rows]
+        inside = [kind for kind, found in self._addresses[subnet] if is_inside(found, ranges)]
+        return Count(*map(inside.count, _KINDS))
+
+    def _fetch(self, query: str, arguments: Sequence[Any] = ()) -> List[Tuple[Any, ...]]:
+        parts = {"kind": Words(_KIND), "addresses": Words(_ADDRESSES_OF[self._family])}
+        with connect_as_kea(self._login, *self._access, readonly=True) as kea:
+            kea.run(f"SET statement_timeout = {STATEMENT_TIMEOUT:d}")
+            kea.run("RESET search_path")
+            return kea.fetch(query, arguments, subnet=f"dhcp{self._family}_subnet_id", **parts)
+
+    def _words(self, message: str) -> str:
+        """Return why the database does not answer. No driver prints the password; this makes sure of it."""
+        words, password = " ".join(message.split()).rstrip("."), self._login["login_password"]
+        return "Kea's account cannot connect to it" if password and password in words else words
+
+
+def _number(address: str) -> int:
+    return int(ipaddress.ip_address(address))
+
+
+def _is_whole(entry: Any) -> bool:
+    """Return whether no part of an entry that a connection needs comes from a file that was not read."""
+    if not isinstance(entry, dict) or INCLUDE_KEY in entry:
+        return False
+    return not any(isinstance(entry.get(key), Include) for key in _KEYS)
+
+
+def is_inside(addresses: Sequence[int], ranges: Optional[Ranges]) -> bool:
+    """Return whether one of the addresses lies in the ranges; None stands for everything."""
+    return ranges is None or any(first <= one <= last for one in addresses for first, last in ranges)
