@@ -58,7 +58,11 @@ def test_the_demo_runs_with_the_oldest_and_the_newest_ansible_core(jobs: dict[st
 
 def test_it_runs_what_needs_a_package_of_its_own(jobs: dict[str, Any]) -> None:
     extensions = {job["target"]: job["package"] for job in jobs["extensions"]["strategy"]["matrix"]["include"]}
-    assert extensions == {"eda": "openjdk-17-jre-headless", "monitoring": "prometheus"}
+    assert extensions == {
+        "eda": "openjdk-17-jre-headless",
+        "monitoring": "prometheus",
+        "importer": "python3-venv",
+    }
     assert {target for target in extensions if not re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)} == set()
 
 

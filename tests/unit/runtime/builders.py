@@ -42,34 +42,13 @@ def row(number: int, client: int = 0, cltt: int = NOW, valid: int = 3600, hostna
     return f"10.0.0.{number},{hwaddr},,{valid},{cltt + valid},1,0,0,{hostname},0,\n"
 
 
-class Host:
-    """A host whose load a test sets."""
-
-    def __init__(self) -> None:
-        self.free = True
-        self.asked = 0
-        self.waiting = 0.0
-        """Seconds that a thread waits for a processor in each batch."""
-
-    def ask(self) -> None:
-        self.asked += 1
-
-    def is_free(self) -> bool:
-        return self.free
-
-    def end(self) -> None:
-        self.asked -= 1
-
-    def waited(self) -> float:
-        return self.waiting
-
-
 class Time:
     """A clock that only a test moves, and a chance that always returns its greatest value."""
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.host = Host()
+        self.waited = 0.0
+        """Seconds that the thread waited for a processor."""
 
     def clock(self) -> Clock:
-        return Clock(lambda: self.now, lambda: NOW + self.now, lambda: 0.999, lambda: self.host)
+        return Clock(lambda: self.now, lambda: NOW + self.now, lambda: 0.999, lambda: self.waited)

@@ -85,8 +85,8 @@ def test_only_kea_knows_kea() -> None:
 
 
 def test_the_loop_never_sleeps() -> None:
-    """Another command, other threads and the program that holds a command may."""
-    others = ["commands/apply.py", "commands/watch.py", "endpoint.py", "holder.py", "kea/names/look.py", "naps.py"]
+    """Another command, the thread of the metrics and the program that holds a command may."""
+    others = ["commands/apply.py", "commands/watch.py", "endpoint.py", "holder.py", "kea/names/look.py"]
     assert _where("time.sleep") == others
 
 

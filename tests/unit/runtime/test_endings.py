@@ -38,7 +38,7 @@ from support.host_lists import counting
 from support.kea import DIRECTORIES, KeaServer, serving
 from support.wait import until
 
-from runtime.builders import HEADER, NOW, Host, event
+from runtime.builders import HEADER, NOW, event
 from runtime.states import state_in
 from runtime.test_pools import LEASE_COMMANDS, gathered
 
@@ -80,7 +80,7 @@ class World:
         self.start()
 
     def clock(self) -> Clock:
-        return Clock(lambda: self.now, lambda: NOW + self.now, lambda: 0.5, Host)
+        return Clock(lambda: self.now, lambda: NOW + self.now, lambda: 0.5, lambda: 0.0)
 
     def source(self) -> Any:
         raise NotImplementedError

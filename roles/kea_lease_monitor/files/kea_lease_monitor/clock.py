@@ -9,13 +9,13 @@ import random
 from time import monotonic, time
 from typing import Callable, NamedTuple
 
-from kea_lease_monitor.naps import Load, Naps
+from kea_lease_monitor.load import waited
 
 
 class Clock(NamedTuple):
-    """Monotonic seconds, epoch seconds, a uniform random number in [0, 1), and looks at the load of the host."""
+    """Monotonic seconds, epoch seconds, a uniform random number in [0, 1), and seconds waited for a processor."""
 
     monotonic: Callable[[], float] = monotonic
     time: Callable[[], float] = time
     random: Callable[[], float] = random.SystemRandom().random
-    load: Callable[[], Load] = Naps
+    waited: Callable[[], float] = waited

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether a backlog waits until Kea has served its clients: after a power cut, all of them ask at once.
 
-A lease that lives keeps its address also without a reservation. So while many leases come and no processor is free, the
-monitor leaves all of them to Kea and its database, and works the backlog off afterwards.
+A lease that lives keeps its address also without a reservation. So while many leases come and there are too few
+processors for all, the monitor leaves them to Kea and its database most of the time, and works the backlog off later.
 """
 
 from __future__ import annotations
@@ -16,40 +16,27 @@ from kea_lease_monitor import telemetry
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.pace import Pace
 
-MANY = 300
-"""Leases a second from which on it is a herd."""
-FEW = 10
-"""Events of a batch that tell of a herd, if it waited for a processor."""
-BACKLOG = 125
-"""Events of a batch that tell, on a busy host, that there is a herd still."""
-WINDOW, TRUSTED = 0.25, 2.0
-"""Seconds for which leases are counted: as a rule, and after a processor was found free."""
-LONGEST = 5.0
-"""Seconds that a batch waits. Then one is acted upon, so that no overload without an end starves the monitor."""
-LOOK = 0.02
-"""Seconds between two looks at the load."""
+MANY, FEW = 300, 10
+"""Leases a second, and events of a batch, from which on it is a herd."""
+CROWDED = 0.2
+"""Share of a batch's time that this thread waited for a processor, from which on there are too few."""
+TIMES, LONGEST = 20, 4.0
+"""The next batch waits for so many times as long as the last one took, but no more seconds than that.
 
-_CROWDED = 0.2
-"""Share of a batch's time, waited for a processor, from which on none is free."""
+It waits once more at most after the last client was served. An overload without an end cannot stop the monitor.
+"""
 _TOLD = 1.0
 """Seconds of a wait that is logged."""
 
 
 class Herd:
-    """Tells a subscription between its batches whether to wait."""
+    """Tells a subscription how many events to read at once, and whether to wait before."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._pace = Pace(clock)
-        self._load = clock.load()
-        self._waits_since: Optional[float] = None
-        self._looks = 0.0
-        self._is_busy = False
-        """Whether the last batch was acted upon although no processor was free."""
-        self._count_from(WINDOW)
-
-    def _count_from(self, window: float) -> None:
-        self._began, self._window, self._count = self._clock.monotonic(), window, 0
+        self._waited = 0.0
+        self._until: Optional[float] = None
 
     @property
     def size(self) -> int:
@@ -59,39 +46,24 @@ class Herd:
     def begin(self) -> None:
         """Note that a batch begins."""
         self._pace.begin()
-        self._load.waited()
+        self._waited = self._clock.waited()
 
     def acted(self, events: int) -> None:
         """Note that the batch that began last ended, with so many events."""
         lasted = self._pace.end()
-        now = self._clock.monotonic()
-        self._count += events
-        passed = now - self._began
-        is_over = passed >= self._window
-        is_crowded = events >= FEW and events >= MANY * lasted and self._load.waited() > _CROWDED * lasted
-        if is_crowded or (is_over and self._count >= MANY * passed) or (self._is_busy and events >= BACKLOG):
-            self._waits_since, self._looks = now, now + LOOK
-            self._load.ask()
-        elif is_over:
-            self._is_busy = False
-            self._count_from(WINDOW)
+        if events < FEW or events < MANY * lasted or self._clock.waited() - self._waited <= CROWDED * lasted:
+            return
+        pause = min(LONGEST, TIMES * lasted)
+        self._until = self._clock.monotonic() + pause
+        if pause >= _TOLD:
+            telemetry.log(logging.INFO, "gave_way", "Leaving the processors to Kea", seconds=round(pause, 1))
 
     def due(self) -> Optional[float]:
-        """Return when to look whether to wait on, by the monotonic clock; None if nothing waits."""
-        return None if self._waits_since is None else self._looks
+        """Return until when to wait, by the monotonic clock; None if nothing waits."""
+        return self._until
 
     def waits(self) -> bool:
         """Return whether to wait on."""
-        if self._waits_since is None:
-            return False
-        now, is_free = self._clock.monotonic(), self._load.is_free()
-        waited = now - self._waits_since
-        if waited < LONGEST and not is_free:
-            self._looks = now + LOOK
-            return True
-        self._load.end()
-        self._waits_since, self._is_busy = None, not is_free
-        self._count_from(TRUSTED if is_free else WINDOW)
-        if waited >= _TOLD:
-            telemetry.log(logging.INFO, "gave_way", "Left the processors to Kea", seconds=round(waited, 1))
-        return False
+        if self._until is not None and self._clock.monotonic() >= self._until:
+            self._until = None
+        return self._until is not None
