@@ -25,6 +25,7 @@ from ..plugin_utils import (
     _rollback_plan,
     _server_input,
     _server_plan,
+    _shared_database,
     _variables_file,
     _verify_plan,
 )
@@ -68,6 +69,10 @@ def pair_group(looks: Sequence[Values], mode: str, families: Sequence[int]) -> s
 
 def hosts_at_once(groups: Mapping[str, Sequence[str]], serial: Any = "", schema_upgrade: bool = False) -> Any:
     return _pair.hosts_at_once(groups, serial, schema_upgrade)
+
+
+def shares_database(this: str, hosts: Mapping[str, Mapping[str, Any]]) -> bool:
+    return _shared_database.is_shared(this, hosts)
 
 
 def deployment_inputs(variables: Values, plan: Values) -> str:
@@ -186,6 +191,6 @@ class FilterModule:
                 role_options,
             ),
             *(given_reservations, pair_peers, pair_leases, pair_group, hosts_at_once, ddns_plan, ddns_names),
-            *(deployment_inputs, reasons_to_deploy, needed_ports),
+            *(deployment_inputs, reasons_to_deploy, needed_ports, shares_database),
         )
         return {one.__name__: one for one in filters}

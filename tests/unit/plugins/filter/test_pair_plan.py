@@ -178,8 +178,15 @@ def test_the_hosts_of_a_new_pair_are_told_from_those_of_a_pair(
     ("groups", "serial", "schema_upgrade", "expected"),
     [
         ({}, "", False, 1),
-        ({}, "", True, "100%"),
+        ({}, "", True, 1),
         ({}, 5, True, 5),
+        # A schema that several servers have is upgraded once no server uses the old one.
+        ({"kea__shared_database": ["a", "b"]}, "", True, "100%"),
+        ({"kea__shared_database": ["a", "b"], "kea__pair": ["a", "b"]}, "", True, "100%"),
+        ({"kea__shared_database": ["a", "b"], "kea__pair": ["a", "b"]}, 1, True, 1),
+        # With a database each, the partner serves meanwhile.
+        ({"kea__pair": ["a", "b"]}, "", True, 1),
+        ({"kea__pair": ["a", "b"]}, "100%", True, 1),
         ({"kea__new_pair": ["a", "b"]}, "", False, "100%"),
         ({"kea__new_pair": ["a"], "kea__pair": ["b", "c"]}, "", False, 1),
         ({"kea__pair": ["b", "c"]}, "", False, 1),
@@ -191,6 +198,32 @@ def test_two_servers_that_are_a_pair_are_never_changed_at_once(
     groups: dict[str, list[str]], serial: Any, schema_upgrade: bool, expected: Any
 ) -> None:
     assert filters.hosts_at_once(groups, serial, schema_upgrade) == expected
+
+
+SHARED = {"kea_enable_database": True, "kea_db_host": "db", "kea_db_name": "kea"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shared"),
+    [
+        (SHARED, SHARED, True),
+        # The leases are in files or elsewhere; the reservations are there.
+        (SHARED, {**SHARED, "kea_enable_database": "yes", "kea_db_host": "db,standby", "kea_db_port": "5432"}, True),
+        (SHARED, {**SHARED, "kea_enable_database": False}, False),
+        (SHARED, {"kea_db_host": "db"}, False),
+        (SHARED, {**SHARED, "kea_db_name": "other"}, False),
+        (SHARED, {**SHARED, "kea_db_port": 5433}, False),
+        *(({"kea_enable_database": True, "kea_db_host": one},) * 2 + (False,) for one in ("", "localhost", "/run/pg")),
+        ({}, {}, False),
+    ],
+)
+def test_the_inventory_tells_which_servers_have_one_database(
+    first: dict[str, Any], second: dict[str, Any], shared: bool
+) -> None:
+    hosts = {"a": first, "b": second}
+    assert [filters.shares_database(name, hosts) for name in ("a", "b")] == [shared] * 2
+    assert not filters.shares_database("a", {"a": first})
+    assert not filters.shares_database("no-server", hosts)
 
 
 def test_secrets_and_certificates() -> None:
