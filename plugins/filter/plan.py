@@ -18,6 +18,7 @@ from ..plugin_utils import (
     _monitor_input,
     _monitor_plan,
     _pair,
+    _pair_certificates,
     _pair_leases,
     _preflight,
     _preflight_variables,
@@ -61,6 +62,10 @@ def pair_peers(
 
 def pair_leases(peers: Sequence[Values], hosts: Mapping[str, Mapping[str, Any]], family: int = 4) -> Dict[str, Any]:
     return _pair_leases.leases(peers, hosts, int(family))._asdict()
+
+
+def pair_certificate_problems(looked: Values, later: Values, this: str, partner: str) -> List[str]:
+    return _pair_certificates.problems(looked, later, this, partner)
 
 
 def pair_group(looks: Sequence[Values], mode: str, families: Sequence[int]) -> str:
@@ -191,6 +196,6 @@ class FilterModule:
                 role_options,
             ),
             *(given_reservations, pair_peers, pair_leases, pair_group, hosts_at_once, ddns_plan, ddns_names),
-            *(deployment_inputs, reasons_to_deploy, needed_ports, shares_database),
+            *(deployment_inputs, reasons_to_deploy, needed_ports, pair_certificate_problems, shares_database),
         )
         return {one.__name__: one for one in filters}

@@ -16,7 +16,7 @@ import yaml
 from ansible_collections.baremetal.kea.plugins.filter import plan as filters
 from ansible_collections.baremetal.kea.plugins.module_utils._host.account import Account
 from ansible_collections.baremetal.kea.plugins.module_utils._server import partner
-from ansible_collections.baremetal.kea.plugins.plugin_utils import _pair, _pair_check, _pair_leases
+from ansible_collections.baremetal.kea.plugins.plugin_utils import _pair, _pair_certificates, _pair_check, _pair_leases
 from ansible_collections.baremetal.kea.plugins.plugin_utils._login import Files
 from support.kea import DIRECTORIES, KeaServer, serving
 from support.modules import run_module
@@ -224,6 +224,50 @@ def test_the_inventory_tells_which_servers_have_one_database(
     assert [filters.shares_database(name, hosts) for name in ("a", "b")] == [shared] * 2
     assert not filters.shares_database("a", {"a": first})
     assert not filters.shares_database("no-server", hosts)
+
+
+SHOWN = [{"subject": f"CN={name}", "issuer": "CN=ca", "fingerprint": f"{name.upper()}:" * 16} for name in ("aa", "bb")]
+
+
+def test_what_stands_against_the_certificates_of_a_pair_names_variables_and_certificates() -> None:
+    looked = {"error": None, "refusals": [], "untrusted": None, "anchors": SHOWN, "certificate": SHOWN[0]}
+    assert filters.pair_certificate_problems(looked, {"skipped": True}, "one", "two") == []
+    assert filters.pair_certificate_problems({"skipped": True}, {}, "one", "two") == []
+    (words,) = filters.pair_certificate_problems({"failed": True, "msg": "no openssl"}, {}, "one", "two")
+    assert words == "kea_ha_trust_anchor, kea_ha_cert_file and kea_ha_key_file cannot be checked: no openssl"
+    (words,) = filters.pair_certificate_problems({"error": "key is none"}, {}, "one", "two")
+    assert words == "kea_ha_trust_anchor, kea_ha_cert_file and kea_ha_key_file cannot be used: key is none"
+    # The servers of both families have the same certificates.
+    refusal = {"by": "partner", "certificate": None, "reason": "unknown ca", "url": "https://192.0.2.2:8001/"}
+    both = [{**refusal, "path": path} for path in ("/etc/kea/kea-dhcp4.conf", "/etc/kea/kea-dhcp6.conf")]
+    (words,) = filters.pair_certificate_problems({**looked, "refusals": both}, {}, "one", "two")
+    assert words.startswith("kea_ha_cert_file: two, which serves now with an unknown certificate, refuses CN=aa by ")
+    later = {**looked, "anchors": SHOWN * 2, "partner_certificate": SHOWN[1], "untrusted": "it has expired"}
+    (words,) = filters.pair_certificate_problems(looked, later, "one", "two")
+    assert "CN=aa, SHA-256 AA:AA:AA:AA:AA:AA:AA:AA…; CN=bb" in words
+    assert "; 1 more) does not verify kea_ha_cert_file of two, CN=bb by CN=ca" in words
+    assert "Give both the trust anchors of both" in words
+
+
+@pytest.mark.parametrize(
+    ("present", "wanted", "refused"),
+    [
+        ("http", "http", False),
+        ("https", "https", False),
+        ("http", "https", True),
+        ("https", "http", True),
+        # An address that is not known has a finding of its own, and a single server has no partner yet.
+        ("http", "", False),
+        ("", "https", False),
+    ],
+)
+def test_a_pair_that_serves_does_not_begin_or_end_https(present: str, wanted: str, refused: bool) -> None:
+    peers = [{"name": "a", "url": f"{present}://192.0.2.1:8001/"}, {"name": "b"}]
+    libraries = [{"library": "/x/libdhcp_ha.so", "parameters": {"high-availability": [{"peers": peers}]}}]
+    urls = [f"{wanted}://192.0.2.{number}:8001/" if wanted else "" for number in (1, 2)]
+    words = _pair_certificates.scheme_problem(urls, libraries if present else None)
+    assert bool(words) == refused
+    assert not words or f"this pair serves with {present}, and is to use {wanted}. " in words
 
 
 def test_secrets_and_certificates() -> None:
