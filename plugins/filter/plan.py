@@ -18,6 +18,7 @@ from ..plugin_utils import (
     _monitor_input,
     _monitor_plan,
     _pair,
+    _pair_certificates,
     _pair_leases,
     _preflight,
     _preflight_variables,
@@ -25,6 +26,7 @@ from ..plugin_utils import (
     _rollback_plan,
     _server_input,
     _server_plan,
+    _shared_database,
     _variables_file,
     _verify_plan,
 )
@@ -62,12 +64,20 @@ def pair_leases(peers: Sequence[Values], hosts: Mapping[str, Mapping[str, Any]],
     return _pair_leases.leases(peers, hosts, int(family))._asdict()
 
 
+def pair_certificate_problems(looked: Values, later: Values, this: str, partner: str) -> List[str]:
+    return _pair_certificates.problems(looked, later, this, partner)
+
+
 def pair_group(looks: Sequence[Values], mode: str, families: Sequence[int]) -> str:
     return _pair.group(mode, [look for family, look in zip((4, 6), looks) if family in families])
 
 
 def hosts_at_once(groups: Mapping[str, Sequence[str]], serial: Any = "", schema_upgrade: bool = False) -> Any:
     return _pair.hosts_at_once(groups, serial, schema_upgrade)
+
+
+def shares_database(this: str, hosts: Mapping[str, Mapping[str, Any]]) -> bool:
+    return _shared_database.is_shared(this, hosts)
 
 
 def deployment_inputs(variables: Values, plan: Values) -> str:
@@ -186,6 +196,6 @@ class FilterModule:
                 role_options,
             ),
             *(given_reservations, pair_peers, pair_leases, pair_group, hosts_at_once, ddns_plan, ddns_names),
-            *(deployment_inputs, reasons_to_deploy, needed_ports),
+            *(deployment_inputs, reasons_to_deploy, needed_ports, pair_certificate_problems, shares_database),
         )
         return {one.__name__: one for one in filters}

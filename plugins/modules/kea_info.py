@@ -391,7 +391,9 @@ subnets:
       description: Whether the running Kea serves it with this id; null if Kea does not answer.
       type: bool
 pair:
-  description: The pair (C(libdhcp_ha)) of which the server is half; null if it is in none, or does not answer.
+  description:
+    - The pair (C(libdhcp_ha)) of which the server is half; null if it is in none. Of a server that does not answer, the
+      configuration file and the partner tell.
   returned: when gathered
   version_added: 1.1.0
   type: dict
@@ -405,7 +407,7 @@ pair:
       type: str
       sample: primary
     state:
-      description: State of this server.
+      description: State of this server; null if it does not answer.
       type: str
       sample: hot-standby
     scopes:

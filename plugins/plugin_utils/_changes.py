@@ -50,6 +50,8 @@ class Wanted(NamedTuple):
     """Whether a person wants everything to be looked at."""
     upgrade: bool
     """Whether newer packages are to be installed."""
+    remote_certificates: bool
+    """Whether certificates are files of the host that a site writes. A digest of the variables does not have them."""
 
 
 def wanted(values: Values) -> Wanted:
@@ -66,6 +68,7 @@ def reasons(asked: Wanted, looks: Sequence[Values], database_looks: Sequence[Val
     return [
         *(["kea_full_run asks for it"] if asked.full_run else []),
         *(["kea_upgrade asks for newer packages"] if asked.upgrade else []),
+        *(["its certificates are files of the host, which may have changed"] if asked.remote_certificates else []),
         *_of_host(looks[0]),
         *(_of_servers(asked, looks) if asked.is_server else ()),
         *(_of_databases(asked, looks[0], database_looks) if asked.is_server and asked.enable_database else ()),

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Sequence
 from urllib.parse import urlsplit
 
 from ..module_utils._kea import pairs
+from . import _shared_database
 from ._login import Files
 
 Settings = Dict[str, Any]
@@ -73,14 +74,14 @@ def group(mode: str, looks: Sequence[Mapping[str, Any]]) -> str:
 def hosts_at_once(groups: Mapping[str, Sequence[str]], serial: Any, schema_upgrade: bool) -> Any:
     """Return how many hosts are changed at a time, as Ansible's keyword ``serial`` takes it; ``serial`` if that is set.
 
-    Otherwise one host follows the other. An upgrade of the schema needs all hosts at once: all servers that cannot use
-    the old schema are stopped before the first host upgrades it. So does a new pair: a server that waits for its
-    partner serves no client, and after a minute it serves alone, with the leases that it has itself. But two servers
-    that are a pair are never changed at once, whatever ``serial`` says.
+    Otherwise one host follows the other. An upgrade of the schema of a shared database needs all hosts at once: all
+    servers that cannot use the old schema are stopped before the first host upgrades it. So does a new pair: a server
+    that waits for its partner serves no client, and after a minute it serves alone, with the leases that it has itself.
+    But two servers that are a pair are never changed at once for anything else, whatever ``serial`` says.
     """
-    if IN_PAIR in groups and not schema_upgrade:
-        return 1
-    return serial or ("100%" if schema_upgrade or NEW_PAIR in groups else 1)
+    if schema_upgrade and _shared_database.GROUP in groups:
+        return serial or "100%"
+    return 1 if IN_PAIR in groups else serial or ("100%" if NEW_PAIR in groups else 1)
 
 
 def peers(named: Sequence[Any], hosts: Mapping[str, Mapping[str, Any]], tls: bool, family: int) -> List[Settings]:

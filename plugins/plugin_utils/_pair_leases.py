@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ..module_utils._kea import pairs
-from ._deployment_plan import LOOPBACK
+from . import _shared_database
 from ._login import Database
 
 Variables = Mapping[str, Any]
@@ -82,19 +82,8 @@ def _sends_none(libraries: object) -> bool:
 
 def _database(variables: Variables) -> Optional[Database]:
     """Return the database on another host in which a server is to keep its leases; None if there is none."""
-    host = str(variables.get("kea_db_host") or "")
     has_leases = boolean(variables.get("kea_db_enable_notify") or False, strict=False)
-    if not has_leases or not host or host.startswith("/") or host in LOOPBACK:
-        return None
-    return Database(host, _port(variables.get("kea_db_port")), str(variables.get("kea_db_name") or "kea"), "")
-
-
-def _port(value: Any) -> int:
-    """Return the port of the database; 0 for what is none, which the preflight tells."""
-    try:
-        return int(value or 5432)
-    except (TypeError, ValueError):
-        return 0
+    return _shared_database.elsewhere(variables) if has_leases else None
 
 
 def _is_there(found: object, database: Database) -> Optional[bool]:

@@ -14,7 +14,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ..module_utils._errors import KeaError
 from ..module_utils._config.packagings import DEB, chosen
 from ..module_utils._kea import pairs
-from . import _ddns_check, _pair, _pair_check, _pair_leases, _reservation_plan, _subnet_check
+from . import _ddns_check, _pair, _pair_certificates, _pair_check, _pair_leases, _reservation_plan, _subnet_check
 from ._preflight_finding import Finding, refusal
 from ._server_input import named_subnets, served_subnets
 from ._server_plan import reserved
@@ -34,11 +34,6 @@ _TLS_VARIABLES = {
     "server_certificate": "kea_db_server_cert_file",
     "server_key": "kea_db_server_key_file",
     "client_trust_anchor": "kea_db_client_trust_anchor",
-}
-_PAIR_TLS_VARIABLES = {
-    "trust_anchor": "kea_ha_trust_anchor",
-    "certificate": "kea_ha_cert_file",
-    "key": "kea_ha_key_file",
 }
 
 
@@ -193,7 +188,7 @@ def pair(asked: Values, found: Values) -> Iterator[Finding]:
     for sentence in _own_pair(asked, found):
         yield refusal(sentence)
     if wanted.mode and not asked["pair"]["tls_remote"]:
-        yield from _missing_files(_PAIR_TLS_VARIABLES, files, asked["pair"]["tls"])
+        yield from _missing_files(_pair_certificates.VARIABLES, files, asked["pair"]["tls"])
 
 
 def _own_pair(asked: Values, found: Values) -> List[str]:
@@ -206,12 +201,11 @@ def _own_pair(asked: Values, found: Values) -> List[str]:
             f"{pairs.HOOK} of this server has several relationships: the play can restart half of one pair, not the "
             f"hub of several"
         ]
-    added = (
-        []
-        if asked["pair"]["mode"]
-        else _pair_check.unsplit_additions(relationship, _named_subnets(asked), served_subnets(found))
-    )
-    return [*added, *_pair_leases.problems(asked["pair"]["leases"], hooks)]
+    leases = _pair_leases.problems(asked["pair"]["leases"], hooks)
+    if not asked["pair"]["mode"]:
+        return [*_pair_check.unsplit_additions(relationship, _named_subnets(asked), served_subnets(found)), *leases]
+    scheme = _pair_certificates.scheme_problem([str(one["url"]) for one in asked["pair"]["peers"]], hooks)
+    return [*leases, *([scheme] if scheme else [])]
 
 
 def ddns(asked: Values, _found: Values) -> Iterator[Finding]:

@@ -101,7 +101,7 @@ class Pair:
         self._ssh = ("ssh", "-F", f"{ROOT}/.cache/ssh_config", bmcs)
         for script in ("bmc.py", "pair.py"):
             run(*self._ssh, f"cat >/run/{script}", stdin=(LAB / script).read_text())
-        self._authority = Authority(directory, "ca")
+        self.authority = Authority(directory, "ca")
         self._issued = 0
         self.variables: dict[str, Any] = {}
         self.issue()
@@ -109,12 +109,12 @@ class Pair:
     def issue(self) -> None:
         """Create new certificates for both, which the next deployment brings."""
         self._issued += 1
-        made: list[Certificate] = [self._authority.issue(f"{name}-{self._issued}", name, name) for name in NAMES]
+        made: list[Certificate] = [self.authority.issue(f"{name}-{self._issued}", name, name) for name in NAMES]
         directory = made[0].path.parent
         self.variables = {
             "kea_ha_mode": MODE,
             "kea_ha_password": PASSWORD,
-            "kea_ha_trust_anchor": str(self._authority.own.path),
+            "kea_ha_trust_anchor": str(self.authority.own.path),
             "kea_ha_cert_file": f"{directory}/{{{{ inventory_hostname }}}}-{self._issued}.pem",
             "kea_ha_key_file": f"{directory}/{{{{ inventory_hostname }}}}-{self._issued}.key",
             "kea_dhcp4_subnets": [{"id": 1, "subnet": "10.77.0.0/16", "pools": POOLS[MODE]}],
@@ -150,6 +150,12 @@ class Pair:
     def await_same_leases(self) -> None:
         """Until both have the same leases: a client may get one at any moment."""
         until(lambda: self.leases(0) == self.leases(1) != {}, "the same leases on both", pause=0.5)
+
+    def verified(self) -> str:
+        """Return what kea_verify says of both servers, of which something must be wrong."""
+        played = self.servers[0].play("kea_verify", **self.variables)
+        assert played.code != 0, played.words
+        return played.words
 
     def states(self) -> list[str]:
         """Return the state of each server."""
@@ -246,6 +252,25 @@ def test_new_certificates(pair: Pair) -> None:
         assert pair.deploy() > 0
 
 
+def test_another_authority(pair: Pair) -> None:
+    """At once it is refused, before anything is changed. In three steps the servers always reach each other."""
+    former, old = pair.variables, pair.authority
+    pair.authority = Authority(old.directory, "next-ca")
+    pair.issue()
+    refused = pair.servers[0].play("kea_deploy", **pair.variables)
+    assert refused.code == 2
+    assert sum(refused.changed) == 0
+    for name in NAMES:
+        assert f"{name}: kea_ha_trust_anchor (CN=next-ca, SHA-256 " in refused.words
+    assert set(pair.states()) <= NORMAL
+    both = old.directory / "both.pem"
+    both.write_text(old.own.pem + pair.authority.own.pem)
+    bundle = {"kea_ha_trust_anchor": str(both)}
+    with pair.asked("another authority"):
+        for variables in ({**former, **bundle}, {**pair.variables, **bundle}, pair.variables):
+            assert pair.deploy(**variables) > 0
+
+
 def test_root_acts_by_no_path_that_another_user_may_replace(pair: Pair, tmp_path: Path) -> None:
     """When the configuration and the certificates of both change; test_trace.py has the rest of a deployment."""
     pair.issue()
@@ -294,6 +319,17 @@ def test_a_server_that_is_killed(pair: Pair, number: int) -> None:
         server.run("sh", "-c", "sleep 5; systemctl start kea-dhcp4-server")
 
 
+def test_a_server_that_stays_dead_is_named(pair: Pair) -> None:
+    one, two = pair.servers
+    two.run("systemctl", "kill", "--signal=KILL", "kea-dhcp4-server")
+    wait(lambda: state_of(two) == "away", "the server to be dead")
+    said = pair.verified()
+    assert f"does not answer; {one.name} is " in said
+    assert f"its partner {two.name} does not answer: " in said
+    two.run("systemctl", "start", "kea-dhcp4-server")
+    pair.await_normal()
+
+
 def test_a_member_is_replaced_by_new_hardware(pair: Pair) -> None:
     """The new host has the name and the address of the old one, and nothing else.
 
@@ -335,6 +371,9 @@ def test_a_server_whose_network_is_cut(pair: Pair) -> None:
     with pair.asked("network cut", allowed=APART):
         run("podman", "exec", cut.name, "ip", "link", "set", "eth0", "down")
         wait(lambda: state_of(other) == "partner-down", "the other one to serve alone")
+        said = pair.verified()
+        assert f"is partner-down and serves the clients of {NAMES[0]}" in said
+        assert f"; its partner {cut.name} does not answer: " in said
         # All clients that waited are served, so only new ones ask while both serve.
         time.sleep(ASKING)
         run("podman", "exec", cut.name, "ip", "link", "set", "eth0", "up")
@@ -355,6 +394,8 @@ def test_the_connection_between_both_is_cut(pair: Pair) -> None:
             wait(lambda: pair.states() == ["communication-recovery"] * 2, lambda: f"both alone, now {pair.states()}")
         else:
             wait(lambda: "partner-down" in pair.states(), "one of both to serve alone")
+        said = pair.verified()
+        assert all(f"its partner {server.name} does not answer: " in said for server in pair.servers)
         # All clients that waited are served, so only new ones ask while both serve.
         time.sleep(ASKING)
         one.run("ip", "route", "del", "blackhole", f"{two.address}/32")
@@ -371,6 +412,7 @@ def test_a_monitor_that_is_stopped(pair: Pair) -> None:
     assert addresses
     wait(lambda: addresses <= two.discovered(), "the inventory of the monitor that runs")
     assert not addresses & one.discovered()
+    assert "kea-lease-monitor.service does not run" in pair.verified()
     one.run("systemctl", "start", "kea-lease-monitor")
     wait(lambda: addresses <= one.discovered(), "the inventory of the monitor that was stopped")
 
@@ -446,6 +488,9 @@ def test_a_pair_that_is_terminated(pair: Pair) -> None:
         pair.service(1, "restarted")
         wait(lambda: pair.states() == ["terminated", "terminated"], lambda: f"both terminated, now {pair.states()}")
         time.sleep(ASKING)
+        said = pair.verified()
+        assert said.count(" is terminated and serves ") >= 4
+        assert f"the clock of {two.name} is +" in said
         two.run("sh", "-ec", f"rm {directory}/clock.conf; systemctl daemon-reload")
         pair.service(1, "restarted")
         pair.service(0, "restarted")

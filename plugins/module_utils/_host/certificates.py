@@ -12,7 +12,8 @@ import os
 import re
 import shutil
 import tempfile
-from typing import TYPE_CHECKING, List, NamedTuple, Optional
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Iterator, List, NamedTuple, Optional, Sequence
 
 from .._errors import KeaError
 
@@ -23,6 +24,9 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE
 _VERDICT = re.compile(r"error (\d+) at (\d+) depth lookup: ?(.*)")
 # X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, ..._LOCALLY, ..._VERIFY_LEAF_SIGNATURE
 _NO_ISSUER = ("2", "20", "21")
+SERVER, CLIENT = "sslserver", "sslclient"
+"""Purposes of a certificate, as openssl-verify(1) names them. OpenSSL asks each side of a connection for its own."""
+_SIDES = {SERVER: " as that of a server", CLIENT: " as that of a client", "": ""}
 
 
 class Material(NamedTuple):
@@ -33,6 +37,20 @@ class Material(NamedTuple):
     key: Optional[str]
 
 
+class Named(NamedTuple):
+    """What names a certificate to a person."""
+
+    subject: str
+    issuer: str
+    fingerprint: str
+    """SHA-256, as pairs of hexadecimal digits with colons."""
+
+
+def certificates_in(text: str) -> List[str]:
+    """Return each certificate in a PEM text, without what stands between them. Each ends with its line."""
+    return [f"{one.strip()}\n" for one in _CERTIFICATE.findall(text.replace("\r\n", "\n"))]
+
+
 class Judge:
     """Runs openssl on copies that only this user can read."""
 
@@ -40,11 +58,33 @@ class Judge:
         self.module = module
         self.openssl = module.get_bin_path("openssl", required=True)
 
-    def check(self, material: Material) -> None:
-        """Raise KeaError for a text that is no PEM, a certificate that has expired, another key, or a missing chain."""
+    def check(self, material: Material, purposes: Sequence[str] = ()) -> None:
+        """Raise KeaError for a text that is no PEM, a certificate that has expired, another key, or a missing chain.
+
+        ``purposes`` are what the certificate must be fit for; without any, that is not looked at.
+        """
+        with self._directory() as directory:
+            _Check(self, directory, material).run(purposes)
+
+    def distrust(self, trust_anchor: str, certificate: str) -> str:
+        """Return why a server with these trust anchors refuses a certificate of its partner; empty if it accepts it.
+
+        Each of the two servers of a pair is also the client of the other one.
+        """
+        with self._directory() as directory:
+            check = _Check(self, directory, Material(trust_anchor, certificate, None))
+            return next(filter(None, map(check.distrust, (SERVER, CLIENT))), "")
+
+    def names(self, text: str) -> List[Named]:
+        """Return what names each certificate in a PEM text."""
+        with self._directory() as directory:
+            return [_Check(self, directory, Material(None, one, None)).named() for one in certificates_in(text)]
+
+    @contextmanager
+    def _directory(self) -> Iterator[str]:
         directory = tempfile.mkdtemp(dir=self.module.tmpdir)
         try:
-            _Check(self, directory, material).run()
+            yield directory
         finally:
             shutil.rmtree(directory)
 
@@ -68,7 +108,7 @@ class _Check:
         self.directory = directory
         self.material = material
 
-    def run(self) -> None:
+    def run(self, purposes: Sequence[str]) -> None:
         if (self.material.certificate is None) != (self.material.key is None):
             raise KeaError("a certificate and its key are needed together")
         anchors = self._certificates("trust_anchor", self.material.trust_anchor)
@@ -77,7 +117,25 @@ class _Check:
             self._some_valid(anchors)
         if chain:
             self._belongs(chain[0])
-            self._complete(anchors, chain)
+            for purpose in purposes or [""]:
+                self._complete(anchors, chain, purpose)
+
+    def distrust(self, purpose: str) -> str:
+        """Return why a server with only these trust anchors refuses the certificate for a purpose, or nothing."""
+        chain = certificates_in(self.material.certificate or "")
+        if not chain:
+            return "it holds no certificate in PEM"
+        answer = self._verify(certificates_in(self.material.trust_anchor or ""), chain, purpose)
+        found = _VERDICT.search(answer.err + answer.out)
+        return "" if answer.code == 0 else found.group(3) if found else answer.err.strip() or "openssl refuses it"
+
+    def named(self) -> Named:
+        """Return what names the certificate."""
+        asked = ("-subject", "-issuer", "-fingerprint", "-sha256", "-nameopt", "RFC2253")
+        answer = self.openssl("x509", "-noout", *asked, "-in", self._file("one", self.material.certificate or ""))
+        lines = {name: value for name, _equals, value in (line.partition("=") for line in answer.out.splitlines())}
+        fingerprint = next((value for name, value in lines.items() if name.lower().startswith("sha256")), "")
+        return Named(lines.get("subject", "").strip(), lines.get("issuer", "").strip(), fingerprint)
 
     def _file(self, name: str, text: str) -> str:
         path = os.path.join(self.directory, name)
@@ -87,7 +145,7 @@ class _Check:
 
     def _certificates(self, name: str, text: Optional[str]) -> List[str]:
         """Return each certificate in the text. Raises KeaError if there is none."""
-        found: List[str] = _CERTIFICATE.findall(text.replace("\r\n", "\n")) if text else []
+        found = certificates_in(text) if text else []
         if text is not None and not found:
             raise KeaError(f"{name} holds no certificate in PEM")
         return found
@@ -114,18 +172,14 @@ class _Check:
         if public.out != certified.out:
             raise KeaError("certificate does not belong to key: their public keys differ")
 
-    def _complete(self, anchors: List[str], chain: List[str]) -> None:
-        """Raise KeaError if the chain does not lead from the certificate to a root.
+    def _complete(self, anchors: List[str], chain: List[str], purpose: str) -> None:
+        """Raise KeaError if the chain does not lead from the certificate to a root, or is not fit for the purpose.
 
         The root is an anchor or, for another authority, the last of the chain. Without an anchor, the end of the chain
         is unknown, and only its own certificates are checked.
         """
-        leaf = self._file("leaf", chain[0])
         roots = [text for text in chain[1:] if self._is_root(text)]
-        trusted = self._file("trusted", "".join(anchors + roots if anchors else chain))
-        further = ["-untrusted", self._file("further", "".join(chain[1:]))] if chain[1:] else []
-        partial = [] if anchors else ["-partial_chain"]
-        answer = self.openssl("verify", "-no-CApath", "-no-CAstore", *partial, "-CAfile", trusted, *further, leaf)
+        answer = self._verify(anchors + roots if anchors else chain, chain, purpose, partial=not anchors)
         if answer.code == 0:
             return
         found = _VERDICT.search(answer.err + answer.out)
@@ -137,7 +191,15 @@ class _Check:
                 "append it, or add it to trust_anchor"
             )
         which = "certificate" if found.group(2) == "0" else "the chain of certificate"
-        raise KeaError(f"{which} cannot be used: {found.group(3)}")
+        raise KeaError(f"{which} cannot be used{_SIDES[purpose]}: {found.group(3)}")
+
+    def _verify(self, trusted: List[str], chain: List[str], purpose: str, partial: bool = False) -> "Answer":
+        """Return openssl's verdict on a certificate and its chain; with ``partial`` its end need be no root."""
+        options = ["-partial_chain"] if partial else []
+        options += ["-purpose", purpose] if purpose else []
+        options += ["-untrusted", self._file("further", "".join(chain[1:]))] if chain[1:] else []
+        anchors, leaf = self._file("trusted", "".join(trusted)), self._file("leaf", chain[0])
+        return self.openssl("verify", "-no-CApath", "-no-CAstore", *options, "-CAfile", anchors, leaf)
 
     def _is_root(self, text: str) -> bool:
         answer = self.openssl("x509", "-noout", "-subject", "-issuer", "-in", self._file("one", text))

@@ -22,6 +22,12 @@ def is_serving(unit: Optional[systemd.Unit], sockets: Any) -> bool:
     return bool(unit and unit.active) and all(_answers(path) for path in control.unix_sockets(sockets))
 
 
+def answers(sockets: Any) -> Optional[bool]:
+    """Return whether the server answers on its first unix control socket; None if it has none."""
+    paths = control.unix_sockets(sockets)
+    return _answers(paths[0]) if paths else None
+
+
 def listening(sockets: Any) -> Optional[Dict[str, Any]]:
     """Return whether the server listens on its interfaces: ``status`` and ``errors``; None if it does not tell.
 

@@ -9,11 +9,11 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 
-from .._config.servers import top_of_path
+from .._config.servers import family_of, top_of_path
 from .._errors import KeaError
 from .._host.account import Account
-from .._kea import control
-from . import served
+from .._kea import control, pairs
+from . import channel, config, partner, served
 from .pair import Pair
 from .partner import Partner
 
@@ -24,25 +24,39 @@ _Subnet = Tuple[int, str, Tuple[str, ...]]
 def pair(path: str, account: Callable[[], Account], once: served.Once) -> Optional[Facts]:
     """Return the pair of the server that reads this configuration file, as ``kea_info`` returns it.
 
-    ``account`` returns Kea's.
-    None if the server is half of no pair, or does not answer.
+    ``account`` returns Kea's. Of a server that does not answer, the file tells of its pair, and its partner tells the
+    rest. None if the server is half of no pair.
     """
     one = Pair(path, account)
     found: Facts = dict.fromkeys(("mode", "role", "state", "scopes", "in_touch", "unacked", "partner", "url"))
     found.update(dict.fromkeys(("partner_state", "partner_scopes", "clock_difference", "subnets_differ", "error")))
     try:
         look = one.look()
+        if look is None:
+            return _of_silent(path, account, found)
     except KeaError as error:
         return {**found, "error": str(error)}
-    if look is None:
-        return None
     here = look.here
     found.update(mode=here.mode, role=here.role, state=here.state, scopes=here.scopes)
     found.update(in_touch=here.in_touch, unacked=here.unacked)
     if one.partner is None:
-        return {**found, "error": look.silence}
+        return {**found, "error": look.silence if here.has_partner else None}
     found.update(partner=one.partner.name, url=one.partner.url)
     return {**found, **_there(one.partner), "subnets_differ": _differences(path, once, one.partner)}
+
+
+def _of_silent(path: str, account: Callable[[], Account], found: Facts) -> Optional[Facts]:
+    """Return the pair of a server that does not answer; None if it does, and so is in no pair. Raises KeaError."""
+    sockets, libraries = config.read(path)["control_sockets"], config.hooks(path)
+    if channel.answers(sockets) is not False:
+        return None
+    there = partner.find(libraries, family_of(top_of_path(path)), account()) if libraries else None
+    if there is None:
+        return None
+    relationship = pairs.hook(libraries) or {}
+    roles = [one.get("role") for one in relationship["peers"] if one["name"] == relationship["this-server-name"]]
+    found.update(mode=relationship.get("mode"), role=next(iter(roles), None), partner=there.name, url=there.url)
+    return {**found, **_there(there)}
 
 
 def _there(partner: Partner) -> Facts:

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE: the partner of a server, reached at its URL in the way in which the server itself reaches it.
 
-Kea checks that the certificate of a partner was issued by the trust anchor, and not its name; so does this code. It
-has the rights of Kea's user meanwhile: that user may write the configuration, and could name any file of root, and any
-URL to send it to.
+Kea checks that the certificate of a partner was issued by the trust anchor, and not its name (openssl_tls.cc sets no
+verification of a host); so does this code. It has the rights of Kea's user meanwhile: that user may write the
+configuration, and could name any file of root, and any URL to send it to.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from .._errors import KeaError
 from .._host.account import Account, acting
+from .._host.certificates import Material, certificates_in
 from .._kea import control, pairs, tree
 
 TIMEOUT = 5.0
@@ -49,6 +50,8 @@ class Partner(NamedTuple):
     """Paths of ``trust-anchor``, ``cert-file`` and ``key-file``, for https."""
     account: Account
     """Kea's. Its configuration tells these paths and the URL, so they are opened with its rights."""
+    material: Optional[Material] = None
+    """Trust anchor, certificate and key in place of those files; all three."""
 
     def send(self, command: str, arguments: Optional[Mapping[str, Any]] = None) -> control.Answer:
         """Send one command and return the answer, which is an error where HTTP refuses. Raises control.ControlError."""
@@ -82,6 +85,18 @@ class Partner(NamedTuple):
             return control.Answer(control.ERROR, f"HTTP {response.status} {response.reason}", {})
         return control.parse(body)
 
+    def certificate(self) -> str:
+        """Return the PEM text of the certificate that the partner shows, whoever issued it. Raises OSError."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        parts = urlsplit(self.url)
+        where = (parts.hostname or "", _port(parts))
+        with acting(self.account), socket.create_connection(where, TIMEOUT) as plain, context.wrap_socket(
+            plain
+        ) as wrapped:
+            return ssl.DER_cert_to_PEM_cert(wrapped.getpeercert(binary_form=True) or b"")
+
     @contextmanager
     def _connection(self, parts: SplitResult) -> Iterator[socket.socket]:
         """Provide the connection. Files are opened before it, so a file that is refused has nothing sent."""
@@ -96,6 +111,9 @@ class Partner(NamedTuple):
     def _context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
+        if self.material:
+            _use(context, self.material)
+            return context
         _trust(context, self.tls.get("trust-anchor", ""))
         if self.tls.get("cert-file"):
             key_file = self.tls.get("key-file") or self.tls["cert-file"]
@@ -118,6 +136,17 @@ class _Received:
 
 def _port(parts: SplitResult) -> int:
     return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _use(context: ssl.SSLContext, material: Material) -> None:
+    """Have the connection use these texts. The key is in no file: OpenSSL reads it from memory by a path."""
+    context.load_verify_locations(cadata="".join(certificates_in(material.trust_anchor or "")))
+    own = "".join([*certificates_in(material.certificate or ""), material.key or ""])
+    with open(os.memfd_create("certificate"), "w", encoding="utf-8") as file:
+        file.write(own)
+        file.flush()
+        path = f"/proc/self/fd/{file.fileno()}"
+        context.load_cert_chain(path, password="")  # nosec B106  # no secret: the lack of one
 
 
 def _trust(context: ssl.SSLContext, anchor: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import json
 import pwd
+import socket
 import stat
 import time
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
@@ -104,13 +105,16 @@ def _check(module: AnsibleModule) -> Dict[str, Any]:
 
 
 def _status(module: AnsibleModule) -> List[Dict[str, Any]]:
-    """Return the monitor's status; empty if it fails, and its check then says why."""
+    """Return the monitor's status; empty if it fails, and its check then says why.
+
+    With a state store in PostgreSQL there are the lines of other monitors, too; those are judged on their hosts.
+    """
     code, out, _err = module.run_command(["timeout", TIMEOUT, MONITOR, "status", "--json"])
     try:
         found: List[Dict[str, Any]] = json.loads(out) if code == 0 else []
     except ValueError:
         return []
-    return found
+    return [line for line in found if line.get("monitor") in (None, socket.gethostname())]
 
 
 def _last_run(module: AnsibleModule, lfc: Dict[str, Any]) -> Dict[str, Any]:

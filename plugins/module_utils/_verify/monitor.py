@@ -25,6 +25,8 @@ LAG = 60.0
 LONGEST_RUN = 7200.0
 """Seconds after which systemd stops an LFC run (TimeoutStartSec of its unit)."""
 STATUS = "kea-lease-monitor status"
+_AWAY = ("stopped", "silent")
+"""What the monitor's status says of a subscription that no process works for."""
 WARNING = "; WARN "
 """What the monitor's check says before each warning, while it is healthy."""
 
@@ -54,7 +56,10 @@ def subscriptions(facts: Facts, expected: Expected) -> Iterator[Finding]:
         if line["status"] == "removed":
             continue
         name, lag = f"subscription {line['subscription']}", _lag(line["bookmark"], newest)
-        if lag > LAG:
+        if line["status"] in _AWAY:
+            seen = f"it is {line['status']}: no lease is acted on here, and those of the meantime are read once it runs"
+            yield Finding(name, WARN, seen, STATUS)
+        elif lag > LAG:
             seen = f"its bookmark lags {lag:.0f} s"
             yield Finding(name, WARN, seen, f"{STATUS}; a long transaction in the database also delays it")
         else:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Mapping
+from typing import Any, Iterator, Mapping, Optional, Tuple
 
 from .._kea import pairs
 from .finding import DEPLOY, OK, WARN, WRONG, Expected, Facts, Finding
@@ -13,7 +13,6 @@ from .finding import DEPLOY, OK, WARN, WRONG, Expected, Facts, Finding
 PAGE = "see docs/pairs.md"
 CLOCK_WARN, CLOCK_WRONG = 5.0, 30.0
 """Seconds between the clocks of both servers; Kea warns at 30 and ends the pair at 60."""
-_MAINTENANCE = (pairs.IN_MAINTENANCE, pairs.PARTNER_IN_MAINTENANCE)
 
 
 def pair(facts: Facts, _expected: Expected) -> Iterator[Finding]:
@@ -30,6 +29,13 @@ def pair(facts: Facts, _expected: Expected) -> Iterator[Finding]:
     if found["unacked"]:
         seen = f"{found['partner']} left {found['unacked']} clients without an answer"
         yield Finding("pair clients", WARN, seen, f"look at {found['partner']}: this server takes over soon")
+    # A server that is down, or has no partner, tells nothing that could be compared.
+    if found["state"] and found["partner"]:
+        yield from _access(found)
+
+
+def _access(found: Mapping[str, Any]) -> Iterator[Finding]:
+    """Judge what each server tells the other one and others, and whether both have the same subnets."""
     if found["subnets_differ"] is not None and str(found["url"]).startswith("http://"):
         seen = f"{found['partner']} takes every command at {found['url']}, from whoever reaches it"
         yield Finding(
@@ -44,23 +50,62 @@ def pair(facts: Facts, _expected: Expected) -> Iterator[Finding]:
 
 
 def _states(found: Mapping[str, Any]) -> Finding:
-    here = f"this server ({found['role']}) is {found['state']} and serves {_scopes(found['scopes'])}"
+    if not found["mode"]:
+        return Finding("pair", WRONG, f"the pair cannot be looked at: {found['error']}", PAGE)
+    here = f"this server ({found['role']}) {_words(found['state'], found['scopes'])}"
     if found["error"]:
-        seen = f"{here}; its partner {found['partner'] or ''} does not answer: {found['error']}"
-        return Finding("pair", WRONG, seen, f"look at the partner, {PAGE}")
-    there = f"{found['partner']} is {found['partner_state']} and serves {_scopes(found['partner_scopes'])}"
+        seen = f"{found['mode']}: {here}; its partner {found['partner'] or ''} does not answer: {found['error']}"
+        return Finding("pair", WRONG, seen, _without_partner(found))
+    if found["partner"] is None:
+        return Finding("pair", OK, f"{found['mode']}: {here}; no server takes over from it")
+    there = f"{found['partner']} {_words(found['partner_state'], found['partner_scopes'])}"
     seen = f"{found['mode']}: {here}; {there}"
-    states = (found["state"], found["partner_state"])
-    if states == (found["mode"], found["mode"]):
-        return Finding("pair", OK, seen)
+    if found["state"] == found["partner_state"] == found["mode"]:
+        return _touched(found, seen)
+    return Finding("pair", *_abnormal(found["state"], found["partner_state"], seen))
+
+
+def _abnormal(here: Optional[str], there: str, seen: str) -> Tuple[str, str, str]:
+    """Return verdict, what was seen and what to do for two states that are not the normal ones."""
+    states = (here, there)
+    if not here:
+        return WRONG, seen, f"start this server: it fetches the leases before it serves, {PAGE}"
     if pairs.TERMINATED in states:
-        return Finding("pair", WRONG, seen, f"the servers give up their pair: {PAGE}")
-    if set(states) & set(_MAINTENANCE):
-        return Finding("pair", WARN, seen, f"a maintenance that a play left is ended by {DEPLOY}")
+        todo = f"mostly the clocks ended the pair: set both, then restart both servers, the standby first, {PAGE}"
+        return WRONG, seen, todo
+    if set(states) & set(pairs.MAINTENANCE):
+        return WARN, seen, f"a maintenance that a play left is ended by {DEPLOY}"
+    if states == (pairs.PARTNER_DOWN, pairs.PARTNER_DOWN):
+        return WRONG, seen, f"both serve the same clients, until they find each other within a minute, {PAGE}"
     if pairs.PARTNER_DOWN in states:
-        return Finding("pair", WRONG, seen, f"look at the server that is not {pairs.PARTNER_DOWN}, {PAGE}")
-    return Finding("pair", WARN, seen, f"the pair comes back; if it does not within a minute or two, {PAGE}")
+        return WRONG, seen, f"look at the server that is not {pairs.PARTNER_DOWN}, {PAGE}"
+    return WARN, seen, f"the pair comes back; if it does not within a minute or two, {PAGE}"
+
+
+def _touched(found: Mapping[str, Any], seen: str) -> Finding:
+    """Judge a pair whose states are normal: Kea itself may not reach a partner that answers this program."""
+    if found["in_touch"]:
+        return Finding("pair", OK, seen)
+    words = f"{seen}; Kea itself does not reach {found['partner']}"
+    return Finding("pair", WRONG, words, f"read Kea's journal, {PAGE}")
+
+
+def _without_partner(found: Mapping[str, Any]) -> str:
+    """Return what to do if the partner does not answer this host."""
+    if found["state"] in pairs.SERVES_ALL:
+        return (
+            f"start the partner; if it runs, the network between both is cut and both may serve the same clients: stop "
+            f"Kea on one of both, {PAGE}"
+        )
+    if not found["state"]:
+        return f"no server of the pair answers: start the one that served last, {PAGE}"
+    return f"look at the partner, and at the network between both, {PAGE}"
+
+
+def _words(state: Any, scopes: Any) -> str:
+    return f"is {state} and serves {_scopes(scopes)}" if state else "does not answer"
 
 
 def _scopes(names: Any) -> str:
-    return " and ".join(names) if names else "no client"
+    """Return words for scopes. With hot-standby, all clients are those of the primary."""
+    return f"the clients of {' and '.join(names)}" if names else "no client"

@@ -34,7 +34,7 @@ def server(facts: Facts, _expected: Expected) -> Iterator[Finding]:
         return
     name = unit["name"]
     if not unit["active"]:
-        yield Finding("kea", WRONG, f"{name} does not run: no client is served", journal(name))
+        yield Finding("kea", WRONG, f"{name} does not run: it serves no client", journal(name))
     elif not found["serving"]:
         yield Finding("kea", WRONG, f"{name} runs but does not answer on its control channel", journal(name))
     else:

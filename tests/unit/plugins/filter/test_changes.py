@@ -22,6 +22,7 @@ RUN = {
     "database_is_here": True,
     "full_run": False,
     "upgrade": False,
+    "remote_certificates": False,
 }
 HERE = {"enable_database": True}
 THERE = {"enable_database": True, "database_is_here": False}
@@ -38,6 +39,7 @@ THERE = {"enable_database": True, "database_is_here": False}
         ({"is_server": False}, [{"changes": SAME}, NONE], [], []),
         ({"full_run": True}, [LOOK, NONE], [], ["kea_full_run"]),
         ({"upgrade": True}, [LOOK, NONE], [], ["kea_upgrade"]),
+        ({"remote_certificates": True}, [LOOK, NONE], [], ["certificates are files of the host"]),
         ({}, [{"failed": True}, NONE], [], ["could not be inspected", "does not serve"]),
         ({}, [{**LOOK, "changes": {**SAME, "error": "no such manifest"}}, NONE], [], ["no such manifest"]),
         ({}, [{**LOOK, "changes": {**SAME, "deployed": None}}, NONE], [], ["never deployed"]),

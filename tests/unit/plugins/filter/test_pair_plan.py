@@ -16,7 +16,7 @@ import yaml
 from ansible_collections.baremetal.kea.plugins.filter import plan as filters
 from ansible_collections.baremetal.kea.plugins.module_utils._host.account import Account
 from ansible_collections.baremetal.kea.plugins.module_utils._server import partner
-from ansible_collections.baremetal.kea.plugins.plugin_utils import _pair, _pair_check, _pair_leases
+from ansible_collections.baremetal.kea.plugins.plugin_utils import _pair, _pair_certificates, _pair_check, _pair_leases
 from ansible_collections.baremetal.kea.plugins.plugin_utils._login import Files
 from support.kea import DIRECTORIES, KeaServer, serving
 from support.modules import run_module
@@ -178,8 +178,15 @@ def test_the_hosts_of_a_new_pair_are_told_from_those_of_a_pair(
     ("groups", "serial", "schema_upgrade", "expected"),
     [
         ({}, "", False, 1),
-        ({}, "", True, "100%"),
+        ({}, "", True, 1),
         ({}, 5, True, 5),
+        # A schema that several servers have is upgraded once no server uses the old one.
+        ({"kea__shared_database": ["a", "b"]}, "", True, "100%"),
+        ({"kea__shared_database": ["a", "b"], "kea__pair": ["a", "b"]}, "", True, "100%"),
+        ({"kea__shared_database": ["a", "b"], "kea__pair": ["a", "b"]}, 1, True, 1),
+        # With a database each, the partner serves meanwhile.
+        ({"kea__pair": ["a", "b"]}, "", True, 1),
+        ({"kea__pair": ["a", "b"]}, "100%", True, 1),
         ({"kea__new_pair": ["a", "b"]}, "", False, "100%"),
         ({"kea__new_pair": ["a"], "kea__pair": ["b", "c"]}, "", False, 1),
         ({"kea__pair": ["b", "c"]}, "", False, 1),
@@ -191,6 +198,76 @@ def test_two_servers_that_are_a_pair_are_never_changed_at_once(
     groups: dict[str, list[str]], serial: Any, schema_upgrade: bool, expected: Any
 ) -> None:
     assert filters.hosts_at_once(groups, serial, schema_upgrade) == expected
+
+
+SHARED = {"kea_enable_database": True, "kea_db_host": "db", "kea_db_name": "kea"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shared"),
+    [
+        (SHARED, SHARED, True),
+        # The leases are in files or elsewhere; the reservations are there.
+        (SHARED, {**SHARED, "kea_enable_database": "yes", "kea_db_host": "db,standby", "kea_db_port": "5432"}, True),
+        (SHARED, {**SHARED, "kea_enable_database": False}, False),
+        (SHARED, {"kea_db_host": "db"}, False),
+        (SHARED, {**SHARED, "kea_db_name": "other"}, False),
+        (SHARED, {**SHARED, "kea_db_port": 5433}, False),
+        *(({"kea_enable_database": True, "kea_db_host": one},) * 2 + (False,) for one in ("", "localhost", "/run/pg")),
+        ({}, {}, False),
+    ],
+)
+def test_the_inventory_tells_which_servers_have_one_database(
+    first: dict[str, Any], second: dict[str, Any], shared: bool
+) -> None:
+    hosts = {"a": first, "b": second}
+    assert [filters.shares_database(name, hosts) for name in ("a", "b")] == [shared] * 2
+    assert not filters.shares_database("a", {"a": first})
+    assert not filters.shares_database("no-server", hosts)
+
+
+SHOWN = [{"subject": f"CN={name}", "issuer": "CN=ca", "fingerprint": f"{name.upper()}:" * 16} for name in ("aa", "bb")]
+
+
+def test_what_stands_against_the_certificates_of_a_pair_names_variables_and_certificates() -> None:
+    looked = {"error": None, "refusals": [], "untrusted": None, "anchors": SHOWN, "certificate": SHOWN[0]}
+    assert filters.pair_certificate_problems(looked, {"skipped": True}, "one", "two") == []
+    assert filters.pair_certificate_problems({"skipped": True}, {}, "one", "two") == []
+    (words,) = filters.pair_certificate_problems({"failed": True, "msg": "no openssl"}, {}, "one", "two")
+    assert words == "kea_ha_trust_anchor, kea_ha_cert_file and kea_ha_key_file cannot be checked: no openssl"
+    (words,) = filters.pair_certificate_problems({"error": "key is none"}, {}, "one", "two")
+    assert words == "kea_ha_trust_anchor, kea_ha_cert_file and kea_ha_key_file cannot be used: key is none"
+    # The servers of both families have the same certificates.
+    refusal = {"by": "partner", "certificate": None, "reason": "unknown ca", "url": "https://192.0.2.2:8001/"}
+    both = [{**refusal, "path": path} for path in ("/etc/kea/kea-dhcp4.conf", "/etc/kea/kea-dhcp6.conf")]
+    (words,) = filters.pair_certificate_problems({**looked, "refusals": both}, {}, "one", "two")
+    assert words.startswith("kea_ha_cert_file: two, which serves now with an unknown certificate, refuses CN=aa by ")
+    later = {**looked, "anchors": SHOWN * 2, "partner_certificate": SHOWN[1], "untrusted": "it has expired"}
+    (words,) = filters.pair_certificate_problems(looked, later, "one", "two")
+    assert "CN=aa, SHA-256 AA:AA:AA:AA:AA:AA:AA:AA…; CN=bb" in words
+    assert "; 1 more) does not verify kea_ha_cert_file of two, CN=bb by CN=ca" in words
+    assert "Give both the trust anchors of both" in words
+
+
+@pytest.mark.parametrize(
+    ("present", "wanted", "refused"),
+    [
+        ("http", "http", False),
+        ("https", "https", False),
+        ("http", "https", True),
+        ("https", "http", True),
+        # An address that is not known has a finding of its own, and a single server has no partner yet.
+        ("http", "", False),
+        ("", "https", False),
+    ],
+)
+def test_a_pair_that_serves_does_not_begin_or_end_https(present: str, wanted: str, refused: bool) -> None:
+    peers = [{"name": "a", "url": f"{present}://192.0.2.1:8001/"}, {"name": "b"}]
+    libraries = [{"library": "/x/libdhcp_ha.so", "parameters": {"high-availability": [{"peers": peers}]}}]
+    urls = [f"{wanted}://192.0.2.{number}:8001/" if wanted else "" for number in (1, 2)]
+    words = _pair_certificates.scheme_problem(urls, libraries if present else None)
+    assert bool(words) == refused
+    assert not words or f"this pair serves with {present}, and is to use {wanted}. " in words
 
 
 def test_secrets_and_certificates() -> None:

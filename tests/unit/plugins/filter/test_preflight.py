@@ -376,6 +376,12 @@ NOT_SERVING = {"server": {"serving": False}}
             "with load-balancing each server needs pools of its own",
         ),
         (
+            {"pair": {**ASKED_PAIR, "peers": [{**one, "url": one["url"].replace("http:", "https:")} for one in PEERS]}},
+            found(config=PAIR),
+            "refusals",
+            "this pair serves with http, and is to use https",
+        ),
+        (
             {"pair": {**ASKED_PAIR, "leases": {"shared": True, "there": {"a": False, "b": False}}}},
             found(config=PAIR),
             "refusals",

@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from support.modules import run_module
+from support.paths import ROOT
+from support.programs import run
 
 POLICY = """\
 kea-dhcp4-server:
@@ -100,3 +104,39 @@ def test_the_apt_of_this_machine_tells_its_kea(tmp_path: Path) -> None:
     found = look(tmp_path / "kea-dhcp4.conf", packaging="debian")
     assert found["error"] is None
     assert re.fullmatch(r"\d+\.\d+\.\d+", found["installed"])
+
+
+SHOWN = """
+- hosts: localhost
+  gather_facts: false
+  vars_files: [ROLES/vars/main.yml]
+  vars: {kea_server_shared_database: SHARED, kea_server__offers: OFFERS}
+  tasks: [TASK, {debug: {msg: "handed over: {{ not kea_server__is_silent }}."}}]
+"""
+OFFER = {"installed": "2.6.3", "offered": "3.0.3", "needs_schema": True, "newer": []}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("shared", "needs_schema", "words"),
+    [
+        (True, True, ["Kea 2.6.3 becomes 3.0.3", "both servers of a pair are silent", "handed over: False."]),
+        (False, True, ["Kea 2.6.3 becomes 3.0.3", "its partner serves its clients", "handed over: True."]),
+        (True, False, ["handed over: True."]),
+    ],
+)
+def test_who_is_silent_in_an_upgrade_is_printed(
+    tmp_path: Path, shared: bool, needs_schema: bool, words: list[str]
+) -> None:
+    tasks = yaml.safe_load((ROOT / "roles/kea_server/tasks/upgrade.yml").read_text())
+    (task,) = [one for one in tasks if one["name"].startswith("Show which upgrade")]
+    offers = {"results": [{"item": 4, "upgrade": {**OFFER, "needs_schema": needs_schema}}]}
+    values = {"SHARED": shared, "OFFERS": offers, "TASK": task}
+    text = SHOWN.replace("ROLES", str(ROOT / "roles/kea_server"))
+    for name, value in values.items():
+        text = text.replace(name, json.dumps(value))
+    (tmp_path / "play.yml").write_text(text)
+    told = run("ansible-playbook", "--inventory", "localhost,", "--connection", "local", str(tmp_path / "play.yml"))
+    told = " ".join(told.split())
+    assert [one for one in words if one not in told] == [], told
+    assert ("becomes" in told) == needs_schema

@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
@@ -19,14 +18,12 @@ from ansible_collections.baremetal.kea.plugins.module_utils._server import kea_a
 from ansible_collections.baremetal.kea.plugins.module_utils._server import pair as server_pair
 from ansible_collections.baremetal.kea.plugins.module_utils._server.pair import Pair
 from ansible_collections.baremetal.kea.plugins.module_utils._server.pair_steps import Look, Step, after, before
+from ansible_collections.baremetal.kea.plugins.module_utils._verify import pair as verify_pair
+from ansible_collections.baremetal.kea.plugins.module_utils._verify.finding import Expected, Finding
 from ansible_collections.baremetal.kea.plugins.plugin_utils import _pair as plan
-from ansible_collections.baremetal.kea.plugins.plugin_utils._login import Files
-from support.kea import KeaServer
+from pair_helpers import BALANCED, HOT, Keas, Setup, pair_of
 from support.modules import run_module
 from support.wait import until
-
-HOOKS = "/usr/lib/x86_64-linux-gnu/kea/hooks"
-HOT, BALANCED = "hot-standby", "load-balancing"
 
 
 def look(here: str, there: str, mode: str = HOT, role: str = "primary", in_touch: bool = True) -> Look:
@@ -287,80 +284,19 @@ def hooks(relationship: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"library": "/x/libdhcp_ha.so", "parameters": {"high-availability": [relationship]}}]
 
 
-# A server of the test may not write where Kea keeps its own DUID.
-SIX = {
-    "subnet6": [{"id": 1, "subnet": "2001:db8::/64", "pools": [{"pool": "2001:db8::10 - 2001:db8::19"}]}],
-    "server-id": {"type": "EN", "identifier": "aa", "persist": False},
-}
-
-
-class Keas:
-    """Two real Keas that are a pair of this collection."""
-
-    def __init__(self, directory: Path, mode: str, changes: dict[str, Any], family: int = 4) -> None:
-        self.mode = mode
-        self.servers = []
-        # Of this test process alone: two of these tests may run at once.
-        self._first = 2 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-        peers = [
-            plan.Peer(name, f"http://127.0.0.1:{18031 + self._first + number}/")
-            for number, name in enumerate(("one", "two"))
-        ]
-        for number, peer in enumerate(peers):
-            own = directory / peer.name
-            own.mkdir()
-            server = KeaServer(own, family, config=own / f"kea-dhcp{family}.conf")
-            settings = plan.settings(plan.Pair(mode, peer.name, peers, password="a secret"), Files(), HOOKS, family)
-            settings["hooks-libraries"][1]["parameters"]["high-availability"][0].update(changes)
-            server.configure(
-                {
-                    **settings,
-                    "interfaces-config": {"interfaces": []},
-                    "lease-database": {"type": "memfile", "name": str(own / "leases.csv"), "lfc-interval": 0},
-                    **(
-                        {"subnet4": [{"id": 1, "subnet": "192.0.2.0/24", "pools": pools(mode)}]} if family == 4 else SIX
-                    ),
-                }
-            )
-            self.servers.append(server)
-            self.launch(number)
-
-    def launch(self, number: int) -> None:
-        self.servers[number].launch("-p", str(10070 + self._first + number))
-
-    def states(self) -> list[str]:
-        return [self.state(server) for server in self.servers]
-
-    def state(self, server: KeaServer) -> str:
-        found = server.ask("status-get")["arguments"]["high-availability"][0]
-        return str(found["ha-servers"]["local"]["state"])
-
-    def await_normal(self) -> None:
-        until(lambda: all(one.answers() for one in self.servers), "both answer", 20)
-        until(lambda: self.states() == [self.mode] * 2, lambda: f"normal states: {self.states()}", 30)
-
-
-def pools(mode: str) -> list[dict[str, str]]:
-    halves = (("192.0.2.10 - 192.0.2.19", "HA_one"), ("192.0.2.20 - 192.0.2.29", "HA_two"))
-    return [{"pool": pool, **({"client-class": name} if mode == BALANCED else {})} for pool, name in halves]
-
-
 @pytest.fixture
 def keas(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keas]:
     password = tmp_path / "password"
     password.write_text("a secret")
     monkeypatch.setattr(plan, "password_file", lambda _family: str(password))
-    found = Keas(tmp_path, *request.param)
+    mode, changes, *more = request.param
+    family, setup = (*more, *(4, Setup(password="a secret"))[len(more) :])
+    found = Keas(tmp_path, mode, changes, family, setup)
     try:
         found.await_normal()
         yield found
     finally:
-        for server in found.servers:
-            server.stop()
-
-
-def pair_of(server: KeaServer) -> Pair:
-    return Pair(str(server.config), Account.own)
+        found.stop()
 
 
 real = [pytest.mark.kea, pytest.mark.slow]
@@ -450,6 +386,64 @@ def test_facts_of_a_pair_a3(keas: Keas, monkeypatch: pytest.MonkeyPatch) -> None
     found = pair_facts.pair(str(one.config), Account.own, served.Once(str(one.config)))
     assert found is not None
     assert "refused" in found["error"]
+
+
+# Kea gives up on its partner after seconds, and not only once clients go unanswered.
+HASTY = {"max-response-delay": 3000, "max-ack-delay": 1000, "max-unacked-clients": 0}
+
+
+@pytest.mark.parametrize(
+    "keas", [pytest.param((HOT, HASTY, 4, Setup(relayed=True)), id="relayed", marks=real)], indirect=True
+)
+def test_each_server_names_the_states_of_both_in_one_line(keas: Keas) -> None:
+    """Where both are cut from each other, where one is killed, and where the clock of one is 90 s off."""
+
+    def told(number: int) -> list[Finding]:
+        path = str(keas.servers[number].config)
+        found = pair_facts.pair(path, Account.own, served.Once(path))
+        return list(verify_pair.pair({"pair": found}, cast(Expected, None)))
+
+    def line(number: int) -> str:
+        (found,) = [one for one in told(number) if one.name == "pair"]
+        assert found.verdict == "wrong"
+        return found.seen
+
+    def become(*states: str) -> None:
+        until(lambda: keas.states() == list(states), lambda: f"{states}: {keas.states()}", 60, 0.2)
+
+    everything = "is partner-down and serves the clients of one"
+    for relay in keas.relays:
+        relay.cut()
+    become("partner-down", "partner-down")
+    assert line(0).startswith(f"{HOT}: this server (primary) {everything}; its partner two does not answer: ")
+    assert line(1).startswith(f"{HOT}: this server (standby) {everything}; its partner one does not answer: ")
+    assert all("both may serve the same clients" in one.todo for number in (0, 1) for one in told(number)[:1])
+    for relay in keas.relays:
+        relay.cut(False)
+    keas.await_normal()
+
+    one, two = keas.servers
+    assert two.process
+    two.process.kill()
+    two.stop()
+    until(lambda: keas.state(one) == "partner-down", "the survivor serves alone", 60, 0.2)
+    assert line(0).startswith(f"{HOT}: this server (primary) {everything}; its partner two does not answer: ")
+    assert line(1) == f"{HOT}: this server (standby) does not answer; one {everything}"
+    one.stop()
+    assert line(1).startswith(f"{HOT}: this server (standby) does not answer; its partner one does not answer: ")
+    for number in (0, 1):
+        keas.launch(number)
+    keas.await_normal()
+
+    for relay, ahead in zip(keas.relays, (-90, 90)):
+        relay.ahead = ahead
+    become("terminated", "terminated")
+    words = ("is terminated and serves the clients of one", "is terminated and serves no client")
+    for number, other, sign in ((0, "two", "+"), (1, "one", "-")):
+        assert line(number).endswith(f"{words[number]}; {other} {words[1 - number]}")
+        clocks = [finding for finding in told(number) if finding.name == "pair clocks"]
+        assert [finding.verdict for finding in clocks] == ["wrong"]
+        assert f"the clock of {other} is {sign}" in clocks[0].seen
 
 
 @pytest.mark.parametrize("keas", [pytest.param((HOT, {}), id=HOT, marks=real)], indirect=True)

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._errors import KeaError
 from ansible_collections.baremetal.kea.plugins.module_utils._host.account import Account, acting
+from ansible_collections.baremetal.kea.plugins.module_utils._host.certificates import Material
 from ansible_collections.baremetal.kea.plugins.module_utils._kea import control
 from ansible_collections.baremetal.kea.plugins.module_utils._server import partner
 from support.certificates import Authority, Certificate
@@ -148,6 +149,20 @@ def test_keas_own_files_serve(host: Path, ours: Certificate, secure: Receiver) -
         peer = {**tls, "trust-anchor": str(host / anchor), "basic-auth-password-file": str(host / "kea" / "password")}
         assert asked(secure, peer).arguments == {"state": "hot-standby"}
     assert [one.headers["authorization"] for one in secure.requests] == ["Basic a2VhOm91cnM="] * 2
+    assert os.geteuid() == 0
+
+
+def test_texts_in_place_of_files_that_keas_user_may_not_read(ours: Certificate, secure: Receiver) -> None:
+    material = Material((ours.path.parent / "ca.pem").read_text(), ours.pem, ours.key_pem)
+    for path in (ours.path, ours.key):
+        os.chown(path, 0, 0)
+        path.chmod(0o600)
+    there = partner.Partner("two", secure.url, 4, "", {}, ACCOUNT, material)
+    assert there.send("ha-heartbeat").arguments == {"state": "hot-standby"}
+    assert there.certificate() == ours.pem[ours.pem.index("-----BEGIN") :]
+    other = Authority(ours.path.parent, "other-ca").own.pem
+    with pytest.raises(control.ControlError, match="certificate verify failed"):
+        there._replace(material=material._replace(trust_anchor=other)).send("ha-heartbeat")
     assert os.geteuid() == 0
 
 

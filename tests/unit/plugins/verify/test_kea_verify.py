@@ -160,14 +160,40 @@ def half(**changes: Any) -> Callable[[dict[str, Any]], None]:
 
 def test_a_pair_is_one_line_a3() -> None:
     (found,) = [one for one in judged(EVENTS, half()) if one.name.startswith("pair")]
-    seen = "hot-standby: this server (primary) is hot-standby and serves a; b is hot-standby and serves no client"
-    assert (found.verdict, found.seen) == ("ok", seen)
+    here = "hot-standby: this server (primary) is hot-standby and serves the clients of a"
+    assert (found.verdict, found.seen) == ("ok", f"{here}; b is hot-standby and serves no client")
 
 
 @pytest.mark.parametrize(
     ("changes", "name", "verdict", "words"),
     [
         ({"state": "terminated"}, "pair", "wrong", "is terminated"),
+        ({"state": "partner-down", "partner_state": "partner-down"}, "pair", "wrong", "b is partner-down"),
+        ({"in_touch": False}, "pair", "wrong", "Kea itself does not reach b"),
+        (
+            {"state": None, "scopes": None, "partner_state": "partner-down", "partner_scopes": ["a", "b"]},
+            "pair",
+            "wrong",
+            "this server (primary) does not answer; b is partner-down and serves the clients of a and b",
+        ),
+        (
+            {"state": None, "scopes": None, "partner_state": None, "error": "refused", "subnets_differ": None},
+            "pair",
+            "wrong",
+            "this server (primary) does not answer; its partner b does not answer: refused",
+        ),
+        (
+            {"state": "partner-down", "scopes": ["a", "b"], "partner_state": None, "error": "timed out"},
+            "pair",
+            "wrong",
+            "is partner-down and serves the clients of a and b; its partner b does not answer: timed out",
+        ),
+        (
+            {"mode": None, "role": None, "state": None, "partner": None, "error": "/p cannot be read by Kea's user"},
+            "pair",
+            "wrong",
+            "the pair cannot be looked at: /p cannot be read by Kea's user",
+        ),
         ({"state": "partner-down", "partner_state": "waiting"}, "pair", "wrong", "is partner-down"),
         ({"partner_state": None, "error": "timed out"}, "pair", "wrong", "b does not answer: timed out"),
         ({"state": "in-maintenance", "partner_state": "partner-in-maintenance"}, "pair", "warn", "is in-maintenance"),
@@ -190,6 +216,22 @@ def test_what_is_wrong_with_a_pair_is_named_a3(changes: dict[str, Any], name: st
     assert [(one.name, one.verdict) for one in found] == [(name, verdict)]
     assert words in found[0].seen
     assert found[0].todo
+
+
+def test_a_server_without_a_partner_lacks_none() -> None:
+    alone = {"partner": None, "url": None, "subnets_differ": None}
+    changes = {"mode": "passive-backup", "state": "passive-backup", **alone}
+    (found,) = [one for one in judged(EVENTS, half(**changes)) if one.name.startswith("pair")]
+    assert (found.verdict, found.todo) == ("ok", "")
+    assert found.seen.endswith("is passive-backup and serves the clients of a; no server takes over from it")
+
+
+@pytest.mark.parametrize("status", ["stopped", "silent"])
+def test_a_monitor_that_is_down_has_no_subscription_that_is_well(status: str) -> None:
+    """The events of the meantime are not counted yet, so there need be no lag."""
+    changes = [at("monitor/unit/active", False), at("monitor_status/0/status", status)]
+    found = [(one.name, one.verdict) for one in judged(EVENTS, *changes) if one.verdict != "ok"]
+    assert found == [("monitor", "wrong"), ("subscription all", "warn")]
 
 
 @pytest.mark.parametrize("expected", [EVENTS, FILE, EVENTS._replace(leases="memfile", timer=True)])
