@@ -8,8 +8,9 @@ Only PostgreSQL is asked. Kea finds its tables by the search path of its role, s
 
 from __future__ import annotations
 
+import bisect
 import ipaddress
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .._config.database import HOSTS
 from .._config.servers import family_of, top_of_path
@@ -41,12 +42,15 @@ _KIND = f"""CASE WHEN {_HAS.format(host_maps.MARK)} THEN {_MANAGED}
             ELSE {_OTHERS} END"""
 """Kind of a reservation. The mark of ``kea_reservations`` has ``found`` if a person had written the row before."""
 _COUNTED = "SELECT h.{subnet}, {kind}, count(*) FROM hosts h WHERE h.{subnet} IS NOT NULL GROUP BY 1, 2"
-_ADDRESSES = "SELECT {kind}, {addresses} FROM hosts h WHERE h.{subnet} = %s"
-_ADDRESSES_OF = {
-    4: "CASE WHEN h.ipv4_address > 0 THEN ARRAY[host('0.0.0.0'::inet + h.ipv4_address)] ELSE ARRAY[]::text[] END",
+_ADDRESSES = {
+    4: "SELECT h.ipv4_address, h.host_id, {kind} FROM hosts h WHERE h.{subnet} = %s AND h.ipv4_address > 0",
     # Text up to schema 17.0, and later inet. A delegated prefix is known by its first address.
-    6: "ARRAY(SELECT split_part(r.address::text, '/', 1) FROM ipv6_reservations r WHERE r.host_id = h.host_id)",
+    6: "SELECT split_part(r.address::text, '/', 1), h.host_id, {kind} FROM hosts h"
+    " JOIN ipv6_reservations r ON r.host_id = h.host_id WHERE h.{subnet} = %s",
 }
+
+Addressed = Tuple[int, int, int]
+"""An address, the number of its host, and the kind of that."""
 
 
 class Count(NamedTuple):
@@ -120,7 +124,7 @@ class _Database:
         self._access = found
         self._family = family
         self._numbers: Optional[Dict[Tuple[int, int], int]] = None
-        self._addresses: Dict[int, List[Tuple[int, List[int]]]] = {}
+        self._addressed: Dict[int, List[Addressed]] = {}
         self._name, self._reason = HOSTS, ""
         if not _is_whole(entry):
             self._reason = "named in an included file that Kea's account or this module does not read"
@@ -150,18 +154,18 @@ class _Database:
         whole = Count(*(self._numbers.get((subnet, kind), 0) for kind in _KINDS))
         if ranges is None or not any(whole):
             return whole
-        if subnet not in self._addresses:
-            rows = self._fetch(_ADDRESSES, [subnet])
-            self._addresses[subnet] = [(kind, list(map(_number, found))) for kind, found in rows]
-        inside = [kind for kind, found in self._addresses[subnet] if is_inside(found, ranges)]
+        if subnet not in self._addressed:
+            rows = self._fetch(_ADDRESSES[self._family], [subnet])
+            self._addressed[subnet] = sorted((_number(address), host, kind) for address, host, kind in rows)
+        addressed = self._addressed[subnet]
+        inside = [kind for _host, kind in {one[1:] for span in ranges for one in _between(addressed, *span)}]
         return Count(*map(inside.count, _KINDS))
 
     def _fetch(self, query: str, arguments: Sequence[Any] = ()) -> List[Tuple[Any, ...]]:
-        parts = {"kind": Words(_KIND), "addresses": Words(_ADDRESSES_OF[self._family])}
         with connect_as_kea(self._login, *self._access, readonly=True) as kea:
             kea.run(f"SET statement_timeout = {STATEMENT_TIMEOUT:d}")
             kea.run("RESET search_path")
-            return kea.fetch(query, arguments, subnet=f"dhcp{self._family}_subnet_id", **parts)
+            return kea.fetch(query, arguments, subnet=f"dhcp{self._family}_subnet_id", kind=Words(_KIND))
 
     def _words(self, message: str) -> str:
         """Return why the database does not answer. No driver prints the password; this makes sure of it."""
@@ -169,8 +173,13 @@ class _Database:
         return "Kea's account cannot connect to it" if password and password in words else words
 
 
-def _number(address: str) -> int:
-    return int(ipaddress.ip_address(address))
+def _number(address: Union[int, str]) -> int:
+    return address if isinstance(address, int) else int(ipaddress.ip_address(address))
+
+
+def _between(addressed: List[Addressed], first: int, last: int) -> List[Addressed]:
+    """Return those of a sorted list in a range."""
+    return addressed[bisect.bisect_left(addressed, (first, 0, 0)) : bisect.bisect_left(addressed, (last + 1, 0, 0))]
 
 
 def _is_whole(entry: Any) -> bool:
@@ -178,8 +187,3 @@ def _is_whole(entry: Any) -> bool:
     if not isinstance(entry, dict) or INCLUDE_KEY in entry:
         return False
     return not any(isinstance(entry.get(key), Include) for key in _KEYS)
-
-
-def is_inside(addresses: Sequence[int], ranges: Optional[Ranges]) -> bool:
-    """Return whether one of the addresses lies in the ranges; None stands for everything."""
-    return ranges is None or any(first <= one <= last for one in addresses for first, last in ranges)

@@ -16,7 +16,7 @@ from .._errors import KeaError
 from .._kea import host_maps
 from . import included_hosts
 from .config import is_applied
-from .host_databases import HostDatabases, Ranges, is_inside
+from .host_databases import HostDatabases, Ranges
 from .leases import Leases
 
 SHOWN = 20
@@ -95,9 +95,13 @@ def _count_in(path: str, ranges: Optional[Ranges]) -> int:
     """Return how many reservations in an included file lie in the ranges. Raises KeaError."""
     hosts = included_hosts.read(path)
     try:
-        return sum(1 for host in hosts if ranges is None or is_inside(_numbers(host), ranges))
+        return sum(1 for host in hosts if ranges is None or _is_inside(_numbers(host), ranges))
     except ValueError as error:
         raise KeaError(f"the reservations in {path} cannot be counted: {error}") from error
+
+
+def _is_inside(addresses: Sequence[int], ranges: Ranges) -> bool:
+    return any(first <= one <= last for one in addresses for first, last in ranges)
 
 
 def _numbers(host: Mapping[str, Any]) -> List[int]:

@@ -59,7 +59,9 @@ def test_additions_leave_every_byte_and_go_again(source: Path, directory: Path) 
         assert subnet.prefix == NEW[site.family]["subnet"] or CLIENT in subnet.reservations
     assert not site.merge(merge=wanted)["changed"]
 
-    back = site.merge()
+    # What goes is not known to hold no reservation where the databases of an example do not answer.
+    has_databases = b"hosts-database" in b"".join(found.values())
+    back = site.merge(allow_removals=has_databases)
     assert not back["failed"], back
     expected = found
     if None in ids.values():  # they keep their ids

@@ -137,6 +137,6 @@ def test_who_is_silent_in_an_upgrade_is_printed(
         text = text.replace(name, json.dumps(value))
     (tmp_path / "play.yml").write_text(text)
     told = run("ansible-playbook", "--inventory", "localhost,", "--connection", "local", str(tmp_path / "play.yml"))
-    told = " ".join(told.split())
+    told = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", told).split())
     assert [one for one in words if one not in told] == [], told
     assert ("becomes" in told) == needs_schema
