@@ -61,7 +61,7 @@ def write(directory: Path, seed: int, careless: bool) -> None:
     if careless:
         together.start = together.finish = lambda descriptor: None
     for batch in range(1, 10_000):
-        with contextlib.suppress(MonitorError):
+        with contextlib.suppress(MonitorError, OSError):
             written = {str(directory / name): content(name, batch) for name in names(seed, batch)}
             batch_files.replace_all(written, 0o644)
             if not careless:
