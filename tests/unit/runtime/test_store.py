@@ -11,8 +11,10 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Timer
 from typing import Any, Callable, Iterator
 
 import pytest
@@ -181,6 +183,19 @@ def test_two_concurrent_upgrades_run_once(location: StateLocation) -> None:
     with ProcessPoolExecutor(2, get_context("fork")) as pool:
         results = list(pool.map(migrate.upgrade, [location] * 2))
     assert sorted(len(plan.steps) for plan in results) == [0, len(schema.versions())]
+
+
+def test_an_upgrade_waits_for_a_slow_one(file: StateLocation) -> None:
+    """As on a busy machine, where the steps of another one take more than the second that the daemon waits."""
+    Path(file.path).touch()
+    with closing(sqlite3.connect(file.path, isolation_level=None, check_same_thread=False)) as slow:
+        slow.execute("PRAGMA journal_mode=WAL")
+        slow.execute("BEGIN IMMEDIATE")
+        end = Timer(1.5, slow.rollback)
+        end.start()
+        assert migrate.upgrade(file).steps
+        assert end.finished.is_set()
+        end.join()
 
 
 def test_an_upgrade_waits_for_the_lock(shared: StateLocation, kea: Kea, monkeypatch: pytest.MonkeyPatch) -> None:

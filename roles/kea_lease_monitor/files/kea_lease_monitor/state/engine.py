@@ -22,19 +22,22 @@ _DAMAGE = ("file is not a database", "database disk image is malformed", "malfor
 """Beginnings of SQLite's messages for SQLITE_NOTADB and SQLITE_CORRUPT. Python 3.9 does not give their numbers."""
 
 
-def open_engine(location: StateLocation) -> Engine:
-    """Create an engine with at most one connection. In PostgreSQL that connection holds the locks of an election."""
-    return _postgres(location.database, location.schema) if location.database else _sqlite(location.path)
+def open_engine(location: StateLocation, busy: float = 1.0) -> Engine:
+    """Create an engine with at most one connection. In PostgreSQL that connection holds the locks of an election.
+
+    ``busy`` is for how many seconds a file is waited for that another program writes.
+    """
+    return _postgres(location.database, location.schema) if location.database else _sqlite(location.path, busy)
 
 
-def _sqlite(path: str) -> Engine:
+def _sqlite(path: str, busy: float) -> Engine:
     """Use write-ahead logging, synced only at checkpoints: a lost bookmark repeats effects that are idempotent."""
     engine = sqlalchemy.create_engine(sqlalchemy.engine.URL.create("sqlite", database=path), future=True)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # otherwise the driver commits and begins within a migration
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=1000"):
+        for pragma in (f"busy_timeout={busy * 1000:.0f}", "journal_mode=WAL", "synchronous=NORMAL"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -29,6 +29,9 @@ Done = Callable[[], None]
 _LOCK = 5_283_919_144_310_002
 """Number of the advisory lock that a schema change holds."""
 
+_BUSY = 60.0
+"""Seconds for which it waits for another change of a file: on a slow disk one takes more than a second."""
+
 
 def plan_upgrade(location: StateLocation, version: Optional[str] = None) -> SchemaPlan:
     """Plan the steps to ``version``, or to the newest. Raises SchemaError, TemporaryError."""
@@ -103,7 +106,7 @@ def _config(connection: Optional[Connection], done: Done) -> Config:
 @contextmanager
 def _alone(location: StateLocation) -> Iterator[Connection]:
     """Yield a transaction that excludes others: BEGIN IMMEDIATE in SQLite, an advisory lock in PostgreSQL."""
-    engine = open_engine(location)
+    engine = open_engine(location, busy=_BUSY)
     try:
         with translated(location), engine.begin() as connection:
             if location.shared:
