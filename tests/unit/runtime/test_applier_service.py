@@ -39,6 +39,7 @@ class Recorder:
         self.error = ""
         self.during = lambda: None
         self.reloaded = False
+        self.is_held = False
         self.asked = 0
         self.report_due: float | None = None
         self.reports = 0
@@ -150,6 +151,20 @@ def test_it_pauses_as_long_as_an_apply_took(applier: Applier, recorder: Recorder
     assert (time.now, applier.due()) == (105.0, 110.0)
     applier.pump()
     assert recorder.runs == 1
+
+
+@pytest.mark.parametrize(("took", "rest"), [(0.2, 1.8), (2.0, 10.0), (30.0, 30.0)])
+def test_what_waits_for_a_play_takes_little_of_the_processor(
+    applier: Applier, recorder: Recorder, time: Time, took: float, rest: float
+) -> None:
+    """On a pair before Kea 3.0 nothing comes into force by it, and all reservations are tested each time."""
+
+    def last() -> None:
+        time.now += took
+
+    recorder.during, recorder.is_held = last, True
+    applier.pump()
+    assert applier.due() == pytest.approx(100.0 + took + rest)
 
 
 def test_a_change_within_the_interval_waits_for_its_end(applier: Applier, recorder: Recorder, time: Time) -> None:

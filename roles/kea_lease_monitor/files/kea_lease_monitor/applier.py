@@ -21,6 +21,9 @@ _LOOK = 10.0
 Also between two questions whether a play has reloaded Kea, which is half of a pair.
 """
 
+_HELD_REST = 9.0
+"""Rest after an apply that only wrote what waits for a reload by a person or a play, as a multiple of its time."""
+
 _RETRY = 10.0
 """Seconds after which an apply that failed is tried again."""
 
@@ -77,9 +80,16 @@ class Applier:
         # A change during the apply differs from these, and is applied next.
         self._seen, self._error = stamps, ""
         end = self._clock.monotonic()
-        # Half of the time at most: whoever writes without a pause must not keep the processor busy. Commands, which
-        # take milliseconds, have pauses of their own.
-        self._due = self._not_before = end if by_command else end + (end - now)
+        # Commands, which take milliseconds, have pauses of their own.
+        self._due = self._not_before = end if by_command else end + self._rest(end - now)
+
+    def _rest(self, took: float) -> float:
+        """Return the seconds to rest after an apply: whoever writes without a pause must not keep the processor busy.
+
+        Half of the time is for applies at most; a tenth where nothing comes into force before a play reloads Kea, as far
+        as the report is no later by that than the look at what Kea has read.
+        """
+        return max(took, min(took * _HELD_REST, _LOOK)) if self._apply.is_held else took
 
     def _report(self, now: float) -> bool:
         """Report what came into force, once that is due. Return False if all must be compared."""

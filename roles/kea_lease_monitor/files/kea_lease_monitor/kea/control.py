@@ -80,6 +80,8 @@ class Apply:
     """Is told of each answer of Kea, if a person waits."""
     _live: Optional[Union[Live, Followed]] = field(default=None, init=False)
     """What is known since the last apply."""
+    is_held: bool = field(default=False, init=False)
+    """Whether what the last apply wrote waits for a reload by a person or a play."""
 
     def run(self) -> bool:
         """Bring into force what differs between the monitor's files and what Kea has. Raises TemporaryError.
@@ -172,11 +174,12 @@ class Apply:
         lines.applying("commands")
         live = Live(commands, self._reporting, tested, self.confirming)
         live.begin(done)
-        self._live = live
+        self._live, self.is_held = live, False
         lines.applying("done")
 
     def _follow(self, done: Status, tested: Tested, is_answered: bool) -> None:
         report.write(self.places.report, done)
+        self.is_held = done.is_held
         # A Kea that is silent now may take commands once it answers.
         self._live = Followed(self._reporting, tested, done, self.confirming) if is_answered else None
         lines.applying(_HELD if done.is_held else "done")
