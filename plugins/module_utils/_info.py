@@ -57,9 +57,14 @@ def server(module: AnsibleModule, path: str, hook_directory: str = "") -> Dict[s
 def config_file(module: AnsibleModule, path: str) -> Dict[str, Any]:
     """Return what ``_server.config.read`` finds, and whether the file is still that of Debian's package.
 
-    ``included`` are the files that it includes and that may be edited.
+    ``included`` are the files that it includes and that may be edited. ``recorded`` is whether a deployment recorded
+    the file in the manifest; None if that cannot be read.
     """
-    found = {**config.read(path), "included": [], "untouched": _untouched(module, path)}
+    try:
+        recorded: Optional[bool] = Manifest().find("file", path) is not None
+    except ManifestError:
+        recorded = None
+    found = {**config.read(path), "included": [], "untouched": _untouched(module, path), "recorded": recorded}
     if found["error"] is None:
         found["included"] = config.included(path)
     return found

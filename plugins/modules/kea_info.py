@@ -269,6 +269,10 @@ config:
       version_added: 1.2.0
       type: dict
       sample: {enable-updates: true}
+    recorded:
+      description: Whether a deployment recorded the file in the manifest; null if the manifest cannot be read.
+      version_added: 1.2.0
+      type: bool
     interfaces_config:
       description: The map C(interfaces-config).
       version_added: 1.1.0

@@ -102,17 +102,50 @@ def databases(asked: Values, found: Values) -> Iterator[Finding]:
     config = found.get("config") or {}
     if not asked["is_server"] or config.get("untouched"):
         return
-    leases = (config.get("lease_database") or {}).get("type", MOVABLE[0])
-    if leases not in MOVABLE:
-        yield refusal(f"Kea's leases are in {leases}, which the play cannot move: see Limits in docs/take-over.md")
-    hosts = set(asked["database_host"].split(","))
+    leases = config.get("lease_database") or {}
+    if leases.get("type", MOVABLE[0]) not in MOVABLE:
+        yield refusal(
+            f"Kea's leases are in {leases['type']}, which the play cannot move: see Limits in docs/take-over.md"
+        )
+    yield from _taken_away(asked, config)
     for one in config.get("hosts_databases") or []:
-        kind, name, host = one.get("type"), one.get("name"), str(one.get("host", "localhost"))
-        if not (kind == "postgresql" and name == asked["database_name"] and hosts & set(host.split(","))):
+        if not _is_wanted(asked, one):
+            kind, name, host = one.get("type"), one.get("name"), one.get("host", "localhost")
             yield warning(
                 f"hosts-databases: the monitor does not read the reservations in {name} ({kind}) at {host}; one there "
                 f"may be for a client or an address that the monitor reserves, too"
             )
+
+
+def _taken_away(asked: Values, config: Values) -> Iterator[Finding]:
+    """Judge whether a first deployment would take Kea away from a database of the site: that is never unasked."""
+    if config.get("recorded") is not False:
+        return
+    leases = config.get("lease_database") or {}
+    if leases.get("type") == "postgresql" and not (asked["enable_notify"] and _is_wanted(asked, leases)):
+        name, host = leases.get("name"), leases.get("host", "localhost")
+        yield refusal(
+            f"Kea's leases are in the PostgreSQL database {name} at {host}, and no deployment put them there; with "
+            f"these variables they would leave it. Deploy with kea_enable_database: true, kea_db_enable_notify: true, "
+            f"kea_db_name: {name} and kea_db_host: {host}. To move them nevertheless, deploy so first, and after that "
+            f"with the variables of another mode"
+        )
+    for one in config.get("hosts_databases") or []:
+        if not asked["enable_database"] and _is_wanted(asked, one):
+            name, host = one.get("name"), one.get("host", "localhost")
+            yield refusal(
+                f"hosts-databases: Kea looks for reservations in {name} at {host}, and no deployment put that there; "
+                f"with these variables Kea would leave that database, because kea_db_name and kea_db_host name it. Set "
+                f"kea_db_name to another name, or kea_enable_database: true to use it"
+            )
+
+
+def _is_wanted(asked: Values, entry: Values) -> bool:
+    """Return whether a database of Kea is the one that the variables name."""
+    hosts = set(str(entry.get("host", "localhost")).split(","))
+    named = (entry.get("type"), entry.get("name"), str(entry.get("port", 5432)))
+    wanted = ("postgresql", asked["database_name"], str(asked["database_port"]))
+    return named == wanted and bool(hosts & set(asked["database_host"].split(",")))
 
 
 def changed_files(asked: Values, found: Values) -> Iterator[Finding]:

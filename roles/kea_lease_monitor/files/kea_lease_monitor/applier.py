@@ -86,8 +86,8 @@ class Applier:
     def _rest(self, took: float) -> float:
         """Return the seconds to rest after an apply: whoever writes without a pause must not keep the processor busy.
 
-        Half of the time is for applies at most; a tenth where nothing comes into force before a play reloads Kea, as far
-        as the report is no later by that than the look at what Kea has read.
+        Half of the time is for applies at most; a tenth where nothing comes into force before a play reloads Kea, as
+        far as the report is no later by that than the look at what Kea has read.
         """
         return max(took, min(took * _HELD_REST, _LOOK)) if self._apply.is_held else took
 

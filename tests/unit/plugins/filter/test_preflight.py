@@ -217,6 +217,9 @@ ASKED_PAIR = {
 }
 MYSQL = {"type": "mysql", "name": "h", "host": "db9"}
 OURS = {"type": "postgresql", "name": "kea", "host": "/run"}
+SITE_LEASES = {"type": "postgresql", "name": "dhcp", "host": "db.site", "port": 5432}
+ADOPTED = {"enable_database": True, "enable_notify": True, "database_host": "db.site", "database_name": "dhcp"}
+ADOPTED |= {"database_password": "p", "monitor_password": "q"}
 SERVED = {"id": 1, "subnet": "10.0.0.0/24", "file": "/etc/kea/kea-dhcp4.conf", "line": 9, "editable": True}
 NOT_SERVING = {"server": {"serving": False}}
 
@@ -257,6 +260,30 @@ NOT_SERVING = {"server": {"serving": False}}
             found(config={"hosts_databases": [OURS, {**OURS, "name": "h"}]}),
             "warnings",
             "in h",
+        ),
+        (
+            {},
+            found(config={"recorded": False, "lease_database": SITE_LEASES}),
+            "refusals",
+            "Kea's leases are in the PostgreSQL database dhcp at db.site, and no deployment put them there",
+        ),
+        (
+            {"enable_database": True},
+            found(config={"recorded": False, "lease_database": SITE_LEASES}),
+            "refusals",
+            "they would leave it. Deploy with kea_enable_database: true, kea_db_enable_notify: true, kea_db_name: dhcp",
+        ),
+        (
+            {**ADOPTED, "database_name": "kea"},
+            found(config={"recorded": False, "lease_database": SITE_LEASES}),
+            "refusals",
+            "kea_db_host: db.site",
+        ),
+        (
+            {},
+            found(config={"recorded": False, "hosts_databases": [OURS]}),
+            "refusals",
+            "Kea looks for reservations in kea at /run, and no deployment put that there",
         ),
         (
             {"enable_database": True},
@@ -405,6 +432,11 @@ def test_what_is_told_of_a_host(asked: dict[str, Any], seen: dict[str, Any], ver
         ({"config_group": "kea-readers"}, {}),
         ({}, {"config": {"hosts_databases": [OURS]}}),
         ({}, {"config": {"hosts_databases": None}}),
+        # A deployment put it there, or the variables name it.
+        ({}, {"config": {"recorded": True, "lease_database": SITE_LEASES}}),
+        ({}, {"config": {"recorded": None, "lease_database": SITE_LEASES}}),
+        (ADOPTED, {"config": {"recorded": False, "lease_database": SITE_LEASES, "hosts_databases": [SITE_LEASES]}}),
+        ({"enable_database": True}, {"config": {"recorded": False, "hosts_databases": [OURS]}}),
         ({}, chain(("udp", 67))),
         ({}, zones(("udp", 67))),
         ({}, zones(("th", 67))),
