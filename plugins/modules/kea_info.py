@@ -448,7 +448,9 @@ pair:
       description: Why the partner does not answer.
       type: str
 reservations:
-  description: The reservations that the site wrote into Kea's configuration. Kea is not asked for them.
+  description:
+    - The reservations that the site wrote into Kea's configuration, and into the databases of reservations that Kea
+      reads. Kea is not asked for them.
   returned: when gathered
   version_added: 1.1.0
   type: dict
@@ -459,6 +461,40 @@ reservations:
       elements: dict
       sample:
         - {subnet: 1, kind: hw-address, identifier: 525400a1b2c3, address: 192.0.2.7, hostname: bmc-7}
+    databases:
+      description: The databases of reservations in the configuration, in Kea's order, read with Kea's access.
+      version_added: 1.2.0
+      type: list
+      elements: dict
+      contains:
+        type:
+          description: Kind of the database. Only PostgreSQL is read.
+          type: str
+          sample: postgresql
+        name:
+          description: Its name.
+          type: str
+          sample: dhcp
+        host:
+          description: Its host, or the directory of its unix socket.
+          type: str
+          sample: db.site.example
+        port:
+          description: Its port; 0 if the configuration names none.
+          type: int
+          sample: 5432
+        reservations:
+          description:
+            - Those that the lease monitor did not make; null if they are not known. The subnet 0 stands for all subnets
+              that use reservations outside of subnets.
+          type: list
+          elements: dict
+          sample:
+            - {subnet: 1, kind: hw-address, identifier: "52:54:00:a1:b2:c3", address: 192.0.2.7}
+        error:
+          description: Why they are not known.
+          type: str
+          sample: only PostgreSQL is asked
     global_subnets:
       description: Ids of the subnets that use the reservations outside all subnets.
       type: list
@@ -918,7 +954,7 @@ def main() -> None:
         "config": lambda: _info.config_file(module, params["path"]),
         "subnets": lambda: server_subnets.subnets(params["path"], once, HostDatabases(module, params["path"])),
         "pair": lambda: server_pair.pair(params["path"], kea_account.of(module, params["path"]), once),
-        "reservations": lambda: server_subnets.site_reservations(params["path"]),
+        "reservations": lambda: server_subnets.site_reservations(params["path"], HostDatabases(module, params["path"])),
         "variables": lambda: server_variables.variables(params["path"], once),
         "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),
         "monitor": lambda: _info.monitor(module, params["path"]),

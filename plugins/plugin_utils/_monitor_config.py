@@ -5,25 +5,60 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple
 
 from ._login import Database, Files, without_empty
 from ._monitor_input import Paths, Settings, Wanted
 
+DEFAULT_PORT = 5432
+"""Of PostgreSQL, where Kea's configuration names none."""
 FILE_SINK = "reservation_file"
 FIGURES = "pools.json"
 SITE_KEYS = ("subnet", "kind", "identifier", "address", "name")
 
 
 def site(asked: Wanted, looks: Mapping[int, Mapping[str, Any]]) -> List[Settings]:
-    """Return the reservations of the configurations and of the variables, which in check mode are not there yet."""
+    """Return the reservations of the configurations, of their databases and of the variables.
+
+    Those of the variables are not there yet in check mode. The database of the monitor is left out, because it reads
+    that itself.
+    """
     found: List[Settings] = []
     for family, look in looks.items():
         of_variables = [one for one in asked.site_reservations if one.get("family", 4) == family]
-        listed = [*of_variables, *((look.get("reservations") or {}).get("site") or [])]
+        facts = look.get("reservations") or {}
+        listed = [*of_variables, *(facts.get("site") or []), *_in_databases(asked, facts)]
         every = dict.fromkeys(tuple(one.get(key, "") for key in SITE_KEYS) for one in listed)
         found += [{**dict(zip(SITE_KEYS, one)), **({"family": family} if family == 6 else {})} for one in every]
     return found
+
+
+def _in_databases(asked: Wanted, facts: Mapping[str, Any]) -> Iterator[Settings]:
+    """Return the reservations of other databases, in each subnet in which Kea uses them."""
+    for database in facts.get("databases") or []:
+        if _reads_itself(asked, database):
+            continue
+        for one in database.get("reservations") or []:
+            for number in [one["subnet"]] if one["subnet"] else facts.get("global_subnets") or []:
+                yield {**one, "subnet": number}
+
+
+def _reads_itself(asked: Wanted, database: Mapping[str, Any]) -> bool:
+    """Return whether it is the database into which the monitor writes its reservations."""
+    named = {**database, "port": database.get("port") or DEFAULT_PORT}
+    return asked.reservations == "database" and database["type"] == "postgresql" and asked.database.is_named_by(named)
+
+
+def unread(asked: Wanted, looks: Mapping[int, Mapping[str, Any]]) -> List[str]:
+    """Return sentences for the databases of the site whose reservations could not be read."""
+    found = [one for look in looks.values() for one in (look.get("reservations") or {}).get("databases") or []]
+    told = [
+        f"the reservations in {one['name'] or 'hosts-databases'} ({one['type'] or 'unknown'}) at "
+        f"{one['host'] or 'an unknown host'}: {one['error']}"
+        for one in found
+        if one["error"] and not _reads_itself(asked, one)
+    ]
+    return list(dict.fromkeys(told))
 
 
 class Subnets(NamedTuple):

@@ -14,7 +14,7 @@ from ..module_utils._kea.lease_file import configured_path
 from ..module_utils._monitor.names import APPLIERS
 from ._login import files
 from ._monitor_config import config as make_config
-from ._monitor_config import placed, site, subnets
+from ._monitor_config import placed, site, subnets, unread
 from ._monitor_input import Paths, Settings, Wanted
 
 RUN_DIRECTORY = "/run/kea"
@@ -85,6 +85,8 @@ class Plan(NamedTuple):
     config: Settings
     site: List[Settings]
     """The reservations of the site, for the file that the sinks read."""
+    unread: List[str]
+    """Sentences for the databases of the site whose reservations are not known."""
 
 
 def make(asked: Wanted, looks: Sequence[Mapping[str, Any]], certificates: Mapping[str, Any], paths: Paths) -> Plan:
@@ -109,6 +111,7 @@ def make(asked: Wanted, looks: Sequence[Mapping[str, Any]], certificates: Mappin
         packages=_unique(name for sink in asked.site_sinks for name in PACKAGES_OF_SINKS.get(sink["type"], [])),
         config=make_config(asked, lease_files, files(certificates), paths, subnets(asked, by_family)),
         site=site(asked, by_family),
+        unread=unread(asked, by_family),
     )
 
 

@@ -112,8 +112,11 @@ def databases(asked: Values, found: Values) -> Iterator[Finding]:
         if not _is_wanted(asked, one):
             kind, name, host = one.get("type"), one.get("name"), one.get("host", "localhost")
             yield warning(
-                f"hosts-databases: the monitor does not read the reservations in {name} ({kind}) at {host}; one there "
-                f"may be for a client or an address that the monitor reserves, too"
+                f"hosts-databases: the monitor knows the reservations in {name} at {host} as they are when its host is "
+                f"deployed; after a change there, deploy again with kea_full_run: true"
+                if kind == "postgresql"
+                else f"hosts-databases: the monitor does not read the reservations in {name} ({kind}) at {host}; one "
+                f"there may be for a client or an address that the monitor reserves, too"
             )
 
 

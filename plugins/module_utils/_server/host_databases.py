@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: counts the reservations in the databases that a server of Kea reads, with the access that Kea has.
+"""PRIVATE: the reservations in the databases that a server of Kea reads, with the access that Kea has.
 
 Only PostgreSQL is asked. Kea finds its tables by the search path of its role, so the same is done here.
 """
@@ -17,7 +17,7 @@ from .._config.servers import family_of, top_of_path
 from .._config.syntax import INCLUDE_KEY, Include
 from .._errors import KeaError
 from .._host.account import acting
-from .._kea import host_maps
+from .._kea import host_maps, identifiers
 from .._postgres import session
 from .._postgres.kea_login import connect_as_kea, login_of
 from .._postgres.parts import Words
@@ -47,6 +47,15 @@ _ADDRESSES = {
     # Text up to schema 17.0, and later inet. A delegated prefix is known by its first address.
     6: "SELECT split_part(r.address::text, '/', 1), h.host_id, {kind} FROM hosts h"
     " JOIN ipv6_reservations r ON r.host_id = h.host_id WHERE h.{subnet} = %s",
+}
+
+_LISTED = {
+    4: "SELECT h.{subnet}, h.dhcp_identifier_type, h.dhcp_identifier, coalesce(h.ipv4_address, 0) FROM hosts h"
+    " WHERE h.{subnet} IS NOT NULL AND {kind} <> %s ORDER BY 1, 2, 3",
+    6: "SELECT h.{subnet}, h.dhcp_identifier_type, h.dhcp_identifier,"
+    " coalesce(split_part(r.address::text, '/', 1), '') FROM hosts h"
+    " LEFT JOIN ipv6_reservations r ON r.host_id = h.host_id"
+    " WHERE h.{subnet} IS NOT NULL AND {kind} <> %s ORDER BY 1, 2, 3, 4",
 }
 
 Addressed = Tuple[int, int, int]
@@ -103,6 +112,19 @@ class HostDatabases:
             found = found.plus(one.reservations)
         return found
 
+    def listed(self) -> List[Dict[str, Any]]:
+        """Return the databases with the reservations in them, but those of the monitor.
+
+        Each has its ``type``, ``name``, ``host`` and ``port``, its ``reservations`` (null if they are not known) and
+        ``error``, why they are not. A reservation has ``subnet`` (0: of all subnets that use such), ``kind``,
+        ``identifier`` and ``address``.
+        """
+        try:
+            found = self._found()
+        except KeaError as error:
+            return [{**_UNNAMED, "reservations": None, "error": error.message}]
+        return [one.listed() for one in found]
+
     def _found(self) -> List[_Database]:
         """Return the databases. Raises KeaError if Kea's account does not exist."""
         if config.host_databases(self._path) == []:
@@ -115,11 +137,15 @@ class HostDatabases:
         return [_Database(entry, found, family) for entry in ([None] if entries is None else entries)]
 
 
+_UNNAMED: Mapping[str, Any] = {"type": "", "name": "", "host": "", "port": 0}
+
+
 class _Database:
     """One of them."""
 
     def __init__(self, entry: Any, found: Access, family: int) -> None:
         """``entry`` is that of the configuration, or what stands in its place."""
+        self._identity = _UNNAMED
         self._login: Mapping[str, Any] = {}
         self._access = found
         self._family = family
@@ -129,7 +155,9 @@ class _Database:
         if not _is_whole(entry):
             self._reason = "named in an included file that Kea's account or this module does not read"
             return
-        self._name = f"{entry.get('type')} {entry.get('name')} at {entry.get('host') or 'localhost'}"
+        host, port = entry.get("host") or "localhost", entry.get("port") or 0
+        self._identity = {"type": entry.get("type"), "name": entry.get("name"), "host": host, "port": port}
+        self._name = f"{entry.get('type')} {entry.get('name')} at {host}"
         if entry.get("type") != "postgresql":
             self._reason = "only PostgreSQL is asked"
         elif session.PSYCOPG2_IMPORT_ERROR:
@@ -147,6 +175,16 @@ class _Database:
             except ValueError as error:  # an address that is none
                 self._reason = str(error)
         return Told(self._name, None, self._reason)
+
+    def listed(self) -> Dict[str, Any]:
+        """Return the database with its reservations, as ``HostDatabases.listed`` has it."""
+        rows: Optional[List[Dict[str, Any]]] = None
+        if not self._reason:
+            try:
+                rows = [_reservation(*row) for row in self._fetch(_LISTED[self._family], [_MANAGED])]
+            except KeaError as error:
+                self._reason = self._words(error.message)
+        return {**self._identity, "reservations": rows, "error": self._reason}
 
     def _count(self, subnet: int, ranges: Optional[Ranges]) -> Count:
         if self._numbers is None:
@@ -171,6 +209,13 @@ class _Database:
         """Return why the database does not answer. No driver prints the password; this makes sure of it."""
         words, password = " ".join(message.split()).rstrip("."), self._login["login_password"]
         return "Kea's account cannot connect to it" if password and password in words else words
+
+
+def _reservation(subnet: int, kind: int, identifier: memoryview, address: Union[int, str]) -> Dict[str, Any]:
+    """Return a row of the table as a reservation of the site, with an unknown kind as an empty one."""
+    name = identifiers.TYPES[kind] if kind < len(identifiers.TYPES) else ""
+    spelled = str(ipaddress.ip_address(address)) if address else ""
+    return {"subnet": subnet, "kind": name, "identifier": identifiers.spell(identifier), "address": spelled}
 
 
 def _number(address: Union[int, str]) -> int:

@@ -69,9 +69,10 @@ def _reservations(facts: Facts, databases: Optional[HostDatabases]) -> Facts:
     }
 
 
-def site_reservations(path: str) -> Facts:
+def site_reservations(path: str, databases: HostDatabases) -> Facts:
     """Return the reservations that the site wrote into the files, and the subnets that use those outside all subnets.
 
+    Also those of the databases of reservations, each database with its own (see ``HostDatabases.listed``).
     Also the subnets that the files define, and those of them that are left out (see ``_is_left_out``). Kea is not
     asked. A subnet without a number of its own has none here; ``kea_config`` writes the numbers first.
     """
@@ -91,6 +92,7 @@ def site_reservations(path: str) -> Facts:
         left_out += [number] if _is_left_out(one) else []
     return {
         "site": found,
+        "databases": databases.listed(),
         "global_subnets": sorted(everywhere),
         "defined_subnets": sorted(numbers),
         "left_out_subnets": sorted(left_out),

@@ -91,6 +91,32 @@ def test_reservations_in_a_database_are_counted_before_a_subnet_goes(directory: 
     done(site, allow_removals=True)
 
 
+def test_the_monitor_is_told_of_the_reservations_of_each_database(directory: Path, database: Database) -> None:
+    """Those of DHCPv4; the monitor's own ones are not the site's."""
+    mysql = {"type": "mysql", "name": "hosts", "host": "db.example.org", "user": "kea", "password": WRONG}
+    site = site_with(directory, mysql, entry(database))
+    rows = (("10.30.0.25", MANAGED, 30), ("10.30.0.200", "", 30), ("", "", 30), ("10.31.0.9", "", 0))
+    for address, context, subnet in rows:
+        add(database.cluster, database.name, address, context, subnet)
+    database.execute("UPDATE hosts SET dhcp_identifier_type = 3 WHERE ipv4_address IS NULL")
+    found = run_module("kea_info", path=str(site.path), gather=["reservations"])["reservations"]["databases"]
+    unknown, known = found
+    assert unknown == {
+        "type": "mysql",
+        "name": "hosts",
+        "host": "db.example.org",
+        "port": 0,
+        "reservations": None,
+        "error": "only PostgreSQL is asked",
+    }
+    assert (known["name"], known["host"], known["error"]) == (database.name, database.cluster.directory, "")
+    assert known["reservations"] == [
+        {"subnet": 0, "kind": "hw-address", "identifier": "00:00:00:00:00:03", "address": "10.31.0.9"},
+        {"subnet": 30, "kind": "hw-address", "identifier": "00:00:00:00:00:01", "address": "10.30.0.200"},
+        {"subnet": 30, "kind": "client-id", "identifier": "00:00:00:00:00:02", "address": ""},
+    ]
+
+
 def test_rows_of_the_variables_keep_no_subnet_unless_a_person_had_written_them(
     directory: Path, database: Database
 ) -> None:

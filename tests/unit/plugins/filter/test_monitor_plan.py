@@ -272,6 +272,30 @@ def test_how_the_monitor_logs_in(database: dict[str, str], certificates: dict[st
     assert config["database"] == {"host": "/run", "port": 5432, "name": "kea", "user": "monitor", **section}
 
 
+def in_database(name: str, error: str = "", *hosts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "postgresql",
+        "name": name,
+        "host": "/run",
+        "port": 0,
+        "reservations": None if error else list(hosts),
+        "error": error,
+    }
+
+
+@pytest.mark.parametrize(("reservations", "subnets"), [("files", [1, 2, 5, 6]), ("database", [1, 5, 6])])
+def test_the_reservations_of_other_databases_are_the_sites(reservations: str, subnets: list[int]) -> None:
+    """A row outside of subnets counts where Kea uses such. The monitor reads its own database itself."""
+    one = {"kind": "hw-address", "identifier": "02:00:00:00:00:01", "address": "192.0.2.7"}
+    databases = [in_database("dhcp", "", {"subnet": 1, **one}, {"subnet": 0, **one})]
+    databases += [in_database("kea", "", {"subnet": 2, **one}), in_database("old", "it is gone")]
+    look = {"reservations": {"site": [], "global_subnets": [5, 6], "databases": databases}}
+    plan = filters.monitor_plan(wanted(reservations=reservations), PATHS, [look], {})
+    assert sorted(one["subnet"] for one in plan["site"]) == subnets
+    assert plan["site"][0] == {"subnet": 1, **one, "name": ""}
+    assert plan["unread"] == ["the reservations in old (postgresql) at /run: it is gone"]
+
+
 @pytest.mark.parametrize("reservations", ["files", "database"])
 def test_the_files_of_the_monitor(reservations: str) -> None:
     """In each mode: the service of Kea's user reads Kea's statistics, too."""
