@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 import states
 from host import Host, Kea, wait
-from support.paths import LAB
+from support.paths import LAB, ROOT
 from support.playbook import Played
 from support.programs import run
 from support.suites import SUITES
 
 OLD, MIDDLE, NEW = SUITES["bookworm"], SUITES["trixie"], SUITES["backports"]
+DOCUMENT = ROOT / "docs" / "take-over.md"
 CLIENTS = 10
 FIRST = "4000"  # number of the first client, who asks again after each upgrade
 LEASE6 = """
@@ -131,6 +132,22 @@ def newest(middle: None, new: Server) -> None:
     if new.schema() != NEW.schema:
         new.script("install_backports.sh", NEW.debian, NEW.package_release, check=True)
         upgrade(new, NEW.schema)
+
+
+def test_unattended_upgrades_leave_a_held_kea_alone(new: Server) -> None:
+    """With the setting of docs/take-over.md, and without it they would bring a Kea that refuses the schema."""
+    [setting] = re.findall(r"^ +(Unattended-Upgrade::Package-Blacklist .*;)$", DOCUMENT.read_text(), re.MULTILINE)
+    kea = Kea(new)
+    try:
+        told = new.script("offer_backports.sh", NEW.package_release, check=True)
+        assert "pkgs that look like they should be upgraded: " in told
+        assert "found pkg: kea-dhcp4-server" in told
+        new.run("tee", "/etc/apt/apt.conf.d/52kea", stdin=setting)
+        assert "skipping blacklisted package kea-dhcp4-server" in new.run("unattended-upgrade", "--debug")
+        assert new.run("kea-dhcp4", "-v").startswith(MIDDLE.kea)
+        assert kea.process() == kea.began
+    finally:
+        new.script("offer_backports.sh", NEW.package_release, "undo", check=True)
 
 
 @pytest.mark.usefixtures("deployed_old")
