@@ -431,6 +431,29 @@ def test_a_monitor_that_is_stopped(pair: Pair) -> None:
     wait(lambda: addresses <= one.discovered(), "the inventory of the monitor that was stopped")
 
 
+def lease_databases(pair: Pair) -> list[str]:
+    """Return where each server has its leases."""
+    configs = [Kea(server).command("config-get")["arguments"]["Dhcp4"] for server in pair.servers]
+    return [config["lease-database"]["type"] for config in configs]
+
+
+def test_a_move_into_databases_of_their_own_and_back(pair: Pair) -> None:
+    """One server after the other, while they send each other their leases; those given meanwhile are there, too."""
+    with pair.asked("a move into databases of their own"):
+        assert pair.deploy(kea_enable_database=True, kea_db_enable_notify=True) > 0
+    assert lease_databases(pair) == ["postgresql"] * 2
+    pair.await_same_leases()
+    addresses = {lease["address"] for lease in Kea(pair.servers[0]).ask(10) if lease["address"]}
+    assert addresses
+    for server in pair.servers:
+        wait(lambda: addresses <= server.discovered(), f"the inventory of {server.name}")  # noqa: B023 - at once
+    with pair.asked("a move back into files"):
+        assert pair.deploy() > 0
+    assert lease_databases(pair) == ["memfile"] * 2
+    pair.await_same_leases()
+    assert len(pair.leases(0)) > LIVE
+
+
 def test_an_upgrade_of_the_packages(pair: Pair) -> None:
     """From Debian's own Kea to that of its backports, one server after the other."""
     installed = pair.servers[0].run("kea-dhcp4", "-v")
