@@ -777,11 +777,11 @@ preflight:
     interfaces:
       description:
         - Each network interface with C(name), whether it is C(up), and whether it has its C(link) and a C(link_local)
-          IPv6 address.
+          IPv6 address; and its C(addresses) (since 1.2.0).
       type: list
       elements: dict
       sample:
-        - {name: eth0, up: true, link: true}
+        - {name: eth0, up: true, link: true, link_local: true, addresses: [192.0.2.1, "fe80::1"]}
     time_synchronized:
       description: Whether the clock is synchronised.
       type: bool

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Seq
 
 from jinja2 import UndefinedError
 
-from . import _preflight_firewall, _preflight_host, _preflight_variables
+from . import _preflight_firewall, _preflight_host, _preflight_interfaces, _preflight_variables
 from ._preflight_finding import REFUSAL, WARNING, Finding
 
 Judge = Callable[[Mapping[str, Any], Mapping[str, Any]], Iterator[Finding]]
@@ -49,7 +49,7 @@ _SERVER_OF_HOST: Tuple[Judge, ...] = (
     _preflight_host.databases,
     _preflight_host.changed_files,
     _preflight_host.ports,
-    _preflight_host.interfaces,
+    _preflight_interfaces.interfaces,
     _preflight_firewall.nftables,
     _preflight_firewall.firewalld,
 )

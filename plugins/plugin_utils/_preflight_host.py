@@ -173,28 +173,6 @@ def ports(asked: Values, found: Values) -> Iterator[Finding]:
             yield refusal(f"{program} (process {one['pid']}) has port {port}, so Kea cannot serve; stop and disable it")
 
 
-def interfaces(asked: Values, found: Values) -> Iterator[Finding]:
-    """Judge the interfaces that Kea will listen on. One may come up later, and is served then."""
-    if not asked["is_server"] or not found:
-        return
-    there = {one["name"]: one for one in found["preflight"]["interfaces"]}
-    for text in interfaces_of(asked, found):
-        name = text.split("/")[0]
-        if name == "*":
-            continue
-        if name not in there:
-            yield warning(f"there is no interface {name}; this host has {', '.join(sorted(set(there) - {'lo'}))}")
-        elif there[name]["up"] is False:
-            yield warning(f"the interface {name} is down; Kea serves it once it is up")
-        elif there[name]["link"] is False:
-            yield warning(f"the interface {name} has no link; Kea serves it once it has one")
-        elif asked["family"] == 6 and there[name].get("link_local") is False:
-            yield warning(
-                f"the interface {name} has no link-local address, which kea-dhcp6 needs: look whether IPv6 is off "
-                f"there (sysctl net.ipv6.conf.{name}.disable_ipv6)"
-            )
-
-
 def servers(_asked: Values, found: Values) -> Iterator[Finding]:
     """Judge whether the database servers can be reached. Of several, one is enough."""
     seen = (found.get("preflight") or {}).get("servers", [])

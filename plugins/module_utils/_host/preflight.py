@@ -47,7 +47,7 @@ def read(module: AnsibleModule, connect: Sequence[str]) -> Facts:
         "system": _system(),
         "disks": [_disk(directory) for directory in DIRECTORIES],
         "dhcp_sockets": _dhcp_sockets(module),
-        "interfaces": _interfaces(),
+        "interfaces": _interfaces(module),
         "time_synchronized": _time(),
         "groups": sorted({one.gr_name for one in grp.getgrall()}),
         "firewall": firewall.closed(module),
@@ -113,13 +113,31 @@ def _dhcp_sockets(module: AnsibleModule) -> Optional[List[Facts]]:
     return found
 
 
-def _interfaces() -> List[Facts]:
-    """Return the network interfaces, and whether each is up and has its link."""
-    linked = _link_local()
+def _interfaces(module: AnsibleModule) -> List[Facts]:
+    """Return the network interfaces, whether each is up and has its link, and its addresses."""
+    linked, addresses = _link_local(), _addresses(module)
     return [
-        {"name": name, **_interface(name), "link_local": None if linked is None else name in linked}
+        {
+            "name": name,
+            **_interface(name),
+            "link_local": None if linked is None else name in linked,
+            "addresses": None if addresses is None else addresses.get(name, []),
+        }
         for name in sorted(os.listdir(NETWORK))
     ]
+
+
+def _addresses(module: AnsibleModule) -> Optional[Dict[str, List[str]]]:
+    """Return the addresses of each interface; None if they cannot be read."""
+    program = module.get_bin_path("ip")
+    if program is None:
+        return None
+    _code, out, _err = module.run_command([program, "-oneline", "address", "show"])
+    found: Dict[str, List[str]] = {}
+    for line in out.splitlines():
+        _index, name, _family, address = line.split()[:4]
+        found.setdefault(name, []).append(address.split("/")[0])
+    return found or None
 
 
 def _link_local() -> Optional[Set[str]]:

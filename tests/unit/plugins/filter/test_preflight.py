@@ -308,7 +308,6 @@ NOT_SERVING = {"server": {"serving": False}}
         ({}, found(**NOT_SERVING, **dhcp("dnsmasq", device="eth0")), "refusals", "dnsmasq"),
         ({}, found(**NOT_SERVING, **dhcp("dnsmasq", address="10.9.0.1")), "warnings", "listens on 10.9.0.1, port 67"),
         ({"dhcp6": True}, found(**NOT_SERVING, **dhcp("dhcpd", 547)), "warnings", "dhcpd has port 547"),
-        ({"interfaces": ["eth7/10.0.0.1"]}, found(), "warnings", "there is no interface eth7; this host has eth0"),
         (
             {},
             found(interfaces=[{"name": "eth0", "up": False, "link": None}]),
@@ -417,6 +416,36 @@ def test_what_is_told_of_a_host(asked: dict[str, Any], seen: dict[str, Any], ver
 )
 def test_what_is_no_finding(asked: dict[str, Any], seen: dict[str, Any]) -> None:
     assert judge(asked, found(**NOT_SERVING, **seen)) == NOTHING
+
+
+ADDRESSES = {"interfaces": [{"name": "eth0", "up": True, "link": True, "addresses": ["10.0.0.1", "fe80::1"]}]}
+
+
+@pytest.mark.parametrize(
+    ("interface", "words"),
+    [
+        ("eth7", "there is no interface eth7; this host has eth0"),
+        ("eth7/10.0.0.1", "there is no interface eth7; this host has eth0"),
+        ("eth0/10.0.0.2", "the interface eth0 does not have the address 10.0.0.2, but 10.0.0.1, fe80::1"),
+        ("eth0/text", "'text' of eth0/text is no address"),
+    ],
+)
+def test_an_interface_that_kea_refuses(interface: str, words: str) -> None:
+    """The words of kea-dhcp4 -t 2.2: doesn't exist in the system; doesn't have address '10.0.0.2' assigned."""
+    seen = found(**ADDRESSES)
+    (refusal,) = judge({"interfaces": [interface]}, seen)["refusals"]
+    assert refusal == f"kea_dhcp4_interfaces: {words}; Kea refuses such a configuration"
+    settings = {"interfaces-config": {"interfaces": [interface]}}
+    assert judge({"interfaces": [], "settings": settings}, seen)["refusals"] == [refusal]
+    own = judge({"interfaces": []}, found(config={"interfaces": [interface]}, **ADDRESSES))
+    assert own["refusals"] == []
+    assert own["warnings"][0].startswith(f"{words}; Kea's own configuration names it")
+
+
+@pytest.mark.parametrize("interface", ["*", "eth0", "eth0/10.0.0.1", "eth0/FE80:0::1"])
+def test_an_interface_that_is_there(interface: str) -> None:
+    assert judge({"interfaces": [interface]}, found(**ADDRESSES)) == NOTHING
+    assert judge({"interfaces": ["eth0/10.0.0.9"]}, found()) == NOTHING
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,8 @@ def test_a_host_as_it_is() -> None:
     assert found["system"]["id"]
     assert [one["directory"] for one in found["disks"]] == ["/etc", "/opt", "/var/lib"]
     assert all(one["free"] > 0 for one in found["disks"])
-    assert {"name": "lo", "up": True, "link": True, "link_local": False} in found["interfaces"]
+    (lo,) = (one for one in found["interfaces"] if one["name"] == "lo")
+    assert (lo["up"], lo["link"], lo["link_local"], lo["addresses"][0]) == (True, True, False, "127.0.0.1")
     assert found["time_synchronized"] in (True, False)
     assert found["servers"] == []
 
@@ -54,6 +55,11 @@ def test_systems(text: str, expected: Any, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(preflight, "OS_RELEASE", (str(tmp_path / "none"), str(tmp_path / "os-release")))
     found = facts()["system"]
     assert (found["id"], found["like"], found["version"]) == expected
+
+
+def test_addresses_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(tmp_path, monkeypatch, "ip", "", 1)
+    assert all(one["addresses"] is None for one in facts()["interfaces"])
 
 
 def test_programs_at_the_ports_of_dhcp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
