@@ -10,8 +10,12 @@ from typing import Any, Iterator, Mapping
 
 from ._preflight_finding import Finding, refusal, warning
 from ._preflight_variables import interfaces_of
+from ._server_plan import RETRIES
 
 Values = Mapping[str, Any]
+
+MAX_RETRIES = "service-sockets-max-retries"
+"""Key of interfaces-config. Without it, or with 0, Kea opens its sockets once, when it starts."""
 
 
 def interfaces(asked: Values, found: Values) -> Iterator[Finding]:
@@ -36,7 +40,7 @@ def interfaces(asked: Values, found: Values) -> Iterator[Finding]:
                 f"it is there"
             )
         else:
-            yield from _state(asked["family"], there[name])
+            yield from _state(asked["family"], there[name], _later(asked, found))
 
 
 def _missing(name: str, address: str, there: Mapping[str, Values]) -> str:
@@ -53,13 +57,26 @@ def _missing(name: str, address: str, there: Mapping[str, Values]) -> str:
     return "" if has else f"the interface {name} does not have the address {address}, but {', '.join(known) or 'none'}"
 
 
-def _state(family: int, seen: Values) -> Iterator[Finding]:
+def _later(asked: Values, found: Values) -> str:
+    """Return what becomes of an interface that Kea cannot open when it starts."""
+    asked_map = asked["settings"].get("interfaces-config") or {}
+    site = {**((found.get("config") or {}).get("interfaces_config") or {}), **asked_map}
+    if site.get(MAX_RETRIES) or (asked["interfaces"] and not set(RETRIES) & set(site)):
+        return "Kea serves it later"
+    name = f"kea_dhcp{asked['family']}_settings"
+    return (
+        f"if it still is when Kea starts, Kea does not serve it until Kea is restarted: set {MAX_RETRIES} in "
+        f"interfaces-config of {name}, and Kea serves it later"
+    )
+
+
+def _state(family: int, seen: Values, later: str) -> Iterator[Finding]:
     """Judge an interface that is there."""
     name = seen["name"]
     if seen["up"] is False:
-        yield warning(f"the interface {name} is down; Kea serves it once it is up")
+        yield warning(f"the interface {name} is down; {later}")
     elif seen["link"] is False:
-        yield warning(f"the interface {name} has no link; Kea serves it once it has one")
+        yield warning(f"the interface {name} has no link; {later}")
     elif family == 6 and seen.get("link_local") is False:
         yield warning(
             f"the interface {name} has no link-local address, which kea-dhcp6 needs: look whether IPv6 is off "

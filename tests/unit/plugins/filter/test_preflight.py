@@ -312,7 +312,7 @@ NOT_SERVING = {"server": {"serving": False}}
             {},
             found(interfaces=[{"name": "eth0", "up": False, "link": None}]),
             "warnings",
-            "eth0 is down; Kea serves it once",
+            "eth0 is down; Kea serves it later",
         ),
         ({}, found(interfaces=[{"name": "eth0", "up": True, "link": False}]), "warnings", "eth0 has no link"),
         (
@@ -440,6 +440,33 @@ def test_an_interface_that_kea_refuses(interface: str, words: str) -> None:
     own = judge({"interfaces": []}, found(config={"interfaces": [interface]}, **ADDRESSES))
     assert own["refusals"] == []
     assert own["warnings"][0].startswith(f"{words}; Kea's own configuration names it")
+
+
+SLOW = {"interfaces": [{"name": "eth0", "up": False, "link": None}]}
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "asked", "there", "is_served"),
+    [
+        (["eth0"], {}, {}, True),
+        (["eth0"], {}, {"service-sockets-max-retries": 0}, False),
+        (["eth0"], {}, {"service-sockets-retry-wait-time": 9}, False),
+        ([], {}, {}, False),
+        ([], {}, {"service-sockets-max-retries": 0}, False),
+        ([], {}, {"service-sockets-max-retries": 9}, True),
+        ([], {"service-sockets-max-retries": 9}, {}, True),
+    ],
+)
+def test_whether_an_interface_that_is_down_is_served_later(
+    interfaces: list[str], asked: dict[str, Any], there: dict[str, Any], is_served: bool
+) -> None:
+    """B16. A server that keeps its own interfaces gets no retries from the play."""
+    seen = found(config={"interfaces": ["eth0"], "interfaces_config": {"interfaces": ["eth0"], **there}}, **SLOW)
+    (warning,) = judge({"interfaces": interfaces, "settings": {"interfaces-config": asked}}, seen)["warnings"]
+    if is_served:
+        assert warning == "the interface eth0 is down; Kea serves it later"
+    else:
+        assert "Kea does not serve it until Kea is restarted: set service-sockets-max-retries in" in warning
 
 
 @pytest.mark.parametrize("interface", ["*", "eth0", "eth0/10.0.0.1", "eth0/FE80:0::1"])
