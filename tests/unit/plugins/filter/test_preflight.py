@@ -82,7 +82,8 @@ def found(
     config = {"untouched": False, "interfaces": [], "socket_type": None, "hooks_libraries": None, **(config or {})}
     server = {"version": "2.6.0", "capabilities": {}, "serving": True, **(server or {})}
     seen = {"server": server, "config": config, "packaging": {**DEBIAN, **(packaging or {})}, "subnets": list(subnets)}
-    return {**seen, "preflight": {**FACTS, **facts}}
+    changes = facts.pop("changes", {"deployed": None})
+    return {**seen, "changes": changes, "preflight": {**FACTS, **facts}}
 
 
 def judge(asked: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
@@ -292,6 +293,23 @@ NOT_SERVING = {"server": {"serving": False}}
         ({}, found(**disk(free=2**20)), "refusals", "/etc has 1 MiB free; at least 64 MiB are needed"),
         ({}, found(**disk(free=2**27)), "warnings", "/etc has 128 MiB free"),
         ({}, found(**disk(free_inodes=9)), "refusals", "9 free inodes"),
+        ({}, found(**disk(directory="/usr", free=2**20)), "refusals", "/usr has 1 MiB free"),
+        ({}, found(**disk(directory="/var/cache/apt", free=2**27)), "warnings", "128 MiB free; the packages may not"),
+        (
+            {},
+            found(packaging={"missing": ["kea"]}, changes={"deployed": 1}, **disk(directory="/usr", free=2**27)),
+            "warnings",
+            "/usr has 128 MiB free",
+        ),
+        (
+            {"enable_database": True},
+            found(**disk(directory="/var/lib/postgresql", free=2**20)),
+            "refusals",
+            "/var/lib/postgresql has 1 MiB free",
+        ),
+        ({}, found(dhcp_sockets=None), "warnings", "could not be judged: whether another DHCP server has the port"),
+        ({}, found(firewall_unread="a map"), "warnings", "whether the firewall drops what this host receives; a map"),
+        ({}, found(unresolved=["eda.invalid"]), "warnings", "eda.invalid does not resolve on this host; a webhook"),
         (
             {},
             found(**NOT_SERVING, **dhcp("dnsmasq")),
@@ -411,7 +429,9 @@ def test_what_is_told_of_a_host(asked: dict[str, Any], seen: dict[str, Any], ver
         ({"pair": ASKED_PAIR}, {}),
         ({"pair": {**ASKED_PAIR, "mode": ""}}, {}),
         ({"metrics_listen": "127.0.0.1:9560"}, chain(("udp", 67))),
-        ({}, {"dhcp_sockets": None, "firewall": None, "time_synchronized": None}),
+        ({}, {"firewall": None, "firewall_unread": "", "time_synchronized": None}),
+        ({}, {**disk(directory="/var/lib/postgresql", free=0)}),
+        ({}, {"changes": {"deployed": 1}, **disk(directory="/usr", free=0)}),
     ],
 )
 def test_what_is_no_finding(asked: dict[str, Any], seen: dict[str, Any]) -> None:
@@ -495,6 +515,19 @@ def test_which_ports_a_host_needs(asked: dict[str, Any], seen: dict[str, Any], p
     ]
 
 
+def test_the_names_of_webhooks() -> None:
+    sinks = [
+        {"type": "webhook", "url": "https://eda.example.org:5000/leases"},
+        {"type": "webhook", "url": "https://far.example.org/", "proxy": "http://proxy.example.org:3128"},
+        {"type": "webhook", "url": "https://[::1"},
+        {"type": "exec", "command": ["x"]},
+        "text",
+    ]
+    asked = {"subscriptions": [{"name": "a", "sinks": sinks}, {"name": "b"}, {"sinks": "text"}]}
+    assert filters.names_to_resolve(asked) == ["eda.example.org", "proxy.example.org"]
+    assert filters.names_to_resolve({"subscriptions": "text"}) == []
+
+
 def test_all_findings_of_all_hosts_come_together() -> None:
     one = judge({**REMOTE, "subnets": [{"pools": []}]}, found(time_synchronized=False, **disk(read_only=True)))
     assert len(one["refusals"]) == 4
@@ -521,6 +554,14 @@ def test_a_variable_that_cannot_be_read_hides_no_other_finding() -> None:
     assert "log_level" in refusals[1]
     assert "kea_db_password is missing" in refusals[2]
     assert "read-only" in refusals[3]
+
+
+def test_subscriptions_that_cannot_be_read_name_no_webhook() -> None:
+    class Unreadable(dict[str, Any]):
+        def __getitem__(self, key: str) -> Any:
+            raise UndefinedError("kea_secret is undefined")
+
+    assert filters.names_to_resolve(Unreadable(subscriptions=[])) == []
 
 
 RULES = {"family": "inet", "table": "filter", "chain": "input"}
@@ -620,6 +661,7 @@ def test_the_playbook_tells_all_findings_of_all_hosts_and_changes_nothing(tmp_pa
             "dhcp4: a pair has two servers, and these are dhcp4: name the two in kea_ha_peers",
             "dhcp5: a pair has two servers, and these are dhcp1, dhcp2, dhcp3, dhcp4, dhcp5",
             "dhcp5: kea_ha_trust_anchor: the controller has no file /nowhere",
+            "dhcp5: kea_dhcp4_interfaces: there is no interface nosuch",
             "dhcp1, dhcp2, dhcp3, dhcp4, dhcp5: systemd does not manage this host",
         ):
             assert words in played.words, (words, played.output)
