@@ -106,7 +106,12 @@ def databases(asked: Values, found: Values) -> Iterator[Finding]:
         return
     leases = (config.get("lease_database") or {}).get("type", MOVABLE[0])
     if leases not in MOVABLE:
-        yield refusal(f"Kea's leases are in {leases}, which the play cannot move: see Limits in docs/take-over.md")
+        yield refusal(
+            f"Kea's leases are in {leases}, which the play cannot move, so there are no lease events, no inventory and "
+            f"no managed reservations on this server. The modules work there: kea_config, kea_reservation, "
+            f"kea_database, kea_schema, kea_info and kea_verify, which reports the place of the leases as WRONG; see "
+            f"Limits in docs/take-over.md"
+        )
     hosts = set(asked["database_host"].split(","))
     for one in config.get("hosts_databases") or []:
         kind, name, host = one.get("type"), one.get("name"), str(one.get("host", "localhost"))

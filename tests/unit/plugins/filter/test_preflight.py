@@ -515,6 +515,14 @@ def test_which_ports_a_host_needs(asked: dict[str, Any], seen: dict[str, Any], p
     ]
 
 
+def test_what_can_be_had_with_leases_in_mysql_is_named() -> None:
+    (refusal,) = judge({}, found(config={"lease_database": MYSQL}))["refusals"]
+    assert "no lease events, no inventory and no managed reservations" in refusal
+    assert (
+        "The modules work there: kea_config, kea_reservation, kea_database, kea_schema, kea_info and kea_v" in refusal
+    )
+
+
 def test_the_names_of_webhooks() -> None:
     sinks = [
         {"type": "webhook", "url": "https://eda.example.org:5000/leases"},
