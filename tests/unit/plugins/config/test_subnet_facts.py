@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
+from ansible_collections.baremetal.kea.plugins.module_utils._config.subnets import numbered, subnets_of
 from ansible_collections.baremetal.kea.plugins.module_utils._server import config
 from site_helpers import SITES, Site, install, site_of
 from support.modules import run_module
@@ -53,6 +56,26 @@ def test_relays_reservation_settings_and_missing_ids_are_told(directory: Path) -
     assert databases[0]["reservation_settings"] == {"reservation-mode": "out-of-pool"}
     numbers = facts(install(next(one for one in SITES if "no-ids" in one.name), directory))
     assert [(one["id"], one["has_id"]) for one in numbers] == [(2, False), (3, False), (1, False)]
+
+
+@pytest.mark.parametrize(
+    ("ids", "known", "expected"),
+    [
+        ([None, None, None], {}, [1, 2, 3]),
+        # Kea started before the first one was added.
+        ([None, None, None], {1: 1, 2: 2}, [3, 1, 2]),
+        ([None, None, None], {1: 1, 2: 4, 9: 2}, [3, 1, 4]),
+        ([None, 1, 2], {}, [3]),
+        ([0, 1, None], {2: 2}, [3, 2]),
+    ],
+)
+def test_no_subnet_gets_the_id_of_another(ids: list[int | None], known: dict[int, int], expected: list[int]) -> None:
+    subnets = [
+        {"subnet": f"10.0.{number}.0/24", **({} if id_ is None else {"id": id_})} for number, id_ in enumerate(ids)
+    ]
+    found = subnets_of(Document(json.dumps({"Dhcp4": {"subnet4": subnets}})), "Dhcp4")
+    told = {f"10.0.{number}.0/24": id_ for number, id_ in known.items()}
+    assert list(numbered(found, told).values()) == expected
 
 
 def test_a_subnet_is_editable_only_where_its_reservations_are(directory: Path, tmp_path: Path) -> None:
