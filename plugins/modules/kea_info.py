@@ -320,8 +320,16 @@ subnets:
       description: The client classes of each pool, by its range.
       type: dict
       sample: {192.0.2.100 - 192.0.2.199: [bmc]}
+    pd_pools:
+      version_added: 1.2.0
+      description:
+        - The pools of prefixes that a DHCPv6 server delegates, with C(prefix) and C(delegated_len). Empty for DHCPv4.
+      type: list
+      elements: dict
+      sample:
+        - {prefix: "2001:db8:100::/40", delegated_len: 56}
     relay:
-      description: Addresses of its relays.
+      description: Addresses of its relays; those of its shared network if it has none of its own.
       type: list
       elements: str
     reservation_settings:
