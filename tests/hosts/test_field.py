@@ -368,7 +368,7 @@ def test_b16_a_slow_interface_is_served_without_a_person(file_site: Field, numbe
     added = {
         "kea_dhcp4_interfaces": ["eth0", "slow0"],
         "kea_dhcp4_subnets": [SUBNET, subnet],
-        "kea_monitor_metrics_listen": "127.0.0.1:9547",
+        "kea_monitor_metrics_listen": "127.0.0.1:19547",
     }
     played = file_site.play("kea_deploy", **{**DEPLOYED, **added})
     assert played.code == 0, played.words[-3000:]
