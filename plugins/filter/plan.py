@@ -165,6 +165,10 @@ def needed_ports(asked: Values, found: Values, found6: Optional[Values] = None) 
     return _preflight.ports(asked, found, found6 or {})
 
 
+def names_to_resolve(asked: Values) -> List[str]:
+    return _preflight.names_to_resolve(asked)
+
+
 def role_options(names: List[str]) -> List[str]:
     return _preflight_variables.role_options(names)
 
@@ -197,5 +201,6 @@ class FilterModule:
             ),
             *(given_reservations, pair_peers, pair_leases, pair_group, hosts_at_once, ddns_plan, ddns_names),
             *(deployment_inputs, reasons_to_deploy, needed_ports, pair_certificate_problems, shares_database),
+            names_to_resolve,
         )
         return {one.__name__: one for one in filters}

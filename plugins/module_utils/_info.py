@@ -16,6 +16,7 @@ from ._errors import KeaError
 from ._events import catalogue as events_catalogue
 from ._events import counts, trigger
 from ._host import packages, systemd
+from ._host import preflight as host_preflight
 from ._host.offers import offers
 from ._host.release import Releases
 from ._kea import tree
@@ -68,6 +69,15 @@ def config_file(module: AnsibleModule, path: str) -> Dict[str, Any]:
     if found["error"] is None:
         found["included"] = config.included(path)
     return found
+
+
+def preflight(module: AnsibleModule, params: Dict[str, Any]) -> Dict[str, Any]:
+    """Return the facts of the host that decide about a deployment, by the options of the module."""
+    paths = dict.fromkeys((params["path"], os.path.join(os.path.dirname(params["path"]), "kea-dhcp6.conf")))
+    databases = [one for path in paths for one in config.read(path)["hosts_databases"] or []]
+    hosts = [host for one in databases for host in str(one.get("host") or "").split(",")]
+    names = [*params["resolve"], *(host for host in hosts if host and not host.startswith("/"))]
+    return host_preflight.read(module, params["connect"], names)
 
 
 def packaging(module: AnsibleModule, path: str, name: str, names: Dict[str, Any]) -> Dict[str, Any]:

@@ -93,6 +93,13 @@ options:
     type: list
     elements: str
     default: []
+  resolve:
+    description:
+      - For V(preflight), names that must resolve. Those of C(hosts-databases) in the configuration are added.
+    version_added: 1.2.0
+    type: list
+    elements: str
+    default: []
   inputs:
     description:
       - For V(changes), the digest of what a deployment would start from (P(baremetal.kea.deployment_inputs#filter)).
@@ -317,8 +324,16 @@ subnets:
       description: The client classes of each pool, by its range.
       type: dict
       sample: {192.0.2.100 - 192.0.2.199: [bmc]}
+    pd_pools:
+      version_added: 1.2.0
+      description:
+        - The pools of prefixes that a DHCPv6 server delegates, with C(prefix) and C(delegated_len). Empty for DHCPv4.
+      type: list
+      elements: dict
+      sample:
+        - {prefix: "2001:db8:100::/40", delegated_len: 56}
     relay:
-      description: Addresses of its relays.
+      description: Addresses of its relays; those of its shared network if it has none of its own.
       type: list
       elements: str
     reservation_settings:
@@ -817,11 +832,11 @@ preflight:
     interfaces:
       description:
         - Each network interface with C(name), whether it is C(up), and whether it has its C(link) and a C(link_local)
-          IPv6 address.
+          IPv6 address; and its C(addresses) (since 1.2.0).
       type: list
       elements: dict
       sample:
-        - {name: eth0, up: true, link: true}
+        - {name: eth0, up: true, link: true, link_local: true, addresses: [192.0.2.1, "fe80::1"]}
     time_synchronized:
       description: Whether the clock is synchronised.
       type: bool
@@ -837,6 +852,11 @@ preflight:
       elements: dict
       sample:
         - {chain: inet filter input, accepted: [{protocol: udp, first: 67, last: 67}]}
+    firewall_unread:
+      version_added: 1.2.0
+      description: Why rules of the firewall could not be judged; empty if there is nothing to tell.
+      type: str
+      sample: nftables, chain inet filter input, has a rule with a jump, a set or a map
     firewalld:
       version_added: 1.2.0
       description:
@@ -854,6 +874,11 @@ preflight:
       elements: dict
       sample:
         - {host: db1.example.org, port: 5432, resolved: true, error: ""}
+    unresolved:
+      version_added: 1.2.0
+      description: Those of O(resolve), and of the hosts of C(hosts-databases), that do not resolve.
+      type: list
+      elements: str
 changes:
   description:
     - What changed on the host since its last deployment, as far as a deployment looks at it. That a server is restarted
@@ -906,7 +931,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kea.plugins.module_utils._config import packagings
 from ansible_collections.baremetal.kea.plugins.module_utils._host import clusters as host_clusters
 from ansible_collections.baremetal.kea.plugins.module_utils._host import packages as host_packages
-from ansible_collections.baremetal.kea.plugins.module_utils._host import preflight as host_preflight
 from ansible_collections.baremetal.kea.plugins.module_utils import _info
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import login
 from ansible_collections.baremetal.kea.plugins.module_utils._server import kea_account, pair_facts as server_pair
@@ -940,6 +964,7 @@ def main() -> None:
             "packaging_names": {"type": "dict", "default": {}},
             "release": {"type": "str", "default": ""},
             "connect": {"type": "list", "elements": "str", "default": []},
+            "resolve": {"type": "list", "elements": "str", "default": []},
             # Passwords are among what it is a digest of.
             "inputs": {"type": "str", "no_log": True},
             "schema": {"type": "str", "default": "public"},
@@ -965,7 +990,7 @@ def main() -> None:
             module, params["path"], params["packaging"] or "", params["packaging_names"]
         ),
         "upgrade": lambda: _info.upgrade(module, params),
-        "preflight": lambda: host_preflight.read(module, params["connect"]),
+        "preflight": lambda: _info.preflight(module, params),
         "changes": lambda: _info.changes(module, params["inputs"]),
         "clusters": lambda: host_clusters.clusters(module),
     }

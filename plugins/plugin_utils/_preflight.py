@@ -10,10 +10,11 @@ should look at. All findings of a host are collected, so that one run tells them
 from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
+from urllib.parse import urlsplit
 
 from jinja2 import UndefinedError
 
-from . import _preflight_firewall, _preflight_host, _preflight_variables
+from . import _preflight_firewall, _preflight_host, _preflight_interfaces, _preflight_variables
 from ._preflight_finding import REFUSAL, WARNING, Finding
 
 Judge = Callable[[Mapping[str, Any], Mapping[str, Any]], Iterator[Finding]]
@@ -34,6 +35,8 @@ _OF_HOST: Tuple[Judge, ...] = (
     _preflight_host.system,
     _preflight_host.disks,
     _preflight_host.servers,
+    _preflight_host.names,
+    _preflight_host.unread,
     _preflight_host.clock,
     _preflight_host.groups,
 )
@@ -49,7 +52,7 @@ _SERVER_OF_HOST: Tuple[Judge, ...] = (
     _preflight_host.databases,
     _preflight_host.changed_files,
     _preflight_host.ports,
-    _preflight_host.interfaces,
+    _preflight_interfaces.interfaces,
     _preflight_firewall.nftables,
     _preflight_firewall.firewalld,
 )
@@ -126,6 +129,22 @@ def ports(asked: Mapping[str, Any], found: Mapping[str, Any], found6: Mapping[st
     _values, _found, servers = _seen(asked, found, found6)
     needed = [key for seen in servers.values() for key in _preflight_firewall.needed(*seen)]
     return [f"{port}/{protocol}" for protocol, port in dict.fromkeys(needed)]
+
+
+def names_to_resolve(asked: Mapping[str, Any]) -> List[str]:
+    """Return the names that the monitor asks for: the host of each webhook, or its proxy, which asks for the host."""
+    found = _value(asked, "subscriptions", [])
+    subscriptions = _typed({**_UNKNOWN, "subscriptions": None if found is _UNREADABLE else found})["subscriptions"]
+    listed = [sinks for sinks in (one.get("sinks") for one in subscriptions) if isinstance(sinks, list)]
+    webhooks = [sink for sinks in listed for sink in sinks if isinstance(sink, dict) and sink.get("type") == "webhook"]
+    return [name for name in dict.fromkeys(_host(str(one.get("proxy") or one.get("url"))) for one in webhooks) if name]
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _seen(

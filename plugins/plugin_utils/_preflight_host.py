@@ -16,6 +16,8 @@ Values = Mapping[str, Any]
 MIB = 2**20
 PROGRAMS = "/opt"
 """Where only the programs of a DHCP server lie."""
+PACKAGES, CLUSTERS = ("/usr", "/var/cache/apt"), "/var/lib/postgresql"
+"""Where packages are put, and where PostgreSQL has its clusters; told by kea_info if they are file systems."""
 
 TRIED = (("debian", "12"), ("debian", "13"))
 """Systems that the tests of this collection run on."""
@@ -105,7 +107,10 @@ def databases(asked: Values, found: Values) -> Iterator[Finding]:
     leases = config.get("lease_database") or {}
     if leases.get("type", MOVABLE[0]) not in MOVABLE:
         yield refusal(
-            f"Kea's leases are in {leases['type']}, which the play cannot move: see Limits in docs/take-over.md"
+            f"Kea's leases are in {leases['type']}, which the play cannot move, so there are no lease events, no "
+            f"inventory and no managed reservations on this server. The modules work there: kea_config, "
+            f"kea_reservation, kea_database, kea_schema, kea_info and kea_verify, which reports the place of the "
+            f"leases as WRONG; see Limits in docs/take-over.md"
         )
     yield from _taken_away(asked, config)
     for one in config.get("hosts_databases") or []:
@@ -173,7 +178,7 @@ def disks(asked: Values, found: Values) -> Iterator[Finding]:
     """Judge the free space where the deployment writes."""
     for one in (found.get("preflight") or {}).get("disks", []):
         directory, free = one["directory"], one["free"]
-        if not asked["is_server"] and (directory == PROGRAMS or not asked["enable_database"]):
+        if not _is_written(directory, asked, found):
             continue
         if one["read_only"]:
             yield refusal(f"{directory} is on a file system that is mounted read-only")
@@ -182,7 +187,20 @@ def disks(asked: Values, found: Values) -> Iterator[Finding]:
         elif one["free_inodes"] is not None and one["free_inodes"] < LEAST_INODES:
             yield refusal(f"{directory} has {one['free_inodes']} free inodes; at least {LEAST_INODES} are needed")
         elif free < WARN_FREE:
-            yield warning(f"{directory} has {free // MIB} MiB free; a dump or a copy of the leases may not fit")
+            what = "the packages" if directory in PACKAGES else "a dump or a copy of the leases"
+            yield warning(f"{directory} has {free // MIB} MiB free; {what} may not fit")
+
+
+def _is_written(directory: str, asked: Values, found: Values) -> bool:
+    """Return whether the deployment writes to a directory. A host without a deployment lacks packages, as a rule."""
+    if directory in PACKAGES:
+        is_new = not (found.get("changes") or {}).get("deployed")
+        lacks = is_new or (found.get("packaging") or {}).get("missing")
+        return bool(lacks and (asked["is_server"] or asked["enable_database"]))
+    if directory == CLUSTERS:
+        has_cluster = asked["is_database"] or (asked["is_server"] and asked["database_is_here"])
+        return bool(asked["enable_database"] and has_cluster)
+    return bool(asked["is_server"] or (directory != PROGRAMS and asked["enable_database"]))
 
 
 def ports(asked: Values, found: Values) -> Iterator[Finding]:
@@ -209,28 +227,6 @@ def ports(asked: Values, found: Values) -> Iterator[Finding]:
             yield refusal(f"{program} (process {one['pid']}) has port {port}, so Kea cannot serve; stop and disable it")
 
 
-def interfaces(asked: Values, found: Values) -> Iterator[Finding]:
-    """Judge the interfaces that Kea will listen on. One may come up later, and is served then."""
-    if not asked["is_server"] or not found:
-        return
-    there = {one["name"]: one for one in found["preflight"]["interfaces"]}
-    for text in interfaces_of(asked, found):
-        name = text.split("/")[0]
-        if name == "*":
-            continue
-        if name not in there:
-            yield warning(f"there is no interface {name}; this host has {', '.join(sorted(set(there) - {'lo'}))}")
-        elif there[name]["up"] is False:
-            yield warning(f"the interface {name} is down; Kea serves it once it is up")
-        elif there[name]["link"] is False:
-            yield warning(f"the interface {name} has no link; Kea serves it once it has one")
-        elif asked["family"] == 6 and there[name].get("link_local") is False:
-            yield warning(
-                f"the interface {name} has no link-local address, which kea-dhcp6 needs: look whether IPv6 is off "
-                f"there (sysctl net.ipv6.conf.{name}.disable_ipv6)"
-            )
-
-
 def servers(_asked: Values, found: Values) -> Iterator[Finding]:
     """Judge whether the database servers can be reached. Of several, one is enough."""
     seen = (found.get("preflight") or {}).get("servers", [])
@@ -244,6 +240,27 @@ def servers(_asked: Values, found: Values) -> Iterator[Finding]:
         else:
             continue
         yield warning(sentence) if reached else refusal(sentence)
+
+
+def names(asked: Values, found: Values) -> Iterator[Finding]:
+    """Judge whether the webhooks of the subscriptions and the hosts of the site's hosts-databases resolve."""
+    if asked["is_server"]:
+        for name in (found.get("preflight") or {}).get("unresolved", []):
+            yield warning(f"{name} does not resolve on this host; a webhook or hosts-databases name it")
+
+
+def unread(asked: Values, found: Values) -> Iterator[Finding]:
+    """Tell what could not be looked at, so that silence means that nothing was found."""
+    seen = found.get("preflight")
+    if not seen:
+        return
+    if asked["is_server"] and seen["dhcp_sockets"] is None:
+        yield warning(
+            "could not be judged: whether another DHCP server has the port; ss is missing or fails (package iproute2)"
+        )
+    reason = seen.get("firewall_unread")
+    if reason and (asked["is_server"] or asked["enable_database"]):
+        yield warning(f"could not be judged: whether the firewall drops what this host receives; {reason}")
 
 
 def clock(_asked: Values, found: Values) -> Iterator[Finding]:

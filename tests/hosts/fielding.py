@@ -14,6 +14,7 @@ from typing import Any
 from changing import Site
 from host import DISCOVERY, Kea, wait
 from states import EVENTS
+from support.paths import LAB
 
 LIFETIME = 40
 """Seconds of each lease: tests wait for ends."""
@@ -75,6 +76,12 @@ class Field(Site):
         lines = self.play_bmcs("--first", str(number), "--retry-after", "4", "--hostname", "", *via, *options)
         address: str | None = json.loads(lines)["address"]
         return address or ""
+
+    def ask_in(self, namespace: str, server: str, number: int) -> str:
+        """Return the address that a client in a network namespace of the host got; empty if it got none."""
+        asking = ("python3", "-", server, "--first", str(number), "--tries", "1")
+        lines = self.run("ip", "netns", "exec", namespace, *asking, stdin=(LAB / "bmc.py").read_text(), check=False)
+        return json.loads(lines)["address"] or ""
 
     def leave(self, number: int, address: str, subnet: int = 1) -> None:
         """Have a client give its address back."""

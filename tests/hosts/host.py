@@ -136,7 +136,7 @@ class Host:
             return
         drop_in = "[Service]\\nPrivateNetwork=no\\nRestrictAddressFamilies=AF_INET\\nIPAddressAllow=localhost\\n"
         self.run("sh", "-ec", f"""
-            printf 'metrics:\\n  listen: 127.0.0.1:9547\\n' >>{config}
+            printf 'metrics:\\n  listen: 127.0.0.1:19547\\n' >>{config}
             mkdir -p /etc/systemd/system/kea-lease-monitor.service.d
             printf '{drop_in}' >/etc/systemd/system/kea-lease-monitor.service.d/metrics.conf
             systemctl daemon-reload
@@ -146,7 +146,7 @@ class Host:
     def metric(self, name: str) -> float | None:
         """As Prometheus reads it. None while the monitor does not answer."""
         fetch = (
-            "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9547/metrics', timeout=5).read().decode())"
+            "import urllib.request as r; print(r.urlopen('http://127.0.0.1:19547/metrics', timeout=5).read().decode())"
         )
         text = self.run("python3", "-c", fetch, check=False)
         found = re.search(rf"^kea_lease_monitor_{name}(?:{{[^}}]*}})? ([-+.\de]+)$", text, re.MULTILINE)

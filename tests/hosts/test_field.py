@@ -354,6 +354,40 @@ def test_b14_rows_wider_than_the_header_are_leases(lease_file_site: Field, numbe
     assert lease_file_site.logged("row_rejected") == []
 
 
+def test_b16_a_slow_interface_is_served_without_a_person(file_site: Field, number: int) -> None:
+    """Its other end is in a network namespace, where the client asks."""
+    file_site.run("sh", "-ec", """
+        ip link add slow0 type veth peer name slow1
+        ip address add 10.88.0.1/24 dev slow0
+        ip netns add slow
+        ip link set slow1 netns slow
+        ip -n slow address add 10.88.0.2/24 dev slow1
+        ip -n slow link set slow1 up
+    """)  # fmt: skip
+    subnet = {"id": 88, "subnet": "10.88.0.0/24", "pools": [{"pool": "10.88.0.10 - 10.88.0.19"}]}
+    added = {
+        "kea_dhcp4_interfaces": ["eth0", "slow0"],
+        "kea_dhcp4_subnets": [SUBNET, subnet],
+        "kea_monitor_metrics_listen": "127.0.0.1:19547",
+    }
+    played = file_site.play("kea_deploy", **{**DEPLOYED, **added})
+    assert played.code == 0, played.words[-3000:]
+    assert "the interface slow0 is down; Kea serves it later" in played.words
+    file_site.run("systemctl", "restart", "kea-dhcp4-server")
+    kea = Kea(file_site)
+    (told,) = file_site.root_module("kea_info", gather=["server"])["server"]["listening"]["errors"]
+    assert "slow0" in told
+    file_site.fail("kea_verify", "Kea does not listen on all interfaces .*slow0", **{**DEPLOYED, **added})
+    wait(lambda: file_site.metric("listening") == 0, "the metric of an interface that is down")
+    file_site.run("ip", "link", "set", "slow0", "up")
+    wait(lambda: file_site.ask_in("slow", "10.88.0.1", number), "an address of the slow interface")
+    assert file_site.root_module("kea_info", gather=["server"])["server"]["listening"]["errors"] == []
+    wait(lambda: file_site.metric("listening") == 1, "the metric of all interfaces")
+    assert kea.process() == kea.began
+    file_site.deploy(kea_allow_removals=True, kea_dhcp4_interfaces=["eth0"])
+    file_site.run("ip", "netns", "delete", "slow")
+
+
 def test_b17_a_comment_and_a_comma_of_a_person_stop_nothing(file_site: Field, number: int) -> None:
     address = file_site.ask(number)
     file_site.await_reserved(address)

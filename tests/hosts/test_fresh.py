@@ -52,6 +52,18 @@ def events(site: Fresh, found: list[str]) -> None:
     site.serves()
 
 
+def test_check_mode_tells_what_would_be_installed_without_package_lists(site: Fresh, found: list[str]) -> None:
+    """The next test deploys from these empty lists."""
+    site.run("sh", "-c", "rm -rf /var/lib/apt/lists/*")
+    for mode in ({}, EVENTS):
+        played = site.play("kea_deploy", "--check", "--diff", **mode)
+        assert played.code == 0, played.words[-3000:]
+        assert "the package lists of this host do not have kea-dhcp4-server" in played.words
+        assert "and then installed: kea-dhcp4-server" in played.words
+        assert ("Show which packages apt would install: PostgreSQL" in played.changed_tasks) is bool(mode)
+    assert site.look() == found
+
+
 def test_a_deployment_that_is_refused_after_the_packages_is_undone(site: Fresh, found: list[str]) -> None:
     site.fail("kea_rollback", "nothing was ever deployed here", **BEFORE_DEPLOY)
     site.fail("kea_deploy", "Kea refuses the configuration", kea_dhcp4_settings={"valid-lifetime": "for ever"})

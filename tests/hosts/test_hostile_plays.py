@@ -44,7 +44,7 @@ import contextlib, socket, time
 held = []
 for _ in range(64):
     with contextlib.suppress(OSError):
-        held.append(socket.create_connection(("127.0.0.1", 9547), timeout=1))
+        held.append(socket.create_connection(("127.0.0.1", 19547), timeout=1))
 print("held", len(held), flush=True)
 time.sleep(300)
 """

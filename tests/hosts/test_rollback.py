@@ -197,7 +197,7 @@ def test_a_monitor_that_does_not_start_is_taken_back(site: Site) -> None:
     drop_in = "/etc/systemd/system/kea-lease-monitor.service"
     before = site.run("sh", "-c", f"cat {drop_in} /etc/kea-lease-monitor/config.yml")
     site.fail("kea_deploy", "Its previous configuration is in force again and healthy", **EVENTS,
-              kea_monitor_metrics_listen="192.0.2.1:9547")  # fmt: skip
+              kea_monitor_metrics_listen="192.0.2.1:19547")  # fmt: skip
     assert site.run("sh", "-c", f"cat {drop_in} /etc/kea-lease-monitor/config.yml") == before
     site.serves()
 

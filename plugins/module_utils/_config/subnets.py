@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .._kea.host_maps import addresses_of, is_managed, prefixes_of
@@ -85,11 +86,14 @@ def with_ids(document: Document, top: str, known: Mapping[str, int]) -> Document
 def numbered(subnets: Sequence[Subnet], known: Mapping[str, int]) -> Dict[str, int]:
     """Return the ids of the subnets without one, by prefix: those that Kea told, or as Kea counts.
 
-    Kea numbers them from 1, in shared networks first (dhcp4 of 2.2: SimpleParser goes through the keys by name).
+    Kea numbers them from 1, in shared networks first (dhcp4 of 2.2: SimpleParser goes through the keys by name). A
+    subnet that Kea does not know yet gets no id that another one has: there may be leases under it.
     """
+    taken = {*known.values(), *(one.id for one in subnets if one.id)}
+    free = (number for number in count(1) if number not in taken)
     without = [one for one in subnets if not one.id]
     order = sorted(without, key=lambda one: one.network is None)
-    return {one.prefix: known.get(one.prefix, number) for number, one in enumerate(order, 1)}
+    return {one.prefix: known[one.prefix] if one.prefix in known else next(free) for one in order}
 
 
 def losses(

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Tuple
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 Facts = Dict[str, Any]
 
+LEGACY_TABLES = "/proc/net/ip_tables_names"
 _FAMILIES = ("ip", "inet")
 _REFUSALS = ("drop", "reject")
 _FIREWALLD, _FIREWALLD_IN = "firewalld", "filter_IN_"
@@ -29,13 +30,21 @@ class _Rule(NamedTuple):
     """Whether it also asks for something else, such as an interface or a state."""
 
 
-def closed(module: AnsibleModule) -> Optional[List[Facts]]:
+def closed(module: AnsibleModule) -> Tuple[Optional[List[Facts]], str]:
     """Return the chains for incoming packets that drop what no rule accepts, each with the ports that rules accept.
 
-    None if that is not known: without nft, or where a chain jumps to another one or uses named sets or maps.
+    None if that is not known: without nft, or where a chain jumps to another one or uses named sets or maps. The second
+    value says why rules could not be judged; it is empty if there is nothing to tell. firewalld is judged by its zones.
     """
     listed = _listed(module)
-    return None if listed is None else _closed(listed)
+    chains = None if listed is None else _closed(listed)
+    if _has_legacy_rules():
+        return chains, "iptables-legacy has rules of its own, which nft does not list"
+    if listed is not None:
+        return chains, _unclear(listed)
+    if module.get_bin_path("nft"):
+        return None, "nft cannot list the rules"
+    return None, "nft, which lists the rules, is not installed" if module.get_bin_path("iptables") else ""
 
 
 def admitted(module: AnsibleModule) -> Optional[List[Facts]]:
@@ -74,11 +83,8 @@ def _admitted(rules: List[Facts]) -> List[Facts]:
 
 
 def _closed(listed: List[Facts]) -> Optional[List[Facts]]:
-    chains = [one["chain"] for one in listed if one.get("chain", {}).get("hook") == "input"]
     found: List[Facts] = []
-    for chain in chains:
-        if chain.get("type") != "filter" or chain["family"] not in _FAMILIES:
-            continue
+    for chain in (one["chain"] for one in listed if _is_input(one)):
         place = (chain["family"], chain["table"], chain["name"])
         inside = [one["rule"] for one in listed if "rule" in one and _place(one["rule"]) == place]
         rules = [_rule(one.get("expr", [])) for one in inside]
@@ -91,6 +97,29 @@ def _closed(listed: List[Facts]) -> Optional[List[Facts]]:
             accepted = [port for one in rules if one.verdict == "accept" for port in one.ports or []]
             found.append({"chain": " ".join(place), "accepted": accepted})
     return found
+
+
+def _unclear(listed: List[Facts]) -> str:
+    """Return which chain for incoming packets has a rule that other rules, a set or a map decide; empty for none."""
+    inputs = [_place({**one["chain"], "chain": one["chain"]["name"]}) for one in listed if _is_input(one)]
+    for one in (each["rule"] for each in listed if "rule" in each):
+        if _place(one) in inputs and one["table"] != _FIREWALLD and _rule(one.get("expr", [])).verdict == "unclear":
+            return f"nftables, chain {' '.join(_place(one))}, has a rule with a jump, a set or a map"
+    return ""
+
+
+def _is_input(one: Facts) -> bool:
+    chain = one.get("chain", {})
+    return chain.get("hook") == "input" and chain.get("type") == "filter" and chain["family"] in _FAMILIES
+
+
+def _has_legacy_rules() -> bool:
+    """Return whether the kernel has the filter table of iptables-legacy. It has none before the first rule."""
+    try:
+        with open(LEGACY_TABLES, encoding="ascii") as file:
+            return "filter" in file.read().split()
+    except OSError:
+        return False
 
 
 def _place(rule: Facts) -> Any:

@@ -24,6 +24,8 @@ Facts = Dict[str, Any]
 OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 DIRECTORIES = ("/etc", "/opt", "/var/lib")
 """Where a deployment writes."""
+MORE_DIRECTORIES = ("/usr", "/var/cache/apt", "/var/lib/postgresql")
+"""Where packages write, too. They count if they are file systems of their own."""
 NETWORK = "/sys/class/net"
 ADDRESSES6 = "/proc/net/if_inet6"
 """Address, index, length of the prefix, scope, flags and name of the interface in each line; missing without IPv6."""
@@ -38,22 +40,25 @@ _SOCKET = re.compile(r"^(?P<address>.*?)(?:%(?P<device>[^:\]]+))?\]?:(?P<port>\d
 _PROCESS = re.compile(r'\("([^"]+)",pid=(\d+)')
 
 
-def read(module: AnsibleModule, connect: Sequence[str]) -> Facts:
+def read(module: AnsibleModule, connect: Sequence[str], resolve: Sequence[str]) -> Facts:
     """Return the facts of this host. ``connect`` are the database servers to reach, each as ``host:port``.
 
-    What cannot be found out is None.
+    ``resolve`` are further names that must resolve. What cannot be found out is None.
     """
+    chains, unread = firewall.closed(module)
     return {
         "system": _system(),
-        "disks": [_disk(directory) for directory in DIRECTORIES],
+        "disks": [_disk(directory) for directory in (*DIRECTORIES, *_own_file_systems())],
         "dhcp_sockets": _dhcp_sockets(module),
-        "interfaces": _interfaces(),
+        "interfaces": _interfaces(module),
         "time_synchronized": _time(),
         "groups": sorted({one.gr_name for one in grp.getgrall()}),
-        "firewall": firewall.closed(module),
+        "firewall": chains,
+        "firewall_unread": unread,
         "firewalld": firewalld.found(module),
         "selinux": selinux.is_enabled(),
         "servers": [_server(one) for one in connect],
+        "unresolved": [one for one in dict.fromkeys(resolve) if not _resolves(one)],
     }
 
 
@@ -80,6 +85,12 @@ def _system() -> Facts:
     }
 
 
+def _own_file_systems() -> List[str]:
+    """Return those of ``MORE_DIRECTORIES`` that are not in the file system of a directory that is judged anyway."""
+    known = {os.stat(one).st_dev for one in DIRECTORIES if os.path.exists(one)}
+    return [one for one in MORE_DIRECTORIES if os.path.exists(one) and os.stat(one).st_dev not in known]
+
+
 def _disk(directory: str) -> Facts:
     """Return the free space of the file system that a directory is in, or will be in."""
     there = directory
@@ -102,7 +113,9 @@ def _dhcp_sockets(module: AnsibleModule) -> Optional[List[Facts]]:
         return None
     code, out, _err = module.run_command([program, "-H", "-l", "-u", "-n", "-p"])
     found: List[Facts] = []
-    for line in out.splitlines() if code == 0 else []:
+    if code != 0:
+        return None
+    for line in out.splitlines():
         columns = line.split(None, 5)
         where = _SOCKET.match(columns[3]) if len(columns) > 4 else None
         if where is None or int(where.group("port")) not in _DHCP_PORTS:
@@ -113,13 +126,31 @@ def _dhcp_sockets(module: AnsibleModule) -> Optional[List[Facts]]:
     return found
 
 
-def _interfaces() -> List[Facts]:
-    """Return the network interfaces, and whether each is up and has its link."""
-    linked = _link_local()
+def _interfaces(module: AnsibleModule) -> List[Facts]:
+    """Return the network interfaces, whether each is up and has its link, and its addresses."""
+    linked, addresses = _link_local(), _addresses(module)
     return [
-        {"name": name, **_interface(name), "link_local": None if linked is None else name in linked}
+        {
+            "name": name,
+            **_interface(name),
+            "link_local": None if linked is None else name in linked,
+            "addresses": None if addresses is None else addresses.get(name, []),
+        }
         for name in sorted(os.listdir(NETWORK))
     ]
+
+
+def _addresses(module: AnsibleModule) -> Optional[Dict[str, List[str]]]:
+    """Return the addresses of each interface; None if they cannot be read."""
+    program = module.get_bin_path("ip")
+    if program is None:
+        return None
+    _code, out, _err = module.run_command([program, "-oneline", "address", "show"])
+    found: Dict[str, List[str]] = {}
+    for line in out.splitlines():
+        _index, name, _family, address = line.split()[:4]
+        found.setdefault(name, []).append(address.split("/")[0])
+    return found or None
 
 
 def _link_local() -> Optional[Set[str]]:
@@ -177,3 +208,11 @@ def _server(where: str) -> Facts:
             except OSError as error:
                 found["error"] = error.strerror or str(error)
     return found
+
+
+def _resolves(name: str) -> bool:
+    try:
+        socket.getaddrinfo(name, None)
+    except OSError:
+        return False
+    return True

@@ -9,7 +9,7 @@ more where a file was edited after Kea read it), and no program sends it in a lo
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from .._config import reserving
 from .._config.identity import network
@@ -32,6 +32,8 @@ class Served(NamedTuple):
     """Settings for reservations of its shared network and of the server, see ``reserving.inherited``."""
     hosts: List[Dict[str, str]]
     """The reservations outside all subnets."""
+    relays: List[str]
+    """Addresses of its relays, as ``relays`` returns them."""
 
 
 class Once:
@@ -74,11 +76,27 @@ def subnets_in(whole: Dict[str, Any], top: str) -> List[Served]:
     key, inherited = f"subnet{top[-1]}", reserving.inherited(whole, top)
     hosts = reserving.hosts(whole.get("reservations"))
 
-    def one(value: Dict[str, Any], name: Optional[str]) -> Served:
+    def one(value: Dict[str, Any], name: Optional[str], around: Mapping[str, Any]) -> Served:
         prefix = network(value["subnet"]) or str(value["subnet"])
-        return Served(int(value["id"]), prefix, name, value, inherited[name], hosts)
+        return Served(int(value["id"]), prefix, name, value, inherited[name], hosts, relays(value, around))
 
-    found = [one(value, None) for value in whole.get(key, [])]
+    found = [one(value, None, {}) for value in whole.get(key, [])]
     for shared in whole.get("shared-networks", []):
-        found += [one(value, str(shared.get("name"))) for value in shared.get(key, [])]
+        found += [one(value, str(shared.get("name")), shared) for value in shared.get(key, [])]
     return found
+
+
+def relays(value: Mapping[str, Any], around: Mapping[str, Any]) -> List[str]:
+    """Return the addresses of the relays of a subnet. Without one of its own it has those of its shared network.
+
+    ``around`` is the map of that network, empty for none.
+    """
+    return _relays(value) or _relays(around)
+
+
+def _relays(value: Mapping[str, Any]) -> List[str]:
+    relay = value.get("relay")
+    if not isinstance(relay, dict):
+        return []
+    found = relay.get("ip-addresses", [relay["ip-address"]] if "ip-address" in relay else [])
+    return list(map(str, found)) if isinstance(found, list) else []

@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 from .._config import reserving
 from .._config.document import Document
+from .._config.identity import NETWORKS
 from .._config.servers import family_of, top_of_path
 from .._config.sources import Sources, included_files
 from .._config.subnets import Subnet, numbered, subnets_of
@@ -33,6 +34,8 @@ class _Defined(NamedTuple):
     inherited: List[reserving.Scope]
     hosts: List[Facts]
     """The reservations outside all subnets."""
+    relays: List[str]
+    """Addresses of its relays, as ``served.relays`` returns them."""
 
 
 def subnets(path: str, once: served.Once, databases: Optional[HostDatabases] = None) -> List[Facts]:
@@ -116,6 +119,9 @@ def _defined(path: str, top: str) -> List[_Defined]:
     except (OSError, KeaJsonError):
         return []
     inherited, everywhere = reserving.inherited(whole, top), reserving.hosts(whole.get("reservations"))
+    listed_networks = whole.get(NETWORKS)
+    maps = [one for one in (listed_networks if isinstance(listed_networks, list) else []) if isinstance(one, dict)]
+    networks = {str(one.get("name")): one for one in maps}
 
     def defined(one: Subnet, place: Place) -> _Defined:
         # Reservations of the subnet may stand in another file than the subnet itself.
@@ -123,7 +129,9 @@ def _defined(path: str, top: str) -> List[_Defined]:
         at = [one.start, *([listed.node.start] if listed else [])]
         files = [sources.where(sources.text, start)[0] for start in at]
         editable = all(file in may_edit for file in files) and (listed is None or listed.node.kind == "list")
-        return _Defined(one, *sources.where(sources.text, one.start), editable, inherited[one.network], everywhere)
+        relays = served.relays(one.value, networks.get(str(one.network), {}) if one.network else {})
+        where = sources.where(sources.text, one.start)
+        return _Defined(one, *where, editable, inherited[one.network], everywhere, relays)
 
     return [defined(one, place) for one, place in zip(found, places)]
 
@@ -147,7 +155,8 @@ def _facts(one: _Defined, numbers: Dict[str, int], family: int) -> Facts:
         "shared_network": subnet.network,
         "pools": subnet.pools,
         "pool_classes": _pool_classes(value),
-        "relay": _relay(value),
+        "pd_pools": _pd_pools(value),
+        "relay": one.relays,
         **_reserving(name, value, one.inherited, one.hosts, family),
         "reservations": _sum([len(subnet.reservations), *map(_hosts_in, includes)]),
         "managed_reservations": _sum(map(_hosts_in, filter(config.is_applied, includes))),
@@ -189,7 +198,8 @@ def _served_only(one: served.Served, family: int) -> Facts:
         "shared_network": one.network,
         "pools": [str(pool["pool"]) for pool in value.get("pools", []) if "pool" in pool],
         "pool_classes": _pool_classes(value),
-        "relay": _relay(value),
+        "pd_pools": _pd_pools(value),
+        "relay": one.relays,
         **_reserving(f"{one.prefix} (id {one.id})", value, one.inherited, one.hosts, family),
         "reservations": len(value.get("reservations", [])),
         "managed_reservations": 0,
@@ -210,10 +220,14 @@ def _pool_classes(value: Facts) -> Dict[str, List[str]]:
     return {str(one["pool"]): one.get("client-classes", single[str(one["pool"])]) for one in pools}
 
 
-def _relay(value: Facts) -> Sequence[str]:
-    relay = value.get("relay")
-    found = relay.get("ip-addresses", [relay["ip-address"]] if "ip-address" in relay else []) if relay else []
-    return found if isinstance(found, list) else []
+def _pd_pools(value: Facts) -> List[Facts]:
+    """Return the pools of prefixes that a DHCPv6 server delegates."""
+    listed = value.get("pd-pools")
+    return [
+        {"prefix": f"{one.get('prefix')}/{one.get('prefix-len')}", "delegated_len": one.get("delegated-len")}
+        for one in (listed if isinstance(listed, list) else [])
+        if isinstance(one, dict)
+    ]
 
 
 def _hosts_in(path: str) -> Optional[int]:

@@ -69,7 +69,7 @@ def test_missing_settings_have_defaults() -> None:
         ("source", [], r"^source: a mapping is needed"),
         ("state.path", 5, r"^state.path: a text is needed, not int 5$"),
         ("log_level", "LOUD", r"^log_level: one of DEBUG"),
-        ("metrics.listen", "9547", r"^metrics.listen: an address and a port"),
+        ("metrics.listen", "19547", r"^metrics.listen: an address and a port"),
         ("subscriptions", [], r"^subscriptions: at least one is needed$"),
         ("subscriptions.0.name", "a b", r"^subscriptions\[0\].name: "),
         ("subscriptions.0.start", "then", r"^subscriptions\[0\].start: one of all, now is needed"),

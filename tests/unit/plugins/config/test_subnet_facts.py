@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._server import config
+from ansible_collections.baremetal.kea.plugins.module_utils._config.document import Document
+from ansible_collections.baremetal.kea.plugins.module_utils._config.subnets import numbered, subnets_of
+from ansible_collections.baremetal.kea.plugins.module_utils._server import config, served
 from site_helpers import SITES, Site, install, site_of
 from support.modules import run_module
 
@@ -53,6 +56,50 @@ def test_relays_reservation_settings_and_missing_ids_are_told(directory: Path) -
     assert databases[0]["reservation_settings"] == {"reservation-mode": "out-of-pool"}
     numbers = facts(install(next(one for one in SITES if "no-ids" in one.name), directory))
     assert [(one["id"], one["has_id"]) for one in numbers] == [(2, False), (3, False), (1, False)]
+
+
+def test_relays_of_a_shared_network_are_those_of_its_subnets(directory: Path) -> None:
+    own = {"ip-addresses": ["10.0.2.9"]}
+    inside = [
+        {"id": 1, "subnet": "10.0.1.0/24"},
+        {"id": 2, "subnet": "10.0.2.0/24", "relay": own},
+        {"id": 3, "subnet": "10.0.3.0/24", "relay": {"ip-addresses": []}},
+    ]
+    network = {"name": "hall", "relay": {"ip-address": "10.0.0.9"}, "subnet4": inside}
+    whole = {"shared-networks": [network], "subnet4": [{"id": 4, "subnet": "10.0.4.0/24"}]}
+    site = Site(directory / "kea-dhcp4.conf")
+    site.path.write_text(json.dumps({"Dhcp4": whole}))
+    expected = {1: ["10.0.0.9"], 2: ["10.0.2.9"], 3: ["10.0.0.9"], 4: []}
+    assert {one["id"]: one["relay"] for one in facts(site)} == expected
+    assert {one.id: one.relays for one in served.subnets_in(whole, "Dhcp4")} == expected
+
+
+def test_pools_of_prefixes_are_told(directory: Path) -> None:
+    pool = {"prefix": "2001:db8:100::", "prefix-len": 40, "delegated-len": 56}
+    subnets = [{"id": 1, "subnet": "2001:db8:1::/64", "pd-pools": [pool]}, {"id": 2, "subnet": "2001:db8:2::/64"}]
+    site = Site(directory / "kea-dhcp6.conf")
+    site.path.write_text(json.dumps({"Dhcp6": {"subnet6": subnets}}))
+    assert [one["pd_pools"] for one in facts(site)] == [[{"prefix": "2001:db8:100::/40", "delegated_len": 56}], []]
+
+
+@pytest.mark.parametrize(
+    ("ids", "known", "expected"),
+    [
+        ([None, None, None], {}, [1, 2, 3]),
+        # Kea started before the first one was added.
+        ([None, None, None], {1: 1, 2: 2}, [3, 1, 2]),
+        ([None, None, None], {1: 1, 2: 4, 9: 2}, [3, 1, 4]),
+        ([None, 1, 2], {}, [3]),
+        ([0, 1, None], {2: 2}, [3, 2]),
+    ],
+)
+def test_no_subnet_gets_the_id_of_another(ids: list[int | None], known: dict[int, int], expected: list[int]) -> None:
+    subnets = [
+        {"subnet": f"10.0.{number}.0/24", **({} if id_ is None else {"id": id_})} for number, id_ in enumerate(ids)
+    ]
+    found = subnets_of(Document(json.dumps({"Dhcp4": {"subnet4": subnets}})), "Dhcp4")
+    told = {f"10.0.{number}.0/24": id_ for number, id_ in known.items()}
+    assert list(numbered(found, told).values()) == expected
 
 
 def test_a_subnet_is_editable_only_where_its_reservations_are(directory: Path, tmp_path: Path) -> None:

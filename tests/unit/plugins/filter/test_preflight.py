@@ -82,7 +82,8 @@ def found(
     config = {"untouched": False, "interfaces": [], "socket_type": None, "hooks_libraries": None, **(config or {})}
     server = {"version": "2.6.0", "capabilities": {}, "serving": True, **(server or {})}
     seen = {"server": server, "config": config, "packaging": {**DEBIAN, **(packaging or {})}, "subnets": list(subnets)}
-    return {**seen, "preflight": {**FACTS, **facts}}
+    changes = facts.pop("changes", {"deployed": None})
+    return {**seen, "changes": changes, "preflight": {**FACTS, **facts}}
 
 
 def judge(asked: dict[str, Any], seen: dict[str, Any]) -> dict[str, Any]:
@@ -319,6 +320,23 @@ NOT_SERVING = {"server": {"serving": False}}
         ({}, found(**disk(free=2**20)), "refusals", "/etc has 1 MiB free; at least 64 MiB are needed"),
         ({}, found(**disk(free=2**27)), "warnings", "/etc has 128 MiB free"),
         ({}, found(**disk(free_inodes=9)), "refusals", "9 free inodes"),
+        ({}, found(**disk(directory="/usr", free=2**20)), "refusals", "/usr has 1 MiB free"),
+        ({}, found(**disk(directory="/var/cache/apt", free=2**27)), "warnings", "128 MiB free; the packages may not"),
+        (
+            {},
+            found(packaging={"missing": ["kea"]}, changes={"deployed": 1}, **disk(directory="/usr", free=2**27)),
+            "warnings",
+            "/usr has 128 MiB free",
+        ),
+        (
+            {"enable_database": True},
+            found(**disk(directory="/var/lib/postgresql", free=2**20)),
+            "refusals",
+            "/var/lib/postgresql has 1 MiB free",
+        ),
+        ({}, found(dhcp_sockets=None), "warnings", "could not be judged: whether another DHCP server has the port"),
+        ({}, found(firewall_unread="a map"), "warnings", "whether the firewall drops what this host receives; a map"),
+        ({}, found(unresolved=["eda.invalid"]), "warnings", "eda.invalid does not resolve on this host; a webhook"),
         (
             {},
             found(**NOT_SERVING, **dhcp("dnsmasq")),
@@ -335,12 +353,11 @@ NOT_SERVING = {"server": {"serving": False}}
         ({}, found(**NOT_SERVING, **dhcp("dnsmasq", device="eth0")), "refusals", "dnsmasq"),
         ({}, found(**NOT_SERVING, **dhcp("dnsmasq", address="10.9.0.1")), "warnings", "listens on 10.9.0.1, port 67"),
         ({"dhcp6": True}, found(**NOT_SERVING, **dhcp("dhcpd", 547)), "warnings", "dhcpd has port 547"),
-        ({"interfaces": ["eth7/10.0.0.1"]}, found(), "warnings", "there is no interface eth7; this host has eth0"),
         (
             {},
             found(interfaces=[{"name": "eth0", "up": False, "link": None}]),
             "warnings",
-            "eth0 is down; Kea serves it once",
+            "eth0 is down; Kea serves it later",
         ),
         ({}, found(interfaces=[{"name": "eth0", "up": True, "link": False}]), "warnings", "eth0 has no link"),
         (
@@ -444,11 +461,70 @@ def test_what_is_told_of_a_host(asked: dict[str, Any], seen: dict[str, Any], ver
         ({"pair": ASKED_PAIR}, {}),
         ({"pair": {**ASKED_PAIR, "mode": ""}}, {}),
         ({"metrics_listen": "127.0.0.1:9560"}, chain(("udp", 67))),
-        ({}, {"dhcp_sockets": None, "firewall": None, "time_synchronized": None}),
+        ({}, {"firewall": None, "firewall_unread": "", "time_synchronized": None}),
+        ({}, {**disk(directory="/var/lib/postgresql", free=0)}),
+        ({}, {"changes": {"deployed": 1}, **disk(directory="/usr", free=0)}),
     ],
 )
 def test_what_is_no_finding(asked: dict[str, Any], seen: dict[str, Any]) -> None:
     assert judge(asked, found(**NOT_SERVING, **seen)) == NOTHING
+
+
+ADDRESSES = {"interfaces": [{"name": "eth0", "up": True, "link": True, "addresses": ["10.0.0.1", "fe80::1"]}]}
+
+
+@pytest.mark.parametrize(
+    ("interface", "words"),
+    [
+        ("eth7", "there is no interface eth7; this host has eth0"),
+        ("eth7/10.0.0.1", "there is no interface eth7; this host has eth0"),
+        ("eth0/10.0.0.2", "the interface eth0 does not have the address 10.0.0.2, but 10.0.0.1, fe80::1"),
+        ("eth0/text", "'text' of eth0/text is no address"),
+    ],
+)
+def test_an_interface_that_kea_refuses(interface: str, words: str) -> None:
+    """The words of kea-dhcp4 -t 2.2: doesn't exist in the system; doesn't have address '10.0.0.2' assigned."""
+    seen = found(**ADDRESSES)
+    (refusal,) = judge({"interfaces": [interface]}, seen)["refusals"]
+    assert refusal == f"kea_dhcp4_interfaces: {words}; Kea refuses such a configuration"
+    settings = {"interfaces-config": {"interfaces": [interface]}}
+    assert judge({"interfaces": [], "settings": settings}, seen)["refusals"] == [refusal]
+    own = judge({"interfaces": []}, found(config={"interfaces": [interface]}, **ADDRESSES))
+    assert own["refusals"] == []
+    assert own["warnings"][0].startswith(f"{words}; Kea's own configuration names it")
+
+
+SLOW = {"interfaces": [{"name": "eth0", "up": False, "link": None}]}
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "asked", "there", "is_served"),
+    [
+        (["eth0"], {}, {}, True),
+        (["eth0"], {}, {"service-sockets-max-retries": 0}, False),
+        (["eth0"], {}, {"service-sockets-retry-wait-time": 9}, False),
+        ([], {}, {}, False),
+        ([], {}, {"service-sockets-max-retries": 0}, False),
+        ([], {}, {"service-sockets-max-retries": 9}, True),
+        ([], {"service-sockets-max-retries": 9}, {}, True),
+    ],
+)
+def test_whether_an_interface_that_is_down_is_served_later(
+    interfaces: list[str], asked: dict[str, Any], there: dict[str, Any], is_served: bool
+) -> None:
+    """B16. A server that keeps its own interfaces gets no retries from the play."""
+    seen = found(config={"interfaces": ["eth0"], "interfaces_config": {"interfaces": ["eth0"], **there}}, **SLOW)
+    (warning,) = judge({"interfaces": interfaces, "settings": {"interfaces-config": asked}}, seen)["warnings"]
+    if is_served:
+        assert warning == "the interface eth0 is down; Kea serves it later"
+    else:
+        assert "Kea does not serve it until Kea is restarted: set service-sockets-max-retries in" in warning
+
+
+@pytest.mark.parametrize("interface", ["*", "eth0", "eth0/10.0.0.1", "eth0/FE80:0::1"])
+def test_an_interface_that_is_there(interface: str) -> None:
+    assert judge({"interfaces": [interface]}, found(**ADDRESSES)) == NOTHING
+    assert judge({"interfaces": ["eth0/10.0.0.9"]}, found()) == NOTHING
 
 
 @pytest.mark.parametrize(
@@ -469,6 +545,27 @@ def test_which_ports_a_host_needs(asked: dict[str, Any], seen: dict[str, Any], p
     assert filters.needed_ports(values, {"msg": "it could not be inspected"}) == [
         one for one in ports if one != "8001/tcp" or "pair" in asked
     ]
+
+
+def test_what_can_be_had_with_leases_in_mysql_is_named() -> None:
+    (refusal,) = judge({}, found(config={"lease_database": MYSQL}))["refusals"]
+    assert "no lease events, no inventory and no managed reservations" in refusal
+    assert (
+        "The modules work there: kea_config, kea_reservation, kea_database, kea_schema, kea_info and kea_v" in refusal
+    )
+
+
+def test_the_names_of_webhooks() -> None:
+    sinks = [
+        {"type": "webhook", "url": "https://eda.example.org:5000/leases"},
+        {"type": "webhook", "url": "https://far.example.org/", "proxy": "http://proxy.example.org:3128"},
+        {"type": "webhook", "url": "https://[::1"},
+        {"type": "exec", "command": ["x"]},
+        "text",
+    ]
+    asked = {"subscriptions": [{"name": "a", "sinks": sinks}, {"name": "b"}, {"sinks": "text"}]}
+    assert filters.names_to_resolve(asked) == ["eda.example.org", "proxy.example.org"]
+    assert filters.names_to_resolve({"subscriptions": "text"}) == []
 
 
 def test_all_findings_of_all_hosts_come_together() -> None:
@@ -497,6 +594,14 @@ def test_a_variable_that_cannot_be_read_hides_no_other_finding() -> None:
     assert "log_level" in refusals[1]
     assert "kea_db_password is missing" in refusals[2]
     assert "read-only" in refusals[3]
+
+
+def test_subscriptions_that_cannot_be_read_name_no_webhook() -> None:
+    class Unreadable(dict[str, Any]):
+        def __getitem__(self, key: str) -> Any:
+            raise UndefinedError("kea_secret is undefined")
+
+    assert filters.names_to_resolve(Unreadable(subscriptions=[])) == []
 
 
 RULES = {"family": "inet", "table": "filter", "chain": "input"}
@@ -596,6 +701,7 @@ def test_the_playbook_tells_all_findings_of_all_hosts_and_changes_nothing(tmp_pa
             "dhcp4: a pair has two servers, and these are dhcp4: name the two in kea_ha_peers",
             "dhcp5: a pair has two servers, and these are dhcp1, dhcp2, dhcp3, dhcp4, dhcp5",
             "dhcp5: kea_ha_trust_anchor: the controller has no file /nowhere",
+            "dhcp5: kea_dhcp4_interfaces: there is no interface nosuch",
             "dhcp1, dhcp2, dhcp3, dhcp4, dhcp5: systemd does not manage this host",
         ):
             assert words in played.words, (words, played.output)

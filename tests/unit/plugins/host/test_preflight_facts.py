@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.baremetal.kea.plugins.module_utils._host import preflight, selinux
+from ansible_collections.baremetal.kea.plugins.module_utils._host import firewall, preflight, selinux
 from support.modules import run_module
+
+ASSETS = Path(__file__).parent / "assets"
 
 
 def facts(**options: Any) -> dict[str, Any]:
@@ -33,7 +35,8 @@ def test_a_host_as_it_is() -> None:
     assert found["system"]["id"]
     assert [one["directory"] for one in found["disks"]] == ["/etc", "/opt", "/var/lib"]
     assert all(one["free"] > 0 for one in found["disks"])
-    assert {"name": "lo", "up": True, "link": True, "link_local": False} in found["interfaces"]
+    (lo,) = (one for one in found["interfaces"] if one["name"] == "lo")
+    assert (lo["up"], lo["link"], lo["link_local"], lo["addresses"][0]) == (True, True, False, "127.0.0.1")
     assert found["time_synchronized"] in (True, False)
     assert found["servers"] == []
 
@@ -54,6 +57,11 @@ def test_systems(text: str, expected: Any, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(preflight, "OS_RELEASE", (str(tmp_path / "none"), str(tmp_path / "os-release")))
     found = facts()["system"]
     assert (found["id"], found["like"], found["version"]) == expected
+
+
+def test_addresses_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(tmp_path, monkeypatch, "ip", "", 1)
+    assert all(one["addresses"] is None for one in facts()["interfaces"])
 
 
 def test_programs_at_the_ports_of_dhcp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +86,67 @@ def test_a_firewall_that_cannot_be_read(
     output: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in(tmp_path, monkeypatch, "nft", output, code)
-    assert facts()["firewall"] is None
+    seen = facts()
+    assert (seen["firewall"], seen["firewall_unread"]) == (None, "nft cannot list the rules")
+
+
+ACCEPTED = {"protocol": "udp", "first": 67, "last": 67}
+UNCLEAR = "nftables, chain inet filter input, has a rule with a jump, a set or a map"
+
+
+@pytest.mark.parametrize(
+    ("name", "closed", "unread"),
+    [
+        ("debian", [], ""),
+        ("workstation", [{"chain": "inet filter input", "accepted": []}], ""),
+        ("iptables", [{"chain": "ip filter INPUT", "accepted": [ACCEPTED]}], ""),
+        ("jump", None, UNCLEAR),
+        ("set", None, UNCLEAR),
+        ("map", None, UNCLEAR),
+        ("states", None, UNCLEAR),
+    ],
+)
+def test_rulesets_as_nft_lists_them(
+    name: str, closed: Any, unread: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recorded with nft 1.1.3: Debian's nftables.conf and its example workstation.nft, iptables-nft, and short ones."""
+    stand_in(tmp_path, monkeypatch, "nft", (ASSETS / f"nft-{name}.json").read_text())
+    seen = facts()
+    assert (seen["firewall"], seen["firewall_unread"]) == (closed, unread)
+
+
+def test_rules_of_iptables_legacy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tables").write_text("nat\nfilter\n")
+    monkeypatch.setattr(firewall, "LEGACY_TABLES", str(tmp_path / "tables"))
+    assert facts()["firewall_unread"] == "iptables-legacy has rules of its own, which nft does not list"
+
+
+def test_jumps_of_firewalld_are_no_unread_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ASSETS / "nft-jump.json").read_text()
+    stand_in(tmp_path, monkeypatch, "nft", text.replace('"table": "filter"', '"table": "firewalld"'))
+    assert facts()["firewall_unread"] == ""
+
+
+def test_sockets_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(tmp_path, monkeypatch, "ss", "", 1)
+    assert facts()["dhcp_sockets"] is None
+
+
+def test_names_that_do_not_resolve(tmp_path: Path) -> None:
+    databases = [{"type": "mysql", "name": "h", "host": "db.invalid"}, {"type": "postgresql", "name": "k"}]
+    (tmp_path / "kea-dhcp4.conf").write_text(json.dumps({"Dhcp4": {"hosts-databases": databases}}))
+    six = {"type": "mysql", "name": "h", "host": "six.invalid"}
+    (tmp_path / "kea-dhcp6.conf").write_text(json.dumps({"Dhcp6": {"hosts-database": six}}))
+    found = facts(path=str(tmp_path / "kea-dhcp4.conf"), resolve=["127.0.0.1", "eda.invalid", "eda.invalid"])
+    assert found["unresolved"] == ["eda.invalid", "db.invalid", "six.invalid"]
+
+
+def test_directories_of_packages_count_if_they_are_file_systems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "DIRECTORIES", (str(tmp_path),))
+    monkeypatch.setattr(preflight, "MORE_DIRECTORIES", (str(tmp_path), "/proc", "/nosuch"))
+    assert [one["directory"] for one in facts()["disks"]] == [str(tmp_path), "/proc"]
 
 
 def test_a_firewall_that_drops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
