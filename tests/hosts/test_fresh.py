@@ -60,7 +60,8 @@ def test_check_mode_tells_what_would_be_installed_without_package_lists(site: Fr
         assert played.code == 0, played.words[-3000:]
         assert "the package lists of this host do not have kea-dhcp4-server" in played.words
         assert "and then installed: kea-dhcp4-server" in played.words
-        assert ("Show which packages apt would install: PostgreSQL" in played.changed_tasks) is bool(mode)
+        shown = [task for task in played.changed_tasks if task.endswith("apt would install: PostgreSQL")]
+        assert bool(shown) is bool(mode)
     assert site.look() == found
 
 
