@@ -18,9 +18,9 @@ from .._config.tree import Tree
 from .._config.wanted import Element, Wanted, options_of, plain
 from . import removals, served
 from .completing import completed
+from .databases import Databases
 from .earlier import replaced_pools
 from .giving_way import GivingWay
-from .host_databases import HostDatabases
 from .returned import without_copies
 
 
@@ -32,18 +32,18 @@ class Merging:
         params: Mapping[str, Any],
         top: str,
         writes: bool,
-        hosts: HostDatabases,
+        asked: Databases,
         databases: Sequence[Steps] = (),
     ) -> None:
         """``writes`` is false in check mode; ``databases`` are the paths of entries that O(databases) sets.
 
-        ``hosts`` are the databases of reservations that Kea has now. Raises KeaError.
+        ``asked`` are the databases that Kea has now. Raises KeaError.
         """
         self._allowed = bool(params["allow_removals"])
         self._wanted = Wanted(top, plain(params["merge"]), params["exclusive"], self._allowed, databases)
         self._before = Record(params["record"])
         self._record = Record(params["record"])
-        self._hosts = hosts
+        self._asked = asked
         self._moved = params["moved_reservations"]
         self._completes = bool(params["complete_reservations"])
         self._writes = writes
@@ -124,7 +124,7 @@ class Merging:
         after: Document = merged(before, self._wanted, self._record)
         if not self._allowed:
             lost = losses(before, after, top, self._before, self._moved)
-            removals.check(before, top, lost, self._hosts)
+            removals.check(before, top, lost, self._asked)
         if self._writes:
             self._record.write(besides=self._before.entries())
         return after

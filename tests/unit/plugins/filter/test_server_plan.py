@@ -63,7 +63,7 @@ def found(leases: Any = MappingProxyType(FILE), hosts: Any = None, server: Any =
 def known(number: int, prefix: str, **facts: Any) -> dict[str, Any]:
     """A subnet as kea_info finds it."""
     place = {"file": "/etc/kea/kea-dhcp4.conf", "line": 7, "editable": True, "has_id": True, "reservation_files": []}
-    return {"id": number, "subnet": prefix, "leases": 0, **place, **facts}
+    return {"id": number, "subnet": prefix, "leases": 0, "leases_source": "file", **place, **facts}
 
 
 PAIR = {"mode": "", "this": "", "peers": [], "user": "kea", "password": "", "trust_anchor": "", "shared_leases": False}
