@@ -107,6 +107,23 @@ options:
     elements: dict
     default: []
     version_added: 1.2.0
+  known_ids:
+    description:
+      - Ids of the subnets that have none in the file, as C(gather=subnets) of M(baremetal.kea.kea_info) tells them.
+      - If one of these subnets is missing here, Kea is sent C(config-get). It serves no client while it answers.
+    type: list
+    elements: dict
+    default: []
+    version_added: 1.2.0
+    suboptions:
+      subnet:
+        description: The subnet's prefix.
+        type: str
+        required: true
+      id:
+        description: Its id.
+        type: int
+        required: true
   complete_reservations:
     description:
       - Whether reservations in subnets that name no address get the one that their client has.
@@ -258,6 +275,12 @@ def main() -> None:
             "allow_removals": {"type": "bool", "default": False},
             "moved_reservations": {"type": "list", "elements": "dict", "default": []},
             "complete_reservations": {"type": "bool", "default": False},
+            "known_ids": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"subnet": {"type": "str", "required": True}, "id": {"type": "int", "required": True}},
+            },
             "record": {"type": "path"},
             "included": {"type": "list", "elements": "path", "default": []},
         },

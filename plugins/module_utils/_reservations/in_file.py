@@ -52,6 +52,7 @@ class InFile:
             "allow_removals": True,
             "moved_reservations": [],
             "complete_reservations": False,
+            "known_ids": [],
         }
         params["record"] = None
         with alone(module):

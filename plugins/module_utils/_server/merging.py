@@ -25,7 +25,7 @@ from .returned import without_copies
 
 
 class Merging:
-    """The options ``merge``, ``exclusive``, ``allow_removals``, ``moved_reservations`` and ``record`` of the module."""
+    """The options of the module for a merge: ``merge``, ``exclusive``, ``known_ids``, ``record`` and others."""
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class Merging:
         self._asked = asked
         self._moved = params["moved_reservations"]
         self._completes = bool(params["complete_reservations"])
+        self._ids: Dict[str, int] = {one["subnet"]: one["id"] for one in params["known_ids"]}
         self._writes = writes
         self.gave_way: List[str] = []
         """Managed reservations that a reservation of the site replaces."""
@@ -139,9 +140,10 @@ class Merging:
                 record.rename((key, {"id": 0}), (key, {"id": number}))
 
     def _known_ids(self, document: Document) -> Dict[str, int]:
-        """Return the ids of subnets without one, which Kea chose."""
-        if all(one.id for one in subnets_of(document, self._wanted.top)):
-            return {}
+        """Return the ids of subnets without one, which Kea chose. It is asked for those that are not given."""
+        without = {one.prefix for one in subnets_of(document, self._wanted.top) if not one.id}
+        if without <= set(self._ids):
+            return self._ids
         sockets = removals.sockets_of(document, self._wanted.top)
         return {one.prefix: one.id for one in served.served(sockets, self._wanted.top) or []}
 

@@ -290,6 +290,11 @@ def test_subnets_of_the_variables_include_reservations_by_the_id_of_the_server()
     assert plan["subnet_ids"] == [7, 8, 20]
 
 
+def test_ids_that_kea_gave_are_told_to_the_edit() -> None:
+    subnets = [known(7, "10.0.7.0/24", has_id=False), known(8, "10.0.8.0/24")]
+    assert make(wanted(**NOTHING), found(subnets=subnets))["known_ids"] == [{"subnet": "10.0.7.0/24", "id": 7}]
+
+
 def test_exclusive_names_only_the_subnets_of_the_variables() -> None:
     plan = make(wanted(exclusive=True, interfaces=[], subnets=[{"id": 7}]), found(subnets=KNOWN))
     assert [one["id"] for one in plan["merge"]["subnet4"]] == [7]
