@@ -86,7 +86,9 @@ options:
       - Whether O(merge) and O(exclusive) may remove what holds live leases or reservations, or what the O(record) does
         not know. If not, the module fails with a list of it, in check mode, too, and changes nothing.
       - The same holds for a subnet whose C(id) or C(subnet) would change while leases or reservations exist under it.
-      - Leases are counted in Kea's lease file, or by Kea's statistics if they are in a database.
+      - Leases are counted in Kea's lease file, or in its C(lease-database) of type C(postgresql). If that does not
+        answer or is of another type, Kea's statistics count, and the list says so. They lack the leases that other
+        servers wrote into a shared database since this Kea was configured.
       - Reservations are counted in the files that the subnet includes and in the databases of the configuration
         (C(hosts-databases), C(hosts-database)). Those that the O(record) knows do not count, and neither do those of
         M(baremetal.kea.kea_reservation_set) in a database.
@@ -105,6 +107,23 @@ options:
     elements: dict
     default: []
     version_added: 1.2.0
+  known_ids:
+    description:
+      - Ids of the subnets that have none in the file, as C(gather=subnets) of M(baremetal.kea.kea_info) tells them.
+      - If one of these subnets is missing here, Kea is sent C(config-get). It serves no client while it answers.
+    type: list
+    elements: dict
+    default: []
+    version_added: 1.2.0
+    suboptions:
+      subnet:
+        description: The subnet's prefix.
+        type: str
+        required: true
+      id:
+        description: Its id.
+        type: int
+        required: true
   complete_reservations:
     description:
       - Whether reservations in subnets that name no address get the one that their client has.
@@ -240,7 +259,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._config.path import 
 from ansible_collections.baremetal.kea.plugins.module_utils._config.secret import secrets_in
 from ansible_collections.baremetal.kea.plugins.module_utils._config.servers import top_of_path
 from ansible_collections.baremetal.kea.plugins.module_utils._host.secrets import mask_only
-from ansible_collections.baremetal.kea.plugins.module_utils._server.host_databases import HostDatabases
+from ansible_collections.baremetal.kea.plugins.module_utils._server.databases import Databases
 from ansible_collections.baremetal.kea.plugins.module_utils._server.merging import Merging
 
 
@@ -256,6 +275,12 @@ def main() -> None:
             "allow_removals": {"type": "bool", "default": False},
             "moved_reservations": {"type": "list", "elements": "dict", "default": []},
             "complete_reservations": {"type": "bool", "default": False},
+            "known_ids": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {"subnet": {"type": "str", "required": True}, "id": {"type": "int", "required": True}},
+            },
             "record": {"type": "path"},
             "included": {"type": "list", "elements": "path", "default": []},
         },
@@ -286,8 +311,8 @@ def _update_alone(
     module: AnsibleModule, settings: Settings, entries: Optional[Entries], top: str
 ) -> Tuple[Document, Document, Dict[str, Any]]:
     """Update the file with its lock held, and with it the record of what is ours."""
-    hosts = HostDatabases(module, module.params["path"])
-    merging = Merging(module.params, top, not module.check_mode, hosts, entries.hosts() if entries else [])
+    asked = Databases(module, module.params["path"])
+    merging = Merging(module.params, top, not module.check_mode, asked, entries.hosts() if entries else [])
 
     def edit(document: Document) -> Document:
         rest = merging.without_former(document)

@@ -30,8 +30,8 @@ options:
       - What to read. V(database) opens a session with the C(login_) options; the others do not use them.
       - V(subnets) and V(variables) send C(config-get) to Kea, and V(subnets) reads the leases. Kea answers that in the
         thread that serves clients, so do not gather them in a loop. V(pair) sends it to both servers of a pair.
-      - V(subnets) also counts the reservations in the databases of Kea's configuration that are PostgreSQL's, with the
-        login that stands there, and as Kea's account. That needs C(psycopg2).
+      - V(subnets) also counts the leases and reservations in the databases of Kea's configuration that are
+        PostgreSQL's, with the login that stands there, and as Kea's account. That needs C(psycopg2).
     type: list
     elements: str
     choices:
@@ -392,6 +392,16 @@ subnets:
     leases:
       description: Number of its live leases; null if that is not known.
       type: int
+    leases_source:
+      description:
+        - Where that number comes from. V(file) and V(database) are all leases of Kea's lease database.
+        - V(statistics) are Kea's own, where its leases are in a database that does not answer or is not of type
+          C(postgresql), or in memory only. They lack the leases that other servers wrote into a shared database since
+          this Kea was configured.
+        - Null if the number is not known.
+      type: str
+      sample: file
+      version_added: 1.2.0
     file:
       description: The file that defines it.
       type: str
@@ -937,7 +947,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._server import kea_a
 from ansible_collections.baremetal.kea.plugins.module_utils._server import served as server_served
 from ansible_collections.baremetal.kea.plugins.module_utils._server import subnets as server_subnets
 from ansible_collections.baremetal.kea.plugins.module_utils._server import variables as server_variables
-from ansible_collections.baremetal.kea.plugins.module_utils._server.host_databases import HostDatabases
+from ansible_collections.baremetal.kea.plugins.module_utils._server.databases import Databases
 from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_database import mysql_database
 
 
@@ -977,7 +987,7 @@ def main() -> None:
     look: Dict[str, Callable[[], Any]] = {
         "server": lambda: _info.server(module, params["path"], params["packaging_names"].get("hook_directory", "")),
         "config": lambda: _info.config_file(module, params["path"]),
-        "subnets": lambda: server_subnets.subnets(params["path"], once, HostDatabases(module, params["path"])),
+        "subnets": lambda: server_subnets.subnets(params["path"], once, Databases(module, params["path"])),
         "pair": lambda: server_pair.pair(params["path"], kea_account.of(module, params["path"]), once),
         "reservations": lambda: server_subnets.site_reservations(params["path"], HostDatabases(module, params["path"])),
         "variables": lambda: server_variables.variables(params["path"], once),

@@ -69,6 +69,8 @@ class Plan(NamedTuple):
     """Included files that the merge may edit."""
     subnet_ids: List[int]
     """Subnets with managed reservations."""
+    known_ids: List[Settings]
+    """Ids of the subnets that have none in the configuration."""
     left_out: List[str]
     """Subnets that cannot have managed reservations in files."""
     absent: List[str]
@@ -107,6 +109,7 @@ def make(asked: Wanted, now: Found, done: Results, names: Names, check_mode: boo
         merge=merge.values,
         included=now.included,
         subnet_ids=merge.subnet_ids,
+        known_ids=[{"subnet": one["subnet"], "id": one["id"]} for one in now.subnets if not one["has_id"]],
         left_out=merge.left_out,
         absent=[f"{top_of(asked.family)}/{key}" for key in now.keys if key not in KEPT] if now.untouched else [],
         needs_restart=restart and not done.restarted,

@@ -165,9 +165,10 @@ def _against(wanted: Asked, one: Settings, found: List[Settings]) -> List[str]:
             )
         elif other["id"] != one["id"] and other["leases"] != 0:
             leases = "an unknown number of" if other["leases"] is None else other["leases"]
+            alone = " (by the statistics of this server alone)" if other["leases_source"] == "statistics" else ""
             sentences.append(
-                f"{words} has the id {other['id']} on this server ({where}), and {leases} live leases under it; "
-                f"name it with id {other['id']}"
+                f"{words} has the id {other['id']} on this server ({where}), and {leases} live leases under "
+                f"it{alone}; name it with id {other['id']}"
             )
     if wanted.in_files and not isinstance(one.get("reservations", []), list):
         sentences.append(

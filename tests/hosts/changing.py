@@ -62,9 +62,9 @@ class Site(Host):
         assert played.code == 0, played.words[-2000:]
         return played.words
 
-    def fail(self, name: str, message: str, **variables: Any) -> str:
+    def fail(self, name: str, message: str, *options: str, **variables: Any) -> str:
         """Run a playbook, which has to fail with a message. Return its output in one line."""
-        played = self.play(name, **variables)
+        played = self.play(name, *options, **variables)
         assert played.code != 0
         assert re.search(message, played.words), played.words[-3000:]
         return played.words

@@ -18,8 +18,15 @@ from support.paths import LAB
 
 LIFETIME = 40
 """Seconds of each lease: tests wait for ends."""
-RELAYS = {1: "", 7: "10.78.7.1", 8: "10.78.8.1"}
+RELAYS = {1: "", 7: "10.78.7.1", 8: "10.78.8.1", 9: "10.78.9.1"}
 """The relay of each subnet; the first one is that of the servers themselves."""
+GUARDED = {
+    "id": 9,
+    "subnet": "10.78.9.0/24",
+    "pools": [{"pool": "10.78.9.10 - 10.78.9.13"}],
+    "valid-lifetime": 3600,
+}
+"""A subnet that a test has the play create and remove. Its leases live longer than the plays of the test."""
 NETWORK = {
     "name": "hall",
     "subnet4": [

@@ -13,10 +13,11 @@ import itertools
 import json
 import re
 import time
+from typing import Any
 
 import pytest
 import yaml
-from fielding import DEPLOYED, LIFETIME, MODES, RELAYS, TOLD, Field, mac, numbers
+from fielding import DEPLOYED, GUARDED, LIFETIME, MODES, RELAYS, TOLD, Field, mac, numbers
 from host import DISCOVERY, Kea, wait
 from states import CONFIG
 
@@ -143,6 +144,33 @@ def test_b13_settings_that_make_reservations_void_are_refused(site: Field) -> No
     variables = {**DEPLOYED, **MODES[site.mode], "kea_dhcp4_settings": settings}
     site.fail("kea_deploy", "reservations-in-subnet", **variables)
     assert site.config() == config
+
+
+REMOVALS: dict[str, dict[str, Any]] = {
+    "absent": {"kea_dhcp4_subnets": [SUBNET, {"id": GUARDED["id"], "state": "absent"}]},
+    "exclusive": {"kea_dhcp4_exclusive": True},
+}
+
+
+@pytest.mark.parametrize("how", REMOVALS)
+def test_a_subnet_of_the_play_with_a_live_lease_goes_only_if_that_is_allowed(
+    site: Field, number: int, how: str
+) -> None:
+    site.deploy(kea_dhcp4_subnets=[SUBNET, GUARDED])
+    address = site.ask(number, 9)
+    site.await_reserved(address)
+    config = site.config()
+    variables = {**DEPLOYED, **MODES[site.mode], **REMOVALS[how]}
+    what = r"would remove: 10\.78\.9\.0/24 \(id 9\), a subnet with 1 pools and [^;]* 1 live leases[^;]*\. Kea's"
+    for options in (["--check"], []):
+        said = site.fail("kea_deploy", what, *options, **variables)
+        assert "kea_allow_removals" in said
+        assert site.config() == config
+        assert site.ask(number, 9, "--renew", address) == address
+    site.deploy(**REMOVALS[how], kea_allow_removals=True)
+    assert "10.78.9." not in site.config()
+    assert site.ask(number, 9, "--tries", "2") == ""
+    site.deploy(kea_allow_removals=True)
 
 
 def test_b18_one_client_in_two_subnets_has_two_entries(site: Field, number: int) -> None:
@@ -393,6 +421,22 @@ def test_b17_a_comment_and_a_comma_of_a_person_stop_nothing(file_site: Field, nu
     file_site.await_reserved(address)
     edit = rf'/{re.escape(address)}/s|"hw-address"|/* rack 7 */ &|'
     file_site.edit("/etc/kea/reservations.d/applied/subnet-1.json", edit)
+    later = file_site.ask(number + 1)
+    file_site.await_reserved(address, later)
+
+
+def test_a_configuration_that_kea_wrote_is_told_and_repaired(file_site: Field, number: int) -> None:
+    """As Stork or a person has Kea do by config-write: the includes are gone, and what stood in them is copied."""
+    address = file_site.ask(number)
+    file_site.await_reserved(address)
+    Kea(file_site).command("config-write")
+    assert mac(number) in file_site.config()
+    missing = "does not include the file of subnet 1"
+    for command in ("check", "status"):
+        wait(lambda: missing in file_site.run("kea-lease-monitor", command, check=False), command)  # noqa: B023
+    file_site.deploy()
+    assert mac(number) not in file_site.config()
+    wait(lambda: missing not in file_site.run("kea-lease-monitor", "check", check=False), "the end of the report")
     later = file_site.ask(number + 1)
     file_site.await_reserved(address, later)
 

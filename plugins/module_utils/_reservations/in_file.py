@@ -17,8 +17,8 @@ from .._errors import KeaError
 from .._host import state_text
 from .._kea import durable, host_maps, tree
 from .._server import config, served, subnets
+from .._server.databases import Databases
 from .._server.giving_way import Former
-from .._server.host_databases import HostDatabases
 from .._server.merging import Merging
 from .._server.reservation_commands import Host, UnavailableError, argument, channel
 from .given import Given
@@ -52,12 +52,13 @@ class InFile:
             "allow_removals": True,
             "moved_reservations": [],
             "complete_reservations": False,
+            "known_ids": [],
         }
         params["record"] = None
         with alone(module):
             included = config.included(self._path)
             former = [] if module.check_mode else _formers([self._path, *included])
-            merging = Merging(params, self._top, not module.check_mode, HostDatabases(module, self._path))
+            merging = Merging(params, self._top, not module.check_mode, Databases(module, self._path))
             try:
                 _before, after, result = update_alone(module, merging.edit, self._top, included)
                 result["gave_way"] = merging.gave_way

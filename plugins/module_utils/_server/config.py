@@ -14,7 +14,7 @@ from .._config.document import MISSING, Document
 from .._config.servers import family_of, top_of_path
 from .._config.secret import without_secrets
 from .._config.sources import Sources, included_files
-from .._config.syntax import KeaJsonError
+from .._config.syntax import INCLUDE_KEY, KeaJsonError
 from .._kea import lease_file, tree
 
 _PARTS = (
@@ -69,13 +69,35 @@ def host_databases(path: str) -> Optional[List[Any]]:
     They may stand in any file that the configuration includes.
     """
     try:
-        text = tree.read(path).decode("utf-8", "surrogateescape")
-        real = os.path.realpath(path)
-        files = included_files(real, text, lambda one: not is_applied(one))
-        found: Optional[List[Any]] = host_entries(Document(Sources(real, text, files).text), top_of_path(path))
+        found: Optional[List[Any]] = host_entries(_with_all_files(path), top_of_path(path))
     except (OSError, KeaJsonError):
         return None
     return found
+
+
+def lease_database(path: str) -> Optional[Dict[str, Any]]:
+    """Return ``lease-database`` with the password in it, never to be shown; None if it is not known.
+
+    It is empty if the configuration has none. It may stand in any file that the configuration includes.
+    """
+    try:
+        whole = _with_all_files(path).get((top_of_path(path),))
+    except (OSError, KeaJsonError):
+        return None
+    if not isinstance(whole, dict):
+        return None
+    found = whole.get("lease-database", {INCLUDE_KEY: ""} if INCLUDE_KEY in whole else {})
+    return found if isinstance(found, dict) and INCLUDE_KEY not in found else None
+
+
+def _with_all_files(path: str) -> Document:
+    """Return the configuration with all files that it includes but those of managed reservations.
+
+    Raises OSError or KeaJsonError.
+    """
+    text = tree.read(path).decode("utf-8", "surrogateescape")
+    real = os.path.realpath(path)
+    return Document(Sources(real, text, included_files(real, text, lambda one: not is_applied(one))).text)
 
 
 def editable_files(path: str, text: str) -> List[str]:

@@ -1,39 +1,28 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: the reservations in the databases that a server of Kea reads, with the access that Kea has.
-
-Only PostgreSQL is asked. Kea finds its tables by the search path of its role, so the same is done here.
-"""
+"""PRIVATE: the reservations in the databases that a server of Kea reads, with the access that Kea has."""
 
 from __future__ import annotations
 
 import bisect
 import ipaddress
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .._config.database import HOSTS
 from .._config.servers import family_of, top_of_path
-from .._config.syntax import INCLUDE_KEY, Include
 from .._errors import KeaError
 from .._host.account import acting
 from .._kea import host_maps, identifiers
-from .._postgres import session
-from .._postgres.kea_login import connect_as_kea, login_of
 from .._postgres.parts import Words
 from . import config
-from .kea_account import Access, access
+from .asked_database import UNNAMED, AskedDatabase
+from .kea_account import access
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
 Ranges = Sequence[Tuple[int, int]]
-
-STATEMENT_TIMEOUT = 30_000
-"""Milliseconds. 100,000 reservations are counted in less than one second."""
-
-_KEYS = ("type", "name", "host", "port", "user", "password", "trust-anchor", "cert-file", "key-file", "ssl-mode")
-"""What a connection needs of an entry."""
 
 _KINDS = _MANAGED, _GIVEN, _OTHERS = range(3)
 _HAS = "strpos(h.user_context, '\"{}\"') > 0"
@@ -122,7 +111,7 @@ class HostDatabases:
         try:
             found = self._found()
         except KeaError as error:
-            return [{**_UNNAMED, "reservations": None, "error": error.message}]
+            return [{**UNNAMED, "reservations": None, "error": error.message}]
         return [one.listed() for one in found]
 
     def _found(self) -> List[_Database]:
@@ -134,57 +123,31 @@ class HostDatabases:
         # Kea's user may write the configuration. What only root may read must not be sent to a server that it names.
         with acting(found.account):
             entries = config.host_databases(self._path)
-        return [_Database(entry, found, family) for entry in ([None] if entries is None else entries)]
-
-
-_UNNAMED: Mapping[str, Any] = {"type": "", "name": "", "host": "", "port": 0}
+        listed = [None] if entries is None else entries
+        return [_Database(AskedDatabase(entry, found, HOSTS), family) for entry in listed]
 
 
 class _Database:
     """One of them."""
 
-    def __init__(self, entry: Any, found: Access, family: int) -> None:
-        """``entry`` is that of the configuration, or what stands in its place."""
-        self._identity = _UNNAMED
-        self._login: Mapping[str, Any] = {}
-        self._access = found
+    def __init__(self, asked: AskedDatabase, family: int) -> None:
+        self._asked = asked
         self._family = family
         self._numbers: Optional[Dict[Tuple[int, int], int]] = None
         self._addressed: Dict[int, List[Addressed]] = {}
-        self._name, self._reason = HOSTS, ""
-        if not _is_whole(entry):
-            self._reason = "named in an included file that Kea's account or this module does not read"
-            return
-        host, port = entry.get("host") or "localhost", entry.get("port") or 0
-        self._identity = {"type": entry.get("type"), "name": entry.get("name"), "host": host, "port": port}
-        self._name = f"{entry.get('type')} {entry.get('name')} at {host}"
-        if entry.get("type") != "postgresql":
-            self._reason = "only PostgreSQL is asked"
-        elif session.PSYCOPG2_IMPORT_ERROR:
-            self._reason = "the Python library psycopg2 is missing"
-        else:
-            self._login = login_of(entry)
 
     def counted(self, subnet: int, ranges: Optional[Ranges]) -> Told:
         """Return what it tells. It is not asked again after it did not answer."""
-        if not self._reason:
-            try:
-                return Told(self._name, self._count(subnet, ranges), "")
-            except KeaError as error:
-                self._reason = self._words(error.message)
-            except ValueError as error:  # an address that is none
-                self._reason = str(error)
-        return Told(self._name, None, self._reason)
+        count = self._asked.answer(lambda: self._count(subnet, ranges))
+        return Told(self._asked.name, count, self._asked.reason)
 
     def listed(self) -> Dict[str, Any]:
         """Return the database with its reservations, as ``HostDatabases.listed`` has it."""
-        rows: Optional[List[Dict[str, Any]]] = None
-        if not self._reason:
-            try:
-                rows = [_reservation(*row) for row in self._fetch(_LISTED[self._family], [_MANAGED])]
-            except KeaError as error:
-                self._reason = self._words(error.message)
-        return {**self._identity, "reservations": rows, "error": self._reason}
+        rows = self._asked.answer(self._listed)
+        return {**self._asked.identity, "reservations": rows, "error": self._asked.reason}
+
+    def _listed(self) -> List[Dict[str, Any]]:
+        return [_reservation(*row) for row in self._fetch(_LISTED[self._family], [_MANAGED])]
 
     def _count(self, subnet: int, ranges: Optional[Ranges]) -> Count:
         if self._numbers is None:
@@ -200,15 +163,7 @@ class _Database:
         return Count(*map(inside.count, _KINDS))
 
     def _fetch(self, query: str, arguments: Sequence[Any] = ()) -> List[Tuple[Any, ...]]:
-        with connect_as_kea(self._login, *self._access, readonly=True) as kea:
-            kea.run(f"SET statement_timeout = {STATEMENT_TIMEOUT:d}")
-            kea.run("RESET search_path")
-            return kea.fetch(query, arguments, subnet=f"dhcp{self._family}_subnet_id", kind=Words(_KIND))
-
-    def _words(self, message: str) -> str:
-        """Return why the database does not answer. No driver prints the password; this makes sure of it."""
-        words, password = " ".join(message.split()).rstrip("."), self._login["login_password"]
-        return "Kea's account cannot connect to it" if password and password in words else words
+        return self._asked.fetch(query, arguments, subnet=f"dhcp{self._family}_subnet_id", kind=Words(_KIND))
 
 
 def _reservation(subnet: int, kind: int, identifier: memoryview, address: Union[int, str]) -> Dict[str, Any]:
@@ -225,10 +180,3 @@ def _number(address: Union[int, str]) -> int:
 def _between(addressed: List[Addressed], first: int, last: int) -> List[Addressed]:
     """Return those of a sorted list in a range."""
     return addressed[bisect.bisect_left(addressed, (first, 0, 0)) : bisect.bisect_left(addressed, (last + 1, 0, 0))]
-
-
-def _is_whole(entry: Any) -> bool:
-    """Return whether no part of an entry that a connection needs comes from a file that was not read."""
-    if not isinstance(entry, dict) or INCLUDE_KEY in entry:
-        return False
-    return not any(isinstance(entry.get(key), Include) for key in _KEYS)

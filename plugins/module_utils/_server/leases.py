@@ -1,18 +1,19 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: counts the live leases of a server: in its lease file by address, or else by Kea's own statistics."""
+"""PRIVATE: counts the live leases of a server: in its lease file, its database, or else by Kea's own statistics."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 import time
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 from .._errors import KeaError
 from .._kea import identifiers, lease_csv, lease_file
 from . import statistics
+from .lease_database import LeaseDatabase, Ranges
 
 _DECLINED = 1
 _LIVE = (0, _DECLINED)
@@ -20,8 +21,6 @@ _LIVE = (0, _DECLINED)
 _CLIENTS = {"hw-address": "hwaddr", "client-id": "client_id", "duid": "duid"}
 """Columns of the identifiers, by their kinds."""
 _INFINITE = 0xFFFFFFFF
-
-Ranges = Sequence[Tuple[int, int]]
 
 
 class Lease(NamedTuple):
@@ -36,15 +35,26 @@ class Lease(NamedTuple):
 class Leases:
     """The live leases of one server."""
 
-    def __init__(self, database: Optional[Mapping[str, Any]], sockets: Any, family: int) -> None:
-        """``database`` is ``lease-database`` and ``sockets`` the control sockets of its configuration."""
+    def __init__(
+        self, database: Optional[Mapping[str, Any]], sockets: Any, family: int, table: Optional[LeaseDatabase] = None
+    ) -> None:
+        """``database`` is ``lease-database`` and ``sockets`` the control sockets of its configuration.
+
+        ``table`` counts leases that are in a database. Without it, or if it does not answer, Kea's statistics count.
+        With it, ``database`` None is an unknown one, and else Kea's default. Raises KeaError for an unreadable file.
+        """
         self._by_address: Optional[List[Lease]] = None
         self._by_subnet: Optional[Dict[int, int]] = None
-        path = lease_file.configured_path(database, family)
+        self._is_asked = False
+        self._sockets, self._family = sockets, family
+        is_unknown = table is not None and database is None
+        is_memfile = not is_unknown and (database or {}).get("type", "memfile") == "memfile"
+        self._table = None if is_memfile else table
+        self.source = "database" if self._table else "statistics"
+        """What the last count is of: ``file``, ``database`` or ``statistics``, which is Kea's own account of them."""
+        path = None if is_unknown else lease_file.configured_path(database, family)
         if path is not None:
-            self._by_address = list(_read(path, time.time()))
-        else:
-            self._by_subnet = statistics.leases(sockets, family)
+            self._by_address, self.source = list(_read(path, time.time())), "file"
 
     def held(self, subnet: int, kind: str, identifier: bytes) -> List[int]:
         """Return the addresses that a client has in a subnet; none if Kea's leases are in no file."""
@@ -60,9 +70,26 @@ class Leases:
         if self._by_address is not None:
             mine = [one.address for one in self._by_address if one.subnet == subnet]
             return sum(1 for one in mine if ranges is None or any(first <= one <= last for first, last in ranges))
-        if self._by_subnet is None or ranges == []:
-            return None if ranges != [] else 0
-        return self._by_subnet.get(subnet, 0)
+        if ranges == []:
+            return 0
+        if self._table:
+            found = self._table.count(subnet, ranges)
+            if found is not None:
+                return found
+            self.source = "statistics"
+        return self._of_statistics(subnet)
+
+    def doubt(self) -> str:
+        """Return why the last count may lack leases that another server wrote; empty if it cannot."""
+        if self.source != "statistics" or self._table is None:
+            return ""
+        return f"by the statistics of this server alone; {self._table.reason}"
+
+    def _of_statistics(self, subnet: int) -> Optional[int]:
+        if not self._is_asked:
+            self._is_asked = True
+            self._by_subnet = statistics.leases(self._sockets, self._family)
+        return None if self._by_subnet is None else self._by_subnet.get(subnet, 0)
 
 
 def _read(path: str, now: float) -> Iterator[Lease]:

@@ -18,34 +18,35 @@ from .._config.tree import Tree
 from .._config.wanted import Element, Wanted, options_of, plain
 from . import removals, served
 from .completing import completed
+from .databases import Databases
 from .earlier import replaced_pools
 from .giving_way import GivingWay
-from .host_databases import HostDatabases
 from .returned import without_copies
 
 
 class Merging:
-    """The options ``merge``, ``exclusive``, ``allow_removals``, ``moved_reservations`` and ``record`` of the module."""
+    """The options of the module for a merge: ``merge``, ``exclusive``, ``known_ids``, ``record`` and others."""
 
     def __init__(
         self,
         params: Mapping[str, Any],
         top: str,
         writes: bool,
-        hosts: HostDatabases,
+        asked: Databases,
         databases: Sequence[Steps] = (),
     ) -> None:
         """``writes`` is false in check mode; ``databases`` are the paths of entries that O(databases) sets.
 
-        ``hosts`` are the databases of reservations that Kea has now. Raises KeaError.
+        ``asked`` are the databases that Kea has now. Raises KeaError.
         """
         self._allowed = bool(params["allow_removals"])
         self._wanted = Wanted(top, plain(params["merge"]), params["exclusive"], self._allowed, databases)
         self._before = Record(params["record"])
         self._record = Record(params["record"])
-        self._hosts = hosts
+        self._asked = asked
         self._moved = params["moved_reservations"]
         self._completes = bool(params["complete_reservations"])
+        self._ids: Dict[str, int] = {one["subnet"]: one["id"] for one in params["known_ids"]}
         self._writes = writes
         self.gave_way: List[str] = []
         """Managed reservations that a reservation of the site replaces."""
@@ -124,7 +125,7 @@ class Merging:
         after: Document = merged(before, self._wanted, self._record)
         if not self._allowed:
             lost = losses(before, after, top, self._before, self._moved)
-            removals.check(before, top, lost, self._hosts)
+            removals.check(before, top, lost, self._asked)
         if self._writes:
             self._record.write(besides=self._before.entries())
         return after
@@ -139,9 +140,10 @@ class Merging:
                 record.rename((key, {"id": 0}), (key, {"id": number}))
 
     def _known_ids(self, document: Document) -> Dict[str, int]:
-        """Return the ids of subnets without one, which Kea chose."""
-        if all(one.id for one in subnets_of(document, self._wanted.top)):
-            return {}
+        """Return the ids of subnets without one, which Kea chose. It is asked for those that are not given."""
+        without = {one.prefix for one in subnets_of(document, self._wanted.top) if not one.id}
+        if without <= set(self._ids):
+            return self._ids
         sockets = removals.sockets_of(document, self._wanted.top)
         return {one.prefix: one.id for one in served.served(sockets, self._wanted.top) or []}
 

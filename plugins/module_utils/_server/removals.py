@@ -16,6 +16,7 @@ from .._errors import KeaError
 from .._kea import host_maps
 from . import included_hosts
 from .config import is_applied
+from .databases import Databases
 from .host_databases import HostDatabases, Ranges
 from .leases import Leases
 
@@ -32,15 +33,15 @@ class _Held(NamedTuple):
     """Whether there are none but those of the variable kea_reservations, which writes and removes them."""
 
 
-def check(before: Document, top: str, lost: Sequence[Loss], databases: HostDatabases) -> None:
+def check(before: Document, top: str, lost: Sequence[Loss], databases: Databases) -> None:
     """Raise KeaError with the list if what an edit takes away needs a person's leave: see docs/take-over.md.
 
     ``lost`` is all of it, and ``databases`` are those that Kea reads now.
     """
     if not lost:
         return
-    leases = leases_of(before, top)
-    refused = [words for words in (_refused(one, leases, databases) for one in lost) if words]
+    leases = Leases(databases.leases.entry, sockets_of(before, top), family_of(top), databases.leases)
+    refused = [words for words in (_refused(one, leases, databases.hosts) for one in lost) if words]
     if not refused:
         return
     more = [f"and {len(refused) - SHOWN} more"] if len(refused) > SHOWN else []
@@ -56,7 +57,8 @@ def _refused(loss: Loss, leases: Leases, databases: HostDatabases) -> Optional[s
         return None
     where = loss.what if loss.what.startswith("subnet") else f"in {loss.subnet.name}: {loss.what}"
     name = f"{loss.subnet.name}, a {where}" if loss.what.startswith("subnet") else where
-    *first, last = [f"{_UNKNOWN if count is None else count} live leases", *held.words]
+    doubt = f" ({leases.doubt()})" if leases.doubt() else ""
+    *first, last = [f"{_UNKNOWN if count is None else count} live leases{doubt}", *held.words]
     return f"{name}, {', '.join(first)} and {last}" if first else f"{name}, {last}"
 
 
@@ -110,7 +112,7 @@ def _numbers(host: Mapping[str, Any]) -> List[int]:
 
 
 def leases_of(document: Document, top: str) -> Leases:
-    """Return the live leases of the server that a configuration is for. Raises KeaError."""
+    """Return the live leases of the server that a configuration is for, if they are in a file. Raises KeaError."""
     return Leases(_part(document, top, "lease-database"), sockets_of(document, top), family_of(top))
 
 

@@ -19,7 +19,9 @@ from .._config.tree import Place, Tree, member
 from .._errors import KeaError
 from .._kea import tree
 from . import config, included_hosts, served
+from .databases import Databases
 from .host_databases import HostDatabases
+from .lease_database import LeaseDatabase
 from .leases import Leases
 
 Facts = Dict[str, Any]
@@ -38,18 +40,18 @@ class _Defined(NamedTuple):
     """Addresses of its relays, as ``served.relays`` returns them."""
 
 
-def subnets(path: str, once: served.Once, databases: Optional[HostDatabases] = None) -> List[Facts]:
+def subnets(path: str, once: served.Once, databases: Optional[Databases] = None) -> List[Facts]:
     """Return the subnets of the server that reads the configuration file, as ``kea_info`` returns them.
 
-    ``databases`` are its databases of reservations. Without them nothing is counted, because to count the leases of a
-    large site takes seconds: ``leases``, ``reservations`` and ``database_reservations`` are None.
+    Without its ``databases`` nothing is counted, because to count the leases of a large site takes seconds: ``leases``,
+    ``leases_source``, ``reservations`` and ``database_reservations`` are None.
     """
     top, settings = top_of_path(path), config.read(path)
     defined = _defined(os.path.realpath(path), top)
     running = once.subnets()
     ids = {one.prefix: one.id for one in running or []}
     numbers = numbered([one.subnet for one in defined], ids)
-    leases = _leases(settings, top) if databases else None
+    leases = _leases(settings, top, databases.leases) if databases else None
     family = family_of(top)
     found = [_facts(one, numbers, family) for one in defined]
     for facts in found:
@@ -58,7 +60,8 @@ def subnets(path: str, once: served.Once, databases: Optional[HostDatabases] = N
     found += [_served_only(one, family) for one in running or [] if (one.id, one.prefix) not in known]
     for facts in found:
         facts["leases"] = leases.count(facts["id"]) if leases else None
-        facts.update(_reservations(facts, databases))
+        facts["leases_source"] = leases.source if leases and facts["leases"] is not None else None
+        facts.update(_reservations(facts, databases.hosts if databases else None))
     return found
 
 
@@ -136,9 +139,9 @@ def _defined(path: str, top: str) -> List[_Defined]:
     return [defined(one, place) for one, place in zip(found, places)]
 
 
-def _leases(settings: Facts, top: str) -> Optional[Leases]:
+def _leases(settings: Facts, top: str, table: LeaseDatabase) -> Optional[Leases]:
     try:
-        return Leases(settings["lease_database"], settings["control_sockets"], family_of(top))
+        return Leases(table.entry, settings["control_sockets"], family_of(top), table)
     except KeaError:
         return None
 

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.baremetal.kea.plugins.module_utils._config import reserving
 from ansible_collections.baremetal.kea.plugins.module_utils._config.path import parse_path
 from ansible_collections.baremetal.kea.plugins.module_utils._config.syntax import Include
+from ansible_collections.baremetal.kea.plugins.module_utils._server import served
 from site_helpers import Site, done, hand_written, refusal, site_of
 from support.modules import run_module
 
@@ -197,6 +198,21 @@ def test_ids_that_kea_chose_are_written_down_and_never_change_under_leases(direc
     assert {one.prefix: one.id for one in site.subnets()} == {
         "192.168.30.0/24": 1, "192.168.10.0/24": 2, "192.168.20.0/24": 3,
     }  # fmt: skip
+
+
+def test_kea_is_not_asked_for_ids_that_are_given(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It serves no client while it answers config-get."""
+    asked: list[Any] = []
+    monkeypatch.setattr(served, "served", lambda *arguments: asked.append(arguments))
+    site = site_of("no-ids", directory)
+    merge = {"subnet4": [{"subnet": "192.168.20.0/24", "renew-timer": 5}]}
+    ids = {"192.168.30.0/24": 11, "192.168.10.0/24": 12, "192.168.20.0/24": 13}
+    given = [{"subnet": prefix, "id": number} for prefix, number in ids.items()]
+    assert site.merge(check=True, merge=merge, known_ids=given[:2])["changed"]
+    assert len(asked) == 1
+    done(site, merge=merge, known_ids=given)
+    assert len(asked) == 1
+    assert {one.prefix: one.id for one in site.subnets()} == ids
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def found(leases: Any = MappingProxyType(FILE), hosts: Any = None, server: Any =
 def known(number: int, prefix: str, **facts: Any) -> dict[str, Any]:
     """A subnet as kea_info finds it."""
     place = {"file": "/etc/kea/kea-dhcp4.conf", "line": 7, "editable": True, "has_id": True, "reservation_files": []}
-    return {"id": number, "subnet": prefix, "leases": 0, **place, **facts}
+    return {"id": number, "subnet": prefix, "leases": 0, "leases_source": "file", **place, **facts}
 
 
 PAIR = {"mode": "", "this": "", "peers": [], "user": "kea", "password": "", "trust_anchor": "", "shared_leases": False}
@@ -288,6 +288,11 @@ def test_subnets_of_the_variables_include_reservations_by_the_id_of_the_server()
     ]  # fmt: skip
     assert plan["merge"]["shared-networks"][1] == {"name": "b"}
     assert plan["subnet_ids"] == [7, 8, 20]
+
+
+def test_ids_that_kea_gave_are_told_to_the_edit() -> None:
+    subnets = [known(7, "10.0.7.0/24", has_id=False), known(8, "10.0.8.0/24")]
+    assert make(wanted(**NOTHING), found(subnets=subnets))["known_ids"] == [{"subnet": "10.0.7.0/24", "id": 7}]
 
 
 def test_exclusive_names_only_the_subnets_of_the_variables() -> None:

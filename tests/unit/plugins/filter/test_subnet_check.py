@@ -11,9 +11,16 @@ import pytest
 from ansible_collections.baremetal.kea.plugins.plugin_utils import _subnet_check
 
 FOUND = [
-    {"id": 7, "subnet": "10.0.7.0/24", "leases": 3, "file": "/etc/kea/kea-dhcp4.conf", "line": 12},
-    {"id": 8, "subnet": "10.0.8.0/24", "leases": 0, "file": None, "line": None},
-    {"id": 9, "subnet": "10.0.9.0/24", "leases": None, "file": "/etc/kea/more.json", "line": 1},
+    {
+        "id": 7,
+        "subnet": "10.0.7.0/24",
+        "leases": 3,
+        "leases_source": "file",
+        "file": "/etc/kea/kea-dhcp4.conf",
+        "line": 12,
+    },
+    {"id": 8, "subnet": "10.0.8.0/24", "leases": 0, "leases_source": "file", "file": None, "line": None},
+    {"id": 9, "subnet": "10.0.9.0/24", "leases": None, "leases_source": None, "file": "/etc/kea/more.json", "line": 1},
 ]
 
 
@@ -69,6 +76,13 @@ def test_what_fits(variables: dict[str, Any]) -> None:
 def test_what_does_not_fit_is_one_sentence(variables: dict[str, Any], words: str) -> None:
     (sentence,) = problems(**variables)
     assert words in sentence
+
+
+def test_a_number_of_leases_that_only_this_server_knows_is_told_so() -> None:
+    wanted = {"subnets": [{"id": 1, "subnet": "10.0.7.0/24"}]}
+    assert "and 3 live leases under it; name" in compared(FOUND, **wanted)[0]
+    found = [{**one, "leases_source": "statistics"} for one in FOUND]
+    assert "and 3 live leases under it (by the statistics of this server alone); name" in compared(found, **wanted)[0]
 
 
 def test_all_problems_are_told_at_once() -> None:
