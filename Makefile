@@ -192,6 +192,7 @@ core: .cache/core-$(CORE) ## the plugins, variables and inventory with another a
 	@echo "== ansible-core $(CORE)"
 	@PYTHONPATH=$< $(BIN)/python -c 'from ansible.release import __version__ as found; assert found == "$(CORE)", found'
 	@$(RUN) PYTHONPATH="$$PWD/$<" pytest -n 3 --dist worksteal -m 'not slow and not kea and not postgres' tests/unit/plugins tests/unit/project/test_variables.py
+	@$(RUN) PYTHONPATH="$$PWD/$<" pytest -n 3 --dist worksteal -m 'slow and not kea and not postgres' tests/unit/plugins/inventory
 
 .cache/docs-tools: docs/requirements.txt | .cache
 	@$(BIN)/python -m pip install --quiet --target $@ --upgrade --requirement $<

@@ -72,6 +72,26 @@ def test_each_client_is_one_host_whatever_it_calls_itself(directory: Path, tmp_p
     assert "other" not in found.inventory
 
 
+def test_a_play_shows_a_hostile_name_and_never_templates_it(tmp_path: Path) -> None:
+    """Whichever way a play reads the variable: by its name, through another variable, or as the variable itself."""
+    proof = tmp_path / "ran"
+    hostile = f"{{{{ lookup('pipe','touch {proof}; id') }}}}"
+    (tmp_path / "files").mkdir()
+    DiscoverySink(Options(str(tmp_path / "files"), "bmc_targets", None)).deliver([event(1, hostname=hostile)])
+    shown = ["{{ bmc_hostname }}", "{{ through_another }}", "{{ hostvars[inventory_hostname].bmc_hostname | upper }}"]
+    tasks = [{"ansible.builtin.debug": {"msg": text}} for text in shown]
+    tasks.append({"ansible.builtin.debug": {"var": "bmc_hostname"}})
+    play = {"hosts": "bmc_targets", "gather_facts": False, "vars": {"through_another": "{{ bmc_hostname }}"}}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{**play, "tasks": tasks}]))
+    inventory = configuration(tmp_path, source="directory", directory="files")
+    done = run("ansible-playbook", "-i", inventory, tmp_path / "play.yml")
+    assert done.code == 0, done.output + done.errors
+    assert done.output.count(hostile) == 3
+    assert done.output.count(hostile.upper()) == 1
+    assert not proof.exists()
+    assert "uid=" not in done.output
+
+
 def test_files_tell_which_clients_are_confirmed(directory: Path, tmp_path: Path) -> None:
     renewed = event(3).lease
     sink = DiscoverySink(Options(str(directory / "dhcp1"), "bmc_targets", None))
