@@ -21,7 +21,7 @@ BASES = (ROOT, RUNTIME, MODULE_UTILS, ROOT / "plugins", RUNTIME.parent, ROOT / "
 MAPS = ("ARCHITECTURE.md", "CONTRIBUTING.md")
 """Documents whose every path and module is checked."""
 LINKED = [
-    *("README.md", "SECURITY.md", "MAINTAINERS.md", "CODE_OF_CONDUCT.md", *MAPS),
+    *("README.md", "SECURITY.md", "MAINTAINERS.md", "CODE_OF_CONDUCT.md", "examples/README.md", *MAPS),
     *(str(path.relative_to(ROOT)) for pattern in ("docs/*.md", "roles/*/README.md") for path in ROOT.glob(pattern)),
 ]
 
