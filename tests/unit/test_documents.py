@@ -139,7 +139,7 @@ def test_every_named_make_target_exists(document: str) -> None:
 
 
 def test_the_readme_lists_every_module_and_no_other() -> None:
-    listed = set(re.findall(r"^\| `(kea_\w+)` \|", text_of("README.md"), re.MULTILINE))
+    listed = set(re.findall(r"\[(kea_\w+)\]\([^)]*/plugins/modules/\1\.py\)", text_of("README.md")))
     assert listed == plugins("plugins/modules")
 
 

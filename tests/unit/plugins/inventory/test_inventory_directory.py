@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from _kea.hwaddr_source import DUID, RELAY
 from inventory_helpers import HOSTILE, Result, configuration, listed, run
 from kea_lease_monitor.sinks.discovery import DiscoverySink, Options
 from runtime.builders import event
+from support.paths import ROOT
 
 pytestmark = pytest.mark.slow  # each test starts programs, for seconds
 HOSTILE_NAMES = [HOSTILE, "{% raw %}", "\x1b[31mred", "../../etc/passwd", 'a": b\n- c', "localhost", "host-9", "host-9"]
@@ -90,6 +92,24 @@ def test_a_play_shows_a_hostile_name_and_never_templates_it(tmp_path: Path) -> N
     assert done.output.count(hostile.upper()) == 1
     assert not proof.exists()
     assert "uid=" not in done.output
+
+
+def test_the_first_hour_shows_what_the_plugin_prints(tmp_path: Path) -> None:
+    """The machine of ``kea_reservations`` has its name; the other one sent none."""
+    [shown] = re.findall(
+        r"^```text\n(@all:.*?)^```$",
+        (ROOT / "docs/first-hour.md").read_text(encoding="utf-8"),
+        re.DOTALL | re.MULTILINE,
+    )
+    (tmp_path / "files").mkdir()
+    DiscoverySink(Options(str(tmp_path / "files"), "bmc_targets", None)).deliver(
+        [
+            event(1, address="192.0.2.7", hwaddr="4c:d9:8f:00:00:07", hostname="idrac-7"),
+            event(2, address="192.0.2.100", hwaddr="d0:94:66:00:00:01", hostname=""),
+        ]
+    )
+    inventory = configuration(tmp_path, source="directory", directory="files")
+    assert run("ansible-inventory", "-i", inventory, "--graph").output == shown
 
 
 def test_files_tell_which_clients_are_confirmed(directory: Path, tmp_path: Path) -> None:
