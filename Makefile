@@ -17,7 +17,7 @@ FUZZ = PYTHONPATH=tests:.collections:plugins/module_utils:roles/kea_lease_monito
 FUZZ_CLIENTS = $(subst PYTHONPATH,unshare --net sh -ec 'ip link set lo up && exec env "$$@"' sh PYTHONPATH,$(FUZZ:fuzz.py=clients.py))
 # killed tests events mode only; with KILLED=all also file mode and polling.
 SCENARIOS := file database events remote lfc killed
-# Not in make test, which must end within 40 minutes; run them by name, such as make molecule-tls.
+# Not in make test, which must end within 70 minutes; run them by name, such as make molecule-tls.
 MORE := early changes upgrade tls failover harmless hostile moves recovery rollback fresh first sources takeover pair field dhcp6 ddns isc examples
 # Scenarios with one Kea, that of SUITE; make suites-dhcp6 runs one of them for each.
 ONE_SUITE := field pair dhcp6 ddns
@@ -192,6 +192,7 @@ core: .cache/core-$(CORE) ## the plugins, variables and inventory with another a
 	@echo "== ansible-core $(CORE)"
 	@PYTHONPATH=$< $(BIN)/python -c 'from ansible.release import __version__ as found; assert found == "$(CORE)", found'
 	@$(RUN) PYTHONPATH="$$PWD/$<" pytest -n 3 --dist worksteal -m 'not slow and not kea and not postgres' tests/unit/plugins tests/unit/project/test_variables.py
+	@$(RUN) PYTHONPATH="$$PWD/$<" pytest -n 3 --dist worksteal -m 'slow and not kea and not postgres' tests/unit/plugins/inventory
 
 .cache/docs-tools: docs/requirements.txt | .cache
 	@$(BIN)/python -m pip install --quiet --target $@ --upgrade --requirement $<

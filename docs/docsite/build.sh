@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Build the documentation site into .cache/docs/html. A warning fails it. Nothing is fetched.
+# Build the documentation site into .cache/docs/html. A warning fails it. Nothing is fetched: where this user may create a
+# network namespace, Sphinx runs in one without a network.
 #
 #   docs/docsite/build.sh BIN TOOLS     directories: programs of the Python environment, packages of docs/requirements.txt
 set -euo pipefail
@@ -16,5 +17,7 @@ antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck .collections/a
 antsibull-docs --config-file docs/docsite/antsibull-docs.cfg collection --use-current --squash-hierarchy --fail-on-error \
     --dest-dir "$work/source/reference" baremetal.kea
 "$bin/python" docs/docsite/sources.py "$work/source"
-"$bin/python" -m sphinx -q -W --keep-going -b html "$work/source" "$work/html"
+offline=()
+unshare --net true 2>/dev/null && offline=(unshare --net)
+"${offline[@]}" "$bin/python" -m sphinx -q -W --keep-going -b html "$work/source" "$work/html"
 echo "The site is in .cache/docs/html/index.html."

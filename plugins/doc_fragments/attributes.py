@@ -9,6 +9,9 @@ from __future__ import annotations
 class ModuleDocFragment:
     DOCUMENTATION = r"""
 options: {}
+requirements:
+  - Python 3.8 or newer on the host; not 2.7, 3.6 and 3.7, with which ansible-core 2.16 also manages hosts, and not 3.7,
+    with which ansible-core 2.17 does
 attributes:
   check_mode:
     description: Can run in C(check_mode), predicting whether something would change, without changing anything.

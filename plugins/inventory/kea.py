@@ -153,11 +153,17 @@ requirements:
   - psycopg2 2.8 or later, with O(source=postgresql)
 notes:
   - docs/inventory.md explains variables, names, security and speed.
+seealso:
+  - module: baremetal.kea.kea_lease_monitor
+  - module: baremetal.kea.kea_reservation
+  - name: The inventory of a site
+    description: Variables of a host, names, security and speed.
+    link: https://github.com/baremetal/baremetal.kea/blob/main/docs/inventory.md
 """
 
 EXAMPLES = r"""
 ---
-# site.kea.yml: all clients with a lease or a reservation, from the database
+# machines.kea.yml: all clients with a lease or a reservation, from the database
 plugin: baremetal.kea.kea
 source: postgresql
 login_host: db.example.org
@@ -166,7 +172,7 @@ login_password: "{{ lookup('ansible.builtin.env', 'INVENTORY_PASSWORD') }}"
 ssl_mode: verify-full
 ca_cert: /etc/ssl/site-ca.pem
 
-# rack.kea.yml: the BMCs of one vendor in two subnets, over the control channel, in a group for each subnet
+# Or the BMCs of one vendor in two subnets, over the control channel, in a group for each subnet:
 # plugin: baremetal.kea.kea
 # source: control
 # control_url: https://dhcp1.example.org:8000/
@@ -183,7 +189,7 @@ ca_cert: /etc/ssl/site-ca.pem
 # groups:
 #   reserved: kea_reserved
 
-# files.kea.yml: the files that the playbook kea_inventory gathered
+# Or the files that the playbook kea_inventory gathered:
 # plugin: baremetal.kea.kea
 # source: directory
 # directory: kea_inventory

@@ -189,6 +189,7 @@ server:
       description:
         - TLS settings of the running server for PostgreSQL that its configuration cannot contain (before Kea 3.1), as
           libpq's variables C(PGSSLMODE), C(PGSSLROOTCERT), C(PGSSLCERT) and C(PGSSLKEY); other variables are left out.
+      version_added: 1.1.0
       type: dict
       sample: {PGSSLMODE: verify-full, PGSSLROOTCERT: /etc/kea/tls/ca.pem}
     ssl_mode:
@@ -197,6 +198,7 @@ server:
           connections. Null without such a connection, or if it cannot be read.
         - A database server does not learn whether its certificate was verified; with V(verify-full) every session has
           verified it.
+      version_added: 1.1.0
       type: str
     hooks:
       description: Directory of Kea's hooks; null if they are not installed.
@@ -208,9 +210,11 @@ server:
       type: str
     admin:
       description: Path of C(kea-admin).
+      version_added: 1.1.0
       type: str
     confined:
       description: Whether AppArmor is active, so that Debian's profile confines Kea.
+      version_added: 1.1.0
       type: bool
     serving:
       description: Whether the unit is active and, if there is a control socket, the server answers there with success.
@@ -228,6 +232,7 @@ config:
       type: str
     untouched:
       description: Whether it is still the example from Debian's package.
+      version_added: 1.1.0
       type: bool
     interfaces:
       description: Interfaces that the server listens on.
@@ -236,6 +241,7 @@ config:
       sample: [eth0]
     socket_type:
       description: Type of its sockets, V(raw) or V(udp); null for Kea's default, V(raw).
+      version_added: 1.1.0
       type: str
     lease_database:
       description: The lease database, null for Kea's default, the lease file.
@@ -588,6 +594,7 @@ database:
           C(pg_read_all_stats).
         - A V(mysql) server reports TLS only with C(performance_schema=ON) and to roles that may read that schema, and
           never the client's certificate; unknown values are null.
+      version_added: 1.1.0
       type: list
       elements: dict
       sample:
@@ -595,6 +602,7 @@ database:
            cipher: TLS_AES_256_GCM_SHA384, client_dn: /CN=kea, client_issuer_dn: /CN=Example CA}
     account_requires:
       description: For V(mysql), what the role that logs in must provide, as in C(REQUIRE) of C(CREATE USER).
+      version_added: 1.1.0
       type: str
     hosts_constraint:
       description: Definition of the constraint of M(baremetal.kea.kea_hosts_constraint).
@@ -622,13 +630,16 @@ database:
       type: int
     oldest_event:
       description: Seconds since the oldest of them was written.
+      version_added: 1.1.0
       type: float
     newest_event:
       description: Seconds since the newest of them was written.
+      version_added: 1.1.0
       type: float
     notification_queue_usage:
       description: How full the notification queue of the server is, from 0 to 1. From 0.5 on, no notifications are
         sent.
+      version_added: 1.1.0
       type: float
 monitor:
   description: The lease monitor.
@@ -640,6 +651,7 @@ monitor:
       type: str
     ssl_mode:
       description: TLS mode in its configuration, as RV(server.ssl_mode).
+      version_added: 1.1.0
       type: str
     unit:
       description: C(name), C(active) and C(enabled) of the unit.
@@ -650,6 +662,7 @@ monitor:
         enabled: true
     reservations:
       description: C(name), C(active) and C(enabled) of the service that has Kea use reservations in files.
+      version_added: 1.1.0
       type: dict
       sample:
         name: kea-reservations.service
@@ -665,6 +678,7 @@ monitor:
         enabled: false
     user:
       description: C(home) and C(shell) of the user that it runs as.
+      version_added: 1.1.0
       type: dict
       sample: {home: /var/lib/kea-lease-monitor, shell: /usr/sbin/nologin}
 lfc:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import time
@@ -50,9 +51,18 @@ class Rulebook:
             "connection": "local",
             "tasks": [
                 {
+                    "name": "Compare the event with the inventory",
+                    "ansible.builtin.assert": {
+                        "that": [
+                            "ansible_eda.event.lease.address == ansible_host",
+                            "ansible_eda.event.lease.hwaddr == bmc_mac",
+                        ]
+                    },
+                },
+                {
                     "name": "Write down which machine the play runs against",
                     "ansible.builtin.shell": f"echo {{{{ ansible_host }}}} >> {ran}",
-                }
+                },
             ],
         }
         self.playbook = directory / "play.yml"
@@ -148,6 +158,42 @@ def test_the_webhook_starts_a_playbook_against_the_new_machine_only(
     rulebook.wait(lambda: bool(rulebook.ran("bmc-020000000003")), "the play against the next machine")
     ran = {host: rulebook.ran(host) for host in ("bmc-020000000001", "bmc-020000000002", "bmc-020000000003")}
     assert ran == {"bmc-020000000001": ["10.0.0.1"], "bmc-020000000002": [], "bmc-020000000003": ["10.0.0.3"]}
+
+
+def through_the_plugin(rulebook: Rulebook, **settings: str) -> None:
+    """Have the inventory plugin read the discovery files, with these settings."""
+    inventory = rulebook.directory / "inventory"
+    files = inventory.rename(rulebook.directory / "files")
+    inventory.mkdir()
+    plugin = {"plugin": "baremetal.kea.kea", "source": "directory", "directory": str(files), **settings}
+    (inventory / "machines.kea.yml").write_text(yaml.safe_dump(plugin))
+
+
+def test_a_machine_with_another_name_is_told_and_the_name_of_the_page_is_found(
+    start: Callable[..., Rulebook], tmp_path: Path
+) -> None:
+    """docs/eda.md says which ``hostname`` the inventory plugin needs."""
+    authority, port = Authority(tmp_path, "ca"), free_port()
+    certificate = authority.issue("server", host="localhost")
+    secret = tmp_path / "secret"
+    secret.write_text("shared")
+    tls = {"kea_eda_certfile": str(certificate.path), "kea_eda_keyfile": str(certificate.key)}
+    rulebook = start("new_bmc", kea_eda_host="127.0.0.1", kea_eda_port=port, kea_eda_secret="shared", **tls)
+    rulebook.discovered(event(1), event(2))
+    through_the_plugin(rulebook)
+    rulebook.start()
+    options = Options(f"https://localhost:{port}/", str(secret), str(authority.own.path), timeout=300)
+    sink = WebhookSink(options, Clock())
+    sent(sink, [event(1)], rulebook)
+    rulebook.wait(lambda: "leaves us with no hosts to target" in rulebook.log.read_text(), "the failure of the run")
+    assert list((tmp_path / "ran").iterdir()) == []
+    rulebook.stop()
+    [shown] = re.findall(r'^hostname: "(.*)"$', (ROOT / "docs/eda.md").read_text(encoding="utf-8"), re.MULTILINE)
+    plugin = tmp_path / "inventory" / "machines.kea.yml"
+    plugin.write_text(yaml.safe_dump({**yaml.safe_load(plugin.read_text()), "hostname": shown}))
+    rulebook.start()
+    sent(sink, [event(2)], rulebook)
+    rulebook.wait(lambda: rulebook.ran("bmc-020000000002") == ["10.0.0.2"], "the play against the machine")
 
 
 def test_a_request_with_another_signature_starts_nothing(start: Callable[..., Rulebook], tmp_path: Path) -> None:

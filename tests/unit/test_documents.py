@@ -21,7 +21,7 @@ BASES = (ROOT, RUNTIME, MODULE_UTILS, ROOT / "plugins", RUNTIME.parent, ROOT / "
 MAPS = ("ARCHITECTURE.md", "CONTRIBUTING.md")
 """Documents whose every path and module is checked."""
 LINKED = [
-    *("README.md", "SECURITY.md", "MAINTAINERS.md", "CODE_OF_CONDUCT.md", *MAPS),
+    *("README.md", "SECURITY.md", "MAINTAINERS.md", "CODE_OF_CONDUCT.md", "examples/README.md", *MAPS),
     *(str(path.relative_to(ROOT)) for pattern in ("docs/*.md", "roles/*/README.md") for path in ROOT.glob(pattern)),
 ]
 
@@ -139,7 +139,7 @@ def test_every_named_make_target_exists(document: str) -> None:
 
 
 def test_the_readme_lists_every_module_and_no_other() -> None:
-    listed = set(re.findall(r"^\| `(kea_\w+)` \|", text_of("README.md"), re.MULTILINE))
+    listed = set(re.findall(r"\[(kea_\w+)\]\([^)]*/plugins/modules/\1\.py\)", text_of("README.md")))
     assert listed == plugins("plugins/modules")
 
 

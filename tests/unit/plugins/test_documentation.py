@@ -78,6 +78,11 @@ class TestModule:
         assert [name for name, value in told.items() if "support" not in value] == []
         assert told["platform"]["platforms"] in ("Debian", "posix")
 
+    def test_it_names_the_versions_of_python_that_it_does_not_support(self, path: Path) -> None:
+        assert "baremetal.kea.attributes" in block(path, "DOCUMENTATION")["extends_documentation_fragment"]
+        [requirement] = block(FRAGMENTS / "attributes.py", "DOCUMENTATION")["requirements"]
+        assert "not 2.7, 3.6 and 3.7" in requirement
+
     def test_it_tells_which_release_brought_it(self, path: Path) -> None:
         assert ("version_added" in block(path, "DOCUMENTATION")) is (path.stem not in FIRST_RELEASE)
 

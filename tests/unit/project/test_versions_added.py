@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What came after a release says so: ``version_added`` of options, returns and role variables.
 
-A release is named by its commit, which every clone has, and not by its tag. An unpacked archive cannot be compared.
+A release is named by its commit, which every clone has, and not by its tag: a clone may have no tags. An unpacked
+archive cannot be compared.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import yaml
 from support.paths import ROOT
 
 RELEASES = {
-    "1.0.0": "2dcd82fae810c695a4db3bb1b4565ece05ecd49b",
+    "1.0.0": "8b94c5f8019e2064ecd4a990cdbf560d8deb4974",
     "1.1.0": "9c13229c3cc1e5d327af351753fd68c2123cddf4",
 }
 NOW = re.search(r"^version: (\S+)", (ROOT / "galaxy.yml").read_text(encoding="utf-8"), re.MULTILINE)[1]  # type: ignore[index]
@@ -98,7 +99,27 @@ def came_later(path: str, names: tuple[str, ...]) -> bool:
     return first[names] != min(beside)
 
 
-@pytest.mark.skipif(any(git("cat-file", "-e", commit) is None for commit in RELEASES.values()), reason="no history")
+def numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split("."))
+
+
+NEEDS_HISTORY = pytest.mark.skipif(
+    any(git("cat-file", "-e", commit) is None for commit in RELEASES.values()), reason="no history"
+)
+
+
+@NEEDS_HISTORY
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_tree_of_a_release_names_no_later_release(release: str) -> None:
+    """A commit after the release has what the next one brings, so it is the wrong one."""
+    found = git(
+        "grep", "--only-matching", "-hE", r"version_added: +[\"']?[0-9.]+", RELEASES[release], "--", "plugins", "roles"
+    )
+    named = {line.split()[-1].strip("\"'") for line in (found or "").splitlines()}
+    assert {version for version in named if numbers(version) > numbers(release)} == set()
+
+
+@NEEDS_HISTORY
 @pytest.mark.parametrize("path", PLUGINS)
 def test_what_came_with_a_later_release_names_it(path: str) -> None:
     described = dict(entries(path, (ROOT / path).read_text(encoding="utf-8")))

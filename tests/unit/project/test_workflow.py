@@ -45,6 +45,22 @@ def test_it_runs_both_families_and_names_with_each_kea(jobs: dict[str, Any]) -> 
     assert matrix["suite"] == list(SUITES)
 
 
+def test_it_runs_the_pages_for_a_new_user_each_week(jobs: dict[str, Any]) -> None:
+    weekly = jobs["weekly"]
+    scenarios = set(weekly["strategy"]["matrix"]["scenario"])
+    assert scenarios == {"first", "examples"}
+    assert scenarios <= words_of(r"^MORE := (.*)")
+    assert "github.event_name == 'schedule'" in weekly["if"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(f"`make molecule-{scenario}`" in readme for scenario in scenarios)
+
+
+def test_make_core_runs_the_inventory_with_real_programs() -> None:
+    """Those tests are slow, and the rest of ``make core`` leaves slow tests out."""
+    [recipe] = re.findall(r"^core: .*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
+    assert "-m 'slow and not kea and not postgres' tests/unit/plugins/inventory\n" in recipe
+
+
 def test_the_scenarios_of_one_kea_take_the_suite_that_is_asked_for() -> None:
     for scenario in words_of(r"^ONE_SUITE := (.*)"):
         inventory = (ROOT / "molecule" / scenario / "inventory" / "hosts.yml").read_text(encoding="utf-8")

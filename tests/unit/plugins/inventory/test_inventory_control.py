@@ -51,6 +51,7 @@ def check(hosts: dict[str, dict[str, Any]]) -> None:
     assert hosts["db"]["ansible_host"] == "10.0.0.3"
 
 
+@pytest.mark.kea
 def test_kea_by_the_http_socket(kea: Kea, tmp_path: Path) -> None:
     new = {"hw-address": "02:00:00:00:00:02", "ip-address": "10.0.0.2", "user-context": NEW}
     kea.start_with(ROWS, [*RESERVATIONS, new], hook=True)
@@ -66,12 +67,14 @@ def test_kea_by_the_http_socket(kea: Kea, tmp_path: Path) -> None:
     assert set(confirmed) == {"web", "db"}
 
 
+@pytest.mark.kea
 @pytest.mark.parametrize("agent", [AGENT] if AGENT else [])
 def test_kea_by_the_control_agent(kea: Kea, tmp_path: Path, agent: str) -> None:
     kea.start_with(ROWS, RESERVATIONS, hook=True)
     check(listed(tmp_path, source="control", control_url=kea.start_agent()).hosts)
 
 
+@pytest.mark.kea
 def test_many_leases_come_in_pages(kea: Kea, tmp_path: Path) -> None:
     rows = [
         f"10.0.{n >> 8}.{n & 255},02:00:00:00:{n >> 8:02x}:{n & 255:02x},,{FOREVER},{FOREVER + 1},1,0,0,,0,"
@@ -89,6 +92,7 @@ def test_many_leases_come_in_pages(kea: Kea, tmp_path: Path) -> None:
     assert asked.count("lease4-get-page") == 3
 
 
+@pytest.mark.kea
 def test_without_the_hook_there_are_reservations_and_a_warning(kea: Kea, tmp_path: Path) -> None:
     kea.start_with(ROWS, RESERVATIONS, hook=False)
     with http_socket(kea.answer) as url:
@@ -97,6 +101,7 @@ def test_without_the_hook_there_are_reservations_and_a_warning(kea: Kea, tmp_pat
     assert "Load the hook libdhcp_lease_cmds.so" in found.errors
 
 
+@pytest.mark.kea
 def test_login_and_certificates(kea: Kea, tmp_path: Path) -> None:
     kea.start_with(ROWS, RESERVATIONS, hook=True)
     (tmp_path / "tls").mkdir()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from _kea.hwaddr_source import DUID, RELAY
 from inventory_helpers import HOSTILE, Result, configuration, listed, run
 from kea_lease_monitor.sinks.discovery import DiscoverySink, Options
 from runtime.builders import event
+from support.paths import ROOT
 
 pytestmark = pytest.mark.slow  # each test starts programs, for seconds
 HOSTILE_NAMES = [HOSTILE, "{% raw %}", "\x1b[31mred", "../../etc/passwd", 'a": b\n- c', "localhost", "host-9", "host-9"]
@@ -70,6 +72,44 @@ def test_each_client_is_one_host_whatever_it_calls_itself(directory: Path, tmp_p
     assert "{{x" in [variables["kea_circuit_id"] for variables in found.hosts.values()]
     assert set(found.inventory["bmc_targets"]["hosts"]) == set(found.hosts)
     assert "other" not in found.inventory
+
+
+def test_a_play_shows_a_hostile_name_and_never_templates_it(tmp_path: Path) -> None:
+    """Whichever way a play reads the variable: by its name, through another variable, or as the variable itself."""
+    proof = tmp_path / "ran"
+    hostile = f"{{{{ lookup('pipe','touch {proof}; id') }}}}"
+    (tmp_path / "files").mkdir()
+    DiscoverySink(Options(str(tmp_path / "files"), "bmc_targets", None)).deliver([event(1, hostname=hostile)])
+    shown = ["{{ bmc_hostname }}", "{{ through_another }}", "{{ hostvars[inventory_hostname].bmc_hostname | upper }}"]
+    tasks = [{"ansible.builtin.debug": {"msg": text}} for text in shown]
+    tasks.append({"ansible.builtin.debug": {"var": "bmc_hostname"}})
+    play = {"hosts": "bmc_targets", "gather_facts": False, "vars": {"through_another": "{{ bmc_hostname }}"}}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([{**play, "tasks": tasks}]))
+    inventory = configuration(tmp_path, source="directory", directory="files")
+    done = run("ansible-playbook", "-i", inventory, tmp_path / "play.yml")
+    assert done.code == 0, done.output + done.errors
+    assert done.output.count(hostile) == 3
+    assert done.output.count(hostile.upper()) == 1
+    assert not proof.exists()
+    assert "uid=" not in done.output
+
+
+def test_the_first_hour_shows_what_the_plugin_prints(tmp_path: Path) -> None:
+    """The machine of ``kea_reservations`` has its name; the other one sent none."""
+    [shown] = re.findall(
+        r"^```text\n(@all:.*?)^```$",
+        (ROOT / "docs/first-hour.md").read_text(encoding="utf-8"),
+        re.DOTALL | re.MULTILINE,
+    )
+    (tmp_path / "files").mkdir()
+    DiscoverySink(Options(str(tmp_path / "files"), "bmc_targets", None)).deliver(
+        [
+            event(1, address="192.0.2.7", hwaddr="4c:d9:8f:00:00:07", hostname="idrac-7"),
+            event(2, address="192.0.2.100", hwaddr="d0:94:66:00:00:01", hostname=""),
+        ]
+    )
+    inventory = configuration(tmp_path, source="directory", directory="files")
+    assert run("ansible-inventory", "-i", inventory, "--graph").output == shown
 
 
 def test_files_tell_which_clients_are_confirmed(directory: Path, tmp_path: Path) -> None:

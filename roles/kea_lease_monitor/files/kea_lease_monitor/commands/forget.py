@@ -25,6 +25,7 @@ _REMOVE_LEASE = (
     "the monitor's user may not command Kea: use the module baremetal.kea.kea_reservation with lease: true, or remove "
     "the lease with the command lease4-del or lease6-del first (update-ddns: true removes its name from DNS, too)"
 )
+_LEASE_HELP = "refused here; to remove the lease, too, use the module baremetal.kea.kea_reservation with lease: true"
 
 
 class ClientStore(Protocol):
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     access.add_config(parser)
     parser.add_argument("target", help="hardware address, client identifier, DUID, IP address or host name")
     parser.add_argument("--dry-run", action="store_true", help="print what would be removed, and request nothing")
-    parser.add_argument("--lease", action="store_true", help="remove the lease, too; refused, as only Kea may do that")
+    parser.add_argument("--lease", action="store_true", help=_LEASE_HELP)
 
 
 def execute(options: argparse.Namespace) -> int:
