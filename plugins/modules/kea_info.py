@@ -962,6 +962,7 @@ from ansible_collections.baremetal.kea.plugins.module_utils._server import serve
 from ansible_collections.baremetal.kea.plugins.module_utils._server import subnets as server_subnets
 from ansible_collections.baremetal.kea.plugins.module_utils._server import variables as server_variables
 from ansible_collections.baremetal.kea.plugins.module_utils._server.databases import Databases
+from ansible_collections.baremetal.kea.plugins.module_utils._server.host_databases import HostDatabases
 from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_database import mysql_database
 
 
