@@ -37,7 +37,7 @@ REUSE := reuse==5.1.1
 AUDIT := bandit==1.9.4
 ADVISORIES := pip-audit==2.10.1
 
-.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-core demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit advisories reuse core docs cli-files release sanity sanity-core build importer integration eda ee redfish monitoring molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) $(addprefix suites-,$(ONE_SUITE)) clean
+.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-core demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit advisories reuse core docs cli-files release sanity sanity-core build importer integration eda ee redfish monitoring dashboard-picture plots molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) $(addprefix suites-,$(ONE_SUITE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -109,6 +109,7 @@ types-tests:
 	@echo "== types of the code that supports tests, demo and benchmarks"
 	@MYPYPATH=tests:tests/hosts:tests/crash:benchmarks:plugins/module_utils:roles/kea_lease_monitor/files $(MYPY) tests/support tests/hosts/*.py tests/crash benchmarks demo
 	@MYPYPATH=tests/lab:tests/support $(MYPY) tests/lab/*.py
+	@MYPYPATH=tests:tests/monitoring:plugins/module_utils:roles/kea_lease_monitor/files:roles/kea_lfc_timer/files $(MYPY) tests/monitoring/metered.py tests/monitoring/picture.py
 	@cd .collections && MYPYPATH=$(CURDIR)/tests:$(CURDIR)/tests/fuzz:$(CURDIR)/plugins/module_utils:$(CURDIR)/roles/kea_lease_monitor/files $(MYPY) $(CURDIR)/tests/fuzz/*.py
 
 # One process more than cores, because a test waits for its programs a part of its time.
@@ -246,6 +247,11 @@ monitoring: .cache/grafana ## test the alert rules with promtool (Debian package
 	@echo "== dashboard"
 	@PYTHONPATH=.cache/grafana $(BIN)/python tests/monitoring/schema.py extensions/monitoring/kea-dashboard.json
 
+# Not in make test: it takes some minutes, and its picture is part of the documentation.
+dashboard-picture: .cache/plot ## draw the dashboard by what a real Prometheus reads of real monitors, into docs/dashboard.png
+	@command -v prometheus >/dev/null || { echo "prometheus is missing: apt-get install --no-install-recommends prometheus"; exit 1; }
+	@$(RUN) PYTHONPATH=tests:.collections:plugins/module_utils:roles/kea_lease_monitor/files:roles/kea_lfc_timer/files:.cache/plot $(BIN)/python tests/monitoring/picture.py extensions/monitoring/kea-dashboard.json docs/dashboard.png
+
 sanity:
 	@tests/sanity.sh $(BIN)
 
@@ -286,13 +292,16 @@ bench-constraint bench-trigger bench-kea bench-lfc bench-rerun bench-fleet bench
 bench-first-start: ## 100,000 and 1,000,000 leases at the first start in file mode; half an hour
 	@$(RUN) PYTHONPATH=benchmarks:tests $(BIN)/python benchmarks/firststart.py
 
-# Only bench-monitor draws a picture, with a library that nothing else needs.
+# What draws a picture, with a library that nothing else needs.
 .cache/plot: benchmarks/requirements.txt | .cache
 	@$(BIN)/python -m pip install --quiet --target $@ --requirement $<
 	@touch $@
 
 bench-monitor: .cache/plot
 	@$(RUN) PYTHONPATH=benchmarks:tests:.cache/plot benchmarks/on_disk.sh $(BIN)/python benchmarks/monitor.py --plot docs/latency.svg
+
+plots: .cache/plot ## draw the plots of docs/sizing.md from benchmarks/sizing.json
+	@PYTHONPATH=.cache/plot $(BIN)/python benchmarks/plot.py docs
 
 bench-herd: ## twice the load that Kea can serve, alone and with the collection
 	@$(RUN) PYTHONPATH=benchmarks:tests:plugins/module_utils:roles/kea_lease_monitor/files benchmarks/on_disk.sh $(BIN)/python benchmarks/herd.py

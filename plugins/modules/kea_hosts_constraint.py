@@ -168,7 +168,7 @@ def main() -> None:
     wanted = constraint.Wanted(params["schema"], params["name"], params["state"] == "present")
     try:
         with session.connect(params, readonly=module.check_mode) as database:
-            result = constraint.ensure(database, wanted)
+            result = constraint.ensure(database, wanted, module.log)
     except KeaError as error:
         module.fail_json(**error.as_result())
     for warning in result.pop("warnings"):

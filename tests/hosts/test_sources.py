@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Leases of real clients, wherever the monitor reads them: DHCPv6 by events and in a file, polling, a former release.
+One test is of where they go: to a web server on another host.
 
 Each test begins in events mode.
 """
@@ -12,11 +13,13 @@ import itertools
 import json
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
 from changing import Site
 from host import DISCOVERY, Host, Kea, wait
+from receiving import CA_FILE, DistantReceiver, is_signed
 from states import TRIGGERS, require_events_mode
 
 CONFIG6 = "/etc/kea/kea-dhcp6.conf"
@@ -107,6 +110,32 @@ def test_reservations_of_release_1_are_taken_over(site: Site) -> None:
     site.run("kea-lease-monitor", "replay", "all", "--adopt")
     marked = f"SELECT user_context::json -> 'kea-lease-monitor' ->> 'ip-address' {theirs}"
     wait(lambda: set(site.sql(marked)) == {answer["address"] for answer in answers}, "all of them")
+
+
+def test_a_web_server_on_another_host_is_told_of_a_lease(site: Site, tmp_path: Path) -> None:
+    receiver, secret = DistantReceiver(site, tmp_path), "known to both"
+    sink = {"type": "webhook", "url": receiver.url, "ca_file": CA_FILE}
+    told = {"name": "told", "start": "now", "match": {"kinds": ["assigned"]}, "sinks": [sink]}
+    variables = {"kea_monitor_subscriptions": [{"name": "default"}, told], "kea_monitor_webhook_secret": secret}
+    receiver.start()
+    assert site.succeed("kea_deploy", **variables) > 0
+    (lease,) = Kea(site).ask(1)
+    wait(lambda: receiver.events(lease["address"]), "the event of the lease")
+    (request,) = receiver.requests()
+    assert (request["method"], request["path"]) == ("POST", "/leases")
+    (event,) = json.loads(request["body"])["events"]
+    assert (event["kind"], event["lease"]["hwaddr"]) == ("assigned", lease["hwaddr"])
+    assert is_signed(request, secret)
+    receiver.stop()
+    (lease,) = Kea(site).ask(1)
+    site.await_followers([lease])
+    refused = "journalctl -u kea-lease-monitor --no-pager -o cat | grep 'Will try again: subscription=told'"
+    wait(lambda: receiver.url in site.run("sh", "-c", refused, check=False), "the failed attempt")
+    receiver.start()
+    wait(lambda: receiver.events(lease["address"]), "the event of the second lease")
+    assert is_signed(receiver.requests()[-1], secret)
+    assert len(receiver.events(lease["address"])) == 1
+    wait(lambda: site.run("kea-lease-monitor", "check", check=False).startswith("healthy"), "a healthy monitor")
 
 
 def test_polling_where_there_is_no_trigger(site: Site) -> None:

@@ -43,12 +43,15 @@ class Answer(NamedTuple):
 
 
 class Receiver:
-    """A server on a free port of this host, in threads. ``answer`` decides for each request; it keeps all requests."""
+    """A server in threads, on a free port of this host alone unless ``address`` says otherwise.
 
-    def __init__(self, certificate: Certificate | None = None) -> None:
+    ``answer`` decides for each request; it keeps all requests.
+    """
+
+    def __init__(self, certificate: Certificate | None = None, address: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         self.requests: list[Request] = []
         self.answer: Callable[[Request], Answer] = lambda _request: Answer()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server(address, _Handler)
         self._server.receiver = self
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

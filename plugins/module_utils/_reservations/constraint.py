@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional
+import time
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from . import catalogue
 from .._host import state_text
@@ -45,8 +46,11 @@ class Plan(NamedTuple):
     together: List[str]
 
 
-def ensure(session: Session, wanted: Wanted) -> Dict[str, Any]:
-    """Bring the constraint to the wanted state, and return the module's result. Raises PostgresError."""
+def ensure(session: Session, wanted: Wanted, log: Callable[[str], None]) -> Dict[str, Any]:
+    """Bring the constraint to the wanted state, and return the module's result. Raises PostgresError.
+
+    ``log`` writes a line to the journal: building the index takes long in a large table.
+    """
     if not 0 < len(wanted.name.encode()) <= LONGEST_NAME:
         raise PostgresError(f"The name of the constraint must have 1 to {LONGEST_NAME} bytes")
     if not session.readonly:
@@ -59,7 +63,7 @@ def ensure(session: Session, wanted: Wanted) -> Dict[str, Any]:
     if wanted.present and plan.together:
         session.patiently(lambda: _refuse_duplicates(session, wanted.schema, "nothing was changed"))
     if not session.readonly:
-        _run_concurrently(session, wanted, plan)
+        _run_concurrently(session, wanted, plan, log)
         session.together(plan.together)
     return _result(wanted, state, plan)
 
@@ -140,12 +144,15 @@ def _refuse_missing_rights(session: Session, wanted: Wanted, state: State, plan:
     rights.refuse_missing()
 
 
-def _run_concurrently(session: Session, wanted: Wanted, plan: Plan) -> None:
+def _run_concurrently(session: Session, wanted: Wanted, plan: Plan, log: Callable[[str], None]) -> None:
     """Create and drop indexes. If duplicates arrived meanwhile, drop the invalid index and raise an error with them."""
     done = []
     try:
         for statement in plan.concurrently:
+            log(f"PostgreSQL runs {statement}; Kea serves")
+            begin = time.monotonic()
             session.concurrently(statement)
+            log(f"finished after {time.monotonic() - begin:.1f} s")
             done.append(statement)
     except PostgresError as error:
         if error.sqlstate != UNIQUE_VIOLATION:

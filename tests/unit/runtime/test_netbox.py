@@ -1,12 +1,17 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command that keeps NetBox in step, run by the sink exec, against a server that answers as NetBox does."""
+"""Both directions against a server that answers as NetBox does.
+
+The sink exec runs the command that keeps NetBox in step. A playbook writes reservations from what is planned there.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +19,7 @@ from typing import Any, Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import yaml
 from kea_lease_monitor.batch import Reason
 from kea_lease_monitor.clock import Clock
 from kea_lease_monitor.errors import TemporaryError
@@ -21,7 +27,7 @@ from kea_lease_monitor.lease import EventKind, LeaseEvent
 from kea_lease_monitor.sinks.command import CommandSink, Options
 from kea_lease_monitor.sinks.message import document
 from support.certificates import Authority
-from support.paths import ROOT
+from support.paths import ROOT, ansible_environment
 from support.receiver import Answer, Receiver, Request
 
 from runtime.builders import event
@@ -36,15 +42,23 @@ class NetBox:
     def __init__(self) -> None:
         self.addresses: dict[int, dict[str, Any]] = {}
         self.prefixes = ["10.0.0.0/8", "10.0.0.0/24"]
+        self.interfaces: dict[int, str | None] = {}
+        """Hardware addresses by the ids of the interfaces."""
         self.writes = 0
 
     def __call__(self, request: Request) -> Answer:
         if request.headers["authorization"] != "Token secret":
             return Answer(403, (), b"Invalid token")
         parts = urlsplit(request.path)
-        filters = {key: values[0] for key, values in parse_qs(parts.query).items()}
+        asked = parse_qs(parts.query)
+        filters = {key: values[0] for key, values in asked.items()}
         if parts.path == "/api/ipam/prefixes/":
             return shown({"results": [{"prefix": each} for each in self.prefixes]})
+        if parts.path == "/api/dcim/interfaces/":
+            ids = [int(number) for number in asked["id"]]
+            return paged([{"id": one, "mac_address": self.interfaces[one]} for one in ids], filters)
+        if "tag" in filters:
+            return paged([each for each in self.addresses.values() if filters["tag"] in each["tags"]], filters)
         if request.method == "GET":
             found = [each for each in self.addresses.values() if each["address"].split("/")[0] == filters["address"]]
             return shown({"results": [{**each, "status": {"value": each["status"]}} for each in found]})
@@ -70,6 +84,12 @@ class NetBox:
         return {
             each["address"]: (each["status"], each["dns_name"], each["description"]) for each in self.addresses.values()
         }
+
+
+def paged(found: list[dict[str, Any]], filters: dict[str, str]) -> Answer:
+    """Return a page of a list, as NetBox does."""
+    first, limit = int(filters.get("offset", 0)), int(filters["limit"])
+    return shown({"count": len(found), "results": found[first : first + limit]})
 
 
 def shown(document: Any, status: int = 200) -> Answer:
@@ -165,3 +185,52 @@ def test_the_certificate_of_netbox_is_verified(tmp_path: Path) -> None:
         assert delivered(trusting, [event(1)]).executed == 1
     finally:
         receiver.close()
+
+
+def planned(number: int, interface: int | None, name: str = "", **more: Any) -> dict[str, Any]:
+    """Return an address that a person planned, as NetBox's API shows it."""
+    of = {"assigned_object_type": "dcim.interface" if interface else None, "assigned_object_id": interface}
+    given = {"address": f"10.0.0.{number}/24", "dns_name": name, "description": "", "tags": ["kea"], **of}
+    return {"id": number, **given, **more}
+
+
+def written(receiver: Receiver, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run the playbook in a directory, with pages of two objects."""
+    shutil.copy(ROOT / "examples/netbox/reservations.yml", directory)
+    variables = {"netbox_url": url_of(receiver), "vault_netbox_token": "secret", "netbox_page": 2}
+    variables["ansible_python_interpreter"] = sys.executable
+    words = ["ansible-playbook", "-i", "localhost,", "reservations.yml", "--extra-vars", json.dumps(variables)]
+    environment = ansible_environment()
+    return subprocess.run(words, cwd=directory, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_what_is_planned_in_netbox_becomes_reservations(server: tuple[Receiver, NetBox], tmp_path: Path) -> None:
+    receiver, netbox = server
+    netbox.interfaces = {11: "4C:D9:8F:00:00:01", 12: "4c:d9:8f:00:00:02", 13: "4c:d9:8f:00:00:03", 14: None}
+    rows = [
+        planned(1, 11, "idrac-1"),
+        planned(2, 12),
+        planned(3, 13, "leased", description="kea-lease-monitor 4c:d9:8f:00:00:03"),
+        planned(4, 14, tags=["other"]),
+        planned(5, 13, "idrac-3"),
+    ]
+    netbox.addresses = {row["id"]: row for row in rows}
+    done = written(receiver, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    path = tmp_path / "group_vars/kea_servers/netbox.yml"
+    assert yaml.safe_load(path.read_text()) == {
+        "kea_reservations": [
+            {"hw-address": "4c:d9:8f:00:00:01", "ip-address": "10.0.0.1", "hostname": "idrac-1"},
+            {"hw-address": "4c:d9:8f:00:00:02", "ip-address": "10.0.0.2"},
+            {"hw-address": "4c:d9:8f:00:00:03", "ip-address": "10.0.0.5", "hostname": "idrac-3"},
+        ]
+    }
+    assert netbox.writes == 0
+    assert "changed=0" in written(receiver, tmp_path).stdout, "a second run finds the same file"
+    before = path.read_text()
+    netbox.addresses.update({6: planned(6, 14), 7: planned(7, None)})
+    done = written(receiver, tmp_path)
+    assert done.returncode != 0
+    assert "no interface with a hardware address for 10.0.0.7/24, 10.0.0.6/24." in " ".join(done.stdout.split())
+    assert path.read_text() == before

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.baremetal.kea.plugins.module_utils._postgres import session as postgres_session
 from support.catalogue import COLUMNS, KEA_INDEXES, NAME, UNIQUE, constraints, indexes, make_invalid_index
 
@@ -44,6 +46,17 @@ def test_the_whole_life(database: Database) -> None:
     assert database.constraint(state="absent")["changed"]
     assert indexes(database) == as_kea_made_it
     assert not database.constraint(state="absent")["changed"]
+
+
+def test_the_journal_tells_of_the_index_while_it_is_built(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "log", lambda _module, text, **_more: lines.append(text))
+    database.constraint(check=True)
+    assert [line for line in lines if "PostgreSQL runs" in line] == []
+    applied = database.constraint()
+    begin, end = lines[-2:]
+    assert begin == f"PostgreSQL runs {applied['queries'][0]}; Kea serves"
+    assert re.fullmatch(r"finished after \d+\.\d s", end)
 
 
 def test_upsert_without_a_predicate_works(database: Database) -> None:
