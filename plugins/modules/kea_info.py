@@ -962,7 +962,6 @@ from ansible_collections.baremetal.kea.plugins.module_utils._server import serve
 from ansible_collections.baremetal.kea.plugins.module_utils._server import subnets as server_subnets
 from ansible_collections.baremetal.kea.plugins.module_utils._server import variables as server_variables
 from ansible_collections.baremetal.kea.plugins.module_utils._server.databases import Databases
-from ansible_collections.baremetal.kea.plugins.module_utils._server.host_databases import HostDatabases
 from ansible_collections.baremetal.kea.plugins.module_utils._schema.mysql_database import mysql_database
 
 
@@ -998,13 +997,15 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
-    once = server_served.Once(params["path"])
+    once, databases = server_served.Once(params["path"]), Databases(module, params["path"])
     look: Dict[str, Callable[[], Any]] = {
         "server": lambda: _info.server(module, params["path"], params["packaging_names"].get("hook_directory", "")),
         "config": lambda: _info.config_file(module, params["path"]),
-        "subnets": lambda: server_subnets.subnets(params["path"], once, Databases(module, params["path"])),
+        "subnets": lambda: server_subnets.subnets(params["path"], once, databases),
         "pair": lambda: server_pair.pair(params["path"], kea_account.of(module, params["path"]), once),
-        "reservations": lambda: server_subnets.site_reservations(params["path"], HostDatabases(module, params["path"])),
+        "reservations": lambda: server_subnets.site_reservations(
+            params["path"], Databases(module, params["path"]).hosts
+        ),
         "variables": lambda: server_variables.variables(params["path"], once),
         "database": lambda: mysql_database(module) if params["type"] == "mysql" else _info.database(params),
         "monitor": lambda: _info.monitor(module, params["path"]),
