@@ -37,7 +37,7 @@ REUSE := reuse==5.1.1
 AUDIT := bandit==1.9.4
 ADVISORIES := pip-audit==2.10.1
 
-.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-core demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit advisories reuse core docs cli-files release sanity sanity-core build importer integration eda ee redfish monitoring plots molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) $(addprefix suites-,$(ONE_SUITE)) clean
+.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-core demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit advisories reuse core docs cli-files release sanity sanity-core build importer integration eda ee redfish monitoring dashboard-picture plots molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) $(addprefix suites-,$(ONE_SUITE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -109,6 +109,7 @@ types-tests:
 	@echo "== types of the code that supports tests, demo and benchmarks"
 	@MYPYPATH=tests:tests/hosts:tests/crash:benchmarks:plugins/module_utils:roles/kea_lease_monitor/files $(MYPY) tests/support tests/hosts/*.py tests/crash benchmarks demo
 	@MYPYPATH=tests/lab:tests/support $(MYPY) tests/lab/*.py
+	@MYPYPATH=tests:tests/monitoring:plugins/module_utils:roles/kea_lease_monitor/files:roles/kea_lfc_timer/files $(MYPY) tests/monitoring/metered.py tests/monitoring/picture.py
 	@cd .collections && MYPYPATH=$(CURDIR)/tests:$(CURDIR)/tests/fuzz:$(CURDIR)/plugins/module_utils:$(CURDIR)/roles/kea_lease_monitor/files $(MYPY) $(CURDIR)/tests/fuzz/*.py
 
 # One process more than cores, because a test waits for its programs a part of its time.
@@ -244,6 +245,11 @@ monitoring: .cache/grafana ## test the alert rules with promtool (Debian package
 	@promtool test rules extensions/monitoring/kea.rules.test.yml
 	@echo "== dashboard"
 	@PYTHONPATH=.cache/grafana $(BIN)/python tests/monitoring/schema.py extensions/monitoring/kea-dashboard.json
+
+# Not in make test: it takes some minutes, and its picture is part of the documentation.
+dashboard-picture: .cache/plot ## draw the dashboard by what a real Prometheus reads of real monitors, into docs/dashboard.png
+	@command -v prometheus >/dev/null || { echo "prometheus is missing: apt-get install --no-install-recommends prometheus"; exit 1; }
+	@$(RUN) PYTHONPATH=tests:.collections:plugins/module_utils:roles/kea_lease_monitor/files:roles/kea_lfc_timer/files:.cache/plot $(BIN)/python tests/monitoring/picture.py extensions/monitoring/kea-dashboard.json docs/dashboard.png
 
 sanity:
 	@tests/sanity.sh $(BIN)

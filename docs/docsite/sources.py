@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HOME = "https://github.com/baremetal/baremetal.kea/blob/main/"
 PAGES = ("docs/*.md", "*.md", "roles/*/README.md", "examples/README.md")
-OTHERS = ("docs/*.svg", "CHANGELOG.rst")
+OTHERS = ("docs/*.svg", "docs/*.png", "CHANGELOG.rst")
 LEFT_OUT = ("README.md",)
 """The start page of the repository; the site has its own."""
 LINK = re.compile(r"(?<=\]\()([^)\s#]+)(#[^)\s]*)?(?=\))")

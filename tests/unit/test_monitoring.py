@@ -127,3 +127,11 @@ def test_each_panel_has_a_place_and_a_query_of_the_chosen_source() -> None:
         assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
         assert {target["datasource"]["uid"] for target in panel["targets"]} == {"${datasource}"}
         assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+
+
+def test_a_table_asks_for_a_table_and_no_axis_begins_below_0() -> None:
+    """Grafana shows one series of any other answer in a table."""
+    formats = {target.get("format") for panel in panels() if panel["type"] == "table" for target in panel["targets"]}
+    assert formats == {"table"}
+    drawn = [panel["fieldConfig"]["defaults"] for panel in panels() if panel["type"] == "timeseries"]
+    assert {defaults.get("min") for defaults in drawn} == {0}

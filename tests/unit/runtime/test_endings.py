@@ -402,6 +402,14 @@ def test_a_renewal_or_else_the_end_of_its_lease_confirms_a_client(kind: EventKin
     assert clients.confirming(LeaseEvent(kind, last._replace(address="10.0.0.8"), "", None), record) is None
 
 
+@pytest.mark.parametrize("reason", ["unconfirmed_for", "address_taken", "low_water", "retire_after"])
+def test_the_counters_of_forgotten_clients_begin_at_0(tmp_path: Path, reason: str) -> None:
+    metrics.ENDED.clear()
+    FileWorld(tmp_path).kill()
+    labels = {"subscription": "all", "reason": reason}
+    assert metrics.REGISTRY.get_sample_value("kea_lease_monitor_forgotten_total", labels) == 0
+
+
 def test_a_confirmation_that_cannot_be_written_is_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = FileWorld(tmp_path)
     world.lease(7, mac(7))

@@ -93,6 +93,7 @@ class Endings:
         self._shortages = Shortages(subscription, store, clock, manner.made)
         self._due: List[LeaseEvent] = []
         self._look_at = 0.0
+        reporting.begin(subscription.name, _REASONS)
 
     def drop(self) -> None:
         """Drop all that is not stored: another monitor may have acted."""

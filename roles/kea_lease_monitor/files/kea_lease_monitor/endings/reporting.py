@@ -5,11 +5,17 @@
 
 from __future__ import annotations
 
-from typing import Dict, Mapping, Tuple
+from typing import Dict, Mapping, Sequence, Tuple
 
 from kea_lease_monitor import metrics, telemetry
 from kea_lease_monitor.kea.pools import Figures, Room, Server, counted
 from kea_lease_monitor.state.records import Subnet
+
+
+def begin(subscription: str, reasons: Sequence[str]) -> None:
+    """Export the counters of forgotten clients at 0. Prometheus sees no increase of a series that begins at 1."""
+    for reason in reasons:
+        metrics.ENDED.labels(subscription, reason)
 
 
 def ended(subscription: str, reason: str) -> None:
