@@ -48,13 +48,17 @@ class LeaseDatabase:
     def __init__(self, module: AnsibleModule, path: str) -> None:
         self._module = module
         self._path = path
-        self._family = family_of(top_of_path(path))
         self._asked: Optional[AskedDatabase] = None
         self._numbers: Optional[Dict[int, int]] = None
         self.entry = config.lease_database(path)
         """The entry with its password, never to be shown; empty for Kea's default, None if it is not known."""
         self.reason = ""
         """Why a count is not known."""
+
+    @property
+    def _family(self) -> int:
+        """Return the family of its leases. A server without leases is not asked for one."""
+        return family_of(top_of_path(self._path))
 
     def count(self, subnet: int, ranges: Optional[Ranges]) -> Optional[int]:
         """Return how many live leases a subnet has in the ranges, by default in all; None if that is not known."""

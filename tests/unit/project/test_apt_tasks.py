@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Iterator
 
 import yaml
-from support.paths import ROOT
+from support.paths import ROOT, ansible_environment
 from support.playbook import Played
-from support.programs import run
 
 INSTALLING = "roles/kea_server/tasks/apt.yml"
 UPGRADING = "roles/kea_server/tasks/upgrade.yml"
@@ -42,6 +42,8 @@ def test_check_mode_tells_of_packages_that_no_list_has(tmp_path: Path) -> None:
     play = {"hosts": "localhost", "gather_facts": False, "vars": given}
     play["tasks"] = [{"ansible.builtin.include_tasks": str(ROOT / INSTALLING)}]
     (tmp_path / "play.yml").write_text(json.dumps([play]))
-    played = Played(0, run("ansible-playbook", "--check", "--diff", str(tmp_path / "play.yml")))
+    command = ["ansible-playbook", "--check", "--diff", str(tmp_path / "play.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=ansible_environment())
+    played = Played(0, done.stdout)
     assert "and then installed: kea-a, kea-b. The lists of this host do not have kea-b" in played.words
     assert played.changed_tasks == ["Show which packages apt would install: Kea"]
