@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import stat
 from typing import TYPE_CHECKING, Any, Dict, Optional, Set
 
 from ._config import packagings, versions
@@ -59,13 +60,14 @@ def config_file(module: AnsibleModule, path: str) -> Dict[str, Any]:
     """Return what ``_server.config.read`` finds, and whether the file is still that of Debian's package.
 
     ``included`` are the files that it includes and that may be edited. ``recorded`` is whether a deployment recorded
-    the file in the manifest; None if that cannot be read.
+    the file in the manifest; None if that cannot be read. ``directory`` is who may enter its directory.
     """
     try:
         recorded: Optional[bool] = Manifest().find("file", path) is not None
     except ManifestError:
         recorded = None
-    found = {**config.read(path), "included": [], "untouched": _untouched(module, path), "recorded": recorded}
+    facts = {"untouched": _untouched(module, path), "recorded": recorded, "directory": _directory(path)}
+    found = {**config.read(path), "included": [], **facts}
     if found["error"] is None:
         found["included"] = config.included(path)
     return found
@@ -78,6 +80,18 @@ def preflight(module: AnsibleModule, params: Dict[str, Any]) -> Dict[str, Any]:
     hosts = [host for one in databases for host in str(one.get("host") or "").split(",")]
     names = [*params["resolve"], *(host for host in hosts if host and not host.startswith("/"))]
     return host_preflight.read(module, params["connect"], names)
+
+
+def _directory(path: str) -> Optional[Dict[str, str]]:
+    try:
+        found = os.stat(os.path.dirname(path))
+    except OSError:
+        return None
+    try:
+        owner = pwd.getpwuid(found.st_uid).pw_name
+    except KeyError:
+        owner = str(found.st_uid)
+    return {"owner": owner, "mode": f"{stat.S_IMODE(found.st_mode):04o}"}
 
 
 def packaging(module: AnsibleModule, path: str, name: str, names: Dict[str, Any]) -> Dict[str, Any]:

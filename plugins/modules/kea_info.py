@@ -286,6 +286,11 @@ config:
       description: Whether a deployment recorded the file in the manifest; null if the manifest cannot be read.
       version_added: 1.2.0
       type: bool
+    directory:
+      description: Owner and mode of its directory; null if there is none.
+      version_added: 1.2.0
+      type: dict
+      sample: {owner: _kea, mode: "0750"}
     interfaces_config:
       description: The map C(interfaces-config).
       version_added: 1.1.0

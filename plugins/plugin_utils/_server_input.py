@@ -96,6 +96,8 @@ class Found(NamedTuple):
     """Path of the hook by which Kea takes reservations by command; empty if it is not installed."""
     hooks_libraries: List[Settings] = []
     loggers: List[Settings] = []
+    directory: Mapping[str, str] = {}
+    """Owner and mode of the directory of the configuration."""
     lease_database: Settings = {}
     hosts_databases: List[Settings] = []
     former_monitor: bool = False
@@ -167,6 +169,7 @@ def found(look: Mapping[str, Any]) -> Found:
         hooks_libraries=list(config.get("hooks_libraries") or []),
         loggers=list(config.get("loggers") or []),
         subnets=[] if untouched else list(look.get("subnets") or []),
+        directory=config.get("directory") or {},
         lease_database=config.get("lease_database") or {},
         hosts_databases=list(config.get("hosts_databases") or []),
         former_monitor=(look.get("monitor") or {}).get("former_applier") is not None,

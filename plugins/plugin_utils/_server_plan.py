@@ -138,6 +138,7 @@ def make_files(asked: Wanted, now: Found, names: Names, unit_text: str) -> List[
         for number in make_merge(asked, now).subnet_ids:
             wanted_files.append({**own, "path": asked.included(number), "content": "", "force": False, "mode": "0640"})
     if now.is_installed:
+        wanted_files += _directory_access(asked, now, names)
         wanted_files.append({"owner": names.user, **_config_access(asked, names), "path": names.config})
         wanted_files += password_files(asked.pair, asked.family, names.user)
     directory = names.unit_addition.rpartition("/")[0]
@@ -152,6 +153,17 @@ def _config_access(asked: Wanted, names: Names) -> Settings:
     if asked.config_group:
         return {"group": asked.config_group, "mode": "0640"}
     return {"group": names.user, "mode": "0600"}
+
+
+def _directory_access(asked: Wanted, now: Found, names: Names) -> List[Settings]:
+    """Return the directory of the configuration for the group that may read that, if it is closed to the group.
+
+    Debian 13 closes it to all but Kea's user and group. Kea's user owns it, and needs no group to enter it.
+    """
+    is_closed = int(now.directory.get("mode", "0755"), 8) & 0o011 == 0o010
+    if not (asked.config_group and is_closed and now.directory.get("owner") == names.user):
+        return []
+    return [{"path": names.config.rpartition("/")[0], "state": "directory", "group": asked.config_group}]
 
 
 def reserved(settings: Settings, lease_database: str) -> List[str]:

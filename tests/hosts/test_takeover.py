@@ -385,8 +385,6 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     # The database of a site's own reservations.
     psql = ("runuser", "-u", "postgres", "--", "psql", "-XAtqc")
     server.run("groupadd", "--force", "--system", GROUP)
-    # As docs/take-over.md says: Debian 13's packages close the directory to all but Kea's group.
-    server.run("setfacl", "-m", f"g:{GROUP}:x", ETC)
     if not server.run(*psql, "SELECT 1 FROM pg_roles WHERE rolname = 'sitehosts'"):
         server.run(*psql, "CREATE ROLE sitehosts LOGIN PASSWORD 'of-the-site'")
         server.run(*psql, "CREATE DATABASE sitehosts OWNER sitehosts")
@@ -457,3 +455,54 @@ def test_a_hand_written_server_is_taken_over_and_given_back(server: Server, numb
     assert clients.ask(first) == known
     assert clients.keeps_reserved()
     server.succeed("kea_rollback", **variables, **BEFORE_DEPLOY, **FORCE, **PURGE)
+
+
+SITE_DATABASE = """{ "Dhcp4": {
+  "interfaces-config": { "interfaces": [ "eth0" ] },
+  "control-socket": { "socket-type": "unix", "socket-name": "/run/kea/kea4-ctrl-socket" },
+  # The leases of this site.
+  "lease-database": { "type": "postgresql", "name": "dhcp", "host": "/var/run/postgresql", "user": "_kea" }, @HOOK@
+  "subnet4": [ { "id": 7, "subnet": "10.77.0.0/16", "pools": [ { "pool": "10.77.200.10 - 10.77.200.99" } ] } ]
+} }
+"""
+
+
+def addresses(server: Server, first: str, count: int) -> set[str]:
+    """Return the addresses that clients get."""
+    lines = server.play_bmcs("--first", first, "--count", str(count), "--retry-after", "5").splitlines()
+    found = {json.loads(line)["address"] for line in lines}
+    assert len(found - {None}) == count
+    return found
+
+
+def test_leases_in_a_database_of_the_site_stay_there(server: Server) -> None:
+    """Unless the variables name that database, the first deployment is refused: it would move them."""
+    psql = ("runuser", "-u", "postgres", "--", "psql", "-XAtqc")
+    if not server.run(*psql, "SELECT 1 FROM pg_roles WHERE rolname = '_kea'"):
+        server.run(*psql, 'CREATE ROLE "_kea" LOGIN')
+    server.run(*psql, 'CREATE DATABASE dhcp OWNER "_kea"')
+    initialise = ("kea-admin", "db-init", "pgsql", "-u", "_kea", "-n", "dhcp", "-h", "/var/run/postgresql")
+    server.run("runuser", "-u", "_kea", "--", *initialise)
+    hook = f'"hooks-libraries": [ {{ "library": "{server.database_hook}" }} ],' if server.database_hook else ""
+    written = SITE_DATABASE.replace("@HOOK@", hook)
+    server.run("tee", CONFIG, stdin=written)
+    server.run("chown", "root:_kea", CONFIG)
+    server.run("systemctl", "restart", "kea-dhcp4-server")
+    until(lambda: server.config_get() is not None, "Kea's answer", 60, 0.5)
+    known = addresses(server, "9000", COUNT)
+    for variables in ({}, MODES["database"], MODES["events"]):
+        words = "leases are in the PostgreSQL database dhcp at /var/run/postgresql"
+        assert "changed=0" in server.fail("kea_deploy", words, **variables)
+        assert server.config() == written
+    wanted = {**MODES["events"], "kea_db_name": "dhcp"}
+    server.succeed("kea_deploy", **wanted)
+    count = (*psql[:-1], "-d", "dhcp", psql[-1], "SELECT count(*) FROM lease4 WHERE state = 0")
+    assert server.run(*count) == f"{COUNT}\n"
+    later = addresses(server, "9100", 1)
+    assert addresses(server, "9000", COUNT) == known
+    wait(lambda: known | later <= server.discovered(), "the inventory of all")
+    assert server.run(*count) == f"{COUNT + 1}\n"
+    server.settled(**wanted)
+    server.succeed("kea_rollback", **wanted, **BEFORE_DEPLOY, **FORCE)
+    assert server.config() == written
+    assert server.run(*count) == f"{COUNT + 1}\n"

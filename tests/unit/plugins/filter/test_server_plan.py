@@ -334,6 +334,25 @@ def test_a_group_of_the_site_may_read_the_configuration(group: str, access: dict
 
 
 @pytest.mark.parametrize(
+    ("group", "owner", "mode", "changes"),
+    [
+        ("stork-agent", "_kea", "0750", True),
+        ("stork-agent", "_kea", "0755", False),
+        ("stork-agent", "_kea", "0700", False),
+        # Kea may be there by its group.
+        ("stork-agent", "root", "0750", False),
+        ("", "_kea", "0750", False),
+    ],
+)
+def test_the_group_gets_the_directory_where_it_is_closed(group: str, owner: str, mode: str, changes: bool) -> None:
+    names = {**NAMES, "config": "/etc/kea/kea-dhcp4.conf"}
+    now = found(directory={"owner": owner, "mode": mode})
+    files = filters.server_files(wanted(config_group=group), names, now, "unit")
+    directories = [one for one in files if one["path"] == "/etc/kea"]
+    assert directories == ([{"path": "/etc/kea", "state": "directory", "group": group}] if changes else [])
+
+
+@pytest.mark.parametrize(
     ("mode", "settings", "reserved", "changes"),
     [
         ("file", {"lease-database": {"type": "memfile", "lfc-interval": 0}, "valid-lifetime": 5}, [], False),
