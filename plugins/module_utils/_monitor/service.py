@@ -29,6 +29,10 @@ NOT_IN_FORCE = "unhealthy: the reservations in "
 """What it prints if Kea does not load reservations. Another release would not help, and kea_verify reports it."""
 CATCHING_UP = 600
 """Seconds that it may read beyond the time-out of the module."""
+SILENT = "gave its last sign of life"
+"""In what it prints while the daemon acts upon one batch on a busy host. systemd ends one that hangs (WatchdogSec)."""
+BUSY = 90
+"""Seconds that this may last beyond the time-out of the module."""
 JOURNAL_LINES = 20
 SOURCE = re.compile(r"source \w+")
 # Of release 1.0.0, which makes its state by itself and knows nothing of --yes.
@@ -280,7 +284,7 @@ class Monitor:
             if code == 0 or out.startswith(NOT_IN_FORCE):
                 return ""
             # The first start of a release may read all leases of a large site. An error ends this at once.
-            patience = CATCHING_UP if READING in out else 0
+            patience = CATCHING_UP if READING in out else BUSY if SILENT in out else 0
             if time.monotonic() > deadline + patience:
                 return (out.strip() or err.strip() or f"check ended with {code}").splitlines()[-1]
             time.sleep(0.5)

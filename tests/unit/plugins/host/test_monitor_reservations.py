@@ -284,3 +284,26 @@ def test_what_kea_does_not_load_is_not_the_release_s_fault(host: Host, monkeypat
         )
         monitor._timeout = -600
         assert monitor._restart_monitor() == wrong
+
+
+@pytest.mark.parametrize(
+    ("said", "late"),
+    [
+        ("subscription all gave its last sign of life 16 seconds ago", False),
+        ("subscription all has not caught up yet: still reading", False),
+        ("subscription all was stopped", True),
+    ],
+)
+def test_a_busy_host_gets_more_time(host: Host, monkeypatch: pytest.MonkeyPatch, said: str, late: bool) -> None:
+    """A batch of a thousand machines took longer than a monitor may be silent, and the deployment failed."""
+    module = Module(host)
+    monitor = Monitor(module)  # type: ignore[arg-type]
+    monitor._reservations, monitor._timeout = [host.names(None)], -1
+    answers = iter([f"unhealthy: {said}", ""])
+
+    def answer(command: list[str], **_more: object) -> tuple[int, str, str]:
+        text = next(answers) if command[0] == "runuser" else ""
+        return (1 if text else 0), text, ""
+
+    monkeypatch.setattr(module, "run_command", answer)
+    assert bool(monitor._restart_monitor()) is late
