@@ -101,6 +101,14 @@ def _of_servers(asked: Wanted, looks: Sequence[Values]) -> Iterator[str]:
             yield f"kea-dhcp{family} has not read all of its files"
         elif family in asked.families and server.get("pair_state") in pairs.MAINTENANCE:
             yield f"kea-dhcp{family} is {server['pair_state']}, which the deployment ends"
+        elif family in asked.families and _reads_others(asked, look):
+            yield f"kea-dhcp{family} has a database of reservations of the site, which may have changed"
+
+
+def _reads_others(asked: Wanted, look: Values) -> bool:
+    """Return whether the monitor must be told what a PostgreSQL of the site has: it reads its own one only."""
+    listed = (look.get("config") or {}).get("hosts_databases") or []
+    return sum(one.get("type") == "postgresql" for one in listed) > int(asked.enable_database)
 
 
 def _of_databases(asked: Wanted, look: Values, database_looks: Sequence[Values]) -> Iterator[str]:

@@ -118,7 +118,7 @@ def databases(asked: Values, found: Values) -> Iterator[Finding]:
             kind, name, host = one.get("type"), one.get("name"), one.get("host", "localhost")
             yield warning(
                 f"hosts-databases: the monitor knows the reservations in {name} at {host} as they are when its host is "
-                f"deployed; after a change there, deploy again with kea_full_run: true"
+                f"deployed; after a change there, deploy again"
                 if kind == "postgresql"
                 else f"hosts-databases: the monitor does not read the reservations in {name} ({kind}) at {host}; one "
                 f"there may be for a client or an address that the monitor reserves, too"

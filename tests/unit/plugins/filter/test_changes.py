@@ -24,6 +24,7 @@ RUN = {
     "upgrade": False,
     "remote_certificates": False,
 }
+OURS = {"type": "postgresql"}
 HERE = {"enable_database": True}
 THERE = {"enable_database": True, "database_is_here": False}
 
@@ -49,6 +50,9 @@ THERE = {"enable_database": True, "database_is_here": False}
         ({}, [{**LOOK, "server": {**SERVES, "serving": False}}, NONE], [], ["kea-dhcp4 does not serve"]),
         ({}, [{**LOOK, "server": {**SERVES, "outdated": True}}, NONE], [], ["not read all of its files"]),
         ({}, [{**LOOK, "server": {**SERVES, "pair_state": "hot-standby"}}, NONE], [], []),
+        (HERE, [{**LOOK, "config": {"hosts_databases": [OURS, {"type": "mysql"}]}}, NONE], [], []),
+        (HERE, [{**LOOK, "config": {"hosts_databases": [OURS, OURS]}}, NONE], [], ["a database of reservations"]),
+        ({}, [{**LOOK, "config": {"hosts_databases": [OURS]}}, NONE], [], ["which may have changed"]),
         (
             {},
             [{**LOOK, "server": {**SERVES, "pair_state": "in-maintenance"}}, NONE],
