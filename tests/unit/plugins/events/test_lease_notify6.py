@@ -119,7 +119,10 @@ def wait_for(database: Database, query: str) -> None:
 
 
 def test_writer_waits_at_most_the_bound_of_both_tables(database: Database) -> None:
-    """Both tables are locked in one transaction: lease4 is locked after a wait, and then lease6 is not granted."""
+    """Both tables are locked in one transaction: lease4 is locked after a wait, and then lease6 is not granted.
+
+    With the whole bound for each table it would be more than eight seconds, and on a busy machine it is a second more.
+    """
     waited = []
 
     def write() -> None:
@@ -131,7 +134,7 @@ def test_writer_waits_at_most_the_bound_of_both_tables(database: Database) -> No
     def let_go(four: psycopg2.extensions.cursor) -> None:
         """Hold lease4 for most of the time that the run waits."""
         wait_for(database, "CREATE TRIGGER")
-        time.sleep(0.35)
+        time.sleep(2.1)
         four.connection.rollback()
 
     with database.session(autocommit=False) as four, database.session(autocommit=False) as six:
@@ -140,12 +143,12 @@ def test_writer_waits_at_most_the_bound_of_both_tables(database: Database) -> No
         threads = [threading.Thread(target=write), threading.Thread(target=let_go, args=(four,))]
         for thread in threads:
             thread.start()
-        result = database.notify(lease6=True, lock_timeout=1000, lock_retries=0)
+        result = database.notify(lease6=True, lock_timeout=6000, lock_retries=0)
         for thread in threads:
             thread.join()
     assert result["sqlstate"] == "55P03"
-    assert "No lock within 500 ms" in result["msg"]
-    assert waited[0] < 1
+    assert "No lock within 3000 ms" in result["msg"]
+    assert waited[0] < 6.5
     assert not database.fetch("SELECT FROM pg_trigger WHERE tgname LIKE 'kea_lease_notify%'")
 
 
