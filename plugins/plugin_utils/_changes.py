@@ -108,7 +108,7 @@ def _of_servers(asked: Wanted, looks: Sequence[Values]) -> Iterator[str]:
 def _reads_others(asked: Wanted, look: Values) -> bool:
     """Return whether the monitor must be told what a PostgreSQL of the site has: it reads its own one only."""
     listed = (look.get("config") or {}).get("hosts_databases") or []
-    return sum(one.get("type") == "postgresql" for one in listed) > int(asked.enable_database)
+    return len([one for one in listed if one.get("type") == "postgresql"]) > int(asked.enable_database)
 
 
 def _of_databases(asked: Wanted, look: Values, database_looks: Sequence[Values]) -> Iterator[str]:
