@@ -135,9 +135,9 @@ def test_what_is_not_known_is_told_with_its_reason(
     text = site.path.read_text()
     site.path.write_text(text.replace('"type": "mysql"', '<?include "/nowhere/leases.json"?>'))
     assert f"{unknown}lease-database: named in an included file" in refusal(site, merge=ABSENT)
-    options = entry(database, user="nobody-knows", password=password)
+    options = entry(database, user="unknown-role", password=password)
     site.path.write_text(json.dumps({"Dhcp4": {"lease-database": options, "subnet4": [{**OWN, "pools": POOLS}]}}))
-    assert 'role "nobody-knows" does not exist' in (message := refusal(site, merge=ABSENT))
+    assert 'role "unknown-role" does not exist' in (message := refusal(site, merge=ABSENT))
     assert password not in message
     monkeypatch.setattr(session, "PSYCOPG2_IMPORT_ERROR", "none")
     assert "the Python library psycopg2 is missing)" in refusal(site, merge=ABSENT)
