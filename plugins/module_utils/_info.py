@@ -44,6 +44,8 @@ MOST_OF_A_REPORT = 2**20
 """Bytes; a report has some hundred."""
 MONITOR_ROOT = "/opt/baremetal"
 MONITOR_CONFIG = "/etc/kea-lease-monitor/config.yml"
+SITE_FILE = "/etc/kea-lease-monitor/site-reservations.json"
+"""Written by the role kea_lease_monitor."""
 
 
 def server(module: AnsibleModule, path: str, hook_directory: str = "") -> Dict[str, Any]:
@@ -172,12 +174,14 @@ def _of_server(found: packagings.Packaging, path: str) -> packagings.Packaging:
 def monitor(module: AnsibleModule, path: str) -> Dict[str, Any]:
     """Return the lease monitor's release in force, its TLS mode towards PostgreSQL, its units and its user.
 
+    ``told_of_databases`` is what the last deployment told it of reservations in databases of the site.
     ``reservations`` is the service that has the server with this configuration file use reservations in files,
     ``former_applier`` what started it in former releases.
     """
     return {
         "release": Releases(MONITOR_ROOT).current(),
         "ssl_mode": monitor_config.ssl_mode(MONITOR_CONFIG),
+        "told_of_databases": monitor_config.told_of_databases(SITE_FILE),
         "unit": _shown(systemd.find(module, UNIT)),
         "reservations": _shown(systemd.find(module, APPLIERS[family_of(top_of_path(path))])),
         "former_applier": _shown(systemd.find(module, FORMER_APPLIER)),

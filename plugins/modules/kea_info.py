@@ -522,13 +522,14 @@ reservations:
         reservations:
           description:
             - Those that the lease monitor did not make; null if they are not known. The subnet 0 stands for all subnets
-              that use reservations outside of subnets.
+              that use reservations outside of subnets. The address of one is empty where it has none, or none that
+              is an address.
           type: list
           elements: dict
           sample:
             - {subnet: 1, kind: hw-address, identifier: "52:54:00:a1:b2:c3", address: 192.0.2.7}
         error:
-          description: Why they are not known.
+          description: Why they are not known, or which of them cannot be used.
           type: str
           sample: only PostgreSQL is asked
     global_subnets:
@@ -658,6 +659,16 @@ monitor:
       description: TLS mode in its configuration, as RV(server.ssl_mode).
       version_added: 1.1.0
       type: str
+    told_of_databases:
+      description:
+        - What the last deployment told it of reservations in databases of the site, each with the C(database) that had
+          it. While a database does not answer, this stays what the monitor knows of it.
+      version_added: 1.2.0
+      type: list
+      elements: dict
+      sample:
+        - {subnet: 1, kind: hw-address, identifier: "52:54:00:a1:b2:c3", address: 192.0.2.7, name: "",
+           database: postgresql dhcp at db.site.example}
     unit:
       description: C(name), C(active) and C(enabled) of the unit.
       type: dict

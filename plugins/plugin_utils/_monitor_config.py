@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
 from ._login import Database, Files, without_empty
 from ._monitor_input import Paths, Settings, Wanted
@@ -27,20 +27,48 @@ def site(asked: Wanted, looks: Mapping[int, Mapping[str, Any]]) -> List[Settings
     for family, look in looks.items():
         of_variables = [one for one in asked.site_reservations if one.get("family", 4) == family]
         facts = look.get("reservations") or {}
-        listed = [*of_variables, *(facts.get("site") or []), *_in_databases(asked, facts)]
-        every = dict.fromkeys(tuple(one.get(key, "") for key in SITE_KEYS) for one in listed)
-        found += [{**dict(zip(SITE_KEYS, one)), **({"family": family} if family == 6 else {})} for one in every]
+        listed = [*of_variables, *(facts.get("site") or []), *_in_databases(asked, facts, _told(look, family))]
+        every: Dict[Tuple[Any, ...], Settings] = {}
+        for one in listed:
+            key = tuple(one.get(key, "") for key in SITE_KEYS)
+            # The monitor does not read the database; the next deployment does.
+            origin = {"database": one["database"]} if "database" in one else {}
+            every.setdefault(key, {**dict(zip(SITE_KEYS, key)), **origin})
+        found += [{**one, **({"family": family} if family == 6 else {})} for one in every.values()]
     return found
 
 
-def _in_databases(asked: Wanted, facts: Mapping[str, Any]) -> Iterator[Settings]:
-    """Return the reservations of other databases, in each subnet in which Kea uses them."""
-    for database in facts.get("databases") or []:
-        if _reads_itself(asked, database):
-            continue
-        for one in database.get("reservations") or []:
+def _in_databases(asked: Wanted, facts: Mapping[str, Any], told: Sequence[Settings]) -> Iterator[Settings]:
+    """Return the reservations of other databases, in each subnet in which Kea uses them.
+
+    Of a database that does not tell them now, what the monitor was told before.
+    """
+    for database in _others(asked, facts):
+        if database["reservations"] is None:
+            yield from _told_before(told, database)
+        for one in database["reservations"] or []:
             for number in [one["subnet"]] if one["subnet"] else facts.get("global_subnets") or []:
-                yield {**one, "subnet": number}
+                yield {**one, "subnet": number, "database": _named(database)}
+
+
+def _others(asked: Wanted, facts: Mapping[str, Any]) -> List[Mapping[str, Any]]:
+    return [one for one in facts.get("databases") or [] if not _reads_itself(asked, one)]
+
+
+def _told(look: Mapping[str, Any], family: int) -> List[Settings]:
+    """Return what the monitor was told before of the databases of the server of a family."""
+    told = (look.get("monitor") or {}).get("told_of_databases") or []
+    return [one for one in told if one.get("family", 4) == family]
+
+
+def _told_before(told: Sequence[Settings], database: Mapping[str, Any]) -> List[Settings]:
+    """Return what was told before of a database: of any, where the entry of this one could not be read."""
+    return [one for one in told if not database["type"] or one["database"] == _named(database)]
+
+
+def _named(database: Mapping[str, Any]) -> str:
+    port = f":{database['port']}" if database["port"] else ""
+    return f"{database['type']} {database['name']} at {database['host']}{port}"
 
 
 def _reads_itself(asked: Wanted, database: Mapping[str, Any]) -> bool:
@@ -51,14 +79,20 @@ def _reads_itself(asked: Wanted, database: Mapping[str, Any]) -> bool:
 
 def unread(asked: Wanted, looks: Mapping[int, Mapping[str, Any]]) -> List[str]:
     """Return sentences for the databases of the site whose reservations could not be read."""
-    found = [one for look in looks.values() for one in (look.get("reservations") or {}).get("databases") or []]
     told = [
         f"the reservations in {one['name'] or 'hosts-databases'} ({one['type'] or 'unknown'}) at "
-        f"{one['host'] or 'an unknown host'}: {one['error']}"
-        for one in found
-        if one["error"] and not _reads_itself(asked, one)
+        f"{one['host'] or 'an unknown host'}: {one['error']}{_kept(one, _told(look, family))}"
+        for family, look in looks.items()
+        for one in _others(asked, look.get("reservations") or {})
+        if one["error"]
     ]
     return list(dict.fromkeys(told))
+
+
+def _kept(database: Mapping[str, Any], told: Sequence[Settings]) -> str:
+    """Return words for what the monitor goes on to know of a database that does not tell."""
+    kept = len(_told_before(told, database)) if database["reservations"] is None else 0
+    return f"; the monitor keeps to the {kept} that the last deployment read" if kept else ""
 
 
 class Subnets(NamedTuple):

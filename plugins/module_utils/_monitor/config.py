@@ -1,11 +1,15 @@
 # Copyright (c) 2026, the baremetal.kea authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE: reads from the lease monitor's configuration how it connects to PostgreSQL and where it writes files."""
+"""PRIVATE: reads from the lease monitor's configuration how it connects to PostgreSQL and where it writes files.
+
+Also, from the file of the site's reservations, what it was told of databases.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+import json
+from typing import Any, Callable, Dict, List, Optional
 
 from .._config.tls import DEFAULT
 
@@ -41,6 +45,18 @@ def reservation_directory(path: str, default: str, family: int) -> Optional[str]
         return str(found[0]) if found else None
 
     return _read(path, read)
+
+
+def told_of_databases(path: str) -> List[Dict[str, Any]]:
+    """Return the reservations of the site that were read from databases, each with the ``database`` that had it.
+
+    ``path`` is the file that the role kea_lease_monitor writes. None without a readable one.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            return [one for one in json.load(file) if one.get("database")]
+    except (OSError, ValueError, TypeError, AttributeError):
+        return []
 
 
 def _family(subscription: Any) -> int:

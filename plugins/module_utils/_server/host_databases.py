@@ -105,8 +105,8 @@ class HostDatabases:
         """Return the databases with the reservations in them, but those of the monitor.
 
         Each has its ``type``, ``name``, ``host`` and ``port``, its ``reservations`` (null if they are not known) and
-        ``error``, why they are not. A reservation has ``subnet`` (0: of all subnets that use such), ``kind``,
-        ``identifier`` and ``address``.
+        ``error``, why they are not, or which of them cannot be used. A reservation has ``subnet`` (0: of all subnets
+        that use such), ``kind``, ``identifier`` and ``address`` (empty also for one that is none).
         """
         try:
             found = self._found()
@@ -144,7 +144,9 @@ class _Database:
     def listed(self) -> Dict[str, Any]:
         """Return the database with its reservations, as ``HostDatabases.listed`` has it."""
         rows = self._asked.answer(self._listed)
-        return {**self._asked.identity, "reservations": rows, "error": self._asked.reason}
+        wrong = sum(one.pop("wrong") for one in rows or [])
+        unusable = f"{wrong} of them have an address that is none; Kea cannot use these" if wrong else ""
+        return {**self._asked.identity, "reservations": rows, "error": self._asked.reason or unusable}
 
     def _listed(self) -> List[Dict[str, Any]]:
         return [_reservation(*row) for row in self._fetch(_LISTED[self._family], [_MANAGED])]
@@ -157,7 +159,9 @@ class _Database:
             return whole
         if subnet not in self._addressed:
             rows = self._fetch(_ADDRESSES[self._family], [subnet])
-            self._addressed[subnet] = sorted((_number(address), host, kind) for address, host, kind in rows)
+            numbered = ((_parsed(address), host, kind) for address, host, kind in rows)
+            # One that is no address is in no range.
+            self._addressed[subnet] = sorted((int(one), host, kind) for one, host, kind in numbered if one)
         addressed = self._addressed[subnet]
         inside = [kind for _host, kind in {one[1:] for span in ranges for one in _between(addressed, *span)}]
         return Count(*map(inside.count, _KINDS))
@@ -167,14 +171,27 @@ class _Database:
 
 
 def _reservation(subnet: int, kind: int, identifier: memoryview, address: Union[int, str]) -> Dict[str, Any]:
-    """Return a row of the table as a reservation of the site, with an unknown kind as an empty one."""
+    """Return a row of the table as a reservation of the site, with an unknown kind as an empty one.
+
+    ``wrong`` tells that its address is none. The client is known all the same.
+    """
     name = identifiers.TYPES[kind] if kind < len(identifiers.TYPES) else ""
-    spelled = str(ipaddress.ip_address(address)) if address else ""
-    return {"subnet": subnet, "kind": name, "identifier": identifiers.spell(identifier), "address": spelled}
+    parsed = _parsed(address) if address else None
+    return {
+        "subnet": subnet,
+        "kind": name,
+        "identifier": identifiers.spell(identifier),
+        "address": str(parsed or ""),
+        "wrong": bool(address) and parsed is None,
+    }
 
 
-def _number(address: Union[int, str]) -> int:
-    return address if isinstance(address, int) else int(ipaddress.ip_address(address))
+def _parsed(address: Union[int, str]) -> Union[ipaddress.IPv4Address, ipaddress.IPv6Address, None]:
+    """Return an address of a row, a number or text; None for what is none. The column of Kea takes any."""
+    try:
+        return ipaddress.IPv4Address(address) if isinstance(address, int) else ipaddress.IPv6Address(address)
+    except ValueError:
+        return None
 
 
 def _between(addressed: List[Addressed], first: int, last: int) -> List[Addressed]:

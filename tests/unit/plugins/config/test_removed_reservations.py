@@ -117,6 +117,20 @@ def test_the_monitor_is_told_of_the_reservations_of_each_database(directory: Pat
     ]
 
 
+def test_a_row_whose_address_is_none_fails_alone(directory: Path, database: Database) -> None:
+    """The column takes any number. Its client is known, and the other rows are."""
+    site = site_with(directory, entry(database))
+    add(database.cluster, database.name, "10.30.0.9")
+    add(database.cluster, database.name, "10.30.0.10")
+    number = int(ipaddress.ip_address("10.30.0.10"))
+    database.execute(f"UPDATE hosts SET ipv4_address = {2**32 + 5} WHERE ipv4_address = {number}")
+    (known,) = run_module("kea_info", path=str(site.path), gather=["reservations"])["reservations"]["databases"]
+    assert known["error"] == "1 of them have an address that is none; Kea cannot use these"
+    assert [one["address"] for one in known["reservations"]] == ["10.30.0.9", ""]
+    smaller = {"subnet4": [{**OWN, "pools": [{"pool": "10.30.0.10 - 10.30.0.24"}]}]}
+    done(site, merge=smaller)
+
+
 def test_rows_of_the_variables_keep_no_subnet_unless_a_person_had_written_them(
     directory: Path, database: Database
 ) -> None:

@@ -292,8 +292,38 @@ def test_the_reservations_of_other_databases_are_the_sites(reservations: str, su
     look = {"reservations": {"site": [], "global_subnets": [5, 6], "databases": databases}}
     plan = filters.monitor_plan(wanted(reservations=reservations), PATHS, [look], {})
     assert sorted(one["subnet"] for one in plan["site"]) == subnets
-    assert plan["site"][0] == {"subnet": 1, **one, "name": ""}
+    assert plan["site"][0] == {"subnet": 1, **one, "name": "", "database": "postgresql dhcp at /run"}
     assert plan["unread"] == ["the reservations in old (postgresql) at /run: it is gone"]
+
+
+def test_a_database_that_does_not_answer_leaves_what_the_monitor_was_told_before() -> None:
+    """Else it would reserve for these clients until the next deployment."""
+    first = {"subnet": 1, "kind": "hw-address", "identifier": "02:00:00:00:00:01", "address": "192.0.2.7", "name": ""}
+    second = {**first, "identifier": "02:00:00:00:00:02", "address": "192.0.2.8"}
+    gone = {**first, "identifier": "02:00:00:00:00:03", "address": "192.0.2.9"}
+    told = [{**first, "database": "postgresql dhcp at /run"}, {**second, "database": "postgresql old at /run"}]
+    told += [{**gone, "database": "postgresql removed at /run"}, {**told[1], "subnet": 2, "family": 6}]
+    look = {
+        "monitor": {"told_of_databases": told},
+        "reservations": {"databases": [in_database("old", "it is gone"), in_database("dhcp")]},
+    }
+    plan = filters.monitor_plan(wanted(), PATHS, [look], {})
+    assert plan["site"] == [told[1]], "the other one answered, and has none; the third is in no configuration now"
+    kept = "the monitor keeps to the 1 that the last deployment read"
+    assert plan["unread"] == [f"the reservations in old (postgresql) at /run: it is gone; {kept}"]
+    unnamed = {"type": "", "name": "", "host": "", "port": 0, "reservations": None, "error": "not read"}
+    look["reservations"] = {"databases": [unnamed]}
+    assert filters.monitor_plan(wanted(), PATHS, [look], {})["site"] == told[:3], "it may be any of them"
+
+
+def test_a_database_of_which_a_part_is_known_replaces_what_was_told() -> None:
+    one = {"kind": "hw-address", "identifier": "02:00:00:00:00:01", "address": ""}
+    known = {**in_database("dhcp", "", {"subnet": 1, **one}), "error": "1 of them is wrong"}
+    told = [{"subnet": 3, **one, "name": "", "database": "postgresql dhcp at /run"}]
+    look = {"monitor": {"told_of_databases": told}, "reservations": {"databases": [known]}}
+    plan = filters.monitor_plan(wanted(), PATHS, [look], {})
+    assert [found["subnet"] for found in plan["site"]] == [1]
+    assert plan["unread"] == ["the reservations in dhcp (postgresql) at /run: 1 of them is wrong"]
 
 
 @pytest.mark.parametrize("reservations", ["files", "database"])

@@ -96,6 +96,7 @@ def test_nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert info["monitor"] == {
         "release": None,
         "ssl_mode": None,
+        "told_of_databases": [],
         "unit": None,
         "reservations": None,
         "user": None,
@@ -329,6 +330,18 @@ def test_how_the_monitor_goes_to_its_database(tmp_path: Path, monkeypatch: pytes
     ):
         config.write_text(text)
         assert run_module("kea_info", gather=["monitor"])["monitor"]["ssl_mode"] == asked, text
+
+
+def test_what_the_monitor_was_told_of_databases(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "site-reservations.json"
+    monkeypatch.setattr(_info, "SITE_FILE", str(file))
+    told = {"subnet": 1, "kind": "hw-address", "identifier": "02:00:00:00:00:01", "database": "postgresql dhcp at /run"}
+    contents = {json.dumps([{**told, "database": ""}, {"subnet": 2}, told]): [told], "[": [], "[1]": [], "{}": []}
+    for text, expected in contents.items():
+        file.write_text(text)
+        assert run_module("kea_info", gather=["monitor"])["monitor"]["told_of_databases"] == expected, text
+    file.unlink()
+    assert run_module("kea_info", gather=["monitor"])["monitor"]["told_of_databases"] == []
 
 
 @pytest.mark.slow
