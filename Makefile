@@ -28,6 +28,8 @@ BENCHMARKS := bench bench-constraint bench-trigger bench-kea bench-lfc bench-rer
 
 LINT := lint-ruff lint-imports lint-ansible lint-changelog
 TYPES := types-monitor types-lfc types-modules types-tests
+# Parts of make test that depend on none of the others.
+APART := oldest audit reuse core ee redfish sanity docs
 
 # The oldest and the newest ansible-core besides that of requirements-dev.txt; 2.20 and later need Python 3.12.
 CORE ?= 2.16.19
@@ -37,7 +39,7 @@ REUSE := reuse==5.1.1
 AUDIT := bandit==1.9.4
 ADVISORIES := pip-audit==2.10.1
 
-.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-core demo-clean test check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit advisories reuse core docs cli-files release sanity sanity-core build importer integration eda ee redfish monitoring dashboard-picture plots molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) $(addprefix suites-,$(ONE_SUITE)) clean
+.PHONY: $(BENCHMARKS) $(LINT) lint-scenarios $(TYPES) help demo demo-core demo-clean test apart check lint types unit postgres slow oldest oracle fuzz fuzz-short crash crash-short audit advisories reuse core docs cli-files release sanity sanity-core build importer integration eda ee redfish monitoring dashboard-picture plots molecule $(addprefix molecule-,$(SCENARIOS) $(MORE)) $(addprefix suites-,$(ONE_SUITE)) clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -52,12 +54,16 @@ demo-core: .cache/core-$(CORE) ## the demo with another ansible-core; CORE=versi
 demo-clean: ## remove the hosts of the demo
 	@$(LAB) down kea-demo kea-demo-bmcs
 
-test: check lint-scenarios postgres slow oldest oracle fuzz-short crash-short audit reuse core ee redfish sanity docs molecule ## all that needs no package or service of its own; not the scenarios of MORE
+test: check lint-scenarios postgres slow oracle fuzz-short crash-short apart molecule ## all that needs no package or service of its own; not the scenarios of MORE
 	@echo "All tests passed."
 
 # Each part waits for something most of its time, so more of them run at once than there are cores.
 check: ## the quick part: lint, types, unit tests
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target unit lint types
+
+# Each has one process, or waits for a download; none of them measures time.
+apart:
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(APART)
 
 lint: $(LINT)
 
@@ -125,7 +131,7 @@ postgres: ## the PostgreSQL modules with PostgreSQL 17 and the schemas of Kea 2.
 
 slow:
 	@echo "== slow unit tests"
-	@$(RUN) pytest -n 2 -m slow tests/unit
+	@$(RUN) pytest -n 3 --dist worksteal -m slow tests/unit
 
 oldest: | .cache ## the monitor's state store with the oldest supported libraries, those of Debian 12
 	@echo "== oldest libraries"
@@ -156,8 +162,8 @@ crash: ## kill monitors, their databases, Kea and the applier under load, and cu
 crash-short:
 	@echo "== crash"
 	@$(CRASH) --kills 12
-	@$(CRASH_APPLIER) --kills 12
-	@$(CRASH_POWER) --rounds 8
+	@$(CRASH_APPLIER) --kills 8
+	@$(CRASH_POWER) --rounds 6
 
 .cache/audit: Makefile | .cache
 	@$(BIN)/python -m pip install --quiet --target $@ --upgrade $(AUDIT)
