@@ -36,6 +36,8 @@ from support.wait import until
 SITES = ROOT / "tests" / "unit" / "plugins" / "config" / "sites"
 FRAGMENTS = sorted(path.name for path in SITES.glob("*.json"))
 ETC = "/etc/kea"
+OWN = "/root/kea-of-the-package"
+"""A copy of that directory as Kea's package made it."""
 MODES: dict[str, dict[str, Any]] = {
     "file": {},
     "database": {"kea_enable_database": True},
@@ -250,6 +252,10 @@ class Server(Site):
         self.run("sh", "-c", restart)
         until(lambda: self.config_get() is not None, "Kea's answer", 60, 0.5)
 
+    def empty(self) -> None:
+        """Give the host what it had before anybody wrote a configuration: that of Kea's package."""
+        self.run("sh", "-ec", f"rm -rf {ETC}; cp -a {OWN} {ETC}; systemctl restart kea-dhcp4-server")
+
     def config_get(self) -> dict[str, Any] | None:
         """Return what Kea runs with, without the hash of it; None while Kea does not answer."""
         try:
@@ -382,6 +388,7 @@ CHANGED = {
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Server:
     options = request.config.option
     server = Server(options.host, options.address, options.bmcs, tmp_path_factory.mktemp("inventory"))
+    server.run("sh", "-ec", f"[ -e {OWN} ] || cp -a {ETC} {OWN}")
     # The database of a site's own reservations.
     psql = ("runuser", "-u", "postgres", "--", "psql", "-XAtqc")
     server.run("groupadd", "--force", "--system", GROUP)
@@ -394,11 +401,24 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return server
 
 
-def imported_settles(server: Server, variables: dict[str, Any], directory: Path) -> None:
-    """Import the server; a deployment with the variables changes nothing. One configuration of each Kea is enough."""
+def imported(server: Server, variables: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """Import the server; a deployment with what that writes changes nothing. Return it."""
     server.succeed("kea_import", kea_import_directory=str(directory))
     (file,) = directory.glob("*.yml")
-    server.settled(**variables, **yaml.safe_load(file.read_text()))
+    found: dict[str, Any] = {**variables, **yaml.safe_load(file.read_text())}
+    server.settled(**found)
+    return found
+
+
+def reproduces(server: Server, variables: dict[str, Any], served: Any) -> None:
+    """On a host that is empty, these variables give what an imported server had, and an end to it."""
+    server.empty()
+    server.succeed("kea_deploy", **variables)
+    again = server.config_get()
+    # The clients that made those reservations were never here.
+    lacking = [one for one in differences(again, served) if not re.fullmatch(rf"\+ {SUBNET}/reservations/.*", one)]
+    assert lacking == []
+    server.succeed("kea_rollback", **variables, **BEFORE_DEPLOY, **FORCE, **PURGE)
 
 
 @pytest.mark.parametrize("number", range(len(WRITTEN)), ids=[written.name for written in WRITTEN])
@@ -442,8 +462,8 @@ def test_a_hand_written_server_is_taken_over_and_given_back(server: Server, numb
         read = ("runuser", "-u", "nobody", "-g", GROUP, "--", "cat", CONFIG)
         assert server.run(*read) == server.config()
     server.settled(**variables)
-    if mode == "file" and number < len(MODES):
-        imported_settles(server, variables, tmp_path)
+    # One configuration of each Kea is enough.
+    written_down = imported(server, variables, tmp_path) if mode == "file" and number < len(MODES) else {}
     if "kea_allow_ineffective_reservations" in written.variables:
         server.fail("kea_verify", "reservations-out-of-pool", **variables)
     else:
@@ -455,6 +475,8 @@ def test_a_hand_written_server_is_taken_over_and_given_back(server: Server, numb
     assert clients.ask(first) == known
     assert clients.keeps_reserved()
     server.succeed("kea_rollback", **variables, **BEFORE_DEPLOY, **FORCE, **PURGE)
+    if written_down:
+        reproduces(server, written_down, after)
 
 
 SITE_DATABASE = """{ "Dhcp4": {
