@@ -38,6 +38,7 @@ def test_it_runs_every_part_of_make_test(jobs: dict[str, Any]) -> None:
 
 def test_it_runs_every_scenario_of_make_molecule(jobs: dict[str, Any]) -> None:
     assert set(jobs["molecule"]["strategy"]["matrix"]["scenario"]) == words_of(r"^SCENARIOS := (.*)")
+    assert words_of(r"^BESIDE := (.*)") < words_of(r"^SCENARIOS := (.*)")
 
 
 def test_it_runs_both_families_and_names_with_each_kea(jobs: dict[str, Any]) -> None:
