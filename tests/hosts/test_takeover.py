@@ -382,6 +382,11 @@ CHANGED = {
     "events": rf". /Dhcp4/lease-database.*|\+ /Dhcp4/hosts-databases?.*|{HOOKS}pgsql.so",
 }
 """What a mode has to change of a configuration that serves."""
+ELSEWHERE = rf"\+ {SUBNET}/reservations/.*|- /Dhcp4/(loggers|lease-database/lfc-interval)"
+"""What an imported server may have besides: reservations of clients that were never at the other host.
+
+And what it may lack of the configuration of Kea's package: where Kea logs and when it cleans up, as without them.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -415,9 +420,8 @@ def reproduces(server: Server, variables: dict[str, Any], served: Any) -> None:
     server.empty()
     server.succeed("kea_deploy", **variables)
     again = server.config_get()
-    # The clients that made those reservations were never here.
-    lacking = [one for one in differences(again, served) if not re.fullmatch(rf"\+ {SUBNET}/reservations/.*", one)]
-    assert lacking == []
+    print(*differences(again, served), sep="\n")
+    assert [one for one in differences(again, served) if not re.fullmatch(ELSEWHERE, one)] == []
     server.succeed("kea_rollback", **variables, **BEFORE_DEPLOY, **FORCE, **PURGE)
 
 
