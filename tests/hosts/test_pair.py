@@ -124,7 +124,8 @@ class Pair:
 
     def deploy(self, *options: str, **more: Any) -> int:
         played = self.servers[0].play("kea_deploy", "--diff", *options, **{**self.variables, **more})
-        assert played.code == 0, played.words[-3000:]
+        # What failed stands before the log of Kea.
+        assert played.code == 0, played.words[max(played.words.find("ERROR"), 0) :][:3000]
         assert PASSWORD not in played.words
         return sum(played.changed)
 
@@ -146,8 +147,17 @@ class Pair:
 
     def leases(self, number: int) -> dict[str, str]:
         """Return the leases that one server has: the client of each address."""
+        return {lease["ip-address"]: lease["hw-address"] for lease in self._leases(number)}
+
+    def latest(self, number: int) -> set[str]:
+        """Return the addresses that one server knows, of each client the one that it got last."""
+        in_order = sorted(self._leases(number), key=lambda lease: int(lease["cltt"]))
+        return set({lease["hw-address"]: lease["ip-address"] for lease in in_order}.values())
+
+    def _leases(self, number: int) -> list[dict[str, Any]]:
         answer = Kea(self.servers[number]).command("lease4-get-all", subnets=[1])
-        return {lease["ip-address"]: lease["hw-address"] for lease in answer["arguments"]["leases"]}
+        found: list[dict[str, Any]] = answer["arguments"]["leases"]
+        return found
 
     def await_same_leases(self) -> None:
         """Until both have the same leases: a client may get one at any moment.
@@ -413,6 +423,9 @@ def test_the_connection_between_both_is_cut(pair: Pair) -> None:
         # All clients that waited are served, so only new ones ask while both serve.
         time.sleep(ASKING)
         one.run("ip", "route", "del", "blackhole", f"{two.address}/32")
+    if MODE == "hot-standby":
+        # The first server has copied the leases of the other one by now; that one copies them when it starts.
+        pair.service(1, "restarted")
     pair.await_same_leases()
 
 
@@ -477,9 +490,13 @@ def reserved(server: Site) -> set[str]:
 
 
 def test_each_lease_is_reserved_and_in_the_inventory_of_both(pair: Pair) -> None:
-    """Those of the single server, too, and those that clients got while one of both was away."""
+    """Those of the single server, too, and those that clients got while one of both was away.
+
+    A client has two leases if its server had one that it could not tell the partner of, and so did not answer: the
+    latest counts.
+    """
     Kea(pair.servers[0]).ask(20)
-    addresses = set(pair.leases(0))
+    addresses = pair.latest(0)
     assert len(addresses) > LIVE
     for server in pair.servers:
         wait(lambda: addresses <= server.discovered(), f"the inventory of {server.name}")  # noqa: B023 - at once
