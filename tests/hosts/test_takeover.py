@@ -382,7 +382,7 @@ CHANGED = {
     "events": rf". /Dhcp4/lease-database.*|\+ /Dhcp4/hosts-databases?.*|{HOOKS}pgsql.so",
 }
 """What a mode has to change of a configuration that serves."""
-ELSEWHERE = rf"\+ {SUBNET}/reservations/.*|- /Dhcp4/(loggers|lease-database/lfc-interval)"
+ELSEWHERE = rf"\+ {SUBNET}/reservations/.*|- /Dhcp4/(loggers(/kea-dhcp4)?|lease-database/lfc-interval)"
 """What an imported server may have besides: reservations of clients that were never at the other host.
 
 And what it may lack of the configuration of Kea's package: where Kea logs and when it cleans up, as without them.
